@@ -1,0 +1,110 @@
+"""The error tree. Only the command line turns an error into an exit code.
+
+ReconcilerError                  1
+├── UsageError                  64   the command line is wrong
+├── InvalidInput                 1   findings in files; carries all of them
+├── StateError                   1   the state can't be read, written or locked
+│   ├── StateLocked              1
+│   └── WrongServer              1
+└── ServerError                  1   about one request
+    ├── NotExecuted              1   surely not executed: not sent, 429, 420
+    ├── Unclear                  1   may have been executed: cut, timed out, 5xx, unreadable answer
+    ├── Refused                  1   answered with a clear no (4xx)
+    └── Unauthorized             1   401 after one new sign-in
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+from reconciler.model import Finding
+
+
+class Exit(IntEnum):
+    """The exit codes of every command."""
+
+    DONE = 0
+    ERROR = 1
+    HAS_STEPS = 2
+    PARTLY = 3
+    STALE_PLAN = 4
+    GUARD = 5
+    NOT_OURS = 6
+    USAGE = 64
+
+
+class ReconcilerError(Exception):
+    """Something that a person has to know: what happened, and in ``hint`` what to do next."""
+
+    exit_code = Exit.ERROR
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(ReconcilerError):
+    """The command line is wrong."""
+
+    exit_code = Exit.USAGE
+
+
+class InvalidInput(ReconcilerError):
+    """Files that can't be used; ``findings`` holds everything that was found in this run."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        errors = sum(finding.is_error for finding in findings)
+        super().__init__(f"{errors} error{'s' if errors != 1 else ''} in the input")
+        self.findings = tuple(findings)
+
+
+class StateError(ReconcilerError):
+    """The state can't be read, written or trusted."""
+
+
+class StateLocked(StateError):
+    """Somebody else holds the lock; the message says who, since when and for what."""
+
+
+class WrongServer(StateError):
+    """The state belongs to another server."""
+
+
+class ServerError(ReconcilerError):
+    """One request that didn't succeed.
+
+    ``request`` is ``METHOD path``, ``status`` the HTTP status if there was an answer, ``retry_after``
+    seconds that the server asked to wait.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        request: str,
+        status: int | None = None,
+        retry_after: float | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(f"{request}: {message}", hint=hint)
+        self.request = request
+        self.status = status
+        self.retry_after = retry_after
+
+
+class NotExecuted(ServerError):
+    """The server surely did nothing: it was never reached, or said 429 or 420."""
+
+
+class Unclear(ServerError):
+    """The server may or may not have done it."""
+
+
+class Refused(ServerError):
+    """The server said no, and did nothing."""
+
+
+class Unauthorized(Refused):
+    """The server doesn't accept who we are, also after a new sign-in."""

@@ -1,0 +1,1 @@
+"""Servers, each behind the seam of `base`."""

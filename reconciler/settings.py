@@ -1,0 +1,91 @@
+"""How to reach a server and where the state is: a project file, the environment and flags, merged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from reconciler.model import Secret
+
+EMBEDDED_URL = "embedded:"
+DEFAULT_STATE_URL = "file:.reconciler/state.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token, from the environment or a flagless default."""
+
+    token: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFile:
+    """A file whose stripped content is the token; read again for a new sign-in."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCommand:
+    """A shell command whose stripped stdout is the token; run again for a new sign-in."""
+
+    command: str
+    folder: Path
+    """Where it runs: the folder of the project file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Basic:
+    """User name and password, exchanged for an access token."""
+
+    username: str
+    password: Secret
+
+
+Auth = Token | TokenFile | TokenCommand | Basic
+
+
+class EditWhileStarted(StrEnum):
+    """Whether the server takes an edit of a started campaign."""
+
+    STOP = "stop"
+    ALLOW = "allow"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """How to talk to a server. Times in seconds."""
+
+    url: str = EMBEDDED_URL
+    provider: str = "pulse"
+    api_version: str | None = None
+    """None: ask the server."""
+    organization: str | None = None
+    auth: Auth | None = None
+    ca_file: Path | None = None
+    timeout: float = 30.0
+    max_requests_per_second: float | None = None
+    batch_size: int = 100
+    """How many gateways one add or remove carries."""
+    page_size: int = 500
+    edit_while_started: EditWhileStarted = EditWhileStarted.STOP
+
+    @property
+    def embedded(self) -> bool:
+        return self.url == EMBEDDED_URL
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One run's settings. ``root`` is the folder that paths are relative to and may not leave."""
+
+    root: Path
+    name: str | None = None
+    file: Path | None = None
+    environment: str | None = None
+    resources: tuple[Path, ...] = ()
+    server: ServerSettings = field(default_factory=ServerSettings)
+    state_url: str = DEFAULT_STATE_URL
+    guards: Mapping[str, int | bool] = field(default_factory=dict)

@@ -1,0 +1,269 @@
+"""The seam to a state store, and what a state says.
+
+A state is a fold over events: a snapshot, then a journal of what happened since. ``State.after`` is
+that fold and the only place where a state changes. Times are epoch seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Protocol
+
+from reconciler.model import Json, OnRemove, ResourceId, Server
+
+FORMAT_VERSION = 1
+
+
+class Origin(StrEnum):
+    """How a campaign became ours."""
+
+    CREATED = "created"
+    ADOPTED = "adopted"
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A campaign that this project made or adopted."""
+
+    resource: ResourceId
+    id: str
+    origin: Origin
+    on_remove: OnRemove = OnRemove.DELETE
+    status: str | None = None
+    """The status that we last set or saw reached by our own start or stop."""
+    return_to: str | None = None
+    """Set while a bracket is open: the status to return to."""
+    applied: Mapping[str, Json] = field(default_factory=dict)
+    """Field → what was last applied of what can't be read; secrets as ``{"digest": …}``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """A package file that we uploaded (or adopted by its mark); ``sha256`` has 64 hex digits."""
+
+    sha256: str
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A create or upload that is about to be sent and whose answer isn't recorded yet.
+
+    ``key`` is the resource (``Campaign/line-3``) or ``sha256:…`` of an upload; ``name`` is the name on
+    the server.
+    """
+
+    key: str
+    name: str
+
+
+# Events. Each says one thing that happened; replaying one twice changes nothing.
+
+
+@dataclass(frozen=True, slots=True)
+class IntentNoted:
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True)
+class IntentDropped:
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignOwned:
+    """Created or adopted; ends the intent."""
+
+    owned: Owned
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignForgotten:
+    resource: ResourceId
+
+
+@dataclass(frozen=True, slots=True)
+class StatusSet:
+    resource: ResourceId
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class BracketOpened:
+    """Written before the stop."""
+
+    resource: ResourceId
+    return_to: str
+
+
+@dataclass(frozen=True, slots=True)
+class BracketClosed:
+    resource: ResourceId
+
+
+@dataclass(frozen=True, slots=True)
+class FieldApplied:
+    """What was sent of a field that can't be read; None forgets it."""
+
+    resource: ResourceId
+    field: str
+    value: Json
+
+
+@dataclass(frozen=True, slots=True)
+class OnRemoveSet:
+    resource: ResourceId
+    on_remove: OnRemove
+
+
+@dataclass(frozen=True, slots=True)
+class PackageUploaded:
+    """Uploaded, or recognised by its mark; ends the intent."""
+
+    uploaded: Uploaded
+
+
+@dataclass(frozen=True, slots=True)
+class PackageForgotten:
+    sha256: str
+
+
+Event = (
+    IntentNoted
+    | IntentDropped
+    | CampaignOwned
+    | CampaignForgotten
+    | StatusSet
+    | BracketOpened
+    | BracketClosed
+    | FieldApplied
+    | OnRemoveSet
+    | PackageUploaded
+    | PackageForgotten
+)
+
+
+def upload_key(sha256: str) -> str:
+    """The key of the intent to upload that content."""
+    return f"sha256:{sha256}"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What this project owns on one server, and what it last applied there.
+
+    ``server`` is None until the first apply. ``salt`` (hex) makes the digests of secrets.
+    """
+
+    lineage: str
+    salt: str
+    serial: int = 0
+    server: Server | None = None
+    campaigns: Mapping[ResourceId, Owned] = field(default_factory=dict)
+    packages: Mapping[str, Uploaded] = field(default_factory=dict)
+    """sha256 → upload."""
+    intents: Mapping[str, Intent] = field(default_factory=dict)
+
+    def owner_of(self, campaign_id: str) -> ResourceId | None:
+        """Which resource owns that live campaign."""
+        return next((owned.resource for owned in self.campaigns.values() if owned.id == campaign_id), None)
+
+
+class Session(Protocol):
+    """A locked state that may be written. Every write is durable when the call returns."""
+
+    @property
+    def state(self) -> State:
+        """The state after all that was recorded."""
+        ...
+
+    def record(self, *events: Event) -> None:
+        """Append `events` to the journal; StateError when that can't be done."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LockInfo:
+    """Who holds a lock, since when (epoch seconds), for what."""
+
+    id: str
+    holder: str
+    host: str
+    pid: int
+    operation: str
+    since: float
+
+
+class StateStore(Protocol):
+    """Where a state is kept."""
+
+    @property
+    def url(self) -> str:
+        """The address, without secrets, as reports show it."""
+        ...
+
+    def load(self) -> State:
+        """The state as last recorded; a new empty one where there is none. Takes no lock, writes nothing.
+
+        StateError when it can't be read or is damaged.
+        """
+        ...
+
+    def locked(
+        self, server: Server, operation: str, *, timeout: float = 0.0
+    ) -> AbstractContextManager[Session]:
+        """Lock, check that the state belongs to `server` (WrongServer), and open it for writing.
+
+        StateLocked when somebody else still holds it after `timeout` seconds. Leaving the context folds
+        the journal into the snapshot and unlocks, also after an error.
+        """
+        ...
+
+
+def fold(state: State, events: Iterable[Event]) -> State:
+    """`state` after `events`; pure. One pass over the events, so folding a long journal is linear."""
+    campaigns = dict(state.campaigns)
+    packages = dict(state.packages)
+    intents = dict(state.intents)
+    for event in events:
+        match event:
+            case IntentNoted(intent):
+                intents[intent.key] = intent
+            case IntentDropped(key):
+                intents.pop(key, None)
+            case CampaignOwned(owned):
+                intents.pop(str(owned.resource), None)
+                campaigns[owned.resource] = owned
+            case CampaignForgotten(resource):
+                campaigns.pop(resource, None)
+            case PackageUploaded(uploaded):
+                intents.pop(upload_key(uploaded.sha256), None)
+                packages[uploaded.sha256] = uploaded
+            case PackageForgotten(sha256):
+                packages.pop(sha256, None)
+            case _:
+                if event.resource in campaigns:
+                    campaigns[event.resource] = _owned_after(campaigns[event.resource], event)
+    return replace(state, campaigns=campaigns, packages=packages, intents=intents)
+
+
+def _owned_after(
+    owned: Owned, event: StatusSet | BracketOpened | BracketClosed | FieldApplied | OnRemoveSet
+) -> Owned:
+    match event:
+        case StatusSet(status=status):
+            return replace(owned, status=status)
+        case BracketOpened(return_to=return_to):
+            return replace(owned, return_to=return_to)
+        case BracketClosed():
+            return replace(owned, return_to=None)
+        case OnRemoveSet(on_remove=on_remove):
+            return replace(owned, on_remove=on_remove)
+        case FieldApplied(field=name, value=None):
+            return replace(owned, applied={k: v for k, v in owned.applied.items() if k != name})
+        case FieldApplied(field=name, value=value):
+            return replace(owned, applied={**owned.applied, name: value})
