@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -586,9 +587,7 @@ class StepGroup:
         return (Step(self, index) for index in range(len(self)))
 
     def steps_with(self, gateways: Iterable[str]) -> Iterator[int]:
-        """Indices of the steps that carry any of `gateways`, each once, ascending."""
-        from bisect import bisect_left
-
+        """Indices of the steps that carry any of `gateways` (sorted), each once, ascending."""
         last = -1
         for gateway in gateways:
             at = bisect_left(self.action.gateways, gateway)

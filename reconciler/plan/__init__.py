@@ -1,0 +1,1 @@
+"""Changes become steps in a safe order."""

@@ -1,0 +1,92 @@
+"""A plan: what would be called, in which order, why, and what it means for devices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from reconciler.model import Change, Finding, Need, ResourceId, Server, Step, StepGroup
+from reconciler.state.base import Event
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignImpact:
+    """What a plan does to the devices of one campaign. Counts are exact."""
+
+    resource: ResourceId
+    name: str
+    gained: int = 0
+    lost: int = 0
+    created: bool = False
+    deleted: bool = False
+    starts: bool = False
+    stops: bool = False
+    interrupted: bool = False
+    """Stopped and started again, so that it may be edited."""
+    shared: Mapping[ResourceId, int] = field(default_factory=dict)
+    """Other declared or owned running campaign → how many of this one's gateways it also has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """What a plan does to devices and to the server. ``requests`` are the calls of its steps."""
+
+    campaigns: tuple[CampaignImpact, ...] = ()
+    requests: int = 0
+    permissions: tuple[str, ...] = ()
+
+    @property
+    def gained(self) -> int:
+        return sum(campaign.gained for campaign in self.campaigns)
+
+    @property
+    def lost(self) -> int:
+        return sum(campaign.lost for campaign in self.campaigns)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Ordered groups of steps, and what they were computed from.
+
+    ``groups`` stand in an order in which every need comes before what needs it. ``records`` are facts
+    for the state that take no call: adoptions, and objects found again after a lost answer.
+    """
+
+    server: Server
+    groups: tuple[StepGroup, ...] = ()
+    changes: tuple[Change, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    impact: Impact = field(default_factory=Impact)
+    records: tuple[Event, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no step."""
+        return not self.groups
+
+    @property
+    def size(self) -> int:
+        """How many steps there are."""
+        return sum(map(len, self.groups))
+
+    def steps(self) -> Iterator[Step]:
+        """Every step in order, made one by one."""
+        for group in self.groups:
+            yield from group
+
+    @cached_property
+    def by_key(self) -> Mapping[str, StepGroup]:
+        return {group.key: group for group in self.groups}
+
+    def needed_by(self, step: Step, need: Need) -> Iterator[Step]:
+        """The steps of one arrow that `step` itself needs."""
+        group = self.by_key[need.group]
+        if need.by_gateway:
+            return (Step(group, index) for index in group.steps_with(step.gateways))
+        return iter(group)
+
+    def needs(self, step: Step) -> Iterator[Step]:
+        """Every step that `step` comes after, without repetition."""
+        for need in step.group.needs:
+            yield from self.needed_by(step, need)

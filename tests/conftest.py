@@ -1,0 +1,100 @@
+"""What every test has: a clean environment, golden files, a ban on skips, and profiles for hypothesis.
+
+Options: `--update-golden` rewrites golden files, `--forbid-skips` (or `FORBID_SKIPS=1`) makes a skipped
+test a failure, which is how CI sees to it that nothing is left out in silence.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import hypothesis
+import pytest
+
+pytest_plugins = ("pytester",)
+
+# Randomised runs look for new counterexamples, but a check must give the same answer twice: `ci` is the default.
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, database=None, print_blob=True)
+hypothesis.settings.register_profile("dev", deadline=None, max_examples=300, print_blob=True)
+hypothesis.settings.load_profile("ci")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("reconciler")
+    group.addoption(
+        "--update-golden", action="store_true", help="rewrite the files in tests/golden instead of comparing"
+    )
+    group.addoption(
+        "--forbid-skips", action="store_true", help="a skipped test fails the run (also: FORBID_SKIPS=1)"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    forbidden = config.getoption("--forbid-skips") or os.environ.get("FORBID_SKIPS", "") not in ("", "0")
+    # Workers of xdist hand their reports to the controller: it alone sees every skip, and decides the exit code.
+    if forbidden and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(SkipBan(), "reconciler-skip-ban")
+
+
+class SkipBan:
+    """Collects what was skipped, tests and whole modules, and fails the run at its end."""
+
+    def __init__(self) -> None:
+        self.skipped: dict[str, str] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        # An expected failure is reported as skipped, too; it did run.
+        if report.skipped and not hasattr(report, "wasxfail"):
+            self._note(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.skipped:
+            self._note(report)
+
+    def _note(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        self.skipped[report.nodeid] = reason.removeprefix("Skipped: ")
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.skipped and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.skipped:
+            terminalreporter.section("skips are forbidden here", red=True)
+            for nodeid, reason in sorted(self.skipped.items()):
+                terminalreporter.line(f"{nodeid}: {reason}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _same_environment_everywhere() -> Iterator[None]:
+    """The tool reads `CI` and `RECONCILER_*`; a test sees them only when it sets them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name in {"CI", "NO_COLOR", "FORCE_COLOR"} or name.startswith("RECONCILER_"):
+                patch.delenv(name)
+        yield
+
+
+class Golden(Protocol):
+    """Compares `text` with the file `name` below `tests/golden`; `--update-golden` writes it instead."""
+
+    def __call__(self, name: str, text: str) -> None: ...
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """See `Golden`."""
+
+    def compare(name: str, text: str) -> None:
+        path = Path(__file__).parent / "golden" / name
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text.encode())
+            return
+        if not path.exists():
+            pytest.fail(f"there is no golden file {path}; `make golden` writes it, then review it", pytrace=False)
+        assert text == path.read_bytes().decode(), f"{path} differs; `make golden` rewrites it, then review it"
+
+    return compare

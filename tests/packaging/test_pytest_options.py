@@ -1,0 +1,126 @@
+"""The options of `tests/conftest.py`, tried in runs of their own."""
+
+from pathlib import Path
+
+import pytest
+
+CONFTEST = Path(__file__).parents[1] / "conftest.py"
+
+SKIPS = {
+    "test_it": """
+        import pytest
+
+        def test_passes():
+            pass
+
+        def test_skips():
+            pytest.skip("no browser here")
+
+        @pytest.mark.xfail(strict=True)
+        def test_fails_as_expected():
+            assert False
+        """,
+    "test_whole": """
+        import pytest
+        pytest.importorskip("no_such_module_anywhere")
+
+        def test_never():
+            pass
+        """,
+}
+
+
+@pytest.fixture
+def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A folder with our conftest, where pytest runs as a process of its own."""
+    for name in ("FORBID_SKIPS", "PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_TESTRUNUID"):
+        monkeypatch.delenv(name, raising=False)
+    pytester.makeconftest(CONFTEST.read_text())
+    return pytester
+
+
+def test_a_skip_passes_by_default(inner: pytest.Pytester) -> None:
+    inner.makepyfile(**SKIPS)
+    result = inner.runpytest_subprocess()
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.no_fnmatch_line("*skips are forbidden*")
+
+
+@pytest.mark.parametrize(
+    ("variable", "options"), [("", ["--forbid-skips", "-n", "2"]), ("1", [])], ids=["option, xdist", "environment"]
+)
+def test_forbid_skips_fails_and_names_skipped_tests_and_modules(
+    inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, variable: str, options: list[str]
+) -> None:
+    monkeypatch.setenv("FORBID_SKIPS", variable)
+    inner.makepyfile(**SKIPS)
+    result = inner.runpytest_subprocess(*options)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(passed=1, skipped=2, xfailed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*skips are forbidden here*",
+            "test_it.py::test_skips: no browser here",
+            "test_whole.py: could not import 'no_such_module_anywhere'*",
+        ]
+    )
+    result.stdout.no_fnmatch_line("test_it.py::test_fails_as_expected: *")
+
+
+def test_every_run_is_the_same_run(inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a robot sets doesn't reach the tests, hypothesis repeats itself, and a ban on skips minds only skips."""
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.setenv("RECONCILER_URL", "https://campaigns.invalid")
+    inner.makepyfile(
+        """
+        import os
+        import hypothesis
+
+        def test_clean():
+            assert "CI" not in os.environ
+            assert not [name for name in os.environ if name.startswith("RECONCILER_")]
+
+        def test_repeatable():
+            assert hypothesis.settings().derandomize
+            assert hypothesis.settings().deadline is None
+        """
+    )
+    assert inner.runpytest_subprocess("--forbid-skips").ret == pytest.ExitCode.OK
+
+
+def test_hypothesis_looks_further_when_asked_to(inner: pytest.Pytester) -> None:
+    inner.makepyfile(
+        """
+        import hypothesis
+
+        def test_randomised():
+            assert not hypothesis.settings().derandomize
+            assert hypothesis.settings().max_examples > 100
+        """
+    )
+    assert inner.runpytest_subprocess("--hypothesis-profile=dev").ret == pytest.ExitCode.OK
+
+
+def test_golden_compares_and_rewrites(inner: pytest.Pytester) -> None:
+    inner.makepyfile(
+        r"""
+        import pytest
+
+        @pytest.mark.parametrize("name", ["plan/same.txt", "plan/differs.txt", "plan/missing.txt"])
+        def test_text(golden, name):
+            golden(name, "one\ntwo – 2\n")
+        """
+    )
+    folder = inner.path / "golden" / "plan"
+    folder.mkdir(parents=True)
+    (folder / "same.txt").write_bytes("one\ntwo – 2\n".encode())
+    (folder / "differs.txt").write_bytes("one\r\ntwo – 2\n".encode())
+
+    compared = inner.runpytest_subprocess()
+    compared.assert_outcomes(passed=1, failed=2)
+    compared.stdout.fnmatch_lines(
+        ["*differs.txt differs; `make golden` rewrites it*", "*there is no golden file*missing.txt; `make golden`*"]
+    )
+
+    inner.runpytest_subprocess("--update-golden").assert_outcomes(passed=3)
+    assert {path.read_bytes().decode() for path in folder.iterdir()} == {"one\ntwo – 2\n"}
