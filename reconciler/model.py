@@ -173,9 +173,10 @@ class PackageFile:
     path: Path = field(compare=False)
     name: str = field(compare=False)
     size: int = field(compare=False)
+    resource: ResourceId = field(compare=False)
+    """The PackageSet that declares it (first)."""
     description: str = field(default="", compare=False)
     mode: UploadMode = field(default=UploadMode.MULTIPART, compare=False)
-    resource: ResourceId | None = field(default=None, compare=False)
     place: Place | None = field(default=None, compare=False)
 
 
@@ -389,23 +390,57 @@ class LivePackage:
     mark: str | None = None
 
 
+class Tie(StrEnum):
+    """How a declared campaign is tied to a live one."""
+
+    OWNED = "owned"
+    """The state says so."""
+    MOVED = "moved"
+    """Owned by a resource that is no longer declared, under the name that this one declares."""
+    RECOVERED = "recovered"
+    """A create of ours whose answer was never recorded."""
+    ADOPTED = "adopted"
+    """Somebody else's, taken by ``--adopt``."""
+    NONE = "none"
+    """Nothing live: to be created."""
+    NOT_OURS = "not-ours"
+    AMBIGUOUS = "ambiguous"
+    """Several live campaigns could be meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A declared campaign's tie to the server; ``ids`` are the live campaigns that it is about."""
+
+    tie: Tie
+    ids: tuple[str, ...] = ()
+
+    @property
+    def held(self) -> bool:
+        """Whether the campaign is ours, or becomes ours by this plan."""
+        return self.tie in (Tie.OWNED, Tie.MOVED, Tie.RECOVERED, Tie.ADOPTED)
+
+
 @dataclass(frozen=True, slots=True)
 class Live:
     """What was read of the server: exactly what desired and owned things need."""
 
     campaigns: Mapping[ResourceId, LiveCampaign] = field(default_factory=dict)
-    """Campaigns that are ours, or that would be by ``--adopt`` or by a recorded intent."""
+    """Campaigns that are ours or become ours, declared or not."""
+    claims: Mapping[ResourceId, Claim] = field(default_factory=dict)
+    """Every declared campaign's tie to the server."""
     gone: frozenset[ResourceId] = frozenset()
     """Owned, but the server no longer has them."""
     namesakes: Mapping[str, tuple[CampaignSummary, ...]] = field(default_factory=dict)
     """Declared name → live campaigns of exactly that name, for names that had to be looked up."""
-    packages: Mapping[str, LivePackage | None] = field(default_factory=dict)
-    """Id → package, None when the server has no such id; for ids that had to be looked up."""
+    package_ids: Mapping[str, bool] = field(default_factory=dict)
+    """Package id → whether the server has it; for ids that matter."""
     named_packages: Mapping[str, tuple[LivePackage, ...]] = field(default_factory=dict)
+    """Name → packages of exactly that name, for every name that was looked up."""
     marked_packages: Mapping[str, tuple[LivePackage, ...]] = field(default_factory=dict)
-    """The first 16 digits of a digest → packages that bear them as a mark."""
-    packages_in_use: frozenset[str] | None = None
-    """Packages of every live campaign; None when the whole list was not read."""
+    """The first 16 digits of a digest → packages that bear them as a mark, for all that were looked up."""
+    users: Mapping[str, frozenset[str]] | None = None
+    """Package → ids of the live campaigns that use it; None when the whole list was not read."""
 
 
 # --- changes, actions, steps ---------------------------------------------------------------------
@@ -526,6 +561,12 @@ class Action:
     approve: bool = False
     only_if_waiting: bool = False
     """Approve only when the server asks for it: the outcome is *not needed* otherwise."""
+    bracket: bool = False
+    """A stop that opens a bracket, or the start that closes it."""
+    on_remove: OnRemove = OnRemove.DELETE
+    """Create: what Git wants of the campaign should its resource be removed one day."""
+    sha256: str | None = None
+    """Delete a package: the content that it holds."""
 
 
 class Repeat(StrEnum):
@@ -655,6 +696,8 @@ class Outcome:
     message: str = ""
     attempts: int = 1
     created: str | None = None
+    unclear: bool = False
+    """An answer was unclear, so that a step that isn't done may have happened all the same."""
 
     @property
     def settled(self) -> bool:

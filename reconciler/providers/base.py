@@ -128,8 +128,8 @@ class Provider(Protocol):
         """Whether the server takes `verb` for a campaign in `phase`. UNKNOWN allows what any phase allows."""
         ...
 
-    async def campaigns(self, name: str | None = None) -> tuple[CampaignSummary, ...]:
-        """The whole list of campaigns, or those of exactly that name."""
+    async def campaigns(self, names: Collection[str] | None = None) -> tuple[CampaignSummary, ...]:
+        """The whole list of campaigns, or those of exactly these names, in the fewest requests."""
         ...
 
     async def campaign(self, campaign_id: str) -> LiveCampaign | None:
@@ -148,8 +148,8 @@ class Provider(Protocol):
         """The effective packages of each of `gateways`."""
         ...
 
-    async def packages(self, name: str | None = None) -> tuple[LivePackage, ...]:
-        """The whole list of packages, or those of exactly that name."""
+    async def packages(self, names: Collection[str] | None = None) -> tuple[LivePackage, ...]:
+        """The whole list of packages, or those of exactly these names, in the fewest requests."""
         ...
 
     async def package(self, package_id: str) -> LivePackage | None:

@@ -1,7 +1,7 @@
 """The seam to a state store, and what a state says.
 
-A state is a fold over events: a snapshot, then a journal of what happened since. ``State.after`` is
-that fold and the only place where a state changes. Times are epoch seconds.
+A state is a fold over events: a snapshot, then a journal of what happened since. `fold` is the only place
+where a state changes. Times are epoch seconds.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
+from reconciler.errors import WrongServer
 from reconciler.model import Json, OnRemove, ResourceId, Server
 
 FORMAT_VERSION = 1
@@ -33,7 +34,7 @@ class Owned:
     origin: Origin
     on_remove: OnRemove = OnRemove.DELETE
     status: str | None = None
-    """The status that we last set or saw reached by our own start or stop."""
+    """The wish for a status that was last met; a live status that left it since is somebody else's doing."""
     return_to: str | None = None
     """Set while a bracket is open: the status to return to."""
     applied: Mapping[str, Json] = field(default_factory=dict)
@@ -47,6 +48,8 @@ class Uploaded:
     sha256: str
     id: str
     name: str
+    resource: ResourceId
+    """The PackageSet that first asked for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ class Intent:
 
     key: str
     name: str
+    applied: Mapping[str, Json] = field(default_factory=dict)
+    """What a create carries of what can't be read: recorded as applied when its answer was lost."""
 
 
 # Events. Each says one thing that happened; replaying one twice changes nothing.
@@ -88,8 +93,10 @@ class CampaignForgotten:
 
 @dataclass(frozen=True, slots=True)
 class StatusSet:
+    """We set that status, or saw our wish for it met; None: Git no longer wishes any."""
+
     resource: ResourceId
-    status: str
+    status: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +189,11 @@ class Session(Protocol):
         ...
 
     def record(self, *events: Event) -> None:
-        """Append `events` to the journal; StateError when that can't be done."""
+        """Append `events`, all or none of them; durable on return.
+
+        StateError when that can't be done. What `events` say is then still in ``state``, and leaving the
+        context tries once more to write it: they are facts, and facts are not taken back.
+        """
         ...
 
 
@@ -222,6 +233,31 @@ class StateStore(Protocol):
         the journal into the snapshot and unlocks, also after an error.
         """
         ...
+
+
+def new_state() -> State:
+    """An empty state with a lineage and a salt of its own."""
+    from secrets import token_hex
+    from uuid import uuid4
+
+    return State(lineage=str(uuid4()), salt=token_hex(16))
+
+
+def bound_to(state: State, server: Server, *, url: str) -> State:
+    """`state`, belonging to `server` from now on; WrongServer when it belongs to another one."""
+    if state.server is None:
+        return replace(state, server=server)
+    if state.server == server:
+        return state
+    raise WrongServer(
+        f"the state {url} belongs to {_described(state.server)}, and this run is about {_described(server)}",
+        hint="Give each server a state of its own (--state, or state.url in an environment), or correct the"
+        " server's URL. Only if that server is gone: move the state away and run `apply --adopt`.",
+    )
+
+
+def _described(server: Server) -> str:
+    return f"the {server.provider} server {server}" + ("" if server.organization else " (no organization)")
 
 
 def fold(state: State, events: Iterable[Event]) -> State:

@@ -1,0 +1,36 @@
+"""Run a plan: steps in parallel where the order allows, repeated as their operation may be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from reconciler.apply.repeat import Delay, Repeater
+from reconciler.apply.run import Applied, Execution
+from reconciler.model import Outcome
+from reconciler.plan import Plan
+from reconciler.providers.base import Provider
+from reconciler.state.base import Session
+
+__all__ = ["Applied", "apply_plan"]
+
+DEFAULT_PARALLELISM = 8
+
+
+async def apply_plan(
+    plan: Plan,
+    provider: Provider,
+    session: Session,
+    *,
+    delay: Delay,
+    parallelism: int = DEFAULT_PARALLELISM,
+    on_outcome: Callable[[Outcome], None] = lambda _: None,
+    stop: asyncio.Event | None = None,
+) -> Applied:
+    """Run every step of `plan`, at most `parallelism` at a time, and record what happens in `session`.
+
+    When `stop` is set nothing new is sent, but for the starts that close an open bracket. A refused or
+    failed step is an outcome, not an error; StateError when the state can't be written.
+    """
+    execution = Execution(plan, Repeater(provider, delay), session, on_outcome, stop or asyncio.Event())
+    return await execution.run(parallelism)

@@ -1,0 +1,104 @@
+"""One step until it is settled: what may be sent again, and when.
+
+| answer       | safe       | look first                               | never          |
+|--------------|------------|------------------------------------------|----------------|
+| done         | done       | done                                     | done           |
+| not executed | send again | send again                               | send again     |
+| unclear      | send again | look; send again only what didn't happen | *unknown*      |
+| refused      | failed     | look: perhaps it has already happened    | failed         |
+
+A create or upload that is refused was not ours, unless an answer before it was unclear: only then it looks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from reconciler.errors import NotExecuted, ReconcilerError, Refused, Unclear
+from reconciler.model import Outcome, OutcomeStatus, Repeat, Step, Verb
+from reconciler.providers.base import Bindings, Provider, Sight
+
+Delay = Callable[[int, float | None], float | None]
+"""(attempts so far, seconds that the server asked for) → seconds to wait, None to give up."""
+Sleep = Callable[[float], Awaitable[None]]
+
+_MAKES_SOMETHING = frozenset({Verb.CREATE, Verb.UPLOAD})
+_HAPPENED = frozenset({404, 409, 410, 412})
+"""Refusals that may say: it has already happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repeater:
+    """Runs steps, each until it is settled or given up."""
+
+    provider: Provider
+    delay: Delay
+    sleep: Sleep = asyncio.sleep
+
+    async def settle(self, step: Step, bindings: Bindings) -> Outcome:
+        """Run `step`. Never raises a ServerError: it becomes the outcome."""
+        attempts = 0
+        unclear = False
+        left = step
+        while True:
+            attempts += 1
+            try:
+                result = await self.provider.run(left, bindings)
+                return Outcome(step, result.status, result.message, attempts, result.created)
+            except ReconcilerError as error:
+                failure = error
+            unclear = unclear or isinstance(failure, Unclear)
+            if unclear and step.operation.repeat is Repeat.NEVER:
+                return Outcome(step, OutcomeStatus.UNKNOWN, _words(failure), attempts, unclear=True)
+            try:
+                sight = await self._look(left, bindings, failure, unclear)
+            except ReconcilerError as error:
+                return Outcome(step, OutcomeStatus.FAILED, _words(error), attempts, unclear=unclear)
+            if sight and sight.done:
+                status = OutcomeStatus.DONE if unclear else OutcomeStatus.NOT_NEEDED
+                return Outcome(step, status, "", attempts, sight.created)
+            smaller = _only(left, sight)
+            wait = self._wait(failure, attempts, smaller is not left)
+            if wait is None:
+                return Outcome(step, OutcomeStatus.FAILED, _words(failure), attempts, unclear=unclear)
+            await self.sleep(wait)
+            left = smaller
+
+    async def _look(
+        self, step: Step, bindings: Bindings, failure: ReconcilerError, unclear: bool
+    ) -> Sight | None:
+        """What the server says became of it; None where looking can't help."""
+        if step.operation.repeat is not Repeat.LOOK_FIRST:
+            return None
+        match failure:
+            case Unclear():
+                return await self.provider.look(step, bindings)
+            case Refused(status=status) if status in _HAPPENED or unclear:
+                ours = unclear or step.action.verb not in _MAKES_SOMETHING
+                return await self.provider.look(step, bindings) if ours else None
+            case _:
+                return None
+
+    def _wait(self, failure: ReconcilerError, attempts: int, progress: bool) -> float | None:
+        """Seconds until the next attempt; None to give up."""
+        match failure:
+            case Refused():
+                return 0.0 if progress else None
+            case NotExecuted() | Unclear():
+                return self.delay(attempts, failure.retry_after)
+            case _:
+                return None
+
+
+def _only(step: Step, sight: Sight | None) -> Step:
+    """`step` without the gateways for which it has happened."""
+    if sight is None or sight.remaining is None or sight.remaining == step.gateways:
+        return step
+    action = replace(step.action, gateways=sight.remaining)
+    return Step(replace(step.group, action=action, per_call=len(sight.remaining)), 0)
+
+
+def _words(error: ReconcilerError) -> str:
+    return f"{error.message}; {error.hint}" if error.hint else error.message

@@ -1,0 +1,80 @@
+"""What differs, and all that a plan needs to know to put it right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reconciler.model import (
+    CampaignFields,
+    Change,
+    DesiredCampaign,
+    DistributionList,
+    Finding,
+    LiveCampaign,
+    PackageFile,
+    Reason,
+)
+from reconciler.state.base import Event, Owned, Uploaded
+
+
+class Run(StrEnum):
+    """What is to become of a campaign's running."""
+
+    KEEP = "keep"
+    START = "start"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class RunWish:
+    """Whether to start or stop a campaign, and why; ``approve``: the server waits, and Git approves."""
+
+    run: Run = Run.KEEP
+    reason: Reason = Reason.DIFFERS
+    approve: bool = False
+    findings: tuple[Finding, ...] = ()
+    records: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignDiff:
+    """A declared campaign that is ours or to be created, beside its live side."""
+
+    desired: DesiredCampaign
+    live: LiveCampaign | None
+    fields: CampaignFields
+    """What a create or an edit carries."""
+    changes: tuple[Change, ...] = ()
+    edit: bool = False
+    """Whether a field that only an edit can change differs."""
+    gained: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    distribution: DistributionList | None = None
+    """The distribution list to set; None when it needs no call."""
+    wish: RunWish = RunWish()
+
+    @property
+    def create(self) -> bool:
+        return self.live is None
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """An owned campaign that is declared no more, and is to be deleted."""
+
+    owned: Owned
+    live: LiveCampaign
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """Everything that differs. ``records`` take no call: what the state is to learn all the same."""
+
+    campaigns: tuple[CampaignDiff, ...] = ()
+    removals: tuple[Removal, ...] = ()
+    uploads: tuple[PackageFile, ...] = ()
+    package_removals: tuple[Uploaded, ...] = ()
+    changes: tuple[Change, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    records: tuple[Event, ...] = ()

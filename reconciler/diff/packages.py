@@ -1,0 +1,132 @@
+"""Which live package, or which upload of this plan, each declared package is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from reconciler.model import (
+    BoundPackage,
+    Change,
+    Desired,
+    Finding,
+    Live,
+    LivePackage,
+    PackageById,
+    PackageByName,
+    PackageFile,
+    PackageRef,
+    PendingUpload,
+    Reason,
+)
+from reconciler.observe import MARK_LENGTH, used_packages
+from reconciler.providers.base import Field
+from reconciler.state.base import Event, PackageUploaded, State, Uploaded
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Package → its id, or the upload that will give it one. What could not be bound has a finding."""
+
+    packages: Mapping[PackageRef, BoundPackage]
+    names: Mapping[BoundPackage, str] = field(default_factory=dict)
+    uploads: tuple[PackageFile, ...] = ()
+    changes: tuple[Change, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    records: tuple[Event, ...] = ()
+
+
+def bind(desired: Desired, live: Live, state: State) -> Bound:
+    """Bind every package that a campaign uses, and every package file."""
+    packages: dict[PackageRef, BoundPackage] = {}
+    findings: list[Finding] = []
+    records: list[Event] = []
+    files = [ref for ref in desired.packages if isinstance(ref, PackageFile)]
+    found: Uploaded | BoundPackage | Finding
+    for ref in dict.fromkeys((*files, *used_packages(desired.campaigns))):
+        match ref:
+            case PackageFile():
+                found = _of_file(ref, live, state)
+            case PackageById():
+                found = ref.id if live.package_ids.get(ref.id) else _no_such_id(ref)
+            case PackageByName():
+                named = live.named_packages.get(ref.name, ())
+                found = named[0].id if len(named) == 1 else _not_one(ref, named)
+        match found:
+            case Finding():
+                findings.append(found)
+            case Uploaded():
+                packages[ref] = found.id
+                if state.packages.get(found.sha256) != found:
+                    records.append(PackageUploaded(found))
+            case _:
+                packages[ref] = found
+    uploads = tuple(file for file in files if isinstance(packages.get(file), PendingUpload))
+    return Bound(
+        packages=packages,
+        names={packages[file]: file.name for file in files if file in packages},
+        uploads=uploads,
+        changes=tuple(_upload(file, state) for file in uploads),
+        findings=tuple(findings),
+        records=tuple(records),
+    )
+
+
+def _of_file(file: PackageFile, live: Live, state: State) -> Uploaded | PendingUpload | Finding:
+    """Our own upload if the server still has it, else one that bears its mark and may be trusted."""
+    known = state.packages.get(file.sha256)
+    if known and live.package_ids.get(known.id):
+        return known
+    match live.marked_packages.get(file.sha256[:MARK_LENGTH], ()):
+        case ():
+            return PendingUpload(file.sha256)
+        case (found,):
+            return Uploaded(file.sha256, found.id, found.name, file.resource)
+        case several:
+            return Finding(
+                "ambiguous-package",
+                f"{len(several)} live packages bear the mark of {file.name}: {_ids(several)}",
+                file.place,
+                "delete the one that no campaign uses, or declare the other by its id",
+                file.resource,
+            )
+
+
+def _ids(packages: Iterable[LivePackage]) -> str:
+    return ", ".join(package.id for package in packages)
+
+
+def _no_such_id(ref: PackageById) -> Finding:
+    return Finding(
+        "package-not-found",
+        f"the server has no package with the id {ref.id!r}",
+        ref.place,
+        "correct the id, or declare the package by name or file",
+    )
+
+
+def _not_one(ref: PackageByName, named: tuple[LivePackage, ...]) -> Finding:
+    if named:
+        return Finding(
+            "ambiguous-package",
+            f"{len(named)} live packages have the name {ref.name!r}: {_ids(named)}",
+            ref.place,
+            "declare the one that is meant by its id",
+        )
+    return Finding(
+        "package-not-found",
+        f"the server has no package of exactly the name {ref.name!r}",
+        ref.place,
+        "correct the name, upload the package, or declare it by its file",
+    )
+
+
+def _upload(file: PackageFile, state: State) -> Change:
+    gone = file.sha256 in state.packages
+    return Change(
+        file.resource,
+        Field.PACKAGES,
+        None,
+        {"name": file.name, "sha256": file.sha256, "size": file.size},
+        Reason.GONE_FROM_SERVER if gone else Reason.NOT_ON_SERVER,
+    )

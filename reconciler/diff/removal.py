@@ -1,0 +1,119 @@
+"""What is ours and no longer declared: deleted, abandoned, or left with a word.
+
+| onRemove | --prune | live | outcome                                       |
+|----------|---------|------|-----------------------------------------------|
+| delete   | yes     | yes  | deleted                                       |
+| delete   | yes     | no   | forgotten                                     |
+| delete   | no      | any  | stays, with a note                            |
+| abandon  | any     | any  | forgotten, with a note                        |
+
+Nothing is removed that a declared resource claims, or while a part of the project is left out. An upload
+goes only when, after this plan, no live campaign uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from reconciler.diff.model import CampaignDiff, Removal
+from reconciler.model import Change, Desired, Finding, Live, OnRemove, Reason, ResourceId, Severity
+from reconciler.observe import removable
+from reconciler.options import Options
+from reconciler.providers.base import Field
+from reconciler.state.base import CampaignForgotten, Event, Owned, PackageForgotten, State, Uploaded
+
+
+def remove_campaigns(
+    desired: Desired, live: Live, state: State, options: Options
+) -> tuple[tuple[Removal, ...], tuple[Finding, ...], tuple[Event, ...]]:
+    """(to delete, words about what stays, what the state forgets)."""
+    if not desired.complete:
+        return (), (), ()
+    spoken_for = {campaign.resource for campaign in desired.campaigns}
+    claimed = {i for claim in live.claims.values() if claim.held for i in claim.ids}
+    deletable = {owned.resource for owned in removable(desired, state, options)}
+    removals: list[Removal] = []
+    findings: list[Finding] = []
+    forgotten: list[Event] = []
+    for resource, owned in sorted(state.campaigns.items()):
+        if resource in spoken_for or owned.id in claimed:
+            continue
+        if owned.on_remove is OnRemove.ABANDON:
+            findings.append(_abandoned(resource, owned))
+            forgotten.append(CampaignForgotten(resource))
+        elif resource not in deletable:
+            findings.append(_stays(resource, owned))
+        elif found := live.campaigns.get(resource):
+            removals.append(Removal(owned, found))
+        else:
+            forgotten.append(CampaignForgotten(resource))
+    return tuple(removals), tuple(findings), tuple(forgotten)
+
+
+def remove_packages(
+    live: Live,
+    candidates: Collection[Uploaded],
+    campaigns: Collection[CampaignDiff],
+    removals: Collection[Removal],
+) -> tuple[tuple[Uploaded, ...], tuple[Finding, ...], tuple[Event, ...]]:
+    """The same for uploads; `candidates` are ours and no longer declared."""
+    if not candidates or live.users is None:
+        return (), (), ()
+    after: dict[str, Collection[object]] = {removal.live.id: () for removal in removals}
+    for found in campaigns:
+        if found.live and found.fields.packages is not None:
+            after[found.live.id] = found.fields.packages
+    wanted = {package for packages in after.values() for package in packages}
+    wanted |= {package for c in campaigns if c.create for package in c.fields.packages or ()}
+    removed: list[Uploaded] = []
+    findings: list[Finding] = []
+    forgotten: list[Event] = []
+    for upload in candidates:
+        users = [i for i in live.users.get(upload.id, ()) if upload.id in after.get(i, (upload.id,))]
+        if not live.package_ids.get(upload.id):
+            forgotten.append(PackageForgotten(upload.sha256))
+        elif users or upload.id in wanted:
+            findings.append(_in_use(upload, users))
+        else:
+            removed.append(upload)
+    return tuple(removed), tuple(findings), tuple(forgotten)
+
+
+def campaign_removed(removal: Removal) -> Change:
+    live = removal.live
+    before: Mapping[str, str] = {"id": live.id, "name": live.name, "status": live.status}
+    return Change(removal.owned.resource, "campaign", before, None, Reason.REMOVED_FROM_GIT)
+
+
+def package_removed(upload: Uploaded) -> Change:
+    before = {"id": upload.id, "name": upload.name, "sha256": upload.sha256}
+    return Change(upload.resource, Field.PACKAGES, before, None, Reason.REMOVED_FROM_GIT)
+
+
+def _stays(resource: ResourceId, owned: Owned) -> Finding:
+    return Finding(
+        "not-declared",
+        f"{resource} (id {owned.id}) is ours and no longer declared; it stays on the server",
+        hint="delete it with --prune",
+        resource=resource,
+        severity=Severity.NOTE,
+    )
+
+
+def _abandoned(resource: ResourceId, owned: Owned) -> Finding:
+    return Finding(
+        "abandoned",
+        f"{resource} (id {owned.id}) is no longer declared; it stays on the server and is ours no more",
+        resource=resource,
+        severity=Severity.NOTE,
+    )
+
+
+def _in_use(upload: Uploaded, users: Collection[str]) -> Finding:
+    who = f"campaigns {', '.join(sorted(users))} use it" if users else "a declared campaign uses it"
+    return Finding(
+        "package-in-use",
+        f"the package {upload.name} (id {upload.id}) is no longer declared; it stays, for {who}",
+        resource=upload.resource,
+        severity=Severity.NOTE,
+    )

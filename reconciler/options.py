@@ -1,0 +1,17 @@
+"""What the person at the command line asked of a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The switches that change what a plan may contain."""
+
+    adopt: bool = False
+    """Take live campaigns of declared names, and packages by their mark, as ours."""
+    prune: bool = False
+    """Delete what we own and Git no longer declares."""
+    resume: bool = False
+    """Start campaigns again that somebody else stopped."""

@@ -1,0 +1,87 @@
+"""Which live campaign a declared one is tied to, and what the state learns of it. Pure.
+
+| state knows it | live campaigns of its name                     | tie       |
+|----------------|------------------------------------------------|-----------|
+| yes            | any                                            | OWNED     |
+| no             | one is owned by a resource no longer declared  | MOVED     |
+| no             | none, or only those that leave the name        | NONE      |
+| no             | several                                        | AMBIGUOUS |
+| no, an intent  | one                                            | RECOVERED |
+| no             | one, and ``--adopt``                           | ADOPTED   |
+| no             | one                                            | NOT_OURS  |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from reconciler.model import CampaignSummary, Claim, DesiredCampaign, ResourceId, Tie
+from reconciler.options import Options
+from reconciler.state.base import (
+    CampaignForgotten,
+    CampaignOwned,
+    Event,
+    OnRemoveSet,
+    Origin,
+    Owned,
+    State,
+)
+
+Declared = Mapping[ResourceId, DesiredCampaign]
+Names = Mapping[str, Sequence[CampaignSummary]]
+
+
+def tie(
+    campaigns: Iterable[DesiredCampaign], declared: Declared, state: State, names: Names, options: Options
+) -> dict[ResourceId, Claim]:
+    """The tie of each of `campaigns`; `names` holds the live campaigns of every name that isn't owned yet."""
+    owners = {owned.id: resource for resource, owned in state.campaigns.items()}
+
+    def one(campaign: DesiredCampaign) -> Claim:
+        if owned := state.campaigns.get(campaign.resource):
+            return Claim(Tie.OWNED, (owned.id,))
+        namesakes = names.get(campaign.name, ())
+        moved = [live.id for live in namesakes if live.id in owners and owners[live.id] not in declared]
+        if len(moved) == 1:
+            return Claim(Tie.MOVED, tuple(moved))
+        match [live.id for live in namesakes if not _leaves(live, owners, declared)]:
+            case []:
+                return Claim(Tie.NONE)
+            case [rival]:
+                if str(campaign.resource) in state.intents:
+                    return Claim(Tie.RECOVERED, (rival,))
+                return Claim(Tie.ADOPTED if options.adopt else Tie.NOT_OURS, (rival,))
+            case rivals:
+                return Claim(Tie.AMBIGUOUS, tuple(sorted(rivals)))
+
+    return {campaign.resource: one(campaign) for campaign in campaigns}
+
+
+def _leaves(live: CampaignSummary, owners: Mapping[str, ResourceId], declared: Declared) -> bool:
+    """Whether a live campaign belongs to a declared resource that gives it another name."""
+    owner = owners.get(live.id)
+    return owner is not None and owner in declared and declared[owner].name != live.name
+
+
+def owned_by(campaign: DesiredCampaign, claim: Claim, state: State) -> tuple[Owned | None, tuple[Event, ...]]:
+    """What we own of `campaign` once the tie is recorded, and the events that record it."""
+    resource, on_remove = campaign.resource, campaign.on_remove
+    match claim.tie:
+        case Tie.OWNED:
+            owned = replace(state.campaigns[resource], on_remove=on_remove)
+            changed = owned != state.campaigns[resource]
+            return owned, (OnRemoveSet(resource, on_remove),) if changed else ()
+        case Tie.ADOPTED:
+            owned = Owned(resource, claim.ids[0], Origin.ADOPTED, on_remove)
+            return owned, (CampaignOwned(owned),)
+        case Tie.RECOVERED:
+            applied = state.intents[str(resource)].applied
+            owned = Owned(resource, claim.ids[0], Origin.CREATED, on_remove, applied=applied)
+            return owned, (CampaignOwned(owned),)
+        case Tie.MOVED:
+            before = next(owned for owned in state.campaigns.values() if owned.id == claim.ids[0])
+            owned = replace(before, resource=resource, on_remove=on_remove)
+            return owned, (CampaignForgotten(before.resource), CampaignOwned(owned))
+        case _:
+            return None, ()

@@ -1,0 +1,84 @@
+"""What a plan means for devices and for the server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from reconciler.diff import CampaignDiff, Diff, Removal
+from reconciler.model import DesiredStatus, Phase, ResourceId, StepGroup, Verb
+from reconciler.plan.model import CampaignImpact, Impact
+from reconciler.providers.base import Provider
+
+
+def impact(
+    difference: Diff, planned: Sequence[CampaignDiff], groups: Sequence[StepGroup], provider: Provider
+) -> Impact:
+    """Exact counts for each campaign that a plan touches, and what the plan asks of the server."""
+    verbs: dict[ResourceId, set[Verb]] = {}
+    for group in groups:
+        verbs.setdefault(group.action.resource, set()).add(group.action.verb)
+    shared = _shared(planned)
+    touched = [
+        _of_campaign(found, verbs[found.desired.resource], shared.get(found.desired.resource, {}))
+        for found in planned
+        if found.desired.resource in verbs
+    ]
+    touched += [
+        _of_removal(removal, verbs[removal.owned.resource])
+        for removal in difference.removals
+        if removal.owned.resource in verbs
+    ]
+    names = {*provider.requests, *(group.operation.name for group in groups)}
+    operations = [provider.operations[name] for name in names if name in provider.operations]
+    return Impact(
+        campaigns=tuple(sorted(touched, key=lambda row: row.resource)),
+        requests=sum(map(len, groups)),
+        permissions=tuple(sorted({o.permission for o in operations if o.permission})),
+    )
+
+
+def _of_campaign(found: CampaignDiff, verbs: set[Verb], shared: Mapping[ResourceId, int]) -> CampaignImpact:
+    bracket = {Verb.START, Verb.STOP} <= verbs
+    return CampaignImpact(
+        resource=found.desired.resource,
+        name=found.desired.name,
+        gained=len(found.gained),
+        lost=len(found.lost),
+        created=found.create,
+        starts=Verb.START in verbs and not bracket,
+        stops=Verb.STOP in verbs and not bracket,
+        interrupted=bracket,
+        shared=shared,
+    )
+
+
+def _of_removal(removal: Removal, verbs: set[Verb]) -> CampaignImpact:
+    return CampaignImpact(
+        resource=removal.owned.resource,
+        name=removal.live.name,
+        deleted=True,
+        stops=Verb.STOP in verbs,
+    )
+
+
+def _shared(campaigns: Iterable[CampaignDiff]) -> Mapping[ResourceId, Mapping[ResourceId, int]]:
+    """Campaign → other campaign that runs, or will → how many of the gateways it gains are in both."""
+    campaigns = tuple(campaigns)
+    gaining = {found.desired.resource: frozenset(found.gained) for found in campaigns if found.gained}
+    everything = frozenset().union(*gaining.values())
+    shared: dict[ResourceId, dict[ResourceId, int]] = {}
+    for other in campaigns:
+        if not everything or not _runs(other):
+            continue
+        common = everything & (other.desired.gateways or frozenset())
+        for resource, gained in gaining.items() if common else ():
+            if resource != other.desired.resource and (count := len(common & gained)):
+                shared.setdefault(resource, {})[other.desired.resource] = count
+    return shared
+
+
+def _runs(found: CampaignDiff) -> bool:
+    """Whether the campaign runs once the plan is done."""
+    if found.desired.status is not None:
+        return found.desired.status is DesiredStatus.STARTED
+    return found.live is not None and found.live.phase is Phase.RUNNING
