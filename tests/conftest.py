@@ -14,7 +14,7 @@ import pytest
 
 pytest_plugins = ("pytester",)
 
-# Randomised runs look for new counterexamples, but a check must give the same answer twice: `ci` is the default.
+# Random runs find new counterexamples, but a check must give the same answer twice: `ci` is the default.
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, database=None, print_blob=True)
 hypothesis.settings.register_profile("dev", deadline=None, max_examples=300, print_blob=True)
 hypothesis.settings.load_profile("ci")
@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     forbidden = config.getoption("--forbid-skips") or os.environ.get("FORBID_SKIPS", "") not in ("", "0")
-    # Workers of xdist hand their reports to the controller: it alone sees every skip, and decides the exit code.
+    # Workers of xdist hand their reports to the controller: it alone sees every skip and sets the exit code.
     if forbidden and not hasattr(config, "workerinput"):
         config.pluginmanager.register(SkipBan(), "reconciler-skip-ban")
 
@@ -94,7 +94,11 @@ def golden(request: pytest.FixtureRequest) -> Golden:
             path.write_bytes(text.encode())
             return
         if not path.exists():
-            pytest.fail(f"there is no golden file {path}; `make golden` writes it, then review it", pytrace=False)
-        assert text == path.read_bytes().decode(), f"{path} differs; `make golden` rewrites it, then review it"
+            pytest.fail(
+                f"there is no golden file {path}; `make golden` writes it, then review it", pytrace=False
+            )
+        assert text == path.read_bytes().decode(), (
+            f"{path} differs; `make golden` rewrites it, then review it"
+        )
 
     return compare

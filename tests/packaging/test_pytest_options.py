@@ -35,6 +35,7 @@ def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     """A folder with our conftest, where pytest runs as a process of its own."""
     for name in ("FORBID_SKIPS", "PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_TESTRUNUID"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # a third of the start-up time
     pytester.makeconftest(CONFTEST.read_text())
     return pytester
 
@@ -47,7 +48,9 @@ def test_a_skip_passes_by_default(inner: pytest.Pytester) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "options"), [("", ["--forbid-skips", "-n", "2"]), ("1", [])], ids=["option, xdist", "environment"]
+    ("variable", "options"),
+    [("", ["--forbid-skips", "-p", "xdist", "-n", "2"]), ("1", [])],
+    ids=["option, xdist", "environment"],
 )
 def test_forbid_skips_fails_and_names_skipped_tests_and_modules(
     inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, variable: str, options: list[str]
@@ -68,7 +71,7 @@ def test_forbid_skips_fails_and_names_skipped_tests_and_modules(
 
 
 def test_every_run_is_the_same_run(inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a robot sets doesn't reach the tests, hypothesis repeats itself, and a ban on skips minds only skips."""
+    """What a robot sets doesn't reach the tests, hypothesis repeats itself, a ban minds only skips."""
     monkeypatch.setenv("CI", "true")
     monkeypatch.setenv("RECONCILER_URL", "https://campaigns.invalid")
     inner.makepyfile(
@@ -98,7 +101,8 @@ def test_hypothesis_looks_further_when_asked_to(inner: pytest.Pytester) -> None:
             assert hypothesis.settings().max_examples > 100
         """
     )
-    assert inner.runpytest_subprocess("--hypothesis-profile=dev").ret == pytest.ExitCode.OK
+    options = ["-p", "_hypothesis_pytestplugin", "--hypothesis-profile=dev"]
+    assert inner.runpytest_subprocess(*options).ret == pytest.ExitCode.OK
 
 
 def test_golden_compares_and_rewrites(inner: pytest.Pytester) -> None:
@@ -119,7 +123,10 @@ def test_golden_compares_and_rewrites(inner: pytest.Pytester) -> None:
     compared = inner.runpytest_subprocess()
     compared.assert_outcomes(passed=1, failed=2)
     compared.stdout.fnmatch_lines(
-        ["*differs.txt differs; `make golden` rewrites it*", "*there is no golden file*missing.txt; `make golden`*"]
+        [
+            "*differs.txt differs; `make golden` rewrites it*",
+            "*there is no golden file*missing.txt; `make golden`*",
+        ]
     )
 
     inner.runpytest_subprocess("--update-golden").assert_outcomes(passed=3)

@@ -1,0 +1,65 @@
+# `make demo` shows the tool at work, `make test` is the one check. Both need only Python 3.11 or newer with venv.
+# PYTHON=python3.13 chooses the interpreter of a new venv, PYTEST_ARGS='-k name' goes to pytest.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+COVERAGE := --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
+
+.PHONY: help demo test lint types imports unit golden soak clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# One venv; what is installed in it, and from which pyproject.toml, says a stamp for each extra.
+$(VENV)/.installed-%: pyproject.toml
+	@echo "Installing reconciler[$*] into $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@touch $@
+
+# A copy in a temporary folder, so that each run starts from nothing and leaves nothing. The second plan would
+# end with 2, and so stop the demo, if a step were left to do.
+demo: $(VENV)/.installed-embedded ## Validate, plan, apply, plan again and look, on the embedded server
+	@set -eu; work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
+	mkdir "$$work/examples"; cp -R examples/quickstart "$$work/examples/"; \
+	export PATH="$(CURDIR)/$(BIN):$$PATH"; cd "$$work"; unset CI $${!RECONCILER_@}; \
+	run() { printf '\n$$ %s\n' "$$*"; "$$@"; }; \
+	run reconciler validate examples/quickstart; \
+	run reconciler plan examples/quickstart; \
+	run reconciler apply --auto-approve examples/quickstart; \
+	run reconciler plan --detailed-exitcode examples/quickstart; \
+	run reconciler status examples/quickstart
+
+test: lint types imports unit ## The one check: all of the next four
+
+lint: $(VENV)/.installed-dev ## Lint, and check the format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/.installed-dev ## Check the types, strictly
+	$(BIN)/mypy
+
+imports: $(VENV)/.installed-dev ## Check that imports point along the way through the code
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.installed-dev ## Run the tests with the coverage gate; warnings are errors
+	$(BIN)/pytest -n 2 -m 'not soak' $(COVERAGE) $(PYTEST_ARGS)
+
+golden: $(VENV)/.installed-dev ## Rewrite the golden files from what the code says now
+	$(BIN)/pytest -n 2 -m 'not soak' --update-golden $(PYTEST_ARGS)
+	@git status --short tests/golden
+
+soak: $(VENV)/.installed-dev ## Run the slow, seeded tests, too long for every check
+	$(BIN)/pytest -m soak $(PYTEST_ARGS)
+
+clean: ## Remove the venv and all that the other targets leave behind
+	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .*_cache .hypothesis *.egg-info
+	find reconciler tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,167 @@
+"""The ASGI application: from HTTP to a handler inside one transaction, and back. Every answer is JSON."""
+
+import logging
+import sqlite3
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from reconciler.embedded.context import Context, Credentials
+from reconciler.embedded.errors import EmbeddedError, Refusal
+from reconciler.embedded.handlers.access import check_bearer
+from reconciler.embedded.middleware import RawPath, Record, Recorder
+from reconciler.embedded.operations import ACCESS, API, CONTROL, Operation
+from reconciler.embedded.store import Store
+from reconciler.embedded.tables import settings
+from reconciler.embedded.wire import Body, Call, Json, parse_body
+
+# A million gateway ids in one call fit; a body without end doesn't.
+MAX_BODY: Final = 64 << 20
+
+logger = logging.getLogger(__name__)
+
+
+def create_app(
+    database: Path | str,
+    *,
+    token: str | None = None,
+    username: str | None = None,
+    password: str | None = None,
+    approval_needed: bool | None = None,
+    record: bool = False,
+) -> Starlette:
+    """The server over `database`, a file that is made when it isn't there, or ":memory:".
+
+    Without `token` and `username` everybody may call; else a call needs that token, or one that
+    `GET /api/tokens` gave for the user. `approval_needed` None keeps what the database says (at first off).
+    `record` keeps the calls that come in, for `/_embedded/calls`. `app.state.context.store.close()` closes
+    the database before the app ends. Raises EmbeddedError when the database can't be used.
+    """
+    if (username is None) != (password is None):
+        raise EmbeddedError("The embedded server needs a user name and a password, or neither.")
+    store = Store(database)
+    with store.transaction(write=True) as db:
+        found = settings.load(db)
+        if approval_needed is not None:
+            found = replace(found, approval_needed=approval_needed)
+            settings.save(db, found)
+    context = Context(
+        store=store,
+        recorder=Recorder(enabled=record, limit=found.max_recorded_calls),
+        credentials=Credentials(token, username, password),
+        now_ms=lambda: time.time_ns() // 1_000_000,
+        new_id=lambda: str(uuid.uuid4()),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        store.close()
+
+    app = Starlette(
+        routes=_routes(context, (*ACCESS, *API, *CONTROL)),
+        middleware=[Middleware(Record, recorder=context.recorder), Middleware(RawPath)],
+        exception_handlers={HTTPException: _http_error},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    app.state.context = context
+    return app
+
+
+def _routes(context: Context, operations: Iterable[Operation]) -> list[Route]:
+    """One route a path, so that 405 names all that it allows; a slash at the end makes no difference."""
+    paths: dict[str, list[Operation]] = {}
+    for operation in operations:
+        paths.setdefault(operation.path.rstrip("/"), []).append(operation)
+    return [
+        Route(
+            path + slash, _endpoint(context, found), methods=sorted({operation.method for operation in found})
+        )
+        for path, found in paths.items()
+        for slash in ("", "/")
+    ]
+
+
+def _endpoint(context: Context, operations: Sequence[Operation]) -> Callable[[Request], object]:
+    async def endpoint(request: Request) -> Response:
+        method = "GET" if request.method == "HEAD" else request.method
+        content = request.headers.get("content-type", "").lower()
+        operation = next(
+            one for one in operations if one.method == method and content.startswith(one.content)
+        )
+        try:
+            return JSONResponse(await _run(context, operation, request))
+        except Refusal as refusal:
+            return _answer(refusal.status, refusal.message)
+        except sqlite3.Error as error:
+            # The disk is full, or another process holds the file: the transaction is rolled back.
+            return _answer(503, f"The database of the embedded server does not answer: {error}.")
+        except ClientDisconnect:
+            return _answer(400, "The request ended early.")
+        except HTTPException:
+            raise
+        except Exception:
+            logger.exception("%s failed", operation.name)
+            return _answer(
+                500, f"The embedded server has a defect in {operation.name}; its log has the details."
+            )
+
+    return endpoint
+
+
+async def _run(context: Context, operation: Operation, request: Request) -> Json:
+    """The way of every call. Permissions and faults by operation belong right here."""
+    if operation.needs_token:
+        check_bearer(context, request.headers.get("authorization", ""))
+    if operation.upload is not None:
+        return await operation.upload(context, request)
+    assert operation.handler is not None
+    body = await _body(request) if operation.method != "GET" else {}
+    with context.store.transaction(write=operation.method != "GET") as db:
+        return operation.handler(
+            Call(
+                context=context,
+                db=db,
+                path={key: unquote(value) for key, value in request.path_params.items()},
+                query=request.query_params,
+                headers=request.headers,
+                body=body,
+            )
+        )
+
+
+async def _body(request: Request) -> Body:
+    pieces = bytearray()
+    async for piece in request.stream():
+        pieces += piece
+        if len(pieces) > MAX_BODY:
+            raise Refusal(413, f"The body is larger than {MAX_BODY} bytes.")
+    return parse_body(bytes(pieces))
+
+
+def _answer(status: int, message: str) -> Response:
+    headers = {"WWW-Authenticate": "Bearer, Basic"} if status == 401 else None
+    return JSONResponse({"message": message}, status_code=status, headers=headers)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    """What the framework refuses by itself: no such path, no such method, a multipart body that is broken."""
+    assert isinstance(error, HTTPException)
+    message = {
+        404: f"There is nothing at {request.url.path}.",
+        405: f"{request.method} is not possible at {request.url.path}.",
+    }.get(error.status_code, error.detail)
+    return JSONResponse({"message": message}, status_code=error.status_code, headers=error.headers)

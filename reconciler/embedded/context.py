@@ -1,0 +1,52 @@
+"""What every request of one server shares: the store, the clock, who may call, what is recorded."""
+
+import hmac
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reconciler.embedded.middleware import Recorder
+from reconciler.embedded.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who may call. Nothing set: everybody."""
+
+    token: str | None = None
+    username: str | None = None
+    password: str | None = None
+
+    @property
+    def open(self) -> bool:
+        return self.token is None and self.username is None
+
+    def is_token(self, given: str) -> bool:
+        return self.token is not None and hmac.compare_digest(self.token.encode(), given.encode())
+
+    def is_user(self, username: str, password: str) -> bool:
+        """Both are compared in full, so that the time taken tells nothing."""
+        if self.username is None:
+            return self.open
+        user = hmac.compare_digest(self.username.encode(), username.encode())
+        return hmac.compare_digest((self.password or "").encode(), password.encode()) and user
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The seams of a running server. A simulated clock takes the place of `now_ms`."""
+
+    store: Store
+    recorder: Recorder
+    credentials: Credentials
+    now_ms: Callable[[], int]
+    new_id: Callable[[], str]
+
+    @property
+    def user(self) -> str:
+        """Who made a package, as *Get Package Information* tells it."""
+        return self.credentials.username or "embedded"
+
+
+def new_token() -> str:
+    return secrets.token_urlsafe(32)

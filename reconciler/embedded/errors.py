@@ -1,0 +1,25 @@
+"""What the embedded server can say no with: to a caller over HTTP, or to the program that starts it."""
+
+
+class EmbeddedError(Exception):
+    """The server can't start: its database or address is not usable; says why and what to do."""
+
+
+class Refusal(Exception):
+    """An answer other than 2xx: an HTTP status and a sentence for `{"message": …}`."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+def missing(kind: str, name: str) -> Refusal:
+    """404 for a thing that isn't there."""
+    return Refusal(404, f"There is no {kind} {name!r}.")
+
+
+def some(names: list[str], shown: int = 5) -> str:
+    """The first few of many names, for a message: `'a', 'b' and 998 more`."""
+    text = ", ".join(map(repr, names[:shown]))
+    return text if len(names) <= shown else f"{text} and {len(names) - shown} more"

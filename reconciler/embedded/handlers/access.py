@@ -1,0 +1,54 @@
+"""Versions and sign-in: the two calls that need no token."""
+
+import base64
+import binascii
+
+from reconciler.embedded.context import Context, new_token
+from reconciler.embedded.errors import Refusal
+from reconciler.embedded.tables import settings
+from reconciler.embedded.wire import Call, Json
+
+API_VERSION = "0.17"
+
+
+def versions(_: Call) -> Json:
+    return {"currentApiVersion": API_VERSION}
+
+
+def tokens(call: Call) -> Json:
+    """Fresh tokens for HTTP Basic credentials; an open server gives them to anybody who signs in."""
+    given = _basic(call.headers.get("authorization", ""))
+    if given is None or not call.context.credentials.is_user(*given):
+        raise Refusal(401, "User name or password is wrong: sign in with HTTP Basic.")
+    access, refresh = new_token(), new_token()
+    now = call.context.now_ms()
+    settings.add_token(call.db, "access", access, now)
+    settings.add_token(call.db, "refresh", refresh, now)
+    return {"accessToken": access, "refreshToken": refresh}
+
+
+def _basic(header: str) -> tuple[str, str] | None:
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        username, found, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return (username, password) if found else None
+
+
+def check_bearer(context: Context, header: str) -> None:
+    """401 unless the server is open or the header carries a token that it knows."""
+    if context.credentials.open:
+        return
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() == "bearer" and token:
+        if context.credentials.is_token(token):
+            return
+        with context.store.transaction(write=False) as db:
+            if settings.is_access_token(db, token):
+                return
+    raise Refusal(
+        401, "The token is missing, wrong or no longer good: send Authorization: Bearer <accessToken>."
+    )

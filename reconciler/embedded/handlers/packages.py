@@ -1,0 +1,114 @@
+"""Operations on packages. Uploads are read in pieces, hashed and counted; the content is not kept."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from email.message import Message
+from http import HTTPStatus
+
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+
+from reconciler.embedded.context import Context
+from reconciler.embedded.errors import Refusal
+from reconciler.embedded.tables import packages, settings
+from reconciler.embedded.tables.packages import Package
+from reconciler.embedded.wire import Call, Json, check_text, filters, page
+
+MAX_DESCRIPTION = 128
+_PIECE = 1 << 20
+
+
+def get(call: Call) -> Json:
+    """Get Package Information."""
+    return _shown(packages.find(call.db, call.path["uuid"]))
+
+
+def _shown(package: Package) -> Json:
+    return {
+        "description": package.description,
+        "id": package.id,
+        "createdBy": package.created_by,
+        "createdOn": str(package.created_ms),
+        "name": package.name,
+    }
+
+
+def listing(call: Call) -> Json:
+    """List Packages, oldest first; `name` matches as part."""
+    (name,) = filters(call.query, "name")
+    part = page(call.query, settings.load(call.db).max_page_size)
+    total, found = packages.listing(call.db, part, name)
+    return part.answer(total, "programs", [_shown(package) for package in found])
+
+
+def delete(call: Call) -> Json:
+    """Delete a Package."""
+    packages.delete(call.db, call.path["uuid"])
+    return {}
+
+
+async def upload_multipart(context: Context, request: Request) -> Json:
+    """Upload Package Multipart: a part `file` with a file name, and perhaps a part `description`."""
+    with context.store.transaction(write=False) as db:
+        limit = settings.load(db).max_multipart_bytes
+    length = request.headers.get("content-length", "0")
+    if length.isdecimal() and int(length) > limit:
+        raise _too_large(limit)
+    async with request.form(max_files=1, max_fields=10) as form:
+        file, description = form.get("file"), form.get("description", "")
+        if not isinstance(file, UploadFile) or not file.filename:
+            raise Refusal(400, "A multipart upload needs a part `file` with a file name.")
+        if (file.size or 0) > limit:
+            raise _too_large(limit)
+        _check(file.filename, description)
+        return await _store(context, file.filename, str(description), _pieces(file))
+
+
+def _too_large(limit: int) -> Refusal:
+    return Refusal(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A multipart upload is limited to {limit} bytes; stream it."
+    )
+
+
+async def _pieces(file: UploadFile) -> AsyncIterator[bytes]:
+    while piece := await file.read(_PIECE):
+        yield piece
+
+
+async def upload_stream(context: Context, request: Request) -> Json:
+    """Upload Package Streaming: the body is the file; its name is in a header, `description` in the query."""
+    header = Message()
+    header["content-disposition"] = request.headers.get("content-disposition", "")
+    name = header.get_filename("")
+    if not name:
+        raise Refusal(
+            400, 'A streaming upload needs the file name: Content-Disposition: attachment; filename="…".'
+        )
+    description = request.query_params.get("description", "")
+    _check(name, description)
+    return await _store(context, name, description, request.stream())
+
+
+def _check(name: str, description: object) -> None:
+    check_text(name, "The file name")
+    if len(check_text(description, "`description`")) > MAX_DESCRIPTION:
+        raise Refusal(400, f"`description` is longer than {MAX_DESCRIPTION} characters.")
+
+
+async def _store(context: Context, name: str, description: str, pieces: AsyncIterator[bytes]) -> Json:
+    digest, size = hashlib.sha256(), 0
+    async for piece in pieces:
+        digest.update(piece)
+        size += len(piece)
+    package = Package(
+        id=context.new_id(),
+        name=name,
+        description=description,
+        created_by=context.user,
+        created_ms=context.now_ms(),
+        size=size,
+        sha256=digest.hexdigest(),
+    )
+    with context.store.transaction(write=True) as db:
+        packages.insert(db, package)
+    return {"uuid": package.id}

@@ -1,0 +1,82 @@
+"""The status of a campaign: one table of what each call does in each status.
+
+Own to the server: a client has its own reading of the same reference and must not share this one.
+
+    call     CREATED  APPROVAL_NEEDED  APPROVED  STARTED  STOPPED
+    approve  409      APPROVED         409       409      409
+    start    STARTED  409              STARTED   409      STARTED
+    stop     409      409              409       STOPPED  409
+    edit     same     same             same (1)  409      same (1)
+    delete   gone     gone             gone      409      gone
+
+(1) `APPROVAL_NEEDED` for a campaign made under approval, when the setting `reapproveAfterEdit` is on.
+"""
+
+from typing import Final
+
+from reconciler.embedded.errors import Refusal
+
+CREATED: Final = "CREATED"
+APPROVAL_NEEDED: Final = "APPROVAL_NEEDED"
+APPROVED: Final = "APPROVED"
+STARTED: Final = "STARTED"
+STOPPED: Final = "STOPPED"
+
+STATUSES: Final = (CREATED, APPROVAL_NEEDED, APPROVED, STARTED, STOPPED)
+
+MOVES: Final = {
+    "approve": {APPROVAL_NEEDED: APPROVED},
+    "start": {CREATED: STARTED, APPROVED: STARTED, STOPPED: STARTED},
+    "stop": {STARTED: STOPPED},
+}
+
+FIRST_STATE: Final = "INSTANTIATED"
+
+# The order in which a gateway goes through a campaign; FAILED can follow any of them.
+GATEWAY_STATES: Final = (
+    FIRST_STATE,
+    "INVENTORY_UP_TO_DATE",
+    "WAITING_FOR_DOWNLOAD_APPROVAL",
+    "SCHEDULED_DOWNLOAD",
+    "WAITING_FOR_DOWNLOAD",
+    "DOWNLOAD_COMPLETE",
+    "WAITING_FOR_EXECUTION_APPROVAL",
+    "SCHEDULED_EXECUTION",
+    "WAITING_FOR_EXECUTION",
+    "EXECUTION_COMPLETE",
+    "WAITING_FOR_ACTIVATION_APPROVAL",
+    "SCHEDULED_ACTIVATION",
+    "WAITING_FOR_ACTIVATION",
+    "ACTIVATION_COMPLETE",
+    "FAILED",
+)
+
+
+def first(*, approval_needed: bool) -> str:
+    """The status of a new campaign."""
+    return APPROVAL_NEEDED if approval_needed else CREATED
+
+
+def move(call: str, status: str) -> str:
+    """The status after `approve`, `start` or `stop`; 409 where the table has none."""
+    after = MOVES[call].get(status)
+    if after is None:
+        raise Refusal(
+            409, f"Cannot {call} a campaign that is {status}; it must be {' or '.join(MOVES[call])}."
+        )
+    return after
+
+
+def edited(status: str, *, made_under_approval: bool, reapprove: bool) -> str:
+    """The status after an edit; 409 while started."""
+    if status == STARTED:
+        raise Refusal(409, "Cannot edit a campaign that is STARTED; stop it first.")
+    if reapprove and made_under_approval and status in (APPROVED, STOPPED):
+        return APPROVAL_NEEDED
+    return status
+
+
+def check_delete(status: str) -> None:
+    """409 while started."""
+    if status == STARTED:
+        raise Refusal(409, "Cannot delete a campaign that is STARTED; stop it first.")

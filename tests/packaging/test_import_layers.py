@@ -1,0 +1,79 @@
+"""The import contracts of pyproject.toml catch a wrong import, tried on a package of the same shape."""
+
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+TOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+LAYERS = TOOLS["importlinter"]["contracts"][0]["layers"]
+MODULES = [name.strip("()") for layer in LAYERS for name in layer.split(" | ")]
+BEHIND_SEAMS = ["providers/base", "providers/pulse", "state/base", "state/file", "state/stores"]
+
+RIGHT = {
+    "cli": "import click, reconciler.embedded, reconciler.providers.pulse, reconciler.state.stores",
+    "state/stores": "import reconciler.state.file",
+    "report": "import reconciler.apply, reconciler.plan",
+    "plan": "import reconciler.diff, reconciler.providers.base, reconciler.state.base",
+    "providers/pulse": "import httpx, reconciler.errors, reconciler.model, reconciler.providers.base",
+    "errors": "import reconciler.model",
+    "embedded": "import starlette, uvicorn",
+}
+
+
+def lint(folder: Path, imports: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Runs the check over a package with every module of ours, where each has just the given imports."""
+    for module in MODULES + BEHIND_SEAMS:
+        path = folder / "reconciler" / module / "__init__.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(imports.get(module, "") + "\n")
+    (folder / "reconciler" / "__init__.py").touch()
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    return subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo"],
+        cwd=folder,
+        env={"PYTHONPATH": str(folder), "PYTHONIOENCODING": "utf-8", "COLUMNS": "200"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def test_right_imports_pass(tmp_path: Path) -> None:
+    result = lint(tmp_path, RIGHT)
+    assert result.returncode == 0, result.stdout
+    assert " 0 broken." in result.stdout
+
+
+WAY, SEAMS = "Imports point along the way", "Only the command line chooses"
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "contract", "said"),
+    [
+        ("diff", "import reconciler.plan", WAY, "reconciler.diff is not allowed to import reconciler.plan"),
+        ("model", "import reconciler.errors", WAY, "reconciler.model is not allowed"),
+        ("embedded", "import reconciler.model", WAY, "reconciler.embedded is not allowed"),
+        ("providers/pulse", "import reconciler.diff", WAY, "reconciler.providers is not allowed"),
+        ("surprise", "", WAY, "reconciler.surprise"),
+        ("plan", "import reconciler.providers.pulse", SEAMS, "reconciler.plan"),
+        ("apply", "import reconciler.state.stores", SEAMS, "reconciler.apply"),
+        ("cli", "import reconciler.state.file", "Stores of state", "reconciler.cli"),
+        ("report", "import click", "Only the command line knows click", "reconciler.report"),
+        ("plan", "import httpx", "Only a provider", "reconciler.plan"),
+    ],
+)
+def test_a_wrong_import_is_named(tmp_path: Path, module: str, line: str, contract: str, said: str) -> None:
+    (tmp_path / "reconciler" / module).mkdir(parents=True)
+    (tmp_path / "reconciler" / module / "__init__.py").touch()
+    result = lint(tmp_path, RIGHT | {module: f"{RIGHT.get(module, '')}\n{line}"})
+    assert result.returncode == 1, result.stdout
+    assert " 1 broken." in result.stdout
+    details = result.stdout.split("Broken contracts", 1)[1]
+    assert contract in details
+    assert said in details
