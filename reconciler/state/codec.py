@@ -1,0 +1,324 @@
+"""States, events and locks as JSON, and back; the same for every store.
+
+Decoding is strict: a member that is missing, unknown or of the wrong type is `Malformed`, for what is
+silently dropped here is silently lost. Formats of older versions are migrated forward, one version at a
+time; a newer one is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from reconciler.errors import StateError
+from reconciler.model import Json, OnRemove, ResourceId, Server
+from reconciler.state.base import (
+    FORMAT_VERSION,
+    BracketClosed,
+    BracketOpened,
+    CampaignForgotten,
+    CampaignOwned,
+    Event,
+    FieldApplied,
+    Intent,
+    IntentDropped,
+    IntentNoted,
+    LockInfo,
+    OnRemoveSet,
+    Origin,
+    Owned,
+    PackageForgotten,
+    PackageUploaded,
+    State,
+    StatusSet,
+    Uploaded,
+)
+from reconciler.state.nodes import JsonObject, Malformed, Node
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """From one format version to the next: what becomes of a snapshot, and of one event."""
+
+    state: Callable[[JsonObject], JsonObject]
+    event: Callable[[JsonObject], JsonObject]
+
+
+MIGRATIONS: Mapping[int, Migration] = MappingProxyType({})
+"""Version → the migration from it to the one after it. Empty, for there is only one version so far."""
+
+
+# --- encoding ------------------------------------------------------------------------------------
+
+
+def encode_state(state: State) -> JsonObject:
+    """The snapshot of `state`, as ``schemas/state.json`` describes it."""
+    return {
+        "formatVersion": FORMAT_VERSION,
+        "lineage": state.lineage,
+        "serial": state.serial,
+        "salt": state.salt,
+        "server": None if state.server is None else _encode_server(state.server),
+        "campaigns": {str(resource): _encode_owned(owned) for resource, owned in state.campaigns.items()},
+        "packages": {sha256: _encode_uploaded(upload) for sha256, upload in state.packages.items()},
+        "intents": {key: {"name": intent.name} for key, intent in state.intents.items()},
+    }
+
+
+def encode_event(event: Event) -> JsonObject:
+    """One event, under ``event`` its name."""
+    body: JsonObject
+    match event:
+        case IntentNoted(intent):
+            name, body = "intent-noted", {"key": intent.key, "name": intent.name}
+        case IntentDropped(key):
+            name, body = "intent-dropped", {"key": key}
+        case CampaignOwned(owned):
+            name, body = "campaign-owned", {"campaign": _encode_owned(owned)}
+            body["resource"] = str(owned.resource)
+        case PackageUploaded(uploaded):
+            name, body = "package-uploaded", {"sha256": uploaded.sha256, **_encode_uploaded(uploaded)}
+        case PackageForgotten(sha256):
+            name, body = "package-forgotten", {"sha256": sha256}
+        case _:
+            name, body = _encode_change(event)
+            body["resource"] = str(event.resource)
+    return {"event": name, **body}
+
+
+def _encode_change(
+    event: CampaignForgotten | StatusSet | BracketOpened | BracketClosed | FieldApplied | OnRemoveSet,
+) -> tuple[str, JsonObject]:
+    """The events about a campaign that is owned already."""
+    match event:
+        case CampaignForgotten():
+            return "campaign-forgotten", {}
+        case StatusSet(status=status):
+            return "status-set", {"status": status}
+        case BracketOpened(return_to=return_to):
+            return "bracket-opened", {"returnTo": return_to}
+        case BracketClosed():
+            return "bracket-closed", {}
+        case FieldApplied(field=name, value=value):
+            return "field-applied", {"field": name, "value": _plain(value)}
+        case OnRemoveSet(on_remove=on_remove):
+            return "on-remove-set", {"onRemove": on_remove.value}
+
+
+def encode_lock(info: LockInfo) -> JsonObject:
+    """A lock, as a store keeps it for others to read."""
+    return {
+        "id": info.id,
+        "holder": info.holder,
+        "host": info.host,
+        "pid": info.pid,
+        "operation": info.operation,
+        "since": info.since,
+    }
+
+
+def _encode_server(server: Server) -> JsonObject:
+    return {"provider": server.provider, "url": server.url, "organization": server.organization}
+
+
+def _encode_uploaded(uploaded: Uploaded) -> JsonObject:
+    return {"id": uploaded.id, "name": uploaded.name, "resource": str(uploaded.resource)}
+
+
+def _encode_owned(owned: Owned) -> JsonObject:
+    return {
+        "id": owned.id,
+        "origin": owned.origin.value,
+        "onRemove": owned.on_remove.value,
+        "status": owned.status,
+        "returnTo": owned.return_to,
+        "applied": {name: _plain(value) for name, value in owned.applied.items()},
+    }
+
+
+def _plain(value: Json) -> Json:
+    """A copy of `value` made of what a JSON parser would give: lists and dicts only."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value]
+
+
+# --- decoding ------------------------------------------------------------------------------------
+
+
+def decode_state(
+    document: Json, *, migrations: Mapping[int, Migration] = MIGRATIONS, version: int = FORMAT_VERSION
+) -> State:
+    """The inverse of `encode_state`; Malformed, or StateError when a newer reconciler made it."""
+    snapshot = Node(document, "")
+    for migration in _path_from(snapshot.member("formatVersion").integer(), migrations, version):
+        snapshot = Node(migration.state(snapshot.object()), "")
+    keys = ("formatVersion", "lineage", "serial", "salt", "server", "campaigns", "packages", "intents")
+    _, lineage, serial, salt, server, campaigns, packages, intents = snapshot.members(*keys)
+    owned = (_decode_owned(_resource(node, key), node) for key, node in campaigns.items())
+    uploads = (_decode_uploaded(key, node) for key, node in packages.items())
+    return State(
+        lineage=lineage.text(),
+        salt=salt.text(),
+        serial=serial.integer(),
+        server=None if server.value is None else _decode_server(server),
+        campaigns={campaign.resource: campaign for campaign in owned},
+        packages={upload.sha256: upload for upload in uploads},
+        intents={key: Intent(key, node.members("name")[0].text()) for key, node in intents.items()},
+    )
+
+
+def decode_event(
+    document: Json,
+    made_by: int = FORMAT_VERSION,
+    *,
+    migrations: Mapping[int, Migration] = MIGRATIONS,
+    version: int = FORMAT_VERSION,
+) -> Event:
+    """The inverse of `encode_event`; `made_by` is the format version that the event was written in.
+
+    Malformed, or StateError when it is of a newer version or of a name that this version doesn't know.
+    """
+    node = Node(document, "")
+    for migration in _path_from(made_by, migrations, version):
+        node = Node(migration.event(node.object()), "")
+    name = node.member("event").text()
+    decode = _EVENTS.get(name)
+    if decode is None:
+        raise StateError(
+            f"the journal of the state has an event {name!r} that this version doesn't know",
+            hint="It was made by a newer reconciler: use that version or a later one.",
+        )
+    return decode(node)
+
+
+def decode_lock(document: Json) -> LockInfo:
+    """The inverse of `encode_lock`; Malformed."""
+    node = Node(document, "")
+    keys = ("id", "holder", "host", "pid", "operation", "since")
+    key, holder, host, pid, operation, since = node.members(*keys)
+    return LockInfo(key.text(), holder.text(), host.text(), pid.integer(), operation.text(), since.number())
+
+
+def _path_from(made_by: int, migrations: Mapping[int, Migration], version: int) -> Iterator[Migration]:
+    """The migrations from `made_by` to `version`, in order."""
+    if made_by > version:
+        raise StateError(
+            f"the state has format version {made_by}, and this reconciler knows versions up to {version}",
+            hint="It was made by a newer reconciler: use that version or a later one.",
+        )
+    for step in range(made_by, version):
+        if step not in migrations:
+            raise Malformed(f"formatVersion: there never was a version {made_by}")
+        yield migrations[step]
+
+
+def _decode_server(node: Node) -> Server:
+    provider, url, organization = node.members("provider", "url", "organization")
+    return Server(provider.text(), url.text(), organization.optional_text())
+
+
+def _decode_owned(resource: ResourceId, node: Node) -> Owned:
+    keys = ("id", "origin", "onRemove", "status", "returnTo", "applied")
+    key, origin, on_remove, status, return_to, applied = node.members(*keys)
+    return Owned(
+        resource,
+        id=key.text(),
+        origin=origin.one_of(Origin),
+        on_remove=on_remove.one_of(OnRemove),
+        status=status.optional_text(),
+        return_to=return_to.optional_text(),
+        applied=applied.object(),
+    )
+
+
+def _decode_uploaded(sha256: str, node: Node) -> Uploaded:
+    return _uploaded(sha256, *node.members("id", "name", "resource"))
+
+
+def _uploaded(sha256: str, key: Node, name: Node, resource: Node) -> Uploaded:
+    return Uploaded(sha256, key.text(), name.text(), _resource(resource, resource.text()))
+
+
+def _resource(node: Node, text: str) -> ResourceId:
+    try:
+        return ResourceId.parse(text)
+    except ValueError:
+        raise node.wrong("KIND/NAME") from None
+
+
+def _about(node: Node, *keys: str) -> tuple[ResourceId, list[Node]]:
+    """The resource that an event is about, and its other members."""
+    _, resource, *others = node.members("event", "resource", *keys)
+    return _resource(resource, resource.text()), others
+
+
+def _intent_noted(node: Node) -> Event:
+    _, key, name = node.members("event", "key", "name")
+    return IntentNoted(Intent(key.text(), name.text()))
+
+
+def _intent_dropped(node: Node) -> Event:
+    return IntentDropped(node.members("event", "key")[1].text())
+
+
+def _campaign_owned(node: Node) -> Event:
+    resource, [campaign] = _about(node, "campaign")
+    return CampaignOwned(_decode_owned(resource, campaign))
+
+
+def _campaign_forgotten(node: Node) -> Event:
+    return CampaignForgotten(_about(node)[0])
+
+
+def _status_set(node: Node) -> Event:
+    resource, [status] = _about(node, "status")
+    return StatusSet(resource, status.optional_text())
+
+
+def _bracket_opened(node: Node) -> Event:
+    resource, [return_to] = _about(node, "returnTo")
+    return BracketOpened(resource, return_to.text())
+
+
+def _bracket_closed(node: Node) -> Event:
+    return BracketClosed(_about(node)[0])
+
+
+def _field_applied(node: Node) -> Event:
+    resource, [name, value] = _about(node, "field", "value")
+    return FieldApplied(resource, name.text(), value.value)
+
+
+def _on_remove_set(node: Node) -> Event:
+    resource, [on_remove] = _about(node, "onRemove")
+    return OnRemoveSet(resource, on_remove.one_of(OnRemove))
+
+
+def _package_uploaded(node: Node) -> Event:
+    _, sha256, *others = node.members("event", "sha256", "id", "name", "resource")
+    return PackageUploaded(_uploaded(sha256.text(), *others))
+
+
+def _package_forgotten(node: Node) -> Event:
+    return PackageForgotten(node.members("event", "sha256")[1].text())
+
+
+_EVENTS: Mapping[str, Callable[[Node], Event]] = MappingProxyType(
+    {
+        "intent-noted": _intent_noted,
+        "intent-dropped": _intent_dropped,
+        "campaign-owned": _campaign_owned,
+        "campaign-forgotten": _campaign_forgotten,
+        "status-set": _status_set,
+        "bracket-opened": _bracket_opened,
+        "bracket-closed": _bracket_closed,
+        "field-applied": _field_applied,
+        "on-remove-set": _on_remove_set,
+        "package-uploaded": _package_uploaded,
+        "package-forgotten": _package_forgotten,
+    }
+)

@@ -1,0 +1,255 @@
+"""State in a file, for one machine.
+
+    state.json          the snapshot, replaced whole
+    state.json.journal  what was recorded since, one line a call; gone when a session has ended well
+    state.json.lock     who is writing; there only while somebody is, or after a crash
+    state.json.backup   the snapshot before this one
+    *.new               what is about to replace the snapshot or the backup
+
+A journal extends the snapshot of the serial it names. Saving replaces the snapshot, with the next serial,
+and then removes the journal; who finds a journal of an older serial knows that the snapshot has it already.
+So a reader needs no lock: it reads the journal first and the snapshot after it, and whatever a writer does
+in between, the two together are a state that was true. A journal is only ever appended to by the session
+that began it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+
+from reconciler.errors import StateError
+from reconciler.model import Json, Server
+from reconciler.state import durable
+from reconciler.state.base import Event, Session, State, bound_to, fold, new_state
+from reconciler.state.codec import decode_event, decode_state, encode_event, encode_state
+from reconciler.state.durable import explained
+from reconciler.state.journal import Damaged, Journal, decode_journal, encode_line
+from reconciler.state.locks import hold_file
+from reconciler.state.nodes import JsonObject
+
+
+class FileStore:
+    """A state in the file `path`; `url` is how reports call it. A `StateStore`."""
+
+    def __init__(self, path: Path, *, url: str | None = None) -> None:
+        # The real name, so that two links to a state share one lock and a link stays a link.
+        self.path = Path(os.path.realpath(path))
+        self._url = url or f"file:{path}"
+
+    @property
+    def url(self) -> str:
+        return self._url
+
+    @property
+    def journal(self) -> Path:
+        return self._beside("journal")
+
+    @property
+    def backup(self) -> Path:
+        return self._beside("backup")
+
+    def load(self) -> State:
+        """See `StateStore.load`."""
+        return _replayed(*self._read())
+
+    @contextmanager
+    def locked(self, server: Server, operation: str, *, timeout: float = 0.0) -> Iterator[Session]:
+        """See `StateStore.locked`. StateError already here when the state couldn't be written.
+
+        A session in which nothing is recorded writes nothing but the lock, and removes that.
+        """
+        with hold_file(self._beside("lock"), operation, url=self._url, timeout=timeout):
+            with explained("write", self.path):
+                durable.check_replaceable(self.path)
+            snapshot, journal = self._read()
+            state = bound_to(_replayed(snapshot, journal), server, url=self._url)
+            # Not what a crash left behind: only a session's own journal is appended to.
+            whole = journal is None and snapshot is not None and snapshot.server is not None
+            session = _FileSession(self, state, whole=whole)
+            try:
+                yield session
+            except BaseException as error:
+                try:
+                    session.close()
+                except StateError as failure:
+                    # The first error is the one to report; the journal is replayed by whoever comes next.
+                    error.add_note(f"{failure.message}\n{failure.hint}")
+                raise
+            session.close()
+
+    def _read(self) -> tuple[State | None, Journal | None]:
+        """The snapshot, if there is one, and the journal, if there is one that extends it."""
+        # In this order, see the top of the module.
+        lines = durable.read_bytes(self.journal)
+        data = durable.read_bytes(self.path)
+        snapshot = None if data is None else self._decode_snapshot(data)
+        journal = None if lines is None else self._decode_lines(lines)
+        if journal is None or (snapshot and self._follows(snapshot, journal)):
+            return snapshot, journal
+        if snapshot is None:
+            raise StateError(
+                f"{self.journal} is there, but the snapshot {self.path} that it extends is not",
+                hint=f"Put the snapshot back ({self.backup.name} may be a copy of it). Or move the journal"
+                " away too, and start anew with `apply --adopt`.",
+            )
+        if snapshot.lineage == journal.lineage and journal.base < snapshot.serial:
+            return snapshot, None
+        raise StateError(
+            f"{self.journal} extends another snapshot (serial {journal.base} of {journal.lineage}) than"
+            f" {self.path} is (serial {snapshot.serial} of {snapshot.lineage})",
+            hint="Put the newer snapshot back, or move the journal away to go on from this one: what was"
+            " recorded since is then missing, and `apply --adopt` finds it again on the server.",
+        )
+
+    @staticmethod
+    def _follows(snapshot: State, journal: Journal) -> bool:
+        return (journal.lineage, journal.base) == (snapshot.lineage, snapshot.serial)
+
+    def _decode_snapshot(self, data: bytes) -> State:
+        try:
+            return decode_state(json.loads(data))
+        except (ValueError, RecursionError) as error:
+            raise StateError(
+                f"the state {self.path} is damaged: {error}",
+                hint=f"Put {self.backup.name} in its place, which is the snapshot before it. Or move it away,"
+                " and start anew with `apply --adopt`.",
+            ) from error
+
+    def _decode_lines(self, data: bytes) -> Journal | None:
+        try:
+            return decode_journal(data)
+        except Damaged as error:
+            whole = error.line - 1
+            lines = "line" if whole == 1 else f"{whole} lines"
+            kept = f"keep only its first {lines}, or " if whole else ""
+            raise StateError(
+                f"{self.journal}:{error.line}:1: the journal of the state is damaged: {error}",
+                hint=f"Put an intact copy back; or {kept}move it away to go on from the snapshot. What"
+                " was recorded from that line on is then missing; `apply --adopt` finds it again.",
+            ) from error
+
+    def _beside(self, suffix: str) -> Path:
+        return self.path.with_name(f"{self.path.name}.{suffix}")
+
+
+def _replayed(snapshot: State | None, journal: Journal | None) -> State:
+    return fold(snapshot or new_state(), journal.events if journal else ())
+
+
+class _FileSession:
+    """A locked state file.
+
+    ``whole``: the files hold all that was recorded, in a snapshot and a journal that may be appended to. Else
+    the next write is a snapshot.
+    """
+
+    def __init__(self, store: FileStore, state: State, *, whole: bool) -> None:
+        self._store = store
+        self._state = state
+        self._whole = whole
+        self._pending: list[JsonObject] = []
+        self._dirty = False
+        self._descriptor: int | None = None
+        self._check = 0
+        self._guard = Lock()
+
+    @property
+    def state(self) -> State:
+        with self._guard:
+            return self._folded()
+
+    def record(self, *events: Event) -> None:
+        """See `Session.record`. May be called from several threads."""
+        if not events:
+            return
+        encoded = [encode_event(event) for event in events]
+        with self._guard:
+            self._pending += encoded
+            self._dirty = True
+            if self._whole:
+                self._append(encoded)
+            else:
+                self._save()
+
+    def close(self) -> None:
+        """Folds the journal into the snapshot; writes nothing when nothing was recorded."""
+        with self._guard:
+            try:
+                if self._dirty:
+                    self._save()
+            except StateError as error:
+                kept = "Nothing is lost: the next run reads the journal." if self._whole else _LOST
+                raise StateError(error.message, hint=f"{error.hint} {kept}") from error
+            finally:
+                self._end_journal()
+
+    def _folded(self) -> State:
+        if self._pending:
+            # From what was written, so that what stands here is what the next load gives.
+            self._state = fold(self._state, map(decode_event, self._pending))
+            self._pending.clear()
+        return self._state
+
+    def _append(self, encoded: list[JsonObject]) -> None:
+        # A line that failed may be torn, and nothing may stand behind a torn line.
+        self._whole = False
+        state, path = self._state, self._store.journal
+        line, check = encode_line(encoded, lineage=state.lineage, base=state.serial, check=self._check)
+        with explained("record in", path):
+            if self._descriptor is None:
+                path.unlink(missing_ok=True)
+                self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+                durable.sync_folder(path.parent)
+            durable.append(self._descriptor, line)
+        self._whole = True
+        self._check = check
+
+    def _save(self) -> None:
+        """The state as the snapshot of the next serial; then there is no journal."""
+        store, folded = self._store, self._folded()
+        state = replace(folded, serial=folded.serial + 1)
+        with explained("save", store.path):
+            before = durable.read_bytes(store.path)
+            if before is not None:
+                durable.replace(store.backup, before)
+            durable.replace(store.path, layout(encode_state(state)).encode())
+            self._end_journal()
+            store.journal.unlink(missing_ok=True)
+            durable.sync_folder(store.path.parent)
+        self._state = state
+        self._whole = True
+        self._dirty = False
+
+    def _end_journal(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+        self._descriptor = None
+        self._check = 0
+
+
+_LOST = (
+    "What was done last could not be written down; the next `plan` looks for it on the server, and shows as"
+    " not ours what it can't tie to the state."
+)
+
+
+def layout(document: Mapping[str, Json]) -> str:
+    """`document` as sorted JSON, objects indented, each list on a line of its own.
+
+    A list may name a million gateways: what json indents, it renders item by item in Python.
+    """
+    return _layout(document, "") + "\n"
+
+
+def _layout(value: Json, indent: str) -> str:
+    if not isinstance(value, Mapping) or not value:
+        return json.dumps(value, sort_keys=True, allow_nan=False)
+    inner = indent + "  "
+    members = (f"{inner}{json.dumps(key)}: {_layout(value[key], inner)}" for key in sorted(value))
+    return "{\n" + ",\n".join(members) + f"\n{indent}}}"

@@ -1,0 +1,50 @@
+"""From the URL of a state to its store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from reconciler.errors import ReconcilerError
+from reconciler.state.base import StateStore
+
+
+def open_store(url: str, *, root: Path) -> StateStore:
+    """The store that `url` names; paths in it are relative to `root`. Reads and writes nothing yet.
+
+    ReconcilerError when no store knows the URL. The message never repeats a URL: it may hold a password.
+    """
+    scheme, colon, rest = url.partition(":")
+    known = ", ".join(f"{name}:" for name in _STORES)
+    if not colon:
+        hint = f"Known are {known}; for a file write file:{url or 'PATH'}"
+        raise ReconcilerError("the URL of the state names no kind of store", hint=hint)
+    if scheme not in _STORES:
+        hint = f"Known are {known}; for a file write file:PATH"
+        raise ReconcilerError(f"there is no store for a state URL that begins with {scheme}:", hint=hint)
+    return _STORES[scheme](rest, url, root)
+
+
+def _file_store(rest: str, url: str, root: Path) -> StateStore:
+    """``file:relative``, ``file:/absolute`` or, with percent escapes, ``file:///absolute``."""
+    from reconciler.state.file import FileStore
+
+    path = rest
+    if rest.startswith("//"):
+        from urllib.parse import unquote
+
+        host, slash, below = rest[2:].partition("/")
+        if host not in ("", "localhost"):
+            hint = f"Write file:{host}/… for a relative path, file:///… for an absolute one."
+            raise ReconcilerError(f"a file: URL can't name the host {host!r}", hint=hint)
+        path = unquote(slash + below)
+    if not path.strip("/") or "\0" in path:
+        raise ReconcilerError(
+            f"{url} names no file", hint="Write file:PATH, as in file:.reconciler/state.json"
+        )
+    return FileStore(root / path, url=url)
+
+
+_STORES: Mapping[str, Callable[[str, str, Path], StateStore]] = MappingProxyType({"file": _file_store})
+"""Scheme → what opens such a store from the rest of the URL, the URL, and the root."""
