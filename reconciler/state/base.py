@@ -39,6 +39,8 @@ class Owned:
     """Set while a bracket is open: the status to return to."""
     applied: Mapping[str, Json] = field(default_factory=dict)
     """Field → what was last applied of what can't be read; secrets as ``{"digest": …}``."""
+    members: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
+    """Field → value → the gateways it was last applied to. A window for 100,000 gateways is one entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,25 @@ class FieldApplied:
 
 
 @dataclass(frozen=True, slots=True)
+class MembersApplied:
+    """These gateways have that value of a field now, whatever they had before."""
+
+    resource: ResourceId
+    field: str
+    value: str
+    gateways: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MembersForgotten:
+    """Nothing is known of these gateways any more: of one field, or (None) of all."""
+
+    resource: ResourceId
+    gateways: tuple[str, ...]
+    field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OnRemoveSet:
     resource: ResourceId
     on_remove: OnRemove
@@ -148,6 +169,8 @@ Event = (
     | BracketOpened
     | BracketClosed
     | FieldApplied
+    | MembersApplied
+    | MembersForgotten
     | OnRemoveSet
     | PackageUploaded
     | PackageForgotten
@@ -188,8 +211,11 @@ class Session(Protocol):
         """The state after all that was recorded."""
         ...
 
-    def record(self, *events: Event) -> None:
+    def record(self, *events: Event, sync: bool = True) -> None:
         """Append `events`, all or none of them; durable on return.
+
+        Without `sync` they outlive this process, but perhaps not the machine: for facts whose loss costs
+        no more than a call that may be repeated, and that come by the ten thousand.
 
         StateError when that can't be done. What `events` say is then still in ``state``, and leaving the
         context tries once more to write it: they are facts, and facts are not taken back.
@@ -265,6 +291,7 @@ def fold(state: State, events: Iterable[Event]) -> State:
     campaigns = dict(state.campaigns)
     packages = dict(state.packages)
     intents = dict(state.intents)
+    members = _Members(campaigns)
     for event in events:
         match event:
             case IntentNoted(intent):
@@ -273,18 +300,55 @@ def fold(state: State, events: Iterable[Event]) -> State:
                 intents.pop(key, None)
             case CampaignOwned(owned):
                 intents.pop(str(owned.resource), None)
+                members.drop(owned.resource)
                 campaigns[owned.resource] = owned
             case CampaignForgotten(resource):
+                members.drop(resource)
                 campaigns.pop(resource, None)
             case PackageUploaded(uploaded):
                 intents.pop(upload_key(uploaded.sha256), None)
                 packages[uploaded.sha256] = uploaded
             case PackageForgotten(sha256):
                 packages.pop(sha256, None)
+            case MembersApplied() | MembersForgotten():
+                if event.resource in campaigns:
+                    members.change(event)
             case _:
                 if event.resource in campaigns:
                     campaigns[event.resource] = _owned_after(campaigns[event.resource], event)
+    members.settle()
     return replace(state, campaigns=campaigns, packages=packages, intents=intents)
+
+
+class _Members:
+    """The gateways of `campaigns` while a fold goes on: sets that change, for events come one by one."""
+
+    def __init__(self, campaigns: dict[ResourceId, Owned]) -> None:
+        self._campaigns = campaigns
+        self._open: dict[ResourceId, dict[str, dict[str, set[str]]]] = {}
+
+    def change(self, event: MembersApplied | MembersForgotten) -> None:
+        fields = self._open.get(event.resource)
+        if fields is None:
+            known = self._campaigns[event.resource].members
+            fields = {f: {v: set(ids) for v, ids in groups.items()} for f, groups in known.items()}
+            self._open[event.resource] = fields
+        for name in fields if event.field is None else (event.field,):
+            for gateways in fields.get(name, {}).values():
+                gateways.difference_update(event.gateways)
+        if isinstance(event, MembersApplied):
+            fields.setdefault(event.field, {}).setdefault(event.value, set()).update(event.gateways)
+
+    def drop(self, resource: ResourceId) -> None:
+        self._open.pop(resource, None)
+
+    def settle(self) -> None:
+        for resource, fields in self._open.items():
+            kept = {
+                f: {v: frozenset(ids) for v, ids in groups.items() if ids} for f, groups in fields.items()
+            }
+            members = {name: groups for name, groups in kept.items() if groups}
+            self._campaigns[resource] = replace(self._campaigns[resource], members=members)
 
 
 def _owned_after(

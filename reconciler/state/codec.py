@@ -25,6 +25,8 @@ from reconciler.state.base import (
     IntentDropped,
     IntentNoted,
     LockInfo,
+    MembersApplied,
+    MembersForgotten,
     OnRemoveSet,
     Origin,
     Owned,
@@ -62,7 +64,7 @@ def encode_state(state: State) -> JsonObject:
         "server": None if state.server is None else _encode_server(state.server),
         "campaigns": {str(resource): _encode_owned(owned) for resource, owned in state.campaigns.items()},
         "packages": {sha256: _encode_uploaded(upload) for sha256, upload in state.packages.items()},
-        "intents": {key: {"name": intent.name} for key, intent in state.intents.items()},
+        "intents": {key: _encode_intent(intent) for key, intent in state.intents.items()},
     }
 
 
@@ -71,7 +73,7 @@ def encode_event(event: Event) -> JsonObject:
     body: JsonObject
     match event:
         case IntentNoted(intent):
-            name, body = "intent-noted", {"key": intent.key, "name": intent.name}
+            name, body = "intent-noted", {"key": intent.key, **_encode_intent(intent)}
         case IntentDropped(key):
             name, body = "intent-dropped", {"key": key}
         case CampaignOwned(owned):
@@ -88,7 +90,14 @@ def encode_event(event: Event) -> JsonObject:
 
 
 def _encode_change(
-    event: CampaignForgotten | StatusSet | BracketOpened | BracketClosed | FieldApplied | OnRemoveSet,
+    event: CampaignForgotten
+    | StatusSet
+    | BracketOpened
+    | BracketClosed
+    | FieldApplied
+    | MembersApplied
+    | MembersForgotten
+    | OnRemoveSet,
 ) -> tuple[str, JsonObject]:
     """The events about a campaign that is owned already."""
     match event:
@@ -102,6 +111,10 @@ def _encode_change(
             return "bracket-closed", {}
         case FieldApplied(field=name, value=value):
             return "field-applied", {"field": name, "value": _plain(value)}
+        case MembersApplied(field=name, value=value, gateways=gateways):
+            return "members-applied", {"field": name, "value": value, "gateways": list(gateways)}
+        case MembersForgotten(gateways=gateways, field=name):
+            return "members-forgotten", {"field": name, "gateways": list(gateways)}
         case OnRemoveSet(on_remove=on_remove):
             return "on-remove-set", {"onRemove": on_remove.value}
 
@@ -134,7 +147,16 @@ def _encode_owned(owned: Owned) -> JsonObject:
         "status": owned.status,
         "returnTo": owned.return_to,
         "applied": {name: _plain(value) for name, value in owned.applied.items()},
+        "members": {name: _encode_groups(groups) for name, groups in owned.members.items()},
     }
+
+
+def _encode_groups(groups: Mapping[str, frozenset[str]]) -> Json:
+    return [{"value": value, "gateways": sorted(groups[value])} for value in sorted(groups)]
+
+
+def _encode_intent(intent: Intent) -> JsonObject:
+    return {"name": intent.name, "applied": {name: _plain(value) for name, value in intent.applied.items()}}
 
 
 def _plain(value: Json) -> Json:
@@ -167,7 +189,7 @@ def decode_state(
         server=None if server.value is None else _decode_server(server),
         campaigns={campaign.resource: campaign for campaign in owned},
         packages={upload.sha256: upload for upload in uploads},
-        intents={key: Intent(key, node.members("name")[0].text()) for key, node in intents.items()},
+        intents={key: _intent(key, *node.members("name", "applied")) for key, node in intents.items()},
     )
 
 
@@ -222,8 +244,8 @@ def _decode_server(node: Node) -> Server:
 
 
 def _decode_owned(resource: ResourceId, node: Node) -> Owned:
-    keys = ("id", "origin", "onRemove", "status", "returnTo", "applied")
-    key, origin, on_remove, status, return_to, applied = node.members(*keys)
+    keys = ("id", "origin", "onRemove", "status", "returnTo", "applied", "members")
+    key, origin, on_remove, status, return_to, applied, members = node.members(*keys)
     return Owned(
         resource,
         id=key.text(),
@@ -232,7 +254,17 @@ def _decode_owned(resource: ResourceId, node: Node) -> Owned:
         status=status.optional_text(),
         return_to=return_to.optional_text(),
         applied=applied.object(),
+        members={name: _decode_groups(groups) for name, groups in members.items()},
     )
+
+
+def _decode_groups(node: Node) -> dict[str, frozenset[str]]:
+    pairs = (item.members("value", "gateways") for item in node.array())
+    return {value.text(): frozenset(gateways.texts()) for value, gateways in pairs}
+
+
+def _intent(key: str, name: Node, applied: Node) -> Intent:
+    return Intent(key, name.text(), applied.object())
 
 
 def _decode_uploaded(sha256: str, node: Node) -> Uploaded:
@@ -257,8 +289,8 @@ def _about(node: Node, *keys: str) -> tuple[ResourceId, list[Node]]:
 
 
 def _intent_noted(node: Node) -> Event:
-    _, key, name = node.members("event", "key", "name")
-    return IntentNoted(Intent(key.text(), name.text()))
+    _, key, name, applied = node.members("event", "key", "name", "applied")
+    return IntentNoted(_intent(key.text(), name, applied))
 
 
 def _intent_dropped(node: Node) -> Event:
@@ -293,6 +325,16 @@ def _field_applied(node: Node) -> Event:
     return FieldApplied(resource, name.text(), value.value)
 
 
+def _members_applied(node: Node) -> Event:
+    resource, [name, value, gateways] = _about(node, "field", "value", "gateways")
+    return MembersApplied(resource, name.text(), value.text(), tuple(gateways.texts()))
+
+
+def _members_forgotten(node: Node) -> Event:
+    resource, [name, gateways] = _about(node, "field", "gateways")
+    return MembersForgotten(resource, tuple(gateways.texts()), name.optional_text())
+
+
 def _on_remove_set(node: Node) -> Event:
     resource, [on_remove] = _about(node, "onRemove")
     return OnRemoveSet(resource, on_remove.one_of(OnRemove))
@@ -317,6 +359,8 @@ _EVENTS: Mapping[str, Callable[[Node], Event]] = MappingProxyType(
         "bracket-opened": _bracket_opened,
         "bracket-closed": _bracket_closed,
         "field-applied": _field_applied,
+        "members-applied": _members_applied,
+        "members-forgotten": _members_forgotten,
         "on-remove-set": _on_remove_set,
         "package-uploaded": _package_uploaded,
         "package-forgotten": _package_forgotten,

@@ -95,12 +95,13 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def append(descriptor: int, data: bytes) -> None:
-    """Writes all of `data`; durable on return."""
+def append(descriptor: int, data: bytes, *, sync: bool = True) -> None:
+    """Writes all of `data`; durable on return, with `sync` also against the end of the machine."""
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
-    os.fsync(descriptor)
+    if sync:
+        os.fsync(descriptor)
 
 
 def _write_new(path: Path, data: bytes) -> None:

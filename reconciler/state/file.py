@@ -164,7 +164,7 @@ class _FileSession:
         with self._guard:
             return self._folded()
 
-    def record(self, *events: Event) -> None:
+    def record(self, *events: Event, sync: bool = True) -> None:
         """See `Session.record`. May be called from several threads."""
         if not events:
             return
@@ -173,7 +173,7 @@ class _FileSession:
             self._pending += encoded
             self._dirty = True
             if self._whole:
-                self._append(encoded)
+                self._append(encoded, sync=sync)
             else:
                 self._save()
 
@@ -196,7 +196,7 @@ class _FileSession:
             self._pending.clear()
         return self._state
 
-    def _append(self, encoded: list[JsonObject]) -> None:
+    def _append(self, encoded: list[JsonObject], *, sync: bool) -> None:
         # A line that failed may be torn, and nothing may stand behind a torn line.
         self._whole = False
         state, path = self._state, self._store.journal
@@ -206,7 +206,7 @@ class _FileSession:
                 path.unlink(missing_ok=True)
                 self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
                 durable.sync_folder(path.parent)
-            durable.append(self._descriptor, line)
+            durable.append(self._descriptor, line, sync=sync)
         self._whole = True
         self._check = check
 

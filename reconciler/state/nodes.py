@@ -58,6 +58,17 @@ class Node:
     def optional_text(self) -> str | None:
         return None if self.value is None else self.text()
 
+    def array(self) -> Iterator[Node]:
+        if not isinstance(self.value, list):
+            raise self.wrong("an array")
+        return (Node(item, f"{self.at}[{index}]") for index, item in enumerate(self.value))
+
+    def texts(self) -> list[str]:
+        """An array of strings, in one pass: there may be a million."""
+        if not isinstance(self.value, list) or not all(isinstance(item, str) for item in self.value):
+            raise self.wrong("an array of strings")
+        return cast("list[str]", self.value)
+
     def integer(self) -> int:
         if not isinstance(self.value, int) or isinstance(self.value, bool) or self.value < 0:
             raise self.wrong("a natural number")

@@ -13,6 +13,8 @@ from reconciler.state.base import (
     Intent,
     IntentDropped,
     IntentNoted,
+    MembersApplied,
+    MembersForgotten,
     OnRemoveSet,
     Origin,
     Owned,
@@ -34,6 +36,10 @@ values: st.SearchStrategy[Json] = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=5,
 )
+gateways = st.lists(texts, max_size=3, unique=True).map(tuple)
+member_groups = st.dictionaries(
+    texts, st.frozensets(st.sampled_from("abcdef"), min_size=1), min_size=1, max_size=2
+)
 owneds = st.builds(
     Owned,
     resources,
@@ -43,9 +49,12 @@ owneds = st.builds(
     st.none() | statuses,
     st.none() | statuses,
     st.dictionaries(field_names, values, max_size=2),
+    st.dictionaries(field_names, member_groups, max_size=2),
 )
 uploads = st.builds(Uploaded, digests, texts, texts, resources)
-intents = st.builds(Intent, resources.map(str) | digests.map(upload_key), texts)
+intents = st.builds(
+    Intent, resources.map(str) | digests.map(upload_key), texts, st.dictionaries(field_names, values)
+)
 servers = st.builds(Server, texts, texts, st.none() | texts)
 states = st.builds(
     State,
@@ -66,6 +75,8 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(BracketOpened, resources, statuses),
     st.builds(BracketClosed, resources),
     st.builds(FieldApplied, resources, field_names, values),
+    st.builds(MembersApplied, resources, field_names, texts, gateways),
+    st.builds(MembersForgotten, resources, gateways, st.none() | field_names),
     st.builds(OnRemoveSet, resources, st.sampled_from(OnRemove)),
     st.builds(PackageUploaded, uploads),
     st.builds(PackageForgotten, digests),
