@@ -1,4 +1,4 @@
-"""Every finding that loading, validation and resolving can make: its code and what it means, in one line.
+"""What findings are made of: their codes, and text that is fit to be shown.
 
 Codes are public and stable: reports, SARIF and the documentation list them from here.
 """
@@ -50,8 +50,57 @@ _VALIDATION = {
     "dangling-reference": "A resource refers to one that does not exist.",
     "thing-outside-list": "Things are given for a gateway that is not in the list.",
     "plain-secret": "A value in plain text under a key that smells of a secret.",
+    "more-findings": "A document has more findings than are listed.",
     "url-with-credentials": "A server URL holds a user name or a password.",
 }
 
-CODES: Mapping[str, str] = MappingProxyType({**_LOADING, **_VALIDATION})
+_PROJECT = {
+    "empty-flag": "A flag was given an empty value.",
+    "bad-project-file": "A project file that does not hold exactly one document.",
+    "unknown-environment": "The environment that was asked for is not one of the project's.",
+    "missing-url": "No server is named where one has to be.",
+    "bad-url": "The URL of a server or a state cannot be used.",
+    "plain-http": "Credentials would travel over plain http to another machine.",
+    "state-in-ci": "The state is a file, and CI is set: a runner forgets it.",
+}
+
+_RESOLVING = {
+    "bad-path": "A path in a resource is absolute or has control characters.",
+    "outside-project": "A path leads out of the project, perhaps behind a link.",
+    "missing-file": "A file that is referred to does not exist.",
+    "empty-package": "A package file is empty.",
+    "wrong-sha256": "A package file does not have the pinned digest.",
+    "package-too-large": "A package file is too large for the upload that was asked for.",
+    "bad-package-name": "A package name is blank, too long, or has control characters.",
+    "duplicate-package": "A package stands twice in one set.",
+    "package-conflict": "The same content is declared with another name, description or upload.",
+    "bad-id-file": "A file of gateway ids is neither text nor CSV with a `gatewayId` column.",
+    "unknown-timezone": "The time zone is not in the tz database.",
+    "time-format": "A time is not ISO 8601, or has no time of day.",
+    "time-range": "A time lies before 1970 or after 9999.",
+    "time-without-zone": "A local time without an offset, in a schedule without a time zone.",
+    "time-skipped": "A local time that a change of clocks skips.",
+    "time-doubled": "A local time that happens twice at a change of clocks.",
+    "end-before-begin": "A window does not end after it begins.",
+    "phases-out-of-order": "A phase begins before the one that comes first.",
+    "unknown-state": "A state of a gateway that is not known.",
+    "missing-secret": "A secret is not set, or is empty.",
+    "bad-secret": "A secret cannot be sent: control characters, or far too long.",
+    "no-things": "A campaign is to run on things, and its lists have none.",
+    "override-overlap": "Two overrides give one gateway different packages.",
+    "schedule-overlap": "Two schedules give one gateway the same phase.",
+    "gateway-outside": "An override, schedule or closed id is for a gateway outside the campaign's lists.",
+}
+
+CODES: Mapping[str, str] = MappingProxyType({**_LOADING, **_VALIDATION, **_PROJECT, **_RESOLVING})
 """Code → what it means."""
+
+
+def printable(text: str, most: int = 60) -> str:
+    """Text from a file on one line, at most `most` characters, without anything a terminal would obey."""
+    cut = text if len(text) <= most else text[: most - 1] + "…"
+    return cut if cut.isprintable() else "".join(map(_escaped, cut))
+
+
+def _escaped(char: str) -> str:
+    return char if char.isprintable() else f"\\u{ord(char):04x}"

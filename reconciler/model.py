@@ -466,6 +466,10 @@ class Reason(StrEnum):
     START_AGAIN = "start-again"
     FINISH_INTERRUPTED = "finish-interrupted"
     RESUMED = "resumed"
+    REASSERTED = "reasserted"
+    TAKEN_BACK = "taken-back"
+    CLOSES = "closes"
+    STOP_TO_JOIN = "stop-to-join"
 
 
 @dataclass(frozen=True, slots=True)
@@ -489,6 +493,8 @@ class Change:
     reason: Reason
     gateways: GatewayChange | None = None
     """Set for membership instead of ``before`` and ``after``."""
+    members: tuple[str, ...] = ()
+    """The gateways whose value it is, sorted; none when it is the campaign's."""
 
 
 class Verb(StrEnum):
@@ -541,7 +547,8 @@ class Action:
     ``gateways`` is sorted; a provider may spread them over several calls.
     The other values belong to the verb: ``fields`` to create and edit, ``file`` to upload,
     ``packages`` to override, ``window`` and ``phase`` to schedule, ``callback`` and ``event`` to
-    callback, ``distribution`` to distribute, ``things`` to things, ``approve`` to start.
+    callback, ``distribution`` to distribute (and to add: the list that membership is shared with),
+    ``things`` to things, ``approve`` to start.
     """
 
     verb: Verb

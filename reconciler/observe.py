@@ -3,8 +3,9 @@
     1  names that nobody owns yet          list-campaigns    (all of it before a deletion)
     2  every campaign that is or becomes ours    get-campaign
     3  names of vanished and renamed ones  list-campaigns
-    4  gateways, where lists are declared  list-gateways     all pages
+    4  gateways, where it matters who is in  list-gateways     all pages
        then, if there are gateways to lose or a list is declared: get-distribution-list
+       and of those that declare an override or had one: get-gateway-packages
     5  packages that a difference would use    get-package, list-packages
 
 Nothing is read twice, and nothing whose answer can't matter.
@@ -24,6 +25,7 @@ from reconciler.model import (
     Live,
     LiveCampaign,
     LivePackage,
+    Membership,
     OnRemove,
     PackageById,
     PackageByName,
@@ -33,9 +35,9 @@ from reconciler.model import (
     Tie,
 )
 from reconciler.options import Options
-from reconciler.ownership import Declared, tie
+from reconciler.ownership import tie
 from reconciler.pool import concurrently
-from reconciler.providers.base import Provider
+from reconciler.providers.base import Field, Provider
 from reconciler.state.base import Owned, State, Uploaded, upload_key
 
 MARK_LENGTH = 16
@@ -62,11 +64,28 @@ def removable(desired: Desired, state: State, options: Options) -> tuple[Owned, 
 
 
 def removable_packages(desired: Desired, state: State, options: Options) -> tuple[Uploaded, ...]:
-    """Uploads of ours that no PackageSet declares any more, when a prune may delete them."""
+    """Uploads of ours that no PackageSet declares any more, however, when a prune may delete them."""
     if not (options.prune and desired.complete):
         return ()
-    declared = {ref.sha256 for ref in desired.packages if isinstance(ref, PackageFile)}
-    return tuple(upload for sha256, upload in sorted(state.packages.items()) if sha256 not in declared)
+    declared = {_key(ref) for ref in desired.packages}
+    return tuple(
+        upload
+        for sha256, upload in sorted(state.packages.items())
+        if declared.isdisjoint((sha256, upload.id, upload.name))
+    )
+
+
+def _key(ref: PackageRef) -> str:
+    match ref:
+        case PackageFile(sha256=key) | PackageById(id=key) | PackageByName(name=key):
+            return key
+
+
+def comparable(desired: Desired, claims: Mapping[ResourceId, Claim]) -> tuple[DesiredCampaign, ...]:
+    """The declared campaigns that are ours, or may become so."""
+    return tuple(
+        c for c in desired.campaigns if claims[c.resource].held or claims[c.resource].tie is Tie.NONE
+    )
 
 
 def used_packages(campaigns: Iterable[DesiredCampaign]) -> tuple[PackageRef, ...]:
@@ -77,6 +96,12 @@ def used_packages(campaigns: Iterable[DesiredCampaign]) -> tuple[PackageRef, ...
         for override in campaign.overrides or ():
             refs.update(dict.fromkeys(override.packages))
     return tuple(refs)
+
+
+def _about_gateways(campaign: DesiredCampaign) -> bool:
+    """Whether it matters who is in the campaign."""
+    parts = (campaign.gateways, campaign.overrides, campaign.schedules, campaign.closed, campaign.things)
+    return any(part is not None for part in parts)
 
 
 @dataclass
@@ -102,7 +127,7 @@ class _Reading:
             self.whole = await self.provider.campaigns()
             self._index(self.whole)
         await self._look_up(c.name for c in declared.values() if c.resource not in self.state.campaigns)
-        await self._claim(declared.values(), declared, self.state)
+        await self._claim(declared.values(), self.state)
         await self._get(owned.id for owned in orphans)
         for owned in orphans:
             if live := self.by_id[owned.id]:
@@ -114,7 +139,7 @@ class _Reading:
         renamed = [c for c in declared.values() if c.resource in self.campaigns and self._renames(c)]
         await self._look_up(campaign.name for campaign in (*vanished, *renamed))
         without = {r: owned for r, owned in self.state.campaigns.items() if r not in self.gone}
-        await self._claim(vanished, declared, replace(self.state, campaigns=without))
+        await self._claim(vanished, replace(self.state, campaigns=without))
 
     def _renames(self, campaign: DesiredCampaign) -> bool:
         return self.campaigns[campaign.resource].name != campaign.name
@@ -132,14 +157,9 @@ class _Reading:
     async def _get(self, ids: Iterable[str]) -> None:
         self.by_id.update(await concurrently((i for i in ids if i not in self.by_id), self.provider.campaign))
 
-    async def _claim(
-        self,
-        campaigns: Iterable[DesiredCampaign],
-        declared: Declared,
-        state: State,
-    ) -> None:
+    async def _claim(self, campaigns: Iterable[DesiredCampaign], state: State) -> None:
         """Tie `campaigns` to the server, and read those that are ours."""
-        claims = tie(campaigns, declared, state, self.names, self.options)
+        claims = tie(campaigns, self.desired, state, self.names, self.options)
         await self._get(made.ids[0] for made in claims.values() if made.held)
         for resource, made in claims.items():
             live = self.by_id[made.ids[0]] if made.held else None
@@ -156,10 +176,12 @@ class _Reading:
         async def read(resource: ResourceId) -> LiveCampaign:
             campaign, live = declared[resource], self.campaigns[resource]
             losing = False
-            if campaign.gateways is not None:
+            if _about_gateways(campaign):
                 members = await self.provider.gateways(live.id)
                 live = replace(live, gateways=members)
-                losing = bool(members.beyond(campaign.gateways))
+                losing = campaign.gateways is not None and bool(members.beyond(campaign.gateways))
+                overridden = self._overridden(campaign, members)
+                live = replace(live, overrides=await self.provider.overrides(live.id, overridden))
             if losing or campaign.distribution is not None:
                 distribution = await self.provider.distribution_list(live.id)
                 live = replace(live, distribution=distribution, distribution_read=True)
@@ -167,12 +189,18 @@ class _Reading:
 
         self.campaigns.update(await concurrently(declared, read))
 
+    def _overridden(self, campaign: DesiredCampaign, members: Membership) -> frozenset[str]:
+        """Open members that declare an override, or had one."""
+        if campaign.overrides is None or self.options.refresh_recorded:
+            return frozenset()
+        owned = self.state.campaigns.get(campaign.resource)
+        had = owned.members.get(Field.OVERRIDES, {}).values() if owned else ()
+        declared = (override.gateways for override in campaign.overrides)
+        asked = frozenset().union(*declared, *had) - members.closed - (campaign.closed or frozenset())
+        return asked - members.lacking(asked)
+
     async def read_packages(self) -> Live:
-        wanted = used_packages(
-            c
-            for c in self.desired.campaigns
-            if self.claims[c.resource].tie not in (Tie.NOT_OURS, Tie.AMBIGUOUS)
-        )
+        wanted = used_packages(comparable(self.desired, self.claims))
         in_place = {package for live in self.campaigns.values() for package in live.packages}
         files = {ref.sha256 for ref in self.desired.packages if isinstance(ref, PackageFile)}
         ids = {ref.id for ref in wanted if isinstance(ref, PackageById)}

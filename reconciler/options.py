@@ -15,3 +15,7 @@ class Options:
     """Delete what we own and Git no longer declares."""
     resume: bool = False
     """Start campaigns again that somebody else stopped."""
+    reassert: bool = False
+    """Send again what can't be read: assumed values, and steps whose outcome is unknown."""
+    refresh_recorded: bool = False
+    """Trust the state for package overrides instead of reading them gateway by gateway."""

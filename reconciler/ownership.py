@@ -6,9 +6,13 @@
 | no             | one is owned by a resource no longer declared  | MOVED     |
 | no             | none, or only those that leave the name        | NONE      |
 | no             | several                                        | AMBIGUOUS |
+| no             | one, owned by another resource                 | NOT_OURS  |
 | no, an intent  | one                                            | RECOVERED |
 | no             | one, and ``--adopt``                           | ADOPTED   |
 | no             | one                                            | NOT_OURS  |
+
+An intent counts for the name that it was noted with. What is no longer declared is known only when every
+resource of the project is there.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from reconciler.model import CampaignSummary, Claim, DesiredCampaign, ResourceId, Tie
+from reconciler.model import CampaignSummary, Claim, Desired, DesiredCampaign, ResourceId, Tie
 from reconciler.options import Options
 from reconciler.state.base import (
     CampaignForgotten,
@@ -33,9 +37,10 @@ Names = Mapping[str, Sequence[CampaignSummary]]
 
 
 def tie(
-    campaigns: Iterable[DesiredCampaign], declared: Declared, state: State, names: Names, options: Options
+    campaigns: Iterable[DesiredCampaign], desired: Desired, state: State, names: Names, options: Options
 ) -> dict[ResourceId, Claim]:
     """The tie of each of `campaigns`; `names` holds the live campaigns of every name that isn't owned yet."""
+    declared = {campaign.resource: campaign for campaign in desired.campaigns}
     owners = {owned.id: resource for resource, owned in state.campaigns.items()}
 
     def one(campaign: DesiredCampaign) -> Claim:
@@ -43,13 +48,16 @@ def tie(
             return Claim(Tie.OWNED, (owned.id,))
         namesakes = names.get(campaign.name, ())
         moved = [live.id for live in namesakes if live.id in owners and owners[live.id] not in declared]
-        if len(moved) == 1:
+        if len(moved) == 1 and desired.complete:
             return Claim(Tie.MOVED, tuple(moved))
         match [live.id for live in namesakes if not _leaves(live, owners, declared)]:
             case []:
                 return Claim(Tie.NONE)
+            case [rival] if rival in owners:
+                return Claim(Tie.NOT_OURS, (rival,))
             case [rival]:
-                if str(campaign.resource) in state.intents:
+                intent = state.intents.get(str(campaign.resource))
+                if intent and intent.name == campaign.name:
                     return Claim(Tie.RECOVERED, (rival,))
                 return Claim(Tie.ADOPTED if options.adopt else Tie.NOT_OURS, (rival,))
             case rivals:

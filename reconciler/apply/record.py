@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+
 from reconciler.model import DesiredStatus, Json, Outcome, OutcomeStatus, Step, Verb
 from reconciler.providers.base import Field
 from reconciler.state.applied import recorded_settings
@@ -15,6 +18,8 @@ from reconciler.state.base import (
     Intent,
     IntentDropped,
     IntentNoted,
+    MembersApplied,
+    MembersForgotten,
     Origin,
     Owned,
     PackageForgotten,
@@ -22,6 +27,17 @@ from reconciler.state.base import (
     StatusSet,
     Uploaded,
     upload_key,
+)
+from reconciler.state.values import (
+    ADDED,
+    MEMBERSHIP,
+    callback_field,
+    callback_value,
+    packages_value,
+    schedule_field,
+    things_value,
+    unclear,
+    window_value,
 )
 
 
@@ -38,45 +54,103 @@ def before(step: Step, salt: str) -> tuple[Event, ...]:
             return (IntentNoted(Intent(upload_key(action.file.sha256), action.file.name)),)
         case Verb.STOP if action.bracket:
             return (BracketOpened(action.resource, DesiredStatus.STARTED),)
+        case Verb.THINGS:
+            return tuple(_things(step, unclear))
         case _:
             return ()
 
 
-def after(outcome: Outcome, salt: str) -> tuple[Event, ...]:
-    """What a settled step changed."""
-    action, resource = outcome.step.action, outcome.step.resource
+def after(
+    outcome: Outcome, salt: str, packages: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Event, ...]:
+    """What a step changed, once it has ended; `packages` are the uploads of this run, by content."""
     if not outcome.settled:
         return _unsettled(outcome)
-    if action.file is not None:
-        assert outcome.created is not None
-        uploaded = Uploaded(action.file.sha256, outcome.created, action.file.name, resource)
-        return (PackageUploaded(uploaded),)
+    if outcome.step.gateways:
+        return tuple(_members(outcome.step, packages))
+    return (*_objects(outcome, salt), *_fields(outcome.step, salt), *_running(outcome))
+
+
+def _objects(outcome: Outcome, salt: str) -> Iterator[Event]:
+    """Campaigns and packages that came or went."""
+    action, resource = outcome.step.action, outcome.step.resource
     match action.verb:
         case Verb.CREATE:
             assert outcome.created is not None
             applied = _applied(outcome.step, salt)
             owned = Owned(resource, outcome.created, Origin.CREATED, action.on_remove, applied=applied)
-            return (CampaignOwned(owned),)
-        case Verb.EDIT:
-            return tuple(
-                FieldApplied(resource, name, value) for name, value in _applied(outcome.step, salt).items()
-            )
-        case Verb.START:
-            closed = (BracketClosed(resource),) if action.bracket else ()
-            return (StatusSet(resource, DesiredStatus.STARTED), *closed)
-        case Verb.STOP if not action.bracket:
-            return (StatusSet(resource, DesiredStatus.STOPPED),)
+            yield CampaignOwned(owned)
+        case Verb.UPLOAD:
+            assert action.file is not None
+            assert outcome.created is not None
+            yield PackageUploaded(Uploaded(action.file.sha256, outcome.created, action.file.name, resource))
         case Verb.DELETE:
-            return (CampaignForgotten(resource),)
+            yield CampaignForgotten(resource)
         case Verb.DELETE_PACKAGE:
             assert action.sha256 is not None
-            return (PackageForgotten(action.sha256),)
-        case _:
-            return ()
+            yield PackageForgotten(action.sha256)
+
+
+def _fields(step: Step, salt: str) -> Iterator[Event]:
+    """What was written of fields that can't be read, or can't be taken back."""
+    action, resource = step.action, step.resource
+    match action.verb:
+        case Verb.EDIT:
+            yield from (FieldApplied(resource, name, value) for name, value in _applied(step, salt).items())
+        case Verb.CALLBACK:
+            assert action.event is not None
+            assert action.callback is not None
+            yield FieldApplied(resource, callback_field(action.event), callback_value(action.callback))
+        case Verb.DISTRIBUTE:
+            assert action.distribution is not None
+            yield FieldApplied(resource, Field.DISTRIBUTION, action.distribution.id)
+
+
+def _running(outcome: Outcome) -> Iterator[Event]:
+    action, resource = outcome.step.action, outcome.step.resource
+    match action.verb:
+        case Verb.START:
+            yield StatusSet(resource, DesiredStatus.STARTED)
+            if action.bracket:
+                yield BracketClosed(resource)
+        case Verb.STOP if not action.bracket:
+            yield StatusSet(resource, DesiredStatus.STOPPED)
+        case Verb.STOP if outcome.status is OutcomeStatus.NOT_NEEDED:
+            # Somebody else stopped it: no later run may start it again.
+            yield BracketClosed(resource)
+
+
+def _members(step: Step, packages: Mapping[str, str]) -> Iterator[Event]:
+    """What is kept of single gateways: what can't be read, who had an override, who was added by us."""
+    action, resource, gateways = step.action, step.resource, step.gateways
+    match action.verb:
+        case Verb.ADD if action.distribution:
+            yield MembersApplied(resource, MEMBERSHIP, ADDED, gateways)
+        case Verb.REMOVE:
+            yield MembersForgotten(resource, gateways)
+        case Verb.OVERRIDE:
+            ids = (p if isinstance(p, str) else packages[p.sha256] for p in action.packages or ())
+            yield MembersApplied(resource, Field.OVERRIDES, packages_value(ids), gateways)
+        case Verb.SCHEDULE:
+            assert action.phase is not None
+            assert action.window is not None
+            field, value = schedule_field(action.phase), window_value(action.window)
+            yield MembersApplied(resource, field, value, gateways)
+        case Verb.THINGS:
+            yield from _things(step, str)
+
+
+def _things(step: Step, kept_as: Callable[[str], str]) -> Iterator[Event]:
+    things = step.action.things or {}
+    groups: dict[str, list[str]] = {}
+    for gateway in step.gateways:
+        groups.setdefault(kept_as(things_value(things[gateway])), []).append(gateway)
+    for value, gateways in groups.items():
+        yield MembersApplied(step.resource, Field.THINGS, value, tuple(gateways))
 
 
 def _unsettled(outcome: Outcome) -> tuple[Event, ...]:
-    """A create or upload that surely didn't happen leaves no intent behind."""
+    """What surely didn't happen leaves no intent, no bracket and no doubt behind."""
     action = outcome.step.action
     if outcome.status is not OutcomeStatus.FAILED or outcome.unclear:
         return ()
@@ -86,6 +160,10 @@ def _unsettled(outcome: Outcome) -> tuple[Event, ...]:
         case Verb.UPLOAD:
             assert action.file is not None
             return (IntentDropped(upload_key(action.file.sha256)),)
+        case Verb.STOP if action.bracket:
+            return (BracketClosed(action.resource),)
+        case Verb.THINGS:
+            return (MembersForgotten(action.resource, outcome.step.gateways, Field.THINGS),)
         case _:
             return ()
 

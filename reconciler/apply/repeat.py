@@ -13,7 +13,8 @@ A create or upload that is refused was not ours, unless an answer before it was 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from reconciler.errors import NotExecuted, ReconcilerError, Refused, Unclear
@@ -22,7 +23,7 @@ from reconciler.providers.base import Bindings, Provider, Sight
 
 Delay = Callable[[int, float | None], float | None]
 """(attempts so far, seconds that the server asked for) → seconds to wait, None to give up."""
-Sleep = Callable[[float], Awaitable[None]]
+NOT_AGAIN = "not sent again: the run was interrupted"
 
 _MAKES_SOMETHING = frozenset({Verb.CREATE, Verb.UPLOAD})
 _HAPPENED = frozenset({404, 409, 410, 412})
@@ -35,10 +36,12 @@ class Repeater:
 
     provider: Provider
     delay: Delay
-    sleep: Sleep = asyncio.sleep
 
-    async def settle(self, step: Step, bindings: Bindings) -> Outcome:
-        """Run `step`. Never raises a ServerError: it becomes the outcome."""
+    async def settle(self, step: Step, bindings: Bindings, stop: asyncio.Event) -> Outcome:
+        """Run `step`. Never raises a ReconcilerError: it becomes the outcome.
+
+        Once `stop` is set nothing is sent again, and nobody waits for it.
+        """
         attempts = 0
         unclear = False
         left = step
@@ -56,14 +59,16 @@ class Repeater:
                 sight = await self._look(left, bindings, failure, unclear)
             except ReconcilerError as error:
                 return Outcome(step, OutcomeStatus.FAILED, _words(error), attempts, unclear=unclear)
-            if sight and sight.done:
+            if sight and (sight.done or sight.remaining == ()):
                 status = OutcomeStatus.DONE if unclear else OutcomeStatus.NOT_NEEDED
                 return Outcome(step, status, "", attempts, sight.created)
             smaller = _only(left, sight)
             wait = self._wait(failure, attempts, smaller is not left)
             if wait is None:
                 return Outcome(step, OutcomeStatus.FAILED, _words(failure), attempts, unclear=unclear)
-            await self.sleep(wait)
+            if await _stopped(stop, wait):
+                message = f"{_words(failure)}; {NOT_AGAIN}"
+                return Outcome(step, OutcomeStatus.FAILED, message, attempts, unclear=unclear)
             left = smaller
 
     async def _look(
@@ -94,10 +99,17 @@ class Repeater:
 
 def _only(step: Step, sight: Sight | None) -> Step:
     """`step` without the gateways for which it has happened."""
-    if sight is None or sight.remaining is None or sight.remaining == step.gateways:
+    if sight is None or sight.remaining is None or len(sight.remaining) >= len(step.gateways):
         return step
     action = replace(step.action, gateways=sight.remaining)
     return Step(replace(step.group, action=action, per_call=len(sight.remaining)), 0)
+
+
+async def _stopped(stop: asyncio.Event, seconds: float) -> bool:
+    """Wait `seconds`, or only until `stop` is set; whether it is."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+    return stop.is_set()
 
 
 def _words(error: ReconcilerError) -> str:

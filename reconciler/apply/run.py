@@ -17,9 +17,10 @@ from reconciler.errors import StateError
 from reconciler.model import Need, Outcome, OutcomeStatus, ResourceId, Step, StepGroup, Verb
 from reconciler.plan import Plan
 from reconciler.providers.base import Bindings
-from reconciler.state.base import BracketClosed, Event, Session
+from reconciler.state.base import Event, Session
 
 INTERRUPTED = "not sent: the run was interrupted"
+UNRECORDED = "not sent: the state can't be written"
 LEFT_STOPPED = "somebody else stopped it since the plan was made; it is left stopped"
 
 
@@ -109,15 +110,17 @@ class Execution:
         blocker = next(self._blockers(step), None)
         if blocker is not None:
             return Outcome(step, OutcomeStatus.SKIPPED, f"needs {blocker.id}, which is not done", 0)
-        if (self._stop.is_set() and not closing) or self._broken:
+        if self._stop.is_set() and not closing:
             return Outcome(step, OutcomeStatus.SKIPPED, INTERRUPTED, 0)
         if closing and any(need.group in self._left_stopped for need in step.group.needs):
-            self._record(BracketClosed(step.resource))
             return Outcome(step, OutcomeStatus.NOT_NEEDED, LEFT_STOPPED, 0)
-        if not self._record(*before(step, self._salt)):
-            return Outcome(step, OutcomeStatus.SKIPPED, "not sent: the state can't be written", 0)
-        outcome = await self._repeater.settle(step, self._bindings)
-        self._record(*after(outcome, self._salt))
+        if self._broken or not self._record(*before(step, self._salt)):
+            return Outcome(step, OutcomeStatus.SKIPPED, UNRECORDED, 0)
+        # A start that closes a bracket is worth its repeats, whoever is in a hurry.
+        stop = asyncio.Event() if closing else self._stop
+        outcome = await self._repeater.settle(step, self._bindings, stop)
+        # Facts of single gateways come by the ten thousand, and are not worth a wait for the disk.
+        self._record(*after(outcome, self._salt, self._packages), sync=not step.gateways)
         return outcome
 
     def _blockers(self, step: Step) -> Iterator[Step]:
@@ -161,12 +164,12 @@ class Execution:
                     self._ready.append(iter(group))
             self._changed.notify_all()
 
-    def _record(self, *events: Event) -> bool:
+    def _record(self, *events: Event, sync: bool = True) -> bool:
         """Write to the state; a failure stops the run after what is in flight."""
         if not events:
             return True
         try:
-            self._session.record(*events)
+            self._session.record(*events, sync=sync)
         except StateError as error:
             self._broken = self._broken or error
             return False

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from reconciler.diff.campaign import Ask, diff_live, diff_new
+from reconciler.diff.campaign import Against, diff_live, diff_new
 from reconciler.diff.model import CampaignDiff, Diff, Removal, Run, RunWish
 from reconciler.diff.packages import bind
 from reconciler.diff.refusal import refusal
 from reconciler.diff.removal import campaign_removed, package_removed, remove_campaigns, remove_packages
+from reconciler.diff.view import Ask
 from reconciler.model import Desired, Finding, Live, Reason
 from reconciler.observe import removable_packages, used_packages
-from reconciler.options import Options
 from reconciler.ownership import owned_by
 from reconciler.state.base import Event, State
 
-__all__ = ["CampaignDiff", "Diff", "Removal", "Run", "RunWish", "diff"]
+__all__ = ["Ask", "CampaignDiff", "Diff", "Removal", "Run", "RunWish", "diff"]
 
 
-def diff(desired: Desired, live: Live, state: State, options: Options) -> Diff:
+def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
     """Everything that differs between `desired` and `live`, given what `state` says of ours.
 
     A campaign that can't be compared (not ours, ambiguous, a package that can't be found) is left out
     and has a finding; the others are compared all the same.
     """
     bound = bind(desired, live, state)
-    ask = Ask(options, state.salt)
+    against = Against(bound, ask, state.salt)
+    options = ask.options
     campaigns: list[CampaignDiff] = []
     findings: list[Finding] = [*bound.findings]
     records: list[Event] = [*bound.records]
@@ -35,10 +36,11 @@ def diff(desired: Desired, live: Live, state: State, options: Options) -> Diff:
             owned, tied = owned_by(campaign, claim, state)
             if owned:
                 current = live.campaigns[campaign.resource]
-                found = diff_live(campaign, current, owned, bound, ask)
+                found = diff_live(campaign, current, owned, claim.tie, against)
             else:
                 gone = campaign.resource in live.gone
-                found = diff_new(campaign, bound, Reason.GONE_FROM_SERVER if gone else Reason.NOT_ON_SERVER)
+                reason = Reason.GONE_FROM_SERVER if gone else Reason.NOT_ON_SERVER
+                found = diff_new(campaign, reason, against)
             campaigns.append(found.difference)
             findings += found.findings
             records += (*tied, *found.records)

@@ -1,15 +1,23 @@
-"""One declared campaign against its live side."""
+"""One declared campaign against its live side, part by part."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
+from reconciler.diff.callbacks import diff_callbacks
+from reconciler.diff.closing import diff_closed
 from reconciler.diff.detail import details
+from reconciler.diff.membership import diff_gateways
 from reconciler.diff.model import CampaignDiff, Run, RunWish
-from reconciler.diff.packages import Bound
+from reconciler.diff.overrides import diff_overrides
+from reconciler.diff.packages import Bound, shown_packages
+from reconciler.diff.schedules import diff_schedules
 from reconciler.diff.settings import diff_settings, shown
 from reconciler.diff.status import run_wish, wish_for_new
+from reconciler.diff.things import diff_things
+from reconciler.diff.view import EMPTY, Ask, Part, View
 from reconciler.model import (
     BoundPackage,
     CampaignFields,
@@ -20,22 +28,13 @@ from reconciler.model import (
     GatewayChange,
     Json,
     LiveCampaign,
-    PendingUpload,
+    Membership,
     Reason,
-    Severity,
+    Tie,
     sorted_ids,
 )
-from reconciler.options import Options
 from reconciler.providers.base import Field
 from reconciler.state.base import Event, Owned
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What a comparison needs beside both sides: the switches, and the salt of recorded secrets."""
-
-    options: Options
-    salt: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +46,25 @@ class Found:
     records: tuple[Event, ...] = ()
 
 
-def diff_new(campaign: DesiredCampaign, bound: Bound, reason: Reason) -> Found:
+@dataclass(frozen=True, slots=True)
+class Against:
+    """What all campaigns of a run are compared with: bound packages, the question, the salt of digests."""
+
+    bound: Bound
+    ask: Ask
+    salt: str
+
+
+def diff_new(campaign: DesiredCampaign, reason: Reason, against: Against) -> Found:
     """A campaign that is to be created: every managed field is a change."""
+    bound, ask = against.bound, against.ask
     packages = _bind(campaign, bound)
-    gained = sorted_ids((campaign.gateways or frozenset()) - (campaign.closed or frozenset()))
+    gained = sorted_ids((campaign.gateways or EMPTY) - (campaign.closed or EMPTY))
     rows: list[tuple[str, Json]] = [(Field.NAME, campaign.name)]
     if campaign.description is not None:
         rows.append((Field.DESCRIPTION, campaign.description))
     if packages is not None:
-        rows.append((Field.PACKAGES, _shown(packages, bound)))
+        rows.append((Field.PACKAGES, shown_packages(packages, bound)))
     rows += ((f"{Field.SETTINGS}.{key}", shown(v)) for key, v in sorted((campaign.settings or {}).items()))
     if campaign.distribution is not None:
         rows.append((Field.DISTRIBUTION, _distribution(campaign.distribution)))
@@ -65,6 +74,8 @@ def diff_new(campaign: DesiredCampaign, bound: Bound, reason: Reason) -> Found:
     if gained:
         change = GatewayChange(0, len(gained), gained=gained)
         changes.append(Change(campaign.resource, Field.GATEWAYS, None, None, reason, change))
+    members = frozenset(gained)
+    view = View(campaign, None, None, adopting=False, members=members, joining=members, ask=ask)
     difference = CampaignDiff(
         desired=campaign,
         live=None,
@@ -74,17 +85,23 @@ def diff_new(campaign: DesiredCampaign, bound: Bound, reason: Reason) -> Found:
         distribution=campaign.distribution,
         wish=wish_for_new(campaign),
     )
-    return Found(difference)
+    return _with_parts(difference, view, bound, ())
 
 
-def diff_live(campaign: DesiredCampaign, live: LiveCampaign, owned: Owned, bound: Bound, ask: Ask) -> Found:
+def diff_live(
+    campaign: DesiredCampaign, live: LiveCampaign, owned: Owned, tie: Tie, against: Against
+) -> Found:
     """A campaign that is ours, or becomes ours by this plan."""
+    bound, ask = against.bound, against.ask
     packages = _bind(campaign, bound)
-    settings = diff_settings(campaign, owned, ask.salt)
+    membership = diff_gateways(campaign, live, owned)
+    joining = frozenset(membership.gained)
+    members = _members(campaign, live, owned, joining)
+    view = View(campaign, live, owned, tie is Tie.ADOPTED, members, joining, ask)
+    settings = diff_settings(view, against.salt)
     wish = run_wish(campaign, live, owned, ask.options)
     edits = [*_field_changes(campaign, live, packages, bound), *settings.changes]
     distribution = _distribution_to_set(campaign, live)
-    gained, lost, spared = _gateways(campaign, live)
     difference = CampaignDiff(
         desired=campaign,
         live=live,
@@ -92,36 +109,67 @@ def diff_live(campaign: DesiredCampaign, live: LiveCampaign, owned: Owned, bound
         changes=(
             *edits,
             *_distribution_changes(campaign, live, distribution),
-            *_gateway_changes(campaign, live, gained, lost),
+            *membership.changes,
             *_status_changes(campaign, live, wish),
         ),
         edit=bool(edits),
-        gained=gained,
-        lost=lost,
+        gained=membership.gained,
+        lost=membership.lost,
         distribution=distribution,
         wish=wish,
     )
     lossy = [settings.lossy] if edits and settings.lossy else []
-    about_members = [_spared(campaign, len(spared))] if spared else []
+    kept = _distribution_kept(view)
+    found = _with_parts(difference, view, bound, live.packages)
     return Found(
-        difference,
-        findings=(*settings.findings, *lossy, *about_members, *wish.findings),
-        records=(*settings.records, *wish.records),
+        found.difference,
+        (*settings.findings, *lossy, *kept, *membership.findings, *wish.findings, *found.findings),
+        (*settings.records, *wish.records, *found.records),
     )
+
+
+def _with_parts(difference: CampaignDiff, view: View, bound: Bound, current: tuple[str, ...]) -> Found:
+    """The same with callbacks and all that is about single gateways."""
+    packages = difference.fields.packages
+    callbacks = diff_callbacks(view)
+    edits = packages is not None and set(packages) != set(current)
+    overrides = diff_overrides(view, bound, packages, edits_packages=edits)
+    schedules, things, closed = diff_schedules(view), diff_things(view), diff_closed(view)
+    parts: tuple[Part[Any], ...] = (callbacks, overrides, schedules, things, closed)
+    return Found(
+        replace(
+            difference,
+            changes=(*difference.changes, *(change for part in parts for change in part.changes)),
+            callbacks=callbacks.todo,
+            overrides=overrides.todo,
+            schedules=schedules.todo,
+            things=dict(things.todo),
+            closes=closed.todo,
+        ),
+        tuple(finding for part in parts for finding in part.findings),
+        tuple(record for part in parts for record in part.records),
+    )
+
+
+def _members(
+    campaign: DesiredCampaign, live: LiveCampaign, owned: Owned, joining: frozenset[str]
+) -> frozenset[str]:
+    """Who is in the campaign after this plan and not closed; empty where nothing asks for it."""
+    per_gateway = (campaign.overrides, campaign.schedules, campaign.things)
+    if all(part is None for part in per_gateway) and not owned.members:
+        return EMPTY
+    current = live.gateways or Membership()
+    everyone = campaign.gateways
+    if everyone is None or live.distribution or campaign.distribution:
+        everyone = frozenset(current) | joining
+    closed = (campaign.closed or EMPTY) | current.closed
+    return everyone - closed if closed else everyone
 
 
 def _bind(campaign: DesiredCampaign, bound: Bound) -> tuple[BoundPackage, ...] | None:
     if campaign.packages is None:
         return None
     return tuple(dict.fromkeys(bound.packages[ref] for ref in campaign.packages))
-
-
-def _shown(packages: tuple[BoundPackage, ...], bound: Bound) -> Json:
-    """Packages as a change shows them: ids, and names of those still to be uploaded."""
-    return [
-        {"upload": bound.names[package]} if isinstance(package, PendingUpload) else package
-        for package in packages
-    ]
 
 
 def _field_changes(
@@ -134,44 +182,8 @@ def _field_changes(
     if campaign.description is not None and campaign.description != live.description:
         rows.append((Field.DESCRIPTION, live.description, campaign.description))
     if packages is not None and set(packages) != set(live.packages):
-        rows.append((Field.PACKAGES, list(live.packages), _shown(packages, bound)))
+        rows.append((Field.PACKAGES, list(live.packages), shown_packages(packages, bound)))
     return [Change(campaign.resource, name, before, after, Reason.DIFFERS) for name, before, after in rows]
-
-
-def _gateways(
-    campaign: DesiredCampaign, live: LiveCampaign
-) -> tuple[tuple[str, ...], tuple[str, ...], frozenset[str]]:
-    """(gained, lost, spared). While a distribution list is set the server owns membership."""
-    if campaign.gateways is None or live.gateways is None:
-        return (), (), frozenset()
-    gained = live.gateways.lacking(campaign.gateways - (campaign.closed or frozenset()))
-    beyond = live.gateways.beyond(campaign.gateways)
-    if live.distribution or campaign.distribution:
-        return sorted_ids(gained), (), beyond
-    return sorted_ids(gained), sorted_ids(beyond), frozenset()
-
-
-def _gateway_changes(
-    campaign: DesiredCampaign, live: LiveCampaign, gained: tuple[str, ...], lost: tuple[str, ...]
-) -> list[Change]:
-    if live.gateways is None or not (gained or lost):
-        return []
-    before = len(live.gateways)
-    change = GatewayChange(before, before + len(gained) - len(lost), gained, lost)
-    reason = Reason.DIFFERS if gained and lost else Reason.JOINS if gained else Reason.LEAVES
-    return [Change(campaign.resource, Field.GATEWAYS, None, None, reason, change)]
-
-
-def _spared(campaign: DesiredCampaign, count: int) -> Finding:
-    return Finding(
-        "membership-by-distribution-list",
-        f"{campaign.resource} has {count} gateways that no list declares;"
-        " they stay, for a distribution list decides who is a member",
-        campaign.place_of("gatewayLists"),
-        None,
-        campaign.resource,
-        Severity.NOTE,
-    )
 
 
 def _distribution_to_set(campaign: DesiredCampaign, live: LiveCampaign) -> DistributionList | None:
@@ -195,6 +207,16 @@ def _distribution_changes(
         Change(campaign.resource, f"{Field.DISTRIBUTION}.{path}", old, new, Reason.DIFFERS)
         for path, old, new in details(_distribution(live.distribution), after)
     ]
+
+
+def _distribution_kept(view: View) -> tuple[Finding, ...]:
+    """A distribution list of ours that YAML no longer names stays set."""
+    if view.campaign.distribution is not None or not view.owned:
+        return ()
+    if Field.DISTRIBUTION not in view.owned.applied:
+        return ()
+    message = "the distribution list is no longer declared, but stays set: it can't be taken back"
+    return (view.note("cannot-undo", message, Field.DISTRIBUTION),)
 
 
 def _distribution(value: DistributionList) -> Mapping[str, Json]:

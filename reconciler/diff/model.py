@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from reconciler.diff.callbacks import CallbackFor
+from reconciler.diff.overrides import PackagesFor
+from reconciler.diff.schedules import WindowFor
 from reconciler.model import (
     CampaignFields,
     Change,
@@ -52,6 +56,11 @@ class CampaignDiff:
     lost: tuple[str, ...] = ()
     distribution: DistributionList | None = None
     """The distribution list to set; None when it needs no call."""
+    callbacks: tuple[CallbackFor, ...] = ()
+    overrides: tuple[PackagesFor, ...] = ()
+    schedules: tuple[WindowFor, ...] = ()
+    things: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    closes: tuple[str, ...] = ()
     wish: RunWish = RunWish()
 
     @property

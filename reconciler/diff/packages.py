@@ -10,6 +10,7 @@ from reconciler.model import (
     Change,
     Desired,
     Finding,
+    Json,
     Live,
     LivePackage,
     PackageById,
@@ -19,7 +20,7 @@ from reconciler.model import (
     PendingUpload,
     Reason,
 )
-from reconciler.observe import MARK_LENGTH, used_packages
+from reconciler.observe import MARK_LENGTH, comparable, used_packages
 from reconciler.providers.base import Field
 from reconciler.state.base import Event, PackageUploaded, State, Uploaded
 
@@ -37,13 +38,13 @@ class Bound:
 
 
 def bind(desired: Desired, live: Live, state: State) -> Bound:
-    """Bind every package that a campaign uses, and every package file."""
+    """Bind every package file, and every package of the campaigns that are ours or may become so."""
     packages: dict[PackageRef, BoundPackage] = {}
     findings: list[Finding] = []
     records: list[Event] = []
     files = [ref for ref in desired.packages if isinstance(ref, PackageFile)]
     found: Uploaded | BoundPackage | Finding
-    for ref in dict.fromkeys((*files, *used_packages(desired.campaigns))):
+    for ref in dict.fromkeys((*files, *used_packages(comparable(desired, live.claims)))):
         match ref:
             case PackageFile():
                 found = _of_file(ref, live, state)
@@ -130,3 +131,11 @@ def _upload(file: PackageFile, state: State) -> Change:
         {"name": file.name, "sha256": file.sha256, "size": file.size},
         Reason.GONE_FROM_SERVER if gone else Reason.NOT_ON_SERVER,
     )
+
+
+def shown_packages(packages: Iterable[BoundPackage], bound: Bound) -> Json:
+    """Packages as a change shows them: ids, and names of those still to be uploaded."""
+    return [
+        {"upload": bound.names[package]} if isinstance(package, PendingUpload) else package
+        for package in packages
+    ]

@@ -16,7 +16,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from reconciler.diff.model import CampaignDiff, Removal
-from reconciler.model import Change, Desired, Finding, Live, OnRemove, Reason, ResourceId, Severity
+from reconciler.model import (
+    Change,
+    Desired,
+    Finding,
+    Live,
+    LiveCampaign,
+    OnRemove,
+    Phase,
+    Reason,
+    ResourceId,
+    Severity,
+)
 from reconciler.observe import removable
 from reconciler.options import Options
 from reconciler.providers.base import Field
@@ -30,7 +41,7 @@ def remove_campaigns(
     if not desired.complete:
         return (), (), ()
     spoken_for = {campaign.resource for campaign in desired.campaigns}
-    claimed = {i for claim in live.claims.values() if claim.held for i in claim.ids}
+    claimed = {i for claim in live.claims.values() for i in claim.ids}
     deletable = {owned.resource for owned in removable(desired, state, options)}
     removals: list[Removal] = []
     findings: list[Finding] = []
@@ -59,9 +70,9 @@ def remove_packages(
     """The same for uploads; `candidates` are ours and no longer declared."""
     if not candidates or live.users is None:
         return (), (), ()
-    after: dict[str, Collection[object]] = {removal.live.id: () for removal in removals}
+    after: dict[str, Collection[object]] = {r.live.id: () for r in removals if _known(r.live)}
     for found in campaigns:
-        if found.live and found.fields.packages is not None:
+        if found.live and _known(found.live) and found.fields.packages is not None:
             after[found.live.id] = found.fields.packages
     wanted = {package for packages in after.values() for package in packages}
     wanted |= {package for c in campaigns if c.create for package in c.fields.packages or ()}
@@ -77,6 +88,11 @@ def remove_packages(
         else:
             removed.append(upload)
     return tuple(removed), tuple(findings), tuple(forgotten)
+
+
+def _known(live: LiveCampaign) -> bool:
+    """Whether its status is known; else the plan may have to leave the campaign as it is."""
+    return live.phase is not Phase.UNKNOWN
 
 
 def campaign_removed(removal: Removal) -> Change:

@@ -1,11 +1,11 @@
 """Settings can be written but not read: they are compared with what was last applied.
 
-| declared | recorded | origin  | what happens                                             |
-|----------|----------|---------|----------------------------------------------------------|
-| yes      | yes      | any     | keys that differ are changes                             |
-| yes      | no       | created | never written: all are sent                              |
-| yes      | no       | adopted | assumed to be so: recorded, not sent                     |
-| no       | any      | any     | not managed; an edit sends the recorded ones, if it can  |
+| declared | recorded | campaign           | what happens                                  |
+|----------|----------|--------------------|-----------------------------------------------|
+| yes      | yes      | any                | keys that differ are changes                  |
+| yes      | no       | ours before        | never written by us: all are sent             |
+| yes      | no       | just being adopted | assumed to be so: recorded, not sent          |
+| no       | any      | any                | not managed; an edit sends the recorded ones  |
 """
 
 from __future__ import annotations
@@ -13,20 +13,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reconciler.diff.detail import details
+from reconciler.diff.view import View
 from reconciler.model import (
     Change,
     DesiredCampaign,
     Finding,
     Json,
-    Reason,
     Secret,
     SettingValue,
     Severity,
 )
 from reconciler.providers.base import Field
 from reconciler.state.applied import changed_settings, known_plain, recorded_settings
-from reconciler.state.base import Event, FieldApplied, Origin, Owned
+from reconciler.state.base import Event, FieldApplied, Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,41 +40,42 @@ class SettingsDiff:
     records: tuple[Event, ...] = ()
 
 
-def diff_settings(campaign: DesiredCampaign, owned: Owned, salt: str) -> SettingsDiff:
-    """Compare the settings of a live campaign of ours."""
+def diff_settings(view: View, salt: str) -> SettingsDiff:
+    """Compare the settings of a live campaign of ours; `salt` is the one of the recorded digests."""
+    campaign, owned = view.campaign, view.owned
+    assert owned is not None
     recorded = owned.applied.get(Field.SETTINGS)
-    adopted = owned.origin is Origin.ADOPTED
     if campaign.settings is None:
-        return _unmanaged(campaign, recorded, adopted)
-    if recorded is None and adopted:
-        record = FieldApplied(campaign.resource, Field.SETTINGS, recorded_settings(campaign.settings, salt))
-        return SettingsDiff(
-            send=campaign.settings,
-            lossy=_lossy(campaign, "it was adopted, and may have settings that YAML doesn't name"),
-            findings=(_assumed(campaign),),
-            records=(record,),
-        )
+        return _unmanaged(campaign, recorded, owned.origin)
+    lossy = None
+    if recorded is None and owned.origin is Origin.ADOPTED:
+        lossy = _lossy(campaign, "it was adopted, and may have settings that YAML doesn't name")
+    record = FieldApplied(campaign.resource, Field.SETTINGS, recorded_settings(campaign.settings, salt))
+    if recorded is None and view.assuming:
+        return SettingsDiff(campaign.settings, lossy=lossy, findings=(_assumed(view),), records=(record,))
     known = recorded if isinstance(recorded, Mapping) else {}
     differing = changed_settings(known, campaign.settings, salt)
-    reason = Reason.NOT_RECORDED if recorded is None else Reason.DIFFERS
+    if view.ask.options.reassert:
+        differing = frozenset(campaign.settings) | differing
+    reason = view.why(known=recorded is not None)
     before = {key: _shown_record(known[key]) for key in differing if key in known}
     after = {key: shown(campaign.settings[key]) for key in differing if key in campaign.settings}
     changes = tuple(
-        Change(campaign.resource, f"{Field.SETTINGS}.{key}", old, new, reason)
-        for key, old, new in (details(before, after) if differing else ())
+        Change(campaign.resource, f"{Field.SETTINGS}.{key}", before.get(key), after.get(key), reason)
+        for key in sorted(differing)
     )
-    return SettingsDiff(send=campaign.settings, changes=changes)
+    kept_otherwise = not differing and record.value != recorded
+    return SettingsDiff(campaign.settings, changes, lossy, records=(record,) if kept_otherwise else ())
 
 
-def _unmanaged(campaign: DesiredCampaign, recorded: Json, adopted: bool) -> SettingsDiff:
+def _unmanaged(campaign: DesiredCampaign, recorded: Json, origin: Origin) -> SettingsDiff:
     if not isinstance(recorded, Mapping):
         reason = "it was adopted, and its settings can't be read"
-        return SettingsDiff(lossy=_lossy(campaign, reason) if adopted else None)
+        return SettingsDiff(lossy=_lossy(campaign, reason) if origin is Origin.ADOPTED else None)
     plain, secret = known_plain(recorded)
-    if secret:
-        names = ", ".join(sorted(secret))
-        return SettingsDiff(send=plain, lossy=_lossy(campaign, f"the secrets {names} are no longer declared"))
-    return SettingsDiff(send=plain)
+    names = ", ".join(sorted(secret))
+    lossy = _lossy(campaign, f"the secrets {names} are no longer declared") if secret else None
+    return SettingsDiff(plain, lossy=lossy)
 
 
 def shown(value: SettingValue) -> Json:
@@ -99,12 +99,6 @@ def _lossy(campaign: DesiredCampaign, why: str) -> Finding:
     )
 
 
-def _assumed(campaign: DesiredCampaign) -> Finding:
-    return Finding(
-        "assumed",
-        f"the settings of {campaign.resource} can't be read; they are taken to be as declared, and not sent",
-        campaign.place_of("settings"),
-        None,
-        campaign.resource,
-        Severity.NOTE,
-    )
+def _assumed(view: View) -> Finding:
+    message = "the settings can't be read; they are taken to be as declared, and not sent"
+    return view.note("assumed", message, Field.SETTINGS, "send them with --reassert")

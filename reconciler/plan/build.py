@@ -64,7 +64,7 @@ def _planned(
 
 
 class _Build:
-    """Groups as they are put together. Keys are ``operation:resource``, numbered from the second on."""
+    """Groups as they are put together. Keys are ``operation:resource``, then ``operation:resource#2``."""
 
     def __init__(self, provider: Provider) -> None:
         self.provider = provider
@@ -77,7 +77,7 @@ class _Build:
         key = f"{lowered.operation.name}:{name or action.resource.name}"
         self.keys[key] += 1
         if self.keys[key] > 1:
-            key = f"{key}.{self.keys[key]}"
+            key = f"{key}#{self.keys[key]}"
         group = StepGroup(key, action, lowered.operation, lowered.per_call, tuple(needed))
         self.groups[key] = group
         return group
@@ -104,18 +104,19 @@ class _Build:
 
     def moves(self, campaigns: Iterable[CampaignDiff]) -> None:
         """Gateways leave a running campaign before they join another one."""
-        leaving: dict[str, str] = {}
+        leaving: dict[str, tuple[str, ...]] = {}
         joining: list[tuple[StepGroup, CampaignDiff]] = []
         by_resource = {(g.action.resource, g.action.verb): g for g in self.groups.values()}
         for found in campaigns:
             resource = found.desired.resource
             if found.lost and found.live and found.live.phase is Phase.RUNNING:
-                leaving.update(dict.fromkeys(found.lost, by_resource[resource, Verb.REMOVE].key))
+                key = (by_resource[resource, Verb.REMOVE].key,)
+                leaving.update((gateway, leaving.get(gateway, ()) + key) for gateway in found.lost)
             if found.gained:
                 joining.append((by_resource[resource, Verb.ADD], found))
         if leaving:
             for group, found in joining:
-                left = sorted({leaving[gateway] for gateway in found.gained if gateway in leaving})
+                left = sorted({key for gateway in found.gained for key in leaving.get(gateway, ())})
                 self.also_needs(group, (Need(key, by_gateway=True) for key in left))
 
     def names(self, campaigns: Iterable[CampaignDiff]) -> None:

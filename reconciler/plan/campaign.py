@@ -3,6 +3,7 @@
 | live    | to edit | wish  | actions                             |
 |---------|---------|-------|-------------------------------------|
 | running | yes     | keep  | stop, edit, …, start (a bracket)    |
+| running | joiners with an override or window of their own, unless they join directly | keep | a bracket |
 | running | yes     | stop  | stop, edit, …                       |
 | running | no      | stop  | stop, …                             |
 | other   | yes     | start | edit, …, start                      |
@@ -12,10 +13,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from reconciler.diff import CampaignDiff, Removal, Run
-from reconciler.model import Action, Finding, LiveCampaign, Phase, Reason, ResourceId, Verb
-from reconciler.providers.base import Provider
+from reconciler.model import Action, Finding, Joining, LiveCampaign, Phase, Reason, ResourceId, Verb
+from reconciler.providers.base import Field, Provider
+from reconciler.state.values import callback_field
 
 
 def campaign_actions(found: CampaignDiff, provider: Provider) -> tuple[Action, ...] | Finding:
@@ -49,30 +52,69 @@ def _can(provider: Provider, verb: Verb, live: LiveCampaign) -> bool:
 def _actions(found: CampaignDiff, provider: Provider) -> Iterator[Action]:
     campaign, live, wish = found.desired, found.live, found.wish
     resource, target = campaign.resource, live.id if live else None
-    pause = bool(live and found.edit and not provider.allows(Verb.EDIT, live.phase))
-    bracket = pause and wish.run is Run.KEEP
+    pause = _pause(found, provider) if wish.run is Run.KEEP else None
     if wish.run is Run.STOP:
         yield Action(Verb.STOP, resource, wish.reason, target)
-    elif bracket:
-        yield Action(Verb.STOP, resource, Reason.STOP_TO_EDIT, target, bracket=True)
+    elif pause:
+        yield Action(Verb.STOP, resource, pause, target, bracket=True)
     if found.create:
         reason, on_remove = found.changes[0].reason, campaign.on_remove
         yield Action(Verb.CREATE, resource, reason, fields=found.fields, on_remove=on_remove)
     elif found.edit:
         yield Action(Verb.EDIT, resource, Reason.DIFFERS, target, fields=found.fields)
-    if found.distribution:
-        yield Action(Verb.DISTRIBUTE, resource, Reason.DIFFERS, target, distribution=found.distribution)
-    if found.lost:
-        yield Action(Verb.REMOVE, resource, Reason.LEAVES, target, found.lost)
-    if found.gained:
-        yield Action(Verb.ADD, resource, Reason.JOINS, target, found.gained)
+    yield from _attachments(found, target)
+    yield from _members(found, target)
     if wish.approve:
         yield Action(Verb.APPROVE, resource, Reason.WANTS_APPROVAL, target, only_if_waiting=found.create)
     if wish.run is Run.START:
         interrupted = wish.reason is Reason.FINISH_INTERRUPTED
         yield Action(Verb.START, resource, wish.reason, target, approve=campaign.approve, bracket=interrupted)
-    elif bracket:
+    elif pause:
         yield Action(Verb.START, resource, Reason.START_AGAIN, target, approve=campaign.approve, bracket=True)
+
+
+def _pause(found: CampaignDiff, provider: Provider) -> Reason | None:
+    """Why a running campaign has to be stopped for a while."""
+    live = found.live
+    if live is None or live.phase is not Phase.RUNNING:
+        return None
+    if found.edit and not provider.allows(Verb.EDIT, live.phase):
+        return Reason.STOP_TO_EDIT
+    joining = set(found.gained) if found.desired.joining is Joining.PAUSE else set()
+    own = chain(*(o.gateways for o in found.overrides), *(s.gateways for s in found.schedules))
+    return None if joining.isdisjoint(own) else Reason.STOP_TO_JOIN
+
+
+def _attachments(found: CampaignDiff, target: str | None) -> Iterator[Action]:
+    """What hangs on the campaign as a whole."""
+    resource = found.desired.resource
+    reasons = {change.field: change.reason for change in found.changes}
+    for event, callback in found.callbacks:
+        reason = reasons[callback_field(event)]
+        yield Action(Verb.CALLBACK, resource, reason, target, event=event, callback=callback)
+    if found.distribution:
+        yield Action(Verb.DISTRIBUTE, resource, Reason.DIFFERS, target, distribution=found.distribution)
+
+
+def _members(found: CampaignDiff, target: str | None) -> Iterator[Action]:
+    """Who is in the campaign, and what is about single gateways."""
+    resource = found.desired.resource
+    shared = found.desired.distribution or (found.live.distribution if found.live else None)
+    if found.lost:
+        yield Action(Verb.REMOVE, resource, Reason.LEAVES, target, found.lost)
+    if found.gained:
+        yield Action(Verb.ADD, resource, Reason.JOINS, target, found.gained, distribution=shared)
+    for override in found.overrides:
+        packages, reason = override.packages, override.reason
+        yield Action(Verb.OVERRIDE, resource, reason, target, override.gateways, packages=packages)
+    for item in found.schedules:
+        phase, window = item.phase, item.window
+        yield Action(Verb.SCHEDULE, resource, item.reason, target, item.gateways, phase=phase, window=window)
+    if found.things:
+        reason = next(change.reason for change in found.changes if change.field == Field.THINGS)
+        yield Action(Verb.THINGS, resource, reason, target, tuple(found.things), things=found.things)
+    if found.closes:
+        yield Action(Verb.CLOSE, resource, Reason.CLOSES, target, found.closes)
 
 
 def _refused(resource: ResourceId, live: LiveCampaign, what: str) -> Finding:

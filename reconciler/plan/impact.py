@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from reconciler.diff import CampaignDiff, Diff, Removal
-from reconciler.model import DesiredStatus, Phase, ResourceId, StepGroup, Verb
+from reconciler.diff import CampaignDiff, Diff, Removal, Run
+from reconciler.model import Phase, ResourceId, StepGroup, Verb
 from reconciler.plan.model import CampaignImpact, Impact
 from reconciler.providers.base import Provider
 
@@ -79,6 +79,5 @@ def _shared(campaigns: Iterable[CampaignDiff]) -> Mapping[ResourceId, Mapping[Re
 
 def _runs(found: CampaignDiff) -> bool:
     """Whether the campaign runs once the plan is done."""
-    if found.desired.status is not None:
-        return found.desired.status is DesiredStatus.STARTED
-    return found.live is not None and found.live.phase is Phase.RUNNING
+    runs = found.live is not None and found.live.phase is Phase.RUNNING
+    return found.wish.run is Run.START or (runs and found.wish.run is Run.KEEP)

@@ -25,6 +25,7 @@ from reconciler.model import (
     OutcomeStatus,
     Phase,
     ResourceId,
+    SchedulePhase,
     Server,
     Step,
     Verb,
@@ -126,6 +127,10 @@ class Provider(Protocol):
 
     def allows(self, verb: Verb, phase: Phase) -> bool:
         """Whether the server takes `verb` for a campaign in `phase`. UNKNOWN allows what any phase allows."""
+        ...
+
+    def past(self, state: str, phase: SchedulePhase) -> bool:
+        """Whether a gateway in `state` is past `phase`, so that a window for it would come too late."""
         ...
 
     async def campaigns(self, names: Collection[str] | None = None) -> tuple[CampaignSummary, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from reconciler.model import Operation, Repeat
+from reconciler.model import CallbackEvent, Operation, Repeat, SchedulePhase
 
 _CAMPAIGN: Final = "/api/campaigns/{campaign_id}"
 _GATEWAY: Final = _CAMPAIGN + "/devices/{gateway_id}"
@@ -63,3 +63,16 @@ _ROWS: Final = (
 # fmt: on
 
 OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType({row.name: row for row in _ROWS})
+
+CALLBACK_OPERATIONS: Final[Mapping[CallbackEvent, str]] = MappingProxyType(
+    {
+        CallbackEvent.COMPLETED: "register-completed-callback",
+        CallbackEvent.WAKE_UP: "register-wake-up-callback",
+        CallbackEvent.STATE_CHANGE: "register-state-change-callback",
+        CallbackEvent.EXECUTION_PROGRESS: "register-execution-progress-callback",
+        CallbackEvent.DOWNLOAD_PROGRESS: "register-download-progress-callback",
+    }
+)
+SCHEDULE_OPERATIONS: Final[Mapping[SchedulePhase, str]] = MappingProxyType(
+    {phase: f"schedule-{phase}" for phase in SchedulePhase}
+)

@@ -1,0 +1,82 @@
+"""The console entry: runs a command and turns whatever happens into one clear message and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from reconciler.cli.flags import Flags
+from reconciler.cli.group import cli
+from reconciler.errors import Exit, InvalidInput, ReconcilerError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line `arguments` (default: those of the process) and answer the exit code."""
+    flags = Flags()
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal's encoding lacks is no reason to fail.
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="backslashreplace")
+    try:
+        return int(cli.main(arguments, prog_name="reconciler", standalone_mode=False, obj=flags) or 0)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort
+        return _explain(error, flags)
+
+
+def _explain(error: BaseException, flags: Flags) -> int:
+    match error:
+        case BaseExceptionGroup():
+            return _explain(error.exceptions[0], flags)
+        case click.UsageError():
+            context = error.ctx
+            command = context.command_path if context else "reconciler"
+            return _fail(error.format_message(), hint=f"See {command} --help", code=Exit.USAGE)
+        case click.ClickException():
+            return _fail(error.format_message())
+        case click.Abort() | KeyboardInterrupt():
+            return _fail("interrupted", hint="Nothing is lost: the same command goes on from here.")
+        case InvalidInput():
+            from reconciler.cli.output import paint_for, write_lines
+            from reconciler.report.text import finding_lines
+
+            write_lines(finding_lines(error.findings, paint_for(sys.stderr, flags)), sys.stderr)
+            return _fail(error.message)
+        case ReconcilerError():
+            return _fail(error.message, hint=error.hint, code=error.exit_code)
+        case OSError():
+            return _fail(_about(error))
+    return _bug(error, verbose=flags.verbose)
+
+
+def _fail(message: str, *, hint: str | None = None, code: Exit = Exit.ERROR) -> int:
+    from reconciler.cli.output import say
+    from reconciler.report.words import clean
+
+    say(f"error: {clean(message)}")
+    if hint:
+        say(f"  hint: {clean(hint)}")
+    return code
+
+
+def _about(error: OSError) -> str:
+    what = error.strerror or type(error).__name__
+    return f"{error.filename}: {what}" if error.filename else what
+
+
+def _bug(error: BaseException, *, verbose: bool) -> int:
+    """Where it happened, never with what values: they may be secret."""
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    at = frames[-1]
+    if verbose:
+        from reconciler.cli.output import write_lines
+
+        write_lines((line.rstrip("\n") for line in traceback.format_list(frames)), sys.stderr)
+    return _fail(
+        f"this is a bug in reconciler: {type(error).__name__} in {at.name}, {at.filename}:{at.lineno}",
+        hint="Please report it with this line"
+        + ("." if verbose else "; --verbose shows how the program got there."),
+    )

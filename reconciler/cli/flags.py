@@ -1,0 +1,50 @@
+"""The flags that every command takes, before its name and after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+_C = TypeVar("_C", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class Flags:
+    """What the global flags said; None: not given. Filled while the command line is read."""
+
+    project: str | None = None
+    environment: str | None = None
+    url: str | None = None
+    state: str | None = None
+    verbose: bool = False
+    no_color: bool = False
+
+
+def _keep(context: click.Context, parameter: click.Parameter, value: object) -> None:
+    flags = context.find_object(Flags)
+    if value not in (None, False) and flags is not None and parameter.name is not None:
+        setattr(flags, parameter.name, value)
+
+
+def _option(*names: str, **settings: Any) -> Callable[[_C], _C]:
+    return click.option(*names, callback=_keep, expose_value=False, **settings)
+
+
+_OPTIONS = (
+    _option("--project", metavar="FILE", help="The project file.  [default: reconciler.yaml, here or above]"),
+    _option("--environment", "-e", metavar="NAME", help="The environment of the project file."),
+    _option("--url", metavar="URL", help="The server; `embedded:` runs one in this process."),
+    _option("--state", metavar="URL", help="Where the state is kept."),
+    _option("--verbose", "-v", is_flag=True, help="Say on stderr what is done."),
+    _option("--no-color", is_flag=True, help="No colour."),
+)
+
+
+def global_flags(command: _C) -> _C:
+    """Give a command or a group the global flags; they end up in the run's `Flags`, the last one wins."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command

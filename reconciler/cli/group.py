@@ -1,0 +1,72 @@
+"""The group of commands. A command's module is imported when it is run, so that `--help` stays quick."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Final
+
+import click
+
+import reconciler
+from reconciler.cli.flags import global_flags
+from reconciler.errors import Exit
+
+COMMANDS: Final = {
+    "validate": "Check resources without calling a server.",
+    "plan": "Show what apply would do.",
+    "apply": "Make the server as the resources say.",
+    "status": "Show declared campaigns as the server has them.",
+    "schema": "Print the JSON Schema of a kind.",
+    "serve": "Serve a campaign server of your own, to rehearse on.",
+}
+"""Name → the first line of its help. The module `reconciler.cli.NAME` holds it as `command`."""
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by `COMMANDS`, and loads the one that is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"reconciler.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, COMMANDS, 1)
+            meant = f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(COMMANDS)}."
+            raise click.UsageError(f"There is no command {name!r}.{meant}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(reconciler.__version__, prog_name="reconciler", message="%(prog)s %(version)s")
+@global_flags
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Over-the-air update campaigns, kept in Git.
+
+    Results go to stdout, progress and log to stderr. Exit codes: 0 done or nothing to do, 1 error,
+    2 there are steps (plan --detailed-exitcode), 3 some steps failed, 6 a live object isn't ours,
+    64 the command line is wrong.
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(Exit.USAGE)

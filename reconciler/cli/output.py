@@ -1,0 +1,158 @@
+"""Results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from enum import StrEnum
+from typing import TextIO
+
+from reconciler.cli.flags import Flags
+from reconciler.errors import Exit, InvalidInput, ReconcilerError
+from reconciler.model import Finding, Outcome
+from reconciler.plan.model import Plan
+from reconciler.report.style import Paint, painter
+
+
+class Output(StrEnum):
+    """The forms of a plan and of an apply."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+def write(chunks: Iterable[str], stream: TextIO | None = None) -> None:
+    """Write to stdout, or `stream`.
+
+    A reader that has had enough changes neither the work nor its exit code.
+    """
+    out = stream or sys.stdout
+    try:
+        for chunk in chunks:
+            out.write(chunk)
+        out.flush()
+    except BrokenPipeError:
+        silence(out)
+
+
+def write_lines(lines: Iterable[str], stream: TextIO | None = None) -> None:
+    """Like `write`, a line each."""
+    write((f"{line}\n" for line in lines), stream)
+
+
+def say(line: str) -> None:
+    """A line on stderr."""
+    write_lines([line], sys.stderr)
+
+
+def silence(stream: TextIO) -> None:
+    """Send what is still buffered nowhere, so that the interpreter doesn't complain at its end."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, stream.fileno())
+        finally:
+            os.close(nowhere)
+
+
+def paint_for(stream: TextIO, flags: Flags) -> Paint:
+    """Colour on a terminal, unless ``--no-color``, ``NO_COLOR`` or a dumb terminal says otherwise."""
+    environ = os.environ
+    unwanted = flags.no_color or environ.get("NO_COLOR") or environ.get("TERM") == "dumb"
+    return painter(not unwanted and (stream.isatty() or bool(environ.get("FORCE_COLOR"))))
+
+
+class Reporter:
+    """Writes the one result of a run in the form that was asked for."""
+
+    def __init__(self, output: Output, flags: Flags) -> None:
+        self._output = output
+        self._flags = flags
+        self._written = False
+
+    @property
+    def text(self) -> bool:
+        return self._output is Output.TEXT
+
+    def preview(self, plan: Plan, *, asking: bool) -> None:
+        """The plan as text before it is applied; on stderr when stdout is for a document."""
+        if self.text or asking:
+            self._text_plan(plan, sys.stdout if self.text else sys.stderr)
+
+    def plan(self, plan: Plan) -> None:
+        """A plan that isn't executed."""
+        match self._output:
+            case Output.TEXT:
+                self._text_plan(plan, sys.stdout)
+            case Output.JSON:
+                from reconciler.report.document import plan_chunks
+
+                self._write(plan_chunks(plan))
+            case Output.MARKDOWN:
+                from reconciler.report.markdown import plan_markdown
+
+                self._write([plan_markdown(plan)])
+
+    def applied(self, plan: Plan, outcomes: Sequence[Outcome], code: Exit) -> None:
+        """What became of a plan."""
+        match self._output:
+            case Output.TEXT:
+                from reconciler.report.applied import applied_lines
+
+                paint = paint_for(sys.stdout, self._flags)
+                self._write(f"{line}\n" for line in applied_lines(plan, outcomes, code, paint))
+            case Output.JSON:
+                from reconciler.report.document import applied_chunks
+
+                self._write(applied_chunks(plan, outcomes, code))
+            case Output.MARKDOWN:
+                from reconciler.report.markdown import applied_markdown
+
+                self._write([applied_markdown(plan, outcomes, code)])
+
+    def declined(self, plan: Plan) -> None:
+        """A plan that somebody said no to."""
+        if self.text:
+            write_lines(["Nothing was applied: the answer was not 'yes'."])
+        else:
+            self.applied(plan, (), Exit.DONE)
+
+    @contextmanager
+    def failures(self) -> Iterator[None]:
+        """An error leaves a document on stdout too, when one was asked for; its text is for stderr."""
+        try:
+            yield
+        except ReconcilerError as error:
+            if not self._written:
+                self._findings(as_findings(error))
+            raise
+
+    def _findings(self, findings: Sequence[Finding]) -> None:
+        match self._output:
+            case Output.JSON:
+                from reconciler.report.document import findings_chunks
+
+                self._write(findings_chunks(findings))
+            case Output.MARKDOWN:
+                from reconciler.report.markdown import findings_markdown
+
+                self._write([findings_markdown(findings)])
+
+    def _text_plan(self, plan: Plan, stream: TextIO) -> None:
+        from reconciler.report.text import plan_lines
+
+        write_lines(plan_lines(plan, paint_for(stream, self._flags)), stream)
+
+    def _write(self, chunks: Iterable[str]) -> None:
+        self._written = True
+        write(chunks)
+
+
+def as_findings(error: ReconcilerError) -> Sequence[Finding]:
+    """What an error says, as findings."""
+    if isinstance(error, InvalidInput):
+        return error.findings
+    return [Finding("run-failed", error.message, hint=error.hint)]

@@ -1,0 +1,73 @@
+"""`serve`: the embedded server over TCP."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from reconciler.cli.compose import EMBEDDED_DATABASE
+from reconciler.cli.flags import Flags, global_flags
+from reconciler.cli.output import say, write_lines
+from reconciler.errors import Exit, ReconcilerError, UsageError
+
+PORT = 8080
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@click.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=PORT, show_default=True, help="0 takes a free one."
+)
+@click.option(
+    "--database",
+    metavar="FILE",
+    default=str(EMBEDDED_DATABASE),
+    show_default=True,
+    help="Where everything is kept.",
+)
+@click.option("--token-env", metavar="NAME", help="The environment variable with the token to ask for.")
+@click.option(
+    "--approval-needed/--no-approval-needed",
+    default=None,
+    help="Whether new campaigns wait for an approval.  [default: as before; at first not]",
+)
+@global_flags
+@click.pass_obj
+def command(
+    flags: Flags, *, host: str, port: int, database: str, token_env: str | None, approval_needed: bool | None
+) -> Exit:
+    """Serve a campaign server of your own, to rehearse on.
+
+    Prints its URL once it listens, and ends with Ctrl-C or SIGTERM.
+    """
+    del flags
+    token = None
+    if token_env is not None:
+        token = os.environ.get(token_env)
+        if not token:
+            raise UsageError(
+                f"--token-env: there is no environment variable {token_env}, or it is empty",
+                hint="It holds the token that callers must send.",
+            )
+    if token is None and host not in _LOOPBACK:
+        say(f"warning: {host} may be reached from elsewhere, and no token is asked for (--token-env)")
+
+    from reconciler.embedded import EmbeddedError
+
+    try:
+        from reconciler.embedded import serve
+
+        serve(
+            Path(database),
+            host=host,
+            port=port,
+            token=token,
+            approval_needed=approval_needed,
+            ready=lambda url: write_lines([url]),
+        )
+    except EmbeddedError as error:
+        raise ReconcilerError(str(error)) from error
+    return Exit.DONE

@@ -1,0 +1,54 @@
+"""`validate`: every finding of the files at once. Calls no server and reads no secret."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from reconciler.cli.flags import Flags, global_flags
+from reconciler.cli.options import paths
+from reconciler.cli.output import paint_for, write, write_lines
+from reconciler.errors import Exit
+
+
+@click.command("validate")
+@paths
+@click.option(
+    "--output",
+    type=click.Choice(["text", "json", "github", "sarif"]),
+    default="text",
+    show_default=True,
+    help="The form of the findings.",
+)
+@global_flags
+@click.pass_obj
+def command(flags: Flags, paths: tuple[str, ...], output: str) -> Exit:
+    """Check resources without calling a server.
+
+    PATHs are YAML files and folders; without one, those of the project file.
+    """
+    from reconciler.cli.compose import check
+
+    checked = check(flags, paths, dict(os.environ), cwd=Path.cwd(), offline=True)
+    findings = checked.findings
+    match output:
+        case "json":
+            from reconciler.report.document import findings_chunks
+
+            write(findings_chunks(findings))
+        case "github":
+            from reconciler.report.annotations import github_lines
+
+            write_lines(github_lines(findings))
+        case "sarif":
+            from reconciler.report.annotations import sarif
+
+            write([sarif(findings)])
+        case _:
+            from reconciler.report.text import validation_lines
+
+            write_lines(validation_lines(findings, checked.documents, paint_for(sys.stdout, flags)))
+    return Exit.ERROR if any(finding.is_error for finding in findings) else Exit.DONE

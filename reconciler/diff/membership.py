@@ -1,0 +1,67 @@
+"""Who is to join a campaign, and who is to leave it.
+
+| a live gateway that no list declares      | no distribution list | a distribution list is set or declared |
+|-------------------------------------------|----------------------|----------------------------------------|
+| added by us, as the state says            | removed              | removed, with a word: it may come back |
+| added by anybody else                     | removed              | stays, with a word: the server decides |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.diff.view import EMPTY, count
+from reconciler.model import (
+    Change,
+    DesiredCampaign,
+    Finding,
+    GatewayChange,
+    LiveCampaign,
+    Reason,
+    Severity,
+    sorted_ids,
+)
+from reconciler.providers.base import Field
+from reconciler.state.base import Owned
+from reconciler.state.values import MEMBERSHIP
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipDiff:
+    """Sorted ids that join and leave."""
+
+    gained: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+def diff_gateways(campaign: DesiredCampaign, live: LiveCampaign, owned: Owned) -> MembershipDiff:
+    """Set differences of declared and live gateways. Closed gateways are not added."""
+    if campaign.gateways is None or live.gateways is None:
+        return MembershipDiff()
+    gained = live.gateways.lacking(campaign.gateways - (campaign.closed or EMPTY))
+    lost = live.gateways.beyond(campaign.gateways)
+    findings: list[Finding] = []
+    if lost and (live.distribution or campaign.distribution):
+        ours = EMPTY.union(*owned.members.get(MEMBERSHIP, {}).values())
+        if spared := lost - ours:
+            what = f"{count(spared)} that no list declares stay: a distribution list decides who is a member"
+            findings.append(_note(campaign, "membership-by-distribution-list", what))
+        lost &= ours
+        if lost:
+            what = f"{count(lost)} that we added leave, and may come back by the distribution list"
+            findings.append(_note(campaign, "may-come-back", what))
+    if not (gained or lost):
+        return MembershipDiff(findings=tuple(findings))
+    before = len(live.gateways)
+    joining, leaving = sorted_ids(gained), sorted_ids(lost)
+    change = GatewayChange(before, before + len(gained) - len(lost), joining, leaving)
+    reason = Reason.DIFFERS if gained and lost else Reason.JOINS if gained else Reason.LEAVES
+    changed = Change(campaign.resource, Field.GATEWAYS, None, None, reason, change)
+    return MembershipDiff(joining, leaving, (changed,), tuple(findings))
+
+
+def _note(campaign: DesiredCampaign, code: str, message: str) -> Finding:
+    where, resource = campaign.place_of("gatewayLists"), campaign.resource
+    return Finding(code, f"{resource}: {message}", where, None, resource, Severity.NOTE)

@@ -1,0 +1,103 @@
+"""One campaign from both sides, as the comparisons of its parts see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from reconciler.model import (
+    Change,
+    DesiredCampaign,
+    Finding,
+    LiveCampaign,
+    Place,
+    Reason,
+    SchedulePhase,
+    Severity,
+)
+from reconciler.options import Options
+from reconciler.providers.base import Field
+from reconciler.state.base import Event, MembersApplied, Owned
+
+Todo = TypeVar("Todo")
+EMPTY: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a comparison needs beside both sides.
+
+    ``now`` is in epoch milliseconds; ``past`` tells whether a gateway in a state is past a phase.
+    """
+
+    options: Options
+    now: int
+    past: Callable[[str, SchedulePhase], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Generic[Todo]):
+    """The outcome of comparing one part: what to do, what to say, what the state learns without a call."""
+
+    todo: tuple[Todo, ...] = ()
+    changes: tuple[Change, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    records: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A campaign; ``live`` and ``owned`` None when it is to be created.
+
+    ``adopting``: it becomes ours by this plan, so that what can't be read is assumed to be as declared.
+    ``members``: who is in it after this plan and not closed; ``joining`` those of them who are not yet.
+    """
+
+    campaign: DesiredCampaign
+    live: LiveCampaign | None
+    owned: Owned | None
+    adopting: bool
+    members: frozenset[str]
+    joining: frozenset[str]
+    ask: Ask
+
+    @property
+    def assuming(self) -> bool:
+        """Whether what can't be read is taken to be as declared."""
+        return self.adopting and not self.ask.options.reassert
+
+    @property
+    def closed_live(self) -> frozenset[str]:
+        """Who is closed already."""
+        return self.live.gateways.closed if self.live and self.live.gateways else EMPTY
+
+    def recorded(self, name: str) -> Mapping[str, frozenset[str]]:
+        """Value → gateways that it was last applied to."""
+        return self.owned.members.get(name, {}) if self.owned else {}
+
+    def note(
+        self, code: str, message: str, at: Field | str, hint: str | None = None, *, place: Place | None = None
+    ) -> Finding:
+        """A word about this campaign that stops nothing."""
+        where = place or self.campaign.place_of(at)
+        return Finding(
+            code, f"{self.campaign.resource}: {message}", where, hint, self.campaign.resource, Severity.NOTE
+        )
+
+    def applied(self, name: str, value: str, gateways: frozenset[str]) -> MembersApplied:
+        """That these gateways have the value, for the state."""
+        return MembersApplied(self.campaign.resource, name, value, tuple(sorted(gateways)))
+
+    def why(self, *, known: bool) -> Reason:
+        """The reason for sending what can't be read; ``known``: another value was last applied."""
+        if self.live is None:
+            return Reason.NOT_ON_SERVER
+        if self.ask.options.reassert:
+            return Reason.REASSERTED
+        return Reason.DECLARED_SINCE if known else Reason.NOT_RECORDED
+
+
+def count(gateways: frozenset[str]) -> str:
+    """``the gateway gw-7`` or ``37 gateways``."""
+    return f"the gateway {next(iter(gateways))}" if len(gateways) == 1 else f"{len(gateways):,} gateways"

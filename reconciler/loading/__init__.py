@@ -1,0 +1,94 @@
+"""YAML files → documents that know the line and column of every node; or findings, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.loading.builder import Builder
+from reconciler.loading.files import Walk, read
+from reconciler.loading.nodes import Ambiguous, Document, MarkedList, MarkedMap, SourceFloat, place_of
+from reconciler.loading.syntax import SyntaxFault, decode, events
+from reconciler.model import Finding, Place, Severity
+
+__all__ = ["Ambiguous", "Document", "Loaded", "MarkedList", "MarkedMap", "SourceFloat", "load", "load_text"]
+
+PROJECT_FILES = ("reconciler.yaml", "reconciler.yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Every document that could be read, in order, and what was found on the way."""
+
+    documents: tuple[Document, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was read: no finding is an error."""
+        return not any(finding.is_error for finding in self.findings)
+
+
+def load(paths: Sequence[Path], *, base: Path) -> Loaded:
+    """The resources in files and folders.
+
+    Folders are read recursively and sorted, ``*.yaml`` and ``*.yml``, hidden entries skipped; a file that
+    is named is read whatever its suffix. Relative paths are relative to `base`, and findings show them so.
+    A project file among them is no resource and left out. Everything that goes wrong is a finding.
+    """
+    walk = Walk(base.absolute())
+    documents: list[Document] = []
+    findings: list[Finding] = []
+    for source in walk.sources(paths):
+        data = read(source)
+        if isinstance(data, Finding):
+            findings.append(data)
+            continue
+        loaded = load_text(data, source.file, source.path)
+        findings += loaded.findings
+        for document in loaded.documents:
+            if document.value.get("kind") != "Project":
+                documents.append(document)
+            elif source.path.name not in PROJECT_FILES:
+                findings.append(_misplaced(document))
+    return Loaded(tuple(documents), (*walk.findings, *findings))
+
+
+def load_text(data: str | bytes, file: str, path: Path) -> Loaded:
+    """The documents of one file: `file` is how places show it, `path` where it is.
+
+    A document with a finding is left out; the others count. Raises nothing.
+    """
+    builder = Builder(file)
+    documents: list[Document] = []
+    count = 0
+    try:
+        text = decode(data, file)
+        for root in builder.documents(events(text, file)):
+            if root.blank:
+                continue
+            count += 1
+            if isinstance(root.value, MarkedMap):
+                if root.sound:
+                    documents.append(Document(file, path.absolute(), root.value, count - 1))
+            elif root.sound:
+                what = "a list" if isinstance(root.value, MarkedList) else "a single value"
+                message = f"the document is {what} where a resource belongs"
+                hint = "a resource is a mapping that begins with `apiVersion: reconciler/v1`"
+                builder.findings.append(Finding("not-a-mapping", message, place_of(file, root.mark), hint))
+    except SyntaxFault as fault:
+        builder.findings.append(fault.finding)
+    if not count and not builder.findings:
+        message, hint = "the file holds no document", "delete it, or write a resource"
+        builder.findings.append(
+            Finding("empty-file", message, Place(file, 1, 1), hint, severity=Severity.WARNING)
+        )
+    return Loaded(tuple(documents), tuple(builder.findings))
+
+
+def _misplaced(document: Document) -> Finding:
+    message = f"a Project is no resource; it belongs in a file called {PROJECT_FILES[0]}"
+    hint = "move it there, or name it with `--project` and keep it out of the resources"
+    place = document.place(["kind"])
+    return Finding("misplaced-project", message, place, hint, severity=Severity.WARNING)

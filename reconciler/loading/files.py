@@ -1,0 +1,131 @@
+"""Which files a run reads: folders recursively and sorted, hidden entries skipped, every file once."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reconciler.findings import printable
+from reconciler.model import Finding, Place, Severity
+
+SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to read: how findings show it, and its absolute path."""
+
+    file: str
+    path: Path
+
+
+@dataclass(slots=True)
+class Walk:
+    """Walks over paths as they are given; ``findings`` grows on the way.
+
+    `base` is what relative paths are relative to, and what paths inside it are shown relative to.
+    """
+
+    base: Path
+    findings: list[Finding] = field(default_factory=list)
+    _seen: set[tuple[int, int]] = field(default_factory=set)
+
+    def sources(self, paths: Sequence[Path]) -> Iterator[Source]:
+        """Every file once, in the order given; a folder's files sorted by their paths."""
+        for given in paths:
+            path = self.base / given
+            try:
+                status = path.stat()
+            except FileNotFoundError:
+                self._report(
+                    "file-not-found", f"there is no {shown(path, self.base)}", path, "check the path"
+                )
+            except (OSError, ValueError) as error:
+                self._report("unreadable-file", _why(error), path, "check the path")
+            else:
+                if stat.S_ISDIR(status.st_mode):
+                    yield from self._folder(path, status)
+                elif stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode):
+                    yield from self._file(path, status)
+                else:
+                    self._report(
+                        "unreadable-file", "this is not a file that can be read to its end", path, None
+                    )
+
+    def _file(self, path: Path, status: os.stat_result) -> Iterator[Source]:
+        if self._first_time(status):
+            yield Source(shown(path, self.base), Path(os.path.abspath(path)))  # noqa: PTH100 - links stay as given
+
+    def _folder(self, top: Path, status: os.stat_result) -> Iterator[Source]:
+        if not self._first_time(status):
+            return
+        count = 0
+        waiting = [top]
+        while waiting:
+            path = waiting.pop()
+            if path is not top:
+                try:
+                    status = path.stat()
+                except OSError as error:  # a link to nowhere or to itself
+                    if path.suffix in SUFFIXES:
+                        count += 1
+                        self._report("unreadable-file", _why(error), path, "mend or remove it")
+                    continue
+                if stat.S_ISREG(status.st_mode) and path.suffix in SUFFIXES:
+                    count += 1
+                    yield from self._file(path, status)
+                if not stat.S_ISDIR(status.st_mode) or not self._first_time(status):
+                    continue
+            waiting.extend(self._entries(path))
+        if not count:
+            self._report(
+                "empty-folder",
+                f"there is no *.yaml or *.yml file in {shown(top, self.base)}",
+                top,
+                "hidden files and folders are skipped",
+                Severity.WARNING,
+            )
+
+    def _entries(self, folder: Path) -> list[Path]:
+        """What is in `folder` and not hidden, last first: for a stack."""
+        try:
+            names = [name for name in os.listdir(folder) if not name.startswith(".")]  # noqa: PTH208
+        except OSError as error:
+            self._report("unreadable-file", _why(error), folder, "give read permission")
+            return []
+        return [folder / name for name in sorted(names, reverse=True)]
+
+    def _first_time(self, status: os.stat_result) -> bool:
+        identity = (status.st_dev, status.st_ino)
+        if identity in self._seen:
+            return False
+        self._seen.add(identity)
+        return True
+
+    def _report(
+        self, code: str, message: str, path: Path, hint: str | None, severity: Severity = Severity.ERROR
+    ) -> None:
+        place = Place(shown(path, self.base), 1, 1)
+        self.findings.append(Finding(code, message, place, hint, severity=severity))
+
+
+def read(source: Source) -> bytes | Finding:
+    """The bytes of a file, read once, or why they can't be read."""
+    try:
+        return source.path.read_bytes()
+    except OSError as error:
+        return Finding("unreadable-file", _why(error), Place(source.file, 1, 1), "give read permission")
+
+
+def shown(path: Path, base: Path) -> str:
+    """How people see `path`: relative to `base` when inside it, and printable in any case."""
+    text = str(path.relative_to(base) if path.is_relative_to(base) else path)
+    return printable(os.fsencode(text).decode(errors="replace"), most=4096)
+
+
+def _why(error: OSError | ValueError) -> str:
+    reason = error.strerror if isinstance(error, OSError) else None
+    return f"this cannot be read: {(reason or str(error)).lower()}"

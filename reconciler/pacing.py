@@ -1,0 +1,136 @@
+"""How fast to ask, and when to ask again. A leaf: knows nothing of servers or HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+Clock = Callable[[], float]
+Sleep = Callable[[float], Awaitable[object]]
+
+
+def retry_after(value: str | None, *, now: datetime | None = None) -> float | None:
+    """Seconds that a ``Retry-After`` asks to wait, from seconds or an HTTP date; None if unreadable."""
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isascii() and text.replace(".", "", 1).isdigit():
+        return float(text)
+    try:
+        when = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    aware = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return max(0.0, (aware - (now or datetime.now(UTC))).total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Exponential back-off with full jitter. Times in seconds.
+
+    Never less than the server asked for, and nothing at all once `attempts` were made or the waits would
+    pass `budget`.
+    """
+
+    base: float = 0.2
+    cap: float = 8.0
+    attempts: int = 8
+    budget: float = 30.0
+    random: Callable[[], float] = field(default=random.random, repr=False)
+
+    def __call__(self, attempts: int, asked: float | None = None, waited: float = 0.0) -> float | None:
+        """How long to wait after so many attempts; `waited` so far. None: give up."""
+        if attempts >= self.attempts:
+            return None
+        # The exponent is bounded, for 2.0 ** 1024 overflows.
+        ceiling = min(self.cap, self.base * 2.0 ** min(attempts - 1, 60))
+        delay = max(self.random() * ceiling, asked or 0.0)
+        return delay if waited + delay <= self.budget else None
+
+
+class RateLimiter:
+    """Spaces calls so that they never pass `limit` a second, and fewer while the server says it is too much.
+
+    Without a limit calls pass freely until the first complaint. A complaint halves the rate, at most once
+    in `settle` seconds, for all that is in flight complains at once; each quiet `settle` seconds give a
+    tenth back.
+    """
+
+    def __init__(
+        self,
+        limit: float | None = None,
+        *,
+        settle: float = 1.0,
+        floor: float = 0.5,
+        clock: Clock = time.monotonic,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        if limit is not None and not limit > 0:
+            raise ValueError("a rate must be more than 0")
+        self._limit = limit
+        self._rate = limit
+        self._settle = settle
+        self._floor = floor if limit is None else min(floor, limit)
+        self._clock = clock
+        self._sleep = sleep
+        self._turn = asyncio.Lock()
+        self._last: float | None = None
+        self._changed = float("-inf")
+        self._window = float("-inf")
+        self._in_window = 0
+        self._busiest = 0
+        self._learned: float | None = None
+
+    @property
+    def rate(self) -> float | None:
+        """Calls a second at most; None: no limit."""
+        return self._rate
+
+    async def acquire(self) -> None:
+        """Wait until it is this call's turn. Turns come in the order of asking."""
+        async with self._turn:
+            self._recover()
+            # Measured from when the last call really left: a late one never makes two come too close.
+            while self._rate is not None and self._last is not None:
+                wait = self._last + 1 / self._rate - self._clock()
+                if wait <= 0:
+                    break
+                await self._sleep(wait)
+            self._last = self._clock()
+            self._count(self._last)
+
+    def too_much(self) -> None:
+        """The server complained about the rate."""
+        now = self._clock()
+        if now - self._changed < self._settle:
+            return
+        current = self._rate if self._rate is not None else float(max(self._busiest, self._in_window))
+        self._rate = max(self._floor, current / 2)
+        self._learned = max(current, self._floor)
+        self._changed = now
+
+    def _count(self, now: float) -> None:
+        """How many calls left in a second: the rate to halve when there is no limit."""
+        if now - self._window >= 1.0:
+            self._busiest, self._in_window, self._window = self._in_window, 0, now
+        self._in_window += 1
+
+    def _recover(self) -> None:
+        if self._rate is None or self._learned is None:
+            return
+        now = self._clock()
+        steps = int((now - self._changed) / self._settle)
+        if steps < 1:
+            return
+        self._changed = now
+        rate = self._rate * 1.1 ** min(steps, 100)
+        if self._limit is not None:
+            self._rate = min(rate, self._limit)
+        else:
+            # Well beyond what once was too much, and no complaint: there is no limit to keep.
+            self._rate = rate if rate < 4 * self._learned else None

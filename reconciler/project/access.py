@@ -1,0 +1,76 @@
+"""How to sign in: variables of the environment first, then what the project file says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.model import Place, Secret
+from reconciler.project.declared import Declared, Given, Report, is_there
+from reconciler.settings import Auth, Basic, Token, TokenCommand, TokenFile
+
+TOKEN, USERNAME, PASSWORD = "RECONCILER_TOKEN", "RECONCILER_USERNAME", "RECONCILER_PASSWORD"
+
+
+def find_auth(
+    declared: Declared, environ: Mapping[str, str], root: Path, report: Report, *, needed: bool
+) -> Auth | None:
+    """How to sign in; None where nothing says so. Not `needed`: what is not set is no error, and not read."""
+    names = [name for name in (USERNAME, PASSWORD) if environ.get(name)]
+    given = declared.get("server", "auth")
+    if environ.get(TOKEN):
+        return Token(_Variables(environ, report, needed).secret(TOKEN))
+    if len(names) == 2:
+        return _Variables(environ, report, needed).basic(USERNAME, PASSWORD)
+    if names and needed:
+        missing = PASSWORD if names == [USERNAME] else USERNAME
+        report.error(
+            "missing-secret", f"{names[0]} is set, but {missing} is not", None, "set both or neither"
+        )
+    return None if given is None else _declared(given, environ, root, report, needed)
+
+
+def _declared(given: Given, environ: Mapping[str, str], root: Path, report: Report, needed: bool) -> Auth:
+    variables = _Variables(environ, report, needed, given.place)
+    match given.value:
+        case {"tokenEnv": name}:
+            return Token(variables.secret(str(name)))
+        case {"tokenFile": name}:
+            path = root / str(name)
+            if needed and not is_there(path, as_file=True):
+                report.error("missing-file", f"there is no token file `{name}`", given.place)
+            return TokenFile(path)
+        case {"tokenCommand": command}:
+            return TokenCommand(str(command), root)
+    return variables.basic(str(given.value["usernameEnv"]), str(given.value["passwordEnv"]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Variables:
+    """Reads variables of the environment, `place` being what names them in the project file."""
+
+    environ: Mapping[str, str]
+    report: Report
+    needed: bool
+    place: Place | None = None
+
+    def basic(self, username: str, password: str) -> Basic:
+        return Basic(self._read(username) or "", self.secret(password))
+
+    def secret(self, name: str) -> Secret:
+        return Secret(f"environment variable {name}", self._read(name))
+
+    def _read(self, name: str) -> str | None:
+        """The value without white space around it, None when it isn't needed."""
+        if not self.needed:
+            return None
+        value = self.environ.get(name, "").strip()
+        if not value:
+            message = f"environment variable {name} {'is empty' if name in self.environ else 'is not set'}"
+            self.report.error("missing-secret", message, self.place, f"set {name} where this command runs")
+        elif not value.isprintable():
+            message = f"environment variable {name} has characters that can't be sent"
+            hint = "set it again: a line break or an invisible character slipped in"
+            self.report.error("bad-secret", message, self.place, hint)
+        return value

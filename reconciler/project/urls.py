@@ -1,0 +1,75 @@
+"""URLs of servers and states: what is allowed in them. No message repeats a URL that may hold a secret."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from reconciler.project.declared import Given, Report
+from reconciler.settings import EMBEDDED_URL
+
+STATE = re.compile(r"(file:|postgresql://|s3://)\S+")
+
+
+def server_url(given: Given, report: Report) -> str:
+    """The URL of a server, without a slash at its end; what is wrong with it goes to `report`."""
+    text = str(given.value)
+    if text == EMBEDDED_URL:
+        return text
+    hint = f"write https://HOST, or {EMBEDDED_URL} for the server in this process"
+    parts = _split(text)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        report.error("bad-url", f"{given.origin} is no URL of a server", given.place, hint)
+        return text
+    if parts.username is not None or parts.password is not None:
+        hint = "set RECONCILER_TOKEN, or RECONCILER_USERNAME and RECONCILER_PASSWORD"
+        message = f"{given.origin} holds a user name or a password, which would show in reports"
+        report.error("url-with-credentials", message, given.place, hint)
+    elif parts.query or parts.fragment or text[-1] in "?#":
+        hint = "leave out what begins with ? or #"
+        report.error("bad-url", f"{given.origin} has a query or a fragment", given.place, hint)
+    elif parts.scheme == "http" and not _loopback(parts.hostname):
+        message = (
+            f"{given.origin} is plain http: on the way to {parts.hostname} anybody can read the credentials"
+        )
+        report.warning("plain-http", message, given.place, "use https")
+    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
+
+
+def state_url(given: Given, report: Report, *, beside: Path | None, public: bool) -> str:
+    """The URL of a state. A relative ``file:`` is relative to `beside` (None: left as it is).
+
+    `public`: others can read where it was given, so no password may stand in it.
+    """
+    text = str(given.value)
+    parts = _split(text)
+    if parts is None or not STATE.fullmatch(text):
+        hint = "write file:PATH, as in file:.reconciler/state.json"
+        report.error("bad-url", f"{given.origin} is no URL of a state", given.place, hint)
+    elif public and parts.password is not None:
+        message = f"{given.origin} holds a password, which others could read"
+        report.error("url-with-credentials", message, given.place, "give the whole URL in RECONCILER_STATE")
+    elif parts.scheme == "file" and beside is not None and not text.startswith("file:/"):
+        return f"file:{beside / text.removeprefix('file:')}"
+    return text
+
+
+def _split(text: str) -> SplitResult | None:
+    """The parts of a URL; None when it is none."""
+    if re.search(r"[\s\x00-\x1f\x7f-\x9f\\]", text):
+        return None
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # a port that is no number is only found when it is asked for
+    except ValueError:
+        return None
+    return parts
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

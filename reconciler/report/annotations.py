@@ -1,0 +1,91 @@
+"""Findings for machines that show them beside the code: GitHub workflow commands and SARIF 2.1.0."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import PurePath
+from typing import Final
+from urllib.parse import quote
+
+import reconciler
+from reconciler.model import Finding, Severity
+
+_SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
+_COMMANDS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
+
+
+def github_lines(findings: Iterable[Finding]) -> Iterator[str]:
+    """A workflow command for each finding, which GitHub shows on its line."""
+    for finding in sorted(findings, key=Finding.sort_key):
+        properties = {"title": finding.code}
+        if finding.place:
+            place = finding.place
+            properties |= {
+                "file": PurePath(place.file).as_posix(),
+                "line": str(place.line),
+                "col": str(place.column),
+            }
+        listed = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
+        yield f"::{_COMMANDS[finding.severity]} {listed}::{_data(_message(finding))}"
+
+
+def _message(finding: Finding) -> str:
+    about = f"{finding.resource}: " if finding.resource and not finding.place else ""
+    hint = f"\nhint: {finding.hint}" if finding.hint else ""
+    return f"{about}{finding.message}{hint}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def sarif(findings: Iterable[Finding]) -> str:
+    """A SARIF 2.1.0 log with one run."""
+    found = sorted(findings, key=Finding.sort_key)
+    codes = sorted({finding.code for finding in found})
+    index = {code: at for at, code in enumerate(codes)}
+    log = {
+        "$schema": _SARIF_SCHEMA,
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {
+                    "driver": {
+                        "name": "reconciler",
+                        "version": reconciler.__version__,
+                        "rules": [{"id": code} for code in codes],
+                    }
+                },
+                "columnKind": "unicodeCodePoints",
+                "results": [_result(finding, index[finding.code]) for finding in found],
+            }
+        ],
+    }
+    return json.dumps(log, indent=2) + "\n"
+
+
+def _result(finding: Finding, rule: int) -> dict[str, object]:
+    result: dict[str, object] = {
+        "ruleId": finding.code,
+        "ruleIndex": rule,
+        "level": finding.severity.value,
+        "message": {"text": _message(finding)},
+    }
+    if finding.place:
+        place = finding.place
+        path = PurePath(place.file)
+        uri = path.as_uri() if path.is_absolute() else quote(path.as_posix())
+        result["locations"] = [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": uri},
+                    "region": {"startLine": place.line, "startColumn": place.column},
+                }
+            }
+        ]
+    return result

@@ -1,0 +1,137 @@
+"""A plan cut into what it does to each resource: the shape that text and Markdown share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from reconciler.model import Change, Kind, Reason, ResourceId, StepGroup
+from reconciler.plan.model import CampaignImpact, Plan
+from reconciler.report.words import clean, plural, show
+from reconciler.state.base import (
+    CampaignForgotten,
+    CampaignOwned,
+    Event,
+    FieldApplied,
+    Origin,
+    PackageForgotten,
+    PackageUploaded,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StepLine:
+    """Steps of one operation that follow each other for one reason."""
+
+    operation: str
+    reason: Reason
+    destructive: bool
+    steps: int
+    gateways: int
+
+    def __str__(self) -> str:
+        """``schedule-download × 37 gateways``, ``add-gateways × 3 calls (250 gateways)``."""
+        if not self.gateways:
+            return self.operation if self.steps == 1 else f"{self.operation} × {self.steps:,}"
+        gateways = plural(self.gateways, "gateway")
+        if self.steps == self.gateways:
+            return f"{self.operation} × {gateways}"
+        calls = f" × {plural(self.steps, 'call')}" if self.steps > 1 else ""
+        return f"{self.operation}{calls} ({gateways})"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What a plan does to one resource."""
+
+    resource: ResourceId
+    changes: tuple[Change, ...]
+    groups: tuple[StepGroup, ...]
+    impact: CampaignImpact | None
+
+    @property
+    def steps(self) -> int:
+        return sum(map(len, self.groups))
+
+    @property
+    def destructive(self) -> bool:
+        return any(group.operation.destructive for group in self.groups)
+
+    @property
+    def reason(self) -> Reason | None:
+        """The reason, when there is one for all of it."""
+        reasons = {item.reason for item in self.changes} | {group.action.reason for group in self.groups}
+        return reasons.pop() if len(reasons) == 1 else None
+
+    @property
+    def lines(self) -> tuple[StepLine, ...]:
+        """The steps in their order, neighbours of one operation and reason together."""
+        found = []
+        for (operation, reason), members in groupby(
+            self.groups, key=lambda group: (group.operation, group.action.reason)
+        ):
+            together = tuple(members)
+            steps = sum(map(len, together))
+            gateways = sum(len(group.action.gateways) for group in together if group.per_call)
+            found.append(StepLine(operation.name, reason, operation.destructive, steps, gateways))
+        return tuple(found)
+
+    @property
+    def heading(self) -> str:
+        """``Campaign/line-3 "Line 3": created, starts``."""
+        if self.impact is None:
+            return clean(str(self.resource))
+        what = ", ".join(happenings(self.impact))
+        return f"{clean(str(self.resource))} {show(self.impact.name)}" + (f": {what}" if what else "")
+
+
+def happenings(impact: CampaignImpact) -> Iterator[str]:
+    """What happens to a campaign as a whole, in words."""
+    if impact.created:
+        yield "created"
+    if impact.deleted:
+        yield "deleted"
+    if impact.interrupted:
+        yield "stopped and started again"
+    if impact.starts:
+        yield "starts"
+    if impact.stops:
+        yield "stops"
+
+
+def blocks(plan: Plan) -> Sequence[Block]:
+    """One block for each resource that has a change or a step: packages first, then by name."""
+    changes: dict[ResourceId, list[Change]] = {}
+    groups: dict[ResourceId, list[StepGroup]] = {}
+    for change in plan.changes:
+        changes.setdefault(change.resource, []).append(change)
+    for group in plan.groups:
+        groups.setdefault(group.action.resource, []).append(group)
+    impacts = {impact.resource: impact for impact in plan.impact.campaigns}
+    order = sorted({*changes, *groups}, key=lambda resource: (resource.kind is Kind.CAMPAIGN, resource))
+    return [
+        Block(
+            resource, tuple(changes.get(resource, ())), tuple(groups.get(resource, ())), impacts.get(resource)
+        )
+        for resource in order
+    ]
+
+
+def recorded(records: Sequence[Event]) -> Iterator[str]:
+    """What apply only writes down, because the server already has it."""
+    for event in records:
+        match event:
+            case CampaignOwned(owned):
+                how = "is adopted" if owned.origin is Origin.ADOPTED else "is found again"
+                yield f"{clean(str(owned.resource))} {how}: it is campaign {clean(owned.id)} on the server"
+            case CampaignForgotten(resource):
+                yield f"{clean(str(resource))} is forgotten: the server no longer has it"
+            case PackageUploaded(uploaded):
+                yield f"package {show(uploaded.name)} is on the server already: it is {clean(uploaded.id)}"
+            case PackageForgotten(sha256):
+                yield f"package sha256:{clean(sha256[:16])} is forgotten: the server no longer has it"
+            case FieldApplied(resource, name):
+                yield f"{clean(str(resource))} {clean(name)} is assumed to be as declared: it can't be read"
+            case _:
+                pass

@@ -1,0 +1,53 @@
+"""CallbackSets: where a campaign calls back, and about what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reconciler.model import Callback, CallbackEvent
+from reconciler.resolve.source import Findings, Source
+from reconciler.resolve.words import did_you_mean, shown
+
+GATEWAY_STATES = (
+    "INSTANTIATED",
+    "INVENTORY_UP_TO_DATE",
+    "WAITING_FOR_DOWNLOAD_APPROVAL",
+    "SCHEDULED_DOWNLOAD",
+    "WAITING_FOR_DOWNLOAD",
+    "DOWNLOAD_COMPLETE",
+    "WAITING_FOR_EXECUTION_APPROVAL",
+    "SCHEDULED_EXECUTION",
+    "WAITING_FOR_EXECUTION",
+    "EXECUTION_COMPLETE",
+    "WAITING_FOR_ACTIVATION_APPROVAL",
+    "SCHEDULED_ACTIVATION",
+    "WAITING_FOR_ACTIVATION",
+    "ACTIVATION_COMPLETE",
+    "FAILED",
+)
+"""The states of a gateway in a campaign that are known, in their order. A server may have more."""
+
+Callbacks = Mapping[CallbackEvent, Callback]
+
+
+def resolve_callback_set(source: Source, findings: Findings) -> Callbacks:
+    """The callbacks of a CallbackSet by event."""
+    return {
+        event: Callback(
+            str(source.spec[event]["notificationDestinationId"]),
+            _states(source, event, findings) if "trackedStates" in source.spec[event] else None,
+        )
+        for event in CallbackEvent
+        if event in source.spec
+    }
+
+
+def _states(source: Source, event: CallbackEvent, findings: Findings) -> frozenset[str]:
+    states = source.spec[event]["trackedStates"]
+    for index, state in enumerate(states):
+        if state not in GATEWAY_STATES:
+            message = f"{shown(state)} is no state of a gateway that is known here"
+            near = did_you_mean(state, GATEWAY_STATES) or f"known are {', '.join(GATEWAY_STATES)}"
+            place = source.place(event, "trackedStates", index)
+            findings.warning(source, place, "unknown-state", message, near)
+    return frozenset(map(str, states))

@@ -1,0 +1,84 @@
+"""GatewayLists: ids from YAML and from a data file as one set, and the things behind gateways."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reconciler.model import Place
+from reconciler.resolve.files import Files, beside, reading
+from reconciler.resolve.idfiles import IdFile, Misread, read_ids
+from reconciler.resolve.ids import Ids, check_ids
+from reconciler.resolve.source import Findings, Source
+from reconciler.resolve.words import Problem, shown
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayList:
+    """The gateways of a list and the things of some of them.
+
+    ``sound`` is False when ids may be missing for an error that was found: nothing is concluded from
+    their absence then.
+    """
+
+    gateways: frozenset[str] = frozenset()
+    things: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sound: bool = True
+
+
+def resolve_gateway_list(source: Source, files: Files, findings: Findings) -> GatewayList:
+    """The ids of ``gateways`` and ``file`` together; each wrong, repeated or reserved one is an error."""
+    before = len(findings.found)
+    inline: Sequence[str] = source.spec.get("gateways") or ()
+    data = _data_file(source, files, findings)
+    file = beside(source.document, str(source.spec.get("file", "")))
+
+    def place(index: int) -> Place:
+        if index < len(inline):
+            return source.place("gateways", index)
+        return data.place(file, index - len(inline))
+
+    gateways = check_ids(source, Ids([*inline, *data.ids], place), findings)
+    sound = len(findings.found) == before
+    return GatewayList(gateways, _things(source, gateways, sound, findings), sound)
+
+
+def _data_file(source: Source, files: Files, findings: Findings) -> IdFile:
+    """The file that the list refers to; empty when there is none, or none that can be read."""
+    if "file" not in source.spec:
+        return IdFile()
+    name = str(source.spec["file"])
+    path = files.find(source.document, name)
+    data = path if isinstance(path, Problem) else _content(name, path)
+    if isinstance(data, Problem):
+        findings.problem(source, source.place("file"), data)
+        return IdFile()
+    read = read_ids(name, data)
+    if isinstance(read, Misread):
+        findings.problem(source, Place(beside(source.document, name), read.line, read.column), read.problem)
+        return IdFile()
+    return read
+
+
+def _content(name: str, path: Path) -> bytes | Problem:
+    return reading(name, path.read_bytes)
+
+
+def _things(
+    source: Source, gateways: frozenset[str], sound: bool, findings: Findings
+) -> Mapping[str, tuple[str, ...]]:
+    """The things of each gateway, sorted by gateway; a gateway has to be in the list."""
+    things: dict[str, tuple[str, ...]] = {}
+    for gateway, ids in sorted((source.spec.get("things") or {}).items()):
+        if gateway in gateways:
+            things[str(gateway)] = tuple(map(str, ids))
+        elif sound:
+            findings.error(
+                source,
+                source.place("things", gateway, key=True),
+                "thing-outside-list",
+                f"things are given for the gateway {shown(gateway)}, which is not in this list",
+                "add the gateway to the list, or take its things out",
+            )
+    return things

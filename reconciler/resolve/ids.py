@@ -1,0 +1,70 @@
+"""What the id of a gateway may be, checked for a million of them at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from reconciler.model import Place
+from reconciler.resolve.source import Findings, Source
+from reconciler.resolve.words import UNPRINTABLE, shown
+
+LONGEST = 255
+
+RESERVED = frozenset({"things", ".", ".."})
+"""No id of a gateway: each would make another address (…/devices/things is the operation *Run on Things*)."""
+
+GOOD = re.compile(rf"(?=\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{{1,{LONGEST}}}(?<=\S)")
+
+MOST = 100
+"""How many ids of one list are reported one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """Ids in their order, and where each stands."""
+
+    ids: Sequence[str]
+    place: Callable[[int], Place]
+
+
+def check_ids(source: Source, ids: Ids, findings: Findings) -> frozenset[str]:
+    """The good ids as a set; each wrong and each repeated one is an error where it stands."""
+    good = frozenset(ids.ids)
+    if len(good) == len(ids.ids) and good.isdisjoint(RESERVED) and all(map(GOOD.fullmatch, ids.ids)):
+        return good
+    wrong = _wrong(ids)
+    for index, code, message, hint in islice(wrong, MOST):
+        findings.error(source, ids.place(index), code, message, hint)
+    rest = [index for index, *_ in wrong]
+    if rest:
+        message = f"{len(rest):,} more ids of this list are wrong or repeated; this is the first of them"
+        findings.note(source, ids.place(rest[0]), "more-findings", message, "mend those before it first")
+    return frozenset(filter(GOOD.fullmatch, good - RESERVED))
+
+
+def _wrong(ids: Ids) -> Iterator[tuple[int, str, str, str | None]]:
+    """Index, code, message and hint of each id that is wrong or was there before."""
+    first: dict[str, int] = {}
+    for index, id_ in enumerate(ids.ids):
+        if id_ in RESERVED:
+            message = f"{shown(id_)} can't be a gateway id: the API uses it in its addresses"
+            yield index, "reserved-gateway-id", message, "take it out"
+        elif not GOOD.fullmatch(id_):
+            yield (index, "bad-gateway-id", *_why(id_))
+        elif (before := first.setdefault(id_, index)) != index:
+            message = f"gateway {shown(id_)} stands twice in this list, first at {ids.place(before)}"
+            yield index, "duplicate-gateway", message, "keep one of them"
+
+
+def _why(id_: str) -> tuple[str, str | None]:
+    if not id_.strip():
+        return "the gateway id is empty", "write an id, or take the line out"
+    if id_ != id_.strip():
+        return f"gateway id {shown(id_)} has white space around it", f"write {shown(id_.strip())}"
+    if bad := UNPRINTABLE.search(id_):
+        hint = "remove it; it may be invisible in your editor"
+        return f"gateway id {shown(id_)} has the control character U+{ord(bad[0]):04X} in it", hint
+    return f"gateway id {shown(id_)} has {len(id_):,} characters, but {LONGEST} is the most", "shorten it"

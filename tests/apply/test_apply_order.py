@@ -1,0 +1,448 @@
+"""Which step runs when: needs, parallelism, skips, an interruption; on plans of any shape."""
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.apply import Applied, apply_plan
+from reconciler.apply.run import INTERRUPTED
+from reconciler.model import Need, Outcome, OutcomeStatus, Step, StepGroup
+from reconciler.plan import Plan
+from tests.apply.apply_script import (
+    Bug,
+    Memory,
+    Script,
+    apply,
+    bracket,
+    by_id,
+    campaign,
+    group,
+    no_delay,
+    plan,
+    run,
+)
+
+GATEWAYS = "abcdef"
+
+
+# --- needs -----------------------------------------------------------------------------------------
+
+
+def test_an_empty_plan() -> None:
+    script = Script()
+    assert apply(plan(), script) == Applied()
+    assert script.log == []
+
+
+def test_a_chain_runs_in_order_whatever_the_parallelism() -> None:
+    one = group("create-campaign")
+    two = group("add-gateways", gateways="ab", per_call=1, needs=[one.key])
+    three = group("start-campaign", needs=[one.key, two.key])
+    script = Script()
+    found = apply(plan(one, two, three), script, parallelism=16)
+    assert script.calls == [
+        "send create-campaign:line-3",
+        "send add-gateways:line-3:a",
+        "send add-gateways:line-3:b",
+        "send start-campaign:line-3",
+    ]
+    assert script.log.index("end add-gateways:line-3:b") < script.log.index("send start-campaign:line-3")
+    assert set(by_id(found.outcomes).values()) == {"done"}
+
+
+def test_a_failed_step_skips_what_needs_it_and_nothing_else() -> None:
+    first = group("create-campaign", campaign("a"))
+    second = group("create-campaign", campaign("b"))
+    groups = (
+        first,
+        second,
+        group("add-gateways", campaign("a"), gateways="a", per_call=9, needs=[first.key]),
+        group("start-campaign", campaign("a"), needs=[first.key, "add-gateways:a"]),
+        group("start-campaign", campaign("b"), needs=[second.key]),
+    )
+    found = apply(plan(*groups), Script({first.key: "400"}))
+    assert by_id(found.outcomes) == {
+        "create-campaign:a": "failed",
+        "create-campaign:b": "done",
+        "add-gateways:a:1": "skipped",
+        "start-campaign:a": "skipped",
+        "start-campaign:b": "done",
+    }
+    words = {outcome.step.id: outcome.message for outcome in found.outcomes}
+    assert words["add-gateways:a:1"] == "needs create-campaign:a, which is not done"
+    assert found.failed
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "then"),
+    [
+        ("ok", "done", "done"),
+        ("none", "not-needed", "done"),
+        ("waits", "waiting", "skipped"),
+        ("400", "failed", "skipped"),
+        ("cut", "unknown", "skipped"),
+    ],
+)
+def test_what_a_step_must_be_for_the_next_to_go_on(answer: str, outcome: str, then: str) -> None:
+    one = group("run-on-things")
+    two = group("start-campaign", needs=[one.key])
+    found = apply(plan(one, two), Script({"run-on-things": answer}))
+    assert by_id(found.outcomes) == {one.key: outcome, two.key: then}
+    assert found.failed == (outcome in ("failed", "unknown"))
+    assert found.count(OutcomeStatus(outcome)) == (2 if outcome == then else 1)
+
+
+def test_a_refused_gateway_stops_nobody_else() -> None:
+    add = group("add-gateways", gateways="abcd", per_call=2)
+    schedule = group("schedule-download", gateways="abcd", per_call=1, needs=[Need(add.key, by_gateway=True)])
+    found = by_id(apply(plan(add, schedule), Script({"add-gateways:line-3:1": "400"})).outcomes)
+    assert found == {
+        "add-gateways:line-3:1": "failed",
+        "add-gateways:line-3:2": "done",
+        "schedule-download:line-3:a": "skipped",
+        "schedule-download:line-3:b": "skipped",
+        "schedule-download:line-3:c": "done",
+        "schedule-download:line-3:d": "done",
+    }
+
+
+def test_a_need_of_a_whole_group_names_the_first_step_that_is_not_done() -> None:
+    add = group("add-gateways", gateways="abcd", per_call=1)
+    start = group("start-campaign", needs=[add.key])
+    script = Script({"add-gateways:line-3:d": "400", "add-gateways:line-3:b": "400"})
+    found = apply(plan(add, start), script)
+    assert found.outcomes[-1].message == "needs add-gateways:line-3:b, which is not done"
+
+
+def test_two_arrows_to_one_group_are_one() -> None:
+    add = group("add-gateways", gateways="ab", per_call=1)
+    needs = [Need(add.key), Need(add.key, by_gateway=True)]
+    schedule = group("schedule-download", gateways="ab", per_call=1, needs=needs)
+    assert apply(plan(add, schedule), Script()).count(OutcomeStatus.DONE) == 4
+
+
+# --- side by side ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("parallelism", [2, 5])
+@pytest.mark.parametrize("shape", ["groups", "steps of one group"])
+def test_independent_steps_run_side_by_side(parallelism: int, shape: str) -> None:
+    async def body() -> int:
+        # Nobody passes the barrier before as many are in flight as may be.
+        barrier = asyncio.Barrier(parallelism)
+
+        async def gate(_: Step) -> None:
+            await barrier.wait()
+
+        count = 2 * parallelism
+        if shape == "groups":
+            groups = [group("edit-campaign", campaign(str(number))) for number in range(count)]
+        else:
+            groups = [group("schedule-download", gateways=GATEWAYS + "ghij"[: count - 6], per_call=1)]
+        script = Script(gate=gate)
+        values = {"delay": no_delay, "parallelism": parallelism}
+        found = await apply_plan(plan(*groups), script, Memory(), **values)  # type: ignore[arg-type]
+        assert found.count(OutcomeStatus.DONE) == plan(*groups).size
+        return script.most
+
+    if shape == "steps of one group" and parallelism == 2:
+        parallelism = 4
+    assert run(body()) == parallelism
+
+
+@pytest.mark.parametrize("parallelism", [-1, 0, 1])
+def test_one_at_a_time_is_the_least(parallelism: int) -> None:
+    groups = [group("edit-campaign", campaign(name)) for name in "abc"]
+    script = Script()
+    assert apply(plan(*groups), script, parallelism=parallelism).count(OutcomeStatus.DONE) == 3
+    assert script.most == 1
+
+
+def test_a_slow_campaign_keeps_no_other_waiting() -> None:
+    async def body() -> list[str]:
+        fast_is_done = asyncio.Event()
+
+        async def gate(step: Step) -> None:
+            if step.resource == campaign("slow"):
+                await fast_is_done.wait()
+            elif step.operation.name == "start-campaign":
+                fast_is_done.set()
+
+        slow = group("create-campaign", campaign("slow"))
+        fast = group("create-campaign", campaign("fast"))
+        then = group("start-campaign", campaign("fast"), needs=[fast.key])
+        found = await apply_plan(
+            plan(slow, fast, then),
+            Script(gate=gate),
+            Memory(),
+            delay=no_delay,  # type: ignore[arg-type]
+        )
+        return list(by_id(found.outcomes))
+
+    assert run(body()) == ["create-campaign:fast", "start-campaign:fast", "create-campaign:slow"]
+
+
+def test_outcomes_are_told_as_they_come() -> None:
+    told: list[Outcome] = []
+    groups = [group("edit-campaign", campaign(name)) for name in "abc"]
+    found = apply(plan(*groups), Script({"edit-campaign:b": "400"}), on_outcome=told.append)
+    assert tuple(told) == found.outcomes
+
+
+# --- any plan at all -------------------------------------------------------------------------------
+
+WRITES = ["edit-campaign", "schedule-download", "run-on-things"]
+GOOD, BAD = ["ok", "none", "429 ok"], ["400", "broken", "waits"]
+
+
+@dataclass(frozen=True)
+class Case:
+    plan: Plan
+    answers: dict[str, str]
+    slow: dict[str, int]
+    parallelism: int
+    interrupted_after: int | None
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Groups with needs among those before them; which steps fail; how long each takes."""
+    groups: list[StepGroup] = []
+    for number in range(draw(st.integers(1, 7))):
+        gateways = draw(st.sets(st.sampled_from(GATEWAYS)))
+        per_call = draw(st.integers(1, 3)) if gateways else 0
+        needs: list[Need] = []
+        for earlier in draw(st.sets(st.sampled_from(groups)) if groups else st.just(set())):
+            single = bool(gateways and earlier.per_call) and draw(st.booleans())
+            needs.append(Need(earlier.key, by_gateway=single, even_failed=draw(st.integers(0, 3)) == 0))
+        operation = draw(st.sampled_from(WRITES))
+        groups.append(group(operation, key=f"g{number}", gateways=gateways, per_call=per_call, needs=needs))
+    whole = plan(*groups)
+    ids = [step.id for step in whole.steps()]
+    failing = draw(st.sets(st.sampled_from(ids), max_size=3))
+    return Case(
+        whole,
+        {i: draw(st.sampled_from(BAD if i in failing else GOOD)) for i in ids},
+        {i: draw(st.integers(0, 4)) for i in ids},
+        draw(st.integers(1, 5)),
+        draw(st.none() | st.integers(1, 6)),
+    )
+
+
+def run_case(case: Case) -> tuple[Applied, Script, list[str]]:
+    """Run it; the third is what was sent, first or again, after the interruption."""
+
+    async def body() -> tuple[Applied, Script, list[str]]:
+        stop = asyncio.Event()
+        left, at = case.interrupted_after, None
+
+        async def gate(step: Step) -> None:
+            for _ in range(case.slow[step.id]):
+                await asyncio.sleep(0)
+
+        def on_outcome(_: Outcome) -> None:
+            nonlocal left, at
+            left = None if left is None else left - 1
+            if left == 0:
+                stop.set()
+                at = len(script.log)
+
+        script = Script(dict(case.answers), gate=gate)
+        applied = await apply_plan(
+            case.plan,
+            script,  # type: ignore[arg-type]
+            Memory(),
+            delay=no_delay,
+            parallelism=case.parallelism,
+            on_outcome=on_outcome,
+            stop=stop,
+        )
+        late = [] if at is None else [entry for entry in script.log[at:] if entry.startswith("send")]
+        return applied, script, late
+
+    return run(body())
+
+
+def needed(whole: Plan, one: Step, *, to_be_done: bool) -> set[str]:
+    """The specification: which steps come before `one`, or also have to be settled."""
+    found: set[str] = set()
+    for need in one.group.needs:
+        if to_be_done and need.even_failed:
+            continue
+        for other in whole.by_key[need.group]:
+            if not need.by_gateway or set(other.gateways) & set(one.gateways):
+                found.add(other.id)
+    return found
+
+
+@given(cases())
+def test_every_plan_runs_as_its_needs_say(case: Case) -> None:
+    applied, script, late = run_case(case)
+
+    assert late == [], "once interrupted nothing is sent"
+    steps = {step.id: step for step in case.plan.steps()}
+    outcomes = {outcome.step.id: outcome for outcome in applied.outcomes}
+    assert sorted(by_id(applied.outcomes)) == sorted(steps), "every step has exactly one outcome"
+    assert script.most <= case.parallelism
+    assert applied.interrupted == (
+        case.interrupted_after is not None and case.interrupted_after <= len(outcomes)
+    )
+
+    first = {entry: at for at, entry in reversed(list(enumerate(script.log)))}
+    last = {entry: at for at, entry in enumerate(script.log)}
+    for name, step in steps.items():
+        if f"send {name}" in first:
+            for other in needed(case.plan, step, to_be_done=False):
+                assert last.get(f"end {other}", -1) < first[f"send {name}"], f"{name} before {other}"
+
+    settled = {name for name, outcome in outcomes.items() if outcome.settled}
+    for name, step in steps.items():
+        message = outcomes[name].message
+        skipped = outcomes[name].status is OutcomeStatus.SKIPPED
+        lacking = needed(case.plan, step, to_be_done=True) - settled
+        assert skipped == (f"send {name}" not in first)
+        if message == INTERRUPTED:
+            assert skipped
+            assert applied.interrupted
+        else:
+            assert skipped == bool(lacking)
+            assert not skipped or any(message == f"needs {other}, which is not done" for other in lacking)
+    assert applied.interrupted or set(first) >= {f"send {name}" for name in settled}
+    assert applied.interrupted or not any(o.message == INTERRUPTED for o in outcomes.values())
+
+
+# --- interrupted -----------------------------------------------------------------------------------
+
+
+def interrupted_at(
+    step_id: str, *groups: StepGroup, answers: dict[str, str] | None = None
+) -> tuple[Applied, Script]:
+    """Run, and be interrupted while that step is in flight."""
+
+    async def body() -> tuple[Applied, Script]:
+        stop = asyncio.Event()
+
+        async def gate(step: Step) -> None:
+            if step.id == step_id:
+                stop.set()
+
+        script = Script(answers or {}, gate=gate)
+        found = await apply_plan(
+            plan(*groups),
+            script,
+            Memory(),
+            delay=no_delay,
+            parallelism=1,
+            stop=stop,  # type: ignore[arg-type]
+        )
+        return found, script
+
+    return run(body())
+
+
+def test_interrupted_what_is_in_flight_ends_and_nothing_is_sent() -> None:
+    groups = [group("edit-campaign", campaign(name)) for name in "abc"]
+    found, script = interrupted_at("edit-campaign:a", *groups)
+    assert by_id(found.outcomes) == {
+        "edit-campaign:a": "done",
+        "edit-campaign:b": "skipped",
+        "edit-campaign:c": "skipped",
+    }
+    assert script.calls == ["send edit-campaign:a"]
+    assert {outcome.message for outcome in found.outcomes[1:]} == {INTERRUPTED}
+    assert {outcome.attempts for outcome in found.outcomes[1:]} == {0}
+    assert found.interrupted
+    assert not found.failed
+
+
+def test_interrupted_before_it_began_nothing_is_sent_at_all() -> None:
+    stop = asyncio.Event()
+    stop.set()
+    script = Script()
+    found = apply(plan(*bracket()), script, stop=stop)
+    assert script.log == []
+    assert set(by_id(found.outcomes).values()) == {"skipped"}
+
+
+def test_interrupted_a_bracket_is_closed_all_the_same() -> None:
+    stop, edit, start = bracket()
+    found, script = interrupted_at(stop.key, stop, edit, start)
+    assert by_id(found.outcomes) == {stop.key: "done", edit.key: "skipped", start.key: "done"}
+    assert script.calls == [f"send {stop.key}", f"send {start.key}"]
+
+
+def test_interrupted_the_start_of_a_bracket_is_worth_its_repeats() -> None:
+    stop, edit, start = bracket()
+    answers = {start.key: "429 429 ok"}
+    found, _ = interrupted_at(edit.key, stop, edit, start, answers=answers)
+    assert by_id(found.outcomes)[start.key] == "done"
+    assert found.outcomes[-1].attempts == 3
+
+
+def test_interrupted_an_ordinary_start_is_not_sent() -> None:
+    one, two = group("edit-campaign"), group("start-campaign", needs=["edit-campaign:line-3"])
+    found, _ = interrupted_at(one.key, one, two)
+    assert by_id(found.outcomes) == {one.key: "done", two.key: "skipped"}
+
+
+def test_interrupted_a_step_that_waits_for_its_repeat_waits_no_longer() -> None:
+    async def body() -> Applied:
+        stop = asyncio.Event()
+
+        def delay(attempts: int, retry_after: float | None) -> float:
+            asyncio.get_running_loop().call_soon(stop.set)
+            return 3600.0
+
+        script = Script({"edit-campaign": "429"})
+        return await apply_plan(plan(group("edit-campaign")), script, Memory(), delay=delay, stop=stop)  # type: ignore[arg-type]
+
+    found = run(body())
+    assert by_id(found.outcomes) == {"edit-campaign:line-3": "failed"}
+    assert found.interrupted
+
+
+# --- bugs ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("parallelism", [1, 4])
+def test_a_bug_comes_out_and_nobody_waits_for_ever(parallelism: int) -> None:
+    one = group("edit-campaign", campaign("a"))
+    two = group("edit-campaign", campaign("b"))
+    three = group("start-campaign", campaign("a"), needs=[one.key, two.key])
+    script = Script({one.key: "bug"})
+    with pytest.raises(ExceptionGroup) as caught:
+        apply(plan(one, two, three), script, parallelism=parallelism)
+    assert caught.group_contains(Bug)
+    assert f"send {three.key}" not in script.log
+
+
+def test_a_bug_of_the_listener_comes_out() -> None:
+    def on_outcome(_: Outcome) -> None:
+        raise Bug("of the listener")
+
+    with pytest.raises(ExceptionGroup) as caught:
+        apply(plan(group("edit-campaign"), group("start-campaign")), Script(), on_outcome=on_outcome)
+    assert caught.group_contains(Bug, match="of the listener")
+
+
+def test_cancelled_from_outside_it_ends() -> None:
+    async def body() -> None:
+        flying = asyncio.Event()
+
+        async def gate(_: Step) -> None:
+            flying.set()
+            await asyncio.Event().wait()
+
+        groups = (group("edit-campaign"), group("start-campaign", needs=["edit-campaign:line-3"]))
+        task = asyncio.create_task(
+            apply_plan(plan(*groups), Script(gate=gate), Memory(), delay=no_delay)  # type: ignore[arg-type]
+        )
+        await flying.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(body())

@@ -1,0 +1,224 @@
+"""The command line as such: help, flags, and one clear message with its exit code for everything."""
+
+import io
+import logging
+import os
+import subprocess
+import sys
+from importlib import import_module
+
+import click
+import pytest
+
+from reconciler.cli import main
+from reconciler.cli.flags import Flags, global_flags
+from reconciler.cli.group import COMMANDS, cli
+from reconciler.cli.options import run as run_async
+from reconciler.cli.output import paint_for, silence, write
+from reconciler.errors import InvalidInput, Refused, StateError, UsageError
+from reconciler.model import Finding, Place
+from reconciler.report.style import ansi, plain
+
+
+def test_help_names_every_command_with_the_first_line_of_its_help(run):
+    ran = run("--help")
+    assert ran.code == 0
+    assert ran.err == ""
+    for name, line in COMMANDS.items():
+        command = import_module(f"reconciler.cli.{name}").command
+        assert command.name == name
+        assert command.help.splitlines()[0] == line
+        assert f"  {name}" in ran.out
+        assert line in ran.out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_its_help(run, name):
+    ran = run(name, "--help")
+    assert ran.code == 0
+    assert ran.out.startswith(f"Usage: reconciler {name}")
+    assert "--no-color" in ran.out
+
+
+def test_version(run):
+    assert run("--version").out == "reconciler 0.1.0\n"
+
+
+def test_without_a_command_there_is_help_on_stderr(run):
+    ran = run()
+    assert (ran.code, ran.out) == (64, "")
+    assert "Commands:" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["plam"], "error: There is no command 'plam'. Did you mean 'plan'?"),
+        (["zzz"], "error: There is no command 'zzz'. There are: validate, plan,"),
+        (["plan", "--nope"], "error: No such option"),
+        (["--nope"], "error: No such option"),
+        (["plan", "--output", "yaml"], "error: Invalid value for '--output'"),
+        (["apply", "--parallelism", "0"], "error: Invalid value for '--parallelism'"),
+        (["apply", "--max-rps", "0"], "error: Invalid value for '--max-rps'"),
+        (["apply", "--lock-timeout", "-1"], "error: Invalid value for '--lock-timeout'"),
+        (["serve", "--port", "70000"], "error: Invalid value for '--port'"),
+        (["status", "--output", "json"], "error: No such option"),
+        (["plan", "--project"], "error: Option '--project' requires an argument."),
+        (["schema", "Campain"], "error: there is no schema of 'Campain'"),
+    ],
+)
+def test_a_wrong_command_line_is_64(run, arguments, message):
+    ran = run(*arguments)
+    assert (ran.code, ran.out) == (64, "")
+    assert message in ran.err
+    assert "  hint: " in ran.err
+
+
+def test_global_flags_stand_before_or_after_the_command_and_the_last_one_wins(monkeypatch):
+    seen = []
+
+    @click.command("validate")
+    @global_flags
+    @click.pass_obj
+    def command(flags):
+        seen.append(
+            Flags(flags.project, flags.environment, flags.url, flags.state, flags.verbose, flags.no_color)
+        )
+        return 0
+
+    monkeypatch.setattr(import_module("reconciler.cli.validate"), "command", command)
+    assert main(["--project", "a", "-e", "x", "--verbose", "validate", "--project", "b", "--url", "u"]) == 0
+    assert main(["validate", "--state", "s", "-v", "--no-color"]) == 0
+    assert main(["--url", "", "validate"]) == 0
+    assert seen == [
+        Flags(project="b", environment="x", url="u", verbose=True),
+        Flags(state="s", verbose=True, no_color=True),
+        Flags(url=""),
+    ]
+
+
+def failing(monkeypatch, error):
+    @click.command("validate")
+    @global_flags
+    def command():
+        raise error
+
+    monkeypatch.setattr(import_module("reconciler.cli.validate"), "command", command)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (UsageError("wrong", hint="right"), 64, "error: wrong\n  hint: right\n"),
+        (StateError("locked\x1b"), 1, "error: locked\\x1b\n"),
+        (Refused("403 no", request="PUT /api/x", hint="ask"), 1, "error: PUT /api/x: 403 no\n  hint: ask\n"),
+        (ExceptionGroup("two", [StateError("inner"), ValueError()]), 1, "error: inner\n"),
+        (click.FileError("f", "gone"), 1, "error: Could not open file 'f': gone\n"),
+        (PermissionError(13, "Permission denied", "a.yaml"), 1, "error: a.yaml: Permission denied\n"),
+        (OSError("odd"), 1, "error: OSError\n"),
+        (
+            KeyboardInterrupt(),
+            1,
+            "error: interrupted\n  hint: Nothing is lost: the same command goes on from here.\n",
+        ),
+        (
+            click.Abort(),
+            1,
+            "error: interrupted\n  hint: Nothing is lost: the same command goes on from here.\n",
+        ),
+    ],
+)
+def test_errors_are_one_clear_message(run, monkeypatch, error, code, said):
+    failing(monkeypatch, error)
+    ran = run("validate")
+    assert (ran.code, ran.out, ran.err.lstrip("\n")) == (code, "", said)
+
+
+def test_invalid_input_lists_its_findings(run, monkeypatch):
+    failing(monkeypatch, InvalidInput([Finding("x", "no", Place("a.yaml", 1, 2), "yes")]))
+    assert run("validate").err == "a.yaml:1:2: error[x]: no\n  hint: yes\nerror: 1 error in the input\n"
+
+
+def test_a_bug_says_where_and_never_with_what(run, monkeypatch):
+    failing(monkeypatch, KeyError("canary-secret"))
+    ran = run("validate")
+    assert ran.code == 1
+    assert ran.err.startswith("error: this is a bug in reconciler: KeyError in command, ")
+    assert "Traceback" not in ran.err
+    assert len(ran.err.splitlines()) == 2
+    verbose = run("--verbose", "validate")
+    assert verbose.code == 1
+    assert "raise error" in verbose.err
+    assert "canary" not in ran.err + verbose.err
+
+
+class Tty(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "flags", "env", "paint"),
+    [
+        (Tty(), Flags(), {}, ansi),
+        (io.StringIO(), Flags(), {}, plain),
+        (io.StringIO(), Flags(), {"FORCE_COLOR": "1"}, ansi),
+        (Tty(), Flags(no_color=True), {}, plain),
+        (Tty(), Flags(), {"NO_COLOR": "1"}, plain),
+        (Tty(), Flags(), {"NO_COLOR": ""}, ansi),
+        (Tty(), Flags(), {"TERM": "dumb"}, plain),
+    ],
+)
+def test_colour(monkeypatch, stream, flags, env, paint):
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    assert paint_for(stream, flags) is paint
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as stream:
+        write((f"{number}\n" for number in range(100_000)), stream)
+        write(["more"], stream)
+    silence(io.StringIO())
+
+
+def test_a_pipe_that_ends_early_leaves_no_word(folder):
+    command = [sys.executable, "-m", "reconciler", "schema"]
+    from cli_runs import environment
+
+    with subprocess.Popen(
+        command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as made:
+        assert made.stdout is not None
+        assert made.stderr is not None
+        made.stdout.close()
+        assert made.stderr.read() == b""
+    assert made.returncode == 0
+
+
+def test_a_terminal_that_lacks_a_character_is_no_error(process):
+    ran = process("schema", "Campaign", PYTHONIOENCODING="ascii")
+    assert (ran.code, ran.err) == (0, "")
+
+
+def test_the_log_is_for_the_verbose(capsys):
+    async def work():
+        logging.getLogger("reconciler.x").info("hello")
+        return 7
+
+    logger = logging.getLogger("reconciler")
+    before = (logger.level, list(logger.handlers))
+    assert run_async(Flags(), work()) == 7
+    assert capsys.readouterr().err == ""
+    assert run_async(Flags(verbose=True), work()) == 7
+    assert capsys.readouterr().err.endswith(" INFO reconciler.x: hello\n")
+    assert (logger.level, list(logger.handlers)) == before
+
+
+def test_the_group_knows_only_its_commands():
+    context = click.Context(cli)
+    assert cli.list_commands(context) == list(COMMANDS)
+    assert cli.get_command(context, "nope") is None

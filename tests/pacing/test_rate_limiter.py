@@ -1,0 +1,126 @@
+import asyncio
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.pacing import RateLimiter
+
+
+class Time:
+    """A clock that moves when somebody sleeps."""
+
+    def __init__(self, late: float = 0.0) -> None:
+        self.now = 1000.0
+        self.late = late
+
+    def clock(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        assert seconds > 0
+        self.now += seconds + self.late
+        await asyncio.sleep(0)
+
+    def limiter(self, limit: float | None = None) -> RateLimiter:
+        return RateLimiter(limit, clock=self.clock, sleep=self.sleep)
+
+
+def departures(time: Time, limiter: RateLimiter, calls: int) -> list[float]:
+    left: list[float] = []
+
+    async def call() -> None:
+        await limiter.acquire()
+        left.append(time.now)
+
+    async def main() -> None:
+        await asyncio.gather(*(call() for _ in range(calls)))
+
+    asyncio.run(main())
+    return left
+
+
+def test_without_a_limit_nobody_waits() -> None:
+    time = Time()
+    assert set(departures(time, time.limiter(), 1000)) == {1000.0}
+
+
+@given(limit=st.floats(0.3, 500), late=st.floats(0, 0.3), calls=st.integers(2, 60))
+def test_no_second_ever_holds_more_calls_than_the_limit(limit: float, late: float, calls: int) -> None:
+    time = Time(late)
+    left = departures(time, time.limiter(limit), calls)
+    assert all(after - before >= 1 / limit - 1e-9 for before, after in pairwise(left))
+
+
+def test_the_limit_is_used() -> None:
+    time = Time()
+    left = departures(time, time.limiter(10), 31)
+    assert left[-1] - left[0] == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("limit", [0, -1, float("nan")])
+def test_a_limit_that_is_none_is_refused(limit: float) -> None:
+    with pytest.raises(ValueError, match="more than 0"):
+        RateLimiter(limit)
+
+
+def test_a_complaint_halves_the_rate_once_for_all_that_was_in_flight() -> None:
+    time = Time()
+    limiter = time.limiter(80)
+    for _ in range(10):
+        limiter.too_much()
+    assert limiter.rate == 40
+    time.now += 1
+    limiter.too_much()
+    assert limiter.rate == 20
+
+
+def test_the_rate_recovers_slowly_and_never_passes_the_limit() -> None:
+    time = Time()
+    limiter = time.limiter(80)
+    limiter.too_much()
+    time.now += 1
+    departures(time, limiter, 1)
+    assert limiter.rate == pytest.approx(44)
+    for _ in range(20):
+        time.now += 1
+        departures(time, limiter, 1)
+    assert limiter.rate == 80
+
+
+def test_without_a_limit_a_complaint_halves_what_was_sent_and_is_forgotten_in_the_end() -> None:
+    time = Time()
+    limiter = time.limiter()
+    departures(time, limiter, 100)
+    limiter.too_much()
+    assert limiter.rate == 50
+    rates: list[float | None] = []
+    for _ in range(30):
+        time.now += 1
+        departures(time, limiter, 1)
+        rates.append(limiter.rate)
+    assert rates[0] == pytest.approx(55)
+    assert rates[-1] is None
+
+
+def test_the_busiest_second_counts_not_the_one_just_begun() -> None:
+    time = Time()
+    limiter = time.limiter()
+    departures(time, limiter, 100)
+    time.now += 1
+    departures(time, limiter, 1)
+    limiter.too_much()
+    assert limiter.rate == 50
+
+
+def test_the_rate_has_a_floor() -> None:
+    time = Time()
+    limiters: list[Callable[[], RateLimiter]] = [time.limiter, lambda: time.limiter(0.1)]
+    for make, floor in zip(limiters, (0.5, 0.1), strict=True):
+        limiter = make()
+        for _ in range(20):
+            limiter.too_much()
+            time.now += 1
+        assert limiter.rate == floor

@@ -1,0 +1,577 @@
+"""The project file, the environment and flags, merged; and everything that can be wrong with them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.errors import ReconcilerError
+from reconciler.findings import CODES
+from reconciler.model import Finding, Place, Secret, Severity
+from reconciler.project import LoadedProject, load_project
+from reconciler.project.declared import Given, Report
+from reconciler.project.urls import server_url, state_url
+from reconciler.settings import Basic, EditWhileStarted, Project, Token, TokenCommand, TokenFile
+from reconciler.state.stores import open_store
+
+URL = "https://pulse.example.com"
+HEAD = "apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: line-3}\nspec:\n"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A working folder, perhaps with a project file in it."""
+
+    root: Path
+
+    def write(self, spec: str) -> Path:
+        """Puts a project file, its spec from line 5 on, indented by two."""
+        path = self.root / "reconciler.yaml"
+        path.write_text(HEAD + "".join(f"  {line}\n" for line in spec.strip("\n").splitlines()))
+        return path
+
+    def load(self, environ: Mapping[str, str] | None = None, **flags: Any) -> LoadedProject:
+        loaded = load_project(cwd=flags.pop("cwd", self.root), environ=environ or {}, **flags)
+        assert {finding.code for finding in loaded.findings} <= CODES.keys()
+        assert (loaded.project is None) == any(finding.is_error for finding in loaded.findings)
+        return loaded
+
+    def project(self, environ: Mapping[str, str] | None = None, **flags: Any) -> Project:
+        """The project, without any finding."""
+        loaded = self.load(environ, **flags)
+        assert loaded.findings == ()
+        assert loaded.project is not None
+        return loaded.project
+
+    def finding(self, environ: Mapping[str, str] | None = None, **flags: Any) -> Finding:
+        """The only finding."""
+        findings = self.load(environ, **flags).findings
+        assert len(findings) == 1, findings
+        return findings[0]
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Folder:
+    root = tmp_path / "project"
+    root.mkdir()
+    return Folder(root)
+
+
+# --- without a project file ----------------------------------------------------------------------
+
+
+def test_nothing_needs_to_be_configured(here) -> None:
+    project = here.project()
+    assert (project.root, project.resources) == (here.root, (here.root,))
+    assert (project.name, project.file, project.environment) == (None, None, None)
+    assert project.server.embedded
+    assert project.server.auth is None
+    assert project.state_url == "file:.reconciler/state.json"
+    assert project.guards == {}
+
+
+def test_paths_are_relative_to_the_working_folder(here) -> None:
+    assert here.project(paths=["a", Path("/b")]).resources == (here.root / "a", Path("/b"))
+
+
+def test_an_environment_has_a_state_of_its_own(here) -> None:
+    project = here.project(environment="staging")
+    assert (project.environment, project.state_url) == ("staging", "file:.reconciler/staging/state.json")
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", ".", "-x", "a b", "x" * 129])
+def test_an_environment_is_a_name_and_no_path(here, name: str) -> None:
+    finding = here.finding(environment=name)
+    assert finding.code == "unknown-environment"
+    assert finding.message == "--environment is no name of an environment"
+
+
+@pytest.mark.parametrize("ci", ["true", "1", "yes"])
+def test_a_robot_must_name_its_server(here, ci: str) -> None:
+    codes = [finding.code for finding in here.load({"CI": ci}).findings]
+    assert codes == ["missing-url", "state-in-ci"]
+    assert here.project({"CI": ci}, need_server=False).server.embedded
+
+
+@pytest.mark.parametrize("ci", ["", "false", "0"])
+def test_a_person_need_not(here, ci: str) -> None:
+    assert here.project({"CI": ci}).server.embedded
+
+
+def test_a_robot_may_name_the_embedded_server(here) -> None:
+    loaded = here.load({"CI": "true"}, url="embedded:")
+    assert loaded.project.server.embedded
+    (finding,) = loaded.findings
+    assert (finding.code, finding.severity) == ("state-in-ci", Severity.WARNING)
+    assert finding.message == "CI is set, and the state is a file: a runner forgets it"
+
+
+def test_a_robot_with_a_state_elsewhere_is_not_warned(here) -> None:
+    assert here.project({"CI": "true"}, url=URL, state="s3://bucket/state").state_url == "s3://bucket/state"
+
+
+# --- finding and reading the file ----------------------------------------------------------------
+
+
+def test_the_file_is_found_here_and_above(here) -> None:
+    path = here.write(f"server: {{url: {URL}}}")
+    below = here.root / "a" / "b"
+    below.mkdir(parents=True)
+    for cwd in (here.root, below):
+        project = here.project(cwd=cwd)
+        assert (project.root, project.file, project.name) == (here.root, path, "line-3")
+        assert project.resources == (here.root,)
+        assert project.server.url == URL
+
+
+def test_the_nearest_file_wins(here) -> None:
+    here.write(f"server: {{url: {URL}}}")
+    below = Folder(here.root / "below")
+    below.root.mkdir()
+    path = below.write("server: {url: 'embedded:'}")
+    assert below.project().file == path
+
+
+def test_a_folder_of_that_name_is_not_taken(here) -> None:
+    (here.root / "reconciler.yaml").mkdir()
+    assert here.project().file is None
+
+
+def test_a_folder_that_may_not_be_searched_holds_no_file(here, monkeypatch) -> None:
+    def refused(self: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", refused)
+    assert here.project().file is None
+
+
+@pytest.mark.parametrize("how", ["flag", "environ"])
+def test_a_file_may_be_named(here, how: str) -> None:
+    here.write(f"server: {{url: {URL}}}").rename(here.root / "other.yaml")
+    elsewhere = here.root / "elsewhere"
+    elsewhere.mkdir()
+    name = "../other.yaml"
+    project = (
+        here.project(cwd=elsewhere, file=name)
+        if how == "flag"
+        else here.project({"RECONCILER_PROJECT": name}, cwd=elsewhere)
+    )
+    assert project.file == elsewhere / name
+    assert project.root.resolve() == here.root
+
+
+def test_the_flag_beats_the_environment(here) -> None:
+    here.write(f"server: {{url: {URL}}}")
+    assert here.project({"RECONCILER_PROJECT": "gone.yaml"}, file="reconciler.yaml").name == "line-3"
+
+
+@pytest.mark.parametrize(
+    ("file", "code", "said"),
+    [
+        ("gone.yaml", "file-not-found", "(from --project) can't be read: No such file or directory"),
+        (".", "unreadable-file", "(from --project) can't be read: Is a directory"),
+        ("", "empty-flag", "--project is empty"),
+    ],
+)
+def test_a_named_file_must_be_there(here, file: str, code: str, said: str) -> None:
+    finding = here.finding(file=file)
+    assert finding.code == code
+    assert said in finding.message
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "place"),
+    [
+        ("a: [", "yaml-syntax", None),
+        ("", "bad-project-file", None),
+        (f"{HEAD}  {{}}\n---\n{HEAD}  {{}}\n", "bad-project-file", Place("reconciler.yaml", 7, 1)),
+        (HEAD.replace("Project", "Campaign") + "  {}\n", "unknown-kind", Place("reconciler.yaml", 2, 7)),
+        (f"{HEAD}  sever: {{}}\n", "unknown-field", Place("reconciler.yaml", 5, 3)),
+        (f"{HEAD}  server: {{url: 'ftp://x'}}\n", "bad-format", Place("reconciler.yaml", 5, 17)),
+        (f"{HEAD}  server: {{url: 'https://u:p@x'}}\n", "url-with-credentials",
+         Place("reconciler.yaml", 5, 17)),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_project(here, text: str, code: str, place: Place | None) -> None:
+    (here.root / "reconciler.yaml").write_text(text)
+    loaded = here.load()
+    (finding,) = [finding for finding in loaded.findings if finding.is_error]
+    assert finding.code == code
+    if place:
+        assert finding.place == place
+
+
+# --- merging -------------------------------------------------------------------------------------
+
+FULL = f"""
+resources: [campaigns, lists]
+server:
+  provider: pulse
+  url: {URL}/
+  apiVersion: "0.17"
+  organization: line-3
+  auth: {{tokenEnv: TOKEN}}
+  caFile: ca.pem
+  timeoutSeconds: 5
+  maxRequestsPerSecond: 7.5
+  batchSize: 40
+  pageSize: 50
+  editWhileStarted: allow
+state: {{url: 'file:state/base.json'}}
+guards: {{maxDeletes: 1, allowEmpty: true}}
+environments:
+  staging:
+    resources: [campaigns]
+    server:
+      url: https://staging.example.com
+      auth: {{usernameEnv: NAME, passwordEnv: WORD}}
+      batchSize: 10
+    state: {{url: 'file:state/staging.json'}}
+    guards: {{maxDeletes: 100, maxStarts: 5}}
+  production: {{}}
+"""
+
+
+@pytest.fixture
+def full(here) -> Folder:
+    here.write(FULL)
+    (here.root / "ca.pem").touch()
+    (here.root / "campaigns").mkdir()
+    (here.root / "lists").mkdir()
+    return here
+
+
+def test_every_field_of_the_file(full) -> None:
+    project = full.project({"TOKEN": "t"})
+    server = project.server
+    assert project.resources == (full.root / "campaigns", full.root / "lists")
+    assert (server.provider, server.url, server.api_version) == ("pulse", URL, "0.17")
+    assert (server.organization, server.ca_file) == ("line-3", full.root / "ca.pem")
+    assert (server.timeout, server.max_requests_per_second) == (5.0, 7.5)
+    assert (server.batch_size, server.page_size) == (40, 50)
+    assert server.edit_while_started is EditWhileStarted.ALLOW
+    assert isinstance(server.auth, Token)
+    assert server.auth.token.reveal() == "t"
+    assert project.state_url == "file:state/base.json"
+    assert project.guards == {"maxDeletes": 1, "allowEmpty": True}
+
+
+@pytest.mark.parametrize("how", ["flag", "environ"])
+def test_an_environment_is_laid_over(full, how: str) -> None:
+    environ = {"NAME": "n", "WORD": "w"}
+    project = (
+        full.project(environ, environment="staging")
+        if how == "flag"
+        else full.project({**environ, "RECONCILER_ENVIRONMENT": "staging"})
+    )
+    assert project.environment == "staging"
+    assert project.resources == (full.root / "campaigns",)
+    assert project.server.url == "https://staging.example.com"
+    assert project.server.auth == Basic("n", Secret("environment variable WORD", "w"))
+    assert (project.server.batch_size, project.server.page_size) == (10, 50)
+    assert project.state_url == "file:state/staging.json"
+    assert project.guards == {"maxDeletes": 100, "allowEmpty": True, "maxStarts": 5}
+
+
+def test_an_environment_that_says_nothing_changes_nothing(full) -> None:
+    base = full.project({"TOKEN": "t"})
+    over = full.project({"TOKEN": "t"}, environment="production")
+    assert (over.server, over.state_url, over.guards) == (base.server, base.state_url, base.guards)
+
+
+def test_a_state_that_nobody_names_is_one_for_each_environment(here) -> None:
+    here.write(f"server: {{url: {URL}}}\nenvironments: {{a: {{}}}}")
+    assert here.project().state_url == "file:.reconciler/state.json"
+    assert here.project(environment="a").state_url == "file:.reconciler/a/state.json"
+
+
+def test_an_unknown_environment_gets_the_nearest(full) -> None:
+    finding = full.finding({"RECONCILER_ENVIRONMENT": "stagin"})
+    assert finding.code == "unknown-environment"
+    assert finding.message == "RECONCILER_ENVIRONMENT: there is no environment `stagin`"
+    assert finding.place == Place("reconciler.yaml", 20, 3)
+    assert finding.hint == "did you mean `staging`?"
+    assert full.finding(environment="xyzzy").hint == "known: production, staging"
+
+
+def test_an_environment_of_a_project_without_any(here) -> None:
+    here.write(f"server: {{url: {URL}}}")
+    finding = here.finding(environment="a")
+    assert (finding.place, finding.hint) == (Place("reconciler.yaml", 5, 3), "the project has none")
+
+
+def test_flags_beat_the_environment_beats_the_file(full) -> None:
+    environ = {"TOKEN": "t", "RECONCILER_URL": "https://e", "RECONCILER_STATE": "file:e.json"}
+    project = full.project(environ)
+    assert (project.server.url, project.state_url) == ("https://e", "file:e.json")
+    project = full.project(environ, url="https://f", state="file:f.json", paths=["lists"])
+    assert (project.server.url, project.state_url) == ("https://f", "file:f.json")
+    assert project.resources == (full.root / "lists",)
+
+
+def test_an_empty_variable_is_as_good_as_none(full) -> None:
+    names = ("URL", "STATE", "PROJECT", "ENVIRONMENT", "TOKEN", "USERNAME", "PASSWORD")
+    environ = {f"RECONCILER_{name}": "" for name in names}
+    assert full.project({**environ, "TOKEN": "t"}) == full.project({"TOKEN": "t"})
+
+
+@pytest.mark.parametrize("flag", ["url", "state", "environment", "file"])
+def test_an_empty_flag_is_a_mistake(full, flag: str) -> None:
+    """As from an unset shell variable: it must not fall back to the server of the file."""
+    loaded = full.load({"TOKEN": "t"}, **{flag: ""})
+    assert loaded.project is None
+    assert "empty-flag" in [finding.code for finding in loaded.findings]
+
+
+# --- resources -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [
+        ("gone", "file-not-found", "there is no file or folder `gone`"),
+        ("..", "outside-project", "`..` leads out of the project"),
+        ("link", "outside-project", "`link` leads out of the project"),
+        ("/etc", "outside-project", "`/etc` leads out of the project"),
+    ],
+)
+def test_resources_are_in_the_project(here, name: str, code: str, said: str) -> None:
+    (here.root / "link").symlink_to("/")
+    here.write(f"server: {{url: {URL}}}\nresources: [., {name}]")
+    finding = here.finding()
+    assert (finding.code, finding.place, finding.message) == (code, Place("reconciler.yaml", 6, 18), said)
+    assert here.project(paths=["x"]).resources == (here.root / "x",)
+
+
+def test_a_resource_of_an_environment_is_found_where_it_stands(here) -> None:
+    here.write("environments:\n  a:\n    server: {url: 'embedded:'}\n    resources: [gone]")
+    assert here.finding(environment="a").place == Place("reconciler.yaml", 8, 19)
+
+
+def test_no_resources_are_none(here) -> None:
+    here.write(f"server: {{url: {URL}}}\nresources: []")
+    assert here.project().resources == ()
+
+
+# --- the server ----------------------------------------------------------------------------------
+
+
+def test_a_project_names_its_server(here) -> None:
+    here.write("server: {batchSize: 1}")
+    for need_server in (True, False):
+        finding = here.finding(need_server=need_server)
+        assert (finding.code, finding.place) == ("missing-url", Place("reconciler.yaml", 5, 3))
+        assert str(finding.hint).startswith("add server.url to reconciler.yaml, or give --url")
+    assert here.project({"RECONCILER_URL": URL}).server.url == URL
+
+
+def test_where_only_environments_name_one_it_is_needed_only_to_talk_to_it(here) -> None:
+    here.write(
+        f"environments:\n  b: {{server: {{url: {URL}}}}}\n  a: {{server: {{url: 'embedded:'}}}}\n  c: {{}}"
+    )
+    assert here.finding().hint == "choose an environment with --environment: a, b"
+    assert here.finding(environment="c").code == "missing-url"
+    assert here.project(environment="b").server.url == URL
+    assert here.project(need_server=False).name == "line-3"
+
+
+@pytest.mark.parametrize(
+    ("url", "same_as"),
+    [
+        (f"{URL}/", URL),
+        (f"{URL}/base//", f"{URL}/base"),
+        ("HTTPS://Pulse.Example.com:8443/Base", "https://pulse.example.com:8443/Base"),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("http://127.0.0.7", "http://127.0.0.7"),
+        ("http://[::1]:80/", "http://[::1]:80"),
+        ("http://pulse.localhost", "http://pulse.localhost"),
+        ("embedded:", "embedded:"),
+    ],
+)
+def test_urls_that_are_taken(here, url: str, same_as: str) -> None:
+    assert here.project(url=url).server.url == same_as
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("ftp://pulse.example.com", "bad-url"),
+        ("pulse.example.com", "bad-url"),
+        ("https://", "bad-url"),
+        ("https:///path", "bad-url"),
+        ("embedded:x", "bad-url"),
+        ("https://pulse:port", "bad-url"),
+        ("https://pulse:99999", "bad-url"),
+        ("https://[::1", "bad-url"),
+        ("https://pulse example.com", "bad-url"),
+        ("https://pulse\n.example.com", "bad-url"),
+        ("https://pulse\\evil.com", "bad-url"),
+        ("https://pulse.example.com/?token=s3cret", "bad-url"),
+        ("https://pulse.example.com/#s3cret", "bad-url"),
+        ("https://pulse.example.com/?", "bad-url"),
+        ("https://me:s3cret@pulse.example.com", "url-with-credentials"),
+        ("https://s3cret@pulse.example.com", "url-with-credentials"),
+        ("https://:@pulse.example.com", "url-with-credentials"),
+    ],
+)
+def test_urls_that_are_refused_and_never_repeated(here, url: str, code: str) -> None:
+    for finding in (here.finding(url=url), here.finding({"RECONCILER_URL": url})):
+        assert finding.code == code
+        assert "s3cret" not in f"{finding}"
+        assert finding.hint
+        assert re.match(r"(--url|RECONCILER_URL) ", finding.message)
+
+
+def test_plain_http_to_another_machine_is_a_warning(here) -> None:
+    here.write("server: {url: 'http://pulse.example.com'}")
+    loaded = here.load()
+    (finding,) = loaded.findings
+    assert (finding.code, finding.severity) == ("plain-http", Severity.WARNING)
+    assert finding.place == Place("reconciler.yaml", 5, 17)
+    assert loaded.project.server.url == "http://pulse.example.com"
+
+
+def test_a_ca_file_must_be_there_to_talk_to_the_server(here) -> None:
+    here.write(f"server: {{url: {URL}, caFile: gone.pem}}")
+    finding = here.finding()
+    assert (finding.code, finding.place) == ("missing-file", Place("reconciler.yaml", 5, 52))
+    assert here.project(need_server=False).server.ca_file == here.root / "gone.pem"
+
+
+@given(st.text(), st.booleans())
+def test_no_text_breaks_the_urls(text: str, public: bool) -> None:
+    given_ = Given(text, "--url")
+    server_url(given_, Report())
+    state_url(given_, Report(), beside=Path("/x"), public=public)
+
+
+# --- the state -----------------------------------------------------------------------------------
+
+
+def test_a_state_of_a_flag_is_relative_to_the_working_folder(full) -> None:
+    below = full.root / "campaigns"
+    project = full.project({"TOKEN": "t"}, cwd=below, state="file:x.json")
+    assert project.state_url == f"file:{below}/x.json"
+    assert open_store(project.state_url, root=project.root).url == project.state_url
+    assert full.project({"TOKEN": "t"}, cwd=below).state_url == "file:state/base.json"
+    assert full.project({"TOKEN": "t"}, cwd=below, state="file:/x.json").state_url == "file:/x.json"
+
+
+@pytest.mark.parametrize("url", ["x.json", "file:", "http://x", "file: x", "postgresql://[x"])
+def test_a_state_has_a_url(here, url: str) -> None:
+    finding = here.finding(state=url)
+    assert (finding.code, finding.message) == ("bad-url", "--state is no URL of a state")
+
+
+def test_a_password_of_a_state_comes_from_the_environment_alone(here) -> None:
+    url = "postgresql://me:s3cret@db/state"
+    finding = here.finding(state=url)
+    assert finding.code == "url-with-credentials"
+    assert "s3cret" not in f"{finding}"
+    assert here.project({"RECONCILER_STATE": url}).state_url == url
+    assert here.project(state="postgresql://me@db/state").state_url == "postgresql://me@db/state"
+
+
+def test_the_warning_about_a_forgotten_state_points_at_it(full) -> None:
+    finding = full.finding({"CI": "true", "TOKEN": "t"})
+    assert (finding.code, finding.place) == ("state-in-ci", Place("reconciler.yaml", 18, 16))
+    assert finding.message == "CI is set, and state.url is a file: a runner forgets it"
+    assert full.project({"CI": "true"}, need_server=False).state_url == "file:state/base.json"
+
+
+# --- signing in ----------------------------------------------------------------------------------
+
+
+def auth(here, text: str, environ: Mapping[str, str], **flags: Any) -> Any:
+    here.write(f"server:\n  url: {URL}\n  auth: {text}")
+    return here.project(environ, **flags).server.auth
+
+
+def test_each_way_to_sign_in(here) -> None:
+    (here.root / "token").touch()
+    assert auth(here, "{tokenEnv: T}", {"T": " t\n"}) == Token(Secret("environment variable T", "t"))
+    assert auth(here, "{tokenFile: token}", {}) == TokenFile(here.root / "token")
+    assert auth(here, "{tokenCommand: 'vault read x'}", {}) == TokenCommand("vault read x", here.root)
+    assert auth(here, "{usernameEnv: U, passwordEnv: P}", {"U": "u", "P": "p"}) == Basic(
+        "u", Secret("environment variable P", "p")
+    )
+
+
+@pytest.mark.parametrize(
+    "declared", ["{tokenEnv: GONE}", "{tokenFile: gone}", "{usernameEnv: GONE, passwordEnv: GONE}"]
+)
+def test_variables_of_the_tool_beat_the_file(here, declared: str) -> None:
+    token = {"RECONCILER_TOKEN": "t"}
+    person = {"RECONCILER_USERNAME": "u", "RECONCILER_PASSWORD": "p"}
+    expected = Token(Secret("environment variable RECONCILER_TOKEN", "t"))
+    assert auth(here, declared, token) == expected
+    assert auth(here, declared, token | person) == expected
+    assert auth(here, declared, person) == Basic("u", Secret("environment variable RECONCILER_PASSWORD", "p"))
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("RECONCILER_USERNAME", "RECONCILER_PASSWORD"),
+        ("RECONCILER_PASSWORD", "RECONCILER_USERNAME"),
+    ],
+)
+def test_half_of_a_person_is_nobody(here, name: str, other: str) -> None:
+    finding = here.finding({name: "s3cret"}, url=URL)
+    assert (finding.code, finding.message) == ("missing-secret", f"{name} is set, but {other} is not")
+    assert here.project({name: "s3cret"}, url=URL, need_server=False).server.auth is None
+
+
+@pytest.mark.parametrize(
+    ("declared", "environ", "said"),
+    [
+        ("{tokenEnv: T}", {}, ["environment variable T is not set"]),
+        ("{tokenEnv: T}", {"T": " "}, ["environment variable T is empty"]),
+        ("{tokenEnv: T}", {"T": "s3\ncret"}, ["environment variable T has characters that can't be sent"]),
+        ("{tokenFile: gone}", {}, ["there is no token file `gone`"]),
+        (
+            "{usernameEnv: U, passwordEnv: P}",
+            {},
+            ["environment variable P is not set", "environment variable U is not set"],
+        ),
+    ],
+)
+def test_what_is_missing_is_named_where_it_is_declared(
+    here, declared: str, environ: dict[str, str], said: list[str]
+) -> None:
+    here.write(f"server:\n  url: {URL}\n  auth: {declared}")
+    findings = here.load(environ).findings
+    assert [finding.message for finding in findings] == said
+    assert all(finding.place is not None and finding.place.line == 7 for finding in findings)
+    assert "s3" not in f"{findings}"
+
+
+def test_what_does_not_talk_to_the_server_needs_no_secret(here) -> None:
+    here.write(f"server:\n  url: {URL}\n  auth: {{tokenEnv: T}}")
+    auth_ = here.project(need_server=False).server.auth
+    assert isinstance(auth_, Token)
+    assert not auth_.token.known
+    assert auth(here, "{usernameEnv: U, passwordEnv: P}", {"P": "p"}, need_server=False) == Basic(
+        "", Secret("environment variable P")
+    )
+    assert auth(here, "{tokenFile: gone}", {}, need_server=False) == TokenFile(here.root / "gone")
+
+
+def test_everything_that_is_wrong_is_said_at_once(here) -> None:
+    here.write("resources: [gone]\nserver: {auth: {tokenEnv: T}, caFile: gone.pem}\nguards: {maxDeletes: 1}")
+    codes = [finding.code for finding in here.load(state="nope").findings]
+    assert codes == ["file-not-found", "missing-url", "missing-secret", "missing-file", "bad-url"]
+
+
+def test_nothing_is_raised(here) -> None:
+    """All findings are values, also for what the command line would refuse."""
+    try:
+        loaded = here.load(file="gone", environment="../x", url="x", state="x", paths=["gone"])
+    except ReconcilerError as error:  # the message says which rule was broken
+        pytest.fail(f"raised {error!r}")
+    assert loaded.project is None

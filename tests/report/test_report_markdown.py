@@ -1,0 +1,194 @@
+"""Markdown for pull requests: bounded, exact in its totals, and inert."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from report_samples import SERVER, gateways, group
+
+from reconciler.errors import Exit
+from reconciler.model import (
+    Change,
+    Finding,
+    GatewayChange,
+    Kind,
+    Outcome,
+    OutcomeStatus,
+    Reason,
+    ResourceId,
+    Server,
+    Verb,
+)
+from reconciler.plan.model import CampaignImpact, Impact, Plan
+from reconciler.report.markdown import (
+    LIMIT,
+    applied_markdown,
+    code_span,
+    findings_markdown,
+    plan_markdown,
+)
+from reconciler.state.base import CampaignOwned, Origin, Owned
+
+
+def test_a_plan(full_plan, golden):
+    golden("plan.md", plan_markdown(full_plan))
+
+
+def test_an_apply(full_plan, full_outcomes, golden):
+    golden("applied.md", applied_markdown(full_plan, full_outcomes, Exit.PARTLY))
+
+
+def test_an_apply_where_all_went_well_has_no_list_of_trouble(full_plan):
+    outcomes = [Outcome(step, OutcomeStatus.DONE) for step in full_plan.steps()]
+    said = applied_markdown(full_plan, outcomes, Exit.DONE)
+    assert "| done | 15 |" in said
+    assert "next:" not in said
+
+
+def test_no_changes():
+    assert plan_markdown(Plan(SERVER)) == (
+        "## Plan for `https://pulse.example.com (organization acme)`\n\n**No changes.**\n\n"
+    )
+    assert "| outcome |" not in applied_markdown(Plan(SERVER), (), Exit.DONE)
+
+
+def test_destructive_things_come_first(full_plan):
+    said = plan_markdown(full_plan)
+    summaries = [line for line in said.splitlines() if line.startswith("<summary>")]
+    assert [("⚠️" in line) for line in summaries] == [True, True, False, False]
+    assert said.index("**15 steps**") < said.index("<details>")
+
+
+def huge(campaigns: int, changes: int, name: str = "campaign") -> Plan:
+    groups, differences, impacts, findings, records = [], [], [], [], []
+    for number in range(campaigns):
+        resource = ResourceId(Kind.CAMPAIGN, f"{name}-{number:05}")
+        ids = gateways(50, f"gw{number}")
+        groups.append(group(f"{resource}:add", Verb.ADD, "add-gateways", resource, members=ids, per_call=10))
+        differences.append(Change(resource, "gateways", None, None, Reason.JOINS, GatewayChange(0, 50, ids)))
+        differences += [
+            Change(resource, f"settings.{field}", "a" * 500, "b" * 500, Reason.DIFFERS)
+            for field in range(changes)
+        ]
+        impacts.append(CampaignImpact(resource, f"{name} {number}", gained=50, shared={resource: 3}))
+        findings.append(Finding("not-ours", "m" * 3_000, hint="h", resource=resource))
+        records.append(CampaignOwned(Owned(resource, "i" * 1_000, Origin.ADOPTED)))
+    return Plan(
+        SERVER,
+        tuple(groups),
+        tuple(differences),
+        tuple(findings),
+        Impact(tuple(impacts), requests=5 * campaigns),
+        tuple(records),
+    )
+
+
+def test_five_thousand_changes_fit_and_the_totals_are_exact():
+    plan = huge(1_000, 4)
+    said = plan_markdown(plan)
+    assert len(plan.changes) == 5_000
+    assert len(said) <= LIMIT
+    assert "**5,000 steps**" in said
+    assert "50,000 gateways gained" in said
+    assert "| and 960 more |" in said
+    shown = said.count("<details>")
+    rest = 1_000 - shown
+    assert 10 < shown < 1_000
+    assert f"and {rest:,} more resources with {5 * rest:,} changes and {5 * rest:,} steps" in said
+    assert said.count("</details>") == shown
+    assert said.count("```") % 2 == 0
+
+
+def test_the_apply_of_a_huge_plan_fits_too():
+    plan = huge(300, 200, "n" * 250)
+    outcomes = [Outcome(step, OutcomeStatus.FAILED, "x" * 5_000) for step in plan.steps()]
+    assert len(applied_markdown(plan, outcomes, Exit.PARTLY)) <= LIMIT
+
+
+def test_a_single_block_is_bounded():
+    resource = ResourceId(Kind.CAMPAIGN, "one")
+    groups = [
+        group(f"g{n}", Verb.OVERRIDE, operation, resource, members=("a",), per_call=1)
+        for n in range(400)
+        for operation in ["assign-gateway-packages" if n % 2 else "close-gateway"]
+    ]
+    changes = [Change(resource, f"f{n}", "x" * 300, "y" * 300, Reason.DIFFERS) for n in range(500)]
+    said = plan_markdown(Plan(SERVER, tuple(groups), tuple(changes)))
+    assert len(said) < 20_000
+    assert "- and 340 more\n" in said
+    assert " more lines" in said
+
+
+EVIL = "`a` | <b onload=x>@maintainers ```</details> #1"
+
+
+def test_names_are_only_text():
+    resource = ResourceId(Kind.CAMPAIGN, EVIL)
+    plan = Plan(
+        Server("pulse", f"https://x/{EVIL}"),
+        (group("k", Verb.ADD, "add-gateways", resource, members=(EVIL,), per_call=1),),
+        (Change(resource, "description", EVIL, f"{EVIL}\n````\n", Reason.DIFFERS),),
+        (Finding("x", EVIL, hint=EVIL, resource=resource),),
+        Impact((CampaignImpact(resource, EVIL, gained=1),)),
+    )
+    outside = _without_code(plan_markdown(plan))
+    for part in ("@", "onload=x>", "</details> #1"):
+        assert part not in outside
+    row = next(line for line in plan_markdown(plan).splitlines() if line.startswith("| ``"))
+    assert row.replace("\\|", "").count("|") == 6
+
+
+def _without_code(markdown: str) -> str:
+    """What a renderer would not take as code: fences, spans and escaped HTML left out."""
+    kept, fence = [], ""
+    for line in markdown.splitlines():
+        ticks = len(line) - len(line.lstrip("`"))
+        if fence:
+            if line == fence:
+                fence = ""
+        elif ticks >= 3 and "`" not in line[ticks:]:
+            fence = "`" * ticks
+        elif not line.startswith("<summary>"):
+            kept.append(line)
+    import re
+
+    assert not fence
+    return re.sub(r"(`+)(?!`).+?(?<!`)\1(?!`)", "", "\n".join(kept))
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("a", "`a`"),
+        ("a`b", "``a`b``"),
+        ("`a", "`` `a ``"),
+        ("", "`  `"),
+        ("a\nb", r"`a\nb`"),
+        ("a|b", "`a|b`"),
+    ],
+)
+def test_code_spans(text, span):
+    assert code_span(text) == span
+
+
+def test_in_a_table_a_pipe_is_escaped():
+    assert code_span("a|b", table=True) == "`a\\|b`"
+
+
+@given(st.text(max_size=400))
+def test_a_code_span_is_one_line_and_closed(text):
+    span = code_span(text)
+    ticks = len(span) - len(span.lstrip("`"))
+    inner = span[ticks:-ticks]
+    assert span.endswith("`" * ticks)
+    assert "\n" not in span
+    assert "`" * ticks not in inner
+
+
+def test_why_there_is_no_plan(full_plan):
+    said = findings_markdown(full_plan.findings)
+    assert said.startswith("## Plan: 1 error, 1 warning, 1 note\n\n```text\nerror[not-ours]")
+    many = replace(full_plan, findings=full_plan.findings * 5_000).findings
+    assert len(findings_markdown(many)) < LIMIT
+    assert " more findings\n" in findings_markdown(many)

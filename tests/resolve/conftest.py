@@ -1,0 +1,66 @@
+"""A folder of resources that is loaded, validated and resolved for real."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from reconciler.findings import CODES
+from reconciler.loading import load
+from reconciler.model import DesiredCampaign, Finding
+from reconciler.resolve import Resolved, resolve
+from reconciler.validation import validate
+
+
+@dataclass(frozen=True)
+class Folder:
+    """`write` files, then `resolve` all of them."""
+
+    root: Path
+
+    def write(self, **files: str | bytes) -> None:
+        """`a__b_yaml="…"` writes a/b.yaml."""
+        for name, content in files.items():
+            self.put(name.replace("__", "/").replace("_", "."), content)
+
+    def put(self, name: str, content: str | bytes) -> Path:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def resource(self, kind: str, name: str, spec: str, file: str | None = None) -> None:
+        """Puts a resource into a file of its own, its spec (in flow style or indented) from line 5 on."""
+        head = f"apiVersion: reconciler/v1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec:\n"
+        body = "\n".join(f"  {line}" for line in spec.strip("\n").splitlines())
+        self.put(file or f"{kind.lower()}-{name}.yaml", f"{head}{body}\n")
+
+    def resolve(self, environ: Mapping[str, str] | None = None, root: Path | None = None) -> Resolved:
+        loaded = load([self.root], base=self.root)
+        validated = validate(loaded.documents)
+        assert not [finding for finding in (*loaded.findings, *validated.findings) if finding.is_error]
+        resolved = resolve(validated.documents, root=root or self.root, environ=environ)
+        assert {finding.code for finding in resolved.findings} <= CODES.keys()
+        assert all(finding.place and finding.resource for finding in resolved.findings)
+        return resolved
+
+    def finding(self, environ: Mapping[str, str] | None = None) -> Finding:
+        """The only finding."""
+        findings = self.resolve(environ).findings
+        assert len(findings) == 1, findings
+        return findings[0]
+
+    def campaign(self, environ: Mapping[str, str] | None = None) -> DesiredCampaign:
+        """The only campaign, without any finding."""
+        resolved = self.resolve(environ)
+        assert resolved.findings == ()
+        (campaign,) = resolved.desired.campaigns
+        return campaign
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    root = tmp_path / "project"
+    root.mkdir()
+    return Folder(root)

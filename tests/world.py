@@ -1,0 +1,132 @@
+"""A whole world for a test: YAML on one side, a real server on the other, every stage between them real.
+
+    async with World.open(tmp_path) as world:
+        assert await world.apply(YAML) == ["create-campaign", "add-gateways"]
+        assert await world.plan(YAML) == []
+
+Both answer with the names of the *writes*: those that the server saw, or those that the plan holds.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+from reconciler.apply import Applied, apply_plan
+from reconciler.diff import Ask, diff
+from reconciler.embedded import create_app
+from reconciler.loading import load
+from reconciler.model import Desired, Outcome
+from reconciler.observe import observe
+from reconciler.options import Options
+from reconciler.plan import Plan, make_plan
+from reconciler.providers.pulse.operations import OPERATIONS
+from reconciler.providers.pulse.provider import PulseProvider, connect
+from reconciler.resolve import resolve
+from reconciler.settings import ServerSettings
+from reconciler.state.base import StateStore, bound_to
+from reconciler.state.stores import open_store
+from reconciler.validation import validate
+
+NOW = 1_800_000_000_000
+"""What the clock says in these tests, epoch milliseconds: January 2027."""
+
+_PATTERNS = [
+    (operation.method, re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(operation.path)) + "/?"), name)
+    for name, operation in OPERATIONS.items()
+]
+
+
+def operation_of(method: str, path: str) -> str:
+    """The name of the operation that a request is."""
+    return next(name for m, pattern, name in _PATTERNS if m == method and pattern.fullmatch(path))
+
+
+def no_delay(attempts: int, retry_after: float | None) -> float | None:
+    """Try again at once, a few times."""
+    return 0.0 if attempts < 5 else None
+
+
+@dataclass
+class World:
+    """A project folder, a state in it, and a server."""
+
+    folder: Path
+    provider: PulseProvider
+    seen: list[Any]
+    settings: ServerSettings = field(default_factory=ServerSettings)
+    environ: Mapping[str, str] = field(default_factory=dict)
+    now: int = NOW
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, folder: Path, *, approval_needed: bool = False, **settings: Any
+    ) -> AsyncIterator[Self]:
+        """A world on a server of its own, in this process; `settings` are of ServerSettings."""
+        app = create_app(":memory:", approval_needed=approval_needed, record=True)
+        server = replace(ServerSettings(), **settings)
+        try:
+            async with connect(server, app=app) as provider:
+                yield cls(folder, provider, app.state.context.recorder.seen, server)
+        finally:
+            app.state.context.store.close()
+
+    @property
+    def store(self) -> StateStore:
+        return open_store("file:state.json", root=self.folder)
+
+    def desired(self, text: str, **files: str) -> Desired:
+        """What the YAML `text` asks for; AssertionError with the findings when it is wrong."""
+        for name, content in files.items():
+            (self.folder / name).write_text(content)
+        path = self.folder / "resources.yaml"
+        path.write_text(text)
+        loaded = load([path], base=self.folder)
+        valid = validate(loaded.documents)
+        resolved = resolve(valid.documents, root=self.folder, environ=self.environ)
+        errors = [f for f in (*loaded.findings, *valid.findings, *resolved.findings) if f.is_error]
+        assert not errors, errors
+        return resolved.desired
+
+    async def make_plan(self, text: str, **options: bool) -> Plan:
+        desired, chosen = self.desired(text), Options(**options)
+        state = bound_to(self.store.load(), self.provider.server, url=self.store.url)
+        live = await observe(desired, state, self.provider, chosen)
+        ask = Ask(chosen, now=self.now, past=self.provider.past)
+        return make_plan(diff(desired, live, state, ask), self.provider)
+
+    async def run(self, plan: Plan, on_outcome: Callable[[Outcome], None] = lambda _: None) -> Applied:
+        with self.store.locked(self.provider.server, "apply") as session:
+            return await apply_plan(plan, self.provider, session, delay=no_delay, on_outcome=on_outcome)
+
+    async def plan(self, text: str, **options: bool) -> list[str]:
+        """The operations that a plan for `text` holds, in order."""
+        return [step.operation.name for step in (await self.make_plan(text, **options)).steps()]
+
+    async def apply(self, text: str, **options: bool) -> list[str]:
+        """Plan and apply `text`: the writes that the server saw, in order. Every step must succeed."""
+        plan = await self.make_plan(text, **options)
+        self.seen.clear()
+        applied = await self.run(plan)
+        assert not applied.failed, [o for o in applied.outcomes if not o.settled]
+        return self.writes()
+
+    def writes(self) -> list[str]:
+        """The writes that the server saw since the record was last cleared."""
+        return [operation_of(call.method, call.path) for call in self.seen if call.method != "GET"]
+
+    def reads(self) -> list[str]:
+        return [
+            operation_of(call.method, call.path)
+            for call in self.seen
+            if call.method == "GET" and not call.path.startswith(("/api/versions", "/api/tokens"))
+        ]
+
+
+def run(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run an async test body."""
+    asyncio.run(coroutine)
