@@ -77,8 +77,12 @@ def removable_packages(desired: Desired, state: State, options: Options) -> tupl
 
 def _key(ref: PackageRef) -> str:
     match ref:
-        case PackageFile(sha256=key) | PackageById(id=key) | PackageByName(name=key):
-            return key
+        case PackageFile():
+            return ref.sha256
+        case PackageById():
+            return ref.id
+        case _:
+            return ref.name
 
 
 def comparable(desired: Desired, claims: Mapping[ResourceId, Claim]) -> tuple[DesiredCampaign, ...]:
@@ -225,14 +229,16 @@ class _Reading:
             package_ids=exists,
             named_packages=_grouped(names, listed, lambda package: package.name),
             marked_packages=_grouped(marks, listed, lambda package: package.mark),
-            users=await self._users(),
+            users=await self._users(exists),
         )
 
-    async def _users(self) -> Mapping[str, frozenset[str]] | None:
+    async def _users(self, exists: Mapping[str, bool]) -> Mapping[str, frozenset[str]] | None:
         """Who uses which package, over every live campaign; read only before packages are deleted."""
-        if not removable_packages(self.desired, self.state, self.options):
+        uploads = removable_packages(self.desired, self.state, self.options)
+        if not uploads:
             return None
-        await self._get(summary.id for summary in self.whole or ())
+        if any(exists[upload.id] for upload in uploads):
+            await self._get(summary.id for summary in self.whole or ())
         users: dict[str, set[str]] = defaultdict(set)
         for campaign_id, live in self.by_id.items():
             for package in live.packages if live else ():

@@ -56,7 +56,8 @@ class Backoff:
 class RateLimiter:
     """Spaces calls so that they never pass `limit` a second, and fewer while the server says it is too much.
 
-    Without a limit calls pass freely until the first complaint. A complaint halves the rate, at most once
+    Without a limit calls pass freely until the first complaint, which then counts as one about `guess` calls a
+    second, or as many as there were. A complaint halves the rate, at most once
     in `settle` seconds, for all that is in flight complains at once; each quiet `settle` seconds give a
     tenth back.
     """
@@ -67,6 +68,7 @@ class RateLimiter:
         *,
         settle: float = 1.0,
         floor: float = 0.5,
+        guess: float = 10.0,
         clock: Clock = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
@@ -75,6 +77,7 @@ class RateLimiter:
         self._limit = limit
         self._rate = limit
         self._settle = settle
+        self._guess = guess
         self._floor = floor if limit is None else min(floor, limit)
         self._clock = clock
         self._sleep = sleep
@@ -109,7 +112,7 @@ class RateLimiter:
         now = self._clock()
         if now - self._changed < self._settle:
             return
-        current = self._rate if self._rate is not None else float(max(self._busiest, self._in_window))
+        current = self._rate or max(self._guess, self._busiest, self._in_window)
         self._rate = max(self._floor, current / 2)
         self._learned = max(current, self._floor)
         self._changed = now
@@ -133,4 +136,4 @@ class RateLimiter:
             self._rate = min(rate, self._limit)
         else:
             # Well beyond what once was too much, and no complaint: there is no limit to keep.
-            self._rate = rate if rate < 4 * self._learned else None
+            self._rate = rate if rate < 2 * self._learned else None

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.apply import Applied, apply_plan
-from reconciler.diff import Diff, diff
+from reconciler.diff import Ask, Diff, diff
 from reconciler.model import (
     Action,
     BoundPackage,
@@ -67,6 +67,8 @@ ALLOWED = {
     Verb.EDIT: {Phase.READY, Phase.WAITING, Phase.PAUSED},
     Verb.DELETE: {Phase.READY, Phase.WAITING, Phase.PAUSED},
 }
+WRITE_ONLY = {Field.SETTINGS, Field.SCHEDULES, Field.CALLBACKS, Field.THINGS}
+NOW = 1_800_000_000_000
 _OPERATIONS: Mapping[Verb | SchedulePhase | CallbackEvent, tuple[str, int]] = {
     Verb.CREATE: ("create-campaign", 0),
     Verb.EDIT: ("edit-campaign", 0),
@@ -103,6 +105,7 @@ class FakeCampaign:
     distribution: DistributionList | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     closed: set[str] = field(default_factory=set)
+    overrides: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def phase(self) -> Phase:
@@ -133,7 +136,7 @@ class FakeServer:
         self.made = 0
 
     def traits(self, name: Field) -> Traits:
-        raise AssertionError(f"nothing asks for the traits of {name} yet")
+        return Traits(Verb.EDIT, readable=name not in WRITE_ONLY)
 
     def phase(self, status: str) -> Phase:
         return PHASES.get(status, Phase.UNKNOWN)
@@ -142,6 +145,9 @@ class FakeServer:
         if verb not in ALLOWED or (verb is Verb.EDIT and self.edit_while_started):
             return True
         return phase in ALLOWED[verb]
+
+    def past(self, state: str, phase: SchedulePhase) -> bool:
+        return False
 
     def _read(self, *words: str) -> None:
         self.reads.append(" ".join(words))
@@ -171,8 +177,10 @@ class FakeServer:
         return self.by_id[campaign_id].distribution
 
     async def overrides(self, campaign_id: str, gateways: Collection[str]) -> Mapping[str, tuple[str, ...]]:
-        self._read("overrides", campaign_id, *sorted(gateways))
-        return dict.fromkeys(gateways, self.by_id[campaign_id].packages)
+        for gateway in sorted(gateways):
+            self._read("override", campaign_id, gateway)
+        found = self.by_id[campaign_id]
+        return {gateway: found.overrides.get(gateway, found.packages) for gateway in gateways}
 
     async def packages(self, names: Collection[str] | None = None) -> tuple[LivePackage, ...]:
         self._read("packages", *sorted(names or ()))
@@ -247,8 +255,15 @@ class FakeServer:
                 campaign.gateways -= gateways
             case Verb.DISTRIBUTE:
                 campaign.distribution = action.distribution
+            case Verb.CLOSE:
+                assert gateways <= campaign.gateways - campaign.closed, "a stranger is closed, or one twice"
+                campaign.closed |= gateways
+            case Verb.OVERRIDE:
+                assert gateways <= campaign.gateways, "a stranger gets packages of its own"
+                packages = self._bound(action.packages or (), bindings)
+                campaign.overrides.update(dict.fromkeys(gateways, packages))
             case _:
-                raise AssertionError(f"{action.verb} is not of this server")
+                assert gateways <= campaign.gateways, "a stranger gets something of its own"
         return Result()
 
     def _write(self, campaign: FakeCampaign, action: Action, bindings: Bindings) -> None:
@@ -256,17 +271,17 @@ class FakeServer:
         assert action.fields is not None
         fields = action.fields
 
-        def bound(package: BoundPackage) -> str:
-            package = bindings.packages[package.sha256] if isinstance(package, PendingUpload) else package
-            assert package in self.stored, f"{package} isn't there"
-            return package
-
         campaign.name = fields.name
         if fields.description is not None:
             campaign.description = fields.description
         if fields.packages is not None:
-            campaign.packages = tuple(map(bound, fields.packages))
+            campaign.packages = self._bound(fields.packages, bindings)
         campaign.settings = {key: plain(value) for key, value in (fields.settings or {}).items()}
+
+    def _bound(self, packages: Iterable[BoundPackage], bindings: Bindings) -> tuple[str, ...]:
+        ids = [bindings.packages[p.sha256] if isinstance(p, PendingUpload) else p for p in packages]
+        assert self.stored.keys() >= set(ids), f"one of {ids} isn't there"
+        return tuple(ids)
 
     async def look(self, step: Step, bindings: Bindings) -> Sight:
         raise AssertionError("every answer of this server is clear")
@@ -282,7 +297,7 @@ class MemorySession:
 
     state: State
 
-    def record(self, *events: Event) -> None:
+    def record(self, *events: Event, sync: bool = True) -> None:
         self.state = fold(self.state, events)
 
 
@@ -321,7 +336,8 @@ class Project:
         return self.server.reads
 
     def diff(self, wanted: Desired, **options: bool) -> Diff:
-        return diff(wanted, self.live(wanted, **options), self.state, Options(**options))
+        ask = Ask(Options(**options), NOW, self.server.past)
+        return diff(wanted, self.live(wanted, **options), self.state, ask)
 
     def make_plan(self, wanted: Desired, **options: bool) -> Plan:
         return make_plan(self.diff(wanted, **options), self.server)
@@ -347,7 +363,7 @@ def rid(name: str, kind: Kind = Kind.CAMPAIGN) -> ResourceId:
 def campaign(resource: str = "line", name: str | None = None, **fields: Any) -> DesiredCampaign:
     """``Campaign/resource``, called `name` on the server."""
     for key in ("gateways", "closed"):
-        if key in fields:
+        if fields.get(key) is not None:
             fields[key] = frozenset(fields[key])
     return DesiredCampaign(rid(resource), name or resource, Place("line.yaml", 1, 1), **fields)
 

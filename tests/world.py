@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
+import httpx
+
 from reconciler.apply import Applied, apply_plan
 from reconciler.diff import Ask, diff
 from reconciler.embedded import create_app
@@ -56,6 +58,7 @@ class World:
 
     folder: Path
     provider: PulseProvider
+    app: Any
     seen: list[Any]
     settings: ServerSettings = field(default_factory=ServerSettings)
     environ: Mapping[str, str] = field(default_factory=dict)
@@ -71,7 +74,7 @@ class World:
         server = replace(ServerSettings(), **settings)
         try:
             async with connect(server, app=app) as provider:
-                yield cls(folder, provider, app.state.context.recorder.seen, server)
+                yield cls(folder, provider, app, app.state.context.recorder.seen, server)
         finally:
             app.state.context.store.close()
 
@@ -114,6 +117,12 @@ class World:
         applied = await self.run(plan)
         assert not applied.failed, [o for o in applied.outcomes if not o.settled]
         return self.writes()
+
+    async def control(self, path: str, body: object) -> None:
+        """Put something behind the API, as `/_embedded/` lets one."""
+        transport = httpx.ASGITransport(self.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://embedded") as client:
+            (await client.put(f"/_embedded/{path}", json=body)).raise_for_status()
 
     def writes(self) -> list[str]:
         """The writes that the server saw since the record was last cleared."""

@@ -109,10 +109,11 @@ def _fields(step: Step, salt: str) -> Iterator[Event]:
 def _running(outcome: Outcome) -> Iterator[Event]:
     action, resource = outcome.step.action, outcome.step.resource
     match action.verb:
+        case Verb.START if action.bracket:
+            # It returns to what was, whatever Git wishes: that is for the next plan to say.
+            yield BracketClosed(resource)
         case Verb.START:
             yield StatusSet(resource, DesiredStatus.STARTED)
-            if action.bracket:
-                yield BracketClosed(resource)
         case Verb.STOP if not action.bracket:
             yield StatusSet(resource, DesiredStatus.STOPPED)
         case Verb.STOP if outcome.status is OutcomeStatus.NOT_NEEDED:

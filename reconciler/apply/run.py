@@ -77,8 +77,9 @@ class Execution:
         for group in self._plan.groups:
             for needed in {need.group for need in group.needs}:
                 self._needed_by[needed].append(group)
+        for group in self._plan.groups:
             if not group.needs:
-                self._ready.append(iter(group))
+                self._begin(group)
         async with asyncio.TaskGroup() as workers:
             for _ in range(max(1, min(parallelism, self._plan.size))):
                 workers.create_task(self._work())
@@ -91,8 +92,7 @@ class Execution:
             step = self._take()
             if step is None:
                 async with self._changed:
-                    if self._groups_left and not self._ready:
-                        await self._changed.wait()
+                    await self._changed.wait_for(lambda: self._ready or not self._groups_left)
                 continue
             outcome = await self._settle(step)
             await self._ended(outcome)
@@ -157,12 +157,22 @@ class Execution:
 
     async def _group_ended(self, key: str) -> None:
         async with self._changed:
-            self._groups_left -= 1
-            for group in self._needed_by[key]:
-                self._needs_left[group.key] -= 1
-                if not self._needs_left[group.key]:
-                    self._ready.append(iter(group))
+            self._end(key)
             self._changed.notify_all()
+
+    def _begin(self, group: StepGroup) -> None:
+        """A group of no steps has ended as it begins."""
+        if self._steps_left[group.key]:
+            self._ready.append(iter(group))
+        else:
+            self._end(group.key)
+
+    def _end(self, key: str) -> None:
+        self._groups_left -= 1
+        for group in self._needed_by[key]:
+            self._needs_left[group.key] -= 1
+            if not self._needs_left[group.key]:
+                self._begin(group)
 
     def _record(self, *events: Event, sync: bool = True) -> bool:
         """Write to the state; a failure stops the run after what is in flight."""

@@ -17,7 +17,7 @@ from reconciler.cli import options as shared
 from reconciler.cli.compose import Job, connected, make, prepare
 from reconciler.cli.exits import apply_exit, plan_exit
 from reconciler.cli.flags import Flags, global_flags
-from reconciler.cli.output import Output, Reporter, say
+from reconciler.cli.output import Output, Reporter, say, write
 from reconciler.cli.plan import plan_once
 from reconciler.errors import Exit, ReconcilerError, StateError
 from reconciler.model import Outcome
@@ -60,6 +60,7 @@ PARALLELISM = 16
 @click.pass_obj
 def command(
     flags: Flags,
+    /,
     *,
     paths: tuple[str, ...],
     auto_approve: bool,
@@ -68,16 +69,14 @@ def command(
     max_rps: float | None,
     lock_timeout: float,
     output: str,
-    prune: bool,
-    adopt: bool,
-    resume: bool,
+    **switches: object,
 ) -> Exit:
     """Make the server as the resources say.
 
     PATHs are YAML files and folders; without one, those of the project file.
     """
     reporter = Reporter(Output(output), flags)
-    options = Options(adopt=adopt, prune=prune, resume=resume)
+    options = shared.chosen(switches)
     with reporter.failures():
         job = prepare(flags, paths, dict(os.environ), cwd=Path.cwd())
         if max_rps is not None:
@@ -143,10 +142,8 @@ class Applying:
         question = f"Apply these {plural(plan.size, 'step')} to {clean(str(plan.server))}? Type 'yes': "
         if plan.size == 1:
             question = f"Apply this step to {clean(str(plan.server))}? Type 'yes': "
-        sys.stdout.flush()
-        sys.stderr.write(question)
-        sys.stderr.flush()
         with _interruptible():
+            write([question], sys.stderr)
             return sys.stdin.readline().strip() == "yes"
 
     async def _execute(self, plan: Plan, provider: Provider, session: Session) -> Exit:
@@ -215,6 +212,10 @@ def _interruptible() -> Iterator[None]:
     """Ctrl-C ends a blocking read at once; asyncio would wait for the read to end by itself."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        task = asyncio.current_task()
+        if task and task.cancelling():
+            # It came a moment ago, and asyncio waits for the next await to tell.
+            raise KeyboardInterrupt
         yield
     finally:
         signal.signal(signal.SIGINT, before)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ import click
 
 from reconciler.cli.flags import Flags
 from reconciler.cli.output import Output
+from reconciler.options import Options
 
 _C = TypeVar("_C", bound=Callable[..., Any])
 _T = TypeVar("_T")
@@ -28,6 +29,14 @@ _SWITCHES = (
     click.option("--prune", is_flag=True, help="Also delete what is ours and no longer declared."),
     click.option("--adopt", is_flag=True, help="Take live campaigns of declared names as ours."),
     click.option("--resume", is_flag=True, help="Start campaigns again that somebody else stopped."),
+    click.option("--reassert", is_flag=True, help="Send again what can't be read, and what is in doubt."),
+    click.option(
+        "--refresh",
+        type=click.Choice(["full", "recorded"]),
+        default="full",
+        show_default=True,
+        help="Read package overrides from the server, or trust what the state recorded.",
+    ),
 )
 
 
@@ -36,6 +45,12 @@ def plan_switches(command: _C) -> _C:
     for switch in reversed(_SWITCHES):
         command = switch(command)
     return command
+
+
+def chosen(switches: Mapping[str, Any]) -> Options:
+    """The values of `plan_switches`, as a command got them."""
+    given = dict(switches)
+    return Options(refresh_recorded=given.pop("refresh") == "recorded", **given)
 
 
 def run(flags: Flags, main: Coroutine[Any, Any, _T]) -> _T:

@@ -25,13 +25,12 @@ from reconciler.options import Options
 @click.pass_obj
 def command(
     flags: Flags,
+    /,
     *,
     paths: tuple[str, ...],
     output: str,
     detailed_exitcode: bool,
-    prune: bool,
-    adopt: bool,
-    resume: bool,
+    **switches: object,
 ) -> Exit:
     """Show what apply would do.
 
@@ -40,7 +39,7 @@ def command(
     reporter = Reporter(Output(output), flags)
     with reporter.failures():
         job = prepare(flags, paths, dict(os.environ), cwd=Path.cwd())
-        planned = shared.run(flags, plan_once(job, Options(adopt=adopt, prune=prune, resume=resume)))
+        planned = shared.run(flags, plan_once(job, shared.chosen(switches)))
         reporter.plan(planned.plan)
     return plan_exit(planned.plan, detailed=detailed_exitcode)
 

@@ -23,6 +23,7 @@ from reconciler.model import (
     CampaignFields,
     Change,
     DesiredCampaign,
+    DesiredStatus,
     DistributionList,
     Finding,
     GatewayChange,
@@ -68,7 +69,7 @@ def diff_new(campaign: DesiredCampaign, reason: Reason, against: Against) -> Fou
     rows += ((f"{Field.SETTINGS}.{key}", shown(v)) for key, v in sorted((campaign.settings or {}).items()))
     if campaign.distribution is not None:
         rows.append((Field.DISTRIBUTION, _distribution(campaign.distribution)))
-    if campaign.status is not None:
+    if campaign.status is DesiredStatus.STARTED:
         rows.append((Field.STATUS, campaign.status.value))
     changes = [Change(campaign.resource, name, None, after, reason) for name, after in rows]
     if gained:

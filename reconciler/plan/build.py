@@ -9,6 +9,7 @@ from itertools import chain
 from reconciler.diff import CampaignDiff, Diff
 from reconciler.model import (
     Action,
+    DesiredCampaign,
     Finding,
     Need,
     PackageFile,
@@ -23,7 +24,7 @@ from reconciler.plan.campaign import campaign_actions, removal_actions
 from reconciler.plan.impact import impact
 from reconciler.plan.model import Plan
 from reconciler.plan.order import in_order, needs
-from reconciler.providers.base import Provider
+from reconciler.providers.base import Field, Provider
 from reconciler.state.base import Uploaded
 
 
@@ -51,6 +52,7 @@ def make_plan(difference: Diff, provider: Provider) -> Plan:
         findings=tuple(sorted((*difference.findings, *refused.values()), key=Finding.sort_key)),
         impact=impact(difference, planned, groups, provider),
         records=difference.records,
+        unreadable=_unreadable(planned, provider),
     )
 
 
@@ -61,6 +63,25 @@ def _planned(
         yield found.desired.resource, campaign_actions(found, provider)
     for removal in difference.removals:
         yield removal.owned.resource, removal_actions(removal, provider)
+
+
+def _unreadable(campaigns: Iterable[CampaignDiff], provider: Provider) -> dict[ResourceId, tuple[str, ...]]:
+    blind = [name for name in Field if not provider.traits(name).readable]
+    managed = {
+        found.desired.resource: tuple(name.value for name in blind if _manages(found.desired, name))
+        for found in campaigns
+    }
+    return {resource: names for resource, names in managed.items() if names}
+
+
+def _manages(campaign: DesiredCampaign, name: Field) -> bool:
+    values = {
+        Field.SETTINGS: campaign.settings,
+        Field.SCHEDULES: campaign.schedules,
+        Field.CALLBACKS: campaign.callbacks,
+        Field.THINGS: campaign.things,
+    }
+    return values.get(name) is not None
 
 
 class _Build:

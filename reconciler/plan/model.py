@@ -59,6 +59,8 @@ class Plan:
     findings: tuple[Finding, ...] = ()
     impact: Impact = field(default_factory=Impact)
     records: tuple[Event, ...] = ()
+    unreadable: Mapping[ResourceId, tuple[str, ...]] = field(default_factory=dict)
+    """Campaign → managed fields that can't be read back: compared with what was last applied."""
 
     @property
     def empty(self) -> bool:

@@ -60,7 +60,7 @@ def applied_lines(plan: Plan, outcomes: Iterable[Outcome], code: Exit, paint: Pa
         if count
     ]
     summary = ", ".join(said) if said else "no step was sent"
-    yield f"{paint('Applied', Tone.STRONG)} to {clean(str(plan.server))}: {summary}."
+    yield f"{paint('Applied', Tone.STRONG)} to {clean(str(plan.server)).removesuffix(':')}: {summary}."
     if code is not Exit.DONE:
         yield f"Exit code {code.value}: {MEANINGS[code]}."
 

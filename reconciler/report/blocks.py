@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from reconciler.model import Change, Kind, Reason, ResourceId, StepGroup
 from reconciler.plan.model import CampaignImpact, Plan
-from reconciler.report.words import clean, plural, show
+from reconciler.report.words import clean, first, plural, show
 from reconciler.state.base import (
     CampaignForgotten,
     CampaignOwned,
     Event,
     FieldApplied,
+    MembersApplied,
     Origin,
     PackageForgotten,
     PackageUploaded,
@@ -60,9 +62,11 @@ class Block:
 
     @property
     def reason(self) -> Reason | None:
-        """The reason, when there is one for all of it."""
-        reasons = {item.reason for item in self.changes} | {group.action.reason for group in self.groups}
-        return reasons.pop() if len(reasons) == 1 else None
+        """The reason of most of it, to be said once; None when there is no such."""
+        whys = [item.reason for item in self.changes] or [group.action.reason for group in self.groups]
+        reasons = Counter(whys)
+        [(reason, count)] = reasons.most_common(1)
+        return reason if 2 * count > reasons.total() else None
 
     @property
     def lines(self) -> tuple[StepLine, ...]:
@@ -118,6 +122,16 @@ def blocks(plan: Plan) -> Sequence[Block]:
     ]
 
 
+def unreadable(plan: Plan) -> Iterator[str]:
+    """What is managed and can't be read, with the campaigns that manage it."""
+    campaigns: dict[str, list[str]] = {}
+    for resource, fields in sorted(plan.unreadable.items()):
+        for name in fields:
+            campaigns.setdefault(name, []).append(str(resource))
+    for name, resources in sorted(campaigns.items()):
+        yield f"{clean(name)}: {first(resources, 3)}"
+
+
 def recorded(records: Sequence[Event]) -> Iterator[str]:
     """What apply only writes down, because the server already has it."""
     for event in records:
@@ -133,5 +147,8 @@ def recorded(records: Sequence[Event]) -> Iterator[str]:
                 yield f"package sha256:{clean(sha256[:16])} is forgotten: the server no longer has it"
             case FieldApplied(resource, name):
                 yield f"{clean(str(resource))} {clean(name)} is assumed to be as declared: it can't be read"
+            case MembersApplied(resource, name, _, gateways):
+                whose = f"{clean(str(resource))} {clean(name)} of {plural(len(gateways), 'gateway')}"
+                yield f"{whose} is assumed to be as declared: it can't be read"
             case _:
                 pass

@@ -84,6 +84,7 @@ def _body(plan: Plan) -> list[Entry]:
         ("steps", (step_item(plan, step) for step in plan.steps())),
         ("changes", map(change_item, plan.changes)),
         ("impact", _impact(plan.impact)),
+        ("unreadable", ({"resource": str(r), "fields": list(f)} for r, f in sorted(plan.unreadable.items()))),
         ("findings", map(finding_item, sorted(plan.findings, key=Finding.sort_key))),
     ]
 

@@ -15,7 +15,7 @@ from reconciler.errors import Exit
 from reconciler.model import Change, Finding, Outcome, OutcomeStatus, Reason
 from reconciler.plan.model import CampaignImpact, Plan
 from reconciler.report.applied import applied_lines, outcome_counts
-from reconciler.report.blocks import Block, blocks, happenings, recorded
+from reconciler.report.blocks import Block, blocks, happenings, recorded, unreadable
 from reconciler.report.text import finding_lines, whose
 from reconciler.report.words import (
     MEANINGS,
@@ -115,6 +115,9 @@ def _plan(page: _Page, plan: Plan, title: str) -> None:
     if notes:
         page.add(f"### Only recorded: {plural(len(notes), 'fact')}\n")
         page.add(_listed(notes, _ROWS // 2))
+    if plan.unreadable:
+        page.add("### Not readable, so compared with what was last applied\n")
+        page.add("\n".join(f"- {code_span(line)}" for line in unreadable(plan)) + "\n")
     _blocks(page, sorted(blocks(plan), key=_urgency))
 
 
@@ -180,12 +183,14 @@ def _block(block: Block) -> str:
     parts = ["<details>", f"<summary>{summary}</summary>", ""]
     if block.reason:
         parts += [f"Why: {SENTENCES[block.reason]}.", ""]
-    diff = [line for change in block.changes for line in _diff(change, explain=block.reason is None)]
+    diff = [
+        line for change in block.changes for line in _diff(change, explain=change.reason is not block.reason)
+    ]
     if diff:
         parts += [_fenced(diff, "diff", _BLOCK, "line")]
     steps = [
         f"- `{line}`{' **destructive**' if line.destructive else ''}"
-        + ("" if block.reason else f": {SENTENCES[line.reason]}")
+        + ("" if line.reason is block.reason else f": {SENTENCES[line.reason]}")
         for line in block.lines
     ]
     if steps:

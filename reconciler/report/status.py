@@ -66,7 +66,8 @@ def status_rows(desired: Desired, live: Live, state: State, plan: Plan) -> Seque
         elif found is None:
             rows.append(Row(resource, campaign.name, None, None, None, "not on the server", Tone.WARNING))
         else:
-            verdict, tone = _verdict(changes[resource] or steps[resource], notes[resource])
+            differing = changes[resource] or steps[resource]
+            verdict, tone = _verdict(differing, notes[resource], plan.unreadable.get(resource, ()))
             rows.append(_row(resource, found, verdict, tone))
     declared = {campaign.resource for campaign in desired.campaigns}
     for resource in sorted(set(state.campaigns) - declared):
@@ -105,7 +106,7 @@ def _codes(desired: Desired, plan: Plan) -> Mapping[ResourceId, Sequence[Finding
     return codes
 
 
-def _verdict(changes: int, findings: Sequence[Finding]) -> tuple[str, Tone]:
+def _verdict(changes: int, findings: Sequence[Finding], unreadable: Sequence[str]) -> tuple[str, Tone]:
     said = {finding.code for finding in findings}
     parts = [f"error: {code}" for code in sorted({finding.code for finding in findings if finding.is_error})]
     tone = Tone.ERROR if parts else Tone.WARNING
@@ -115,7 +116,8 @@ def _verdict(changes: int, findings: Sequence[Finding]) -> tuple[str, Tone]:
     if parts:
         return ", ".join(parts), tone
     # What can't be read is never called in sync.
-    return ("in sync as far as can be read" if "assumed" in said else "in sync"), Tone.GOOD
+    blind = f"; not readable: {', '.join(unreadable)}" if unreadable else ""
+    return f"in sync{blind}", Tone.GOOD
 
 
 def status_lines(plan: Plan, rows: Sequence[Row], paint: Paint = plain) -> Iterator[str]:

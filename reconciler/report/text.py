@@ -7,7 +7,7 @@ from itertools import islice
 
 from reconciler.model import Change, Finding, Reason, Severity
 from reconciler.plan.model import Impact, Plan
-from reconciler.report.blocks import Block, blocks, happenings, recorded
+from reconciler.report.blocks import Block, blocks, happenings, recorded, unreadable
 from reconciler.report.style import Paint, Tone, plain
 from reconciler.report.words import (
     SENTENCES,
@@ -60,6 +60,10 @@ def plan_lines(plan: Plan, paint: Paint = plain) -> Iterator[str]:
     if not plan.empty:
         yield ""
         yield from _impact(plan.impact, paint)
+    if plan.unreadable:
+        yield ""
+        yield paint("Not readable, so compared with what was last applied", Tone.STRONG)
+        yield from (f"  {line}" for line in unreadable(plan))
     if plan.findings:
         yield ""
         yield from finding_lines(plan.findings, paint)
@@ -87,10 +91,10 @@ def _block(block: Block, paint: Paint) -> Iterator[str]:
     heading = paint(block.heading, Tone.ERROR if block.destructive else Tone.STRONG)
     yield f"{heading} ({SENTENCES[common]})" if common else heading
     for change in block.changes:
-        yield from (f"  {line}" for line in change_lines(change, paint, reason=common is None))
+        yield from (f"  {line}" for line in change_lines(change, paint, reason=change.reason is not common))
     for line in block.lines:
         mark = f" {paint('destructive', Tone.ERROR)}" if line.destructive else ""
-        why = "" if common else f" ({SENTENCES[line.reason]})"
+        why = "" if line.reason is common else f" ({SENTENCES[line.reason]})"
         yield f"  → {line}{mark}{why}"
 
 

@@ -81,8 +81,7 @@ def describe(package: PackageRef) -> str:
             return f"package id {shown(id_)}"
         case PackageByName(name=name):
             return f"package name {shown(name)}"
-        case PackageFile(sha256=sha256):
-            return f"the content sha256:{sha256[:16]}"
+    return f"the content sha256:{package.sha256[:16]}"
 
 
 def upload_mode(wish: str, size: int) -> UploadMode | None:

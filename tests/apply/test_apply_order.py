@@ -112,8 +112,15 @@ def test_a_refused_gateway_stops_nobody_else() -> None:
 def test_a_need_of_a_whole_group_names_the_first_step_that_is_not_done() -> None:
     add = group("add-gateways", gateways="abcd", per_call=1)
     start = group("start-campaign", needs=[add.key])
-    script = Script({"add-gateways:line-3:d": "400", "add-gateways:line-3:b": "400"})
+
+    async def gate(step: Step) -> None:
+        # The first of them is the last to fail.
+        for _ in range(5 if step.gateways == ("b",) else 0):
+            await asyncio.sleep(0)
+
+    script = Script({"add-gateways:line-3:d": "400", "add-gateways:line-3:b": "400"}, gate=gate)
     found = apply(plan(add, start), script)
+    assert script.log.index("end add-gateways:line-3:d") < script.log.index("end add-gateways:line-3:b")
     assert found.outcomes[-1].message == "needs add-gateways:line-3:b, which is not done"
 
 
@@ -122,6 +129,14 @@ def test_two_arrows_to_one_group_are_one() -> None:
     needs = [Need(add.key), Need(add.key, by_gateway=True)]
     schedule = group("schedule-download", gateways="ab", per_call=1, needs=needs)
     assert apply(plan(add, schedule), Script()).count(OutcomeStatus.DONE) == 4
+
+
+def test_a_group_of_no_steps_keeps_nobody_waiting() -> None:
+    empty = group("close-gateway", per_call=1)
+    nothing = group("add-gateways", per_call=5, needs=[empty.key])
+    start = group("start-campaign", needs=[empty.key, nothing.key])
+    assert apply(plan(empty), Script()).outcomes == ()
+    assert by_id(apply(plan(empty, nothing, start), Script()).outcomes) == {start.key: "done"}
 
 
 # --- side by side ----------------------------------------------------------------------------------
@@ -198,6 +213,9 @@ WRITES = ["edit-campaign", "schedule-download", "run-on-things"]
 GOOD, BAD = ["ok", "none", "429 ok"], ["400", "broken", "waits"]
 
 
+NOBODY = st.just(frozenset[int]())
+
+
 @dataclass(frozen=True)
 class Case:
     plan: Plan
@@ -213,16 +231,17 @@ def cases(draw: st.DrawFn) -> Case:
     groups: list[StepGroup] = []
     for number in range(draw(st.integers(1, 7))):
         gateways = draw(st.sets(st.sampled_from(GATEWAYS)))
-        per_call = draw(st.integers(1, 3)) if gateways else 0
+        # Calls about gateways, and no gateway: a group of no steps.
+        per_call = draw(st.integers(1, 3)) if gateways or draw(st.integers(0, 3)) == 0 else 0
         needs: list[Need] = []
-        for earlier in draw(st.sets(st.sampled_from(groups)) if groups else st.just(set())):
+        for earlier in (groups[i] for i in draw(st.sets(st.integers(0, number - 1)) if number else NOBODY)):
             single = bool(gateways and earlier.per_call) and draw(st.booleans())
             needs.append(Need(earlier.key, by_gateway=single, even_failed=draw(st.integers(0, 3)) == 0))
         operation = draw(st.sampled_from(WRITES))
         groups.append(group(operation, key=f"g{number}", gateways=gateways, per_call=per_call, needs=needs))
     whole = plan(*groups)
     ids = [step.id for step in whole.steps()]
-    failing = draw(st.sets(st.sampled_from(ids), max_size=3))
+    failing = draw(st.sets(st.sampled_from(ids), max_size=3)) if ids else ()
     return Case(
         whole,
         {i: draw(st.sampled_from(BAD if i in failing else GOOD)) for i in ids},

@@ -1,5 +1,6 @@
 """plan, apply and status on the embedded server, from the command line to the database and back."""
 
+import asyncio
 import json
 import os
 import pty
@@ -36,7 +37,7 @@ def test_the_main_job(run, folder):
     applied = run("apply", "resources", "--auto-approve")
     assert applied.code == 0, applied.err
     assert applied.out.startswith(planned.out)
-    assert applied.out.endswith("Applied to embedded:: 4 done.\n")
+    assert applied.out.endswith("Applied to embedded: 4 done.\n")
     assert applied.err.splitlines()[-1] == "4/4 steps: start-campaign Campaign/line-3 done"
 
     again = run("plan", "resources", "--detailed-exitcode")
@@ -147,7 +148,7 @@ def test_yes_applies(folder):
         terminal.type("yes\n")
         code, out = terminal.end()
     assert code == 0
-    assert out.endswith("Applied to embedded:: 4 done.\n")
+    assert out.endswith("Applied to embedded: 4 done.\n")
     assert "\r\x1b[K4/4 steps" in terminal.said
 
 
@@ -181,6 +182,20 @@ def test_ctrl_c_at_the_question(folder):
     assert "error: interrupted" in terminal.said
     assert "Traceback" not in terminal.said
     assert not (folder / ".reconciler" / "state.json").exists()
+
+
+def test_ctrl_c_a_moment_before_the_question_counts_too():
+    from reconciler.cli.apply import _interruptible
+
+    async def asking():
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()  # what asyncio makes of Ctrl-C
+        with _interruptible():
+            pytest.fail("a question nobody can leave")
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(asking())
 
 
 def test_a_state_that_was_written_meanwhile_stops_apply(folder, run):
@@ -354,7 +369,7 @@ def test_one_step_is_asked_about_as_one(folder, run):
         terminal.type("yes\n")
         code, out = terminal.end()
     assert code == 0
-    assert out.endswith("Applied to embedded:: 1 done.\n")
+    assert out.endswith("Applied to embedded: 1 done.\n")
 
 
 def test_a_first_apply_looks_again_after_the_answer(folder, run):
@@ -382,7 +397,7 @@ def test_a_state_that_cant_be_written_still_leaves_a_summary(folder, run, monkey
     assert ran.code == 1
     assert ran.err.endswith("error: the disk is full\n  hint: make room\n")
     if output == "text":
-        assert "Applied to embedded:: 1 done.\nExit code 1: " in ran.out
+        assert "Applied to embedded: 1 done.\nExit code 1: " in ran.out
     else:
         summary = json.loads(ran.out)["summary"]
         assert (summary["exitCode"], summary["outcomes"]["done"]) == (1, 1)

@@ -105,6 +105,14 @@ def test_without_a_limit_a_complaint_halves_what_was_sent_and_is_forgotten_in_th
     assert rates[-1] is None
 
 
+def test_a_complaint_about_the_first_call_does_not_bring_all_to_a_crawl() -> None:
+    time = Time()
+    limiter = time.limiter()
+    departures(time, limiter, 1)
+    limiter.too_much()
+    assert limiter.rate == 5
+
+
 def test_the_busiest_second_counts_not_the_one_just_begun() -> None:
     time = Time()
     limiter = time.limiter()

@@ -30,6 +30,7 @@ from reconciler.state.base import (
     CampaignForgotten,
     CampaignOwned,
     FieldApplied,
+    MembersApplied,
     Origin,
     Owned,
     PackageForgotten,
@@ -78,6 +79,7 @@ def test_what_is_only_recorded_in_words():
         PackageUploaded(package),
         PackageForgotten("b" * 64),
         FieldApplied(CAMPAIGN, "settings", {}),
+        MembersApplied(CAMPAIGN, "schedules", "v", ("a", "b")),
         StatusSet(CAMPAIGN, "STARTED"),
     )
     assert list(recorded(events)) == [
@@ -86,6 +88,7 @@ def test_what_is_only_recorded_in_words():
         'package "fw.bin" is on the server already: it is p1',
         "package sha256:bbbbbbbbbbbbbbbb is forgotten: the server no longer has it",
         "Campaign/line-3 settings is assumed to be as declared: it can't be read",
+        "Campaign/line-3 schedules of 2 gateways is assumed to be as declared: it can't be read",
     ]
 
 
@@ -112,7 +115,7 @@ def test_steps_without_destruction(full_plan):
 
 def test_an_apply_of_nothing():
     said = text(applied_lines(Plan(Server("pulse", "embedded:")), (), Exit.DONE))
-    assert said == "Applied to embedded:: no step was sent.\n"
+    assert said == "Applied to embedded: no step was sent.\n"
 
 
 def test_thirty_thousand_failures_of_one_kind_are_a_few_lines(full_plan, full_outcomes):

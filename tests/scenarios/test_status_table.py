@@ -61,7 +61,7 @@ def test_table(live: str, desired: str | None, approve: bool, edit: str, tmp_pat
             await world.apply(resource(EDITS["nothing"], None, approve=False))
             [campaign] = await world.provider.campaigns()
             for call in calls:
-                await world.provider.client.change_status(campaign.id, call)
+                await getattr(world.provider.client, f"{call}_campaign")(campaign.id)
             text = resource(EDITS[edit], desired, approve)
             plan = expected(live, desired, approve, edit != "nothing")
             assert await world.plan(text) == plan

@@ -64,7 +64,7 @@ def test_every_reference_is_followed() -> None:
     assert brief(validated) == [
         f"a.yaml:{place} dangling-reference"
         for place in (
-            "6:15", "7:18", "7:24", "8:16", "10:23", "10:43", "11:34", "13:18", "13:40", "14:17",
+            "6:15", "7:18", "7:24", "8:16", "10:23", "10:43", "11:35", "13:18", "13:40", "14:17",
         )
     ]  # fmt: skip
     assert "there is no PackageSet of the name `firmware`" in validated.findings[0].message

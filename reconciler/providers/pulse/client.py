@@ -136,7 +136,7 @@ class PulseClient:
     async def get_distribution_list(self, campaign_id: str) -> DistributionList | None:
         """*Get Campaign Distribution List*, None when it isn't set."""
         call = Call(OPERATIONS["get-distribution-list"], {"campaign_id": campaign_id})
-        return await self._found(call, answers.distribution_list)
+        return await self._found(call, answers.distribution_list, empty={})
 
     async def set_distribution_list(self, campaign_id: str, wanted: DistributionList) -> None:
         """*Set Campaign Distribution List*."""
@@ -218,10 +218,12 @@ class PulseClient:
         ids = {"campaign_id": campaign_id, "gateway_id": gateway_id}
         await self.wire.do(Call(OPERATIONS[operation], ids, json=body))
 
-    async def _found(self, call: Call, decode: Callable[[Json], Item | None]) -> Item | None:
+    async def _found(
+        self, call: Call, decode: Callable[[Json], Item | None], *, empty: Json = None
+    ) -> Item | None:
         """What a read finds; None when the server has no such thing (404)."""
         try:
-            return await self.wire.read(call, decode, empty={})
+            return await self.wire.read(call, decode, empty=empty)
         except Refused as error:
             if error.status == 404:
                 return None

@@ -1,0 +1,74 @@
+"""Campaigns that are left out, and why."""
+
+import pytest
+
+from reconciler.diff import Diff
+from reconciler.model import Place, Severity
+from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, rid
+
+NAME = Place("line.yaml", 9, 3)
+
+
+def left_out(difference: Diff, resource: str = "line") -> bool:
+    about = {change.resource for change in difference.changes}
+    about |= {found.desired.resource for found in difference.campaigns}
+    return rid(resource) not in about
+
+
+def test_somebody_elses_campaign() -> None:
+    project = Project(FakeServer(FakeCampaign("7", "line")))
+    difference = project.diff(desired(campaign("line", places={"name": NAME}, description="x")))
+    [finding] = difference.findings
+    assert (finding.code, finding.place, finding.severity) == ("not-ours", NAME, Severity.ERROR)
+    assert finding.resource == rid("line")
+    assert "id 7" in finding.message
+    assert "--adopt" in (finding.hint or "")
+    assert left_out(difference)
+
+
+@pytest.mark.parametrize("adopt", [False, True])
+def test_two_campaigns_of_the_name(adopt: bool) -> None:
+    project = Project(FakeServer(FakeCampaign("8", "line"), FakeCampaign("7", "line")))
+    difference = project.diff(desired(campaign("line")), adopt=adopt)
+    [finding] = difference.findings
+    assert (finding.code, finding.severity) == ("ambiguous-name", Severity.ERROR)
+    assert finding.place == Place("line.yaml", 1, 1)
+    assert "7, 8" in finding.message
+    assert left_out(difference)
+
+
+def test_a_rename_to_a_name_that_is_taken() -> None:
+    project = Project(FakeServer(FakeCampaign("1", "line"), FakeCampaign("7", "new")))
+    project.own("line", "1")
+    difference = project.diff(desired(campaign("line", "new", places={"name": NAME}), campaign("fine")))
+    [finding] = difference.findings
+    assert (finding.code, finding.place) == ("name-taken", NAME)
+    assert "id 1" in finding.message
+    assert "campaign 7" in finding.message
+    assert left_out(difference)
+    assert not left_out(difference, "fine")
+
+
+def test_a_rename_to_a_free_name() -> None:
+    project = Project(FakeServer(FakeCampaign("1", "line"), FakeCampaign("7", "NEW")))
+    project.own("line", "1")
+    difference = project.diff(desired(campaign("line", "new")))
+    assert (difference.findings, [c.after for c in difference.changes]) == ((), ["new"])
+
+
+def test_two_campaigns_that_swap_their_names() -> None:
+    project = Project(FakeServer(FakeCampaign("1", "a"), FakeCampaign("2", "b")))
+    project.own("a", "1")
+    project.own("b", "2")
+    difference = project.diff(desired(campaign("a", "b"), campaign("b", "a")))
+    assert difference.findings == ()
+    assert [(c.before, c.after) for c in difference.changes] == [("a", "b"), ("b", "a")]
+
+
+def test_a_name_that_a_campaign_of_ours_keeps_is_taken() -> None:
+    project = Project(FakeServer(FakeCampaign("1", "a"), FakeCampaign("2", "b")))
+    project.own("a", "1")
+    project.own("b", "2")
+    difference = project.diff(desired(campaign("a", "b"), campaign("b")))
+    assert [finding.code for finding in difference.findings] == ["name-taken"]
+    assert left_out(difference, "a")

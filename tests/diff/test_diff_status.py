@@ -1,0 +1,153 @@
+"""Should a campaign run? Every phase × wish × what the state remembers."""
+
+from itertools import product
+
+import pytest
+
+from reconciler.diff import Diff, Run
+from reconciler.model import DesiredStatus, Reason, Severity
+from reconciler.state.base import BracketClosed, Origin, StatusSet
+from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, rid
+
+STARTED, STOPPED = DesiredStatus.STARTED, DesiredStatus.STOPPED
+STATUSES = ("CREATED", "APPROVED", "APPROVAL_NEEDED", "STARTED", "STOPPED", "SUSPENDED")
+
+
+def compared(
+    live: str,
+    wish: DesiredStatus | None,
+    *,
+    approve: bool = False,
+    last: str | None = None,
+    return_to: str | None = None,
+    resume: bool = False,
+) -> Diff:
+    project = Project(FakeServer(FakeCampaign("1", "line", live)))
+    project.own("line", "1", Origin.CREATED, status=last, return_to=return_to)
+    return project.diff(desired(campaign("line", status=wish, approve=approve)), resume=resume)
+
+
+def expected(
+    live: str,
+    wish: DesiredStatus | None,
+    approve: bool,
+    last: str | None,
+    return_to: str | None,
+    resume: bool,
+) -> tuple[Run, bool, str | None]:
+    """(what becomes of its running, whether it is approved, the code of the finding): the life cycle."""
+    waits = live == "APPROVAL_NEEDED"
+    if live == "SUSPENDED":
+        return Run.KEEP, False, "unknown-status" if wish or return_to else None
+    if live == "STARTED":
+        return (Run.STOP if wish is STOPPED else Run.KEEP), False, None
+    if wish is STOPPED or (wish is None and not return_to):
+        return Run.KEEP, approve and waits, None
+    if live == "STOPPED" and not return_to and last == "STARTED" and not resume:
+        return Run.KEEP, False, "held"
+    if waits and not approve:
+        return Run.KEEP, False, "waiting-for-approval"
+    return Run.START, waits, None
+
+
+@pytest.mark.parametrize(
+    ("live", "wish", "approve"), list(product(STATUSES, (STARTED, STOPPED, None), (False, True)))
+)
+def test_the_table(live: str, wish: DesiredStatus | None, approve: bool) -> None:
+    for last, return_to, resume in product((None, "STARTED", "STOPPED"), (None, "STARTED"), (False, True)):
+        difference = compared(live, wish, approve=approve, last=last, return_to=return_to, resume=resume)
+        [found] = difference.campaigns
+        run, approved, code = expected(live, wish, approve, last, return_to, resume)
+        assert (found.wish.run, found.wish.approve) == (run, approved), (last, return_to, resume)
+        assert [f.code for f in difference.findings] == ([code] if code else [])
+        after = {Run.START: "STARTED", Run.STOP: "STOPPED"}.get(run, "APPROVED" if approved else None)
+        changes = [(c.field, c.before, c.after) for c in difference.changes]
+        assert changes == ([("status", live, after)] if after else [])
+        assert not found.edit
+
+
+@pytest.mark.parametrize(
+    ("live", "wish", "last", "return_to", "resume", "reason"),
+    [
+        ("CREATED", STARTED, None, None, False, Reason.WANTS_STARTED),
+        ("STOPPED", STARTED, "STOPPED", None, False, Reason.WANTS_STARTED),
+        ("STOPPED", STARTED, "STARTED", None, True, Reason.RESUMED),
+        ("STOPPED", STARTED, "STARTED", "STARTED", True, Reason.FINISH_INTERRUPTED),
+        ("STOPPED", None, None, "STARTED", False, Reason.FINISH_INTERRUPTED),
+        ("STARTED", STOPPED, "STARTED", None, False, Reason.WANTS_STOPPED),
+    ],
+)
+def test_the_reason(
+    live: str,
+    wish: DesiredStatus | None,
+    last: str | None,
+    return_to: str | None,
+    resume: bool,
+    reason: Reason,
+) -> None:
+    [change] = compared(live, wish, last=last, return_to=return_to, resume=resume).changes
+    assert change.reason is reason
+
+
+def test_an_approval_is_the_reason_of_itself() -> None:
+    [change] = compared("APPROVAL_NEEDED", None, approve=True).changes
+    assert change.reason is Reason.WANTS_APPROVAL
+
+
+@pytest.mark.parametrize(
+    ("live", "wish", "severity"),
+    [
+        ("STOPPED", STARTED, Severity.NOTE),
+        ("APPROVAL_NEEDED", STARTED, Severity.NOTE),
+        ("SUSPENDED", STARTED, Severity.ERROR),
+    ],
+)
+def test_what_waits_for_a_person_is_no_error(live: str, wish: DesiredStatus, severity: Severity) -> None:
+    [finding] = compared(live, wish, last="STARTED").findings
+    assert (finding.severity, finding.resource) == (severity, rid("line"))
+    assert live in finding.message
+    assert finding.hint
+
+
+RESOURCE = rid("line")
+
+# live, wish, last wish that was met, bracket → what the state learns without a call
+RECORDS = [
+    ("STARTED", STARTED, None, None, [StatusSet(RESOURCE, "STARTED")]),
+    ("STARTED", STARTED, "STARTED", None, []),
+    ("STARTED", STARTED, "STOPPED", None, [StatusSet(RESOURCE, "STARTED")]),
+    ("STARTED", STOPPED, "STARTED", None, []),
+    ("STARTED", None, "STARTED", None, [StatusSet(RESOURCE, None)]),
+    ("STARTED", None, None, None, []),
+    ("STARTED", STARTED, "STARTED", "STARTED", [BracketClosed(RESOURCE)]),
+    ("STARTED", STOPPED, "STARTED", "STARTED", [BracketClosed(RESOURCE)]),
+    ("STARTED", None, None, "STARTED", [BracketClosed(RESOURCE)]),
+    ("STOPPED", STARTED, "STARTED", None, []),
+    ("STOPPED", STARTED, "STARTED", "STARTED", []),
+    ("STOPPED", STOPPED, "STARTED", None, [StatusSet(RESOURCE, "STOPPED")]),
+    ("STOPPED", STOPPED, "STOPPED", None, []),
+    ("STOPPED", STOPPED, "STARTED", "STARTED", [StatusSet(RESOURCE, "STOPPED"), BracketClosed(RESOURCE)]),
+    ("STOPPED", None, None, "STARTED", []),
+    ("CREATED", STOPPED, None, None, [StatusSet(RESOURCE, "STOPPED")]),
+    ("APPROVAL_NEEDED", STOPPED, None, None, [StatusSet(RESOURCE, "STOPPED")]),
+    ("CREATED", STARTED, None, None, []),
+    ("SUSPENDED", STARTED, None, None, []),
+    ("SUSPENDED", STOPPED, None, None, []),
+    ("SUSPENDED", None, "STARTED", None, [StatusSet(RESOURCE, None)]),
+]
+
+
+@pytest.mark.parametrize(("live", "wish", "last", "return_to", "records"), RECORDS)
+def test_records(
+    live: str, wish: DesiredStatus | None, last: str | None, return_to: str | None, records: list[object]
+) -> None:
+    assert list(compared(live, wish, last=last, return_to=return_to).records) == records
+
+
+def test_a_hold_ends_when_git_changes_its_mind_twice() -> None:
+    project = Project(FakeServer(FakeCampaign("1", "line", "STOPPED")))
+    project.own("line", "1", status="STARTED")
+    started, stopped = (desired(campaign("line", status=wish)) for wish in (STARTED, STOPPED))
+    assert project.plan(started) == []
+    project.apply(project.make_plan(stopped))
+    assert project.plan(started) == ["start-campaign:line"]

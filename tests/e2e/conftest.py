@@ -1,0 +1,29 @@
+"""Fixtures of the runs over TCP: a server for a module, a folder and an empty server for a test."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from e2e_runs import TOKEN, Live, Workplace
+
+from reconciler.embedded import Running
+
+
+@pytest.fixture
+def live() -> Iterator[Live]:
+    """An empty server that wants the token."""
+    with Running(token=TOKEN, record=True) as running:
+        yield Live(running)
+
+
+@pytest.fixture
+def place(tmp_path: Path, live: Live) -> Workplace:
+    """A folder with resources, and the server and token in the environment."""
+    env = {"RECONCILER_URL": live.url, "RECONCILER_TOKEN": TOKEN}
+    return Workplace(tmp_path / "work", env, canaries=[TOKEN])
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path) -> Workplace:
+    """A folder with resources; no server is named."""
+    return Workplace(tmp_path / "work")

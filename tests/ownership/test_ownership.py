@@ -1,0 +1,214 @@
+"""How a declared campaign finds its live one: the table of ``reconciler.ownership``, row by row."""
+
+from collections.abc import Callable
+
+import pytest
+
+from reconciler.model import CampaignSummary, Claim, Desired, OnRemove, Tie
+from reconciler.options import Options
+from reconciler.ownership import owned_by, tie
+from reconciler.state.base import CampaignForgotten, CampaignOwned, OnRemoveSet, Origin, Owned, State
+from tests.fakes import Project, campaign, desired, rid
+
+Setup = Callable[[Project], object]
+LINE = desired(campaign("line"))
+
+
+def live(*ids: str, name: str = "line") -> dict[str, tuple[CampaignSummary, ...]]:
+    return {name: tuple(CampaignSummary(i, name, "CREATED") for i in ids)}
+
+
+def nothing(project: Project) -> None:
+    """The state knows nothing."""
+
+
+# what the state knows, what is desired, live campaigns of the name → without and with --adopt
+ROWS: dict[str, tuple[Setup, Desired, tuple[str, ...], Claim, Claim]] = {
+    "owned, and live": (
+        lambda p: p.own("line", "1"),
+        LINE,
+        ("1",),
+        Claim(Tie.OWNED, ("1",)),
+        Claim(Tie.OWNED, ("1",)),
+    ),
+    "owned, whoever else has the name": (
+        lambda p: p.own("line", "1"),
+        LINE,
+        ("2", "3"),
+        Claim(Tie.OWNED, ("1",)),
+        Claim(Tie.OWNED, ("1",)),
+    ),
+    "not known, nothing live": (nothing, LINE, (), Claim(Tie.NONE), Claim(Tie.NONE)),
+    "owned by a resource that is gone from Git": (
+        lambda p: p.own("old", "1"),
+        LINE,
+        ("1",),
+        Claim(Tie.MOVED, ("1",)),
+        Claim(Tie.MOVED, ("1",)),
+    ),
+    "owned by a resource that is gone from Git, beside a stranger": (
+        lambda p: p.own("old", "1"),
+        LINE,
+        ("1", "2"),
+        Claim(Tie.MOVED, ("1",)),
+        Claim(Tie.MOVED, ("1",)),
+    ),
+    "two that resources gone from Git own": (
+        lambda p: (p.own("old", "1"), p.own("older", "2")),
+        LINE,
+        ("2", "1"),
+        Claim(Tie.AMBIGUOUS, ("1", "2")),
+        Claim(Tie.AMBIGUOUS, ("1", "2")),
+    ),
+    "owned by a resource that may only be out of sight": (
+        lambda p: p.own("old", "1"),
+        desired(campaign("line"), complete=False),
+        ("1",),
+        Claim(Tie.NOT_OURS, ("1",)),
+        Claim(Tie.NOT_OURS, ("1",)),
+    ),
+    "owned by another resource that gives the name up": (
+        lambda p: p.own("other", "1"),
+        desired(campaign("line"), campaign("other", "elsewhere")),
+        ("1",),
+        Claim(Tie.NONE),
+        Claim(Tie.NONE),
+    ),
+    "owned by another resource that keeps the name": (
+        lambda p: p.own("other", "1"),
+        desired(campaign("line"), campaign("other", "line")),
+        ("1",),
+        Claim(Tie.NOT_OURS, ("1",)),
+        Claim(Tie.NOT_OURS, ("1",)),
+    ),
+    "one that leaves the name, and a stranger": (
+        lambda p: p.own("other", "1"),
+        desired(campaign("line"), campaign("other", "elsewhere")),
+        ("1", "2"),
+        Claim(Tie.NOT_OURS, ("2",)),
+        Claim(Tie.ADOPTED, ("2",)),
+    ),
+    "a stranger": (nothing, LINE, ("1",), Claim(Tie.NOT_OURS, ("1",)), Claim(Tie.ADOPTED, ("1",))),
+    "several strangers": (
+        nothing,
+        LINE,
+        ("2", "1"),
+        Claim(Tie.AMBIGUOUS, ("1", "2")),
+        Claim(Tie.AMBIGUOUS, ("1", "2")),
+    ),
+    "one, and an intent of ours": (
+        lambda p: p.intends("line", "line"),
+        LINE,
+        ("1",),
+        Claim(Tie.RECOVERED, ("1",)),
+        Claim(Tie.RECOVERED, ("1",)),
+    ),
+    "several, and an intent of ours": (
+        lambda p: p.intends("line", "line"),
+        LINE,
+        ("1", "2"),
+        Claim(Tie.AMBIGUOUS, ("1", "2")),
+        Claim(Tie.AMBIGUOUS, ("1", "2")),
+    ),
+    "none, and an intent of ours": (
+        lambda p: p.intends("line", "line"),
+        LINE,
+        (),
+        Claim(Tie.NONE),
+        Claim(Tie.NONE),
+    ),
+    "one, and an intent under another name": (
+        lambda p: p.intends("line", "as it was called before"),
+        LINE,
+        ("1",),
+        Claim(Tie.NOT_OURS, ("1",)),
+        Claim(Tie.ADOPTED, ("1",)),
+    ),
+    "one, and an intent of another resource": (
+        lambda p: p.intends("other", "line"),
+        LINE,
+        ("1",),
+        Claim(Tie.NOT_OURS, ("1",)),
+        Claim(Tie.ADOPTED, ("1",)),
+    ),
+    "one that is ours already, and an intent of ours": (
+        lambda p: (p.own("other", "1"), p.intends("line", "line")),
+        desired(campaign("line"), campaign("other", "line")),
+        ("1",),
+        Claim(Tie.NOT_OURS, ("1",)),
+        Claim(Tie.NOT_OURS, ("1",)),
+    ),
+}
+
+
+@pytest.mark.parametrize("adopt", [False, True])
+@pytest.mark.parametrize("row", ROWS)
+def test_the_tie(row: str, adopt: bool) -> None:
+    setup, wanted, ids, plainly, adopting = ROWS[row]
+    project = Project()
+    setup(project)
+    line = next(c for c in wanted.campaigns if c.resource == rid("line"))
+    claims = tie([line], wanted, project.state, live(*ids), Options(adopt=adopt))
+    assert claims == {rid("line"): adopting if adopt else plainly}
+
+
+def test_only_these_ties_hold_a_campaign() -> None:
+    assert {t for t in Tie if Claim(t).held} == {Tie.OWNED, Tie.MOVED, Tie.RECOVERED, Tie.ADOPTED}
+
+
+def test_only_the_campaigns_asked_about_are_tied() -> None:
+    wanted = desired(campaign("a"), campaign("b"))
+    claims = tie(wanted.campaigns[1:], wanted, Project().state, {}, Options())
+    assert list(claims) == [rid("b")]
+
+
+# --- what the state learns of a tie
+
+
+def owned(state: State, claim: Claim, on_remove: OnRemove = OnRemove.DELETE) -> tuple[Owned | None, object]:
+    return owned_by(campaign("line", on_remove=on_remove), claim, state)
+
+
+def test_an_owned_campaign_teaches_nothing() -> None:
+    project = Project()
+    before = project.own("line", "1", status="STARTED")
+    assert owned(project.state, Claim(Tie.OWNED, ("1",))) == (before, ())
+
+
+def test_another_on_remove_is_recorded() -> None:
+    project = Project()
+    project.own("line", "1", status="STARTED")
+    after = Owned(rid("line"), "1", Origin.CREATED, OnRemove.ABANDON, status="STARTED")
+    assert owned(project.state, Claim(Tie.OWNED, ("1",)), OnRemove.ABANDON) == (
+        after,
+        (OnRemoveSet(rid("line"), OnRemove.ABANDON),),
+    )
+
+
+def test_an_adopted_campaign_is_recorded_as_such() -> None:
+    after = Owned(rid("line"), "1", Origin.ADOPTED, OnRemove.ABANDON)
+    adopted = owned(Project().state, Claim(Tie.ADOPTED, ("1",)), OnRemove.ABANDON)
+    assert adopted == (after, (CampaignOwned(after),))
+
+
+def test_a_recovered_campaign_is_ours_with_what_its_create_carried() -> None:
+    project = Project()
+    project.intends("line", "line", settings={"A": {"value": "b"}})
+    after = Owned(rid("line"), "1", Origin.CREATED, applied={"settings": {"A": {"value": "b"}}})
+    recovered = owned(project.state, Claim(Tie.RECOVERED, ("1",)))
+    assert recovered == (after, (CampaignOwned(after),))
+
+
+def test_a_moved_campaign_takes_its_whole_history_along() -> None:
+    project = Project()
+    project.own("old", "1", Origin.ADOPTED, status="STARTED", return_to="STARTED", applied={"x": "y"})
+    after = Owned(rid("line"), "1", Origin.ADOPTED, status="STARTED", return_to="STARTED", applied={"x": "y"})
+    assert owned(project.state, Claim(Tie.MOVED, ("1",))) == (
+        after,
+        (CampaignForgotten(rid("old")), CampaignOwned(after)),
+    )
+
+
+@pytest.mark.parametrize("without", [Tie.NONE, Tie.NOT_OURS, Tie.AMBIGUOUS])
+def test_nothing_is_owned_of_what_is_not_ours(without: Tie) -> None:
+    assert owned(Project().state, Claim(without, ("1",))) == (None, ())

@@ -1,0 +1,117 @@
+"""What a plan says that it means."""
+
+from reconciler.model import DesiredStatus, LivePackage
+from reconciler.plan import CampaignImpact, Impact
+from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, file, rid
+
+STARTED, STOPPED = DesiredStatus.STARTED, DesiredStatus.STOPPED
+
+
+def test_nothing() -> None:
+    plan = Project().make_plan(desired())
+    assert plan.empty
+    assert plan.impact == Impact()
+    assert plan.server == FakeServer.server
+
+
+def test_an_unchanged_campaign_has_no_impact() -> None:
+    project = Project(FakeServer(FakeCampaign("1", "line", "STARTED")))
+    project.own("line", "1")
+    assert project.make_plan(desired(campaign("line"))).impact.campaigns == ()
+
+
+def test_counts_are_exact() -> None:
+    server = FakeServer(
+        FakeCampaign("1", "edited", "STARTED"),
+        FakeCampaign("2", "started"),
+        FakeCampaign("3", "stopped", "STARTED"),
+        FakeCampaign("4", "old", "STARTED"),
+        FakeCampaign("5", "older", "STOPPED"),
+        FakeCampaign("6", "swapped", "STOPPED", gateways={"a", "b", "c"}),
+        batch=1,
+    )
+    project = Project(server)
+    for live in server.by_id.values():
+        project.own(live.name, live.id)
+    wanted = desired(
+        campaign("edited", description="x"),
+        campaign("started", status=STARTED),
+        campaign("stopped", status=STOPPED),
+        campaign("swapped", gateways={"c", "d"}),
+        campaign("new", "New one", gateways={"x", "y", "z"}),
+    )
+    impact = project.make_plan(wanted, prune=True).impact
+    assert impact.campaigns == (
+        CampaignImpact(rid("edited"), "edited", interrupted=True),
+        CampaignImpact(rid("new"), "New one", gained=3, created=True),
+        CampaignImpact(rid("old"), "old", deleted=True, stops=True),
+        CampaignImpact(rid("older"), "older", deleted=True),
+        CampaignImpact(rid("started"), "started", starts=True),
+        CampaignImpact(rid("stopped"), "stopped", stops=True),
+        CampaignImpact(rid("swapped"), "swapped", gained=1, lost=2),
+    )
+    assert (impact.gained, impact.lost) == (4, 2)
+    assert impact.requests == 3 + 1 + 1 + 3 + 4 + 2 + 1
+
+
+def test_gateways_that_another_running_campaign_has_too() -> None:
+    server = FakeServer(
+        FakeCampaign("1", "running", "STARTED", gateways={"a", "b"}),
+        FakeCampaign("2", "idle", "STOPPED", gateways={"a"}),
+        FakeCampaign("3", "held", "STOPPED", gateways={"a"}),
+        FakeCampaign("4", "ending", "STARTED", gateways={"a"}),
+        FakeCampaign("5", "beginning", gateways={"b", "c"}),
+    )
+    project = Project(server)
+    for live in server.by_id.values():
+        project.own(live.name, live.id, status="STARTED" if live.name == "held" else None)
+    wanted = desired(
+        campaign("running", gateways={"a", "b"}),
+        campaign("idle", gateways={"a"}),
+        campaign("held", gateways={"a"}, status=STARTED),
+        campaign("ending", gateways={"a"}, status=STOPPED),
+        campaign("beginning", gateways={"b", "c"}, status=STARTED),
+        campaign("new", gateways={"a", "b", "z"}, status=STARTED),
+        campaign("newer", gateways={"z"}),
+    )
+    shared = {row.resource: row.shared for row in project.make_plan(wanted).impact.campaigns}
+    assert shared == {
+        rid("ending"): {},
+        rid("beginning"): {},
+        rid("new"): {rid("running"): 2, rid("beginning"): 1},
+        rid("newer"): {rid("new"): 1},
+    }
+
+
+def test_permissions_of_the_reads_and_the_writes() -> None:
+    server = FakeServer(FakeCampaign("1", "line", "STARTED"), packages=[LivePackage("p-1", "fw.bin")])
+    server.requests.update({"get-campaign": 1, "sign-in": 1})
+    project = Project(server)
+    project.own("line", "1")
+    plan = project.make_plan(desired(campaign("line", packages=(file("v1"),))))
+    assert plan.impact.permissions == (
+        "CREATE_PACKAGE",
+        "EDIT_CAMPAIGN",
+        "START_CAMPAIGN",
+        "STOP_CAMPAIGN",
+        "VIEW_CAMPAIGN",
+    )
+
+
+def test_findings_stand_in_the_order_of_files() -> None:
+    server = FakeServer(FakeCampaign("1", "a"), FakeCampaign("2", "b", "SUSPENDED"))
+    project = Project(server)
+    project.own("b", "2")
+    plan = project.make_plan(desired(campaign("a"), campaign("b", description="x", status=STARTED)))
+    assert [finding.code for finding in plan.findings] == ["not-ours", "unknown-status", "unknown-status"]
+    assert list(plan.findings) == sorted(plan.findings, key=lambda finding: finding.sort_key())
+
+
+def test_records_take_no_step() -> None:
+    project = Project(FakeServer(FakeCampaign("1", "line")))
+    plan = project.make_plan(desired(campaign("line")), adopt=True)
+    assert plan.empty
+    assert len(plan.records) == 1
+    project.apply(plan)
+    assert project.state.campaigns[rid("line")].id == "1"
+    assert project.make_plan(desired(campaign("line"))).records == ()

@@ -1,0 +1,365 @@
+"""Which steps a plan holds, in which order, and which arrows."""
+
+import pytest
+
+from reconciler.model import (
+    Action,
+    CallbackEvent,
+    DesiredStatus,
+    DistributionList,
+    Kind,
+    LivePackage,
+    Need,
+    PackageById,
+    Reason,
+    ResourceId,
+    SchedulePhase,
+    StepGroup,
+    UploadMode,
+    Verb,
+)
+from reconciler.plan import Plan
+from reconciler.plan.order import Stage, in_order, needs, stage
+from reconciler.providers.pulse.operations import OPERATIONS
+from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, file, rid
+
+V1, V2 = file("v1"), file("v2")
+UP1, UP2 = (f"upload-package:{package.sha256[:12]}" for package in (V1, V2))
+STARTED, STOPPED = DesiredStatus.STARTED, DesiredStatus.STOPPED
+F1 = DistributionList("f-1", 60)
+
+
+def project(*campaigns: FakeCampaign, batch: int = 100) -> Project:
+    """Campaigns of ours, each under its name."""
+    packages = [LivePackage("p-1", "one"), LivePackage("p-2", "two")]
+    made = Project(FakeServer(*campaigns, packages=packages, batch=batch))
+    for live in campaigns:
+        made.own(live.name, live.id)
+    return made
+
+
+def arrows(plan: Plan) -> dict[str, list[str]]:
+    """Group → the groups that it needs; ``*`` only the same gateways, ``?`` even when they failed."""
+    return {
+        group.key: [n.group + "*" * n.by_gateway + "?" * n.even_failed for n in group.needs]
+        for group in plan.groups
+    }
+
+
+def test_a_new_campaign() -> None:
+    fields = {
+        "packages": (V1, V2),
+        "gateways": {"a"},
+        "distribution": F1,
+        "approve": True,
+        "status": STARTED,
+    }
+    plan = project().make_plan(desired(campaign("line", **fields)))
+    create, attach, add, approve = (
+        "create-campaign:line",
+        "set-distribution-list:line",
+        "add-gateways:line",
+        "approve-campaign:line",
+    )
+    assert arrows(plan) == {
+        UP1: [],
+        UP2: [],
+        create: [UP1, UP2],
+        attach: [create],
+        add: [attach],
+        approve: [create, attach, add],
+        "start-campaign:line": [create, attach, add, approve],
+    }
+    by_verb = {group.action.verb: group.action for group in plan.groups}
+    assert by_verb[Verb.APPROVE].only_if_waiting
+    assert by_verb[Verb.START].approve
+    assert not by_verb[Verb.START].bracket
+
+
+def test_a_bracket() -> None:
+    made = project(FakeCampaign("1", "line", "STARTED", gateways={"a", "b"}))
+    wanted = desired(campaign("line", packages=(V1,), gateways={"b", "c"}, description="new"))
+    plan = made.make_plan(wanted)
+    stop, edit, remove, add = (
+        f"{name}:line" for name in ("stop-campaign", "edit-campaign", "remove-gateways", "add-gateways")
+    )
+    assert arrows(plan) == {
+        UP1: [],
+        stop: [UP1],
+        edit: [UP1, stop],
+        remove: [edit],
+        add: [remove],
+        "start-campaign:line": [stop, f"{edit}?", f"{remove}?", f"{add}?"],
+    }
+    reasons = [group.action.reason for group in plan.groups]
+    assert reasons[1] is Reason.STOP_TO_EDIT
+    assert reasons[-1] is Reason.START_AGAIN
+    assert [g.action.bracket for g in plan.groups] == [False, True, False, False, False, True]
+
+
+# live status, desired fields → steps
+ROWS: dict[str, tuple[str, dict[str, object], list[str]]] = {
+    "nothing": ("STARTED", {}, []),
+    "edit while started": ("STARTED", {"description": "x"}, ["stop", "edit", "start"]),
+    "stop": ("STARTED", {"status": STOPPED}, ["stop"]),
+    "stop and edit": ("STARTED", {"status": STOPPED, "description": "x"}, ["stop", "edit"]),
+    "edit while stopped": ("STOPPED", {"description": "x"}, ["edit"]),
+    "edit and start": ("STOPPED", {"description": "x", "status": STARTED}, ["edit", "start"]),
+    "start": ("CREATED", {"status": STARTED}, ["start"]),
+    "approve": ("APPROVAL_NEEDED", {"approve": True}, ["approve"]),
+    "edit, approve, start": (
+        "APPROVAL_NEEDED",
+        {"approve": True, "status": STARTED, "description": "x"},
+        ["edit", "approve", "start"],
+    ),
+    "edit, but no approval": ("APPROVAL_NEEDED", {"status": STARTED, "description": "x"}, ["edit"]),
+    "approval is no wish of a created campaign": ("CREATED", {"approve": True}, []),
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_steps(row: str) -> None:
+    status, fields, expected = ROWS[row]
+    made = project(FakeCampaign("1", "line", status))
+    wanted = desired(campaign("line", **fields))
+    assert made.plan(wanted) == [f"{verb}-campaign:line" for verb in expected]
+
+
+def test_a_server_that_takes_edits_of_a_started_campaign_needs_no_bracket() -> None:
+    made = project(FakeCampaign("1", "line", "STARTED"))
+    made.server.edit_while_started = True
+    assert made.plan(desired(campaign("line", description="x"))) == ["edit-campaign:line"]
+
+
+def test_an_interrupted_bracket_is_closed_even_when_the_edit_is_refused() -> None:
+    made = project(FakeCampaign("1", "line", "STOPPED"))
+    made.own("line", "1", return_to="STARTED")
+    plan = made.make_plan(desired(campaign("line", description="x")))
+    assert arrows(plan) == {"edit-campaign:line": [], "start-campaign:line": ["edit-campaign:line?"]}
+    assert plan.groups[-1].action.bracket
+
+
+def test_uploads_of_a_campaign_that_is_stopped_anyway_do_not_wait_for_it() -> None:
+    made = project(FakeCampaign("1", "line", "STARTED"))
+    plan = made.make_plan(desired(campaign("line", packages=(V1,), status=STOPPED)))
+    assert arrows(plan) == {
+        UP1: [],
+        "stop-campaign:line": [],
+        "edit-campaign:line": [UP1, "stop-campaign:line"],
+    }
+
+
+def test_campaigns_share_nothing_but_uploads() -> None:
+    plan = project().make_plan(desired(*(campaign(name, packages=(V1,)) for name in "ab")))
+    assert arrows(plan) == {UP1: [], "create-campaign:a": [UP1], "create-campaign:b": [UP1]}
+
+
+def test_a_large_file_is_streamed() -> None:
+    streamed = file("v1", mode=UploadMode.STREAMING)
+    assert project().plan(desired(packages=[streamed])) == [f"stream-package:{V1.sha256[:12]}"]
+
+
+@pytest.mark.parametrize(("count", "calls"), [(0, 0), (1, 1), (40, 1), (41, 2), (80, 2), (90, 3)])
+def test_the_fewest_calls_that_the_batch_size_allows(count: int, calls: int) -> None:
+    gateways = {f"gw-{n:03}" for n in range(count)}
+    made = project(FakeCampaign("1", "line"), batch=40)
+    plan = made.make_plan(desired(campaign("line", gateways=gateways)))
+    sent = [gateway for step in plan.steps() for gateway in step.gateways]
+    assert (len(list(plan.steps())), sent) == (calls, sorted(gateways))
+
+
+# --- arrows between campaigns
+
+
+def moving(*, source: str) -> Plan:
+    made = project(
+        FakeCampaign("1", "from", source, gateways={"a", "b", "c"}),
+        FakeCampaign("2", "to", gateways={"z"}),
+        batch=1,
+    )
+    wanted = desired(campaign("from", gateways={"b"}), campaign("to", gateways={"a", "n", "z"}))
+    return made.make_plan(wanted)
+
+
+def test_a_gateway_leaves_a_running_campaign_before_it_joins_another() -> None:
+    plan = moving(source="STARTED")
+    assert plan.by_key["add-gateways:to"].needs == (Need("remove-gateways:from", by_gateway=True),)
+    steps = {step.id: step for step in plan.steps()}
+    before = {i: [needed.id for needed in plan.needs(step)] for i, step in steps.items()}
+    assert before == {
+        "remove-gateways:from:a": [],
+        "remove-gateways:from:c": [],
+        "add-gateways:to:a": ["remove-gateways:from:a"],
+        "add-gateways:to:n": [],
+    }
+
+
+@pytest.mark.parametrize("source", ["STOPPED", "CREATED"])
+def test_a_gateway_need_not_leave_a_campaign_that_does_not_run(source: str) -> None:
+    assert moving(source=source).by_key["add-gateways:to"].needs == ()
+
+
+def test_a_gateway_leaves_every_running_campaign_first() -> None:
+    made = project(
+        FakeCampaign("1", "x", "STARTED", gateways={"a"}),
+        FakeCampaign("2", "y", "STARTED", gateways={"a"}),
+        FakeCampaign("3", "z"),
+    )
+    wanted = desired(*(campaign(n, gateways=()) for n in "xy"), campaign("z", gateways={"a"}))
+    add = made.make_plan(wanted).by_key["add-gateways:z"]
+    assert [need.group for need in add.needs] == ["remove-gateways:x", "remove-gateways:y"]
+
+
+def test_two_campaigns_that_swap_gateways_do_not_wait_for_each_other() -> None:
+    made = project(
+        FakeCampaign("1", "x", "STARTED", gateways={"a"}), FakeCampaign("2", "y", "STARTED", gateways={"b"})
+    )
+    wanted = desired(campaign("x", gateways={"b"}), campaign("y", gateways={"a"}))
+    plan = made.make_plan(wanted)
+    assert not made.apply(plan).failed
+    assert made.plan(wanted) == []
+
+
+def test_a_name_is_given_up_before_a_new_campaign_takes_it() -> None:
+    made = project(FakeCampaign("1", "line", "STARTED"))
+    wanted = desired(campaign("line", "line old"), campaign("another", "line"))
+    plan = made.make_plan(wanted)
+    assert plan.findings == ()
+    assert plan.by_key["create-campaign:another"].needs == (Need("edit-campaign:line"),)
+    assert not made.apply(plan).failed
+    assert made.plan(wanted) == []
+
+
+# --- deletions
+
+
+@pytest.mark.parametrize(
+    ("status", "steps"),
+    [
+        ("STARTED", ["stop-campaign:old", "delete-campaign:old"]),
+        ("STOPPED", ["delete-campaign:old"]),
+        ("CREATED", ["delete-campaign:old"]),
+        ("APPROVAL_NEEDED", ["delete-campaign:old"]),
+    ],
+)
+def test_delete(status: str, steps: list[str]) -> None:
+    made = project(FakeCampaign("1", "old", status))
+    plan = made.make_plan(desired(), prune=True)
+    assert [step.id for step in plan.steps()] == steps
+    assert arrows(plan)["delete-campaign:old"] == steps[:-1]
+    assert not any(group.action.bracket for group in plan.groups)
+    made.apply(plan)
+    assert made.state.campaigns == {}
+
+
+def test_a_package_is_deleted_after_all_who_used_it() -> None:
+    made = project(
+        FakeCampaign("1", "line", "STARTED", packages=("p-1",)), FakeCampaign("2", "old", packages=("p-1",))
+    )
+    made.uploaded(V1, "p-1")
+    wanted = desired(campaign("line", packages=(PackageById("p-2"),)))
+    plan = made.make_plan(wanted, prune=True)
+    delete = plan.by_key[f"delete-package:{V1.sha256[:12]}"]
+    assert [need.group for need in delete.needs] == ["edit-campaign:line", "delete-campaign:old"]
+    assert (delete.action.target, delete.action.sha256) == ("p-1", V1.sha256)
+    assert not made.apply(plan).failed
+    assert made.state.packages == {}
+    assert made.plan(wanted, prune=True) == []
+
+
+# --- what is refused while planning
+
+
+@pytest.mark.parametrize("fields", [{"description": "x"}, {"name": "new", "gateways": {"a"}}], ids=str)
+def test_an_edit_in_an_unknown_status_is_refused_and_nothing_of_the_campaign_planned(
+    fields: dict[str, object],
+) -> None:
+    made = project(FakeCampaign("1", "line", "SUSPENDED"), FakeCampaign("2", "fine", "STOPPED"))
+    wanted = desired(campaign("line", **fields), campaign("fine", description="x"))
+    plan = made.make_plan(wanted)
+    assert [step.id for step in plan.steps()] == ["edit-campaign:fine"]
+    assert {change.resource for change in plan.changes} == {rid("fine")}
+    assert [row.resource for row in plan.impact.campaigns] == [rid("fine")]
+    [finding] = plan.findings
+    assert (finding.code, finding.resource) == ("unknown-status", rid("line"))
+    assert "'SUSPENDED'" in finding.message
+
+
+def test_gateways_change_in_an_unknown_status() -> None:
+    made = project(FakeCampaign("1", "line", "SUSPENDED"))
+    assert made.plan(desired(campaign("line", gateways={"a"}))) == ["add-gateways:line:1"]
+
+
+def test_a_deletion_in_an_unknown_status_is_refused() -> None:
+    made = project(FakeCampaign("1", "old", "SUSPENDED", packages=("p-1",)))
+    made.uploaded(V1, "p-1")
+    plan = made.make_plan(desired(), prune=True)
+    assert (plan.empty, plan.size, plan.changes) == (True, 0, ())
+    assert [finding.code for finding in plan.findings] == ["unknown-status", "package-in-use"]
+
+
+# --- the order itself
+
+
+def action(verb: Verb, phase: SchedulePhase | None = None, **more: object) -> Action:
+    return Action(verb, rid("line"), Reason.DIFFERS, phase=phase, **more)  # type: ignore[arg-type]
+
+
+ORDER = [
+    [action(Verb.UPLOAD)],
+    [action(Verb.STOP)],
+    [action(Verb.CREATE), action(Verb.EDIT)],
+    [action(Verb.CALLBACK, event=CallbackEvent.COMPLETED), action(Verb.DISTRIBUTE)],
+    [action(Verb.REMOVE)],
+    [action(Verb.ADD)],
+    [action(Verb.OVERRIDE)],
+    *([action(Verb.SCHEDULE, phase)] for phase in SchedulePhase),
+    [action(Verb.THINGS)],
+    [action(Verb.CLOSE)],
+    [action(Verb.APPROVE)],
+    [action(Verb.START)],
+    [action(Verb.DELETE)],
+    [action(Verb.DELETE_PACKAGE)],
+]
+
+
+def test_every_verb_has_its_place() -> None:
+    assert [{stage(a) for a in actions} for actions in ORDER] == [{place} for place in Stage]
+    assert {a.verb for actions in ORDER for a in actions} == set(Verb)
+
+
+def group(key: str, of: Action, *needed: str) -> StepGroup:
+    return StepGroup(key, of, OPERATIONS["edit-campaign"], 0, tuple(map(Need, needed)))
+
+
+def test_what_is_about_single_gateways_waits_for_the_same_gateways_only() -> None:
+    everything = [group(str(i), actions[0]) for i, actions in enumerate(ORDER[:12])]
+    download = needs(action(Verb.SCHEDULE, SchedulePhase.DOWNLOAD), everything)
+    barrier, members = Stage.REMOVE, (Stage.ADD, Stage.OVERRIDE)
+    assert download == (Need(str(int(barrier))), *(Need(str(int(m)), by_gateway=True) for m in members))
+    assert needs(action(Verb.APPROVE), everything) == tuple(Need(str(i)) for i in range(12))
+    assert needs(action(Verb.REMOVE), everything) == (Need(str(int(Stage.ATTACH))),)
+
+
+def test_in_order_keeps_the_order_given_where_no_arrow_says_otherwise() -> None:
+    groups = [
+        group("a", action(Verb.EDIT), "c"),
+        group("b", action(Verb.EDIT)),
+        group("c", action(Verb.EDIT), "d"),
+        group("d", action(Verb.EDIT)),
+    ]
+    assert [placed.key for placed in in_order(groups)] == ["d", "c", "a", "b"]
+
+
+def test_a_cycle_names_its_groups() -> None:
+    groups = [group("a", action(Verb.EDIT), "b"), group("b", action(Verb.EDIT), "a")]
+    with pytest.raises(ValueError, match="a cycle among a, b"):
+        in_order(groups)
+
+
+def test_keys_stay_unique_whatever_resources_are_called() -> None:
+    """Two contents that share the first digits of their digests, as two resources can't."""
+    twins = [file("v1"), file("v1")]
+    object.__setattr__(twins[1], "sha256", V1.sha256[:12] + "0" * 52)
+    assert project().plan(desired(packages=twins)) == [UP1, f"{UP1}#2"]
+    assert ResourceId(Kind.PACKAGE_SET, "firmware") == twins[0].resource

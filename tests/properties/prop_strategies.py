@@ -1,0 +1,266 @@
+"""Random projects, and people who meddle: small on purpose, so that everything meets everything.
+
+What is drawn here is what YAML could say: the rules across parts of a campaign (no gateway in two overrides,
+no foreign gateways, …) are kept by `_consistent`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+
+from reconciler.model import (
+    Assignment,
+    Callback,
+    CallbackEvent,
+    Desired,
+    DesiredCampaign,
+    DesiredStatus,
+    DistributionList,
+    Joining,
+    Kind,
+    OnRemove,
+    Override,
+    PackageById,
+    PackageByName,
+    PackageFile,
+    PackageRef,
+    Place,
+    ResourceId,
+    SchedulePhase,
+    Secret,
+    Window,
+)
+from reconciler.observe import used_packages
+from reconciler.options import Options
+from tests.world import NOW
+
+HOUR = 3_600_000
+NAMES = ("a", "b", "c")
+GATEWAYS = tuple(f"g{n}" for n in range(1, 7))
+CONTENTS = ("one", "two", "three")
+VENDOR = "vendor-1"
+"""The id of a package that was on the server before us; its name is `VENDOR_NAME`."""
+VENDOR_NAME = "vendor.bin"
+WINDOWS = {
+    "ended": Window(NOW - 2 * HOUR, NOW - HOUR),
+    "open": Window(NOW - HOUR, NOW + HOUR),
+    "soon": Window(NOW + HOUR, NOW + 2 * HOUR),
+    "later": Window(NOW + 3 * HOUR, NOW + 5 * HOUR),
+}
+PLACE = Place("project.yaml", 1, 1)
+
+
+def file_of(content: str) -> PackageFile:
+    """The package file that holds `content`, in the folder that the test runs in."""
+    digest = sha256(content.encode()).hexdigest()
+    resource = ResourceId(Kind.PACKAGE_SET, f"set-{content}")
+    return PackageFile(digest, Path(f"{content}.bin"), f"{content}.bin", len(content), resource, place=PLACE)
+
+
+FILES = tuple(map(file_of, CONTENTS))
+
+gateways = st.frozensets(st.sampled_from(GATEWAYS), max_size=4)
+refs: st.SearchStrategy[PackageRef] = st.sampled_from(
+    [*FILES, *FILES, PackageById(VENDOR, PLACE), PackageByName(VENDOR_NAME, PLACE)]
+)
+packages = st.lists(refs, max_size=2, unique=True).map(tuple)
+windows = st.sampled_from([*WINDOWS.values()])
+
+
+@st.composite
+def overrides(draw: st.DrawFn) -> tuple[Override, ...]:
+    """Up to two, of gateways that are in one of them only."""
+    first, second = draw(gateways), draw(gateways)
+    found = (Override(first, draw(packages), PLACE), Override(second - first, draw(packages), PLACE))
+    return found[: draw(st.integers(0, 2))]
+
+
+@st.composite
+def assignments(draw: st.DrawFn) -> tuple[Assignment, ...]:
+    """One for every gateway, or up to two for gateways that are in one of them only."""
+    per_phase = st.dictionaries(st.sampled_from(SchedulePhase), windows, min_size=1)
+    if draw(st.booleans()):
+        return (Assignment(draw(per_phase), None, PLACE),)
+    first, second = draw(gateways), draw(gateways)
+    found = (Assignment(draw(per_phase), first, PLACE), Assignment(draw(per_phase), second - first, PLACE))
+    return found[: draw(st.integers(0, 2))]
+
+
+@st.composite
+def callbacks(draw: st.DrawFn) -> Mapping[CallbackEvent, Callback]:
+    states = st.frozensets(st.sampled_from(["FAILED", "INSTANTIATED"]), min_size=1)
+    return {
+        event: Callback(
+            draw(st.sampled_from(["d-1", "d-2"])), draw(states) if event is CallbackEvent.STATE_CHANGE else None
+        )
+        for event in draw(st.frozensets(st.sampled_from(CallbackEvent), max_size=2))
+    }
+
+
+settings_of_campaigns = st.dictionaries(
+    st.sampled_from(["K", "L"]),
+    st.sampled_from(["v1", "v2", Secret("environment variable S", "s1"), Secret("environment variable S", "s2")]),
+)
+things = st.dictionaries(
+    st.sampled_from(GATEWAYS), st.sampled_from([("t-1",), ("t-1", "t-2")]), min_size=1, max_size=3
+)
+distributions = st.builds(DistributionList, st.sampled_from(["dl-1", "dl-2"]), st.sampled_from([60, 3600]))
+
+FIELDS: Mapping[str, st.SearchStrategy[Any]] = {
+    "description": st.sampled_from(["", "first", "second"]),
+    "packages": packages,
+    "settings": settings_of_campaigns,
+    "gateways": gateways,
+    "distribution": distributions,
+    "overrides": overrides(),
+    "schedules": assignments(),
+    "callbacks": callbacks(),
+    "closed": st.frozensets(st.sampled_from(GATEWAYS), max_size=2),
+    "things": things,
+    "approve": st.booleans(),
+    "status": st.sampled_from(DesiredStatus),
+    "joining": st.sampled_from(Joining),
+    "on_remove": st.sampled_from(OnRemove),
+}
+RARE = ("distribution",)
+ABSENT = {"approve": False, "joining": Joining.PAUSE, "on_remove": OnRemove.DELETE}
+
+
+def _consistent(campaign: DesiredCampaign) -> DesiredCampaign:
+    """`campaign` as the rules across its parts allow it: nothing for gateways from outside its lists."""
+    declared = campaign.gateways
+    if campaign.things is not None:
+        things = {g: t for g, t in campaign.things.items() if g in (declared or ())}
+        campaign = replace(campaign, things=things)
+    if declared is None or campaign.distribution is not None:
+        return campaign
+    if campaign.overrides is not None:
+        overrides = tuple(replace(o, gateways=o.gateways & declared) for o in campaign.overrides)
+        campaign = replace(campaign, overrides=overrides)
+    if campaign.schedules is not None:
+        schedules = tuple(
+            s if s.gateways is None else replace(s, gateways=s.gateways & declared)
+            for s in campaign.schedules
+        )
+        campaign = replace(campaign, schedules=schedules)
+    if campaign.closed is not None:
+        campaign = replace(campaign, closed=campaign.closed & declared)
+    return campaign
+
+
+@st.composite
+def campaigns(
+    draw: st.DrawFn, resource: str, name: str, before: DesiredCampaign | None = None
+) -> DesiredCampaign:
+    """A campaign; of one that was there before, a few fields are drawn anew, or left out."""
+    values: dict[str, Any] = {}
+    if before is None:
+        chosen = draw(st.frozensets(st.sampled_from(sorted(FIELDS))))
+        chosen = chosen if draw(st.integers(0, 3)) == 0 else chosen - frozenset(RARE)
+    else:
+        values = {field: getattr(before, field) for field in FIELDS}
+        chosen = draw(st.frozensets(st.sampled_from(sorted(FIELDS)), max_size=4))
+    for field in sorted(chosen):
+        leave_out = before is not None and draw(st.integers(0, 3)) == 0
+        values[field] = ABSENT.get(field) if leave_out else draw(FIELDS[field])
+    return _consistent(DesiredCampaign(ResourceId(Kind.CAMPAIGN, resource), name, PLACE, **values))
+
+
+@st.composite
+def projects(draw: st.DrawFn, before: Desired | None = None) -> Desired:
+    """Up to three campaigns and what PackageSets declare beside them."""
+    known = {c.resource.name: c for c in before.campaigns} if before else {}
+    resources = draw(st.lists(st.sampled_from(NAMES), unique=True, min_size=0 if before else 1))
+    if known and draw(st.integers(0, 2)):
+        resources = list(known)
+    renamed = dict(zip(resources, draw(st.permutations(NAMES)), strict=False))
+    names = renamed if draw(st.integers(0, 3)) == 0 else {r: r for r in resources}
+    found = tuple(draw(campaigns(r, names[r], known.get(r))) for r in sorted(resources))
+    declared = dict.fromkeys((*used_packages(found), *draw(packages)))
+    complete = before is None or draw(st.integers(0, 7)) > 0
+    return Desired(found, tuple(declared), complete)
+
+
+# --- people --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Something that somebody does on the server behind our back.
+
+    ``which``: of the live campaigns, the oldest first, counted around.
+    """
+
+    what: str
+    which: int = 0
+    gateway: str = GATEWAYS[0]
+    value: Any = None
+
+
+which = st.integers(0, 2)
+_any_gateway = st.sampled_from(GATEWAYS)
+
+
+def _deeds(what: str, value: st.SearchStrategy[Any] | None = None) -> st.SearchStrategy[Deed]:
+    return st.builds(Deed, st.just(what), which, _any_gateway, value or st.none())
+
+
+deeds = st.one_of(
+    _deeds("start"),
+    _deeds("stop"),
+    _deeds("approve"),
+    _deeds("describe", st.sampled_from(["theirs", "first"])),
+    _deeds("rename", st.sampled_from([*NAMES, "else"])),
+    _deeds("add"),
+    _deeds("remove"),
+    _deeds("close"),
+    _deeds("assign"),
+    _deeds("state", st.sampled_from(["DOWNLOAD_COMPLETE", "EXECUTION_COMPLETE", "FAILED", "WAITING_FOR_DOWNLOAD"])),
+    _deeds("distribute", distributions),
+    _deeds("delete"),
+    _deeds("foreign", st.sampled_from([*NAMES, "else"])),
+    _deeds("lose state"),
+    _deeds("lose packages"),
+)
+meddling: st.SearchStrategy[Sequence[Deed]] = st.lists(deeds, max_size=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """Git wants `before`, people meddle, Git wants `after`."""
+
+    before: Desired
+    after: Desired
+    deeds: Sequence[Deed] = ()
+    options: Options = Options()
+    now: int = NOW
+    batch: int = 100
+    approval: bool = False
+    reapprove: bool = False
+
+
+@st.composite
+def episodes(draw: st.DrawFn, *, meddle: bool = True, reassert: bool = True) -> Episode:
+    before = draw(projects())
+    after = draw(projects(before))
+    options = Options(
+        adopt=draw(st.booleans()),
+        prune=draw(st.booleans()),
+        resume=draw(st.booleans()),
+        reassert=reassert and draw(st.integers(0, 3)) == 0,
+    )
+    approval = draw(st.integers(0, 2)) == 0
+    return Episode(
+        before,
+        after,
+        draw(meddling) if meddle else (),
+        options,
+        draw(st.sampled_from([NOW, NOW + 4 * HOUR])),
+        draw(st.sampled_from([100, 1, 2])),
+        approval,
+        approval and draw(st.booleans()),
+    )
