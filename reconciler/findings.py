@@ -92,7 +92,34 @@ _RESOLVING = {
     "gateway-outside": "An override, schedule or closed id is for a gateway outside the campaign's lists.",
 }
 
-CODES: Mapping[str, str] = MappingProxyType({**_LOADING, **_VALIDATION, **_PROJECT, **_RESOLVING})
+_PLANNING = {
+    "not-ours": "A live campaign of a declared name belongs to somebody else.",
+    "ambiguous-name": "Several live campaigns have a declared name.",
+    "name-taken": "A campaign is to be renamed to a name that another live one has.",
+    "package-not-found": "The server has no package of that id or name.",
+    "ambiguous-package": "Several live packages could be the one that is declared.",
+    "unknown-status": "A live campaign has a status that this version does not know.",
+    "held": "Somebody stopped a campaign that was started by this project: it is left stopped.",
+    "waiting-for-approval": "A campaign cannot start before somebody approves it.",
+    "assumed": "A value that cannot be read is taken to be as declared.",
+    "may-lose-settings": "An edit could wipe settings that this project does not know.",
+    "cannot-undo": "Something is no longer declared, and the server cannot take it back.",
+    "expired": "A window has ended, and is not sent.",
+    "not-a-member": "A schedule is for gateways that are not in the campaign.",
+    "override-kept": "Overrides are no longer managed, and stay.",
+    "unknown-outcome": "An answer was unclear for something that must not be done twice.",
+    "membership-by-distribution-list": "Undeclared gateways stay, for a distribution list decides.",
+    "may-come-back": "A gateway leaves a campaign whose distribution list may add it again.",
+    "not-declared": "Something of ours is no longer declared, and stays without `--prune`.",
+    "abandoned": "Something of ours is no longer declared, and is given up.",
+    "package-in-use": "A package is no longer declared, and stays while it is used.",
+    "prune-needs-whole-project": "Nothing is deleted while only a part of the project is given.",
+    "run-failed": "A run ended with an error; the message says which.",
+}
+
+CODES: Mapping[str, str] = MappingProxyType(
+    {**_LOADING, **_VALIDATION, **_PROJECT, **_RESOLVING, **_PLANNING}
+)
 """Code → what it means."""
 
 

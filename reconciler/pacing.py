@@ -56,10 +56,9 @@ class Backoff:
 class RateLimiter:
     """Spaces calls so that they never pass `limit` a second, and fewer while the server says it is too much.
 
-    Without a limit calls pass freely until the first complaint, which then counts as one about `guess` calls a
-    second, or as many as there were. A complaint halves the rate, at most once
-    in `settle` seconds, for all that is in flight complains at once; each quiet `settle` seconds give a
-    tenth back.
+    Without a limit calls pass freely until the first complaint, which is taken to be about as many calls a
+    second as there were, or `guess`. A complaint halves the rate, at most once in `settle` seconds, for all
+    that is in flight complains at once; each quiet `settle` seconds give a tenth back.
     """
 
     def __init__(

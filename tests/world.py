@@ -47,7 +47,7 @@ def operation_of(method: str, path: str) -> str:
     return next(name for m, pattern, name in _PATTERNS if m == method and pattern.fullmatch(path))
 
 
-def no_delay(attempts: int, retry_after: float | None) -> float | None:
+def no_delay(attempts: int, retry_after: float | None, waited: float) -> float | None:
     """Try again at once, a few times."""
     return 0.0 if attempts < 5 else None
 

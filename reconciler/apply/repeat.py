@@ -21,8 +21,8 @@ from reconciler.errors import NotExecuted, ReconcilerError, Refused, Unclear
 from reconciler.model import Outcome, OutcomeStatus, Repeat, Step, Verb
 from reconciler.providers.base import Bindings, Provider, Sight
 
-Delay = Callable[[int, float | None], float | None]
-"""(attempts so far, seconds that the server asked for) → seconds to wait, None to give up."""
+Delay = Callable[[int, float | None, float], float | None]
+"""(attempts so far, seconds the server asked for, seconds waited so far) → seconds to wait, None: give up."""
 NOT_AGAIN = "not sent again: the run was interrupted"
 
 _MAKES_SOMETHING = frozenset({Verb.CREATE, Verb.UPLOAD})
@@ -44,6 +44,7 @@ class Repeater:
         """
         attempts = 0
         unclear = False
+        waited = 0.0
         left = step
         while True:
             attempts += 1
@@ -63,13 +64,14 @@ class Repeater:
                 status = OutcomeStatus.DONE if unclear else OutcomeStatus.NOT_NEEDED
                 return Outcome(step, status, "", attempts, sight.created)
             smaller = _only(left, sight)
-            wait = self._wait(failure, attempts, smaller is not left)
+            wait = self._wait(failure, attempts, waited) if smaller is left else 0.0
             if wait is None:
                 return Outcome(step, OutcomeStatus.FAILED, _words(failure), attempts, unclear=unclear)
             if await _stopped(stop, wait):
                 message = f"{_words(failure)}; {NOT_AGAIN}"
                 return Outcome(step, OutcomeStatus.FAILED, message, attempts, unclear=unclear)
             left = smaller
+            waited += wait
 
     async def _look(
         self, step: Step, bindings: Bindings, failure: ReconcilerError, unclear: bool
@@ -86,15 +88,11 @@ class Repeater:
             case _:
                 return None
 
-    def _wait(self, failure: ReconcilerError, attempts: int, progress: bool) -> float | None:
-        """Seconds until the next attempt; None to give up."""
-        match failure:
-            case Refused():
-                return 0.0 if progress else None
-            case NotExecuted() | Unclear():
-                return self.delay(attempts, failure.retry_after)
-            case _:
-                return None
+    def _wait(self, failure: ReconcilerError, attempts: int, waited: float) -> float | None:
+        """Seconds until the same is sent again; None to give up."""
+        if isinstance(failure, NotExecuted | Unclear):
+            return self.delay(attempts, failure.retry_after, waited)
+        return None
 
 
 def _only(step: Step, sight: Sight | None) -> Step:

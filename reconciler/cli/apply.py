@@ -29,6 +29,8 @@ from reconciler.report.words import clean, plural
 from reconciler.state.base import Session
 
 PARALLELISM = 16
+PATIENCE = 300.0
+"""Seconds that one step may wait in all: a server that asks for a minute gets it."""
 
 
 @click.command("apply")
@@ -165,7 +167,7 @@ class Applying:
                     plan,
                     provider,
                     session,
-                    delay=Backoff(),
+                    delay=Backoff(budget=PATIENCE),
                     parallelism=self.parallelism,
                     on_outcome=on_outcome,
                     stop=stop,

@@ -38,13 +38,17 @@ class Bound:
 
 
 def bind(desired: Desired, live: Live, state: State) -> Bound:
-    """Bind every package file, and every package of the campaigns that are ours or may become so."""
+    """Bind every package of the campaigns that are ours or may become so, and every file but the others'."""
     packages: dict[PackageRef, BoundPackage] = {}
     findings: list[Finding] = []
     records: list[Event] = []
-    files = [ref for ref in desired.packages if isinstance(ref, PackageFile)]
+    allowed = comparable(desired, live.claims)
+    ours = {campaign.resource for campaign in allowed}
+    refused = [campaign for campaign in desired.campaigns if campaign.resource not in ours]
+    of_others = set(used_packages(refused)) - set(used_packages(allowed))
+    files = [r for r in desired.packages if isinstance(r, PackageFile) and r not in of_others]
     found: Uploaded | BoundPackage | Finding
-    for ref in dict.fromkeys((*files, *used_packages(comparable(desired, live.claims)))):
+    for ref in dict.fromkeys((*files, *used_packages(allowed))):
         match ref:
             case PackageFile():
                 found = _of_file(ref, live, state)

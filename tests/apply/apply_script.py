@@ -257,7 +257,7 @@ class Memory:
             self.log.append(f"record {' '.join(type(event).__name__ for event in events)}")
 
 
-def no_delay(attempts: int, retry_after: float | None) -> float | None:
+def no_delay(attempts: int, retry_after: float | None, waited: float) -> float | None:
     """Again at once, four times."""
     return 0.0 if attempts < 5 else None
 

@@ -411,7 +411,7 @@ def test_interrupted_a_step_that_waits_for_its_repeat_waits_no_longer() -> None:
     async def body() -> Applied:
         stop = asyncio.Event()
 
-        def delay(attempts: int, retry_after: float | None) -> float:
+        def delay(attempts: int, retry_after: float | None, waited: float) -> float:
             asyncio.get_running_loop().call_soon(stop.set)
             return 3600.0
 

@@ -100,7 +100,7 @@ DONE: dict[str, tuple[Event, ...]] = {
     "edit no settings": (FieldApplied(CAMPAIGN, "settings", {}),),
     "upload": (PackageUploaded(Uploaded(FILE.sha256, "id-1", "fw.bin", PACKAGES)),),
     "start": (StatusSet(CAMPAIGN, STARTED),),
-    "start of a bracket": (StatusSet(CAMPAIGN, STARTED), BracketClosed(CAMPAIGN)),
+    "start of a bracket": (BracketClosed(CAMPAIGN),),
     "stop": (StatusSet(CAMPAIGN, STOPPED),),
     "delete": (CampaignForgotten(CAMPAIGN),),
     "delete package": (PackageForgotten(FILE.sha256),),

@@ -224,7 +224,7 @@ def test_giving_up_is_the_delays_to_say(operation: str, answer: str, looks: str,
     script = Script({operation: f"{answer} {answer} {answer}"}, {operation: looks})
     asked: list[tuple[int, float | None]] = []
 
-    def delay(attempts: int, retry_after: float | None) -> float | None:
+    def delay(attempts: int, retry_after: float | None, waited: float) -> float | None:
         asked.append((attempts, retry_after))
         return 0.0 if attempts < 3 else None
 
@@ -244,7 +244,7 @@ def test_the_delay_is_waited() -> None:
 
 
 def test_a_refusal_never_asks_the_delay() -> None:
-    def delay(attempts: int, retry_after: float | None) -> float | None:
+    def delay(attempts: int, retry_after: float | None, waited: float) -> float | None:
         raise AssertionError("a refusal isn't about time")
 
     script = Script({"add-gateways": "409 409"}, {"add-gateways": "left:b left:b"})
@@ -291,7 +291,7 @@ def test_interrupted_while_it_waits_it_waits_no_longer() -> None:
         stop = asyncio.Event()
         script = Script({SAFE: "429"})
 
-        def delay(attempts: int, retry_after: float | None) -> float:
+        def delay(attempts: int, retry_after: float | None, waited: float) -> float:
             asyncio.get_running_loop().call_soon(stop.set)
             return 3600.0
 

@@ -131,6 +131,18 @@ def takes_a_name_that_is_kept(case: Case, plan: Plan) -> bool:
     return bool(names & kept)
 
 
+def may_turn_out_not_to_be_needed(case: Case, plan: Plan, step: Step) -> bool:
+    """Whether a new campaign waits for an approval is known once it is there; a start can approve, too."""
+    verbs = {group.action.verb for group in plan.groups if group.action.resource == step.resource}
+    match step.action.verb:
+        case Verb.APPROVE:
+            return step.action.only_if_waiting or Verb.START in verbs
+        case Verb.START:
+            return Verb.CREATE in verbs and case.project.server.approval_needed
+        case _:
+            return False
+
+
 def without(plan: Plan, step: Step) -> Plan:
     """`plan` without one step, and without the arrows to it."""
 
@@ -184,6 +196,8 @@ def test_after_apply_everything_is_as_git_wants_it_and_nothing_is_left(case: Cas
     before = deepcopy(project.server.by_id)
     plan = case.plan()
     assume(not takes_a_name_that_is_kept(case, plan))
+    # A name that a deletion of this very plan sets free is taken by the next plan.
+    assume(all(finding.code != "name-taken" for finding in plan.findings))
     event(f"steps: {min(plan.size, 10)}")
     assert not project.apply(plan).failed
     again = case.plan()
@@ -220,12 +234,8 @@ def test_after_apply_everything_is_as_git_wants_it_and_nothing_is_left(case: Cas
 @given(worlds())
 def test_no_step_can_be_left_out(case: Case) -> None:
     plan = case.plan()
-    verbs = {(group.action.resource, group.action.verb) for group in plan.groups}
     for step in plan.steps():
-        # A start approves by itself what an edit made wait again, and a new campaign may not need to.
-        if step.action.verb is Verb.APPROVE and (
-            step.action.only_if_waiting or (step.resource, Verb.START) in verbs
-        ):
+        if may_turn_out_not_to_be_needed(case, plan, step):
             continue
         assert not is_done_without(case, plan, step), step.id
 

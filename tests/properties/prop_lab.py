@@ -11,6 +11,7 @@ from reconciler.apply import Applied
 from reconciler.diff import Ask, diff
 from reconciler.embedded.tables import campaigns, gateways, packages
 from reconciler.embedded.tables.packages import Package
+from reconciler.embedded.errors import Refusal
 from reconciler.errors import Refused
 from reconciler.model import Desired, PackageFile
 from reconciler.observe import observe
@@ -183,7 +184,7 @@ class Lab(World):
             live = list(self.snapshot().campaigns.values())
             if live:
                 await self._meddle_with(live[deed.which % len(live)], deed)
-        except Refused:
+        except (Refused, Refusal):
             pass
 
     async def _meddle_with(self, held: Held, deed: Deed) -> None:

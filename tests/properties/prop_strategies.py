@@ -188,7 +188,7 @@ def projects(draw: st.DrawFn, before: Desired | None = None) -> Desired:
 # --- people --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Deed:
     """Something that somebody does on the server behind our back.
 
@@ -200,13 +200,16 @@ class Deed:
     gateway: str = GATEWAYS[0]
     value: Any = None
 
+    def __repr__(self) -> str:
+        return f"{self.what}({self.which}, {self.gateway}, {self.value})"
+
 
 which = st.integers(0, 2)
 _any_gateway = st.sampled_from(GATEWAYS)
 
 
-def _deeds(what: str, value: st.SearchStrategy[Any] | None = None) -> st.SearchStrategy[Deed]:
-    return st.builds(Deed, st.just(what), which, _any_gateway, value or st.none())
+def _deeds(what: str, value: st.SearchStrategy[Any] = st.none()) -> st.SearchStrategy[Deed]:  # noqa: B008
+    return st.builds(Deed, st.just(what), which, _any_gateway, value)
 
 
 deeds = st.one_of(
@@ -229,7 +232,7 @@ deeds = st.one_of(
 meddling: st.SearchStrategy[Sequence[Deed]] = st.lists(deeds, max_size=3)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Episode:
     """Git wants `before`, people meddle, Git wants `after`."""
 
@@ -241,6 +244,54 @@ class Episode:
     batch: int = 100
     approval: bool = False
     reapprove: bool = False
+
+    def __repr__(self) -> str:
+        """Only what isn't as it is by default: a counterexample is read by people."""
+        asked = [name for name in Options.__slots__ if getattr(self.options, name)]
+        switches = [name for name in ("approval", "reapprove") if getattr(self, name)]
+        return "\n    ".join(
+            [
+                "Episode",
+                *(f"before {line}" for line in _lines(self.before)),
+                *(f"deed   {deed}" for deed in self.deeds),
+                *(f"after  {line}" for line in _lines(self.after)),
+                f"with   {asked} {switches} now+{(self.now - NOW) // HOUR}h batch {self.batch}",
+            ]
+        )
+
+
+def _lines(desired: Desired) -> list[str]:
+    """A line a campaign, and one for what is declared beside them."""
+    lines = [_line(campaign) for campaign in desired.campaigns]
+    beside = [ref for ref in desired.packages if ref not in used_packages(desired.campaigns)]
+    return [*lines, f"packages {_short(beside)} complete {desired.complete}"]
+
+
+def _line(campaign: DesiredCampaign) -> str:
+    blank = DesiredCampaign(campaign.resource, campaign.name, PLACE)
+    names = [name for name in FIELDS if getattr(campaign, name) != getattr(blank, name)]
+    values = [f"{name}={_short(getattr(campaign, name))}" for name in names]
+    return " ".join([campaign.resource.name, repr(campaign.name), *values])
+
+
+def _short(value: Any) -> str:
+    match value:
+        case PackageFile(name=name) | PackageByName(name=name) | PackageById(id=name):
+            return name
+        case Window():
+            return next(name for name, window in WINDOWS.items() if window == value)
+        case Override() | Assignment():
+            what = value.packages if isinstance(value, Override) else value.windows
+            who = "all" if value.gateways is None else _short(value.gateways)
+            return f"{who}:{_short(what)}"
+        case dict():
+            return "{" + ", ".join(f"{_short(k)}: {_short(v)}" for k, v in value.items()) + "}"
+        case frozenset() | tuple() | list():
+            return "[" + ", ".join(sorted(map(_short, value))) + "]"
+        case Callback(destination=destination, states=states):
+            return f"{destination}{_short(states or ())}"
+        case _:
+            return str(value)
 
 
 @st.composite

@@ -23,7 +23,7 @@ Call = Callable[[PulseClient], Coroutine[Any, Any, Any]]
 
 WINDOW = Window(1_770_000_000_000, 1_770_003_600_000)
 EPOCH = {"begin": "1770000000000", "end": "1770003600000"}
-SETTINGS = {"LEVEL": "info", "KEY": Secret("file key", "pa55")}
+SETTINGS: dict[str, str | Secret] = {"LEVEL": "info", "KEY": Secret("file key", "pa55")}
 SENT: dict[str, tuple[Call, str, Any]] = {
     "create, only a name": (
         lambda c: c.create_campaign("winter"),

@@ -64,7 +64,7 @@ def test_an_empty_list_takes_one_request_in_every_shape(shape: Any) -> None:
     assert len(canned.seen) == 1
 
 
-NOT_A_LIST = {
+NOT_A_LIST: dict[str, tuple[Any, str, str]] = {
     "something else": ({"message": "maintenance"}, "a list of campaigns", "an object with message"),
     "null": (None, "a list of campaigns as an object", "null"),
     "a word": ("no", "a list of campaigns as an object", "the text 'no'"),
@@ -245,6 +245,37 @@ def test_a_create_whose_id_cannot_be_read_is_unclear_and_not_sent_again(body: An
     assert len(canned.seen) == 1
 
 
+COUNTS = {
+    "strings, as in the reference": {
+        "aprovedNotStartedCount": "1",
+        "startedCount": "2",
+        "stoppedCount": "3",
+        "waitingApprovalCount": "4",
+        "noApprovalNeededReadyToStartCount": "5",
+    },
+    "numbers, and the right spelling": {
+        "approvedNotStartedCount": 1,
+        "startedCount": 2,
+        "stoppedCount": 3,
+        "waitingApprovalCount": 4,
+        "noApprovalNeededReadyToStartCount": 5,
+    },
+}
+
+
+@pytest.mark.parametrize("value", COUNTS.values(), ids=COUNTS.keys())
+def test_counts_are_strings_or_numbers_in_both_spellings(value: Any) -> None:
+    canned = Canned(answer(value))
+    counts = asyncio.run(client(canned).get_campaign_counts())
+    assert counts == answers.CampaignCounts(approved=1, started=2, stopped=3, waiting=4, ready=5)
+    assert canned.lines == ["GET /api/campaign-status/campaigns"]
+
+
+def test_counts_of_zero_may_be_left_out() -> None:
+    counts = asyncio.run(client(Canned(answer({"startedCount": "7"}))).get_campaign_counts())
+    assert counts == answers.CampaignCounts(0, 0, 0, 7, 0)
+
+
 # --- primitives ----------------------------------------------------------------------------------
 
 
@@ -345,7 +376,8 @@ def test_numbers_and_flags() -> None:
     assert [flag(v, "f") for v in (None, "", True, False, 1, 0, "TRUE", "0")] == [
         False, False, True, False, True, False, True, False,
     ]  # fmt: skip
-    for value in (1.5, "٣", "1" * 30, [], True):
+    bad: list[object] = [1.5, "٣", "1" * 30, [], True]
+    for value in bad:
         with pytest.raises(Unexpected):
             whole(value, "n")
 

@@ -314,6 +314,29 @@ def test_a_start_reads_the_status_first(
     assert bool(result.message) is (writes != ["start"])
 
 
+@pytest.mark.parametrize("status", ["APPROVED", "APPROVAL_NEEDED"])
+def test_somebody_else_may_approve_just_before_a_start(status: str) -> None:
+    server = campaign("APPROVAL_NEEDED")
+    pulse = provider(server)
+
+    async def faster(request: Request) -> Response:
+        if request.path.endswith("/approve"):
+            server.campaigns["c1"]["status"] = status
+            server.seen.append((str(request), None))
+            return answer("already approved", 409)
+        return await Fake.send(server, request)
+
+    server.send = faster  # type: ignore[method-assign]
+    start = step(Verb.START, approve=True)
+    if status == "APPROVED":
+        assert asyncio.run(pulse.run(start, FOUND)).status is OutcomeStatus.DONE
+        assert server.lines[-1] == "PUT /api/campaigns/c1/start"
+    else:
+        with pytest.raises(Refused, match="409 already approved"):
+            asyncio.run(pulse.run(start, FOUND))
+        assert server.lines[-1] == "GET /api/campaigns/c1"
+
+
 @pytest.mark.parametrize(
     ("status", "only_if_waiting", "outcome", "requests"),
     [
@@ -405,7 +428,11 @@ def test_an_upload_is_found_again_by_its_mark() -> None:
         look(marked(SHA, SHA), Verb.UPLOAD, **values)
 
 
-MEMBERS = [{"gatewayId": "g1"}, {"gatewayId": "g2", "closed": True}, {"gatewayId": "g9"}]
+MEMBERS: list[dict[str, Any]] = [
+    {"gatewayId": "g1"},
+    {"gatewayId": "g2", "closed": True},
+    {"gatewayId": "g9"},
+]
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,8 @@ def test_multipart_sends_a_part_named_file_and_the_description(tmp_path: Path, c
     assert seen.line == "POST /api/programs/"
     assert seen.query == {}
     head = f"Content-Type: {seen.headers['content-type']}\r\n\r\n".encode()
-    described, sent = message_from_bytes(head + seen.body, policy=HTTP).get_payload()  # type: ignore[misc]
+    parts: Any = message_from_bytes(head + seen.body, policy=HTTP).get_payload()
+    described, sent = parts
     assert described["Content-Disposition"] == 'form-data; name="description"'
     assert described.get_payload(decode=True).decode() == "d ä"
     assert sent["Content-Disposition"] == 'form-data; name="file"; filename="fw.zip"'

@@ -483,6 +483,25 @@ def test_the_access_token_goes_by_some_names(key: str) -> None:
     assert canned.seen[-1].headers["Authorization"] == "Bearer abc"
 
 
+def test_a_refused_password_is_not_tried_again_and_again() -> None:
+    canned = Canned(answer("no", 401))
+
+    async def main() -> None:
+        reader = client(canned, replace(SETTINGS, auth=BASIC))
+        results = await asyncio.gather(*(reader.get_campaign("c1") for _ in range(9)), return_exceptions=True)
+        assert {type(result) for result in results} == {Unauthorized}
+
+    asyncio.run(main())
+    assert canned.lines == ["GET /api/tokens"]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_version_is_asked_again_while_the_server_is_busy(status: int) -> None:
+    canned = Canned(answer("", status), answer({"currentApiVersion": "0.17"}), CAMPAIGN)
+    read(canned, replace(SETTINGS, api_version=None))
+    assert canned.lines == ["GET /api/versions", "GET /api/versions", "GET /api/campaigns/c1"]
+
+
 def test_a_user_name_that_basic_cannot_carry_is_an_error() -> None:
     with pytest.raises(ReconcilerError, match="colon"):
         read(Canned(CAMPAIGN), replace(SETTINGS, auth=Basic("a:b", BASIC.password)))

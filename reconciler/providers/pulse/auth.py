@@ -10,7 +10,7 @@ import asyncio
 import base64
 from collections.abc import Awaitable, Callable
 
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReconcilerError, Unauthorized
 from reconciler.settings import Auth, Basic, Token, TokenCommand, TokenFile
 
 Fetch = Callable[[], Awaitable[str]]
@@ -26,6 +26,7 @@ class Access:
         self._turn = asyncio.Lock()
         self._token: str | None = None
         self._given_up = False
+        self._refusal: Unauthorized | None = None
         self.hint = hint
         """What to do when the server doesn't accept it."""
         self.secrets: set[str] = set()
@@ -58,7 +59,15 @@ class Access:
         self._given_up = self._given_up or rejected == self._token
 
     async def _sign_in(self, fetch: Fetch) -> str:
-        self._token = header_value(await fetch(), "the access token")
+        # A password that was refused once is not tried again and again: accounts get locked for that.
+        if self._refusal is not None:
+            raise self._refusal
+        try:
+            fetched = await fetch()
+        except Unauthorized as error:
+            self._refusal = error
+            raise
+        self._token = header_value(fetched, "the access token")
         self.secrets.add(self._token)
         return self._token
 

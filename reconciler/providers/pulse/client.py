@@ -24,7 +24,7 @@ from reconciler.model import (
 )
 from reconciler.pool import concurrently
 from reconciler.providers.pulse.codec import answers, bodies
-from reconciler.providers.pulse.codec.answers import Item, ListShape, Page
+from reconciler.providers.pulse.codec.answers import CampaignCounts, Item, ListShape, Page
 from reconciler.providers.pulse.filebody import FileBody, disposition, multipart
 from reconciler.providers.pulse.operations import (
     CALLBACK_OPERATIONS,
@@ -116,6 +116,10 @@ class PulseClient:
         operation = OPERATIONS[CALLBACK_OPERATIONS[event]]
         body = bodies.callback(campaign_id, callback)
         await self.wire.do(Call(operation, {"campaign_id": campaign_id}, json=body))
+
+    async def get_campaign_counts(self) -> CampaignCounts:
+        """*Get Campaign Count by Status*."""
+        return await self.wire.read(Call(OPERATIONS["get-campaign-counts"]), answers.campaign_counts)
 
     # --- gateways ----------------------------------------------------------------------------------
 

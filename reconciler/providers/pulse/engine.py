@@ -20,7 +20,7 @@ from http.cookiejar import DefaultCookiePolicy
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from reconciler import __version__
 from reconciler.errors import NotExecuted, ReconcilerError, Refused, ServerError, Unclear
@@ -140,7 +140,7 @@ class HttpxTransport:
             timeout = httpx.Timeout(self._seconds, read=self._seconds + body.size / _UPLOAD_BYTES_PER_SECOND)
         else:
             content = body
-        query = f"?{urlencode(request.query)}" if request.query else ""
+        query = f"?{urlencode(request.query, quote_via=quote)}" if request.query else ""
         return self._client.build_request(
             request.method,
             f"{self._base}{request.path}{query}",

@@ -162,7 +162,8 @@ async def connect(
     HTTP engine. At most `concurrency` requests are under way at a time.
     """
     if transport is not None:
-        yield PulseProvider(settings, Wire(transport, settings, concurrency=concurrency, backoff=backoff))
+        wire = Wire(transport, settings, concurrency=concurrency, backoff=backoff)
+        yield PulseProvider(settings, wire, concurrency=concurrency)
         return
     if settings.embedded and app is None:
         raise ReconcilerError(f"{EMBEDDED_URL} names a server in this process, and there is none")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from reconciler.errors import ReconcilerError, Refused
+from reconciler.errors import NotExecuted, ReconcilerError, Refused, Unclear
 from reconciler.model import (
     Action,
     BoundPackage,
@@ -109,7 +109,7 @@ class Runner:
         fields = _given(step.action.fields)
         packages = _packages(fields.packages, bindings)
         # Names need not be unique on the server: between plan and now, somebody may have taken this one.
-        for namesake in await self._client.list_campaigns([fields.name]):
+        for namesake in await _read_first(self._client.list_campaigns([fields.name]), step):
             raise Refused(
                 f"the name {fields.name!r} has meanwhile been taken by campaign {namesake.id}",
                 request=_request(step),
@@ -198,10 +198,18 @@ class Runner:
         if live.phase is Phase.WAITING:
             if not step.action.approve:
                 return Result(OutcomeStatus.WAITING, message="waiting for approval")
-            await self._client.approve_campaign(campaign_id)
+            await self._approve_once(campaign_id, step)
             message = "approved first, for the server asked for it"
         await self._client.start_campaign(campaign_id)
         return Result(message=message)
+
+    async def _approve_once(self, campaign_id: str, step: Step) -> None:
+        """Approve; a refusal is fine when somebody else was faster."""
+        try:
+            await self._client.approve_campaign(campaign_id)
+        except Refused:
+            if (await self._live(campaign_id, step)).phase is Phase.WAITING:
+                raise
 
     async def _stop(self, step: Step, bindings: Bindings) -> Result:
         await self._client.stop_campaign(campaign_of(step.action, bindings))
@@ -216,7 +224,7 @@ class Runner:
         return Result()
 
     async def _live(self, campaign_id: str, step: Step) -> LiveCampaign:
-        live = await self._client.get_campaign(campaign_id)
+        live = await _read_first(self._client.get_campaign(campaign_id), step)
         if live is None:
             raise Refused(
                 f"campaign {campaign_id} is no longer there",
@@ -279,6 +287,19 @@ class Looker:
                 return Sight(live.phase not in (Phase.RUNNING, Phase.UNKNOWN))
             case _:
                 return Sight(live.phase not in (Phase.WAITING, Phase.UNKNOWN))
+
+
+async def _read_first(read: Awaitable[Value], step: Step) -> Value:
+    """What a step has to know before it is sent; while it can't be read, the step is surely not executed."""
+    try:
+        return await read
+    except Unclear as error:
+        raise NotExecuted(
+            f"not sent, for a read that comes first failed: {error.message}",
+            request=_request(step),
+            retry_after=error.retry_after,
+            hint=error.hint,
+        ) from error
 
 
 def _made(what: str, ids: list[str]) -> Sight:

@@ -68,7 +68,7 @@ class Call:
         body: bytes | FileBody | None = self.file
         if self.json is not None:
             headers["Content-Type"] = "application/json"
-            body = json.dumps(self.json, ensure_ascii=False, separators=(",", ":")).encode()
+            body = json.dumps(self.json, separators=(",", ":")).encode()
         return Request(self.operation.method, path, self.query, headers, body)
 
 

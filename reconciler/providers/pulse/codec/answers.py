@@ -199,6 +199,32 @@ def unprocessed_things(value: Json) -> tuple[str, ...]:
     return tuple(sorted(set(found)))
 
 
+class CampaignCounts(NamedTuple):
+    """How many campaigns there are, by what they wait for."""
+
+    ready: int
+    waiting: int
+    approved: int
+    started: int
+    stopped: int
+
+
+def campaign_counts(value: Json) -> CampaignCounts:
+    """*Get Campaign Count by Status*. The reference spells ``aproved``; the right spelling is read, too."""
+    record = mapping(value, "campaign counts")
+
+    def count(*keys: str) -> int:
+        return next((n for key in keys if (n := whole(record.get(key), key)) is not None), 0)
+
+    return CampaignCounts(
+        ready=count("noApprovalNeededReadyToStartCount"),
+        waiting=count("waitingApprovalCount"),
+        approved=count("aprovedNotStartedCount", "approvedNotStartedCount"),
+        started=count("startedCount"),
+        stopped=count("stoppedCount"),
+    )
+
+
 # --- access --------------------------------------------------------------------------------------
 
 
