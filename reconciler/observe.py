@@ -130,7 +130,9 @@ class _Reading:
         if orphans or removable_packages(self.desired, self.state, self.options):
             self.whole = await self.provider.campaigns()
             self._index(self.whole)
-        await self._look_up(c.name for c in declared.values() if c.resource not in self.state.campaigns)
+        unowned = [c for c in declared.values() if c.resource not in self.state.campaigns]
+        lost = (self.state.intents.get(str(campaign.resource)) for campaign in unowned)
+        await self._look_up((*(c.name for c in unowned), *(intent.name for intent in lost if intent)))
         await self._claim(declared.values(), self.state)
         await self._get(owned.id for owned in orphans)
         for owned in orphans:

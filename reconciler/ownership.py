@@ -43,9 +43,16 @@ def tie(
     declared = {campaign.resource: campaign for campaign in desired.campaigns}
     owners = {owned.id: resource for resource, owned in state.campaigns.items()}
 
+    def strangers(name: str) -> list[str]:
+        return [live.id for live in names.get(name, ()) if live.id not in owners]
+
     def one(campaign: DesiredCampaign) -> Claim:
         if owned := state.campaigns.get(campaign.resource):
             return Claim(Tie.OWNED, (owned.id,))
+        intent = state.intents.get(str(campaign.resource))
+        if intent and intent.name != campaign.name and (lost := strangers(intent.name)):
+            # A create of ours whose answer was lost, and whose name has changed in Git since.
+            return Claim(Tie.RECOVERED if len(lost) == 1 else Tie.AMBIGUOUS, tuple(sorted(lost)))
         namesakes = names.get(campaign.name, ())
         moved = [live.id for live in namesakes if live.id in owners and owners[live.id] not in declared]
         if len(moved) == 1 and desired.complete:
@@ -56,7 +63,6 @@ def tie(
             case [rival] if rival in owners:
                 return Claim(Tie.NOT_OURS, (rival,))
             case [rival]:
-                intent = state.intents.get(str(campaign.resource))
                 if intent and intent.name == campaign.name:
                     return Claim(Tie.RECOVERED, (rival,))
                 return Claim(Tie.ADOPTED if options.adopt else Tie.NOT_OURS, (rival,))

@@ -20,6 +20,7 @@ import httpx
 from reconciler.apply import Applied, apply_plan
 from reconciler.diff import Ask, diff
 from reconciler.embedded import create_app
+from reconciler.embedded.dialects import REFERENCE, Dialect
 from reconciler.loading import load
 from reconciler.model import Desired, Outcome
 from reconciler.observe import observe
@@ -67,10 +68,10 @@ class World:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, folder: Path, *, approval_needed: bool = False, **settings: Any
+        cls, folder: Path, *, approval_needed: bool = False, dialect: Dialect = REFERENCE, **settings: Any
     ) -> AsyncIterator[Self]:
         """A world on a server of its own, in this process; `settings` are of ServerSettings."""
-        app = create_app(":memory:", approval_needed=approval_needed, record=True)
+        app = create_app(":memory:", approval_needed=approval_needed, record=True, dialect=dialect)
         server = replace(ServerSettings(), **settings)
         try:
             async with connect(server, app=app) as provider:

@@ -30,6 +30,7 @@ from reconciler.state.base import (
 )
 from reconciler.state.values import (
     ADDED,
+    ASSUMED_SETTINGS,
     MEMBERSHIP,
     callback_field,
     callback_value,
@@ -96,7 +97,9 @@ def _fields(step: Step, salt: str) -> Iterator[Event]:
     action, resource = step.action, step.resource
     match action.verb:
         case Verb.EDIT:
-            yield from (FieldApplied(resource, name, value) for name, value in _applied(step, salt).items())
+            for name, value in _applied(step, salt).items():
+                yield FieldApplied(resource, name, value)
+                yield FieldApplied(resource, ASSUMED_SETTINGS, None)
         case Verb.CALLBACK:
             assert action.event is not None
             assert action.callback is not None

@@ -186,9 +186,9 @@ class Applying:
         return code
 
     def _nothing(self, plan: Plan) -> Exit:
-        """Text has said so already; a document is due."""
+        """Text has said so already, but for what an exit code means; a document is due."""
         code = apply_exit(plan, ())
-        if not self.reporter.text:
+        if not self.reporter.text or code is not Exit.DONE:
             self.reporter.applied(plan, (), code)
         return code
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from reconciler.diff.campaign import Against, diff_live, diff_new
+from dataclasses import replace
+
+from reconciler.diff.campaign import Against, Found, diff_live, diff_new
 from reconciler.diff.model import CampaignDiff, Diff, Removal, Run, RunWish
+from reconciler.diff.names import settle_names
 from reconciler.diff.packages import bind
 from reconciler.diff.refusal import refusal
 from reconciler.diff.removal import campaign_removed, package_removed, remove_campaigns, remove_packages
 from reconciler.diff.view import Ask
-from reconciler.model import Desired, Finding, Live, Reason
+from reconciler.model import Claim, Desired, DesiredCampaign, Finding, Live, Reason, ResourceId
 from reconciler.observe import removable_packages, used_packages
 from reconciler.ownership import owned_by
-from reconciler.state.base import Event, State
+from reconciler.state.base import State
 
 __all__ = ["Ask", "CampaignDiff", "Diff", "Removal", "Run", "RunWish", "diff"]
 
@@ -25,32 +28,27 @@ def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
     bound = bind(desired, live, state)
     against = Against(bound, ask, state.salt)
     options = ask.options
-    campaigns: list[CampaignDiff] = []
+    compared: dict[ResourceId, Found] = {}
     findings: list[Finding] = [*bound.findings]
-    records: list[Event] = [*bound.records]
     for campaign in desired.campaigns:
         claim = live.claims[campaign.resource]
-        if trouble := refusal(campaign, claim, live, desired):
+        if trouble := refusal(campaign, claim):
             findings.append(trouble)
         elif all(ref in bound.packages for ref in used_packages([campaign])):
-            owned, tied = owned_by(campaign, claim, state)
-            if owned:
-                current = live.campaigns[campaign.resource]
-                found = diff_live(campaign, current, owned, claim.tie, against)
-            else:
-                gone = campaign.resource in live.gone
-                reason = Reason.GONE_FROM_SERVER if gone else Reason.NOT_ON_SERVER
-                found = diff_new(campaign, reason, against)
-            campaigns.append(found.difference)
-            findings += found.findings
-            records += (*tied, *found.records)
+            compared[campaign.resource] = _compare(campaign, claim, live, state, against)
 
     removals, about_removals, forgotten = remove_campaigns(desired, live, state, options)
-    packages, about_packages, lost = remove_packages(
-        live, removable_packages(desired, state, options), campaigns, removals
-    )
+    taken = settle_names([found.difference for found in compared.values()], removals, live)
+    for finding in taken:
+        assert finding.resource is not None
+        del compared[finding.resource]
+    campaigns = tuple(found.difference for found in compared.values())
+    candidates = removable_packages(desired, state, options)
+    packages, about_packages, lost = remove_packages(live, state, candidates, campaigns, removals)
+    findings += (*taken, *(finding for found in compared.values() for finding in found.findings))
+    records = (record for found in compared.values() for record in found.records)
     return Diff(
-        campaigns=tuple(campaigns),
+        campaigns=campaigns,
         removals=removals,
         uploads=bound.uploads,
         package_removals=packages,
@@ -61,5 +59,14 @@ def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
             *map(package_removed, packages),
         ),
         findings=(*findings, *about_removals, *about_packages),
-        records=(*records, *forgotten, *lost),
+        records=(*bound.records, *records, *forgotten, *lost),
     )
+
+
+def _compare(campaign: DesiredCampaign, claim: Claim, live: Live, state: State, against: Against) -> Found:
+    owned, tied = owned_by(campaign, claim, state)
+    if owned is None:
+        gone = campaign.resource in live.gone
+        return diff_new(campaign, Reason.GONE_FROM_SERVER if gone else Reason.NOT_ON_SERVER, against)
+    found = diff_live(campaign, live.campaigns[campaign.resource], owned, claim.tie, against)
+    return replace(found, records=(*tied, *found.records))

@@ -32,6 +32,7 @@ from reconciler.observe import removable
 from reconciler.options import Options
 from reconciler.providers.base import Field
 from reconciler.state.base import CampaignForgotten, Event, Owned, PackageForgotten, State, Uploaded
+from reconciler.state.values import packages_of
 
 
 def remove_campaigns(
@@ -63,6 +64,7 @@ def remove_campaigns(
 
 def remove_packages(
     live: Live,
+    state: State,
     candidates: Collection[Uploaded],
     campaigns: Collection[CampaignDiff],
     removals: Collection[Removal],
@@ -76,6 +78,7 @@ def remove_packages(
             after[found.live.id] = found.fields.packages
     wanted = {package for packages in after.values() for package in packages}
     wanted |= {package for c in campaigns if c.create for package in c.fields.packages or ()}
+    wanted |= _overriding(state, {removal.owned.resource for removal in removals})
     removed: list[Uploaded] = []
     findings: list[Finding] = []
     forgotten: list[Event] = []
@@ -88,6 +91,13 @@ def remove_packages(
         else:
             removed.append(upload)
     return tuple(removed), tuple(findings), tuple(forgotten)
+
+
+def _overriding(state: State, going: Collection[ResourceId]) -> set[str]:
+    """Packages that an override of a campaign that stays gave to some gateway."""
+    staying = (owned for resource, owned in state.campaigns.items() if resource not in going)
+    values = (value for owned in staying for value in owned.members.get(Field.OVERRIDES, ()))
+    return {package for value in values for package in packages_of(value)}
 
 
 def _known(live: LiveCampaign) -> bool:

@@ -26,6 +26,7 @@ from reconciler.model import (
 from reconciler.providers.base import Field
 from reconciler.state.applied import changed_settings, known_plain, recorded_settings
 from reconciler.state.base import Event, FieldApplied, Origin
+from reconciler.state.values import ASSUMED_SETTINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,12 @@ def diff_settings(view: View, salt: str) -> SettingsDiff:
     if campaign.settings is None:
         return _unmanaged(campaign, recorded, owned.origin)
     lossy = None
-    if recorded is None and owned.origin is Origin.ADOPTED:
+    if owned.origin is Origin.ADOPTED and (recorded is None or ASSUMED_SETTINGS in owned.applied):
         lossy = _lossy(campaign, "it was adopted, and may have settings that YAML doesn't name")
     record = FieldApplied(campaign.resource, Field.SETTINGS, recorded_settings(campaign.settings, salt))
     if recorded is None and view.assuming:
-        return SettingsDiff(campaign.settings, lossy=lossy, findings=(_assumed(view),), records=(record,))
+        mark = FieldApplied(campaign.resource, ASSUMED_SETTINGS, True)
+        return SettingsDiff(campaign.settings, (), lossy, (_assumed(view),), (record, mark))
     known = recorded if isinstance(recorded, Mapping) else {}
     differing = changed_settings(known, campaign.settings, salt)
     if view.ask.options.reassert:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
-from reconciler.diff import CampaignDiff, Diff
+from reconciler.diff import CampaignDiff, Diff, Removal
 from reconciler.model import (
     Action,
     DesiredCampaign,
@@ -25,7 +25,6 @@ from reconciler.plan.impact import impact
 from reconciler.plan.model import Plan
 from reconciler.plan.order import in_order, needs
 from reconciler.providers.base import Field, Provider
-from reconciler.state.base import Uploaded
 
 
 def make_plan(difference: Diff, provider: Provider) -> Plan:
@@ -41,9 +40,8 @@ def make_plan(difference: Diff, provider: Provider) -> Plan:
             build.chain(actions)
     planned = [found for found in difference.campaigns if found.desired.resource not in refused]
     build.moves(planned)
-    build.names(planned)
-    for upload in difference.package_removals:
-        build.delete_package(upload, difference)
+    build.names(planned, difference.removals)
+    build.delete_packages(difference)
     groups = in_order(build.groups.values())
     return Plan(
         server=provider.server,
@@ -140,40 +138,49 @@ class _Build:
                 left = sorted({key for gateway in found.gained for key in leaving.get(gateway, ())})
                 self.also_needs(group, (Need(key, by_gateway=True) for key in left))
 
-    def names(self, campaigns: Iterable[CampaignDiff]) -> None:
-        """A name is given up before a new campaign takes it."""
+    def names(self, campaigns: Iterable[CampaignDiff], removals: Iterable[Removal]) -> None:
+        """Whoever has a name is renamed or deleted before somebody else takes it."""
         by_resource = {(g.action.resource, g.action.verb): g for g in self.groups.values()}
-        leaving: dict[str, str] = {}
+        deleted = {
+            removal.live.name: group.key
+            for removal in removals
+            if (group := by_resource.get((removal.owned.resource, Verb.DELETE)))
+        }
+        edited: dict[str, str] = {}
         taking: list[tuple[StepGroup, str]] = []
         for found in campaigns:
-            resource = found.desired.resource
-            if found.live is None:
-                taking.append((by_resource[resource, Verb.CREATE], found.desired.name))
-            elif found.live.name != found.desired.name:
-                leaving[found.live.name] = by_resource[resource, Verb.EDIT].key
+            name, live = found.desired.name, found.live
+            if live is None:
+                taking.append((by_resource[found.desired.resource, Verb.CREATE], name))
+            elif live.name != name:
+                group = by_resource[found.desired.resource, Verb.EDIT]
+                edited[live.name] = group.key
+                taking.append((group, name))
         for group, name in taking:
-            if name in leaving:
-                self.also_needs(group, (Need(leaving[name]),))
+            # Edits don't wait for each other: two campaigns may swap their names.
+            givers = {deleted.get(name), edited.get(name) if group.action.verb is Verb.CREATE else None}
+            self.also_needs(group, (Need(key) for key in sorted(filter(None, givers))))
 
     def also_needs(self, group: StepGroup, more: Iterable[Need]) -> None:
         needed = tuple(dict.fromkeys((*group.needs, *more)))
         self.groups[group.key] = StepGroup(group.key, group.action, group.operation, group.per_call, needed)
 
-    def delete_package(self, upload: Uploaded, difference: Diff) -> None:
+    def delete_packages(self, difference: Diff) -> None:
         """A package goes when those who used it are deleted or have another one."""
-        users: Mapping[ResourceId, bool] = {
-            **{
-                c.desired.resource: True
-                for c in difference.campaigns
-                if c.live and upload.id in c.live.packages
-            },
-            **{r.owned.resource: True for r in difference.removals if upload.id in r.live.packages},
+        users: dict[str, set[ResourceId]] = defaultdict(set)
+        for found in difference.campaigns:
+            for package in found.live.packages if found.live else ():
+                users[package].add(found.desired.resource)
+        for removal in difference.removals:
+            for package in removal.live.packages:
+                users[package].add(removal.owned.resource)
+        writes: dict[ResourceId, str] = {
+            g.action.resource: g.key
+            for g in self.groups.values()
+            if g.action.verb in (Verb.EDIT, Verb.DELETE)
         }
-        needed = [
-            Need(group.key)
-            for group in self.groups.values()
-            if group.action.resource in users and group.action.verb in (Verb.EDIT, Verb.DELETE)
-        ]
-        verb, reason, content = Verb.DELETE_PACKAGE, Reason.NO_LONGER_USED, upload.sha256
-        action = Action(verb, upload.resource, reason, upload.id, sha256=content)
-        self.add(action, needed, content[:12])
+        for upload in difference.package_removals:
+            needed = (Need(writes[resource]) for resource in sorted(users[upload.id]) if resource in writes)
+            verb, reason, content = Verb.DELETE_PACKAGE, Reason.NO_LONGER_USED, upload.sha256
+            action = Action(verb, upload.resource, reason, upload.id, sha256=content)
+            self.add(action, needed, content[:12])

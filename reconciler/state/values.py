@@ -12,6 +12,8 @@ from reconciler.model import Callback, CallbackEvent, Json, SchedulePhase, Windo
 
 _UNCLEAR = "?"
 
+ASSUMED_SETTINGS = "settings.assumed"
+"""The field that says that the recorded settings were never sent, so that there may be others."""
 MEMBERSHIP = "gateways"
 """The field that says who was added by us, where a distribution list adds gateways, too."""
 ADDED = "added"

@@ -96,8 +96,14 @@ DONE: dict[str, tuple[Event, ...]] = {
     "create": (owned(),),
     "create with settings": (owned(**APPLIED),),
     "create to abandon": (owned(OnRemove.ABANDON),),
-    "edit settings": (FieldApplied(CAMPAIGN, "settings", APPLIED["settings"]),),
-    "edit no settings": (FieldApplied(CAMPAIGN, "settings", {}),),
+    "edit settings": (
+        FieldApplied(CAMPAIGN, "settings", APPLIED["settings"]),
+        FieldApplied(CAMPAIGN, "settings.assumed", None),
+    ),
+    "edit no settings": (
+        FieldApplied(CAMPAIGN, "settings", {}),
+        FieldApplied(CAMPAIGN, "settings.assumed", None),
+    ),
     "upload": (PackageUploaded(Uploaded(FILE.sha256, "id-1", "fw.bin", PACKAGES)),),
     "start": (StatusSet(CAMPAIGN, STARTED),),
     "start of a bracket": (BracketClosed(CAMPAIGN),),

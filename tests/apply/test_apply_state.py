@@ -193,6 +193,7 @@ def test_only_facts_of_single_gateways_need_no_wait_for_the_disk() -> None:
         ("IntentNoted", True),
         ("CampaignOwned", True),
         ("FieldApplied", True),
+        ("FieldApplied", True),
         ("MembersForgotten", False),
         ("MembersApplied", False),
         # What must never be repeated is on disk before it is sent.

@@ -72,3 +72,24 @@ def test_a_name_that_a_campaign_of_ours_keeps_is_taken() -> None:
     difference = project.diff(desired(campaign("a", "b"), campaign("b")))
     assert [finding.code for finding in difference.findings] == ["name-taken"]
     assert left_out(difference, "a")
+
+
+def test_a_name_is_taken_only_from_who_gives_it_up() -> None:
+    """`new` wants a name whose holder is renamed, but the holder can't be: its status is unknown."""
+    project = Project(FakeServer(FakeCampaign("1", "wanted", "HIBERNATING")))
+    project.own("holder", "1")
+    found = project.diff(desired(campaign("holder", "other"), campaign("new", "wanted")))
+    assert [finding.code for finding in found.findings] == ["name-taken"]
+    assert [c.desired.resource for c in found.campaigns] == [rid("holder")]
+
+
+def test_a_name_that_a_prune_frees_may_be_taken() -> None:
+    project = Project(FakeServer(FakeCampaign("1", "wanted"), FakeCampaign("2", "mine")))
+    project.own("gone", "1")
+    project.own("kept", "2")
+    wish = desired(campaign("kept", "wanted"))
+    assert [f.code for f in project.diff(wish).findings] == ["name-taken", "not-declared"]
+    plan = project.make_plan(wish, prune=True)
+    assert [f.code for f in plan.findings] == []
+    edit = next(step for step in plan.steps() if step.operation.name == "edit-campaign")
+    assert [step.operation.name for step in plan.needs(edit)] == ["delete-campaign"]

@@ -114,6 +114,7 @@ def test_adopted_settings_are_assumed_and_not_sent() -> None:
     assert difference.records == (
         CampaignOwned(Owned(rid("line"), "1", Origin.ADOPTED)),
         FieldApplied(rid("line"), "settings", recorded_settings({"K": KEY}, SALT)),
+        FieldApplied(rid("line"), "settings.assumed", True),
     )
     assert "k3y" not in repr(difference)
 

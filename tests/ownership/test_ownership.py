@@ -152,6 +152,23 @@ def test_the_tie(row: str, adopt: bool) -> None:
     assert claims == {rid("line"): adopting if adopt else plainly}
 
 
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        ((), Claim(Tie.NONE)),
+        (("7",), Claim(Tie.RECOVERED, ("7",))),
+        (("7", "8"), Claim(Tie.AMBIGUOUS, ("7", "8"))),
+    ],
+)
+def test_a_lost_create_is_found_under_the_name_that_it_was_sent_with(
+    ids: tuple[str, ...], expected: Claim
+) -> None:
+    project = Project()
+    project.intends("line", "before")
+    ties = tie(LINE.campaigns, LINE, project.state, live(*ids, name="before"), Options())
+    assert ties == {rid("line"): expected}
+
+
 def test_only_these_ties_hold_a_campaign() -> None:
     assert {t for t in Tie if Claim(t).held} == {Tie.OWNED, Tie.MOVED, Tie.RECOVERED, Tie.ADOPTED}
 

@@ -23,8 +23,15 @@ from reconciler.model import (
     Window,
 )
 from reconciler.pool import concurrently
-from reconciler.providers.pulse.codec import answers, bodies
-from reconciler.providers.pulse.codec.answers import CampaignCounts, Item, ListShape, Page
+from reconciler.providers.console import (
+    CampaignCounts,
+    CampaignProgress,
+    GatewayStatus,
+    PackageInfo,
+    PackageProgress,
+)
+from reconciler.providers.pulse.codec import answers, bodies, progress
+from reconciler.providers.pulse.codec.answers import Item, ListShape, Page
 from reconciler.providers.pulse.filebody import FileBody, disposition, multipart
 from reconciler.providers.pulse.operations import (
     CALLBACK_OPERATIONS,
@@ -121,6 +128,11 @@ class PulseClient:
         """*Get Campaign Count by Status*."""
         return await self.wire.read(Call(OPERATIONS["get-campaign-counts"]), answers.campaign_counts)
 
+    async def get_campaign_status(self, campaign_id: str) -> CampaignProgress:
+        """*Get Overall Campaign Status*."""
+        call = Call(OPERATIONS["get-campaign-status"], {"campaign_id": campaign_id})
+        return await self.wire.read(call, progress.campaign_progress)
+
     # --- gateways ----------------------------------------------------------------------------------
 
     async def list_gateways(self, campaign_id: str) -> Membership:
@@ -177,12 +189,39 @@ class PulseClient:
 
     async def get_gateway_packages(self, campaign_id: str, gateway_id: str) -> tuple[str, ...]:
         """*Get Updated Package Information for the Gateway in the Campaign*: the effective list."""
-        ids = {"campaign_id": campaign_id, "gateway_id": gateway_id}
-        return await self.wire.read(Call(OPERATIONS["get-gateway-packages"], ids), answers.package_ids)
+        read = answers.package_ids
+        return await self._read_gateway("get-gateway-packages", campaign_id, gateway_id, read)
 
     async def schedule(self, campaign_id: str, gateway_id: str, phase: SchedulePhase, window: Window) -> None:
         """*Schedule Download*, *Schedule Execution* or *Schedule Activation*."""
         await self._of_gateway(SCHEDULE_OPERATIONS[phase], campaign_id, gateway_id, bodies.window(window))
+
+    async def get_gateway_state(self, campaign_id: str, gateway_id: str) -> str:
+        """*Get Campaign State*: the state of one gateway in the campaign."""
+        return await self._read_gateway("get-gateway-state", campaign_id, gateway_id, progress.gateway_state)
+
+    async def get_gateway_status(self, campaign_id: str, gateway_id: str) -> GatewayStatus:
+        """*Get Campaign Status Per Gateway*: state, progress, and the cause when it failed."""
+
+        def decode(value: Json) -> GatewayStatus:
+            return progress.gateway_status(value, gateway_id)
+
+        return await self._read_gateway("get-gateway-status", campaign_id, gateway_id, decode)
+
+    async def get_download_progress(self, campaign_id: str, gateway_id: str) -> tuple[PackageProgress, ...]:
+        """*Get Download Progress*: of each package, bytes."""
+        read = progress.download_progress
+        return await self._read_gateway("get-download-progress", campaign_id, gateway_id, read)
+
+    async def get_execution_progress(self, campaign_id: str, gateway_id: str) -> tuple[str, ...]:
+        """*Get Execution Progress*: lines in the server's words."""
+        read = progress.execution_progress
+        return await self._read_gateway("get-execution-progress", campaign_id, gateway_id, read)
+
+    async def get_active_campaigns(self, gateway_id: str) -> tuple[str, ...]:
+        """*Get Active Campaigns for a Gateway*: their ids, in the server's order."""
+        call = Call(OPERATIONS["get-active-campaigns"], {"gateway_id": gateway_id})
+        return await self.wire.read(call, progress.active_campaigns)
 
     # --- packages ----------------------------------------------------------------------------------
 
@@ -193,6 +232,17 @@ class PulseClient:
     async def get_package(self, package_id: str) -> LivePackage | None:
         """*Get Package Information*, None when there is no such id."""
         return await self._found(Call(OPERATIONS["get-package"], {"package_id": package_id}), answers.package)
+
+    async def list_package_infos(self, names: Collection[str] | None = None) -> tuple[PackageInfo, ...]:
+        """*List Packages*, with who brought each and when; else as `list_packages`."""
+        return await self._by_name(
+            "list-packages", progress.PACKAGE_INFOS, names, lambda info: info.package.name
+        )
+
+    async def get_package_info(self, package_id: str) -> PackageInfo | None:
+        """*Get Package Information*, with who brought it and when; None when there is no such id."""
+        call = Call(OPERATIONS["get-package"], {"package_id": package_id})
+        return await self._found(call, progress.package_info)
 
     async def delete_package(self, package_id: str) -> None:
         """*Delete a Package*."""
@@ -221,6 +271,12 @@ class PulseClient:
     async def _of_gateway(self, operation: str, campaign_id: str, gateway_id: str, body: Json) -> None:
         ids = {"campaign_id": campaign_id, "gateway_id": gateway_id}
         await self.wire.do(Call(OPERATIONS[operation], ids, json=body))
+
+    async def _read_gateway(
+        self, operation: str, campaign_id: str, gateway_id: str, decode: Callable[[Json], Item]
+    ) -> Item:
+        ids = {"campaign_id": campaign_id, "gateway_id": gateway_id}
+        return await self.wire.read(Call(OPERATIONS[operation], ids), decode)
 
     async def _found(
         self, call: Call, decode: Callable[[Json], Item | None], *, empty: Json = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from reconciler.model import CampaignSummary, DistributionList, Json, LiveCampaign, LivePackage
+from reconciler.providers.console import CampaignCounts
 from reconciler.providers.pulse.codec.marks import read_mark
 from reconciler.providers.pulse.codec.shape import (
     ID_KEYS,
@@ -197,16 +198,6 @@ def unprocessed_things(value: Json) -> tuple[str, ...]:
             case _:
                 pass
     return tuple(sorted(set(found)))
-
-
-class CampaignCounts(NamedTuple):
-    """How many campaigns there are, by what they wait for."""
-
-    ready: int
-    waiting: int
-    approved: int
-    started: int
-    stopped: int
 
 
 def campaign_counts(value: Json) -> CampaignCounts:
