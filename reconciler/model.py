@@ -461,6 +461,7 @@ class Reason(StrEnum):
     WANTS_STARTED = "wants-started"
     WANTS_STOPPED = "wants-stopped"
     WANTS_APPROVAL = "wants-approval"
+    MAY_WANT_APPROVAL = "may-want-approval"
     STOP_TO_EDIT = "stop-to-edit"
     STOP_TO_DELETE = "stop-to-delete"
     START_AGAIN = "start-again"

@@ -65,7 +65,8 @@ def _actions(found: CampaignDiff, provider: Provider) -> Iterator[Action]:
     yield from _attachments(found, target)
     yield from _members(found, target)
     if wish.approve:
-        yield Action(Verb.APPROVE, resource, Reason.WANTS_APPROVAL, target, only_if_waiting=found.create)
+        reason = Reason.MAY_WANT_APPROVAL if found.create else Reason.WANTS_APPROVAL
+        yield Action(Verb.APPROVE, resource, reason, target, only_if_waiting=found.create)
     if wish.run is Run.START:
         interrupted = wish.reason is Reason.FINISH_INTERRUPTED
         yield Action(Verb.START, resource, wish.reason, target, approve=campaign.approve, bracket=interrupted)

@@ -128,6 +128,7 @@ def step_item(plan: Plan, step: Step) -> dict[str, object]:
         "reason": step.action.reason.value,
         "destructive": operation.destructive,
         "permission": operation.permission,
+        **({"onlyIf": "APPROVAL_NEEDED"} if step.action.only_if_waiting else {}),
     }
 
 

@@ -22,6 +22,7 @@ SENTENCES: Final[Mapping[Reason, str]] = {
     Reason.WANTS_STARTED: "it is declared STARTED",
     Reason.WANTS_STOPPED: "it is declared STOPPED",
     Reason.WANTS_APPROVAL: "it waits for an approval, which is declared",
+    Reason.MAY_WANT_APPROVAL: "the server may ask for an approval, which is declared",
     Reason.STOP_TO_EDIT: "it can't be changed while it runs",
     Reason.STOP_TO_DELETE: "it can't be deleted while it runs",
     Reason.START_AGAIN: "it was stopped only to be changed",
