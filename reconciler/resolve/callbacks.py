@@ -4,28 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.model import Callback, CallbackEvent
+from reconciler.model import GATEWAY_STATES, Callback, CallbackEvent
 from reconciler.resolve.source import Findings, Source
 from reconciler.resolve.words import did_you_mean, shown
-
-GATEWAY_STATES = (
-    "INSTANTIATED",
-    "INVENTORY_UP_TO_DATE",
-    "WAITING_FOR_DOWNLOAD_APPROVAL",
-    "SCHEDULED_DOWNLOAD",
-    "WAITING_FOR_DOWNLOAD",
-    "DOWNLOAD_COMPLETE",
-    "WAITING_FOR_EXECUTION_APPROVAL",
-    "SCHEDULED_EXECUTION",
-    "WAITING_FOR_EXECUTION",
-    "EXECUTION_COMPLETE",
-    "WAITING_FOR_ACTIVATION_APPROVAL",
-    "SCHEDULED_ACTIVATION",
-    "WAITING_FOR_ACTIVATION",
-    "ACTIVATION_COMPLETE",
-    "FAILED",
-)
-"""The states of a gateway in a campaign that are known, in their order. A server may have more."""
 
 Callbacks = Mapping[CallbackEvent, Callback]
 

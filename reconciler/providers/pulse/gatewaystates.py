@@ -7,25 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from reconciler.model import SchedulePhase
+from reconciler.model import GATEWAY_STATES, SchedulePhase
 
-FAILED: Final = "FAILED"
-ORDER: Final = (
-    "INSTANTIATED",
-    "INVENTORY_UP_TO_DATE",
-    "WAITING_FOR_DOWNLOAD_APPROVAL",
-    "SCHEDULED_DOWNLOAD",
-    "WAITING_FOR_DOWNLOAD",
-    "DOWNLOAD_COMPLETE",
-    "WAITING_FOR_EXECUTION_APPROVAL",
-    "SCHEDULED_EXECUTION",
-    "WAITING_FOR_EXECUTION",
-    "EXECUTION_COMPLETE",
-    "WAITING_FOR_ACTIVATION_APPROVAL",
-    "SCHEDULED_ACTIVATION",
-    "WAITING_FOR_ACTIVATION",
-    "ACTIVATION_COMPLETE",
-)
+ORDER: Final = GATEWAY_STATES[:-1]
+FAILED: Final = GATEWAY_STATES[-1]
 _COMPLETE: Final = {
     SchedulePhase.DOWNLOAD: ORDER.index("DOWNLOAD_COMPLETE"),
     SchedulePhase.EXECUTION: ORDER.index("EXECUTION_COMPLETE"),
@@ -35,6 +20,4 @@ _COMPLETE: Final = {
 
 def past(state: str, phase: SchedulePhase) -> bool:
     """Whether a gateway in `state` has that phase behind it; a word that nobody knows says nothing."""
-    if state == FAILED:
-        return True
-    return state in ORDER and ORDER.index(state) >= _COMPLETE[phase]
+    return state == FAILED or (state in ORDER and ORDER.index(state) >= _COMPLETE[phase])

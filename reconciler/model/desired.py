@@ -1,0 +1,173 @@
+"""What Git asks for. None: not managed; empty: managed and empty."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from reconciler.model.words import Place, ResourceId, SettingValue
+
+
+class UploadMode(StrEnum):
+    """How a package file travels: the two uploads of the API."""
+
+    MULTIPART = "multipart"
+    STREAMING = "streaming"
+
+
+@dataclass(frozen=True, slots=True)
+class PackageById:
+    """A package that is on the server, by its id there."""
+
+    id: str
+    place: Place | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PackageByName:
+    """The one live package of exactly this name."""
+
+    name: str
+    place: Place | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PackageFile:
+    """A local file that the server is to hold. Identity is the content, ``sha256`` (64 hex digits)."""
+
+    sha256: str
+    path: Path = field(compare=False)
+    name: str = field(compare=False)
+    size: int = field(compare=False)
+    resource: ResourceId = field(compare=False)
+    """The PackageSet that declares it (first)."""
+    description: str = field(default="", compare=False)
+    mode: UploadMode = field(default=UploadMode.MULTIPART, compare=False)
+    place: Place | None = field(default=None, compare=False)
+
+
+PackageRef = PackageById | PackageByName | PackageFile
+
+
+class SchedulePhase(StrEnum):
+    """The phases that a window can gate, in the order a gateway goes through them."""
+
+    DOWNLOAD = "download"
+    EXECUTION = "execution"
+    ACTIVATION = "activation"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Window:
+    """A slice of time, [begin, end), epoch milliseconds."""
+
+    begin: int
+    end: int
+
+
+class CallbackEvent(StrEnum):
+    """What a campaign can call back about."""
+
+    COMPLETED = "completed"
+    WAKE_UP = "wakeUp"
+    STATE_CHANGE = "stateChange"
+    EXECUTION_PROGRESS = "executionProgress"
+    DOWNLOAD_PROGRESS = "downloadProgress"
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """Where a callback goes; ``states`` only for ``stateChange``."""
+
+    destination: str
+    states: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DistributionList:
+    """A saved filter that the server evaluates; interval in seconds, None when not managed."""
+
+    id: str
+    interval: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Packages that these gateways get instead of the campaign's."""
+
+    gateways: frozenset[str]
+    packages: tuple[PackageRef, ...]
+    place: Place | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Windows for these gateways; ``gateways`` None means every gateway of the campaign."""
+
+    windows: Mapping[SchedulePhase, Window]
+    gateways: frozenset[str] | None = None
+    place: Place | None = field(default=None, compare=False)
+
+
+class DesiredStatus(StrEnum):
+    """What Git may ask for. STOPPED is satisfied by any status that isn't running."""
+
+    STARTED = "STARTED"
+    STOPPED = "STOPPED"
+
+
+class Joining(StrEnum):
+    """What happens to a started campaign when gateways with settings of their own join it."""
+
+    PAUSE = "pause"
+    DIRECT = "direct"
+
+
+class OnRemove(StrEnum):
+    """What becomes of the live campaign when its resource is removed, given ``--prune``."""
+
+    DELETE = "delete"
+    ABANDON = "abandon"
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredCampaign:
+    """A campaign as Git wants it, references resolved. None: not managed."""
+
+    resource: ResourceId
+    name: str
+    place: Place
+    description: str | None = None
+    packages: tuple[PackageRef, ...] | None = None
+    settings: Mapping[str, SettingValue] | None = None
+    gateways: frozenset[str] | None = None
+    distribution: DistributionList | None = None
+    overrides: tuple[Override, ...] | None = None
+    schedules: tuple[Assignment, ...] | None = None
+    callbacks: Mapping[CallbackEvent, Callback] | None = None
+    closed: frozenset[str] | None = None
+    things: Mapping[str, tuple[str, ...]] | None = None
+    approve: bool = False
+    status: DesiredStatus | None = None
+    joining: Joining = Joining.PAUSE
+    on_remove: OnRemove = OnRemove.DELETE
+    labels: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict, compare=False)
+    """Field name → where its value stands, for findings."""
+
+    def place_of(self, field_name: str) -> Place:
+        """Where `field_name` is declared; the document when it is left out."""
+        return self.places.get(field_name, self.place)
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What the resources ask for, sorted by resource name."""
+
+    campaigns: tuple[DesiredCampaign, ...] = ()
+    packages: tuple[PackageRef, ...] = ()
+    """Every package of every PackageSet, used by a campaign or not, without repetition."""
+    complete: bool = True
+    """Whether every resource of the project is in it. Nothing is ever deleted otherwise."""

@@ -1,0 +1,145 @@
+"""What the server says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from reconciler.model.desired import DistributionList
+from reconciler.model.words import ResourceId
+
+
+class Phase(StrEnum):
+    """What a server's status means to a plan. The provider maps its own words to these."""
+
+    READY = "ready"
+    """Not running yet; may be started."""
+    WAITING = "waiting"
+    """Needs an approval before it may be started."""
+    RUNNING = "running"
+    PAUSED = "paused"
+    """Ran, and may be started again."""
+    UNKNOWN = "unknown"
+    """A word that nobody told us about; nothing is concluded from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """The gateways of a campaign, grouped by state so that a million of them stay a few sets."""
+
+    states: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    closed: frozenset[str] = frozenset()
+
+    def __len__(self) -> int:
+        return sum(map(len, self.states.values()))
+
+    def __contains__(self, gateway: object) -> bool:
+        return any(gateway in members for members in self.states.values())
+
+    def __iter__(self) -> Iterator[str]:
+        for members in self.states.values():
+            yield from members
+
+    def lacking(self, wanted: frozenset[str]) -> frozenset[str]:
+        """Which of `wanted` are not members."""
+        return wanted.difference(*self.states.values())
+
+    def beyond(self, wanted: frozenset[str]) -> frozenset[str]:
+        """Which members are not `wanted`."""
+        return frozenset().union(*(members - wanted for members in self.states.values()))
+
+    def state_of(self, gateway: str) -> str | None:
+        """The state of a member; None for a stranger."""
+        return next((state for state, members in self.states.items() if gateway in members), None)
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignSummary:
+    """A line of the server's list of campaigns."""
+
+    id: str
+    name: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCampaign:
+    """A campaign as the server says. ``status`` is the server's own word."""
+
+    id: str
+    name: str
+    status: str
+    phase: Phase
+    description: str = ""
+    packages: tuple[str, ...] = ()
+    gateways: Membership | None = None
+    """None: not read, for nothing needed it."""
+    distribution: DistributionList | None = None
+    """None: not set, or not read (``distribution_read``)."""
+    distribution_read: bool = False
+    overrides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Gateway → effective packages, of those gateways that were asked about."""
+
+
+@dataclass(frozen=True, slots=True)
+class LivePackage:
+    """A package as the server says; ``mark`` holds the 16 hex digits of the digest in its description."""
+
+    id: str
+    name: str
+    description: str = ""
+    mark: str | None = None
+
+
+class Tie(StrEnum):
+    """How a declared campaign is tied to a live one."""
+
+    OWNED = "owned"
+    """The state says so."""
+    MOVED = "moved"
+    """Owned by a resource that is no longer declared, under the name that this one declares."""
+    RECOVERED = "recovered"
+    """A create of ours whose answer was never recorded."""
+    ADOPTED = "adopted"
+    """Somebody else's, taken by ``--adopt``."""
+    NONE = "none"
+    """Nothing live: to be created."""
+    NOT_OURS = "not-ours"
+    AMBIGUOUS = "ambiguous"
+    """Several live campaigns could be meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A declared campaign's tie to the server; ``ids`` are the live campaigns that it is about."""
+
+    tie: Tie
+    ids: tuple[str, ...] = ()
+
+    @property
+    def held(self) -> bool:
+        """Whether the campaign is ours, or becomes ours by this plan."""
+        return self.tie in (Tie.OWNED, Tie.MOVED, Tie.RECOVERED, Tie.ADOPTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What was read of the server: exactly what desired and owned things need."""
+
+    campaigns: Mapping[ResourceId, LiveCampaign] = field(default_factory=dict)
+    """Campaigns that are ours or become ours, declared or not."""
+    claims: Mapping[ResourceId, Claim] = field(default_factory=dict)
+    """Every declared campaign's tie to the server."""
+    gone: frozenset[ResourceId] = frozenset()
+    """Owned, but the server no longer has them."""
+    namesakes: Mapping[str, tuple[CampaignSummary, ...]] = field(default_factory=dict)
+    """Declared name → live campaigns of exactly that name, for names that had to be looked up."""
+    package_ids: Mapping[str, bool] = field(default_factory=dict)
+    """Package id → whether the server has it; for ids that matter."""
+    named_packages: Mapping[str, tuple[LivePackage, ...]] = field(default_factory=dict)
+    """Name → packages of exactly that name, for every name that was looked up."""
+    marked_packages: Mapping[str, tuple[LivePackage, ...]] = field(default_factory=dict)
+    """The first 16 digits of a digest → packages that bear them as a mark, for all that were looked up."""
+    users: Mapping[str, frozenset[str]] | None = None
+    """Package → ids of the live campaigns that use it; None when the whole list was not read."""

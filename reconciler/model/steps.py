@@ -1,0 +1,147 @@
+"""What is to be done as calls, and what became of them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reconciler.model.actions import Action
+from reconciler.model.words import ResourceId
+
+
+class Repeat(StrEnum):
+    """How an operation may be repeated after an unclear answer: a fact of the operation."""
+
+    SAFE = "safe"
+    LOOK_FIRST = "look-first"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of a server's API.
+
+    ``path`` may hold ``{campaign_id}``, ``{gateway_id}`` and ``{package_id}``; ``section`` is the
+    heading in the API reference; ``permission`` is None where the reference names none.
+    """
+
+    name: str
+    method: str
+    path: str
+    section: str
+    permission: str | None
+    repeat: Repeat
+    destructive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """An arrow to an earlier group: `group` is to be done first.
+
+    ``by_gateway``: a step needs only those steps of the group that carry one of its gateways.
+    ``even_failed``: it is enough that the group has ended (the start that closes a bracket).
+    """
+
+    group: str
+    by_gateway: bool = False
+    even_failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StepGroup:
+    """Steps of one operation that do the same to one object, differing in gateways only.
+
+    A schedule for 100,000 gateways is one group: its steps are made when asked for. ``per_call`` is how
+    many gateways a call carries; 0 when calls are not about gateways, and then there is one step.
+    """
+
+    key: str
+    action: Action
+    operation: Operation
+    per_call: int = 0
+    needs: tuple[Need, ...] = ()
+
+    def __len__(self) -> int:
+        return -(-len(self.action.gateways) // self.per_call) if self.per_call else 1
+
+    def __iter__(self) -> Iterator[Step]:
+        return (Step(self, index) for index in range(len(self)))
+
+    def steps_with(self, gateways: Iterable[str]) -> Iterator[int]:
+        """Indices of the steps that carry any of `gateways` (sorted), each once, ascending."""
+        last = -1
+        for gateway in gateways:
+            at = bisect_left(self.action.gateways, gateway)
+            if at < len(self.action.gateways) and self.action.gateways[at] == gateway:
+                index = at // self.per_call
+                if index != last:
+                    last = index
+                    yield index
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One API call of a plan."""
+
+    group: StepGroup
+    index: int
+
+    @property
+    def id(self) -> str:
+        """Unique in the plan and stable between two plans of the same difference."""
+        if not self.group.per_call:
+            return self.group.key
+        if self.group.per_call == 1:
+            return f"{self.group.key}:{self.gateways[0]}"
+        return f"{self.group.key}:{self.index + 1}"
+
+    @property
+    def gateways(self) -> tuple[str, ...]:
+        """The gateways of this call, sorted."""
+        size = self.group.per_call
+        return self.group.action.gateways[self.index * size : (self.index + 1) * size]
+
+    @property
+    def operation(self) -> Operation:
+        return self.group.operation
+
+    @property
+    def action(self) -> Action:
+        return self.group.action
+
+    @property
+    def resource(self) -> ResourceId:
+        return self.group.action.resource
+
+
+class OutcomeStatus(StrEnum):
+    """What became of a step."""
+
+    DONE = "done"
+    NOT_NEEDED = "not-needed"
+    WAITING = "waiting"
+    """Left for a person: the campaign waits for an approval that Git doesn't give."""
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    UNKNOWN = "unknown"
+    """The answer was unclear and the operation must never be repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a step, and why when it isn't done. ``created`` is an id the server gave."""
+
+    step: Step
+    status: OutcomeStatus
+    message: str = ""
+    attempts: int = 1
+    created: str | None = None
+    unclear: bool = False
+    """An answer was unclear, so that a step that isn't done may have happened all the same."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether what needs this step may go on."""
+        return self.status in (OutcomeStatus.DONE, OutcomeStatus.NOT_NEEDED)

@@ -1,0 +1,165 @@
+"""Names, places, findings, secrets: the words that everything else is said in."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+API_VERSION = "reconciler/v1"
+
+Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+
+
+class Kind(StrEnum):
+    """The kinds of resource."""
+
+    PACKAGE_SET = "PackageSet"
+    GATEWAY_LIST = "GatewayList"
+    SCHEDULE = "Schedule"
+    CALLBACK_SET = "CallbackSet"
+    CAMPAIGN = "Campaign"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ResourceId:
+    """Kind and name of a resource; ``str()`` gives ``Campaign/line-3``."""
+
+    kind: Kind
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> ResourceId:
+        """The inverse of ``str()``; ValueError when `text` names no kind."""
+        kind, slash, name = text.partition("/")
+        if not slash or not name:
+            raise ValueError(f"{text!r} is not KIND/NAME")
+        return cls(Kind(kind), name)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where something stands in a file; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class Severity(StrEnum):
+    """How bad a finding is. Only an error stops a run."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something a person should know: what, where, and what to do next.
+
+    ``code`` is stable and kebab-case. ``place`` points at the value to change, ``resource`` names what
+    it is about; at least one of them is set, unless the finding is about the run as a whole.
+    """
+
+    code: str
+    message: str
+    place: Place | None = None
+    hint: str | None = None
+    resource: ResourceId | None = None
+    severity: Severity = Severity.ERROR
+
+    @property
+    def is_error(self) -> bool:
+        return self.severity is Severity.ERROR
+
+    def sort_key(self) -> tuple[str, int, int, str, str, str]:
+        """Files in order, then places in them, then findings without a place."""
+        where = self.place or Place("\uffff", 0, 0)
+        return (where.file, where.line, where.column, str(self.resource or ""), self.code, self.message)
+
+
+class Secret:
+    """A value that never shows: not in ``str``, ``repr``, a plan, state, log or error.
+
+    ``source`` says where it comes from (``environment variable LINE3_KEY``). The value is None where it
+    was not asked for, as in ``validate``, which must work without secrets.
+    """
+
+    __slots__ = ("_value", "source")
+
+    def __init__(self, source: str, value: str | None = None) -> None:
+        self.source = source
+        self._value = value
+
+    @property
+    def known(self) -> bool:
+        """Whether the value was read."""
+        return self._value is not None
+
+    def reveal(self) -> str:
+        """The value, for the wire only."""
+        if self._value is None:
+            raise ValueError(f"the secret from {self.source} was not read")
+        return self._value
+
+    def digest(self, salt: str) -> str:
+        """A salted SHA-256 of the value, hex: tells whether it changed and nothing else."""
+        return hmac.new(salt.encode(), self.reveal().encode(), hashlib.sha256).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and (self.source, self._value) == (other.source, other._value)
+
+    def __hash__(self) -> int:
+        return hash(self.source)
+
+    def __repr__(self) -> str:
+        return f"Secret({self.source})"
+
+
+SettingValue = str | Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Which server a plan, a state or a report is about."""
+
+    provider: str
+    url: str
+    organization: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.url} (organization {self.organization})" if self.organization else self.url
+
+
+def sorted_ids(ids: Collection[str]) -> tuple[str, ...]:
+    """Ids in the one order in which everything is emitted."""
+    return tuple(sorted(ids))
+
+
+GATEWAY_STATES = (
+    "INSTANTIATED",
+    "INVENTORY_UP_TO_DATE",
+    "WAITING_FOR_DOWNLOAD_APPROVAL",
+    "SCHEDULED_DOWNLOAD",
+    "WAITING_FOR_DOWNLOAD",
+    "DOWNLOAD_COMPLETE",
+    "WAITING_FOR_EXECUTION_APPROVAL",
+    "SCHEDULED_EXECUTION",
+    "WAITING_FOR_EXECUTION",
+    "EXECUTION_COMPLETE",
+    "WAITING_FOR_ACTIVATION_APPROVAL",
+    "SCHEDULED_ACTIVATION",
+    "WAITING_FOR_ACTIVATION",
+    "ACTIVATION_COMPLETE",
+    "FAILED",
+)
+"""The states of a gateway in a campaign, in their order. A server may have more."""
