@@ -55,7 +55,7 @@ unit: $(VENV)/.installed-dev ## Run the tests with the coverage gate; warnings a
 
 golden: $(VENV)/.installed-dev ## Rewrite the golden files from what the code says now
 	$(BIN)/pytest -n 2 -m 'not soak' --update-golden $(PYTEST_ARGS)
-	@git status --short tests/golden
+	@git status --short tests/golden docs/coverage.md tests/contract/wire/cassettes
 
 soak: $(VENV)/.installed-dev ## Run the slow, seeded tests, too long for every check
 	$(BIN)/pytest -m soak $(PYTEST_ARGS)

@@ -22,6 +22,7 @@ from dataclasses import replace
 
 from reconciler.model import CampaignSummary, Claim, Desired, DesiredCampaign, ResourceId, Tie
 from reconciler.options import Options
+from reconciler.providers.base import Field
 from reconciler.state.base import (
     CampaignForgotten,
     CampaignOwned,
@@ -31,6 +32,7 @@ from reconciler.state.base import (
     Owned,
     State,
 )
+from reconciler.state.values import packages_of
 
 Declared = Mapping[ResourceId, DesiredCampaign]
 Names = Mapping[str, Sequence[CampaignSummary]]
@@ -99,3 +101,9 @@ def owned_by(campaign: DesiredCampaign, claim: Claim, state: State) -> tuple[Own
             return owned, (CampaignForgotten(before.resource), CampaignOwned(owned))
         case _:
             return None, ()
+
+
+def overriding(owned: Owned) -> frozenset[str]:
+    """Packages that an override gave to some gateway of a campaign of ours."""
+    values = owned.members.get(Field.OVERRIDES, {})
+    return frozenset().union(*map(packages_of, values))

@@ -67,8 +67,9 @@ def diff_new(campaign: DesiredCampaign, reason: Reason, against: Against) -> Fou
     if packages is not None:
         rows.append((Field.PACKAGES, shown_packages(packages, bound)))
     rows += ((f"{Field.SETTINGS}.{key}", shown(v)) for key, v in sorted((campaign.settings or {}).items()))
-    if campaign.distribution is not None:
-        rows.append((Field.DISTRIBUTION, _distribution(campaign.distribution)))
+    distribution = _distribution_to_set(campaign, None)
+    if distribution is not None:
+        rows.append((Field.DISTRIBUTION, _distribution(distribution)))
     if campaign.status is DesiredStatus.STARTED:
         rows.append((Field.STATUS, campaign.status.value))
     changes = [Change(campaign.resource, name, None, after, reason) for name, after in rows]
@@ -83,10 +84,11 @@ def diff_new(campaign: DesiredCampaign, reason: Reason, against: Against) -> Fou
         fields=CampaignFields(campaign.name, campaign.description, packages, campaign.settings),
         changes=tuple(changes),
         gained=gained,
-        distribution=campaign.distribution,
+        distribution=distribution,
         wish=wish_for_new(campaign),
     )
-    return _with_parts(difference, view, bound, ())
+    found = _with_parts(difference, view, bound, ())
+    return replace(found, findings=(*_lacks_interval(campaign, None), *found.findings))
 
 
 def diff_live(
@@ -97,12 +99,13 @@ def diff_live(
     packages = _bind(campaign, bound)
     membership = diff_gateways(campaign, live, owned)
     joining = frozenset(membership.gained)
-    members = _members(campaign, live, owned, joining)
-    view = View(campaign, live, owned, tie is Tie.ADOPTED, members, joining, ask)
+    leaving = frozenset(membership.lost)
+    members = _members(campaign, live, owned, joining, leaving)
+    view = View(campaign, live, owned, tie is Tie.ADOPTED, members, joining, ask, leaving)
     settings = diff_settings(view, against.salt)
     wish = run_wish(campaign, live, owned, ask.options)
     edits = [*_field_changes(campaign, live, packages, bound), *settings.changes]
-    distribution = _distribution_to_set(campaign, live)
+    distribution = _distribution_to_set(campaign, live.distribution)
     difference = CampaignDiff(
         desired=campaign,
         live=live,
@@ -120,7 +123,7 @@ def diff_live(
         wish=wish,
     )
     lossy = [settings.lossy] if edits and settings.lossy else []
-    kept = _distribution_kept(view)
+    kept = (*_distribution_kept(view), *_lacks_interval(campaign, live.distribution))
     found = _with_parts(difference, view, bound, live.packages)
     return Found(
         found.difference,
@@ -153,7 +156,11 @@ def _with_parts(difference: CampaignDiff, view: View, bound: Bound, current: tup
 
 
 def _members(
-    campaign: DesiredCampaign, live: LiveCampaign, owned: Owned, joining: frozenset[str]
+    campaign: DesiredCampaign,
+    live: LiveCampaign,
+    owned: Owned,
+    joining: frozenset[str],
+    leaving: frozenset[str],
 ) -> frozenset[str]:
     """Who is in the campaign after this plan and not closed; empty where nothing asks for it."""
     per_gateway = (campaign.overrides, campaign.schedules, campaign.things)
@@ -162,7 +169,7 @@ def _members(
     current = live.gateways or Membership()
     everyone = campaign.gateways
     if everyone is None or live.distribution or campaign.distribution:
-        everyone = frozenset(current) | joining
+        everyone = (frozenset(current) - leaving) | joining
     closed = (campaign.closed or EMPTY) | current.closed
     return everyone - closed if closed else everyone
 
@@ -187,13 +194,31 @@ def _field_changes(
     return [Change(campaign.resource, name, before, after, Reason.DIFFERS) for name, before, after in rows]
 
 
-def _distribution_to_set(campaign: DesiredCampaign, live: LiveCampaign) -> DistributionList | None:
-    wanted, current = campaign.distribution, live.distribution
-    if wanted is None:
+def _distribution_to_set(
+    campaign: DesiredCampaign, current: DistributionList | None
+) -> DistributionList | None:
+    """What to set. The call needs an interval: a declared one, or that of the list that is set."""
+    wanted = campaign.distribution
+    if wanted is None or _lacks_interval(campaign, current):
         return None
     if wanted.interval is None and current is not None:
         wanted = DistributionList(wanted.id, current.interval)
     return None if wanted == current else wanted
+
+
+def _lacks_interval(campaign: DesiredCampaign, current: DistributionList | None) -> tuple[Finding, ...]:
+    """An error when a list is to be set and nobody says how often it is evaluated."""
+    wanted = campaign.distribution
+    if wanted is None or wanted.interval is not None or (current and current.interval is not None):
+        return ()
+    finding = Finding(
+        "interval-needed",
+        f"{campaign.resource}: the distribution list {wanted.id!r} can't be set without an interval",
+        campaign.place_of(Field.DISTRIBUTION),
+        "write reevaluationIntervalSeconds",
+        campaign.resource,
+    )
+    return (finding,)
 
 
 def _distribution_changes(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.diff.view import EMPTY, Part, View, count
+from reconciler.diff.view import Part, View, count
 from reconciler.model import Change, Finding, Reason, sorted_ids
 from reconciler.providers.base import Field
 
@@ -13,12 +13,11 @@ def diff_closed(view: View) -> Part[str]:
     if wanted is None or view.live is None or view.live.gateways is None:
         return Part()
     members = view.live.gateways
-    leaving = EMPTY if view.campaign.gateways is None else members.beyond(view.campaign.gateways)
-    todo = sorted_ids(wanted - members.lacking(wanted) - members.closed - leaving)
+    todo = sorted_ids(wanted - members.lacking(wanted) - members.closed - view.leaving)
     reopened = members.closed - wanted
     findings: tuple[Finding, ...] = ()
     if reopened:
-        message = f"{count(reopened)} are closed and not declared so: they can't be opened again"
+        message = f"closed, not declared so, and never to be opened again: {count(reopened)}"
         findings = (view.note("cannot-undo", message, Field.CLOSED),)
     if not todo:
         return Part(findings=findings)

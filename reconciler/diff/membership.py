@@ -46,11 +46,11 @@ def diff_gateways(campaign: DesiredCampaign, live: LiveCampaign, owned: Owned) -
     if lost and (live.distribution or campaign.distribution):
         ours = EMPTY.union(*owned.members.get(MEMBERSHIP, {}).values())
         if spared := lost - ours:
-            what = f"{count(spared)} that no list declares stay: a distribution list decides who is a member"
+            what = f"declared by no list, and left to the distribution list: {count(spared)}"
             findings.append(_note(campaign, "membership-by-distribution-list", what))
         lost &= ours
         if lost:
-            what = f"{count(lost)} that we added leave, and may come back by the distribution list"
+            what = f"added by us and removed now; the distribution list may add again: {count(lost)}"
             findings.append(_note(campaign, "may-come-back", what))
     if not (gained or lost):
         return MembershipDiff(findings=tuple(findings))

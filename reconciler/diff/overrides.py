@@ -3,12 +3,13 @@
 An override can't be cleared. One that is dropped is answered with the campaign's own packages, and kept in
 mind: that gateway no longer follows the campaign by itself.
 
-| gateway                                       | what happens                            |
-|-----------------------------------------------|-----------------------------------------|
-| declared, and has the packages                | nothing                                 |
-| declared, and has others, or joins            | assigned                                |
-| had an override, none is declared any more    | gets the campaign's packages            |
-| `packageOverrides` left out                   | stays as it is, with a word             |
+| gateway                                       | what happens                             |
+|-----------------------------------------------|------------------------------------------|
+| declared, and has the packages                | nothing                                  |
+| declared, and has others                      | assigned                                 |
+| declared, and joins                           | assigned, unless they are the campaign's |
+| had an override, none is declared any more    | gets the campaign's packages             |
+| `packageOverrides` left out                   | stays as it is, with a word              |
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ def diff_overrides(
     had = (EMPTY.union(*recorded.values()) & view.members) - view.joining
     if view.campaign.overrides is None:
         return Part(findings=(_kept(view, had),) if had else ())
+    base = own if own is not None else view.live.packages if view.live else ()
     todo: list[PackagesFor] = []
     records: list[Event] = []
     declared = EMPTY
@@ -58,12 +60,13 @@ def diff_overrides(
             same = frozenset(g for g in same if g in explicit or not _follows(view, g))
         if fresh := frozenset(g for g in same - explicit if not _follows(view, g)):
             records.append(view.applied(Field.OVERRIDES, value, fresh))
-        joining, others = targets & view.joining, targets - view.joining - same
+        # Who joins gets the campaign's packages by joining.
+        joining = EMPTY if frozenset(packages) == frozenset(base) else targets & view.joining
+        others = targets - view.joining - same
         reason = Reason.NOT_ON_SERVER if view.live is None else Reason.JOINS
         todo += _group(packages, joining, reason)
         todo += _group(packages, others, Reason.DIFFERS)
     if view.live:
-        base = view.live.packages if own is None else own
         back = frozenset(g for g in had - declared if not _has(view, g, base))
         todo += _group(base, back, Reason.TAKEN_BACK)
     return Part(tuple(todo), tuple(_changes(view, todo, bound)), (), tuple(records))
@@ -119,7 +122,7 @@ def _by_effective(view: View, item: PackagesFor) -> dict[tuple[str, ...] | None,
 def _kept(view: View, had: frozenset[str]) -> Finding:
     return view.note(
         "override-kept",
-        f"{count(had)} keep the packages of an override: packageOverrides is left out, so not managed",
+        f"packageOverrides is left out, so not managed, and an override stays for {count(had)}",
         Field.OVERRIDES,
         "write packageOverrides: [] to give them the campaign's packages",
     )

@@ -30,9 +30,9 @@ from reconciler.model import (
 )
 from reconciler.observe import removable
 from reconciler.options import Options
+from reconciler.ownership import overriding
 from reconciler.providers.base import Field
 from reconciler.state.base import CampaignForgotten, Event, Owned, PackageForgotten, State, Uploaded
-from reconciler.state.values import packages_of
 
 
 def remove_campaigns(
@@ -96,8 +96,7 @@ def remove_packages(
 def _overriding(state: State, going: Collection[ResourceId]) -> set[str]:
     """Packages that an override of a campaign that stays gave to some gateway."""
     staying = (owned for resource, owned in state.campaigns.items() if resource not in going)
-    values = (value for owned in staying for value in owned.members.get(Field.OVERRIDES, ()))
-    return {package for value in values for package in packages_of(value)}
+    return {package for owned in staying for package in overriding(owned)}
 
 
 def _known(live: LiveCampaign) -> bool:

@@ -134,7 +134,7 @@ def _not_taken_back(view: View, phase: SchedulePhase, covered: frozenset[str]) -
     if kept:
         yield view.note(
             "cannot-undo",
-            f"{count(kept)} keep a {phase} window that is no longer declared: it can't be taken back",
+            f"a {phase} window that is no longer declared can't be taken back, and stays for {count(kept)}",
             Field.SCHEDULES,
             "declare another window, or close the campaign for them",
         )
@@ -147,7 +147,7 @@ def _strangers(view: View) -> Iterator[Finding]:
         if strangers:
             yield view.note(
                 "not-a-member",
-                f"{count(strangers)} get no schedule while they are not in the campaign",
+                f"no window while not in the campaign, for {count(strangers)}",
                 Field.SCHEDULES,
                 place=assignment.place,
             )

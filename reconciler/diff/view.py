@@ -52,6 +52,7 @@ class View:
 
     ``adopting``: it becomes ours by this plan, so that what can't be read is assumed to be as declared.
     ``members``: who is in it after this plan and not closed; ``joining`` those of them who are not yet.
+    ``leaving``: who is in it, and is not after this plan.
     """
 
     campaign: DesiredCampaign
@@ -61,6 +62,7 @@ class View:
     members: frozenset[str]
     joining: frozenset[str]
     ask: Ask
+    leaving: frozenset[str] = EMPTY
 
     @property
     def assuming(self) -> bool:

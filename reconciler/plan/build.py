@@ -20,6 +20,7 @@ from reconciler.model import (
     StepGroup,
     Verb,
 )
+from reconciler.ownership import overriding
 from reconciler.plan.campaign import campaign_actions, removal_actions
 from reconciler.plan.impact import impact
 from reconciler.plan.model import Plan
@@ -172,7 +173,7 @@ class _Build:
             for package in found.live.packages if found.live else ():
                 users[package].add(found.desired.resource)
         for removal in difference.removals:
-            for package in removal.live.packages:
+            for package in (*removal.live.packages, *overriding(removal.owned)):
                 users[package].add(removal.owned.resource)
         writes: dict[ResourceId, str] = {
             g.action.resource: g.key

@@ -95,10 +95,10 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, Any], list[tuple[str, Any, Any]]
             ("distributionList.reevaluationIntervalSeconds", 60, 30),
         ],
     ),
-    "a new distribution list without interval": (
+    "a new distribution list without interval can't be set": (
         {},
         {"distribution": DistributionList("f-1")},
-        [("distributionList", None, {"distributionListId": "f-1"})],
+        [],
     ),
 }
 
