@@ -99,6 +99,7 @@ _PLANNING = {
     "package-not-found": "The server has no package of that id or name.",
     "ambiguous-package": "Several live packages could be the one that is declared.",
     "unknown-status": "A live campaign has a status that this version does not know.",
+    "interval-needed": "A distribution list is to be set, and nothing says how often it is evaluated.",
     "held": "Somebody stopped a campaign that was started by this project: it is left stopped.",
     "waiting-for-approval": "A campaign cannot start before somebody approves it.",
     "assumed": "A value that cannot be read is taken to be as declared.",

@@ -95,11 +95,6 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, Any], list[tuple[str, Any, Any]]
             ("distributionList.reevaluationIntervalSeconds", 60, 30),
         ],
     ),
-    "a new distribution list without interval can't be set": (
-        {},
-        {"distribution": DistributionList("f-1")},
-        [],
-    ),
 }
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from reconciler.diff import Diff
-from reconciler.model import Place, Severity
+from reconciler.model import DistributionList, Place, Severity
 from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, rid
 
 NAME = Place("line.yaml", 9, 3)
@@ -93,3 +93,11 @@ def test_a_name_that_a_prune_frees_may_be_taken() -> None:
     assert [f.code for f in plan.findings] == []
     edit = next(step for step in plan.steps() if step.operation.name == "edit-campaign")
     assert [step.operation.name for step in plan.needs(edit)] == ["delete-campaign"]
+
+
+def test_a_distribution_list_can_not_be_set_without_an_interval() -> None:
+    project = Project(FakeServer(FakeCampaign("1", "line")))
+    project.own("line", "1")
+    found = project.diff(desired(campaign("line", distribution=DistributionList("f-1"))))
+    assert [finding.code for finding in found.findings] == ["interval-needed"]
+    assert found.changes == ()
