@@ -14,10 +14,11 @@ from pathlib import Path
 import click
 
 from reconciler.cli import options as shared
+from reconciler.cli.ask import confirmed
 from reconciler.cli.compose import Job, connected, make, prepare
 from reconciler.cli.exits import apply_exit, plan_exit
 from reconciler.cli.flags import Flags, global_flags
-from reconciler.cli.output import Output, Reporter, say, write
+from reconciler.cli.output import Output, Reporter, say
 from reconciler.cli.plan import plan_once
 from reconciler.errors import Exit, ReconcilerError, StateError
 from reconciler.model import Outcome
@@ -136,17 +137,14 @@ class Applying:
         return self.job.store.locked(provider.server, "apply", timeout=self.lock_timeout)
 
     def _confirmed(self, plan: Plan) -> bool:
-        if not sys.stdin.isatty():
-            raise ReconcilerError(
-                "there is no terminal to ask on, so nothing was applied",
-                hint="--auto-approve applies without asking; --dry-run only shows the plan.",
-            )
         question = f"Apply these {plural(plan.size, 'step')} to {clean(str(plan.server))}? Type 'yes': "
         if plan.size == 1:
             question = f"Apply this step to {clean(str(plan.server))}? Type 'yes': "
-        with _interruptible():
-            write([question], sys.stderr)
-            return sys.stdin.readline().strip() == "yes"
+        return confirmed(
+            question,
+            refusal="there is no terminal to ask on, so nothing was applied",
+            hint="--auto-approve applies without asking; --dry-run only shows the plan.",
+        )
 
     async def _execute(self, plan: Plan, provider: Provider, session: Session) -> Exit:
         if plan.empty and not plan.records:
@@ -207,20 +205,6 @@ def _progress(plan: Plan) -> Progress:
         with suppress(OSError):
             width = os.get_terminal_size(sys.stderr.fileno()).columns or width
     return Progress(plan.size, sys.stderr, terminal=terminal, width=width)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Ctrl-C ends a blocking read at once; asyncio would wait for the read to end by itself."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        task = asyncio.current_task()
-        if task and task.cancelling():
-            # It came a moment ago, and asyncio waits for the next await to tell.
-            raise KeyboardInterrupt
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -20,7 +20,9 @@ from reconciler.state.base import State, StateStore, bound_to
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
+    from reconciler.pacing import Backoff
     from reconciler.providers.base import Provider
+    from reconciler.providers.console import Console
 
 EMBEDDED_DATABASE = Path(".reconciler/embedded.db")
 
@@ -106,17 +108,51 @@ def prepare(flags: Flags, paths: Sequence[str], environ: Mapping[str, str], *, c
     return Job(project, desired, open_store(project.state_url, root=project.root), checked.findings)
 
 
+def settle(flags: Flags, environ: Mapping[str, str], *, cwd: Path) -> Project:
+    """The settings of a run that needs a server and no resources; InvalidInput when they are wrong."""
+    from reconciler.project import load_project
+
+    loaded = load_project(
+        cwd=cwd,
+        environ=environ,
+        file=flags.project,
+        environment=flags.environment,
+        url=flags.url,
+        state=flags.state,
+    )
+    if loaded.project is None or any(finding.is_error for finding in loaded.findings):
+        raise InvalidInput(loaded.findings)
+    return loaded.project
+
+
 @asynccontextmanager
 async def connected(project: Project) -> AsyncIterator[Provider]:
     """The project's server, for as long as the block runs."""
     from reconciler.providers.pulse.provider import connect
 
     async with AsyncExitStack() as stack:
-        app = None
-        if project.server.embedded:
-            app = _embedded(project.root / EMBEDDED_DATABASE)
-            stack.callback(app.state.context.store.close)
+        app = _app(project, stack)
         yield await stack.enter_async_context(connect(project.server, app=app))
+
+
+@asynccontextmanager
+async def opened(
+    project: Project, *, backoff: Backoff | None = None
+) -> AsyncIterator[tuple[Provider, Console]]:
+    """The project's server for plans and for people, for as long as the block runs."""
+    from reconciler.providers.pulse.console import PulseConsole, Watched
+    from reconciler.providers.pulse.engine import open_engine
+    from reconciler.providers.pulse.provider import connect
+
+    server = project.server
+    async with AsyncExitStack() as stack:
+        app = _app(project, stack)
+        engine = await stack.enter_async_context(
+            open_engine(server.url, app=app, ca_file=server.ca_file, timeout=server.timeout)
+        )
+        watched = Watched(engine)
+        provider = await stack.enter_async_context(connect(server, transport=watched, backoff=backoff))
+        yield provider, PulseConsole(provider.client, watched)
 
 
 async def make(job: Job, state: State, provider: Provider, options: Options) -> Planned:
@@ -133,6 +169,15 @@ async def make(job: Job, state: State, provider: Provider, options: Options) -> 
     if options.prune and not job.desired.complete:
         findings.append(_NOT_PRUNED)
     return Planned(replace(plan, findings=tuple(findings)), live, bound)
+
+
+def _app(project: Project, stack: AsyncExitStack) -> Starlette | None:
+    """The server in this process, closed with `stack`; None where the project names another one."""
+    if not project.server.embedded:
+        return None
+    app = _embedded(project.root / EMBEDDED_DATABASE)
+    stack.callback(app.state.context.store.close)
+    return app
 
 
 def _embedded(database: Path) -> Starlette:

@@ -16,6 +16,10 @@ COMMANDS: Final = {
     "plan": "Show what apply would do.",
     "apply": "Make the server as the resources say.",
     "status": "Show declared campaigns as the server has them.",
+    "doctor": "Check that everything is there that the other commands need.",
+    "campaign": "List, show, approve, start and stop campaigns by hand.",
+    "gateway": "Look at, notify and close single gateways of a campaign.",
+    "package": "List, show, upload and delete packages by hand.",
     "schema": "Print the JSON Schema of a kind.",
     "serve": "Serve a campaign server of your own, to rehearse on.",
 }
@@ -41,11 +45,9 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
-            from difflib import get_close_matches
+            from reconciler.cli.answer import no_such_command
 
-            near = get_close_matches(name, COMMANDS, 1)
-            meant = f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(COMMANDS)}."
-            raise click.UsageError(f"There is no command {name!r}.{meant}", ctx)
+            raise no_such_command(name, name, COMMANDS, ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

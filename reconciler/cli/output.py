@@ -151,6 +151,19 @@ class Reporter:
         write(chunks)
 
 
+@contextmanager
+def failing(form: str) -> Iterator[None]:
+    """An error leaves a document on stdout where `form` is ``json``; its text is for stderr."""
+    try:
+        yield
+    except ReconcilerError as error:
+        if form == Output.JSON:
+            from reconciler.report.document import findings_chunks
+
+            write(findings_chunks(as_findings(error)))
+        raise
+
+
 def as_findings(error: ReconcilerError) -> Sequence[Finding]:
     """What an error says, as findings."""
     if isinstance(error, InvalidInput):

@@ -18,7 +18,7 @@ from reconciler.errors import Exit, UsageError
 def command(flags: Flags, kind: str | None) -> Exit:
     """Print the JSON Schema of a kind.
 
-    Without KIND, one schema for resources of all kinds. Also: Project, plan, state.
+    Without KIND, one schema for resources of all kinds. Also: Project, plan, state, status.
     """
     from reconciler.validation.schemas import schema, schema_names, union
 

@@ -1,36 +1,215 @@
-"""`status`: declared campaigns as the server has them."""
+"""`status`: declared and owned campaigns as the server has them, once or until all is over."""
 
 from __future__ import annotations
 
+import asyncio
 import os
+import shutil
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli import options as shared
-from reconciler.cli.compose import prepare
+from reconciler.cli.answer import output as form
+from reconciler.cli.compose import Job, opened, prepare
 from reconciler.cli.exits import plan_exit
 from reconciler.cli.flags import Flags, global_flags
-from reconciler.cli.output import paint_for, write_lines
-from reconciler.cli.plan import plan_once
-from reconciler.errors import Exit
+from reconciler.cli.output import failing, paint_for, say, write, write_lines
+from reconciler.errors import Exit, NotExecuted, Unclear
 from reconciler.options import Options
+
+if TYPE_CHECKING:
+    from reconciler.cli.overview import Overview
+    from reconciler.report.screen import Screen
+    from reconciler.report.status import Status
+
+LIMIT = 20
+INTERVAL = 5.0
 
 
 @click.command("status")
 @shared.paths
+@click.option("--gateways", is_flag=True, help="List gateways with their progress, failed ones first.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=LIMIT,
+    show_default=True,
+    help="How many gateways of a campaign --gateways lists, a request each.",
+)
+@click.option("--watch", is_flag=True, help="Look again until every gateway is done, failed or closed.")
+@click.option(
+    "--interval",
+    type=click.FloatRange(0, min_open=True),
+    default=INTERVAL,
+    show_default=True,
+    help="Seconds between two looks.",
+)
+@form
 @global_flags
 @click.pass_obj
-def command(flags: Flags, paths: tuple[str, ...]) -> Exit:
+def command(
+    flags: Flags,
+    /,
+    *,
+    paths: tuple[str, ...],
+    gateways: bool,
+    limit: int,
+    watch: bool,
+    interval: float,
+    output: str,
+) -> Exit:
     """Show declared campaigns as the server has them.
 
-    Only what a comparison needs is read: gateways are counted where a list of them is declared.
+    PATHs are YAML files and folders; without one, those of the project file. On a terminal --watch
+    redraws; elsewhere it writes a line, or a JSON document a line, for each change. Ctrl-C ends it.
     """
-    from reconciler.report.status import status_lines, status_rows
+    with failing(output):
+        job = prepare(flags, paths, dict(os.environ), cwd=Path.cwd())
+        viewer = _viewer(flags, output, watch=watch)
+        try:
+            shared.run(flags, _look(job, viewer, limit if gateways else 0, interval if watch else None))
+        except KeyboardInterrupt:
+            if not (watch and viewer.last):
+                raise
+        finally:
+            viewer.close()
+    assert viewer.last is not None
+    return plan_exit(viewer.last.plan)
 
-    job = prepare(flags, paths, dict(os.environ), cwd=Path.cwd())
-    planned = shared.run(flags, plan_once(job, Options()))
-    rows = status_rows(job.desired, planned.live, planned.state, planned.plan)
-    write_lines(status_lines(planned.plan, rows, paint_for(sys.stdout, flags)))
-    return plan_exit(planned.plan)
+
+async def _look(job: Job, viewer: Viewer, limit: int, interval: float | None) -> None:
+    """Look once, or, with an `interval`, until all is over."""
+    from reconciler.cli.overview import Overview
+
+    async with opened(job.project) as (provider, console):
+        overview = Overview(job, provider, console, limit)
+        viewer.show(await overview.look(Options()))
+        while interval is not None and viewer.last and not viewer.last.final:
+            await asyncio.sleep(interval)
+            status = await _again(overview, viewer)
+            if status:
+                viewer.show(status)
+
+
+async def _again(overview: Overview, viewer: Viewer) -> Status | None:
+    """A further look; None when the server can't be asked just now."""
+    try:
+        # Overrides cost a request a gateway, and progress doesn't change them.
+        return await overview.look(Options(refresh_recorded=True))
+    except (NotExecuted, Unclear) as error:
+        viewer.trouble(f"warning: {error.message}; looking again")
+        return None
+
+
+@dataclass
+class Viewer:
+    """Shows looks as text, each anew."""
+
+    flags: Flags
+    last: Status | None = None
+
+    def show(self, status: Status) -> None:
+        """Show a look."""
+        self.last = status
+        write_lines(self._lines(status))
+
+    def trouble(self, line: str) -> None:
+        """Say why there is no new look."""
+        say(line)
+
+    def close(self) -> None:
+        """Nothing more comes."""
+
+    def _lines(self, status: Status) -> list[str]:
+        from reconciler.report.status import status_lines
+
+        return list(status_lines(status, paint_for(sys.stdout, self.flags), blocks=_blocks()))
+
+
+@dataclass
+class Documents(Viewer):
+    """JSON documents: one, or (``watch``) one a line for each change."""
+
+    watch: bool = False
+    _written: str = ""
+
+    def show(self, status: Status) -> None:
+        from reconciler.report.status import status_document
+
+        self.last = status
+        document = status_document(status, indent=None if self.watch else 2)
+        if document != self._written:
+            self._written = document
+            write([document])
+
+
+@dataclass
+class Changes(Viewer):
+    """A line for each row that changed."""
+
+    _written: dict[str, str] = field(default_factory=dict)
+
+    def show(self, status: Status) -> None:
+        from reconciler.report.status import change_line
+
+        if self.last is None:
+            write_lines([f"Server: {status.plan.server}"])
+        self.last = status
+        lines = {str(row.resource): change_line(row) for row in status.rows}
+        write_lines(line for key, line in lines.items() if self._written.get(key) != line)
+        self._written = lines
+
+
+@dataclass
+class Redrawn(Viewer):
+    """The table, drawn again in its place."""
+
+    _screen: Screen | None = None
+
+    def show(self, status: Status) -> None:
+        self.last = status
+        self.screen.show(self._lines(status))
+
+    def trouble(self, line: str) -> None:
+        self.screen.forget()
+        say(line)
+
+    def close(self) -> None:
+        if self.last:
+            self.screen.end(self._lines(self.last))
+
+    @property
+    def screen(self) -> Screen:
+        if self._screen is None:
+            from reconciler.report.screen import Screen
+
+            self._screen = Screen(sys.stdout, _size)
+        return self._screen
+
+
+def _viewer(flags: Flags, output: str, *, watch: bool) -> Viewer:
+    if output == "json":
+        return Documents(flags, watch=watch)
+    if not watch:
+        return Viewer(flags)
+    return Redrawn(flags) if sys.stdout.isatty() else Changes(flags)
+
+
+def _size() -> tuple[int, int]:
+    size = shutil.get_terminal_size()
+    return size.columns, size.lines
+
+
+def _blocks() -> bool:
+    """Whether stdout can show the signs of a bar."""
+    from reconciler.report.table import BLOCKS
+
+    try:
+        "".join(BLOCKS.values()).encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True

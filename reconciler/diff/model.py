@@ -19,9 +19,7 @@ from reconciler.model import (
     PackageFile,
     Reason,
 )
-from reconciler.providers.base import Field
 from reconciler.state.base import Event, Owned, Uploaded
-from reconciler.state.values import packages_of
 
 
 class Run(StrEnum):
@@ -76,12 +74,6 @@ class Removal:
 
     owned: Owned
     live: LiveCampaign
-
-    @property
-    def packages(self) -> frozenset[str]:
-        """What it uses: its own packages, and those that we gave to single gateways."""
-        overrides = self.owned.members.get(Field.OVERRIDES, {})
-        return frozenset(self.live.packages).union(*map(packages_of, overrides))
 
 
 @dataclass(frozen=True, slots=True)

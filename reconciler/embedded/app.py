@@ -2,7 +2,6 @@
 
 import logging
 import sqlite3
-import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -12,17 +11,22 @@ from typing import Final
 from urllib.parse import unquote
 
 from starlette.applications import Starlette
+from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from reconciler.embedded.clock import Clock
 from reconciler.embedded.context import Context, Credentials
+from reconciler.embedded.dialects import REFERENCE, Dialect, Speech, answer, offers, perform, refused
 from reconciler.embedded.errors import EmbeddedError, Refusal
-from reconciler.embedded.handlers.access import check_bearer
+from reconciler.embedded.faults import Faults, Inject
+from reconciler.embedded.handlers.access import check_bearer, check_permission
 from reconciler.embedded.middleware import RawPath, Record, Recorder
-from reconciler.embedded.operations import ACCESS, API, CONTROL, Operation
+from reconciler.embedded.operations import ACCESS, API, CONTROL, Operation, finder
+from reconciler.embedded.simulation.driver import Driver
 from reconciler.embedded.store import Store
 from reconciler.embedded.tables import settings
 from reconciler.embedded.wire import Body, Call, Json, parse_body
@@ -41,13 +45,15 @@ def create_app(
     password: str | None = None,
     approval_needed: bool | None = None,
     record: bool = False,
+    dialect: Dialect = REFERENCE,
 ) -> Starlette:
     """The server over `database`, a file that is made when it isn't there, or ":memory:".
 
     Without `token` and `username` everybody may call; else a call needs that token, or one that
     `GET /api/tokens` gave for the user. `approval_needed` None keeps what the database says (at first off).
-    `record` keeps the calls that come in, for `/_embedded/calls`. `app.state.context.store.close()` closes
-    the database before the app ends. Raises EmbeddedError when the database can't be used.
+    `record` keeps the calls that come in, for `/_embedded/calls`. `dialect`: in what shapes it answers.
+    `app.state.context.store.close()` closes the database before the app ends. Raises EmbeddedError when the
+    database can't be used.
     """
     if (username is None) != (password is None):
         raise EmbeddedError("The embedded server needs a user name and a password, or neither.")
@@ -57,22 +63,33 @@ def create_app(
         if approval_needed is not None:
             found = replace(found, approval_needed=approval_needed)
             settings.save(db, found)
+        clock = Clock.load(db)
+    driver = Driver(store, clock)
     context = Context(
         store=store,
         recorder=Recorder(enabled=record, limit=found.max_recorded_calls),
         credentials=Credentials(token, username, password),
-        now_ms=lambda: time.time_ns() // 1_000_000,
+        clock=clock,
+        driver=driver,
         new_id=lambda: str(uuid.uuid4()),
+        speech=Speech(dialect),
+        faults=Faults(),
     )
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        driver.start()
         yield
+        await driver.close()
         store.close()
 
     app = Starlette(
         routes=_routes(context, (*ACCESS, *API, *CONTROL)),
-        middleware=[Middleware(Record, recorder=context.recorder), Middleware(RawPath)],
+        middleware=[
+            Middleware(Record, recorder=context.recorder),
+            Middleware(Inject, faults=context.faults, find=finder()),
+            Middleware(RawPath),
+        ],
         exception_handlers={HTTPException: _http_error},
         lifespan=lifespan,
     )
@@ -105,42 +122,59 @@ def _endpoint(context: Context, operations: Sequence[Operation]) -> Callable[[Re
         try:
             return JSONResponse(await _run(context, operation, request))
         except Refusal as refusal:
-            return _answer(refusal.status, refusal.message)
+            return _answer(*refused(_dialect(context, operation.path), refusal))
         except sqlite3.Error as error:
             # The disk is full, or another process holds the file: the transaction is rolled back.
-            return _answer(503, f"The database of the embedded server does not answer: {error}.")
+            return _no(503, f"The database of the embedded server does not answer: {error}.")
         except ClientDisconnect:
-            return _answer(400, "The request ended early.")
+            return _no(400, "The request ended early.")
         except HTTPException:
             raise
         except Exception:
             logger.exception("%s failed", operation.name)
-            return _answer(
-                500, f"The embedded server has a defect in {operation.name}; its log has the details."
-            )
+            return _no(500, f"The embedded server has a defect in {operation.name}; its log has the details.")
 
     return endpoint
 
 
-async def _run(context: Context, operation: Operation, request: Request) -> Json:
-    """The way of every call. Permissions and faults by operation belong right here."""
+def _dialect(context: Context, path: str) -> Dialect:
+    """What is spoken at `path`: the controls always speak as the reference does."""
+    return context.speech.dialect if path.startswith("/api/") else REFERENCE
+
+
+async def _run(context: Context, operation: Operation, request: Request) -> object:
+    """The way of every call."""
+    dialect = _dialect(context, operation.path)
+    if not offers(dialect, operation.name):
+        raise Refusal(404, f"There is nothing at {operation.path}.")
     if operation.needs_token:
-        check_bearer(context, request.headers.get("authorization", ""))
-    if operation.upload is not None:
-        return await operation.upload(context, request)
-    assert operation.handler is not None
-    body = await _body(request) if operation.method != "GET" else {}
-    with context.store.transaction(write=operation.method != "GET") as db:
-        return operation.handler(
-            Call(
-                context=context,
-                db=db,
-                path={key: unquote(value) for key, value in request.path_params.items()},
-                query=request.query_params,
-                headers=request.headers,
-                body=body,
+        granted = check_bearer(context, request.headers.get("authorization", ""))
+        check_permission(granted, operation.permission, control=operation.path.startswith("/_embedded/"))
+    if operation.raw is not None:
+        return answer(dialect, operation.name, await operation.raw(context, request))
+    handler = operation.handler
+    assert handler is not None
+    writes = operation.method != "GET"
+    body = await _body(request) if writes else {}
+    await context.driver.before_call()
+
+    def run(query: QueryParams, body: Body) -> Json:
+        with context.store.transaction(write=writes) as db:
+            return handler(
+                Call(
+                    context=context,
+                    db=db,
+                    path={key: unquote(value) for key, value in request.path_params.items()},
+                    query=query,
+                    headers=request.headers,
+                    body=body,
+                )
             )
-        )
+
+    found = perform(dialect, operation.name, request.query_params, body, run)
+    if writes:
+        context.driver.after_call()
+    return found
 
 
 async def _body(request: Request) -> Body:
@@ -152,9 +186,16 @@ async def _body(request: Request) -> Body:
     return parse_body(bytes(pieces))
 
 
-def _answer(status: int, message: str) -> Response:
+def _no(status: int, message: str) -> Response:
+    return _answer(status, {"message": message})
+
+
+def _answer(status: int, body: object) -> Response:
+    """A refusal: JSON, or a text as it is."""
     headers = {"WWW-Authenticate": "Bearer, Basic"} if status == 401 else None
-    return JSONResponse({"message": message}, status_code=status, headers=headers)
+    if isinstance(body, str):
+        return PlainTextResponse(body, status_code=status, headers=headers)
+    return JSONResponse(body, status_code=status, headers=headers)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
@@ -164,4 +205,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
         404: f"There is nothing at {request.url.path}.",
         405: f"{request.method} is not possible at {request.url.path}.",
     }.get(error.status_code, error.detail)
-    return JSONResponse({"message": message}, status_code=error.status_code, headers=error.headers)
+    dialect = _dialect(request.app.state.context, request.url.path)
+    _, body = refused(dialect, Refusal(error.status_code, message))
+    response = _answer(error.status_code, body)
+    response.headers.update(error.headers or {})
+    return response

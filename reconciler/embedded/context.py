@@ -3,9 +3,13 @@
 import hmac
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from reconciler.embedded.clock import Clock
+from reconciler.embedded.dialects.model import Speech
+from reconciler.embedded.faults.rules import Faults
 from reconciler.embedded.middleware import Recorder
+from reconciler.embedded.simulation.driver import Driver
 from reconciler.embedded.store import Store
 
 
@@ -34,13 +38,20 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The seams of a running server. A simulated clock takes the place of `now_ms`."""
+    """The seams of a running server."""
 
     store: Store
     recorder: Recorder
     credentials: Credentials
-    now_ms: Callable[[], int]
+    clock: Clock
+    driver: Driver
     new_id: Callable[[], str]
+    speech: Speech = field(default_factory=Speech)
+    faults: Faults = field(default_factory=Faults)
+
+    def now_ms(self) -> int:
+        """Epoch milliseconds by the clock of the server."""
+        return self.clock.now_ms()
 
     @property
     def user(self) -> str:

@@ -1,5 +1,7 @@
 """What the embedded server can say no with: to a caller over HTTP, or to the program that starts it."""
 
+from collections.abc import Collection
+
 
 class EmbeddedError(Exception):
     """The server can't start: its database or address is not usable; says why and what to do."""
@@ -12,6 +14,22 @@ class Refusal(Exception):
         super().__init__(message)
         self.status = status
         self.message = message
+
+
+class Already(Refusal):
+    """What was asked for has already happened; `gateways`: to these, where only a part has."""
+
+    def __init__(self, status: int, message: str, gateways: Collection[str] = ()) -> None:
+        super().__init__(status, message)
+        self.gateways = frozenset(gateways)
+
+
+class NotSet(Refusal):
+    """A campaign has no distribution list."""
+
+    def __init__(self, campaign_id: str) -> None:
+        super().__init__(404, f"Campaign {campaign_id!r} has no distribution list.")
+        self.campaign_id = campaign_id
 
 
 def missing(kind: str, name: str) -> Refusal:

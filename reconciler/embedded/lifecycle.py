@@ -14,7 +14,7 @@ Own to the server: a client has its own reading of the same reference and must n
 
 from typing import Final
 
-from reconciler.embedded.errors import Refusal
+from reconciler.embedded.errors import Already, Refusal
 
 CREATED: Final = "CREATED"
 APPROVAL_NEEDED: Final = "APPROVAL_NEEDED"
@@ -61,9 +61,8 @@ def move(call: str, status: str) -> str:
     """The status after `approve`, `start` or `stop`; 409 where the table has none."""
     after = MOVES[call].get(status)
     if after is None:
-        raise Refusal(
-            409, f"Cannot {call} a campaign that is {status}; it must be {' or '.join(MOVES[call])}."
-        )
+        kind = Already if status in MOVES[call].values() else Refusal
+        raise kind(409, f"Cannot {call} a campaign that is {status}; it must be {' or '.join(MOVES[call])}.")
     return after
 
 

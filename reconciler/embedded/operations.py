@@ -1,28 +1,33 @@
 """Every operation of the server: name, method, path and permission as in the API reference, and handler."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
 from starlette.requests import Request
+from starlette.types import Scope
 
 from reconciler.embedded.context import Context
-from reconciler.embedded.handlers import access, campaigns, control, gateways, packages
+from reconciler.embedded.handlers import access, campaigns, control, gateways, packages, rehearsal, simulation
 from reconciler.embedded.wire import Handler, Json
 
-Upload = Callable[[Context, Request], Awaitable[Json]]
+Raw = Callable[[Context, Request], Awaitable[Json]]
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`content` tells two operations of one method and path apart: what the content type must begin with."""
+    """`content` tells two operations of one method and path apart: what the content type must begin with.
+
+    `raw` stands in the place of `handler` where the request is read, or its transactions are made, in pieces.
+    """
 
     name: str
     method: str
     path: str
     permission: str | None
     handler: Handler | None = None
-    upload: Upload | None = None
+    raw: Raw | None = None
     content: str = ""
     needs_token: bool = True
 
@@ -137,10 +142,10 @@ API: Final = (
         "POST",
         f"{_PROGRAMS}/",
         "CREATE_PACKAGE",
-        upload=packages.upload_multipart,
+        raw=packages.upload_multipart,
         content="multipart/",
     ),
-    Operation("stream-package", "POST", f"{_PROGRAMS}/", "CREATE_PACKAGE", upload=packages.upload_stream),
+    Operation("stream-package", "POST", f"{_PROGRAMS}/", "CREATE_PACKAGE", raw=packages.upload_stream),
     Operation("run-on-things", "POST", f"{_DEVICES}/things", None, gateways.run_on_things),
 )
 
@@ -150,12 +155,39 @@ ACCESS: Final = (
     Operation("get-tokens", "GET", "/api/tokens", None, access.tokens, needs_token=False),
 )
 
+_NAMES: Final = frozenset(operation.name for operation in (*API, *ACCESS))
+
 CONTROL: Final = (
+    Operation("get-faults", "GET", "/_embedded/faults", None, rehearsal.get_faults),
+    Operation("put-faults", "PUT", "/_embedded/faults", None, rehearsal.put_faults(_NAMES)),
+    Operation("delete-faults", "DELETE", "/_embedded/faults", None, rehearsal.delete_faults),
+    Operation("get-dialect", "GET", "/_embedded/dialect", None, rehearsal.get_dialect),
+    Operation("put-dialect", "PUT", "/_embedded/dialect", None, rehearsal.put_dialect),
+    Operation(
+        "get-openapi", "GET", "/_embedded/openapi.json", None, rehearsal.get_openapi(API), needs_token=False
+    ),
     Operation("get-settings", "GET", "/_embedded/settings", None, control.get_settings),
     Operation("put-settings", "PUT", "/_embedded/settings", None, control.put_settings),
     Operation("get-calls", "GET", "/_embedded/calls", None, control.get_calls),
     Operation("delete-calls", "DELETE", "/_embedded/calls", None, control.delete_calls),
     Operation("revoke-tokens", "DELETE", "/_embedded/tokens", None, control.revoke_tokens),
+    Operation("put-tokens", "PUT", "/_embedded/tokens", None, simulation.put_tokens),
+    Operation("get-clock", "GET", "/_embedded/clock", None, simulation.get_clock),
+    Operation("put-clock", "PUT", "/_embedded/clock", None, simulation.put_clock),
+    Operation("step-clock", "POST", "/_embedded/clock/step", None, raw=simulation.step_clock),
+    Operation("get-simulation", "GET", "/_embedded/simulation", None, simulation.get_simulation),
+    Operation("put-simulation", "PUT", "/_embedded/simulation", None, simulation.put_simulation),
+    Operation("get-inventory", "GET", "/_embedded/inventory", None, simulation.get_inventory),
+    Operation("put-inventory", "PUT", "/_embedded/inventory", None, simulation.put_inventory),
+    Operation("post-inventory", "POST", "/_embedded/inventory", None, simulation.post_inventory),
+    Operation("get-list", "GET", "/_embedded/distribution-lists/{list_id}", None, simulation.get_list),
+    Operation("put-list", "PUT", "/_embedded/distribution-lists/{list_id}", None, simulation.put_list),
+    Operation("get-destinations", "GET", "/_embedded/destinations", None, simulation.get_destinations),
+    Operation(
+        "put-destination", "PUT", "/_embedded/destinations/{destination_id}", None, simulation.put_destination
+    ),
+    Operation("get-deliveries", "GET", "/_embedded/deliveries", None, simulation.get_deliveries),
+    Operation("delete-deliveries", "DELETE", "/_embedded/deliveries", None, simulation.delete_deliveries),
     Operation("inspect-campaign", "GET", "/_embedded/campaigns/{campaign_id}", None, control.get_campaign),
     Operation(
         "inspect-gateway",
@@ -173,3 +205,26 @@ CONTROL: Final = (
     ),
     Operation("inspect-package", "GET", "/_embedded/programs/{uuid}", None, control.get_package),
 )
+
+
+def finder() -> Callable[[Scope], str | None]:
+    """Tells which operation of the API a request is; None: a control, or nothing that there is."""
+    rows = [
+        (one, re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(one.path.rstrip("/"))) + "/?"))
+        for one in (*API, *ACCESS)
+    ]
+
+    def find(scope: Scope) -> str | None:
+        path = scope["raw_path"].decode("ascii", "replace")
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        content = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1").lower()
+        return next(
+            (
+                one.name
+                for one, pattern in rows
+                if one.method == method and content.startswith(one.content) and pattern.fullmatch(path)
+            ),
+            None,
+        )
+
+    return find

@@ -1,14 +1,14 @@
-"""The tables. `PRAGMA user_version` holds `VERSION`; a file of another version is refused."""
+"""The tables. `PRAGMA user_version` holds `VERSION`; older files are brought up to it, newer ones refused."""
 
 from typing import Final
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 # Gateways of a campaign are numbered on arrival (`position`, never used twice); a bucket counts the members
 # among BUCKET neighbouring positions, so that page N of a million is found by adding up a thousand counts.
 BUCKET: Final = 1024
 
-TABLES: Final = (
+_FIRST: Final = (
     "CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE tokens (
         seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, digest TEXT NOT NULL UNIQUE,
@@ -64,3 +64,37 @@ TABLES: Final = (
         FOREIGN KEY (gateway_id, campaign) REFERENCES gateways (gateway_id, campaign) ON DELETE CASCADE
         ) WITHOUT ROWID""",
 )
+
+# A gateway that is at work in a started campaign has a line in the agenda: when it acts next, or NULL while
+# it waits for a window that is not there. No line is left: the campaign is through.
+_SIMULATION: Final = (
+    """CREATE TABLE agenda (
+        campaign INTEGER NOT NULL, gateway_id TEXT NOT NULL, due_ms INTEGER,
+        PRIMARY KEY (campaign, gateway_id),
+        FOREIGN KEY (gateway_id, campaign) REFERENCES gateways (gateway_id, campaign) ON DELETE CASCADE
+        ) WITHOUT ROWID""",
+    "CREATE INDEX agenda_by_due ON agenda (due_ms, campaign, gateway_id) WHERE due_ms IS NOT NULL",
+    """CREATE TABLE evaluations (
+        campaign INTEGER PRIMARY KEY REFERENCES campaigns (seq) ON DELETE CASCADE,
+        due_ms INTEGER NOT NULL)""",
+    "CREATE INDEX evaluations_by_due ON evaluations (due_ms, campaign)",
+    "CREATE TABLE inventory (gateway_id TEXT PRIMARY KEY, attributes TEXT NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE inventory_attributes (
+        name TEXT NOT NULL, value TEXT NOT NULL,
+        gateway_id TEXT NOT NULL REFERENCES inventory (gateway_id) ON DELETE CASCADE,
+        PRIMARY KEY (name, value, gateway_id)) WITHOUT ROWID""",
+    "CREATE INDEX inventory_attributes_by_gateway ON inventory_attributes (gateway_id)",
+    "CREATE TABLE distribution_lists (id TEXT PRIMARY KEY, filter TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE destinations (id TEXT PRIMARY KEY, url TEXT NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE deliveries (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, campaign_id TEXT NOT NULL, event TEXT NOT NULL,
+        destination TEXT NOT NULL, payload TEXT NOT NULL, created_ms INTEGER NOT NULL, due_ms INTEGER,
+        outcome TEXT NOT NULL, attempts TEXT NOT NULL)""",
+    "CREATE INDEX deliveries_by_due ON deliveries (due_ms, seq) WHERE due_ms IS NOT NULL",
+    "CREATE TABLE token_permissions (digest TEXT PRIMARY KEY, permissions TEXT NOT NULL) WITHOUT ROWID",
+)
+
+TABLES: Final = (*_FIRST, *_SIMULATION)
+
+# Version of a file → what brings it up to `VERSION`.
+UPGRADES: Final = {1: _SIMULATION}

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from reconciler.embedded.errors import EmbeddedError
-from reconciler.embedded.schema import TABLES, VERSION
+from reconciler.embedded.schema import TABLES, UPGRADES, VERSION
 
 MEMORY = ":memory:"
 
@@ -80,8 +80,9 @@ def _ensure_tables(connection: sqlite3.Connection, where: str) -> None:
     connection.execute("BEGIN IMMEDIATE")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if version == 0 and tables == 0:
-        for statement in TABLES:
+    statements = TABLES if version == tables == 0 else UPGRADES.get(version, ())
+    if statements:
+        for statement in statements:
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {VERSION:d}")
     elif version != VERSION:

@@ -8,14 +8,16 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reconciler.embedded.app import create_app
 from reconciler.embedded.context import Context
 from reconciler.embedded.errors import EmbeddedError
+from reconciler.embedded.faults import CONNECTION
 from reconciler.embedded.middleware import Recorder
 
 _START_SECONDS = 30
@@ -36,7 +38,7 @@ class _Server(uvicorn.Server):
 
     def __init__(self, app: Starlette, listener: socket.socket, ready: Callable[[str], None]) -> None:
         config = uvicorn.Config(
-            app,
+            _with_connection(app),
             lifespan="on",
             ws="none",
             log_config=None,
@@ -90,6 +92,21 @@ def _listen(host: str, port: int) -> socket.socket:
             "Name another address, or port 0 for a free one."
         ) from error
     return listener
+
+
+def _with_connection(app: ASGIApp) -> ASGIApp:
+    """`app` with the connection of each request at hand, so that a fault can cut it.
+
+    ASGI has no way to do that. The `send` of uvicorn is a method of the request, which knows its transport.
+    """
+
+    async def connected(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            cycle: Any = getattr(send, "__self__", None)
+            scope = {**scope, "extensions": {**scope.get("extensions", {}), CONNECTION: cycle.transport}}
+        await app(scope, receive, send)
+
+    return connected
 
 
 def _closing(listener: socket.socket, make: Callable[[], Starlette]) -> Starlette:

@@ -9,10 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from reconciler.errors import ServerError
 from reconciler.model import LivePackage, Operation
+
+
+class Stage(StrEnum):
+    """What a gateway's state means to a person: not begun, on its way, or over in one way or the other."""
+
+    IDLE = "idle"
+    MOVING = "moving"
+    DONE = "done"
+    FAILED = "failed"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more comes."""
+        return self in (Stage.DONE, Stage.FAILED)
 
 
 class CampaignCounts(NamedTuple):
@@ -86,16 +101,25 @@ class Probe:
 class Greeting:
     """The server's answer to the first call of a run.
 
-    ``version`` is the API version that calls ask for. ``clock`` is how many seconds the server's clock is
-    ahead of ours, give or take one.
+    ``version`` is the API version that calls ask for. ``ahead`` is how many seconds the server's clock is
+    ahead of ours, give or take one. ``error`` is what the call ended with, which may be a missing permission.
     """
 
     version: str | None = None
-    clock: float | None = None
+    ahead: float | None = None
+    error: ServerError | None = None
 
 
 class Console(Protocol):
-    """Questions and commands of a person. Every method may raise ServerError."""
+    """Questions and commands of a person. Every read and `notify` may raise ServerError."""
+
+    def stage(self, state: str) -> Stage:
+        """What a gateway's state means; IDLE for a word that nobody knows."""
+        ...
+
+    def rank(self, state: str) -> int:
+        """How far on its way a gateway in `state` is, for sorting; words that nobody knows come last."""
+        ...
 
     async def counts(self) -> CampaignCounts:
         """How many campaigns there are by status."""
@@ -142,7 +166,7 @@ class Console(Protocol):
         ...
 
     async def greet(self) -> Greeting:
-        """Ask for the version and sign in, as the first call of a run does."""
+        """Ask for the version, sign in, and make a small read. Raises only what isn't about a request."""
         ...
 
     async def probe(self) -> tuple[Probe, ...]:

@@ -1,24 +1,77 @@
-"""The table of `status`: what is declared, and what the server makes of it."""
+"""`status`: what is declared, what the server makes of it, and how far its gateways are."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 from reconciler.model import Desired, Finding, Live, LiveCampaign, Place, ResourceId, Tie
 from reconciler.observe import used_packages
 from reconciler.plan.model import Plan
+from reconciler.providers.console import GatewayStatus, Stage
+from reconciler.report.document import FORMAT_VERSION, finding_item
+from reconciler.report.sheets import download_summary, gateway_item, server_item
 from reconciler.report.style import Paint, Tone, plain
+from reconciler.report.table import bar, moment, percent, table
 from reconciler.report.text import finding_lines
-from reconciler.report.words import clean, counted, plural
+from reconciler.report.words import clean, counted, first, plural
 from reconciler.state.base import State
 
 _STRANGERS = {Tie.NOT_OURS: "not ours", Tie.AMBIGUOUS: "several on the server"}
 _WAITS = {"held": "held", "waiting-for-approval": "waiting for approval"}
 """Code of a finding → what the table says."""
 
-_HEADINGS = ("RESOURCE", "NAME", "ID", "STATUS", "GATEWAYS", "STATE")
+_HEADINGS: Final = ("RESOURCE", "NAME", "ID", "STATUS", "GATEWAYS", "STATE")
+_BAR: Final = 30
+_NAMED: Final = 5
+"""How many failed gateways of a cause are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayLine:
+    """A gateway of a campaign that was asked about."""
+
+    status: GatewayStatus
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gateways:
+    """The gateways of a campaign, counted. ``states`` come in the order of a gateway's way."""
+
+    states: Mapping[str, int] = field(default_factory=dict)
+    stages: Mapping[Stage, int] = field(default_factory=dict)
+    closed: int = 0
+    pending: int = 0
+    """Those that something is still to come of: not final, and not closed."""
+    causes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Why gateways failed → which, of those that were asked about; an empty cause is one that isn't told."""
+    listed: tuple[GatewayLine, ...] = ()
+
+    @property
+    def total(self) -> int:
+        return sum(self.states.values())
+
+    @property
+    def done(self) -> int:
+        return self.stages.get(Stage.DONE, 0)
+
+    @property
+    def failed(self) -> int:
+        return self.stages.get(Stage.FAILED, 0)
+
+    @property
+    def unasked(self) -> int:
+        """Failed gateways whose cause wasn't asked for."""
+        return self.failed - sum(map(len, self.causes.values()))
+
+    @property
+    def counts(self) -> str:
+        """``FAILED 1, INSTANTIATED 2``."""
+        return ", ".join(f"{clean(state) or '(no state)'} {count:,}" for state, count in self.states.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,26 +80,52 @@ class Row:
 
     resource: ResourceId
     name: str
-    id: str | None
+    ids: tuple[str, ...]
     status: str | None
-    gateways: Mapping[str, int] | None
-    """State → count; None when they were not read."""
-    verdict: str
+    gateways: Gateways | None
+    """None when they were not read."""
     tone: Tone
+    verdict: str
+    changes: int = 0
+    held: bool = False
+    waiting: bool = False
+    in_sync: bool = False
+    unreadable: tuple[str, ...] = ()
 
     @property
     def cells(self) -> tuple[str, ...]:
         """The row as text, without colour."""
-        if self.gateways is None:
-            counts = "-"
-        else:
-            each = ", ".join(f"{state} {count:,}" for state, count in sorted(self.gateways.items()) if count)
-            counts = f"{sum(self.gateways.values()):,}" + (f" ({each})" if each else "")
-        cells = (str(self.resource), self.name, self.id or "-", self.status or "-", counts, self.verdict)
-        return tuple(map(clean, cells))
+        counts = "-"
+        if self.gateways is not None:
+            counts = f"{self.gateways.total:,}"
+            if len(self.gateways.states) == 1:
+                counts += f" {next(iter(self.gateways.states))}".rstrip()
+        return (
+            str(self.resource),
+            self.name or "-",
+            ", ".join(self.ids) or "-",
+            self.status or "-",
+            counts,
+            self.verdict,
+        )
 
 
-def status_rows(desired: Desired, live: Live, state: State, plan: Plan) -> Sequence[Row]:
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One look at everything."""
+
+    plan: Plan
+    rows: Sequence[Row]
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more is to come of any gateway."""
+        return not any(row.gateways and row.gateways.pending for row in self.rows)
+
+
+def status_rows(
+    desired: Desired, live: Live, state: State, plan: Plan, gateways: Mapping[ResourceId, Gateways]
+) -> Sequence[Row]:
     """A row for each campaign that is declared, then for each that is owned and no longer declared."""
     notes = _codes(desired, plan)
     changes = Counter(change.resource for change in plan.changes)
@@ -60,33 +139,42 @@ def status_rows(desired: Desired, live: Live, state: State, plan: Plan) -> Seque
             statuses = {it.id: it.status for it in live.namesakes.get(campaign.name, ())}
             status = ", ".join(statuses[it] for it in claim.ids if it in statuses)
             verdict = _STRANGERS[claim.tie]
-            rows.append(
-                Row(resource, campaign.name, ", ".join(claim.ids), status or None, None, verdict, Tone.ERROR)
-            )
+            rows.append(Row(resource, campaign.name, claim.ids, status or None, None, Tone.ERROR, verdict))
         elif found is None:
-            rows.append(Row(resource, campaign.name, None, None, None, "not on the server", Tone.WARNING))
+            rows.append(Row(resource, campaign.name, (), None, None, Tone.WARNING, "not on the server"))
         else:
-            differing = changes[resource] or steps[resource]
-            verdict, tone = _verdict(differing, notes[resource], plan.unreadable.get(resource, ()))
-            rows.append(_row(resource, found, verdict, tone))
+            rows.append(
+                _declared(
+                    found,
+                    gateways.get(resource),
+                    notes[resource],
+                    resource,
+                    changes=changes[resource] or steps[resource],
+                    unreadable=tuple(plan.unreadable.get(resource, ())),
+                )
+            )
     declared = {campaign.resource for campaign in desired.campaigns}
     for resource in sorted(set(state.campaigns) - declared):
         found = live.campaigns.get(resource)
+        verdict = "no longer declared"
         if found is None:
-            verdict = (
-                "not on the server, no longer declared" if resource in live.gone else "no longer declared"
-            )
-            owned = state.campaigns[resource]
-            rows.append(Row(resource, "-", owned.id, None, None, verdict, Tone.WARNING))
+            if resource in live.gone:
+                verdict = f"not on the server, {verdict}"
+            ids = (state.campaigns[resource].id,)
+            rows.append(Row(resource, "", ids, None, None, Tone.WARNING, verdict))
         else:
-            rows.append(_row(resource, found, "no longer declared", Tone.WARNING))
+            rows.append(
+                Row(
+                    resource,
+                    found.name,
+                    (found.id,),
+                    found.status,
+                    gateways.get(resource),
+                    Tone.WARNING,
+                    verdict,
+                )
+            )
     return rows
-
-
-def _row(resource: ResourceId, found: LiveCampaign, verdict: str, tone: Tone) -> Row:
-    members = found.gateways
-    counts = None if members is None else {state: len(ids) for state, ids in members.states.items()}
-    return Row(resource, found.name, found.id, found.status, counts, verdict, tone)
 
 
 def _codes(desired: Desired, plan: Plan) -> Mapping[ResourceId, Sequence[Finding]]:
@@ -106,37 +194,163 @@ def _codes(desired: Desired, plan: Plan) -> Mapping[ResourceId, Sequence[Finding
     return codes
 
 
-def _verdict(changes: int, findings: Sequence[Finding], unreadable: Sequence[str]) -> tuple[str, Tone]:
+def _declared(
+    found: LiveCampaign,
+    gateways: Gateways | None,
+    findings: Sequence[Finding],
+    resource: ResourceId,
+    *,
+    changes: int,
+    unreadable: tuple[str, ...],
+) -> Row:
     said = {finding.code for finding in findings}
-    parts = [f"error: {code}" for code in sorted({finding.code for finding in findings if finding.is_error})]
-    tone = Tone.ERROR if parts else Tone.WARNING
+    errors = [f"error: {code}" for code in sorted({finding.code for finding in findings if finding.is_error})]
+    parts = [*errors]
     if changes:
         parts.append(plural(changes, "change"))
     parts += [words for code, words in _WAITS.items() if code in said]
-    if parts:
-        return ", ".join(parts), tone
     # What can't be read is never called in sync.
     blind = f"; not readable: {', '.join(unreadable)}" if unreadable else ""
-    return f"in sync{blind}", Tone.GOOD
+    return Row(
+        resource,
+        found.name,
+        (found.id,),
+        found.status,
+        gateways,
+        Tone.ERROR if errors else Tone.WARNING if parts else Tone.GOOD,
+        ", ".join(parts) or f"in sync{blind}",
+        changes=changes,
+        held="held" in said,
+        waiting="waiting-for-approval" in said,
+        in_sync=not parts,
+        unreadable=unreadable,
+    )
 
 
-def status_lines(plan: Plan, rows: Sequence[Row], paint: Paint = plain) -> Iterator[str]:
+# --- text ----------------------------------------------------------------------------------------
+
+
+def status_lines(status: Status, paint: Paint = plain, *, blocks: bool = True) -> Iterator[str]:
     """The server, the table, and what was found on the way."""
+    plan, rows = status.plan, status.rows
     yield f"Server: {clean(str(plan.server))}"
     yield ""
     if not rows:
         yield "No campaign is declared or owned."
     else:
-        table = [_HEADINGS, *(row.cells for row in rows)]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        yield paint(_line(_HEADINGS, widths), Tone.STRONG).rstrip()
-        for row, cells in zip(rows, table[1:], strict=True):
-            yield f"{_line(cells[:-1], widths)}  {paint(cells[-1], row.tone)}"
+        heading, *lines = table(
+            _HEADINGS, [row.cells for row in rows], paint, tones=[row.tone for row in rows]
+        )
+        yield heading
+        for row, line in zip(rows, lines, strict=True):
+            yield line
+            if row.gateways is not None:
+                yield from _details(row.gateways, paint, blocks=blocks)
+    for row in rows:
+        if row.gateways is not None and row.gateways.listed:
+            yield ""
+            yield from _listed(row, row.gateways, paint)
     if plan.findings:
         yield ""
         yield from finding_lines(plan.findings, paint)
         yield counted(plan.findings)
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=False))
+def _details(gateways: Gateways, paint: Paint, *, blocks: bool) -> Iterator[str]:
+    if len(gateways.states) > 1:
+        drawn = bar(gateways.stages, _BAR, paint, blocks=blocks)
+        yield f"  {drawn}  {percent(gateways.done, gateways.total)} done  {gateways.counts}"
+    for cause, ids in gateways.causes.items():
+        reason = clean(cause) or "no cause is told"
+        yield f"  {paint('failed', Tone.ERROR)}: {reason} ({len(ids):,}): {first(ids, _NAMED)}"
+    if gateways.unasked:
+        yield f"  {paint('failed', Tone.ERROR)}: {gateways.unasked:,} more, not asked why"
+    if gateways.closed:
+        yield f"  closed: {gateways.closed:,}"
+
+
+def _listed(row: Row, gateways: Gateways, paint: Paint) -> Iterator[str]:
+    yield paint(f"Gateways of {row.resource}", Tone.STRONG)
+    rows = [
+        (
+            line.status.gateway,
+            f"{line.status.state or '-'}{' (closed)' if line.closed else ''}",
+            moment(line.status.changed),
+            download_summary(line.status.downloads),
+            line.status.execution[-1] if line.status.execution else "-",
+            line.status.cause or "-",
+        )
+        for line in gateways.listed
+    ]
+    yield from table(("GATEWAY", "STATE", "SINCE", "DOWNLOAD", "EXECUTION", "CAUSE"), rows, paint)
+    if gateways.total > len(rows):
+        yield f"and {gateways.total - len(rows):,} more (--limit)"
+
+
+def change_line(row: Row) -> str:
+    """A row where nothing can be redrawn: ``Campaign/line-3: STARTED, 62 % of 500 done (…), in sync``."""
+    parts = [row.status or "-"]
+    if row.gateways is not None and row.gateways.total:
+        total = plural(row.gateways.total, "gateway")
+        parts.append(
+            f"{percent(row.gateways.done, row.gateways.total)} of {total} done ({row.gateways.counts})"
+        )
+    return clean(f"{row.resource}: {', '.join([*parts, row.verdict])}")
+
+
+# --- JSON ----------------------------------------------------------------------------------------
+
+
+def status_document(status: Status, *, indent: int | None = 2) -> str:
+    """The document of `status`: schemas/status.json. Without `indent` on one line."""
+    plan, rows = status.plan, status.rows
+    read = [row.gateways for row in rows if row.gateways is not None]
+    value = {
+        "formatVersion": FORMAT_VERSION,
+        "server": server_item(plan.server),
+        "summary": {
+            "campaigns": len(rows),
+            "inSync": sum(row.in_sync for row in rows),
+            "held": sum(row.held for row in rows),
+            "waiting": sum(row.waiting for row in rows),
+            "gateways": sum(it.total for it in read),
+            "done": sum(it.done for it in read),
+            "failed": sum(it.failed for it in read),
+            "pending": sum(it.pending for it in read),
+            "final": status.final,
+        },
+        "campaigns": list(map(_item, rows)),
+        "findings": [finding_item(it) for it in sorted(plan.findings, key=Finding.sort_key)],
+    }
+    return json.dumps(value, ensure_ascii=False, indent=indent) + "\n"
+
+
+def _item(row: Row) -> dict[str, object]:
+    return {
+        "resource": str(row.resource),
+        "name": row.name or None,
+        "ids": list(row.ids),
+        "status": row.status,
+        "state": row.verdict,
+        "inSync": row.in_sync,
+        "held": row.held,
+        "waiting": row.waiting,
+        "changes": row.changes,
+        "notReadable": list(row.unreadable),
+        "gateways": None if row.gateways is None else _gateways_item(row.gateways),
+    }
+
+
+def _gateways_item(gateways: Gateways) -> dict[str, object]:
+    return {
+        "total": gateways.total,
+        "states": dict(gateways.states),
+        "done": gateways.done,
+        "failed": gateways.failed,
+        "pending": gateways.pending,
+        "closed": gateways.closed,
+        "failures": [
+            {"cause": cause or None, "gateways": list(ids)} for cause, ids in gateways.causes.items()
+        ],
+        "listed": [{**gateway_item(line.status), "closed": line.closed} for line in gateways.listed],
+    }

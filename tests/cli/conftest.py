@@ -1,5 +1,6 @@
 """Fixtures of the command line."""
 
 from cli_runs import folder, process, run
+from cli_servers import world
 
-__all__ = ["folder", "process", "run"]
+__all__ = ["folder", "process", "run", "world"]

@@ -185,13 +185,13 @@ def test_ctrl_c_at_the_question(folder):
 
 
 def test_ctrl_c_a_moment_before_the_question_counts_too():
-    from reconciler.cli.apply import _interruptible
+    from reconciler.cli.ask import interruptible
 
     async def asking():
         task = asyncio.current_task()
         assert task is not None
         task.cancel()  # what asyncio makes of Ctrl-C
-        with _interruptible():
+        with interruptible():
             pytest.fail("a question nobody can leave")
 
     with pytest.raises(KeyboardInterrupt):

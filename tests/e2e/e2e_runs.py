@@ -61,7 +61,11 @@ WHOLE_WAY = ["upload-package", "create-campaign", "add-gateways", "start-campaig
 """The writes that the resources need on an empty server, in order."""
 
 _OPERATIONS = [
-    (one.method, re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(one.path.rstrip("/"))) + "/?"), one.name)
+    (
+        one.method,
+        re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(one.path.rstrip("/"))) + "/?"),
+        one.name,
+    )
     for one in API
 ]
 
@@ -264,21 +268,29 @@ class Answer:
 
 
 class Hold:
-    """A request that is held: `reached` is set when it is there, and `release` lets it go on."""
+    """A request that is held until `release` lets it go on, or `drop` loses it."""
 
     def __init__(self) -> None:
-        self.reached = threading.Event()
+        self._reached = threading.Event()
         self._go = threading.Event()
+        self._lost = False
 
-    def wait(self) -> None:
-        assert self.reached.wait(SECONDS), "the request never came"
+    def wait(self, process: Process) -> None:
+        """Wait until the request of `process` is there."""
+        while not self._reached.wait(0.05):
+            assert process.popen.poll() is None, process.end()
 
     def release(self) -> None:
         self._go.set()
 
-    def block(self) -> None:
-        self.reached.set()
+    def drop(self) -> None:
+        self._lost = True
+        self._go.set()
+
+    def block(self) -> Answer | None:
+        self._reached.set()
         self._go.wait(SECONDS)
+        return Answer(body=None) if self._lost else None
 
 
 Moment = Literal["before", "after"]
@@ -315,7 +327,7 @@ class Gate:
     def __exit__(self, *_: object) -> None:
         for trap in self._traps:
             if isinstance(trap.do, Hold):
-                trap.do.release()
+                trap.do.drop()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -352,7 +364,7 @@ class Gate:
             case Answer():
                 return trap.do
             case Hold():
-                trap.do.block()
+                return trap.do.block()
             case _:
                 trap.do()
         return None
@@ -408,9 +420,13 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.promised is not None:
             self.close_connection = True
 
-    do_GET = do_POST = do_PUT = do_DELETE = _handle
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        """Every method (`do_GET` and so on) is handled alike."""
+        if name.startswith("do_"):
+            return self._handle
+        raise AttributeError(name)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *_: object) -> None:
         """Nobody reads it."""
 
 

@@ -91,9 +91,7 @@ NOT_JSON: Mapping[str, tuple[Answer, str]] = {
     "a page that claims to be JSON": (Answer(200, PAGE, JSON), "expected JSON, but got an HTML page"),
     "half of it": (Answer(200, b'{"campaigns": [{"id": "a"', JSON), 'got {"campaigns": [{"id": "a"'),
     "nothing": (Answer(200, b"", JSON), "got an empty answer"),
-    "bytes": (Answer(200, b"\xff\xfe\x00\x9b2J", JSON), "expected JSON, but got "),
     "deep": (Answer(200, b"[" * 100_000, JSON), "expected JSON, but got [[["),
-    "text": (Answer(200, b'"hello"', JSON), "a list of campaigns as an object, but got the text 'hello'"),
     "items": (
         Answer(200, b'{"campaigns": ["a"], "page": {"totalElements": 1}}', JSON),
         "a campaign as an object, but got the text 'a'",
@@ -114,7 +112,9 @@ def test_an_answer_that_cant_be_read(anywhere: Workplace, name: str) -> None:
         gate.answer("versions", VERSIONS)
         gate.answer("list-campaigns", answer, times=99)
         ran = anywhere.run(*APPLY, RECONCILER_URL=gate.url)
-    one_message(ran, "error: GET /api/campaigns: the answer can't be read: ", said, "\n  hint: Is this the API")
+    one_message(
+        ran, "error: GET /api/campaigns: the answer can't be read: ", said, "\n  hint: Is this the API"
+    )
     assert len(ran.err) < 500
     assert ran.err.isprintable() or set(filter(lambda c: not c.isprintable(), ran.err)) == {"\n"}
 

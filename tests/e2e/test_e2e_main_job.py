@@ -201,7 +201,9 @@ def test_plans_in_json_follow_their_schema(place: Workplace, live: Live) -> None
 
 
 def test_a_plan_of_5000_changes_fits_in_a_comment(place: Workplace) -> None:
-    one = RESOURCES.split("---\n")[2].replace("packageSet: firmware\n  gatewayLists: [hall]", "name: Campaign %d")
+    one = RESOURCES.split("---\n")[2].replace(
+        "packageSet: firmware\n  gatewayLists: [hall]", "name: Campaign %d"
+    )
     documents = [one.replace("line-3", f"line-{n}") % n for n in range(1_700)]
     (place.folder / "resources.yaml").write_text("---\n".join(documents))
     summary = json.loads(place.run("plan", "resources.yaml", "--output", "json").out)["summary"]
@@ -242,7 +244,9 @@ def test_secrets_show_nowhere(place: Workplace, live: Live) -> None:
         assert place.empty()
         place.env["LICENSE"] = SECRET + "-new"
         changed = place.run("plan", "resources.yaml", "--output", "json")
-        assert {"stop-campaign", "edit-campaign"} <= {s["operation"] for s in json.loads(changed.out)["steps"]}
+        assert {"stop-campaign", "edit-campaign"} <= {
+            s["operation"] for s in json.loads(changed.out)["steps"]
+        }
         place.apply("--verbose")
         assert place.empty()
         assert place.run("status", "resources.yaml", "--verbose").code == 0

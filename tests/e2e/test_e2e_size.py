@@ -75,6 +75,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workplace,
         live = Live(running)
         env = {"RECONCILER_URL": live.url, "RECONCILER_TOKEN": TOKEN}
         place = Workplace(tmp_path_factory.mktemp("fleet"), env, [TOKEN])
+        declare(place, range(1))
         (place.folder / "resources.yaml").write_text(RESOURCES.replace("{gatewayLists: [fleet]}", "{}"))
         place.apply()
         (campaign,) = live.campaigns()
@@ -108,10 +109,13 @@ def test_a_plan_takes_as_many_requests_as_there_are_pages(
     assert ran.code == 0, ran.err
     plan = json.loads(ran.out)
     assert plan["summary"]["byOperation"] == steps
-    # The version, the campaign, and its gateways page by page.
+    # The version, the campaign, its gateways page by page, and who put them there where some have to go.
+    pages = math.ceil(FLEET / PAGE)
     assert Counter(live.operations()) == {
         "versions": 1,
         "get-campaign": 1,
-        "list-gateways": math.ceil(FLEET / PAGE),
+        "list-gateways": pages,
+        **({"get-distribution-list": 1} if steps else {}),
     }
+    assert len(live.operations()) == 2 + pages + bool(steps)
     assert ran.megabytes < MEGABYTES

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from reconciler.embedded import Running
+from tests.embedded.embedded_lab import Lab, Receiver
 
 NewCampaign = Callable[..., str]
 NewPackage = Callable[..., str]
@@ -66,3 +67,22 @@ def new_campaign(api: httpx.Client) -> NewCampaign:
 def campaign(new_campaign: NewCampaign) -> str:
     """A new campaign with the gateways gw-1 and gw-2."""
     return new_campaign(gateways=["gw-1", "gw-2"])
+
+
+@pytest.fixture(scope="session")
+def lab_server() -> Iterator[Running]:
+    with Running() as running:
+        yield running
+
+
+@pytest.fixture
+def lab(lab_server: Running) -> Iterator[Lab]:
+    """A simulated world whose clock stands until it is stepped."""
+    with Lab.fresh(lab_server) as lab:
+        yield lab
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver.listening() as receiver:
+        yield receiver

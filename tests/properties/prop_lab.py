@@ -1,28 +1,30 @@
 """A world whose desired side is drawn, not written as YAML; what its server holds; who meddles with it."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
 
-from reconciler.apply import Applied
+from reconciler.apply import Applied, apply_plan
 from reconciler.diff import Ask, diff
+from reconciler.embedded.errors import Refusal
 from reconciler.embedded.tables import campaigns, gateways, packages
 from reconciler.embedded.tables.packages import Package
-from reconciler.embedded.errors import Refusal
 from reconciler.errors import Refused
 from reconciler.model import Desired, PackageFile
 from reconciler.observe import observe
 from reconciler.options import Options
 from reconciler.plan import Plan, make_plan
-from reconciler.settings import ServerSettings
+from reconciler.providers.base import Provider
 from reconciler.state.base import State, bound_to
 from tests.properties.prop_strategies import CONTENTS, VENDOR, VENDOR_NAME, Deed, Episode
-from tests.world import World, operation_of
+from tests.world import World, no_delay, operation_of
 
-from pathlib import Path  # isort: skip
+MEMORY = next((path for path in ("/dev/shm",) if Path(path).is_dir()), None)
+"""A folder in memory, where there is one: a state is written, and synced, very often here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Lab(World):
     async def of(cls, episode: Episode) -> AsyncIterator[Self]:
         """A lab in which `episode.before` may be applied."""
         settings = {"batch_size": episode.batch}
-        with TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+        with TemporaryDirectory(dir=MEMORY) as folder:
             for content in CONTENTS:
                 (Path(folder) / f"{content}.bin").write_text(content)
             async with cls.open(Path(folder), approval_needed=episode.approval, **settings) as lab:
@@ -105,19 +107,31 @@ class Lab(World):
     def state(self) -> State:
         return bound_to(self.store.load(), self.provider.server, url=self.store.url)
 
-    async def plan_of(self, desired: Desired, options: Options | None = None, *, now: int | None = None) -> Plan:
-        desired, state, chosen = self.here(desired), self.state, options or Options()
+    async def plan_of(
+        self, desired: Desired, options: Options | None = None, state: State | None = None
+    ) -> Plan:
+        desired, state, chosen = self.here(desired), state or self.state, options or Options()
         live = await observe(desired, state, self.provider, chosen)
-        ask = Ask(chosen, now=now or self.now, past=self.provider.past)
+        ask = Ask(chosen, now=self.now, past=self.provider.past)
         return make_plan(diff(desired, live, state, ask), self.provider)
 
     async def apply_of(
-        self, desired: Desired, options: Options | None = None, *, now: int | None = None
+        self,
+        desired: Desired,
+        options: Options | None = None,
+        *,
+        through: Provider | None = None,
+        without: Callable[[Plan], Plan] = lambda plan: plan,
     ) -> tuple[Plan, Applied]:
-        """Plan and apply; `seen` then holds the calls of the apply alone."""
-        plan = await self.plan_of(desired, options, now=now)
-        self.seen.clear()
-        return plan, await self.run(plan)
+        """Lock, plan and apply, as the command does; `seen` then holds the calls of the apply alone.
+
+        The steps run `through` that provider; `without` may take something out of the plan before.
+        """
+        with self.store.locked(self.provider.server, "apply") as session:
+            plan = without(await self.plan_of(desired, options, session.state))
+            self.seen.clear()
+            applied = await apply_plan(plan, through or self.provider, session, delay=no_delay)
+        return plan, applied
 
     def answered(self) -> list[tuple[str, int]]:
         """The writes of the last apply, each with the status of its answer."""
@@ -234,6 +248,3 @@ async def ready(episode: Episode) -> AsyncIterator[Lab]:
             await lab.meddle(deed)
         lab.now = episode.now
         yield lab
-
-
-_ = ServerSettings

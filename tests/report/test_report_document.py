@@ -28,7 +28,16 @@ def test_a_plan(full_plan, golden):
 
 def test_the_keys_are_the_public_ones(full_plan):
     made = document(plan_chunks(full_plan))
-    assert list(made) == ["formatVersion", "server", "summary", "steps", "changes", "impact", "unreadable", "findings"]
+    assert list(made) == [
+        "formatVersion",
+        "server",
+        "summary",
+        "steps",
+        "changes",
+        "impact",
+        "unreadable",
+        "findings",
+    ]
     assert {key for step in made["steps"] for key in step} == {
         *("id", "operation", "method", "path", "resource", "gateways", "needs", "reason", "destructive"),
         "permission",

@@ -38,17 +38,32 @@ def _basic(header: str) -> tuple[str, str] | None:
     return (username, password) if found else None
 
 
-def check_bearer(context: Context, header: str) -> None:
-    """401 unless the server is open or the header carries a token that it knows."""
-    if context.credentials.open:
-        return
+def check_bearer(context: Context, header: str) -> frozenset[str] | None:
+    """What the token of the header may do; None: everything. 401 for one that the server doesn't know.
+
+    A server that is open takes any token, and none.
+    """
     scheme, _, token = header.partition(" ")
-    if scheme.lower() == "bearer" and token:
-        if context.credentials.is_token(token):
-            return
+    given = token if scheme.lower() == "bearer" else ""
+    if context.credentials.is_token(given):
+        return None
+    if given:
         with context.store.transaction(write=False) as db:
-            if settings.is_access_token(db, token):
-                return
+            granted = settings.permissions(db, given)
+            if granted is not None or settings.is_access_token(db, given):
+                return granted
+    if context.credentials.open:
+        return None
     raise Refusal(
         401, "The token is missing, wrong or no longer good: send Authorization: Bearer <accessToken>."
     )
+
+
+def check_permission(granted: frozenset[str] | None, permission: str | None, *, control: bool) -> None:
+    """403 for what a token may not do. The controls are for tokens without limits."""
+    if granted is None:
+        return
+    if control:
+        raise Refusal(403, "A token with limited permissions may not use the controls of the server.")
+    if permission is not None and permission not in granted:
+        raise Refusal(403, f"The permission {permission} is missing: the token does not have it.")

@@ -1,7 +1,8 @@
 """Operations on a campaign as a whole."""
 
 from reconciler.embedded import lifecycle
-from reconciler.embedded.errors import Refusal
+from reconciler.embedded.errors import NotSet, Refusal
+from reconciler.embedded.simulation.world import world_of
 from reconciler.embedded.tables import campaigns, gateways, settings
 from reconciler.embedded.tables.campaigns import Campaign, Filter, Spec
 from reconciler.embedded.wire import (
@@ -100,7 +101,7 @@ def listing(call: Call) -> Json:
     """List Campaigns, oldest first. Callback filters and the sort direction change nothing."""
     wanted = Filter(*filters(call.query, "id", "name", "status", "description", "creationTime", "packages"))
     part = page(call.query, settings.load(call.db).max_page_size)
-    total, found = campaigns.listing(call.db, part, wanted)
+    total, found = campaigns.listing(call.db, part, wanted, exact=call.context.speech.exact)
     return part.answer(total, "campaigns", [_shown(campaign) for campaign in found])
 
 
@@ -111,6 +112,8 @@ def moved(call_name: str) -> Handler:
         campaign = campaign_of(call)
         status = lifecycle.move(call_name, campaign.status)
         campaigns.set_status(call.db, campaign.seq, status, call.context.now_ms())
+        if world := world_of(call):
+            world.status_changed(campaign.seq, status)
         return {}
 
     return handle
@@ -137,6 +140,8 @@ def set_distribution_list(call: Call) -> Json:
     if int(seconds) == 0:
         raise Refusal(400, "`reevaluationIntervalSeconds` must be more than 0.")
     campaigns.set_distribution_list(call.db, campaign.seq, list_id, seconds)
+    if world := world_of(call):
+        world.listed(campaign.seq)
     return {}
 
 
@@ -144,7 +149,7 @@ def get_distribution_list(call: Call) -> Json:
     """Get Campaign Distribution List: 404 when there is none."""
     campaign = campaign_of(call)
     if campaign.distribution_list_id is None:
-        raise Refusal(404, f"Campaign {campaign.id!r} has no distribution list.")
+        raise NotSet(campaign.id)
     return {
         "distributionListId": campaign.distribution_list_id,
         "reevaluationIntervalSeconds": campaign.reevaluation_seconds,

@@ -6,6 +6,7 @@ from reconciler.embedded.errors import Refusal
 from reconciler.embedded.handlers.campaigns import campaign_of
 from reconciler.embedded.handlers.gateways import gateway_of
 from reconciler.embedded.lifecycle import GATEWAY_STATES
+from reconciler.embedded.simulation.world import world_of
 from reconciler.embedded.tables import campaigns, gateways, packages, settings
 from reconciler.embedded.tables.settings import Settings
 from reconciler.embedded.wire import Call, Json, mapping, optional_text, texts
@@ -127,6 +128,8 @@ def put_gateway(call: Call) -> Json:
         changed_ms=call.context.now_ms(),
     )
     gateways.put(call.db, campaign.seq, changed)
+    if world := world_of(call):
+        world.put(campaign.seq, gateway.state, changed)
     return {}
 
 

@@ -1,8 +1,11 @@
 """Operations on the gateways of a campaign."""
 
+from contextlib import nullcontext
+
 from reconciler.embedded.errors import Refusal
 from reconciler.embedded.handlers.campaigns import campaign_of
 from reconciler.embedded.lifecycle import STARTED
+from reconciler.embedded.simulation.world import world_of
 from reconciler.embedded.tables import gateways, packages, settings
 from reconciler.embedded.tables.campaigns import Campaign
 from reconciler.embedded.tables.gateways import Gateway
@@ -51,13 +54,17 @@ def add(call: Call) -> Json:
     if RESERVED_ID in gateway_ids:
         raise Refusal(400, f"{RESERVED_ID!r} can't be the id of a gateway.")
     gateways.add(call.db, campaign.seq, gateway_ids, call.context.now_ms())
+    if world := world_of(call):
+        world.joined(campaign.seq, gateway_ids)
     return {}
 
 
 def remove(call: Call) -> Json:
     """Remove Gateways in a Campaign: all of them or none."""
     campaign = campaign_of(call)
-    gateways.remove(call.db, campaign.seq, distinct_texts(call.body, "gatewayIds"))
+    world = world_of(call)
+    with world.settling(campaign.seq) if world is not None else nullcontext():
+        gateways.remove(call.db, campaign.seq, distinct_texts(call.body, "gatewayIds"))
     return {}
 
 
@@ -67,6 +74,8 @@ def assign_packages(call: Call) -> Json:
     if "packages" not in call.body:
         raise Refusal(400, "`packages` is required.")
     gateways.set_packages(call.db, campaign.seq, gateway.gateway_id, texts(call.body, "packages"))
+    if world := world_of(call):
+        world.changed(campaign.seq, gateway.gateway_id)
     return {}
 
 
@@ -85,6 +94,8 @@ def scheduled(phase: str) -> Handler:
         if int(end) <= int(begin):
             raise Refusal(400, f"`end` ({end}) must be after `begin` ({begin}).")
         gateways.set_schedule(call.db, campaign.seq, gateway.gateway_id, phase, (begin, end))
+        if world := world_of(call):
+            world.changed(campaign.seq, gateway.gateway_id, wake=True)
         return {}
 
     return handle
@@ -94,13 +105,17 @@ def close(call: Call) -> Json:
     """Close Campaign for a Gateway."""
     campaign, gateway = gateway_of(call)
     gateways.close(call.db, campaign.seq, gateway.gateway_id, call.context.now_ms())
+    if world := world_of(call):
+        world.closed(campaign.seq, gateway.gateway_id)
     return {}
 
 
 def notify(call: Call) -> Json:
-    """Notify Gateway: counted."""
+    """Notify Gateway: counted; a simulated one polls."""
     campaign, gateway = gateway_of(call)
     gateways.notify(call.db, campaign.seq, gateway.gateway_id)
+    if world := world_of(call):
+        world.notified(campaign.seq, gateway.gateway_id)
     return {}
 
 

@@ -37,7 +37,7 @@ def listing(call: Call) -> Json:
     """List Packages, oldest first; `name` matches as part."""
     (name,) = filters(call.query, "name")
     part = page(call.query, settings.load(call.db).max_page_size)
-    total, found = packages.listing(call.db, part, name)
+    total, found = packages.listing(call.db, part, name, exact=call.context.speech.exact)
     return part.answer(total, "programs", [_shown(package) for package in found])
 
 

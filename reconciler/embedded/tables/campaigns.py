@@ -56,8 +56,9 @@ _SELECT = """SELECT seq, id, name, description, status, made_under_approval, cre
     FROM campaigns"""
 
 _WHERE = """WHERE (:id IS NULL OR id = :id) AND (:status IS NULL OR status = :status)
-    AND (:name IS NULL OR instr(name, :name) > 0)
-    AND (:description IS NULL OR instr(description, :description) > 0)
+    AND (:name IS NULL OR name = :name OR (NOT :exact AND instr(name, :name) > 0))
+    AND (:description IS NULL OR description = :description
+        OR (NOT :exact AND instr(description, :description) > 0))
     AND (:creation_time IS NULL OR CAST(created_ms AS TEXT) = :creation_time)
     AND (:packages IS NULL OR seq IN (SELECT campaign FROM campaign_packages WHERE package = :packages))"""
 
@@ -117,8 +118,21 @@ def find(db: sqlite3.Connection, campaign_id: str) -> Campaign:
     return _campaign(row)
 
 
-def listing(db: sqlite3.Connection, page: PageRequest, wanted: Filter) -> tuple[int, list[Campaign]]:
-    """How many campaigns match, and one page of them, oldest first."""
+def by_seq(db: sqlite3.Connection, seq: int) -> Campaign:
+    """A campaign that is there."""
+    return _campaign(db.execute(f"{_SELECT} WHERE seq = ?", (seq,)).fetchone())
+
+
+def in_status(db: sqlite3.Connection, status: str) -> list[int]:
+    """The keys of the campaigns in a status."""
+    rows = db.execute("SELECT seq FROM campaigns WHERE status = ? ORDER BY seq", (status,))
+    return [row["seq"] for row in rows]
+
+
+def listing(
+    db: sqlite3.Connection, page: PageRequest, wanted: Filter, *, exact: bool = False
+) -> tuple[int, list[Campaign]]:
+    """How many campaigns match, and one page of them, oldest first; `exact`: nothing matches as part."""
     values = {
         "id": wanted.id,
         "name": wanted.name,
@@ -126,6 +140,7 @@ def listing(db: sqlite3.Connection, page: PageRequest, wanted: Filter) -> tuple[
         "description": wanted.description,
         "creation_time": wanted.creation_time,
         "packages": wanted.packages,
+        "exact": exact,
     }
     (total,) = db.execute(f"SELECT count(*) FROM campaigns {_WHERE}", values).fetchone()  # noqa: S608 - a constant
     if page.offset >= total:

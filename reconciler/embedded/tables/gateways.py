@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reconciler.embedded.errors import Refusal, missing, some
+from reconciler.embedded.errors import Already, missing, some
 from reconciler.embedded.lifecycle import FIRST_STATE
 from reconciler.embedded.schema import BUCKET
 from reconciler.embedded.tables import packages
@@ -43,7 +43,8 @@ def add(db: sqlite3.Connection, campaign: int, gateway_ids: Sequence[str], now_m
         # Positions from `start` on are this call's own rows; they go with the transaction.
         before = _positions(db, campaign, gateway_ids)
         present = [gateway_id for gateway_id, position in before.items() if position < start]
-        raise Refusal(409, f"Already in the campaign, nothing was added: gateway {some(present)}.") from error
+        message = f"Already in the campaign, nothing was added: gateway {some(present)}."
+        raise Already(409, message, present) from error
     end = start + len(gateway_ids)
     db.execute("UPDATE campaigns SET next_position = ? WHERE seq = ?", (end, campaign))
     _count(db, campaign, Counter(position // BUCKET for position in range(start, end)), 1)
@@ -54,7 +55,8 @@ def remove(db: sqlite3.Connection, campaign: int, gateway_ids: Sequence[str]) ->
     positions = _positions(db, campaign, gateway_ids)
     absent = [gateway_id for gateway_id in gateway_ids if gateway_id not in positions]
     if absent:
-        raise Refusal(404, f"Not in the campaign, nothing was removed: gateway {some(absent)}.")
+        message = f"Not in the campaign, nothing was removed: gateway {some(absent)}."
+        raise Already(404, message, absent)
     db.executemany(
         "DELETE FROM gateways WHERE campaign = ? AND position = ?",
         [(campaign, position) for position in positions.values()],
@@ -132,7 +134,7 @@ def find(db: sqlite3.Connection, campaign: int, gateway_id: str) -> Gateway:
 def close(db: sqlite3.Connection, campaign: int, gateway_id: str, now_ms: int) -> None:
     """409 when it is closed already: there is no way to open it again."""
     if find(db, campaign, gateway_id).closed:
-        raise Refusal(409, f"Gateway {gateway_id!r} is closed already.")
+        raise Already(409, f"Gateway {gateway_id!r} is closed already.")
     db.execute(
         "UPDATE gateways SET closed = 1, changed_ms = ? WHERE gateway_id = ? AND campaign = ?",
         (now_ms, gateway_id, campaign),
@@ -197,6 +199,13 @@ def set_schedule(
            VALUES (?, ?, ?, ?, ?)""",
         (campaign, gateway_id, phase, *window),
     )
+
+
+def schedule(db: sqlite3.Connection, campaign: int, gateway_id: str, phase: str) -> tuple[int, int] | None:
+    """Begin and end of a gateway's window for a phase, in milliseconds of UNIX time."""
+    query = "SELECT begin_ms, end_ms FROM schedules WHERE campaign = ? AND gateway_id = ? AND phase = ?"
+    row = db.execute(query, (campaign, gateway_id, phase)).fetchone()
+    return None if row is None else (int(row["begin_ms"]), int(row["end_ms"]))
 
 
 def schedules(db: sqlite3.Connection, campaign: int) -> list[tuple[str, str, str, str]]:

@@ -45,15 +45,18 @@ def find(db: sqlite3.Connection, package_id: str) -> Package:
     return Package(*row)
 
 
-def listing(db: sqlite3.Connection, page: PageRequest, name: str | None) -> tuple[int, list[Package]]:
-    """How many packages there are whose name contains `name`, and one page of them, oldest first."""
-    where = "WHERE :name IS NULL OR instr(name, :name) > 0"
-    (total,) = db.execute(f"SELECT count(*) FROM packages {where}", {"name": name}).fetchone()  # noqa: S608
+def listing(
+    db: sqlite3.Connection, page: PageRequest, name: str | None, *, exact: bool = False
+) -> tuple[int, list[Package]]:
+    """How many packages there are whose name is or contains `name`, and one page of them, oldest first."""
+    where = "WHERE :name IS NULL OR name = :name OR (NOT :exact AND instr(name, :name) > 0)"
+    values = {"name": name, "exact": exact}
+    (total,) = db.execute(f"SELECT count(*) FROM packages {where}", values).fetchone()  # noqa: S608
     if page.offset >= total:
         return total, []
     rows = db.execute(
         f"SELECT {_COLUMNS} FROM packages {where} ORDER BY seq LIMIT :size OFFSET :offset",  # noqa: S608
-        {"name": name, "size": page.size, "offset": page.offset},
+        values | {"size": page.size, "offset": page.offset},
     )
     return total, [Package(*row) for row in rows]
 

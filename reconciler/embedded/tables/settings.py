@@ -3,9 +3,23 @@
 import hashlib
 import json
 import sqlite3
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from typing import Final
 
 MAX_TOKENS = 1000
+
+# What the reference asks for, operation by operation.
+PERMISSIONS: Final = frozenset(
+    {
+        *(
+            f"{verb}_CAMPAIGN"
+            for verb in ("APPROVE", "CREATE", "DELETE", "EDIT", "SCHEDULE", "START", "STOP")
+        ),
+        *(f"{verb}_PACKAGE" for verb in ("CREATE", "DELETE")),
+        *(f"VIEW_{kind}" for kind in ("CAMPAIGN", "PACKAGE")),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +60,22 @@ def is_access_token(db: sqlite3.Connection, token: str) -> bool:
 
 def revoke_tokens(db: sqlite3.Connection) -> int:
     return db.execute("DELETE FROM tokens").rowcount
+
+
+def save_permissions(db: sqlite3.Connection, granted: Mapping[str, Sequence[str]]) -> None:
+    """Token → what it may do, in the place of all that were there; kept by digest."""
+    db.execute("DELETE FROM token_permissions")
+    db.executemany(
+        "INSERT INTO token_permissions (digest, permissions) VALUES (?, ?)",
+        [(_digest(token), json.dumps(names)) for token, names in granted.items()],
+    )
+
+
+def permissions(db: sqlite3.Connection, token: str) -> frozenset[str] | None:
+    """What a token may do; None for one that has no limits of its own."""
+    query = "SELECT permissions FROM token_permissions WHERE digest = ?"
+    row = db.execute(query, (_digest(token),)).fetchone()
+    return None if row is None else frozenset(json.loads(row["permissions"]))
 
 
 def _digest(token: str) -> str:

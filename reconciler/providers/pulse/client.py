@@ -312,14 +312,15 @@ class PulseClient:
                 await self._list(operation, shape, found, first=first)
                 return found.result()
 
-        async def named(name: str) -> tuple[Item, ...]:
+        async def named(name: str) -> Mapping[str, Item]:
             # The server may match a part of the name, or not look at it at all.
             same: Items[Item] = Items(lambda item: name_of(item) == name)
             await self._list(operation, shape, same, query=(("name", name),))
-            return same.result()
+            return same.kept
 
-        by_name = await concurrently(sorted(wanted), named, limit=self._width)
-        return tuple(item for items in by_name.values() for item in items)
+        for items in (await concurrently(sorted(wanted), named, limit=self._width)).values():
+            found.add(items)
+        return found.result()
 
     async def _list(
         self,

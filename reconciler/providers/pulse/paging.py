@@ -231,8 +231,13 @@ class Items(Generic[Item]):
     def __len__(self) -> int:
         return len(self._kept) + len(self._others)
 
+    @property
+    def kept(self) -> Mapping[str, Item]:
+        """Id → what was kept."""
+        return self._kept
+
     def result(self) -> tuple[Item, ...]:
-        """What was kept, by id."""
+        """What was kept, sorted by id."""
         return tuple(self._kept[key] for key in sorted(self._kept))
 
 

@@ -1,0 +1,87 @@
+"""How commands by hand run and answer: ``--output text|json``, errors in both forms."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.flags import Flags, global_flags
+from reconciler.errors import Exit
+from reconciler.model import Server
+
+if TYPE_CHECKING:
+    from reconciler.cli.desk import Desk
+    from reconciler.report.sheets import Sheet
+
+output = click.option(
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="The form of the answer.",
+)
+auto_approve = click.option("--auto-approve", is_flag=True, help="Don't ask.")
+campaign = click.argument("campaign", metavar="CAMPAIGN")
+gateway = click.argument("gateway", metavar="GATEWAY")
+
+
+def answer(
+    flags: Flags, form: str, main: Callable[[Desk], Awaitable[Sheet]], *, approved: bool = False
+) -> Exit:
+    """Run `main` at a desk, and write the sheet that it gives."""
+    from reconciler.cli.desk import desk
+    from reconciler.cli.options import run
+    from reconciler.cli.output import failing, paint_for, write, write_lines
+
+    async def at_desk() -> tuple[Server, Sheet]:
+        async with desk(flags, dict(os.environ), approved=approved) as place:
+            return place.provider.server, await main(place)
+
+    with failing(form):
+        server, sheet = run(flags, at_desk())
+    if form == "json":
+        write([sheet.document(server)])
+    else:
+        write_lines(sheet.text(server, paint_for(sys.stdout, flags)))
+    return Exit.DONE
+
+
+class Family(click.Group):
+    """A group of commands of one noun; a word that is none of them is met with the nearest."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in self.commands and not args[0].startswith("-"):
+            raise no_such_command(f"{ctx.info_name} {args[0]}", args[0], self.commands, ctx)
+        return super().resolve_command(ctx, args)
+
+
+def no_such_command(
+    said: str, name: str, commands: Mapping[str, object], context: click.Context
+) -> click.UsageError:
+    """What to say about a word that is no command."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, commands, 1)
+    meant = f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(commands)}."
+    return click.UsageError(f"There is no command {said!r}.{meant}", context)
+
+
+def family(name: str, summary: str) -> Family:
+    """An empty group that takes the global flags; without a command it shows its help."""
+
+    @click.group(name, cls=Family, help=summary, invoke_without_command=True)
+    @global_flags
+    @click.pass_context
+    def group(context: click.Context) -> None:
+        if context.invoked_subcommand is None:
+            click.echo(context.get_help(), err=True)
+            context.exit(Exit.USAGE)
+
+    assert isinstance(group, Family)
+    return group

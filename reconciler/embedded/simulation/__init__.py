@@ -1,0 +1,1 @@
+"""Simulated gateways: what they do when (`machine`, `work`: pure), on which clock, and who is called back."""
