@@ -36,6 +36,7 @@ from reconciler.model import (
 )
 from reconciler.providers.base import Field
 from reconciler.state.base import Event, Owned
+from reconciler.state.values import ADDED, MEMBERSHIP
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ def diff_live(
     return Found(
         found.difference,
         (*settings.findings, *lossy, *kept, *membership.findings, *wish.findings, *found.findings),
-        (*settings.records, *wish.records, *found.records),
+        (*settings.records, *wish.records, *_ours_so_far(view, distribution), *found.records),
     )
 
 
@@ -219,6 +220,15 @@ def _lacks_interval(campaign: DesiredCampaign, current: DistributionList | None)
         campaign.resource,
     )
     return (finding,)
+
+
+def _ours_so_far(view: View, distribution: DistributionList | None) -> tuple[Event, ...]:
+    """Declared members before the first distribution list is set: they are there by us, not by the list."""
+    live, declared = view.live, view.campaign.gateways
+    if distribution is None or declared is None or live is None or live.gateways is None or live.distribution:
+        return ()
+    ours = declared - live.gateways.lacking(declared)
+    return (view.applied(MEMBERSHIP, ADDED, ours),) if ours else ()
 
 
 def _distribution_changes(

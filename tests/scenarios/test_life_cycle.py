@@ -290,6 +290,16 @@ def test_while_a_distribution_list_is_set_only_gateways_that_we_added_leave(tmp_
     run(body())
 
 
+def test_gateways_that_we_added_before_there_was_a_list_are_ours_too(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with World.open(tmp_path) as world:
+            await world.apply(STARTED)
+            await world.apply(campaign(distributionList=LISTED))
+            assert await world.plan(campaign(gateways="gw-1, gw-2", distributionList=LISTED)) == [REMOVE]
+
+    run(body())
+
+
 def test_somebody_elses_distribution_list_protects_undeclared_gateways(tmp_path: Path) -> None:
     async def body() -> None:
         async with World.open(tmp_path) as world:
