@@ -13,10 +13,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 COVERAGE := --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 
-.PHONY: help demo test lint types imports unit golden soak clean
+.PHONY: help demo rehearsal test lint types imports unit golden soak clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # One venv; what is installed in it, and from which pyproject.toml, says a stamp for each extra.
 $(VENV)/.installed-%: pyproject.toml
@@ -37,6 +37,10 @@ demo: $(VENV)/.installed-embedded ## Validate, plan, apply, plan again and look,
 	run reconciler apply --auto-approve examples/quickstart; \
 	run reconciler plan --detailed-exitcode examples/quickstart; \
 	run reconciler status examples/quickstart
+
+# In a temporary folder, too.
+rehearsal: $(VENV)/.installed-embedded ## Rehearse a rollout to 500 simulated gateways in one night
+	@set -eu; unset CI $${!RECONCILER_@}; $(BIN)/python examples/rehearsal/rehearse.py
 
 test: lint types imports unit ## The one check: all of the next four
 
