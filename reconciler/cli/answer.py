@@ -39,7 +39,8 @@ def answer(
 
     async def at_desk() -> tuple[Server, Sheet]:
         async with desk(flags, dict(os.environ), approved=approved) as place:
-            return place.provider.server, await main(place)
+            sheet = await main(place)
+            return place.provider.server, sheet
 
     with failing(form):
         server, sheet = run(flags, at_desk())

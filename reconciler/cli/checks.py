@@ -19,7 +19,7 @@ from reconciler.providers.base import Provider
 from reconciler.providers.console import Console, Greeting, Probe
 from reconciler.report.doctor import Check, Diagnosis, Level, Permission
 from reconciler.report.words import plural
-from reconciler.settings import Auth, Basic, Project, Token, TokenCommand, TokenFile
+from reconciler.settings import Auth, Project, Token, TokenCommand, TokenFile
 
 SECONDS: Final = 10.0
 """How long a connection may take."""
@@ -175,8 +175,8 @@ def _sign_in(auth: Auth | None, greeting: Greeting) -> Check:
             words = f"the token in {path} is accepted"
         case TokenCommand(command):
             words = f"the token of {command!r} is accepted"
-        case Basic(username):
-            words = f"as {username}"
+        case _:
+            words = f"as {auth.username}"
     return Check("sign-in", Level.OK, words)
 
 

@@ -179,6 +179,21 @@ async def _what_has_happened(world: World, steps: _Steps) -> None:
     await steps.apply(wish, resume=True)
 
 
+async def _a_persons_stop(world: World, steps: _Steps) -> None:
+    """Somebody stops the campaign between the plan of an edit and its apply: it is left stopped."""
+    await steps.apply(PLAIN)
+    changed = PLAIN.replace("all about c-2", "something else")
+    plan = await world.make_plan(changed)
+    [live] = await world.provider.campaigns(["c-2"])
+    await world.provider.client.stop_campaign(live.id)
+    world.seen.clear()
+    assert not (await world.run(plan)).failed
+    steps.writes.append(sorted(set(world.writes()) - {"stop-campaign"}))
+    again = await world.make_plan(changed)
+    assert ([*again.steps()], [finding.code for finding in again.findings]) == ([], ["held"])
+    await steps.apply(changed, resume=True)
+
+
 class Scenario(NamedTuple):
     run: Callable[[World, _Steps], Awaitable[None]]
     settings: Mapping[str, Any]
@@ -193,6 +208,7 @@ SCENARIOS = {
     "prune": Scenario(_prune, {}),
     "approval": Scenario(_approval, {"approval_needed": True}),
     "what has happened": Scenario(_what_has_happened, {}),
+    "a person's stop": Scenario(_a_persons_stop, {}),
 }
 
 

@@ -38,14 +38,15 @@ def test_exactly_these_calls(place: Workplace, live: Live) -> None:
 
     more = ", ".join(f"gw-{n}" for n in range(10, 100))
     # What is looked at before a rename: is the name free? And before a removal: who put the gateways there?
-    free, whose = ["list-campaigns"], ["get-distribution-list"]
+    # And before a stop: is it still ours to stop?
+    free, whose, running = ["list-campaigns"], ["get-distribution-list"], ["get-campaign"]
     edit_started = ["stop-campaign", "edit-campaign", "start-campaign"]
     three = "description: Line C\n  name: Line three"
     for what, old, new, extra, expected in [
-        ("the description of a started one", "Line 3", "Line A", [], edit_started),
+        ("the description of a started one", "Line 3", "Line A", running, edit_started),
         ("one gateway less", "gw-2, gw-3]", "gw-3]", whose, ["remove-gateways"]),
         ("90 more with a batchSize of 40", "gw-3]", f"gw-3, {more}]", [], ["add-gateways"] * 3),
-        ("STOPPED", "desiredStatus: STARTED", "desiredStatus: STOPPED", [], ["stop-campaign"]),
+        ("STOPPED", "desiredStatus: STARTED", "desiredStatus: STOPPED", running, ["stop-campaign"]),
         ("the description of a stopped one", "Line A", "Line B", [], ["edit-campaign"]),
         ("two fields", "description: Line B", three, free, ["edit-campaign"]),
         ("a comment", "kind: Campaign\n", "kind: Campaign # of line 3\n", [], []),

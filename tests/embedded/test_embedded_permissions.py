@@ -1,4 +1,4 @@
-"""Tokens with permissions: what each operation asks for, by the reference, and what it says to who lacks it."""
+"""Tokens with permissions: what each operation asks for by the reference, and who is refused."""
 
 from collections.abc import Iterator
 
@@ -32,9 +32,10 @@ get-campaign-counts VIEW_CAMPAIGN          get-package VIEW_PACKAGE
 list-packages VIEW_PACKAGE                 delete-package DELETE_PACKAGE
 upload-package CREATE_PACKAGE              stream-package CREATE_PACKAGE
 run-on-things -
-""".split()
+"""
 
-NEEDED = dict(zip(TABLE[::2], TABLE[1::2], strict=True))
+WORDS = TABLE.split()
+NEEDED = dict(zip(WORDS[::2], WORDS[1::2], strict=True))
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -191,6 +191,11 @@ def test_a_window_that_is_moved_away_puts_work_off(lab: Lab) -> None:
     campaign = lab.campaign("gw-1", packages=[lab.package()])
     lab.start(campaign)
     lab.until(campaign, "WAITING_FOR_EXECUTION")
+    lab.step(900)
+    # That of another phase is none of its business.
+    lab.schedule(campaign, "gw-1", "activation", 2 * DAY, 3 * DAY)
+    lab.step(99)
+    assert lab.state(campaign) == "WAITING_FOR_EXECUTION"
     lab.schedule(campaign, "gw-1", "execution", 2 * DAY, 3 * DAY)
     assert lab.state(campaign) == "SCHEDULED_EXECUTION"
     lab.step(DAY)

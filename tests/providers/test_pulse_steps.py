@@ -165,7 +165,6 @@ PLAIN: list[tuple[Verb, dict[str, Any], str]] = [
     (Verb.THINGS, {"gateways": ("g1",), "things": {"g1": ("t",), "g2": ("u",)}}, "POST /devices/things"),
     (Verb.CLOSE, {"gateways": ("g1",)}, "PUT /devices/g1/close"),
     (Verb.APPROVE, {}, "PUT /approve"),
-    (Verb.STOP, {}, "PUT /stop"),
     (Verb.DELETE, {}, "DELETE "),
 ]
 
@@ -280,7 +279,7 @@ def test_an_edit_sends_the_live_value_of_what_is_not_managed(
     assert spec == {"name": "winter", "description": sent[0], "packages": sent[1]}
 
 
-@pytest.mark.parametrize("verb", [Verb.EDIT, Verb.START])
+@pytest.mark.parametrize("verb", [Verb.EDIT, Verb.START, Verb.STOP])
 def test_a_step_on_a_campaign_that_is_gone_is_refused(verb: Verb) -> None:
     server = Fake()
     with pytest.raises(Refused, match="campaign c1 is no longer there") as caught:
@@ -312,6 +311,23 @@ def test_a_start_reads_the_status_first(
     assert result.status is outcome
     assert server.lines == ["GET /api/campaigns/c1", *(f"PUT /api/campaigns/c1/{write}" for write in writes)]
     assert bool(result.message) is (writes != ["start"])
+
+
+@pytest.mark.parametrize("status", ["STARTED", "SOMETHING_NEW"])
+def test_what_may_be_running_is_stopped(status: str) -> None:
+    server = campaign(status)
+    assert run(server, Verb.STOP) == Result()
+    assert server.lines == ["GET /api/campaigns/c1", "PUT /api/campaigns/c1/stop"]
+
+
+@pytest.mark.parametrize("status", ["STOPPED", "CREATED", "APPROVAL_NEEDED"])
+def test_a_stop_of_what_is_not_running_is_not_left_to_the_server(status: str) -> None:
+    """It may take it in silence, and then a stop by a person would pass for ours."""
+    server = campaign(status)
+    with pytest.raises(Refused, match="it is not started") as caught:
+        run(server, Verb.STOP)
+    assert caught.value.status == 409
+    assert server.lines == ["GET /api/campaigns/c1"]
 
 
 @pytest.mark.parametrize("status", ["APPROVED", "APPROVAL_NEEDED"])
@@ -514,7 +530,7 @@ def test_the_provider_reads_through_its_client() -> None:
 
 def test_an_unclear_write_is_raised_as_it_is() -> None:
     server = campaign()
-    server.say["PUT /api/campaigns/c1/stop"] = answer("Unknown internal server error", 500)
+    server.say["PUT /api/campaigns/c1/approve"] = answer("Unknown internal server error", 500)
     with pytest.raises(Unclear, match="500 Unknown internal server error"):
-        run(server, Verb.STOP)
+        run(server, Verb.APPROVE)
     assert len(server.seen) == 1

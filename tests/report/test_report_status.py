@@ -1,5 +1,8 @@
 """The table of `status`."""
 
+import json
+
+from jsonschema import Draft202012Validator
 from report_samples import SERVER, campaign, group
 
 from reconciler.model import (
@@ -11,7 +14,6 @@ from reconciler.model import (
     Kind,
     Live,
     LiveCampaign,
-    Membership,
     PackageByName,
     Phase,
     Place,
@@ -22,8 +24,18 @@ from reconciler.model import (
     Verb,
 )
 from reconciler.plan.model import Plan
-from reconciler.report.status import status_lines, status_rows
+from reconciler.providers.console import GatewayStatus, PackageProgress, Stage
+from reconciler.report.status import (
+    GatewayLine,
+    Gateways,
+    Status,
+    change_line,
+    status_document,
+    status_lines,
+    status_rows,
+)
 from reconciler.state.base import Origin, Owned, State
+from reconciler.validation.schemas import schema
 
 
 def rid(name):
@@ -39,7 +51,6 @@ def note(name, code):
 
 
 def test_every_state_a_campaign_can_be_in(golden):
-    members = Membership({"INSTANTIATED": frozenset("ab"), "FAILED": frozenset("c"), "EMPTY": frozenset()})
     desired = Desired(
         (
             campaign("alike"),
@@ -67,8 +78,8 @@ def test_every_state_a_campaign_can_be_in(golden):
     )
     server = Live(
         campaigns={
-            rid("alike"): live("alike", gateways=members),
-            rid("changed"): live("changed", gateways=Membership({})),
+            rid("alike"): live("alike"),
+            rid("changed"): live("changed"),
             rid("stopping"): live("stopping"),
             rid("assumed"): live("assumed"),
             rid("broken"): live("broken"),
@@ -99,12 +110,55 @@ def test_every_state_a_campaign_can_be_in(golden):
         Finding("state-in-ci", "a runner forgets", severity=Severity.WARNING),
     )
     plan = Plan(SERVER, (stop,), changes, findings)
-    rows = status_rows(desired, server, state, plan)
-    golden("status.txt", "".join(f"{line}\n" for line in status_lines(plan, rows)))
+    gateways = {
+        rid("alike"): Gateways(
+            {"INSTANTIATED": 2, "FAILED": 1},
+            {Stage.IDLE: 2, Stage.FAILED: 1},
+            pending=2,
+            causes={"no power\x1b[31m": ("gw-9",)},
+        ),
+        rid("changed"): Gateways(),
+        rid("held"): Gateways(
+            {"WAITING_FOR_DOWNLOAD": 20, "ACTIVATION_COMPLETE": 70, "": 2, "FAILED": 8},
+            {Stage.MOVING: 20, Stage.DONE: 70, Stage.IDLE: 2, Stage.FAILED: 8},
+            closed=3,
+            pending=21,
+            causes={"checksum mismatch": gateways_named(6), "": ("gw-x",)},
+            listed=(
+                GatewayLine(GatewayStatus("gw-x", "FAILED", 1_700_000_000_000)),
+                GatewayLine(
+                    GatewayStatus(
+                        "gw-y",
+                        "WAITING_FOR_DOWNLOAD",
+                        downloads=(PackageProgress("p", 1, 2), PackageProgress("q", 1, 6)),
+                        execution=("unpacked", "run"),
+                    ),
+                    closed=True,
+                ),
+            ),
+        ),
+        rid("orphan"): Gateways({"INSTANTIATED": 1_200}, {Stage.IDLE: 1_200}, pending=1_200),
+    }
+    rows = status_rows(desired, server, state, plan, gateways)
+    status = Status(plan, rows)
+    golden("status.txt", "".join(f"{line}\n" for line in status_lines(status)))
+    document = status_document(status)
+    Draft202012Validator(schema("status")).validate(json.loads(document))
+    golden("status.json", document)
+    assert not status.final
+    assert change_line(rows[5]) == (
+        "Campaign/held: STOPPED, 70 % of 100 gateways done (WAITING_FOR_DOWNLOAD 20, ACTIVATION_COMPLETE 70,"
+        " (no state) 2, FAILED 8), held"
+    )
+    assert change_line(rows[6]) == "Campaign/new: -, not on the server"
+
+
+def gateways_named(count):
+    return tuple(f"gw-{number}" for number in range(count))
 
 
 def test_nothing_declared():
     plan = Plan(SERVER)
-    assert list(status_lines(plan, status_rows(Desired(), Live(), State("l", "s"), plan)))[-1] == (
-        "No campaign is declared or owned."
-    )
+    status = Status(plan, status_rows(Desired(), Live(), State("l", "s"), plan, {}))
+    assert list(status_lines(status))[-1] == "No campaign is declared or owned."
+    assert status.final

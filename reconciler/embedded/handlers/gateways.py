@@ -95,7 +95,7 @@ def scheduled(phase: str) -> Handler:
             raise Refusal(400, f"`end` ({end}) must be after `begin` ({begin}).")
         gateways.set_schedule(call.db, campaign.seq, gateway.gateway_id, phase, (begin, end))
         if world := world_of(call):
-            world.changed(campaign.seq, gateway.gateway_id, wake=True)
+            world.scheduled(campaign.seq, gateway.gateway_id, phase)
         return {}
 
     return handle

@@ -196,7 +196,7 @@ def put_tokens(call: Call) -> Json:
     for token, names in call.body.items():
         if not token or not isinstance(names, list):
             raise Refusal(400, "The body must map tokens to lists of permissions.")
-        unknown = [name for name in names if name not in settings.PERMISSIONS]
+        unknown = [one for one in names if not isinstance(one, str) or one not in settings.PERMISSIONS]
         if unknown:
             known = ", ".join(sorted(settings.PERMISSIONS))
             raise Refusal(400, f"There is no permission {json.dumps(unknown[0])}; there are {known}.")

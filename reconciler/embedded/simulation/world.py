@@ -62,6 +62,7 @@ class World:
         self._db = db
         self._simulation = simulation
         self._now = now
+        self._called_back = False
         self._campaign = cache(self._read_campaign)
         self._part = cache(self._read_part)
 
@@ -90,17 +91,22 @@ class World:
             lines = [(gateway_id, self._polls(gateway_id).after(self._now)) for gateway_id in gateway_ids]
             agenda.put(self._db, seq, lines)
 
-    def changed(self, seq: int, gateway_id: str, *, wake: bool = False) -> None:
-        """What a gateway goes by is new: schedule, packages or state. `wake`: it is called to poll."""
+    def changed(self, seq: int, gateway_id: str) -> None:
+        """Its packages or its state are others: what it was about to do begins again."""
         campaign, gateway = self._campaign(seq), gateways.find(self._db, seq, gateway_id)
-        if not campaign.started or gateway.closed:
-            return
         if gateway.state in machine.FINAL:
             agenda.drop(self._db, seq, gateway_id)
+        elif campaign.started and not gateway.closed:
+            self._plan(campaign, gateway)
+
+    def scheduled(self, seq: int, gateway_id: str, phase: str) -> None:
+        """A phase has a new window; the gateway is called to poll."""
+        campaign, gateway = self._campaign(seq), gateways.find(self._db, seq, gateway_id)
+        if not campaign.started or gateway.closed or gateway.state in machine.FINAL:
             return
-        self._plan(campaign, gateway)
-        if wake:
-            self._call_back(campaign, WAKE_UP, gateway_id, state=gateway.state)
+        if MOVES[gateway.state].phase == phase:
+            self._plan(campaign, gateway)
+        self._call_back(campaign, WAKE_UP, gateway_id, state=gateway.state)
 
     def notified(self, seq: int, gateway_id: str) -> None:
         """A gateway that isn't busy polls at once."""
@@ -108,7 +114,7 @@ class World:
         self._call_back(campaign, WAKE_UP, gateway_id, state=gateway.state)
         resting = gateway.state not in machine.FINAL and MOVES[gateway.state].on is not On.WORK
         if campaign.started and not gateway.closed and resting:
-            agenda.put(self._db, seq, [(gateway_id, self._now)])
+            agenda.put_one(self._db, seq, gateway_id, self._now)
 
     def put(self, seq: int, before: str, gateway: Gateway) -> None:
         """A control has put a gateway into another state."""
@@ -142,9 +148,11 @@ class World:
         `in_step`: time does not pass a callback that is not sent yet.
         """
         events = 0
+        if in_step and (callback := deliveries.next_due(self._db)) is not None:
+            until = min(until, callback)
         while True:
-            if in_step and (callback := deliveries.next_due(self._db)) is not None:
-                until = min(until, callback)
+            if in_step and self._called_back:
+                until = min(until, self._now)
             due = agenda.first(self._db)
             if due is None or due.due_ms > until:
                 return Ran(events, until, more=False)
@@ -262,7 +270,7 @@ class World:
                 return
             else:
                 due = machine.next_poll(gateway.state, polls, self._now, window, step.duration)
-        agenda.put(self._db, campaign.seq, [(gateway.gateway_id, due)])
+        agenda.put_one(self._db, campaign.seq, gateway.gateway_id, due)
 
     def _polls(self, gateway_id: str) -> Polls:
         return Polls.of(gateway_id, seed=self._simulation.seed, every=self._simulation.poll_seconds * 1000)
@@ -315,6 +323,7 @@ class World:
             payload |= {"state": state}
         payload |= {"timestamp": str(self._now), **(more or {})}
         deliveries.add(self._db, campaign.id, destination, payload, self._now)
+        self._called_back = True
 
     # Read once in a transaction
 

@@ -21,6 +21,14 @@ def put(db: sqlite3.Connection, campaign: int, lines: Iterable[tuple[str, int | 
     )
 
 
+def put_one(db: sqlite3.Connection, campaign: int, gateway_id: str, due_ms: int | None) -> None:
+    """What `put` does, for one."""
+    db.execute(
+        "INSERT OR REPLACE INTO agenda (campaign, gateway_id, due_ms) VALUES (?, ?, ?)",
+        (campaign, gateway_id, due_ms),
+    )
+
+
 def drop(db: sqlite3.Connection, campaign: int, gateway_id: str) -> None:
     db.execute("DELETE FROM agenda WHERE campaign = ? AND gateway_id = ?", (campaign, gateway_id))
 
@@ -51,8 +59,10 @@ _FIRST_EVALUATION = "SELECT due_ms, campaign, NULL FROM evaluations ORDER BY due
 
 def first(db: sqlite3.Connection) -> Due | None:
     """What is due before all else; at one time lists before gateways."""
-    rows = [db.execute(query).fetchone() for query in (_FIRST_EVALUATION, _FIRST)]
-    return min((Due(*row) for row in rows if row is not None), key=lambda due: due.due_ms, default=None)
+    evaluation, gateway = db.execute(_FIRST_EVALUATION).fetchone(), db.execute(_FIRST).fetchone()
+    if evaluation is None or (gateway is not None and gateway["due_ms"] < evaluation["due_ms"]):
+        return None if gateway is None else Due(*gateway)
+    return Due(*evaluation)
 
 
 def lists(db: sqlite3.Connection) -> list[int]:

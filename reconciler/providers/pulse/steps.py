@@ -212,7 +212,11 @@ class Runner:
                 raise
 
     async def _stop(self, step: Step, bindings: Bindings) -> Result:
-        await self._client.stop_campaign(campaign_of(step.action, bindings))
+        campaign_id = campaign_of(step.action, bindings)
+        # Not every server refuses to stop what is stopped, and who did decides whether it starts again.
+        if (await self._live(campaign_id, step)).phase not in (Phase.RUNNING, Phase.UNKNOWN):
+            raise Refused("it is not started", request=_request(step), status=409)
+        await self._client.stop_campaign(campaign_id)
         return Result()
 
     async def _delete(self, step: Step, bindings: Bindings) -> Result:

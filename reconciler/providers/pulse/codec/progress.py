@@ -117,7 +117,7 @@ def instant(value: object) -> int | None:
     try:
         when = datetime.fromisoformat(value.strip())
         return round((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1000)
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
 
 

@@ -1,0 +1,35 @@
+"""Lines that are drawn again in their place."""
+
+import io
+
+from reconciler.report.screen import Screen, clipped
+
+
+def test_lines_are_drawn_over_those_before():
+    out = io.StringIO()
+    screen = Screen(out, lambda: (10, 4))
+    screen.show(["one", "two"])
+    screen.show(["x" * 20, "\x1b[31m" + "y" * 20 + "\x1b[0m", "3", "4"])
+    screen.end(["a" * 20])
+    screen.show(["again"])
+    assert out.getvalue() == (
+        "\r\x1b[Jone\ntwo\n"
+        "\x1b[2A\r\x1b[J" + "x" * 10 + "\n\x1b[31m" + "y" * 10 + "\x1b[0m\n… 2 more l\n"
+        "\x1b[3A\r\x1b[J" + "a" * 20 + "\n"
+        "\r\x1b[Jagain\n"
+    )
+
+
+def test_forgotten_lines_stay():
+    out = io.StringIO()
+    screen = Screen(out, lambda: (10, 1))
+    screen.show(["one"])
+    screen.forget()
+    screen.show(["two"])
+    assert out.getvalue() == "\r\x1b[Jone\n\r\x1b[Jtwo\n"
+
+
+def test_clipping_counts_columns():
+    assert clipped("日本", 3) == "日"
+    assert clipped("\x1b[31mab\x1b[0mcd", 3) == "\x1b[31mab\x1b[0mc\x1b[0m"
+    assert clipped("abc", 3) == "abc"

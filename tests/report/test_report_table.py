@@ -1,0 +1,61 @@
+"""Tables, bars and small formats."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.providers.console import Stage
+from reconciler.report.style import Tone, ansi
+from reconciler.report.table import bar, columns, moment, pairs, percent, table
+
+
+def test_columns_are_those_of_a_terminal():
+    assert (columns("abc"), columns("é"), columns("日本")) == (3, 1, 4)
+
+
+def test_a_table_is_aligned_cleaned_and_coloured():
+    rows = [("日本", "x"), ("a\x1b[31m", "y")]
+    assert list(table(("NAME", "S"), rows)) == ["NAME       S", "日本       x", "a\\x1b[31m  y"]
+    coloured = list(table(("NAME", "S"), rows, ansi, tones=[Tone.GOOD, Tone.ERROR]))
+    assert coloured[1] == "日本       \x1b[32mx\x1b[0m"
+    assert list(table(("ONE",), [("a",)])) == ["ONE", "a"]
+
+
+def test_pairs():
+    assert list(pairs([("Name", "x\ny"), ("Description", "")])) == ["Name         x\\ny", "Description"]
+    assert list(pairs([])) == []
+
+
+_COUNTS = st.dictionaries(st.sampled_from(Stage), st.integers(0, 10**6))
+
+
+@given(_COUNTS, st.integers(4, 60))
+def test_a_bar_has_its_width_and_shows_whatever_counts(counts, width):
+    drawn = bar(counts, width)
+    assert len(drawn) == (width if any(counts.values()) else 0)
+    for stage, letter in zip(Stage, "░▒█×", strict=True):
+        assert (letter in drawn) == bool(counts.get(stage))
+
+
+def test_a_bar_in_colour_and_in_letters():
+    counts = {Stage.DONE: 2, Stage.MOVING: 1, Stage.FAILED: 1}
+    assert bar(counts, 8, blocks=False) == "####==xx"
+    assert bar({Stage.IDLE: 1}, 2, ansi) == "\x1b[2m░░\x1b[0m"
+    assert bar(counts, 2) == "█▒", "where there is no room, the largest"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        (0, "1970-01-01T00:00:00Z"),
+        (1_700_000_000_123, "2023-11-14T22:13:20Z"),
+        (10**30, "1" + "0" * 30),
+    ],
+)
+def test_moment(value, text):
+    assert moment(value) == text
+
+
+def test_percent_is_100_only_for_all():
+    assert (percent(999, 1000), percent(1000, 1000), percent(0, 0)) == ("99 %", "100 %", "-")
