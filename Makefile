@@ -13,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 COVERAGE := --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 
-.PHONY: help demo rehearsal test lint types imports unit golden soak clean
+.PHONY: help demo rehearsal test lint types imports unit golden dialects soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,10 @@ unit: $(VENV)/.installed-dev ## Run the tests with the coverage gate; warnings a
 golden: $(VENV)/.installed-dev ## Rewrite the golden files from what the code says now
 	$(BIN)/pytest -n 2 -m 'not soak' --update-golden $(PYTEST_ARGS)
 	@git status --short tests/golden docs/coverage.md tests/contract/wire/cassettes
+
+dialects: $(VENV)/.installed-dev ## Run scenarios and properties against every dialect of the server
+	@set -eu; for dialect in reference spring bare strings terse silent; do echo "$$dialect"; \
+	  DIALECT=$$dialect $(BIN)/pytest -q -n 2 tests/scenarios tests/properties $(PYTEST_ARGS); done
 
 soak: $(VENV)/.installed-dev ## Run the slow, seeded tests, too long for every check
 	$(BIN)/pytest -m soak $(PYTEST_ARGS)

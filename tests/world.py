@@ -8,6 +8,7 @@ Both answer with the names of the *writes*: those that the server saw, or those 
 """
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
@@ -20,7 +21,7 @@ import httpx
 from reconciler.apply import Applied, apply_plan
 from reconciler.diff import Ask, diff
 from reconciler.embedded import create_app
-from reconciler.embedded.dialects import REFERENCE, Dialect
+from reconciler.embedded.dialects import PRESETS, Dialect
 from reconciler.loading import load
 from reconciler.model import Desired, Outcome
 from reconciler.observe import observe
@@ -68,10 +69,14 @@ class World:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, folder: Path, *, approval_needed: bool = False, dialect: Dialect = REFERENCE, **settings: Any
+        cls, folder: Path, *, approval_needed: bool = False, dialect: Dialect | None = None, **settings: Any
     ) -> AsyncIterator[Self]:
-        """A world on a server of its own, in this process; `settings` are of ServerSettings."""
-        app = create_app(":memory:", approval_needed=approval_needed, record=True, dialect=dialect)
+        """A world on a server of its own, in this process; `settings` are of ServerSettings.
+
+        The server speaks `dialect`, or the preset that the variable DIALECT names (`make dialects`).
+        """
+        speaks = dialect or PRESETS[os.environ.get("DIALECT", "reference")]
+        app = create_app(":memory:", approval_needed=approval_needed, record=True, dialect=speaks)
         server = replace(ServerSettings(), **settings)
         try:
             async with connect(server, app=app) as provider:

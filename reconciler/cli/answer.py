@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -33,17 +34,23 @@ def answer(
     flags: Flags, form: str, main: Callable[[Desk], Awaitable[Sheet]], *, approved: bool = False
 ) -> Exit:
     """Run `main` at a desk, and write the sheet that it gives."""
-    from reconciler.cli.desk import desk
+    from reconciler.cli.compose import opened, settle
+    from reconciler.cli.desk import Desk
     from reconciler.cli.options import run
-    from reconciler.cli.output import failing, paint_for, write, write_lines
+    from reconciler.cli.output import failing
 
     async def at_desk() -> tuple[Server, Sheet]:
-        async with desk(flags, dict(os.environ), approved=approved) as place:
-            sheet = await main(place)
-            return place.provider.server, sheet
+        project = settle(flags, dict(os.environ), cwd=Path.cwd())
+        async with opened(project) as (provider, console):
+            return provider.server, await main(Desk(project, provider, console, approved))
 
     with failing(form):
-        server, sheet = run(flags, at_desk())
+        return _present(flags, form, *run(flags, at_desk()))
+
+
+def _present(flags: Flags, form: str, server: Server, sheet: Sheet) -> Exit:
+    from reconciler.cli.output import paint_for, write, write_lines
+
     if form == "json":
         write([sheet.document(server)])
     else:

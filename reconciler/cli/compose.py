@@ -147,12 +147,10 @@ async def opened(
     server = project.server
     async with AsyncExitStack() as stack:
         app = _app(project, stack)
-        engine = await stack.enter_async_context(
-            open_engine(server.url, app=app, ca_file=server.ca_file, timeout=server.timeout)
-        )
-        watched = Watched(engine)
-        provider = await stack.enter_async_context(connect(server, transport=watched, backoff=backoff))
-        yield provider, PulseConsole(provider.client, watched)
+        engine = open_engine(server.url, app=app, ca_file=server.ca_file, timeout=server.timeout)
+        watched = Watched(await stack.enter_async_context(engine))
+        async with connect(server, transport=watched, backoff=backoff) as provider:
+            yield provider, PulseConsole(provider.client, watched)
 
 
 async def make(job: Job, state: State, provider: Provider, options: Options) -> Planned:

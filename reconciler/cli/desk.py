@@ -6,16 +6,13 @@ A write goes the way of a step of a plan, so that it is repeated exactly as its 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
 from reconciler.apply.repeat import Repeater
 from reconciler.cli.ask import confirmed
-from reconciler.cli.compose import opened, settle
-from reconciler.cli.flags import Flags
 from reconciler.cli.names import declared_name
 from reconciler.errors import NotExecuted, ReconcilerError, Refused, Unclear, UsageError
 from reconciler.model import (
@@ -197,16 +194,6 @@ def on_campaign(verb: Verb, live: LiveCampaign, *, gateways: tuple[str, ...] = (
     """`verb` for a live campaign, as a person asks for it."""
     resource = ResourceId(Kind.CAMPAIGN, live.name or live.id)
     return Action(verb, resource, Reason.DIFFERS, target=live.id, gateways=gateways)
-
-
-@asynccontextmanager
-async def desk(flags: Flags, environ: Mapping[str, str], *, approved: bool = False) -> AsyncIterator[Desk]:
-    """The desk that the flags, the environment and the project file describe."""
-    from pathlib import Path
-
-    project = settle(flags, environ, cwd=Path.cwd())
-    async with opened(project) as (provider, console):
-        yield Desk(project, provider, console, approved)
 
 
 async def _unless_no_id(read: Coroutine[Any, Any, Value | None]) -> Value | None:

@@ -50,9 +50,7 @@ class Overview:
         chosen = dict(self._chosen(live))
         asked = _by_campaign(await concurrently(self._questions(live, chosen), self._ask))
         gateways = {
-            resource: self._counted(
-                found, found.gateways, asked.get(resource, {}), frozenset(chosen[resource])
-            )
+            resource: self._counted(found.gateways, asked.get(resource, {}), frozenset(chosen[resource]))
             for resource, found in live.campaigns.items()
             if found.gateways is not None
         }
@@ -115,11 +113,7 @@ class Overview:
             raise
 
     def _counted(
-        self,
-        found: LiveCampaign,
-        members: Membership,
-        asked: Mapping[str, GatewayStatus],
-        chosen: frozenset[str],
+        self, members: Membership, asked: Mapping[str, GatewayStatus], chosen: frozenset[str]
     ) -> Gateways:
         states = {state: members.states[state] for state in sorted(members.states, key=self._order)}
         stages: dict[Stage, int] = defaultdict(int)
@@ -127,11 +121,10 @@ class Overview:
         for state, ids in states.items():
             stage = self.console.stage(state)
             stages[stage] += len(ids)
-            pending += 0 if stage.final else len(ids - members.closed)
-        failed = frozenset(self._members(found, Stage.FAILED))
+            pending += 0 if stage.final else len(ids) - len(ids & members.closed)
         causes: dict[str, list[str]] = defaultdict(list)
         for gateway, status in sorted(asked.items()):
-            if gateway in failed:
+            if self.console.stage(members.state_of(gateway) or "") is Stage.FAILED:
                 causes[status.cause].append(gateway)
         return Gateways(
             states={state: len(ids) for state, ids in states.items() if ids},
