@@ -193,7 +193,7 @@ class Desk:
 def on_campaign(verb: Verb, live: LiveCampaign, *, gateways: tuple[str, ...] = ()) -> Action:
     """`verb` for a live campaign, as a person asks for it."""
     resource = ResourceId(Kind.CAMPAIGN, live.name or live.id)
-    return Action(verb, resource, Reason.DIFFERS, target=live.id, gateways=gateways)
+    return Action(verb, resource, Reason.ASKED, target=live.id, gateways=gateways)
 
 
 async def _unless_no_id(read: Coroutine[Any, Any, Value | None]) -> Value | None:

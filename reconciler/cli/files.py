@@ -32,4 +32,4 @@ def upload_action(path: Path, name: str | None, description: str, upload: str) -
         )
     resource = ResourceId(Kind.PACKAGE_SET, called)
     found = PackageFile(sha256, path, called, size, resource, description, mode)
-    return Action(Verb.UPLOAD, resource, Reason.NOT_ON_SERVER, file=found)
+    return Action(Verb.UPLOAD, resource, Reason.ASKED, file=found)

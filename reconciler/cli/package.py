@@ -111,7 +111,7 @@ def delete(flags: Flags, package: str, auto_approve: bool, output: str) -> Exit:
         if not desk.sure(f"Delete package {found.name!r} ({found.id})"):
             return declined("delete-package", about)
         resource = ResourceId(Kind.PACKAGE_SET, found.name or found.id)
-        action = Action(Verb.DELETE_PACKAGE, resource, Reason.NO_LONGER_USED, target=found.id)
+        action = Action(Verb.DELETE_PACKAGE, resource, Reason.ASKED, target=found.id)
         outcome = await desk.act(action)
         already = " already" if outcome.status is OutcomeStatus.NOT_NEEDED else ""
         return done(

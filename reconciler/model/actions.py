@@ -43,6 +43,7 @@ class Reason(StrEnum):
     TAKEN_BACK = "taken-back"
     CLOSES = "closes"
     STOP_TO_JOIN = "stop-to-join"
+    ASKED = "asked"
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ SENTENCES: Final[Mapping[Reason, str]] = {
     Reason.REASSERTED: "it can't be read back, and --reassert was asked for",
     Reason.TAKEN_BACK: "it is no longer declared, and goes back to what the campaign has",
     Reason.CLOSES: "these gateways are declared closed",
+    Reason.ASKED: "it was asked for by hand",
     Reason.STOP_TO_JOIN: "gateways with settings of their own join, and would act before they have them",
 }
 """Why there is a change or a step."""
