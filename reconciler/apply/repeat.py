@@ -111,4 +111,6 @@ async def _stopped(stop: asyncio.Event, seconds: float) -> bool:
 
 
 def _words(error: ReconcilerError) -> str:
-    return f"{error.message}; {error.hint}" if error.hint else error.message
+    if not error.hint:
+        return error.message
+    return f"{error.message}. {error.hint[0].upper()}{error.hint[1:]}"

@@ -199,7 +199,7 @@ def test_a_batch_of_a_large_group_shrinks_to_its_own_gateways() -> None:
 
 def test_words_of_a_failure_say_what_and_what_to_do() -> None:
     two = settle(Script({"create-campaign": "cut"}, {"create-campaign": "two"}), step("create-campaign"))
-    assert two.message == "two campaigns could be it: c-1, c-2; delete one of them"
+    assert two.message == "two campaigns could be it: c-1, c-2. Delete one of them"
     refused = settle(Script({SAFE: "400"}), step(SAFE))
     assert refused.message == "PUT /x: no"
     unknown = settle(Script({NEVER: "cut"}), step(NEVER))

@@ -225,7 +225,8 @@ class Wire:
         if 200 <= status < 300:
             return
         said = self._hide(in_words(response.body), call.hidden)
-        message = f"{status} {said}".rstrip() if said else f"the server answered {status}"
+        again = said.startswith(str(status))
+        message = said if again else f"{status} {said}" if said else f"the server answered {status}"
         wait = retry_after(response.headers.get("retry-after"))
         if status == 401:
             raise Unauthorized(
