@@ -43,13 +43,15 @@ class Findings:
     found: list[Finding] = field(default_factory=list)
 
     def error(self, source: Source, place: Place, code: str, message: str, hint: str | None = None) -> None:
-        self.found.append(Finding(code, message, place, hint, source.resource))
+        self.found.append(Finding(code, _named(source, place, message), place, hint, source.resource))
 
     def warning(self, source: Source, place: Place, code: str, message: str, hint: str | None = None) -> None:
-        self.found.append(Finding(code, message, place, hint, source.resource, Severity.WARNING))
+        said = _named(source, place, message)
+        self.found.append(Finding(code, said, place, hint, source.resource, Severity.WARNING))
 
     def note(self, source: Source, place: Place, code: str, message: str, hint: str | None = None) -> None:
-        self.found.append(Finding(code, message, place, hint, source.resource, Severity.NOTE))
+        said = _named(source, place, message)
+        self.found.append(Finding(code, said, place, hint, source.resource, Severity.NOTE))
 
     def problem(self, source: Source, place: Place, problem: Problem) -> None:
         self.error(source, place, problem.code, problem.message, problem.hint)
@@ -63,3 +65,8 @@ def by_name(sources: Iterable[Source], kind: Kind) -> Sequence[Source]:
     return sorted(
         (source for source in sources if source.resource.kind is kind), key=lambda source: source.resource
     )
+
+
+def _named(source: Source, place: Place, message: str) -> str:
+    """In a data file, a word of which resource refers to it: the place doesn't tell."""
+    return message if place.file == source.document.file else f"{source.resource}: {message}"

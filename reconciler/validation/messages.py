@@ -16,7 +16,8 @@ from reconciler.validation.words import nearest, resource_of, smells_secret
 MOST_ERRORS = 200
 """How many errors of one document are listed: a list of a million bad ids needs no million findings."""
 
-_NAMES_OF_SECRETS = frozenset({"fromEnv", "usernameEnv"})
+_NAMES_OF_SECRETS = frozenset({"auth", "fromEnv", "url", "usernameEnv"})
+"""Fields in which a secret may stand by mistake, beside those whose name smells of one."""
 
 Words = tuple[str, str, str | None]
 """Code, message without its subject, hint."""
@@ -93,8 +94,9 @@ def _ambiguous(error: Any, path: Sequence[str | int]) -> Words | None:
     """What to say of `yes` and its like; None when they are no better and no worse than other text here."""
     text: Ambiguous = error.instance
     if error.validator == "type" and "string" in error.validator_value:
-        what = "" if _hidden(path) else f" `{printable(text)}`"
-        hint = "quote it" if _hidden(path) else f'quote it: "{printable(text)}"'
+        if _hidden(path):
+            return "ambiguous-scalar", "is a plain value that doesn't read as text", "quote it"
+        what, hint = f" `{printable(text)}`", f'quote it: "{printable(text)}"'
         return "ambiguous-scalar", f"is the plain value{what}, which reads as {text.reads_as}", hint
     if (
         error.validator == "type"
@@ -120,7 +122,7 @@ def _type(error: Any, path: Sequence[str | int]) -> Words:
         if "object" in types:
             wanted += " (or `fromEnv` or `fromFile`)"
     elif isinstance(value, str) and types[0] in ("integer", "number") and value.isascii() and value.isdigit():
-        hint = f"write {int(value[:18])}, without quotes"
+        hint = f"write {int(value)}, without quotes" if len(value) <= 18 else "write a smaller number"
     elif isinstance(value, str) and types[0] == "boolean" and value.casefold() in ("true", "false"):
         hint = f"write `{value.casefold()}`, without quotes"
     else:

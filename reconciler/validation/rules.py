@@ -18,7 +18,9 @@ MOST_SUGGESTIONS = 100
 """How many misspelt references get a suggestion: each is compared with every name there is."""
 
 _CREDENTIALS = re.compile(r"[A-Za-z0-9+.-]+://[^/?#]*@")
-_PASSWORD = re.compile(r"[A-Za-z0-9+.-]+://[^/?#@]*:[^/?#]*@")
+_PASSWORD = re.compile(
+    r"[A-Za-z0-9+.-]+://(?:[^/?#@]*:[^/?#]*@|[^?#]*\?(?:[^#]*&)?(?:password|sslpassword)=)", re.IGNORECASE
+)
 
 
 @dataclass(slots=True)

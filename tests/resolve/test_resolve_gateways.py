@@ -137,7 +137,7 @@ def test_a_list_full_of_repetition_is_not_a_flood(folder) -> None:
         Severity.NOTE,
         Place("x.txt", MOST + 2, 1),
     )
-    assert last.message.startswith("3 more ids")
+    assert "3 more ids" in last.message
 
 
 def test_just_the_most_that_is_listed_needs_no_note(folder) -> None:
