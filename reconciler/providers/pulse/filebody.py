@@ -55,7 +55,8 @@ class FileBody:
             yield self.head
         digest, length, held = hashlib.sha256(), 0, b""
         try:
-            file: BinaryIO = await asyncio.to_thread(self.path.open, "rb")
+            # Not in a thread: a run that is cancelled meanwhile would leave the file open.
+            file: BinaryIO = self.path.open("rb")
         except OSError as error:
             raise self._unreadable(error) from error
         try:
