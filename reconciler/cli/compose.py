@@ -79,11 +79,10 @@ def check(
         need_server=not offline,
     )
     project = loaded.project
-    if project is None:
-        return Checked(None, Desired(), 0, tuple(loaded.findings))
-    read = load(project.resources, base=project.root)
+    resources, root = (project or loaded).resources, (project or loaded).root
+    read = load(resources, base=root)
     valid = validate(read.documents, complete=read.complete)
-    resolved = resolve(valid.documents, root=project.root, environ=None if offline else environ)
+    resolved = resolve(valid.documents, root=root, environ=None if offline or not project else environ)
     findings = (*loaded.findings, *read.findings, *valid.findings, *resolved.findings)
     return Checked(
         project,

@@ -42,10 +42,16 @@ AnyPath = str | os.PathLike[str]
 
 @dataclass(frozen=True, slots=True)
 class LoadedProject:
-    """The settings of a run, None when one of `findings` is an error."""
+    """The settings of a run, None when one of `findings` is an error.
+
+    ``root`` and ``resources`` are known all the same where they could be read: so that whoever mends the
+    settings hears of the resources, too.
+    """
 
     project: Project | None
     findings: tuple[Finding, ...] = ()
+    root: Path = Path()
+    resources: tuple[Path, ...] = ()
 
 
 def load_project(
@@ -71,9 +77,9 @@ def load_project(
     document = _read(path, given, report) if path else None
     named = _given(environment, "--environment", environ, "RECONCILER_ENVIRONMENT", report)
     declared = Declared(document, _environment(named, document, report))
-    if report.failed():  # what else holds depends on the file and the environment
-        return LoadedProject(None, report.sorted())
     root = document.path.parent if document else cwd
+    if report.failed():  # what else holds depends on the file and the environment
+        return LoadedProject(None, report.sorted(), root, tuple(cwd / path for path in paths))
     run = _Run(declared, root, cwd, environ, report, need_server)
     project = Project(
         root=root,
@@ -85,7 +91,8 @@ def load_project(
         state_url=run.state(_given(state, "--state", environ, "RECONCILER_STATE", report)),
         guards=declared.merged("guards"),
     )
-    return LoadedProject(None if report.failed() else project, report.sorted())
+    there = tuple(filter(is_there, project.resources))
+    return LoadedProject(None if report.failed() else project, report.sorted(), root, there)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,3 +87,21 @@ def test_schemas(run, kind):
 
 def test_one_schema_for_all(run):
     assert json.loads(run("schema").out) == union()
+
+
+def test_a_wrong_project_file_does_not_hide_what_is_wrong_with_its_resources(tmp_path, monkeypatch, run):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "reconciler.yaml").write_text(
+        "apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: p}\nspec: {resources: [r, nope]}\n"
+    )
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r" / "a.yaml").write_text(
+        "apiVersion: reconciler/v1\nkind: Campaign\nmetadata: {name: c}\nspec: {naem: x}\n"
+    )
+    ran = run("validate")
+    assert ran.code == 1
+    assert [line.split("[")[1].split("]")[0] for line in ran.out.splitlines() if "error[" in line] == [
+        "unknown-field",
+        "missing-url",
+        "file-not-found",
+    ]
