@@ -205,7 +205,7 @@ def test_no_terminal_no_stop(world, process):
 @pytest.mark.parametrize(
     ("told", "sent", "code", "said"),
     [
-        ({"status": 403, "body": b"no"}, 1, 1, "403 no; The operation needs the permission STOP_CAMPAIGN."),
+        ({"status": 403, "body": b"no"}, 1, 1, "403 no. The operation needs the permission STOP_CAMPAIGN."),
         ({"status": 409, "body": b"odd"}, 1, 1, "PUT /api/campaigns/ID/stop: 409 odd"),
         ({"status": 404, "body": b"gone"}, 1, 1, "PUT /api/campaigns/ID/stop: 404 gone"),
         ({"status": 429, "times": 1}, 2, 0, "done: "),
