@@ -4,6 +4,7 @@ Options: `--update-golden` rewrites golden files, `--forbid-skips` (or `FORBID_S
 test a failure, which is how CI sees to it that nothing is left out in silence.
 """
 
+import faulthandler
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +31,38 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+SILENCE_SECONDS = 400
+"""A process of the run in which nothing begins or ends for so long hangs, at its own end for one, where the
+time limit of a test doesn't reach: it says where each thread is, and ends."""
+
+
+class Watchdog:
+    """Sees to it that a run ends, and says why, when a thread or a fixture doesn't."""
+
+    def __init__(self) -> None:
+        # Of its own: pytest captures the one of the process.
+        self._stderr = os.fdopen(os.dup(2), "w")
+        self._restart()
+
+    def _restart(self) -> None:
+        faulthandler.dump_traceback_later(SILENCE_SECONDS, exit=True, file=self._stderr)
+
+    def pytest_runtest_logstart(self) -> None:
+        self._restart()
+
+    def pytest_runtest_logfinish(self) -> None:
+        self._restart()
+
+    def pytest_sessionfinish(self) -> None:
+        self._restart()
+
+    def pytest_unconfigure(self) -> None:
+        faulthandler.cancel_dump_traceback_later()
+        self._stderr.close()
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Watchdog(), "reconciler-watchdog")
     forbidden = config.getoption("--forbid-skips") or os.environ.get("FORBID_SKIPS", "") not in ("", "0")
     # Workers of xdist hand their reports to the controller: it alone sees every skip and sets the exit code.
     if forbidden and not hasattr(config, "workerinput"):

@@ -1,5 +1,6 @@
 """The server over TCP: in the foreground until a signal, or in a thread for as long as a `with` block."""
 
+import asyncio
 import contextlib
 import signal
 import socket
@@ -22,6 +23,7 @@ from reconciler.embedded.middleware import Recorder
 
 _START_SECONDS = 30
 _SHUTDOWN_SECONDS = 5
+_END_SECONDS = 30
 
 
 class SeenCall(NamedTuple):
@@ -35,6 +37,8 @@ class SeenCall(NamedTuple):
 
 class _Server(uvicorn.Server):
     """Says when it listens, and ends on a signal without raising it again."""
+
+    loop: asyncio.AbstractEventLoop
 
     def __init__(self, app: Starlette, listener: socket.socket, ready: Callable[[str], None]) -> None:
         config = uvicorn.Config(
@@ -51,6 +55,7 @@ class _Server(uvicorn.Server):
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.loop = asyncio.get_running_loop()
         await super().startup(sockets)
         if self.started:
             self._ready(_url(self._listener))
@@ -215,4 +220,9 @@ class Running:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.should_exit = True
-        self._thread.join()
+        # Its event loop may sleep for long, and looks up only when it is woken.
+        with contextlib.suppress(RuntimeError):
+            self._server.loop.call_soon_threadsafe(lambda: None)
+        self._thread.join(_END_SECONDS)
+        if self._thread.is_alive():
+            raise EmbeddedError(f"The embedded server at {self.url} did not end.")

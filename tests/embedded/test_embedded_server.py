@@ -290,3 +290,17 @@ def test_a_call_that_is_cut_off_is_forgotten(server: Running, api: httpx.Client)
         api.post("/api/programs/", content=content(), headers={"Content-Disposition": "a; filename=x"})  # type: ignore[arg-type]
     assert sent.is_set()
     assert api.get("/api/programs").json()["programs"] == []
+
+
+def test_a_server_whose_loop_sleeps_long_ends_at_once() -> None:
+    """What its loop waits for seems far away; in a process of its own, for all loops share a clock."""
+    code = """if True:
+        import time
+        from reconciler.embedded import Running
+        clock = time.monotonic
+        with Running() as server:
+            time.monotonic = lambda: 0.0
+            time.sleep(0.3)
+            time.monotonic = clock
+        """
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=20)

@@ -131,3 +131,24 @@ def test_golden_compares_and_rewrites(inner: pytest.Pytester) -> None:
 
     inner.runpytest_subprocess("--update-golden").assert_outcomes(passed=3)
     assert {path.read_bytes().decode() for path in folder.iterdir()} == {"one\ntwo – 2\n"}
+
+
+def test_a_run_that_hangs_at_its_end_says_where_and_ends(inner: pytest.Pytester) -> None:
+    inner.makeconftest(CONFTEST.read_text().replace("SILENCE_SECONDS = 400", "SILENCE_SECONDS = 0.5"))
+    inner.makepyfile(
+        test_it="""
+        import time
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def stubborn():
+            yield
+            time.sleep(100)
+
+        def test_passes(stubborn):
+            pass
+        """
+    )
+    result = inner.runpytest_subprocess(timeout=60)
+    assert result.ret == 1
+    result.stderr.fnmatch_lines(["Timeout (*", "*test_it.py* in stubborn"])

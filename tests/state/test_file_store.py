@@ -5,8 +5,10 @@ import json
 import os
 import stat
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -413,8 +415,9 @@ def test_who_waits_asks_again_until_the_time_is_over(
         naps.append(seconds)
         now += seconds
 
-    monkeypatch.setattr(locks.time, "monotonic", lambda: now)
-    monkeypatch.setattr(locks.time, "sleep", sleep)
+    # Only the clock of this module: a thread of another test may run an event loop on the real one.
+    clock = SimpleNamespace(monotonic=lambda: now, sleep=sleep, time=time.time)
+    monkeypatch.setattr(locks, "time", clock)
     with store.locked(SERVER, "apply"):
         with pytest.raises(StateLocked), store.locked(SERVER, "apply"):
             pytest.fail("the session was opened")
