@@ -45,6 +45,21 @@ class Impact:
         return sum(campaign.lost for campaign in self.campaigns)
 
 
+@dataclass(frozen=True, slots=True)
+class GuardTrip:
+    """A guard that stands against a plan: ``found`` is more than ``limit``. Without `waived` nothing is sent."""
+
+    guard: str
+    """As in the project file: ``maxDeletes``."""
+    message: str
+    """In words of devices, with exact numbers; names the campaign when it is about one."""
+    resource: ResourceId | None = None
+    found: int = 0
+    limit: int = 0
+    waived: str | None = None
+    """The reason that was given for going on."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """Ordered groups of steps, and what they were computed from.
@@ -61,6 +76,7 @@ class Plan:
     records: tuple[Event, ...] = ()
     unreadable: Mapping[ResourceId, tuple[str, ...]] = field(default_factory=dict)
     """Campaign → managed fields that can't be read back: compared with what was last applied."""
+    guards: tuple[GuardTrip, ...] = ()
 
     @property
     def empty(self) -> bool:

@@ -6,7 +6,7 @@ where a state changes. Times are epoch seconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -222,10 +222,22 @@ class Session(Protocol):
         """
         ...
 
+    @property
+    def audit_tail(self) -> str | None:
+        """The last line of the audit log; None when there is none yet."""
+        ...
+
+    def audit(self, *lines: str, sync: bool = True) -> None:
+        """Append `lines`, without line ends, to the audit log beside the state; durable as ``record`` is."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class LockInfo:
-    """Who holds a lock, since when (epoch seconds), for what."""
+    """Who holds a lock, since when (epoch seconds), for what.
+
+    ``expires``: until when, unless its holder renews it; None where the operating system frees it.
+    """
 
     id: str
     holder: str
@@ -233,6 +245,7 @@ class LockInfo:
     pid: int
     operation: str
     since: float
+    expires: float | None = None
 
 
 class StateStore(Protocol):
@@ -258,6 +271,18 @@ class StateStore(Protocol):
         StateLocked when somebody else still holds it after `timeout` seconds. Leaving the context folds
         the journal into the snapshot and unlocks, also after an error.
         """
+        ...
+
+    def audit_lines(self) -> Iterator[str]:
+        """Every line of the audit log, oldest first; takes no lock."""
+        ...
+
+    def holder(self) -> LockInfo | None:
+        """Who holds the lock at this moment."""
+        ...
+
+    def unlock(self, lock_id: str) -> None:
+        """Break the lock of that id; StateError when it is held under another id, or can't be broken."""
         ...
 
 
