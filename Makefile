@@ -13,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 COVERAGE := --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 
-.PHONY: help demo rehearsal test lint types imports unit golden dialects soak clean
+.PHONY: help demo rehearsal test lint types imports unit golden docs dialects soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,7 +59,10 @@ unit: $(VENV)/.installed-dev ## Run the tests with the coverage gate; warnings a
 
 golden: $(VENV)/.installed-dev ## Rewrite the golden files from what the code says now
 	$(BIN)/pytest -n 2 -m 'not soak' --update-golden $(PYTEST_ARGS)
-	@git status --short tests/golden docs/coverage.md tests/contract/wire/cassettes
+	@git status --short tests/golden docs/coverage.md docs/reference tests/contract/wire/cassettes
+
+docs: $(VENV)/.installed-dev ## Build the site of the documentation into build/docs; warnings are errors
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
 
 dialects: $(VENV)/.installed-dev ## Run scenarios and properties against every dialect of the server
 	@set -eu; for dialect in spring bare strings terse silent; do echo "$$dialect"; \

@@ -1,0 +1,107 @@
+"""The pages of `docs/reference/` that are made from the code: what they list can't be out of date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import click
+
+from reconciler.cli.group import COMMANDS, cli
+from reconciler.errors import Exit
+from reconciler.findings import CODES
+from reconciler.report.words import MEANINGS
+
+MADE = "<!-- Made from the code by tests/docs; `make golden` writes it anew. -->\n"
+
+
+def command_line() -> str:
+    """Every command with its arguments and flags."""
+    root = click.Context(cli, info_name="reconciler")
+    lines = [MADE, "# Command line\n", "Every command takes the global flags, before its name or after it.\n"]
+    lines += ["## Global flags\n", *_options(cli)]
+    hidden = {parameter.name for parameter in cli.params}
+    for name in COMMANDS:
+        command = cli.get_command(root, name)
+        assert command is not None
+        lines += _command(command, f"reconciler {name}", hidden, root)
+    return "\n".join(lines)
+
+
+def _command(
+    command: click.Command, path: str, hidden: set[str | None], parent: click.Context
+) -> Iterator[str]:
+    context = click.Context(command, info_name=path.rsplit(" ", 1)[-1], parent=parent)
+    usage = " ".join(command.collect_usage_pieces(context))
+    yield f"## {path}\n"
+    yield f"```text\n{path} {usage}\n```\n"
+    yield _prose(command.help or "") + "\n"
+    yield from _options(command, hidden)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from _command(inner, f"{path} {name}", hidden, context)
+
+
+def _prose(text: str) -> str:
+    """Help as Markdown; what click must not wrap is code here."""
+    paragraphs = text.replace("\r", "").split("\n\n")
+    return "\n\n".join(
+        f"```text\n{p.removeprefix(chr(8)).strip(chr(10))}\n```" if p.startswith("\b") else p.strip()
+        for p in paragraphs
+    )
+
+
+def _options(command: click.Command, hidden: Iterable[str | None] = ()) -> Iterator[str]:
+    context = click.Context(command)
+    records = [
+        record
+        for parameter in command.params
+        if isinstance(parameter, click.Option) and parameter.name not in set(hidden)
+        if (record := parameter.get_help_record(context)) is not None
+    ]
+    if records:
+        yield from _table(("flag", "meaning"), ((f"`{flag}`", text) for flag, text in records))
+
+
+def exit_codes() -> str:
+    """Every exit code of every command."""
+    rows = ((str(code.value), MEANINGS[code]) for code in Exit)
+    return "\n".join(
+        [
+            MADE,
+            "# Exit codes\n",
+            "`plan` ends with 0, 1, 2 or 64 only: what would be 5 or 6 in `apply` stands in it as a finding. When several "
+            "hold, 1 comes first, then 3, then 6. They never depend on the form of the output.\n",
+            *_table(("code", "meaning"), rows),
+        ]
+    )
+
+
+def findings() -> str:
+    """Every code of a finding."""
+    rows = ((f"`{code}`", text) for code, text in sorted(CODES.items()))
+    return "\n".join(
+        [
+            MADE,
+            "# Findings\n",
+            "The codes are stable: scripts may rely on them.\n",
+            *_table(("code", "when"), rows),
+        ]
+    )
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    for row in rows:
+        yield "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |"
+    yield ""
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "command-line.md": command_line,
+    "exit-codes.md": exit_codes,
+    "findings.md": findings,
+}
+"""File name → what makes it."""
