@@ -54,6 +54,13 @@ class EditWhileStarted(StrEnum):
     ALLOW = "allow"
 
 
+class Engine(StrEnum):
+    """What sends the requests."""
+
+    HTTPX = "httpx"
+    AIOHTTP = "aiohttp"
+
+
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
     """How to talk to a server. Times in seconds."""
@@ -71,6 +78,7 @@ class ServerSettings:
     """How many gateways one add or remove carries."""
     page_size: int = 500
     edit_while_started: EditWhileStarted = EditWhileStarted.STOP
+    engine: Engine = Engine.HTTPX
 
     @property
     def embedded(self) -> bool:

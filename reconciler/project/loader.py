@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reconciler.findings import printable
+from reconciler.findings import nearest, printable
 from reconciler.loading import Document, load_text
 from reconciler.model import Finding
 from reconciler.project.access import find_auth
@@ -30,6 +30,7 @@ from reconciler.settings import (
     DEFAULT_STATE_URL,
     EMBEDDED_URL,
     EditWhileStarted,
+    Engine,
     Project,
     ServerSettings,
 )
@@ -150,6 +151,7 @@ class _Run:
             batch_size=values.get("batchSize", default.batch_size),
             page_size=values.get("pageSize", default.page_size),
             edit_while_started=EditWhileStarted(values.get("editWhileStarted", default.edit_while_started)),
+            engine=Engine(values.get("engine", default.engine)),
         )
 
     def state(self, named: Given | None) -> str:
@@ -250,8 +252,6 @@ def _environment(named: Given | None, document: Document | None, report: Report)
         return None
     environments: Mapping[str, object] = {} if document is None else _spec(document).get("environments", {})
     if document is not None and named.value not in environments:
-        from reconciler.validation.words import nearest
-
         near = nearest(named.value, environments)
         known = f"known: {', '.join(sorted(environments))}" if environments else "the project has none"
         report.error(

@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -18,13 +19,22 @@ import pytest
 from reconciler.errors import NotExecuted, ReconcilerError, Refused, ServerError, Unauthorized, Unclear
 from reconciler.pacing import Backoff
 from reconciler.providers.pulse import engine
-from reconciler.providers.pulse.engine import HttpxTransport, check_url, open_engine
+from reconciler.providers.pulse.engine import check_url, open_engine
+from reconciler.providers.pulse.httpx_engine import HttpxTransport
 from reconciler.providers.pulse.provider import PulseProvider, connect
 from reconciler.providers.pulse.transport import CannotConnect, Request
-from reconciler.settings import ServerSettings
+from reconciler.settings import Engine, ServerSettings
 from tests.providers.canned_server import SETTINGS, Canned, Connection, RawServer, answer, raw_server
 
 CAMPAIGN = {"id": "c1", "name": "x", "status": "CREATED"}
+
+
+@pytest.fixture(params=list(Engine), autouse=True)
+def engine_of_all(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test of this module holds for each engine."""
+    monkeypatch.setattr(sys.modules[__name__], "SETTINGS", replace(SETTINGS, engine=request.param))
+
+
 FAST = Backoff(base=0.001, random=lambda: 1.0)
 
 Handler = Callable[[Connection], Awaitable[None]]
@@ -148,6 +158,28 @@ def test_a_kept_connection_that_the_server_closed_makes_nothing_unclear() -> Non
     assert len(against(one_each, body).seen) == 5
 
 
+@pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
+def test_a_write_on_a_kept_connection_that_is_cut_is_not_sent_again(method: str) -> None:
+    """What engines like to do by themselves for a PUT or DELETE."""
+    replies = ["first"]
+
+    async def first_only(connection: Connection) -> None:
+        await (connection.reply() if replies and replies.pop() else cut(connection))
+
+    async def body(provider: PulseProvider, server: RawServer) -> None:
+        await provider.client.start_campaign("c1")
+        with pytest.raises(Unclear):
+            match method:
+                case "PUT":
+                    await provider.client.stop_campaign("c1")
+                case "POST":
+                    await provider.client.add_gateways("c1", ["gw"])
+                case _:
+                    await provider.client.delete_campaign("c1")
+
+    assert len(against(first_only, body).seen) == 2
+
+
 # --- never sent ------------------------------------------------------------------------------------
 
 
@@ -187,6 +219,7 @@ def test_another_failure_to_connect_is_not_executed(monkeypatch: pytest.MonkeyPa
         raise OSError(113, "No route to host")
 
     monkeypatch.setattr("anyio.connect_tcp", unreachable)
+    monkeypatch.setattr("aiohappyeyeballs.start_connection", unreachable)
     error = failure("http://192.0.2.1")
     assert isinstance(error, NotExecuted)
     assert "no connection to http://192.0.2.1: [Errno 113] No route to host" in str(error)
@@ -198,6 +231,7 @@ def test_a_host_of_several_addresses_refuses_on_all_of_them(monkeypatch: pytest.
         raise OSError("All connection attempts failed") from ExceptionGroup("several", each)
 
     monkeypatch.setattr("anyio.connect_tcp", refused)
+    monkeypatch.setattr("aiohappyeyeballs.start_connection", refused)
     assert "http://192.0.2.1 refused the connection" in str(failure("http://192.0.2.1"))
 
 
@@ -543,3 +577,11 @@ def test_an_application_that_fails_is_unclear() -> None:
             await provider.client.start_campaign("c1")
 
     in_process(app, body)
+
+
+def test_an_engine_that_is_not_installed_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    monkeypatch.setattr(sys.modules[__name__], "SETTINGS", replace(SETTINGS, engine=Engine.AIOHTTP))
+    with pytest.raises(ReconcilerError, match="aiohttp is not installed") as caught:
+        failure("http://127.0.0.1:1")
+    assert "reconciler[fast]" in (caught.value.hint or "")

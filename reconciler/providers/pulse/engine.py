@@ -1,34 +1,24 @@
-"""The transport on httpx: over TCP, or straight into an ASGI application in this process.
+"""Which HTTP engine is opened, and how: TLS, proxies, how long a connection is kept.
 
-| what httpx says                                          | what it means |
-|----------------------------------------------------------|---------------|
-| connect error or timeout, pool timeout, TLS, DNS, proxy  | NotExecuted   |
-| write or read error or timeout, cut, protocol, decoding  | Unclear       |
-
-Proxies from the environment are honoured, but never for a server on this machine. Cookies are not kept:
-a request depends on nothing but what it carries.
+httpx is the default, and always there. `server.engine: aiohttp` sends small calls several times as fast;
+behind a proxy of the environment, and for a server in this process, it is httpx all the same.
 """
 
 from __future__ import annotations
 
-import asyncio
-import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
-from contextlib import asynccontextmanager
-from http.cookiejar import DefaultCookiePolicy
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode, urlsplit
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-from reconciler import __version__
-from reconciler.errors import NotExecuted, ReconcilerError, Refused, ServerError, Unclear
-from reconciler.providers.pulse.filebody import FileBody, FileChangedError
-from reconciler.providers.pulse.transport import CannotConnect, Request, Response, Transport
-
-if TYPE_CHECKING:
-    import httpx
+from reconciler.errors import ReconcilerError
+from reconciler.providers.pulse.transport import Transport
+from reconciler.settings import Engine
 
 AsgiApp = Callable[
     [
@@ -40,11 +30,8 @@ AsgiApp = Callable[
 ]
 
 _IN_PROCESS = "http://embedded"
-_WHOLE_ANSWER = 4
-"""A whole answer may take so many timeouts: a server that sends a byte now and then isn't waited for."""
-_PROXY_HINT = "Look at HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY in the environment."
-_UPLOAD_BYTES_PER_SECOND = 1_000_000
-"""A server may need so long to store an upload before it answers."""
+_KEEPALIVE_SECONDS = 2.0
+"""Shorter than servers wait before they close: a request is rarely written into a closing connection."""
 
 
 def check_url(url: str) -> str:
@@ -75,175 +62,37 @@ async def open_engine(
     ca_file: Path | None = None,
     timeout: float = 30.0,  # noqa: ASYNC109 - a setting, not a deadline of this call
     connections: int = 16,
+    engine: Engine = Engine.HTTPX,
 ) -> AsyncIterator[Transport]:
     """An engine for the server at `url`, or for `app` in this process; `ca_file` alone is trusted then."""
-    import httpx
+    from reconciler.providers.pulse.httpx_engine import open_httpx
 
     base = _IN_PROCESS if app is not None else check_url(url)
-    inside = httpx.ASGITransport(app, raise_app_exceptions=False) if app is not None else None
-    limits = httpx.Limits(
-        max_connections=connections,
-        max_keepalive_connections=connections,
-        # Shorter than servers wait before they close: a request is rarely written into a closing connection.
-        keepalive_expiry=2.0,
-    )
-    try:
-        client = httpx.AsyncClient(
-            transport=inside,
-            verify=_tls(base, ca_file),
-            limits=limits,
-            trust_env=app is None and not _on_this_machine(base),
-            headers={"User-Agent": f"reconciler/{__version__}"},
-        )
-    except (ImportError, ValueError, httpx.InvalidURL) as error:
-        raise ReconcilerError(
-            f"the proxy that the environment names can't be used: {type(error).__name__}", hint=_PROXY_HINT
-        ) from error
-    async with client:
-        client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        yield HttpxTransport(client, base, timeout)
+    proxies = app is None and not _on_this_machine(base)
+    shared: dict[str, Any] = {
+        "tls": _tls(base, ca_file),
+        "timeout": timeout,
+        "connections": connections,
+        "keepalive": _KEEPALIVE_SECONDS,
+    }
+    plain = partial(open_httpx, base, app=app, proxies=proxies, **shared)
+    if engine is Engine.HTTPX or app is not None or (proxies and _proxied(base)):
+        async with plain() as transport:
+            yield transport
+        return
+    from reconciler.providers.pulse.aiohttp_engine import open_aiohttp
+
+    async def uploads(stack: AsyncExitStack) -> Transport:
+        return await stack.enter_async_context(plain())
+
+    async with open_aiohttp(base, uploads=uploads, **shared) as transport:
+        yield transport
 
 
-class HttpxTransport:
-    """A `Transport` on one httpx client."""
-
-    def __init__(self, client: httpx.AsyncClient, base: str, seconds: float) -> None:
-        self._client = client
-        self._base = base
-        self._seconds = seconds
-
-    async def send(self, request: Request) -> Response:
-        """See `Transport.send`."""
-        import httpx
-
-        try:
-            async with asyncio.timeout(self._deadline(request)):
-                answer = await self._client.send(self._build(request))
-        except httpx.InvalidURL as error:
-            raise Refused(f"the request can't be sent: {error}", request=str(request)) from error
-        except httpx.HTTPError as error:
-            raise _meaning(error, request, self._base) from error
-        except TimeoutError as error:
-            raise Unclear("the answer took too long to arrive", request=str(request)) from error
-        except FileChangedError as error:
-            raise Refused(str(error), request=str(request), hint="Plan again.") from error
-        return Response(answer.status_code, _lower(answer.headers.items()), answer.content)
-
-    def _build(self, request: Request) -> httpx.Request:
-        import httpx
-
-        headers, body, timeout = dict(request.headers), request.body, httpx.Timeout(self._seconds)
-        content: bytes | AsyncIterator[bytes] | None
-        if isinstance(body, FileBody):
-            headers["Content-Length"] = str(len(body))
-            content = body.chunks()
-            timeout = httpx.Timeout(self._seconds, read=self._seconds + body.size / _UPLOAD_BYTES_PER_SECOND)
-        else:
-            content = body
-        query = f"?{urlencode(request.query, quote_via=quote)}" if request.query else ""
-        return self._client.build_request(
-            request.method,
-            f"{self._base}{request.path}{query}",
-            headers=headers,
-            content=content,
-            timeout=timeout,
-        )
-
-    def _deadline(self, request: Request) -> float | None:
-        return None if isinstance(request.body, FileBody) else self._seconds * _WHOLE_ANSWER
-
-
-def _meaning(error: httpx.HTTPError, request: Request, base: str) -> ServerError:
-    """What an exception of httpx says about the request."""
-    import httpx
-
-    where = str(request)
-    match error:
-        case httpx.ConnectTimeout():
-            return CannotConnect(
-                f"{base} did not accept a connection in time",
-                request=where,
-                tries=2,
-                hint="Is the server reachable from here, and is its URL right?",
-            )
-        case httpx.PoolTimeout():
-            return NotExecuted("no connection became free in time", request=where)
-        case httpx.ProxyError() | httpx.UnsupportedProtocol():
-            return CannotConnect(
-                f"no connection to {base}: {error}",
-                request=where,
-                tries=1,
-                hint=_PROXY_HINT,
-            )
-        case httpx.ConnectError():
-            return _no_connection(error, where, base)
-        case httpx.ReadTimeout():
-            return Unclear("no answer in time", request=where)
-        case httpx.RemoteProtocolError() | httpx.NetworkError():
-            return Unclear(
-                f"the connection was cut before a whole answer came ({_kind(error)})", request=where
-            )
-        case _:
-            return Unclear(f"there was no answer that can be read ({_kind(error)})", request=where)
-
-
-def _no_connection(error: BaseException, where: str, base: str) -> CannotConnect:
-    for cause in _causes(error):
-        match cause:
-            case ssl.SSLCertVerificationError():
-                return CannotConnect(
-                    f"the certificate of {base} is not trusted: {cause.verify_message}",
-                    request=where,
-                    tries=1,
-                    hint="Name the certificate authority's file in server.caFile.",
-                )
-            case ssl.SSLError():
-                return CannotConnect(
-                    f"no TLS connection to {base} ({cause.reason or 'TLS error'})",
-                    request=where,
-                    tries=1,
-                    hint="Does the server speak https on this port?",
-                )
-            case socket.gaierror():
-                return CannotConnect(
-                    f"the name {urlsplit(base).hostname!r} can't be resolved",
-                    request=where,
-                    tries=2,
-                    hint="Is the host name in the server's URL right, and is there a network?",
-                )
-            case ConnectionRefusedError():
-                return CannotConnect(
-                    f"{base} refused the connection",
-                    request=where,
-                    tries=3,
-                    hint="Is the server running, and is its URL right?",
-                )
-            case _:
-                pass
-    return CannotConnect(
-        f"no connection to {base}: {error}",
-        request=where,
-        tries=3,
-        hint="Is the server running, and is its URL right?",
-    )
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, what it came from, and the members of groups among those."""
-    while error is not None:
-        yield error
-        if isinstance(error, BaseExceptionGroup):
-            for member in error.exceptions:
-                yield from _causes(member)
-        error = error.__cause__ or error.__context__
-
-
-def _kind(error: httpx.HTTPError) -> str:
-    return str(error) or type(error).__name__
-
-
-def _lower(headers: Any) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers}
+def _proxied(base: str) -> bool:
+    """Whether the environment names a proxy for `base`."""
+    parts = urlsplit(base)
+    return bool({parts.scheme, "all"} & getproxies().keys()) and not proxy_bypass(parts.hostname or "")
 
 
 def _tls(base: str, ca_file: Path | None) -> ssl.SSLContext | bool:

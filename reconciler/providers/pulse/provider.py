@@ -98,6 +98,10 @@ class PulseProvider:
         """See `Provider.past`."""
         return gatewaystates.past(state, phase)
 
+    def in_flight(self, state: str) -> bool:
+        """See `Provider.in_flight`."""
+        return gatewaystates.in_flight(state)
+
     # --- reads -------------------------------------------------------------------------------------
 
     async def campaigns(self, names: Collection[str] | None = None) -> tuple[CampaignSummary, ...]:
@@ -169,7 +173,12 @@ async def connect(
         raise ReconcilerError(f"{EMBEDDED_URL} names a server in this process, and there is none")
     url = settings.url if settings.embedded else check_url(settings.url)
     async with open_engine(
-        url, app=app, ca_file=settings.ca_file, timeout=settings.timeout, connections=concurrency
+        url,
+        app=app,
+        ca_file=settings.ca_file,
+        timeout=settings.timeout,
+        connections=concurrency,
+        engine=settings.engine,
     ) as engine:
         wire = Wire(engine, settings, concurrency=concurrency, backoff=backoff)
         yield PulseProvider(settings, wire, concurrency=concurrency)
