@@ -58,7 +58,11 @@ def read_ids(name: str, data: bytes) -> IdFile | Misread:
         hint = "save the file as UTF-8"
         return Misread(Problem("not-utf8", f"{shown(name)} is not UTF-8 text", hint), line, column)
     if suffix == ".txt":
-        return _from_text(text.split("\n"))
+        rows, words = text.split("\n"), text.split()
+        # In most files the lines are just the ids.
+        if "#" not in text and words == (rows if rows[-1] else rows[:-1]):
+            return IdFile(words, range(1, len(words) + 1), rows)
+        return _from_text(rows)
     return _from_csv(name, list(StringIO(text, newline="\n")))
 
 

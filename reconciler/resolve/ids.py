@@ -18,6 +18,9 @@ RESERVED = frozenset({"things", ".", ".."})
 
 GOOD = re.compile(rf"(?=\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{{1,{LONGEST}}}(?<=\S)")
 
+_DOUBTFUL = re.compile(r"[^\n -~]")
+"""Neither printable ASCII nor what joins the ids."""
+
 MOST = 100
 """How many ids of one list are reported one by one."""
 
@@ -33,7 +36,7 @@ class Ids:
 def check_ids(source: Source, ids: Ids, findings: Findings) -> frozenset[str]:
     """The good ids as a set; each wrong and each repeated one is an error where it stands."""
     good = frozenset(ids.ids)
-    if len(good) == len(ids.ids) and good.isdisjoint(RESERVED) and all(map(GOOD.fullmatch, ids.ids)):
+    if len(good) == len(ids.ids) and good.isdisjoint(RESERVED) and _all_good(ids.ids):
         return good
     wrong = _wrong(ids)
     for index, code, message, hint in islice(wrong, MOST):
@@ -43,6 +46,14 @@ def check_ids(source: Source, ids: Ids, findings: Findings) -> frozenset[str]:
         message = f"{len(rest):,} more ids of this list are wrong or repeated; this is the first of them"
         findings.note(source, ids.place(rest[0]), "more-findings", message, "mend those before it first")
     return frozenset(filter(GOOD.fullmatch, good - RESERVED))
+
+
+def _all_good(ids: Sequence[str]) -> bool:
+    """Whether each matches `GOOD`: a look at all of them at once, and one by one only if that doesn't tell."""
+    lines = "\n".join(ids)
+    if len(lines.split()) == len(ids) == lines.count("\n") + 1 and not _DOUBTFUL.search(lines):
+        return max(map(len, ids)) <= LONGEST
+    return all(map(GOOD.fullmatch, ids))
 
 
 def _wrong(ids: Ids) -> Iterator[tuple[int, str, str, str | None]]:

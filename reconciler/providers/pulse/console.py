@@ -84,8 +84,7 @@ class PulseConsole:
         at = self.rank(state)
         if at == len(_ORDER) - 1:
             return Stage.DONE
-        begun = _ORDER.index("SCHEDULED_DOWNLOAD")
-        return Stage.MOVING if begun <= at < len(_ORDER) else Stage.IDLE
+        return Stage.MOVING if gatewaystates.BEGUN <= at < len(_ORDER) else Stage.IDLE
 
     def rank(self, state: str) -> int:
         """See `Console.rank`."""

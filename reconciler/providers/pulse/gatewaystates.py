@@ -16,8 +16,15 @@ _COMPLETE: Final = {
     SchedulePhase.EXECUTION: ORDER.index("EXECUTION_COMPLETE"),
     SchedulePhase.ACTIVATION: ORDER.index("ACTIVATION_COMPLETE"),
 }
+BEGUN: Final = ORDER.index("SCHEDULED_DOWNLOAD")
+"""From here on a gateway has begun with the update."""
 
 
 def past(state: str, phase: SchedulePhase) -> bool:
     """Whether a gateway in `state` has that phase behind it; a word that nobody knows says nothing."""
     return state == FAILED or (state in ORDER and ORDER.index(state) >= _COMPLETE[phase])
+
+
+def in_flight(state: str) -> bool:
+    """Whether a gateway in `state` has begun and not ended; a word that nobody knows may mean that."""
+    return state not in (*ORDER[:BEGUN], ORDER[-1], FAILED)

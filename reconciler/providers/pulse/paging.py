@@ -12,6 +12,7 @@ count from 1. A list that shrinks while it is read is read afresh, for an item m
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from itertools import compress
 from typing import Generic, Protocol, TypeVar
 
 from reconciler.pool import concurrently
@@ -253,10 +254,11 @@ class Members:
         for members in self._states.values():
             members.difference_update(items)
         self._closed.difference_update(items)
-        for gateway, row in items.items():
-            self._states.setdefault(row.state, set()).add(gateway)
+        for row in set(items.values()):
+            alike = list(compress(items, map(row.__eq__, items.values())))
+            self._states.setdefault(row.state, set()).update(alike)
             if row.closed:
-                self._closed.add(gateway)
+                self._closed.update(alike)
         return len(self) - before
 
     def clear(self) -> None:

@@ -33,8 +33,6 @@ from reconciler.providers.pulse.transport import Transport
 from reconciler.providers.pulse.wire import Wire
 from reconciler.settings import EMBEDDED_URL, ServerSettings
 
-NAME: Final = "pulse"
-
 _TRAITS: Final[Mapping[Field, Traits]] = MappingProxyType(
     {
         Field.NAME: Traits(Verb.EDIT, clearable=False),
@@ -68,9 +66,8 @@ class PulseProvider:
 
     @property
     def server(self) -> Server:
-        """See `Provider.server`; a URL is the same with and without a slash at its end."""
-        url = self._settings.url
-        return Server(NAME, url if self._settings.embedded else url.rstrip("/"), self._settings.organization)
+        """See `Provider.server`."""
+        return self._settings.identity
 
     @property
     def operations(self) -> Mapping[str, Operation]:

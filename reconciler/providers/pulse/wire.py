@@ -19,6 +19,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 from urllib.parse import quote, urlsplit
@@ -205,8 +206,12 @@ class Wire:
         return response
 
     def _decode(self, call: Call, response: Response, decode: Decode[Answer], empty: Json = None) -> Answer:
+        if empty is not None and not response.body.strip():
+            return decode(empty)
+        with suppress(Unexpected):
+            return decode(parse(response.body, exact=False))
         try:
-            return decode(empty if empty is not None and not response.body.strip() else parse(response.body))
+            return decode(parse(response.body))
         except Unexpected as error:
             message = self._hide(str(error), call.hidden)
             # What isn't JSON may be a passing fault; JSON of another shape stays what it is.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import itemgetter
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from reconciler.model import CampaignSummary, DistributionList, Json, LiveCampaign, LivePackage
@@ -48,6 +50,8 @@ class ListShape(Generic[Item]):
     what: str
     keys: tuple[str, ...]
     read: Callable[[Any], tuple[str, Item]]
+    quick: Callable[[Sequence[Any]], Mapping[str, Item] | None] = lambda _: None
+    """Reads all rows at once when they look as the reference says; None when they don't."""
 
 
 # --- lists ---------------------------------------------------------------------------------------
@@ -66,7 +70,9 @@ def page(value: Json, shape: ListShape[Item]) -> Page[Item]:
         answer = mapping(value, f"a list of {shape.what}")
         info = _page_info(answer)
         rows = list(sequence(_rows(answer, shape, bool(info)), f"the list of {shape.what}"))
-    items = dict(shape.read(row) for row in rows)
+    items = shape.quick(rows)
+    if items is None:
+        items = dict(shape.read(row) for row in rows)
     number = next((n for k in _NUMBER_KEYS if (n := whole(info.get(k), "the page number")) is not None), None)
     return Page(items, len(rows), number, whole(info.get("totalElements"), "totalElements"))
 
@@ -104,6 +110,21 @@ def _gateway_line(row: Any) -> tuple[str, GatewayRow]:
     return gateway_id, GatewayRow(state(record.get("state")), flag(record.get("closed"), "closed"))
 
 
+def _gateway_lines(rows: Sequence[Any]) -> Mapping[str, GatewayRow] | None:
+    """A million rows come in a few kinds: one `GatewayRow` serves all of a kind."""
+    try:
+        columns = list(map(itemgetter("gatewayId", "state", "closed"), rows))
+    except (KeyError, TypeError):
+        return None
+    ids, kinds = [c[0] for c in columns], {c[1:] for c in columns}
+    if set(map(type, ids)) != {str} or "" in ids or set(map(type, chain(*kinds))) != {str, bool}:
+        return None
+    if any(not isinstance(state, str) for state, _ in kinds):
+        return None
+    shared = {kind: GatewayRow(*kind) for kind in kinds}
+    return dict(zip(ids, (shared[c[1:]] for c in columns), strict=True))
+
+
 def package(value: Any) -> LivePackage:
     """*Get Package Information*, and a line of *List Packages*."""
     record = mapping(value, "a package")
@@ -122,7 +143,9 @@ def _package_line(row: Any) -> tuple[str, LivePackage]:
 
 
 CAMPAIGNS: ListShape[CampaignSummary] = ListShape("campaigns", ("campaigns",), _campaign_line)
-GATEWAYS: ListShape[GatewayRow] = ListShape("gateways", ("gateways", "devices"), _gateway_line)
+GATEWAYS: ListShape[GatewayRow] = ListShape(
+    "gateways", ("gateways", "devices"), _gateway_line, _gateway_lines
+)
 PACKAGES: ListShape[LivePackage] = ListShape("packages", ("programs", "packages"), _package_line)
 
 

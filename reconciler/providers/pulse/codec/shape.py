@@ -10,9 +10,15 @@ import html
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from reconciler.model import Json
+
+try:
+    from orjson import loads as _quick
+except ImportError:
+    _quick = None  # type: ignore[assignment]
 
 EXCERPT = 120
 
@@ -30,8 +36,15 @@ class NotJson(Unexpected):
     """An answer that isn't JSON at all: cut short, or from something else than the server."""
 
 
-def parse(body: bytes) -> Json:
-    """The JSON of an answer; NotJson if it isn't any."""
+def parse(body: bytes, *, exact: bool = True) -> Json:
+    """The JSON of an answer; NotJson if it isn't any.
+
+    Not `exact` is quicker, where orjson is there: whole numbers beyond 64 bits may become floats.
+    """
+    if not exact and _quick is not None:
+        with suppress(ValueError):
+            quick: Json = _quick(body)
+            return quick
     try:
         value: Json = json.loads(body)
     except (ValueError, RecursionError):
@@ -103,7 +116,7 @@ def _message(value: object) -> str:
 
 def mapping(value: object, what: str) -> Mapping[str, Any]:
     """`value` as an object."""
-    if isinstance(value, Mapping):
+    if type(value) is dict or isinstance(value, Mapping):
         return value
     raise Unexpected(f"{what} as an object", value)
 
