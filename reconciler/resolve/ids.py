@@ -33,11 +33,11 @@ class Ids:
     place: Callable[[int], Place]
 
 
-def check_ids(source: Source, ids: Ids, findings: Findings) -> frozenset[str]:
-    """The good ids as a set; each wrong and each repeated one is an error where it stands."""
+def check_ids(source: Source, ids: Ids, findings: Findings) -> tuple[frozenset[str], bool]:
+    """The good ids as a set, and whether there were no others; each wrong or repeated one is an error."""
     good = frozenset(ids.ids)
     if len(good) == len(ids.ids) and good.isdisjoint(RESERVED) and _all_good(ids.ids):
-        return good
+        return good, True
     wrong = _wrong(ids)
     for index, code, message, hint in islice(wrong, MOST):
         findings.error(source, ids.place(index), code, message, hint)
@@ -45,11 +45,12 @@ def check_ids(source: Source, ids: Ids, findings: Findings) -> frozenset[str]:
     if rest:
         message = f"{len(rest):,} more ids of this list are wrong or repeated; this is the first of them"
         findings.note(source, ids.place(rest[0]), "more-findings", message, "mend those before it first")
-    return frozenset(filter(GOOD.fullmatch, good - RESERVED))
+    kept = frozenset(filter(GOOD.fullmatch, good - RESERVED))
+    return kept, len(kept) == len(good)
 
 
 def _all_good(ids: Sequence[str]) -> bool:
-    """Whether each matches `GOOD`: a look at all of them at once, and one by one only if that doesn't tell."""
+    """Whether each matches `GOOD`: one look at all of them, and one by one only if that does not tell."""
     lines = "\n".join(ids)
     if len(lines.split()) == len(ids) == lines.count("\n") + 1 and not _DOUBTFUL.search(lines):
         return max(map(len, ids)) <= LONGEST

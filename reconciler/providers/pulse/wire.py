@@ -20,7 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -38,6 +38,7 @@ Answer = TypeVar("Answer")
 Decode = Callable[[Json], Answer]
 Query = tuple[tuple[str, str], ...]
 
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 SIGN_IN, VERSION = "sign-in", "get-version"
 _UNREADABLE_TRIES = 3
 _SECRET_LENGTH = 4
@@ -69,7 +70,7 @@ class Call:
         body: bytes | FileBody | None = self.file
         if self.json is not None:
             headers["Content-Type"] = "application/json"
-            body = json.dumps(self.json, separators=(",", ":")).encode()
+            body = _ENCODE(self.json).encode()
         return Request(self.operation.method, path, self.query, headers, body)
 
 
@@ -184,7 +185,7 @@ class Wire:
         headers = {"Accept": accept, **self._organization, **request.headers}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        return replace(request, headers=headers)
+        return Request(request.method, request.path, request.query, headers, request.body)
 
     async def _once(self, name: str, request: Request) -> Response:
         """One request on the wire, when it is its turn."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from operator import itemgetter
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from reconciler.model import CampaignSummary, DistributionList, Json, LiveCampaign, LivePackage
@@ -113,16 +111,21 @@ def _gateway_line(row: Any) -> tuple[str, GatewayRow]:
 def _gateway_lines(rows: Sequence[Any]) -> Mapping[str, GatewayRow] | None:
     """A million rows come in a few kinds: one `GatewayRow` serves all of a kind."""
     try:
-        columns = list(map(itemgetter("gatewayId", "state", "closed"), rows))
+        ids = [row["gatewayId"] for row in rows]
+        states = [row["state"] for row in rows]
+        closed = [row["closed"] for row in rows]
     except (KeyError, TypeError):
         return None
-    ids, kinds = [c[0] for c in columns], {c[1:] for c in columns}
-    if set(map(type, ids)) != {str} or "" in ids or set(map(type, chain(*kinds))) != {str, bool}:
+    if not (_all_of(str, ids) and _all_of(str, states) and _all_of(bool, closed)) or "" in ids:
         return None
-    if any(not isinstance(state, str) for state, _ in kinds):
-        return None
-    shared = {kind: GatewayRow(*kind) for kind in kinds}
-    return dict(zip(ids, (shared[c[1:]] for c in columns), strict=True))
+    kinds = {kind: GatewayRow(*kind) for kind in set(zip(states, closed, strict=True))}
+    if len(kinds) == 1:
+        return dict.fromkeys(ids, *kinds.values())
+    return dict(zip(ids, map(kinds.__getitem__, zip(states, closed, strict=True)), strict=True))
+
+
+def _all_of(kind: type, values: Sequence[object]) -> bool:
+    return set(map(type, values)) == {kind}
 
 
 def package(value: Any) -> LivePackage:
