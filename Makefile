@@ -13,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 COVERAGE := --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 
-.PHONY: help demo rehearsal test lint types imports unit golden docs dialects soak clean
+.PHONY: help demo rehearsal test lint types imports unit golden docs bench dialects soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ golden: $(VENV)/.installed-dev ## Rewrite the golden files from what the code sa
 
 docs: $(VENV)/.installed-dev ## Build the site of the documentation into build/docs; warnings are errors
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
+
+bench: $(VENV)/.installed-bench ## Measure against floors and peers, and write the table in docs/benchmarks.md
+	$(BIN)/python -m benchmarks --write docs/benchmarks.md
 
 dialects: $(VENV)/.installed-dev ## Run scenarios and properties against every dialect of the server
 	@set -eu; for dialect in spring bare strings terse silent; do echo "$$dialect"; \

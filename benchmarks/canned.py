@@ -2,8 +2,8 @@
 
     python -m benchmarks.canned --campaigns 100 --gateways 10000
 
-It speaks as much HTTP/1.1 as our clients do, and prints its URL. Reads are pages of `campaigns` campaigns with
-`gateways` members each; every write answers ``{}``. `GET /_seen` answers how many requests there were.
+It speaks as much HTTP/1.1 as our clients do, and prints its URL. Reads are pages of `campaigns` campaigns
+with `gateways` members each; every write answers ``{}``. `GET /_seen` answers how many requests there were.
 """
 
 from __future__ import annotations

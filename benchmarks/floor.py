@@ -1,8 +1,8 @@
 """The floor: the fastest raw client that does the same reading or writing and nothing else.
 
-    python -m benchmarks.floor members URL FOLDER CAMPAIGNS   fetch every page, compare each campaign's set with a file
-    python -m benchmarks.floor campaigns URL CAMPAIGNS SIZE    fetch every campaign and its one page of members
-    python -m benchmarks.floor writes URL COUNT                send so many small PUTs
+    python -m benchmarks.floor members URL FOLDER CAMPAIGNS   every page; each campaign's set against a file
+    python -m benchmarks.floor campaigns URL CAMPAIGNS SIZE   every campaign and its one page of members
+    python -m benchmarks.floor writes URL COUNT               so many small PUTs
 
 aiohttp on uvloop, 16 at a time, orjson.
 """

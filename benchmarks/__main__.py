@@ -1,0 +1,235 @@
+"""`make bench`: every figure as a ratio to a floor or a peer that was measured in the same run.
+
+python -m benchmarks [--only NAME] [--times N] [--write docs/benchmarks.md]
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.canned import GATEWAY
+from benchmarks.measure import ROOT, Figure, canned, in_turn, once, python, seen
+from benchmarks.projects import RECONCILER, fleet, k8s_like, list_of_ids, owned, project
+
+CSAFE = "import sys, yaml; [None for _ in yaml.load_all(open(sys.argv[1], 'rb'), yaml.CSafeLoader)]"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table. ``goal`` is what ``value`` may be at most (``<``) or at least (``>``)."""
+
+    what: str
+    value: float
+    goal: str = ""
+    detail: str = ""
+
+    @property
+    def met(self) -> str:
+        if not self.goal:
+            return ""
+        limit = float(self.goal[1:])
+        return "yes" if (self.value <= limit if self.goal[0] == "<" else self.value >= limit) else "**no**"
+
+
+def _said(ours: Figure, peer: Figure) -> str:
+    walls, cpus = f"{ours.wall:.2f} s / {peer.wall:.2f} s wall", f"{ours.cpu:.2f} s / {peer.cpu:.2f} s CPU"
+    return f"{walls}, {cpus}, {ours.peak:.0f} MB"
+
+
+def no_op_large(work: Path, times: int) -> Iterator[Row]:
+    """100 campaigns with 10,000 gateways each, and nothing to do."""
+    with canned(100, 10_000) as url:
+        project(work, url, "aiohttp")
+        fleet(work, 100, 10_000)
+        put = owned(work, url, 100)
+        found = in_turn(
+            {
+                "floor": python("-m", "benchmarks.floor", "members", url, str(work / "resources"), "100"),
+                "ours": python(*RECONCILER, "plan", "--detailed-exitcode", cwd=work, before=put),
+            },
+            times,
+        )
+        project(work, url, "httpx")
+        slow = once(python(*RECONCILER, "plan", "--detailed-exitcode", cwd=work, before=put))
+    ours, floor = found["ours"], found["floor"]
+    yield Row("no-op plan, 100 × 10,000: wall ÷ floor", ours.wall / floor.wall, "<1.5", _said(ours, floor))
+    yield Row("… CPU ÷ floor", ours.cpu / floor.cpu)
+    yield Row("… with the engine httpx: wall ÷ floor", slow.wall / floor.wall, "", _said(slow, floor))
+
+
+def no_op_many(work: Path, times: int) -> Iterator[Row]:
+    """10,000 campaigns with 10 gateways each, and nothing to do."""
+    with canned(10_000, 10) as url:
+        project(work, url, "aiohttp")
+        fleet(work, 10_000, 10)
+        put = owned(work, url, 10_000)
+        plan = python(*RECONCILER, "plan", "--detailed-exitcode", cwd=work, before=put)
+        before = seen(url)
+        once(plan)
+        requests = seen(url) - before
+        found = in_turn(
+            {"floor": python("-m", "benchmarks.floor", "campaigns", url, "10000", "10"), "ours": plan}, times
+        )
+    ours, floor = found["ours"], found["floor"]
+    least = 1 + 2 * 10_000
+    yield Row(
+        "no-op plan, 10,000 × 10: requests ÷ least", requests / least, "<1", f"{requests:,} / {least:,}"
+    )
+    yield Row("… wall ÷ floor", ours.wall / floor.wall, "<1.5", _said(ours, floor))
+
+
+def apply_schedules(work: Path, times: int) -> Iterator[Row]:
+    """30,000 windows."""
+    with canned(1, 10_000) as url:
+        project(work, url, "aiohttp")
+        fleet(work, 1, 10_000, scheduled=True)
+        put = owned(work, url, 1)
+        found = in_turn(
+            {
+                "floor": python("-m", "benchmarks.floor", "writes", url, "30000"),
+                "ours": python(*RECONCILER, "apply", "--auto-approve", cwd=work, before=put),
+            },
+            times,
+        )
+    ours, floor = found["ours"], found["floor"]
+    yield Row(
+        "apply of 30,000 schedules: calls/s ÷ raw client's",
+        floor.wall / ours.wall,
+        ">0.5",
+        f"{30_000 / ours.wall:,.0f} / {30_000 / floor.wall:,.0f} a second, {ours.peak:.0f} MB",
+    )
+
+
+def validate_large(work: Path, times: int) -> Iterator[Row]:
+    """10 MB as people write it, and one list of a million ids."""
+    for what, name, write in (
+        ("10 MB of campaigns", "many.yaml", lambda path: k8s_like(path, 10)),
+        ("1,000,000 ids", "ids.yaml", lambda path: list_of_ids(path, 1_000_000)),
+    ):
+        path = work / name
+        write(path)
+        schema = ROOT / "schemas" / "resource.json"
+        found = in_turn(
+            {
+                "bare": python("-c", CSAFE, str(path)),
+                "ours": python(*RECONCILER, "validate", str(path), cwd=work),
+            },
+            times,
+        )
+        ours, bare = found["ours"], found["bare"]
+        yield Row(f"validate {what}: wall ÷ CSafeLoader", ours.wall / bare.wall, "<2.5", _said(ours, bare))
+    # A tenth of it: the peer takes minutes for all.
+    path = work / "fewer.yaml"
+    list_of_ids(path, 100_000)
+    schema = ROOT / "schemas" / "GatewayList.json"
+    found = in_turn(
+        {
+            "peer": python("-m", "check_jsonschema", "--schemafile", str(schema), str(path)),
+            "ours": python(*RECONCILER, "validate", str(path), cwd=work),
+        },
+        1,
+    )
+    ours, peer = found["ours"], found["peer"]
+    times_as_fast = peer.wall / ours.wall
+    yield Row(
+        "validate 100,000 ids: times as fast as check-jsonschema", times_as_fast, ">10", _said(ours, peer)
+    )
+
+
+def start_up(work: Path, times: int) -> Iterator[Row]:
+    """What a person waits for first."""
+    (work / "small.yaml").write_text(
+        "apiVersion: reconciler/v1\nkind: GatewayList\nmetadata: {name: x}\nspec: {gateways: [gw-1]}\n"
+    )
+    found = in_turn(
+        {
+            "click": python("-c", "import click"),
+            "help": python(*RECONCILER, "--help"),
+            "validate": python(*RECONCILER, "validate", "small.yaml", cwd=work),
+        },
+        5 * times,
+    )
+    click = found["click"]
+    yield Row(
+        "--help: wall ÷ `import click`", found["help"].wall / click.wall, "<2", _said(found["help"], click)
+    )
+    validate = found["validate"]
+    yield Row(
+        "validate, one small file: wall ÷ `import click`",
+        validate.wall / click.wall,
+        "",
+        _said(validate, click),
+    )
+
+
+def growth(work: Path, _: int) -> Iterator[Row]:
+    """One campaign of 10,000, 100,000 and 1,000,000 gateways with three windows each, and nothing to do."""
+    walls: list[float] = []
+    peak = 0.0
+    for size in (10_000, 100_000, 1_000_000):
+        with canned(1, size) as url:
+            project(work, url, "aiohttp")
+            fleet(work, 1, size, scheduled=True)
+            put = owned(work, url, 1, windows=(GATEWAY.format(0, n) for n in range(size)))
+            ours = in_turn(
+                {"ours": python(*RECONCILER, "plan", "--detailed-exitcode", cwd=work, before=put)}, 1
+            )["ours"]
+        walls.append(ours.wall)
+        peak = ours.peak
+        yield Row(
+            f"no-op plan, {size:,} gateways with three windows: seconds", ours.wall, "", f"{ours.peak:.0f} MB"
+        )
+    yield Row("… from 100,000 to 1,000,000: times as long", walls[2] / walls[1], "<11")
+    yield Row("… peak at 1,000,000 in MB", peak, "<400")
+
+
+CASES: dict[str, Callable[[Path, int], Iterator[Row]]] = {
+    "start-up": start_up,
+    "validate": validate_large,
+    "no-op-large": no_op_large,
+    "no-op-many": no_op_many,
+    "apply": apply_schedules,
+    "growth": growth,
+}
+
+
+def main() -> None:
+    """Measure, print, and keep the table when that is asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("--only", choices=CASES, action="append")
+    parser.add_argument("--times", type=int, default=3)
+    parser.add_argument("--write", type=Path)
+    asked = parser.parse_args()
+    began = time.monotonic()
+    lines = ["| what | figure | goal | met | |", "|---|---:|---|---|---|"]
+    print(*lines, sep="\n", flush=True)
+    for name in asked.only or CASES:
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+            for row in CASES[name](Path(folder), asked.times):
+                goal = row.goal.replace("<", "≤ ").replace(">", "≥ ")
+                lines.append(f"| {row.what} | {row.value:.2f} | {goal} | {row.met} | {row.detail} |")
+                print(lines[-1], flush=True)
+    seconds, version = time.monotonic() - began, platform.python_version()
+    took = f"{seconds:.0f} s in all, Python {version}, medians of {asked.times}."
+    print(f"\n{took}")
+    if asked.write:
+        asked.write.write_text("\n".join([_HEAD, *lines, "", took, ""]), encoding="utf-8")
+
+
+_HEAD = """\
+# Benchmarks
+
+`make bench` measures and writes this page. Each figure is a ratio to a floor or a peer that was measured in
+turn with it, for seconds mean little on another machine: *floor* is the fastest raw client that fetches the
+same pages, parses them and compares sets (aiohttp on uvloop, orjson). The server is canned, in a process of
+its own.
+"""
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""One process, measured from outside; two of them, measured in turn."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import urlopen
+
+ROOT = Path(__file__).parents[1]
+PEAK_UNIT = 1 << (20 if sys.platform == "darwin" else 10)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Seconds of wall and of CPU, and the peak of memory in MB."""
+
+    wall: float
+    cpu: float
+    peak: float
+
+
+@dataclass(frozen=True)
+class Command:
+    """What is run, and where."""
+
+    arguments: Sequence[str]
+    cwd: Path = ROOT
+    env: Mapping[str, str] | None = None
+    before: Callable[[], None] | None = None
+
+
+def python(*arguments: str, cwd: Path = ROOT, before: Callable[[], None] | None = None) -> Command:
+    """This Python with `arguments`; the project is found from anywhere."""
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if name != "CI" and not name.startswith("RECONCILER_")
+    }
+    return Command([sys.executable, *arguments], cwd, {**env, "PYTHONPATH": str(ROOT), "TOKEN": "x"}, before)
+
+
+def once(command: Command) -> Figure:
+    """Run it to its end; it must succeed."""
+    if command.before:
+        command.before()
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        command.arguments,
+        cwd=command.cwd,
+        env=command.env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command.arguments)} ended with {process.returncode}")
+    return Figure(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / PEAK_UNIT)
+
+
+def in_turn(commands: Mapping[str, Command], times: int) -> dict[str, Figure]:
+    """The medians of `times` runs of each; they take turns, so that all see the same noise."""
+    seen: dict[str, list[Figure]] = {name: [] for name in commands}
+    for _ in range(times):
+        for name, command in commands.items():
+            seen[name].append(once(command))
+    return {name: _median(figures) for name, figures in seen.items()}
+
+
+def _median(figures: Sequence[Figure]) -> Figure:
+    return Figure(
+        statistics.median(figure.wall for figure in figures),
+        statistics.median(figure.cpu for figure in figures),
+        statistics.median(figure.peak for figure in figures),
+    )
+
+
+@contextmanager
+def canned(campaigns: int, gateways: int) -> Iterator[str]:
+    """The URL of a canned server in a process of its own."""
+    arguments = ["-m", "benchmarks.canned", "--campaigns", str(campaigns), "--gateways", str(gateways)]
+    command = python(*arguments)
+    with subprocess.Popen(
+        command.arguments, cwd=ROOT, env=command.env, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+def seen(url: str) -> int:
+    """How many requests the canned server has answered."""
+    import json
+
+    with urlopen(f"{url}/_seen") as answer:
+        return int(json.load(answer)["seen"])

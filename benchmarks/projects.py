@@ -1,0 +1,118 @@
+"""Projects to measure with: files as an operator has them, and a state that says what is ours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from benchmarks.canned import CAMPAIGN, GATEWAY, NAME
+from reconciler.model import Kind, ResourceId, SchedulePhase, Server
+from reconciler.state.base import Origin, Owned, State
+from reconciler.state.codec import encode_state
+from reconciler.state.values import schedule_field
+
+RECONCILER = ("-m", "reconciler")
+WINDOW = "{begin: 2037-01-10T22:00, end: 2037-01-11T04:00}"
+SCHEDULE = f"""apiVersion: reconciler/v1
+kind: Schedule
+metadata: {{name: night}}
+spec: {{timezone: Europe/Berlin, download: {WINDOW}, execution: {WINDOW}, activation: {WINDOW}}}
+---
+"""
+
+
+def project(folder: Path, url: str, engine: str) -> None:
+    """The project file of `folder`."""
+    (folder / "reconciler.yaml").write_text(
+        "apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: bench}\nspec:\n  resources: [resources]\n"
+        f"  server: {{url: '{url}', engine: {engine}, auth: {{tokenEnv: TOKEN}}}}\n"
+    )
+    (folder / "resources").mkdir(exist_ok=True)
+
+
+def fleet(folder: Path, campaigns: int, gateways: int, *, scheduled: bool = False) -> None:
+    """Campaigns, each with a list of its own in a file."""
+    resources = folder / "resources"
+    documents = []
+    for number in range(campaigns):
+        name = CAMPAIGN.format(number)
+        ids = "".join(f"{GATEWAY.format(number, n)}\n" for n in range(gateways))
+        (resources / f"{name}.txt").write_text(ids)
+        schedules = ", schedules: [{schedule: night}]" if scheduled else ""
+        documents.append(
+            f"apiVersion: reconciler/v1\nkind: GatewayList\nmetadata: {{name: {name}}}\n"
+            f"spec: {{file: {name}.txt}}\n"
+            f"---\napiVersion: reconciler/v1\nkind: Campaign\nmetadata: {{name: {name}}}\n"
+            f"spec: {{name: {NAME.format(number)}, gatewayLists: [{name}]{schedules}}}\n"
+        )
+    (resources / "all.yaml").write_text((SCHEDULE if scheduled else "") + "---\n".join(documents))
+
+
+def owned(folder: Path, url: str, campaigns: int, *, windows: Iterable[str] = ()) -> Callable[[], None]:
+    """What puts the state there in which all of them are ours; `windows`: ids that have had their windows."""
+    had = frozenset(windows)
+    value = _window() if had else ""
+    members = {schedule_field(phase): {value: had} for phase in SchedulePhase} if had else {}
+    known = {
+        resource: Owned(resource, resource.name, Origin.CREATED, members=members)
+        for resource in (ResourceId(Kind.CAMPAIGN, CAMPAIGN.format(n)) for n in range(campaigns))
+    }
+    state = State("bench", "ab" * 16, 1, Server("pulse", url), known)
+    text = json.dumps(encode_state(state))
+    place = folder / ".reconciler"
+
+    def put() -> None:
+        place.mkdir(exist_ok=True)
+        for path in place.iterdir():
+            path.unlink()
+        (place / "state.json").write_text(text)
+
+    return put
+
+
+def _window() -> str:
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from reconciler.model import Window
+    from reconciler.state.values import window_value
+
+    zone = ZoneInfo("Europe/Berlin")
+    begin, end = datetime(2037, 1, 10, 22, tzinfo=zone), datetime(2037, 1, 11, 4, tzinfo=zone)
+    return window_value(Window(int(begin.timestamp() * 1000), int(end.timestamp() * 1000)))
+
+
+def k8s_like(path: Path, megabytes: int) -> None:
+    """Campaigns as people write them, one document after the other."""
+    text = """apiVersion: reconciler/v1
+kind: Campaign
+metadata:
+  name: line-{0}
+  labels: {{site: berlin, line: "{0}"}}
+spec:
+  name: "Line {0}: spring update"
+  description: The controllers of line {0}, after the pilot
+  gatewayLists: [all]
+  settings:
+    channel: stable
+    retries: "3"
+  schedules:
+    - schedule: night
+  approve: true
+  desiredStatus: STARTED
+---
+"""
+    count = megabytes * (1 << 20) // len(text.format(10_000))
+    head = (
+        SCHEDULE
+        + "apiVersion: reconciler/v1\nkind: GatewayList\nmetadata: {name: all}\n"
+        + "spec: {gateways: [gw-1]}\n---\n"
+    )
+    path.write_text(head + "".join(map(text.format, range(10_000, 10_000 + count))))
+
+
+def list_of_ids(path: Path, count: int) -> None:
+    """One list with so many ids in YAML."""
+    head = "apiVersion: reconciler/v1\nkind: GatewayList\nmetadata: {name: all}\nspec:\n  gateways:\n"
+    path.write_text(head + "".join(f"    - {GATEWAY.format(0, n)}\n" for n in range(count)))
