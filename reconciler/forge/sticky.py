@@ -1,0 +1,53 @@
+"""One comment a purpose, and one issue: found again by a mark that nobody sees, and kept up to date."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from reconciler.forge.base import Forge, Note
+
+LABEL = "reconciler-drift"
+
+
+def mark(key: str) -> str:
+    """The first line of a text for the purpose `key`: a comment that HTML doesn't show."""
+    return f"<!-- reconciler:{key.replace('--', '-')} -->"
+
+
+async def keep_comment(forge: Forge, key: str, body: str) -> None:
+    """Make the comment for `key` say `body`: the one that is there, or a new one."""
+    text = _within(f"{mark(key)}\n{body}", forge.limit)
+    found = await _marked(forge.comments(), key)
+    if found is None:
+        await forge.comment(text)
+    elif found.body != text:
+        await forge.edit_comment(found, text)
+
+
+async def keep_issue(forge: Forge, key: str, title: str, body: str | None) -> None:
+    """Make the one open issue for `key` say `body`; None: there is nothing to say, and it is closed."""
+    found = await _marked(forge.issues(LABEL), key)
+    if body is None:
+        if found is not None:
+            await forge.edit_issue(
+                found, found.title, f"{mark(key)}\nNothing differs any more.\n", close=True
+            )
+        return
+    text = _within(f"{mark(key)}\n{body}", forge.limit)
+    if found is None:
+        await forge.open_issue(title, text, LABEL)
+    elif (found.title, found.body) != (title, text):
+        await forge.edit_issue(found, title, text)
+
+
+async def _marked(notes: AsyncIterator[Note], key: str) -> Note | None:
+    """Anybody may copy a mark: only what may be ours counts."""
+    async for note in notes:
+        if note.ours and note.body.startswith(mark(key)):
+            return note
+    return None
+
+
+def _within(text: str, limit: int) -> str:
+    """Reports keep their own limit; this is for what stands around them."""
+    return text if len(text) <= limit else text[: limit - 2] + "…\n"

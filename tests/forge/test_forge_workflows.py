@@ -1,0 +1,79 @@
+"""The actions, workflows and templates for users: valid, pinned, with the least permissions."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+ACTIONS = sorted((ROOT / ".github" / "actions").glob("*/action.yml"))
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+TEMPLATES = ROOT / "reconciler" / "templates" / "ci"
+
+
+def check(*arguments: object) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", *map(str, arguments)],
+        capture_output=True, text=True, check=False, timeout=100,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_workflows_are_valid() -> None:
+    check("--builtin-schema", "vendor.github-workflows", *WORKFLOWS, TEMPLATES / "github.yml")
+
+
+def test_actions_are_valid() -> None:
+    assert [path.parent.name for path in ACTIONS] == ["apply", "drift", "plan"]
+    check("--builtin-schema", "vendor.github-actions", *ACTIONS)
+
+
+def test_the_gitlab_template_is_valid() -> None:
+    check("--builtin-schema", "vendor.gitlab-ci", TEMPLATES / "gitlab.yml")
+
+
+def test_zizmor_finds_nothing() -> None:
+    ran = subprocess.run(
+        [Path(sys.executable).with_name("zizmor"), "--offline", "--no-progress", "--strict-collection",
+         ROOT / ".github", TEMPLATES / "github.yml"],
+        capture_output=True, text=True, check=False, timeout=100,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize(
+    "path", [*ACTIONS, *WORKFLOWS, TEMPLATES / "github.yml"], ids=lambda p: p.parent.name + p.stem
+)
+def test_everything_used_is_pinned_to_a_commit(path: Path) -> None:
+    for used in re.findall(r"uses: (.*)", re.sub(r"(?m)^ *#.*$", "", path.read_text(encoding="utf-8"))):
+        assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[0-9.]+", used), used
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_job_may_write_only_what_it_is_for(path: Path) -> None:
+    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert workflow["permissions"] == {"contents": "read"}
+    may = {
+        name: level
+        for job in workflow["jobs"].values()
+        for name, level in job.get("permissions", {}).items()
+        if level == "write"
+    }
+    wanted = {"reconciler-plan": {"pull-requests": "write"}, "reconciler-drift": {"issues": "write"}}
+    assert may == wanted.get(path.stem, {})
+
+
+def test_an_apply_is_never_cut_short_and_waits_for_its_reviewers() -> None:
+    apply = yaml.safe_load((ROOT / ".github/workflows/reconciler-apply.yml").read_text(encoding="utf-8"))
+    assert apply["concurrency"]["cancel-in-progress"] is False
+    assert apply["jobs"]["apply"]["environment"] == "${{ inputs.environment }}"
+    assert apply["jobs"]["apply"]["needs"] == "plan"
+
+
+@pytest.mark.parametrize("path", [*ACTIONS, *WORKFLOWS], ids=lambda path: path.parent.name + path.stem)
+def test_no_text_from_outside_becomes_a_script(path: Path) -> None:
+    for script in re.findall(r"run: (.*)", path.read_text(encoding="utf-8")):
+        assert "${{" not in script
