@@ -3,6 +3,8 @@
 ReconcilerError                  1
 ├── UsageError                  64   the command line is wrong
 ├── InvalidInput                 1   findings in files; carries all of them
+├── StalePlan                    1   what a plan touches changed before it was applied; names all of it
+│   └── UnusablePlan             4   a plan file is stale, altered, somebody else's, or was applied already
 ├── StateError                   1   the state can't be read, written or locked
 │   ├── StateLocked              1
 │   └── WrongServer              1
@@ -39,10 +41,12 @@ class ReconcilerError(Exception):
 
     exit_code = Exit.ERROR
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, findings: Sequence[Finding] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.findings = tuple(findings)
+        """All that it is about, where that is more than the message says."""
 
 
 class UsageError(ReconcilerError):
@@ -56,8 +60,17 @@ class InvalidInput(ReconcilerError):
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         errors = sum(finding.is_error for finding in findings)
-        super().__init__(f"{errors} error{'s' if errors != 1 else ''} in the input")
-        self.findings = tuple(findings)
+        super().__init__(f"{errors} error{'s' if errors != 1 else ''} in the input", findings=findings)
+
+
+class StalePlan(ReconcilerError):
+    """A plan no longer fits what it touches; nothing was written."""
+
+
+class UnusablePlan(StalePlan):
+    """A plan file can't be applied; nothing was written."""
+
+    exit_code = Exit.STALE_PLAN
 
 
 class StateError(ReconcilerError):

@@ -5,7 +5,7 @@ Codes are public and stable: reports, SARIF and the documentation list them from
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 _LOADING = {
@@ -25,6 +25,12 @@ _LOADING = {
     "too-deep": "Lists and mappings are nested deeper than 100.",
     "not-a-mapping": "A document is a list or a single value where a resource belongs.",
     "misplaced-project": "A Project document stands among the resources.",
+    "overlay-alone": "An overlay was given where resources belong; it is left out.",
+}
+
+_OVERLAYS = {
+    "overlay-without-resource": "An overlay is for a resource that does not exist.",
+    "duplicate-overlay": "An overlay is read twice, or changes one resource twice.",
 }
 
 _VALIDATION = {
@@ -48,7 +54,7 @@ _VALIDATION = {
     "duplicate-resource": "Two resources of one kind have one name.",
     "duplicate-campaign-name": "Two campaigns have one name on the server.",
     "dangling-reference": "A resource refers to one that does not exist.",
-    "thing-outside-list": "Things are given for a gateway that is not in the list.",
+    "references-not-checked": "References may lead into a file, or to a resource, that could not be read.",
     "plain-secret": "A value in plain text under a key that smells of a secret.",
     "more-findings": "A document has more findings than are listed.",
     "url-with-credentials": "A server URL holds a user name or a password.",
@@ -86,6 +92,7 @@ _RESOLVING = {
     "unknown-state": "A state of a gateway that is not known.",
     "missing-secret": "A secret is not set, or is empty.",
     "bad-secret": "A secret cannot be sent: control characters, or far too long.",
+    "thing-outside-list": "Things are given for a gateway that is not in the list.",
     "no-things": "A campaign is to run on things, and its lists have none.",
     "override-overlap": "Two overrides give one gateway different packages.",
     "schedule-overlap": "Two schedules give one gateway the same phase.",
@@ -103,7 +110,13 @@ _PLANNING = {
     "held": "Somebody stopped a campaign that was started by this project: it is left stopped.",
     "waiting-for-approval": "A campaign cannot start before somebody approves it.",
     "assumed": "A value that cannot be read is taken to be as declared.",
+    "not-exported": "A live campaign can't be declared, so an export leaves it out.",
+    "stale-export": "A file is from an earlier export, and no longer part of it.",
+    "secret-not-compared": "Whether a secret changed can't be told without its value.",
     "may-lose-settings": "An edit could wipe settings that this project does not know.",
+    "guard-tripped": "A plan is beyond a guard: `apply` sends nothing of it, unless the guard is waived.",
+    "guard-waived": "A plan is beyond a guard, and somebody said why it may go on.",
+    "waiver-not-needed": "A guard was waived that the plan does not trip.",
     "cannot-undo": "Something is no longer declared, and the server cannot take it back.",
     "expired": "A window has ended, and is not sent.",
     "not-a-member": "A schedule is for gateways that are not in the campaign.",
@@ -115,11 +128,18 @@ _PLANNING = {
     "abandoned": "Something of ours is no longer declared, and is given up.",
     "package-in-use": "A package is no longer declared, and stays while it is used.",
     "prune-needs-whole-project": "Nothing is deleted while only a part of the project is given.",
+    "unknown-target": "A target that is neither declared nor known to the state.",
+    "empty-selection": "No campaign is chosen by the targets and selectors that were given.",
+    "needs-target": "A targeted campaign cannot be changed without another one that is not targeted.",
+    "stale-plan": "Something that a plan touches is not as it was when the plan was made.",
+    "altered-plan": "A plan file was altered or cut off, or is none.",
+    "foreign-plan": "A plan file is of another server, environment, state or version of the format.",
+    "applied-plan": "A plan file was applied before, wholly or in part.",
     "run-failed": "A run ended with an error; the message says which.",
 }
 
 CODES: Mapping[str, str] = MappingProxyType(
-    {**_LOADING, **_VALIDATION, **_PROJECT, **_RESOLVING, **_PLANNING}
+    {**_LOADING, **_OVERLAYS, **_VALIDATION, **_PROJECT, **_RESOLVING, **_PLANNING}
 )
 """Code → what it means."""
 
@@ -128,6 +148,15 @@ def printable(text: str, most: int = 60) -> str:
     """Text from a file on one line, at most `most` characters, without anything a terminal would obey."""
     cut = text if len(text) <= most else text[: most - 1] + "…"
     return cut if cut.isprintable() else "".join(map(_escaped, cut))
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The one of `known` that was probably meant, upper and lower case alike."""
+    from difflib import get_close_matches
+
+    by_folded = {name.casefold(): name for name in known}
+    close = get_close_matches(word.casefold()[:200], by_folded, n=1, cutoff=0.6)
+    return by_folded[close[0]] if close else None
 
 
 def _escaped(char: str) -> str:

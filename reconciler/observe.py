@@ -6,38 +6,41 @@
     4  gateways, where it matters who is in  list-gateways     all pages
        then, if there are gateways to lose or a list is declared: get-distribution-list
        and of those that declare an override or had one: get-gateway-packages
+       where the run is about some campaigns only, and gateways join them: list-campaigns, and of the
+       running ones that are left alone get-campaign, list-gateways: do they lose them?
     5  packages that a difference would use    get-package, list-packages
+    6  once there is a plan: members of campaigns that it stops or deletes    list-gateways
 
-Nothing is read twice, and nothing whose answer can't matter.
+Each line is a scope, which follows from what was read before it. Nothing is read twice, and nothing whose
+answer can't matter.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler.model import (
-    CampaignSummary,
+    Aspects,
     Claim,
     Desired,
     DesiredCampaign,
     Live,
     LiveCampaign,
-    LivePackage,
-    Membership,
     OnRemove,
     PackageById,
     PackageByName,
     PackageFile,
     PackageRef,
+    Phase,
     ResourceId,
+    Scope,
     Tie,
 )
 from reconciler.options import Options
 from reconciler.ownership import tie
-from reconciler.pool import concurrently
 from reconciler.providers.base import Field, Provider
+from reconciler.reading import read
 from reconciler.state.base import Owned, State, Uploaded, upload_key
 
 MARK_LENGTH = 16
@@ -45,27 +48,28 @@ MARK_LENGTH = 16
 
 async def observe(desired: Desired, state: State, provider: Provider, options: Options) -> Live:
     """Read the live side of `desired` and `state`. ServerError when a read fails for good."""
-    reading = _Reading(desired, state, provider, options)
-    await reading.read_campaigns()
-    await reading.read_members()
-    return await reading.read_packages()
+    return await _Observation(desired, state, provider, options).made()
+
+
+async def observe_members(live: Live, resources: Iterable[ResourceId], provider: Provider) -> Live:
+    """`live` with the members of those campaigns, too; what was read is not read again."""
+    ids = (live.campaigns[resource].id for resource in sorted(resources))
+    return await read(Scope(dict.fromkeys(ids, Aspects(members=True))), provider, live)
 
 
 def removable(desired: Desired, state: State, options: Options) -> tuple[Owned, ...]:
     """Owned campaigns that a prune may delete: no longer declared, and not to be abandoned."""
-    if not (options.prune and desired.complete):
-        return ()
-    declared = {campaign.resource for campaign in desired.campaigns}
-    return tuple(
-        owned
-        for resource, owned in sorted(state.campaigns.items())
-        if resource not in declared and owned.on_remove is OnRemove.DELETE
-    )
+    removed = sorted(desired.removed(state.campaigns)) if options.prune else ()
+    owned = (state.campaigns[resource] for resource in removed)
+    return tuple(each for each in owned if each.on_remove is OnRemove.DELETE)
 
 
 def removable_packages(desired: Desired, state: State, options: Options) -> tuple[Uploaded, ...]:
-    """Uploads of ours that no PackageSet declares any more, however, when a prune may delete them."""
-    if not (options.prune and desired.complete):
+    """Uploads of ours that no PackageSet declares any more, however, when a prune may delete them.
+
+    Who uses them is a question to the whole project.
+    """
+    if not (options.prune and desired.complete) or desired.focus:
         return ()
     declared = {_key(ref) for ref in desired.packages}
     return tuple(
@@ -109,152 +113,145 @@ def _about_gateways(campaign: DesiredCampaign) -> bool:
 
 
 @dataclass
-class _Reading:
-    """The reads of one run as they come in."""
+class _Observation:
+    """What is read next follows from what is wanted and what was read so far."""
 
     desired: Desired
     state: State
     provider: Provider
     options: Options
-    names: dict[str, list[CampaignSummary]] = field(default_factory=lambda: defaultdict(list))
-    known_names: set[str] = field(default_factory=set)
-    whole: tuple[CampaignSummary, ...] | None = None
-    by_id: dict[str, LiveCampaign | None] = field(default_factory=dict)
+    live: Live = field(default_factory=Live)
     claims: dict[ResourceId, Claim] = field(default_factory=dict)
     gone: set[ResourceId] = field(default_factory=set)
-    campaigns: dict[ResourceId, LiveCampaign] = field(default_factory=dict)
+    ids: dict[ResourceId, str] = field(default_factory=dict)
 
-    async def read_campaigns(self) -> None:
+    async def made(self) -> Live:
+        """See `observe`."""
         declared = {campaign.resource: campaign for campaign in self.desired.campaigns}
         orphans = removable(self.desired, self.state, self.options)
-        if orphans or removable_packages(self.desired, self.state, self.options):
-            self.whole = await self.provider.campaigns()
-            self._index(self.whole)
-        unowned = [c for c in declared.values() if c.resource not in self.state.campaigns]
-        lost = (self.state.intents.get(str(campaign.resource)) for campaign in unowned)
-        await self._look_up((*(c.name for c in unowned), *(intent.name for intent in lost if intent)))
-        await self._claim(declared.values(), self.state)
-        await self._get(owned.id for owned in orphans)
-        for owned in orphans:
-            if live := self.by_id[owned.id]:
-                self.campaigns[owned.resource] = live
-            else:
-                self.gone.add(owned.resource)
-
+        uploads = removable_packages(self.desired, self.state, self.options)
+        await self._read(Scope(names=self._unowned(), whole=bool(orphans or uploads)))
+        await self._claim(declared.values(), self.state, orphans)
         vanished = [declared[resource] for resource in sorted(self.gone) if resource in declared]
-        renamed = [c for c in declared.values() if c.resource in self.campaigns and self._renames(c)]
-        await self._look_up(campaign.name for campaign in (*vanished, *renamed))
+        renamed = [c for c in declared.values() if (live := self._live(c)) and live.name != c.name]
+        await self._read(Scope(names=frozenset(campaign.name for campaign in (*vanished, *renamed))))
         without = {r: owned for r, owned in self.state.campaigns.items() if r not in self.gone}
         await self._claim(vanished, replace(self.state, campaigns=without))
 
-    def _renames(self, campaign: DesiredCampaign) -> bool:
-        return self.campaigns[campaign.resource].name != campaign.name
+        ours = [campaign for campaign in declared.values() if self._live(campaign)]
+        await self._read(Scope({self.ids[c.resource]: self._aspects(c) for c in ours}))
+        losing = [campaign for campaign in ours if self._loses(campaign)]
+        await self._read(Scope({self.ids[c.resource]: Aspects(distribution=True) for c in losing}))
+        await self._read_bystanders()
 
-    def _index(self, summaries: Iterable[CampaignSummary]) -> None:
-        for summary in summaries:
-            self.names[summary.name].append(summary)
+        await self._read(Scope(package_ids=self._package_ids(uploads)))
+        await self._read(
+            Scope(
+                package_names=self._package_names(),
+                marks=self._marks(),
+                users=frozenset(upload.id for upload in uploads if self.live.package_ids[upload.id]),
+            )
+        )
+        return replace(
+            self.live,
+            campaigns={r: live for r, key in self.ids.items() if (live := self.live.by_id[key])},
+            claims=self.claims,
+            gone=frozenset(self.gone),
+            # Nobody uses what isn't there.
+            users=self.live.users or ({} if uploads else None),
+        )
 
-    async def _look_up(self, names: Iterable[str]) -> None:
-        unknown = set(names) - self.known_names
-        if self.whole is None and unknown:
-            self._index(await self.provider.campaigns(unknown))
-        self.known_names |= unknown
+    async def _read(self, scope: Scope) -> None:
+        self.live = await read(scope, self.provider, self.live)
 
-    async def _get(self, ids: Iterable[str]) -> None:
-        self.by_id.update(await concurrently((i for i in ids if i not in self.by_id), self.provider.campaign))
+    def _unowned(self) -> frozenset[str]:
+        """The names of what nobody owns yet, and those that a lost create of ours went by."""
+        unowned = [c for c in self.desired.campaigns if c.resource not in self.state.campaigns]
+        lost = (self.state.intents.get(str(campaign.resource)) for campaign in unowned)
+        return frozenset((*(c.name for c in unowned), *(intent.name for intent in lost if intent)))
 
-    async def _claim(self, campaigns: Iterable[DesiredCampaign], state: State) -> None:
-        """Tie `campaigns` to the server, and read those that are ours."""
-        claims = tie(campaigns, self.desired, state, self.names, self.options)
-        await self._get(made.ids[0] for made in claims.values() if made.held)
-        for resource, made in claims.items():
-            live = self.by_id[made.ids[0]] if made.held else None
-            if live:
-                self.campaigns[resource] = live
-            elif made.held:
-                self.gone.add(resource)
-                made = Claim(Tie.NONE)  # noqa: PLW2901 - it vanished between list and read
-            self.claims[resource] = made
+    async def _claim(
+        self, campaigns: Iterable[DesiredCampaign], state: State, orphans: Iterable[Owned] = ()
+    ) -> None:
+        """Tie `campaigns` to the server, and read those that are ours, declared or not."""
+        claims = tie(campaigns, self.desired, state, self.live.namesakes, self.options)
+        held = {resource: made.ids[0] for resource, made in claims.items() if made.held}
+        held |= {owned.resource: owned.id for owned in orphans}
+        await self._read(Scope(dict.fromkeys(held.values(), Aspects())))
+        here = {resource for resource, key in held.items() if self.live.by_id[key]}
+        self.ids |= held
+        self.gone |= held.keys() - here
+        # What vanished between list and read is to be created.
+        self.claims |= {
+            r: made if r in here or not made.held else Claim(Tie.NONE) for r, made in claims.items()
+        }
 
-    async def read_members(self) -> None:
-        declared = {c.resource: c for c in self.desired.campaigns if c.resource in self.campaigns}
+    def _live(self, campaign: DesiredCampaign) -> LiveCampaign | None:
+        return self.live.by_id.get(self.ids.get(campaign.resource, ""))
 
-        async def read(resource: ResourceId) -> LiveCampaign:
-            campaign, live = declared[resource], self.campaigns[resource]
-            losing = False
-            if _about_gateways(campaign):
-                members = await self.provider.gateways(live.id)
-                live = replace(live, gateways=members)
-                losing = campaign.gateways is not None and bool(members.beyond(campaign.gateways))
-                overridden = self._overridden(campaign, members)
-                live = replace(live, overrides=await self.provider.overrides(live.id, overridden))
-            if losing or campaign.distribution is not None:
-                distribution = await self.provider.distribution_list(live.id)
-                live = replace(live, distribution=distribution, distribution_read=True)
-            return live
+    def _aspects(self, campaign: DesiredCampaign) -> Aspects:
+        return Aspects(
+            _about_gateways(campaign), campaign.distribution is not None, self._overridden(campaign)
+        )
 
-        self.campaigns.update(await concurrently(declared, read))
-
-    def _overridden(self, campaign: DesiredCampaign, members: Membership) -> frozenset[str]:
-        """Open members that declare an override, or had one."""
+    def _overridden(self, campaign: DesiredCampaign) -> frozenset[str]:
+        """Those that declare an override, or had one."""
         if campaign.overrides is None or self.options.refresh_recorded:
             return frozenset()
         owned = self.state.campaigns.get(campaign.resource)
         had = owned.members.get(Field.OVERRIDES, {}).values() if owned else ()
         declared = (override.gateways for override in campaign.overrides)
-        asked = frozenset().union(*declared, *had) - members.closed - (campaign.closed or frozenset())
-        return asked - members.lacking(asked)
+        return frozenset().union(*declared, *had) - (campaign.closed or frozenset())
 
-    async def read_packages(self) -> Live:
-        wanted = used_packages(comparable(self.desired, self.claims))
-        in_place = {package for live in self.campaigns.values() for package in live.packages}
-        files = {ref.sha256 for ref in self.desired.packages if isinstance(ref, PackageFile)}
-        ids = {ref.id for ref in wanted if isinstance(ref, PackageById)}
-        ids |= {upload.id for sha256, upload in self.state.packages.items() if sha256 in files}
-        ids |= {u.id for u in removable_packages(self.desired, self.state, self.options)}
-        looked_up = await concurrently(sorted(ids - in_place), self.provider.package)
-        exists = {i: i in in_place or looked_up[i] is not None for i in ids}
+    def _loses(self, campaign: DesiredCampaign) -> bool:
+        """Whether gateways would have to go, unless the server decides who is in."""
+        live = self._live(campaign)
+        members = live.gateways if live else None
+        return bool(campaign.gateways is not None and members and members.beyond(campaign.gateways))
 
-        names = {ref.name for ref in wanted if isinstance(ref, PackageByName)}
-        lost = {
-            sha256
-            for sha256 in files
-            if sha256 not in self.state.packages or not exists[self.state.packages[sha256].id]
+    async def _read_bystanders(self) -> None:
+        """Running campaigns that are left alone, and may lose gateways that are about to join others."""
+        joining = frozenset().union(*map(self._joining, comparable(self.desired, self.claims)))
+        aside = self.desired.focus.aside if self.desired.focus else ()
+        owned = self.state.campaigns
+        declared = {
+            owned[c.resource].id: c.gateways for c in aside if c.gateways is not None and c.resource in owned
         }
-        marks = {s[:MARK_LENGTH] for s in lost if self.options.adopt or upload_key(s) in self.state.intents}
-        listed = await self.provider.packages(None if marks else names) if marks or names else ()
-        return Live(
-            campaigns=self.campaigns,
-            claims=self.claims,
-            gone=frozenset(self.gone),
-            namesakes={name: tuple(self.names.get(name, ())) for name in sorted(self.known_names)},
-            package_ids=exists,
-            named_packages=_grouped(names, listed, lambda package: package.name),
-            marked_packages=_grouped(marks, listed, lambda package: package.mark),
-            users=await self._users(exists),
-        )
+        if not (joining and declared):
+            return
+        await self._read(Scope(whole=True))
+        phases = {each.id: self.provider.phase(each.status) for each in self.live.listed or ()}
+        running = [i for i in declared if phases.get(i) is Phase.RUNNING]
+        await self._read(Scope({i: Aspects(members=bool(joining - declared[i])) for i in running}))
+        members = ((i, live.gateways) for i in running if (live := self.live.by_id[i]) and live.gateways)
+        losing = [i for i, found in members if not joining.isdisjoint(found.beyond(declared[i]))]
+        await self._read(Scope({i: Aspects(distribution=True) for i in losing}))
 
-    async def _users(self, exists: Mapping[str, bool]) -> Mapping[str, frozenset[str]] | None:
-        """Who uses which package, over every live campaign; read only before packages are deleted."""
-        uploads = removable_packages(self.desired, self.state, self.options)
-        if not uploads:
-            return None
-        if any(exists[upload.id] for upload in uploads):
-            await self._get(summary.id for summary in self.whole or ())
-        users: dict[str, set[str]] = defaultdict(set)
-        for campaign_id, live in self.by_id.items():
-            for package in live.packages if live else ():
-                users[package].add(campaign_id)
-        return {package: frozenset(ids) for package, ids in users.items()}
+    def _joining(self, campaign: DesiredCampaign) -> frozenset[str]:
+        """The gateways that are not in the campaign yet."""
+        live = self._live(campaign)
+        wanted = (campaign.gateways or frozenset()) - (campaign.closed or frozenset())
+        return live.gateways.lacking(wanted) if live and live.gateways else wanted
 
+    def _wanted(self) -> tuple[PackageRef, ...]:
+        return used_packages(comparable(self.desired, self.claims))
 
-def _grouped(
-    keys: Iterable[str], packages: Iterable[LivePackage], key_of: Callable[[LivePackage], str | None]
-) -> dict[str, tuple[LivePackage, ...]]:
-    """Key → the packages that have it, by id; empty where none has."""
-    groups: dict[str, list[LivePackage]] = {key: [] for key in sorted(keys)}
-    for package in packages:
-        key = key_of(package)
-        if key in groups:
-            groups[key].append(package)
-    return {key: tuple(sorted(group, key=lambda p: p.id)) for key, group in groups.items()}
+    def _files(self) -> frozenset[str]:
+        return frozenset(ref.sha256 for ref in self.desired.packages if isinstance(ref, PackageFile))
+
+    def _package_ids(self, removable: Iterable[Uploaded]) -> frozenset[str]:
+        """Those that are declared, those that files were uploaded as, and those to be deleted."""
+        files = self._files()
+        uploads = (upload for sha256, upload in self.state.packages.items() if sha256 in files)
+        declared = (ref.id for ref in self._wanted() if isinstance(ref, PackageById))
+        return frozenset((*declared, *(upload.id for upload in (*uploads, *removable))))
+
+    def _package_names(self) -> frozenset[str]:
+        return frozenset(ref.name for ref in self._wanted() if isinstance(ref, PackageByName))
+
+    def _marks(self) -> frozenset[str]:
+        """The marks of files that aren't there as we know them, where a mark may be trusted."""
+        known = self.state.packages
+        lost = [s for s in self._files() if s not in known or not self.live.package_ids[known[s].id]]
+        trusted = (s for s in lost if self.options.adopt or upload_key(s) in self.state.intents)
+        return frozenset(s[:MARK_LENGTH] for s in trusted)

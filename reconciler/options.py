@@ -2,7 +2,66 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reconciler.model import ResourceId
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """A condition on labels. ``value`` None: it is enough that there is a label of that key."""
+
+    key: str
+    value: str | None = None
+    negated: bool = False
+    """The label has another value, or isn't there."""
+
+    @classmethod
+    def parse(cls, text: str) -> Selector:
+        """``site=berlin``, ``site!=berlin`` or ``site``; ValueError when it is none of them."""
+        key, equals, value = text.partition("=")
+        negated = bool(equals) and key.endswith("!")
+        key = key.removesuffix("!") if negated else key
+        if not key.strip() or (not equals and "!" in key):
+            raise ValueError(f"{text!r} is not KEY=VALUE, KEY!=VALUE or KEY")
+        return cls(key, value if equals else None, negated)
+
+    def __str__(self) -> str:
+        return self.key if self.value is None else f"{self.key}{'!=' if self.negated else '='}{self.value}"
+
+    def holds(self, labels: Mapping[str, str]) -> bool:
+        if self.value is None:
+            return self.key in labels
+        return (labels.get(self.key) == self.value) is not self.negated
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """The campaigns that a run is about; without any condition all of them.
+
+    One of ``resources``, if there are some, and every one of ``selectors`` holds.
+    """
+
+    resources: tuple[ResourceId, ...] = ()
+    selectors: tuple[Selector, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.resources or self.selectors)
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """As on the command line."""
+        return (
+            *(f"--target {resource}" for resource in self.resources),
+            *(f"--selector {selector}" for selector in self.selectors),
+        )
+
+    def chosen(self, resource: ResourceId, labels: Mapping[str, str]) -> bool:
+        """Whether a campaign with these labels is meant."""
+        return (not self.resources or resource in self.resources) and all(
+            selector.holds(labels) for selector in self.selectors
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +78,7 @@ class Options:
     """Send again what can't be read: assumed values, and steps whose outcome is unknown."""
     refresh_recorded: bool = False
     """Trust the state for package overrides instead of reading them gateway by gateway."""
+    targets: Targets = Targets()
+    """The campaigns that the plan is about."""
+    ties: Mapping[ResourceId, str] = field(default_factory=dict)
+    """Campaigns that are taken as ours by their id, whatever they are called: of ``import``."""

@@ -2,6 +2,7 @@
 
 | state knows it | live campaigns of its name                     | tie       |
 |----------------|------------------------------------------------|-----------|
+| `import` says  | any                                            | ADOPTED   |
 | yes            | any                                            | OWNED     |
 | no             | one is owned by a resource no longer declared  | MOVED     |
 | no             | none, or only those that leave the name        | NONE      |
@@ -43,12 +44,15 @@ def tie(
 ) -> dict[ResourceId, Claim]:
     """The tie of each of `campaigns`; `names` holds the live campaigns of every name that isn't owned yet."""
     declared = {campaign.resource: campaign for campaign in desired.campaigns}
+    everywhere = desired.declared
     owners = {owned.id: resource for resource, owned in state.campaigns.items()}
 
     def strangers(name: str) -> list[str]:
         return [live.id for live in names.get(name, ()) if live.id not in owners]
 
     def one(campaign: DesiredCampaign) -> Claim:
+        if given := options.ties.get(campaign.resource):
+            return Claim(Tie.ADOPTED, (given,))
         if owned := state.campaigns.get(campaign.resource):
             return Claim(Tie.OWNED, (owned.id,))
         intent = state.intents.get(str(campaign.resource))
@@ -56,7 +60,7 @@ def tie(
             # A create of ours whose answer was lost, and whose name has changed in Git since.
             return Claim(Tie.RECOVERED if len(lost) == 1 else Tie.AMBIGUOUS, tuple(sorted(lost)))
         namesakes = names.get(campaign.name, ())
-        moved = [live.id for live in namesakes if live.id in owners and owners[live.id] not in declared]
+        moved = [live.id for live in namesakes if live.id in owners and owners[live.id] not in everywhere]
         if len(moved) == 1 and desired.complete:
             return Claim(Tie.MOVED, tuple(moved))
         match [live.id for live in namesakes if not _leaves(live, owners, declared)]:
@@ -75,7 +79,7 @@ def tie(
 
 
 def _leaves(live: CampaignSummary, owners: Mapping[str, ResourceId], declared: Declared) -> bool:
-    """Whether a live campaign belongs to a declared resource that gives it another name."""
+    """Whether a live campaign belongs to a resource that this run gives another name."""
     owner = owners.get(live.id)
     return owner is not None and owner in declared and declared[owner].name != live.name
 

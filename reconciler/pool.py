@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -32,6 +33,28 @@ async def concurrently(
     except BaseExceptionGroup as errors:
         raise _first(errors) from None
     return {item: done[item] for item in unique}
+
+
+async def in_order(
+    items: Iterable[Item], work: Callable[[Item], Coroutine[Any, Any, Answer]], *, limit: int = 16
+) -> AsyncGenerator[Answer]:
+    """The answers, one by one in the order of `items`; at most `limit` are made or wait to be taken.
+
+    For answers that are too large to be held together. Close it (``aclosing``): what is still under way is
+    cancelled then, and with the first error, which is raised as it is.
+    """
+    under_way: deque[asyncio.Task[Answer]] = deque()
+    try:
+        for item in items:
+            under_way.append(asyncio.create_task(work(item)))
+            if len(under_way) == limit:
+                yield await under_way.popleft()
+        while under_way:
+            yield await under_way.popleft()
+    finally:
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from reconciler.model import Secret
+from reconciler.model import Secret, Server
 
 EMBEDDED_URL = "embedded:"
 DEFAULT_STATE_URL = "file:.reconciler/state.json"
@@ -81,6 +81,11 @@ class ServerSettings:
     engine: Engine = Engine.HTTPX
 
     @property
+    def identity(self) -> Server:
+        """Which server it is; a URL is the same with and without a slash at its end."""
+        return Server(self.provider, self.url if self.embedded else self.url.rstrip("/"), self.organization)
+
+    @property
     def embedded(self) -> bool:
         return self.url == EMBEDDED_URL
 
@@ -94,6 +99,10 @@ class Project:
     file: Path | None = None
     environment: str | None = None
     resources: tuple[Path, ...] = ()
+    overlays: tuple[Path, ...] = ()
+    """What the environment lays over the resources, in this order."""
+    aside: tuple[Path, ...] = ()
+    """The overlays of every environment: no resources, wherever they are."""
     server: ServerSettings = field(default_factory=ServerSettings)
     state_url: str = DEFAULT_STATE_URL
     guards: Mapping[str, int | bool] = field(default_factory=dict)

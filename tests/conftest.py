@@ -13,7 +13,7 @@ from typing import Protocol
 import hypothesis
 import pytest
 
-pytest_plugins = ("pytester",)
+pytest_plugins = ("pytester", "tests.state_servers")
 
 # Random runs find new counterexamples, but a check must give the same answer twice: `ci` is the default.
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, database=None, print_blob=True)

@@ -106,6 +106,8 @@ class FakeCampaign:
     settings: Mapping[str, str] = field(default_factory=dict)
     closed: set[str] = field(default_factory=set)
     overrides: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)
+    """Of gateways that are no longer INSTANTIATED."""
 
     @property
     def phase(self) -> Phase:
@@ -149,6 +151,9 @@ class FakeServer:
     def past(self, state: str, phase: SchedulePhase) -> bool:
         return False
 
+    def in_flight(self, state: str) -> bool:
+        return state not in ("INSTANTIATED", "ACTIVATION_COMPLETE", "FAILED")
+
     def _read(self, *words: str) -> None:
         self.reads.append(" ".join(words))
 
@@ -170,7 +175,10 @@ class FakeServer:
     async def gateways(self, campaign_id: str) -> Membership:
         self._read("gateways", campaign_id)
         found = self.by_id[campaign_id]
-        return Membership({"INSTANTIATED": frozenset(found.gateways)}, frozenset(found.closed))
+        states: dict[str, set[str]] = {}
+        for gateway in found.gateways:
+            states.setdefault(found.states.get(gateway, "INSTANTIATED"), set()).add(gateway)
+        return Membership({s: frozenset(ids) for s, ids in states.items()}, frozenset(found.closed))
 
     async def distribution_list(self, campaign_id: str) -> DistributionList | None:
         self._read("distribution", campaign_id)

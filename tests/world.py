@@ -33,6 +33,7 @@ from reconciler.resolve import resolve
 from reconciler.settings import ServerSettings
 from reconciler.state.base import StateStore, bound_to
 from reconciler.state.stores import open_store
+from reconciler.targets import narrowed
 from reconciler.validation import validate
 
 NOW = 1_800_000_000_000
@@ -101,9 +102,10 @@ class World:
         assert not errors, errors
         return resolved.desired
 
-    async def make_plan(self, text: str, **options: bool) -> Plan:
-        desired, chosen = self.desired(text), Options(**options)
+    async def make_plan(self, text: str, **options: Any) -> Plan:
+        chosen = Options(**options)
         state = bound_to(self.store.load(), self.provider.server, url=self.store.url)
+        desired = narrowed(self.desired(text), state, chosen.targets)
         live = await observe(desired, state, self.provider, chosen)
         ask = Ask(chosen, now=self.now, past=self.provider.past)
         return make_plan(diff(desired, live, state, ask), self.provider)
@@ -112,11 +114,11 @@ class World:
         with self.store.locked(self.provider.server, "apply") as session:
             return await apply_plan(plan, self.provider, session, delay=no_delay, on_outcome=on_outcome)
 
-    async def plan(self, text: str, **options: bool) -> list[str]:
+    async def plan(self, text: str, **options: Any) -> list[str]:
         """The operations that a plan for `text` holds, in order."""
         return [step.operation.name for step in (await self.make_plan(text, **options)).steps()]
 
-    async def apply(self, text: str, **options: bool) -> list[str]:
+    async def apply(self, text: str, **options: Any) -> list[str]:
         """Plan and apply `text`: the writes that the server saw, in order. Every step must succeed."""
         plan = await self.make_plan(text, **options)
         self.seen.clear()

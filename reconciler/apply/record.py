@@ -65,6 +65,9 @@ def after(
     outcome: Outcome, salt: str, packages: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[Event, ...]:
     """What a step changed, once it has ended; `packages` are the uploads of this run, by content."""
+    if outcome.left:
+        done = frozenset(outcome.step.gateways) - frozenset(outcome.left)
+        return tuple(_members(outcome.step.only(done), packages))
     if not outcome.settled:
         return _unsettled(outcome)
     if outcome.step.gateways:

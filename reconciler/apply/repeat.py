@@ -8,6 +8,7 @@
 | refused      | failed     | look: perhaps it has already happened    | failed         |
 
 A create or upload that is refused was not ours, unless an answer before it was unclear: only then it looks.
+A batch of gateways that is refused for good goes out again in halves (`divide`).
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
+from reconciler.apply.divide import NOT_AGAIN, Divider, Tried, divides, undone
 from reconciler.errors import NotExecuted, ReconcilerError, Refused, Unclear
 from reconciler.model import Outcome, OutcomeStatus, Repeat, Step, Verb
 from reconciler.providers.base import Bindings, Provider, Sight
 
 Delay = Callable[[int, float | None, float], float | None]
 """(attempts so far, seconds the server asked for, seconds waited so far) → seconds to wait, None: give up."""
-NOT_AGAIN = "not sent again: the run was interrupted"
 
 _MAKES_SOMETHING = frozenset({Verb.CREATE, Verb.UPLOAD})
 _HAPPENED = frozenset({404, 409, 410, 412})
@@ -36,57 +37,81 @@ class Repeater:
 
     provider: Provider
     delay: Delay
+    divider: Divider = field(default_factory=Divider)
 
     async def settle(self, step: Step, bindings: Bindings, stop: asyncio.Event) -> Outcome:
         """Run `step`. Never raises a ReconcilerError: it becomes the outcome.
 
         Once `stop` is set nothing is sent again, and nobody waits for it.
         """
+
+        async def attempt(piece: Step) -> Tried:
+            return await self._attempt(piece, bindings, stop, looked=True)
+
+        tried = await self._attempt(step, bindings, stop)
+        if tried.outcome.settled:
+            self.divider.took(step)
+            return tried.outcome
+        if tried.divisible:
+            return await self.divider.divide(step, tried, attempt, stop)
+        return undone(tried)
+
+    async def _attempt(
+        self, step: Step, bindings: Bindings, stop: asyncio.Event, *, looked: bool = False
+    ) -> Tried:
+        """Send `step` until it is settled. `looked`: what a clear refusal leaves to do is known."""
         attempts = 0
         unclear = False
         waited = 0.0
         left = step
+
+        def ended(status: OutcomeStatus, message: str, refusal: ReconcilerError | None = None) -> Tried:
+            outcome = Outcome(step, status, message, attempts, unclear=unclear)
+            return Tried(outcome, left, refusal if isinstance(refusal, Refused) else None)
+
         while True:
             attempts += 1
             try:
                 result = await self.provider.run(left, bindings)
-                return Outcome(step, result.status, result.message, attempts, result.created)
+                return Tried(Outcome(step, result.status, result.message, attempts, result.created), left)
             except ReconcilerError as error:
                 failure = error
             unclear = unclear or isinstance(failure, Unclear)
             if unclear and step.operation.repeat is Repeat.NEVER:
-                return Outcome(step, OutcomeStatus.UNKNOWN, _words(failure), attempts, unclear=True)
+                return ended(OutcomeStatus.UNKNOWN, _words(failure))
             try:
-                sight = await self._look(left, bindings, failure, unclear)
+                looks = self._looks(left, failure, unclear=unclear, looked=looked)
+                sight = await self.provider.look(left, bindings) if looks else None
             except ReconcilerError as error:
-                return Outcome(step, OutcomeStatus.FAILED, _words(error), attempts, unclear=unclear)
+                return ended(OutcomeStatus.FAILED, _words(error))
             if sight and (sight.done or sight.remaining == ()):
                 status = OutcomeStatus.DONE if unclear else OutcomeStatus.NOT_NEEDED
-                return Outcome(step, status, "", attempts, sight.created)
+                return Tried(Outcome(step, status, "", attempts, sight.created), left)
             smaller = _only(left, sight)
             wait = self._wait(failure, attempts, waited) if smaller is left else 0.0
             if wait is None:
-                return Outcome(step, OutcomeStatus.FAILED, _words(failure), attempts, unclear=unclear)
-            if await _stopped(stop, wait):
-                message = f"{_words(failure)}; {NOT_AGAIN}"
-                return Outcome(step, OutcomeStatus.FAILED, message, attempts, unclear=unclear)
+                return ended(OutcomeStatus.FAILED, _words(failure), failure)
             left = smaller
+            if await _stopped(stop, wait):
+                return ended(OutcomeStatus.FAILED, f"{_words(failure)}; {NOT_AGAIN}")
             waited += wait
 
-    async def _look(
-        self, step: Step, bindings: Bindings, failure: ReconcilerError, unclear: bool
-    ) -> Sight | None:
-        """What the server says became of it; None where looking can't help."""
+    def _looks(self, step: Step, failure: ReconcilerError, *, unclear: bool, looked: bool) -> bool:
+        """Whether to ask the server what became of `step`; False where looking can't help."""
         if step.operation.repeat is not Repeat.LOOK_FIRST:
-            return None
+            return False
         match failure:
             case Unclear():
-                return await self.provider.look(step, bindings)
-            case Refused(status=status) if status in _HAPPENED or unclear:
-                ours = unclear or step.action.verb not in _MAKES_SOMETHING
-                return await self.provider.look(step, bindings) if ours else None
+                return True
+            case Refused() if unclear:
+                return True
+            case Refused(status=status) if status in _HAPPENED:
+                return not looked and step.action.verb not in _MAKES_SOMETHING
+            case Refused() as refusal:
+                # Before it is divided: that the server did nothing is for the server to show.
+                return not looked and divides(step, refusal) and not self.divider.hopeless(step)
             case _:
-                return None
+                return False
 
     def _wait(self, failure: ReconcilerError, attempts: int, waited: float) -> float | None:
         """Seconds until the same is sent again; None to give up."""
@@ -99,8 +124,7 @@ def _only(step: Step, sight: Sight | None) -> Step:
     """`step` without the gateways for which it has happened."""
     if sight is None or sight.remaining is None or len(sight.remaining) >= len(step.gateways):
         return step
-    action = replace(step.action, gateways=sight.remaining)
-    return Step(replace(step.group, action=action, per_call=len(sight.remaining)), 0)
+    return step.only(sight.remaining)
 
 
 async def _stopped(stop: asyncio.Event, seconds: float) -> bool:

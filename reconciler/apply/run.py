@@ -1,20 +1,21 @@
 """Run the steps of a plan as their needs are done, a bounded number at a time.
 
 A group starts when every group that it needs has ended; of its steps those run whose own needs are
-settled, and the others are skipped with the step that they needed. Memory is a few bytes a step.
+settled, and the others are skipped with the step that they needed. A batch goes out without the gateways
+that have to wait. Memory is a few bytes a step.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from reconciler.apply.record import after, before
 from reconciler.apply.repeat import Repeater
 from reconciler.errors import StateError
-from reconciler.model import Need, Outcome, OutcomeStatus, ResourceId, Step, StepGroup, Verb
+from reconciler.model import Outcome, OutcomeStatus, ResourceId, Skip, Step, StepGroup, Verb
 from reconciler.plan import Plan
 from reconciler.providers.base import Bindings
 from reconciler.state.base import Event, Session
@@ -62,7 +63,7 @@ class Execution:
         self._bindings = Bindings(self._campaigns, self._packages)
         self._outcomes: list[Outcome] = []
         self._broken: StateError | None = None
-        self._unsettled: dict[str, dict[int, OutcomeStatus]] = {g.key: {} for g in plan.groups}
+        self._unsettled: dict[str, dict[int, Outcome]] = {g.key: {} for g in plan.groups}
         self._left_stopped: set[str] = set()
         self._steps_left = {group.key: len(group) for group in plan.groups}
         self._needs_left = {g.key: len({need.group for need in g.needs}) for g in plan.groups}
@@ -106,16 +107,25 @@ class Execution:
         return None
 
     async def _settle(self, step: Step) -> Outcome:
+        if blocker := self._blocker(step):
+            return _skipped(step, blocker)
+        held = self._held(step)
+        if not held:
+            return await self._sent(step)
+        free = [gateway for gateway in step.gateways if gateway not in held]
+        if not free:
+            return _skipped(step, held[step.gateways[0]])
+        return _beside(await self._sent(step.only(free)), step, held)
+
+    async def _sent(self, step: Step) -> Outcome:
+        """Send a step whose needs are done."""
         closing = step.action.verb is Verb.START and step.action.bracket
-        blocker = next(self._blockers(step), None)
-        if blocker is not None:
-            return Outcome(step, OutcomeStatus.SKIPPED, f"needs {blocker.id}, which is not done", 0)
         if self._stop.is_set() and not closing:
-            return Outcome(step, OutcomeStatus.SKIPPED, INTERRUPTED, 0)
+            return Outcome(step, OutcomeStatus.SKIPPED, INTERRUPTED, 0, skip=Skip.INTERRUPTED)
         if closing and any(need.group in self._left_stopped for need in step.group.needs):
             return Outcome(step, OutcomeStatus.NOT_NEEDED, LEFT_STOPPED, 0)
         if self._broken or not self._record(*before(step, self._salt)):
-            return Outcome(step, OutcomeStatus.SKIPPED, UNRECORDED, 0)
+            return Outcome(step, OutcomeStatus.SKIPPED, UNRECORDED, 0, skip=Skip.UNRECORDED)
         # A start that closes a bracket is worth its repeats, whoever is in a hurry.
         stop = asyncio.Event() if closing else self._stop
         outcome = await self._repeater.settle(step, self._bindings, stop)
@@ -123,26 +133,33 @@ class Execution:
         self._record(*after(outcome, self._salt, self._packages), sync=not step.gateways)
         return outcome
 
-    def _blockers(self, step: Step) -> Iterator[Step]:
-        """Steps that `step` needs and that are not settled."""
+    def _blocker(self, step: Step) -> Outcome | None:
+        """What `step` as a whole has to wait for."""
         for need in step.group.needs:
             unsettled = self._unsettled[need.group]
-            if not unsettled or need.even_failed:
-                continue
-            for needed in self._candidates(step, need):
-                if needed.index in unsettled:
-                    yield needed
+            if unsettled and not (need.even_failed or need.by_gateway):
+                return unsettled[min(unsettled)]
+        return None
 
-    def _candidates(self, step: Step, need: Need) -> Iterator[Step]:
-        if need.by_gateway:
-            return self._plan.needed_by(step, need)
-        group = self._plan.by_key[need.group]
-        return (Step(group, index) for index in sorted(self._unsettled[need.group])[:1])
+    def _held(self, step: Step) -> Mapping[str, Outcome]:
+        """The gateways of `step` that have to wait, each with what it waits for."""
+        held: dict[str, Outcome] = {}
+        for need in step.group.needs:
+            unsettled = self._unsettled[need.group]
+            if not unsettled or need.even_failed or not need.by_gateway:
+                continue
+            for needed in self._plan.needed_by(step, need):
+                if outcome := unsettled.get(needed.index):
+                    for gateway in frozenset(outcome.left or needed.gateways).intersection(step.gateways):
+                        held.setdefault(gateway, outcome)
+        return held
 
     async def _ended(self, outcome: Outcome) -> None:
         step, key = outcome.step, outcome.step.group.key
         if not outcome.settled:
-            self._unsettled[key][step.index] = outcome.status
+            made = None if step.action.target else self._campaigns.get(step.resource)
+            outcome = replace(outcome, target=made)
+            self._unsettled[key][step.index] = outcome
         elif outcome.created is not None and step.action.file is not None:
             self._packages[step.action.file.sha256] = outcome.created
         elif outcome.created is not None:
@@ -175,12 +192,53 @@ class Execution:
                 self._begin(group)
 
     def _record(self, *events: Event, sync: bool = True) -> bool:
-        """Write to the state; a failure stops the run after what is in flight."""
-        if not events:
-            return True
+        """Write to the state; a failure stops the run after what is in flight.
+
+        Without events it still asks: a run whose lock was lost sends nothing any more.
+        """
         try:
             self._session.record(*events, sync=sync)
         except StateError as error:
             self._broken = self._broken or error
             return False
         return True
+
+
+def _skipped(step: Step, blocker: Outcome) -> Outcome:
+    return Outcome(step, OutcomeStatus.SKIPPED, _needs(blocker), 0, skip=_because(blocker))
+
+
+def _beside(outcome: Outcome, step: Step, held: Mapping[str, Outcome]) -> Outcome:
+    """What became of `step`, of which only a part was sent, for the gateways that are `held` had to wait."""
+    if outcome.status is OutcomeStatus.SKIPPED:
+        return replace(outcome, step=step)
+    waiting: dict[str, list[str]] = {}
+    for gateway, blocker in sorted(held.items()):
+        waiting.setdefault(_needs(blocker), []).append(gateway)
+    words = "; ".join(f"not sent for {', '.join(gateways)}: {why}" for why, gateways in waiting.items())
+    left = set(held)
+    if outcome.settled:
+        skip = _because(next(iter(held.values())))
+        outcome = replace(outcome, status=OutcomeStatus.SKIPPED, skip=skip)
+    else:
+        words = f"{outcome.message}; {words}"
+        left.update(outcome.left or outcome.step.gateways)
+    some = tuple(sorted(left)) if len(left) < len(step.gateways) else ()
+    return replace(outcome, step=step, message=words, left=some)
+
+
+def _needs(blocker: Outcome) -> str:
+    doubt = blocker.status is OutcomeStatus.UNKNOWN
+    how = "of which nobody knows whether it is done" if doubt else "which is not done"
+    return f"needs {blocker.step.id}, {how}"
+
+
+def _because(blocker: Outcome) -> Skip:
+    """Why what needs `blocker` is skipped; what is skipped itself hands its reason on."""
+    match blocker.status:
+        case OutcomeStatus.UNKNOWN:
+            return Skip.IN_DOUBT
+        case OutcomeStatus.WAITING:
+            return Skip.WAITING
+        case _:
+            return blocker.skip or Skip.NOT_DONE

@@ -25,13 +25,25 @@ output = click.option(
     show_default=True,
     help="The form of the answer.",
 )
-auto_approve = click.option("--auto-approve", is_flag=True, help="Don't ask.")
+auto_approve = click.option("--auto-approve", "--yes", is_flag=True, help="Don't ask.")
+lock_timeout = click.option(
+    "--lock-timeout",
+    type=click.FloatRange(0),
+    default=10.0,
+    show_default=True,
+    help="Seconds to wait for a lock that somebody else holds.",
+)
 campaign = click.argument("campaign", metavar="CAMPAIGN")
 gateway = click.argument("gateway", metavar="GATEWAY")
 
 
 def answer(
-    flags: Flags, form: str, main: Callable[[Desk], Awaitable[Sheet]], *, approved: bool = False
+    flags: Flags,
+    form: str,
+    main: Callable[[Desk], Awaitable[Sheet]],
+    *,
+    approved: bool = False,
+    lock_timeout: float = 0.0,
 ) -> Exit:
     """Run `main` at a desk, and write the sheet that it gives."""
     from reconciler.cli.compose import opened, settle
@@ -42,17 +54,24 @@ def answer(
     async def at_desk() -> tuple[Server, Sheet]:
         project = settle(flags, dict(os.environ), cwd=Path.cwd())
         async with opened(project) as (provider, console):
-            return provider.server, await main(Desk(project, provider, console, approved))
+            desk = Desk(project, provider, console, approved, command_name(), lock_timeout)
+            return provider.server, await main(desk)
 
     with failing(form):
-        return _present(flags, form, *run(flags, at_desk()))
+        return present(flags, form, *run(flags, at_desk()))
 
 
-def _present(flags: Flags, form: str, server: Server, sheet: Sheet) -> Exit:
+def command_name() -> str:
+    """The command that runs, as the audit log calls it: ``campaign stop``."""
+    return click.get_current_context().command_path.partition(" ")[2]
+
+
+def present(flags: Flags, form: str, server: Server, sheet: Sheet) -> Exit:
+    """Write `sheet` to stdout."""
     from reconciler.cli.output import paint_for, write, write_lines
 
     if form == "json":
-        write([sheet.document(server)])
+        write(sheet.document(server))
     else:
         write_lines(sheet.text(server, paint_for(sys.stdout, flags)))
     return Exit.DONE

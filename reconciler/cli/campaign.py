@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.answer import answer, auto_approve, campaign, family, output
+from reconciler.cli.answer import answer, auto_approve, campaign, family, lock_timeout, output
 from reconciler.cli.flags import Flags, global_flags
 from reconciler.errors import Exit
 
@@ -79,10 +79,11 @@ def show(flags: Flags, campaign: str, output: str) -> Exit:
 
 @command.command()
 @campaign
+@lock_timeout
 @output
 @global_flags
 @click.pass_obj
-def approve(flags: Flags, campaign: str, output: str) -> Exit:
+def approve(flags: Flags, campaign: str, lock_timeout: float, output: str) -> Exit:
     """Approve a campaign that waits for it."""
 
     async def main(desk: Desk) -> Sheet:
@@ -93,15 +94,16 @@ def approve(flags: Flags, campaign: str, output: str) -> Exit:
         outcome = await desk.act(on_campaign(Verb.APPROVE, live))
         return _moved("approve-campaign", live, outcome, "approved", "it asks for no approval")
 
-    return answer(flags, output, main)
+    return answer(flags, output, main, lock_timeout=lock_timeout)
 
 
 @command.command()
 @campaign
+@lock_timeout
 @output
 @global_flags
 @click.pass_obj
-def start(flags: Flags, campaign: str, output: str) -> Exit:
+def start(flags: Flags, campaign: str, lock_timeout: float, output: str) -> Exit:
     """Start a campaign.
 
     The start of a held campaign ends its hold. One that waits for an approval is not started.
@@ -115,16 +117,17 @@ def start(flags: Flags, campaign: str, output: str) -> Exit:
         outcome = await desk.act(on_campaign(Verb.START, live))
         return _moved("start-campaign", live, outcome, "started", "it is started already")
 
-    return answer(flags, output, main)
+    return answer(flags, output, main, lock_timeout=lock_timeout)
 
 
 @command.command()
 @campaign
 @auto_approve
+@lock_timeout
 @output
 @global_flags
 @click.pass_obj
-def stop(flags: Flags, campaign: str, auto_approve: bool, output: str) -> Exit:
+def stop(flags: Flags, campaign: str, auto_approve: bool, lock_timeout: float, output: str) -> Exit:
     """Stop a campaign.
 
     One that apply started is held from then on: apply leaves it stopped until --resume, a change of
@@ -147,7 +150,7 @@ def stop(flags: Flags, campaign: str, auto_approve: bool, output: str) -> Exit:
             "stop-campaign", live, outcome, "stopped", "it isn't running", more=_after_stop(desk, live)
         )
 
-    return answer(flags, output, main, approved=auto_approve)
+    return answer(flags, output, main, approved=auto_approve, lock_timeout=lock_timeout)
 
 
 def _moved(

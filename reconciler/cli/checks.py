@@ -173,8 +173,8 @@ def _sign_in(auth: Auth | None, greeting: Greeting) -> Check:
             words = f"the token in {token.source} is accepted"
         case TokenFile(path):
             words = f"the token in {path} is accepted"
-        case TokenCommand(command):
-            words = f"the token of {command!r} is accepted"
+        case TokenCommand():
+            words = "the token of tokenCommand is accepted"
         case _:
             words = f"as {auth.username}"
     return Check("sign-in", Level.OK, words)

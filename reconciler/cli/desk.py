@@ -6,13 +6,16 @@ A write goes the way of a step of a plan, so that it is repeated exactly as its 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
 from reconciler.apply.repeat import Repeater
+from reconciler.audit.recorder import Call, Recorder
 from reconciler.cli.ask import confirmed
+from reconciler.cli.audited import audited
 from reconciler.cli.names import declared_name
 from reconciler.errors import NotExecuted, ReconcilerError, Refused, Unclear, UsageError
 from reconciler.model import (
@@ -34,7 +37,7 @@ from reconciler.providers.base import Bindings, Provider
 from reconciler.providers.console import Console, PackageInfo
 from reconciler.report.words import clean
 from reconciler.settings import Project
-from reconciler.state.base import State, bound_to
+from reconciler.state.base import State, StateStore, bound_to
 
 Value = TypeVar("Value")
 
@@ -52,15 +55,21 @@ class Desk:
     provider: Provider
     console: Console
     approved: bool = False
+    command: str = ""
+    """As the audit log calls it: ``campaign stop``."""
+    lock_timeout: float = 0.0
     backoff: Backoff = field(default_factory=lambda: Backoff(budget=PATIENCE))
 
     @cached_property
     def state(self) -> State:
         """The project's state, which must belong to this server."""
+        return bound_to(self._store.load(), self.provider.server, url=self._store.url)
+
+    @cached_property
+    def _store(self) -> StateStore:
         from reconciler.state.stores import open_store
 
-        store = open_store(self.project.state_url, root=self.project.root)
-        return bound_to(store.load(), self.provider.server, url=store.url)
+        return open_store(self.project.state_url, root=self.project.root)
 
     @property
     def owners(self) -> Mapping[str, ResourceId]:
@@ -129,11 +138,11 @@ class Desk:
         return live
 
     async def _campaign_or_none(self, campaign_id: str) -> LiveCampaign | None:
-        return await _unless_no_id(self.provider.campaign(campaign_id))
+        return await unless_no_id(self.provider.campaign(campaign_id))
 
     async def package(self, word: str) -> PackageInfo:
         """The package that `word` means, an id or a name; ReconcilerError when it is none or several."""
-        info = await _unless_no_id(self.console.package_info(word))
+        info = await unless_no_id(self.console.package_info(word))
         if info:
             return info
         match await self.console.package_infos([word]):
@@ -166,28 +175,42 @@ class Desk:
         """Do one thing; ReconcilerError when it failed."""
         lowered = self.provider.lower(action)
         step = Step(StepGroup(action.verb, action, lowered.operation, lowered.per_call), 0)
-        outcome = await Repeater(self.provider, self.backoff).settle(step, Bindings(), asyncio.Event())
-        if outcome.status is OutcomeStatus.FAILED:
-            raise ReconcilerError(outcome.message, hint=_after(outcome))
+        owner = self.owners.get(action.target) if action.target else None
+        with self._audited() as recorder:
+            outcome = await Repeater(self.provider, self.backoff).settle(step, Bindings(), asyncio.Event())
+            recorder.outcome(outcome, owner=owner)
+            if outcome.status is OutcomeStatus.FAILED:
+                raise ReconcilerError(outcome.message, hint=_after(outcome))
         return outcome
 
-    async def once(self, send: Callable[[], Awaitable[None]], *, look: str) -> None:
-        """Send what must never be sent twice: again only while it was surely not executed."""
-        attempts, waited = 0, 0.0
-        while True:
-            attempts += 1
-            try:
-                return await send()
-            except Unclear as error:
-                raise ReconcilerError(
-                    f"{error.message}; whether it was done is unknown, and it is not sent again", hint=look
-                ) from error
-            except NotExecuted as error:
-                wait = self.backoff(attempts, error.retry_after, waited)
-                if wait is None:
-                    raise
-            await asyncio.sleep(wait)
-            waited += wait
+    async def once(self, call: Call, send: Callable[[], Awaitable[None]], *, look: str) -> None:
+        """Send what must never be sent twice: again only while it was surely not executed.
+
+        ``call`` says what it is.
+        """
+        with self._audited() as recorder:
+            attempts, waited = 0, 0.0
+            while True:
+                attempts += 1
+                try:
+                    await send()
+                    return recorder.call(replace(call, attempts=attempts))
+                except ReconcilerError as error:
+                    wait = None
+                    if isinstance(error, NotExecuted):
+                        wait = self.backoff(attempts, error.retry_after, waited)
+                    if wait is None:
+                        unclear = isinstance(error, Unclear)
+                        status = OutcomeStatus.UNKNOWN if unclear else OutcomeStatus.FAILED
+                        recorder.call(replace(call, status=status, attempts=attempts, message=error.message))
+                        raise (_unknown(error, look) if unclear else error) from error
+                await asyncio.sleep(wait)
+                waited += wait
+
+    @contextmanager
+    def _audited(self) -> Iterator[Recorder]:
+        with audited(self.project, self._store, self.command, timeout=self.lock_timeout) as (_, recorder):
+            yield recorder
 
 
 def on_campaign(verb: Verb, live: LiveCampaign, *, gateways: tuple[str, ...] = ()) -> Action:
@@ -196,7 +219,7 @@ def on_campaign(verb: Verb, live: LiveCampaign, *, gateways: tuple[str, ...] = (
     return Action(verb, resource, Reason.ASKED, target=live.id, gateways=gateways)
 
 
-async def _unless_no_id(read: Coroutine[Any, Any, Value | None]) -> Value | None:
+async def unless_no_id(read: Coroutine[Any, Any, Value | None]) -> Value | None:
     """What a read by id finds; None also where the server says that this can't be an id."""
     try:
         return await read
@@ -216,6 +239,12 @@ def _resource(word: str) -> tuple[ResourceId, bool]:
     if resource.kind is not Kind.CAMPAIGN:
         raise UsageError(f"{word} is no campaign", hint=f"Did you mean Campaign/{resource.name}?")
     return resource, True
+
+
+def _unknown(error: ReconcilerError, look: str) -> ReconcilerError:
+    return ReconcilerError(
+        f"{error.message}; whether it was done is unknown, and it is not sent again", hint=look
+    )
 
 
 def _after(outcome: Outcome) -> str | None:

@@ -9,7 +9,7 @@ import click
 
 from reconciler.cli.flags import Flags
 from reconciler.cli.group import cli
-from reconciler.errors import Exit, InvalidInput, ReconcilerError
+from reconciler.errors import Exit, ReconcilerError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,13 +37,12 @@ def _explain(error: BaseException, flags: Flags) -> int:
             return _fail(error.format_message())
         case click.Abort() | KeyboardInterrupt():
             return _fail("interrupted", hint="Nothing is lost: the same command goes on from here.")
-        case InvalidInput():
-            from reconciler.cli.output import paint_for, write_lines
-            from reconciler.report.text import finding_lines
-
-            write_lines(finding_lines(error.findings, paint_for(sys.stderr, flags)), sys.stderr)
-            return _fail(error.message)
         case ReconcilerError():
+            if error.findings:
+                from reconciler.cli.output import paint_for, write_lines
+                from reconciler.report.text import finding_lines
+
+                write_lines(finding_lines(error.findings, paint_for(sys.stderr, flags)), sys.stderr)
             return _fail(error.message, hint=error.hint, code=error.exit_code)
         case OSError():
             return _fail(_about(error))

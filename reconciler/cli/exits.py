@@ -22,9 +22,11 @@ def plan_exit(plan: Plan, *, detailed: bool = False) -> Exit:
 
 
 def apply_exit(plan: Plan, outcomes: Collection[Outcome], *, interrupted: bool = False) -> Exit:
-    """Of an apply: an error or an interruption, then failed steps, then objects that aren't ours."""
+    """Of an apply: an error or an interruption, a guard, then failed steps, then objects that aren't ours."""
     if _has_errors(plan) or (interrupted and any(_skipped(outcome) for outcome in outcomes)):
         return Exit.ERROR
+    if plan.tripped:
+        return Exit.GUARD
     if any(outcome.status in _BAD for outcome in outcomes):
         return Exit.PARTLY
     return Exit.NOT_OURS if any(finding.code == NOT_OURS for finding in plan.findings) else Exit.DONE

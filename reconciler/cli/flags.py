@@ -33,9 +33,21 @@ def _option(*names: str, **settings: Any) -> Callable[[_C], _C]:
     return click.option(*names, callback=_keep, expose_value=False, **settings)
 
 
+def _environments(context: click.Context, parameter: click.Parameter, incomplete: str) -> Any:
+    from reconciler.cli.complete import environments
+
+    return environments(context, parameter, incomplete)
+
+
 _OPTIONS = (
     _option("--project", metavar="FILE", help="The project file.  [default: reconciler.yaml, here or above]"),
-    _option("--environment", "-e", metavar="NAME", help="The environment of the project file."),
+    _option(
+        "--environment",
+        "-e",
+        metavar="NAME",
+        shell_complete=_environments,
+        help="The environment of the project file.",
+    ),
     _option("--url", metavar="URL", help="The server; `embedded:` runs one in this process."),
     _option("--state", metavar="URL", help="Where the state is kept."),
     _option("--verbose", "-v", is_flag=True, help="Say on stderr what is done."),

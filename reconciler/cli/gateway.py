@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.answer import answer, auto_approve, campaign, family, gateway, output
+from reconciler.cli.answer import answer, auto_approve, campaign, family, gateway, lock_timeout, output
 from reconciler.cli.flags import Flags, global_flags
 from reconciler.errors import Exit
 
@@ -20,16 +20,19 @@ command = family("gateway", "Look at, notify and close single gateways of a camp
 @command.command()
 @campaign
 @gateway
+@lock_timeout
 @output
 @global_flags
 @click.pass_obj
-def notify(flags: Flags, campaign: str, gateway: str, output: str) -> Exit:
+def notify(flags: Flags, campaign: str, gateway: str, lock_timeout: float, output: str) -> Exit:
     """Tell a gateway to ask for its tasks now.
 
     Sent once: after an unclear answer nobody knows whether it arrived, and it is not sent again.
     """
 
     async def main(desk: Desk) -> Sheet:
+        from reconciler.audit.recorder import Call
+        from reconciler.model import OutcomeStatus
         from reconciler.report.sheets import done
 
         live = await desk.campaign(campaign)
@@ -37,21 +40,32 @@ def notify(flags: Flags, campaign: str, gateway: str, output: str) -> Exit:
             f"`reconciler gateway status {live.id} {gateway}` shows what the gateway does."
             " A second notification does no harm to one that is at rest."
         )
-        await desk.once(lambda: desk.console.notify(live.id, gateway), look=look)
+        call = Call(
+            "notify-gateway",
+            OutcomeStatus.DONE,
+            live.id,
+            desk.owners.get(live.id),
+            (gateway,),
+            carried={"name": live.name},
+        )
+        await desk.once(call, lambda: desk.console.notify(live.id, gateway), look=look)
         about = {"campaign": live.id, "gateway": gateway}
         return done("notify-gateway", about, None, f"gateway {gateway} is told to ask for its tasks")
 
-    return answer(flags, output, main)
+    return answer(flags, output, main, lock_timeout=lock_timeout)
 
 
 @command.command()
 @campaign
 @gateway
 @auto_approve
+@lock_timeout
 @output
 @global_flags
 @click.pass_obj
-def close(flags: Flags, campaign: str, gateway: str, auto_approve: bool, output: str) -> Exit:
+def close(
+    flags: Flags, *, campaign: str, gateway: str, auto_approve: bool, lock_timeout: float, output: str
+) -> Exit:
     """Close a campaign for a gateway. It can't be opened again."""
 
     async def main(desk: Desk) -> Sheet:
@@ -68,7 +82,7 @@ def close(flags: Flags, campaign: str, gateway: str, auto_approve: bool, output:
         sentence = f"campaign {live.name!r} ({live.id}) is closed{already} for gateway {gateway}"
         return done("close-gateway", about, outcome, sentence)
 
-    return answer(flags, output, main, approved=auto_approve)
+    return answer(flags, output, main, approved=auto_approve, lock_timeout=lock_timeout)
 
 
 @command.command()

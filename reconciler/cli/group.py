@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Final
+from keyword import iskeyword
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -11,19 +12,30 @@ import reconciler
 from reconciler.cli.flags import global_flags
 from reconciler.errors import Exit
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 COMMANDS: Final = {
     "validate": "Check resources without calling a server.",
     "plan": "Show what apply would do.",
     "apply": "Make the server as the resources say.",
     "status": "Show declared campaigns as the server has them.",
+    "snapshot": "Save what plans need, to plan without credentials.",
+    "export": "Write what the server has as resources, to take it into Git.",
+    "import": "Tie a resource to what is on the server already.",
     "doctor": "Check that everything is there that the other commands need.",
     "campaign": "List, show, approve, start and stop campaigns by hand.",
     "gateway": "Look at, notify and close single gateways of a campaign.",
     "package": "List, show, upload and delete packages by hand.",
+    "state": "Look at what is kept of a project, and mend it by hand.",
+    "audit": "Show who did what, and check that nobody changed the log of it.",
+    "explain": "Explain a kind or a field, or say which file set it.",
     "schema": "Print the JSON Schema of a kind.",
+    "init": "Make a small project to begin with.",
+    "completion": "Print the script that completes commands in a shell.",
     "serve": "Serve a campaign server of your own, to rehearse on.",
 }
-"""Name → the first line of its help. The module `reconciler.cli.NAME` holds it as `command`."""
+"""Name → the first line of its help. The module `reconciler.cli.NAME` (`import_`) holds it as `command`."""
 
 
 class LazyGroup(click.Group):
@@ -37,8 +49,17 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"reconciler.cli.{cmd_name}").command
+        module = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command: click.Command = import_module(f"reconciler.cli.{module}").command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands by their names: none has to be loaded for that."""
+        from click.shell_completion import CompletionItem
+
+        names = ((name, text) for name, text in COMMANDS.items() if name.startswith(incomplete))
+        flags = click.Command.shell_complete(self, ctx, incomplete)
+        return [*(CompletionItem(name, help=text) for name, text in names), *flags]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

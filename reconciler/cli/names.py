@@ -13,9 +13,9 @@ def declared_name(project: Project, resource: ResourceId) -> str | None:
 
     An order by hand must not fail for a mistake somewhere else in the files, so findings don't count here.
     """
-    from reconciler.loading import load
+    from reconciler.cli.compose import read_resources
 
-    for document in load(project.resources, base=project.root).documents:
+    for document in read_resources(project).documents:
         metadata, spec = document.value.get("metadata"), document.value.get("spec")
         named = metadata.get("name") if isinstance(metadata, Mapping) else None
         if document.value.get("kind") == resource.kind and named == resource.name:

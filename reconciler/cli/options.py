@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, TypeVar
 
 import click
 
 from reconciler.cli.flags import Flags
 from reconciler.cli.output import Output
-from reconciler.options import Options
+from reconciler.cli.params import LabelSelector, Target
+from reconciler.cli.signals import ended_by_signals
+from reconciler.options import Options, Targets
+from reconciler.settings import Engine
 
 _C = TypeVar("_C", bound=Callable[..., Any])
 _T = TypeVar("_T")
@@ -37,6 +40,20 @@ _SWITCHES = (
         show_default=True,
         help="Read package overrides from the server, or trust what the state recorded.",
     ),
+    click.option(
+        "--target",
+        "resources",
+        multiple=True,
+        type=Target(),
+        help="Only this campaign, as Campaign/NAME; may be given several times.",
+    ),
+    click.option(
+        "--selector",
+        "selectors",
+        multiple=True,
+        type=LabelSelector(),
+        help="Only campaigns with this label, as KEY=VALUE, KEY!=VALUE or KEY; all that are given must hold.",
+    ),
 )
 
 
@@ -50,13 +67,21 @@ def plan_switches(command: _C) -> _C:
 def chosen(switches: Mapping[str, Any]) -> Options:
     """The values of `plan_switches`, as a command got them."""
     given = dict(switches)
-    return Options(refresh_recorded=given.pop("refresh") == "recorded", **given)
+    targets = Targets(given.pop("resources"), given.pop("selectors"))
+    return Options(refresh_recorded=given.pop("refresh") == "recorded", targets=targets, **given)
 
 
-def run(flags: Flags, main: Coroutine[Any, Any, _T]) -> _T:
-    """Run `main`; with ``--verbose`` the log goes to stderr."""
-    with _logging() if flags.verbose else nullcontext():
-        return asyncio.run(main)
+def run(flags: Flags, main: Coroutine[Any, Any, _T], *, engine: Engine = Engine.HTTPX) -> _T:
+    """Run `main`; with ``--verbose`` the log goes to stderr.
+
+    The engine aiohttp runs on uvloop where that is installed, in half the time.
+    """
+    loops: Callable[[], asyncio.AbstractEventLoop] | None = None
+    if engine is Engine.AIOHTTP:
+        with suppress(ImportError):
+            from uvloop import new_event_loop as loops
+    with _logging() if flags.verbose else nullcontext(), asyncio.Runner(loop_factory=loops) as runner:
+        return runner.run(ended_by_signals(main))
 
 
 @contextmanager

@@ -10,10 +10,11 @@ from enum import StrEnum
 from typing import TextIO
 
 from reconciler.cli.flags import Flags
-from reconciler.errors import Exit, InvalidInput, ReconcilerError
+from reconciler.errors import Exit, ReconcilerError
 from reconciler.model import Finding, Outcome
 from reconciler.plan.model import Plan
 from reconciler.report.style import Paint, painter
+from reconciler.report.words import clean, short
 
 
 class Output(StrEnum):
@@ -72,6 +73,13 @@ class Reporter:
         self._output = output
         self._flags = flags
         self._written = False
+        self._filed = ""
+        self._digest: str | None = None
+
+    def about(self, digest: str, where: str) -> None:
+        """The plan has a digest; `where` says to which file it goes, or from which it comes."""
+        self._digest = digest
+        self._filed = where
 
     @property
     def text(self) -> bool:
@@ -90,11 +98,11 @@ class Reporter:
             case Output.JSON:
                 from reconciler.report.document import plan_chunks
 
-                self._write(plan_chunks(plan))
+                self._write(plan_chunks(plan, self._digest))
             case Output.MARKDOWN:
                 from reconciler.report.markdown import plan_markdown
 
-                self._write([plan_markdown(plan)])
+                self._write([plan_markdown(plan, digest=self._digest)])
 
     def applied(self, plan: Plan, outcomes: Sequence[Outcome], code: Exit) -> None:
         """What became of a plan."""
@@ -107,11 +115,11 @@ class Reporter:
             case Output.JSON:
                 from reconciler.report.document import applied_chunks
 
-                self._write(applied_chunks(plan, outcomes, code))
+                self._write(applied_chunks(plan, outcomes, code, self._digest))
             case Output.MARKDOWN:
                 from reconciler.report.markdown import applied_markdown
 
-                self._write([applied_markdown(plan, outcomes, code)])
+                self._write([applied_markdown(plan, outcomes, code, digest=self._digest)])
 
     def declined(self, plan: Plan) -> None:
         """A plan that somebody said no to."""
@@ -145,6 +153,8 @@ class Reporter:
         from reconciler.report.text import plan_lines
 
         write_lines(plan_lines(plan, paint_for(stream, self._flags)), stream)
+        if self._digest:
+            write_lines([f"{clean(self._filed)}, digest {short(self._digest)}."], stream)
 
     def _write(self, chunks: Iterable[str]) -> None:
         self._written = True
@@ -166,6 +176,4 @@ def failing(form: str) -> Iterator[None]:
 
 def as_findings(error: ReconcilerError) -> Sequence[Finding]:
     """What an error says, as findings."""
-    if isinstance(error, InvalidInput):
-        return error.findings
-    return [Finding("run-failed", error.message, hint=error.hint)]
+    return error.findings or [Finding("run-failed", error.message, hint=error.hint)]

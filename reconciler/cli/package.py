@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.answer import answer, auto_approve, family, output
+from reconciler.cli.answer import answer, auto_approve, family, lock_timeout, output
 from reconciler.cli.flags import Flags, global_flags
 from reconciler.errors import Exit
 
@@ -64,10 +64,20 @@ def info(flags: Flags, package: str, output: str) -> Exit:
     show_default=True,
     help="How it travels; auto: multipart up to 1 GB.",
 )
+@lock_timeout
 @output
 @global_flags
 @click.pass_obj
-def upload(flags: Flags, *, file: str, name: str | None, description: str, upload: str, output: str) -> Exit:
+def upload(
+    flags: Flags,
+    *,
+    file: str,
+    name: str | None,
+    description: str,
+    upload: str,
+    lock_timeout: float,
+    output: str,
+) -> Exit:
     """Upload a file as a new package.
 
     Its description ends in the mark of its content, as that of a package that apply uploads.
@@ -87,16 +97,17 @@ def upload(flags: Flags, *, file: str, name: str | None, description: str, uploa
         sentence = f"{action.file.name} is package {outcome.created} ({action.file.size:,} bytes)"
         return done(operation, about, outcome, sentence)
 
-    return answer(flags, output, main)
+    return answer(flags, output, main, lock_timeout=lock_timeout)
 
 
 @command.command()
 @_package
 @auto_approve
+@lock_timeout
 @output
 @global_flags
 @click.pass_obj
-def delete(flags: Flags, package: str, auto_approve: bool, output: str) -> Exit:
+def delete(flags: Flags, package: str, auto_approve: bool, lock_timeout: float, output: str) -> Exit:
     """Delete a package. PACKAGE is its id or its name.
 
     A server refuses to delete what a campaign still uses.
@@ -118,4 +129,4 @@ def delete(flags: Flags, package: str, auto_approve: bool, output: str) -> Exit:
             "delete-package", about, outcome, f"package {found.name!r} ({found.id}) is deleted{already}"
         )
 
-    return answer(flags, output, main, approved=auto_approve)
+    return answer(flags, output, main, approved=auto_approve, lock_timeout=lock_timeout)

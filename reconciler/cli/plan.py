@@ -12,7 +12,7 @@ from reconciler.cli.compose import Job, Planned, connected, make, prepare
 from reconciler.cli.exits import plan_exit
 from reconciler.cli.flags import Flags, global_flags
 from reconciler.cli.output import Output, Reporter
-from reconciler.errors import Exit
+from reconciler.errors import Exit, UsageError
 from reconciler.options import Options
 
 
@@ -20,6 +20,12 @@ from reconciler.options import Options
 @shared.paths
 @shared.output
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there is at least one step.")
+@click.option("--out", metavar="FILE", help="Save the plan, for `apply --plan FILE`.")
+@click.option(
+    "--snapshot",
+    metavar="FILE",
+    help="Plan on what `snapshot` saved: no server is asked, and no credentials or secrets are needed.",
+)
 @shared.plan_switches
 @global_flags
 @click.pass_obj
@@ -30,6 +36,8 @@ def command(
     paths: tuple[str, ...],
     output: str,
     detailed_exitcode: bool,
+    out: str | None,
+    snapshot: str | None,
     **switches: object,
 ) -> Exit:
     """Show what apply would do.
@@ -38,8 +46,23 @@ def command(
     """
     reporter = Reporter(Output(output), flags)
     with reporter.failures():
-        job = prepare(flags, paths, dict(os.environ), cwd=Path.cwd())
-        planned = shared.run(flags, plan_once(job, shared.chosen(switches)))
+        environ, cwd, options = dict(os.environ), Path.cwd(), shared.chosen(switches)
+        if out is not None and snapshot is not None:
+            raise UsageError(
+                "a plan on a snapshot can't be saved to be applied", hint="Leave --out or --snapshot out."
+            )
+        if snapshot is None:
+            job = prepare(flags, paths, environ, cwd=cwd)
+            planned = shared.run(flags, plan_once(job, options))
+            if out is not None:
+                from reconciler.cli.planfile import save
+
+                reporter.about(save(Path(out), job.project, planned, options), f"Saved as {out}")
+        else:
+            from reconciler.cli.offline import plan_offline
+
+            file = Path(snapshot)
+            planned = shared.run(flags, plan_offline(flags, paths, environ, options, cwd=cwd, file=file))
         reporter.plan(planned.plan)
     return plan_exit(planned.plan, detailed=detailed_exitcode)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
@@ -11,14 +12,21 @@ from reconciler.cli.output import write
 from reconciler.errors import Exit, UsageError
 
 
+def _schemas(context: click.Context, parameter: click.Parameter, incomplete: str) -> Any:
+    from reconciler.cli.complete import schemas
+
+    return schemas(context, parameter, incomplete)
+
+
 @click.command("schema")
-@click.argument("kind", required=False)
+@click.argument("kind", required=False, shell_complete=_schemas)
 @global_flags
 @click.pass_obj
 def command(flags: Flags, kind: str | None) -> Exit:
     """Print the JSON Schema of a kind.
 
-    Without KIND, one schema for resources of all kinds. Also: Project, plan, state, status.
+    Without KIND, one schema for resources of all kinds. Also: Project, overlay, and the documents that
+    are written: plan, status, state and others.
     """
     from reconciler.validation.schemas import schema, schema_names, union
 

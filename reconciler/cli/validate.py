@@ -28,11 +28,12 @@ from reconciler.errors import Exit
 def command(flags: Flags, paths: tuple[str, ...], output: str) -> Exit:
     """Check resources without calling a server.
 
-    PATHs are YAML files and folders; without one, those of the project file.
+    PATHs are YAML files and folders; without one, those of the project file. Without --environment, every
+    environment that has overlays or resources of its own is checked, too.
     """
-    from reconciler.cli.compose import check
+    from reconciler.cli.compose import check_everywhere
 
-    checked = check(flags, paths, dict(os.environ), cwd=Path.cwd(), offline=True)
+    checked = check_everywhere(flags, paths, dict(os.environ), cwd=Path.cwd())
     findings = checked.findings
     match output:
         case "json":

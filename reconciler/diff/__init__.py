@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from reconciler.diff.bystanders import bystanders, keepers, takes
 from reconciler.diff.campaign import Against, Found, diff_live, diff_new
 from reconciler.diff.model import CampaignDiff, Diff, Removal, Run, RunWish
 from reconciler.diff.names import settle_names
@@ -28,17 +29,22 @@ def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
     bound = bind(desired, live, state)
     against = Against(bound, ask, state.salt)
     options = ask.options
+    others, kept = bystanders(desired, live, state), keepers(desired, state)
     compared: dict[ResourceId, Found] = {}
     findings: list[Finding] = [*bound.findings]
     for campaign in desired.campaigns:
         claim = live.claims[campaign.resource]
-        if trouble := refusal(campaign, claim):
+        if trouble := refusal(campaign, claim, kept):
             findings.append(trouble)
         elif all(ref in bound.packages for ref in used_packages([campaign])):
-            compared[campaign.resource] = _compare(campaign, claim, live, state, against)
+            found = _compare(campaign, claim, live, state, against)
+            if trouble := takes(found.difference, others):
+                findings.append(trouble)
+            else:
+                compared[campaign.resource] = found
 
     removals, about_removals, forgotten = remove_campaigns(desired, live, state, options)
-    taken = settle_names([found.difference for found in compared.values()], removals, live)
+    taken = settle_names([found.difference for found in compared.values()], removals, live, kept)
     for finding in taken:
         assert finding.resource is not None
         del compared[finding.resource]
@@ -60,6 +66,7 @@ def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
         ),
         findings=(*findings, *about_removals, *about_packages),
         records=(*bound.records, *records, *forgotten, *lost),
+        bystanders={other.resource: other.declared for other in others},
     )
 
 

@@ -18,6 +18,7 @@ from reconciler.model import (
     LiveCampaign,
     PackageFile,
     Reason,
+    ResourceId,
 )
 from reconciler.state.base import Event, Owned, Uploaded
 
@@ -87,3 +88,5 @@ class Diff:
     changes: tuple[Change, ...] = ()
     findings: tuple[Finding, ...] = ()
     records: tuple[Event, ...] = ()
+    bystanders: Mapping[ResourceId, frozenset[str]] = field(default_factory=dict)
+    """Running campaigns that are left alone, and their gateways, where gateways join another one."""

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
+from reconciler.diff.bystanders import name_kept
 from reconciler.diff.model import CampaignDiff, Removal
-from reconciler.model import Finding, Live, LiveCampaign, Phase
+from reconciler.model import Finding, Live, LiveCampaign, Phase, ResourceId
 
 
 def settle_names(
-    campaigns: Collection[CampaignDiff], removals: Iterable[Removal], live: Live
+    campaigns: Collection[CampaignDiff],
+    removals: Iterable[Removal],
+    live: Live,
+    keepers: Mapping[str, ResourceId],
 ) -> tuple[Finding, ...]:
-    """A finding for each campaign that can't have its name; without those, every other one can have its."""
+    """A finding for each campaign that can't have its name; without those, every other one can have its.
+
+    `keepers`: see `bystanders`.
+    """
     left = {found.desired.resource: found for found in campaigns}
     deleted = {removal.live.id for removal in removals if _known(removal.live)}
     findings: list[Finding] = []
@@ -26,7 +33,8 @@ def settle_names(
             return tuple(findings)
         for found, holders in refused:
             del left[found.desired.resource]
-            findings.append(_taken(found, holders))
+            keeper = next((keepers[each] for each in sorted(holders) if each in keepers), None)
+            findings.append(name_kept(found.desired, keeper) if keeper else _taken(found, holders))
 
 
 def _renamed(found: CampaignDiff) -> bool:

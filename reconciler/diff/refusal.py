@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from reconciler.model import Claim, DesiredCampaign, Finding, Tie
+from collections.abc import Mapping
+
+from reconciler.diff.bystanders import name_kept
+from reconciler.model import Claim, DesiredCampaign, Finding, ResourceId, Tie
 
 
-def refusal(campaign: DesiredCampaign, claim: Claim) -> Finding | None:
-    """Why `campaign` is left out of the plan; None when it isn't."""
+def refusal(campaign: DesiredCampaign, claim: Claim, keepers: Mapping[str, ResourceId]) -> Finding | None:
+    """Why `campaign` is left out of the plan; None when it isn't. `keepers`: see `bystanders`."""
     match claim.tie:
+        case Tie.NOT_OURS if keeper := keepers.get(claim.ids[0]):
+            return name_kept(campaign, keeper)
         case Tie.NOT_OURS:
             return Finding(
                 "not-ours",

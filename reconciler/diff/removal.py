@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from reconciler.diff.bystanders import heir_of, not_deleted
 from reconciler.diff.model import CampaignDiff, Removal
 from reconciler.model import (
     Change,
@@ -39,16 +40,14 @@ def remove_campaigns(
     desired: Desired, live: Live, state: State, options: Options
 ) -> tuple[tuple[Removal, ...], tuple[Finding, ...], tuple[Event, ...]]:
     """(to delete, words about what stays, what the state forgets)."""
-    if not desired.complete:
-        return (), (), ()
-    spoken_for = {campaign.resource for campaign in desired.campaigns}
     claimed = {i for claim in live.claims.values() for i in claim.ids}
     deletable = {owned.resource for owned in removable(desired, state, options)}
     removals: list[Removal] = []
     findings: list[Finding] = []
     forgotten: list[Event] = []
-    for resource, owned in sorted(state.campaigns.items()):
-        if resource in spoken_for or owned.id in claimed:
+    for resource in sorted(desired.removed(state.campaigns)):
+        owned = state.campaigns[resource]
+        if owned.id in claimed:
             continue
         if owned.on_remove is OnRemove.ABANDON:
             findings.append(_abandoned(resource, owned))
@@ -56,7 +55,10 @@ def remove_campaigns(
         elif resource not in deletable:
             findings.append(_stays(resource, owned))
         elif found := live.campaigns.get(resource):
-            removals.append(Removal(owned, found))
+            if heir := heir_of(found, desired, state):
+                findings.append(not_deleted(resource, found, heir))
+            else:
+                removals.append(Removal(owned, found))
         else:
             forgotten.append(CampaignForgotten(resource))
     return tuple(removals), tuple(findings), tuple(forgotten)

@@ -6,6 +6,9 @@
 | yes      | no       | ours before        | never written by us: all are sent             |
 | yes      | no       | just being adopted | assumed to be so: recorded, not sent          |
 | no       | any      | any                | not managed; an edit sends the recorded ones  |
+
+A secret that can't be compared (not read, or its digest withheld) is no difference, and is said to be neither
+that nor in sync.
 """
 
 from __future__ import annotations
@@ -24,7 +27,13 @@ from reconciler.model import (
     Severity,
 )
 from reconciler.providers.base import Field
-from reconciler.state.applied import changed_settings, known_plain, recorded_settings
+from reconciler.state.applied import (
+    WITHHELD,
+    changed_settings,
+    known_plain,
+    recorded_settings,
+    untold_settings,
+)
 from reconciler.state.base import Event, FieldApplied, Origin
 from reconciler.state.values import ASSUMED_SETTINGS
 
@@ -51,7 +60,8 @@ def diff_settings(view: View, salt: str) -> SettingsDiff:
     lossy = None
     if owned.origin is Origin.ADOPTED and (recorded is None or ASSUMED_SETTINGS in owned.applied):
         lossy = _lossy(campaign, "it was adopted, and may have settings that YAML doesn't name")
-    record = FieldApplied(campaign.resource, Field.SETTINGS, recorded_settings(campaign.settings, salt))
+    kept = recorded_settings(campaign.settings, salt, unread=WITHHELD)
+    record = FieldApplied(campaign.resource, Field.SETTINGS, kept)
     if recorded is None and view.assuming:
         mark = FieldApplied(campaign.resource, ASSUMED_SETTINGS, True)
         return SettingsDiff(campaign.settings, (), lossy, (_assumed(view),), (record, mark))
@@ -66,8 +76,10 @@ def diff_settings(view: View, salt: str) -> SettingsDiff:
         Change(campaign.resource, f"{Field.SETTINGS}.{key}", before.get(key), after.get(key), reason)
         for key in sorted(differing)
     )
-    kept_otherwise = not differing and record.value != recorded
-    return SettingsDiff(campaign.settings, changes, lossy, records=(record,) if kept_otherwise else ())
+    untold = untold_settings(known, campaign.settings) - differing
+    findings = (_untold(view, untold),) if untold else ()
+    kept_otherwise = not differing and not untold and record.value != recorded
+    return SettingsDiff(campaign.settings, changes, lossy, findings, (record,) if kept_otherwise else ())
 
 
 def _unmanaged(campaign: DesiredCampaign, recorded: Json, origin: Origin) -> SettingsDiff:
@@ -98,6 +110,17 @@ def _lossy(campaign: DesiredCampaign, why: str) -> Finding:
         "declare every setting that the campaign needs",
         campaign.resource,
         Severity.WARNING,
+    )
+
+
+def _untold(view: View, keys: frozenset[str]) -> Finding:
+    names = ", ".join(sorted(keys))
+    return view.note(
+        "secret-not-compared",
+        f"can't tell whether the secret setting{'s' if len(keys) > 1 else ''} {names} changed:"
+        " secrets are neither in a snapshot nor read to plan on one",
+        Field.SETTINGS,
+        "a plan that asks the server, with the secrets at hand, tells",
     )
 
 

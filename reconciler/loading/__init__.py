@@ -1,4 +1,4 @@
-"""YAML files → documents that know the line and column of every node; or findings, and nothing else."""
+"""YAML files → documents that know the line and column of every node, and findings; nothing is raised."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.loading.builder import Builder
+from reconciler.loading.builder import REFUSED, Builder
 from reconciler.loading.files import Walk, read
-from reconciler.loading.nodes import Ambiguous, Document, MarkedList, MarkedMap, SourceFloat, place_of
+from reconciler.loading.nodes import Ambiguous, Document, MarkedList, MarkedMap, place_of
 from reconciler.loading.syntax import SyntaxFault, decode, events
 from reconciler.model import Finding, Place, Severity
 
-__all__ = ["Ambiguous", "Document", "Loaded", "MarkedList", "MarkedMap", "SourceFloat", "load", "load_text"]
+__all__ = ["Ambiguous", "Document", "Loaded", "MarkedList", "MarkedMap", "load", "load_text"]
 
 PROJECT_FILES = ("reconciler.yaml", "reconciler.yml")
+
+_WITHIN = frozenset({"duplicate-key", "non-string-key", "yaml-alias", "yaml-tag"})
+"""Errors about a part of a document: the rest of it was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +28,25 @@ class Loaded:
     findings: tuple[Finding, ...] = ()
 
     @property
+    def unread(self) -> tuple[Finding, ...]:
+        """Why whole files, folders or documents are missing."""
+        return tuple(found for found in self.findings if found.is_error and found.code not in _WITHIN)
+
+    @property
     def complete(self) -> bool:
-        """Whether everything was read: no finding is an error."""
-        return not any(finding.is_error for finding in self.findings)
+        """Whether every document was read, though perhaps with gaps."""
+        return not self.unread
 
 
-def load(paths: Sequence[Path], *, base: Path) -> Loaded:
+def load(paths: Sequence[Path], *, base: Path, aside: Sequence[Path] = ()) -> Loaded:
     """The resources in files and folders.
 
     Folders are read recursively and sorted, ``*.yaml`` and ``*.yml``, hidden entries skipped; a file that
     is named is read whatever its suffix. Relative paths are relative to `base`, and findings show them so.
-    A project file among them is no resource and left out. Everything that goes wrong is a finding.
+    A project file among them is no resource and left out, and so is what is to be set `aside`. Everything
+    that goes wrong is a finding.
     """
-    walk = Walk(base.absolute())
+    walk = Walk(base.absolute(), aside)
     documents: list[Document] = []
     findings: list[Finding] = []
     for source in walk.sources(paths):
@@ -58,7 +67,7 @@ def load(paths: Sequence[Path], *, base: Path) -> Loaded:
 def load_text(data: str | bytes, file: str, path: Path) -> Loaded:
     """The documents of one file: `file` is how places show it, `path` where it is.
 
-    A document with a finding is left out; the others count. Raises nothing.
+    What has a finding is left out of its document; the others count. Raises nothing.
     """
     builder = Builder(file)
     documents: list[Document] = []
@@ -70,9 +79,9 @@ def load_text(data: str | bytes, file: str, path: Path) -> Loaded:
                 continue
             count += 1
             if isinstance(root.value, MarkedMap):
-                if root.sound:
-                    documents.append(Document(file, path.absolute(), root.value, count - 1))
-            elif root.sound:
+                spelled = builder.spelled
+                documents.append(Document(file, path.absolute(), root.value, count - 1, spelled))
+            elif root.value is not REFUSED:
                 what = "a list" if isinstance(root.value, MarkedList) else "a single value"
                 message = f"the document is {what} where a resource belongs"
                 hint = "a resource is a mapping that begins with `apiVersion: reconciler/v1`"

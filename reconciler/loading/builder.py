@@ -1,7 +1,7 @@
 """Events of a YAML parser → values that know their places, or findings. Nothing recurses.
 
-A document with a finding is dropped, and the reading goes on behind it: only a syntax error or nesting
-without end stops a file, since no parser can tell what comes after.
+A value or key with a finding is left out and leaves a gap, and the reading goes on behind it: only a syntax
+error or nesting without end stops a file, since no parser can tell what comes after.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from yaml.events import (
 
 from reconciler.findings import printable
 from reconciler.loading.nodes import COLUMN_BITS, MarkedList, MarkedMap, place_of
-from reconciler.loading.scalars import SUSPECTS, resolve
+from reconciler.loading.scalars import SUSPECTS, canonical, resolve
 from reconciler.model import Finding
 
 MOST_NESTED = 100
@@ -37,6 +37,11 @@ _NO_KEY = object()
 """The mapping waits for a key."""
 _DROPPED = object()
 """The key was refused, or stands for the second time: its value is read and forgotten."""
+REFUSED = object()
+"""Stands for a value with a finding until it is left out."""
+
+_NUMBERS = (int, float)
+"""Of what there is more than one spelling; booleans are among them."""
 
 _TAG = "tag:yaml.org,2002:"
 _SCALAR_TAGS: dict[str, type] = {  # `!!str` is decided before anything is read
@@ -49,21 +54,22 @@ _SCALAR_TAGS: dict[str, type] = {  # `!!str` is decided before anything is read
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """One document as it stood in the text. ``value`` is of use only when it is `sound`."""
+    """One document as it stood in the text, without what was refused; `REFUSED` when that is all of it."""
 
     value: object
     mark: int
-    sound: bool
     blank: bool
     """Nothing stood between the markers: no document at all."""
 
 
 @dataclass(slots=True)
 class Builder:
-    """Builds the documents of one file. ``findings`` grows as documents are asked for."""
+    """Builds the documents of one file. ``findings`` and ``spelled`` grow as documents are asked for."""
 
     file: str
     findings: list[Finding] = field(default_factory=list)
+    spelled: dict[int, str] = field(default_factory=dict)
+    """Mark of a number or boolean → how it is written, where that isn't `canonical`."""
     stopped: bool = False
     """Whether the rest of the file was given up."""
 
@@ -72,76 +78,92 @@ class Builder:
         for event in iter(next_event, None):
             if type(event) is not DocumentStartEvent:
                 continue
-            found = len(self.findings)
             first = next_event()
             value = self._node(first, next_event)
             if self.stopped:
                 return
             blank = value is None and type(first) is ScalarEvent and not first.value and first.tag is None
-            yield Root(value, _mark(first), found == len(self.findings), blank)
+            yield Root(value, _mark(first), blank)
 
     def _node(self, first: Any, next_event: NextEvent) -> object:
         """The node that begins with `first`."""
         if isinstance(first, CollectionStartEvent):
-            return self._tree(self._collection(first), next_event)
+            self._fits(first)
+            return self._tree(_collection(first), next_event)
         if type(first) is ScalarEvent:
             return self._scalar(first)
         self._refuse_alias(first)
-        return None
+        return REFUSED
 
     # One loop over everything in a document, with its state in local names: this is where the time goes.
-    def _tree(self, node: MarkedMap | MarkedList, next_event: NextEvent) -> object:  # noqa: C901
+    def _tree(self, node: MarkedMap | MarkedList, next_event: NextEvent) -> object:  # noqa: C901, PLR0912, PLR0915
         outer: list[tuple[MarkedMap | MarkedList, Any, int]] = []
+        refused: set[int] = set()
         key: Any = _NO_KEY
         key_mark = 0
         for event in iter(next_event, None):
             kind = type(event)
             if kind is ScalarEvent:
                 value: object = event.value
+                start = event.start_mark
+                mark = start.line << COLUMN_BITS | start.column
                 if event.tag is not None:
                     value = self._scalar(event)
                 elif event.implicit[0] and (not value or event.value[0] in SUSPECTS):
                     value = resolve(event.value)
-                start = event.start_mark
-                mark = start.line << COLUMN_BITS | start.column
+                    if isinstance(value, _NUMBERS) and canonical(value) != event.value:
+                        self.spelled[mark] = event.value
             elif kind is MappingStartEvent or kind is SequenceStartEvent:
                 outer.append((node, key, key_mark))
-                node, key = self._collection(event), _NO_KEY
+                node, key = _collection(event), _NO_KEY
+                if event.tag is not None and not self._fits(event):
+                    refused.add(id(node))
                 if len(outer) == MOST_NESTED:
                     self._give_up(node.start)
                     return None
                 continue
             elif kind is MappingEndEvent or kind is SequenceEndEvent:
-                if not outer:
-                    return node
                 value, mark = node, node.start
+                if refused and id(node) in refused:
+                    refused.remove(id(node))
+                    value = REFUSED
+                elif type(node) is MarkedMap and node.gaps:
+                    value = node.left({key: node[key] for key in node if key not in node.gaps}, ())
+                if not outer:
+                    return value
                 node, key, key_mark = outer.pop()
             else:
-                value, mark = None, _mark(event)
+                value, mark = REFUSED, _mark(event)
                 if key is not _DROPPED:
                     self._refuse_alias(event)
 
             if type(node) is MarkedList:
-                node.append(value)
-                node.marks.append(mark)
+                if value is REFUSED:
+                    node.gap = True
+                else:
+                    node.append(value)
+                    node.marks.append(mark)
             elif key is _NO_KEY:
                 key, key_mark = self._key(node, value, mark, event), mark
             else:
                 if key is not _DROPPED:
+                    if value is REFUSED and isinstance(node, MarkedMap):
+                        node.gaps |= {key}  # left out with the others when the mapping ends
                     node[key] = value
                     node.marks.append(key_mark)
                     node.marks.append(mark)
                 key = _NO_KEY
         raise AssertionError("a parser ends what it begins")
 
-    def _collection(self, event: CollectionStartEvent) -> MarkedMap | MarkedList:
-        mapping = type(event) is MappingStartEvent
-        if event.tag is not None and event.tag != _TAG + ("map" if mapping else "seq"):
+    def _fits(self, event: CollectionStartEvent) -> bool:
+        """Whether a mapping or list has a tag that says just that, or none; else it is reported."""
+        fits = event.tag in (None, _TAG + ("map" if type(event) is MappingStartEvent else "seq"))
+        if not fits:
             self._refuse_tag(event)
-        return MarkedMap(_mark(event)) if mapping else MarkedList(_mark(event))
+        return fits
 
     def _scalar(self, event: ScalarEvent) -> object:
-        """A scalar at the root, or one with a tag."""
+        """A scalar at the root, or one with a tag; `REFUSED` when the tag doesn't fit."""
         tag, text = event.tag, event.value
         if tag is None:
             return resolve(text) if event.implicit[0] else text
@@ -152,12 +174,14 @@ class Builder:
             isinstance(value, bool) and tag != _TAG + "bool"
         ):
             self._refuse_tag(event)
+            return REFUSED
         return value
 
     def _key(self, node: Any, key: object, mark: int, event: Any) -> object:
         """The key when it may stand; a refused one is reported and its value dropped."""
         if not isinstance(key, str):
-            if type(event) is not AliasEvent:  # that one is reported already
+            node.gaps |= {None}
+            if key is not REFUSED:  # that one is reported already
                 text = printable(event.value) if type(event) is ScalarEvent else ""
                 what = (
                     f"`{text}`" if text else "that is empty" if key is None else "that is a list or a mapping"
@@ -166,6 +190,7 @@ class Builder:
                 self._report("non-string-key", f"the key {what} is not text", mark, hint)
             return _DROPPED
         if key == "<<" and event.implicit[0]:
+            node.gaps |= {None}
             self._report(
                 "yaml-alias",
                 "`<<` merges another mapping into this one, which only YAML 1.1 knows",
@@ -174,6 +199,7 @@ class Builder:
             )
             return _DROPPED
         if key in node:
+            node.gaps |= {key}
             first = place_of(self.file, node.mark(key, of_key=True))
             self._report(
                 "duplicate-key",
@@ -212,6 +238,10 @@ class Builder:
 
     def _report(self, code: str, message: str, mark: int, hint: str) -> None:
         self.findings.append(Finding(code, message, place_of(self.file, mark), hint))
+
+
+def _collection(event: CollectionStartEvent) -> MarkedMap | MarkedList:
+    return (MarkedMap if type(event) is MappingStartEvent else MarkedList)(_mark(event))
 
 
 def _mark(event: Event | None) -> int:

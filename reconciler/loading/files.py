@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,11 +31,14 @@ class Walk:
     """
 
     base: Path
+    aside: Sequence[Path] = ()
+    """Files and folders that are left out, wherever they are met."""
     findings: list[Finding] = field(default_factory=list)
     _seen: set[tuple[int, int]] = field(default_factory=set)
 
     def sources(self, paths: Sequence[Path]) -> Iterator[Source]:
         """Every file once, in the order given; a folder's files sorted by their paths."""
+        aside = self._set_aside()
         for given in paths:
             path = self.base / given
             try:
@@ -46,7 +50,15 @@ class Walk:
             except (OSError, ValueError) as error:
                 self._report("unreadable-file", _why(error), path, "check the path")
             else:
-                if stat.S_ISDIR(status.st_mode):
+                if any(path.resolve().is_relative_to(folder) for folder in aside):
+                    self._report(
+                        "overlay-alone",
+                        "this is an overlay, which says nothing by itself; it is left out",
+                        path,
+                        "choose its environment with --environment, and leave this path out",
+                        Severity.WARNING,
+                    )
+                elif stat.S_ISDIR(status.st_mode):
                     yield from self._folder(path, status)
                 elif stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode):
                     yield from self._file(path, status)
@@ -54,6 +66,13 @@ class Walk:
                     self._report(
                         "unreadable-file", "this is not a file that can be read to its end", path, None
                     )
+
+    def _set_aside(self) -> Sequence[Path]:
+        """What is left out, links resolved; to the walk it is seen already."""
+        for given in self.aside:
+            with suppress(OSError, ValueError):  # whoever reads it says so
+                self._first_time((self.base / given).stat())
+        return [(self.base / given).resolve() for given in self.aside]
 
     def _file(self, path: Path, status: os.stat_result) -> Iterator[Source]:
         if self._first_time(status):
@@ -63,6 +82,7 @@ class Walk:
         if not self._first_time(status):
             return
         count = 0
+        home = self._home(top)
         waiting = [top]
         while waiting:
             path = waiting.pop()
@@ -74,10 +94,20 @@ class Walk:
                         count += 1
                         self._report("unreadable-file", _why(error), path, "mend or remove it")
                     continue
-                if stat.S_ISREG(status.st_mode) and path.suffix in SUFFIXES:
+                is_file = stat.S_ISREG(status.st_mode) and path.suffix in SUFFIXES
+                if not is_file and not stat.S_ISDIR(status.st_mode):
+                    continue
+                if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(home):
+                    count += 1
+                    message = "this link leads out of the project, and is not followed"
+                    hint = "keep resources in the project folder, also behind links"
+                    self._report("outside-project", message, path, hint)
+                    continue
+                if is_file:
                     count += 1
                     yield from self._file(path, status)
-                if not stat.S_ISDIR(status.st_mode) or not self._first_time(status):
+                    continue
+                if not self._first_time(status):
                     continue
             waiting.extend(self._entries(path))
         if not count:
@@ -88,6 +118,11 @@ class Walk:
                 "hidden files and folders are skipped",
                 Severity.WARNING,
             )
+
+    def _home(self, top: Path) -> Path:
+        """What the links in a folder may not leave: the base, or the folder where that is elsewhere."""
+        base, folder = (Path(os.path.realpath(path)) for path in (self.base, top))
+        return base if folder.is_relative_to(base) else folder
 
     def _entries(self, folder: Path) -> list[Path]:
         """What is in `folder` and not hidden, last first: for a stack."""

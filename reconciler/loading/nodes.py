@@ -1,19 +1,22 @@
 """What a YAML document becomes: plain Python values that still know where they stood.
 
 Mappings are `MarkedMap` (a dict), lists `MarkedList` (a list); both carry their places as one packed array,
-so that a list of a million ids costs eight bytes more an id. Scalars are str, int, float, bool and None.
-Two of them remember more: `Ambiguous` text and `SourceFloat`.
+so that a list of a million ids costs eight bytes more an id. Scalars are str, int, float, bool and None;
+`Ambiguous` text remembers more.
+
+What something is wrong with is left out, and leaves a gap: whoever would conclude something from its absence
+asks first whether it is `unsure`.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from reconciler.model import Place
+from reconciler.model import Kind, Place, ResourceId
 
 COLUMN_BITS = 32
 """A packed mark is ``line << COLUMN_BITS | column``, both counted from 0 as the parser does."""
@@ -38,44 +41,34 @@ class Ambiguous(str):
         return Ambiguous, (str(self), self.reads_as)
 
 
-class SourceFloat(float):
-    """A number that remembers how it was written, so that a hint can say ``write "1.10"``."""
-
-    __slots__ = ("text",)
-    text: str
-
-    def __new__(cls, text: str) -> SourceFloat:
-        made = super().__new__(cls, text)
-        made.text = text
-        return made
-
-    def __reduce__(self) -> tuple[type[SourceFloat], tuple[str]]:
-        return SourceFloat, (self.text,)
-
-
 class MarkedList(list[object]):
-    """A list, and the packed mark of each item."""
+    """A list, and the packed mark of each item. ``gap``: an item was left out."""
 
-    __slots__ = ("marks", "start")
+    __slots__ = ("gap", "marks", "start")
 
     def __init__(self, start: int) -> None:
         super().__init__()
         self.start = start
         self.marks = array("Q")
+        self.gap = False
 
     def mark(self, index: int) -> int:
         return self.marks[index]
 
 
 class MarkedMap(dict[str, object]):
-    """A mapping, and two packed marks an entry in order of insertion: of the key, of the value."""
+    """A mapping, and two packed marks an entry in order of insertion: of the key, of the value.
 
-    __slots__ = ("_order", "marks", "start")
+    ``gaps``: keys of which the value was left out or may be meant to be another, None for any key at all.
+    """
+
+    __slots__ = ("_order", "gaps", "marks", "start")
 
     def __init__(self, start: int) -> None:
         super().__init__()
         self.start = start
         self.marks = array("Q")
+        self.gaps: frozenset[str | None] = frozenset()
         self._order: dict[str, int] = {}
 
     def mark(self, key: str, *, of_key: bool = False) -> int:
@@ -85,35 +78,113 @@ class MarkedMap(dict[str, object]):
             order[known] = len(order)
         return self.marks[2 * order[key] + (not of_key)]
 
+    def lost(self, key: str) -> bool:
+        """Whether `key` isn't there, but may have been before something was left out."""
+        return key not in self and not self.gaps.isdisjoint((key, None))
+
+    def left(self, kept: Mapping[str, object], gaps: Collection[str | None]) -> MarkedMap:
+        """Only the entries `kept`, with their new values and the old marks, and with more gaps."""
+        made = self._empty()
+        for key, value in kept.items():
+            made[key] = value
+            made.marks.extend((self.mark(key, of_key=True), self.mark(key)))
+        made.gaps = self.gaps.union(gaps)
+        return made
+
+    def _empty(self) -> MarkedMap:
+        return MarkedMap(self.start)
+
+
+def unsure(holder: Mapping[str, object], key: str) -> bool:
+    """Whether `holder` doesn't tell all that stood at `key`: it, or something right in it, was left out."""
+    value = holder.get(key)
+    if isinstance(holder, MarkedMap) and (key in holder.gaps or holder.lost(key)):
+        return True
+    return value.gap if isinstance(value, MarkedList) else isinstance(value, MarkedMap) and bool(value.gaps)
+
+
+class LaidMap(MarkedMap):
+    """A mapping over which others were laid; the marks of an entry are those of the file that gave it.
+
+    ``givers``: entry → its document, where that isn't the one of the mapping. ``unset``: entries that were
+    taken out again → by which document, and the mark of its key.
+    """
+
+    __slots__ = ("givers", "unset")
+
+    def __init__(self, start: int) -> None:
+        super().__init__(start)
+        self.givers: dict[str, Document] = {}
+        self.unset: dict[str, tuple[Document, int]] = {}
+
+    def _empty(self) -> LaidMap:
+        made = LaidMap(self.start)
+        made.givers, made.unset = self.givers, self.unset
+        return made
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
     """One YAML document: a mapping that knows its places.
 
-    ``file`` is how places show the file, ``path`` its absolute path (relative paths in the document are
-    relative to its folder), ``index`` counts the documents of the file from 0.
+    ``file`` is how places show the file, ``path`` its absolute path, ``index`` counts the documents of the
+    file from 0. Values of other documents may be laid over it: places are theirs then. ``spelled``: packed
+    mark → how a number or boolean is written there, where others would write it otherwise (``+1``, ``True``).
     """
 
     file: str
     path: Path
     value: Mapping[str, object]
     index: int = 0
+    spelled: Mapping[int, str] = field(default_factory=dict, compare=False, repr=False)
 
     def place(self, path: Sequence[str | int] = (), *, key: bool = False) -> Place:
-        """Where the node at `path` stands, or its key; where it doesn't exist, the deepest that does."""
+        """Where the node at `path` stands, or its key; where it doesn't exist, the deepest that does.
+
+        What an overlay unset stands where that says so.
+        """
+        giver, mark = self._find(path, key=key)
+        return place_of(giver.file, mark)
+
+    def written(self, path: Sequence[str | int]) -> str | None:
+        """How the number or boolean at `path` is written, where that isn't how others would write it."""
+        giver, mark = self._find(path)
+        return giver.spelled.get(mark)
+
+    def giver(self, path: Sequence[str | int]) -> Document:
+        """The document whose file holds the node at `path`: relative paths are relative to its folder."""
+        return self._find(path)[0]
+
+    def _find(self, path: Sequence[str | int], *, key: bool = False) -> tuple[Document, int]:
+        giver = self
         node: object = self.value
         mark = getattr(node, "start", 0)
         last = len(path) - 1
         for depth, segment in enumerate(path):
             if isinstance(node, MarkedMap) and isinstance(segment, str) and segment in node:
                 mark = node.mark(segment, of_key=key and depth == last)
+                giver = node.givers.get(segment, giver) if isinstance(node, LaidMap) else giver
                 node = node[segment]
             elif isinstance(node, MarkedList) and isinstance(segment, int) and 0 <= segment < len(node):
                 mark = node.mark(segment)
                 node = node[segment]
             else:
+                if isinstance(node, LaidMap) and isinstance(segment, str):
+                    return node.unset.get(segment, (giver, mark))
                 break
-        return place_of(self.file, mark)
+        return giver, mark
+
+
+def resource_of(document: Document) -> ResourceId | None:
+    """Which resource a document declares, as far as it can be told."""
+    kind, metadata = document.value.get("kind"), document.value.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    if isinstance(kind, str) and kind in _KINDS and isinstance(name, str) and name:
+        return ResourceId(Kind(kind), str(name))
+    return None
+
+
+_KINDS = frozenset(kind.value for kind in Kind)
 
 
 def place_of(file: str, mark: int) -> Place:

@@ -5,7 +5,7 @@
 | nothing, ``~``, ``null`` | None |
 | ``true``, ``False`` | bool |
 | ``12``, ``-3`` | int |
-| ``1.10``, ``1e3`` | `SourceFloat` |
+| ``1.10``, ``1e3`` | float |
 | ``yes``, ``010``, ``0x1F``, ``1_000``, ``12:30:45``, ``2024-01-01``, ``.inf``, 19 digits … | `Ambiguous` |
 | all else | str |
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from reconciler.loading.nodes import Ambiguous, SourceFloat
+from reconciler.loading.nodes import Ambiguous
 
 MOST_DIGITS = 18
 """Whole numbers up to here fit every reader's integers; JSON readers round longer ones."""
@@ -73,6 +73,11 @@ def resolve(text: str) -> object:
     return _READINGS[match.lastgroup or ""](text)
 
 
+def canonical(value: object) -> str:
+    """How a number or a boolean is mostly written, and text at all times."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _integer(text: str) -> object:
     digits = len(text.lstrip("+-"))
     if digits > MOST_DIGITS:
@@ -81,7 +86,7 @@ def _integer(text: str) -> object:
 
 
 def _float(text: str) -> object:
-    number = SourceFloat(text)
+    number = float(text)
     return Ambiguous(text, "a number too large for most readers") if number in _INFINITE else number
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -163,6 +163,18 @@ class DesiredCampaign:
 
 
 @dataclass(frozen=True, slots=True)
+class Focus:
+    """The part of a project that a run is about; nothing else is planned, or read where it can't matter."""
+
+    asked: tuple[str, ...]
+    """What the person asked for, as on the command line."""
+    aside: tuple[DesiredCampaign, ...] = ()
+    """Declared campaigns that are left alone."""
+    removed: frozenset[ResourceId] = frozenset()
+    """Owned campaigns that are declared no more, and were asked for by name."""
+
+
+@dataclass(frozen=True, slots=True)
 class Desired:
     """What the resources ask for, sorted by resource name."""
 
@@ -170,4 +182,19 @@ class Desired:
     packages: tuple[PackageRef, ...] = ()
     """Every package of every PackageSet, used by a campaign or not, without repetition."""
     complete: bool = True
-    """Whether every resource of the project is in it. Nothing is ever deleted otherwise."""
+    """Whether every resource of the project is known. Nothing is ever deleted otherwise."""
+    focus: Focus | None = None
+    """None: the run is about everything."""
+
+    @property
+    def declared(self) -> frozenset[ResourceId]:
+        """Every declared campaign, also one that the run leaves alone."""
+        aside = self.focus.aside if self.focus else ()
+        return frozenset(campaign.resource for campaign in (*self.campaigns, *aside))
+
+    def removed(self, owned: Iterable[ResourceId]) -> frozenset[ResourceId]:
+        """Which owned campaigns are declared no more, where that is known and this run's business."""
+        if not self.complete:
+            return frozenset()
+        removed = frozenset(owned) - self.declared
+        return removed & self.focus.removed if self.focus else removed

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from reconciler.model.desired import DistributionList
+from reconciler.model.scope import Scope
 from reconciler.model.words import ResourceId
 
 
@@ -127,6 +128,12 @@ class Claim:
 class Live:
     """What was read of the server: exactly what desired and owned things need."""
 
+    scope: Scope = field(default_factory=Scope)
+    """All that was read."""
+    by_id: Mapping[str, LiveCampaign | None] = field(default_factory=dict)
+    """Every campaign that was asked for by its id; None: there is none."""
+    listed: tuple[CampaignSummary, ...] | None = None
+    """All campaigns; None when they were not listed."""
     campaigns: Mapping[ResourceId, LiveCampaign] = field(default_factory=dict)
     """Campaigns that are ours or become ours, declared or not."""
     claims: Mapping[ResourceId, Claim] = field(default_factory=dict)
@@ -134,7 +141,7 @@ class Live:
     gone: frozenset[ResourceId] = frozenset()
     """Owned, but the server no longer has them."""
     namesakes: Mapping[str, tuple[CampaignSummary, ...]] = field(default_factory=dict)
-    """Declared name → live campaigns of exactly that name, for names that had to be looked up."""
+    """Name → live campaigns of exactly that name, for names that had to be looked up."""
     package_ids: Mapping[str, bool] = field(default_factory=dict)
     """Package id → whether the server has it; for ids that matter."""
     named_packages: Mapping[str, tuple[LivePackage, ...]] = field(default_factory=dict)
@@ -142,4 +149,4 @@ class Live:
     marked_packages: Mapping[str, tuple[LivePackage, ...]] = field(default_factory=dict)
     """The first 16 digits of a digest → packages that bear them as a mark, for all that were looked up."""
     users: Mapping[str, frozenset[str]] | None = None
-    """Package → ids of the live campaigns that use it; None when the whole list was not read."""
+    """Package → ids of the live campaigns that use it; None when nobody asked."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from reconciler.model.actions import Action
@@ -83,10 +83,11 @@ class StepGroup:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One API call of a plan."""
+    """One API call of a plan. ``part``: the gateways that it is sent for, where that isn't all of them."""
 
     group: StepGroup
     index: int
+    part: tuple[str, ...] | None = None
 
     @property
     def id(self) -> str:
@@ -100,8 +101,15 @@ class Step:
     @property
     def gateways(self) -> tuple[str, ...]:
         """The gateways of this call, sorted."""
+        if self.part is not None:
+            return self.part
         size = self.group.per_call
         return self.group.action.gateways[self.index * size : (self.index + 1) * size]
+
+    def only(self, gateways: Iterable[str]) -> Step:
+        """The same call for those of its gateways that are among `gateways`: at least one."""
+        among = frozenset(gateways)
+        return replace(self, part=tuple(gateway for gateway in self.gateways if gateway in among))
 
     @property
     def operation(self) -> Operation:
@@ -129,9 +137,27 @@ class OutcomeStatus(StrEnum):
     """The answer was unclear and the operation must never be repeated."""
 
 
+class Skip(StrEnum):
+    """Why a step was not sent."""
+
+    NOT_DONE = "not-done"
+    """A step that it needs is not done."""
+    IN_DOUBT = "in-doubt"
+    """Nobody knows whether a step that it needs is done, and it is never sent again by itself."""
+    WAITING = "waiting"
+    """A step that it needs is left for a person."""
+    INTERRUPTED = "interrupted"
+    UNRECORDED = "unrecorded"
+    """The state can't be written, and nothing is sent that it doesn't know of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a step, and why when it isn't done. ``created`` is an id the server gave."""
+    """What became of a step, and why when it isn't done. ``created`` is an id the server gave.
+
+    ``left``: the gateways that it isn't done for, sorted, where it is done for the others of its call.
+    ``target``: the campaign that the step is about, where the plan couldn't know its id.
+    """
 
     step: Step
     status: OutcomeStatus
@@ -140,6 +166,9 @@ class Outcome:
     created: str | None = None
     unclear: bool = False
     """An answer was unclear, so that a step that isn't done may have happened all the same."""
+    left: tuple[str, ...] = ()
+    skip: Skip | None = None
+    target: str | None = None
 
     @property
     def settled(self) -> bool:

@@ -7,6 +7,7 @@ import hmac
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 API_VERSION = "reconciler/v1"
 
@@ -87,17 +88,34 @@ class Finding:
         return (where.file, where.line, where.column, str(self.resource or ""), self.code, self.message)
 
 
+@dataclass(frozen=True, slots=True)
+class FromEnv:
+    """The environment variable that holds a secret."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FromFile:
+    """The file whose content is a secret."""
+
+    path: Path
+
+
 class Secret:
     """A value that never shows: not in ``str``, ``repr``, a plan, state, log or error.
 
-    ``source`` says where it comes from (``environment variable LINE3_KEY``). The value is None where it
-    was not asked for, as in ``validate``, which must work without secrets.
+    ``source`` says where it comes from (``environment variable LINE3_KEY``), ``origin`` how to read it again.
+    The value is None where it was not asked for, as in ``validate``, which must work without secrets.
     """
 
-    __slots__ = ("_value", "source")
+    __slots__ = ("_value", "origin", "source")
 
-    def __init__(self, source: str, value: str | None = None) -> None:
+    def __init__(
+        self, source: str, value: str | None = None, origin: FromEnv | FromFile | None = None
+    ) -> None:
         self.source = source
+        self.origin = origin
         self._value = value
 
     @property

@@ -17,7 +17,7 @@ def impact(
     verbs: dict[ResourceId, set[Verb]] = {}
     for group in groups:
         verbs.setdefault(group.action.resource, set()).add(group.action.verb)
-    shared = _shared(planned)
+    shared = _shared(planned, difference.bystanders)
     touched = [
         _of_campaign(found, verbs[found.desired.resource], shared.get(found.desired.resource, {}))
         for found in planned
@@ -61,19 +61,20 @@ def _of_removal(removal: Removal, verbs: set[Verb]) -> CampaignImpact:
     )
 
 
-def _shared(campaigns: Iterable[CampaignDiff]) -> Mapping[ResourceId, Mapping[ResourceId, int]]:
+def _shared(
+    campaigns: Iterable[CampaignDiff], bystanders: Mapping[ResourceId, frozenset[str]]
+) -> Mapping[ResourceId, Mapping[ResourceId, int]]:
     """Campaign → other campaign that runs, or will → how many of the gateways it gains are in both."""
     campaigns = tuple(campaigns)
+    running = {c.desired.resource: c.desired.gateways or frozenset() for c in campaigns if _runs(c)}
     gaining = {found.desired.resource: frozenset(found.gained) for found in campaigns if found.gained}
     everything = frozenset().union(*gaining.values())
     shared: dict[ResourceId, dict[ResourceId, int]] = {}
-    for other in campaigns:
-        if not everything or not _runs(other):
-            continue
-        common = everything & (other.desired.gateways or frozenset())
+    for other, gateways in {**bystanders, **running}.items() if everything else ():
+        common = everything & gateways
         for resource, gained in gaining.items() if common else ():
-            if resource != other.desired.resource and (count := len(common & gained)):
-                shared.setdefault(resource, {})[other.desired.resource] = count
+            if resource != other and (count := len(common & gained)):
+                shared.setdefault(resource, {})[other] = count
     return shared
 
 

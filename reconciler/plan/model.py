@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from reconciler.model import Change, Finding, Need, ResourceId, Server, Step, StepGroup
+from reconciler.model import Change, Finding, Need, Place, ResourceId, Server, Step, StepGroup
 from reconciler.state.base import Event
 
 
@@ -46,8 +46,17 @@ class Impact:
 
 
 @dataclass(frozen=True, slots=True)
+class Partial:
+    """That a plan is about a part of the project: what was asked for, and how many of its campaigns that is."""
+
+    asked: tuple[str, ...]
+    campaigns: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class GuardTrip:
-    """A guard that stands against a plan: ``found`` is more than ``limit``. Without `waived` nothing is sent."""
+    """A guard against a plan: ``found`` is more than ``limit``. While one isn't `waived` nothing is sent."""
 
     guard: str
     """As in the project file: ``maxDeletes``."""
@@ -58,6 +67,18 @@ class GuardTrip:
     limit: int = 0
     waived: str | None = None
     """The reason that was given for going on."""
+    place: Place | None = None
+    """The value that brought it about, where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a plan was computed from instead of the server: when that was taken, and how old it was then."""
+
+    taken: int
+    """Epoch milliseconds."""
+    age: int
+    """Seconds."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +98,15 @@ class Plan:
     unreadable: Mapping[ResourceId, tuple[str, ...]] = field(default_factory=dict)
     """Campaign → managed fields that can't be read back: compared with what was last applied."""
     guards: tuple[GuardTrip, ...] = ()
+    partial: Partial | None = None
+    """None: the plan is about everything."""
+    snapshot: Snapshot | None = None
+    """Set when no server was asked."""
+
+    @property
+    def tripped(self) -> tuple[GuardTrip, ...]:
+        """The guards that stand against it, and that nobody waived: while there is one nothing is sent."""
+        return tuple(trip for trip in self.guards if trip.waived is None)
 
     @property
     def empty(self) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.model import Place, Secret
-from reconciler.project.declared import Declared, Given, Report, is_there
+from reconciler.project.declared import Declared, Given, Report
 from reconciler.settings import Auth, Basic, Token, TokenCommand, TokenFile
 
 TOKEN, USERNAME, PASSWORD = "RECONCILER_TOKEN", "RECONCILER_USERNAME", "RECONCILER_PASSWORD"
@@ -31,19 +31,20 @@ def find_auth(
     return None if given is None else _declared(given, environ, root, report, needed)
 
 
-def _declared(given: Given, environ: Mapping[str, str], root: Path, report: Report, needed: bool) -> Auth:
+def _declared(
+    given: Given, environ: Mapping[str, str], root: Path, report: Report, needed: bool
+) -> Auth | None:
     variables = _Variables(environ, report, needed, given.place)
     match given.value:
         case {"tokenEnv": name}:
             return Token(variables.secret(str(name)))
         case {"tokenFile": name}:
-            path = root / str(name)
-            if needed and not is_there(path, as_file=True):
-                report.error("missing-file", f"there is no token file `{name}`", given.place)
-            return TokenFile(path)
+            return TokenFile(root / str(name))
         case {"tokenCommand": command}:
             return TokenCommand(str(command), root)
-    return variables.basic(str(given.value["usernameEnv"]), str(given.value["passwordEnv"]))
+        case {"usernameEnv": username, "passwordEnv": password}:
+            return variables.basic(str(username), str(password))
+    return None  # something is wrong with it, and that is said
 
 
 @dataclass(frozen=True, slots=True)

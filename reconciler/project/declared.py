@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reconciler.loading import Document
+from reconciler.loading import Document, MarkedMap
 from reconciler.model import Finding, Place, Severity
 
 
@@ -42,6 +42,11 @@ class Declared:
             merged |= given.value
         return merged
 
+    def unsure(self, *path: str) -> bool:
+        """Whether something was left out, in either layer, that may have stood at `path`."""
+        paths = (("kind",), *(("spec", *layer, *path) for layer in self._layer_paths()))
+        return any(map(self._lost, paths))
+
     def place(self, *path: str, key: bool = False) -> Place | None:
         """Where `path` below ``spec`` stands, the environment aside; the deepest part of it that exists."""
         return None if self.document is None else self.document.place(("spec", *path), key=key)
@@ -50,14 +55,26 @@ class Declared:
         """What the environment says, then what the project says."""
         if self.document is None:
             return
-        layers = [("environments", self.environment), ()] if self.environment else [()]
-        for layer in layers:
+        for layer in self._layer_paths():
             whole = ("spec", *layer, *path)
             node: Any = self.document.value
             for segment in whole:
                 node = node.get(segment) if isinstance(node, Mapping) else None
             if node is not None:
                 yield Given(node, ".".join(whole[1:]), self.document.place(whole))
+
+    def _layer_paths(self) -> Sequence[tuple[str, ...]]:
+        return [("environments", self.environment), ()] if self.environment else [()]
+
+    def _lost(self, path: tuple[str, ...]) -> bool:
+        node: Any = None if self.document is None else self.document.value
+        for segment in path:
+            if not isinstance(node, MarkedMap):
+                return False
+            if segment in node.gaps or node.lost(segment):
+                return True
+            node = node.get(segment)
+        return False
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@
 | file        | ``--project`` | RECONCILER_PROJECT     | here or above | none; the root is where we are |
 | environment | ``-e``        | RECONCILER_ENVIRONMENT |               | none                           |
 | resources   | paths         |                        | ``resources`` | the root                       |
+| overlays    |               |                        | ``overlays``  | none                           |
 | server      | ``--url``     | RECONCILER_URL         | ``server.url``| ``embedded:`` without a file   |
 | state       | ``--state``   | RECONCILER_STATE       | ``state.url`` | ``file:.reconciler/…``         |
 
@@ -22,6 +23,7 @@ from typing import Any
 
 from reconciler.findings import nearest, printable
 from reconciler.loading import Document, load_text
+from reconciler.loading.nodes import unsure
 from reconciler.model import Finding
 from reconciler.project.access import find_auth
 from reconciler.project.declared import Declared, Given, Report, is_there
@@ -33,6 +35,7 @@ from reconciler.settings import (
     Engine,
     Project,
     ServerSettings,
+    TokenFile,
 )
 
 PROJECT_FILE = "reconciler.yaml"
@@ -53,6 +56,12 @@ class LoadedProject:
     findings: tuple[Finding, ...] = ()
     root: Path = Path()
     resources: tuple[Path, ...] = ()
+    overlays: tuple[Path, ...] = ()
+    aside: tuple[Path, ...] = ()
+    environments: tuple[str, ...] = ()
+    """Their names, sorted."""
+    apart: tuple[str, ...] = ()
+    """Those with resources of their own or with overlays."""
 
 
 def load_project(
@@ -65,35 +74,53 @@ def load_project(
     state: str | None = None,
     paths: Sequence[AnyPath] = (),
     need_server: bool = True,
+    need_access: bool = True,
 ) -> LoadedProject:
     """The settings of one run in `cwd`, from flags (`file` … `state`), `environ` and the project file.
 
     `paths` replace the resources of the file. Not `need_server` (``validate``): no secret is read, and none
-    has to be set. Raises nothing: all that is wrong is in the findings.
+    has to be set. Not `need_access` (``state``): the same, but the server has to be named, for it is said
+    whose state it is. Raises nothing: all that is wrong is in the findings.
     """
     report = Report()
     cwd = cwd.absolute()
     given = _given(file, "--project", environ, "RECONCILER_PROJECT", report)
     path = cwd / given.value if given else _above(cwd)
-    document = _read(path, given, report) if path else None
+    document = _read(path, given, report) if path and not report.failed() else None
+    lost, before = report.failed() and document is None, len(report.found)
     named = _given(environment, "--environment", environ, "RECONCILER_ENVIRONMENT", report)
     declared = Declared(document, _environment(named, document, report))
     root = document.path.parent if document else cwd
-    if report.failed():  # what else holds depends on the file and the environment
+    if lost:  # what else holds depends on the file
         return LoadedProject(None, report.sorted(), root, tuple(cwd / path for path in paths))
-    run = _Run(declared, root, cwd, environ, report, need_server)
+    if len(report.found) > before or (named and not declared.environment):
+        need_server = False  # of an environment that isn't known, nothing can be missing
+    run = _Run(declared, root, cwd, environ, report, need_server, need_server and need_access)
+    environments: Mapping[str, Any] = {} if document is None else _spec(document).get("environments", {})
     project = Project(
         root=root,
-        name=None if document is None else str(_spec(document, "metadata")["name"]),
+        name=None if document is None else _text(_spec(document, "metadata").get("name")),
         file=None if document is None else document.path,
         environment=declared.environment,
         resources=tuple(cwd / path for path in paths) or run.resources(),
+        overlays=run.paths("overlays"),
+        aside=tuple(root / name for each in environments.values() for name in each.get("overlays", ())),
         server=run.server(_given(url, "--url", environ, "RECONCILER_URL", report)),
         state_url=run.state(_given(state, "--state", environ, "RECONCILER_STATE", report)),
         guards=declared.merged("guards"),
     )
-    there = tuple(filter(is_there, project.resources))
-    return LoadedProject(None if report.failed() else project, report.sorted(), root, there)
+    return LoadedProject(
+        None if report.failed() else project,
+        report.sorted(),
+        root,
+        resources=tuple(filter(is_there, project.resources)),
+        overlays=tuple(filter(is_there, project.overlays)),
+        aside=project.aside,
+        environments=tuple(sorted(environments)),
+        apart=tuple(
+            sorted(n for n, each in environments.items() if "resources" in each or "overlays" in each)
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,27 +133,35 @@ class _Run:
     environ: Mapping[str, str]
     report: Report
     need_server: bool
+    need_access: bool
 
     def resources(self) -> tuple[Path, ...]:
-        given = self.declared.get("resources")
-        if given is None:
+        if self.declared.get("resources") is None and not self.declared.unsure("resources"):
             return (self.root,)
+        return self.paths("resources")
+
+    def paths(self, name: str) -> tuple[Path, ...]:
+        """The paths that the field `name` lists, each in the project and there."""
+        given = self.declared.get(name)
+        if given is None:
+            return ()
         home = os.path.realpath(self.root)
-        for index, name in enumerate(given.value):
-            path, place = self.root / name, self._item(given, index)
+        for index, path_name in enumerate(given.value):
+            path, place = self.root / path_name, self._item(given, index)
             if not Path(os.path.realpath(path)).is_relative_to(home):
-                hint = "keep resources in the folder of the project file, also behind links"
+                hint = f"keep {name} in the folder of the project file, also behind links"
                 self.report.error(
-                    "outside-project", f"`{printable(name)}` leads out of the project", place, hint
+                    "outside-project", f"`{printable(path_name)}` leads out of the project", place, hint
                 )
             elif not is_there(path):
-                self.report.error("file-not-found", f"there is no file or folder `{printable(name)}`", place)
-        return tuple(self.root / name for name in given.value)
+                message = f"there is no file or folder `{printable(path_name)}`"
+                self.report.error("file-not-found", message, place)
+        return tuple(self.root / path_name for path_name in given.value)
 
     def server(self, named: Given | None) -> ServerSettings:
         declared, report = self.declared, self.report
         named = named or declared.get("server", "url")
-        if named is None and self._must_name_server():
+        if named is None and self._must_name_server() and not declared.unsure("server", "url"):
             if declared.document is None:
                 message = (
                     "CI is set, and no server is named: there is no project file, --url or RECONCILER_URL"
@@ -136,15 +171,18 @@ class _Run:
             report.error("missing-url", message, declared.place("server", key=True), self._where_to_name_it())
         values = declared.merged("server")
         ca_file = declared.get("server", "caFile")
-        if ca_file and self.need_server and not is_there(self.root / ca_file.value, as_file=True):
-            report.error("missing-file", f"there is no CA file `{ca_file.value}`", ca_file.place)
+        if ca_file:
+            self._look_for("CA", ca_file.value, ca_file, ours=True)
+        auth = find_auth(declared, self.environ, self.root, report, needed=self.need_access)
+        if isinstance(auth, TokenFile) and (given := declared.get("server", "auth")):
+            self._look_for("token", given.value["tokenFile"], given, ours=False)
         default = ServerSettings()
         return ServerSettings(
             url=server_url(named, report) if named else EMBEDDED_URL,
             provider=values.get("provider", default.provider),
             api_version=_text(values.get("apiVersion")),
             organization=_text(values.get("organization")),
-            auth=find_auth(declared, self.environ, self.root, report, needed=self.need_server),
+            auth=auth,
             ca_file=self.root / ca_file.value if ca_file else None,
             timeout=float(values.get("timeoutSeconds", default.timeout)),
             max_requests_per_second=values.get("maxRequestsPerSecond"),
@@ -153,6 +191,18 @@ class _Run:
             edit_while_started=EditWhileStarted(values.get("editWhileStarted", default.edit_while_started)),
             engine=Engine(values.get("engine", default.engine)),
         )
+
+    def _look_for(self, what: str, name: str, given: Given, *, ours: bool) -> None:
+        """A file has to be there to call the server, and in any case when it is `ours`: in the project."""
+        path = self.root / name
+        if is_there(path, as_file=True) or (self.need_server and not self.need_access):
+            return
+        message = f"there is no {what} file `{printable(name)}`"
+        if self.need_access or (ours and Path(os.path.abspath(path)).is_relative_to(self.root)):  # noqa: PTH100
+            self.report.error("missing-file", message, given.place)
+        else:
+            hint = "it has to be there where the server is called, as in a CI job"
+            self.report.warning("missing-file", f"{message} on this machine", given.place, hint)
 
     def state(self, named: Given | None) -> str:
         environment = self.declared.environment
@@ -164,7 +214,8 @@ class _Run:
             beside=self.cwd if named and self.cwd != self.root else None,
             public=given.origin == "--state",
         )
-        if self.need_server and _is_ci(self.environ) and url.startswith("file:"):
+        known = named or not self.declared.unsure("state", "url")
+        if self.need_access and known and _is_ci(self.environ) and url.startswith("file:"):
             self.report.warning(
                 "state-in-ci",
                 f"CI is set, and {given.origin} is a file: a runner forgets it",
@@ -178,7 +229,7 @@ class _Run:
         document = self.declared.document
         if document is None:
             return self.need_server and _is_ci(self.environ)
-        return self.need_server or not self._with_url(document)
+        return self.need_server or not (self._with_url(document) or unsure(_spec(document), "environments"))
 
     def _where_to_name_it(self) -> str:
         document = self.declared.document
@@ -188,9 +239,13 @@ class _Run:
 
     @staticmethod
     def _with_url(document: Document) -> list[str]:
-        """The environments that name a server."""
+        """The environments that name a server, or may do so."""
         environments = _spec(document).get("environments", {})
-        return sorted(name for name, each in environments.items() if "url" in each.get("server", {}))
+        return sorted(
+            name
+            for name, each in environments.items()
+            if "url" in each.get("server", {}) or Declared(document, name).unsure("server", "url")
+        )
 
     def _item(self, given: Given, index: int) -> Any:
         assert self.declared.document is not None, "only a project file gives resources"
@@ -231,6 +286,13 @@ def _read(path: Path, given: Given | None, report: Report) -> Document | None:
         )
         return None
     loaded = load_text(data, path.name, path)
+    if {finding.code for finding in loaded.findings} == {"empty-file"}:
+        message = f"project file {path.name} is empty"
+        hint = (
+            "write a Project into it (apiVersion, kind, metadata.name, spec), or delete it to go on without"
+        )
+        report.error("bad-project-file", message, loaded.findings[0].place, hint)
+        return None
     report.found += loaded.findings
     if len(loaded.documents) != 1:
         if not report.failed():
@@ -238,8 +300,9 @@ def _read(path: Path, given: Given | None, report: Report) -> Document | None:
             message = f"project file {path.name} has {len(loaded.documents)} documents, and must have one"
             report.error("bad-project-file", message, place, "keep resources in files of their own")
         return None
-    report.found += validate_project(loaded.documents[0])
-    return loaded.documents[0]
+    checked = validate_project(loaded.documents[0])
+    report.found += checked.findings
+    return checked.documents[0]
 
 
 def _environment(named: Given | None, document: Document | None, report: Report) -> str | None:
@@ -252,6 +315,8 @@ def _environment(named: Given | None, document: Document | None, report: Report)
         return None
     environments: Mapping[str, object] = {} if document is None else _spec(document).get("environments", {})
     if document is not None and named.value not in environments:
+        if Declared(document).unsure("environments", named.value):
+            return None  # something is wrong with it, and that is said
         near = nearest(named.value, environments)
         known = f"known: {', '.join(sorted(environments))}" if environments else "the project has none"
         report.error(
@@ -265,7 +330,7 @@ def _environment(named: Given | None, document: Document | None, report: Report)
 
 
 def _spec(document: Document, part: str = "spec") -> Any:
-    return document.value[part]
+    return document.value.get(part, {})
 
 
 def _text(value: object) -> str | None:

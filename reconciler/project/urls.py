@@ -10,7 +10,8 @@ from urllib.parse import SplitResult, urlsplit
 from reconciler.project.declared import Given, Report
 from reconciler.settings import EMBEDDED_URL
 
-STATE = re.compile(r"(file:|postgresql://|s3://)\S+")
+STATE = re.compile(r"(file:(?!/*$)(?!//(?!localhost/|/))|postgresql://|s3://)\S+")
+"""A ``file:`` names a file, and no other machine."""
 
 
 def server_url(given: Given, report: Report) -> str:
@@ -24,6 +25,8 @@ def server_url(given: Given, report: Report) -> str:
         report.error("bad-url", f"{given.origin} is no URL of a server", given.place, hint)
         return text
     if parts.username is not None or parts.password is not None:
+        if given.place is not None:
+            return text  # said of the project file already, of all its environments
         hint = "set RECONCILER_TOKEN, or RECONCILER_USERNAME and RECONCILER_PASSWORD"
         message = f"{given.origin} holds a user name or a password, which would show in reports"
         report.error("url-with-credentials", message, given.place, hint)

@@ -133,6 +133,10 @@ class Provider(Protocol):
         """Whether a gateway in `state` is past `phase`, so that a window for it would come too late."""
         ...
 
+    def in_flight(self, state: str) -> bool:
+        """Whether a gateway in `state` is in the middle of an update; a word that nobody knows says yes."""
+        ...
+
     async def campaigns(self, names: Collection[str] | None = None) -> tuple[CampaignSummary, ...]:
         """The whole list of campaigns, or those of exactly these names, in the fewest requests."""
         ...

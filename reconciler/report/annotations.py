@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import quote
 
 import reconciler
+from reconciler.findings import CODES
 from reconciler.model import Finding, Severity
 
 _SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -58,7 +59,7 @@ def sarif(findings: Iterable[Finding]) -> str:
                     "driver": {
                         "name": "reconciler",
                         "version": reconciler.__version__,
-                        "rules": [{"id": code} for code in codes],
+                        "rules": [_rule(code) for code in codes],
                     }
                 },
                 "columnKind": "unicodeCodePoints",
@@ -67,6 +68,11 @@ def sarif(findings: Iterable[Finding]) -> str:
         ],
     }
     return json.dumps(log, indent=2) + "\n"
+
+
+def _rule(code: str) -> dict[str, object]:
+    meaning = {"shortDescription": {"text": CODES[code]}} if code in CODES else {}
+    return {"id": code, **meaning}
 
 
 def _result(finding: Finding, rule: int) -> dict[str, object]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Final
 
 from reconciler.errors import Exit
-from reconciler.model import Outcome, OutcomeStatus
+from reconciler.model import Outcome, OutcomeStatus, Skip
 from reconciler.plan.model import Plan
+from reconciler.report.guards import findings_of
 from reconciler.report.paths import explained
 from reconciler.report.style import Paint, Tone, plain
 from reconciler.report.text import finding_lines
@@ -19,12 +22,27 @@ _SHOWN: Final = 20
 _BRIEF: Final = 3
 """How many of those that are only skipped."""
 
+_Likeness = tuple[OutcomeStatus, Skip | None, str, str]
+"""How it ended and why it was skipped, the resource, the operation."""
+
+_ERROR_AND_GUARD: Final = "an error, see above; and a guard refused, so nothing was sent"
+
 _NEXT: Final[Mapping[OutcomeStatus, str]] = {
     OutcomeStatus.FAILED: "mend the cause and apply again: only what is missing is sent",
     OutcomeStatus.SKIPPED: "apply again once what it needs is done",
     OutcomeStatus.UNKNOWN: "look at the server; this operation is never sent twice by itself",
     OutcomeStatus.WAITING: "somebody who may do so has to act on the server; then apply again",
 }
+
+_AFTER: Final[Mapping[Skip | None, str]] = {
+    Skip.IN_DOUBT: "apply again: it goes on, without what is in doubt; that is sent again by --reassert only",
+    Skip.WAITING: "apply again once somebody has acted on the server",
+    Skip.INTERRUPTED: "apply again: it goes on from here",
+    Skip.UNRECORDED: "see to it that the state can be written, then apply again",
+}
+"""What to do about a step that was skipped for another reason than a failure."""
+
+_BAD: Final = frozenset({OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN, OutcomeStatus.SKIPPED})
 
 _TONES: Final[Mapping[OutcomeStatus, Tone]] = {
     OutcomeStatus.DONE: Tone.GOOD,
@@ -49,27 +67,45 @@ def applied_lines(plan: Plan, outcomes: Iterable[Outcome], code: Exit, paint: Pa
     every = tuple(outcomes)
     for status in (OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN, OutcomeStatus.SKIPPED, OutcomeStatus.WAITING):
         yield from _trouble((outcome for outcome in every if outcome.status is status), paint)
+    if any(outcome.status in _BAD for outcome in every):
+        yield from _done(outcome for outcome in every if outcome.status is OutcomeStatus.DONE)
     notes = (outcome for outcome in every if outcome.settled and outcome.message)
-    for (status, resource, operation), members in _alike(notes).items():
+    for (status, _, resource, operation), members in _alike(notes).items():
         why = ", ".join(sorted({clean(outcome.message) for outcome in members})[:_BRIEF])
         yield f"{OUTCOMES[status]}: {clean(resource)}: {operation}{_times(members)}: {why}"
-    yield from finding_lines((finding for finding in plan.findings if finding.is_error), paint)
-    said = [
+    yield from finding_lines((finding for finding in findings_of(plan) if finding.is_error), paint)
+    counts = [
         paint(f"{count:,} {OUTCOMES[status]}", _TONES[status])
         for status, count in outcome_counts(every).items()
         if count
     ]
-    summary = ", ".join(said) if said else "no step was sent"
+    summary = ", ".join(counts) if counts else "no step was sent"
     yield f"{paint('Applied', Tone.STRONG)} to {clean(str(plan.server)).removesuffix(':')}: {summary}."
     if code is not Exit.DONE:
-        yield f"Exit code {code.value}: {MEANINGS[code]}."
+        meaning = _ERROR_AND_GUARD if plan.tripped and code is Exit.ERROR else MEANINGS[code]
+        yield f"Exit code {code.value}: {meaning}."
 
 
-def _alike(outcomes: Iterable[Outcome]) -> dict[tuple[OutcomeStatus, str, str], list[Outcome]]:
-    alike: dict[tuple[OutcomeStatus, str, str], list[Outcome]] = {}
+def _done(outcomes: Iterable[Outcome]) -> Iterator[str]:
+    """What is done all the same, a line for each resource."""
+    operations: dict[str, Counter[str]] = {}
+    for outcome in outcomes:
+        counts = operations.setdefault(str(outcome.step.resource), Counter())
+        counts[outcome.step.operation.name] += 1
+    for resource, counts in islice(operations.items(), _SHOWN):
+        each = (f"{name} × {count:,}" if count > 1 else name for name, count in counts.items())
+        yield f"{OUTCOMES[OutcomeStatus.DONE]}: {clean(resource)}: {', '.join(each)}"
+    if len(operations) > _SHOWN:
+        rest = plural(len(operations) - _SHOWN, "more resource")
+        yield f"{OUTCOMES[OutcomeStatus.DONE]}: steps of {rest}; --output json lists them all"
+
+
+def _alike(outcomes: Iterable[Outcome]) -> dict[_Likeness, list[Outcome]]:
+    alike: dict[_Likeness, list[Outcome]] = {}
     for outcome in outcomes:
         step = outcome.step
-        alike.setdefault((outcome.status, str(step.resource), step.operation.name), []).append(outcome)
+        likeness = (outcome.status, outcome.skip, str(step.resource), step.operation.name)
+        alike.setdefault(likeness, []).append(outcome)
     return alike
 
 
@@ -78,7 +114,7 @@ def _times(members: Sequence[Outcome]) -> str:
 
 
 def _trouble(outcomes: Iterable[Outcome], paint: Paint) -> Iterator[str]:
-    for (status, resource, operation), members in _alike(outcomes).items():
+    for (status, skip, resource, operation), members in _alike(outcomes).items():
         yield f"{paint(OUTCOMES[status], _TONES[status])}: {clean(resource)}: {operation}{_times(members)}"
         shown = _BRIEF if status is OutcomeStatus.SKIPPED else _SHOWN
         for outcome in members[:shown]:
@@ -86,4 +122,4 @@ def _trouble(outcomes: Iterable[Outcome], paint: Paint) -> Iterator[str]:
             yield f"  {explained(outcome)}{tried}"
         if len(members) > shown:
             yield f"  and {len(members) - shown:,} more"
-        yield f"  next: {_NEXT[status]}"
+        yield f"  next: {_AFTER.get(skip, _NEXT[status])}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from reconciler.model import Change, Kind, Reason, ResourceId, StepGroup
-from reconciler.plan.model import CampaignImpact, Plan
+from reconciler.plan.model import CampaignImpact, Partial, Plan
 from reconciler.report.words import clean, first, plural, show
 from reconciler.state.base import (
     CampaignForgotten,
@@ -120,6 +120,12 @@ def blocks(plan: Plan) -> Sequence[Block]:
         )
         for resource in order
     ]
+
+
+def part(partial: Partial) -> str:
+    """``1 of 40 campaigns (--target Campaign/line-3)``; nothing of it may steer a terminal."""
+    many = f"{partial.campaigns:,} of {plural(partial.total, 'campaign')}"
+    return f"{many} ({clean(' '.join(partial.asked))})"
 
 
 def unreadable(plan: Plan) -> Iterator[str]:

@@ -13,9 +13,10 @@ from typing import Final
 
 from reconciler.errors import Exit
 from reconciler.model import Change, Finding, Outcome, Server, Severity, Step
-from reconciler.plan.model import CampaignImpact, Impact, Plan
+from reconciler.plan.model import CampaignImpact, Impact, Partial, Plan
 from reconciler.report.applied import outcome_counts
 from reconciler.report.blocks import recorded
+from reconciler.report.guards import findings_of, guard_item
 from reconciler.report.paths import path_of
 from reconciler.report.words import safe
 
@@ -24,17 +25,19 @@ FORMAT_VERSION: Final = 1
 Entry = tuple[str, object]
 
 
-def plan_chunks(plan: Plan) -> Iterator[str]:
-    """The document of `plan`."""
-    return _object([*_head(plan, {}), *_body(plan)])
+def plan_chunks(plan: Plan, digest: str | None = None) -> Iterator[str]:
+    """The document of `plan`; `digest` is its own, where it stands in a file."""
+    return _object([*_head(plan, {}, digest), *_body(plan)])
 
 
-def applied_chunks(plan: Plan, outcomes: Sequence[Outcome], code: Exit) -> Iterator[str]:
+def applied_chunks(
+    plan: Plan, outcomes: Sequence[Outcome], code: Exit, digest: str | None = None
+) -> Iterator[str]:
     """The document of an apply: its plan, and what became of every step."""
     counts = {status.value: count for status, count in outcome_counts(outcomes).items()}
     return _object(
         [
-            *_head(plan, {"outcomes": counts, "exitCode": int(code)}),
+            *_head(plan, {"outcomes": counts, "exitCode": int(code)}, digest),
             *_body(plan),
             ("outcomes", map(_outcome, outcomes)),
         ]
@@ -53,7 +56,7 @@ def findings_chunks(findings: Iterable[Finding]) -> Iterator[str]:
     )
 
 
-def _head(plan: Plan, more: dict[str, object]) -> list[Entry]:
+def _head(plan: Plan, more: dict[str, object], digest: str | None) -> list[Entry]:
     by_operation: Counter[str] = Counter()
     for group in plan.groups:
         by_operation[group.operation.name] += len(group)
@@ -73,10 +76,25 @@ def _head(plan: Plan, more: dict[str, object]) -> list[Entry]:
         "gatewaysGained": plan.impact.gained,
         "gatewaysLost": plan.impact.lost,
         "recorded": list(recorded(plan.records)),
-        **_counts(plan.findings),
+        **_counts(findings_of(plan)),
         **more,
     }
-    return [("formatVersion", FORMAT_VERSION), ("server", _server(plan.server)), ("summary", summary)]
+    snapshot = plan.snapshot
+    age = [("snapshot", {"taken": snapshot.taken, "ageSeconds": snapshot.age})] if snapshot else []
+    return [
+        ("formatVersion", FORMAT_VERSION),
+        ("server", _server(plan.server)),
+        *([("digest", digest)] if digest else []),
+        *age,
+        *_partial(plan.partial),
+        ("summary", summary),
+    ]
+
+
+def _partial(partial: Partial | None) -> list[Entry]:
+    if partial is None:
+        return []
+    return [("partial", {"asked": partial.asked, "campaigns": partial.campaigns, "of": partial.total})]
 
 
 def _body(plan: Plan) -> list[Entry]:
@@ -85,7 +103,8 @@ def _body(plan: Plan) -> list[Entry]:
         ("changes", map(change_item, plan.changes)),
         ("impact", _impact(plan.impact)),
         ("unreadable", ({"resource": str(r), "fields": list(f)} for r, f in sorted(plan.unreadable.items()))),
-        ("findings", map(finding_item, sorted(plan.findings, key=Finding.sort_key))),
+        ("guards", map(guard_item, plan.guards)),
+        ("findings", map(finding_item, sorted(findings_of(plan), key=Finding.sort_key))),
     ]
 
 
@@ -170,6 +189,8 @@ def _outcome(outcome: Outcome) -> dict[str, object]:
         "status": outcome.status.value,
         "message": outcome.message,
         "attempts": outcome.attempts,
+        **({"left": outcome.left} if outcome.left else {}),
+        **({"skip": outcome.skip.value} if outcome.skip else {}),
     }
 
 

@@ -15,7 +15,8 @@ from reconciler.errors import Exit
 from reconciler.model import Change, Finding, Outcome, OutcomeStatus, Reason
 from reconciler.plan.model import CampaignImpact, Plan
 from reconciler.report.applied import applied_lines, outcome_counts
-from reconciler.report.blocks import Block, blocks, happenings, recorded, unreadable
+from reconciler.report.blocks import Block, blocks, happenings, part, recorded, unreadable
+from reconciler.report.guards import findings_of
 from reconciler.report.text import finding_lines, whose
 from reconciler.report.words import (
     MEANINGS,
@@ -28,7 +29,9 @@ from reconciler.report.words import (
     differences,
     first,
     plural,
+    short,
     show,
+    snapshot_age,
 )
 
 LIMIT: Final = 65_536
@@ -76,15 +79,21 @@ class _Page:
         return "\n".join(self._pieces) + "\n"
 
 
-def plan_markdown(plan: Plan, *, title: str = "Plan", limit: int = LIMIT) -> str:
+def plan_markdown(plan: Plan, *, digest: str | None = None, title: str = "Plan", limit: int = LIMIT) -> str:
     """What a merge would do to which devices, in at most `limit` characters; totals are exact."""
     page = _Page(limit)
-    _plan(page, plan, title)
+    _plan(page, plan, title, digest)
     return str(page)
 
 
 def applied_markdown(
-    plan: Plan, outcomes: Sequence[Outcome], code: Exit, *, title: str = "Apply", limit: int = LIMIT
+    plan: Plan,
+    outcomes: Sequence[Outcome],
+    code: Exit,
+    *,
+    digest: str | None = None,
+    title: str = "Apply",
+    limit: int = LIMIT,
 ) -> str:
     """What became of a plan, then the plan itself."""
     page = _Page(limit)
@@ -96,13 +105,19 @@ def applied_markdown(
         page.add("\n".join(["| outcome | steps |", "| --- | ---: |", *rows, ""]))
     if any(counts[status] for status in OutcomeStatus if status is not OutcomeStatus.DONE):
         page.add(_fenced(list(applied_lines(plan, outcomes, code)), "text", _FINDINGS, "line"))
-    _plan(page, plan, "Plan")
+    _plan(page, plan, "Plan", digest)
     return str(page)
 
 
-def _plan(page: _Page, plan: Plan, title: str) -> None:
+def _plan(page: _Page, plan: Plan, title: str, digest: str | None) -> None:
     page.add(f"## {title} for {code_span(str(plan.server))}\n")
-    found = sorted(plan.findings, key=lambda finding: (not finding.is_error, finding.sort_key()))
+    if digest:
+        page.add(f"Digest: {code_span(short(digest))}\n")
+    if plan.snapshot:
+        page.add(f"On a **snapshot {snapshot_age(plan.snapshot)}**; the server was not asked.\n")
+    if plan.partial:
+        page.add(f"**A part of the project**: {code_span(part(plan.partial))}; nothing else was planned.\n")
+    found = sorted(findings_of(plan), key=lambda finding: (not finding.is_error, finding.sort_key()))
     if plan.empty:
         page.add("**No changes.**\n")
     else:

@@ -8,10 +8,13 @@ from reconciler.model import Outcome, Step, Verb
 from reconciler.report.words import clean
 
 
-def path_of(step: Step) -> str:
-    """The path, ids filled in and percent-encoded; one that this plan makes stays ``{campaign_id}``."""
+def path_of(step: Step, made: str | None = None) -> str:
+    """The path, ids filled in and percent-encoded; one that this plan makes, if any, is `made`.
+
+    Without it that stays ``{campaign_id}``.
+    """
     path = step.operation.path
-    target = step.action.target
+    target = step.action.target or made
     if target is not None:
         placeholder = "{package_id}" if step.action.verb is Verb.DELETE_PACKAGE else "{campaign_id}"
         path = path.replace(placeholder, quote(target, safe=""))
@@ -20,10 +23,10 @@ def path_of(step: Step) -> str:
     return path
 
 
-def request_of(step: Step) -> str:
+def request_of(step: Step, made: str | None = None) -> str:
     """``PUT /api/campaigns/42/start``, with the number of gateways where one call carries many."""
     many = f" ({len(step.gateways):,} gateways)" if len(step.gateways) > 1 else ""
-    return f"{step.operation.method} {path_of(step)}{many}"
+    return f"{step.operation.method} {path_of(step, made)}{many}"
 
 
 def explained(outcome: Outcome) -> str:
@@ -31,4 +34,4 @@ def explained(outcome: Outcome) -> str:
     message = clean(outcome.message) or "no reason was given"
     if message.startswith(f"{outcome.step.operation.method} /"):
         return message
-    return f"{request_of(outcome.step)}: {message}"
+    return f"{request_of(outcome.step, outcome.target)}: {message}"

@@ -36,10 +36,14 @@ _DESCRIPTION: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One answer. ``data`` is public: documented in docs/commands.md."""
+    """One answer. ``data`` is public: documented in docs/commands.md.
+
+    ``items``: one more list of it, by its key, that may be too long for memory. It is read once.
+    """
 
     data: Mapping[str, object]
     lines: Lines
+    items: tuple[str, Iterable[object]] | None = None
 
     def text(self, server: Server, paint: Paint) -> Iterator[str]:
         """For people; names the server first."""
@@ -47,10 +51,18 @@ class Sheet:
         yield ""
         yield from self.lines(paint)
 
-    def document(self, server: Server) -> str:
+    def document(self, server: Server) -> Iterator[str]:
         """For scripts."""
         head = {"formatVersion": FORMAT_VERSION, "server": server_item(server)}
-        return json.dumps({**head, **self.data}, ensure_ascii=False, indent=2) + "\n"
+        text = json.dumps({**head, **self.data}, ensure_ascii=False, indent=2)
+        if self.items is None:
+            yield f"{text}\n"
+            return
+        key, items = self.items
+        yield text.removesuffix("\n}") + f",\n  {json.dumps(key)}: ["
+        for index, item in enumerate(items):
+            yield ("," if index else "") + f"\n    {json.dumps(item, ensure_ascii=False)}"
+        yield "\n  ]\n}\n"
 
 
 def server_item(server: Server) -> dict[str, object]:

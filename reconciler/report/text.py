@@ -7,7 +7,8 @@ from itertools import islice
 
 from reconciler.model import Change, Finding, Reason, Severity
 from reconciler.plan.model import Impact, Plan
-from reconciler.report.blocks import Block, blocks, happenings, recorded, unreadable
+from reconciler.report.blocks import Block, blocks, happenings, part, recorded, unreadable
+from reconciler.report.guards import findings_of
 from reconciler.report.style import Paint, Tone, plain
 from reconciler.report.words import (
     SENTENCES,
@@ -19,6 +20,7 @@ from reconciler.report.words import (
     gateway_change,
     plural,
     show,
+    snapshot_age,
 )
 
 _TONES = {Severity.ERROR: Tone.ERROR, Severity.WARNING: Tone.WARNING, Severity.NOTE: Tone.STRONG}
@@ -49,6 +51,10 @@ def validation_lines(findings: Iterable[Finding], documents: int, paint: Paint =
 def plan_lines(plan: Plan, paint: Paint = plain) -> Iterator[str]:
     """A whole plan: server, changes and steps by resource, records, impact, findings, summary."""
     yield f"Server: {clean(str(plan.server))}"
+    if plan.snapshot:
+        yield f"Snapshot: {snapshot_age(plan.snapshot)}; the server was not asked"
+    if plan.partial:
+        yield f"Part of the project: {part(plan.partial)}; nothing else was planned"
     for block in blocks(plan):
         yield ""
         yield from _block(block, paint)
@@ -64,25 +70,25 @@ def plan_lines(plan: Plan, paint: Paint = plain) -> Iterator[str]:
         yield ""
         yield paint("Not readable, so compared with what was last applied", Tone.STRONG)
         yield from (f"  {line}" for line in unreadable(plan))
-    if plan.findings:
+    if findings := findings_of(plan):
         yield ""
-        yield from finding_lines(plan.findings, paint)
+        yield from finding_lines(findings, paint)
     yield ""
     yield from _summary(plan, paint)
 
 
 def _summary(plan: Plan, paint: Paint) -> Iterator[str]:
-    said = counted(plan.findings)
+    found = counted(findings_of(plan))
     if plan.empty:
-        yield paint("No changes.", Tone.GOOD) + (f" {said}." if said else "")
+        yield paint("No changes.", Tone.GOOD) + (f" {found}." if found else "")
         return
     destructive = sum(len(group) for group in plan.groups if group.operation.destructive)
     where = len({group.action.resource for group in plan.groups})
     parts = [f"{plural(plan.size, 'step')} for {plural(where, 'resource')}"]
     if destructive:
         parts.append(paint(f"{destructive:,} destructive", Tone.ERROR))
-    if said:
-        parts.append(said)
+    if found:
+        parts.append(found)
     yield f"{paint('Plan:', Tone.STRONG)} {', '.join(parts)}."
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from reconciler.errors import Exit
 from reconciler.model import Finding, GatewayChange, Json, OutcomeStatus, Reason, Secret, Severity
+from reconciler.plan.model import Snapshot
 
 SENTENCES: Final[Mapping[Reason, str]] = {
     Reason.NOT_ON_SERVER: "it is not on the server yet",
@@ -42,7 +44,7 @@ MEANINGS: Final[Mapping[Exit, str]] = {
     Exit.HAS_STEPS: "there is something to apply",
     Exit.PARTLY: "some steps failed; all others are done or listed above",
     Exit.STALE_PLAN: "the plan can't be applied",
-    Exit.GUARD: "a guard refused",
+    Exit.GUARD: "a guard refused, so nothing was sent",
     Exit.NOT_OURS: "a live object of a declared name isn't ours; everything else is done",
     Exit.USAGE: "the command line is wrong",
 }
@@ -71,6 +73,11 @@ def clean(text: str) -> str:
 def plural(count: int, noun: str, many: str | None = None) -> str:
     """``1 step``, ``2,000 steps``."""
     return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+
+
+def short(digest: str) -> str:
+    """A digest as people compare it."""
+    return digest[:12]
 
 
 def first(ids: Sequence[str], limit: int) -> str:
@@ -152,3 +159,13 @@ def counted(findings: Collection[Finding]) -> str:
     """``2 errors, 1 warning``; empty when there are none."""
     counts = {severity: sum(f.severity is severity for f in findings) for severity in Severity}
     return ", ".join(plural(count, severity.value) for severity, count in counts.items() if count)
+
+
+_UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+
+
+def snapshot_age(snapshot: Snapshot) -> str:
+    """``3 hours old, taken 2026-11-23 00:21:41 UTC``."""
+    size, unit = next((unit for unit in _UNITS if snapshot.age >= unit[0]), _UNITS[-1])
+    taken = datetime.fromtimestamp(snapshot.taken / 1000, UTC)
+    return f"{plural(snapshot.age // size, unit)} old, taken {taken:%Y-%m-%d %H:%M:%S} UTC"

@@ -12,15 +12,14 @@ Callbacks = Mapping[CallbackEvent, Callback]
 
 
 def resolve_callback_set(source: Source, findings: Findings) -> Callbacks:
-    """The callbacks of a CallbackSet by event."""
-    return {
-        event: Callback(
-            str(source.spec[event]["notificationDestinationId"]),
-            _states(source, event, findings) if "trackedStates" in source.spec[event] else None,
-        )
-        for event in CallbackEvent
-        if event in source.spec
-    }
+    """The callbacks of a CallbackSet by event; one without a destination is left out."""
+    callbacks: dict[CallbackEvent, Callback] = {}
+    for event in CallbackEvent:
+        declared = source.spec.get(event, {})
+        states = _states(source, event, findings) if "trackedStates" in declared else None
+        if "notificationDestinationId" in declared:
+            callbacks[event] = Callback(str(declared["notificationDestinationId"]), states)
+    return callbacks
 
 
 def _states(source: Source, event: CallbackEvent, findings: Findings) -> frozenset[str]:

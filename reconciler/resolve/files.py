@@ -33,7 +33,7 @@ class Files:
     digests: dict[Path, Digest | Problem] = field(default_factory=dict)
 
     def find(self, document: Document, name: str) -> Path | Problem:
-        """The file that `document` calls `name`, with symlinks resolved."""
+        """The file that `document`, which gives the name, calls `name`; symlinks are resolved."""
         if UNPRINTABLE.search(name) or posixpath.isabs(name):
             return Problem(
                 "bad-path", f"{shown(name)} is not a relative path", "write it relative to this YAML file"

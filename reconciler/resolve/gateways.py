@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from reconciler.loading.nodes import unsure
 from reconciler.model import Place
 from reconciler.resolve.files import Files, beside, reading
 from reconciler.resolve.idfiles import IdFile, Misread, read_ids
@@ -18,46 +19,49 @@ from reconciler.resolve.words import Problem, shown
 class GatewayList:
     """The gateways of a list and the things of some of them.
 
-    ``sound`` is False when ids may be missing for an error that was found: nothing is concluded from
-    their absence then.
+    ``whole`` is False when ids may be missing for an error that was found: nothing is concluded from
+    their absence then; ``whole_things`` is the same of the things.
     """
 
     gateways: frozenset[str] = frozenset()
     things: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    sound: bool = True
+    whole: bool = True
+    whole_things: bool = True
 
 
 def resolve_gateway_list(source: Source, files: Files, findings: Findings) -> GatewayList:
     """The ids of ``gateways`` and ``file`` together; each wrong, repeated or reserved one is an error."""
-    before = len(findings.found)
     inline: Sequence[str] = source.spec.get("gateways") or ()
-    data = _data_file(source, files, findings)
-    file = beside(source.document, str(source.spec.get("file", "")))
+    read = _data_file(source, files, findings)
+    data = read or IdFile()
+    file = beside(source.giver("file"), str(source.spec.get("file", "")))
 
     def place(index: int) -> Place:
         if index < len(inline):
             return source.place("gateways", index)
         return data.place(file, index - len(inline))
 
-    gateways = check_ids(source, Ids([*inline, *data.ids], place), findings)
-    sound = len(findings.found) == before
-    return GatewayList(gateways, _things(source, gateways, sound, findings), sound)
+    gateways, good = check_ids(source, Ids([*inline, *data.ids], place), findings)
+    whole = good and read is not None and not any(unsure(source.spec, key) for key in ("gateways", "file"))
+    things = _things(source, gateways, whole, findings)
+    return GatewayList(gateways, things, whole, whole and not unsure(source.spec, "things"))
 
 
-def _data_file(source: Source, files: Files, findings: Findings) -> IdFile:
-    """The file that the list refers to; empty when there is none, or none that can be read."""
+def _data_file(source: Source, files: Files, findings: Findings) -> IdFile | None:
+    """The file that the list refers to, empty when it refers to none; None when it can't be read."""
     if "file" not in source.spec:
         return IdFile()
     name = str(source.spec["file"])
-    path = files.find(source.document, name)
+    path = files.find(source.giver("file"), name)
     data = path if isinstance(path, Problem) else _content(name, path)
     if isinstance(data, Problem):
         findings.problem(source, source.place("file"), data)
-        return IdFile()
+        return None
     read = read_ids(name, data)
     if isinstance(read, Misread):
-        findings.problem(source, Place(beside(source.document, name), read.line, read.column), read.problem)
-        return IdFile()
+        place = Place(beside(source.giver("file"), name), read.line, read.column)
+        findings.problem(source, place, read.problem)
+        return None
     return read
 
 
@@ -66,14 +70,14 @@ def _content(name: str, path: Path) -> bytes | Problem:
 
 
 def _things(
-    source: Source, gateways: frozenset[str], sound: bool, findings: Findings
+    source: Source, gateways: frozenset[str], whole: bool, findings: Findings
 ) -> Mapping[str, tuple[str, ...]]:
     """The things of each gateway, sorted by gateway; a gateway has to be in the list."""
     things: dict[str, tuple[str, ...]] = {}
     for gateway, ids in sorted((source.spec.get("things") or {}).items()):
         if gateway in gateways:
             things[str(gateway)] = tuple(map(str, ids))
-        elif sound:
+        elif whole:
             findings.error(
                 source,
                 source.place("things", gateway, key=True),

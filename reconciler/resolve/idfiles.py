@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import csv
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import PurePosixPath
+from typing import Any
 
 from reconciler.model import Place
 from reconciler.resolve.words import Problem, shown
@@ -32,16 +33,22 @@ class Misread:
 
 @dataclass(frozen=True, slots=True)
 class IdFile:
-    """The ids of a file in their order, and the line (from 1) of each."""
+    """The ids of a file in their order, and the line (from 1) in which each, or its record, begins.
+
+    ``cell``: which cell of a record of CSV holds the id, from 0; None in text.
+    """
 
     ids: Sequence[str] = ()
     numbers: Sequence[int] = ()
     rows: Sequence[str] = field(default=(), repr=False)
+    cell: int | None = None
 
     def place(self, file: str, index: int) -> Place:
         """Where the id at `index` stands, the file being called `file`."""
         number = self.numbers[index]
-        return Place(file, number, max(self.rows[number - 1].find(self.ids[index]), 0) + 1)
+        if self.cell is not None:
+            return Place(file, *_cell(self.rows, number, self.cell))
+        return Place(file, number, self.rows[number - 1].find(self.ids[index]) + 1)
 
 
 def read_ids(name: str, data: bytes) -> IdFile | Misread:
@@ -53,8 +60,8 @@ def read_ids(name: str, data: bytes) -> IdFile | Misread:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        start = data.rfind(b"\n", 0, error.start) + 1
-        line, column = data.count(b"\n", 0, error.start) + 1, error.start - start + 1
+        before = error.object[: error.start].decode()
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         hint = "save the file as UTF-8"
         return Misread(Problem("not-utf8", f"{shown(name)} is not UTF-8 text", hint), line, column)
     if suffix == ".txt":
@@ -91,9 +98,10 @@ def _from_csv(name: str, rows: Sequence[str]) -> IdFile | Misread:
     ids: list[str] = []
     numbers = array("L")
     try:
-        header = [cell.strip(SPACE) for cell in _next_row(reader)]
+        number, header = _header(reader)
         if header.count(COLUMN) != 1:
-            return Misread(_no_column(name, header))
+            problem, cell = _no_column(name, header)
+            return Misread(problem, *_cell(rows, number, cell))
         column = header.index(COLUMN)
         number = reader.line_num + 1
         for row in reader:
@@ -106,23 +114,53 @@ def _from_csv(name: str, rows: Sequence[str]) -> IdFile | Misread:
         return Misread(
             Problem("bad-id-file", f"{shown(name)} is not CSV: {error}", hint), max(reader.line_num, 1)
         )
-    return IdFile(ids, numbers, rows)
+    return IdFile(ids, numbers, rows, column)
 
 
-def _next_row(reader: Iterator[list[str]]) -> list[str]:
-    """The next row that isn't blank; empty at the end."""
-    return next(filter(None, reader), [])
+def _cell(rows: Sequence[str], number: int, cell: int) -> tuple[int, int]:
+    """Line and column (from 1) of what stands in a cell of the record that begins in line `number`.
+
+    Where the record is too short, that is behind it. Quotes are as for `csv`: a cell begins with one.
+    """
+    fresh, quoting, quoted = True, False, False
+    for line in range(number, len(rows) + 1):
+        text = rows[line - 1].rstrip("\r\n")
+        for column, char in enumerate(text, 1):
+            if not cell and char not in SPACE and not (fresh and char == '"'):
+                return line, column
+            if char == '"' and (fresh or quoting):
+                quoting, quoted = True, not quoted
+            fresh = char == "," and not quoted
+            if fresh:
+                quoting = False
+                cell -= 1
+        if not quoted:
+            return line, len(text) + 1
+    return number, 1
 
 
-def _no_column(name: str, header: Sequence[str]) -> Problem:
+def _header(reader: Any) -> tuple[int, list[str]]:
+    """The first record that isn't blank, and the line in which it begins; nothing at the end."""
+    number = 1
+    for row in reader:
+        if row:
+            return number, [cell.strip(SPACE) for cell in row]
+        number = reader.line_num + 1
+    return 1, []
+
+
+def _no_column(name: str, header: Sequence[str]) -> tuple[Problem, int]:
+    """What is wrong with the header, and in which cell."""
+    cell = 0
     if COLUMN in header:
-        return Problem("bad-id-file", f"{shown(name)} has several {COLUMN} columns", "keep one of them")
+        cell = header.index(COLUMN, header.index(COLUMN) + 1)
+        return Problem("bad-id-file", f"{shown(name)} has several {COLUMN} columns", "keep one of them"), cell
     if any(";" in cell or "\t" in cell for cell in header):
         hint = "the columns must be separated by commas"
     elif near := [
         cell for cell in header if cell.casefold().replace("_", "") in ("gatewayid", "gateway", "id")
     ]:
-        hint = f"rename the column {shown(near[0])}"
+        hint, cell = f"rename the column {shown(near[0])}", header.index(near[0])
     else:
         hint = f"the first line has to name the columns, one of them {COLUMN}"
-    return Problem("bad-id-file", f"{shown(name)} has no {COLUMN} column", hint)
+    return Problem("bad-id-file", f"{shown(name)} has no {COLUMN} column", hint), cell

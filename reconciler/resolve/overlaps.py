@@ -1,25 +1,46 @@
 """Rules between the parts of one campaign: what one gateway would get twice, and gateways from nowhere.
 
-Everything is sets: a finding names the first gateway and counts the others.
+Everything is sets: a finding names the first gateway and counts the others. What isn't known is in none of
+them, so that nothing is said of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 
-from reconciler.model import Assignment, DesiredCampaign, Place, SchedulePhase
+from reconciler.model import SchedulePhase
+from reconciler.resolve.ids import MOST
+from reconciler.resolve.members import Entry, Group
+from reconciler.resolve.packages import Packages
+from reconciler.resolve.schedules import Timetable
 from reconciler.resolve.source import Findings, Source
 from reconciler.resolve.words import and_more, shown
 
 HINT_OUTSIDE = "add a list that holds it to gatewayLists, or remove it here"
 
 
-def check_overlaps(source: Source, campaign: DesiredCampaign, findings: Findings, *, sound: bool) -> None:
-    """All rules for `campaign`. `sound` False: its gateways are not all known, so none is called foreign."""
-    _overrides(source, campaign, findings)
-    _schedules(source, campaign, findings)
-    if sound and campaign.gateways is not None and campaign.distribution is None:
-        _outside(source, campaign, campaign.gateways, findings)
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """The parts of a campaign that have to go together."""
+
+    overrides: Sequence[tuple[Entry, Packages]]
+    schedules: Sequence[tuple[Entry, Timetable]]
+    named: Sequence[tuple[str, Sequence[Group]]]
+    """What names gateways (``this override``, ``closedGateways``), and which."""
+    gateways: frozenset[str] | None
+    """Every gateway that the campaign can have; None where that isn't known."""
+
+
+def check_overlaps(source: Source, campaign: Composition, findings: Findings) -> None:
+    """All rules for `campaign`."""
+    _overrides(source, campaign.overrides, findings)
+    _schedules(source, campaign.schedules, findings)
+    if campaign.gateways is not None:
+        for what, groups in campaign.named:
+            for group in groups:
+                _outside(source, what, group, campaign.gateways, findings)
 
 
 def meeting(sets: Sequence[frozenset[str]]) -> Iterator[tuple[int, int, frozenset[str]]]:
@@ -33,80 +54,73 @@ def meeting(sets: Sequence[frozenset[str]]) -> Iterator[tuple[int, int, frozense
         seen |= members
 
 
-def _overrides(source: Source, campaign: DesiredCampaign, findings: Findings) -> None:
-    overrides = campaign.overrides or ()
-    for earlier, later, common in meeting([override.gateways for override in overrides]):
-        if overrides[earlier].packages != overrides[later].packages:
+def _overrides(source: Source, overrides: Sequence[tuple[Entry, Packages]], findings: Findings) -> None:
+    for earlier, later, common in meeting([entry.gateways for entry, _ in overrides]):
+        (first, other), (second, packages) = overrides[earlier], overrides[later]
+        if packages.surely_other_than(other):
             findings.error(
                 source,
-                _place(campaign, overrides[later].place),
+                source.place(*second.path),
                 "override-overlap",
-                f"{_first(common)} would get other packages by the override at {overrides[earlier].place}",
+                f"{_first(common)} would get other packages by the override at {source.place(*first.path)}",
                 "let each gateway be in one override only, or give both the same packageSet",
             )
 
 
-def _schedules(source: Source, campaign: DesiredCampaign, findings: Findings) -> None:
-    schedules = campaign.schedules or ()
+def _schedules(source: Source, schedules: Sequence[tuple[Entry, Timetable]], findings: Findings) -> None:
     phases: dict[tuple[int, int], list[SchedulePhase]] = {}
     gateways: dict[tuple[int, int], str] = {}
+    entries = [entry for entry, _ in schedules]
     for phase in SchedulePhase:
-        entries = [index for index, entry in enumerate(schedules) if phase in entry.windows]
-        for earlier, later, who in _same_gateways(schedules, entries):
+        given = [index for index, (_, timetable) in enumerate(schedules) if phase in timetable.phases]
+        for earlier, later, who in _same_gateways(entries, given):
             phases.setdefault((earlier, later), []).append(phase)
             gateways[earlier, later] = who
     for (earlier, later), twice in phases.items():
         findings.error(
             source,
-            _place(campaign, schedules[later].place),
+            source.place(*entries[later].path),
             "schedule-overlap",
             f"{gateways[earlier, later]} would get {' and '.join(twice)} also by the schedule at "
-            f"{schedules[earlier].place}",
+            f"{source.place(*entries[earlier].path)}",
             "let one schedule give a gateway a phase; an entry without gatewayLists is for all of them",
         )
 
 
-def _same_gateways(schedules: Sequence[Assignment], entries: Sequence[int]) -> Iterator[tuple[int, int, str]]:
-    """Each pair of `entries` that has a gateway in common, and who that is. No gateways means every one."""
-    listed = [(index, gateways) for index in entries if (gateways := schedules[index].gateways) is not None]
-    for earlier, later, common in meeting([gateways for _, gateways in listed]):
-        yield listed[earlier][0], listed[later][0], _first(common)
-    for index in entries:
-        if schedules[index].gateways is None:
-            for other in entries:
-                members = schedules[other].gateways
-                if members is None and index < other:
+def _same_gateways(entries: Sequence[Entry], given: Sequence[int]) -> Iterator[tuple[int, int, str]]:
+    """Each pair of `given` entries that has a gateway in common, and who that is."""
+    listed = [index for index in given if not entries[index].every]
+    for earlier, later, common in meeting([entries[index].gateways for index in listed]):
+        yield listed[earlier], listed[later], _first(common)
+    for index in given:
+        if entries[index].every:
+            for other in given:
+                if entries[other].every and index < other:
                     yield index, other, "every gateway"
-                elif members:
+                elif members := entries[other].gateways:
                     yield min(index, other), max(index, other), _first(members)
 
 
-def _outside(source: Source, campaign: DesiredCampaign, gateways: frozenset[str], findings: Findings) -> None:
-    lists = campaign.place_of("gatewayLists")
-    for what, entries in (("override", campaign.overrides), ("schedule", campaign.schedules)):
-        for entry in entries or ():
-            if foreign := (entry.gateways or frozenset()) - gateways:
-                message = (
-                    f"{_first(foreign)} of this {what} {_are(foreign)} in no list of the campaign at {lists}"
-                )
-                findings.error(
-                    source, _place(campaign, entry.place), "gateway-outside", message, HINT_OUTSIDE
-                )
-    if foreign := (campaign.closed or frozenset()) - gateways:
-        first = next(index for index, id_ in enumerate(source.spec["closedGateways"]) if id_ in foreign)
-        message = f"{_first(foreign)} of closedGateways {_are(foreign)} in no list of the campaign at {lists}"
-        findings.error(
-            source, source.place("closedGateways", first), "gateway-outside", message, HINT_OUTSIDE
-        )
+def _outside(source: Source, what: str, group: Group, gateways: frozenset[str], findings: Findings) -> None:
+    """Gateways of `group` that are in no list: each where it stands, or all where their list is named."""
+    foreign = group.gateways - gateways
+    if not foreign:
+        return
+    nowhere = f"in no list of the campaign at {source.place('gatewayLists')}"
+    if group.ids is None:
+        is_ = "is" if len(foreign) == 1 else "are"
+        message = f"{_first(foreign)} of {what} {is_} {nowhere}"
+        findings.error(source, source.place(*group.path), "gateway-outside", message, HINT_OUTSIDE)
+        return
+    each = ((index, id_) for index, id_ in enumerate(group.ids) if id_ in foreign)
+    for index, id_ in islice(each, MOST):
+        message = f"gateway {shown(id_)} of {what} is {nowhere}"
+        findings.error(source, source.place(*group.path, index), "gateway-outside", message, HINT_OUTSIDE)
+    for index, _ in each:
+        message = f"{len(foreign) - MOST:,} more gateways of {what} are {nowhere}; this is the first of them"
+        findings.note(source, source.place(*group.path, index), "more-findings", message, HINT_OUTSIDE)
+        break
 
 
 def _first(gateways: frozenset[str]) -> str:
     return f"gateway {shown(min(gateways))}{and_more(len(gateways) - 1)}"
-
-
-def _are(gateways: frozenset[str]) -> str:
-    return "is" if len(gateways) == 1 else "are"
-
-
-def _place(campaign: DesiredCampaign, place: Place | None) -> Place:
-    return place or campaign.place

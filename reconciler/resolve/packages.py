@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from reconciler.loading.nodes import unsure
 from reconciler.model import PackageById, PackageByName, PackageFile, PackageRef, Place, UploadMode
 from reconciler.resolve.files import Digest, Files
 from reconciler.resolve.source import Findings, Source
@@ -17,13 +19,38 @@ MULTIPART_LIMIT = 1_000_000_000
 NAME_LIMIT = 255
 
 
-def resolve_package_set(source: Source, files: Files, findings: Findings) -> tuple[PackageRef, ...]:
-    """The packages of a PackageSet in their order; what has an error is left out."""
+@dataclass(frozen=True, slots=True)
+class Packages:
+    """The packages of a PackageSet in their order, as far as they are known.
+
+    ``whole`` is False when there are others of which it isn't known what they are. ``doubtful``: the places
+    of those of which not all is known.
+    """
+
+    refs: tuple[PackageRef, ...] = ()
+    whole: bool = True
+    doubtful: frozenset[Place | None] = frozenset()
+
+    def surely_other_than(self, other: Packages) -> bool:
+        """Whether these are other packages, whatever the unknown ones turn out to be."""
+        if self.whole and other.whole:
+            return self.refs != other.refs
+        more, less = frozenset(self.refs), frozenset(other.refs)
+        return (other.whole and not more <= less) or (self.whole and not less <= more)
+
+
+def resolve_package_set(source: Source, files: Files, findings: Findings) -> Packages:
+    """The packages of a PackageSet; one that can't be told is left out."""
     packages: dict[PackageRef, Place] = {}
+    whole = not unsure(source.spec, "packages")
+    doubtful: set[Place | None] = set()
     for index, item in enumerate(source.spec.get("packages") or ()):
         package = _package(source, index, item, files, findings)
         if package is None:
+            whole = False
             continue
+        if any(unsure(item, key) for key in ("name", "description", "upload")):
+            doubtful.add(package.place)
         place = source.place("packages", index)
         first = packages.setdefault(package, place)
         if first is not place:
@@ -34,22 +61,23 @@ def resolve_package_set(source: Source, files: Files, findings: Findings) -> tup
                 f"{describe(package)} stands twice in this set, first at {first}",
                 "remove one of them",
             )
-    return tuple(packages)
+    return Packages(tuple(packages), whole, frozenset(doubtful))
 
 
 def one_by_content(
-    sets: Iterable[tuple[Source, tuple[PackageRef, ...]]], findings: Findings
+    sets: Iterable[tuple[Source, Packages]], findings: Findings
 ) -> Mapping[PackageRef, PackageRef]:
     """Every package → the first that is equal to it, in order.
 
     Content is what a file is known by, so all its declarations have to say the same of it.
     """
     packages: dict[PackageRef, PackageRef] = {}
+    said: dict[PackageRef, PackageFile] = {}
     for source, members in sets:
-        for package in members:
-            first = packages.setdefault(package, package)
-            if isinstance(package, PackageFile) and isinstance(first, PackageFile):
-                _same(source, package, first, findings)
+        for package in members.refs:
+            packages.setdefault(package, package)
+            if isinstance(package, PackageFile) and package.place not in members.doubtful:
+                _same(source, package, said.setdefault(package, package), findings)
     return packages
 
 
@@ -94,29 +122,32 @@ def upload_mode(wish: str, size: int) -> UploadMode | None:
 def _package(
     source: Source, index: int, item: Mapping[str, Any], files: Files, findings: Findings
 ) -> PackageRef | None:
-    place = source.place("packages", index)
+    """The package that an item means; None where that can't be told."""
     if "file" in item:
         return _package_file(source, index, item, files, findings)
-    key = "id" if "id" in item else "name"
-    value = str(item[key])
-    if not _printable(source, index, key, value, findings):
+    for key in ("id", "name"):
+        if key in item:
+            _printable(source, index, key, str(item[key]), findings)
+    if any(unsure(item, key) for key in ("id", "name", "file")):
         return None
-    return PackageById(value, place) if key == "id" else PackageByName(value, place)
+    place = source.place("packages", index)
+    return PackageById(str(item["id"]), place) if "id" in item else PackageByName(str(item["name"]), place)
 
 
 def _package_file(
     source: Source, index: int, item: Mapping[str, Any], files: Files, findings: Findings
 ) -> PackageFile | None:
+    """The content that an item means; None where it can't be read."""
     file = str(item["file"])
-    path = files.find(source.document, file)
+    path = files.find(source.giver("packages", index, "file"), file)
     digest = path if isinstance(path, Problem) else files.digest(file, path)
     if isinstance(path, Problem) or isinstance(digest, Problem):
         assert isinstance(digest, Problem), "where there is no path there is no digest"
         findings.problem(source, source.place("packages", index, "file"), digest)
         return None
-    before = len(findings.found)
     name = str(item.get("name", PurePosixPath(file).name))
-    _printable(source, index, "name" if "name" in item else "file", name, findings)
+    if "name" in item or not unsure(item, "name"):
+        _printable(source, index, "name" if "name" in item else "file", name, findings)
     _fits(source, index, digest, findings)
     mode = upload_mode(str(item.get("upload", "auto")), digest.size)
     if mode is None:
@@ -127,16 +158,14 @@ def _package_file(
             f"{shown(file)} has {digest.size:,} bytes, but multipart takes {MULTIPART_LIMIT:,} at most",
             "leave upload out, or write upload: streaming",
         )
-    if mode is None or len(findings.found) > before:
-        return None
     return PackageFile(
         sha256=digest.sha256,
         path=path,
         name=name,
         size=digest.size,
-        resource=source.resource,
+        resource=source.identity,
         description=str(item.get("description", "")),
-        mode=mode,
+        mode=mode or UploadMode.MULTIPART,
         place=source.place("packages", index),
     )
 
@@ -163,7 +192,7 @@ def _fits(source: Source, index: int, digest: Digest, findings: Findings) -> Non
         )
 
 
-def _printable(source: Source, index: int, key: str, name: str, findings: Findings) -> bool:
+def _printable(source: Source, index: int, key: str, name: str, findings: Findings) -> None:
     place = source.place("packages", index, key)
     if bad := UNPRINTABLE.search(name):
         message = f"{shown(name)} has the control character U+{ord(bad[0]):04X} in it"
@@ -173,6 +202,3 @@ def _printable(source: Source, index: int, key: str, name: str, findings: Findin
     elif not name.strip() or len(name) > NAME_LIMIT:
         message = f"a package name has 1 to {NAME_LIMIT} characters, but this has {len(name.strip())}"
         findings.error(source, place, "bad-package-name", message)
-    else:
-        return True
-    return False

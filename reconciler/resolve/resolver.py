@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reconciler.loading import Document
 from reconciler.model import Desired, Finding, Kind
 from reconciler.resolve.callbacks import resolve_callback_set
-from reconciler.resolve.campaigns import Parts, resolve_campaign
+from reconciler.resolve.campaigns import Part, Parts, resolve_campaign
 from reconciler.resolve.files import Files
 from reconciler.resolve.gateways import resolve_gateway_list
 from reconciler.resolve.packages import one_by_content, resolve_package_set
@@ -29,7 +29,8 @@ def resolve(documents: Sequence[Document], *, root: Path, environ: Mapping[str, 
     """References, files, times, secrets and defaults of validated `documents`, all findings at once.
 
     Files stay inside `root`. `environ` None: secrets are not read, as in ``validate``. A reference to a
-    resource that is not among `documents` is skipped: validation has said so.
+    resource that is not among `documents` is skipped: validation has said so. Of a document with gaps, all is
+    said that is sure of what is left of it.
     """
     sources = [Source.of(document) for document in documents]
     files = Files(root)
@@ -40,23 +41,35 @@ def resolve(documents: Sequence[Document], *, root: Path, environ: Mapping[str, 
     ]
     packages = one_by_content(package_sets, findings)
     parts = Parts(
-        packages={
-            source.resource.name: tuple(packages[one] for one in refs) for source, refs in package_sets
-        },
-        lists={
-            source.resource.name: resolve_gateway_list(source, files, findings)
+        packages=_named(
+            (source, replace(members, refs=tuple(packages[one] for one in members.refs)))
+            for source, members in package_sets
+        ),
+        lists=_named(
+            (source, resolve_gateway_list(source, files, findings))
             for source in by_name(sources, Kind.GATEWAY_LIST)
-        },
-        schedules={
-            source.resource.name: resolve_schedule(source, findings)
-            for source in by_name(sources, Kind.SCHEDULE)
-        },
-        callbacks={
-            source.resource.name: resolve_callback_set(source, findings)
-            for source in by_name(sources, Kind.CALLBACK_SET)
-        },
+        ),
+        schedules=_named(
+            (source, resolve_schedule(source, findings)) for source in by_name(sources, Kind.SCHEDULE)
+        ),
+        callbacks=_named(
+            (source, resolve_callback_set(source, findings)) for source in by_name(sources, Kind.CALLBACK_SET)
+        ),
         files=files,
         environ=environ,
     )
     campaigns = tuple(resolve_campaign(source, parts, findings) for source in by_name(sources, Kind.CAMPAIGN))
     return Resolved(Desired(campaigns, tuple(packages)), findings.sorted())
+
+
+def _named(resolved: Iterable[tuple[Source, Part]]) -> Mapping[str, Part]:
+    """What was resolved, by name; without a name that two have, for it isn't known which of them is meant."""
+    named: dict[str, Part] = {}
+    twice: set[str] = set()
+    for source, part in resolved:
+        if source.resource is None:
+            continue
+        if source.resource.name in named:
+            twice.add(source.resource.name)
+        named[source.resource.name] = part
+    return {name: part for name, part in named.items() if name not in twice}

@@ -3,61 +3,122 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from reconciler.loading.nodes import unsure
 from reconciler.model import SchedulePhase, Window
 from reconciler.resolve.source import Findings, Source
-from reconciler.resolve.times import parse_time, parse_zone
+from reconciler.resolve.times import is_local, parse_time, parse_zone
 from reconciler.resolve.words import Problem
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-Windows = Mapping[SchedulePhase, Window]
+UNKNOWN_ZONE = "UTC"
+"""Stands for a zone that isn't known. Local times that are right stand in the same order in every zone."""
 
 
-def resolve_schedule(source: Source, findings: Findings) -> Windows:
-    """The windows of a Schedule in the order of the phases; what has an error is left out."""
-    zone: ZoneInfo | None = None
-    if "timezone" in source.spec:
-        found = parse_zone(str(source.spec["timezone"]))
-        if isinstance(found, Problem):
-            findings.problem(source, source.place("timezone"), found)
-            return {}  # every time without an offset would be a finding that says nothing new
-        zone = found
+@dataclass(frozen=True, slots=True)
+class Timetable:
+    """The windows of a Schedule in the order of the phases; what has an error is left out of ``windows``."""
+
+    windows: Mapping[SchedulePhase, Window] = field(default_factory=dict)
+    phases: frozenset[SchedulePhase] = frozenset()
+    """Those that it has a window for, also one with an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """How the times of a schedule are read."""
+
+    zone: ZoneInfo | None
+    known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """Epoch milliseconds; ``floating``: of a local time in a zone that isn't known."""
+
+    at: int
+    floating: bool
+
+    def before(self, other: _Moment) -> bool:
+        """Whether it surely is."""
+        return self.floating is other.floating and self.at < other.at
+
+
+def resolve_schedule(source: Source, findings: Findings) -> Timetable:
+    """The windows of a Schedule, each by itself and then in their order."""
+    clock = _clock(source, findings)
     phases = [phase for phase in SchedulePhase if phase in source.spec]
-    if not phases:
+    if not phases and not any(unsure(source.spec, phase) for phase in SchedulePhase):
         hint = f"add one of {', '.join(SchedulePhase)}"
         findings.error(source, source.place(), "missing-field", "the schedule has no phase", hint)
-    windows = {phase: window for phase in phases if (window := _window(source, phase, zone, findings))}
-    for (earlier, first), (later, second) in pairwise(windows.items()):
-        if second.begin < first.begin:
-            findings.warning(
-                source,
-                source.place(later, "begin"),
-                "phases-out-of-order",
-                f"{later} begins before {earlier}, which comes first",
-                "a gateway that is not done with one phase doesn't begin the next",
-            )
-    return windows
+    windows: dict[SchedulePhase, Window] = {}
+    begins: dict[SchedulePhase, _Moment] = {}
+    for phase in phases:
+        begin, end = (_moment(source, phase, key, clock, findings) for key in ("begin", "end"))
+        if begin:
+            _in_order(source, phase, begin, begins, findings)
+            begins[phase] = begin
+        if begin and end and _ends_after(source, phase, begin, end, findings):
+            windows[phase] = Window(begin.at, end.at)
+    return Timetable(windows, frozenset(phases))
 
 
-def _window(source: Source, phase: SchedulePhase, zone: ZoneInfo | None, findings: Findings) -> Window | None:
-    ends: list[int] = []
-    for key in ("begin", "end"):
-        instant = parse_time(str(source.spec[phase][key]), zone)
-        if isinstance(instant, Problem):
-            findings.problem(source, source.place(phase, key), instant)
-        else:
-            ends.append(instant)
-    if len(ends) < 2:
+def _clock(source: Source, findings: Findings) -> _Clock:
+    if "timezone" in source.spec:
+        zone = parse_zone(str(source.spec["timezone"]))
+        if not isinstance(zone, Problem):
+            return _Clock(zone)
+        findings.problem(source, source.place("timezone"), zone)
+    elif not unsure(source.spec, "timezone"):
+        return _Clock(None)
+    from zoneinfo import ZoneInfo
+
+    return _Clock(ZoneInfo(UNKNOWN_ZONE), known=False)
+
+
+def _moment(
+    source: Source, phase: SchedulePhase, key: str, clock: _Clock, findings: Findings
+) -> _Moment | None:
+    if key not in source.spec[phase]:
         return None
-    begin, end = ends
-    if end <= begin:
-        message = f"the {phase} window ends {'when' if end == begin else 'before'} it begins"
-        findings.error(
-            source, source.place(phase, "end"), "end-before-begin", message, "the end must be after the begin"
+    text = str(source.spec[phase][key])
+    instant = parse_time(text, clock.zone)
+    if isinstance(instant, Problem):
+        findings.problem(source, source.place(phase, key), instant)
+        return None
+    return _Moment(instant, not clock.known and is_local(text))
+
+
+def _in_order(
+    source: Source,
+    phase: SchedulePhase,
+    begin: _Moment,
+    begins: Mapping[SchedulePhase, _Moment],
+    findings: Findings,
+) -> None:
+    """A phase doesn't begin before one that comes first."""
+    later = [earlier for earlier, moment in begins.items() if begin.before(moment)]
+    if later:
+        findings.warning(
+            source,
+            source.place(phase, "begin"),
+            "phases-out-of-order",
+            f"{phase} begins before {later[-1]}, which comes first",
+            "a gateway that is not done with one phase doesn't begin the next",
         )
-        return None
-    return Window(begin, end)
+
+
+def _ends_after(
+    source: Source, phase: SchedulePhase, begin: _Moment, end: _Moment, findings: Findings
+) -> bool:
+    if begin.before(end) or begin.floating is not end.floating:
+        return True
+    message = f"the {phase} window ends {'when' if end == begin else 'before'} it begins"
+    findings.error(
+        source, source.place(phase, "end"), "end-before-begin", message, "the end must be after the begin"
+    )
+    return False

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from reconciler.model import Secret, SettingValue
-from reconciler.resolve.files import Files, beside, reading
+from reconciler.model import FromEnv, FromFile, Secret, SettingValue
+from reconciler.resolve.files import Files, beside, reading, unreadable
 from reconciler.resolve.source import Findings, Source
 from reconciler.resolve.words import Problem, shown
 
@@ -23,13 +23,13 @@ def resolve_settings(
         if not isinstance(value, Mapping):
             settings[str(key)] = str(value)
             continue
-        how = "fromEnv" if "fromEnv" in value else "fromFile"
+        how = next((how for how in ("fromEnv", "fromFile") if how in value), None)
+        if how is None:
+            continue  # something is wrong with it, and that is said
         name = str(value[how])
-        secret = (
-            _from_env(name, environ)
-            if how == "fromEnv"
-            else _from_file(source, name, files, environ is not None)
-        )
+        secret = _unread(source, str(key), how, name, files)
+        if environ is not None and isinstance(secret, Secret):
+            secret = read_secret(secret, name, environ)
         if isinstance(secret, Problem):
             findings.problem(source, source.place("settings", key, how), secret)
         else:
@@ -37,32 +37,52 @@ def resolve_settings(
     return settings
 
 
-def _from_env(name: str, environ: Mapping[str, str] | None) -> Secret | Problem:
-    origin = f"environment variable {name}"
-    if environ is None:
-        return Secret(origin)
-    if not environ.get(name):
-        # CI services hand a secret that nobody has set as an empty variable.
-        state = "is empty" if name in environ else "is not set"
-        return Problem("missing-secret", f"{origin} {state}", f"set {name} where this command runs")
-    return Secret(origin, environ[name])
-
-
-def _from_file(source: Source, name: str, files: Files, wanted: bool) -> Secret | Problem:
-    path = files.find(source.document, name)
+def _unread(source: Source, key: str, how: str, name: str, files: Files) -> Secret | Problem:
+    """Where the value of a setting comes from."""
+    if how == "fromEnv":
+        return Secret(f"environment variable {name}", origin=FromEnv(name))
+    giver = source.giver("settings", key)
+    path = files.find(giver, name)
     if isinstance(path, Problem):
         return path
-    origin = f"file {beside(source.document, name)}"
-    if not wanted:
-        return Secret(origin)
-    found: Path = path
-    data = reading(name, lambda: _head(found))
+    return _bad_size(name, path) or Secret(f"file {beside(giver, name)}", origin=FromFile(path))
+
+
+def _bad_size(name: str, path: Path) -> Problem | None:
+    """What can be said of a secret without reading it."""
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        return unreadable(name, error)
+    if not size:
+        return _empty(name)
+    return _too_long(name) if size > SECRET_LIMIT else None
+
+
+def read_secret(secret: Secret, name: str, environ: Mapping[str, str]) -> Secret | Problem:
+    """`secret` with its value, from where it comes from; `name` is what its file is called."""
+    match secret.origin:
+        case FromEnv(variable):
+            value = environ.get(variable) or _unset(secret, variable, environ)
+        case FromFile(path):
+            value = _content(name, path)
+        case None:
+            raise ValueError(f"nothing tells how to read the secret from {secret.source} again")
+    return value if isinstance(value, Problem) else Secret(secret.source, value, secret.origin)
+
+
+def _unset(secret: Secret, variable: str, environ: Mapping[str, str]) -> Problem:
+    # CI services hand a secret that nobody has set as an empty variable.
+    state = "is empty" if variable in environ else "is not set"
+    return Problem("missing-secret", f"{secret.source} {state}", f"set {variable} where this command runs")
+
+
+def _content(name: str, path: Path) -> str | Problem:
+    data = reading(name, lambda: _head(path))
     if isinstance(data, Problem):
         return data
     if len(data) > SECRET_LIMIT:
-        return Problem(
-            "bad-secret", f"{shown(name)} has more than {SECRET_LIMIT:,} bytes: it can't be a setting"
-        )
+        return _too_long(name)
     try:
         text = data.decode()
     except UnicodeDecodeError:
@@ -70,9 +90,18 @@ def _from_file(source: Source, name: str, files: Files, wanted: bool) -> Secret 
             "not-utf8", f"{shown(name)} is not UTF-8 text", "a setting is text; encode binary keys"
         )
     value = text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
-    if not value:
-        return Problem("missing-secret", f"{shown(name)} is empty", "write the secret into it")
-    return Secret(origin, value)
+    return value or _empty(name)
+
+
+def _empty(name: str) -> Problem:
+    return Problem("missing-secret", f"{shown(name)} is empty", "write the secret into it")
+
+
+def _too_long(name: str) -> Problem:
+    hint = "name the file that holds just the secret"
+    return Problem(
+        "bad-secret", f"{shown(name)} has more than {SECRET_LIMIT:,} bytes: it can't be a setting", hint
+    )
 
 
 def _head(path: Path) -> bytes:

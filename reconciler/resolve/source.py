@@ -6,34 +6,56 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.loading import Document
+from reconciler.loading import Document, MarkedMap
+from reconciler.loading.nodes import resource_of
 from reconciler.model import Finding, Kind, Place, ResourceId, Severity
 from reconciler.resolve.words import Problem
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A document of a known kind. Paths are relative to its ``spec``."""
+    """A document of a known kind, or what is sound of it. Paths are relative to its ``spec``.
+
+    Any field may be missing. Where something would follow from that, `unsure` (of the mapping and the field)
+    says whether it was left out because something is wrong with it.
+    """
 
     document: Document
-    resource: ResourceId
+    kind: Kind
+    resource: ResourceId | None
+    """None: its name isn't known."""
     spec: Mapping[str, Any]
 
     @classmethod
     def of(cls, document: Document) -> Source:
-        """`document` as a resource; it has passed the schema of its kind."""
+        """`document` as a resource; it has passed the schema of its kind, perhaps with gaps."""
         value: Any = document.value
-        resource = ResourceId(Kind(value["kind"]), str(value["metadata"]["name"]))
-        return cls(document, resource, value.get("spec") or {})
+        return cls(document, Kind(value["kind"]), resource_of(document), value.get("spec", _UNKNOWN))
+
+    @property
+    def identity(self) -> ResourceId:
+        """`resource` for types that need one: without a name there is an error, and nobody will ask."""
+        return self.resource or ResourceId(self.kind, "")
 
     @property
     def labels(self) -> Mapping[str, str]:
         value: Any = self.document.value
-        return {str(key): str(label) for key, label in (value["metadata"].get("labels") or {}).items()}
+        labels = value.get("metadata", {}).get("labels", {})
+        return {str(key): str(label) for key, label in labels.items()}
 
     def place(self, *path: str | int, key: bool = False) -> Place:
         """Where the value at `path` stands, or its key."""
         return self.document.place(("spec", *path), key=key)
+
+    def giver(self, *path: str | int) -> Document:
+        """The document that gives the value at `path`: the resource's own, or an overlay. Files that the
+        value names are relative to it.
+        """
+        return self.document.giver(("spec", *path))
+
+
+_UNKNOWN = MarkedMap(0).left({}, (None,))
+"""A spec of which nothing is known."""
 
 
 @dataclass(slots=True)
@@ -61,12 +83,12 @@ class Findings:
 
 
 def by_name(sources: Iterable[Source], kind: Kind) -> Sequence[Source]:
-    """The resources of one kind, in the order in which everything is emitted."""
-    return sorted(
-        (source for source in sources if source.resource.kind is kind), key=lambda source: source.resource
-    )
+    """The resources of one kind, in the order in which everything is emitted; the nameless ones come last."""
+    of_kind = (source for source in sources if source.kind is kind)
+    return sorted(of_kind, key=lambda source: (source.resource is None, str(source.resource)))
 
 
 def _named(source: Source, place: Place, message: str) -> str:
     """In a data file, a word of which resource refers to it: the place doesn't tell."""
-    return message if place.file == source.document.file else f"{source.resource}: {message}"
+    who = source.resource or f"{source.kind} at {source.document.place()}"
+    return message if place.file == source.document.file else f"{who}: {message}"

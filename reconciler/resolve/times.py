@@ -28,6 +28,10 @@ TIME = re.compile(
 )
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 EXAMPLE = "write it as 2024-05-01T22:00:00+02:00, or without the offset beside a timezone"
+FORM = (
+    "of ISO 8601, YYYY-MM-DDThh:mm is read, then if wanted :ss and .fff, then Z, +hh:mm, or nothing beside a "
+    "timezone: 2024-05-01T22:00:00+02:00"
+)
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - arithmetic on local times, without any zone
 MILLISECOND = timedelta(milliseconds=1)
@@ -42,7 +46,7 @@ def parse_time(text: str, zone: ZoneInfo | None) -> int | Problem:
             return Problem(
                 "time-format", f"{shown(text)} is a day, not a time", f"add a time of day: {text}T00:00"
             )
-        return Problem("time-format", f"{shown(text)} is not a time in ISO 8601", EXAMPLE)
+        return Problem("time-format", f"{shown(text)} is not a time in the form that is read here", FORM)
     date, clock, seconds, fraction, offset, sign, hours, minutes = match.groups()
     try:
         local = datetime.fromisoformat(f"{date}T{clock}{seconds or ':00'}.{(fraction or '0').ljust(3, '0')}")
@@ -58,6 +62,12 @@ def parse_time(text: str, zone: ZoneInfo | None) -> int | Problem:
     if isinstance(instant, int) and not 0 <= instant <= LAST:
         return Problem("time-range", f"{shown(text)} is out of range", "times go from 1970 to 9999, in UTC")
     return instant
+
+
+def is_local(text: str) -> bool:
+    """Whether a time has no offset, so that it needs a zone."""
+    match = TIME.fullmatch(text)
+    return match is not None and match[5] is None
 
 
 def parse_zone(name: str) -> ZoneInfo | Problem:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reconciler.findings import printable
+from reconciler.findings import nearest, printable
 
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """Control characters, line separators and halves of characters: they have no place in a name."""
@@ -28,8 +28,6 @@ def shown(text: str) -> str:
 
 def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str | None:
     """A hint with the nearest known name, after `prefix`; None when nothing is near."""
-    from reconciler.validation.words import nearest
-
     near = nearest(word, known)
     return None if near is None else f"did you mean {shown(prefix + near)}?"
 

@@ -2,20 +2,31 @@
 
     {"LOG_LEVEL": {"value": "debug"}, "API_KEY": {"digest": "9f86…"}}
 
-A secret's value never comes here in the open, so it can't be lost from here.
+A secret's value never comes here in the open, so it can't be lost from here. Where even the digest may not
+go, as in a snapshot for others to plan on, it is *withheld*: ``{"withheld": true}``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Final
 
 from reconciler.errors import StateError
 from reconciler.model import Json, Secret, SettingValue
 
+WITHHELD: Final[Mapping[str, Json]] = MappingProxyType({"withheld": True})
+"""In the place of a secret's digest."""
 
-def recorded_settings(settings: Mapping[str, SettingValue], salt: str) -> dict[str, Json]:
-    """`settings` as a state keeps them, sorted by key. ValueError when a secret was not read."""
-    return {key: _recorded(settings[key], salt) for key in sorted(settings)}
+
+def recorded_settings(
+    settings: Mapping[str, SettingValue], salt: str, *, unread: Json = None
+) -> dict[str, Json]:
+    """`settings` as a state keeps them, sorted by key.
+
+    `unread` stands for secrets that were not read; without it, one is a ValueError.
+    """
+    return {key: _recorded(settings[key], salt, unread) for key in sorted(settings)}
 
 
 def changed_settings(recorded: Json, settings: Mapping[str, SettingValue], salt: str) -> frozenset[str]:
@@ -23,12 +34,36 @@ def changed_settings(recorded: Json, settings: Mapping[str, SettingValue], salt:
 
     `recorded` None says that nothing was recorded, so every key counts. Values are compared, not how
     they are kept: a plain value that became a secret of the same value is no difference to the server
-    (though ``recorded_settings`` then gives something else to keep). ValueError when a secret was not
-    read, StateError when `recorded` isn't what `recorded_settings` makes.
+    (though ``recorded_settings`` then gives something else to keep). What can't be told counts as
+    unchanged. StateError when `recorded` isn't what `recorded_settings` makes.
     """
     before = dict(_entries(recorded))
-    same = {key for key in before.keys() & settings.keys() if _is_value(before[key], settings[key], salt)}
+    same = {
+        key
+        for key in before.keys() & settings.keys()
+        if not _tells(before[key], settings[key]) or _is_value(before[key], settings[key], salt)
+    }
     return frozenset((before.keys() | settings.keys()) - same)
+
+
+def untold_settings(recorded: Json, settings: Mapping[str, SettingValue]) -> frozenset[str]:
+    """The keys that are both recorded and declared, of which nobody can tell here whether they changed.
+
+    The secret was not read, or its digest is withheld.
+    """
+    before = dict(_entries(recorded))
+    return frozenset(k for k in before.keys() & settings.keys() if not _tells(before[k], settings[k]))
+
+
+def withheld(recorded: Json) -> Json:
+    """`recorded`, or anything that holds such, without a digest in it."""
+    if isinstance(recorded, Mapping):
+        if recorded.keys() == {"digest"}:
+            return dict(WITHHELD)
+        return {key: withheld(value) for key, value in recorded.items()}
+    if isinstance(recorded, list):
+        return list(map(withheld, recorded))
+    return recorded
 
 
 def known_plain(recorded: Json) -> tuple[dict[str, str], frozenset[str]]:
@@ -46,8 +81,15 @@ def known_plain(recorded: Json) -> tuple[dict[str, str], frozenset[str]]:
     return plain, frozenset(secret)
 
 
-def _recorded(value: SettingValue, salt: str) -> Json:
-    return {"digest": value.digest(salt)} if isinstance(value, Secret) else {"value": value}
+def _recorded(value: SettingValue, salt: str, unread: Json) -> Json:
+    if not isinstance(value, Secret):
+        return {"value": value}
+    return unread if unread and not value.known else {"digest": value.digest(salt)}
+
+
+def _tells(before: tuple[str, str], value: SettingValue) -> bool:
+    """Whether the two can be compared."""
+    return before[0] != "withheld" and not (isinstance(value, Secret) and not value.known)
 
 
 def _is_value(before: tuple[str, str], value: SettingValue, salt: str) -> bool:
@@ -59,7 +101,7 @@ def _is_value(before: tuple[str, str], value: SettingValue, salt: str) -> bool:
 
 
 def _entries(recorded: Json) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Key, and whether it is a ``value`` or a ``digest`` with its text."""
+    """Key, and whether it is a ``value`` or a ``digest`` with its text, or ``withheld``."""
     if recorded is None:
         return
     if not isinstance(recorded, Mapping):
@@ -70,6 +112,8 @@ def _entries(recorded: Json) -> Iterator[tuple[str, tuple[str, str]]]:
                 yield key, ("value", text)
             case {"digest": str(text), **others} if not others:
                 yield key, ("digest", text)
+            case {"withheld": True, **others} if not others:
+                yield key, ("withheld", "")
             case _:
                 raise _damaged(f"the setting {key}")
 

@@ -16,6 +16,8 @@ from reconciler.errors import WrongServer
 from reconciler.model import Json, OnRemove, ResourceId, Server
 
 FORMAT_VERSION = 1
+PLANS_KEPT = 100
+"""How many of the plan files that were applied last are known."""
 
 
 class Origin(StrEnum):
@@ -160,6 +162,21 @@ class PackageForgotten:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class SaltChosen:
+    """The salt of a state that is about to begin: of what was planned before there was a state."""
+
+    salt: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanApplied:
+    """A plan file, by its digest, was begun to be applied; ``whole``: and every step of it is settled."""
+
+    digest: str
+    whole: bool
+
+
 Event = (
     IntentNoted
     | IntentDropped
@@ -174,6 +191,8 @@ Event = (
     | OnRemoveSet
     | PackageUploaded
     | PackageForgotten
+    | SaltChosen
+    | PlanApplied
 )
 
 
@@ -197,6 +216,13 @@ class State:
     packages: Mapping[str, Uploaded] = field(default_factory=dict)
     """sha256 → upload."""
     intents: Mapping[str, Intent] = field(default_factory=dict)
+    plans: Mapping[str, bool] = field(default_factory=dict)
+    """Digest of a plan file that was applied → whether wholly; the last of them, oldest first."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was ever recorded."""
+        return self.serial > 0
 
     def owner_of(self, campaign_id: str) -> ResourceId | None:
         """Which resource owns that live campaign."""
@@ -214,8 +240,9 @@ class Session(Protocol):
     def record(self, *events: Event, sync: bool = True) -> None:
         """Append `events`, all or none of them; durable on return.
 
-        Without `sync` they outlive this process, but perhaps not the machine: for facts whose loss costs
-        no more than a call that may be repeated, and that come by the ten thousand.
+        Without `sync` they may be lost with the machine, and where a state is kept elsewhere those of the
+        last second with this process: for facts whose loss costs no more than a call that may be repeated,
+        and that come by the ten thousand. Without `events` it says whether this session may still write.
 
         StateError when that can't be done. What `events` say is then still in ``state``, and leaving the
         context tries once more to write it: they are facts, and facts are not taken back.
@@ -278,11 +305,17 @@ class StateStore(Protocol):
         ...
 
     def holder(self) -> LockInfo | None:
-        """Who holds the lock at this moment."""
+        """Who holds the lock at this moment; None also when all that is left of a holder is its trace.
+
+        StateLocked when somebody holds it who can't be told.
+        """
         ...
 
     def unlock(self, lock_id: str) -> None:
-        """Break the lock of that id; StateError when it is held under another id, or can't be broken."""
+        """Break the lock of that id; StateError when it is held under another id, or can't be broken.
+
+        Whoever held it writes nothing any more. Where nobody holds the lock there is nothing to do.
+        """
         ...
 
 
@@ -335,6 +368,8 @@ def fold(state: State, events: Iterable[Event]) -> State:
                 packages[uploaded.sha256] = uploaded
             case PackageForgotten(sha256):
                 packages.pop(sha256, None)
+            case PlanApplied() | SaltChosen():
+                state = _state_after(state, event)
             case MembersApplied() | MembersForgotten():
                 if event.resource in campaigns:
                     members.change(event)
@@ -343,6 +378,15 @@ def fold(state: State, events: Iterable[Event]) -> State:
                     campaigns[event.resource] = _owned_after(campaigns[event.resource], event)
     members.settle()
     return replace(state, campaigns=campaigns, packages=packages, intents=intents)
+
+
+def _state_after(state: State, event: PlanApplied | SaltChosen) -> State:
+    match event:
+        case PlanApplied(digest, whole):
+            plans = {**state.plans, digest: whole}
+            return replace(state, plans=dict(list(plans.items())[-PLANS_KEPT:]))
+        case SaltChosen(salt):
+            return replace(state, salt=salt)
 
 
 class _Members:

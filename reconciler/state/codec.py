@@ -32,11 +32,13 @@ from reconciler.state.base import (
     Owned,
     PackageForgotten,
     PackageUploaded,
+    PlanApplied,
+    SaltChosen,
     State,
     StatusSet,
     Uploaded,
 )
-from reconciler.state.nodes import JsonObject, Malformed, Node
+from reconciler.state.nodes import JsonObject, Malformed, Node, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ MIGRATIONS: Mapping[int, Migration] = MappingProxyType({})
 
 def encode_state(state: State) -> JsonObject:
     """The snapshot of `state`, as ``schemas/state.json`` describes it."""
+    plans: Json = [{"digest": digest, "whole": whole} for digest, whole in state.plans.items()]
     return {
         "formatVersion": FORMAT_VERSION,
         "lineage": state.lineage,
@@ -65,6 +68,7 @@ def encode_state(state: State) -> JsonObject:
         "campaigns": {str(resource): _encode_owned(owned) for resource, owned in state.campaigns.items()},
         "packages": {sha256: _encode_uploaded(upload) for sha256, upload in state.packages.items()},
         "intents": {key: _encode_intent(intent) for key, intent in state.intents.items()},
+        **({"plans": plans} if state.plans else {}),
     }
 
 
@@ -83,6 +87,10 @@ def encode_event(event: Event) -> JsonObject:
             name, body = "package-uploaded", {"sha256": uploaded.sha256, **_encode_uploaded(uploaded)}
         case PackageForgotten(sha256):
             name, body = "package-forgotten", {"sha256": sha256}
+        case PlanApplied(digest, whole):
+            name, body = "plan-applied", {"digest": digest, "whole": whole}
+        case SaltChosen(salt):
+            name, body = "salt-chosen", {"salt": salt}
         case _:
             name, body = _encode_change(event)
             body["resource"] = str(event.resource)
@@ -110,7 +118,7 @@ def _encode_change(
         case BracketClosed():
             return "bracket-closed", {}
         case FieldApplied(field=name, value=value):
-            return "field-applied", {"field": name, "value": _plain(value)}
+            return "field-applied", {"field": name, "value": plain(value)}
         case MembersApplied(field=name, value=value, gateways=gateways):
             return "members-applied", {"field": name, "value": value, "gateways": list(gateways)}
         case MembersForgotten(gateways=gateways, field=name):
@@ -146,7 +154,7 @@ def _encode_owned(owned: Owned) -> JsonObject:
         "onRemove": owned.on_remove.value,
         "status": owned.status,
         "returnTo": owned.return_to,
-        "applied": {name: _plain(value) for name, value in owned.applied.items()},
+        "applied": {name: plain(value) for name, value in owned.applied.items()},
         "members": {name: _encode_groups(groups) for name, groups in owned.members.items()},
     }
 
@@ -156,16 +164,7 @@ def _encode_groups(groups: Mapping[str, frozenset[str]]) -> Json:
 
 
 def _encode_intent(intent: Intent) -> JsonObject:
-    return {"name": intent.name, "applied": {name: _plain(value) for name, value in intent.applied.items()}}
-
-
-def _plain(value: Json) -> Json:
-    """A copy of `value` made of what a JSON parser would give: lists and dicts only."""
-    if value is None or isinstance(value, str | int | float):
-        return value
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value]
+    return {"name": intent.name, "applied": {name: plain(value) for name, value in intent.applied.items()}}
 
 
 # --- decoding ------------------------------------------------------------------------------------
@@ -179,7 +178,9 @@ def decode_state(
     for migration in _path_from(snapshot.member("formatVersion").integer(), migrations, version):
         snapshot = Node(migration.state(snapshot.object()), "")
     keys = ("formatVersion", "lineage", "serial", "salt", "server", "campaigns", "packages", "intents")
-    _, lineage, serial, salt, server, campaigns, packages, intents = snapshot.members(*keys)
+    _, lineage, serial, salt, server, campaigns, packages, intents, *more = snapshot.members(
+        *keys, optional=("plans",)
+    )
     owned = (_decode_owned(_resource(node, key), node) for key, node in campaigns.items())
     uploads = (_decode_uploaded(key, node) for key, node in packages.items())
     return State(
@@ -190,6 +191,7 @@ def decode_state(
         campaigns={campaign.resource: campaign for campaign in owned},
         packages={upload.sha256: upload for upload in uploads},
         intents={key: _intent(key, *node.members("name", "applied")) for key, node in intents.items()},
+        plans=dict(_plan(*each.members("digest", "whole")) for plans in more for each in plans.array()),
     )
 
 
@@ -265,6 +267,10 @@ def _decode_groups(node: Node) -> dict[str, frozenset[str]]:
 
 def _intent(key: str, name: Node, applied: Node) -> Intent:
     return Intent(key, name.text(), applied.object())
+
+
+def _plan(digest: Node, whole: Node) -> tuple[str, bool]:
+    return digest.text(), whole.boolean()
 
 
 def _decode_uploaded(sha256: str, node: Node) -> Uploaded:
@@ -349,6 +355,14 @@ def _package_forgotten(node: Node) -> Event:
     return PackageForgotten(node.members("event", "sha256")[1].text())
 
 
+def _plan_applied(node: Node) -> Event:
+    return PlanApplied(*_plan(*node.members("event", "digest", "whole")[1:]))
+
+
+def _salt_chosen(node: Node) -> Event:
+    return SaltChosen(node.members("event", "salt")[1].text())
+
+
 _EVENTS: Mapping[str, Callable[[Node], Event]] = MappingProxyType(
     {
         "intent-noted": _intent_noted,
@@ -364,5 +378,7 @@ _EVENTS: Mapping[str, Callable[[Node], Event]] = MappingProxyType(
         "on-remove-set": _on_remove_set,
         "package-uploaded": _package_uploaded,
         "package-forgotten": _package_forgotten,
+        "plan-applied": _plan_applied,
+        "salt-chosen": _salt_chosen,
     }
 )

@@ -4,6 +4,7 @@
     state.json.journal  what was recorded since, one line a call; gone when a session has ended well
     state.json.lock     who is writing; there only while somebody is, or after a crash
     state.json.backup   the snapshot before this one
+    state.json.audit    who did what: see reconciler.audit
     *.new               what is about to replace the snapshot or the backup
 
 A journal extends the snapshot of the serial it names. Saving replaces the snapshot, with the next serial,
@@ -21,17 +22,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from threading import Lock
 
 from reconciler.errors import StateError
 from reconciler.model import Json, Server
 from reconciler.state import durable
-from reconciler.state.base import Event, Session, State, bound_to, fold, new_state
-from reconciler.state.codec import decode_event, decode_state, encode_event, encode_state
+from reconciler.state.base import Event, LockInfo, Session, State, bound_to, fold
+from reconciler.state.codec import decode_event, encode_event, encode_state
 from reconciler.state.durable import explained
-from reconciler.state.journal import Damaged, Journal, decode_journal, encode_line
-from reconciler.state.locks import hold_file
+from reconciler.state.filelog import AuditFile
+from reconciler.state.journal import encode_line
+from reconciler.state.locks import file_holder, hold_file, unlock_file
 from reconciler.state.nodes import JsonObject
+from reconciler.state.replay import Kept, Part, Place, kept, snapshot_of
 
 
 class FileStore:
@@ -54,9 +58,13 @@ class FileStore:
     def backup(self) -> Path:
         return self._beside("backup")
 
+    @property
+    def audit_log(self) -> Path:
+        return self._beside("audit")
+
     def load(self) -> State:
         """See `StateStore.load`."""
-        return _replayed(*self._read())
+        return self._read().state
 
     @contextmanager
     def locked(self, server: Server, operation: str, *, timeout: float = 0.0) -> Iterator[Session]:
@@ -67,11 +75,8 @@ class FileStore:
         with hold_file(self._beside("lock"), operation, url=self._url, timeout=timeout):
             with explained("write", self.path):
                 durable.check_replaceable(self.path)
-            snapshot, journal = self._read()
-            state = bound_to(_replayed(snapshot, journal), server, url=self._url)
-            # Not what a crash left behind: only a session's own journal is appended to.
-            whole = journal is None and snapshot is not None and snapshot.server is not None
-            session = _FileSession(self, state, whole=whole)
+            found = self._read()
+            session = _FileSession(self, bound_to(found.state, server, url=self._url), whole=found.whole)
             try:
                 yield session
             except BaseException as error:
@@ -83,63 +88,31 @@ class FileStore:
                 raise
             session.close()
 
-    def _read(self) -> tuple[State | None, Journal | None]:
-        """The snapshot, if there is one, and the journal, if there is one that extends it."""
+    def audit_lines(self) -> Iterator[str]:
+        """See `StateStore.audit_lines`."""
+        return AuditFile(self.audit_log).lines()
+
+    def holder(self) -> LockInfo | None:
+        """See `StateStore.holder`."""
+        return file_holder(self._beside("lock"), url=self._url)
+
+    def unlock(self, lock_id: str) -> None:  # noqa: ARG002
+        """See `StateStore.unlock`. Only what a crash left behind can be removed, whatever its id."""
+        unlock_file(self._beside("lock"), url=self._url)
+
+    def _read(self) -> Kept:
         # In this order, see the top of the module.
         lines = durable.read_bytes(self.journal)
         data = durable.read_bytes(self.path)
-        snapshot = None if data is None else self._decode_snapshot(data)
-        journal = None if lines is None else self._decode_lines(lines)
-        if journal is None or (snapshot and self._follows(snapshot, journal)):
-            return snapshot, journal
-        if snapshot is None:
-            raise StateError(
-                f"{self.journal} is there, but the snapshot {self.path} that it extends is not",
-                hint=f"Put the snapshot back ({self.backup.name} may be a copy of it). Or move the journal"
-                " away too, and start anew with `apply --adopt`.",
-            )
-        if snapshot.lineage == journal.lineage and journal.base < snapshot.serial:
-            return snapshot, None
-        raise StateError(
-            f"{self.journal} extends another snapshot (serial {journal.base} of {journal.lineage}) than"
-            f" {self.path} is (serial {snapshot.serial} of {snapshot.lineage})",
-            hint="Put the newer snapshot back, or move the journal away to go on from this one: what was"
-            " recorded since is then missing, and `apply --adopt` finds it again on the server.",
+        parts = [] if lines is None else [Part(str(self.journal), lines)]
+        restore = (
+            f"`mv {quote(str(self.backup))} {quote(str(self.path))}` brings the snapshot before it back."
         )
-
-    @staticmethod
-    def _follows(snapshot: State, journal: Journal) -> bool:
-        return (journal.lineage, journal.base) == (snapshot.lineage, snapshot.serial)
-
-    def _decode_snapshot(self, data: bytes) -> State:
-        try:
-            return decode_state(json.loads(data))
-        except (ValueError, RecursionError) as error:
-            raise StateError(
-                f"the state {self.path} is damaged: {error}",
-                hint=f"Put {self.backup.name} in its place, which is the snapshot before it. Or move it away,"
-                " and start anew with `apply --adopt`.",
-            ) from error
-
-    def _decode_lines(self, data: bytes) -> Journal | None:
-        try:
-            return decode_journal(data)
-        except Damaged as error:
-            whole = error.line - 1
-            lines = "line" if whole == 1 else f"{whole} lines"
-            kept = f"keep only its first {lines}, or " if whole else ""
-            raise StateError(
-                f"{self.journal}:{error.line}:1: the journal of the state is damaged: {error}",
-                hint=f"Put an intact copy back; or {kept}move it away to go on from the snapshot. What"
-                " was recorded from that line on is then missing; `apply --adopt` finds it again.",
-            ) from error
+        place = Place(str(self.path), str(self.journal), restore, "move the journal away")
+        return kept(snapshot_of(data, place), parts, place)
 
     def _beside(self, suffix: str) -> Path:
         return self.path.with_name(f"{self.path.name}.{suffix}")
-
-
-def _replayed(snapshot: State | None, journal: Journal | None) -> State:
-    return fold(snapshot or new_state(), journal.events if journal else ())
 
 
 class _FileSession:
@@ -157,6 +130,7 @@ class _FileSession:
         self._dirty = False
         self._descriptor: int | None = None
         self._check = 0
+        self._log = AuditFile(store.audit_log)
         self._guard = Lock()
 
     @property
@@ -177,6 +151,17 @@ class _FileSession:
             else:
                 self._save()
 
+    @property
+    def audit_tail(self) -> str | None:
+        """See `Session.audit_tail`."""
+        with self._guard:
+            return self._log.tail
+
+    def audit(self, *lines: str, sync: bool = True) -> None:
+        """See `Session.audit`."""
+        with self._guard:
+            self._log.append(lines, sync=sync)
+
     def close(self) -> None:
         """Folds the journal into the snapshot; writes nothing when nothing was recorded."""
         with self._guard:
@@ -188,6 +173,7 @@ class _FileSession:
                 raise StateError(error.message, hint=f"{error.hint} {kept}") from error
             finally:
                 self._end_journal()
+                self._log.close()
 
     def _folded(self) -> State:
         if self._pending:

@@ -1,20 +1,25 @@
-"""Locks: who holds one, and the lock on a file that the operating system frees when its holder dies."""
+"""Locks: who holds one, how it is waited for, and the lock on a file, which its holder's end frees."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from reconciler.errors import StateError, StateLocked
 from reconciler.state.base import LockInfo
 from reconciler.state.codec import decode_lock, encode_lock
 from reconciler.state.durable import explained, make_folder
 
+_T = TypeVar("_T")
+
 _POLL_SECONDS = 0.1
+_LOG = logging.getLogger("reconciler.state")
 
 
 def new_lock(operation: str) -> LockInfo:
@@ -30,24 +35,58 @@ def new_lock(operation: str) -> LockInfo:
     return LockInfo(str(uuid4()), holder, socket.gethostname(), os.getpid(), operation, time.time())
 
 
+def described(info: LockInfo) -> str:
+    """Who holds a lock, since when, for what."""
+    return f"{info.holder} on {info.host} (process {info.pid}) for {info.operation!r}{_since(info.since)}"
+
+
 def locked_by(info: LockInfo | None, *, url: str) -> StateLocked:
     """What the loser is told; `info` None when the holder has not said who it is."""
-    if info is None:
-        who = "another process"
-    else:
-        who = f"{info.holder} on {info.host} (process {info.pid}) for {info.operation!r}{_since(info.since)}"
-    return StateLocked(
-        f"the state {url} is locked by {who}",
-        hint="Run it again when that is done, or wait for it with --lock-timeout SECONDS.",
-    )
+    who = described(info) if info else "another process"
+    hint = "Run it again when that is done, or wait for it with --lock-timeout SECONDS."
+    if info and info.expires is not None:
+        hint += (
+            f" If that process is gone, anybody may take the lock{moment(info.expires, after='from')} on;"
+            f" `reconciler state unlock {info.id}` takes it away at once."
+        )
+    return StateLocked(f"the state {url} is locked by {who}", hint=hint)
+
+
+def acquire(
+    attempt: Callable[[], _T | None],
+    holder: Callable[[], LockInfo | None],
+    *,
+    url: str,
+    timeout: float,
+    every: float = _POLL_SECONDS,
+) -> _T:
+    """What `attempt` gives, tried again every so many seconds while it gives None.
+
+    StateLocked, naming the `holder`, when `timeout` seconds are over. Who has to wait is told so, once.
+    """
+    deadline = time.monotonic() + timeout
+    told = False
+    while (gained := attempt()) is None:
+        wait = deadline - time.monotonic()
+        if wait <= 0:
+            raise locked_by(holder(), url=url)
+        if not told:
+            _LOG.warning("waiting up to %g s: %s", timeout, locked_by(holder(), url=url).message)
+            told = True
+        time.sleep(min(wait, every))
+    return gained
 
 
 def _since(seconds: float) -> str:
-    """In local time with its offset, as people of two time zones need it."""
+    return moment(seconds, after="since")
+
+
+def moment(seconds: float, *, after: str) -> str:
+    """The word `after` and a time, in local time with its offset, as people of two time zones need it."""
     from datetime import datetime
 
     try:
-        return f" since {datetime.fromtimestamp(seconds).astimezone().isoformat(' ', 'seconds')}"
+        return f" {after} {datetime.fromtimestamp(seconds).astimezone().isoformat(' ', 'seconds')}"
     except (ValueError, OverflowError, OSError):
         return ""
 
@@ -60,14 +99,9 @@ def hold_file(path: Path, operation: str, *, url: str, timeout: float) -> Iterat
     for people. StateLocked when somebody else still holds it after `timeout` seconds; StateError when
     the file can't be written or locked.
     """
-    deadline = time.monotonic() + timeout
     with explained("lock", path):
         make_folder(path.parent)
-        while (descriptor := _try_lock(path)) is None:
-            wait = deadline - time.monotonic()
-            if wait <= 0:
-                raise locked_by(_holder(path), url=url)
-            time.sleep(min(wait, _POLL_SECONDS))
+        descriptor = acquire(lambda: _try_lock(path), lambda: _holder(path), url=url, timeout=timeout)
     try:
         with explained("write", path):
             # The line first, then the cut: who reads in between sees a line of somebody, never half a one.
@@ -75,10 +109,64 @@ def hold_file(path: Path, operation: str, *, url: str, timeout: float) -> Iterat
             os.truncate(descriptor, os.pwrite(descriptor, line, 0))
         yield
     finally:
-        # In this order: nobody else can have locked the name that is removed.
-        with suppress(OSError):
-            path.unlink()
-        os.close(descriptor)
+        _let_go(path, descriptor)
+
+
+def file_holder(path: Path, *, url: str) -> LockInfo | None:
+    """Who holds the lock file `path` at this moment; None also for a file that a crash left behind.
+
+    StateLocked when somebody holds it who has not said who it is.
+    """
+    with _left_behind(path) as free:
+        if free:
+            return None
+        if info := _holder(path):
+            return info
+        raise locked_by(None, url=url)
+
+
+def unlock_file(path: Path, *, url: str) -> None:
+    """Removes the lock file `path` that a crash left behind; StateError when a process that lives holds it.
+
+    Such a lock can't be taken from its holder: the system guards it until that process ends.
+    """
+    with _left_behind(path) as free:
+        if free:
+            path.unlink(missing_ok=True)
+            return
+        info = _holder(path)
+        end = f"End that process (`kill {info.pid}`)" if info else "End that process"
+        raise StateError(
+            f"{locked_by(info, url=url).message}, which is alive: its lock can't be broken",
+            hint=f"{end}, or wait for it; the lock goes with it.",
+        )
+
+
+@contextmanager
+def _left_behind(path: Path) -> Iterator[bool]:
+    """Whether nobody holds the lock file `path`, or there is none; in the block nobody begins to."""
+    import fcntl
+
+    with explained("look at", path), ExitStack() as stack:
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            yield True
+            return
+        stack.callback(os.close, descriptor)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def _let_go(path: Path, descriptor: int) -> None:
+    # In this order: nobody else can have locked the name that is removed.
+    with suppress(OSError):
+        path.unlink()
+    os.close(descriptor)
 
 
 def _try_lock(path: Path) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar, cast
@@ -16,6 +16,15 @@ _E = TypeVar("_E", bound=StrEnum)
 
 class Malformed(ValueError):
     """JSON that doesn't have our shape; the message says where in it and why."""
+
+
+def plain(value: Json) -> Json:
+    """A copy of `value` made of what a JSON parser would give: lists and dicts only."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +52,14 @@ class Node:
             raise Malformed(f"{self._path_to(key)} is missing")
         return Node(value[key], self._path_to(key))
 
-    def members(self, *keys: str) -> list[Node]:
-        """The values of exactly these keys; none may be missing, and no other may be there."""
+    def members(self, *keys: str, optional: tuple[str, ...] = ()) -> list[Node]:
+        """The values of exactly these keys; none may be missing, and no other may be there.
+
+        Then those of the `optional` ones that are there.
+        """
         found = [self.member(key) for key in keys]
-        if unknown := sorted(self.object().keys() - keys):
+        found += [self.member(key) for key in optional if key in self.object()]
+        if unknown := sorted(self.object().keys() - {*keys, *optional}):
             raise Malformed(f"{self._path_to(unknown[0])} is not known")
         return found
 
@@ -72,6 +85,11 @@ class Node:
     def integer(self) -> int:
         if not isinstance(self.value, int) or isinstance(self.value, bool) or self.value < 0:
             raise self.wrong("a natural number")
+        return self.value
+
+    def boolean(self) -> bool:
+        if not isinstance(self.value, bool):
+            raise self.wrong("true or false")
         return self.value
 
     def number(self) -> float:

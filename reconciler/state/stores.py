@@ -46,5 +46,31 @@ def _file_store(rest: str, url: str, root: Path) -> StateStore:
     return FileStore(root / path, url=url)
 
 
-_STORES: Mapping[str, Callable[[str, str, Path], StateStore]] = MappingProxyType({"file": _file_store})
+def _postgresql_store(_rest: str, url: str, _root: Path) -> StateStore:
+    try:
+        from reconciler.state.postgresql import open_postgresql
+    except ImportError as error:
+        raise _missing("postgresql", error) from error
+    return open_postgresql(url)
+
+
+def _s3_store(_rest: str, url: str, _root: Path) -> StateStore:
+    try:
+        from reconciler.state.s3 import open_s3
+    except ImportError as error:
+        raise _missing("s3", error) from error
+    return open_s3(url)
+
+
+def _missing(scheme: str, error: ImportError) -> ReconcilerError:
+    """What is said when the library of an extra, which is called as the scheme is, can't be imported."""
+    return ReconcilerError(
+        f"a state in {scheme}: needs a library that can't be imported: {error}",
+        hint=f"pip install 'reconciler[{scheme}]'",
+    )
+
+
+_STORES: Mapping[str, Callable[[str, str, Path], StateStore]] = MappingProxyType(
+    {"file": _file_store, "postgresql": _postgresql_store, "s3": _s3_store}
+)
 """Scheme → what opens such a store from the rest of the URL, the URL, and the root."""

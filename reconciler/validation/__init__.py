@@ -1,13 +1,13 @@
-"""Documents → those that may be resolved, and everything that is wrong with the others.
+"""Documents → what is sound of them, and everything that is wrong with the rest.
 
 First each document by the JSON Schema of its kind, then the rules across documents. All findings of a run
-are made at once.
+are made at once: a node with a finding is left out, and what stands beside it goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reconciler.loading.nodes import Document
@@ -21,32 +21,37 @@ __all__ = ["Validated", "validate", "validate_project"]
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """The documents without an error of their own, in order, and all findings, sorted."""
+    """The documents of known kinds, in order, and all findings, sorted.
+
+    A document without a schema error is as it came; of another, there are the parts that are sound.
+    """
 
     documents: tuple[Document, ...] = ()
     findings: tuple[Finding, ...] = ()
 
 
-def validate(documents: Sequence[Document], *, complete: bool = True) -> Validated:
+def validate(documents: Sequence[Document], *, unread: Sequence[Finding] = ()) -> Validated:
     """Checks resources, each by itself and against each other.
 
-    `complete` says whether all files could be loaded: else references may point into those that could not,
-    and are not called dangling.
+    `unread`: why some files could not be loaded. References may point into those: none is called dangling.
     """
     checks = _Checks()
-    found: list[tuple[Document, Finding]] = []
+    found: list[Finding] = []
+    sound: list[Document] = []
     for document in documents:
-        found += ((document, finding) for finding in checks.findings(document))
-    found += Rules(documents, complete).findings()
-    broken = {id(document) for document, finding in found if finding.is_error}
-    sound = tuple(document for document in documents if id(document) not in broken)
-    return Validated(sound, tuple(sorted((finding for _, finding in found), key=Finding.sort_key)))
+        checked = checks.checked(document)
+        found += checked.findings
+        sound += checked.documents
+    found += Rules(sound, unread).findings()
+    kept = tuple(document for document in sound if document.value.get("kind") in _KINDS)
+    return Validated(kept, tuple(sorted(found, key=Finding.sort_key)))
 
 
-def validate_project(document: Document) -> tuple[Finding, ...]:
-    """Checks the project file; sorted findings, none when all is well."""
-    check = _Check(inline(schema(PROJECT)))
-    return tuple(sorted((*check.findings(document), *project_findings(document)), key=Finding.sort_key))
+def validate_project(document: Document) -> Validated:
+    """Checks the project file: what is sound of it, and sorted findings, none when all is well."""
+    checked = _Check(inline(schema(PROJECT))).checked(document)
+    found = (*checked.findings, *project_findings(document))
+    return replace(checked, findings=tuple(sorted(found, key=Finding.sort_key)))
 
 
 class _Check:
@@ -55,16 +60,19 @@ class _Check:
     def __init__(self, inlined: Schema) -> None:
         self._schema = inlined
         self._accepts = compiled(inlined)
-        self._validator: Any = None
+        self._slowly: Any = None
 
-    def findings(self, document: Document) -> Iterable[Finding]:
+    def checked(self, document: Document) -> Validated:
         if self._accepts(document.value):
-            return ()
+            return Validated((document,))
         from reconciler.validation.keywords import build
         from reconciler.validation.messages import findings
+        from reconciler.validation.sound import keeping
 
-        self._validator = self._validator or build(self._schema)
-        return findings(document, self._validator.iter_errors(document.value))
+        self._slowly = self._slowly or (build(self._schema), keeping(self._schema))
+        validator, keeps = self._slowly
+        found = findings(document, validator.iter_errors(document.value))
+        return Validated((replace(document, value=keeps(document.value)),), tuple(found))
 
 
 class _Checks:
@@ -73,12 +81,12 @@ class _Checks:
     def __init__(self) -> None:
         self._made: dict[str, _Check] = {}
 
-    def findings(self, document: Document) -> Iterable[Finding]:
+    def checked(self, document: Document) -> Validated:
         kind = document.value.get("kind")
         known = str(kind) if isinstance(kind, str) and kind in _KINDS else ""
         if known not in self._made:
             self._made[known] = _Check(inline(schema(known)) if known else _envelope())
-        return self._made[known].findings(document)
+        return self._made[known].checked(document)
 
 
 _KINDS = frozenset(kind.value for kind in Kind)

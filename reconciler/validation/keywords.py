@@ -18,7 +18,8 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
-from reconciler.validation.quick import compiled, fits, is_text, unique
+from reconciler.loading.nodes import MarkedMap
+from reconciler.validation.quick import Choice, compiled, fits, is_text, stands, unique
 from reconciler.validation.schemas import Schema
 
 Errors = Iterator[ValidationError]
@@ -95,7 +96,7 @@ def _not(_: Any, refused: Schema, instance: object, schema: Schema) -> Errors:
 def _required(_: Any, names: list[str], instance: object, schema: Schema) -> Errors:
     if isinstance(instance, dict):
         for name in names:
-            if name not in instance:
+            if not stands(name, instance):
                 yield _error("required", name, instance)
 
 
@@ -144,7 +145,7 @@ def _unique(_: Any, wanted: bool, instance: object, schema: Schema) -> Errors:
 def _any_of(_: Any, branches: list[Schema], instance: object, schema: Schema) -> Errors:
     """Only ever *one of these fields at least*."""
     names = [branch["required"][0] for branch in branches]
-    if isinstance(instance, dict) and not any(name in instance for name in names):
+    if isinstance(instance, dict) and not any(stands(name, instance) for name in names):
         yield _error("anyOf", names, instance)
 
 
@@ -162,29 +163,23 @@ def _one_of(validator: Any, branches: list[Schema], instance: object, schema: Sc
 
 
 def _meant(validator: Any, branches: list[Schema], instance: dict[str, object]) -> Errors:
-    shared = frozenset.intersection(*(frozenset(branch["required"]) for branch in branches))
-    marks = [tuple(name for name in branch["required"] if name not in shared) for branch in branches]
-    found = [name for names in marks for name in names if name in instance]
-    known = {name for branch in branches for name in branch["properties"]}
-    for branch, names in zip(branches, marks, strict=True):
-        if not set(names).isdisjoint(found) and branch["properties"].keys() >= set(found):
-            for error in validator.descend(instance, branch):
-                # A field of another branch isn't unknown: it doesn't go with what stands here.
-                if error.validator == "additionalProperties" and error.path and error.path[-1] in known:
-                    error.validator, error.validator_value = (
-                        "beside",
-                        _needing(error.path[-1], branches, marks),
-                    )
-                yield error
-            return
-    unknown = [name for name in instance if name not in known]
-    if found or not unknown:
-        yield _error("oneOf", (marks, found), instance)
+    choice = Choice.of(branches, instance)
+    if choice.branch is not None:
+        for error in validator.descend(instance, choice.branch):
+            # A field of another branch isn't unknown: it doesn't go with what stands here.
+            if error.validator == "additionalProperties" and error.path and error.path[-1] in choice.known:
+                error.validator = "beside"
+                error.validator_value = _needing(error.path[-1], branches, choice.marks)
+            yield error
+        return
+    unknown = [name for name in instance if name not in choice.known]
+    if choice.found or not (unknown or (isinstance(instance, MarkedMap) and instance.gaps)):
+        yield _error("oneOf", (choice.marks, choice.found), instance)
     for name in unknown:
-        yield _error("additionalProperties", sorted(known), instance[name], [Key(name)])
+        yield _error("additionalProperties", sorted(choice.known), instance[name], [Key(name)])
 
 
-def _needing(name: object, branches: list[Schema], marks: list[tuple[str, ...]]) -> list[str]:
+def _needing(name: object, branches: list[Schema], marks: Sequence[Sequence[str]]) -> list[str]:
     return [
         " and ".join(names)
         for branch, names in zip(branches, marks, strict=True)

@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from reconciler.findings import printable
-from reconciler.loading.nodes import Ambiguous, Document, SourceFloat
-from reconciler.model import API_VERSION, Finding, Severity
+from reconciler.findings import nearest, printable
+from reconciler.loading.nodes import Ambiguous, Document, resource_of
+from reconciler.loading.scalars import canonical
+from reconciler.model import API_VERSION, Finding, Place, Severity
 from reconciler.validation.keywords import Key
-from reconciler.validation.words import nearest, resource_of, smells_secret
+from reconciler.validation.words import smells_secret
 
 MOST_ERRORS = 200
 """How many errors of one document are listed: a list of a million bad ids needs no million findings."""
@@ -51,6 +52,7 @@ def findings(document: Document, errors: Iterable[Any]) -> Iterator[Finding]:
             late.append((path, error))  # a misspelt field isn't missing, too
             continue
         at_key = bool(path) and isinstance(path[-1], Key)
+        error.written = document.written(path)
         code, message, advice = _words(error, path)
         if error.validator == "additionalProperties" and (meant := _meant(error, path)):
             typos.add((path[:-1], meant))
@@ -65,13 +67,19 @@ def findings(document: Document, errors: Iterable[Any]) -> Iterator[Finding]:
         if not any((path, name) in typos for name in wanted):
             fields = " or ".join(f"`{name}`" for name in wanted)
             message = f"{_subject(path)} lacks the field {fields}"
-            yield Finding(
-                "missing-field", message, document.place(path), _what_it_is(error, wanted), resource
-            )
+            place, advice = _lacking(document, path, wanted), _what_it_is(error, wanted)
+            yield Finding("missing-field", message, place, advice, resource)
+
+
+def _lacking(document: Document, path: Sequence[str | int], wanted: Sequence[str]) -> Place:
+    """What to change where a field is missing: what unset it, or else the mapping that lacks it."""
+    here = document.place(path)
+    unset = (place for name in wanted if (place := document.place((*path, name))) != here)
+    return next(unset, here)
 
 
 def _words(error: Any, path: Sequence[str | int]) -> Words:
-    if error.instance is None:
+    if error.instance is None and error.validator != "additionalProperties":
         return _null(error, path)
     if isinstance(error.instance, Ambiguous) and error.validator in ("type", "enum"):
         words = _ambiguous(error, path)
@@ -113,7 +121,7 @@ def _type(error: Any, path: Sequence[str | int]) -> Words:
     wanted = _BELONGS[types[0]]
     if types[0] == "string":
         hint = (
-            "quote the text" if _hidden(path) or isinstance(value, list | dict) else f"write {_quoted(value)}"
+            "quote the text" if _hidden(path) or isinstance(value, list | dict) else f"write {_quoted(error)}"
         )
         if isinstance(value, list | dict):
             hint = "write one text here"
@@ -127,19 +135,19 @@ def _type(error: Any, path: Sequence[str | int]) -> Words:
         hint = f"write `{value.casefold()}`, without quotes"
     else:
         hint = _FIELD.get(types[0], f"write {wanted}")
-    return "wrong-type", f"is {_described(value, path)}, but {wanted} belongs here", hint
+    return "wrong-type", f"is {_described(error, path)}, but {wanted} belongs here", hint
 
 
 def _enum(error: Any, path: Sequence[str | int]) -> Words:
     allowed, value = error.validator_value, error.instance
     code = "unknown-kind" if list(path) == ["kind"] else "unknown-value"
-    return code, f"is {_described(value, path)}, which is not known here", _did_you_mean(value, allowed)
+    return code, f"is {_described(error, path)}, which is not known here", _did_you_mean(value, allowed)
 
 
 def _const(error: Any, path: Sequence[str | int]) -> Words:
     known = error.validator_value
     code = "unknown-kind" if known != API_VERSION else "unknown-api-version"
-    return code, f"is {_described(error.instance, path)}, which is not known here", f"write `{known}`"
+    return code, f"is {_described(error, path)}, which is not known here", f"write `{known}`"
 
 
 def _unknown(error: Any, path: Sequence[str | int]) -> Words:
@@ -177,7 +185,7 @@ def _pattern(error: Any, path: Sequence[str | int]) -> Words:
     if "not" in error.schema:
         what = "is empty, which is no gateway id" if error.instance == "" else "is no gateway id"
         return "bad-gateway-id", what, "write an id without spaces around it and without control characters"
-    message = f"is {_described(error.instance, path)}, which does not have the form that belongs here"
+    message = f"is {_described(error, path)}, which does not have the form that belongs here"
     if isinstance(path[-1], Key):
         message = "does not have the form that belongs here"
     return "bad-format", message, f"{_sentence(error.schema)}, such as `{error.schema['examples'][0]}`"
@@ -211,7 +219,7 @@ def _range(error: Any, path: Sequence[str | int]) -> Words:
         "maximum": f"the most is {error.validator_value}",
         "exclusiveMinimum": f"it has to be more than {error.validator_value}",
     }[error.validator]
-    return "out-of-range", f"is {_described(error.instance, path)}, but {bound}", "change the number"
+    return "out-of-range", f"is {_described(error, path)}, but {bound}", "change the number"
 
 
 def _reserved(error: Any, path: Sequence[str | int]) -> Words:
@@ -268,23 +276,21 @@ def _subject(path: Sequence[str | int]) -> str:
     return f"{'the key ' if isinstance(path[-1], Key) else ''}`{text.removeprefix('.')}`"
 
 
-def _described(value: object, path: Sequence[str | int]) -> str:
+def _described(error: Any, path: Sequence[str | int]) -> str:
     """A value in words; one that may be a secret only by its type."""
-    hidden = _hidden(path)
+    value, hidden = error.instance, _hidden(path)
     if isinstance(value, bool):
         return "a boolean" if hidden else f"the boolean {str(value).lower()}"
     if isinstance(value, int | float):
-        return "a number" if hidden else f"the number {getattr(value, 'text', value)}"
+        return "a number" if hidden else f"the number {error.written or canonical(value)}"
     if isinstance(value, str):
-        return "text" if hidden else f"the text {_quoted(value)}"
+        return "text" if hidden else f"the text {_quoted(error)}"
     return "a list" if isinstance(value, list) else "a mapping"
 
 
-def _quoted(value: object) -> str:
-    if isinstance(value, bool):
-        return f'"{str(value).lower()}"'
-    text = value.text if isinstance(value, SourceFloat) else str(value)
-    return '"' + printable(text) + '"'
+def _quoted(error: Any) -> str:
+    """A single value as text, spelled as it is written."""
+    return '"' + printable(error.written or canonical(error.instance)) + '"'
 
 
 def _hidden(path: Sequence[str | int]) -> bool:

@@ -9,10 +9,11 @@ against each other.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from reconciler.loading.nodes import Ambiguous
+from reconciler.loading.nodes import Ambiguous, MarkedMap
 from reconciler.validation.schemas import Schema
 
 Accepts = Callable[[Any], bool]
@@ -127,8 +128,13 @@ def unique(value: Any) -> bool:
     return len(set(texts)) == len(texts)
 
 
+def stands(name: str, value: Any) -> bool:
+    """Whether the mapping has the field, or had it before something was left out."""
+    return name in value or (isinstance(value, MarkedMap) and value.lost(name))
+
+
 def _required(names: list[str], _: Schema) -> Accepts:
-    return lambda value: not isinstance(value, dict) or all(name in value for name in names)
+    return lambda value: not isinstance(value, dict) or all(stands(name, value) for name in names)
 
 
 def _any_of(branches: list[Schema], _: Schema) -> Accepts:
@@ -138,7 +144,40 @@ def _any_of(branches: list[Schema], _: Schema) -> Accepts:
 
 def _one_of(branches: list[Schema], _: Schema) -> Accepts:
     tests = [compiled(branch) for branch in branches]
-    return lambda value: sum(test(value) for test in tests) == 1
+
+    def accepts(value: Any) -> bool:
+        fitting = sum(test(value) for test in tests)
+        # What was left out of a mapping may have said which one is meant.
+        return fitting == 1 or (fitting > 1 and isinstance(value, MarkedMap) and bool(value.gaps))
+
+    return accepts
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the fields of a mapping say about the branches of a `oneOf`: which one is meant."""
+
+    branch: Schema | None
+    marks: Sequence[Sequence[str]]
+    """Branch for branch, the fields that only it requires."""
+    found: Sequence[str]
+    """Those of them that stand in the mapping."""
+    known: Collection[str]
+    """The fields of all branches."""
+
+    @classmethod
+    def of(cls, branches: Sequence[Schema], value: Mapping[str, object]) -> Choice:
+        shared = frozenset.intersection(*(frozenset(branch["required"]) for branch in branches))
+        marks = [tuple(name for name in branch["required"] if name not in shared) for branch in branches]
+        known = {name for branch in branches for name in branch["properties"]}
+        found = [name for names in marks for name in names if name in value]
+        telling = set(found) or (value.gaps.intersection(known) if isinstance(value, MarkedMap) else set())
+        fitting = (
+            branch
+            for branch, names in zip(branches, marks, strict=True)
+            if not telling.isdisjoint(names) and telling.issubset(branch["properties"])
+        )
+        return cls(next(fitting, None), marks, found, known)
 
 
 def _number(holds: Callable[[Any], bool]) -> Accepts:

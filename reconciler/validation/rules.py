@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.findings import printable
-from reconciler.loading.nodes import Document
-from reconciler.model import Finding, Kind, ResourceId, Severity
-from reconciler.validation.words import nearest, resource_of, smells_secret
+from reconciler.findings import nearest, printable
+from reconciler.loading.nodes import Document, resource_of, unsure
+from reconciler.model import Finding, Kind, Place, ResourceId, Severity
+from reconciler.validation.words import smells_secret
 
 Path = tuple[str | int, ...]
 
@@ -25,31 +25,42 @@ _PASSWORD = re.compile(
 
 @dataclass(slots=True)
 class Rules:
-    """The rules over all documents of a run, broken ones too: they declare names all the same.
+    """The rules over all documents of a run, of each what is sound.
 
-    `complete` is False when some files could not be read: a reference may then point into one of those.
+    `unread`: why some files could not be read. A reference may then point into one of those.
     """
 
     documents: Sequence[Document]
-    complete: bool = True
+    unread: Sequence[Finding] = ()
     _declared: dict[Kind, dict[str, Document]] = field(default_factory=dict)
+    _nameless: dict[Kind | None, Document] = field(default_factory=dict)
+    """Of each kind a document that has a name which isn't known; None: of those whose kind isn't, either."""
+    _kindless: set[str] = field(default_factory=set)
+    """The names of documents whose kind isn't known."""
     _suggestions: int = 0
 
-    def findings(self) -> Iterator[tuple[Document, Finding]]:
-        """Every finding with the document it is about."""
-        campaigns: dict[str, Document] = {}
+    def findings(self) -> Iterator[Finding]:
+        """Every finding."""
+        campaigns: dict[str, tuple[ResourceId, Place]] = {}
         for document in self.documents:
             resource = resource_of(document)
             if resource is None:
+                self._declared_somehow(document)
                 continue
-            for finding in (
-                *self._same_resource(document, resource),
-                *_same_name(document, resource, campaigns),
-            ):
-                yield document, finding
+            yield from self._same_resource(document, resource)
+            yield from _same_name(document, resource, campaigns)
         for document in self.documents:
-            for finding in (*self._dangling(document), *_things(document), *_secrets(document)):
-                yield document, finding
+            yield from _secrets(document)
+        yield from self._dangling()
+
+    def _declared_somehow(self, document: Document) -> None:
+        """A document of which not both kind and name are known."""
+        name = _mapping(document.value.get("metadata")).get("name")
+        if isinstance(name, str):
+            self._kindless.add(name)
+            return
+        kind = document.value.get("kind")
+        self._nameless.setdefault(Kind(kind) if isinstance(kind, str) else None, document)
 
     def _same_resource(self, document: Document, resource: ResourceId) -> Iterator[Finding]:
         first = self._declared.setdefault(resource.kind, {}).setdefault(resource.name, document)
@@ -59,15 +70,31 @@ class Rules:
             place = document.place(["metadata", "name"])
             yield Finding("duplicate-resource", message, place, "give one of them another name", resource)
 
-    def _dangling(self, document: Document) -> Iterator[Finding]:
-        if not self.complete or document.value.get("kind") != Kind.CAMPAIGN:
-            return
-        for path, kind, name in references(_mapping(document.value.get("spec"))):
-            if name in self._declared.get(kind, ()):
+    def _dangling(self) -> Iterator[Finding]:
+        """References to nothing; only a note where they may lead to what could not be read."""
+        unread = min((finding.place for finding in self.unread if finding.place), default=None)
+        perhaps: list[Place] = []
+        reasons: set[Place] = set()
+        for document in self.documents:
+            if document.value.get("kind") != Kind.CAMPAIGN:
                 continue
-            message = f"there is no {kind} of the name `{printable(name)}`"
-            place = document.place(("spec", *path))
-            yield Finding("dangling-reference", message, place, self._hint(kind, name), resource_of(document))
+            for path, kind, name in references(_mapping(document.value.get("spec"))):
+                if name in self._declared.get(kind, ()) or name in self._kindless:
+                    continue
+                place = document.place(("spec", *path))
+                if reason := unread or self._nameless_of(kind):
+                    perhaps.append(place)
+                    reasons.add(reason)
+                    continue
+                message, hint = f"there is no {kind} of the name `{printable(name)}`", self._hint(kind, name)
+                yield Finding("dangling-reference", message, place, hint, resource_of(document))
+        if perhaps:
+            yield _not_checked(sorted(perhaps), min(reasons))
+
+    def _nameless_of(self, kind: Kind) -> Place | None:
+        """Where a resource is declared that may be of that kind and has a name that isn't known."""
+        document = self._nameless.get(kind) or self._nameless.get(None)
+        return None if document is None else document.place(("metadata", "name"))
 
     def _hint(self, kind: Kind, name: str) -> str:
         known = self._declared.get(kind)
@@ -80,6 +107,15 @@ class Rules:
             if meant
             else f"declare it, or name one of the {len(known)} that there are"
         )
+
+
+def _not_checked(references: Sequence[Place], reason: Place) -> Finding:
+    count = len(references)
+    which = f"the reference at {references[0]} names" if count == 1 else f"{count:,} references name"
+    first = "" if count == 1 else f" (the first at {references[0]})"
+    message = f"{which} nothing that could be read{first}, but may mean what is here"
+    hint = "mend this first: only then can be told whether they lead anywhere"
+    return Finding("references-not-checked", message, reason, hint, severity=Severity.NOTE)
 
 
 def references(spec: Mapping[str, Any]) -> Iterator[tuple[Path, Kind, str]]:
@@ -102,49 +138,31 @@ def references(spec: Mapping[str, Any]) -> Iterator[tuple[Path, Kind, str]]:
 
 def _one(holder: Mapping[str, Any], field_name: str, kind: Kind) -> Iterator[tuple[Path, Kind, str]]:
     value = holder.get(field_name)
-    if type(value) is str:  # `Ambiguous` text is refused already
+    if isinstance(value, str):
         yield (field_name,), kind, value
 
 
 def _many(holder: Mapping[str, Any], field_name: str, kind: Kind) -> Iterator[tuple[Path, Kind, str]]:
     for index, item in enumerate(_items(holder.get(field_name))):
-        if type(item) is str:
+        if isinstance(item, str):
             yield (field_name, index), kind, item
 
 
-def _same_name(document: Document, resource: ResourceId, known: dict[str, Document]) -> Iterator[Finding]:
+def _same_name(
+    document: Document, resource: ResourceId, known: dict[str, tuple[ResourceId, Place]]
+) -> Iterator[Finding]:
     """Two campaigns that would be one on the server."""
-    if resource.kind is not Kind.CAMPAIGN:
+    spec = document.value.get("spec")
+    if resource.kind is not Kind.CAMPAIGN or not isinstance(spec, dict) or unsure(spec, "name"):
         return
-    name, path = _server_name(document)
-    first = known.setdefault(name, document)
-    if first is not document and resource_of(first) != resource:  # else they are one resource twice
-        where = first.place(_server_name(first)[1])
+    name = str(spec.get("name", resource.name))
+    place = document.place(("spec", "name") if "name" in spec else ("metadata", "name"))
+    first, where = known.setdefault(name, (resource, place))
+    if first != resource:  # else they are one resource twice
         message = f"another campaign is called `{printable(name)}` on the server, at {where}"
-        hint = "give one of them another `spec.name`"
-        yield Finding("duplicate-campaign-name", message, document.place(path), hint, resource)
-
-
-def _server_name(document: Document) -> tuple[str, Path]:
-    name = _mapping(document.value.get("spec")).get("name")
-    if isinstance(name, str):
-        return str(name), ("spec", "name")
-    return str(_mapping(document.value["metadata"])["name"]), ("metadata", "name")
-
-
-def _things(document: Document) -> Iterator[Finding]:
-    """Things of gateways outside the list; with a `file:` only resolving can tell."""
-    spec = _mapping(document.value.get("spec"))
-    if document.value.get("kind") != Kind.GATEWAY_LIST or "file" in spec:
-        return
-    things = _mapping(spec.get("things"))
-    members = {item for item in _items(spec.get("gateways")) if isinstance(item, str)} if things else set()
-    for gateway in things:
-        if type(gateway) is str and gateway not in members:  # other keys are refused already
-            message = f"things are given for the gateway `{printable(gateway)}`, which is not in this list"
-            place = document.place(("spec", "things", gateway), key=True)
-            hint = "add the gateway to `gateways`, or take its things out"
-            yield Finding("thing-outside-list", message, place, hint, resource_of(document))
+        yield Finding(
+            "duplicate-campaign-name", message, place, "give one of them another `spec.name`", resource
+        )
 
 
 def _secrets(document: Document) -> Iterator[Finding]:

@@ -44,31 +44,47 @@ def schema(kind: str) -> Schema:
     return read
 
 
-def inline(value: Any, definitions: Schema | None = None) -> Any:
+def inline(value: Any, root: Any = None) -> Any:
     """A schema with every reference to its own `$defs` replaced by what it refers to.
 
-    Words beside a reference win over those of its target. No schema here refers to itself.
+    Words beside a reference win over those of its target. No schema here refers to itself. `root`: the
+    schema that `value` is a part of; itself when left out.
     """
+    root = value if root is None else root
     if isinstance(value, list):
-        return [inline(item, definitions) for item in value]
+        return [inline(item, root) for item in value]
     if not isinstance(value, dict):
         return value
-    definitions = value.get("$defs", definitions)
-    rest = {key: inline(item, definitions) for key, item in value.items() if key not in ("$ref", "$defs")}
+    rest = {key: inline(item, root) for key, item in value.items() if key not in ("$ref", "$defs")}
     if "$ref" not in value:
         return rest
-    name = value["$ref"].removeprefix("#/$defs/")
-    return {**inline((definitions or {})[name], definitions), **rest}
+    target = root
+    for part in value["$ref"].removeprefix("#/").split("/"):
+        target = target[part]
+    return {**inline(target, root), **rest}
 
 
 def union() -> Schema:
     """One schema for every file of resources, for editors: what ``schemas/resource.json`` holds."""
-    schemas = {kind.value: schema(kind) for kind in Kind}
+    schemas = {kind.value: _embedded(kind, schema(kind)) for kind in Kind}
+    return _any_kind("resource", "Resource", "A document of any kind; `kind` says which.", schemas)
+
+
+def overlay() -> Schema:
+    """One schema for every file of overlays, for editors: what ``schemas/overlay.json`` holds."""
+    schemas = {kind.value: _overlay(inline(schema(kind))) for kind in Kind}
+    described = (
+        "What is different about a resource in one environment: its `kind`, its name, fields to change."
+    )
+    return _any_kind("overlay", "Overlay", described, schemas)
+
+
+def _any_kind(name: str, title: str, description: str, schemas: Schema) -> Schema:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "https://reconciler.dev/schemas/v1/resource.json",
-        "title": "Resource",
-        "description": "A document of any kind; `kind` says which.",
+        "$id": f"https://reconciler.dev/schemas/v1/{name}.json",
+        "title": title,
+        "description": description,
         "type": "object",
         "properties": {
             "kind": {
@@ -86,8 +102,46 @@ def union() -> Schema:
             }
             for kind in schemas
         ],
-        "$defs": {kind: _embedded(kind, published) for kind, published in schemas.items()},
+        "$defs": dict(schemas),
     }
+
+
+def _overlay(whole: Schema) -> Schema:
+    """A kind as an overlay has it: any field may be left out, and null unsets it."""
+    named = whole["properties"]["metadata"]
+    metadata = {**_partly(named), "required": named["required"]}
+    metadata["properties"]["name"] = named["properties"]["name"]
+    mark = {
+        "title": "New",
+        "description": "Marks a whole new resource, which only this environment has.",
+        "const": "new",
+        "examples": ["new"],
+    }
+    known = whole["properties"]
+    return {
+        **{key: value for key, value in whole.items() if key not in ("$schema", "$id", "examples")},
+        "properties": {**known, "metadata": metadata, "spec": _partly(known["spec"]), "overlay": mark},
+        "required": ["apiVersion", "kind", "metadata"],
+    }
+
+
+def _partly(rule: Schema) -> dict[str, Any]:
+    """A mapping of which only some fields are given; lists and single values are given as a whole."""
+    if rule.get("type") != "object" or "oneOf" in rule:
+        return dict(rule)
+    made = {key: value for key, value in rule.items() if key not in ("required", "anyOf")}
+    if "properties" in rule:
+        made["properties"] = {name: _or_null(_partly(field)) for name, field in rule["properties"].items()}
+    if isinstance(rule.get("additionalProperties"), Mapping):
+        made["additionalProperties"] = _or_null(_partly(rule["additionalProperties"]))
+    return made
+
+
+def _or_null(rule: dict[str, Any]) -> dict[str, Any]:
+    if "type" not in rule and "enum" not in rule:
+        return {**{key: rule[key] for key in ("title", "description")}, "anyOf": [rule, {"type": "null"}]}
+    made = {**rule, "type": [rule["type"], "null"]} if "type" in rule else dict(rule)
+    return {**made, "enum": [*rule["enum"], None]} if "enum" in rule else made
 
 
 def _embedded(kind: str, published: Schema) -> Any:

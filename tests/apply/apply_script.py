@@ -153,6 +153,8 @@ class Script:
     log: list[str] = field(default_factory=list)
     gateways: list[tuple[str, ...]] = field(default_factory=list)
     """Of each send and look."""
+    sent: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
+    """Step id → the gateways of each send."""
     bindings: list[Bindings] = field(default_factory=list)
     """As they were at each send."""
     flying: int = 0
@@ -171,6 +173,7 @@ class Script:
     async def run(self, step: Step, bindings: Bindings) -> Result:
         self.log.append(f"send {step.id}")
         self.gateways.append(step.gateways)
+        self.sent.setdefault(step.id, []).append(step.gateways)
         self.bindings.append(Bindings(dict(bindings.campaigns), dict(bindings.packages)))
         self.flying += 1
         self.most = max(self.most, self.flying)

@@ -95,10 +95,10 @@ def test_what_a_step_must_be_for_the_next_to_go_on(answer: str, outcome: str, th
     assert found.count(OutcomeStatus(outcome)) == (2 if outcome == then else 1)
 
 
-def test_a_refused_gateway_stops_nobody_else() -> None:
+def test_a_refused_call_stops_nobody_else() -> None:
     add = group("add-gateways", gateways="abcd", per_call=2)
     schedule = group("schedule-download", gateways="abcd", per_call=1, needs=[Need(add.key, by_gateway=True)])
-    found = by_id(apply(plan(add, schedule), Script({"add-gateways:line-3:1": "400"})).outcomes)
+    found = by_id(apply(plan(add, schedule), Script({"add-gateways:line-3:1": "403"})).outcomes)
     assert found == {
         "add-gateways:line-3:1": "failed",
         "add-gateways:line-3:2": "done",
@@ -285,16 +285,28 @@ def run_case(case: Case) -> tuple[Applied, Script, list[str]]:
     return run(body())
 
 
-def needed(whole: Plan, one: Step, *, to_be_done: bool) -> set[str]:
-    """The specification: which steps come before `one`, or also have to be settled."""
-    found: set[str] = set()
+def needed(whole: Plan, one: Step) -> set[str]:
+    """The specification: which steps come before `one`."""
+    return {
+        other.id
+        for need in one.group.needs
+        for other in whole.by_key[need.group]
+        if not need.by_gateway or set(other.gateways) & set(one.gateways)
+    }
+
+
+def waiting(whole: Plan, one: Step, outcomes: dict[str, Outcome]) -> tuple[set[str], set[str]]:
+    """The specification: which gateways of `one` have to wait (``-``: all of it), and for what."""
+    gateways: set[str] = set()
+    lacking: set[str] = set()
     for need in one.group.needs:
-        if to_be_done and need.even_failed:
-            continue
-        for other in whole.by_key[need.group]:
-            if not need.by_gateway or set(other.gateways) & set(one.gateways):
-                found.add(other.id)
-    return found
+        for other in whole.by_key[need.group] if not need.even_failed else ():
+            outcome = outcomes[other.id]
+            held = set(outcome.left or other.gateways) & set(one.gateways) if need.by_gateway else {"-"}
+            if held and not outcome.settled:
+                gateways |= held
+                lacking.add(other.id)
+    return gateways, lacking
 
 
 @given(cases())
@@ -314,21 +326,27 @@ def test_every_plan_runs_as_its_needs_say(case: Case) -> None:
     last = {entry: at for at, entry in enumerate(script.log)}
     for name, step in steps.items():
         if f"send {name}" in first:
-            for other in needed(case.plan, step, to_be_done=False):
+            for other in needed(case.plan, step):
                 assert last.get(f"end {other}", -1) < first[f"send {name}"], f"{name} before {other}"
 
     settled = {name for name, outcome in outcomes.items() if outcome.settled}
     for name, step in steps.items():
-        message = outcomes[name].message
-        skipped = outcomes[name].status is OutcomeStatus.SKIPPED
-        lacking = needed(case.plan, step, to_be_done=True) - settled
-        assert skipped == (f"send {name}" not in first)
-        if message == INTERRUPTED:
-            assert skipped
-            assert applied.interrupted
+        outcome, message = outcomes[name], outcomes[name].message
+        held, lacking = waiting(case.plan, step, outcomes)
+        whole = "-" in held or (held and held == set(step.gateways))
+        words = [f"needs {other}, which is not done" for other in lacking]
+        if f"send {name}" not in first:
+            assert outcome.status is OutcomeStatus.SKIPPED
+            assert outcome.left == ()
+            assert outcome.skip is not None
+            assert message in words if whole else message == INTERRUPTED and applied.interrupted
         else:
-            assert skipped == bool(lacking)
-            assert not skipped or any(message == f"needs {other}, which is not done" for other in lacking)
+            assert not whole
+            assert set(script.sent[name]) == {tuple(sorted(set(step.gateways) - held))}
+            assert not (held and outcome.settled)
+            # What was sent is done, or else nothing of the step is.
+            assert set(outcome.left) == (held if outcome.status is OutcomeStatus.SKIPPED else set())
+            assert not held or any(word in message for word in words)
     assert applied.interrupted or set(first) >= {f"send {name}" for name in settled}
     assert applied.interrupted or not any(o.message == INTERRUPTED for o in outcomes.values())
 

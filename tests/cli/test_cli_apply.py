@@ -207,7 +207,9 @@ def test_a_state_that_was_written_meanwhile_stops_apply(folder, run):
         terminal.type("yes\n")
         code, _ = terminal.end()
     assert code == 1
-    assert "the state was written by somebody else since this was planned" in terminal.said
+    assert "Campaign/line-3: campaign " in terminal.said
+    assert 'description "Line 3" → "Line three"' in terminal.said
+    assert "error: what it touches changed since this was planned; nothing was applied" in terminal.said
 
 
 def test_the_first_apply_of_two_wins(folder, run):
@@ -379,7 +381,8 @@ def test_a_first_apply_looks_again_after_the_answer(folder, run):
         terminal.type("yes\n")
         code, _ = terminal.end()
     assert code == 1
-    assert "error: the server changed since this was planned; nothing was applied" in terminal.said
+    assert "the name 'line-3' was free, and is that of campaign " in terminal.said
+    assert "error: what it touches changed since this was planned; nothing was applied" in terminal.said
 
 
 @pytest.mark.parametrize("output", ["text", "json"])

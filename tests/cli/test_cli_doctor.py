@@ -90,7 +90,7 @@ def test_a_sign_in_that_fails(folder, run, monkeypatch):
         assert found["sign-in"]["message"] == "the token in environment variable RECONCILER_TOKEN is accepted"
         for auth, said in (
             ("{tokenFile: token}", "the token in "),
-            ("{tokenCommand: cat token}", "the token of 'cat token' is accepted"),
+            ("{tokenCommand: cat token}", "the token of tokenCommand is accepted"),
         ):
             (folder / "token").write_text("right\n")
             monkeypatch.delenv("RECONCILER_TOKEN", raising=False)
@@ -101,7 +101,7 @@ def test_a_sign_in_that_fails(folder, run, monkeypatch):
         assert found["version"]["message"] == "0.17, as server.apiVersion says"
         project(folder, f"url: '{server.url}', auth: {{tokenCommand: 'exit 3'}}")
         found, _ = checks(run("doctor", "--output", "json"))
-        assert found["sign-in"]["message"] == "the token command 'exit 3' ended with 3"
+        assert found["sign-in"]["message"] == "the tokenCommand of the project file ended with 3"
 
 
 def test_a_user_name_and_a_password(folder, run, monkeypatch):

@@ -3,11 +3,15 @@
 A new kind of store joins by a parameter of the fixture `place`.
 """
 
+import json
+import logging
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,8 +19,10 @@ from typing import Any
 import pytest
 
 import reconciler
-from reconciler.errors import StateLocked, WrongServer
+from reconciler.audit.chain import encode, link_of, verify
+from reconciler.errors import StateError, StateLocked, WrongServer
 from reconciler.model import Kind, OnRemove, ResourceId, Server
+from reconciler.state import codec, journal
 from reconciler.state.base import (
     BracketClosed,
     BracketOpened,
@@ -27,6 +33,7 @@ from reconciler.state.base import (
     Intent,
     IntentDropped,
     IntentNoted,
+    LockInfo,
     OnRemoveSet,
     Origin,
     Owned,
@@ -40,7 +47,9 @@ from reconciler.state.base import (
     upload_key,
 )
 from reconciler.state.stores import open_store
+from tests.state_servers import PlaceUrl
 
+STORES = ["file", "postgresql", "s3"]
 SERVER = Server("pulse", "https://pulse.example.com", "blue")
 LINE_3 = ResourceId(Kind.CAMPAIGN, "line-3")
 LINE_4 = ResourceId(Kind.CAMPAIGN, "line-4")
@@ -86,6 +95,15 @@ class Worker:
         self.process.stdin.flush()
         assert self.hears() == "recorded"
 
+    def fails(self, key: str) -> str:
+        """What it says, and ends with, when it can't record that."""
+        assert self.process.stdin
+        self.process.stdin.write(f"{key}\n")
+        self.process.stdin.close()
+        told = self.hears()
+        assert self.process.wait() == 1
+        return told
+
     def leaves(self) -> None:
         assert self.process.stdin
         self.process.stdin.close()
@@ -99,6 +117,8 @@ class Place:
 
     url: str
     root: Path
+    patience: float = 0.0
+    """Seconds to wait for the lock of a process that was killed."""
     stack: ExitStack = field(default_factory=ExitStack)
 
     def store(self) -> StateStore:
@@ -125,9 +145,19 @@ class Place:
         return worker
 
 
-@pytest.fixture(params=["file"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    place = Place("file:.reconciler/state.json", tmp_path)
+@pytest.fixture(params=STORES)
+def place(request: pytest.FixtureRequest, tmp_path: Path, place_url: PlaceUrl) -> Iterator[Place]:
+    place = Place(place_url(request.param), tmp_path)
+    with place.stack:
+        yield place
+
+
+@pytest.fixture(params=STORES)
+def deadly(request: pytest.FixtureRequest, tmp_path: Path, place_url: PlaceUrl) -> Iterator[Place]:
+    """A place where processes die: a lease outlives its holder, but not for long."""
+    place = Place(place_url(request.param), tmp_path)
+    if request.param != "file":
+        place = Place(f"{place.url}&lease=1", tmp_path, patience=60.0)
     with place.stack:
         yield place
 
@@ -225,30 +255,30 @@ def test_an_error_in_a_session_keeps_what_was_recorded_and_unlocks(place: Place)
         assert list(session.state.intents) == ["Campaign/line-3"]
 
 
-@pytest.mark.parametrize("count", [1, 2, 5])
-def test_a_killed_process_loses_nothing_and_holds_nothing(place: Place, count: int) -> None:
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_killed_process_loses_nothing_and_holds_nothing(deadly: Place, count: int) -> None:
     keys = [f"Campaign/{number}" for number in range(count)]
-    holder = place.holder()
+    holder = deadly.holder()
     for key in keys:
         holder.records(key)
     holder.process.kill()
     holder.process.wait()
-    assert list(place.store().load().intents) == keys
-    with place.store().locked(SERVER, "apply") as session:
+    assert list(deadly.store().load().intents) == keys
+    with deadly.store().locked(SERVER, "apply", timeout=deadly.patience) as session:
         assert list(session.state.intents) == keys
         session.record(IntentNoted(Intent("Campaign/after", "name")))
-        assert place.store().load() == session.state
-    after = place.store().load()
+        assert deadly.store().load() == session.state
+    after = deadly.store().load()
     assert sorted(after.intents) == sorted([*keys, "Campaign/after"])
     assert after.server == SERVER
 
 
-def test_a_killed_process_that_recorded_nothing_leaves_nothing_to_mend(place: Place) -> None:
-    holder = place.holder()
+def test_a_killed_process_that_recorded_nothing_leaves_nothing_to_mend(deadly: Place) -> None:
+    holder = deadly.holder()
     holder.process.kill()
     holder.process.wait()
-    assert place.store().load().serial == 0
-    with place.store().locked(SERVER, "apply") as session:
+    assert deadly.store().load().serial == 0
+    with deadly.store().locked(SERVER, "apply", timeout=deadly.patience) as session:
         assert session.state.intents == {}
 
 
@@ -328,3 +358,293 @@ def test_a_session_takes_records_from_many_threads(place: Place) -> None:
         list(pool.map(lambda key: session.record(IntentNoted(Intent(key, "name"))), keys))
         assert sorted(place.store().load().intents) == sorted(keys)
     assert sorted(place.store().load().intents) == sorted(keys)
+
+
+# --- versions ---------------------------------------------------------------------------------------
+
+
+def written_as(version: int, place: Place, monkeypatch: pytest.MonkeyPatch, *, leave: bool) -> None:
+    """A state as a reconciler of another format version left it: its snapshot, or (a crash) its journal."""
+
+    def crash(_: Session) -> None:
+        raise StateError("crashed", hint="mend it")
+
+    with place.store().locked(SERVER, "apply") as session:
+        session.record(EVERY_EVENT[0])
+    said = nullcontext() if leave else pytest.raises(StateError, match="crashed")
+    with monkeypatch.context() as patch, said, place.store().locked(SERVER, "apply") as session:
+        for module in (codec, journal):
+            patch.setattr(module, "FORMAT_VERSION", version)
+        if not leave:
+            patch.setattr(type(session), "_save", crash)
+        session.record(EVERY_EVENT[1])
+
+
+@pytest.mark.parametrize("leave", [True, False], ids=["snapshot", "journal"])
+def test_a_newer_reconcilers_state_is_left_alone(
+    place: Place, monkeypatch: pytest.MonkeyPatch, leave: bool
+) -> None:
+    written_as(2, place, monkeypatch, leave=leave)
+    for _ in range(2):
+        with pytest.raises(StateError, match="format version 2") as caught:
+            place.store().load()
+        assert "use that version or a later one" in (caught.value.hint or "")
+        with pytest.raises(StateError, match="format version 2"), place.store().locked(SERVER, "apply"):
+            pytest.fail("the session was opened")
+    assert place.store().holder() is None
+
+
+@pytest.mark.parametrize("leave", [True, False], ids=["snapshot", "journal"])
+def test_an_older_reconcilers_state_is_migrated(
+    place: Place, monkeypatch: pytest.MonkeyPatch, leave: bool
+) -> None:
+    """There never was a version 0: as if there had been one."""
+    written_as(0, place, monkeypatch, leave=leave)
+    with pytest.raises(StateError, match="there never was a version 0"):
+        place.store().load()
+
+    def newer_campaign(old: codec.JsonObject) -> codec.JsonObject:
+        return old | {"id": "from 0"}
+
+    def newer_state(old: codec.JsonObject) -> codec.JsonObject:
+        assert isinstance(old["campaigns"], dict)
+        campaigns = {key: newer_campaign(value) for key, value in old["campaigns"].items()}
+        return old | {"formatVersion": 1, "campaigns": campaigns}
+
+    def newer_event(old: codec.JsonObject) -> codec.JsonObject:
+        return old | {"campaign": newer_campaign(old["campaign"])}
+
+    migrations = {0: codec.Migration(newer_state, newer_event)}
+    for function in (codec.decode_state, codec.decode_event):
+        monkeypatch.setitem(function.__kwdefaults__, "migrations", migrations)
+    state = place.store().load()
+    assert state.campaigns[LINE_3].id == "from 0"
+    with place.store().locked(SERVER, "apply") as session:
+        assert session.state == state
+        session.record(EVERY_EVENT[2])
+    monkeypatch.undo()
+    assert place.store().load().campaigns[LINE_3].status == "STARTED", "it is of this version now"
+
+
+# --- the audit log -----------------------------------------------------------------------------------
+
+
+def chained(*words: str, tail: str | None = None) -> list[str]:
+    """Lines that hold `words`, behind the one that is the last so far."""
+    link, lines = link_of(tail), []
+    for word in words:
+        line, link = encode({"type": "call", "message": word}, link, run=1)
+        lines.append(line)
+    return lines
+
+
+def audited(place: Place) -> list[str]:
+    """The words of the log, which has to hold."""
+    lines = list(place.store().audit_lines())
+    verdict = verify(lines)
+    assert (verdict.broken, verdict.torn) == (None, ())
+    return [json.loads(line)["message"] for line in lines]
+
+
+def test_there_is_no_log_at_first(place: Place) -> None:
+    assert list(place.store().audit_lines()) == []
+    with place.store().locked(SERVER, "apply") as session:
+        assert session.audit_tail is None
+        session.audit()
+        assert session.audit_tail is None
+    assert list(place.store().audit_lines()) == []
+
+
+def test_lines_of_the_log_stay_in_their_order_over_sessions(place: Place) -> None:
+    lines = chained("one", "two", "Straße \u2028 \ud800", "four", "five")
+    with place.store().locked(SERVER, "apply") as session:
+        session.audit(lines[0])
+        assert session.audit_tail == lines[0]
+        session.audit(*lines[1:3], sync=False)
+        assert session.audit_tail == lines[2]
+    with place.store().locked(SERVER, "apply") as session:
+        assert session.audit_tail == lines[2]
+        session.audit(*lines[3:])
+    assert list(place.store().audit_lines()) == lines
+    assert audited(place) == ["one", "two", "Straße \u2028 \ud800", "four", "five"]
+
+
+def test_the_log_is_no_part_of_the_state(place: Place) -> None:
+    with place.store().locked(SERVER, "apply") as session:
+        session.audit(*chained("alone"))
+    assert place.store().load().serial == 0
+    with place.store().locked(SERVER, "apply") as session:
+        session.record(EVERY_EVENT[0])
+        before = session.state
+        session.audit(*chained("among", tail=session.audit_tail))
+        assert session.state == before
+        session.record(*EVERY_EVENT[1:])
+        after = session.state
+    assert place.store().load().campaigns == after.campaigns
+    assert audited(place) == ["alone", "among"]
+
+
+def test_a_durable_line_of_the_log_outlives_the_process(deadly: Place) -> None:
+    worker = deadly.worker("log")
+    assert worker.hears() == "locked"
+    for word in ("one", "two"):
+        worker.records(word)
+        assert audited(deadly)[-1] == word, "a reader sees it, and needs no lock"
+    worker.process.kill()
+    worker.process.wait()
+    assert audited(deadly) == ["one", "two"]
+    with deadly.store().locked(SERVER, "apply", timeout=deadly.patience) as session:
+        session.audit(*chained("three", tail=session.audit_tail))
+    assert audited(deadly) == ["one", "two", "three"]
+
+
+def test_lines_that_may_be_lost_with_the_machine_are_there_when_the_session_ends(place: Place) -> None:
+    lines = chained(*map(str, range(300)))
+    with place.store().locked(SERVER, "apply") as session:
+        for line in lines:
+            session.audit(line, sync=False)
+            assert session.audit_tail == line
+    assert list(place.store().audit_lines()) == lines
+
+
+def test_an_error_in_a_session_keeps_the_log(place: Place) -> None:
+    def interrupted(session: Session) -> None:
+        session.audit(*chained("one"), sync=False)
+        raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match="mine"), place.store().locked(SERVER, "apply") as session:
+        interrupted(session)
+    assert audited(place) == ["one"]
+
+
+# --- locks ------------------------------------------------------------------------------------------
+
+
+def known_holder(place: Place) -> LockInfo:
+    """Who holds the lock; a short lease may look as if it had run out when this machine is busy."""
+    deadline = time.monotonic() + 60
+    while (info := place.store().holder()) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return info
+
+
+def test_the_holder_is_known_while_it_holds(place: Place) -> None:
+    assert place.store().holder() is None
+    place.store().unlock("nobody's")
+    worker = place.holder()
+    info = known_holder(place)
+    assert (info.pid, info.host, info.operation) == (worker.process.pid, os.uname().nodename, "test hold")
+    assert abs(info.since - time.time()) < 60
+    if place.url.startswith("file:"):
+        assert info.expires is None
+    else:
+        assert 0 < (info.expires or 0) - info.since <= 122
+    with pytest.raises(StateError) as caught:
+        place.store().unlock("somebody-elses")
+    assert f"process {worker.process.pid}" in caught.value.message
+    assert caught.value.hint
+    worker.records("Campaign/undisturbed")
+    worker.leaves()
+    assert place.store().holder() is None
+
+
+def test_a_dead_process_holds_nothing_for_long(deadly: Place) -> None:
+    worker = deadly.holder()
+    info = known_holder(deadly)
+    worker.process.kill()
+    worker.process.wait()
+    deadline = time.monotonic() + 60
+    while deadly.store().holder() is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    deadly.store().unlock(info.id)
+    assert deadly.store().holder() is None
+    with deadly.store().locked(SERVER, "apply"):
+        pass
+
+
+def test_a_lock_that_is_broken_is_lost_to_its_holder(place: Place) -> None:
+    worker = place.holder()
+    worker.records("Campaign/before")
+    info = known_holder(place)
+    if info.expires is None:
+        # The system guards it for as long as its holder lives.
+        with pytest.raises(StateError, match="is alive") as caught:
+            place.store().unlock(info.id)
+        assert f"kill {worker.process.pid}" in (caught.value.hint or "")
+        worker.leaves()
+        return
+    place.store().unlock(info.id)
+    assert place.store().holder() is None
+    with place.store().locked(SERVER, "apply") as session:
+        assert list(session.state.intents) == ["Campaign/before"]
+        assert worker.fails("Campaign/late").startswith("StateError: the lock of the state ")
+        session.record(IntentNoted(Intent("Campaign/after", "name")))
+    assert sorted(place.store().load().intents) == ["Campaign/after", "Campaign/before"]
+
+
+@pytest.mark.parametrize(("recorded", "other_writes"), [(0, False), (0, True), (2, False), (2, True)])
+def test_who_sleeps_through_its_lease_can_not_write(
+    deadly: Place, recorded: int, other_writes: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "reconciler.state")
+    before = [f"Campaign/{number}" for number in range(recorded)]
+    sleeper = deadly.holder()
+    for key in before:
+        sleeper.records(key)
+    sleeper.process.send_signal(signal.SIGSTOP)
+    if not deadly.patience:
+        # It sleeps and still holds the lock: nobody can write behind its back.
+        with pytest.raises(StateLocked), deadly.store().locked(SERVER, "apply"):
+            pytest.fail("the session was opened")
+        sleeper.process.send_signal(signal.SIGCONT)
+        sleeper.records("Campaign/awake")
+        sleeper.leaves()
+        return
+    with deadly.store().locked(SERVER, "apply", timeout=deadly.patience) as session:
+        assert sorted(session.state.intents) == before
+        said = " ".join(record.getMessage() for record in caplog.records)
+        assert f"took over the lock of the state {deadly.url} from " in said
+        assert f"(process {sleeper.process.pid})" in said
+        if other_writes:
+            session.record(IntentNoted(Intent("Campaign/mine", "name")))
+        sleeper.process.send_signal(signal.SIGCONT)
+        told = sleeper.fails("Campaign/late")
+        assert "was taken over by " in told
+        assert f"(process {os.getpid()}) for 'apply'" in told
+        assert deadly.store().load().intents == session.state.intents
+        session.record(IntentNoted(Intent("Campaign/last", "name")))
+    mine = ["Campaign/last", *(["Campaign/mine"] if other_writes else [])]
+    assert sorted(deadly.store().load().intents) == sorted([*before, *mine])
+
+
+def test_a_lease_is_renewed_while_its_holder_lives(deadly: Place) -> None:
+    holder = deadly.holder()
+    holder.records("Campaign/first")
+    first = known_holder(deadly)
+    if first.expires is not None:
+        deadline = time.monotonic() + 60
+        while (now := known_holder(deadly)).expires == first.expires:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert now.id == first.id
+    holder.records("Campaign/second")
+    holder.leaves()
+
+
+def test_a_reader_sees_states_that_were_true(place: Place) -> None:
+    """While a writer counts, in many sessions: all up to some number, and never less than before."""
+    total, seen = 30, 0
+    writer = place.worker("count")
+    assert writer.process.stdin
+    writer.process.stdin.write(f"{total}\n")
+    writer.process.stdin.flush()
+    while seen < total:
+        ended = writer.process.poll() is not None
+        found = {int(key) for key in place.store().load().intents}
+        assert found == set(range(len(found)))
+        assert len(found) >= seen
+        seen = len(found)
+        assert seen == total or not ended
+    assert writer.process.wait() == 0

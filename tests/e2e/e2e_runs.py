@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -108,6 +108,23 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "reconciler", *arguments]
 
 
+Start = Callable[[Sequence[str], Path, Mapping[str, str]], Any]
+"""(arguments, folder, environment) → a `subprocess.Popen`, or what looks like one."""
+
+
+def cold(arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> "subprocess.Popen[str]":
+    """A process of its own, from the start of its interpreter; `e2e_forks` has warm ones."""
+    return subprocess.Popen(
+        command(*arguments),
+        cwd=folder,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+
+
 @dataclass
 class Workplace:
     """A folder with resources; every run in it is held against what no run may say."""
@@ -117,6 +134,7 @@ class Workplace:
     canaries: list[str] = field(default_factory=list)
     """What may never be said or kept."""
     ran: list[Ran] = field(default_factory=list)
+    start: Start = cold
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -125,30 +143,13 @@ class Workplace:
 
     def run(self, *arguments: str, **env: str) -> Ran:
         """Run `reconciler` with the arguments to its end."""
-        made = subprocess.run(
-            command(*arguments),
-            cwd=self.folder,
-            env=environment(**{**self.env, **env}),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=SECONDS,
-            check=False,
-        )
-        return self.note(Ran(made.returncode, made.stdout, made.stderr))
+        with self.started(*arguments, **env) as process:
+            return process.end()
 
     @contextmanager
     def started(self, *arguments: str, **env: str) -> Iterator["Process"]:
         """The same as a process that is still running; it does not outlive the block."""
-        with subprocess.Popen(
-            command(*arguments),
-            cwd=self.folder,
-            env=environment(**{**self.env, **env}),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-        ) as popen:
+        with self.start(arguments, self.folder, environment(**{**self.env, **env})) as popen:
             try:
                 yield Process(self, popen)
             finally:
@@ -293,7 +294,8 @@ class Hold:
         return Answer(body=None) if self._lost else None
 
 
-Moment = Literal["before", "after"]
+Moment = Literal["begun", "before", "after"]
+"""Before the server has seen a request (begun: before its body was sent), or after that."""
 
 
 @dataclass
@@ -333,7 +335,7 @@ class Gate:
         self._thread.join()
 
     def hold(self, operation: str, moment: Moment) -> Hold:
-        """Hold the next request of `operation` before or after the server has seen it."""
+        """Hold the next request of `operation`."""
         hold = Hold()
         self._traps.append(Trap(operation, moment, hold))
         return hold
@@ -399,9 +401,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         gate = self.server.gate
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         operation = operation_of(self.command, urlsplit(self.path).path)
-        answer = gate.meet(operation, "before")
+        answer = gate.meet(operation, "begun")
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        answer = answer or gate.meet(operation, "before")
         if answer is None:
             headers = {key: value for key, value in self.headers.items() if key.lower() != "connection"}
             answer = gate.forward(self.command, self.path, headers, body)

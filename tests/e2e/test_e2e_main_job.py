@@ -80,7 +80,11 @@ def test_what_the_state_holds(place: Workplace, live: Live) -> None:
     }
     assert [each["id"] for each in state["packages"].values()] == [package["id"]]
     assert state["campaigns"]["Campaign/line-3"]["status"] == "STARTED"
-    assert {path.name for path in place.state.parent.iterdir()} == {"state.json", "state.json.backup"}
+    assert {path.name for path in place.state.parent.iterdir()} == {
+        "state.json",
+        "state.json.audit",
+        "state.json.backup",
+    }
     assert place.state.stat().st_mode & 0o077 == 0, "the state is for its owner"
     before = place.state.read_bytes()
     place.apply()

@@ -104,6 +104,46 @@ def test_a_linked_folder_is_read(tmp_path: Path) -> None:
     assert files(load([Path("x")], base=tmp_path)) == ["x/a.yaml", "x/link/b.yaml"]
 
 
+def test_a_link_that_leads_out_is_refused(tmp_path: Path) -> None:
+    """As every other reference that does; a link out of the folder that stays in the project is none."""
+    write(tmp_path, "in/x/a.yaml", "in/shared/b.yaml", "out/c.yaml", "out/notes.txt")
+    for name, target in {
+        "x/shared": "../shared",
+        "x/c.yaml": "../../out/c.yaml",
+        "x/out": "../../out",
+        "x/c.txt": "../../out/notes.txt",
+        "shared/deep": "../../out",
+    }.items():
+        (tmp_path / "in" / name).symlink_to(target)
+    loaded = load([Path("x")], base=tmp_path / "in")
+    assert files(loaded) == ["x/a.yaml", "x/shared/b.yaml"]
+    places = ["x/c.yaml", "x/out", "x/shared/deep"]
+    assert codes(loaded) == [f"{place}:1:1 outside-project" for place in places]
+    assert not loaded.complete, "a reference may mean what is there"
+    assert all(finding.hint for finding in loaded.findings)
+
+
+def test_what_a_person_names_may_be_anywhere(tmp_path: Path) -> None:
+    """A folder elsewhere is the home of the links in it, and so is what a given link leads to."""
+    write(tmp_path, "in/a.yaml", "out/c.yaml", "out/x/d.yaml")
+    (tmp_path / "in" / "out").symlink_to("../out")
+    (tmp_path / "out" / "x" / "up").symlink_to("..")
+    base = tmp_path / "in"
+    assert files(load([Path("out")], base=base)) == ["out/c.yaml", "out/x/d.yaml"]
+    loaded = load([tmp_path / "out" / "x"], base=base)
+    assert files(loaded) == [str(tmp_path / "out/x/d.yaml")]
+    assert codes(loaded) == [f"{tmp_path}/out/x/up:1:1 outside-project"]
+    assert files(load([Path("out/c.yaml")], base=base)) == ["out/c.yaml"]
+
+
+def test_a_base_behind_a_link(tmp_path: Path) -> None:
+    write(tmp_path, "in/x/a.yaml", "in/y/b.yaml")
+    (tmp_path / "in/x/link").symlink_to("../y")
+    (tmp_path / "base").symlink_to("in")
+    loaded = load([Path("x")], base=tmp_path / "base")
+    assert (files(loaded), loaded.findings) == (["x/a.yaml", "x/link/b.yaml"], ())
+
+
 def test_a_link_to_nowhere_is_a_finding_only_when_it_is_yaml(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").symlink_to("gone")
     (tmp_path / "b.txt").symlink_to("gone")

@@ -10,8 +10,9 @@ from yaml.error import MarkedYAMLError
 from yaml.events import DocumentStartEvent, MappingStartEvent
 
 from reconciler.findings import CODES
-from reconciler.loading import Ambiguous, Document, Loaded, SourceFloat, load_text
+from reconciler.loading import Ambiguous, Document, Loaded, MarkedList, MarkedMap, load_text
 from reconciler.loading.builder import Builder
+from reconciler.loading.nodes import unsure
 from reconciler.loading.syntax import explain
 from reconciler.model import Severity
 
@@ -97,7 +98,6 @@ REFUSED = {
 def test_refused(what: str, parser: str) -> None:
     data, *expected = REFUSED[what]
     loaded = text(data)
-    assert loaded.documents == ()
     assert [(finding.code, finding.place and finding.place.line) for finding in loaded.findings] == [
         (code, line) for code, line, _ in expected
     ]
@@ -108,7 +108,9 @@ def test_refused(what: str, parser: str) -> None:
         assert finding.hint
         assert finding.code in CODES
         assert finding.severity is (Severity.WARNING if finding.code == "empty-file" else Severity.ERROR)
-        assert loaded.complete is (finding.code == "empty-file")
+        within = finding.code in ("duplicate-key", "non-string-key", "yaml-alias", "yaml-tag")
+        assert loaded.complete is (within or finding.code == "empty-file")
+        assert bool(loaded.documents) is (within and what != "alias alone")
 
 
 @pytest.mark.parametrize("error", [yaml.YAMLError("odd"), MarkedYAMLError(problem="odd")])
@@ -168,6 +170,7 @@ def test_documents_before_a_fault_count_and_those_beside_one_too(parser: str) ->
     loaded = text("a: 1\n---\nb: 1\nb: 2\n---\n- x\n---\nc: 1\n---\nd: [\n")
     assert [(document.value, document.index) for document in loaded.documents] == [
         ({"a": 1}, 0),
+        ({}, 1),
         ({"c": 1}, 3),
     ]
     assert [finding.code for finding in loaded.findings] == ["duplicate-key", "not-a-mapping", "yaml-syntax"]
@@ -208,8 +211,6 @@ def test_values(parser: str) -> None:
     }  # fmt: skip
     assert not isinstance(value["b"], Ambiguous)
     assert isinstance(value["d"], Ambiguous)
-    assert isinstance(value["e"], SourceFloat)
-    assert value["e"].text == "1.10"
 
 
 def test_as_deep_as_allowed(parser: str) -> None:
@@ -232,10 +233,75 @@ def test_nesting_without_end_does_not_crash(opening: str) -> None:
 def test_a_bomb_of_aliases_is_refused_and_not_built() -> None:
     lines = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 60)]
     loaded = text("\n".join(lines))
-    assert loaded.documents == ()
+    (document,) = loaded.documents
+    assert [key for key, value in document.value.items() if value] == ["a0"]
     assert {finding.code for finding in loaded.findings} == {"yaml-alias"}
 
 
 def test_a_document_knows_its_file(tmp_path: Path) -> None:
     (document,) = load_text("a: 1", "x/a.yaml", tmp_path / "x" / "a.yaml").documents
     assert document == Document("x/a.yaml", tmp_path / "x" / "a.yaml", {"a": 1}, 0)
+
+
+LEFT = {
+    # text: what is left of it, and which keys have gaps
+    "a: 1\nb: 2\na: 3\n": ({"b": 2}, {"a"}),
+    "a: *x\nb: 2\na: 3\n": ({"b": 2}, {"a"}),
+    "a: 1\na: *x\na: 3\n": ({}, {"a"}),
+    "{a: 1, 2: 3}": ({"a": 1}, {None}),
+    "a: 1\n<<: *b\n": ({"a": 1}, {None}),
+    "a: 1\n*b : 2\n": ({"a": 1}, {None}),
+    "!x a: 1\nb: 2": ({"b": 2}, {None}),
+    "? !x {a: 1}\n: 1\nb: 2": ({"b": 2}, {None}),
+    "a: !x 1\nb: !x {c: 1}\nd: !x [1]\ne: 1": ({"e": 1}, {"a", "b", "d"}),
+    "!own\na: 1": ({"a": 1}, set()),
+    "a: !x {a: 1, a: 2}\nb: [{c: 1, c: 2}, {d: 1}]": ({"b": [{}, {"d": 1}]}, {"a"}),
+}
+
+
+@pytest.mark.parametrize("data", LEFT)
+def test_what_is_refused_leaves_a_gap(data: str, parser: str) -> None:
+    (document,) = text(data).documents
+    assert isinstance(document.value, MarkedMap)
+    assert (document.value, document.value.gaps) == LEFT[data]
+    assert all(unsure(document.value, str(key)) for key in document.value.gaps)
+
+
+def test_a_refused_item_leaves_a_gap_in_its_list(parser: str) -> None:
+    (document,) = text("a: [x, *y, z]\nb: [!x y, !x [1], !x {}]\nc: [x]").documents
+    a, b, c = (document.value[key] for key in "abc")
+    assert isinstance(a, MarkedList)
+    assert isinstance(b, MarkedList)
+    assert isinstance(c, MarkedList)
+    assert (a, a.gap, b, b.gap, c, c.gap) == (["x", "z"], True, [], True, ["x"], False)
+    assert str(document.place(["a", 1])) == "a.yaml:1:12"
+    assert [unsure(document.value, key) for key in "abcd"] == [True, True, False, False]
+
+
+def test_what_is_left_still_knows_its_places(parser: str) -> None:
+    (document,) = text("a: 1\nb:\n  c: x\na: 2\nd: e\n").documents
+    places = {path: str(document.place(path)) for path in (("b", "c"), ("d",))}
+    assert places == {("b", "c"): "a.yaml:3:6", ("d",): "a.yaml:5:4"}
+    assert str(document.place(["d"], key=True)) == "a.yaml:5:1"
+
+
+def test_nodes_that_come_and_go_are_not_taken_for_refused_ones(parser: str) -> None:
+    """A refused node is forgotten before another one may get its identity."""
+    (document,) = text("a:\n" + "- !x [1]\n- [2]\n" * 200).documents
+    assert document.value["a"] == [[2]] * 200
+
+
+@pytest.mark.parametrize(
+    ("written", "remembered"),
+    [
+        ("+1", "+1"), ("-0", "-0"), ("True", "True"), ("FALSE", "FALSE"), ("1.10", "1.10"), ("1e3", "1e3"),
+        (".5", ".5"), ("1", None), ("-3", None), ("true", None), ("1.5", None), ("x", None), ("yes", None),
+        ("'+1'", None), ("~", None),
+    ],
+)  # fmt: skip
+def test_a_spelling_is_remembered_where_others_would_write_another(
+    written: str, remembered: str | None, parser: str
+) -> None:
+    (document,) = text(f"a: {{b: [x, {written}]}}").documents
+    assert document.written(["a", "b", 1]) == remembered
+    assert document.written(["a", "b", 0]) is None

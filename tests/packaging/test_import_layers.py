@@ -13,11 +13,14 @@ ROOT = Path(__file__).parents[2]
 TOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
 LAYERS = TOOLS["importlinter"]["contracts"][0]["layers"]
 MODULES = [name.strip("()") for layer in LAYERS for name in layer.split(" | ")]
-BEHIND_SEAMS = ["providers/base", "providers/pulse", "state/base", "state/file", "state/stores"]
+STORES = ["state/file", "state/postgresql", "state/s3"]
+BEHIND_SEAMS = ["providers/base", "providers/pulse", "state/base", "state/stores", *STORES]
 
 RIGHT = {
     "cli": "import click, reconciler.embedded, reconciler.providers.pulse, reconciler.state.stores",
-    "state/stores": "import reconciler.state.file",
+    "state/stores": "import reconciler.state.file, reconciler.state.postgresql, reconciler.state.s3",
+    "state/postgresql": "import psycopg",
+    "state/s3": "import obstore",
     "report": "import reconciler.apply, reconciler.plan",
     "plan": "import reconciler.diff, reconciler.providers.base, reconciler.state.base",
     "providers/pulse": "import httpx, reconciler.errors, reconciler.model, reconciler.providers.base",
@@ -64,6 +67,9 @@ WAY, SEAMS = "Imports point along the way", "Only the command line chooses"
         ("plan", "import reconciler.providers.pulse", SEAMS, "reconciler.plan"),
         ("apply", "import reconciler.state.stores", SEAMS, "reconciler.apply"),
         ("cli", "import reconciler.state.file", "Stores of state", "reconciler.cli"),
+        ("cli", "import reconciler.state.s3", "Stores of state", "reconciler.cli"),
+        ("cli", "import psycopg", "Only its store knows PostgreSQL", "reconciler.cli"),
+        ("state/file", "import obstore", "Only its store knows S3", "reconciler.state.file"),
         ("report", "import click", "Only the command line knows click", "reconciler.report"),
         ("plan", "import httpx", "Only a provider", "reconciler.plan"),
     ],

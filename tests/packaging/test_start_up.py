@@ -6,7 +6,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-HEAVY = {"asyncio", "deepdiff", "httpx", "jsonschema", "sqlite3", "starlette", "uvicorn", "yaml"}
+HEAVY = {
+    "asyncio",
+    "deepdiff",
+    "httpx",
+    "jsonschema",
+    "obstore",
+    "psycopg",
+    "sqlite3",
+    "starlette",
+    "uvicorn",
+    "yaml",
+}
 
 HELP = """
 import atexit, json, sys

@@ -57,7 +57,7 @@ def test_the_wheel_holds_the_package_its_schemas_and_its_licence(wheel: Path) ->
     published = {path.relative_to(ROOT).as_posix() for path in (ROOT / "schemas").rglob("*.json")}
     assert {f"reconciler/{name}" for name in published} <= names
     assert not [name for name in names if not name.startswith(("reconciler/", "reconciler-"))]
-    for extra in ("embedded", "all", "dev"):
+    for extra in ("embedded", "postgresql", "s3", "all", "dev"):
         assert f"Provides-Extra: {extra}\n" in metadata
 
 

@@ -11,6 +11,7 @@ from typing import Any, Self
 from reconciler.apply import Applied, apply_plan
 from reconciler.diff import Ask, diff
 from reconciler.embedded.errors import Refusal
+from reconciler.embedded.store import Store
 from reconciler.embedded.tables import campaigns, gateways, packages
 from reconciler.embedded.tables.packages import Package
 from reconciler.errors import Refused
@@ -61,6 +62,44 @@ class Snapshot:
 
     def named(self, name: str) -> list[Held]:
         return [held for held in self.campaigns.values() if held.name == name]
+
+
+def snapshot_of(store: Store) -> Snapshot:
+    """All that the server over `store` holds."""
+    with store.transaction(write=False) as db:
+        rows = db.execute(
+            "SELECT seq, id, name, description, status, made_under_approval, modified_ms, settings,"
+            " distribution_list_id, reevaluation_seconds FROM campaigns ORDER BY seq"
+        ).fetchall()
+        held = {}
+        for row in rows:
+            seq = row["seq"]
+            members = db.execute(
+                "SELECT gateway_id, state, closed, overridden FROM gateways WHERE campaign = ?", (seq,)
+            ).fetchall()
+            own: dict[str, set[str]] = {m["gateway_id"]: set() for m in members if m["overridden"]}
+            for line in db.execute(
+                "SELECT gateway_id, package FROM gateway_packages WHERE campaign = ?", (seq,)
+            ):
+                own[line["gateway_id"]].add(line["package"])
+            held[row["id"]] = Held(
+                id=row["id"],
+                name=row["name"],
+                description=row["description"],
+                status=row["status"],
+                under_approval=bool(row["made_under_approval"]),
+                packages=frozenset(campaigns.find(db, row["id"]).packages),
+                settings=json.loads(row["settings"]),
+                distribution=(row["distribution_list_id"], row["reevaluation_seconds"]),
+                callbacks=campaigns.callbacks(db, seq),
+                gateways={m["gateway_id"]: (m["state"], bool(m["closed"])) for m in members},
+                own={gateway: frozenset(ids) for gateway, ids in own.items()},
+                schedules={(g, phase): (b, e) for g, phase, b, e in gateways.schedules(db, seq)},
+                things={(g, thing): runs for g, thing, runs in gateways.things(db, seq)},
+                modified=row["modified_ms"],
+            )
+        stored = {row["id"]: packages.find(db, row["id"]) for row in db.execute("SELECT id FROM packages")}
+    return Snapshot(held, stored)
 
 
 @dataclass
@@ -140,42 +179,7 @@ class Lab(World):
     # --- the server from behind ------------------------------------------------------------------
 
     def snapshot(self) -> Snapshot:
-        with self.app.state.context.store.transaction(write=False) as db:
-            rows = db.execute(
-                "SELECT seq, id, name, description, status, made_under_approval, modified_ms, settings,"
-                " distribution_list_id, reevaluation_seconds FROM campaigns ORDER BY seq"
-            ).fetchall()
-            held = {}
-            for row in rows:
-                seq = row["seq"]
-                members = db.execute(
-                    "SELECT gateway_id, state, closed, overridden FROM gateways WHERE campaign = ?", (seq,)
-                ).fetchall()
-                own: dict[str, set[str]] = {m["gateway_id"]: set() for m in members if m["overridden"]}
-                for line in db.execute(
-                    "SELECT gateway_id, package FROM gateway_packages WHERE campaign = ?", (seq,)
-                ):
-                    own[line["gateway_id"]].add(line["package"])
-                held[row["id"]] = Held(
-                    id=row["id"],
-                    name=row["name"],
-                    description=row["description"],
-                    status=row["status"],
-                    under_approval=bool(row["made_under_approval"]),
-                    packages=frozenset(campaigns.find(db, row["id"]).packages),
-                    settings=json.loads(row["settings"]),
-                    distribution=(row["distribution_list_id"], row["reevaluation_seconds"]),
-                    callbacks=campaigns.callbacks(db, seq),
-                    gateways={m["gateway_id"]: (m["state"], bool(m["closed"])) for m in members},
-                    own={gateway: frozenset(ids) for gateway, ids in own.items()},
-                    schedules={(g, phase): (b, e) for g, phase, b, e in gateways.schedules(db, seq)},
-                    things={(g, thing): runs for g, thing, runs in gateways.things(db, seq)},
-                    modified=row["modified_ms"],
-                )
-            stored = {
-                row["id"]: packages.find(db, row["id"]) for row in db.execute("SELECT id FROM packages")
-            }
-        return Snapshot(held, stored)
+        return snapshot_of(self.app.state.context.store)
 
     async def meddle(self, deed: Deed) -> None:
         """Do it; what the server refuses doesn't happen."""

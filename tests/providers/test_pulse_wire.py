@@ -268,7 +268,8 @@ def test_without_a_version_the_server_is_asked_once_and_without_credentials(vers
         answer("", 302, location="/"),
         answer({}),
         answer([]),
-        answer(b"<html>"),
+        answer(b"<html>", 404),
+        answer(b"0.17 or so"),
         answer({"currentApiVersion": ""}),
         answer({"currentApiVersion": True}),
         answer({"currentApiVersion": {}}),
@@ -281,6 +282,26 @@ def test_a_server_without_versions_is_asked_plainly(reply: Response) -> None:
     read(canned, replace(SETTINGS, api_version=None))
     assert canned.lines == ["GET /api/versions", "GET /api/campaigns/c1"]
     assert canned.seen[1].headers["Accept"] == "application/json"
+
+
+def test_a_page_in_the_place_of_the_version_is_an_error_that_says_so() -> None:
+    page = answer(b"<!DOCTYPE html><title>Please sign in</title>")
+    canned = Canned(page)
+    with pytest.raises(NotExecuted) as caught:
+        write(canned, replace(SETTINGS, api_version=None))
+    assert caught.value.message == (
+        "GET /api/versions: the answer can't be read: expected JSON,"
+        " but got an HTML page titled 'Please sign in'"
+    )
+    assert caught.value.hint is not None
+    assert "the API's address" in caught.value.hint
+    assert canned.lines == ["GET /api/versions"] * 3, "it may pass"
+
+
+def test_a_page_that_passes_is_forgotten() -> None:
+    canned = Canned(answer(b"<html>"), answer({"currentApiVersion": "0.17"}), CAMPAIGN)
+    read(canned, replace(SETTINGS, api_version=None))
+    assert canned.seen[-1].headers["Accept"] == "application/json;api-version=0.17"
 
 
 def test_a_write_is_surely_not_sent_when_the_version_cannot_be_asked() -> None:
@@ -452,7 +473,8 @@ def test_a_token_command_that_fails_is_an_error_without_its_output(
         monkeypatch.setattr(auth, "COMMAND_SECONDS", 0.1)
     with pytest.raises(ReconcilerError, match=why) as caught:
         read(Canned(CAMPAIGN), replace(SETTINGS, auth=TokenCommand(command, tmp_path / folder)))
-    assert "s3cr3t" not in str(caught.value).replace(command, "")
+    assert command not in f"{caught.value} {caught.value.hint}", "a secret may stand in it"
+    assert "s3cr3t" not in f"{caught.value} {caught.value.hint}"
 
 
 SIGN_IN_FAILURES: list[tuple[Any, type[ServerError], str, int]] = [

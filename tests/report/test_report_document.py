@@ -36,6 +36,7 @@ def test_the_keys_are_the_public_ones(full_plan):
         "changes",
         "impact",
         "unreadable",
+        "guards",
         "findings",
     ]
     assert {key for step in made["steps"] for key in step} == {

@@ -45,6 +45,16 @@ class Folder:
         assert all(finding.place and finding.resource for finding in resolved.findings)
         return resolved
 
+    def every_finding(self) -> tuple[Finding, ...]:
+        """What all stages up to resolve find, as in ``validate``, sorted."""
+        loaded = load([self.root], base=self.root)
+        validated = validate(loaded.documents, unread=loaded.unread)
+        resolved = resolve(validated.documents, root=self.root, environ=None)
+        found = (*loaded.findings, *validated.findings, *resolved.findings)
+        assert {finding.code for finding in found} <= CODES.keys()
+        assert all(finding.place for finding in found)
+        return tuple(sorted(found, key=Finding.sort_key))
+
     def finding(self, environ: Mapping[str, str] | None = None) -> Finding:
         """The only finding."""
         findings = self.resolve(environ).findings

@@ -17,7 +17,9 @@ from reconciler.model import (
     Severity,
 )
 from reconciler.resolve import resolve
+from reconciler.resolve.ids import MOST
 from reconciler.resolve.overlaps import meeting
+from reconciler.resolve.settings import SECRET_LIMIT
 
 UNMANAGED = [
     "description",
@@ -266,14 +268,15 @@ def test_a_missing_variable(folder, environ: dict[str, str], said: str) -> None:
         (b"", "missing-secret"),
         (b"\n", "missing-secret"),
         (b"\xff", "not-utf8"),
-        (b"x" * 65_537, "bad-secret"),
+        (b"x" * (SECRET_LIMIT + 1), "bad-secret"),
     ],
 )
 def test_a_secret_file_that_can_be_no_secret(folder, content: bytes, code: str) -> None:
     folder.put("key", content)
     folder.resource("Campaign", "c", "settings: {k: {fromFile: key}}")
     assert folder.finding({}).code == code
-    assert folder.resolve(None).findings == ()
+    offline = [finding.code for finding in folder.resolve(None).findings]
+    assert offline == ([code] if len(content) in (0, SECRET_LIMIT + 1) else []), "the size tells, unread"
 
 
 def test_a_secret_file_that_cannot_be_opened(folder, monkeypatch) -> None:
@@ -372,16 +375,21 @@ def test_schedules_of_different_phases_do_not_meet(parts) -> None:
     ("rest", "place", "said"),
     [
         (
-            "packageOverrides: [{gatewayLists: [ab], packageSet: q}]",
-            (6, 22),
+            "packageOverrides: [{gatewayLists: [a, ab], packageSet: q}]",
+            (6, 41),
             "gateway `b1` of this override is in no",
         ),
         (
+            "packageOverrides: [{gateways: [a1, b2], packageSet: q}]",
+            (6, 38),
+            "gateway `b2` of this override is in no",
+        ),
+        (
             "schedules: [{schedule: days, gatewayLists: [b]}]",
-            (6, 15),
+            (6, 47),
             "gateway `b1` and 1 more of this schedule are",
         ),
-        ("closedGateways: [a1, b2, b1]", (6, 24), "gateway `b1` and 1 more of closedGateways are in no"),
+        ("closedGateways: [a1, b2, a2]", (6, 24), "gateway `b2` of closedGateways is in no"),
         ("closedGateways: [a1]", None, None),
         ("schedules: [{schedule: days}]", None, None),
         ("distributionList: {distributionListId: d}\nclosedGateways: [b1]", None, None),
@@ -398,6 +406,23 @@ def test_gateways_outside_the_lists(
     assert (finding.code, finding.place) == ("gateway-outside", Place("campaign-c.yaml", *place))
     assert finding.message.startswith(said)
     assert finding.message.endswith("no list of the campaign at campaign-c.yaml:5:17")
+
+
+def test_every_id_outside_is_found_where_it_stands(parts) -> None:
+    parts.resource("Campaign", "c", "gatewayLists: [a]\nclosedGateways: [a1, b2, b1]")
+    assert [finding.place for finding in parts.resolve().findings] == [
+        Place("campaign-c.yaml", 6, column) for column in (24, 28)
+    ]
+
+
+def test_very_many_ids_outside_are_not_a_flood(parts) -> None:
+    ids = ", ".join(f"x{number}" for number in range(MOST + 3))
+    parts.resource("Campaign", "c", f"gatewayLists: [a]\nclosedGateways: [{ids}]")
+    *each, last = parts.resolve().findings
+    assert len(each) == MOST
+    assert {finding.code for finding in each} == {"gateway-outside"}
+    assert (last.code, last.severity) == ("more-findings", Severity.NOTE)
+    assert last.message.startswith("3 more gateways of closedGateways are in no list")
 
 
 def test_without_lists_nobody_is_outside(parts) -> None:

@@ -63,16 +63,23 @@ def test_an_empty_file_is_an_empty_list(folder) -> None:
         ("x.txt", "a\rb\n", "bad-gateway-id", 1, 1, "has the control character U+000D"),
         ("x.txt", f"a\n{'x' * 256}\n", "bad-gateway-id", 2, 1, "has 256 characters, but 255 is the most"),
         ("x.txt", "a\n\xa0b\n", "bad-gateway-id", 2, 1, "has white space around it"),
-        ("x.txt", b"a\nb\xff\n", "not-utf8", 2, 2, "`x.txt` is not UTF-8 text"),
+        ("x.txt", b"\xef\xbb\xbfa\nb\xc3\xa4\xff\n", "not-utf8", 2, 3, "`x.txt` is not UTF-8 text"),
         ("x.txt", "a\n".encode("utf-16"), "not-utf8", 1, 1, "`x.txt` is not UTF-8 text"),
         ("x.csv", "n,gatewayId\n1,a\n2,a\n", "duplicate-gateway", 3, 3, "first at x.csv:2:3"),
-        ("x.csv", 'n,gatewayId\n"1\n1",a\n2,a\n', "duplicate-gateway", 4, 3, "first at x.csv:2:"),
-        ("x.csv", "n,gatewayId\n1,a\n2\n", "bad-gateway-id", 3, 1, "the gateway id is empty"),
-        ("x.csv", "n,gatewayId\n1,\n", "bad-gateway-id", 2, 1, "the gateway id is empty"),
-        ("x.csv", 'gatewayId\n"a\nb"\n', "bad-gateway-id", 2, 1, "has the control character U+000A"),
-        ("x.csv", "n,id\n1,a\n", "bad-id-file", 1, 1, "`x.csv` has no gatewayId column"),
+        ("x.csv", 'n,gatewayId\n"1\n1",a\n2,a\n', "duplicate-gateway", 4, 3, "first at x.csv:3:4"),
+        ("x.csv", "n,gatewayId\na,a\na,a\n", "duplicate-gateway", 3, 3, "first at x.csv:2:3"),
+        ("x.csv", "n,gatewayId\ngw-10,gw-1\ngw-1, gw-1\n", "duplicate-gateway", 3, 7, "first at x.csv:2:7"),
+        ("x.csv", 'n,gatewayId\n"a,""b"", a",a\n"a"\t,a\n', "bad-id-file", 3, 1, "is not CSV"),
+        ("x.csv", 'n,gatewayId\n"a,""b"", a",a\n5" a,"a"\n', "duplicate-gateway", 3, 7, "at x.csv:2:14"),
+        ("x.csv", 'n,gatewayId\n1,"""a"\n2,"""a"\n', "duplicate-gateway", 3, 4, "first at x.csv:2:4"),
+        ("x.csv", 'n,gatewayId\n1,"\na"\n2,a\n', "duplicate-gateway", 4, 3, "first at x.csv:3:1"),
+        ("x.csv", 'n,gatewayId\n1,""\n', "bad-gateway-id", 2, 4, "the gateway id is empty"),
+        ("x.csv", "n,gatewayId\n1,a\n2\n", "bad-gateway-id", 3, 2, "the gateway id is empty"),
+        ("x.csv", "n,gatewayId\n1,\n", "bad-gateway-id", 2, 3, "the gateway id is empty"),
+        ("x.csv", 'gatewayId\n"a\nb"\n', "bad-gateway-id", 2, 2, "has the control character U+000A"),
+        ("x.csv", "n,id\n1,a\n", "bad-id-file", 1, 3, "`x.csv` has no gatewayId column"),
         ("x.csv", "", "bad-id-file", 1, 1, "`x.csv` has no gatewayId column"),
-        ("x.csv", "gatewayId,gatewayId\n", "bad-id-file", 1, 1, "has several gatewayId columns"),
+        ("x.csv", '\n"a\nb",gatewayId, gatewayId\n', "bad-id-file", 3, 15, "has several gatewayId columns"),
         ("x.csv", 'gatewayId\na\n"b\nc\n', "bad-id-file", 4, 1, "`x.csv` is not CSV: unexpected end of data"),
         ("x.csv", 'gatewayId\n"a"b\n', "bad-id-file", 2, 1, "`x.csv` is not CSV: ',' expected after '\"'"),
         ("x.json", "[]", "bad-id-file", 1, 1, "`x.json` is neither .txt nor .csv"),
@@ -261,6 +268,23 @@ def test_ids_of_a_text_file_stand_where_it_says(lines: list[str]) -> None:
         assert not id_.startswith("#")
         line = bare[place.line - 1] if place.line > 1 else lines[0].removeprefix("\ufeff")
         assert line[place.column - 1 :].startswith(id_)
+
+
+@given(
+    st.lists(st.lists(CELL.filter(str.strip), min_size=3, max_size=3), min_size=1, max_size=4), st.booleans()
+)
+def test_ids_of_a_table_stand_where_it_says(rows: list[list[str]], every: bool) -> None:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL if every else csv.QUOTE_MINIMAL)
+    writer.writerows([["n", "gatewayId", "m"], *rows])
+    text = buffer.getvalue()
+    read = read_ids("x.csv", text.encode())
+    assert isinstance(read, IdFile)
+    lines = text.split("\n")
+    for index, id_ in enumerate(read.ids):
+        place = read.place("x.csv", index)
+        rest = "\n".join([lines[place.line - 1][place.column - 1 :], *lines[place.line :]])
+        assert rest.startswith((id_, id_.replace('"', '""')))
 
 
 @given(st.binary(max_size=60), st.sampled_from(["x.txt", "x.csv"]))

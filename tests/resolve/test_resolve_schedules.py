@@ -37,7 +37,12 @@ execution: {begin: 2024-05-01T22:00:00Z, end: 2024-05-03T00:00}
         ("download: {begin: 2024-05-01T00:00Z, end: 2024-04-01T00:00Z}", "end-before-begin", 5, 45),
         ("download: {begin: 2024-05-01, end: 2024-06-01T00:00Z}", "time-format", 5, 21),
         ("download: {begin: 2024-05-01T00:00, end: 2024-06-01T00:00Z}", "time-without-zone", 5, 21),
-        ("timezone: Europe/Belrin\ndownload: {begin: 2024-05-01T00:00, end: x}", "unknown-timezone", 5, 13),
+        (
+            "timezone: Europe/Belrin\ndownload: {begin: 2024-05-01T00:00, end: 2024-05-01T02:00Z}",
+            "unknown-timezone",
+            5,
+            13,
+        ),
         ("timezone: Europe/Berlin", "missing-field", 5, 3),
         (
             "timezone: Europe/Berlin\ndownload: {begin: 2024-03-31T02:30, end: 2024-06-01T00:00}",

@@ -20,6 +20,8 @@ from reconciler.state.base import (
     Owned,
     PackageForgotten,
     PackageUploaded,
+    PlanApplied,
+    SaltChosen,
     State,
     StatusSet,
     Uploaded,
@@ -65,6 +67,7 @@ states = st.builds(
     campaigns=st.lists(owneds, max_size=3).map(lambda found: {owned.resource: owned for owned in found}),
     packages=st.lists(uploads, max_size=3).map(lambda found: {upload.sha256: upload for upload in found}),
     intents=st.lists(intents, max_size=3).map(lambda found: {intent.key: intent for intent in found}),
+    plans=st.dictionaries(digests, st.booleans()),
 )
 events: st.SearchStrategy[Event] = st.one_of(
     st.builds(IntentNoted, intents),
@@ -80,5 +83,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(OnRemoveSet, resources, st.sampled_from(OnRemove)),
     st.builds(PackageUploaded, uploads),
     st.builds(PackageForgotten, digests),
+    st.builds(PlanApplied, digests, st.booleans()),
+    st.builds(SaltChosen, st.text("0123456789abcdef", min_size=32, max_size=32)),
 )
 journals = st.lists(events, max_size=8)

@@ -51,6 +51,13 @@ def test_a_state_survives(state: State) -> None:
     VALIDATOR.validate(document)
 
 
+def test_a_state_without_plans_is_what_it_was_before_there_were_any() -> None:
+    assert "plans" not in EXAMPLE
+    state = decode_state(EXAMPLE)
+    assert state.plans == {}
+    assert encode_state(state) == EXAMPLE
+
+
 @given(events)
 def test_an_event_survives(event: Event) -> None:
     assert decode_event(json.loads(json.dumps(encode_event(event)))) == event
@@ -88,6 +95,12 @@ BROKEN: dict[str, tuple[tuple[tuple[str, ...], Any], str]] = {
     "no word": (
         (("campaigns", "Campaign/line-3", "origin"), "found"),
         "campaigns.Campaign/line-3.origin: created or adopted belongs here",
+    ),
+    "no list of plans": ((("plans",), {}), "plans: an array belongs here"),
+    "no plan": ((("plans",), [{"digest": "a" * 64}]), "plans[0].whole is missing"),
+    "a plan and a half": (
+        (("plans",), [{"digest": "a" * 64, "whole": 1}]),
+        "plans[0].whole: true or false belongs here",
     ),
     "no version": ((("formatVersion",), ...), "formatVersion is missing"),
     "no version there ever was": ((("formatVersion",), 0), "formatVersion: there never was a version 0"),

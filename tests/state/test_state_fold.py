@@ -5,6 +5,7 @@ from state_strategies import events, journals, states
 
 from reconciler.model import Kind, ResourceId
 from reconciler.state.base import (
+    PLANS_KEPT,
     BracketOpened,
     CampaignOwned,
     Event,
@@ -14,6 +15,8 @@ from reconciler.state.base import (
     Origin,
     Owned,
     PackageUploaded,
+    PlanApplied,
+    SaltChosen,
     State,
     StatusSet,
     Uploaded,
@@ -47,7 +50,7 @@ def test_folding_leaves_its_arguments_alone(state: State, journal: list[Event]) 
     before = (dict(state.campaigns), dict(state.packages), dict(state.intents), list(journal))
     after = fold(state, journal)
     assert (dict(state.campaigns), dict(state.packages), dict(state.intents), journal) == before
-    kept = ("lineage", "salt", "serial", "server")
+    kept = ("lineage", "serial", "server")
     assert [getattr(after, name) for name in kept] == [getattr(state, name) for name in kept]
 
 
@@ -78,3 +81,18 @@ def test_the_owner_of_a_live_campaign() -> None:
     state = fold(new_state(), [CampaignOwned(Owned(A, "1", Origin.CREATED))])
     assert state.owner_of("1") == A
     assert state.owner_of("2") is None
+
+
+def test_plans_that_were_applied_are_known_the_last_of_them_only() -> None:
+    digests = [f"{number:064x}" for number in range(PLANS_KEPT + 2)]
+    state = fold(new_state(), [PlanApplied(digest, False) for digest in digests])
+    assert list(state.plans) == digests[2:], "oldest first"
+    state = fold(state, [PlanApplied(digests[-1], True), PlanApplied(digests[2], True)])
+    assert list(state.plans) == digests[2:]
+    assert [digest for digest, whole in state.plans.items() if whole] == [digests[2], digests[-1]]
+
+
+def test_the_salt_of_what_was_planned_becomes_that_of_the_state() -> None:
+    state = new_state()
+    assert not state.begun
+    assert fold(state, [SaltChosen("5a17")]).salt == "5a17"

@@ -1,5 +1,6 @@
 """From a URL to a store."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,21 @@ def test_a_path_that_no_system_takes_is_an_error_of_the_state(tmp_path: Path) ->
     store = open_store(f"file:{'x' * 300}", root=tmp_path)
     with pytest.raises(StateError, match="can't read"):
         store.load()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "library", "url"),
+    [("postgresql", "psycopg", "postgresql://me:secret@h/db"), ("s3", "obstore", "s3://bucket/state.json")],
+)
+def test_a_store_whose_library_is_missing_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, library: str, url: str
+) -> None:
+    for name in list(sys.modules):
+        if name.startswith(f"reconciler.state.{scheme}"):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ReconcilerError, match=f"a state in {scheme}: needs a library") as caught:
+        open_store(url, root=tmp_path)
+    assert caught.value.hint == f"pip install 'reconciler[{scheme}]'"
+    assert library in caught.value.message
+    assert "secret" not in caught.value.message

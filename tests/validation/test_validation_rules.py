@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.findings import nearest
 from reconciler.loading import Document, load_text
-from reconciler.model import Severity
+from reconciler.loading.nodes import unsure
+from reconciler.model import Finding, Place, Severity
 from reconciler.validation import Validated, validate
-from reconciler.validation.words import nearest, smells_secret
+from reconciler.validation.words import smells_secret
 
 
 def documents(*texts: str) -> list[Document]:
@@ -60,7 +62,7 @@ def test_references_that_hold() -> None:
 
 def test_every_reference_is_followed() -> None:
     validated = validate(documents(resource("Campaign", "x", REFERS)))
-    assert validated.documents == ()
+    assert len(validated.documents) == 1, "what stands beside the references goes on"
     assert brief(validated) == [
         f"a.yaml:{place} dangling-reference"
         for place in (
@@ -78,7 +80,7 @@ def test_references_are_by_kind_and_suggest_the_nearest() -> None:
     )
     hints = [finding.hint for finding in validated.findings]
     assert hints == ["did you mean `firmware`?", "declare it, or name one of the 1 that there are"]
-    assert len(validated.documents) == 7
+    assert len(validated.documents) == 8
 
 
 def test_suggestions_have_an_end() -> None:
@@ -95,12 +97,64 @@ def test_a_broken_document_still_declares_its_name() -> None:
     )
     validated = validate(made)
     assert brief(validated) == ["b.yaml:5:8 unknown-field"]
-    assert validated.documents == (made[0],)
+    assert [document.value["spec"] for document in validated.documents] == [{"packageSet": "broken"}, {}]
+    assert unsure(validated.documents[1].value["spec"], "packages")
+
+
+UNREAD = Finding("yaml-syntax", "this is not YAML", Place("z.yaml", 3, 1))
 
 
 def test_a_file_that_was_not_loaded_may_hold_the_rest() -> None:
     made = documents(resource("Campaign", "x", REFERS))
-    assert validate(made, complete=False) == Validated(tuple(made), ())
+    validated = validate(made, unread=[UNREAD])
+    assert validated.documents == tuple(made)
+    (note,) = validated.findings
+    assert (note.code, note.severity, note.place) == ("references-not-checked", Severity.NOTE, UNREAD.place)
+    assert note.message == (
+        "10 references name nothing that could be read (the first at a.yaml:6:15), but may mean what is here"
+    )
+    assert note.hint
+
+
+def test_where_every_reference_holds_nothing_has_to_be_checked() -> None:
+    made = documents(resource("Campaign", "x", REFERS), DECLARED)
+    assert validate(made, unread=[UNREAD]) == Validated(tuple(made), ())
+
+
+NAMELESS = {
+    # what declares a PackageSet of unknown name or kind: the place of the note, None where the reference is held
+    "wrong name": ("kind: PackageSet\nmetadata: {name: 12}", (3, 11)),
+    "bad name": ("kind: PackageSet\nmetadata: {name: a b}", (3, 11)),
+    "no name": ("kind: PackageSet\nmetadata: {}", (3, 11)),
+    "misspelt name": ("kind: PackageSet\nmetadata: {nmae: here}", (3, 11)),
+    "no metadata": ("kind: PackageSet", (1, 1)),
+    "wrong kind": ("kind: PackagSet\nmetadata: {name: here}", None),
+    "no kind": ("metadata: {name: here}", None),
+    "neither": ("metadata: {nmae: here}", (2, 11)),
+}
+
+
+@pytest.mark.parametrize("what", NAMELESS)
+def test_a_resource_that_may_be_the_one_that_is_meant(what: str) -> None:
+    head, place = NAMELESS[what]
+    made = documents(
+        resource("Campaign", "x", "{packageSet: here, callbackSet: gone}"),
+        f"apiVersion: reconciler/v1\n{head}\nspec: {{packages: []}}\n",
+        resource("PackageSet", "there", "{packages: []}"),
+    )
+    found = {finding.code: finding for finding in validate(made).findings}
+    assert ("dangling-reference" in found) is (what != "neither"), "there is no CallbackSet in any case"
+    if place is None:
+        assert "references-not-checked" not in found
+    else:
+        assert found["references-not-checked"].place == Place("b.yaml", *place)
+        assert ("a.yaml:5:" in found["references-not-checked"].message) is True
+
+
+def test_a_reference_with_a_wrong_form_is_only_that() -> None:
+    spec = "{packageSet: a b, gatewayLists: [1, x!]}"
+    codes = [finding.code for finding in validate(documents(resource("Campaign", "x", spec))).findings]
+    assert codes == ["bad-format", "wrong-type", "bad-format"]
 
 
 def test_references_of_a_wrong_type_are_not_followed() -> None:
@@ -116,7 +170,7 @@ def test_two_of_one_name() -> None:
     validated = validate(made)
     assert brief(validated) == ["b.yaml:4:9 duplicate-resource"]
     assert "at a.yaml:4:9" in validated.findings[0].message
-    assert validated.documents == (made[0], made[2])
+    assert validated.documents == tuple(made), "which of them is meant is not for validation to say"
 
 
 def test_two_campaigns_of_one_name_on_the_server() -> None:
@@ -126,12 +180,16 @@ def test_two_campaigns_of_one_name_on_the_server() -> None:
         resource("Campaign", "c", "{name: C}"),
         resource("Campaign", "d", "{name: C}"),
         resource("Campaign", "e", "{name: [e]}"),
+        resource("Campaign", "f", "{name: e}"),
+        resource("Campaign", "g", "{nmae: a}"),
+        resource("Campaign", "h", "{name: g}"),
     )
     validated = validate(made)
     assert brief(validated) == [
         "b.yaml:5:14 duplicate-campaign-name",
         "d.yaml:5:14 duplicate-campaign-name",
         "e.yaml:5:14 wrong-type",
+        "g.yaml:5:8 unknown-field",
     ]
     assert "at a.yaml:4:9" in validated.findings[0].message
     assert "at c.yaml:5:14" in validated.findings[1].message

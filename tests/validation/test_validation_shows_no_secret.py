@@ -15,7 +15,7 @@ SECRETS = ("CANARY", "2043453", "1000555", "624485", "1F2E3D", "1_000_555", "987
 def said(text: str) -> str:
     [document] = load_text(text, "a.yaml", Path("/a.yaml")).documents
     project = document.value["kind"] == "Project"
-    findings = validate_project(document) if project else validate([document]).findings
+    findings = (validate_project(document) if project else validate([document])).findings
     assert findings, text
     return " ".join(f"{finding.code} {finding.message} {finding.hint}" for finding in findings)
 

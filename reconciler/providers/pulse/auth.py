@@ -15,6 +15,8 @@ from reconciler.settings import Auth, Basic, Token, TokenCommand, TokenFile
 
 Fetch = Callable[[], Awaitable[str]]
 COMMAND_SECONDS = 60.0
+THE_COMMAND = "the tokenCommand of the project file"
+"""Never the command itself: a secret may stand in it."""
 
 
 class Access:
@@ -90,12 +92,12 @@ def access(auth: Auth | None, exchange: Callable[[Basic], Awaitable[str]]) -> Ac
                 return await asyncio.to_thread(_read, auth)
 
             return Access(from_file, renewable=True, hint=f"Renew the token in {path}.")
-        case TokenCommand(command):
+        case TokenCommand():
 
             async def from_command() -> str:
                 return await _run(auth)
 
-            return Access(from_command, renewable=True, hint=f"Does {command!r} print a valid token?")
+            return Access(from_command, renewable=True, hint=f"Does {THE_COMMAND} print a valid token?")
         case Basic(_, password):
 
             async def exchanged() -> str:
@@ -142,19 +144,13 @@ async def _run(auth: TokenCommand) -> str:
             stdout=asyncio.subprocess.PIPE,
         )
     except OSError as error:
-        raise ReconcilerError(
-            f"the token command {auth.command!r} can't be run: {error.strerror}", hint=hint
-        ) from error
+        raise ReconcilerError(f"{THE_COMMAND} can't be run: {error.strerror}", hint=hint) from error
     try:
         printed, _ = await asyncio.wait_for(process.communicate(), COMMAND_SECONDS)
     except TimeoutError:
         process.kill()
         await process.wait()
-        raise ReconcilerError(
-            f"the token command {auth.command!r} took longer than {COMMAND_SECONDS:.0f} s", hint=hint
-        ) from None
+        raise ReconcilerError(f"{THE_COMMAND} took longer than {COMMAND_SECONDS:.0f} s", hint=hint) from None
     if process.returncode != 0:
-        raise ReconcilerError(
-            f"the token command {auth.command!r} ended with {process.returncode}", hint=hint
-        )
+        raise ReconcilerError(f"{THE_COMMAND} ended with {process.returncode}", hint=hint)
     return printed.decode("utf-8", "replace").strip()

@@ -29,7 +29,15 @@ from reconciler.model import Json, Operation, Repeat
 from reconciler.pacing import Backoff, Clock, RateLimiter, Sleep, retry_after
 from reconciler.providers.pulse.auth import Access, access, basic_header, header_value
 from reconciler.providers.pulse.codec import answers
-from reconciler.providers.pulse.codec.shape import NotJson, Unexpected, clip, in_words, is_html, parse
+from reconciler.providers.pulse.codec.shape import (
+    NotJson,
+    Unexpected,
+    clip,
+    glimpse,
+    in_words,
+    is_html,
+    parse,
+)
 from reconciler.providers.pulse.filebody import FileBody, FileChangedError
 from reconciler.providers.pulse.transport import CannotConnect, Request, Response, Transport
 from reconciler.settings import Basic, ServerSettings
@@ -41,6 +49,7 @@ Query = tuple[tuple[str, str], ...]
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 SIGN_IN, VERSION = "sign-in", "get-version"
 _UNREADABLE_TRIES = 3
+_NOT_THE_API = "Is this the API's address, and not that of a proxy or of another program?"
 _SECRET_LENGTH = 4
 """Shorter ones can't be told from ordinary words."""
 
@@ -222,7 +231,7 @@ class Wire:
                 f"the answer can't be read: {message}",
                 request=str(call.request()),
                 status=response.status,
-                hint="Is this the API's address, and not that of a proxy or of another program?",
+                hint=_NOT_THE_API,
             ) from None
 
     def _check(self, call: Call, request: Request, response: Response) -> None:
@@ -317,6 +326,10 @@ class Wire:
             response = await self._once(VERSION, request)
             if response.status in (408, 420, 429) or response.status >= 500:
                 self._check(_UNNAMED, request, response)
+            if response.status == 200 and is_html(response.body):
+                # A sign-in page or a portal: whatever is asked here next would be answered by it, too.
+                page = f"the answer can't be read: expected JSON, but got {glimpse(response.body)}"
+                raise Unclear(page, request=str(request), status=200, hint=_NOT_THE_API)
             try:
                 version = answers.current_version(parse(response.body)) if response.status == 200 else None
             except Unexpected:

@@ -1,0 +1,265 @@
+"""What a run writes to the log: a line as it begins, one for each call, one as it ends.
+
+    {"type": "begin", "at": …, "operation": "apply", "who": {…}, "server": {…}, "plan": …, …}
+    {"type": "call", "at": …, "operation": "add-gateways", "resource": …, "id": …, "gateways": […], …}
+    {"type": "end", "at": …, "exit": 0, "outcomes": {"done": 4}}
+
+The line that begins is durable before anything is done, so a run that was killed has no end. A call names all
+of its gateways, each as it was sent; of settings nothing stands here. What is empty is left out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+from reconciler.audit.chain import Link, encode, link_of
+from reconciler.errors import Exit, ReconcilerError, StateError
+from reconciler.model import Action, BoundPackage, Json, Outcome, OutcomeStatus, Reason, ResourceId, Server
+
+BEGIN, CALL, END = "begin", "call", "end"
+"""Types of lines."""
+
+Clock = Callable[[], float]
+
+
+class Log(Protocol):
+    """Where lines go; a `Session` of a state is one."""
+
+    @property
+    def audit_tail(self) -> str | None:
+        """The last line; None when there is none yet."""
+        ...
+
+    def audit(self, *lines: str, sync: bool = True) -> None:
+        """Append `lines`, all or none; StateError when that can't be done."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Whose doing a run is; ``actor`` is the person that CI names."""
+
+    holder: str
+    host: str
+    actor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What the files of the project were. ``dirty``: not all as committed; None: not known."""
+
+    id: str
+    dirty: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """A guard that was waived: ``found`` is more than ``limit``, and the reason that was given."""
+
+    guard: str
+    reason: str
+    found: int
+    limit: int
+    resource: ResourceId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What there is to say of a run before it does anything.
+
+    ``plan`` is the digest of its plan, ``steps`` how many calls that has. ``about``: what it does without
+    a call.
+    """
+
+    operation: str
+    version: str
+    who: Who
+    server: Server
+    project: str | None = None
+    environment: str | None = None
+    commit: Commit | None = None
+    plan: str | None = None
+    steps: int = 0
+    waived: tuple[Waiver, ...] = ()
+    about: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call and what became of it. ``target``: the server's id of what it is about, or of what it made."""
+
+    operation: str
+    status: OutcomeStatus
+    target: str | None = None
+    resource: ResourceId | None = None
+    gateways: tuple[str, ...] = ()
+    message: str = ""
+    attempts: int = 1
+    unclear: bool = False
+    carried: Mapping[str, Json] = field(default_factory=dict)
+    """Which content went out, and when it may be used; by hand, the name on the server."""
+
+
+class Recorder:
+    """Writes one run to a log. ``code`` is what it is to end with."""
+
+    def __init__(self, log: Log, *, clock: Clock = time.time) -> None:
+        self.code = Exit.DONE
+        self.failure: StateError | None = None
+        """Why calls are not written yet: nothing new may be begun."""
+        self._log = log
+        self._clock = clock
+        self._run = 0
+        self._link: Link | None = None
+        self._pending: list[Mapping[str, Json]] = []
+        self._outcomes: Counter[str] = Counter()
+        self._campaigns: dict[ResourceId, str] = {}
+        self._packages: dict[str, str] = {}
+
+    def begin(self, run: Run) -> None:
+        """Durable on return. StateError when it can't be written: then nothing may be done."""
+        self._run = link_of(self._log.audit_tail).run + 1
+        self._note(BEGIN, _beginning(run))
+        self._write(sync=True)
+
+    def outcome(self, outcome: Outcome, *, owner: ResourceId | None = None) -> None:
+        """What became of a step; see `call`. ``owner``: whose it is, where it was asked for by hand."""
+        action, created = outcome.step.action, outcome.created
+        if created is not None and action.file is not None:
+            self._packages[action.file.sha256] = created
+        elif created is not None:
+            self._campaigns[action.resource] = created
+        by_hand = action.reason is Reason.ASKED
+        call = Call(
+            outcome.step.operation.name,
+            outcome.status,
+            action.target or created or self._campaigns.get(action.resource),
+            owner if by_hand else action.resource,
+            outcome.step.gateways,
+            outcome.message,
+            outcome.attempts,
+            outcome.unclear,
+            {**self._carried(action), **({"name": action.resource.name} if by_hand else {})},
+        )
+        self.call(call)
+
+    def call(self, call: Call) -> None:
+        """What became of a call. Never raises: `failure` says so when it isn't written yet."""
+        self._outcomes[call.status.value] += 1
+        said = {
+            "resource": str(call.resource) if call.resource else None,
+            "id": call.target,
+            "gateways": call.gateways,
+            "message": call.message,
+            "unclear": call.unclear,
+            **call.carried,
+        }
+        always = {"operation": call.operation, "outcome": call.status.value, "attempts": call.attempts}
+        self._note(CALL, {**always, **_filled(said)})
+        if self.failure is None:
+            try:
+                self._write(sync=False)
+            except StateError as error:
+                self.failure = error
+
+    def end(self, error: str | None = None) -> None:
+        """Durable on return, with all that was said before; StateError when that can't be written."""
+        self._note(
+            END, {"exit": int(self.code), "outcomes": dict(self._outcomes), **_filled({"error": error})}
+        )
+        self._write(sync=True)
+
+    def _carried(self, action: Action) -> dict[str, Json]:
+        packages = action.fields.packages if action.fields else action.packages
+        window = action.window
+        return _filled(
+            {
+                "packages": [self._package(package) for package in packages or ()],
+                "window": [window.begin, window.end] if window else None,
+                "sha256": action.file.sha256 if action.file else action.sha256,
+            }
+        )
+
+    def _package(self, package: BoundPackage) -> str:
+        if isinstance(package, str):
+            return package
+        return self._packages.get(package.sha256, f"sha256:{package.sha256}")
+
+    def _note(self, kind: str, data: Mapping[str, Json]) -> None:
+        moment = datetime.fromtimestamp(self._clock(), UTC)
+        at = f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+        self._pending.append({"type": kind, "at": at, **data})
+
+    def _write(self, *, sync: bool) -> None:
+        # After a write that failed, the log may have a line that says so.
+        link = self._link or link_of(self._log.audit_tail)
+        self._link, lines = None, []
+        for data in self._pending:
+            line, link = encode(data, link, run=self._run)
+            lines.append(line)
+        self._log.audit(*lines, sync=sync)
+        self._link = link
+        self._pending.clear()
+        self.failure = None
+
+
+@contextmanager
+def recording(log: Log, run: Run, *, clock: Clock = time.time) -> Iterator[Recorder]:
+    """Writes the begin of `run`, gives what writes its calls, and writes its end: also of one that fails.
+
+    StateError before the block when the begin, and behind it when the rest can't be written.
+    """
+    recorder = Recorder(log, clock=clock)
+    recorder.begin(run)
+    try:
+        yield recorder
+    except BaseException as error:
+        recorder.code, why = Exit.ERROR, f"interrupted: {type(error).__name__}"
+        if isinstance(error, ReconcilerError):
+            recorder.code, why = error.exit_code, error.message
+        try:
+            recorder.end(why)
+        except StateError as failure:
+            # The first error is the one to report.
+            error.add_note(f"{failure.message}\n{failure.hint}")
+        raise
+    recorder.end()
+
+
+def _beginning(run: Run) -> dict[str, Json]:
+    commit = run.commit
+    return {
+        "operation": run.operation,
+        "version": run.version,
+        "who": _filled({"holder": run.who.holder, "host": run.who.host, "actor": run.who.actor}),
+        "server": _filled(
+            {"provider": run.server.provider, "url": run.server.url, "organization": run.server.organization}
+        ),
+        **_filled(
+            {
+                "project": run.project,
+                "environment": run.environment,
+                "commit": {"id": commit.id, "dirty": commit.dirty} if commit else None,
+                "plan": run.plan,
+                "steps": run.steps,
+                "waived": [_waiver(waiver) for waiver in run.waived],
+                **run.about,
+            }
+        ),
+    }
+
+
+def _waiver(waiver: Waiver) -> dict[str, Json]:
+    said: dict[str, Json] = {"guard": waiver.guard, "found": waiver.found, "limit": waiver.limit}
+    return {**said, "reason": waiver.reason, **_filled({"resource": str(waiver.resource or "")})}
+
+
+def _filled(data: Mapping[str, Json]) -> dict[str, Json]:
+    """`data` without what is empty."""
+    return {name: value for name, value in data.items() if value}

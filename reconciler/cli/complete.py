@@ -1,0 +1,84 @@
+"""What words of the command line complete to. A mistake in a file is no reason to fail."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+import click
+from click.shell_completion import CompletionItem
+
+from reconciler.cli.flags import Flags
+from reconciler.model import Kind
+from reconciler.project import LoadedProject, load_project
+
+LARGEST: Final = 1_000_000
+"""Bytes; a larger file surely holds ids, and would keep a person waiting."""
+
+
+def campaigns(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Declared campaigns, as ``Campaign/NAME``."""
+    del parameter
+    return _items(lambda: (f"{Kind.CAMPAIGN}/{name}" for name in _declared(_project(context))), incomplete)
+
+
+def environments(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The environments of the project file."""
+    del parameter
+    return _items(lambda: _project(context, within=False).environments, incomplete)
+
+
+def schemas(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """What there are schemas of."""
+    del context, parameter
+    from reconciler.validation.schemas import schema_names
+
+    return _items(schema_names, incomplete)
+
+
+def fields(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Kinds, then the fields of what is written so far."""
+    if "." not in incomplete:
+        return schemas(context, parameter, incomplete)
+    from reconciler.validation.explain import find, names_in
+
+    before = incomplete.rpartition(".")[0]
+    return _items(lambda: (f"{before}.{name}" for name in names_in(find(before).schema)), incomplete)
+
+
+def _items(words: Callable[[], Iterable[str]], incomplete: str) -> list[CompletionItem]:
+    """The `words` that begin as `incomplete` does; none when they can't be found out."""
+    try:
+        return [CompletionItem(word) for word in words() if word.lower().startswith(incomplete.lower())]
+    except Exception:  # noqa: BLE001 - nothing may be written over the line that a person edits
+        return []
+
+
+def _project(context: click.Context, *, within: bool = True) -> LoadedProject:
+    """The project as far as it can be read. Not `within` its environment: that is just being written."""
+    flags = context.find_object(Flags) or Flags()
+    environment = flags.environment if within else None
+    return load_project(
+        cwd=Path.cwd(),
+        environ=os.environ,
+        file=flags.project,
+        environment=environment,
+        need_server=False,
+    )
+
+
+def _declared(loaded: LoadedProject) -> Iterator[str]:
+    from reconciler.loading import load_text
+    from reconciler.loading.files import Walk, read
+    from reconciler.loading.nodes import resource_of
+
+    names: set[str] = set()
+    paths = ((loaded.resources, loaded.aside), (loaded.overlays, ()))
+    sources = (source for given, aside in paths for source in Walk(loaded.root, aside).sources(given))
+    for source in sources:
+        if source.path.stat().st_size <= LARGEST and isinstance(data := read(source), bytes):
+            every = map(resource_of, load_text(data, source.file, source.path).documents)
+            names |= {each.name for each in every if each and each.kind is Kind.CAMPAIGN}
+    return iter(sorted(names))

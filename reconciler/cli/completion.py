@@ -1,0 +1,36 @@
+"""`completion`: the script by which a shell completes our commands, as click makes it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import PurePath
+
+import click
+
+from reconciler.cli.flags import global_flags
+from reconciler.cli.output import write
+from reconciler.errors import Exit, UsageError
+
+SHELLS = ("bash", "zsh", "fish")
+VARIABLE = "_RECONCILER_COMPLETE"
+"""Set by the script when it asks what a word completes to."""
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(SHELLS), required=False)
+@global_flags
+@click.pass_context
+def command(context: click.Context, shell: str | None) -> Exit:
+    """Print the script that completes commands in a shell.
+
+    SHELL is bash, zsh or fish; the one of SHELL in the environment when it is left out. In bash:
+    eval "$(reconciler completion bash)"
+    """
+    from click.shell_completion import get_completion_class
+
+    chosen = shell or PurePath(os.environ.get("SHELL", "")).name
+    made = get_completion_class(chosen) if chosen in SHELLS else None
+    if made is None:
+        raise UsageError("SHELL doesn't say which shell this is", hint=f"Name one of {', '.join(SHELLS)}.")
+    write([made(context.find_root().command, {}, "reconciler", VARIABLE).source(), "\n"])
+    return Exit.DONE

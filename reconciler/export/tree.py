@@ -1,0 +1,229 @@
+"""Live campaigns as resources, one after another: what they share is written once.
+
+    campaigns/NAME.yaml                     a Campaign
+    packages/NAME.yaml                      a PackageSet for each set of packages
+    gateways/NAME.yaml, gateways/NAME.txt   a GatewayList for each set of gateways; a long one as a text file
+
+What can't be read, or can't stand in YAML, is left out and so not managed, with a comment that says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.export.names import Names, as_name
+from reconciler.export.yamltext import Comment, Noted, Value, comment, writable, yaml_lines
+from reconciler.model import API_VERSION, Kind, LiveCampaign, LivePackage, Membership, Phase
+from reconciler.resolve.ids import GOOD, RESERVED
+
+CAMPAIGNS: Final = "campaigns"
+PACKAGES: Final = "packages"
+GATEWAYS: Final = "gateways"
+FOLDERS: Final = (CAMPAIGNS, PACKAGES, GATEWAYS)
+
+INLINE: Final = 50
+"""A list of more gateways goes to a text file."""
+
+_SETTINGS: Final = (
+    "settings can't be read back; add those that the campaign has: an edit sends only what stands here"
+)
+_WRITE_ONLY: Final = (
+    "schedules, callbackSet and runOnThings can't be read back; add what is to be kept in Git"
+)
+
+
+Spec = dict[str | Comment, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file by its path in the export, and its lines."""
+
+    path: str
+    lines: Iterable[str]
+
+
+class Tree:
+    """Makes the files of campaigns; `packages` are all of the server, for their names.
+
+    `names`: campaign id → name of its resource. `overrides`: whether packages of single gateways were read.
+    """
+
+    def __init__(
+        self, names: Mapping[str, str], packages: Iterable[LivePackage], *, overrides: bool = True
+    ) -> None:
+        self._campaign_names = names
+        self._overrides = overrides
+        self._packages: dict[str, LivePackage] = {}
+        self._package_names: dict[str, str] = {}
+        own = Names()
+        for package in sorted(packages, key=lambda package: package.id):
+            self._packages[package.id] = package
+            self._package_names[package.id] = own.unique(as_name(package.name, "package"))
+        self._set_names, self._list_names = Names(), Names()
+        self._sets: dict[frozenset[str], str] = {}
+        self._lists: dict[str, str] = {}
+
+    @property
+    def sets(self) -> int:
+        """How many PackageSets there are so far."""
+        return len(self._sets)
+
+    @property
+    def lists(self) -> int:
+        """How many GatewayLists there are so far."""
+        return len(self._lists)
+
+    def files(self, live: LiveCampaign) -> Iterator[File]:
+        """The campaign's file, after those that it needs and that are not there yet."""
+        name = self._campaign_names[live.id]
+        spec: Spec = {}
+        if live.name != name:
+            spec["name"] = live.name
+        if live.description and writable(live.description):
+            spec["description"] = live.description
+        elif live.description:
+            spec[Comment("the description holds what YAML can't, and is left out")] = ""
+        yield from self._own_packages(live, spec)
+        spec[Comment(_SETTINGS)] = ""
+        yield from self._members(live, name, spec)
+        yield from self._package_overrides(live, name, spec)
+        _distribution(live, spec)
+        spec[Comment(_WRITE_ONLY)] = ""
+        if closed := sorted(filter(_good, (live.gateways or Membership()).closed)):
+            spec["closedGateways"] = closed
+        _status(live, spec)
+        yield _resource(CAMPAIGNS, Kind.CAMPAIGN, name, spec, f"campaign {live.id} on the server")
+
+    # --- parts -------------------------------------------------------------------------------------
+
+    def _own_packages(self, live: LiveCampaign, spec: Spec) -> Iterator[File]:
+        if not live.packages:
+            spec[Comment("no packages on the server; packageSet is left out, so they are not managed")] = ""
+        elif not all(map(GOOD.fullmatch, live.packages)):
+            spec[Comment("packages with ids that YAML can't hold: packageSet is left out")] = ""
+        else:
+            spec["packageSet"] = yield from self._set(live.packages)
+
+    def _members(self, live: LiveCampaign, name: str, spec: Spec) -> Iterator[File]:
+        members = frozenset(live.gateways or ())
+        if live.distribution is not None:
+            spec[
+                Comment(
+                    "the distribution list decides who is in it, so gatewayLists is left out; write gateways"
+                    " there that are to be in it in any case"
+                )
+            ] = ""
+        elif not all(map(_good, members)):
+            odd = min(gateway for gateway in members if not _good(gateway))
+            spec[Comment(f"gatewayLists is left out, for {odd!r} can't stand in a list")] = ""
+        elif not members:
+            spec["gatewayLists"] = []
+        else:
+            spec["gatewayLists"] = [(yield from self._list(members, name))]
+
+    def _package_overrides(self, live: LiveCampaign, name: str, spec: Spec) -> Iterator[File]:
+        if not self._overrides:
+            spec[Comment("packageOverrides were not read")] = ""
+        groups: dict[frozenset[str], tuple[tuple[str, ...], list[str]]] = {}
+        for gateway, packages in sorted(live.overrides.items()):
+            own = frozenset(packages)
+            if own != frozenset(live.packages) and _good(gateway) and all(map(GOOD.fullmatch, own)):
+                groups.setdefault(own, (packages, []))[1].append(gateway)
+        entries: list[Value] = []
+        for packages, gateways in sorted(groups.values()):
+            package_set = yield from self._set(packages)
+            if len(gateways) > INLINE:
+                listed = yield from self._list(frozenset(gateways), f"{name}-{package_set}")
+                entries.append({"gatewayLists": [listed], "packageSet": package_set})
+            else:
+                entries.append({"gateways": gateways, "packageSet": package_set})
+        if entries:
+            spec["packageOverrides"] = entries
+
+    # --- what campaigns share ------------------------------------------------------------------------
+
+    def _set(self, packages: Sequence[str]) -> Generator[File, None, str]:
+        """The name of the PackageSet of these packages, after its file when it is new."""
+        content = frozenset(packages)
+        if content not in self._sets:
+            self._sets[content] = name = self._set_names.unique(self._named_after(packages))
+            items: list[Value] = [self._item(package) for package in dict.fromkeys(packages)]
+            yield _resource(PACKAGES, Kind.PACKAGE_SET, name, {"packages": items})
+        return self._sets[content]
+
+    def _item(self, package_id: str) -> Mapping[str | Comment, Value]:
+        known = self._packages.get(package_id)
+        return {"id": Noted(package_id, known.name if known else "not in the server's list of packages")}
+
+    def _named_after(self, packages: Collection[str]) -> str:
+        """``firmware``, ``bootloader-and-firmware``, ``firmware-and-4-more-1a2b3c4d``; none: ``nothing``."""
+        names = sorted(self._package_names.get(p) or as_name(p, "package") for p in frozenset(packages))
+        together = "-and-".join(names) or "nothing"
+        if len(names) <= 3 and len(together) <= 100:
+            return together
+        return f"{names[0][:60]}-and-{len(names) - 1}-more-{_digest(sorted(frozenset(packages)))[:8]}"
+
+    def _list(self, gateways: frozenset[str], name: str) -> Generator[File, None, str]:
+        """The name of the GatewayList of these gateways, after its files when it is new."""
+        ids = sorted(gateways)
+        content = _digest(ids)
+        if content not in self._lists:
+            self._lists[content] = found = self._list_names.unique(name[:120])
+            spec: Spec = {"gateways": ids}
+            if len(ids) > INLINE:
+                spec = {"file": f"{found}.txt"}
+                # In a text file white space and a `#` begin a comment.
+                if odd := [gateway for gateway in ids if "#" in gateway]:
+                    spec["gateways"] = odd
+                lines = (gateway for gateway in ids if "#" not in gateway)
+                yield File(f"{GATEWAYS}/{found}.txt", lines)
+            yield _resource(GATEWAYS, Kind.GATEWAY_LIST, found, spec)
+        return self._lists[content]
+
+
+def _digest(ids: Iterable[str]) -> str:
+    found = hashlib.sha256()
+    for each in ids:
+        found.update(f"{each}\n".encode())
+    return found.hexdigest()
+
+
+def _good(gateway: str) -> bool:
+    return gateway not in RESERVED and GOOD.fullmatch(gateway) is not None
+
+
+def _distribution(live: LiveCampaign, spec: Spec) -> None:
+    found = live.distribution
+    if found is None:
+        return
+    if not found.interval or not GOOD.fullmatch(found.id):
+        spec[Comment(f"the distribution list {found.id!r} is left out, for its interval can't be read")] = ""
+        return
+    spec["distributionList"] = {
+        "distributionListId": found.id,
+        "reevaluationIntervalSeconds": found.interval,
+    }
+
+
+def _status(live: LiveCampaign, spec: Spec) -> None:
+    match live.phase:
+        case Phase.RUNNING:
+            spec["desiredStatus"] = "STARTED"
+        case Phase.PAUSED:
+            spec["desiredStatus"] = "STOPPED"
+        case _:
+            spec[Comment(f"{live.status} on the server: desiredStatus is left out, so it stays as it is")] = (
+                ""
+            )
+
+
+def _resource(
+    folder: str, kind: Kind, name: str, spec: Mapping[str | Comment, Value], note: str = ""
+) -> File:
+    document: Spec = {"apiVersion": API_VERSION, "kind": kind.value, "metadata": {"name": name}, "spec": spec}
+    lines = [*(comment(note) if note else ()), *yaml_lines(document)]
+    return File(f"{folder}/{name}.yaml", lines)

@@ -1,0 +1,281 @@
+"""A plan as lines of JSON, and back: one line for each thing that it holds.
+
+    {"type": "list", "list": 1, "items": ["gw-000001", …]}      items that later lines name as "list:1"
+    {"type": "group", "key": "add-gateways:line-3", …}
+
+Steps are not written, but the groups that they are made of; many gateways are written once, however often
+they are named, in lines of a bounded length. The same plan gives the same lines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path, PurePath
+from types import MappingProxyType
+from typing import Any, Final
+
+from reconciler.model import (
+    Change,
+    Finding,
+    FromEnv,
+    FromFile,
+    Json,
+    Operation,
+    ResourceId,
+    Secret,
+    Server,
+    StepGroup,
+)
+from reconciler.plan.file.values import coder
+from reconciler.plan.fingerprints import Fingerprint
+from reconciler.plan.guards import NEEDLESS
+from reconciler.plan.model import CampaignImpact, GuardTrip, Impact, Partial, Plan, Snapshot
+from reconciler.providers.base import Field
+from reconciler.state.applied import known_plain
+from reconciler.state.base import Event, FieldApplied
+from reconciler.state.nodes import JsonObject, Malformed, Node
+
+ITEMS_A_LINE: Final = 10_000
+
+Entry = tuple[str, Any]
+"""The type of a line, and the value that stands in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Managed fields of a campaign that can't be read back."""
+
+    resource: ResourceId
+    fields: tuple[str, ...]
+
+
+TYPES: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "group": StepGroup,
+        "change": Change,
+        "finding": Finding,
+        "impact": Impact,
+        "campaign": CampaignImpact,
+        "record": Event,
+        "unreadable": Unreadable,
+        "guard": GuardTrip,
+        "partial": Partial,
+        "snapshot": Snapshot,
+        "fingerprint": Fingerprint,
+    }
+)
+"""The lines between the first and the last, by their type."""
+
+
+def entries(plan: Plan) -> Iterator[Entry]:
+    """What stands in a plan, in one order."""
+    yield from (("group", group) for group in plan.groups)
+    yield from (("change", change) for change in plan.changes)
+    yield from (("finding", finding) for finding in plan.findings)
+    yield "impact", replace(plan.impact, campaigns=())
+    yield from (("campaign", campaign) for campaign in plan.impact.campaigns)
+    yield from (("record", record) for record in plan.records)
+    yield from (("unreadable", Unreadable(r, names)) for r, names in sorted(plan.unreadable.items()))
+    yield from (("guard", trip) for trip in plan.guards)
+    yield from (("partial", plan.partial) for _ in range(plan.partial is not None))
+    yield from (("snapshot", plan.snapshot) for _ in range(plan.snapshot is not None))
+
+
+def rebuilt(server: Server, found: Mapping[str, Sequence[Any]]) -> Plan:
+    """The inverse of `entries`, from what stands in the lines by their type."""
+
+    def only(name: str) -> Any:
+        lines = found.get(name, ())
+        if len(lines) > 1:
+            raise Malformed(f"there are {len(lines)} lines of the type {name}")
+        return lines[0] if lines else None
+
+    groups = tuple(found.get("group", ()))
+    seen: set[str] = set()
+    for group in groups:
+        if missing := sorted({need.group for need in group.needs} - seen):
+            raise Malformed(f"{group.key} needs {missing[0]}, which doesn't stand before it")
+        seen.add(group.key)
+    return Plan(
+        server,
+        groups,
+        changes=tuple(found.get("change", ())),
+        findings=tuple(found.get("finding", ())),
+        impact=replace(only("impact") or Impact(), campaigns=tuple(found.get("campaign", ()))),
+        records=tuple(found.get("record", ())),
+        unreadable={each.resource: each.fields for each in found.get("unreadable", ())},
+        guards=tuple(found.get("guard", ())),
+        partial=only("partial"),
+        snapshot=only("snapshot"),
+    )
+
+
+def plan_digest(plan: Plan) -> str:
+    """What tells one plan from another: a SHA-256 (hex) of all that stands in it.
+
+    Secrets count by where they come from, package files by their content. What the plan rests on doesn't
+    count, nor which guards were waived: the same work planned twice has the same digest.
+    """
+    writing = Writing()
+    digest = hashlib.sha256(dumped(coder(Server)[0](plan.server, writing)))
+    findings = tuple(each for each in plan.findings if each.code != NEEDLESS)
+    guards = tuple(replace(trip, waived=None) for trip in plan.guards)
+    for line in writing.lines(entries(replace(plan, findings=findings, guards=guards, snapshot=None))):
+        digest.update(line)
+    return digest.hexdigest()
+
+
+def salted(plan: Plan) -> bool:
+    """Whether digests of secrets belong to it, which say something with the salt of one state only."""
+    settings = (group.action.fields.settings or {} for group in plan.groups if group.action.fields)
+    if any(isinstance(value, Secret) for values in settings for value in values.values()):
+        return True
+    return any(
+        isinstance(record, FieldApplied) and record.field == Field.SETTINGS and known_plain(record.value)[1]
+        for record in plan.records
+    )
+
+
+class Writing:
+    """Makes lines, and knows what types don't tell (`Outward`).
+
+    ``root`` is what paths are relative to, ``salt`` that of the digests of secrets; without them neither
+    paths nor digests are written.
+    """
+
+    def __init__(self, root: Path | None = None, salt: str | None = None) -> None:
+        self._root = root
+        self._salt = salt
+        self._lists = 0
+        self._numbers: dict[tuple[Json, ...], int] = {}
+        self._new: list[tuple[int, Sequence[Json]]] = []
+
+    def lines(self, found: Iterable[Entry], types: Mapping[str, Any] = TYPES) -> Iterator[bytes]:
+        """A line for each, after the lists that it names."""
+        for name, value in found:
+            body = coder(types[name])[0](value, self)
+            for number, items in self._new:
+                rest = iter(items)
+                while part := list(islice(rest, ITEMS_A_LINE)):
+                    yield dumped({"type": "list", "list": number, "items": part})
+            self._new.clear()
+            assert isinstance(body, Mapping)
+            yield dumped({"type": name, **body})
+
+    def keep(self, items: Sequence[Json]) -> int:
+        """See `Outward.keep`."""
+        ids = tuple(items) if isinstance(items[0], str) else None
+        known = None if ids is None else self._numbers.get(ids)
+        if known is not None:
+            return known
+        self._lists += 1
+        self._new.append((self._lists, items))
+        if ids is not None:
+            self._numbers[ids] = self._lists
+        return self._lists
+
+    def path(self, path: Path) -> Json:
+        """See `Outward`."""
+        return None if self._root is None else _relative(path, self._root)
+
+    def secret(self, secret: Secret) -> Json:
+        """See `Outward`. ValueError when nothing tells how to read it again."""
+        if self._salt is None:
+            return {"source": secret.source}
+        digest = secret.digest(self._salt)
+        match secret.origin:
+            case FromEnv(name):
+                return {"source": secret.source, "fromEnv": name, "digest": digest}
+            case FromFile(path):
+                return {"source": secret.source, "fromFile": self.path(path), "digest": digest}
+            case None:
+                raise ValueError(f"nothing tells how to read the secret from {secret.source} again")
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A secret as a plan file holds it: where its value comes from, and the digest that it had."""
+
+    secret: Secret
+    digest: str
+
+
+class Reading:
+    """Reads lines, and knows what types don't tell (`Inward`).
+
+    ``open_secret`` gives a secret with its value, or as it is when it can't be read.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        operations: Mapping[str, Operation],
+        open_secret: Callable[[Secret], Secret],
+    ) -> None:
+        self.secrets: dict[tuple[str, str], Sealed] = {}
+        self._root = Path(os.path.realpath(root))
+        self._operations = operations
+        self._open_secret = open_secret
+        self._lists: dict[int, list[Json] | tuple[Json, ...]] = {}
+
+    def entry(self, line: bytes) -> Entry | None:
+        """What stands in a line; None when it is a part of a list. Malformed, or another ValueError."""
+        node = Node(json.loads(line), "")
+        name = node.member("type").text()
+        rest = {key: value for key, value in node.object().items() if key != "type"}
+        if name == "list":
+            self._extend(*Node(rest, "").members("list", "items"))
+            return None
+        if name not in TYPES:
+            raise Malformed(f"there is no line of the type {name!r}")
+        return name, coder(TYPES[name])[1](Node(rest, name), self)
+
+    def _extend(self, number: Node, items: Node) -> None:
+        known = self._lists.setdefault(number.integer(), [])
+        if not isinstance(items.value, list) or not isinstance(known, list):
+            raise items.wrong("a list that nobody has named yet")
+        known += items.value
+
+    def kept(self, number: int, node: Node) -> tuple[Any, ...]:
+        """See `Inward`. One tuple for all who name the list."""
+        if number not in self._lists:
+            raise node.wrong("the number of a list before it")
+        self._lists[number] = made = tuple(self._lists[number])
+        return made
+
+    def path(self, node: Node) -> Path:
+        """See `Inward`."""
+        return Path(os.path.normpath(self._root / node.text()))
+
+    def secret(self, node: Node) -> Secret:
+        """See `Inward`. One secret for all who have the same source."""
+        made: JsonObject = node.object()
+        how = "fromEnv" if "fromEnv" in made else "fromFile"
+        source, origin, digest = node.members("source", how, "digest")
+        key = (source.text(), digest.text())
+        if key not in self.secrets:
+            found = FromEnv(origin.text()) if how == "fromEnv" else FromFile(self.path(origin))
+            self.secrets[key] = Sealed(self._open_secret(Secret(key[0], origin=found)), key[1])
+        return self.secrets[key].secret
+
+    def operation(self, node: Node) -> Operation:
+        """See `Inward`."""
+        name = node.text()
+        if name not in self._operations:
+            raise node.wrong("an operation of this server")
+        return self._operations[name]
+
+
+def _relative(path: Path, root: Path) -> str:
+    return PurePath(os.path.relpath(path, os.path.realpath(root))).as_posix()
+
+
+def dumped(value: Json) -> bytes:
+    """A line of JSON."""
+    # A lone surrogate can't be written as UTF-8, so everything outside ASCII is escaped.
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode() + b"\n"

@@ -1,0 +1,205 @@
+"""What a plan rests on: how each object that it touches was, on the server and in the state. Pure.
+
+| of             | key        | facts                                                                  |
+|----------------|------------|------------------------------------------------------------------------|
+| `campaign`     | id         | name, status, description, packages; and as far as they were read      |
+|                |            | members, distribution list, and overrides by the packages that they give |
+| `owner`        | id         | the resource that owns the campaign                                    |
+| `name`         | name       | the ids of the live campaigns that have it                             |
+| `package`      | id         | that it is there                                                       |
+| `package-name` | name       | the ids of the packages that have it                                   |
+| `mark`         | 16 digits  | the ids of the packages that bear it                                   |
+| `users`        | package id | the ids of the live campaigns that use it                              |
+| `entry`        | resource   | what the state says of it; what may be long as digests                 |
+| `upload`       | sha256     | the package that the state knows it as                                 |
+
+States and progress of gateways don't count. While a distribution list is set the server decides who else is
+a member: of such a campaign only the gateways count that the plan names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from reconciler.model import Aspects, Json, Live, LiveCampaign, ResourceId, Scope
+from reconciler.plan.model import Plan
+from reconciler.plan.touched import Touched
+from reconciler.providers.base import Field
+from reconciler.state.base import Owned, State, upload_key
+from reconciler.state.nodes import plain
+from reconciler.state.values import packages_value
+
+Facts = Mapping[str, Json] | None
+
+
+class Of(StrEnum):
+    """What a fingerprint is of."""
+
+    CAMPAIGN = "campaign"
+    OWNER = "owner"
+    NAME = "name"
+    PACKAGE = "package"
+    PACKAGE_NAME = "package-name"
+    MARK = "mark"
+    USERS = "users"
+    ENTRY = "entry"
+    UPLOAD = "upload"
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """How one object was."""
+
+    of: Of
+    key: str
+    facts: Facts
+    """None: there was no such object."""
+    gateways: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Of a campaign: its members, and packages of single gateways → who gets them."""
+    resource: ResourceId | None = None
+    """Of a campaign: the resource that it is, or becomes."""
+
+
+MEMBERS = Field.GATEWAYS.value
+"""The members among the groups of gateways."""
+
+
+def fingerprints(plan: Plan, touched: Touched, live: Live, state: State) -> tuple[Fingerprint, ...]:
+    """How all is that `plan` touches, in one order."""
+    scope = touched.scope
+    owners = {owned.id: owned.resource for owned in state.campaigns.values()}
+    resources = _resources(plan, live, owners)
+    shared = {key for key in scope.campaigns if (found := live.by_id[key]) and found.distribution}
+    named = _named(plan, shared)
+    ids: Iterable[tuple[Of, str, Iterable[str]]] = (
+        *((Of.NAME, name, (each.id for each in live.namesakes[name])) for name in scope.names),
+        *((Of.PACKAGE_NAME, n, (p.id for p in live.named_packages[n])) for n in scope.package_names),
+        *((Of.MARK, mark, (each.id for each in live.marked_packages[mark])) for mark in scope.marks),
+        *((Of.USERS, package, (live.users or {}).get(package, ())) for package in scope.users),
+    )
+    made = (
+        *(_campaign(key, live.by_id[key], resources.get(key), named) for key in scope.campaigns),
+        *(Fingerprint(Of.OWNER, key, _owner(owners.get(key))) for key in scope.campaigns),
+        *(Fingerprint(of, key, {"ids": sorted(each)}) for of, key, each in ids),
+        *(Fingerprint(Of.PACKAGE, key, {} if live.package_ids[key] else None) for key in scope.package_ids),
+        *(Fingerprint(Of.ENTRY, str(resource), _entry(resource, state)) for resource in touched.resources),
+        *(Fingerprint(Of.UPLOAD, sha256, _upload(sha256, state)) for sha256 in touched.uploads),
+    )
+    return tuple(sorted(made, key=lambda each: (list(Of).index(each.of), each.key)))
+
+
+def touched_of(found: Iterable[Fingerprint]) -> Touched:
+    """What to read to take the same fingerprints again."""
+    campaigns: dict[str, Aspects] = {}
+    keys: dict[Of, set[str]] = defaultdict(set)
+    for each in found:
+        keys[each.of].add(each.key)
+        if each.of is Of.CAMPAIGN:
+            overrides = (gateways for name, gateways in each.gateways.items() if name != MEMBERS)
+            campaigns[each.key] = Aspects(
+                MEMBERS in each.gateways,
+                Field.DISTRIBUTION in (each.facts or {}),
+                frozenset().union(*overrides),
+            )
+    return Touched(
+        Scope(
+            campaigns,
+            names=frozenset(keys[Of.NAME]),
+            package_ids=frozenset(keys[Of.PACKAGE]),
+            package_names=frozenset(keys[Of.PACKAGE_NAME]),
+            marks=frozenset(keys[Of.MARK]),
+            users=frozenset(keys[Of.USERS]),
+        ),
+        frozenset(map(ResourceId.parse, keys[Of.ENTRY])),
+        frozenset(keys[Of.UPLOAD]),
+    )
+
+
+def _resources(plan: Plan, live: Live, owners: Mapping[str, ResourceId]) -> Mapping[str, ResourceId]:
+    """Campaign id → the resource that it is once the plan is done."""
+    claimed = {each.id: resource for resource, each in live.campaigns.items()}
+    targets = {g.action.target: g.action.resource for g in plan.groups if g.action.target}
+    return {**owners, **claimed, **targets}
+
+
+def _named(plan: Plan, ids: Collection[str]) -> Mapping[str, frozenset[str]]:
+    """Campaign id → the gateways that steps name."""
+    named: dict[str, set[str]] = {key: set() for key in ids}
+    for group in plan.groups:
+        if group.action.target in named:
+            named[group.action.target].update(group.action.gateways)
+    return {key: frozenset(gateways) for key, gateways in named.items()}
+
+
+def _campaign(
+    key: str, live: LiveCampaign | None, resource: ResourceId | None, named: Mapping[str, frozenset[str]]
+) -> Fingerprint:
+    if live is None:
+        return Fingerprint(Of.CAMPAIGN, key, None, resource=resource)
+    facts: dict[str, Json] = {
+        "name": live.name,
+        "status": live.status,
+        "description": live.description,
+        "packages": sorted(set(live.packages)),
+    }
+    if live.distribution_read:
+        found = live.distribution
+        facts[Field.DISTRIBUTION] = None if found is None else {"id": found.id, "interval": found.interval}
+    gateways: dict[str, frozenset[str]] = {}
+    if live.gateways is not None:
+        members = frozenset(live.gateways)
+        gateways[MEMBERS] = members & named.get(key, members)
+    overrides: dict[str, set[str]] = defaultdict(set)
+    for gateway, packages in live.overrides.items():
+        overrides[packages_value(packages)].add(gateway)
+    gateways |= {value: frozenset(members) for value, members in overrides.items()}
+    return Fingerprint(Of.CAMPAIGN, key, facts, gateways, resource)
+
+
+def _owner(resource: ResourceId | None) -> Facts:
+    return None if resource is None else {"resource": str(resource)}
+
+
+def _entry(resource: ResourceId, state: State) -> Facts:
+    owned, intent = state.campaigns.get(resource), state.intents.get(str(resource))
+    facts: dict[str, Json] = {}
+    if owned:
+        facts |= {
+            "id": owned.id,
+            "origin": owned.origin.value,
+            "onRemove": owned.on_remove.value,
+            "status": owned.status,
+            "returnTo": owned.return_to,
+            "applied": _digest(plain(owned.applied)),
+            "members": _digest(_members(owned)),
+        }
+    if intent:
+        facts["intent"] = _digest([intent.name, plain(intent.applied)])
+    return facts or None
+
+
+def _members(owned: Owned) -> Json:
+    """Field and value → a digest of their gateways, each for itself: there may be a million of them."""
+    return {
+        f"{name} {value}": _digest(sorted(gateways))
+        for name, groups in owned.members.items()
+        for value, gateways in groups.items()
+    }
+
+
+def _upload(sha256: str, state: State) -> Facts:
+    facts: dict[str, Json] = {}
+    if upload := state.packages.get(sha256):
+        facts["id"] = upload.id
+    if intent := state.intents.get(upload_key(sha256)):
+        facts["intent"] = intent.name
+    return facts or None
+
+
+def _digest(value: Json) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,242 @@
+"""What stands against a plan: limits on what one run may do to devices. Pure.
+
+| guard                       | default | what is counted                                                   |
+|-----------------------------|---------|-------------------------------------------------------------------|
+| `maxGatewaysRemovedPercent` | 30      | gateways that one campaign loses, of 10 live ones or more         |
+| `maxDeletes`                | 10      | campaigns that are deleted; and apart from them, packages         |
+| `maxStarts`                 | 10      | campaigns that are started; closing a bracket is no start         |
+| `maxInFlightInterrupted`    | 0       | gateways in flight that are stopped, deleted, removed or closed   |
+| `allowEmpty`                | false   | gateways of a campaign that loses all; what an empty project owns |
+| `mayLoseSettings`           | false   | edits that could wipe settings that nobody knows                  |
+
+Closed gateways are not in flight. Removing and closing interrupt only in a campaign that may be running;
+a stop and a deletion interrupt all that are in flight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Final
+
+from reconciler.model import (
+    Desired,
+    Finding,
+    GatewayChange,
+    Live,
+    LiveCampaign,
+    Phase,
+    Place,
+    ResourceId,
+    Severity,
+    Verb,
+)
+from reconciler.plan.model import GuardTrip, Plan
+
+
+class Guard(StrEnum):
+    """The guards, named as in the project file."""
+
+    GATEWAYS_REMOVED = "maxGatewaysRemovedPercent"
+    DELETES = "maxDeletes"
+    STARTS = "maxStarts"
+    IN_FLIGHT = "maxInFlightInterrupted"
+    EMPTY = "allowEmpty"
+    SETTINGS = "mayLoseSettings"
+
+
+Limits = Mapping[str, int | float | bool]
+Waivers = Mapping[str, str]
+"""Guard → the reason for going on."""
+
+DEFAULTS: Final[Limits] = MappingProxyType(
+    {
+        Guard.GATEWAYS_REMOVED: 30,
+        Guard.DELETES: 10,
+        Guard.STARTS: 10,
+        Guard.IN_FLIGHT: 0,
+        Guard.EMPTY: False,
+        Guard.SETTINGS: False,
+    }
+)
+SMALL: Final = 10
+"""A campaign of fewer gateways may lose any part of them."""
+LOSES_SETTINGS: Final = "may-lose-settings"
+"""The code of the finding that an edit could wipe settings."""
+NEEDLESS: Final = "waiver-not-needed"
+"""The code of the finding that nothing trips a guard that was waived."""
+
+_NAMED: Final = 3
+_STOPPING: Final = frozenset({Verb.STOP, Verb.DELETE})
+_LEAVING: Final = frozenset({Verb.REMOVE, Verb.CLOSE})
+_RUNNING: Final = frozenset({Phase.RUNNING, Phase.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a plan was made from, as far as guards ask.
+
+    ``in_flight`` tells of a gateway's state whether it is in the middle of an update. ``given_up`` is how
+    many things a prune would take from a project that declares no resource at all.
+    """
+
+    desired: Desired
+    live: Live
+    in_flight: Callable[[str], bool]
+    given_up: int = 0
+
+
+def interrupted(plan: Plan) -> frozenset[ResourceId]:
+    """The campaigns of which every gateway in flight is interrupted: their members have to be known."""
+    return frozenset(group.action.resource for group in plan.groups if group.action.verb in _STOPPING)
+
+
+def guarded(plan: Plan, basis: Basis, limits: Limits, waivers: Waivers) -> Plan:
+    """`plan` with the guards that it trips; what one says is no longer a finding beside it."""
+    found = trips(plan, basis, limits)
+    said = {trip.message for trip in found if trip.guard == Guard.SETTINGS}
+    kept = (f for f in plan.findings if not (f.code == LOSES_SETTINGS and f.message in said))
+    return waive(replace(plan, guards=found, findings=tuple(kept)), waivers)
+
+
+def waive(plan: Plan, waivers: Waivers) -> Plan:
+    """`plan` with the reasons for going on beside its guards, and a note for each that nothing calls for."""
+    found = tuple(replace(trip, waived=waivers.get(trip.guard, trip.waived)) for trip in plan.guards)
+    needless = sorted(set(waivers) - {trip.guard for trip in found})
+    return replace(plan, guards=found, findings=(*plan.findings, *map(_needless, needless)))
+
+
+def trips(plan: Plan, basis: Basis, limits: Limits) -> tuple[GuardTrip, ...]:
+    """Every guard that `plan` trips, in the order of the table above, then by campaign.
+
+    `limits` are those of the project file; where it says nothing the defaults hold.
+    """
+    known = {**DEFAULTS, **limits}
+    deletes, starts = int(known[Guard.DELETES]), int(known[Guard.STARTS])
+    return (
+        *_removed(plan, basis, known[Guard.GATEWAYS_REMOVED]),
+        *_many(Guard.DELETES, deletes, "campaign", "deleted", _campaigns(plan, Verb.DELETE)),
+        *_many(Guard.DELETES, deletes, "package", "deleted", _packages(plan)),
+        *_many(Guard.STARTS, starts, "campaign", "started", _campaigns(plan, Verb.START)),
+        *_interrupted(plan, basis, int(known[Guard.IN_FLIGHT])),
+        *(() if known[Guard.EMPTY] else _emptied(plan, basis)),
+        *(() if known[Guard.SETTINGS] else _wiped(plan)),
+    )
+
+
+def _needless(guard: str) -> Finding:
+    return Finding(
+        "waiver-not-needed",
+        f"{guard} was waived, and nothing in this plan trips it",
+        hint="leave the waiver out next time, or it lets pass what it was not meant for",
+        severity=Severity.NOTE,
+    )
+
+
+def _removed(plan: Plan, basis: Basis, percent: float) -> Iterator[GuardTrip]:
+    # From its digits: 30.1 means 301 thousandths, not the nearest binary number.
+    part, shown = Fraction(str(percent)) / 100, str(percent).removesuffix(".0")
+    for resource, gateways, place in _memberships(plan, basis):
+        most, lost = int(gateways.before * part), len(gateways.lost)
+        if gateways.before >= SMALL and lost > most:
+            message = (
+                f"{resource} would lose {lost:,} of its {gateways.before:,} gateways;"
+                f" at most {most:,} ({shown} %) may go at once"
+            )
+            yield GuardTrip(Guard.GATEWAYS_REMOVED, message, resource, lost, most, place=place)
+
+
+def _memberships(plan: Plan, basis: Basis) -> Iterator[tuple[ResourceId, GatewayChange, Place | None]]:
+    """The memberships that change, by campaign, and where they are declared."""
+    places = {campaign.resource: campaign.place_of("gatewayLists") for campaign in basis.desired.campaigns}
+    for change in sorted(plan.changes, key=lambda change: change.resource):
+        if change.gateways is not None:
+            yield change.resource, change.gateways, places.get(change.resource)
+
+
+def _many(guard: Guard, limit: int, noun: str, what: str, names: Sequence[str]) -> Iterator[GuardTrip]:
+    if len(names) > limit:
+        message = f"{_count(len(names), noun)} would be {what} ({_first(names)}); {_most(limit)}"
+        yield GuardTrip(guard, message, None, len(names), limit)
+
+
+def _campaigns(plan: Plan, verb: Verb) -> Sequence[str]:
+    """The campaigns that get `verb`; not those for which it only closes a bracket."""
+    actions = (group.action for group in plan.groups if group.action.verb is verb)
+    return sorted(str(action.resource) for action in actions if not action.bracket)
+
+
+def _packages(plan: Plan) -> Sequence[str]:
+    actions = (group.action for group in plan.groups)
+    return sorted(action.target or "" for action in actions if action.verb is Verb.DELETE_PACKAGE)
+
+
+def _interrupted(plan: Plan, basis: Basis, limit: int) -> Iterator[GuardTrip]:
+    counts = {
+        resource: len(gateways)
+        for resource, leaving in sorted(_touched(plan).items())
+        if (live := basis.live.campaigns.get(resource)) and (gateways := _flying(live, leaving, basis))
+    }
+    total = sum(counts.values())
+    if total > limit:
+        where = _first([f"{count:,} in {resource}" for resource, count in counts.items()])
+        flying = f"{_count(total, 'gateway')} in the middle of an update"
+        message = f"{flying} would be interrupted ({where}); {_most(limit)}"
+        resource = next(iter(counts)) if len(counts) == 1 else None
+        yield GuardTrip(Guard.IN_FLIGHT, message, resource, total, limit)
+
+
+def _touched(plan: Plan) -> Mapping[ResourceId, frozenset[str] | None]:
+    """Campaign → the gateways that leave it or are closed; None where all of them are touched."""
+    whole = interrupted(plan)
+    leaving: dict[ResourceId, frozenset[str] | None] = dict.fromkeys(whole)
+    for group in plan.groups:
+        action = group.action
+        if action.verb in _LEAVING and action.resource not in whole:
+            leaving[action.resource] = (leaving.get(action.resource) or frozenset()) | {*action.gateways}
+    return leaving
+
+
+def _flying(live: LiveCampaign, leaving: frozenset[str] | None, basis: Basis) -> frozenset[str]:
+    """The gateways in flight among those `leaving` a campaign; None: among all of them."""
+    if live.gateways is None or (leaving is not None and live.phase not in _RUNNING):
+        return frozenset()
+    states = (ids for state, ids in live.gateways.states.items() if basis.in_flight(state))
+    flying = frozenset().union(*states) - live.gateways.closed
+    return flying if leaving is None else flying & leaving
+
+
+def _emptied(plan: Plan, basis: Basis) -> Iterator[GuardTrip]:
+    for resource, gateways, place in _memberships(plan, basis):
+        if gateways.before and not gateways.after:
+            what = f"all of its {gateways.before:,} gateways" if gateways.before > 1 else "its only gateway"
+            message = f"{resource} would lose {what}"
+            yield GuardTrip(Guard.EMPTY, message, resource, gateways.before, 0, place=place)
+    if basis.given_up:
+        owned = _count(basis.given_up, "campaign or package", "campaigns and packages")
+        message = f"no resource is declared at all, and --prune would give up all that is ours ({owned})"
+        yield GuardTrip(Guard.EMPTY, message, None, basis.given_up, 0)
+
+
+def _wiped(plan: Plan) -> Iterator[GuardTrip]:
+    edited = {group.action.resource for group in plan.groups if group.action.verb is Verb.EDIT}
+    for found in sorted(plan.findings, key=Finding.sort_key):
+        if found.code == LOSES_SETTINGS and found.resource in edited:
+            yield GuardTrip(Guard.SETTINGS, found.message, found.resource, 1, 0, place=found.place)
+
+
+def _count(count: int, noun: str, many: str | None = None) -> str:
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+
+
+def _most(limit: int) -> str:
+    return f"at most {limit:,} may be" if limit else "none may be"
+
+
+def _first(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

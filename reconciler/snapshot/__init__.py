@@ -1,0 +1,109 @@
+"""A snapshot: what plans need of a server and of a project's state, in one file, to plan without either."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import BinaryIO
+
+from reconciler.errors import StateError
+from reconciler.model import Desired, LiveCampaign, ResourceId
+from reconciler.providers.base import Field, Provider
+from reconciler.snapshot.file import Header, SnapshotFile, Writer, open_snapshot
+from reconciler.snapshot.kept import read_state, write_state
+from reconciler.state.base import State
+from reconciler.survey import Overridden, open_members, survey
+
+__all__ = ["Header", "Overrides", "SnapshotFile", "Taken", "open_snapshot", "read_state", "take"]
+
+
+class Overrides(StrEnum):
+    """Of which gateways the packages are read: a call for each."""
+
+    DECLARED = "declared"
+    """Those that the resources give an override, or that had one."""
+    ALL = "all"
+    NONE = "none"
+
+
+@dataclass(slots=True)
+class Taken:
+    """How much a snapshot holds."""
+
+    campaigns: int = 0
+    gateways: int = 0
+    overrides: int = 0
+    packages: int = 0
+
+
+async def take(
+    provider: Provider,
+    header: Header,
+    out: BinaryIO,
+    *,
+    load: Callable[[], State],
+    overridden: Overridden,
+    on_campaign: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Taken:
+    """Write a snapshot of the provider's server and of the state that `load` gives to `out`.
+
+    StateError when the state changed meanwhile: somebody applied, and the two sides would not fit.
+    """
+    state = load()
+    writer = Writer(out, header)
+    taken = Taken()
+    lines = await provider.campaigns()
+    ids = sorted(line.id for line in lines)
+    async with aclosing(survey(provider, ids, overridden)) as campaigns:
+        async for live in campaigns:
+            writer.campaign(live)
+            taken.campaigns += 1
+            taken.gateways += len(live.gateways or ())
+            taken.overrides += len(live.overrides)
+            on_campaign(taken.campaigns, len(ids))
+    for package in sorted(await provider.packages(), key=lambda package: package.id):
+        writer.package(package)
+        taken.packages += 1
+    if _facts(load()) != _facts(state):
+        raise StateError(
+            "somebody applied while the snapshot was taken, so it would show neither before nor after",
+            hint="Take it again when that is done.",
+        )
+    write_state(state, writer)
+    writer.end()
+    return taken
+
+
+def _facts(state: State) -> tuple[object, ...]:
+    """What a state says; a state that was never written has another lineage each time it is asked for."""
+    return state.campaigns, state.packages, state.intents
+
+
+def gateways_to_ask(overrides: Overrides, desired: Desired, state: State) -> Overridden:
+    """Whose packages a snapshot reads: what a plan for `desired` may ask, where it is not all or none.
+
+    A declared campaign may become any of its name, as `--adopt` takes them.
+    """
+    if overrides is not Overrides.DECLARED:
+        return open_members if overrides is Overrides.ALL else lambda _: ()
+    by_id: dict[str, frozenset[str]] = {}
+    by_name: dict[str, frozenset[str]] = defaultdict(frozenset)
+    declared: Mapping[ResourceId, frozenset[str]] = {
+        campaign.resource: frozenset().union(*(o.gateways for o in campaign.overrides))
+        for campaign in desired.campaigns
+        if campaign.overrides
+    }
+    for campaign in desired.campaigns:
+        by_name[campaign.name] |= declared.get(campaign.resource, frozenset())
+    for resource, owned in state.campaigns.items():
+        had = frozenset().union(*owned.members.get(Field.OVERRIDES, {}).values())
+        by_id[owned.id] = had | declared.get(resource, frozenset())
+
+    def asked(live: LiveCampaign) -> frozenset[str]:
+        wanted = by_id.get(live.id, frozenset()) | by_name.get(live.name, frozenset())
+        return wanted & open_members(live) if wanted else wanted
+
+    return asked

@@ -1,0 +1,65 @@
+"""Campaigns with all that can be read of them, one by one: for who wants everything, not just a difference.
+
+Of each campaign: get-campaign, list-gateways (all pages), get-distribution-list, and get-gateway-packages of
+the gateways that are asked for. A few campaigns are read at the same time, and no more are held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable
+from contextlib import aclosing
+from dataclasses import replace
+
+from reconciler.errors import Refused
+from reconciler.model import LiveCampaign, Membership
+from reconciler.pool import in_order
+from reconciler.providers.base import Provider
+
+AT_ONCE = 16
+"""Campaigns that are read at the same time."""
+
+READINGS = 3
+"""How often a campaign is read anew whose gateways leave while they are asked about."""
+
+GONE = frozenset({404, 410})
+
+Overridden = Callable[[LiveCampaign], Collection[str]]
+"""Of which gateways of a campaign (whose members are known) the packages are to be read."""
+
+
+def open_members(live: LiveCampaign) -> frozenset[str]:
+    """Every gateway that the campaign is not closed for."""
+    members = live.gateways or Membership()
+    return frozenset(members) - members.closed
+
+
+async def survey(
+    provider: Provider, ids: Iterable[str], overridden: Overridden
+) -> AsyncGenerator[LiveCampaign]:
+    """The campaigns in the order of `ids`, without those that vanish while they are read."""
+
+    async def read(campaign_id: str) -> LiveCampaign | None:
+        for left in reversed(range(READINGS)):
+            try:
+                return await _whole(provider, campaign_id, overridden)
+            except Refused as error:
+                if error.status not in GONE or not left:
+                    raise
+        raise AssertionError("the last reading returns or raises")
+
+    async with aclosing(in_order(ids, read, limit=AT_ONCE)) as campaigns:
+        async for live in campaigns:
+            if live:
+                yield live
+
+
+async def _whole(provider: Provider, campaign_id: str, overridden: Overridden) -> LiveCampaign | None:
+    live = await provider.campaign(campaign_id)
+    if live is None:
+        return None
+    live = replace(live, gateways=await provider.gateways(live.id))
+    distribution = await provider.distribution_list(live.id)
+    live = replace(live, distribution=distribution, distribution_read=True)
+    if gateways := overridden(live):
+        live = replace(live, overrides=await provider.overrides(live.id, gateways))
+    return live

@@ -1,0 +1,94 @@
+"""Desired × state × targets → desired: the part of a project that a run is about. Pure.
+
+A target is a declared campaign, or one that only the state knows: that is declared no more, and `--prune` may
+delete it. What is left alone is still known, for names and gateways are shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from reconciler.errors import InvalidInput
+from reconciler.findings import nearest, printable
+from reconciler.model import Desired, Finding, Focus, ResourceId
+from reconciler.observe import used_packages
+from reconciler.options import Selector, Targets
+from reconciler.state.base import State
+
+
+def narrowed(desired: Desired, state: State, targets: Targets) -> Desired:
+    """`desired` with only the campaigns that `targets` choose, and the packages that those need.
+
+    InvalidInput when nothing is known of a target, or when nothing is chosen. Without targets: `desired`.
+    """
+    if not targets:
+        return desired
+    removed = state.campaigns.keys() - desired.declared if desired.complete else frozenset[ResourceId]()
+    known = desired.declared | removed
+    findings = [_unknown(each, desired, state) for each in targets.resources if each not in known]
+    chosen = tuple(each for each in desired.campaigns if targets.chosen(each.resource, each.labels))
+    named = frozenset(each for each in removed if each in targets.resources and targets.chosen(each, {}))
+    if not (findings or chosen or named):
+        findings = [_empty(targets, desired)]
+    if findings:
+        raise InvalidInput(sorted(findings, key=Finding.sort_key))
+    left = {each.resource for each in chosen}
+    used = frozenset(used_packages(chosen))
+    focus = Focus(targets.asked, tuple(c for c in desired.campaigns if c.resource not in left), named)
+    packages = tuple(package for package in desired.packages if package in used)
+    return replace(desired, campaigns=chosen, packages=packages, focus=focus)
+
+
+def _unknown(target: ResourceId, desired: Desired, state: State) -> Finding:
+    message = f"--target: there is no {_shown(target)}, neither in the files nor in the state"
+    if not desired.complete and target in state.campaigns:
+        message = f"--target: {_shown(target)} is not in these files"
+        return Finding("unknown-target", message, hint="leave the paths out: it may be declared elsewhere")
+    meant = nearest(target.name, (each.name for each in {*desired.declared, *state.campaigns}))
+    hint = f"did you mean `{_shown(replace(target, name=meant))}`?" if meant else _there_are(desired)
+    return Finding("unknown-target", message, hint=hint)
+
+
+def _there_are(desired: Desired) -> str:
+    names = sorted(map(_shown, desired.declared))
+    more = f" and {len(names) - _FEW:,} more" if len(names) > _FEW else ""
+    return f"there are {', '.join(names[:_FEW])}{more}" if names else "no campaign is declared"
+
+
+def _empty(targets: Targets, desired: Desired) -> Finding:
+    asked = " ".join(targets.asked)
+    hints = (hint for selector in targets.selectors if (hint := _why(selector, desired)))
+    message = f"no campaign is chosen by {printable(asked, 200)}"
+    return Finding("empty-selection", message, hint="; ".join(hints) or "no campaign meets all of it")
+
+
+def _why(selector: Selector, desired: Desired) -> str | None:
+    """Why no campaign meets `selector`; None when some do."""
+    if any(selector.holds(campaign.labels) for campaign in desired.campaigns):
+        return None
+    values = sorted(set(_values(selector.key, desired)))
+    if values and selector.value is not None and not selector.negated:
+        meant = nearest(selector.value, values)
+        return f"the label `{printable(selector.key)}` is " + (
+            f"`{printable(meant)}` somewhere: did you mean that?"
+            if meant
+            else f"one of {', '.join(map(printable, values[:_FEW]))}"
+        )
+    if values:
+        return f"every campaign has the label `{printable(selector.key)}={printable(selector.value or '')}`"
+    meant = nearest(selector.key, {key for campaign in desired.campaigns for key in campaign.labels})
+    said = f"no campaign has a label `{printable(selector.key)}`"
+    return f"{said}; did you mean `{printable(meant)}`?" if meant else said
+
+
+def _values(key: str, desired: Desired) -> Iterator[str]:
+    return (campaign.labels[key] for campaign in desired.campaigns if key in campaign.labels)
+
+
+def _shown(resource: ResourceId) -> str:
+    return printable(str(resource), 200)
+
+
+_FEW = 8
+"""How many names are listed."""

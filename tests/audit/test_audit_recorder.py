@@ -1,0 +1,261 @@
+"""What a run leaves in the log: its begin before anything else, each call, its end; and nothing secret."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from audit_logs import RUN, SERVER, MemoryLog, log_of, ticking
+
+from reconciler.audit.chain import verify
+from reconciler.audit.recorder import Call, Commit, Recorder, Run, Waiver, Who, recording
+from reconciler.errors import Exit, Refused, StateError
+from reconciler.model import (
+    Action,
+    CampaignFields,
+    Kind,
+    Operation,
+    Outcome,
+    OutcomeStatus,
+    PackageFile,
+    PendingUpload,
+    Reason,
+    Repeat,
+    ResourceId,
+    SchedulePhase,
+    Secret,
+    Step,
+    StepGroup,
+    Verb,
+    Window,
+)
+
+LINE_3 = ResourceId(Kind.CAMPAIGN, "line-3")
+FIRMWARE = ResourceId(Kind.PACKAGE_SET, "firmware")
+SHA = "ab" * 32
+
+
+def step(verb: Verb, *, resource: ResourceId = LINE_3, per_call: int = 0, **fields: Any) -> Step:
+    operation = Operation(f"{verb}-it", "PUT", "/", "", None, Repeat.SAFE)
+    return Step(
+        StepGroup(str(verb), Action(verb, resource, Reason.DIFFERS, **fields), operation, per_call), 0
+    )
+
+
+def told(log: MemoryLog) -> list[dict[str, Any]]:
+    """The lines, without what holds the chain, which has to hold."""
+    assert verify(log.lines).broken is None
+    return [
+        {k: v for k, v in json.loads(line).items() if k not in ("hash", "previous", "number", "run")}
+        for line in log.lines
+    ]
+
+
+def test_a_run_from_begin_to_end() -> None:
+    log = MemoryLog()
+    run = Run(
+        "apply",
+        "1.2.3",
+        Who("ada", "laptop", "octocat"),
+        SERVER,
+        project="plants",
+        environment="prod",
+        commit=Commit("c0ffee" * 6 + "abcd", dirty=False),
+        plan="9f86",
+        steps=2,
+        waived=(
+            Waiver("maxDeletes", "the old hall is gone", 12, 10),
+            Waiver("maxStarts", "yes", 2, 1, LINE_3),
+        ),
+        about={"takes": [{"resource": "Campaign/x", "id": "c-9"}]},
+    )
+    with recording(log, run, clock=ticking()) as recorder:
+        assert len(log.lines) == 1, "the begin stands before anything is done"
+        recorder.outcome(Outcome(step(Verb.STOP, target="c-1"), OutcomeStatus.DONE))
+        recorder.outcome(
+            Outcome(step(Verb.START, target="c-1"), OutcomeStatus.FAILED, "500 no", 3, unclear=True)
+        )
+        recorder.code = Exit.PARTLY
+    assert told(log) == [
+        {
+            "type": "begin",
+            "at": "2027-01-15T08:00:00.250Z",
+            "operation": "apply",
+            "version": "1.2.3",
+            "who": {"holder": "ada", "host": "laptop", "actor": "octocat"},
+            "server": {"provider": "pulse", "url": "https://pulse.example.com", "organization": "blue"},
+            "project": "plants",
+            "environment": "prod",
+            "commit": {"id": "c0ffee" * 6 + "abcd", "dirty": False},
+            "plan": "9f86",
+            "steps": 2,
+            "waived": [
+                {"guard": "maxDeletes", "found": 12, "limit": 10, "reason": "the old hall is gone"},
+                {
+                    "guard": "maxStarts",
+                    "found": 2,
+                    "limit": 1,
+                    "reason": "yes",
+                    "resource": "Campaign/line-3",
+                },
+            ],
+            "takes": [{"resource": "Campaign/x", "id": "c-9"}],
+        },
+        {
+            "type": "call",
+            "at": "2027-01-15T08:00:01.250Z",
+            "operation": "stop-it",
+            "resource": "Campaign/line-3",
+            "id": "c-1",
+            "outcome": "done",
+            "attempts": 1,
+        },
+        {
+            "type": "call",
+            "at": "2027-01-15T08:00:02.250Z",
+            "operation": "start-it",
+            "resource": "Campaign/line-3",
+            "id": "c-1",
+            "outcome": "failed",
+            "attempts": 3,
+            "message": "500 no",
+            "unclear": True,
+        },
+        {"type": "end", "at": "2027-01-15T08:00:03.250Z", "exit": 3, "outcomes": {"done": 1, "failed": 1}},
+    ]
+    assert log.writes == [(1, True), (1, False), (1, False), (1, True)]
+    assert [json.loads(line)["run"] for line in log.lines] == [1, 1, 1, 1]
+
+
+def test_runs_are_counted_on() -> None:
+    log = MemoryLog()
+    for _ in range(3):
+        with recording(log, RUN):
+            pass
+    assert [json.loads(line)["run"] for line in log.lines] == [1, 1, 2, 2, 3, 3]
+    assert verify(log.lines).broken is None
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    log = MemoryLog()
+    with recording(log, RUN, clock=ticking()):
+        pass
+    assert told(log)[0].keys() == {"type", "at", "operation", "version", "who", "server"}
+    assert told(log)[0]["who"] == {"holder": "ada", "host": "laptop"}
+
+
+def test_ids_that_the_run_made_are_known_from_then_on() -> None:
+    log = MemoryLog()
+    file = PackageFile(SHA, Path("fw.bin"), "fw.bin", 8, FIRMWARE)
+    fields = CampaignFields("Line 3", packages=("p-1", PendingUpload(SHA)))
+    override = {"packages": (PendingUpload("cd" * 32),), "gateways": ("gw-1",)}
+    recorder = Recorder(log)
+    recorder.begin(RUN)
+    for each, created in (
+        (step(Verb.UPLOAD, resource=FIRMWARE, file=file), "p-2"),
+        (step(Verb.CREATE, fields=fields), "c-1"),
+        (step(Verb.ADD, gateways=("gw-1", "gw-2", "gw-3"), per_call=2), None),
+        (step(Verb.OVERRIDE, **override, per_call=1), None),
+        (step(Verb.DELETE_PACKAGE, resource=FIRMWARE, target="p-0", sha256="ef" * 32), None),
+    ):
+        recorder.outcome(Outcome(each, OutcomeStatus.DONE, created=created))
+    upload, create, add, overridden, deleted = told(log)[1:]
+    assert (upload["id"], upload["sha256"], upload["resource"]) == ("p-2", SHA, "PackageSet/firmware")
+    assert (create["id"], create["packages"]) == ("c-1", ["p-1", "p-2"])
+    assert (add["id"], add["gateways"]) == ("c-1", ["gw-1", "gw-2"]), "those of this call, all of them"
+    assert overridden["packages"] == ["sha256:" + "cd" * 32], "of an upload that came to nothing"
+    assert (deleted["id"], deleted["sha256"]) == ("p-0", "ef" * 32)
+
+
+def test_a_window_is_told_and_a_setting_is_not() -> None:
+    log = MemoryLog()
+    recorder = Recorder(log)
+    recorder.begin(RUN)
+    window = {"phase": SchedulePhase.DOWNLOAD, "window": Window(1, 2), "gateways": ("gw-1",)}
+    recorder.outcome(Outcome(step(Verb.SCHEDULE, **window, per_call=1), OutcomeStatus.DONE))
+    settings = {"PLAIN": "plain-canary", "KEY": Secret("KEY", "secret-canary")}
+    fields = CampaignFields("Line 3", settings=settings)
+    recorder.outcome(Outcome(step(Verb.EDIT, target="c-1", fields=fields), OutcomeStatus.DONE))
+    assert told(log)[1]["window"] == [1, 2]
+    assert "canary" not in "".join(log.lines)
+
+
+def test_a_step_that_was_skipped_was_not_tried() -> None:
+    log = MemoryLog()
+    recorder = Recorder(log)
+    recorder.begin(RUN)
+    recorder.outcome(Outcome(step(Verb.START), OutcomeStatus.SKIPPED, "needs create", 0))
+    assert told(log)[1]["attempts"] == 0
+    assert "id" not in told(log)[1]
+
+
+def test_a_call_that_is_no_step() -> None:
+    log = MemoryLog()
+    with recording(log, RUN) as recorder:
+        recorder.call(Call("notify-gateway", OutcomeStatus.UNKNOWN, "c-1", gateways=("gw-1",), message="cut"))
+    call = told(log)[1]
+    assert (call["id"], call["gateways"], call["outcome"]) == ("c-1", ["gw-1"], "unknown")
+    assert "resource" not in call
+    assert told(log)[2]["outcomes"] == {"unknown": 1}
+
+
+# --- what goes wrong ---------------------------------------------------------------------------------
+
+
+def test_nothing_begins_when_the_log_can_t_be_written() -> None:
+    with pytest.raises(StateError, match="no space"), recording(MemoryLog(full=0), RUN):
+        pytest.fail("it began")
+
+
+def test_nothing_begins_behind_a_line_that_was_changed() -> None:
+    log = MemoryLog([log_of(1)[0].replace("call", "cell")])
+    with pytest.raises(StateError, match="isn't as it was written"), recording(log, RUN):
+        pytest.fail("it began")
+    assert len(log.lines) == 1
+
+
+def test_calls_that_can_t_be_written_wait_for_the_end() -> None:
+    log = MemoryLog(full=1)
+    with recording(log, RUN, clock=ticking()) as recorder:
+        for _ in range(3):
+            recorder.outcome(Outcome(step(Verb.STOP, target="c-1"), OutcomeStatus.DONE))
+            assert recorder.failure is not None
+        assert len(log.lines) == 1
+        log.full = None
+    assert [line["type"] for line in told(log)] == ["begin", "call", "call", "call", "end"]
+    assert [line["at"][17:19] for line in told(log)] == ["00", "01", "02", "03", "04"], "when they happened"
+    assert recorder.failure is None
+
+
+def test_an_end_that_can_t_be_written_is_an_error() -> None:
+    log = MemoryLog(full=1)
+    with pytest.raises(StateError, match="no space"), recording(log, RUN):
+        pass
+
+
+def test_an_error_ends_the_run_with_what_it_says() -> None:
+    log = MemoryLog()
+    error = Refused("403 no", request="PUT /api/campaigns/1/stop", status=403)
+    with pytest.raises(Refused), recording(log, RUN):
+        raise error
+    end = told(log)[1]
+    assert (end["exit"], end["error"]) == (1, "PUT /api/campaigns/1/stop: 403 no")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), asyncio.CancelledError(), ValueError("canary")])
+def test_what_nobody_expected_ends_it_too_and_says_no_value(error: BaseException) -> None:
+    log = MemoryLog()
+    with pytest.raises(type(error)), recording(log, RUN):
+        raise error
+    end = told(log)[1]
+    assert (end["exit"], end["error"]) == (1, f"interrupted: {type(error).__name__}")
+    assert "canary" not in "".join(log.lines)
+
+
+def test_of_two_errors_the_first_is_reported() -> None:
+    log = MemoryLog(full=1)
+    with pytest.raises(ValueError, match="mine") as caught, recording(log, RUN):
+        raise ValueError("mine")
+    assert caught.value.__notes__ == ["no space\nMake room."]
+    assert len(log.lines) == 1

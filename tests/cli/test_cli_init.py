@@ -1,0 +1,209 @@
+"""`init`: a project that validates and plans at once, and nothing overwritten."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from reconciler.cli.init import CI, TEMPLATES
+from reconciler.loading import load_text
+from reconciler.validation.schemas import overlay, schema, union
+
+ROOT = Path(__file__).parents[2]
+PROJECT_FILES = {
+    "reconciler.yaml",
+    ".gitignore",
+    "resources/campaign.yaml",
+    "resources/firmware-1.0.txt",
+    "resources/gateways.yaml",
+    "resources/packages.yaml",
+    ".schemas/Project.json",
+    ".schemas/overlay.json",
+    ".schemas/resource.json",
+}
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_new_project_validates_and_plans_at_once(run, home):
+    made = run("init", "line 3")
+    assert (made.code, made.err) == (0, "")
+    assert files(home / "line 3") == PROJECT_FILES
+    assert "  cd 'line 3'\n  reconciler validate\n  reconciler plan -e rehearsal\n" in made.out
+    os.chdir(home / "line 3")
+    assert run("validate").out == "3 resources: no findings\n"
+    plan = run("plan", "-e", "rehearsal")
+    assert plan.code == 0
+    assert plan.out.endswith("\nPlan: 3 steps for 2 resources.\n")
+    assert run("apply", "-e", "rehearsal", "--auto-approve").code == 0
+    assert run("plan", "-e", "rehearsal").out.endswith("\nNo changes.\n")
+
+
+def test_without_an_environment_a_server_has_to_be_named(run, home):
+    run("init")
+    plan = run("plan")
+    assert plan.code == 1
+    assert "error[missing-url]: the project names no server" in plan.err
+    assert "choose an environment with --environment: rehearsal" in plan.err
+
+
+def test_the_project_has_the_name_of_its_folder(run, home):
+    for folder, name in (
+        ("Line 3 (ä)!", "Line-3"),
+        ("007", "007"),
+        ("...", "project"),
+        ("x" * 140, "x" * 128),
+    ):
+        assert run("init", f"in/{folder}").code == 0
+        text = (home / "in" / folder / "reconciler.yaml").read_text()
+        assert yaml.safe_load(text)["metadata"] == {"name": name}
+
+
+def test_the_working_folder_is_the_default(run, home):
+    made = run("init")
+    assert files(home) == PROJECT_FILES
+    assert "  cd " not in made.out
+
+
+def test_editors_find_the_schemas(run, home):
+    run("init")
+    published = {"Project": schema("Project"), "resource": union(), "overlay": overlay()}
+    for name, text in published.items():
+        assert json.loads((home / ".schemas" / f"{name}.json").read_text()) == text
+    yamls = list(home.rglob("*.yaml"))
+    assert len(yamls) == 4
+    for path in yamls:
+        hint = path.read_text().splitlines()[0].removeprefix("# yaml-language-server: $schema=")
+        assert (path.parent / hint).is_file(), path
+
+
+@pytest.mark.parametrize("taken", sorted(PROJECT_FILES - {"reconciler.yaml", ".gitignore"}))
+def test_nothing_is_overwritten(run, home, taken):
+    (home / taken).parent.mkdir(exist_ok=True)
+    (home / taken).write_text("mine")
+    made = run("init")
+    if taken.startswith("resources/"):
+        # Whoever has resources needs no examples.
+        assert made.code == 0
+        assert files(home / "resources") == {Path(taken).name}
+    else:
+        assert made.code == 1
+        assert f"would be overwritten: {taken}" in made.err
+        assert files(home) == {taken}
+    assert (home / taken).read_text() == "mine"
+
+
+def test_a_link_to_nowhere_is_not_written_through(run, home, tmp_path):
+    (home / ".schemas").mkdir()
+    (home / ".schemas" / "Project.json").symlink_to(tmp_path / "elsewhere")
+    assert run("init").code == 1
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize(("text", "told"), [("*.pyc\n", True), ("*.pyc\n.reconciler/\n", False)])
+def test_a_gitignore_is_left_alone(run, home, text, told):
+    (home / ".gitignore").write_text(text)
+    made = run("init")
+    assert made.code == 0
+    assert (home / ".gitignore").read_text() == text
+    assert ("Add the line .reconciler/ to .gitignore" in made.out) is told
+
+
+def test_a_project_is_left_alone(run, home):
+    run("init")
+    before = {name: (home / name).read_bytes() for name in files(home)}
+    again = run("init")
+    assert again.code == 1
+    assert "reconciler.yaml exists: this is a project already" in again.err
+    made = run("init", "--ci", "github")
+    assert (made.code, made.out) == (0, "made .github/workflows/reconciler.yml\n")
+    assert {name: (home / name).read_bytes() for name in before} == before
+    twice = run("init", "--ci", "github")
+    assert twice.code == 1
+    assert "would be overwritten: .github/workflows/reconciler.yml" in twice.err
+
+
+def test_a_file_is_no_folder(run, home):
+    (home / "x").write_text("")
+    made = run("init", "x")
+    assert made.code == 1
+    assert made.err.startswith("error: x: ")
+
+
+@pytest.mark.parametrize("service", CI)
+def test_a_workflow_is_one_that_its_service_takes(run, home, service):
+    """By the schema that the service's own documentation goes by, as check-jsonschema ships it."""
+    assert run("init", "--ci", service).code == 0
+    path = home / CI[service]
+    kind = {"github": "vendor.github-workflows", "gitlab": "vendor.gitlab-ci"}[service]
+    checked = subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", kind, path],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    text = path.read_text()
+    for command in ("reconciler validate", "reconciler plan", "reconciler apply --auto-approve"):
+        assert command in text
+
+
+def test_workflows_pin_what_they_use_and_may_only_read():
+    import re
+
+    text = (TEMPLATES / "ci" / "github.yml").read_text("utf-8")
+    used = re.findall(r"uses: (.*)", text)
+    assert used
+    assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[0-9.]+", each) for each in used)
+    assert yaml.safe_load(text)["permissions"] == {"contents": "read"}
+
+
+def test_the_templates_are_right_by_themselves():
+    for path in (TEMPLATES / "project").rglob("*.yaml"):
+        assert load_text(path.read_bytes(), path.name, path).findings == ()
+
+
+def test_as_a_process_on_a_fresh_folder(process, folder):
+    assert process("init", "new").code == 0
+    assert process("validate", "--project", "new/reconciler.yaml").out == "3 resources: no findings\n"
+    plan = process("plan", "--project", "new/reconciler.yaml", "-e", "rehearsal", "--detailed-exitcode")
+    assert plan.code == 2, plan
+    assert (folder / "new" / ".reconciler" / "embedded.db").exists()
+
+
+# --- pre-commit ------------------------------------------------------------------------------------
+
+
+def test_the_hook_is_one_that_pre_commit_takes():
+    checked = subprocess.run(
+        [sys.executable, "-m", "pre_commit", "validate-manifest", ROOT / ".pre-commit-hooks.yaml"],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_hook_runs_a_command_that_there_is(run, home):
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
+    program, *arguments = hook["entry"].split()
+    assert program == "reconciler"
+    run("init")
+    assert run(*arguments).code == 0
+    (home / "resources" / "bad.yaml").write_text("kind: Pod\n")
+    assert run(*arguments).code == 1

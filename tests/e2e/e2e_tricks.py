@@ -1,0 +1,118 @@
+"""What a test changes in a process of its own, before the command line begins: see `e2e_forks`."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+OnRecord = Callable[[], object]
+OnDisk = Callable[[str, tuple[Any, ...]], object]
+
+
+def hurry(factor: float) -> None:
+    """Every wait of the process takes the `factor`-th part of its time, and so does every time limit."""
+    import asyncio
+
+    from reconciler.providers.pulse.wire import Wire
+
+    def clock(*_: object) -> float:
+        return time.monotonic() * factor
+
+    asyncio.BaseEventLoop.time = clock  # type: ignore[method-assign]
+    defaults = Wire.__init__.__kwdefaults__
+    assert defaults is not None
+    defaults["clock"] = clock
+
+
+def ignore(kind: int) -> None:
+    """The process was told to ignore that signal."""
+    signal.signal(kind, signal.SIG_IGN)
+
+
+def count(path: str) -> None:
+    """Write an `r` for every record into the file `path`, and a `d` for all that changes the disk."""
+    descriptor, write = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), os.write
+    _each_record(before=lambda: write(descriptor, b"r"))
+    _each_on_disk(lambda *_: write(descriptor, b"d"))
+
+
+def die_at_record(at: int, moment: str) -> None:
+    """Die before or after the so-manieth record is written."""
+    last = _countdown(at)
+    _each_record(**{moment: lambda: last() and _die()})
+
+
+def die_at_disk(at: int, moment: str) -> None:
+    """Die before something on the disk is changed; "after": in the middle of it, where it is a write."""
+    last, write = _countdown(at), os.write
+
+    def on_disk(name: str, arguments: tuple[Any, ...]) -> None:
+        if last():
+            if name == "write" and moment == "after":
+                descriptor, data = arguments
+                write(descriptor, bytes(data)[: len(data) // 2])
+            _die()
+
+    _each_on_disk(on_disk)
+
+
+def _countdown(at: int) -> Callable[[], bool]:
+    left = iter(range(at - 1, -1, -1))
+    return lambda: next(left) == 0
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class _Watched:
+    """Something whose one method is another one; all else is as it is."""
+
+    def __init__(self, real: Any, **methods: Any) -> None:
+        self.__dict__.update(methods, _real=real)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+def _each_record(before: OnRecord = lambda: None, after: OnRecord = lambda: None) -> None:
+    """Have something done before and after every record that says something."""
+    from reconciler.state import stores
+
+    real = stores.open_store
+
+    def open_store(*arguments: Any, **more: Any) -> Any:
+        store = real(*arguments, **more)
+
+        @contextmanager
+        def locked(*arguments: Any, **more: Any) -> Iterator[Any]:
+            with store.locked(*arguments, **more) as session:
+
+                def record(*events: Any, **more: Any) -> None:
+                    if events:
+                        before()
+                    session.record(*events, **more)
+                    if events:
+                        after()
+
+                yield _Watched(session, record=record)
+
+        return _Watched(store, locked=locked)
+
+    stores.open_store = open_store
+
+
+def _each_on_disk(before: OnDisk) -> None:
+    """Have something done before all that changes the disk; it is told what is about to be done."""
+    for name in ("write", "pwrite", "fsync", "truncate", "replace", "rename", "unlink"):
+        _watch(name, getattr(os, name), before)
+
+
+def _watch(name: str, real: Any, before: OnDisk) -> None:
+    def watched(*arguments: Any, **more: Any) -> Any:
+        before(name, arguments)
+        return real(*arguments, **more)
+
+    setattr(os, name, watched)

@@ -1,0 +1,63 @@
+"""`kill -9` at every step boundary of a plan of all operations: the next apply does the rest, once."""
+
+import json
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.e2e_crash import APPLY, PLAN, PLANNED, Point, Scene, Where, Whole, scene
+from tests.e2e.e2e_forks import Forks
+from tests.e2e.e2e_runs import Moment
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    with Forks() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Iterator[Scene]:
+    with scene(tmp_path_factory.mktemp("crash"), forks) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def whole(made: Scene) -> Whole:
+    return made.whole()
+
+
+def test_the_plan_holds_every_operation(made: Scene, whole: Whole) -> None:
+    planned = json.loads(made.anew().run(*PLAN, "--output", "json").out)
+    assert {step["operation"] for step in planned["steps"]} == PLANNED
+    assert len(whole.writes) == len(planned["steps"])
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("where", ["call", "record"])
+def test_kill_9_at_every_boundary(made: Scene, whole: Whole, where: Where, moment: Moment) -> None:
+    """Before the server has a call and after; before what came of it is written down and after."""
+    wrong = [
+        f"{point}: {line}" for point in whole.points(where, moment) for line in made.recovered(whole, point)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_what_may_never_be_repeated_waits_to_be_asked_for(made: Scene, whole: Whole, moment: Moment) -> None:
+    """Nobody knows whether the things were run: that is said on every run, and only `--reassert` sends it."""
+    at = next(n for n, (name, _) in enumerate(whole.writes, 1) if name == "run-on-things")
+    place = made.anew()
+    assert made.killed(place, Point(at, "call", moment)).code == -signal.SIGKILL
+    ran = made.writes().count(whole.writes[at - 1])
+    assert ran == (moment == "after")
+    for _ in range(2):
+        again = place.run(*APPLY)
+        assert again.code == 0
+        assert "whether the things of the gateway e-1 were run is not known" in again.out
+    assert made.writes().count(whole.writes[at - 1]) == ran
+    assert place.run(*APPLY, "--reassert").code == 0
+    assert made.writes().count(whole.writes[at - 1]) == ran + 1
+    assert "is not known" not in place.run(*APPLY).out
+    assert made.writes().count(whole.writes[at - 1]) == ran + 1

@@ -1,0 +1,452 @@
+"""Guards: each at, under and over its limit; what counts and what doesn't; what a waiver does."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.model import (
+    GATEWAY_STATES,
+    Desired,
+    DesiredStatus,
+    DistributionList,
+    OnRemove,
+    Phase,
+    Severity,
+)
+from reconciler.observe import observe_members
+from reconciler.plan import Plan
+from reconciler.plan.guards import DEFAULTS, Basis, Guard, guarded, interrupted, trips, waive
+from reconciler.plan.model import GuardTrip
+from reconciler.providers.pulse import gatewaystates
+from reconciler.state.base import Origin
+from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, file
+
+DELETES, STARTS = Guard.DELETES, Guard.STARTS
+STARTED, STOPPED = DesiredStatus.STARTED, DesiredStatus.STOPPED
+
+
+def names(count: int) -> list[str]:
+    return [f"gw-{number:04}" for number in range(count)]
+
+
+def planned(project: Project, wanted: Desired, *, given_up: int = 0, **options: bool) -> tuple[Plan, Basis]:
+    """A plan, and what guards ask of what it was made from: as `compose.make` does it."""
+    plan, live = project.make_plan(wanted, **options), project.live(wanted, **options)
+    project.server.reads.clear()
+    live = asyncio.run(observe_members(live, interrupted(plan), project.server))
+    return plan, Basis(wanted, live, project.server.in_flight, given_up)
+
+
+def found(
+    project: Project, wanted: Desired, limits: Mapping[str, Any] | None = None, **options: bool
+) -> list[tuple[str, str | None, int, int]]:
+    """The guards that a plan for `wanted` trips: name, campaign, found, limit."""
+    tripped = trips(*planned(project, wanted, **options), limits or {})
+    assert all(trip.found > trip.limit for trip in tripped)
+    return [(t.guard, t.resource.name if t.resource else None, t.found, t.limit) for t in tripped]
+
+
+def live_campaign(members: int = 0, status: str = "STOPPED", **more: Any) -> Project:
+    """One campaign of ours, ``line``, with so many gateways."""
+    project = Project(FakeServer(FakeCampaign("1", "line", status, gateways=set(names(members)), **more)))
+    project.own("line", "1")
+    return project
+
+
+# --- maxGatewaysRemovedPercent ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("members", "lost", "percent", "limit"),
+    # limit: how many may go, None where the guard doesn't trip.
+    [
+        (100, 30, None, None),
+        (100, 31, None, 30),
+        (10, 3, None, None),
+        (10, 4, None, 3),
+        (9, 8, None, None),
+        (11, 3, None, None),
+        (11, 4, None, 3),
+        (100, 1, 0, 0),
+        (100, 99, 100, None),
+        (1000, 301, 30.1, None),
+        (1000, 302, 30.1, 301),
+        (1000, 290, 29, None),
+        (1000, 291, 29, 290),
+        (1000, 8, 0.7, 7),
+        (1000, 7, 0.7, None),
+    ],
+)
+def test_gateways_removed(members: int, lost: int, percent: float | None, limit: int | None) -> None:
+    project = live_campaign(members)
+    wanted = desired(campaign("line", gateways=names(members)[lost:]))
+    limits = {} if percent is None else {"maxGatewaysRemovedPercent": percent}
+    expected = [] if limit is None else [("maxGatewaysRemovedPercent", "line", lost, limit)]
+    assert found(project, wanted, limits) == expected
+
+
+@given(members=st.integers(1, 400), lost=st.integers(0, 400), tenths=st.integers(0, 1000))
+def test_gateways_removed_is_exact(members: int, lost: int, tenths: int) -> None:
+    lost = min(lost, members - 1)
+    project = live_campaign(members)
+    plan, basis = planned(project, desired(campaign("line", gateways=names(members)[lost:])))
+    percent = tenths / 10
+    tripped = trips(plan, basis, {"maxGatewaysRemovedPercent": percent})
+    assert bool(tripped) == (members >= 10 and 1000 * lost > tenths * members)
+
+
+def test_those_who_join_make_up_for_nobody() -> None:
+    project = live_campaign(10)
+    wanted = desired(campaign("line", gateways=[*names(10)[4:], "new-1", "new-2", "new-3", "new-4"]))
+    assert found(project, wanted) == [("maxGatewaysRemovedPercent", "line", 4, 3)]
+
+
+def test_each_campaign_is_counted_for_itself() -> None:
+    fakes = [FakeCampaign(name, name, gateways=set(names(10))) for name in "cab"]
+    project = Project(FakeServer(*fakes))
+    for name in "abc":
+        project.own(name, name)
+    lost = {"a": 4, "b": 3, "c": 5}
+    wanted = desired(*(campaign(name, gateways=names(10)[count:]) for name, count in lost.items()))
+    assert found(project, wanted) == [
+        ("maxGatewaysRemovedPercent", "a", 4, 3),
+        ("maxGatewaysRemovedPercent", "c", 5, 3),
+    ]
+
+
+def test_only_those_that_leave_by_this_plan_count() -> None:
+    """Under a distribution list the others stay."""
+    project = live_campaign(20, distribution=DistributionList("list-1"))
+    assert found(project, desired(campaign("line", gateways=["gw-0000"]))) == []
+
+
+# --- maxDeletes ------------------------------------------------------------------------------------
+
+
+def of_many(count: int, status: str = "STOPPED", **more: Any) -> Project:
+    fakes = [FakeCampaign(name, name, status) for name in names(count)]
+    project = Project(FakeServer(*fakes))
+    for name in names(count):
+        project.own(name, name, **more)
+    return project
+
+
+@pytest.mark.parametrize(
+    ("count", "limit", "tripped"), [(10, None, False), (11, None, True), (1, 0, True), (12, 12, False)]
+)
+def test_campaigns_deleted(count: int, limit: int | None, tripped: bool) -> None:
+    limits = {} if limit is None else {"maxDeletes": limit}
+    expected = [("maxDeletes", None, count, 10 if limit is None else limit)] if tripped else []
+    assert found(of_many(count), desired(), limits, prune=True) == expected
+
+
+def test_what_is_given_up_or_left_is_not_deleted() -> None:
+    assert found(of_many(20, on_remove=OnRemove.ABANDON), desired(), prune=True) == []
+    assert found(of_many(20), desired()) == []
+
+
+@pytest.mark.parametrize(("count", "tripped"), [(10, False), (11, True)])
+def test_packages_deleted(count: int, tripped: bool) -> None:
+    project = Project()
+    for number in range(count):
+        stored = file(f"content {number}", f"fw-{number}.bin")
+        project.uploaded(stored, f"p-{number}")
+        project.server.stored[f"p-{number}"] = object()  # type: ignore[assignment]
+    expected = [("maxDeletes", None, count, 10)] if tripped else []
+    assert found(project, desired(), prune=True) == expected
+
+
+def test_campaigns_and_packages_are_counted_apart() -> None:
+    project = of_many(2)
+    for number in range(2):
+        project.uploaded(file(str(number)), f"p-{number}")
+        project.server.stored[f"p-{number}"] = object()  # type: ignore[assignment]
+    assert found(project, desired(), {"maxDeletes": 2}, prune=True) == []
+    tripped = trips(*planned(project, desired(), prune=True), {"maxDeletes": 1})
+    assert [trip.message for trip in tripped] == [
+        "2 campaigns would be deleted (Campaign/gw-0000, Campaign/gw-0001); at most 1 may be",
+        "2 packages would be deleted (p-0, p-1); at most 1 may be",
+    ]
+
+
+# --- maxStarts -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("count", "limit", "tripped"), [(10, None, False), (11, None, True), (1, 0, True), (12, 12, False)]
+)
+def test_starts(count: int, limit: int | None, tripped: bool) -> None:
+    wanted = desired(*(campaign(name, status=STARTED) for name in names(count)))
+    limits = {} if limit is None else {"maxStarts": limit}
+    expected = [("maxStarts", None, count, 10 if limit is None else limit)] if tripped else []
+    assert found(Project(), wanted, limits) == expected
+    assert found(of_many(count), wanted, limits) == expected
+
+
+def test_a_start_that_closes_a_bracket_is_none() -> None:
+    wanted = desired(*(campaign(name, description="new", status=STARTED) for name in names(3)))
+    project = of_many(3, "STARTED")
+    assert sum("start-campaign" in step for step in project.plan(wanted)) == 3
+    assert found(project, wanted, {"maxStarts": 0}) == []
+    # Nor is one that an earlier run left to be done.
+    assert found(of_many(3, return_to=STARTED), wanted, {"maxStarts": 0}) == []
+
+
+def test_many_names_are_cut() -> None:
+    wanted = desired(*(campaign(name, status=STARTED) for name in names(1200)))
+    (trip,) = trips(*planned(Project(), wanted), {})
+    assert trip.message == (
+        "1,200 campaigns would be started (Campaign/gw-0000, Campaign/gw-0001, Campaign/gw-0002"
+        " and 1,197 more); at most 10 may be"
+    )
+
+
+# --- maxInFlightInterrupted ------------------------------------------------------------------------
+
+FLYING = {"gw-0000": "WAITING_FOR_DOWNLOAD", "gw-0001": "SCHEDULED_EXECUTION", "gw-0002": "BEWILDERED"}
+"""Of five: these are in flight, the fourth is done, the fifth has not begun."""
+STATES = {**FLYING, "gw-0003": "ACTIVATION_COMPLETE"}
+
+
+def flying(status: str = "STARTED", **more: Any) -> Project:
+    return live_campaign(5, status, states=dict(STATES), **more)
+
+
+WAYS: dict[str, tuple[str, dict[str, Any] | None, int]] = {
+    # status, what is declared of the campaign (None: nothing, and pruned), gateways interrupted
+    "a stop": ("STARTED", {"status": STOPPED}, 3),
+    "a bracket": ("STARTED", {"description": "new"}, 3),
+    "a deletion": ("STARTED", None, 3),
+    "a deletion of what is stopped": ("STOPPED", None, 3),
+    "nothing": ("STARTED", {}, 0),
+    "an edit of what is stopped": ("STOPPED", {"description": "new"}, 0),
+    "removed while it runs": ("STARTED", {"gateways": names(5)[2:]}, 2),
+    "removed while it runs, and not in flight": ("STARTED", {"gateways": names(5)[:3]}, 0),
+    "removed while it is stopped": ("STOPPED", {"gateways": names(5)[2:]}, 0),
+    "removed while nobody knows": ("STRANGE", {"gateways": names(5)[2:]}, 2),
+    "closed while it runs": ("STARTED", {"closed": names(5)[1:]}, 2),
+    "closed while it is stopped": ("STOPPED", {"closed": names(5)[1:]}, 0),
+    "removed and closed": ("STARTED", {"gateways": names(5)[1:], "closed": ["gw-0001"]}, 2),
+    "removed in a bracket": ("STARTED", {"gateways": names(5)[2:], "description": "new"}, 3),
+    "removed from what is stopped for good": (
+        "STARTED",
+        {"gateways": names(5)[2:], "status": STOPPED},
+        3,
+    ),
+    "added while it runs": ("STARTED", {"gateways": [*names(5), "new"]}, 0),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_in_flight(way: str) -> None:
+    status, fields, count = WAYS[way]
+    wanted = desired() if fields is None else desired(campaign("line", **fields))
+    limits: dict[str, Any] = {"allowEmpty": True}
+    expected = [("maxInFlightInterrupted", "line", count, 0)] if count else []
+    assert found(flying(status), wanted, limits, prune=True) == expected
+    for limit in (count - 1, count):
+        more = found(flying(status), wanted, {**limits, "maxInFlightInterrupted": limit}, prune=True)
+        assert bool(more) == (limit < count) or limit < 0
+
+
+def test_who_is_closed_is_not_in_flight() -> None:
+    project = flying(closed={"gw-0000", "gw-0003"})
+    assert found(project, desired(campaign("line", status=STOPPED))) == [
+        ("maxInFlightInterrupted", "line", 2, 0)
+    ]
+
+
+def test_it_is_about_the_whole_plan() -> None:
+    fakes = [FakeCampaign(n, n, "STARTED", gateways=set(names(5)), states=dict(STATES)) for n in "ab"]
+    project = Project(FakeServer(*fakes))
+    for name in "ab":
+        project.own(name, name)
+    wanted = desired(*(campaign(name, status=STOPPED) for name in "ab"))
+    assert found(project, wanted, {"maxInFlightInterrupted": 6}) == []
+    (trip,) = trips(*planned(project, wanted), {"maxInFlightInterrupted": 5})
+    assert (trip.resource, trip.found, trip.limit) == (None, 6, 5)
+    assert trip.message == (
+        "6 gateways in the middle of an update would be interrupted (3 in Campaign/a, 3 in Campaign/b);"
+        " at most 5 may be"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "fields", "reads"),
+    [
+        ("STARTED", {"status": STOPPED}, ["gateways 1"]),
+        ("STARTED", {"description": "new"}, ["gateways 1"]),
+        ("STARTED", None, ["gateways 1"]),
+        ("STOPPED", None, ["gateways 1"]),
+        ("STARTED", {"gateways": names(4), "status": STOPPED}, []),
+        ("STARTED", {"gateways": names(4)}, []),
+        ("STARTED", {}, []),
+        ("STOPPED", {"description": "new", "status": STARTED}, []),
+    ],
+)
+def test_members_are_read_once_and_only_to_know(
+    status: str, fields: dict[str, Any] | None, reads: list[str]
+) -> None:
+    project = flying(status)
+    wanted = desired() if fields is None else desired(campaign("line", **fields))
+    planned(project, wanted, prune=True)
+    assert project.server.reads == reads
+
+
+@pytest.mark.parametrize("state", [*GATEWAY_STATES, "", "SOMETHING_NEW"])
+def test_what_is_in_flight_is_for_the_provider_to_say(state: str) -> None:
+    """From SCHEDULED_DOWNLOAD on, until a final state; what nobody knows may be."""
+    idle = GATEWAY_STATES[: GATEWAY_STATES.index("SCHEDULED_DOWNLOAD")]
+    assert gatewaystates.in_flight(state) == (state not in (*idle, "ACTIVATION_COMPLETE", "FAILED"))
+
+
+# --- allowEmpty ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("members", "gateways", "tripped"),
+    [(3, [], True), (1, [], True), (3, ["gw-0000"], False), (3, ["new"], False), (0, [], False)],
+)
+def test_a_campaign_that_loses_all(members: int, gateways: list[str], tripped: bool) -> None:
+    wanted = desired(campaign("line", gateways=gateways))
+    expected = [("allowEmpty", "line", members, 0)] if tripped else []
+    assert found(live_campaign(members), wanted) == expected
+    assert found(live_campaign(members), wanted, {"allowEmpty": True}) == []
+
+
+def test_a_deleted_campaign_is_not_emptied() -> None:
+    assert found(live_campaign(3), desired(), prune=True) == []
+
+
+def test_a_project_that_declares_nothing() -> None:
+    plan, basis = planned(of_many(3), desired(), given_up=3, prune=True)
+    (trip,) = trips(plan, basis, {})
+    assert (trip.guard, trip.resource, trip.found, trip.limit) == ("allowEmpty", None, 3, 0)
+    assert trip.message == (
+        "no resource is declared at all,"
+        " and --prune would give up all that is ours (3 campaigns and packages)"
+    )
+    assert trips(plan, basis, {"allowEmpty": True}) == ()
+
+
+# --- mayLoseSettings -------------------------------------------------------------------------------
+
+
+def adopted(description: str = "old", status: str = "STOPPED") -> Project:
+    project = Project(FakeServer(FakeCampaign("1", "line", status, description)))
+    project.own("line", "1", Origin.ADOPTED)
+    return project
+
+
+def test_an_edit_that_could_wipe_settings() -> None:
+    wanted = desired(campaign("line", description="new"))
+    assert found(adopted(), wanted) == [("mayLoseSettings", "line", 1, 0)]
+    plan, basis = planned(adopted(), wanted)
+    (said,) = (finding for finding in plan.findings if finding.code == "may-lose-settings")
+    made = guarded(plan, basis, {}, {})
+    assert [(trip.message, trip.place) for trip in made.guards] == [(said.message, said.place)]
+    assert made.findings == (), "it is said once"
+
+
+def test_where_it_is_allowed_it_is_a_warning() -> None:
+    plan, basis = planned(adopted(), desired(campaign("line", description="new")))
+    made = guarded(plan, basis, {"mayLoseSettings": True}, {})
+    assert made.guards == ()
+    assert [(f.code, f.severity) for f in made.findings] == [("may-lose-settings", Severity.WARNING)]
+
+
+def test_without_an_edit_nothing_is_wiped() -> None:
+    assert found(adopted(), desired(campaign("line", description="old", gateways=["a"]))) == []
+    # Nor where the edit is refused for another reason.
+    strange = adopted(status="STRANGE")
+    assert strange.server.phase("STRANGE") is Phase.UNKNOWN
+    plan, basis = planned(strange, desired(campaign("line", description="new")))
+    assert {finding.code for finding in plan.findings} == {"may-lose-settings", "unknown-status"}
+    assert guarded(plan, basis, {}, {}) == plan
+
+
+# --- all together ----------------------------------------------------------------------------------
+
+
+def test_the_limits_are_those_of_the_design() -> None:
+    assert dict(DEFAULTS) == {
+        "maxGatewaysRemovedPercent": 30,
+        "maxDeletes": 10,
+        "maxStarts": 10,
+        "maxInFlightInterrupted": 0,
+        "allowEmpty": False,
+        "mayLoseSettings": False,
+    }
+    assert list(DEFAULTS) == list(Guard)
+
+
+def test_all_that_are_tripped_are_named_at_once() -> None:
+    project = live_campaign(10, "STARTED", states={"gw-0000": "DOWNLOAD_COMPLETE"})
+    wanted = desired(campaign("line", gateways=[]), *(campaign(n, status=STARTED) for n in names(11)))
+    assert found(project, wanted) == [
+        ("maxGatewaysRemovedPercent", "line", 10, 3),
+        ("maxStarts", None, 11, 10),
+        ("maxInFlightInterrupted", "line", 1, 0),
+        ("allowEmpty", "line", 10, 0),
+    ]
+
+
+def test_an_empty_plan_trips_nothing() -> None:
+    strict = {**dict.fromkeys(DEFAULTS, 0), "allowEmpty": False, "mayLoseSettings": False}
+    assert found(flying(), desired(campaign("line", gateways=names(5))), strict) == []
+
+
+def two_trips() -> tuple[Plan, Basis]:
+    return planned(live_campaign(10), desired(campaign("line", gateways=[])))
+
+
+def standing(plan: Plan) -> list[str]:
+    return [trip.guard for trip in plan.tripped]
+
+
+def test_a_waiver_waives_that_one() -> None:
+    made = guarded(*two_trips(), {}, {"allowEmpty": "the hall is closed"})
+    assert [(trip.guard, trip.waived) for trip in made.guards] == [
+        ("maxGatewaysRemovedPercent", None),
+        ("allowEmpty", "the hall is closed"),
+    ]
+    assert standing(made) == ["maxGatewaysRemovedPercent"]
+    both = waive(made, {"maxGatewaysRemovedPercent": "so it is"})
+    assert standing(both) == []
+    assert [trip.waived for trip in both.guards] == ["so it is", "the hall is closed"], "it stays waived"
+
+
+def test_a_waiver_that_is_not_needed_is_a_note_and_does_no_harm() -> None:
+    made = guarded(*two_trips(), {}, {"maxStarts": "why not", "maxDeletes": "why not"})
+    assert standing(made) == ["maxGatewaysRemovedPercent", "allowEmpty"]
+    notes = [f for f in made.findings if f.code == "waiver-not-needed"]
+    assert [f.message.split()[0] for f in notes] == ["maxDeletes", "maxStarts"]
+    assert {f.severity for f in notes} == {Severity.NOTE}
+
+
+def test_a_waiver_of_a_guard_that_trips_twice_is_for_both() -> None:
+    plan = Plan(
+        FakeServer.server, guards=(GuardTrip(DELETES, "a", None, 2, 1), GuardTrip(DELETES, "b", None, 3, 1))
+    )
+    assert waive(plan, {DELETES: "spring cleaning"}).tripped == ()
+    assert standing(waive(plan, {STARTS: "x"})) == [DELETES, DELETES]
+
+
+def test_the_place_is_that_of_the_gateway_lists() -> None:
+    wanted = desired(campaign("line", gateways=[]))
+    places = {trip.place for trip in trips(*planned(live_campaign(10), wanted), {})}
+    assert places == {wanted.campaigns[0].place_of("gatewayLists")}
+
+
+def test_a_million_gateways_are_counted_in_sets() -> None:
+    many = frozenset(f"gw-{number}" for number in range(200_000))
+    project = live_campaign(0, "STARTED")
+    project.server.by_id["1"].gateways = set(many)
+    project.server.by_id["1"].states = dict.fromkeys(many, "WAITING_FOR_DOWNLOAD")
+    assert found(project, desired(campaign("line", status=STOPPED))) == [
+        ("maxInFlightInterrupted", "line", 200_000, 0)
+    ]

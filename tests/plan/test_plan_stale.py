@@ -1,0 +1,291 @@
+"""What a plan touches, how that was, and what is said when it isn't so any more."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from hypothesis import assume, event, given
+from hypothesis import strategies as st
+from plan_files import Case, Made, cases, planned, stale_now
+
+from reconciler.model import (
+    Action,
+    Assignment,
+    Desired,
+    DesiredStatus,
+    DistributionList,
+    Kind,
+    LivePackage,
+    Override,
+    PackageById,
+    PackageByName,
+    Reason,
+    ResourceId,
+    SchedulePhase,
+    StepGroup,
+    Verb,
+    Window,
+)
+from reconciler.observe import observe
+from reconciler.options import Options
+from reconciler.plan import Plan
+from reconciler.plan.fingerprints import Of, touched_of
+from reconciler.plan.stale import expired
+from reconciler.reading import read
+from reconciler.state.base import CampaignForgotten, CampaignOwned, FieldApplied, Owned, StatusSet, fold
+from tests.fakes import NOW, FakeCampaign, FakeServer, Project, campaign, desired, file, mark, rid
+from tests.properties.prop_strategies import GATEWAYS, NAMES, examples
+
+V1 = file("v1")
+
+
+def world() -> Project:
+    """Three campaigns, of which one is somebody else's, and packages."""
+    server = FakeServer(
+        FakeCampaign("1", "line", "STARTED", "text", ("p-1",), {"gw-1", "gw-2"}),
+        FakeCampaign("2", "other", "STOPPED", "", ("p-2",), {"gw-1"}),
+        FakeCampaign("3", "theirs", "STARTED", packages=("p-2",)),
+        packages=[LivePackage("p-1", "one"), LivePackage("p-2", "two"), LivePackage("p-3", "three")],
+    )
+    project = Project(server)
+    project.own("line", "1", status="STARTED")
+    project.own("other", "2")
+    return project
+
+
+def line(**fields: Any) -> Desired:
+    return desired(campaign("line", **fields), campaign("other"))
+
+
+@dataclass(frozen=True)
+class Late:
+    """What Git wants, what somebody does once the plan is made, and what is then said of it."""
+
+    wanted: Desired
+    deed: Callable[[Project], object]
+    said: list[str]
+    options: dict[str, bool]
+
+
+def late(wanted: Desired, deed: Callable[[Project], object], *said: str, **options: bool) -> Late:
+    return Late(wanted, deed, list(said), options)
+
+
+def put(campaign_id: str, **values: Any) -> Callable[[Project], object]:
+    def deed(project: Project) -> None:
+        for name, value in values.items():
+            setattr(project.server.by_id[campaign_id], name, value)
+
+    return deed
+
+
+def add(found: FakeCampaign) -> Callable[[Project], object]:
+    return lambda project: project.server.by_id.update({found.id: found})
+
+
+def store(package: LivePackage) -> Callable[[Project], object]:
+    return lambda project: project.server.stored.update({package.id: package})
+
+
+def learn(*events: Any) -> Callable[[Project], object]:
+    def deed(project: Project) -> None:
+        project.state = fold(project.state, events)
+
+    return deed
+
+
+def lose(campaign_id: str) -> Callable[[Project], object]:
+    return lambda project: project.server.by_id.pop(campaign_id)
+
+
+def unstore(package_id: str) -> Callable[[Project], object]:
+    return lambda project: project.server.stored.pop(package_id)
+
+
+def uploaded(project: Project) -> None:
+    project.uploaded(V1, "p-3")
+
+
+EDIT = line(description="new")
+JOIN = line(gateways={"gw-1", "gw-2", "gw-3"})
+NEW = desired(campaign("line"), campaign("other"), campaign("new", packages=(V1,)))
+OVERRIDE = line(
+    gateways={"gw-1", "gw-2"}, overrides=(Override(frozenset({"gw-1", "gw-2"}), (PackageById("p-3"),)),)
+)
+STATE = "the state's entry of Campaign/line"
+
+LATE = {
+    # the campaign itself
+    "its name": late(EDIT, put("1", name="mine"), 'campaign 1 (line) name "line" → "mine"'),
+    "its status": late(EDIT, put("1", status="STOPPED"), 'campaign 1 (line) status "STARTED" → "STOPPED"'),
+    "several things of one": late(
+        EDIT,
+        put("1", description="theirs", packages=("p-1", "p-2")),
+        'campaign 1 (line) description "text" → "theirs"; packages ["p-1"] → ["p-1", "p-2"]',
+    ),
+    "it is gone": late(EDIT, lose("1"), "campaign 1 (line) is no longer on the server"),
+    "the order of its packages": late(
+        line(packages=(PackageById("p-1"), PackageById("p-2"))), put("1", packages=("p-1",))
+    ),
+    "who is in": late(
+        JOIN,
+        put("1", gateways={"gw-1", "gw-5", "gw-6", "gw-7", "gw-8"}),
+        "campaign 1 (line) 4 gateways joined (gw-5, gw-6, gw-7 and 1 more); 1 gateway left (gw-2)",
+    ),
+    "who is in, where nobody asked": late(EDIT, put("1", gateways={"gw-9"})),
+    "states and closed gateways": late(JOIN, put("1", states={"gw-1": "FAILED"}, closed={"gw-2"})),
+    "its distribution list": late(
+        line(distribution=DistributionList("f-1", 60)),
+        put("1", distribution=DistributionList("f-2", 60)),
+        'campaign 1 (line) distributionList (none) → {"id": "f-2", "interval": 60}',
+    ),
+    "packages of single gateways": late(
+        OVERRIDE,
+        put("1", overrides={"gw-2": ("p-2",)}),
+        "campaign 1 (line) 1 gateway got other packages (gw-2)",
+    ),
+    "a gateway with packages of its own left": late(
+        OVERRIDE, put("1", gateways={"gw-1"}), "campaign 1 (line) 1 gateway left (gw-2)"
+    ),
+    "one that was gone is back": late(
+        desired(campaign("line"), campaign("other"), campaign("lost")),
+        add(FakeCampaign("9", "back")),
+        "campaign 9 is on the server now, and was not",
+    ),
+    # names
+    "a name that was free": late(
+        NEW, add(FakeCampaign("7", "new")), "the name 'new' was free, and is that of campaign 7 now"
+    ),
+    "a name that is to be taken from another one": late(
+        desired(campaign("line", "other"), campaign("other", "line")),
+        add(FakeCampaign("7", "other")),
+        "the name 'other' was that of campaign 2, and is that of campaigns 2, 7 now",
+    ),
+    "an adopted one has a twin": late(
+        desired(campaign("line"), campaign("other"), campaign("theirs")),
+        add(FakeCampaign("7", "theirs")),
+        "the name 'theirs' was that of campaign 3, and is that of campaigns 3, 7 now",
+        adopt=True,
+    ),
+    "an adopted one got an owner": late(
+        desired(campaign("line"), campaign("other"), campaign("theirs")),
+        learn(CampaignOwned(Owned(rid("another"), "3", "adopted"))),  # type: ignore[arg-type]
+        "campaign 3 was owned by nobody, and is owned by Campaign/another now",
+        adopt=True,
+    ),
+    # packages
+    "a package is gone": late(
+        line(packages=(PackageById("p-3"),)), unstore("p-3"), "package p-3 is no longer on the server"
+    ),
+    "a package by name has a twin": late(
+        line(packages=(PackageByName("three"),)),
+        store(LivePackage("p-4", "three")),
+        "the package name 'three' was that of package p-3, and is that of packages p-3, p-4 now",
+    ),
+    "a package that is to be uploaded": late(
+        NEW,
+        store(LivePackage("p-4", "fw.bin", mark=mark(V1))),
+        f"the mark [sha256:{mark(V1)}] was that of no package, and is that of package p-4 now",
+        adopt=True,
+    ),
+    "somebody uploaded it": late(
+        NEW, uploaded, f"the state's entry of the content {V1.sha256} was made since then"
+    ),
+    # the state
+    "another apply was there": late(
+        EDIT,
+        learn(StatusSet(rid("line"), "STOPPED"), FieldApplied(rid("line"), "settings", {})),
+        f"{STATE} has changed (applied, status)",
+    ),
+    "it is given up": late(
+        EDIT,
+        learn(CampaignForgotten(rid("line"))),
+        "campaign 1 was owned by Campaign/line, and is owned by nobody now",
+        f"{STATE} is gone",
+    ),
+    "it is ours by now": late(
+        NEW,
+        learn(CampaignOwned(Owned(rid("new"), "7", "created"))),  # type: ignore[arg-type]
+        "the state's entry of Campaign/new was made since then",
+    ),
+    # what it doesn't touch
+    "another campaign of ours": late(EDIT, put("2", status="STARTED", gateways={"gw-9"}, name="x")),
+    "another campaign of ours is gone": late(EDIT, lose("2")),
+    "a campaign of somebody else": late(EDIT, put("3", status="STOPPED")),
+    "a new campaign of somebody else": late(EDIT, add(FakeCampaign("7", "seventh"))),
+    "a package that nobody uses": late(EDIT, unstore("p-3")),
+    "an entry of another resource": late(
+        EDIT, learn(StatusSet(rid("other"), "STOPPED"), CampaignForgotten(rid("other")))
+    ),
+    "an upload of another content": late(EDIT, uploaded),
+    "nothing": late(JOIN, lambda project: None),
+}
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_what_is_said(name: str) -> None:
+    case = LATE[name]
+    project = world()
+    if name == "one that was gone is back":
+        project.own("lost", "9")
+    if name == "the order of its packages":
+        put("1", packages=("p-2", "p-1"))(project)
+        case = replace(case, deed=put("1", packages=("p-1", "p-2")))
+        case = replace(case, wanted=line(description="new", packages=(PackageById("p-1"), PackageById("p-2"))))
+    made = asyncio.run(planned(project, case.wanted, **case.options))
+    assert made.plan.groups or made.plan.records
+    case.deed(project)
+    found = asyncio.run(stale_now(made, project))
+    assert [each.message for each in found] == case.said
+    assert {each.code for each in found} <= {"stale-plan"}
+
+
+def test_findings_name_the_resource_of_a_campaign() -> None:
+    project = world()
+    made = asyncio.run(planned(project, EDIT))
+    put("1", status="STOPPED")(project)
+    (found,) = asyncio.run(stale_now(made, project))
+    assert found.resource == rid("line")
+
+
+# --- packages to delete, and prune --------------------------------------------------------------
+
+
+def pruning() -> tuple[Project, Desired]:
+    project = world()
+    project.uploaded(V1, "p-3")
+    return project, desired(campaign("line"))
+
+
+def test_what_is_deleted_is_looked_at_again_with_all_who_use_it() -> None:
+    project, wanted = pruning()
+    made = asyncio.run(planned(project, wanted, prune=True))
+    assert [step.id for step in made.plan.steps()] == [
+        "delete-campaign:other",
+        f"delete-package:{V1.sha256[:12]}",
+    ]
+    assert asyncio.run(stale_now(made, project)) == ()
+    put("3", packages=("p-2", "p-3"))(project)
+    (found,) = asyncio.run(stale_now(made, project))
+    assert found.message == "package p-3 was used by no campaign, and is used by campaign 3 now"
+
+
+def test_only_what_it_touches_is_read_again_and_nothing_twice() -> None:
+    project, wanted = pruning()
+    made = asyncio.run(planned(project, EDIT))
+    project.server.reads.clear()
+    asyncio.run(stale_now(made, project))
+    assert project.server.reads == ["campaign 1"]
+    made = asyncio.run(planned(project, JOIN))
+    project.server.reads.clear()
+    asyncio.run(stale_now(made, project))
+    assert project.server.reads == ["campaign 1", "gateways 1"]
+    made = asyncio.run(planned(project, wanted, prune=True))
+    project.server.reads.clear()
+    asyncio.run(stale_now(made, project))
+    assert project.server.reads == ["campaigns", "campaign 2", "gateways 2", "package p-3", "campaign 1", "campaign 3"][
+        :0
+    ] + project.server.reads
+    assert len(project.server.reads) == len(set(project.server.reads))

@@ -1,0 +1,107 @@
+"""Random worlds, people, faults and kills: see `soak_run`. `make soak` runs it, for it takes its time.
+
+SOAK_RUNS is how many runs (2000), SOAK_SEED the seed of the first; the run after it has the next seed. A run
+that failed is repeated by its own seed and SOAK_RUNS=1. A few runs are a part of every check.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from reconciler.loading import load
+from reconciler.model import Desired, Place
+from reconciler.resolve import resolve
+from reconciler.validation import validate
+from tests.properties.prop_strategies import episodes
+from tests.soak.conftest import COUNTS
+from tests.soak.soak_project import drawn, environment_of, in_real_time, write_project, yaml_of
+from tests.soak.soak_run import DIALECTS, Ground, Soak, Wrong, ground
+from tests.world import NOW
+
+RUNS = int(os.environ.get("SOAK_RUNS", "2000"))
+FIRST = int(os.environ.get("SOAK_SEED", "0"))
+AT_ONCE = 20
+"""Runs of one test: it is what a worker takes, and what a time limit is for."""
+
+Record = Callable[[str, object], None]
+
+
+@pytest.fixture(scope="module")
+def soil() -> Iterator[Ground]:
+    with ground() as made:
+        yield made
+
+
+def run_all(soil: Ground, seeds: range, record: Record) -> None:
+    """Run each of `seeds`; the failures at once, each with the story of its run."""
+    counts: Counter[str] = Counter()
+    failures: dict[int, str] = {}
+    stories = []
+    for seed in seeds:
+        counts["runs"] += 1
+        try:
+            counts += Soak(soil, seed).go().counts
+        except Wrong as wrong:
+            story = str(wrong)
+            failures[seed] = story.rpartition("\n")[2][:200]
+            stories.append(f"SOAK_SEED={seed} SOAK_RUNS=1 make soak\n{story}")
+    record(COUNTS, json.dumps({**counts, "failures": failures}))
+    if failures:
+        pytest.fail("\n\n".join(stories), pytrace=False)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("first", range(FIRST, FIRST + RUNS, AT_ONCE))
+def test_soak(soil: Ground, first: int, record_property: Record) -> None:
+    run_all(soil, range(first, min(first + AT_ONCE, FIRST + RUNS)), record_property)
+
+
+def test_a_few_runs(soil: Ground, record_property: Record) -> None:
+    run_all(soil, range(8), record_property)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_files_ask_for_what_was_drawn(tmp_path, seed: int) -> None:
+    """Else a soak would soak something else."""
+    episode = drawn(episodes(), seed)
+    assert repr(drawn(episodes(), seed)) == repr(episode), "a seed gives the same again"
+    wish = in_real_time(episode.after, NOW)
+    write_project(tmp_path, "http://127.0.0.1:1", batch=1, page=1)
+    (tmp_path / "resources.yaml").write_text(yaml_of(wish))
+    documents = load([tmp_path / "resources.yaml"], base=tmp_path).documents
+    valid = validate(documents)
+    resolved = resolve(valid.documents, root=tmp_path, environ=environment_of(wish))
+    assert not [finding for finding in (*valid.findings, *resolved.findings) if finding.is_error]
+    assert comparable(resolved.desired) == comparable(wish)
+
+
+def comparable(desired: Desired) -> object:
+    """What is asked for, without where it stands."""
+    place = Place("x", 1, 1)
+
+    def packages(refs):
+        return None if refs is None else [getattr(r, "sha256", None) or replace(r, place=place) for r in refs]
+
+    return [
+        replace(
+            campaign,
+            place=place,
+            places={},
+            packages=packages(campaign.packages),
+            overrides=campaign.overrides
+            and [(o.gateways, packages(o.packages)) for o in campaign.overrides if o.gateways],
+            schedules=campaign.schedules and [(s.gateways, s.windows) for s in campaign.schedules],
+            settings=campaign.settings
+            and {k: str(getattr(v, "reveal", lambda v=v: v)()) for k, v in campaign.settings.items()},
+        )
+        for campaign in desired.campaigns
+    ]
+
+
+def test_every_dialect_is_soaked() -> None:
+    assert set(DIALECTS) == {"reference", "spring", "bare", "strings", "terse", "silent"}

@@ -1,0 +1,205 @@
+"""The audit log in a file: appended to, mended after a crash by a line that says so."""
+
+import errno
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from reconciler.audit.chain import Verdict, encode, link_of, verify
+from reconciler.errors import StateError
+from reconciler.model import Server
+from reconciler.state import durable, filelog
+from reconciler.state.base import Intent, IntentNoted
+from reconciler.state.file import FileStore
+from reconciler.state.filelog import AuditFile
+
+SERVER = Server("pulse", "https://pulse.example.com")
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "state.json.audit"
+
+
+def write(path: Path, *words: str) -> None:
+    """What a run adds: a line of each word."""
+    file = AuditFile(path)
+    for word in words:
+        line, _ = encode({"type": "call", "message": word}, link_of(file.tail), run=1)
+        file.append([line], sync=True)
+    file.close()
+
+
+def verdict(path: Path) -> Verdict:
+    return verify(AuditFile(path).lines())
+
+
+def words(path: Path) -> list[str]:
+    """Of each line its word, or what it was cut short to in bytes."""
+    read = map(json.loads, AuditFile(path).lines())
+    return [line.get("message") or f"torn {line['torn']['bytes']}" for line in read]
+
+
+def test_the_log_is_beside_the_state_for_its_user_alone(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "below" / "state.json")
+    with store.locked(SERVER, "apply") as session:
+        session.audit(encode({"type": "begin"}, link_of(session.audit_tail), run=1)[0])
+    assert store.audit_log == tmp_path / "below" / "state.json.audit"
+    assert stat.S_IMODE(store.audit_log.stat().st_mode) == 0o600
+    assert [path.name for path in store.path.parent.iterdir()] == ["state.json.audit"], "no state was made"
+
+
+def test_a_log_without_lines_makes_no_file(log: Path) -> None:
+    file = AuditFile(log)
+    assert file.tail is None
+    file.append([], sync=True)
+    file.close()
+    assert not log.exists()
+    assert list(file.lines()) == []
+
+
+def test_what_stands_there_is_never_touched(log: Path) -> None:
+    write(log, "one", "two")
+    before = log.read_bytes()
+    write(log, "three")
+    assert log.read_bytes().startswith(before)
+    assert words(log) == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize("sync", [True, False])
+def test_only_durable_lines_wait_for_the_disk(log: Path, sync: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+    append = durable.append
+
+    def watched(descriptor: int, data: bytes, *, sync: bool = True) -> None:
+        seen.append(sync)
+        append(descriptor, data, sync=sync)
+
+    monkeypatch.setattr(filelog.durable, "append", watched)
+    file = AuditFile(log)
+    file.append([encode({"type": "call"}, link_of(None), run=1)[0]], sync=sync)
+    file.close()
+    assert seen == [sync]
+
+
+def test_a_line_torn_at_any_byte_is_owned_up_to_by_the_next_write(log: Path) -> None:
+    write(log, "one", "two")
+    whole = log.read_bytes()
+    last = whole.rindex(b"\n", 0, -1) + 1
+    for end in range(last + 1, len(whole) - 1):
+        log.write_bytes(whole[:end])
+        assert verdict(log).broken is not None, "until somebody owns up to it"
+        write(log, "three", "four")
+        assert log.read_bytes().startswith(whole[:end] + b"\n"), "what is left of it stays"
+        found = verdict(log)
+        assert (found.broken, found.torn, found.lines) == (None, (2,), 5)
+        write(log, "five")
+        assert (verdict(log).torn, verdict(log).lines) == ((2,), 6)
+
+
+def test_a_first_line_that_was_torn(log: Path) -> None:
+    log.write_bytes(b"\0\xff{")
+    write(log, "one")
+    assert (verdict(log).broken, verdict(log).torn, verdict(log).lines) == (None, (1,), 3)
+
+
+def test_a_line_that_lacks_only_its_end_is_whole(log: Path) -> None:
+    write(log, "one", "two")
+    log.write_bytes(log.read_bytes().removesuffix(b"\n"))
+    assert verdict(log).broken is None
+    write(log, "three")
+    assert words(log) == ["one", "two", "three"]
+    assert verdict(log).broken is None
+
+
+def test_a_torn_line_is_mended_by_the_next_line_and_not_by_a_look(log: Path) -> None:
+    write(log, "one")
+    with log.open("ab") as file:
+        file.write(b'{"at')
+    before = log.read_bytes()
+    tail = AuditFile(log).tail
+    assert tail is not None
+    assert json.loads(tail)["torn"]["bytes"] == 4
+    assert log.read_bytes() == before
+
+
+@pytest.mark.parametrize("rest", [b"", b'{"at'])
+def test_nothing_is_written_behind_a_last_line_that_was_changed(log: Path, rest: bytes) -> None:
+    write(log, "one")
+    log.write_bytes(log.read_bytes().replace(b"one", b"two") + rest)
+    before = log.read_bytes()
+    with pytest.raises(StateError, match="isn't as it was written"):
+        write(log, "three")
+    assert log.read_bytes() == before
+
+
+def test_the_last_line_is_found_in_a_log_of_any_size(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filelog, "_BLOCK", 7)
+    write(log, "one")
+    assert AuditFile(log).tail == log.read_text().splitlines()[-1]
+    write(log, "two", "three")
+    assert AuditFile(log).tail == log.read_text().splitlines()[-1]
+
+
+# --- what goes wrong ---------------------------------------------------------------------------------
+
+
+def half(descriptor: int, data: bytes, *, sync: bool = True) -> None:
+    """A disk that is full in the middle of a line."""
+    os.write(descriptor, data[: len(data) // 2])
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_leaves_no_half_line_and_the_same_may_be_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FileStore(tmp_path / "state.json")
+    line, link = encode({"type": "begin", "message": "one"}, link_of(None), run=1)
+    more = [encode({"type": "call", "message": "two"}, link, run=1)[0]]
+    with store.locked(SERVER, "apply") as session:
+        session.audit(line)
+        with monkeypatch.context() as patch:
+            patch.setattr(filelog.durable, "append", half)
+            with pytest.raises(StateError, match=r"can't write the audit log .*: No space left") as caught:
+                session.audit(*more)
+        assert caught.value.hint
+        assert "Make room" in caught.value.hint
+        assert session.audit_tail == line
+        session.audit(*more)
+        session.record(IntentNoted(Intent("Campaign/x", "x")))
+    assert words(store.audit_log) == ["one", "two"]
+    assert verdict(store.audit_log).broken is None
+
+
+def test_what_a_full_disk_did_leave_is_owned_up_to(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(descriptor: int, size: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    write(log, "one")
+    file = AuditFile(log)
+    line = encode({"type": "call", "message": "two"}, link_of(file.tail), run=1)[0]
+    with monkeypatch.context() as patch:
+        patch.setattr(filelog.durable, "append", half)
+        patch.setattr(filelog.os, "ftruncate", refused)
+        with pytest.raises(StateError):
+            file.append([line], sync=True)
+    again = encode({"type": "call", "message": "two"}, link_of(file.tail), run=1)[0]
+    file.append([again], sync=True)
+    file.close()
+    assert (verdict(log).broken, verdict(log).torn, verdict(log).lines) == (None, (2,), 4)
+
+
+def test_a_log_that_can_t_be_read_is_an_error_of_the_log_alone(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "state.json")
+    store.audit_log.mkdir()
+    with pytest.raises(StateError, match="can't read the audit log"):
+        list(store.audit_lines())
+    with (
+        store.locked(SERVER, "apply") as session,
+        pytest.raises(StateError, match="can't read the audit log"),
+    ):
+        session.audit("line")
+    assert store.load().serial == 0
