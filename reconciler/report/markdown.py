@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from reconciler.errors import Exit
-from reconciler.model import Change, Finding, Outcome, OutcomeStatus, Reason
+from reconciler.model import Change, Finding, Outcome, OutcomeStatus, Reason, Verb
 from reconciler.plan.model import CampaignImpact, Plan
 from reconciler.report.applied import applied_lines, outcome_counts
 from reconciler.report.blocks import Block, blocks, happenings, part, recorded, unreadable
@@ -121,7 +121,9 @@ def _plan(page: _Page, plan: Plan, title: str, digest: str | None) -> None:
     if plan.empty:
         page.add("**No changes.**\n")
     else:
+        _guards(page, plan)
         _impact(page, plan)
+        _for_good(page, plan)
     if found:
         lines = list(_finding_texts(found))
         page.add(f"### Findings: {counted(found)}\n")
@@ -164,7 +166,7 @@ def _impact(page: _Page, plan: Plan) -> None:
     rows = sorted(campaigns, key=lambda c: (not c.deleted, -c.lost, -c.gained, c.resource))
     if rows:
         page.add("| campaign | gained | lost | also in a running campaign | what happens |")
-        page.add("| --- | ---: | ---: | ---: | --- |")
+        page.add("| --- | ---: | ---: | --- | --- |")
         added = page.fill(_row(campaign) for campaign in rows[:_ROWS])
         if len(rows) > added:
             page.add(f"| and {len(rows) - added:,} more | | | | |")
@@ -173,9 +175,42 @@ def _impact(page: _Page, plan: Plan) -> None:
     page.add(f"Requests: {impact.requests:,} · Permissions: {permissions}\n")
 
 
+def _guards(page: _Page, plan: Plan) -> None:
+    """What apply would say no to, before anything else."""
+    refusing = [trip for trip in plan.guards if trip.waived is None]
+    if refusing:
+        page.add(f"> [!CAUTION]\n> **Apply refuses this: {plural(len(refusing), 'guard')}.**")
+        page.fill(f"> - {code_span(trip.guard)}: {code_span(trip.message)}" for trip in refusing[:_ROWS])
+        page.add("")
+
+
+_FOR_GOOD: Final[Mapping[Verb, str]] = {
+    Verb.DELETE: "deleted",
+    Verb.DELETE_PACKAGE: "package deleted",
+    Verb.CLOSE: "closed",
+    Verb.THINGS: "run on things",
+}
+"""What no later plan can take back."""
+
+
+def _for_good(page: _Page, plan: Plan) -> None:
+    lines = [
+        f"- {code_span(str(group.action.resource))}: {_FOR_GOOD[group.action.verb]}"
+        + (f" ({plural(len(group.action.gateways), 'gateway')})" if group.action.gateways else "")
+        for group in plan.groups
+        if group.action.verb in _FOR_GOOD
+    ]
+    if lines:
+        page.add(f"### Can't be undone: {len(lines):,}\n")
+        page.add(_listed(lines, _ROWS))
+
+
 def _row(campaign: CampaignImpact) -> str:
     name = code_span(str(campaign.resource), table=True, limit=_NAME)
-    shared = f"{sum(campaign.shared.values()):,}" if campaign.shared else ""
+    others = sorted(campaign.shared.items(), key=lambda item: (-item[1], item[0]))
+    shared = ", ".join(
+        f"{count:,} in {code_span(str(other), table=True, limit=_NAME)}" for other, count in others[:2]
+    ) + (f" and {len(others) - 2:,} more" if len(others) > 2 else "")
     what = ", ".join(happenings(campaign))
     return f"| {name} | {campaign.gained:,} | {campaign.lost:,} | {shared} | {what} |"
 

@@ -20,7 +20,7 @@ from reconciler.model import (
     Server,
     Verb,
 )
-from reconciler.plan.model import CampaignImpact, Impact, Plan
+from reconciler.plan.model import CampaignImpact, GuardTrip, Impact, Plan
 from reconciler.report.markdown import (
     LIMIT,
     applied_markdown,
@@ -192,3 +192,31 @@ def test_why_there_is_no_plan(full_plan):
     many = replace(full_plan, findings=full_plan.findings * 5_000).findings
     assert len(findings_markdown(many)) < LIMIT
     assert " more findings\n" in findings_markdown(many)
+
+
+def test_guards_stand_before_everything_that_they_are_about(full_plan):
+    trips = (
+        GuardTrip("maxDeletes", "11 campaigns would be deleted | <b>", found=11, limit=10),
+        GuardTrip("maxStarts", "12 campaigns would be started", found=12, limit=10, waived="a new hall"),
+    )
+    said = plan_markdown(replace(full_plan, guards=trips))
+    start = said.index("> [!CAUTION]")
+    assert start < said.index("gateways gained")
+    assert (
+        "**Apply refuses this: 1 guard.**\n> - `maxDeletes`: `11 campaigns would be deleted | <b>`\n" in said
+    )
+    assert "> - `maxStarts`" not in said, "a waived guard refuses nothing"
+
+
+def test_what_cannot_be_undone_is_listed_with_its_gateways():
+    plan = Plan(SERVER, (group("close", Verb.CLOSE, "close-gateway", members=gateways(2), per_call=1),))
+    assert "### Can't be undone: 1\n\n- `Campaign/line-3`: closed (2 gateways)\n" in plan_markdown(plan)
+
+
+def test_only_the_largest_of_many_other_campaigns_are_named():
+    name = [ResourceId(Kind.CAMPAIGN, f"c{n}") for n in range(5)]
+    shared = {name[1]: 3, name[2]: 9, name[3]: 3, name[4]: 1}
+    impact = Impact((CampaignImpact(name[0], "c0", gained=9, shared=shared),))
+    start = group("start", Verb.START, "start-campaign", name[0])
+    said = plan_markdown(Plan(SERVER, (start,), impact=impact))
+    assert "| 9 in `Campaign/c2`, 3 in `Campaign/c1` and 2 more |" in said
