@@ -73,8 +73,8 @@ class Waiver:
 class Run:
     """What there is to say of a run before it does anything.
 
-    ``plan`` is the digest of its plan, ``steps`` how many calls that has. ``about``: what it does without
-    a call.
+    ``plan`` is the digest of its plan, ``steps`` how many calls that has of each operation: of a run that
+    was killed it tells what may have happened. ``about``: what it does without a call.
     """
 
     operation: str
@@ -85,7 +85,7 @@ class Run:
     environment: str | None = None
     commit: Commit | None = None
     plan: str | None = None
-    steps: int = 0
+    steps: Mapping[str, int] = field(default_factory=dict)
     waived: tuple[Waiver, ...] = ()
     about: Mapping[str, Json] = field(default_factory=dict)
 

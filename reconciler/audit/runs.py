@@ -16,13 +16,14 @@ from reconciler.model import Json
 class PastRun:
     """What the log tells of one run; ``end`` is None when it was killed, or goes on.
 
-    ``hash`` is that of the line that begins it, ``outcomes`` are counted from its calls.
+    ``hash`` is that of the line that begins it; ``outcomes`` and ``operations`` are counted from its calls.
     """
 
     number: int
     hash: str
     begin: Mapping[str, Json]
     outcomes: Mapping[str, int]
+    operations: Mapping[str, int]
     end: Mapping[str, Json] | None = None
 
 
@@ -32,6 +33,7 @@ def runs(entries: Iterable[Entry]) -> Iterator[PastRun]:
         first: Entry | None = None
         end: Mapping[str, Json] | None = None
         outcomes: Counter[str] = Counter()
+        operations: Counter[str] = Counter()
         for entry in lines:
             first = first or entry
             kind = entry.data.get("type")
@@ -39,8 +41,9 @@ def runs(entries: Iterable[Entry]) -> Iterator[PastRun]:
                 end = entry.data
             elif kind == CALL:
                 outcomes[str(entry.data.get("outcome"))] += 1
+                operations[str(entry.data.get("operation"))] += 1
         assert first is not None, "no group is empty"
-        yield PastRun(number, first.link.hash or "", first.data, outcomes, end)
+        yield PastRun(number, first.link.hash or "", first.data, outcomes, operations, end)
 
 
 def calls(entries: Iterable[Entry], run: int) -> Iterator[Mapping[str, Json]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -69,7 +70,7 @@ def audited_plan(
         if trip.waived is not None
     )
     run = _run(
-        project, plan.server, "apply", plan=plan_digest(plan), steps=plan.size, waived=waived, about=about
+        project, plan.server, "apply", plan=plan_digest(plan), steps=_steps(plan), waived=waived, about=about
     )
     with recording(session, run) as recorder:
         yield recorder
@@ -88,6 +89,13 @@ def _run(project: Project, server: Server, operation: str, **more: Any) -> Run:
         commit(os.environ, project.root),
         **more,
     )
+
+
+def _steps(plan: Plan) -> Mapping[str, int]:
+    counts: Counter[str] = Counter()
+    for group in plan.groups:
+        counts[group.operation.name] += len(group)
+    return counts
 
 
 def _ownership(records: Iterable[Event]) -> dict[str, Json]:

@@ -105,9 +105,7 @@ def check(
     )
 
 
-def check_everywhere(
-    flags: Flags, paths: Sequence[str], environ: Mapping[str, str], *, cwd: Path
-) -> Checked:
+def check_everywhere(flags: Flags, paths: Sequence[str], environ: Mapping[str, str], *, cwd: Path) -> Checked:
     """`check` without a server; where no environment is chosen, in each that is apart, too.
 
     What is found in an environment only, says so.

@@ -9,6 +9,7 @@ import click
 
 from reconciler.cli.flags import Flags
 from reconciler.cli.group import cli
+from reconciler.cli.signals import interrupting
 from reconciler.errors import Exit, ReconcilerError
 
 
@@ -20,7 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="backslashreplace")
     try:
-        return int(cli.main(arguments, prog_name="reconciler", standalone_mode=False, obj=flags) or 0)
+        with interrupting():
+            return int(cli.main(arguments, prog_name="reconciler", standalone_mode=False, obj=flags) or 0)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort
         return _explain(error, flags)
 

@@ -24,8 +24,6 @@ class Target(Resources):
     name = "Campaign/NAME"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> ResourceId:
-        if isinstance(value, ResourceId):
-            return value
         try:
             resource = ResourceId.parse(value)
         except ValueError:
@@ -50,6 +48,6 @@ class LabelSelector(Selectors):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Selector:
         try:
-            return value if isinstance(value, Selector) else Selector.parse(value)
+            return Selector.parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)

@@ -2,22 +2,23 @@
 
 | while a run                   | the first                                                | the second |
 |-------------------------------|----------------------------------------------------------|------------|
-| reads, plans, saves           | it ends as soon as it waits for anything, and unlocks    | at once    |
-| waits for a lock or an answer | at once                                                  |            |
+| asks the server, saves        | it ends as soon as it waits for anything, and unlocks    | at once    |
 | applies                       | what is in flight is finished; then it saves and says so | at once    |
+| waits for a lock or an answer | at once                                                  |            |
+| does anything else            | at once                                                  |            |
 
 At once is a KeyboardInterrupt: what is in flight is dropped, and the next apply looks what became of it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from reconciler.cli.output import say
+if TYPE_CHECKING:
+    import asyncio
 
 _T = TypeVar("_T")
 
@@ -40,8 +41,17 @@ def _handled(handler: Callable[..., object]) -> Iterator[None]:
             signal.signal(kind, handled)
 
 
+@contextmanager
+def interrupting() -> Iterator[None]:
+    """A signal ends the block at once."""
+    with _handled(signal.default_int_handler):
+        yield
+
+
 async def ended_by_signals(main: Coroutine[Any, Any, _T]) -> _T:
     """What `main` gives; KeyboardInterrupt when a signal ended it."""
+    import asyncio
+
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
     told = False
@@ -66,8 +76,10 @@ async def ended_by_signals(main: Coroutine[Any, Any, _T]) -> _T:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """A signal ends a blocking wait at once; an event loop would wait for its end."""
-    with _handled(signal.default_int_handler):
+    """The same for what blocks an event loop, which would wait for its end."""
+    import asyncio
+
+    with interrupting():
         task = asyncio.current_task()
         if task and task.cancelling():
             # It came a moment ago, and is told only at the next await.
@@ -78,6 +90,10 @@ def interruptible() -> Iterator[None]:
 @contextmanager
 def stopping() -> Iterator[asyncio.Event]:
     """An event that the first signal sets."""
+    import asyncio
+
+    from reconciler.cli.output import say
+
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     told = False
 

@@ -97,9 +97,13 @@ class MarkedMap(dict[str, object]):
 
 def unsure(holder: Mapping[str, object], key: str) -> bool:
     """Whether `holder` doesn't tell all that stood at `key`: it, or something right in it, was left out."""
-    value = holder.get(key)
     if isinstance(holder, MarkedMap) and (key in holder.gaps or holder.lost(key)):
         return True
+    return gapped(holder.get(key))
+
+
+def gapped(value: object) -> bool:
+    """Whether something was left out right in a mapping or list."""
     return value.gap if isinstance(value, MarkedList) else isinstance(value, MarkedMap) and bool(value.gaps)
 
 

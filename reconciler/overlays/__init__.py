@@ -78,11 +78,13 @@ class _Laying:
             resource = resource_of(document)
             if faults := tuple(_faults(document)):
                 self.findings += faults
-            elif resource and first.setdefault(resource, document) is not document:
+                continue
+            assert resource is not None, "without a fault it is known"
+            if first.setdefault(resource, document) is not document:
                 where = first[resource].place(("metadata", "name"))
                 message = f"{_shown(resource)} is changed twice in one overlay, first at {where}"
                 self._report("duplicate-overlay", message, _name(document), _TWICE, resource)
-            elif resource:
+            else:
                 self._lay(resource, document)
 
     def _lay(self, resource: ResourceId, document: Document) -> None:

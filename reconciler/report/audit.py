@@ -159,7 +159,8 @@ def _facts(run: PastRun) -> Iterator[tuple[str, str]]:
     yield "Project", _text(begin.get("project"), "")
     yield "Environment", _text(begin.get("environment"), "")
     yield "Commit", _commit(begin)
-    yield "Plan", f"{begin['plan']}, {plural(_number(begin.get('steps')), 'step')}" if "plan" in begin else ""
+    steps = {name: _number(count) for name, count in _object(begin.get("steps")).items()}
+    yield "Plan", f"{begin['plan']}, {plural(sum(steps.values()), 'step')}" if "plan" in begin else ""
     yield "Plan file", _text(begin.get("planFile"), "")
     for waiver in _objects(begin.get("waived")):
         about = f" for {waiver['resource']}" if "resource" in waiver else ""
@@ -171,6 +172,9 @@ def _facts(run: PastRun) -> Iterator[tuple[str, str]]:
     for name, value in sorted(_object(begin.get("about")).items()):
         yield name.capitalize(), value if isinstance(value, str) else show(value)
     yield "Calls", _counts(run)
+    if run.end is None:
+        left = {name: count - run.operations.get(name, 0) for name, count in sorted(steps.items())}
+        yield "No outcome", ", ".join(f"{name} × {count:,}" for name, count in left.items() if count > 0)
     yield "Exit", _text(end.get("exit"), "")
     yield "Error", _text(end.get("error"), "")
     yield "Hash", run.hash

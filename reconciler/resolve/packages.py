@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from reconciler.loading.nodes import unsure
+from reconciler.loading.nodes import gapped, unsure
 from reconciler.model import PackageById, PackageByName, PackageFile, PackageRef, Place, UploadMode
 from reconciler.resolve.files import Digest, Files
 from reconciler.resolve.source import Findings, Source
@@ -128,8 +128,8 @@ def _package(
     for key in ("id", "name"):
         if key in item:
             _printable(source, index, key, str(item[key]), findings)
-    if any(unsure(item, key) for key in ("id", "name", "file")):
-        return None
+    if gapped(item):
+        return None  # what was left out may have said that another one is meant
     place = source.place("packages", index)
     return PackageById(str(item["id"]), place) if "id" in item else PackageByName(str(item["name"]), place)
 

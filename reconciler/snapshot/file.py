@@ -99,11 +99,10 @@ class Writer:
             else {"id": distribution.id, "interval": distribution.interval},
         )
         for state in sorted(members.states):
-            for closed, ids in (
-                (False, members.states[state] - members.closed),
-                (True, members.states[state] & members.closed),
-            ):
-                self.lists("gateways", ids, state=state, closed=closed)
+            everyone = members.states[state]
+            shut = everyone & members.closed
+            self.lists("gateways", everyone - shut if shut else everyone, state=state, closed=False)
+            self.lists("gateways", shut, state=state, closed=True)
         by_packages: dict[tuple[str, ...], list[str]] = defaultdict(list)
         for gateway, packages in live.overrides.items():
             by_packages[packages].append(gateway)
@@ -145,19 +144,21 @@ class SnapshotFile:
         """See `Saved.gateways`."""
         states: dict[str, set[str]] = defaultdict(set)
         closed: set[str] = set()
-        for line in self._lists_of(campaign_id, "gateways"):
-            state, is_closed, ids = line.members("kind", "state", "closed", "ids")[1:]
-            states[state.text()].update(ids.texts())
-            if is_closed.value is True:
-                closed.update(ids.texts())
+        with explained(self.path):
+            for line in self._lists_of(campaign_id, "gateways"):
+                state, is_closed, ids = line.members("kind", "state", "closed", "ids")[1:]
+                states[state.text()].update(ids.texts())
+                if is_closed.value is True:
+                    closed.update(ids.texts())
         return Membership({state: frozenset(ids) for state, ids in states.items()}, frozenset(closed))
 
     def overrides(self, campaign_id: str) -> Mapping[str, tuple[str, ...]]:
         """See `Saved.overrides`."""
         found: dict[str, tuple[str, ...]] = {}
-        for line in self._lists_of(campaign_id, "overrides"):
-            packages, ids = line.members("kind", "packages", "ids")[1:]
-            found.update(dict.fromkeys(ids.texts(), tuple(packages.texts())))
+        with explained(self.path):
+            for line in self._lists_of(campaign_id, "overrides"):
+                packages, ids = line.members("kind", "packages", "ids")[1:]
+                found.update(dict.fromkeys(ids.texts(), tuple(packages.texts())))
         return found
 
     def events(self) -> Iterator[Node]:
@@ -169,7 +170,7 @@ class SnapshotFile:
         return (line for line in lines if line.member("kind").text() == kind)
 
     def _at(self, offsets: Iterable[int]) -> Iterator[Node]:
-        with explained(self.path), self.path.open("rb") as file:
+        with self.path.open("rb") as file:
             for offset in offsets:
                 file.seek(offset)
                 yield Node(json.loads(file.readline()), f"line at byte {offset}")

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from reconciler.findings import nearest
 from reconciler.loading.nodes import MarkedList, MarkedMap
-from reconciler.validation.quick import Choice, compiled, fits
+from reconciler.validation.quick import Choice, compiled, fits, stands
 from reconciler.validation.schemas import Schema
 
 LOST: Final = object()
@@ -33,20 +33,15 @@ Keeps = Callable[[Any], Any]
 
 
 def keeping(schema: Schema) -> Keeps:
-    """What keeps the sound parts of a value, for an inlined schema."""
-    accepts = compiled(schema)
-    keeps = _keeps(schema)
-    return lambda value: value if accepts(value) else keeps(value)
-
-
-def _keeps(schema: Schema) -> Keeps:
+    """What keeps the sound parts of a value, for an inlined schema. One pass over the value."""
     if "oneOf" in schema:
         return _one_of(schema["oneOf"])
     if "properties" in schema or "additionalProperties" in schema:
         return _mapping(schema)
     if "items" in schema:
         return _list(schema)
-    return lambda _: LOST
+    accepts = compiled(schema)
+    return lambda value: value if accepts(value) else LOST
 
 
 def _mapping(schema: Schema) -> Keeps:
@@ -55,7 +50,7 @@ def _mapping(schema: Schema) -> Keeps:
     other = keeping(others) if others else None
     names = compiled({"type": "string", **schema.get("propertyNames", {})})
     needed = frozenset(schema.get("required", ()))
-    some = frozenset(branch["required"][0] for branch in schema.get("anyOf", ()))
+    some = [branch["required"][0] for branch in schema.get("anyOf", ())]
 
     def keeps(value: Any) -> Any:
         if not isinstance(value, MarkedMap):
@@ -69,9 +64,11 @@ def _mapping(schema: Schema) -> Keeps:
                 unknown.append(name)
             else:
                 kept[name] = other(item) if names(name) else LOST
-        gaps: set[str | None] = {name for name in needed if name not in value}
-        gaps.update(some if some.isdisjoint(value) else (), _meant(unknown, fields))
+        gaps: set[str | None] = {name for name in needed if not stands(name, value)}
+        gaps.update(_meant(unknown, fields), () if any(stands(name, value) for name in some) else some)
         gaps.update(name for name, item in kept.items() if item is LOST)
+        if not gaps and all(kept[name] is item for name, item in value.items()):
+            return value
         return value.left({name: item for name, item in kept.items() if item is not LOST}, gaps)
 
     return keeps
@@ -93,34 +90,43 @@ def _list(schema: Schema) -> Keeps:
         left = MarkedList(value.start)
         left.gap = value.gap
         seen: set[object] = set()
+        changed = False
         for one, mark in zip(value, value.marks, strict=True):
             kept = item(one)
+            changed = changed or kept is not one
             if kept is LOST:
                 left.gap = True
-            elif not once or kept not in seen:
+            elif once and kept in seen:
+                changed = True
+            else:
                 left.append(kept)
                 left.marks.append(mark)
                 if once:
                     seen.add(kept)
-        return left
+        return left if changed else value
 
     return keeps
 
 
 def _one_of(branches: Sequence[Schema]) -> Keeps:
-    keeps = [(branch, keeping(branch)) for branch in branches]
+    keeps = [keeping(branch) for branch in branches]
     shared = {name: rule for branch in branches for name, rule in branch.get("properties", {}).items()}
     common = _mapping({"properties": shared})
 
     def keep(value: Any) -> Any:
         fitting = [branch for branch in branches if fits(value, branch["type"], branch)]
-        if not isinstance(value, MarkedMap) or not fitting:
-            return LOST  # single values that are sound were accepted before
-        choice = Choice.of(fitting, value)
-        for branch, kept in keeps:
-            if branch is choice.branch:
+        if not fitting:
+            return LOST
+        meant: Schema | None = fitting[0]
+        if isinstance(value, MarkedMap):
+            choice = Choice.of(fitting, value)
+            meant = choice.branch
+        for branch, kept in zip(branches, keeps, strict=True):
+            if branch is meant:
                 return kept(value)
         # Which of them was meant isn't known, but what else stands there is.
+        if not choice.found and value.gaps:
+            return common(value)
         marks = {name for names in choice.marks for name in names}
         return common(value.left({name: value[name] for name in value if name not in marks}, marks))
 

@@ -63,7 +63,7 @@ def test_a_run_from_begin_to_end() -> None:
         environment="prod",
         commit=Commit("c0ffee" * 6 + "abcd", dirty=False),
         plan="9f86",
-        steps=2,
+        steps={"stop-it": 1, "start-it": 1},
         waived=(
             Waiver("maxDeletes", "the old hall is gone", 12, 10),
             Waiver("maxStarts", "yes", 2, 1, LINE_3),
@@ -89,7 +89,7 @@ def test_a_run_from_begin_to_end() -> None:
             "environment": "prod",
             "commit": {"id": "c0ffee" * 6 + "abcd", "dirty": False},
             "plan": "9f86",
-            "steps": 2,
+            "steps": {"start-it": 1, "stop-it": 1},
             "waived": [
                 {"guard": "maxDeletes", "found": 12, "limit": 10, "reason": "the old hall is gone"},
                 {

@@ -58,7 +58,7 @@ def test_an_apply_leaves_who_what_and_how_it_ended(world: World) -> None:
     assert begin["version"] == reconciler.__version__
     assert begin["who"].keys() == {"holder", "host"}
     assert begin["server"] == {"provider": "pulse", "url": world.proxy.url}
-    assert (len(begin["plan"]), begin["steps"]) == (64, 4)
+    assert (len(begin["plan"]), sum(begin["steps"].values())) == (64, 4)
     assert "project" not in begin
     assert [call["operation"] for call in calls] == [
         "upload-package",
@@ -239,7 +239,7 @@ def test_nothing_is_sent_when_the_log_can_t_be_written(world: World, words: Any)
 # --- audit show --------------------------------------------------------------------------------------
 
 BEGIN = {"type": "begin", "at": "2027-01-15T08:00:00.000Z", "operation": "apply", "version": "1", "plan": "ab" * 32,
-         "steps": 2, "who": {"holder": "ada", "host": "laptop"}, "server": {"provider": "pulse", "url": "https://h"}}  # fmt: skip
+         "steps": {"add-gateways": 1, "start-campaign": 3}, "who": {"holder": "ada", "host": "laptop"}, "server": {"provider": "pulse", "url": "https://h"}}  # fmt: skip
 CALL = {"type": "call", "at": "2027-01-15T08:00:01.000Z", "operation": "start-campaign", "outcome": "done",
         "resource": "Campaign/line-3", "id": "c-1", "attempts": 1}  # fmt: skip
 END = {"type": "end", "at": "2027-01-15T08:00:02.000Z", "exit": 3, "outcomes": {"done": 1, "failed": 1}}
@@ -318,7 +318,7 @@ def test_show_a_run(run: Any, folder: Path) -> None:
         ["Server", "https://h (organization blue)"],
         ["Project", "plants"],
         ["Environment", "prod"],
-        ["Plan", f"{'ab' * 32}, 2 steps"],
+        ["Plan", f"{'ab' * 32}, 4 steps"],
         ["Plan", f"file    {'cd' * 32}"],
         ["Waived", "maxDeletes for Campaign/x, 12 where 10 may be: gone"],
         ["Takes", "Campaign/y c-9"],
@@ -342,11 +342,12 @@ def test_show_a_run(run: Any, folder: Path) -> None:
 
 def test_show_a_run_by_a_digest(run: Any, folder: Path) -> None:
     lines = write_log(folder, BEGIN, END)
-    lines += write_log(folder, {**BEGIN, "plan": "cd" * 32}, tail=lines[-1], run=2)
+    lines += write_log(folder, {**BEGIN, "plan": "cd" * 32}, CALL, tail=lines[-1], run=2)
     own = json.loads(lines[2])["hash"]
     for word in ("2", "cdcdcd", own[:8] if not own[:8].isdecimal() else own):
-        assert "Run     2, apply\n" in run("audit", "show", word).out
-        assert "End     none: it was killed, or goes on\n" in run("audit", "show", word).out
+        assert "Run         2, apply\n" in run("audit", "show", word).out
+        assert "End         none: it was killed, or goes on\n" in run("audit", "show", word).out
+        assert "No outcome  add-gateways × 1, start-campaign × 2\n" in run("audit", "show", word).out
     write_log(folder, BEGIN, END, tail=lines[-1], run=3)
     ran = run("audit", "show", "ababab")
     assert (ran.code, ran.out) == (1, "")

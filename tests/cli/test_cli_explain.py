@@ -81,6 +81,7 @@ def test_every_field_of_every_schema(run, name):
             "Exactly one of\n  Override for gateway lists (gatewayLists, packageSet)",
         ),
         ("Campaign.settings", "Each value is one of\n  Plain value: Text that may show.\n"),
+        ("Campaign.settings.whatever", "Examples\n  '3'\n\n  fromEnv: LINE3_KEY\n"),
         ("Campaign.settings.whatever.fromEnv", "The name of an environment variable"),
         ("Campaign.metadata.labels.site", "  text\n"),
         ("Campaign.distributionList.reevaluationIntervalSeconds", "  At least 1.\n"),

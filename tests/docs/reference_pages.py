@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import click
@@ -9,7 +10,10 @@ import click
 from reconciler.cli.group import COMMANDS, cli
 from reconciler.errors import Exit
 from reconciler.findings import CODES
+from reconciler.model import Kind
 from reconciler.report.words import MEANINGS
+from reconciler.validation.explain import Field, fields, find, type_words
+from reconciler.validation.schemas import PROJECT
 
 _EXITS = """\
 `plan` ends with 0, 1, 2 or 64 only: what would be 5 or 6 in `apply` stands in it as a finding. When several
@@ -69,6 +73,46 @@ def _options(command: click.Command, hidden: Iterable[str | None] = ()) -> Itera
         yield from _table(("flag", "meaning"), ((f"`{flag}`", text) for flag, text in records))
 
 
+def kinds() -> str:
+    """Every field of every kind, and of the project file."""
+    lines = [MADE, "# Kinds\n", "`reconciler explain KIND.FIELD` says the same in a terminal.\n"]
+    for name in (*(kind.value for kind in Kind), PROJECT):
+        kind = find(name)
+        lines += [f"## {name}\n", f"{kind.schema['description']}\n"]
+        rows = [
+            (
+                f"`{'.'.join(field.path[1:])}`",
+                _type(field),
+                str(field.schema.get("description", "")),
+                _example(field),
+            )
+            for field in _below(find(f"{name}.spec"))
+        ]
+        lines += _table(("field", "type", "meaning", "example"), rows)
+    return "\n".join(lines)
+
+
+def _below(field: Field) -> Iterator[Field]:
+    for inner in fields(field):
+        yield inner
+        yield from _below(inner)
+
+
+def _type(field: Field) -> str:
+    words = [type_words(field.schema)]
+    if field.required:
+        words.append("**required**")
+    if "default" in field.schema:
+        words.append(f"default `{json.dumps(field.schema['default'])}`")
+    return ", ".join(words)
+
+
+def _example(field: Field) -> str:
+    example = next(iter(field.schema.get("examples", ())), None)
+    text = json.dumps(example, ensure_ascii=False) if example is not None else ""
+    return f"`{text}`" if text and len(text) <= 60 else ""
+
+
 def exit_codes() -> str:
     """Every exit code of every command."""
     rows = ((str(code.value), MEANINGS[code]) for code in Exit)
@@ -107,5 +151,6 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "command-line.md": command_line,
     "exit-codes.md": exit_codes,
     "findings.md": findings,
+    "kinds.md": kinds,
 }
 """File name → what makes it."""

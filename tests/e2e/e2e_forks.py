@@ -238,6 +238,9 @@ def _run(request: Mapping[str, Any], *streams: int) -> NoReturn:
             module, _, function = name.partition(":")
             getattr(importlib.import_module(module), function)(*arguments)
         code = run(request["arguments"])
+        # An interpreter that ends hears no signal any more.
+        for kind in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(kind, signal.SIG_IGN)
         sys.stdout.flush()
         sys.stderr.flush()
     except BaseException:  # noqa: BLE001 - it is told, as an interpreter does

@@ -202,7 +202,7 @@ def test_6_when_the_name_belongs_to_somebody_else(place: Workplace, live: Live) 
         "of another team",
     ]
     assert place.run("apply", "--auto-approve", "resources.yaml").code == 6, "until somebody decides"
-    place.apply("--adopt")
+    place.apply("--adopt", "--waive", "mayLoseSettings", "--reason", "it has none")
     assert {"line-3", "line-4"} == {each["name"] for each in live.campaigns()}
     assert foreign["uuid"] in place.kept()
     assert place.empty()

@@ -62,8 +62,8 @@ def state(place: Workplace) -> State:
 
 
 def left(place: Workplace) -> set[str]:
-    """What stands beside the state."""
-    return {path.name for path in place.state.parent.glob("state.json*")}
+    """The state and what stands beside it, but for the audit log."""
+    return {path.name for path in place.state.parent.glob("state.json*")} - {"state.json.audit"}
 
 
 def interrupted(ran: Ran) -> None:

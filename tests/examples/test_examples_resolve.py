@@ -1,13 +1,17 @@
 """Each example loads, validates and resolves without a finding, and shows what it says it shows."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator
 
 from reconciler.loading import Loaded, load
 from reconciler.model import DesiredStatus, Kind, PackageFile, UploadMode
+from reconciler.overlays import overlaid, read_layers
 from reconciler.project import load_project
 from reconciler.resolve import Resolved, resolve
 from reconciler.validation import validate
@@ -23,9 +27,11 @@ def read(name: str, cwd: Path, **flags: Any) -> tuple[Loaded, Resolved]:
     project = load_project(cwd=cwd, environ={}, need_server=False, **flags)
     assert project.findings == ()
     assert project.project is not None
-    loaded = load(project.project.resources, base=project.project.root)
+    root = project.project.root
+    loaded = load(project.project.resources, base=root, aside=project.project.aside)
+    loaded = overlaid(loaded, read_layers(project.project.overlays, base=root))
     validated = validate(loaded.documents)
-    resolved = resolve(validated.documents, root=project.project.root, environ=SECRETS)
+    resolved = resolve(validated.documents, root=root, environ=SECRETS)
     assert (*loaded.findings, *validated.findings, *resolved.findings) == ()
     return loaded, resolved
 
@@ -81,6 +87,36 @@ def test_complete_has_environments(environment: str) -> None:
     assert loaded.project is not None
     assert environment in loaded.project.state_url
     assert loaded.project.server.url.startswith("https://pulse.")
+
+
+def test_complete_is_different_in_staging() -> None:
+    plain = read("complete", EXAMPLES / "complete")[1].desired.campaigns
+    staging = read("complete", EXAMPLES / "complete", environment="staging")[1].desired.campaigns
+    changed = {new.resource.name: new for old, new in zip(plain, staging, strict=True) if old != new}
+    assert set(changed) == {"line-3"}
+    assert changed["line-3"].gateways == {"lab-0001"}
+    assert changed["line-3"].schedules is None
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.yaml")), ids=lambda path: path.name)
+def test_editors_are_told_the_schema_of_every_document(path: Path) -> None:
+    """The server for editors looks for the line in each document; the schema is a file beside."""
+    for document in path.read_text("utf-8").split("\n---\n"):
+        (line,) = re.findall(r"^# yaml-language-server: \$schema=(.*)$", document, re.MULTILINE)
+        assert document.startswith("# yaml-language-server"), path
+        file = path.parent / line
+        assert file.resolve().parent == EXAMPLES.parent / "schemas"
+        Draft202012Validator(json.loads(file.read_text("utf-8"))).validate(yaml.load(document, _Text))
+
+
+class _Text(yaml.SafeLoader):
+    """As our own loader, it takes times for text."""
+
+
+_Text.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def test_complete_has_every_field_of_a_project_file() -> None:

@@ -6,35 +6,37 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from hypothesis import assume, event, given
+from hypothesis import event, given
 from hypothesis import strategies as st
-from plan_files import Case, Made, cases, planned, stale_now
+from plan_files import Case, cases, planned, stale_now
 
 from reconciler.model import (
     Action,
-    Assignment,
     Desired,
-    DesiredStatus,
     DistributionList,
-    Kind,
     LivePackage,
     Override,
     PackageById,
     PackageByName,
     Reason,
-    ResourceId,
     SchedulePhase,
+    Scope,
     StepGroup,
     Verb,
     Window,
 )
-from reconciler.observe import observe
-from reconciler.options import Options
 from reconciler.plan import Plan
-from reconciler.plan.fingerprints import Of, touched_of
+from reconciler.plan.fingerprints import touched_of
 from reconciler.plan.stale import expired
-from reconciler.reading import read
-from reconciler.state.base import CampaignForgotten, CampaignOwned, FieldApplied, Owned, StatusSet, fold
+from reconciler.state.base import (
+    CampaignForgotten,
+    CampaignOwned,
+    FieldApplied,
+    Origin,
+    Owned,
+    StatusSet,
+    fold,
+)
 from tests.fakes import NOW, FakeCampaign, FakeServer, Project, campaign, desired, file, mark, rid
 from tests.properties.prop_strategies import GATEWAYS, NAMES, examples
 
@@ -50,7 +52,7 @@ def world() -> Project:
         packages=[LivePackage("p-1", "one"), LivePackage("p-2", "two"), LivePackage("p-3", "three")],
     )
     project = Project(server)
-    project.own("line", "1", status="STARTED")
+    project.own("line", "1")
     project.own("other", "2")
     return project
 
@@ -134,7 +136,12 @@ LATE = {
         put("1", gateways={"gw-1", "gw-5", "gw-6", "gw-7", "gw-8"}),
         "campaign 1 (line) 4 gateways joined (gw-5, gw-6, gw-7 and 1 more); 1 gateway left (gw-2)",
     ),
-    "who is in, where nobody asked": late(EDIT, put("1", gateways={"gw-9"})),
+    "who is in, where nobody asked": late(
+        desired(campaign("line"), campaign("other", description="new")), put("2", gateways={"gw-9"})
+    ),
+    "who is in, where it is interrupted": late(
+        EDIT, put("1", gateways={"gw-1"}), "campaign 1 (line) 1 gateway left (gw-2)"
+    ),
     "states and closed gateways": late(JOIN, put("1", states={"gw-1": "FAILED"}, closed={"gw-2"})),
     "its distribution list": late(
         line(distribution=DistributionList("f-1", 60)),
@@ -171,7 +178,7 @@ LATE = {
     ),
     "an adopted one got an owner": late(
         desired(campaign("line"), campaign("other"), campaign("theirs")),
-        learn(CampaignOwned(Owned(rid("another"), "3", "adopted"))),  # type: ignore[arg-type]
+        learn(CampaignOwned(Owned(rid("another"), "3", Origin.ADOPTED))),
         "campaign 3 was owned by nobody, and is owned by Campaign/another now",
         adopt=True,
     ),
@@ -207,7 +214,7 @@ LATE = {
     ),
     "it is ours by now": late(
         NEW,
-        learn(CampaignOwned(Owned(rid("new"), "7", "created"))),  # type: ignore[arg-type]
+        learn(CampaignOwned(Owned(rid("new"), "7", Origin.CREATED))),
         "the state's entry of Campaign/new was made since then",
     ),
     # what it doesn't touch
@@ -233,7 +240,9 @@ def test_what_is_said(name: str) -> None:
     if name == "the order of its packages":
         put("1", packages=("p-2", "p-1"))(project)
         case = replace(case, deed=put("1", packages=("p-1", "p-2")))
-        case = replace(case, wanted=line(description="new", packages=(PackageById("p-1"), PackageById("p-2"))))
+        case = replace(
+            case, wanted=line(description="new", packages=(PackageById("p-1"), PackageById("p-2")))
+        )
     made = asyncio.run(planned(project, case.wanted, **case.options))
     assert made.plan.groups or made.plan.records
     case.deed(project)
@@ -272,20 +281,153 @@ def test_what_is_deleted_is_looked_at_again_with_all_who_use_it() -> None:
     assert found.message == "package p-3 was used by no campaign, and is used by campaign 3 now"
 
 
-def test_only_what_it_touches_is_read_again_and_nothing_twice() -> None:
-    project, wanted = pruning()
-    made = asyncio.run(planned(project, EDIT))
+@pytest.mark.parametrize(
+    ("wanted", "options", "reads"),
+    [
+        (desired(campaign("line"), campaign("other", description="new")), {}, ["campaign 2"]),
+        (JOIN, {}, ["campaign 1", "gateways 1"]),
+        (OVERRIDE, {}, ["campaign 1", "gateways 1", "override 1 gw-1", "override 1 gw-2", "package p-3"]),
+        (line(gateways={"gw-1"}), {}, ["campaign 1", "gateways 1", "distribution 1"]),
+        (NEW, {"adopt": True}, ["campaigns new", "packages"]),
+        (line(packages=(PackageByName("three"),)), {}, ["campaign 1", "gateways 1", "packages three"]),
+        (
+            desired(campaign("line")),
+            {"prune": True},
+            ["campaigns", "campaign 2", "gateways 2", "package p-3", "campaign 1", "campaign 3"],
+        ),
+    ],
+)
+def test_only_what_it_touches_is_read_again_and_nothing_twice(
+    wanted: Desired, options: dict[str, bool], reads: list[str]
+) -> None:
+    project = world()
+    if "prune" in options:
+        project.uploaded(V1, "p-3")
+    made = asyncio.run(planned(project, wanted, **options))
     project.server.reads.clear()
-    asyncio.run(stale_now(made, project))
-    assert project.server.reads == ["campaign 1"]
-    made = asyncio.run(planned(project, JOIN))
-    project.server.reads.clear()
-    asyncio.run(stale_now(made, project))
-    assert project.server.reads == ["campaign 1", "gateways 1"]
-    made = asyncio.run(planned(project, wanted, prune=True))
-    project.server.reads.clear()
-    asyncio.run(stale_now(made, project))
-    assert project.server.reads == ["campaigns", "campaign 2", "gateways 2", "package p-3", "campaign 1", "campaign 3"][
-        :0
-    ] + project.server.reads
-    assert len(project.server.reads) == len(set(project.server.reads))
+    assert asyncio.run(stale_now(made, project)) == ()
+    assert project.server.reads == reads
+
+
+def test_gateways_that_a_distribution_list_adds_dont_count_but_those_that_the_plan_names() -> None:
+    project = world()
+    put("1", distribution=DistributionList("f-1", 60))(project)
+    wanted = line(gateways={"gw-1", "gw-2", "gw-3"}, distribution=DistributionList("f-1", 60))
+    made = asyncio.run(planned(project, wanted))
+    assert [step.gateways for step in made.plan.steps()] == [("gw-3",)]
+    put("1", gateways={"gw-1", "gw-8", "gw-9"})(project)
+    assert asyncio.run(stale_now(made, project)) == ()
+    put("1", gateways={"gw-1", "gw-3"})(project)
+    (found,) = asyncio.run(stale_now(made, project))
+    assert found.message == "campaign 1 (line) 1 gateway joined (gw-3)"
+
+
+def test_a_plan_of_nothing_touches_nothing() -> None:
+    project = world()
+    made = asyncio.run(planned(project, line()))
+    assert made.plan.empty
+    assert made.fingerprints == ()
+    assert touched_of(()) == touched_of(made.fingerprints)
+
+
+def test_a_window_that_has_ended_since_is_said() -> None:
+    window = Window(NOW, NOW + 1000)
+    ids = ("gw-1", "gw-2")
+    action = Action(
+        Verb.SCHEDULE, rid("line"), Reason.NOT_RECORDED, "1", ids, phase=SchedulePhase.DOWNLOAD, window=window
+    )
+    group = StepGroup("schedule-download:line", action, FakeServer.operations["schedule-download"], 1)
+    plan = Plan(FakeServer.server, (group,))
+    assert expired(plan, NOW + 999) == ()
+    (found,) = expired(plan, NOW + 1000)
+    assert found.message == "the download window of 2 gateways ended 2027-01-15 08:00:01 UTC"
+    assert (found.code, found.resource) == ("stale-plan", rid("line"))
+
+
+# --- for every world ----------------------------------------------------------------------------
+
+deeds = st.tuples(
+    st.sampled_from(
+        [
+            "status", "describe", "rename", "packages", "join", "leave", "delete", "distribute", "assign",
+            "foreign", "unstore", "forget", "learn",
+        ]
+    ),
+    st.integers(0, 3),
+    st.sampled_from(GATEWAYS),
+    st.sampled_from(NAMES),
+)  # fmt: skip
+
+
+def meddle(project: Project, what: str, which: int, gateway: str, name: str) -> None:
+    """Somebody does something to the server, or another apply to the state."""
+    server = project.server
+    if what == "foreign":
+        server.by_id["foreign"] = FakeCampaign("foreign", name)
+        return
+    if what == "unstore":
+        server.stored.pop(sorted(server.stored)[which % len(server.stored)])
+        return
+    if not server.by_id:
+        return
+    found = server.by_id[sorted(server.by_id)[which % len(server.by_id)]]
+    resource = project.state.owner_of(found.id) or rid("nobody")
+    match what:
+        case "status":
+            found.status = "STOPPED" if found.status == "STARTED" else "STARTED"
+        case "describe":
+            found.description += "!"
+        case "rename":
+            found.name = name
+        case "packages":
+            found.packages = () if found.packages else tuple(server.stored)
+        case "join":
+            found.gateways.add(gateway)
+        case "leave":
+            found.gateways.discard(gateway)
+        case "delete":
+            del server.by_id[found.id]
+        case "distribute":
+            found.distribution = DistributionList("theirs", 60)
+        case "assign":
+            found.overrides[gateway] = ("nonsense",)
+        case "forget":
+            project.state = fold(project.state, [CampaignForgotten(resource)])
+        case "learn":
+            project.state = fold(project.state, [FieldApplied(resource, "settings", {"N": {"value": "x"}})])
+
+
+@given(cases(), deeds)
+@examples(60)
+def test_what_is_not_stale_would_be_planned_again(case: Case, deed: tuple[str, int, str, str]) -> None:
+    made = case.planned()
+    assert asyncio.run(stale_now(made, case.project)) == (), "nothing happened so far"
+    meddle(case.project, *deed)
+    if asyncio.run(stale_now(made, case.project)):
+        event(f"{deed[0]}: stale")
+        return
+    event(f"{deed[0]}: not stale")
+    again = asyncio.run(planned(case.project, case.wanted, **case.options)).plan
+    # There may be more to do by now, but what was to be done is right.
+    actions = [group.action for group in again.groups]
+    assert [group.key for group in made.plan.groups if group.action not in actions] == []
+    assert [record for record in made.plan.records if record not in again.records] == []
+
+
+@given(cases(), deeds)
+@examples(60)
+def test_what_is_touched_by_nobody_is_never_stale(case: Case, deed: tuple[str, int, str, str]) -> None:
+    """Live campaigns and names that no fingerprint is of may become what they like."""
+    made = case.planned()
+    scope = touched_of(made.fingerprints).scope
+    server, (what, which, gateway, name) = case.project.server, deed
+    ids = [key for key, found in sorted(server.by_id.items()) if {key, found.name}.isdisjoint(_keys(scope))]
+    if scope.users or what in ("foreign", "unstore") or not ids or (what == "rename" and name in scope.names):
+        return
+    meddle(case.project, what, sorted(server.by_id).index(ids[which % len(ids)]), gateway, name)
+    event(what)
+    assert asyncio.run(stale_now(made, case.project)) == ()
+
+
+def _keys(scope: Scope) -> set[str]:
+    return {*scope.campaigns, *scope.names}

@@ -188,7 +188,8 @@ def test_a_named_file_must_be_there(here, file: str, code: str, said: str) -> No
     ("text", "code", "place"),
     [
         ("a: [", "yaml-syntax", None),
-        ("", "bad-project-file", None),
+        ("", "bad-project-file", Place("reconciler.yaml", 1, 1)),
+        ("# nothing\n---\n", "bad-project-file", Place("reconciler.yaml", 1, 1)),
         (f"{HEAD}  {{}}\n---\n{HEAD}  {{}}\n", "bad-project-file", Place("reconciler.yaml", 7, 1)),
         (HEAD.replace("Project", "Campaign") + "  {}\n", "unknown-kind", Place("reconciler.yaml", 2, 7)),
         (f"{HEAD}  sever: {{}}\n", "unknown-field", Place("reconciler.yaml", 5, 3)),
@@ -440,7 +441,26 @@ def test_a_ca_file_must_be_there_to_talk_to_the_server(here) -> None:
     here.write(f"server: {{url: {URL}, caFile: gone.pem}}")
     finding = here.finding()
     assert (finding.code, finding.place) == ("missing-file", Place("reconciler.yaml", 5, 52))
-    assert here.project(need_server=False).server.ca_file == here.root / "gone.pem"
+    assert here.finding(need_server=False).code == "missing-file", "it is part of the checkout"
+    assert here.project(need_access=False).server.ca_file == here.root / "gone.pem"
+
+
+@pytest.mark.parametrize(
+    ("declared", "column"),
+    [("caFile: /gone/ca.pem", 52), ("caFile: ../ca.pem", 52), ("auth: {tokenFile: token}", 50)],
+)
+def test_a_file_that_may_be_elsewhere_is_a_warning_to_who_calls_no_server(
+    here, declared: str, column: int
+) -> None:
+    here.write(f"server: {{url: {URL}, {declared}}}")
+    loaded = here.load(need_server=False)
+    (finding,) = loaded.findings
+    assert loaded.project is not None
+    assert (finding.code, finding.severity) == ("missing-file", Severity.WARNING)
+    assert finding.place == Place("reconciler.yaml", 5, column)
+    assert finding.message.endswith("` on this machine")
+    assert here.finding().is_error, "the server can't be called without it"
+    assert here.load(need_access=False).findings == ()
 
 
 @given(st.text(), st.booleans())
@@ -462,10 +482,37 @@ def test_a_state_of_a_flag_is_relative_to_the_working_folder(full) -> None:
     assert full.project({"TOKEN": "t"}, cwd=below, state="file:/x.json").state_url == "file:/x.json"
 
 
-@pytest.mark.parametrize("url", ["x.json", "file:", "http://x", "file: x", "postgresql://[x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "x.json",
+        "file:",
+        "http://x",
+        "file: x",
+        "postgresql://[x",
+        "file:/",
+        "file:///",
+        "file://host/x",
+        "ftp://x",
+    ],
+)
 def test_a_state_has_a_url(here, url: str) -> None:
     finding = here.finding(state=url)
     assert (finding.code, finding.message) == ("bad-url", "--state is no URL of a state")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:x.json",
+        "file:/x.json",
+        "file:///x.json",
+        "file://localhost/x.json",
+        "file:.reconciler/state.json",
+    ],
+)
+def test_what_is_taken_as_the_url_of_a_state_can_be_opened(here, url: str) -> None:
+    assert open_store(here.project(state=url).state_url, root=here.root)
 
 
 def test_a_password_of_a_state_comes_from_the_environment_alone(here) -> None:
@@ -559,13 +606,92 @@ def test_what_does_not_talk_to_the_server_needs_no_secret(here) -> None:
     assert auth(here, "{usernameEnv: U, passwordEnv: P}", {"P": "p"}, need_server=False) == Basic(
         "", Secret("environment variable P")
     )
-    assert auth(here, "{tokenFile: gone}", {}, need_server=False) == TokenFile(here.root / "gone")
+    assert auth(here, "{tokenFile: gone}", {}, need_access=False) == TokenFile(here.root / "gone")
 
 
 def test_everything_that_is_wrong_is_said_at_once(here) -> None:
     here.write("resources: [gone]\nserver: {auth: {tokenEnv: T}, caFile: gone.pem}\nguards: {maxDeletes: 1}")
     codes = [finding.code for finding in here.load(state="nope").findings]
     assert codes == ["file-not-found", "missing-url", "missing-secret", "missing-file", "bad-url"]
+
+
+def test_an_empty_project_file_is_said_to_be_empty(here) -> None:
+    (here.root / "reconciler.yaml").write_text("# to do\n")
+    finding = here.finding()
+    assert finding.message == "project file reconciler.yaml is empty"
+    assert "or delete it" in str(finding.hint)
+
+
+# --- what is wrong hides nothing -----------------------------------------------------------------
+
+WRONG = {
+    # what the project file says: the codes of all findings
+    "sever: {url: x}": ["unknown-field"],
+    "server: {url: 5}": ["wrong-type"],
+    "server: {url: 5, caFile: gone.pem, batchSize: 0}": ["wrong-type", "missing-file", "out-of-range"],
+    "server: [x]": ["wrong-type"],
+    "server: {url: *x}": ["yaml-alias"],
+    "zzz: 1": ["unknown-field"],
+    "environments: {a: {server: {url: 5}}}": ["wrong-type"],
+    "environments: {a: 5}": ["wrong-type"],
+    "environments: {a: {}}": ["missing-url"],
+    "server: {batchSize: 0}": ["missing-url", "out-of-range"],
+    "server: {url: 'https://x', auth: {usernameEnv: U}}": ["missing-field"],
+    "server: {url: 'https://x', auth: {tokenEnv: T, tokenFile: t}}": ["exactly-one-of"],
+    "server: {url: 'ftp://x'}\nstate: {url: nope}": ["bad-format", "bad-format"],
+    "server: {url: 'https://x'}\nguards: {maxDeletes: -1}": ["out-of-range"],
+}
+
+
+@pytest.mark.parametrize("said", WRONG)
+def test_what_is_wrong_with_the_project_doesnt_hide_its_resources(here, said: str) -> None:
+    (here.root / "a.yaml").touch()
+    here.write(f"resources: [a.yaml, gone.yaml, 5]\n{said}")
+    loaded = here.load(need_server=False)
+    assert loaded.project is None
+    assert loaded.resources == (here.root / "a.yaml",)
+    codes = [finding.code for finding in loaded.findings]
+    assert sorted(codes) == sorted(["file-not-found", "wrong-type", *WRONG[said]])
+
+
+@pytest.mark.parametrize(
+    ("resources", "read"),
+    [("resources: 5", False), ("resorces: [a.yaml]", False), ("zzz: 5", False), ("server: {url: 5}", True)],
+)
+def test_what_the_resources_are_isnt_guessed(here, resources: str, read: bool) -> None:
+    """Without the field they are all that stands in the folder."""
+    here.write(resources)
+    assert here.load().resources == ((here.root,) if read else ())
+
+
+@pytest.mark.parametrize("environment", ["prodution", "pro duction", ""])
+def test_an_unknown_environment_hides_neither_the_project_nor_its_resources(here, environment: str) -> None:
+    (here.root / "a.yaml").touch()
+    here.write(
+        "resources: [a.yaml, gone.yaml]\nserver: {auth: {tokenEnv: T}, batchSize: 0}\n"
+        "environments: {production: {server: {url: 'https://x'}}}"
+    )
+    loaded = here.load(environment=environment)
+    assert (loaded.project, loaded.resources) == (None, (here.root / "a.yaml",))
+    code = "unknown-environment" if environment else "empty-flag"
+    assert {finding.code for finding in loaded.findings} == {"file-not-found", "out-of-range", code}
+
+
+def test_an_environment_of_which_something_is_wrong_is_not_unknown(here) -> None:
+    here.write("environments: {production: 5, staging: {}}\nserver: {auth: {tokenEnv: T}}")
+    assert [finding.code for finding in here.load(environment="production").findings] == ["wrong-type"]
+
+
+def test_the_state_that_ci_forgets_isnt_guessed(here) -> None:
+    here.write("server: {url: 'https://x'}\nstate: {url: 5}")
+    assert [finding.code for finding in here.load({"CI": "1"}).findings] == ["wrong-type"]
+
+
+def test_a_file_of_another_kind_tells_nothing(here) -> None:
+    (here.root / "reconciler.yaml").write_text(HEAD.replace("Project", "Campaign") + "  {name: x}\n")
+    loaded = here.load()
+    assert [finding.code for finding in loaded.findings] == ["unknown-kind", "unknown-field"]
+    assert loaded.resources == ()
 
 
 def test_nothing_is_raised(here) -> None:

@@ -168,14 +168,13 @@ def test_a_write_on_a_kept_connection_that_is_cut_is_not_sent_again(method: str)
 
     async def body(provider: PulseProvider, server: RawServer) -> None:
         await provider.client.start_campaign("c1")
+        again = {
+            "PUT": lambda: provider.client.stop_campaign("c1"),
+            "POST": lambda: provider.client.add_gateways("c1", ["gw"]),
+            "DELETE": lambda: provider.client.delete_campaign("c1"),
+        }
         with pytest.raises(Unclear):
-            match method:
-                case "PUT":
-                    await provider.client.stop_campaign("c1")
-                case "POST":
-                    await provider.client.add_gateways("c1", ["gw"])
-                case _:
-                    await provider.client.delete_campaign("c1")
+            await again[method]()
 
     assert len(against(first_only, body).seen) == 2
 

@@ -2,11 +2,14 @@
 
 import asyncio
 import base64
+import json
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -547,6 +550,34 @@ def test_secrets_that_an_answer_repeats_do_not_show() -> None:
         with pytest.raises(Refused) as caught:
             asyncio.run(call(client(Canned(answer(said, 400)))))
         assert str(caught.value).endswith("400 LEVEL=info KEY=*** or *** or ***, ***")
+
+
+HALVES = ("c4nary", "-half/&")
+
+
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize(
+    "spell",
+    [
+        lambda said: said,
+        lambda said: json.dumps({"message": said}),
+        lambda said: json.dumps({"message": json.dumps(said)}),
+        lambda said: json.dumps(said, ensure_ascii=False),
+        lambda said: json.dumps({said: 1}),
+        lambda said: f"<html><title>{escape(said)}</title>",
+        quote,
+        quote_plus,
+        repr,
+    ],
+    ids=["text", "message", "twice", "string", "key", "title", "url", "form", "repr"],
+)
+def test_no_half_of_a_secret_shows_where_an_answer_is_cut(status: int, spell: Callable[[str], str]) -> None:
+    settings = {"KEY": Secret("environment variable KEY", 'c4nary  "ü" -half/&')}
+    for before in range(60, 125, 2):
+        canned = Canned(answer(spell("x" * before + settings["KEY"].reveal()).encode(), status))
+        with pytest.raises(ServerError) as caught:
+            asyncio.run(client(canned).create_campaign("x", settings=settings))
+        assert not [half for half in HALVES if half in str(caught.value)], caught.value
 
 
 def test_the_log_says_method_path_status_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,12 +1,13 @@
 """One more error in a project that is right or wrong elsewhere: nothing else is hidden, and nothing made up.
 
-A project is written so that every node has lines of its own, and one node of it is broken in one way. A finding
-may only be gone when it was about that node, or followed from it (`FOLLOWS`); one may only be new beside it.
+A project is written so that every node has lines of its own, and one node of it is broken in one way. A
+finding may only be gone when it was about that node, or followed from it (`FOLLOWS`); one may only be new
+beside it.
 """
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,10 @@ REQUIRED = {
 
 FAULTS = [
     # what is right, what is wrong: in the order of their use below
-    ("p", "gone"), ("quiet", "password"), ("key", "gone.key"), ("g1", "x1"), ("2030-01-02T00:00", "2029-01-02T00:00"),
-    ("Europe/Berlin", "Europe/Belrin"), ("fw.bin", "gone.bin"), ("g2", "x2"), ("d", "c"), ("FAILED", "FAILD"),
-    ("2030-02-01T00:00Z", "2028-02-01T00:00Z"), ("line", "more"), ("one", "two"), ("once.txt", "twice.txt"), ("g1", "g9"),
+    ("p", "gone"), ("quiet", "password"), ("key", "gone.key"), ("g1", "x1"),
+    ("2030-01-02T00:00", "2029-01-02T00:00"), ("Europe/Berlin", "Europe/Belrin"), ("fw.bin", "gone.bin"),
+    ("g2", "x2"), ("d", "c"), ("FAILED", "FAILD"), ("2030-02-01T00:00Z", "2028-02-01T00:00Z"),
+    ("more", "line"), ("one", "two"), ("once.txt", "twice.txt"), ("g1", "g9"),
 ]  # fmt: skip
 
 
@@ -90,7 +92,7 @@ def project(wrong: list[bool]) -> dict[str, Any]:
         "line.yaml": document(
             "GatewayList", "line", {"gateways": ["g1", g2, "g3", g2], "things": {thing: ["t1", "t1"]}}
         ),
-        "more.yaml": document("GatewayList", second if second == "more" else "more", {"file": ids}),
+        "more.yaml": document("GatewayList", second, {"file": ids}),
         "p.yaml": document(
             "PackageSet",
             "p",
@@ -178,7 +180,8 @@ WAYS = ["5", "", "*x", "!x 5", "typo", "nonsense", "missing", "twice"]
 def breakable(written: Written, path: Node, how: str) -> bool:
     """Whether that is an error of this node and of no other."""
     if how == "missing":
-        return path[-1] in REQUIRED and len(written.at(path[:-1])) > 1
+        needed = path[-1] in REQUIRED and path != ("spec", "packageSet")
+        return needed and len(written.at(path[:-1])) > 1
     if how in ("typo", "nonsense"):
         return isinstance(path[-1], str) and path[:-1][-1:] not in [(name,) for name in FREE]
     return how != "twice" or isinstance(path[-1], str)
@@ -186,73 +189,79 @@ def breakable(written: Written, path: Node, how: str) -> bool:
 
 # --- what follows from what ----------------------------------------------------------------------
 
-NAMING = {("kind",), ("metadata",), ("metadata", "name")}
 SETS, LISTS, SCHEDULES, CAMPAIGNS = (
-    {"p.yaml", "q.yaml"}, {"line.yaml", "more.yaml"}, {"days.yaml", "nights.yaml"}, {"a-campaign.yaml", "b-campaign.yaml"},
+    {"p.yaml", "q.yaml"}, {"line.yaml", "more.yaml"}, {"days.yaml", "nights.yaml"},
+    {"a-campaign.yaml", "b-campaign.yaml"},
 )  # fmt: skip
+NAMING = {("kind",), ("metadata",), ("metadata", "name")}
+ALL_OF_IT = {("kind",), ("spec",)}
 MEMBERS = ("gateways", "file")
+PHASES = ("download", "execution", "activation")
 
 
-def follows(finding: Finding, file: str, path: Node, how: str) -> bool:
-    """Whether `finding`, about something else, is only known as long as the node isn't broken."""
-    assert finding.place is not None
-    code, here = finding.code, finding.place.file == file
-    if path == ("kind",) or path[:1] == ("spec",) == path:
-        return (
-            here or finding.place.file.endswith(".txt") or code in FOLLOWS
-        )  # everything in it depends on that
-    if code not in FOLLOWS:
-        return code in ("duplicate-gateway", "duplicate-item", "duplicate-package") and here and len(path) > 1
-    # A field that nobody knows may be any other one of its mapping.
-    any_field = how == "nonsense" and len(path) == 2
-    return FOLLOWS[code](file, path, any_field) or (code in NAMED and path in NAMING)
+@dataclass(frozen=True)
+class Broken:
+    """The node that is broken."""
+
+    file: str
+    path: Node
+    how: str
+
+    def of(self, files: set[str], *names: str) -> bool:
+        """Whether it is or is in one of these fields of the spec, or may be meant to be one."""
+        named = self.path[:1] == ("spec",) and self.path[1:2] in [(name,) for name in names]
+        return self.file in files and (named or (self.how == "nonsense" and len(self.path) == 2))
+
+    def follows(self, finding: Finding) -> bool:
+        """Whether `finding`, about something else, is only known as long as this isn't broken."""
+        assert finding.place is not None
+        code, here = finding.code, finding.place.file == self.file
+        if self.path in ALL_OF_IT and (here or finding.place.file.endswith(".txt") or code in FOLLOWS):
+            return True
+        if self.path in NAMING and code in NAMED:
+            return True
+        return code in FOLLOWS and FOLLOWS[code](self, here)
 
 
 NAMED = {
-    "dangling-reference", "duplicate-resource", "duplicate-campaign-name", "gateway-outside", "override-overlap",
-    "schedule-overlap", "no-things",
+    "dangling-reference", "duplicate-resource", "duplicate-campaign-name", "gateway-outside", "no-things",
+    "override-overlap", "schedule-overlap",
 }  # fmt: skip
-
-
-def _spec(path: Node, *names: str) -> bool:
-    return path[:1] == ("spec",) and path[1:2] in [(name,) for name in names]
-
-
-FOLLOWS: Mapping[str, Any] = {
-    "dangling-reference": lambda file, path, any_field: False,
-    "duplicate-resource": lambda file, path, any_field: False,
-    "duplicate-campaign-name": lambda file, path, any_field: (
-        file in CAMPAIGNS and (_spec(path, "name") or any_field)
+FOLLOWS: Mapping[str, Callable[[Broken, bool], bool]] = {
+    "dangling-reference": lambda broken, here: False,
+    "duplicate-resource": lambda broken, here: False,
+    "duplicate-campaign-name": lambda broken, here: broken.of(CAMPAIGNS, "name"),
+    "gateway-outside": lambda broken, here: (
+        broken.of(LISTS, *MEMBERS) or (here and broken.of(CAMPAIGNS, "gatewayLists", "distributionList"))
     ),
-    "gateway-outside": lambda file, path, any_field: (
-        (file in LISTS and (_spec(path, *MEMBERS) or any_field))
-        or (file in CAMPAIGNS and (_spec(path, "gatewayLists", "distributionList") or any_field))
+    "override-overlap": lambda broken, here: (
+        broken.of(SETS, "packages")
+        or broken.of(LISTS, *MEMBERS)
+        or (here and broken.of(CAMPAIGNS, "packageOverrides"))
     ),
-    "override-overlap": lambda file, path, any_field: (
-        (file in SETS and _spec(path, "packages"))
-        or (file in LISTS and _spec(path, *MEMBERS))
-        or (file in CAMPAIGNS and _spec(path, "packageOverrides"))
+    "schedule-overlap": lambda broken, here: (
+        (broken.of(SCHEDULES, *PHASES) and len(broken.path) == 2)
+        or broken.of(LISTS, *MEMBERS)
+        or (here and broken.of(CAMPAIGNS, "schedules"))
     ),
-    "schedule-overlap": lambda file, path, any_field: (
-        (file in SCHEDULES and _spec(path, "download", "execution", "activation") and len(path) == 2)
-        or (file in LISTS and _spec(path, *MEMBERS))
-        or (file in CAMPAIGNS and _spec(path, "schedules"))
+    "no-things": lambda broken, here: (
+        broken.of(LISTS, *MEMBERS, "things") or (here and broken.of(CAMPAIGNS, "gatewayLists"))
     ),
-    "no-things": lambda file, path, any_field: (
-        file in LISTS or (file in CAMPAIGNS and (_spec(path, "gatewayLists") or any_field))
+    "thing-outside-list": lambda broken, here: here and broken.of(LISTS, *MEMBERS),
+    "end-before-begin": lambda broken, here: (
+        here and (broken.path[-1] == "begin" or broken.of(SCHEDULES, "timezone"))
     ),
-    "thing-outside-list": lambda file, path, any_field: (
-        file in LISTS and (_spec(path, *MEMBERS) or any_field)
-    ),
-    "end-before-begin": lambda file, path, any_field: (
-        file in SCHEDULES and (path[-1] == "begin" or _spec(path, "timezone") or any_field)
-    ),
-    "phases-out-of-order": lambda file, path, any_field: (
-        file in SCHEDULES and (_spec(path, "download", "timezone") or any_field)
-    ),
-    "time-without-zone": lambda file, path, any_field: any_field,
-    "package-conflict": lambda file, path, any_field: file in SETS and _spec(path, "packages"),
-}
+    "phases-out-of-order": lambda broken, here: here and broken.of(SCHEDULES, "timezone", *PHASES),
+    "time-without-zone": lambda broken, here: here and broken.of(SCHEDULES, "timezone"),
+    "package-conflict": lambda broken, here: broken.of(SETS, "packages"),
+    "duplicate-package": lambda broken, here: here and broken.of(SETS, "packages"),
+    "duplicate-item": lambda broken, here: here and isinstance(broken.path[-1], int),
+    # also in a data file
+    "duplicate-gateway": lambda broken, here: broken.of(LISTS, *MEMBERS),
+    "reserved-gateway-id": lambda broken, here: broken.of(LISTS, "file"),
+    # `sha256` beside `name`
+    "unknown-field": lambda broken, here: here and broken.path[-1] == "name" and broken.of(SETS, "packages"),
+}  # fmt: skip
 
 
 # --- the property --------------------------------------------------------------------------------
@@ -269,6 +278,12 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+def place_of(finding: Finding) -> tuple[str, int]:
+    """File and line of a finding."""
+    assert finding.place is not None
+    return finding.place.file, finding.place.line
+
+
 def said(root: Path, texts: Mapping[str, str]) -> dict[tuple[str, str, int], Finding]:
     """Every finding, by its code, file and line."""
     documents = []
@@ -281,7 +296,7 @@ def said(root: Path, texts: Mapping[str, str]) -> dict[tuple[str, str, int], Fin
     validated = validate(documents)
     findings += validated.findings
     findings += resolve(validated.documents, root=root, environ=None).findings
-    return {(found.code, found.place.file, found.place.line): found for found in findings if found.place}
+    return {(found.code, *place_of(found)): found for found in findings}
 
 
 def judge(root: Path, files: Mapping[str, Written], file: str, path: Node, how: str) -> None:
@@ -294,14 +309,24 @@ def judge(root: Path, files: Mapping[str, Written], file: str, path: Node, how: 
     own = {(file, line) for line in range(first, last + 2)}
     beside = {(file, written.start(path[:-1])), (file, written.start(path[:-1], but=path))}
 
-    gone = [found for key, found in before.items() if key not in after and key[1:] not in own]
-    hidden = [found for found in gone if not follows(found, file, path, how)]
+    gone = [found for key, found in before.items() if key not in after]
+    broken = Broken(file, path, how)
+    hidden = [found for found in gone if place_of(found) not in own and not broken.follows(found)]
     assert not hidden, f"{file} {path} {how!r} hides {hidden}"
 
     added = [found for key, found in after.items() if key not in before and key[1:] not in own]
     lacking = [found for found in added if found.code in ("missing-field", "exactly-one-of")]
-    lacking = [found for found in lacking if (found.place.file, found.place.line) in beside]
-    made_up = [found for found in added if found not in lacking and found.code != "references-not-checked"]
+    lacking = [found for found in lacking if place_of(found) in beside]
+    # What was said of a value may give way to something else about it.
+    other = {place_of(found) for found in gone}
+    # Of two resources of one name one is left, so that it is known which one is meant.
+    named = NAMED if any(found.code == "duplicate-resource" for found in gone) else set()
+    named = named | {"references-not-checked"}
+    made_up = [
+        found
+        for found in added
+        if found not in lacking and found.code not in named and place_of(found) not in other
+    ]
     assert not made_up, f"{file} {path} {how!r} makes up {made_up}"
     assert lacking or any(key[1:] in own for key in after), f"{file} {path} {how!r} is not found"
 

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 import tracemalloc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -133,13 +133,16 @@ def test_of_a_state_everything_but_secrets_comes_back(state: State) -> None:
         assert (again.id, again.origin, again.on_remove) == (owned.id, owned.origin, owned.on_remove)
         assert (again.status, again.return_to) == (owned.status, owned.return_to)
         assert again.applied == json.loads(json.dumps(withheld(_plain(owned.applied))))
-        assert again.members == {
-            name: {value: each for value, each in groups.items() if each}
-            for name, groups in owned.members.items()
-            if any(groups.values())
-        }
+        assert again.members == {name: _apart(groups) for name, groups in owned.members.items()}
     assert back.packages == state.packages
     assert set(back.intents) == set(state.intents)
+
+
+def _apart(groups: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+    """A gateway has one value, which arbitrary states don't know: the last one, in order."""
+    values = {gateway: value for value in sorted(groups) for gateway in groups[value]}
+    kept = {value: frozenset(g for g in each if values[g] == value) for value, each in groups.items()}
+    return {value: each for value, each in kept.items() if each}
 
 
 def _plain(value: Any) -> Any:
@@ -201,7 +204,7 @@ def broken() -> Iterator[tuple[str, bytes, str]]:
     yield "empty", b"", "cut off"
     yield "without its end", b"".join(lines[:-1]), "cut off"
     yield "cut in its end", WHOLE[:-1], "cut off"
-    yield "a line less", b"".join([*lines[:1], *lines[2:]]), "was changed"
+    yield "a line less", b"".join([*lines[:3], *lines[4:]]), "was changed"
     yield "two lines swapped", b"".join([lines[0], lines[3], *lines[1:3], lines[4]]), "was changed"
     yield "a letter other", WHOLE.replace(b'"CREATED"', b'"STARTED"'), "was changed"
     yield "something behind", WHOLE + b"\n", "was changed"
@@ -353,7 +356,7 @@ def test_a_million_gateways_do_not_stand_in_memory_as_text(tmp_path: Path) -> No
     finally:
         tracemalloc.stop()
     assert path.stat().st_size > 15 * count
-    assert wrote < 12 * count, "the sorted ids are references to those that are there"
+    assert wrote < 16 * count, "the sorted ids are references to those that are there"
     assert opened - held < 2 * count
     assert len(saved.lists["1"]) == count / IDS_PER_LINE
     assert saved.gateways("1") == members

@@ -171,7 +171,7 @@ def test_a_connection_that_breaks_is_made_again(url: str, db: Connection, schema
     with store.locked(SERVER, "apply") as session:
         session.record(noted(1))
         for number in (2, 3):
-            assert db.execute(CUT, [name]).fetchall() == [(True,)]
+            assert db.execute(CUT, [name]).fetchall()
             session.record(noted(number))
             assert store.load() == session.state
         session.audit("one")

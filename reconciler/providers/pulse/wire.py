@@ -18,11 +18,13 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
+from html import escape
 from typing import TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, quote_plus, urlsplit
 
 from reconciler.errors import NotExecuted, Refused, ServerError, Unauthorized, Unclear
 from reconciler.model import Json, Operation, Repeat
@@ -223,7 +225,7 @@ class Wire:
         try:
             return decode(parse(response.body))
         except Unexpected as error:
-            message = self._hide(str(error), call.hidden)
+            message = error.without(partial(self._hide, more=call.hidden))
             # What isn't JSON may be a passing fault; JSON of another shape stays what it is.
             unclear = isinstance(error, NotJson) or call.operation.method != "GET"
             kind = Unclear if unclear else ServerError
@@ -239,7 +241,7 @@ class Wire:
         status, where = response.status, str(request)
         if 200 <= status < 300:
             return
-        said = self._hide(in_words(response.body), call.hidden)
+        said = in_words(response.body, partial(self._hide, more=call.hidden))
         again = said.startswith(str(status))
         message = said if again else f"{status} {said}" if said else f"the server answered {status}"
         wait = retry_after(response.headers.get("retry-after"))
@@ -271,7 +273,7 @@ class Wire:
         """`text` without any secret that is known here."""
         for secret in sorted({*self._access.secrets, *more}, key=len, reverse=True):
             if len(secret) >= _SECRET_LENGTH:
-                for spelling in {secret, json.dumps(secret)[1:-1], quote(secret, safe="")}:
+                for spelling in _spellings(secret):
                     text = text.replace(spelling, "***")
         return text
 
@@ -328,7 +330,7 @@ class Wire:
                 self._check(_UNNAMED, request, response)
             if response.status == 200 and is_html(response.body):
                 # A sign-in page or a portal: whatever is asked here next would be answered by it, too.
-                page = f"the answer can't be read: expected JSON, but got {glimpse(response.body)}"
+                page = f"the answer can't be read: expected JSON, but got {glimpse(response.body, self._hide)}"
                 raise Unclear(page, request=str(request), status=200, hint=_NOT_THE_API)
             try:
                 version = answers.current_version(parse(response.body)) if response.status == 200 else None
@@ -363,6 +365,21 @@ class Wire:
             return token
 
         return await self._persistently(attempt)
+
+
+def _spellings(secret: str) -> Sequence[str]:
+    """How an answer may repeat `secret`, the longest first."""
+    spelled = {
+        secret,
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        repr(secret)[1:-1],
+        escape(secret),
+        quote(secret),
+        quote(secret, safe=""),
+        quote_plus(secret),
+    }
+    return sorted(spelled, key=len, reverse=True)
 
 
 def _target(response: Response) -> str:

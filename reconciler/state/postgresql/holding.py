@@ -51,11 +51,9 @@ class PostgresqlHolding:
 
     def append(self, lines: Sequence[bytes], *, base: int) -> bool:
         """See `Holding.append`."""
-        first = self._number + 1
-        texts = [line.decode().removesuffix("\n") for line in lines]
-        numbers = list(range(first, first + len(texts)))
-        self._write(self._link, sql.APPEND, base=base, numbers=numbers, lines=texts)
-        self._number += len(texts)
+        text = b"".join(lines).decode().removesuffix("\n")
+        self._write(self._link, sql.APPEND, base=base, before=self._number, lines=text)
+        self._number += len(lines)
         return False
 
     def save(self, document: bytes, *, serial: int) -> None:
@@ -65,9 +63,7 @@ class PostgresqlHolding:
 
     def append_audit(self, lines: Sequence[str]) -> None:
         """See `Holding.append_audit`."""
-        first = self._audited + 1
-        numbers = list(range(first, first + len(lines)))
-        self._write(self._link, sql.APPEND_AUDIT, numbers=numbers, lines=list(lines))
+        self._write(self._link, sql.APPEND_AUDIT, before=self._audited, lines="\n".join(lines))
         self._audited += len(lines)
 
     def release(self) -> None:

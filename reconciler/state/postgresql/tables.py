@@ -60,11 +60,13 @@ WHERE id = %(id)s AND expires IS NOT NULL
 
 LEAVE: Final = "UPDATE {lock} SET expires = NULL WHERE id = %(id)s RETURNING id"
 
+LINES: Final = "unnest(string_to_array(%(lines)s, chr(10))) WITH ORDINALITY AS part (line, place)"
+"""Lines that came as one text: as an array, a long one takes seconds to escape."""
+
 APPEND: Final = """
 WITH ours AS ({renew} RETURNING 1)
 INSERT INTO {journal} (base, number, line)
-SELECT %(base)s, line.number, line.line FROM ours, unnest(%(numbers)s::bigint[], %(lines)s::text[])
-  AS line (number, line)
+SELECT %(base)s, %(before)s + part.place, part.line FROM ours, {lines}
 ON CONFLICT (base, number) DO UPDATE SET line = excluded.line
 """
 """A line that is there already is our own: the statement is done twice when its answer was lost."""
@@ -79,9 +81,7 @@ ON CONFLICT (serial) DO UPDATE SET document = excluded.document
 
 APPEND_AUDIT: Final = """
 WITH ours AS ({renew} RETURNING 1)
-INSERT INTO {audit} (number, line)
-SELECT line.number, line.line FROM ours, unnest(%(numbers)s::bigint[], %(lines)s::text[])
-  AS line (number, line)
+INSERT INTO {audit} (number, line) SELECT %(before)s + part.place, part.line FROM ours, {lines}
 ON CONFLICT (number) DO UPDATE SET line = excluded.line
 """
 
@@ -106,7 +106,7 @@ class Tables:
     def sql(self, statement: str) -> Composed:
         """`statement`, one of this module, for these tables."""
         # The statements are constants; psycopg's stub can't see that through a parameter.
-        return SQL(statement).format(**self._words, renew=self._renew)  # type: ignore[arg-type, unused-ignore]
+        return SQL(statement).format(**self._words, renew=self._renew, lines=SQL(LINES))  # type: ignore[arg-type, unused-ignore]
 
     @property
     def quoted(self) -> list[Identifier]:

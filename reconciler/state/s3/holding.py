@@ -14,7 +14,7 @@ from reconciler.state.leases import LeaseLost
 from reconciler.state.replay import Kept
 from reconciler.state.s3.place import Lock, Look, S3Place, Status
 
-CROWDED: Final = 1000
+CROWDED: Final = 500
 """A journal of so many segments is folded in: each is a request for every reader."""
 _LOG = logging.getLogger("reconciler.state")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -25,11 +25,21 @@ EXCERPT = 120
 ID_KEYS = ("uuid", "id", "campaignId")
 
 
+Hide = Callable[[str], str]
+"""Takes what must not be shown out of a text: before it is cut, for half a secret can't be told."""
+
+
 class Unexpected(Exception):
     """An answer of a shape that can't be read. The text says what was expected and what came."""
 
     def __init__(self, expected: str, got: object) -> None:
         super().__init__(f"expected {expected}, but got {glimpse(got)}")
+        self._expected = expected
+        self._got = got
+
+    def without(self, hide: Hide) -> str:
+        """The text, without what `hide` takes out."""
+        return f"expected {self._expected}, but got {glimpse(self._got, hide)}"
 
 
 class NotJson(Unexpected):
@@ -52,20 +62,20 @@ def parse(body: bytes, *, exact: bool = True) -> Json:
     return value
 
 
-def glimpse(got: object) -> str:
+def glimpse(got: object, hide: Hide = str) -> str:
     """A short, printable look at what came: an HTML page by its title, JSON by its keys."""
     match got:
         case bytes():
-            return in_words(got) or "an empty answer"
+            return in_words(got, hide) or "an empty answer"
         case Mapping():
-            keys = ", ".join(str(key) for key in got)
+            keys = hide(", ".join(str(key) for key in got))
             return clip(f"an object with {keys}") if keys else "an empty object"
         case None:
             return "null"
         case bool():
             return "true" if got else "false"
         case str():
-            return clip(f"the text {got!r}") if got else "an empty text"
+            return clip(f"the text {hide(got)!r}") if got else "an empty text"
         case int() | float():
             return f"the number {clip(str(got))}"
         case Sequence():
@@ -79,18 +89,18 @@ def is_html(body: bytes) -> bool:
     return re.match(rb"\s*<(!doctype|html|\?xml|head|body)", body, re.IGNORECASE) is not None
 
 
-def in_words(body: bytes) -> str:
+def in_words(body: bytes, hide: Hide = str) -> str:
     """What an error's body says to a person, in one short line; empty when it says nothing."""
     text = body[:65_536].decode("utf-8", "replace").strip()
     if is_html(body):
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-        said = clip(html.unescape(title[1])) if title else ""
+        said = clip(hide(html.unescape(title[1]))) if title else ""
         return f"an HTML page titled {said!r}" if said else "an HTML page"
     try:
         said = _message(json.loads(text))
     except (ValueError, RecursionError):
         said = text
-    return clip(said)
+    return clip(hide(said))
 
 
 def clip(text: str, limit: int = EXCERPT) -> str:
