@@ -125,6 +125,7 @@ _PLANNING = {
     "membership-by-distribution-list": "Undeclared gateways stay, for a distribution list decides.",
     "may-come-back": "A gateway leaves a campaign whose distribution list may add it again.",
     "not-declared": "Something of ours is no longer declared, and stays without `--prune`.",
+    "perhaps-ours": "A campaign may be what an interrupted create of ours made, and is no longer declared.",
     "abandoned": "Something of ours is no longer declared, and is given up.",
     "package-in-use": "A package is no longer declared, and stays while it is used.",
     "prune-needs-whole-project": "Nothing is deleted while only a part of the project is given.",

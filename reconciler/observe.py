@@ -38,7 +38,7 @@ from reconciler.model import (
     Tie,
 )
 from reconciler.options import Options
-from reconciler.ownership import tie
+from reconciler.ownership import tie, unanswered
 from reconciler.providers.base import Field, Provider
 from reconciler.reading import read
 from reconciler.state.base import Owned, State, Uploaded, upload_key
@@ -167,7 +167,8 @@ class _Observation:
     def _unowned(self) -> frozenset[str]:
         """The names of what nobody owns yet, and those that a lost create of ours went by."""
         unowned = [c for c in self.desired.campaigns if c.resource not in self.state.campaigns]
-        lost = (self.state.intents.get(str(campaign.resource)) for campaign in unowned)
+        declared = (self.state.intents.get(str(campaign.resource)) for campaign in unowned)
+        lost = (*declared, *unanswered(self.desired, self.state).values())
         return frozenset((*(c.name for c in unowned), *(intent.name for intent in lost if intent)))
 
     async def _claim(

@@ -57,12 +57,6 @@ class Targets:
             *(f"--selector {selector}" for selector in self.selectors),
         )
 
-    def chosen(self, resource: ResourceId, labels: Mapping[str, str]) -> bool:
-        """Whether a campaign with these labels is meant."""
-        return (not self.resources or resource in self.resources) and all(
-            selector.holds(labels) for selector in self.selectors
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Options:

@@ -21,13 +21,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from reconciler.model import CampaignSummary, Claim, Desired, DesiredCampaign, ResourceId, Tie
+from reconciler.model import CampaignSummary, Claim, Desired, DesiredCampaign, Kind, ResourceId, Tie
 from reconciler.options import Options
 from reconciler.providers.base import Field
 from reconciler.state.base import (
     CampaignForgotten,
     CampaignOwned,
     Event,
+    Intent,
     OnRemoveSet,
     Origin,
     Owned,
@@ -82,6 +83,17 @@ def _leaves(live: CampaignSummary, owners: Mapping[str, ResourceId], declared: D
     """Whether a live campaign belongs to a resource that this run gives another name."""
     owner = owners.get(live.id)
     return owner is not None and owner in declared and declared[owner].name != live.name
+
+
+def unanswered(desired: Desired, state: State) -> dict[ResourceId, Intent]:
+    """Creates of ours whose answer was lost, and whose campaign Git has given up since."""
+    creates = {
+        ResourceId.parse(key): intent
+        for key, intent in sorted(state.intents.items())
+        if key.startswith(f"{Kind.CAMPAIGN}/")
+    }
+    removed = desired.removed(resource for resource in creates if resource not in state.campaigns)
+    return {resource: intent for resource, intent in creates.items() if resource in removed}
 
 
 def owned_by(campaign: DesiredCampaign, claim: Claim, state: State) -> tuple[Owned | None, tuple[Event, ...]]:

@@ -6,7 +6,7 @@ delete it. What is left alone is still known, for names and gateways are shared.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from reconciler.errors import InvalidInput
@@ -25,14 +25,19 @@ def narrowed(desired: Desired, state: State, targets: Targets) -> Desired:
     if not targets:
         return desired
     removed = state.campaigns.keys() - desired.declared if desired.complete else frozenset[ResourceId]()
-    known = desired.declared | removed
-    findings = [_unknown(each, desired, state) for each in targets.resources if each not in known]
-    chosen = tuple(each for each in desired.campaigns if targets.chosen(each.resource, each.labels))
-    named = frozenset(each for each in removed if each in targets.resources and targets.chosen(each, {}))
+    asked = frozenset(targets.resources)
+
+    def meant(resource: ResourceId, labels: Mapping[str, str]) -> bool:
+        return (not asked or resource in asked) and all(each.holds(labels) for each in targets.selectors)
+
+    unknown = sorted(asked - desired.declared - removed)
+    findings = [_unknown(each, desired, state, near=at < _FEW) for at, each in enumerate(unknown)]
+    chosen = tuple(each for each in desired.campaigns if meant(each.resource, each.labels))
+    named = frozenset(each for each in removed & asked if meant(each, {}))
     if not (findings or chosen or named):
         findings = [_empty(targets, desired)]
     if findings:
-        raise InvalidInput(sorted(findings, key=Finding.sort_key))
+        raise InvalidInput(findings)
     left = {each.resource for each in chosen}
     used = frozenset(used_packages(chosen))
     focus = Focus(targets.asked, tuple(c for c in desired.campaigns if c.resource not in left), named)
@@ -40,12 +45,14 @@ def narrowed(desired: Desired, state: State, targets: Targets) -> Desired:
     return replace(desired, campaigns=chosen, packages=packages, focus=focus)
 
 
-def _unknown(target: ResourceId, desired: Desired, state: State) -> Finding:
+def _unknown(target: ResourceId, desired: Desired, state: State, *, near: bool) -> Finding:
+    """`near`: look for the nearest name, which takes a while among many."""
     message = f"--target: there is no {_shown(target)}, neither in the files nor in the state"
     if not desired.complete and target in state.campaigns:
         message = f"--target: {_shown(target)} is not in these files"
         return Finding("unknown-target", message, hint="leave the paths out: it may be declared elsewhere")
-    meant = nearest(target.name, (each.name for each in {*desired.declared, *state.campaigns}))
+    names = {each.name for each in (*desired.declared, *state.campaigns)}
+    meant = nearest(target.name, names) if near else None
     hint = f"did you mean `{_shown(replace(target, name=meant))}`?" if meant else _there_are(desired)
     return Finding("unknown-target", message, hint=hint)
 

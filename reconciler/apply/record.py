@@ -43,7 +43,7 @@ from reconciler.state.values import (
 
 
 def before(step: Step, salt: str) -> tuple[Event, ...]:
-    """Intents, and the status to return to: durable before the call is sent."""
+    """Intents, the status to return to, and a wish that Git gave up: durable before the call is sent."""
     action = step.action
     match action.verb:
         case Verb.CREATE:
@@ -55,6 +55,9 @@ def before(step: Step, salt: str) -> tuple[Event, ...]:
             return (IntentNoted(Intent(upload_key(action.file.sha256), action.file.name)),)
         case Verb.STOP if action.bracket:
             return (BracketOpened(action.resource, DesiredStatus.STARTED),)
+        case Verb.STOP:
+            # Should the answer be lost, nobody takes it for somebody else's stop.
+            return (StatusSet(action.resource, None),)
         case Verb.THINGS:
             return tuple(_things(step, unclear))
         case _:

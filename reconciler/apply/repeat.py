@@ -83,7 +83,8 @@ class Repeater:
                 looks = self._looks(left, failure, unclear=unclear, looked=looked)
                 sight = await self.provider.look(left, bindings) if looks else None
             except ReconcilerError as error:
-                return ended(OutcomeStatus.FAILED, _words(error))
+                refused = f"{_words(failure)}; what it did can't be read: " if not unclear else ""
+                return ended(OutcomeStatus.FAILED, refused + _words(error))
             if sight and (sight.done or sight.remaining == ()):
                 status = OutcomeStatus.DONE if unclear else OutcomeStatus.NOT_NEEDED
                 return Tried(Outcome(step, status, "", attempts, sight.created), left)

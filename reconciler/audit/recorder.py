@@ -37,7 +37,7 @@ class Log(Protocol):
         ...
 
     def audit(self, *lines: str, sync: bool = True) -> None:
-        """Append `lines`, all or none; StateError when that can't be done."""
+        """Append `lines`; StateError when they can't be written yet."""
         ...
 
 
@@ -102,6 +102,8 @@ class Call:
     message: str = ""
     attempts: int = 1
     unclear: bool = False
+    left: tuple[str, ...] = ()
+    """The gateways that it isn't done for, where it is done for the others."""
     carried: Mapping[str, Json] = field(default_factory=dict)
     """Which content went out, and when it may be used; by hand, the name on the server."""
 
@@ -112,21 +114,20 @@ class Recorder:
     def __init__(self, log: Log, *, clock: Clock = time.time) -> None:
         self.code = Exit.DONE
         self.failure: StateError | None = None
-        """Why calls are not written yet: nothing new may be begun."""
+        """Why there are lines that are not written yet: nothing new may be begun."""
         self._log = log
         self._clock = clock
-        self._run = 0
         self._link: Link | None = None
-        self._pending: list[Mapping[str, Json]] = []
+        self._run = 0
         self._outcomes: Counter[str] = Counter()
         self._campaigns: dict[ResourceId, str] = {}
         self._packages: dict[str, str] = {}
 
     def begin(self, run: Run) -> None:
         """Durable on return. StateError when it can't be written: then nothing may be done."""
-        self._run = link_of(self._log.audit_tail).run + 1
-        self._note(BEGIN, _beginning(run))
-        self._write(sync=True)
+        self._link = link_of(self._log.audit_tail)
+        self._run = self._link.run + 1
+        self._write(BEGIN, _beginning(run))
 
     def outcome(self, outcome: Outcome, *, owner: ResourceId | None = None) -> None:
         """What became of a step; see `call`. ``owner``: whose it is, where it was asked for by hand."""
@@ -145,6 +146,7 @@ class Recorder:
             outcome.message,
             outcome.attempts,
             outcome.unclear,
+            outcome.left,
             {**self._carried(action), **({"name": action.resource.name} if by_hand else {})},
         )
         self.call(call)
@@ -152,28 +154,30 @@ class Recorder:
     def call(self, call: Call) -> None:
         """What became of a call. Never raises: `failure` says so when it isn't written yet."""
         self._outcomes[call.status.value] += 1
-        said = {
+        said: dict[str, Json] = {
             "resource": str(call.resource) if call.resource else None,
             "id": call.target,
             "gateways": call.gateways,
+            "left": call.left,
             "message": call.message,
             "unclear": call.unclear,
             **call.carried,
         }
-        always = {"operation": call.operation, "outcome": call.status.value, "attempts": call.attempts}
-        self._note(CALL, {**always, **_filled(said)})
-        if self.failure is None:
-            try:
-                self._write(sync=False)
-            except StateError as error:
-                self.failure = error
+        always: dict[str, Json] = {
+            "operation": call.operation,
+            "outcome": call.status.value,
+            "attempts": call.attempts,
+        }
+        try:
+            self._write(CALL, {**always, **_filled(said)}, sync=False)
+        except StateError as error:
+            self.failure = error
 
     def end(self, error: str | None = None) -> None:
         """Durable on return, with all that was said before; StateError when that can't be written."""
-        self._note(
-            END, {"exit": int(self.code), "outcomes": dict(self._outcomes), **_filled({"error": error})}
-        )
-        self._write(sync=True)
+        if self._link is not None:
+            counts = {"exit": int(self.code), "outcomes": dict(self._outcomes)}
+            self._write(END, {**counts, **_filled({"error": error})})
 
     def _carried(self, action: Action) -> dict[str, Json]:
         packages = action.fields.packages if action.fields else action.packages
@@ -191,21 +195,12 @@ class Recorder:
             return package
         return self._packages.get(package.sha256, f"sha256:{package.sha256}")
 
-    def _note(self, kind: str, data: Mapping[str, Json]) -> None:
+    def _write(self, kind: str, data: Mapping[str, Json], *, sync: bool = True) -> None:
+        assert self._link is not None, "a run begins first"
         moment = datetime.fromtimestamp(self._clock(), UTC)
         at = f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
-        self._pending.append({"type": kind, "at": at, **data})
-
-    def _write(self, *, sync: bool) -> None:
-        # After a write that failed, the log may have a line that says so.
-        link = self._link or link_of(self._log.audit_tail)
-        self._link, lines = None, []
-        for data in self._pending:
-            line, link = encode(data, link, run=self._run)
-            lines.append(line)
-        self._log.audit(*lines, sync=sync)
-        self._link = link
-        self._pending.clear()
+        line, self._link = encode({"type": kind, "at": at, **data}, self._link, run=self._run)
+        self._log.audit(line, sync=sync)
         self.failure = None
 
 
@@ -216,8 +211,8 @@ def recording(log: Log, run: Run, *, clock: Clock = time.time) -> Iterator[Recor
     StateError before the block when the begin, and behind it when the rest can't be written.
     """
     recorder = Recorder(log, clock=clock)
-    recorder.begin(run)
     try:
+        recorder.begin(run)
         yield recorder
     except BaseException as error:
         recorder.code, why = Exit.ERROR, f"interrupted: {type(error).__name__}"

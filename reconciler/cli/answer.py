@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.flags import Flags, global_flags
+from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.errors import Exit
 from reconciler.model import Server
 
@@ -33,7 +33,7 @@ lock_timeout = click.option(
     show_default=True,
     help="Seconds to wait for a lock that somebody else holds.",
 )
-campaign = click.argument("campaign", metavar="CAMPAIGN")
+campaign = click.argument("campaign", metavar="CAMPAIGN", shell_complete=completing("campaigns"))
 gateway = click.argument("gateway", metavar="GATEWAY")
 
 

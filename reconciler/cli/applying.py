@@ -64,7 +64,7 @@ class Applying:
             with self._locked(provider) as session:
                 state = session.state
                 if (before.begun or state.begun) and state.lineage != before.lineage:
-                    raise _planned_on_older("the state was replaced")
+                    raise _planned_on_older("the state was begun or replaced")
                 if findings := await changed(plan, rests_on(planned), provider, state):
                     raise _planned_on_older("what it touches changed", findings)
                 if salted(plan) and not state.begun:

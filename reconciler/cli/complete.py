@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from reconciler.cli.flags import Flags
-from reconciler.model import Kind
+from reconciler.model import Kind, ResourceId
 from reconciler.project import LoadedProject, load_project
 
 LARGEST: Final = 1_000_000
@@ -21,7 +21,15 @@ LARGEST: Final = 1_000_000
 def campaigns(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Declared campaigns, as ``Campaign/NAME``."""
     del parameter
-    return _items(lambda: (f"{Kind.CAMPAIGN}/{name}" for name in _declared(_project(context))), incomplete)
+    return _items(
+        lambda: (str(each) for each in _declared(_project(context)) if each.kind is Kind.CAMPAIGN), incomplete
+    )
+
+
+def resources(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Declared resources, as ``KIND/NAME``."""
+    del parameter
+    return _items(lambda: map(str, _declared(_project(context))), incomplete)
 
 
 def environments(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -69,16 +77,16 @@ def _project(context: click.Context, *, within: bool = True) -> LoadedProject:
     )
 
 
-def _declared(loaded: LoadedProject) -> Iterator[str]:
+def _declared(loaded: LoadedProject) -> Iterator[ResourceId]:
     from reconciler.loading import load_text
     from reconciler.loading.files import Walk, read
     from reconciler.loading.nodes import resource_of
 
-    names: set[str] = set()
+    found: set[ResourceId] = set()
     paths = ((loaded.resources, loaded.aside), (loaded.overlays, ()))
     sources = (source for given, aside in paths for source in Walk(loaded.root, aside).sources(given))
     for source in sources:
         if source.path.stat().st_size <= LARGEST and isinstance(data := read(source), bytes):
             every = map(resource_of, load_text(data, source.file, source.path).documents)
-            names |= {each.name for each in every if each and each.kind is Kind.CAMPAIGN}
-    return iter(sorted(names))
+            found |= {each for each in every if each}
+    yield from sorted(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -96,6 +96,8 @@ def check(
     valid = validate(read.documents, unread=read.unread)
     resolved = resolve(valid.documents, root=root, environ=None if offline or not project else environ)
     findings = (*loaded.findings, *read.findings, *valid.findings, *resolved.findings)
+    if project:
+        findings += tuple(_of_the_state(project, offline=offline))
     return Checked(
         project,
         resolved.desired,
@@ -103,6 +105,17 @@ def check(
         tuple(sorted(findings, key=Finding.sort_key)),
         loaded.apart,
     )
+
+
+def _of_the_state(project: Project, *, offline: bool) -> Iterator[Finding]:
+    """What keeps the state's URL from being opened; a library may be missing where it isn't needed."""
+    from reconciler.state.stores import open_store
+
+    try:
+        open_store(project.state_url, root=project.root)
+    except ReconcilerError as error:
+        if not (offline and isinstance(error.__cause__, ImportError)):
+            yield Finding("bad-url", error.message, hint=error.hint)
 
 
 def check_everywhere(flags: Flags, paths: Sequence[str], environ: Mapping[str, str], *, cwd: Path) -> Checked:

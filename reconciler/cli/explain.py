@@ -6,11 +6,11 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.flags import Flags, global_flags
+from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.cli.output import paint_for, write_lines
 from reconciler.errors import Exit, InvalidInput, UsageError
 from reconciler.findings import nearest
@@ -21,14 +21,8 @@ if TYPE_CHECKING:
     from reconciler.project import LoadedProject
 
 
-def _fields(context: click.Context, parameter: click.Parameter, incomplete: str) -> Any:
-    from reconciler.cli.complete import fields
-
-    return fields(context, parameter, incomplete)
-
-
 @click.command("explain")
-@click.argument("field", metavar="[KIND[.FIELD]...]", required=False, shell_complete=_fields)
+@click.argument("field", metavar="[KIND[.FIELD]...]", required=False, shell_complete=completing("fields"))
 @click.option(
     "--from",
     "origin",

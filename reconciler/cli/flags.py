@@ -33,10 +33,15 @@ def _option(*names: str, **settings: Any) -> Callable[[_C], _C]:
     return click.option(*names, callback=_keep, expose_value=False, **settings)
 
 
-def _environments(context: click.Context, parameter: click.Parameter, incomplete: str) -> Any:
-    from reconciler.cli.complete import environments
+def completing(words: str) -> Callable[[click.Context, click.Parameter, str], Any]:
+    """A `shell_complete`: the function `words` of `cli.complete`, which is loaded when a shell asks."""
 
-    return environments(context, parameter, incomplete)
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> Any:
+        from reconciler.cli import complete
+
+        return getattr(complete, words)(context, parameter, incomplete)
+
+    return complete
 
 
 _OPTIONS = (
@@ -45,7 +50,7 @@ _OPTIONS = (
         "--environment",
         "-e",
         metavar="NAME",
-        shell_complete=_environments,
+        shell_complete=completing("environments"),
         help="The environment of the project file.",
     ),
     _option("--url", metavar="URL", help="The server; `embedded:` runs one in this process."),

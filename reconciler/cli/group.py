@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 COMMANDS: Final = {
+    "init": "Make a small project to begin with.",
     "validate": "Check resources without calling a server.",
     "plan": "Show what apply would do.",
     "apply": "Make the server as the resources say.",
@@ -31,7 +32,6 @@ COMMANDS: Final = {
     "audit": "Show who did what, and check that nobody changed the log of it.",
     "explain": "Explain a kind or a field, or say which file set it.",
     "schema": "Print the JSON Schema of a kind.",
-    "init": "Make a small project to begin with.",
     "completion": "Print the script that completes commands in a shell.",
     "serve": "Serve a campaign server of your own, to rehearse on.",
 }

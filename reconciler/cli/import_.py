@@ -22,7 +22,7 @@ from reconciler.cli.answer import lock_timeout
 from reconciler.cli.audited import audited
 from reconciler.cli.compose import Job, connected, make, prepare
 from reconciler.cli.desk import unless_no_id
-from reconciler.cli.flags import Flags, global_flags
+from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.cli.names import declared_name
 from reconciler.cli.output import paint_for, write_lines
 from reconciler.errors import Exit, InvalidInput, ReconcilerError, UsageError
@@ -36,7 +36,7 @@ from reconciler.state.base import CampaignOwned, PackageUploaded, Session, State
 
 
 @click.command("import")
-@click.argument("resource", metavar="KIND/NAME")
+@click.argument("resource", metavar="KIND/NAME", shell_complete=completing("resources"))
 @click.argument("server_id", metavar="ID")
 @lock_timeout
 @global_flags

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from reconciler.cli.flags import Flags
+from reconciler.cli.flags import Flags, completing
 from reconciler.cli.output import Output
 from reconciler.cli.params import LabelSelector, Target
 from reconciler.cli.signals import ended_by_signals
@@ -45,6 +45,7 @@ _SWITCHES = (
         "resources",
         multiple=True,
         type=Target(),
+        shell_complete=completing("campaigns"),
         help="Only this campaign, as Campaign/NAME; may be given several times.",
     ),
     click.option(

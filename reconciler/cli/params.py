@@ -10,8 +10,6 @@ from reconciler.model import Kind, ResourceId
 from reconciler.options import Selector
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
     Resources = click.ParamType[ResourceId]
     Selectors = click.ParamType[Selector]
 else:  # it takes no parameter at run time in older versions of click
@@ -32,13 +30,6 @@ class Target(Resources):
         if resource.kind is not Kind.CAMPAIGN:
             self.fail(f"{value}: only campaigns are targeted; what they need comes with them", param, ctx)
         return resource
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        from reconciler.cli.complete import campaigns
-
-        return campaigns(ctx, param, incomplete)
 
 
 class LabelSelector(Selectors):

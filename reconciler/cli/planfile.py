@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -139,11 +140,12 @@ class Reviewed:
         files = Files(self.project.root)
         for group in self.saved.plan.groups:
             if file := group.action.file:
-                digest = files.digest(str(file.path), file.path)
+                name = os.path.relpath(file.path, os.path.realpath(self.project.root))
+                digest = files.digest(name, file.path)
                 if isinstance(digest, Problem):
                     yield Finding(digest.code, digest.message, hint=digest.hint, resource=file.resource)
                 elif digest.sha256 != file.sha256:
-                    message = f"{file.path} has another content than when the plan was made"
+                    message = f"{name} has another content than when the plan was made"
                     yield Finding(CODE, message, resource=file.resource)
 
 

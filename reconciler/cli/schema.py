@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import click
 
-from reconciler.cli.flags import Flags, global_flags
+from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.cli.output import write
 from reconciler.errors import Exit, UsageError
 
 
-def _schemas(context: click.Context, parameter: click.Parameter, incomplete: str) -> Any:
-    from reconciler.cli.complete import schemas
-
-    return schemas(context, parameter, incomplete)
-
-
 @click.command("schema")
-@click.argument("kind", required=False, shell_complete=_schemas)
+@click.argument("kind", required=False, shell_complete=completing("schemas"))
 @global_flags
 @click.pass_obj
 def command(flags: Flags, kind: str | None) -> Exit:

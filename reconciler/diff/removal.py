@@ -7,6 +7,9 @@
 | delete   | no      | any  | stays, with a note                            |
 | abandon  | any     | any  | forgotten, with a note                        |
 
+A create whose answer was lost, and that Git has given up since, may have made the campaign that has its name:
+that one is not deleted, but named. When there is none, the create is forgotten.
+
 Nothing is removed that a declared resource claims, or while a part of the project is left out. An upload
 goes only when, after this plan, no live campaign uses it.
 """
@@ -31,9 +34,18 @@ from reconciler.model import (
 )
 from reconciler.observe import removable
 from reconciler.options import Options
-from reconciler.ownership import overriding
+from reconciler.ownership import overriding, unanswered
 from reconciler.providers.base import Field
-from reconciler.state.base import CampaignForgotten, Event, Owned, PackageForgotten, State, Uploaded
+from reconciler.state.base import (
+    CampaignForgotten,
+    Event,
+    Intent,
+    IntentDropped,
+    Owned,
+    PackageForgotten,
+    State,
+    Uploaded,
+)
 
 
 def remove_campaigns(
@@ -61,6 +73,13 @@ def remove_campaigns(
                 removals.append(Removal(owned, found))
         else:
             forgotten.append(CampaignForgotten(resource))
+    owned_ids = {owned.id for owned in state.campaigns.values()}
+    for resource, intent in unanswered(desired, state).items():
+        named = {found.id for found in live.namesakes.get(intent.name, ())}
+        if perhaps := named - owned_ids - claimed:
+            findings.append(_perhaps_ours(resource, intent, perhaps))
+        else:
+            forgotten.append(IntentDropped(str(resource)))
     return tuple(removals), tuple(findings), tuple(forgotten)
 
 
@@ -131,6 +150,17 @@ def _abandoned(resource: ResourceId, owned: Owned) -> Finding:
     return Finding(
         "abandoned",
         f"{resource} (id {owned.id}) is no longer declared; it stays on the server and is ours no more",
+        resource=resource,
+        severity=Severity.NOTE,
+    )
+
+
+def _perhaps_ours(resource: ResourceId, intent: Intent, ids: Collection[str]) -> Finding:
+    return Finding(
+        "perhaps-ours",
+        "it is no longer declared, and an apply that was to create it was interrupted: the campaign"
+        f" {intent.name!r} (id {', '.join(sorted(ids))}) may be ours; it stays on the server",
+        hint="delete it on the server if it is, or declare it again",
         resource=resource,
         severity=Severity.NOTE,
     )

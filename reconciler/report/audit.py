@@ -189,6 +189,8 @@ def _call(call: Line, paint: Paint) -> str:
     said = [_text(call.get("operation")), *([" ".join(about)] if about else [])]
     if gateways := _list(call.get("gateways")):
         said.append(f"{plural(len(gateways), 'gateway')}: {first([str(each) for each in gateways], _NAMED)}")
+    if left := _list(call.get("left")):
+        said.append(f"not for {plural(len(left), 'gateway')}: {first([str(each) for each in left], _NAMED)}")
     if call.get("attempts", 1) not in (0, 1):
         said.append(f"{_text(call['attempts'])} attempts")
     if call.get("message"):

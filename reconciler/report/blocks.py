@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Final
 
 from reconciler.model import Change, Kind, Reason, ResourceId, StepGroup
 from reconciler.plan.model import CampaignImpact, Partial, Plan
+from reconciler.providers.base import Field
 from reconciler.report.words import clean, first, plural, show
 from reconciler.state.base import (
     CampaignForgotten,
@@ -20,6 +22,12 @@ from reconciler.state.base import (
     PackageForgotten,
     PackageUploaded,
 )
+from reconciler.state.values import MEMBERSHIP
+
+_ASSUMED: Final = "is assumed to be as declared: it can't be read"
+_AS_DECLARED: Final = "is as declared already"
+_READ_BACK: Final = frozenset({Field.OVERRIDES, MEMBERSHIP})
+"""Fields of single gateways that the server tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +160,9 @@ def recorded(records: Sequence[Event]) -> Iterator[str]:
             case PackageForgotten(sha256):
                 yield f"package sha256:{clean(sha256[:16])} is forgotten: the server no longer has it"
             case FieldApplied(resource, name):
-                yield f"{clean(str(resource))} {clean(name)} is assumed to be as declared: it can't be read"
+                yield f"{clean(str(resource))} {clean(name)} {_ASSUMED}"
             case MembersApplied(resource, name, _, gateways):
                 whose = f"{clean(str(resource))} {clean(name)} of {plural(len(gateways), 'gateway')}"
-                yield f"{whose} is assumed to be as declared: it can't be read"
+                yield f"{whose} {_AS_DECLARED if name in _READ_BACK else _ASSUMED}"
             case _:
                 pass

@@ -255,7 +255,11 @@ class Session(Protocol):
         ...
 
     def audit(self, *lines: str, sync: bool = True) -> None:
-        """Append `lines`, without line ends, to the audit log beside the state; durable as ``record`` is."""
+        """Append `lines`, without line ends, to the audit log beside the state; durable as ``record`` is.
+
+        StateError when that can't be done. They are then still the end of the log: the next call, and leaving
+        the context, try once more to write them.
+        """
         ...
 
 

@@ -25,30 +25,30 @@ class AuditFile:
         self._descriptor: int | None = None
         self._end: tuple[bytes, str | None] | None = None
         """What has to be written before anything else, and the last line once that is there."""
+        self._held: list[str] = []
+        """Lines that could not be written so far."""
+        self._whole: int | None = None
+        """Where the file ended before a write that failed and left something there."""
 
     @property
     def tail(self) -> str | None:
         """See `Session.audit_tail`. StateError when the file can't be read, or ends in what nobody wrote."""
-        return self._ended()[1]
+        return self._held[-1] if self._held else self._ended()[1]
 
     def append(self, lines: Sequence[str], *, sync: bool) -> None:
         """See `Session.audit`."""
-        if not lines:
-            return
-        mending, _ = self._ended()
-        data = mending + b"".join(b"%s\n" % _bytes(line) for line in lines)
-        self._end = None
-        with explained("write the audit log", self._path):
-            descriptor = self._opened()
-            size = os.fstat(descriptor).st_size
-            try:
-                durable.append(descriptor, data, sync=sync)
-            except OSError:
-                # It was never reported as written, so it isn't part of the log yet.
-                with suppress(OSError):
-                    os.ftruncate(descriptor, size)
-                raise
-        self._end = b"", lines[-1]
+        self._held += lines
+        if self._held:
+            self._write(sync=sync)
+
+    def close(self) -> None:
+        """Let go of the file; what could not be written so far is tried once more."""
+        try:
+            self.append((), sync=True)
+        finally:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+            self._descriptor = None
 
     def lines(self) -> Iterator[str]:
         """See `StateStore.audit_lines`; also what a crash cut short, as a line of its own."""
@@ -60,11 +60,19 @@ class AuditFile:
             for line in file:
                 yield _text(line.removesuffix(b"\n"))
 
-    def close(self) -> None:
-        """Let go of the file; nothing is left to write."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-        self._descriptor = None
+    def _write(self, *, sync: bool) -> None:
+        mending, _ = self._ended()
+        data = mending + b"".join(b"%s\n" % _bytes(line) for line in self._held)
+        with explained("write the audit log", self._path):
+            descriptor = self._opened()
+            if self._whole is not None:
+                os.ftruncate(descriptor, self._whole)
+            # Should it fail, what it leaves was never reported as written, and nothing may stand behind it.
+            self._whole = os.fstat(descriptor).st_size
+            durable.append(descriptor, data, sync=sync)
+        self._whole = None
+        self._end = b"", self._held[-1]
+        self._held.clear()
 
     def _opened(self) -> int:
         if self._descriptor is None:

@@ -145,8 +145,6 @@ def unlock_file(path: Path, *, url: str) -> None:
 @contextmanager
 def _left_behind(path: Path) -> Iterator[bool]:
     """Whether nobody holds the lock file `path`, or there is none; in the block nobody begins to."""
-    import fcntl
-
     with explained("look at", path), ExitStack() as stack:
         try:
             descriptor = os.open(path, os.O_RDONLY)
@@ -155,7 +153,7 @@ def _left_behind(path: Path) -> Iterator[bool]:
             return
         stack.callback(os.close, descriptor)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            _flock(descriptor, shared=True)
         except BlockingIOError:
             yield False
         else:
@@ -169,8 +167,8 @@ def _let_go(path: Path, descriptor: int) -> None:
     os.close(descriptor)
 
 
-def _try_lock(path: Path) -> int | None:
-    """The descriptor of the locked file `path`; None when somebody else holds it."""
+def _flock(descriptor: int, *, shared: bool = False) -> None:
+    """Locks the open file, alone or with others that only look; BlockingIOError when somebody holds it."""
     try:
         import fcntl
     except ImportError:
@@ -179,10 +177,15 @@ def _try_lock(path: Path) -> int | None:
             hint="Run reconciler on Linux, macOS or WSL.",
         ) from None
 
+    fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+
+
+def _try_lock(path: Path) -> int | None:
+    """The descriptor of the locked file `path`; None when somebody else holds it."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _flock(descriptor)
             # The holder before us may have removed the name after we opened it: a lock on nothing.
             if os.path.samestat(os.fstat(descriptor), path.stat()):
                 return descriptor
@@ -191,7 +194,7 @@ def _try_lock(path: Path) -> int | None:
             return None
         except FileNotFoundError:
             pass
-        except OSError:
+        except (OSError, StateError):
             os.close(descriptor)
             raise
         os.close(descriptor)

@@ -134,7 +134,10 @@ def stands(name: str, value: Any) -> bool:
 
 
 def _required(names: list[str], _: Schema) -> Accepts:
-    return lambda value: not isinstance(value, dict) or all(stands(name, value) for name in names)
+    needed = frozenset(names)
+    return lambda value: (
+        not isinstance(value, dict) or needed <= value.keys() or all(stands(name, value) for name in names)
+    )
 
 
 def _any_of(branches: list[Schema], _: Schema) -> Accepts:

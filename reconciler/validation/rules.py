@@ -110,11 +110,10 @@ class Rules:
 
 
 def _not_checked(references: Sequence[Place], reason: Place) -> Finding:
-    count = len(references)
-    which = f"the reference at {references[0]} names" if count == 1 else f"{count:,} references name"
-    first = "" if count == 1 else f" (the first at {references[0]})"
-    message = f"{which} nothing that could be read{first}, but may mean what is here"
-    hint = "mend this first: only then can be told whether they lead anywhere"
+    first, count = references[0], len(references)
+    what = f"the reference at {first} leads" if count == 1 else f"{count:,} references (first: {first}) lead"
+    message = f"{what} to nothing that could be read, and may mean what stands here"
+    hint = "mend this first: only then can be told whether something is missing"
     return Finding("references-not-checked", message, reason, hint, severity=Severity.NOTE)
 
 

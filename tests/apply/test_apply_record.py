@@ -80,6 +80,8 @@ BEFORE: dict[str, tuple[Event, ...]] = {
     "create to abandon": (IntentNoted(Intent("Campaign/line-3", "line-3")),),
     "upload": (IntentNoted(Intent(CONTENT, "fw.bin")),),
     "stop of a bracket": (BracketOpened(CAMPAIGN, STARTED),),
+    # Else a stop of ours whose answer is lost would be taken for somebody else's.
+    "stop": (StatusSet(CAMPAIGN, None),),
     # Never repeated, so the doubt is durable before it is sent.
     "things": (
         MembersApplied(CAMPAIGN, "runOnThings", '?["t-1", "t-2"]', ("a", "c")),

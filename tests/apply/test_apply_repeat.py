@@ -216,6 +216,11 @@ def test_words_of_a_failure_say_what_and_what_to_do() -> None:
     assert unknown.message == "PUT /x: the connection was cut"
 
 
+def test_a_refusal_that_can_not_be_looked_at_keeps_its_words() -> None:
+    found = settle(Script({LOOK: "409"}, {LOOK: "cut"}), step(LOOK))
+    assert found.message == "PUT /x: no; what it did can't be read: GET /x: the look was cut"
+
+
 def test_the_words_of_a_result_are_kept() -> None:
     assert settle(Script({LOOK: "waits"}), step(LOOK)).message == "somebody has to approve it"
 

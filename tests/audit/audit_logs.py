@@ -29,23 +29,26 @@ def log_of(size: int) -> list[str]:
 
 @dataclass
 class MemoryLog:
-    """A `Log`; ``full``: how many writes still succeed."""
+    """A `Log`; ``full``: how many writes still succeed. What can't be written is held for the next."""
 
     lines: list[str] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
     writes: list[tuple[int, bool]] = field(default_factory=list)
     full: int | None = None
 
     @property
     def audit_tail(self) -> str | None:
-        return self.lines[-1] if self.lines else None
+        return [*self.lines, *self.held][-1] if self.lines or self.held else None
 
     def audit(self, *lines: str, sync: bool = True) -> None:
+        self.held += lines
         if self.full is not None:
             if not self.full:
                 raise StateError("no space", hint="Make room.")
             self.full -= 1
-        self.lines += lines
-        self.writes.append((len(lines), sync))
+        self.writes.append((len(self.held), sync))
+        self.lines += self.held
+        self.held.clear()
 
 
 def ticking() -> Any:

@@ -155,7 +155,7 @@ def test_ids_that_the_run_made_are_known_from_then_on() -> None:
     for each, created in (
         (step(Verb.UPLOAD, resource=FIRMWARE, file=file), "p-2"),
         (step(Verb.CREATE, fields=fields), "c-1"),
-        (step(Verb.ADD, gateways=("gw-1", "gw-2", "gw-3"), per_call=2), None),
+        (step(Verb.ADD, gateways=("gw-1",), per_call=2), None),
         (step(Verb.OVERRIDE, **override, per_call=1), None),
         (step(Verb.DELETE_PACKAGE, resource=FIRMWARE, target="p-0", sha256="ef" * 32), None),
     ):
@@ -163,9 +163,19 @@ def test_ids_that_the_run_made_are_known_from_then_on() -> None:
     upload, create, add, overridden, deleted = told(log)[1:]
     assert (upload["id"], upload["sha256"], upload["resource"]) == ("p-2", SHA, "PackageSet/firmware")
     assert (create["id"], create["packages"]) == ("c-1", ["p-1", "p-2"])
-    assert (add["id"], add["gateways"]) == ("c-1", ["gw-1", "gw-2"]), "those of this call, all of them"
+    assert add["id"] == overridden["id"] == "c-1"
     assert overridden["packages"] == ["sha256:" + "cd" * 32], "of an upload that came to nothing"
     assert (deleted["id"], deleted["sha256"]) == ("p-0", "ef" * 32)
+
+
+def test_a_call_names_all_of_its_gateways_and_those_that_it_is_not_done_for() -> None:
+    log = MemoryLog()
+    recorder = Recorder(log)
+    recorder.begin(RUN)
+    add = step(Verb.ADD, gateways=("gw-1", "gw-2", "gw-3"), per_call=2)
+    recorder.outcome(Outcome(add, OutcomeStatus.FAILED, "no such gateway", left=("gw-2",)))
+    call = told(log)[1]
+    assert (call["gateways"], call["left"]) == (["gw-1", "gw-2"], ["gw-2"])
 
 
 def test_a_window_is_told_and_a_setting_is_not() -> None:

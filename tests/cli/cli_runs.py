@@ -1,9 +1,11 @@
 """Command lines, in this process and as a process of their own."""
 
 import os
+import pty
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,3 +100,57 @@ def process(folder: Path) -> Run:
         return Ran(made.returncode, made.stdout, made.stderr)
 
     return call
+
+
+def edit(folder: Path, old: str, new: str) -> None:
+    """Other words in the resources."""
+    path = folder / "resources" / "line.yaml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+class Terminal:
+    """A process on a pseudo-terminal (stdin and stderr), its stdout read apart."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.master, slave = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "reconciler", *arguments],
+            cwd=folder,
+            env=environment(TERM="xterm"),
+            stdin=slave,
+            stderr=slave,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        os.close(slave)
+        self.said = ""
+
+    def until(self, text: str) -> None:
+        while text not in self.said:
+            self.said += os.read(self.master, 4096).decode()
+
+    def type(self, text: str) -> None:
+        os.write(self.master, text.encode())
+
+    def end(self) -> tuple[int, str]:
+        out, _ = self.process.communicate(timeout=60)
+        try:
+            while piece := os.read(self.master, 4096):
+                self.said += piece.decode()
+        except OSError:
+            pass  # the other side is closed: all is read
+        return self.process.returncode, out.decode()
+
+
+@contextmanager
+def on_a_terminal(folder: Path, *arguments: str) -> Iterator[Terminal]:
+    """A command line as a process on a terminal; it does not outlive the block."""
+    terminal = Terminal(folder, *arguments)
+    try:
+        yield terminal
+    finally:
+        terminal.process.kill()
+        terminal.process.communicate()
+        os.close(terminal.master)

@@ -2,27 +2,17 @@
 
 import asyncio
 import json
-import os
-import pty
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-from cli_runs import RESOURCES, environment
+from cli_runs import RESOURCES, edit, environment, on_a_terminal
 
 from reconciler.embedded import Running
 from reconciler.model import Server
 from reconciler.state.stores import open_store
-
-
-def edit(folder, old: str, new: str) -> None:
-    path = folder / "resources" / "line.yaml"
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
 
 
 def test_the_main_job(run, folder):
@@ -92,51 +82,6 @@ def test_with_nothing_to_ask_no_terminal_is_needed(run, process):
     assert (ran.code, ran.out) == (0, "Server: embedded:\n\nNo changes.\n")
     as_json = process("apply", "resources", "--output", "json")
     assert as_json.code == json.loads(as_json.out)["summary"]["exitCode"] == 0
-
-
-class Terminal:
-    """A process on a pseudo-terminal (stdin and stderr), its stdout read apart."""
-
-    def __init__(self, folder, *arguments: str) -> None:
-        self.master, slave = pty.openpty()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "reconciler", *arguments],
-            cwd=folder,
-            env=environment(TERM="xterm"),
-            stdin=slave,
-            stderr=slave,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
-        os.close(slave)
-        self.said = ""
-
-    def until(self, text: str) -> None:
-        while text not in self.said:
-            self.said += os.read(self.master, 4096).decode()
-
-    def type(self, text: str) -> None:
-        os.write(self.master, text.encode())
-
-    def end(self) -> tuple[int, str]:
-        out, _ = self.process.communicate(timeout=60)
-        try:
-            while piece := os.read(self.master, 4096):
-                self.said += piece.decode()
-        except OSError:
-            pass  # the other side is closed: all is read
-        return self.process.returncode, out.decode()
-
-
-@contextmanager
-def on_a_terminal(folder, *arguments: str) -> Iterator[Terminal]:
-    terminal = Terminal(folder, *arguments)
-    try:
-        yield terminal
-    finally:
-        terminal.process.kill()
-        terminal.process.communicate()
-        os.close(terminal.master)
 
 
 QUESTION = "Apply these 4 steps to embedded:? Type 'yes': "

@@ -290,7 +290,7 @@ def test_show_a_run(run: Any, folder: Path) -> None:
     gateways = [f"gw-{n}" for n in range(5)]
     calls = [
         {**CALL, "operation": "add-gateways", "gateways": gateways},
-        {**CALL, "outcome": "failed", "attempts": 3, "message": "500 no"},
+        {**CALL, "outcome": "failed", "attempts": 3, "message": "500 no", "left": ["gw-4"]},
         {"type": "call", "operation": "x", "outcome": "odd\u001b[31m"},
     ]
     begin = {
@@ -331,7 +331,7 @@ def test_show_a_run(run: Any, folder: Path) -> None:
     ]
     assert body.splitlines() == [
         "2027-01-15T08:00:01.000Z  done        add-gateways  Campaign/line-3 c-1  5 gateways: gw-0, gw-1, gw-2 and 2 more",
-        "2027-01-15T08:00:01.000Z  failed      start-campaign  Campaign/line-3 c-1  3 attempts  500 no",
+        "2027-01-15T08:00:01.000Z  failed      start-campaign  Campaign/line-3 c-1  not for 1 gateway: gw-4  3 attempts  500 no",
         "-  odd\\x1b[31m  x",
     ]  # fmt: skip
     shown = json.loads(run("audit", "show", "1", "--output", "json").out)

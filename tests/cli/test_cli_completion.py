@@ -68,6 +68,12 @@ def test_campaigns(project):
     assert complete("-e", "staging", "apply", "--target", "Campaign/la") == ["Campaign/lab"]
 
 
+def test_commands_by_hand_take_resources(project):
+    assert complete("campaign", "show", "") == ["Campaign/line-3", "Campaign/odd"]
+    assert complete("gateway", "state", "Campaign/o") == ["Campaign/odd"]
+    assert complete("import", "P") == ["PackageSet/firmware"]
+
+
 def test_environments(project):
     assert complete("plan", "-e", "") == ["production", "staging"]
     assert complete("--environment", "st") == ["staging"]

@@ -54,7 +54,7 @@ def test_without_a_command_there_is_help_on_stderr(run):
     ("arguments", "message"),
     [
         (["plam"], "error: There is no command 'plam'. Did you mean 'plan'?"),
-        (["zzz"], "error: There is no command 'zzz'. There are: validate, plan,"),
+        (["zzz"], "error: There is no command 'zzz'. There are: init, validate, plan,"),
         (["plan", "--nope"], "error: No such option"),
         (["--nope"], "error: No such option"),
         (["plan", "--output", "yaml"], "error: Invalid value for '--output'"),

@@ -584,7 +584,7 @@ def test_a_lock_that_is_broken_is_lost_to_its_holder(place: Place) -> None:
     assert sorted(place.store().load().intents) == ["Campaign/after", "Campaign/before"]
 
 
-@pytest.mark.parametrize(("recorded", "other_writes"), [(0, False), (0, True), (2, False), (2, True)])
+@pytest.mark.parametrize(("recorded", "other_writes"), [(0, False), (2, True)])
 def test_who_sleeps_through_its_lease_can_not_write(
     deadly: Place, recorded: int, other_writes: bool, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,8 +4,8 @@ import pytest
 
 from reconciler.diff import Diff
 from reconciler.model import Change, OnRemove, Reason, Severity
-from reconciler.state.base import CampaignForgotten
-from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, rid
+from reconciler.state.base import CampaignForgotten, IntentDropped
+from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, file, rid
 
 OLD = rid("old")
 
@@ -72,3 +72,41 @@ def test_what_nobody_owns_is_never_deleted() -> None:
     project = Project(FakeServer(FakeCampaign("1", "theirs")))
     project.own("old", "2")
     assert project.diff(desired(), prune=True).removals == ()
+
+
+# --- creates whose answer was lost, and that Git has given up since ---------------------------------------
+
+
+@pytest.mark.parametrize("prune", [False, True])
+def test_what_an_interrupted_create_may_have_made_is_named_and_never_deleted(prune: bool) -> None:
+    project = Project(FakeServer(FakeCampaign("1", "old")))
+    project.intends("old", "old")
+    difference = project.diff(desired(), prune=prune)
+    assert (difference.removals, difference.records) == ((), ())
+    (finding,) = difference.findings
+    assert (finding.code, finding.resource, finding.severity) == ("perhaps-ours", OLD, Severity.NOTE)
+    assert "'old' (id 1) may be ours" in finding.message
+
+
+@pytest.mark.parametrize("owner", [None, "new"])
+def test_an_interrupted_create_is_forgotten_when_there_is_nothing_that_it_may_have_made(
+    owner: str | None,
+) -> None:
+    project = Project(FakeServer(*([FakeCampaign("1", "old")] if owner else [])))
+    project.intends("old", "old")
+    wanted = desired()
+    if owner:
+        project.own(owner, "1")
+        wanted = desired(campaign(owner, "old"))
+    difference = project.diff(wanted)
+    assert (difference.removals, difference.findings) == ((), ())
+    assert difference.records == (IntentDropped(str(OLD)),)
+
+
+def test_an_interrupted_create_stays_in_mind_while_a_part_of_the_project_is_left_out() -> None:
+    project = Project(FakeServer(FakeCampaign("1", "old")))
+    project.intends("old", "old")
+    project.intends(file("one"), "one.bin")
+    assert project.reads(desired(complete=False)) == []
+    difference = project.diff(desired(complete=False))
+    assert (difference.removals, difference.findings, difference.records) == ((), (), ())

@@ -9,11 +9,11 @@ import json
 import shutil
 import signal
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from sqlite3 import connect
+from sqlite3 import Connection, connect
 from threading import Event
 from typing import Any, Literal
 
@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from reconciler.embedded import Running
 from reconciler.providers.base import Field
 from reconciler.providers.pulse.operations import OPERATIONS
-from reconciler.state.base import State
+from reconciler.state.base import State, StateStore
 from reconciler.state.stores import open_store
 from reconciler.state.values import unclear
 from tests.e2e.e2e_forks import Fork, Forks, Trick
@@ -94,6 +94,25 @@ spec: {packageSet: gone, gatewayLists: [yard], desiredStatus: STARTED}
 """
 )
 
+MADE = """\
+---
+apiVersion: reconciler/v1
+kind: Campaign
+metadata: {name: made}
+spec:
+  description: new
+  packageSet: new
+  settings: {mode: fast}
+  gatewayLists: [plant]
+  packageOverrides: [{gateways: [m-2], packageSet: other}]
+  distributionList: {distributionListId: dl, reevaluationIntervalSeconds: 60}
+  schedules: [{schedule: nights, gatewayLists: [plant]}]
+  callbackSet: bells
+  runOnThings: true
+  approve: true
+  desiredStatus: STARTED
+"""
+
 AFTER = (
     COMMON
     + """\
@@ -145,22 +164,6 @@ spec:
 ---
 apiVersion: reconciler/v1
 kind: Campaign
-metadata: {name: made}
-spec:
-  description: new
-  packageSet: new
-  settings: {mode: fast}
-  gatewayLists: [plant]
-  packageOverrides: [{gateways: [m-2], packageSet: other}]
-  distributionList: {distributionListId: dl, reevaluationIntervalSeconds: 60}
-  schedules: [{schedule: nights, gatewayLists: [plant]}]
-  callbackSet: bells
-  runOnThings: true
-  approve: true
-  desiredStatus: STARTED
----
-apiVersion: reconciler/v1
-kind: Campaign
 metadata: {name: edited}
 spec:
   description: after
@@ -182,8 +185,10 @@ kind: Campaign
 metadata: {name: stopped}
 spec: {packageSet: old, gatewayLists: [yard], desiredStatus: STOPPED}
 """
+    + MADE
 )
 
+FILE_URL = "file:state.json"
 FILES = ("old.bin", "other.bin", "gone.bin", "firmware.bin", "large.bin")
 APPLY = ("apply", "--auto-approve", "--prune", "resources.yaml")
 PLAN = ("plan", "--detailed-exitcode", "--prune", "resources.yaml")
@@ -259,13 +264,13 @@ async def _nowhere(_: object) -> None:
 
 @dataclass
 class Scene:
-    """See the module."""
+    """See the module. ``new_url`` gives the address of a state that nobody used; without it, it is a file."""
 
     folder: Path
     running: Running
     reaper: Reaper
     forks: Forks
-    state_url: str = "file:state.json"
+    new_url: Callable[[], str] | None = None
     names: dict[str, str] = field(default_factory=dict)
     """What an id is called: collected while they are there."""
     tricks: list[Trick] = field(default_factory=list)
@@ -273,38 +278,61 @@ class Scene:
     def __post_init__(self) -> None:
         self.live = Live(self.running)
         self.store = self.running.app.state.context.store
-        self.before = connect(":memory:", check_same_thread=False)
         self.turn = 0
-        place = self.place(self.folder / "before", BEFORE)
+        self.empty = self._saved()
+        self._begun(self.folder / "before", FILE_URL)
+        self.before = self._saved()
+
+    def _saved(self) -> Connection:
+        """All that the server holds."""
+        saved = connect(":memory:", check_same_thread=False)
+        with self.store._lock:
+            self.store._connection.backup(saved)
+        return saved
+
+    def _restore(self, saved: Connection) -> None:
+        with self.store._lock:
+            saved.backup(self.store._connection)
+
+    def close(self) -> None:
+        self.empty.close()
+        self.before.close()
+
+    def _begun(self, folder: Path, url: str) -> Workplace:
+        """A project whose first wish is fulfilled, on a server that asks for approvals from then on."""
+        place = self._place(folder, url, BEFORE)
         assert place.run(*APPLY).code == 0, place.ran
         self.live.call("PUT", "/_embedded/settings", {"approvalNeeded": True})
         self.note_names()
-        with self.store._lock:
-            self.store._connection.backup(self.before)
+        return place
 
-    def place(self, folder: Path, text: str) -> Workplace:
-        env = {"RECONCILER_URL": self.running.url, "RECONCILER_TOKEN": TOKEN}
+    def _place(self, folder: Path, url: str, text: str) -> Workplace:
+        env = {"RECONCILER_URL": self.running.url, "RECONCILER_TOKEN": TOKEN, "RECONCILER_STATE": url}
         place = Workplace(folder, env, canaries=[TOKEN], start=self.start)
         (folder / "resources.yaml").write_text(text)
         for name in FILES:
             (folder / name).write_text(f"the content of {name}")
-        env["RECONCILER_STATE"] = self.state_url
         return place
 
-    def start(self, arguments: Any, folder: Path, env: Mapping[str, str]) -> Fork:
+    def start(self, arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> Fork:
         tricks, self.tricks = self.tricks, []
         return self.forks(arguments, folder, env, tricks=tricks)
 
     def anew(self) -> Workplace:
         """Everything as it is before the plan."""
-        with self.store._lock:
-            self.before.backup(self.store._connection)
         self.reaper.spare()
-        self.live.forget()
         self.turn += 1
         folder = self.folder / f"turn-{self.turn}"
-        shutil.copytree(self.folder / "before", folder)
-        return self.place(folder, AFTER)
+        if self.new_url is None:
+            self._restore(self.before)
+            shutil.copytree(self.folder / "before", folder)
+            place = self._place(folder, FILE_URL, AFTER)
+        else:
+            self._restore(self.empty)
+            place = self._begun(folder, self.new_url())
+            (folder / "resources.yaml").write_text(AFTER)
+        self.live.forget()
+        return place
 
     def snapshot(self) -> Snapshot:
         return snapshot_of(self.store)
@@ -374,6 +402,10 @@ class Scene:
             self.reaper.victim(process)
             ran = process.end()
         self.reaper.spare()
+        kept = self.kept(place)
+        if self.new_url is not None and (holder := kept.holder()):
+            # A lease outlives its process for a while.
+            kept.unlock(holder.id)
         return ran
 
     def whole(self) -> "Whole":
@@ -388,8 +420,11 @@ class Scene:
         counted = Counter(count.read_text())
         return Whole(writes, self.reads(calls), self.likeness(), counted["r"], counted["d"])
 
+    def kept(self, place: Workplace) -> StateStore:
+        return open_store(place.env["RECONCILER_STATE"], root=place.folder)
+
     def state(self, place: Workplace) -> State:
-        return open_store(self.state_url, root=place.folder).load()
+        return self.kept(place).load()
 
     def recovered(self, whole: "Whole", point: Point) -> Iterator[str]:
         """What is wrong when a run was killed at `point` and another one went over it; nothing, that is."""
@@ -445,6 +480,8 @@ class Scene:
             if owned.return_to:
                 yield f"an open bracket of {owned.resource}"
         yield from (f"an intent for {key}" for key in state.intents)
+        if holder := self.kept(place).holder():
+            yield f"a lock of {holder}"
         for path in place.folder.glob("state.json.*"):
             if path.suffix in {".lock", ".new", *([] if idle else [".journal"])}:
                 yield f"{path.name} is left"
@@ -485,7 +522,8 @@ def _differences(
 
 @contextmanager
 def scene(folder: Path, forks: Forks, **more: Any) -> Iterator[Scene]:
-    with Running(token=TOKEN, record=True) as running:
-        made = Scene(folder, running, Reaper(running), forks, **more)
-        with closing(made.before):
-            yield made
+    with (
+        Running(token=TOKEN, record=True) as running,
+        closing(Scene(folder, running, Reaper(running), forks, **more)) as made,
+    ):
+        yield made

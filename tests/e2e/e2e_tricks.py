@@ -116,3 +116,33 @@ def _watch(name: str, real: Any, before: OnDisk) -> None:
         return real(*arguments, **more)
 
     setattr(os, name, watched)
+
+
+def impatient() -> None:
+    """Nothing is sent more than twice, and nobody waits for that."""
+    from reconciler.pacing import Backoff
+
+    def quick(self: Backoff, attempts: int, asked: float | None = None, waited: float = 0.0) -> float | None:
+        return 0.0 if attempts < 2 else None
+
+    Backoff.__call__ = quick  # type: ignore[method-assign]
+
+
+def crash(method: str) -> None:
+    """A bug in a method of the client: what it raises holds all that it was given, secrets in the open."""
+    from reconciler.model import Secret
+    from reconciler.providers.pulse.client import PulseClient
+
+    async def buggy(self: Any, *arguments: Any, **more: Any) -> None:
+        settings = more.get("settings") or {}
+        opened = [value.reveal() for value in settings.values() if isinstance(value, Secret)]
+        raise ValueError(f"{arguments} {more} {opened} {self._wire._access.secrets}")
+
+    setattr(PulseClient, method, buggy)
+
+
+def leak() -> None:
+    """What a server repeats is said as it is."""
+    from reconciler.providers.pulse.wire import Wire
+
+    Wire._hide = lambda self, text, more=(): text  # type: ignore[method-assign]

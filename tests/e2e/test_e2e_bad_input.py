@@ -80,6 +80,106 @@ def test_every_kind_of_bad_yaml_at_once(nowhere: Workplace) -> None:
     assert planned.err == ran.out.rsplit("\n", 2)[0] + f"\nerror: {len(BAD)} errors in the input\n"
 
 
+FAULTY = {
+    "reconciler.yaml": """\
+apiVersion: reconciler/v1
+kind: Project
+metadata: {name: line-3}
+spec:
+  resources: [campaigns.yaml, parts.yaml, torn.yaml]
+  server: {url: 'embedded:', caFile: ca.pem, batchSize: 0}
+""",
+    "campaigns.yaml": """\
+apiVersion: reconciler/v1
+kind: Campaign
+metadata: {name: line-3}
+spec:
+  naem: Line 3
+  packageSet: firmwear
+  gatewayLists: [line-3]
+  packageOverrides:
+    - {gateways: [gw-1], packageSet: beta}
+    - {gateways: [gw-1, gw-77], packageSet: gamma}
+  settings:
+    apiKey: {fromFile: keys/api}
+    retries: +3
+""",
+    "parts.yaml": """\
+apiVersion: reconciler/v1
+kind: GatewayList
+metadata: {name: line-3}
+spec:
+  gateways: [gw-1, gw-1]
+  file: ids.csv
+  things: {gw-9: [t]}
+---
+apiVersion: reconciler/v1
+kind: PackageSet
+metadata: {name: beta}
+spec: {packages: [{id: b}, {flie: fw.bin}, {file: gone.bin}]}
+---
+apiVersion: reconciler/v1
+kind: PackageSet
+metadata: {name: gamma}
+spec: {packages: [{id: c}]}
+---
+apiVersion: reconciler/v1
+kind: Schedule
+metadata: {name: nights}
+spec:
+  donwload: {begin: 2030-01-01T00:00Z, end: 2030-01-02T00:00Z}
+  execution: {begin: 2030-01-03T00:00Z, end: 2030-01-02T00:00Z}
+---
+apiVersion: reconciler/v2
+kind: CallbackSt
+metadata: {name: x, labels: {a: b, a: c}}
+spec: {}
+""",
+    "ids.csv": "site,gatewayId\ngw-2,gw-2\ngw-2,gw-2\n",
+    "torn.yaml": "a: [\n",
+}
+FOUND = """\
+campaigns.yaml:5:3: error[unknown-field]
+campaigns.yaml:10:7: error[override-overlap]
+campaigns.yaml:10:25: error[gateway-outside]
+campaigns.yaml:12:24: error[missing-file]
+campaigns.yaml:13:14: error[wrong-type]
+ids.csv:3:6: error[duplicate-gateway]
+parts.yaml:5:20: error[duplicate-gateway]
+parts.yaml:7:12: error[thing-outside-list]
+parts.yaml:12:29: error[unknown-field]
+parts.yaml:12:51: error[missing-file]
+parts.yaml:23:3: error[unknown-field]
+parts.yaml:24:46: error[end-before-begin]
+parts.yaml:26:13: error[unknown-api-version]
+parts.yaml:27:7: error[unknown-kind]
+parts.yaml:28:36: error[duplicate-key]
+reconciler.yaml:6:38: error[missing-file]
+reconciler.yaml:6:57: error[out-of-range]
+torn.yaml:1:5: note[references-not-checked]
+torn.yaml:1:5: error[yaml-syntax]
+"""
+
+
+def test_every_finding_of_one_run_at_once(nowhere: Workplace) -> None:
+    """Whatever is wrong with a node hides nothing about the others, in any file and at any stage."""
+    for name, text in FAULTY.items():
+        (nowhere.folder / name).write_text(text)
+    ran = nowhere.run("validate")
+    assert (ran.code, ran.err) == (1, "")
+    lines = [line for line in ran.out.splitlines() if re.match(r"\S+:\d+:\d+: ", line)]
+    assert [line.split("]")[0] + "]" for line in lines] == FOUND.splitlines()
+    assert ran.out.endswith("6 resources: 18 errors, 1 note\n")
+    assert 'hint: write "+3"' in ran.out
+    planned = nowhere.run("plan")
+    assert (planned.code, planned.out) == (1, "")
+    assert planned.err.startswith(ran.out.rsplit("\n", 2)[0]), "a plan says just the same"
+    (nowhere.folder / "torn.yaml").write_text(_list("{gateways: []}"))
+    ran = nowhere.run("validate")
+    assert "campaigns.yaml:6:15: error[dangling-reference]" in ran.out
+    assert "torn.yaml" not in ran.out
+
+
 # --- servers ------------------------------------------------------------------------------------------
 
 JSON = {"Content-Type": "application/json"}

@@ -90,7 +90,19 @@ def test_a_campaign_with_everything(tmp_path: Path, golden: Golden) -> None:
         (FakeCampaign("1", "line"), "no packages on the server; packageSet is left out"),
         (FakeCampaign("1", "line", gateways={"a"}, overrides={"a": ("p\n",)}), "no packages on the server"),
     ],
-    ids=str,
+    ids=[
+        "half a character",
+        "an odd package",
+        "a reserved id",
+        "an odd id that is closed",
+        "no interval",
+        "an interval of nothing",
+        "an unknown status",
+        "waiting",
+        "a status that would end a comment",
+        "nothing at all",
+        "an odd package of a gateway",
+    ],
 )
 def test_what_can_not_be_written_is_left_out_with_a_word(
     campaign: FakeCampaign, said: str, tmp_path: Path

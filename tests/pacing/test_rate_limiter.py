@@ -54,6 +54,49 @@ def test_no_second_ever_holds_more_calls_than_the_limit(limit: float, late: floa
     assert all(after - before >= 1 / limit - 1e-9 for before, after in pairwise(left))
 
 
+# What may happen: so many calls ask at once, the server complains, time goes by.
+happenings = st.lists(
+    st.one_of(
+        st.tuples(st.just("calls"), st.integers(1, 12)),
+        st.tuples(st.just("complaint"), st.just(0)),
+        st.tuples(st.just("quiet"), st.floats(0, 30)),
+    ),
+    max_size=40,
+)
+
+
+@given(limit=st.floats(0.2, 500), late=st.floats(0, 0.2), events=happenings)
+def test_whatever_happens_the_declared_rate_is_never_passed(
+    limit: float, late: float, events: list[tuple[str, float]]
+) -> None:
+    """It adapts below the limit: halved by complaints, given back by quiet, and never beyond."""
+    time = Time(late)
+    limiter = time.limiter(limit)
+    left: list[float] = []
+
+    async def call() -> None:
+        await limiter.acquire()
+        left.append(time.now)
+
+    async def main() -> None:
+        for what, amount in events:
+            match what:
+                case "calls":
+                    await asyncio.gather(*(call() for _ in range(int(amount))))
+                case "complaint":
+                    limiter.too_much()
+                case _:
+                    time.now += amount
+            assert limiter.rate is not None
+            assert 0 < limiter.rate <= limit
+
+    asyncio.run(main())
+    assert all(after - before >= 1 / limit - 1e-9 for before, after in pairwise(left))
+    # In any window that a second is long: never more than the limit, but for the one that it begins with.
+    for at, began in enumerate(left):
+        assert sum(began <= call < began + 1 for call in left[at:]) <= limit + 1
+
+
 def test_the_limit_is_used() -> None:
     time = Time()
     left = departures(time, time.limiter(10), 31)

@@ -56,6 +56,8 @@ def test_the_wheel_holds_the_package_its_schemas_and_its_licence(wheel: Path) ->
     assert f"reconciler-{__version__}.dist-info/licenses/LICENSE" in names
     published = {path.relative_to(ROOT).as_posix() for path in (ROOT / "schemas").rglob("*.json")}
     assert {f"reconciler/{name}" for name in published} <= names
+    templates = (ROOT / "reconciler" / "templates").rglob("*")
+    assert {path.relative_to(ROOT).as_posix() for path in templates if path.is_file()} <= names
     assert not [name for name in names if not name.startswith(("reconciler/", "reconciler-"))]
     for extra in ("embedded", "postgresql", "s3", "all", "dev"):
         assert f"Provides-Extra: {extra}\n" in metadata

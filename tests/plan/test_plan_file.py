@@ -19,6 +19,7 @@ from reconciler.model import (
     FromEnv,
     FromFile,
     Live,
+    Need,
     Place,
     Reason,
     SchedulePhase,
@@ -32,6 +33,7 @@ from reconciler.options import Options, Selector, Targets
 from reconciler.plan import Plan
 from reconciler.plan.file import open_plan, plan_digest, salted
 from reconciler.plan.file.lines import ITEMS_A_LINE
+from reconciler.plan.file.values import LONG
 from reconciler.plan.model import CampaignImpact, GuardTrip, Impact, Partial, Snapshot
 from reconciler.state.base import CampaignOwned, FieldApplied, MembersApplied, Origin, Owned, State
 from reconciler.validation.schemas import schema
@@ -247,6 +249,35 @@ def test_what_makes_no_sense_is_said_with_its_place(
     (finding,) = caught.value.findings
     assert finding.code == "foreign-plan"
     assert why in finding.message
+
+
+def test_a_first_line_that_makes_no_sense_is_said(tmp_path: Path) -> None:
+    path = small(tmp_path)
+    first, *rest = lines_of(path)[:-1]
+    forged(path, [{**first, "surprise": 1}, *rest])
+    with pytest.raises(UnusablePlan) as caught:
+        open_plan(path)
+    assert caught.value.findings[0].message == f"{path} was altered: plan.surprise is not known"
+
+
+def test_a_long_list_of_other_things_than_text(tmp_path: Path) -> None:
+    many = tuple(Need(f"start-campaign:{number}") for number in range(LONG + 1))
+    groups = [replace(group(), key=need.group) for need in many]
+    made(groups=(*groups, replace(group(), key="last", needs=many))).save(tmp_path / "plan")
+    assert reread(tmp_path / "plan").plan.groups[-1].needs == many
+    lines = lines_of(tmp_path / "plan")[:-1]
+    forged(tmp_path / "plan", [{**line, "items": [1]} if line["type"] == "list" else line for line in lines])
+    with pytest.raises(UnusablePlan):
+        reread(tmp_path / "plan")
+
+
+def test_a_list_of_anything_but_text_is_no_list_of_gateways(tmp_path: Path) -> None:
+    path = small(tmp_path)
+    unreadable = {"type": "unreadable", "resource": "Campaign/a", "fields": "list:1"}
+    forged(path, [*lines_of(path)[:-1], {"type": "list", "list": 1, "items": ["a", 1]}, unreadable])
+    with pytest.raises(UnusablePlan) as caught:
+        reread(path)
+    assert "unreadable.fields: a list of strings belongs here" in caught.value.findings[0].message
 
 
 def test_a_file_that_is_changed_between_the_looks_is_refused(tmp_path: Path) -> None:

@@ -32,10 +32,15 @@ from reconciler.state.base import (
     CampaignForgotten,
     CampaignOwned,
     FieldApplied,
+    Intent,
+    IntentNoted,
     Origin,
     Owned,
+    PackageForgotten,
+    PackageUploaded,
     StatusSet,
     fold,
+    upload_key,
 )
 from tests.fakes import NOW, FakeCampaign, FakeServer, Project, campaign, desired, file, mark, rid
 from tests.properties.prop_strategies import GATEWAYS, NAMES, examples
@@ -217,6 +222,12 @@ LATE = {
         learn(CampaignOwned(Owned(rid("new"), "7", Origin.CREATED))),
         "the state's entry of Campaign/new was made since then",
     ),
+    "its create is under way": late(
+        NEW,
+        learn(IntentNoted(Intent("Campaign/new", "new")), IntentNoted(Intent(upload_key(V1.sha256), "fw"))),
+        "the state's entry of Campaign/new was made since then",
+        f"the state's entry of the content {V1.sha256} was made since then",
+    ),
     # what it doesn't touch
     "another campaign of ours": late(EDIT, put("2", status="STARTED", gateways={"gw-9"}, name="x")),
     "another campaign of ours is gone": late(EDIT, lose("2")),
@@ -279,6 +290,26 @@ def test_what_is_deleted_is_looked_at_again_with_all_who_use_it() -> None:
     put("3", packages=("p-2", "p-3"))(project)
     (found,) = asyncio.run(stale_now(made, project))
     assert found.message == "package p-3 was used by no campaign, and is used by campaign 3 now"
+
+
+def test_packages_that_are_recognised_or_forgotten_are_touched() -> None:
+    project = world()
+    project.server.stored["p-4"] = LivePackage("p-4", "fw.bin", mark=mark(V1))
+    made = asyncio.run(planned(project, NEW, adopt=True))
+    assert [type(record) for record in made.plan.records] == [PackageUploaded]
+    unstore("p-4")(project)
+    messages = [found.message for found in asyncio.run(stale_now(made, project))]
+    assert messages == [
+        f"the mark [sha256:{mark(V1)}] was that of package p-4, and is that of no package now"
+    ]
+
+    project = world()
+    project.uploaded(V1, "p-9")
+    made = asyncio.run(planned(project, desired(campaign("line"), campaign("other")), prune=True))
+    assert [type(record) for record in made.plan.records] == [PackageForgotten]
+    store(LivePackage("p-9", "back"))(project)
+    messages = [found.message for found in asyncio.run(stale_now(made, project))]
+    assert messages == ["package p-9 is on the server now, and was not"]
 
 
 @pytest.mark.parametrize(

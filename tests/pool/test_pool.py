@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.pool import concurrently
+from reconciler.pool import concurrently, in_order
 
 T = TypeVar("T")
 
@@ -134,3 +135,61 @@ def test_cancelled_from_outside_so_is_the_work() -> None:
 
     run(body())
     assert sorted(cancelled) == [1, 2]
+
+
+# --- one by one -----------------------------------------------------------------------------------------
+
+
+async def taken(items: list[int], limit: int, turns: Callable[[int], int], seen: list[int]) -> list[str]:
+    async with aclosing(in_order(items, patient(turns, seen), limit=limit)) as answers:
+        return [answer async for answer in answers]
+
+
+@given(
+    items=st.lists(st.integers(0, 20)),
+    limit=st.integers(1, 6),
+    turns=st.lists(st.integers(0, 4), min_size=21, max_size=21),
+)
+def test_answers_come_in_the_order_of_the_items(items: list[int], limit: int, turns: list[int]) -> None:
+    seen: list[int] = []
+    assert run(taken(items, limit, turns.__getitem__, seen)) == [f"answer {item}" for item in items]
+    assert max(seen, default=0) <= limit
+
+
+def test_no_more_than_so_many_wait_to_be_taken() -> None:
+    async def body() -> None:
+        begun: list[int] = []
+
+        async def work(item: int) -> int:
+            begun.append(item)
+            return item
+
+        async with aclosing(in_order(range(100), work, limit=3)) as answers:
+            assert await anext(answers) == 0
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert begun == [0, 1, 2]
+
+    run(body())
+
+
+def test_an_error_comes_in_its_turn_and_ends_the_others() -> None:
+    ended: list[int] = []
+
+    async def work(item: int) -> int:
+        try:
+            if item == 2:
+                raise ValueError("item 2")
+            await (asyncio.sleep(0) if item < 2 else asyncio.Event().wait())
+            return item
+        finally:
+            ended.append(item)
+
+    async def body() -> None:
+        async with aclosing(in_order(range(10), work, limit=4)) as answers:
+            assert [await anext(answers), await anext(answers)] == [0, 1]
+            with pytest.raises(ValueError, match="item 2"):
+                await anext(answers)
+
+    run(body())
+    assert {0, 1, 2, 3} <= set(ended) < set(range(10)), "whoever had begun"

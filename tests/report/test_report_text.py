@@ -80,6 +80,7 @@ def test_what_is_only_recorded_in_words():
         PackageForgotten("b" * 64),
         FieldApplied(CAMPAIGN, "settings", {}),
         MembersApplied(CAMPAIGN, "schedules", "v", ("a", "b")),
+        MembersApplied(CAMPAIGN, "packageOverrides", "v", ("a",)),
         StatusSet(CAMPAIGN, "STARTED"),
     )
     assert list(recorded(events)) == [
@@ -89,6 +90,7 @@ def test_what_is_only_recorded_in_words():
         "package sha256:bbbbbbbbbbbbbbbb is forgotten: the server no longer has it",
         "Campaign/line-3 settings is assumed to be as declared: it can't be read",
         "Campaign/line-3 schedules of 2 gateways is assumed to be as declared: it can't be read",
+        "Campaign/line-3 packageOverrides of 1 gateway is as declared already",
     ]
 
 

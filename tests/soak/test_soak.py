@@ -26,7 +26,7 @@ from tests.world import NOW
 
 RUNS = int(os.environ.get("SOAK_RUNS", "2000"))
 FIRST = int(os.environ.get("SOAK_SEED", "0"))
-AT_ONCE = 20
+AT_ONCE = 10
 """Runs of one test: it is what a worker takes, and what a time limit is for."""
 
 Record = Callable[[str, object], None]

@@ -153,43 +153,55 @@ def half(descriptor: int, data: bytes, *, sync: bool = True) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def test_a_full_disk_leaves_no_half_line_and_the_same_may_be_tried_again(
+def test_what_a_full_disk_did_not_take_is_written_with_the_next_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = FileStore(tmp_path / "state.json")
-    line, link = encode({"type": "begin", "message": "one"}, link_of(None), run=1)
-    more = [encode({"type": "call", "message": "two"}, link, run=1)[0]]
+    link, lines = link_of(None), []
+    for word in ("one", "two", "three"):
+        line, link = encode({"type": "call", "message": word}, link, run=1)
+        lines.append(line)
     with store.locked(SERVER, "apply") as session:
-        session.audit(line)
+        session.audit(lines[0])
         with monkeypatch.context() as patch:
             patch.setattr(filelog.durable, "append", half)
             with pytest.raises(StateError, match=r"can't write the audit log .*: No space left") as caught:
-                session.audit(*more)
+                session.audit(lines[1])
         assert caught.value.hint
         assert "Make room" in caught.value.hint
-        assert session.audit_tail == line
-        session.audit(*more)
+        assert session.audit_tail == lines[1], "what follows goes on from it"
+        session.audit(lines[2])
+        assert list(store.audit_lines()) == lines
         session.record(IntentNoted(Intent("Campaign/x", "x")))
-    assert words(store.audit_log) == ["one", "two"]
-    assert verdict(store.audit_log).broken is None
+    assert verdict(store.audit_log) == Verdict(3, link.hash), "half a line was not left there"
 
 
-def test_what_a_full_disk_did_leave_is_owned_up_to(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(descriptor: int, size: int) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
+@pytest.mark.parametrize("room", [True, False])
+def test_what_a_full_disk_did_not_take_is_tried_once_more_by_leaving(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: bool
+) -> None:
+    store = FileStore(tmp_path / "state.json")
+    line, _ = encode({"type": "begin"}, link_of(None), run=1)
 
-    write(log, "one")
-    file = AuditFile(log)
-    line = encode({"type": "call", "message": "two"}, link_of(file.tail), run=1)[0]
-    with monkeypatch.context() as patch:
-        patch.setattr(filelog.durable, "append", half)
-        patch.setattr(filelog.os, "ftruncate", refused)
-        with pytest.raises(StateError):
-            file.append([line], sync=True)
-    again = encode({"type": "call", "message": "two"}, link_of(file.tail), run=1)[0]
-    file.append([again], sync=True)
-    file.close()
-    assert (verdict(log).broken, verdict(log).torn, verdict(log).lines) == (None, (2,), 4)
+    def failing() -> None:
+        with store.locked(SERVER, "apply") as session:
+            with monkeypatch.context() as patch:
+                patch.setattr(filelog.durable, "append", half)
+                with pytest.raises(StateError):
+                    session.audit(line)
+            session.record(IntentNoted(Intent("Campaign/x", "x")))
+            if not room:
+                monkeypatch.setattr(
+                    AuditFile, "_opened", lambda self: os.open(tmp_path / "a" / "b", os.O_RDONLY)
+                )
+
+    if room:
+        failing()
+        assert list(store.audit_lines()) == [line]
+    else:
+        with pytest.raises(StateError, match="can't write the audit log"):
+            failing()
+    assert list(store.load().intents) == ["Campaign/x"], "the state was saved all the same"
 
 
 def test_a_log_that_can_t_be_read_is_an_error_of_the_log_alone(tmp_path: Path) -> None:
@@ -201,5 +213,5 @@ def test_a_log_that_can_t_be_read_is_an_error_of_the_log_alone(tmp_path: Path) -
         store.locked(SERVER, "apply") as session,
         pytest.raises(StateError, match="can't read the audit log"),
     ):
-        session.audit("line")
+        assert session.audit_tail is None
     assert store.load().serial == 0

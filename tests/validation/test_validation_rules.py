@@ -111,7 +111,7 @@ def test_a_file_that_was_not_loaded_may_hold_the_rest() -> None:
     (note,) = validated.findings
     assert (note.code, note.severity, note.place) == ("references-not-checked", Severity.NOTE, UNREAD.place)
     assert note.message == (
-        "10 references name nothing that could be read (the first at a.yaml:6:15), but may mean what is here"
+        "10 references (first: a.yaml:6:15) lead to nothing that could be read, and may mean what stands here"
     )
     assert note.hint
 

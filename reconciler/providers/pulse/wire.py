@@ -330,8 +330,9 @@ class Wire:
                 self._check(_UNNAMED, request, response)
             if response.status == 200 and is_html(response.body):
                 # A sign-in page or a portal: whatever is asked here next would be answered by it, too.
-                page = f"the answer can't be read: expected JSON, but got {glimpse(response.body, self._hide)}"
-                raise Unclear(page, request=str(request), status=200, hint=_NOT_THE_API)
+                page = glimpse(response.body, self._hide)
+                message = f"the answer can't be read: expected JSON, but got {page}"
+                raise Unclear(message, request=str(request), status=200, hint=_NOT_THE_API)
             try:
                 version = answers.current_version(parse(response.body)) if response.status == 200 else None
             except Unexpected:

@@ -45,6 +45,7 @@ _ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _AT_ONCE: Final = 16
 _RETRY: Final[RetryConfig] = {"max_retries": 5, "retry_timeout": timedelta(seconds=20)}
 _TIMES: Final[ClientConfig] = {"timeout": "20s", "connect_timeout": "5s"}
+_NO_BUCKET: Final = "<Code>NoSuchBucket</Code>"
 _SAID = re.compile(r"<Code>([^<]*)</Code>\s*<Message>([^<]*)</Message>")
 _STATUS = re.compile(r"status code: (\d{3} [^:\n]*)")
 _CAUSE = re.compile(r"[Ee]rror(?: performing [A-Z]+ \S+ in [^,]*?)?(?:, after [^-]*)? - (.*)")
@@ -159,7 +160,7 @@ class Bucket:
                 return work()
             except FileNotFoundError as error:
                 # A key that isn't there is an answer, a bucket that isn't is a mistake.
-                if "<Code>NoSuchBucket</Code>" in str(error):
+                if _NO_BUCKET in str(error):
                     raise
                 return None
 
@@ -191,8 +192,10 @@ def _first_line(error: BaseException) -> str:
 
 
 def _what_to_do(error: BaseException) -> str:
-    if isinstance(error, FileNotFoundError):
+    if _NO_BUCKET in str(error):
         return "Make that bucket, or correct the URL of the state."
+    if isinstance(error, FileNotFoundError):
+        return "Somebody removed it while this run used it: put it back, or run `apply --adopt`."
     if isinstance(error, PermissionDeniedError | UnauthenticatedError):
         return (
             "Let these credentials s3:ListBucket on the bucket, and s3:GetObject, s3:PutObject and"
