@@ -67,12 +67,10 @@ def tie(
         match [live.id for live in namesakes if not _leaves(live, owners, declared)]:
             case []:
                 return Claim(Tie.NONE)
-            case [rival] if rival in owners:
-                return Claim(Tie.NOT_OURS, (rival,))
             case [rival]:
-                if intent and intent.name == campaign.name:
-                    return Claim(Tie.RECOVERED, (rival,))
-                return Claim(Tie.ADOPTED if options.adopt else Tie.NOT_OURS, (rival,))
+                ours = intent is not None and intent.name == campaign.name
+                alone = Tie.RECOVERED if ours else Tie.ADOPTED if options.adopt else Tie.NOT_OURS
+                return Claim(Tie.NOT_OURS if rival in owners else alone, (rival,))
             case rivals:
                 return Claim(Tie.AMBIGUOUS, tuple(sorted(rivals)))
 

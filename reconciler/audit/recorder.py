@@ -176,7 +176,7 @@ class Recorder:
     def end(self, error: str | None = None) -> None:
         """Durable on return, with all that was said before; StateError when that can't be written."""
         if self._link is not None:
-            counts = {"exit": int(self.code), "outcomes": dict(self._outcomes)}
+            counts: dict[str, Json] = {"exit": int(self.code), "outcomes": dict(self._outcomes)}
             self._write(END, {**counts, **_filled({"error": error})})
 
     def _carried(self, action: Action) -> dict[str, Json]:

@@ -95,6 +95,11 @@ class MarkedMap(dict[str, object]):
         return MarkedMap(self.start)
 
 
+def stands(name: str, holder: Mapping[str, object]) -> bool:
+    """Whether a mapping has the field, or may have had it before something was left out."""
+    return name in holder or (isinstance(holder, MarkedMap) and holder.lost(name))
+
+
 def unsure(holder: Mapping[str, object], key: str) -> bool:
     """Whether `holder` doesn't tell all that stood at `key`: it, or something right in it, was left out."""
     if isinstance(holder, MarkedMap) and (key in holder.gaps or holder.lost(key)):

@@ -7,13 +7,13 @@ entries of `overlays` are layers, laid one after the other in their order. A who
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.findings import nearest, printable
 from reconciler.loading import Document, Loaded, load
-from reconciler.loading.nodes import resource_of
+from reconciler.loading.nodes import resource_of, stands
 from reconciler.model import API_VERSION, Finding, Kind, Place, ResourceId
 from reconciler.overlays.merge import MARK, lay, whole
 
@@ -76,10 +76,12 @@ class _Laying:
                 self._report("duplicate-overlay", "this overlay is read already", document.place(), _ONCE)
                 continue
             resource = resource_of(document)
-            if faults := tuple(_faults(document)):
+            faults = tuple(_faults(document))
+            if (
+                faults or resource is None
+            ):  # which it is, without a fault, when that was refused while loading
                 self.findings += faults
                 continue
-            assert resource is not None, "without a fault it is known"
             if first.setdefault(resource, document) is not document:
                 where = first[resource].place(("metadata", "name"))
                 message = f"{_shown(resource)} is changed twice in one overlay, first at {where}"
@@ -125,25 +127,34 @@ _TWICE = "put both changes into one document, or into two entries of `overlays`:
 def _faults(document: Document) -> Iterator[Finding]:
     """What keeps us from telling what `document` is for; all else is validated once it is laid."""
     value, kinds = document.value, ", ".join(Kind)
-    if "apiVersion" not in value:
+    if not stands("apiVersion", value):
         hint = f"add `apiVersion: {API_VERSION}`"
         yield Finding("missing-field", "the overlay lacks the field `apiVersion`", document.place(), hint)
     if resource_of(document) is None:
-        kind, metadata = value.get("kind"), value.get("metadata")
-        if "kind" not in value:
+        kind = value.get("kind")
+        if not stands("kind", value):
             hint = f"name the kind of resource that it changes: {kinds}"
             yield Finding("missing-field", "the overlay lacks the field `kind`", document.place(), hint)
-        elif not isinstance(kind, str) or kind not in frozenset(Kind):
+        elif "kind" in value and (not isinstance(kind, str) or kind not in frozenset(Kind)):
             meant = nearest(kind, Kind) if isinstance(kind, str) else None
             hint = f"did you mean `{meant}`?" if meant else f"known are {kinds}"
             place = document.place(("kind",))
             yield Finding("unknown-kind", "`kind` is not a kind of resource that is known here", place, hint)
-        if not (isinstance(metadata, dict) and isinstance(metadata.get("name"), str) and metadata["name"]):
+        if _nameless(value):
             place, hint = _name(document), "name the resource that it changes"
             yield Finding("missing-field", "the overlay lacks `metadata.name`", place, hint)
     if MARK in value and value[MARK] != NEW:
         message, hint = f"`{MARK}` is not `{NEW}`", f"write `{MARK}: {NEW}` in a whole new resource only"
         yield Finding("unknown-value", message, document.place((MARK,)), hint)
+
+
+def _nameless(value: Mapping[str, object]) -> bool:
+    """Whether it surely names no resource."""
+    metadata = value.get("metadata")
+    if not isinstance(metadata, dict):
+        return "metadata" in value or not stands("metadata", value)
+    name = metadata.get("name")
+    return not (isinstance(name, str) and name) and ("name" in metadata or not stands("name", metadata))
 
 
 def _name(document: Document) -> Place:

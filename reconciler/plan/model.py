@@ -47,7 +47,7 @@ class Impact:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """That a plan is about a part of the project: what was asked for, and how many of its campaigns that is."""
+    """A plan of a part of the project: what was asked for, and how many of its campaigns that is."""
 
     asked: tuple[str, ...]
     campaigns: int

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from reconciler.project.declared import Given, Report
-from reconciler.settings import EMBEDDED_URL
+from reconciler.settings import DEFAULT_STATE_URL, EMBEDDED_URL
 
 STATE = re.compile(r"(file:(?!/*$)(?!//(?!localhost/|/))|postgresql://|s3://)\S+")
 """A ``file:`` names a file, and no other machine."""
@@ -49,7 +49,9 @@ def state_url(given: Given, report: Report, *, beside: Path | None, public: bool
     text = str(given.value)
     parts = _split(text)
     if parts is None or not STATE.fullmatch(text):
-        hint = "write file:PATH, as in file:.reconciler/state.json"
+        hint = (
+            f"write file:PATH, as in {DEFAULT_STATE_URL}, or s3://BUCKET/KEY, or postgresql://HOST/DATABASE"
+        )
         report.error("bad-url", f"{given.origin} is no URL of a state", given.place, hint)
     elif public and parts.password is not None:
         message = f"{given.origin} holds a password, which others could read"

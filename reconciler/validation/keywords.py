@@ -18,8 +18,8 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
-from reconciler.loading.nodes import MarkedMap
-from reconciler.validation.quick import Choice, compiled, fits, is_text, stands, unique
+from reconciler.loading.nodes import MarkedMap, stands
+from reconciler.validation.quick import Choice, compiled, fits, is_text, unique
 from reconciler.validation.schemas import Schema
 
 Errors = Iterator[ValidationError]

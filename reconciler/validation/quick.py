@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.loading.nodes import Ambiguous, MarkedMap
+from reconciler.loading.nodes import Ambiguous, MarkedMap, stands
 from reconciler.validation.schemas import Schema
 
 Accepts = Callable[[Any], bool]
@@ -126,11 +126,6 @@ def unique(value: Any) -> bool:
         return True
     texts = [item for item in value if isinstance(item, str)]
     return len(set(texts)) == len(texts)
-
-
-def stands(name: str, value: Any) -> bool:
-    """Whether the mapping has the field, or had it before something was left out."""
-    return name in value or (isinstance(value, MarkedMap) and value.lost(name))
 
 
 def _required(names: list[str], _: Schema) -> Accepts:

@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from reconciler.findings import nearest
-from reconciler.loading.nodes import MarkedList, MarkedMap
-from reconciler.validation.quick import Choice, compiled, fits, stands
+from reconciler.loading.nodes import MarkedList, MarkedMap, stands
+from reconciler.validation.quick import Choice, compiled, fits
 from reconciler.validation.schemas import Schema
 
 LOST: Final = object()

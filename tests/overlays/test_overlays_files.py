@@ -136,6 +136,13 @@ def test_a_new_resource_can_be_changed_by_a_later_entry(here) -> None:
         (["apiVersion: reconciler/v1\nkind: Campaign\nmetadata: {}\n"], "0.yaml:3:11", "missing-field",
          "name the resource that it changes"),
         (["a: ["], "0.yaml:1:5", "yaml-syntax", None),
+        # What is left out isn't missing.
+        ([over("Campaign", "line-3", "  {}\n") + "kind: Schedule\n"], "0.yaml:6:1", "duplicate-key", None),
+        ([over("Campaign", "*x", "  {}\n")], "0.yaml:3:18", "yaml-alias", None),
+        ([over("Campaign", "line-3", "  {}\n").replace("metadata: {", "metadata: !x {")], "0.yaml:3:11",
+         "yaml-tag", None),
+        ([over("Campaign", "line-3", "  {description: x, description: z}\n")], "0.yaml:5:20", "duplicate-key",
+         None),
         # After the merge, where the overlay says it.
         ([over("Campaign", "line-3", "  descripton: x\n")], "0.yaml:5:3", "unknown-field",
          "did you mean `description`?"),
