@@ -8,13 +8,12 @@ They listen on loopback or a Unix socket, and end with the run.
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
@@ -89,20 +88,9 @@ def _postgresql(patch: pytest.MonkeyPatch) -> Iterator[str]:
             f"-c{each}" for each in (*quick, "listen_addresses=", f"unix_socket_directories={folder}")
         ]
         log = Path(folder, "log")
-        with log.open("wb") as output:
-            server = subprocess.Popen(
-                [programs / "postgres", "-D", data, *settings],
-                stdout=output,
-                stderr=output,
-                cwd=folder,
-                **login,
-            )
-        try:
-            _until(lambda: "ready to accept connections" in log.read_text(), server)
+        with log.open("wb") as output, _served([programs / "postgres", "-D", data, *settings], output, login):
+            _until(lambda: "ready to accept connections" in log.read_text())
             yield f"postgresql://ci@/postgres?host={folder}&schema=s{{number}}"
-        finally:
-            server.send_signal(signal.SIGQUIT)
-            server.wait(SECONDS)
 
 
 # --- S3 -----------------------------------------------------------------------------------------------
@@ -117,16 +105,11 @@ def _s3(patch: pytest.MonkeyPatch) -> Iterator[str]:
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
     # What it is made of is no business of ours: it isn't measured, and may warn.
     env = {k: v for k, v in os.environ.items() if not k.startswith(("COV", "PYTHONWARN"))}
-    with tempfile.TemporaryFile("w+b") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, env=env)
-        try:
-            endpoint = _until(lambda: _address(log), server)
-            request = urllib.request.Request(f"{endpoint}/{BUCKET}", method="PUT")
-            urllib.request.urlopen(request, timeout=SECONDS).close()
-            yield f"s3://{BUCKET}/states/{{number}}/state.json?endpoint={endpoint}&region=us-east-1"
-        finally:
-            server.kill()
-            server.wait(SECONDS)
+    with tempfile.TemporaryFile("w+b") as log, _served(command, log, {"env": env}):
+        endpoint = _until(lambda: _address(log))
+        request = urllib.request.Request(f"{endpoint}/{BUCKET}", method="PUT")
+        urllib.request.urlopen(request, timeout=SECONDS).close()
+        yield f"s3://{BUCKET}/states/{{number}}/state.json?endpoint={endpoint}&region=us-east-1"
 
 
 def _address(log: IO[bytes]) -> str | None:
@@ -135,12 +118,26 @@ def _address(log: IO[bytes]) -> str | None:
     return rest.split()[0] if found and "\n" in rest else None
 
 
-def _until(ready: Callable[[], _T], server: subprocess.Popen[bytes]) -> _T:
+WATCHED = '"$@" & server=$!; read -r _; kill -QUIT "$server"; kill -TERM "$server"; wait "$server"'
+"""A shell that ends a server as soon as nobody holds the other end of its stdin: also when we are killed.
+
+PostgreSQL ends at once when it is told to quit; what is told so behind a shell's back may ignore it.
+"""
+
+
+@contextmanager
+def _served(command: Sequence[str | Path], output: IO[bytes], options: Mapping[str, Any]) -> Iterator[None]:
+    """Runs a server, whose words go to `output`, for as long as the block runs."""
+    watched = ["sh", "-c", WATCHED, "sh", *command]
+    with subprocess.Popen(watched, stdin=subprocess.PIPE, stdout=output, stderr=output, cwd="/", **options):
+        yield
+
+
+def _until(ready: Callable[[], _T]) -> _T:
     """What `ready` gives, as soon as it is something."""
     deadline = time.monotonic() + SECONDS
     while not (found := ready()):
-        assert server.poll() is None, f"{server.args} ended with {server.returncode}"
-        assert time.monotonic() < deadline, f"{server.args} doesn't answer"
+        assert time.monotonic() < deadline, f"a server doesn't answer: {ready}"
         time.sleep(0.02)
     return found
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @global_flags
 @click.pass_obj
 def command(flags: Flags, field: str | None, origin: str | None) -> Exit:
-    """Explain a kind or a field.
+    """Explain a kind or a field, or say which file set it.
 
     KIND.FIELD is written as in YAML, and `spec` may be left out: Campaign.schedules. With --from, NAME is a
     campaign or another resource as KIND/NAME: --from line-3.desiredStatus, with -e in an environment.
@@ -94,22 +94,20 @@ def _resource(text: str, every: Sequence[Loaded]) -> tuple[ResourceId, str]:
     """The resource that `text` begins with, and the field that follows; names may have dots, too."""
     from reconciler.loading.nodes import resource_of
 
-    kind, slash, rest = text.partition("/")
-    kind, rest = (kind, rest) if slash else (Kind.CAMPAIGN.value, text)
+    first, _, after = text.partition("/")
+    named = next((kind for kind in Kind if kind.lower() == first.lower()), None)
+    kind, rest = (named, after) if named else (Kind.CAMPAIGN, text)
     known = {found for each in every for document in each.documents if (found := resource_of(document))}
-    names = {each.name for each in known if each.kind.value.lower() == kind.lower()}
+    names = {each.name for each in known if each.kind is kind}
     meant = [name for name in names if rest == name or rest.startswith(f"{name}.")]
     if meant:
         name = max(meant, key=len)
-        return next(each for each in known if each.kind.lower() == kind.lower() and each.name == name), rest[
-            len(name) + 1 :
-        ]
+        return ResourceId(kind, name), rest[len(name) + 1 :]
     unread = [finding for each in every for finding in each.unread]
     if unread:
         raise InvalidInput(unread)
-    near = nearest(rest.partition(".")[0], names)
+    word = rest.partition(".")[0]
+    near = nearest(word, names)
     there_are = f"There are: {', '.join(sorted(names))}." if names else f"No {kind} is declared."
-    raise UsageError(
-        f"there is no {kind} of the name {rest.partition('.')[0]!r}",
-        hint=f"Did you mean {near}?" if near else there_are,
-    )
+    hint = f"Did you mean {near}?" if near else there_are
+    raise UsageError(f"there is no {kind} of the name {word!r}", hint=hint)

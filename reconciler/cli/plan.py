@@ -1,4 +1,4 @@
-"""`plan`: what apply would do. Takes no lock, and writes nothing anywhere."""
+"""`plan`: what apply would do. Takes no lock, and writes nothing but the file of `--out`."""
 
 from __future__ import annotations
 

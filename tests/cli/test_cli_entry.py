@@ -25,7 +25,7 @@ def test_help_names_every_command_with_the_first_line_of_its_help(run):
     assert ran.code == 0
     assert ran.err == ""
     for name, line in COMMANDS.items():
-        command = import_module(f"reconciler.cli.{name}").command
+        command = cli.get_command(None, name)
         assert command.name == name
         assert command.help.splitlines()[0] == line
         assert f"  {name}" in ran.out

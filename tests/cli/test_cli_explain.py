@@ -29,7 +29,8 @@ def project(folder: Path) -> Path:
     """A project with two layers of overlays."""
     (folder / "reconciler.yaml").write_text(PROJECT)
     (folder / "resources" / "more.yaml").write_text(
-        f"{CAMPAIGN}  description: base\n  settings: {{a.b: x, apiToken: hush}}\n  desiredStatus: STARTED\n"
+        f"{CAMPAIGN}  description: base\n  settings: {{a.b: x, apiToken: hush, c/d: e}}\n"
+        "  desiredStatus: STARTED\n"
     )
     for name, text in (("all", "one"), ("staging", "two")):
         (folder / "overlays" / name).mkdir(parents=True)
@@ -167,6 +168,10 @@ Campaign/v1.2 spec.settings.a.b: "x"
 Campaign/v1.2 spec.settings.apiToken: (plain text, not shown here)
   set at resources/more.yaml:6:32
 """),
+        ("v1.2.settings.c/d", """\
+Campaign/v1.2 spec.settings.c/d: "e"
+  set at resources/more.yaml:6:43
+"""),
         ("v1.2.approve", "Campaign/v1.2 spec.approve: set nowhere, so the default false\n"),
         ("v1.2.packageSet", "Campaign/v1.2 spec.packageSet: set nowhere, so not managed\n"),
         ("v1.2.metadata.name", """\
@@ -190,7 +195,14 @@ def test_every_field_of_a_resource(run, project):
     made = run("explain", "--from", "v1.2", "-e", "staging")
     assert [line.split(":")[0] for line in made.out.splitlines() if not line.startswith(" ")] == [
         f"Campaign/v1.2 spec.{name}"
-        for name in ("description", "settings.a.b", "settings.apiToken", "desiredStatus", "gatewayLists")
+        for name in (
+            "description",
+            "settings.a.b",
+            "settings.apiToken",
+            "settings.c/d",
+            "desiredStatus",
+            "gatewayLists",
+        )
     ]
 
 

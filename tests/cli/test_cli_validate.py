@@ -1,6 +1,7 @@
 """`validate` and `schema` on real files."""
 
 import json
+import sys
 
 import pytest
 
@@ -105,3 +106,33 @@ def test_a_wrong_project_file_does_not_hide_what_is_wrong_with_its_resources(tmp
         "missing-url",
         "file-not-found",
     ]
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("s3://bucket", "error[bad-url]: the s3: URL of the state names no object in a bucket"),
+        (
+            "postgresql://h/d?password=canary",
+            "error[bad-url]: the postgresql: URL of the state holds password",
+        ),
+        ("file://elsewhere/state.json", "error[bad-url]: --state is no URL of a state"),
+    ],
+)
+def test_a_state_that_a_plan_would_refuse(run, folder, state, said):
+    (folder / "resources" / "bad.yaml").write_text(BAD)
+    for command in ("validate", "plan"):
+        ran = run(command, "resources", "--state", state)
+        assert ran.code == 1
+        assert said in ran.out + ran.err
+        assert "error[dangling-reference]" in ran.out + ran.err, "with all the rest"
+        assert "canary" not in ran.out + ran.err
+
+
+def test_a_library_of_the_state_is_missed_where_it_is_needed(run, folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "reconciler.state.s3", None)
+    state = ("resources", "--state", "s3://bucket/state.json")
+    assert run("validate", *state).code == 0
+    ran = run("plan", *state)
+    assert (ran.code, ran.out) == (1, "")
+    assert "pip install 'reconciler[s3]'" in ran.err

@@ -9,7 +9,7 @@ import json
 import shutil
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -229,11 +229,16 @@ class Reaper:
         self._known = Event()
 
     def kill(
-        self, at: int, moment: Moment, *, kind: signal.Signals = signal.SIGKILL, reads: bool = False
+        self,
+        at: int,
+        moment: Moment,
+        *,
+        kind: signal.Signals = signal.SIGKILL,
+        operations: Container[str] = WRITES,
     ) -> None:
-        """When the so-manieth write has come in, or with `reads` the so-manieth call."""
+        """When the so-manieth call of one of `operations` has come in."""
         self.spare()
-        self._at, self._moment, self._kind, self._reads = at, moment, kind, reads
+        self._at, self._moment, self._kind, self._operations = at, moment, kind, operations
 
     def victim(self, process: Process) -> None:
         """Who gets it."""
@@ -241,8 +246,12 @@ class Reaper:
         self._known.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        counts = self._at and scope["type"] == "http" and (self._reads or scope["method"] != "GET")
-        self._seen += bool(counts)
+        counts = (
+            self._at > 0
+            and scope["type"] == "http"
+            and operation_of(scope["method"], scope["path"]) in self._operations
+        )
+        self._seen += counts
         if not counts or self._seen != self._at:
             await self._app(scope, receive, send)
             return

@@ -6,14 +6,18 @@ import shlex
 import shutil
 from pathlib import Path
 
+import click
 import jsonschema
 import pytest
 from e2e_runs import ROOT, Workplace
 
-from reconciler.cli.group import COMMANDS
+from reconciler.cli.group import COMMANDS, cli
 
 DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/README.md")])
-FENCE = re.compile(r"^```(?:console|sh|shell|bash)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+"""Commands that are tried just as they stand."""
+SHOWN = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+"""Commands about a world that isn't here: only that there are such commands and flags is tried."""
 
 
 def sessions(document: Path) -> list[list[tuple[list[str], str]]]:
@@ -69,9 +73,31 @@ def test_its_commands_work_as_written(document: Path, nowhere: Workplace) -> Non
                     pytest.fail(f"{document.name}: nobody knows how to try {words}")
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_commands_that_are_only_shown_have_these_flags(document: Path) -> None:
+    for block in SHOWN.findall(document.read_text("utf-8")):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if "reconciler" in words[:1]:
+                shown_rightly(words[1 : words.index("|")] if "|" in words else words[1:])
+
+
+def shown_rightly(words: list[str]) -> None:
+    command: click.Command = cli
+    known = {name for parameter in cli.params for name in parameter.opts}
+    for word in words:
+        if isinstance(command, click.Group) and not word.startswith("-"):
+            found = command.get_command(click.Context(command), word)
+            assert found is not None, word
+            command = found
+            known |= {name for parameter in command.params for name in parameter.opts}
+        elif word.startswith("-"):
+            assert word.partition("=")[0] in known, word
+
+
 def test_every_command_that_is_named_in_passing_is_one() -> None:
     for document in DOCUMENTS:
-        text = FENCE.sub("", document.read_text("utf-8"))
+        text = SHOWN.sub("", FENCE.sub("", document.read_text("utf-8")))
         for command in re.findall(r"`(?:reconciler )([a-z]+)", text):
             assert command in COMMANDS, f"{document.name} names {command}"
         for target in re.findall(r"`make ([a-z]+)`", text):

@@ -23,7 +23,9 @@ RIGHT = {
     "state/s3": "import obstore",
     "report": "import reconciler.apply, reconciler.plan",
     "plan": "import reconciler.diff, reconciler.providers.base, reconciler.state.base",
-    "providers/pulse": "import httpx, reconciler.errors, reconciler.model, reconciler.providers.base",
+    "providers/pulse": (
+        "import aiohttp, httpx, yarl, reconciler.errors, reconciler.model, reconciler.providers.base"
+    ),
     "errors": "import reconciler.model",
     "embedded": "import starlette, uvicorn",
 }

@@ -168,7 +168,7 @@ def test_one_file_may_serve_two_lists(folder) -> None:
         ("here.txt/below.txt", "missing-file", "there is no file"),
         ("../outside.txt", "outside-project", "leads out of the project"),
         ("link.txt", "outside-project", "leads out of the project"),
-        ("linked/outside.txt", "outside-project", "leads out of the project"),
+        (".linked/outside.txt", "outside-project", "leads out of the project"),
         ("/etc/passwd", "bad-path", "is not a relative path"),
         ('"a\\nb.txt"', "bad-path", "is not a relative path"),
         ("folder", "unreadable-file", "is a folder, not a file"),
@@ -182,7 +182,8 @@ def test_files_that_cannot_be_used(folder, file: str, code: str, said: str) -> N
     outside = folder.root.parent / "outside.txt"
     outside.write_text("secret\n")
     (folder.root / "link.txt").symlink_to(outside)
-    (folder.root / "linked").symlink_to(folder.root.parent)
+    # Hidden, for a folder of resources that leads out is a finding of its own.
+    (folder.root / ".linked").symlink_to(folder.root.parent)
     (folder.root / "loop.txt").symlink_to("loop.txt")
     os.mkfifo(folder.root / "pipe.txt")
     folder.resource("GatewayList", "l", f"file: {file}")

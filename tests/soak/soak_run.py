@@ -32,10 +32,10 @@ from reconciler.model import Desired, OutcomeStatus, Secret
 from reconciler.plan import Plan
 from reconciler.providers.pulse.provider import connect
 from reconciler.settings import ServerSettings, Token
-from reconciler.state.base import State
+from reconciler.state.base import State, upload_key
 from reconciler.state.stores import open_store
 from reconciler.state.values import unclear
-from tests.e2e.e2e_crash import Reaper
+from tests.e2e.e2e_crash import WRITES, Reaper
 from tests.e2e.e2e_forks import Forks, Trick
 from tests.e2e.e2e_runs import TOKEN, Ran, Workplace, operation_of
 from tests.properties.prop_judge import (
@@ -57,6 +57,13 @@ UNSEEN = {"remove", "lose state"}
 ENDS = {0: "done", 1: "error", 3: "partly", 6: "not ours", -signal.SIGKILL: "killed"}
 DIALECTS = tuple(PRESETS)
 OPERATIONS = {operation.name for operation in API}
+
+TARGETS = (
+    *(f"{what}-campaign" for what in ("create", "stop", "edit", "start")),
+    "upload-package",
+    "add-gateways",
+)
+"""Operations around which most is to be lost."""
 
 FAULTS: Mapping[str, Mapping[str, Any]] = {
     "latency": {"effect": "latency", "milliseconds": 5},
@@ -162,8 +169,10 @@ class Soak:
         self.folder = ground.folder / str(seed)
         self.env = {"RECONCILER_URL": ground.running.url, "RECONCILER_TOKEN": TOKEN}
         self.sure = True
-        self.strange: set[str] = {VENDOR}
-        """Packages that the state doesn't know: it was lost."""
+        self.theirs: set[str] = {VENDOR}
+        """Campaigns and packages that are somebody else's, or that nobody knows since the state was lost."""
+        self.ours: set[str] = set()
+        """Those that the state knew at some time."""
         self.stopped: set[str] = set()
         """Campaigns that a person stopped."""
         self.interrupted = False
@@ -232,9 +241,10 @@ class Soak:
             for deed in some:
                 was = lab.snapshot()
                 await lab.meddle(deed)
-                if deed.what == "lose state":
-                    self.strange |= was.packages.keys()
                 now = lab.snapshot().campaigns
+                self.theirs |= now.keys() - was.campaigns.keys()
+                if deed.what == "lose state":
+                    self.theirs |= now.keys() | was.packages.keys()
                 self.stopped |= {
                     held.id
                     for held in was.campaigns.values()
@@ -268,7 +278,6 @@ class Soak:
         self.tricks, self.armed = [], []
         self._ended(ran)
         self.interrupted = ran.code not in (0, 6)
-        self._nothing_doubled(self.ground.snapshot(), self.state)
 
     def _arm(self) -> str:
         """Faults of some kinds, each for a part of the calls."""
@@ -290,17 +299,19 @@ class Soak:
         """A place where the process is killed, or told to end."""
         chance = self.random
         moment = chance.choice(["before", "after"])
-        match chance.choice(["call", "call", "write", "write", "record", "disk", "SIGINT", "SIGTERM"]):
+        match chance.choice(["call", "write", "record", "disk", "SIGINT", "SIGTERM", *TARGETS]):
             case "record" | "disk" as where:
                 at = chance.randint(1, 30)
                 self.tricks.append([f"tests.e2e.e2e_tricks:die_at_{where}", at, moment])
+            case "SIGINT" | "SIGTERM" as where:
+                at = chance.randint(1, 30)
+                self.ground.reaper.kill(at, moment, kind=signal.Signals[where], operations=OPERATIONS)
             case "call" | "write" as where:
                 at = chance.randint(1, 30 if where == "call" else 15)
-                self.ground.reaper.kill(at, moment, reads=where == "call")
+                self.ground.reaper.kill(at, moment, operations=OPERATIONS if where == "call" else WRITES)
             case where:
-                at = chance.randint(1, 30)
-                kind = signal.Signals[where]
-                self.ground.reaper.kill(at, moment, kind=kind, reads=True)
+                at = chance.randint(1, 2)
+                self.ground.reaper.kill(at, moment, operations=(where,))
         return f"a kill {moment} {where} {at}"
 
     def _apply(self, *arguments: str) -> list[str]:
@@ -323,6 +334,7 @@ class Soak:
             assert not (self.folder / "state.json.lock").exists(), "a lock is left"
         for path in self.folder.glob("state.json*"):
             assert CANARY not in path.read_text("utf-8"), f"a secret in {path.name}"
+        self._nothing_doubled(self.ground.snapshot(), self.state)
 
     # --- how it must end --------------------------------------------------------------------------
 
@@ -391,7 +403,6 @@ class Soak:
     def _judge(self, wish: Desired, plan: Plan, state: State, documents: Sequence[Mapping[str, Any]]) -> None:
         """The server is as desired, nothing is doubled, brackets are closed and holds respected."""
         after, applied = self.ground.snapshot(), _waiting(plan)
-        self._nothing_doubled(after, state)
         doubtful = any(
             value.startswith(unclear(""))
             for owned in state.campaigns.values()
@@ -410,9 +421,17 @@ class Soak:
                 assert owned.id in self.stopped, f"{resource} is held, and nobody stopped it"
 
     def _nothing_doubled(self, after: Snapshot, state: State) -> None:
-        # What is adopted by its mark is known again, and then nothing may be beside it.
-        strange = self.strange - {upload.id for upload in state.packages.values()}
-        nothing_doubled(self.before, after, state, strange=strange)
+        """Nothing is there twice, and all that we made is known, or known to be looked for."""
+        campaigns = {owned.id for owned in state.campaigns.values()}
+        packages = {upload.id for upload in state.packages.values()}
+        # What is adopted is known again, and then nothing may be beside it.
+        nothing_doubled(self.before, after, state, strange=self.theirs - packages)
+        self.ours |= campaigns | packages
+        known = self.theirs | self.ours
+        strays = [held for key, held in after.campaigns.items() if key not in known]
+        assert {held.name for held in strays} <= {intent.name for intent in state.intents.values()}, strays
+        lost = [package for key, package in after.packages.items() if key not in known]
+        assert {upload_key(package.sha256) for package in lost} <= state.intents.keys(), lost
 
     # --- tools ------------------------------------------------------------------------------------
 
