@@ -33,7 +33,10 @@ _SETTINGS: Final = (
 _WRITE_ONLY: Final = (
     "schedules, callbackSet and runOnThings can't be read back; add what is to be kept in Git"
 )
-
+_BY_LIST: Final = (
+    "the distribution list decides who is in it, so gatewayLists is left out; write gateways there that are"
+    " to be in it in any case"
+)
 
 Spec = dict[str | Comment, Value]
 
@@ -86,13 +89,13 @@ class Tree:
         if live.description and writable(live.description):
             spec["description"] = live.description
         elif live.description:
-            spec[Comment("the description holds what YAML can't, and is left out")] = ""
+            _say(spec, "the description holds what YAML can't, and is left out")
         yield from self._own_packages(live, spec)
-        spec[Comment(_SETTINGS)] = ""
+        _say(spec, _SETTINGS)
         yield from self._members(live, name, spec)
         yield from self._package_overrides(live, name, spec)
         _distribution(live, spec)
-        spec[Comment(_WRITE_ONLY)] = ""
+        _say(spec, _WRITE_ONLY)
         if closed := sorted(filter(_good, (live.gateways or Membership()).closed)):
             spec["closedGateways"] = closed
         _status(live, spec)
@@ -102,24 +105,19 @@ class Tree:
 
     def _own_packages(self, live: LiveCampaign, spec: Spec) -> Iterator[File]:
         if not live.packages:
-            spec[Comment("no packages on the server; packageSet is left out, so they are not managed")] = ""
+            _say(spec, "no packages on the server; packageSet is left out, so they are not managed")
         elif not all(map(GOOD.fullmatch, live.packages)):
-            spec[Comment("packages with ids that YAML can't hold: packageSet is left out")] = ""
+            _say(spec, "packages with ids that YAML can't hold: packageSet is left out")
         else:
             spec["packageSet"] = yield from self._set(live.packages)
 
     def _members(self, live: LiveCampaign, name: str, spec: Spec) -> Iterator[File]:
         members = frozenset(live.gateways or ())
         if live.distribution is not None:
-            spec[
-                Comment(
-                    "the distribution list decides who is in it, so gatewayLists is left out; write gateways"
-                    " there that are to be in it in any case"
-                )
-            ] = ""
+            _say(spec, _BY_LIST)
         elif not all(map(_good, members)):
             odd = min(gateway for gateway in members if not _good(gateway))
-            spec[Comment(f"gatewayLists is left out, for {odd!r} can't stand in a list")] = ""
+            _say(spec, f"gatewayLists is left out, for {odd!r} can't stand in a list")
         elif not members:
             spec["gatewayLists"] = []
         else:
@@ -127,7 +125,7 @@ class Tree:
 
     def _package_overrides(self, live: LiveCampaign, name: str, spec: Spec) -> Iterator[File]:
         if not self._overrides:
-            spec[Comment("packageOverrides were not read")] = ""
+            _say(spec, "packageOverrides were not read")
         groups: dict[frozenset[str], tuple[tuple[str, ...], list[str]]] = {}
         for gateway, packages in sorted(live.overrides.items()):
             own = frozenset(packages)
@@ -196,12 +194,17 @@ def _good(gateway: str) -> bool:
     return gateway not in RESERVED and GOOD.fullmatch(gateway) is not None
 
 
+def _say(spec: Spec, text: str) -> None:
+    """A comment at this place of `spec`."""
+    spec[Comment(text)] = ""
+
+
 def _distribution(live: LiveCampaign, spec: Spec) -> None:
     found = live.distribution
     if found is None:
         return
     if not found.interval or not GOOD.fullmatch(found.id):
-        spec[Comment(f"the distribution list {found.id!r} is left out, for its interval can't be read")] = ""
+        _say(spec, f"the distribution list {found.id!r} is left out, for its interval can't be read")
         return
     spec["distributionList"] = {
         "distributionListId": found.id,
@@ -216,9 +219,7 @@ def _status(live: LiveCampaign, spec: Spec) -> None:
         case Phase.PAUSED:
             spec["desiredStatus"] = "STOPPED"
         case _:
-            spec[Comment(f"{live.status} on the server: desiredStatus is left out, so it stays as it is")] = (
-                ""
-            )
+            _say(spec, f"{live.status} on the server: desiredStatus is left out, so it stays as it is")
 
 
 def _resource(

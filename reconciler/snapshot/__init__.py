@@ -17,7 +17,16 @@ from reconciler.snapshot.kept import read_state, write_state
 from reconciler.state.base import State
 from reconciler.survey import Overridden, open_members, survey
 
-__all__ = ["Header", "Overrides", "SnapshotFile", "Taken", "open_snapshot", "read_state", "take"]
+__all__ = [
+    "Header",
+    "Overrides",
+    "SnapshotFile",
+    "Taken",
+    "gateways_to_ask",
+    "open_snapshot",
+    "read_state",
+    "take",
+]
 
 
 class Overrides(StrEnum):

@@ -113,6 +113,45 @@ def test_an_adoption_is_told_though_it_takes_no_call(world: World) -> None:
     assert (calls, end["outcomes"]) == ([], {})
 
 
+def test_what_is_given_up_is_told_though_it_takes_no_call(world: World) -> None:
+    campaign_id = world.id_of("line-3")
+    world.api("PUT", f"/api/campaigns/{campaign_id}/stop", {"campaignId": campaign_id})
+    world.api("DELETE", f"/api/campaigns/{campaign_id}")
+    for package in world.api("GET", "/api/programs?page.size=10")["programs"]:
+        world.api("DELETE", f"/api/programs/{package['id']}")
+    (world.folder / "resources" / "line.yaml").write_text(
+        "apiVersion: reconciler/v1\nkind: GatewayList\nmetadata: {name: hall}\nspec: {gateways: [gw-1]}\n"
+    )
+    ran = world.run(
+        "apply", "resources", "--auto-approve", "--prune", "--waive", "allowEmpty", "--reason", "torn down"
+    )
+    assert ran.code == 0, ran
+    begin, calls, _ = last_run(world.folder)
+    assert {"resource": "Campaign/line-3"} in begin["forgets"]
+    assert [set(each) for each in begin["forgets"]] == [{"resource"}, {"sha256"}]
+    assert calls == []
+
+
+def test_a_waived_guard_is_told_with_its_reason(world: World) -> None:
+    path = world.folder / "resources" / "line.yaml"
+    path.write_text(path.read_text().replace("desiredStatus: STARTED", "desiredStatus: STOPPED"))
+    assert world.run("apply", "resources", "--auto-approve").code == 0
+    (world.folder / "reconciler.yaml").write_text(
+        "apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: p}\nspec: {guards: {maxStarts: 0}}\n"
+    )
+    path.write_text(path.read_text().replace("desiredStatus: STOPPED", "desiredStatus: STARTED"))
+    before = entries(world.folder)
+    assert world.run("apply", "--auto-approve").code == 5
+    assert entries(world.folder) == before, "a guard that refuses lets nothing begin"
+    ran = world.run("apply", "--auto-approve", "--waive", "maxStarts", "--reason", "agreed with the shift")
+    assert ran.code == 0, ran
+    begin, [call], _ = last_run(world.folder)
+    (waived,) = begin["waived"]
+    assert (waived["guard"], waived["found"], waived["limit"]) == ("maxStarts", 1, 0)
+    assert waived["reason"] == "agreed with the shift"
+    assert call["operation"] == "start-campaign"
+
+
 def test_project_environment_actor_and_commit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     (world.folder / "reconciler.yaml").write_text(
         "apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: plants}\n"

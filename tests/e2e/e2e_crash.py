@@ -240,6 +240,11 @@ class Reaper:
         self.spare()
         self._at, self._moment, self._kind, self._operations = at, moment, kind, operations
 
+    @property
+    def struck(self) -> bool:
+        """Whether the signal was sent."""
+        return 0 < self._at <= self._seen
+
     def victim(self, process: Process) -> None:
         """Who gets it."""
         self._process = process

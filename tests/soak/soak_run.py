@@ -28,7 +28,7 @@ from reconciler.embedded.operations import API
 from reconciler.embedded.tables import packages, settings
 from reconciler.embedded.tables.packages import Package
 from reconciler.embedded.tables.settings import Settings
-from reconciler.model import Desired, OutcomeStatus, Secret
+from reconciler.model import Desired, DesiredStatus, OutcomeStatus, Secret
 from reconciler.plan import Plan
 from reconciler.providers.pulse.provider import connect
 from reconciler.settings import ServerSettings, Token
@@ -264,8 +264,9 @@ class Soak:
         said = []
         if chance.random() < 0.75:
             said.append(self._arm())
-        if chance.random() < 0.65 or not said:
-            said.append(self._aim())
+        aim = self._aim() if chance.random() < 0.65 or not said else None
+        if aim:
+            said.append(f"a signal {aim}")
         parallel = chance.choice(["1", "2", "16"])
         self._say(f"apply --parallelism {parallel} with {', '.join(said)}")
         self.told.counts["resumes"] += self.interrupted
@@ -274,6 +275,8 @@ class Soak:
             ran = process.end()
         for name, armed in zip(self.armed, self.ground.context.faults.armed, strict=True):
             self.told.counts[f"fault {name}"] += armed.fired
+        if aim and (self.ground.reaper.struck or ran.code == -signal.SIGKILL):
+            self.told.counts[f"signal {aim.rpartition(' ')[0]}"] += 1
         self.ground.calm()
         self.tricks, self.armed = [], []
         self._ended(ran)
@@ -296,7 +299,7 @@ class Soak:
         return f"faults {json.dumps(rules)}"
 
     def _aim(self) -> str:
-        """A place where the process is killed, or told to end."""
+        """Where the process is killed, or told to end: the moment, the place, the so-manieth time."""
         chance = self.random
         moment = chance.choice(["before", "after"])
         match chance.choice(["call", "write", "record", "disk", "SIGINT", "SIGTERM", *TARGETS]):
@@ -312,7 +315,7 @@ class Soak:
             case where:
                 at = chance.randint(1, 2)
                 self.ground.reaper.kill(at, moment, operations=(where,))
-        return f"a kill {moment} {where} {at}"
+        return f"{moment} {where} {at}"
 
     def _apply(self, *arguments: str) -> list[str]:
         switches = [f"--{name}" for name in ("adopt", "prune", "resume") if getattr(self.options, name)]
@@ -419,6 +422,11 @@ class Soak:
                 assert ("waiting-for-approval", resource) in said, f"an open bracket of {resource}"
             if ("held", resource) in said:
                 assert owned.id in self.stopped, f"{resource} is held, and nobody stopped it"
+        for campaign in wish.campaigns if not self.options.resume else ():
+            known = self.known.campaigns.get(campaign.resource)
+            if known and known.status == campaign.status == DesiredStatus.STARTED and not known.return_to:
+                was, now = self.before.campaigns.get(known.id), after.campaigns.get(known.id)
+                assert not (was and now) or (was.status, now.status) != ("STOPPED", "STARTED"), "no hold"
 
     def _nothing_doubled(self, after: Snapshot, state: State) -> None:
         """Nothing is there twice, and all that we made is known, or known to be looked for."""
