@@ -17,6 +17,7 @@ from reconciler.plan.file import plan_digest
 from reconciler.plan.model import Plan
 from reconciler.settings import Project
 from reconciler.state.base import (
+    CampaignAbandoned,
     CampaignForgotten,
     CampaignOwned,
     Event,
@@ -110,7 +111,7 @@ def _ownership(records: Iterable[Event]) -> dict[str, Json]:
                 takes.append(
                     {"resource": str(uploaded.resource), "id": uploaded.id, "sha256": uploaded.sha256}
                 )
-            case CampaignForgotten(resource):
+            case CampaignForgotten(resource) | CampaignAbandoned(resource):
                 forgets.append({"resource": str(resource)})
             case PackageForgotten(digest):
                 forgets.append({"sha256": digest})

@@ -50,7 +50,9 @@ def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
         del compared[finding.resource]
     campaigns = tuple(found.difference for found in compared.values())
     candidates = removable_packages(desired, state, options)
-    packages, about_packages, lost = remove_packages(live, state, candidates, campaigns, removals)
+    packages, about_packages, lost = remove_packages(
+        live, state, candidates, campaigns, removals, given_up=forgotten
+    )
     findings += (*taken, *(finding for found in compared.values() for finding in found.findings))
     records = (record for found in compared.values() for record in found.records)
     return Diff(

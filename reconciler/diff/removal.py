@@ -11,7 +11,8 @@ A create whose answer was lost, and that Git has given up since, may have made t
 that one is not deleted, but named. When there is none, the create is forgotten.
 
 Nothing is removed that a declared resource claims, or while a part of the project is left out. An upload
-goes only when, after this plan, no live campaign uses it.
+goes only when, after this plan, no live campaign uses it; one that gateways of an abandoned campaign have of
+their own is given up, for nobody can see whether they still do.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from reconciler.options import Options
 from reconciler.ownership import overriding, unanswered
 from reconciler.providers.base import Field
 from reconciler.state.base import (
+    CampaignAbandoned,
     CampaignForgotten,
     Event,
     Intent,
@@ -63,7 +65,9 @@ def remove_campaigns(
             continue
         if owned.on_remove is OnRemove.ABANDON:
             findings.append(_abandoned(resource, owned))
-            forgotten.append(CampaignForgotten(resource))
+            left = overriding(owned)
+            uploads = sorted(upload.sha256 for upload in state.packages.values() if upload.id in left)
+            forgotten.append(CampaignAbandoned(resource, tuple(uploads)))
         elif resource not in deletable:
             findings.append(_stays(resource, owned))
         elif found := live.campaigns.get(resource):
@@ -89,8 +93,10 @@ def remove_packages(
     candidates: Collection[Uploaded],
     campaigns: Collection[CampaignDiff],
     removals: Collection[Removal],
+    *,
+    given_up: Collection[Event],
 ) -> tuple[tuple[Uploaded, ...], tuple[Finding, ...], tuple[Event, ...]]:
-    """The same for uploads; `candidates` are ours and no longer declared."""
+    """The same for uploads; `candidates` are ours and no longer declared, `given_up` tells of campaigns."""
     if not candidates or live.users is None:
         return (), (), ()
     after: dict[str, Collection[object]] = {r.live.id: () for r in removals if _known(r.live)}
@@ -100,12 +106,16 @@ def remove_packages(
     wanted = {package for packages in after.values() for package in packages}
     wanted |= {package for c in campaigns if c.create for package in c.fields.packages or ()}
     wanted |= _overriding(state, {removal.owned.resource for removal in removals})
+    left = {sha256 for event in given_up if isinstance(event, CampaignAbandoned) for sha256 in event.uploads}
     removed: list[Uploaded] = []
     findings: list[Finding] = []
     forgotten: list[Event] = []
     for upload in candidates:
         users = [i for i in live.users.get(upload.id, ()) if upload.id in after.get(i, (upload.id,))]
         if not live.package_ids.get(upload.id):
+            forgotten.append(PackageForgotten(upload.sha256))
+        elif upload.left_behind or upload.sha256 in left:
+            findings.append(_left_behind(upload))
             forgotten.append(PackageForgotten(upload.sha256))
         elif users or upload.id in wanted:
             findings.append(_in_use(upload, users))
@@ -166,8 +176,18 @@ def _perhaps_ours(resource: ResourceId, intent: Intent, ids: Collection[str]) ->
     )
 
 
+def _left_behind(upload: Uploaded) -> Finding:
+    return Finding(
+        "abandoned",
+        f"the package {upload.name} (id {upload.id}) is no longer declared; it stays on the server and is"
+        " ours no more, for gateways of an abandoned campaign were given it",
+        resource=upload.resource,
+        severity=Severity.NOTE,
+    )
+
+
 def _in_use(upload: Uploaded, users: Collection[str]) -> Finding:
-    who = f"campaigns {', '.join(sorted(users))} use it" if users else "a declared campaign uses it"
+    who = f"campaigns {', '.join(sorted(users))} use it" if users else "a campaign of this project uses it"
     return Finding(
         "package-in-use",
         f"the package {upload.name} (id {upload.id}) is no longer declared; it stays, for {who}",

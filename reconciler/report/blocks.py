@@ -13,6 +13,7 @@ from reconciler.plan.model import CampaignImpact, Partial, Plan
 from reconciler.providers.base import Field
 from reconciler.report.words import clean, first, plural, show
 from reconciler.state.base import (
+    CampaignAbandoned,
     CampaignForgotten,
     CampaignOwned,
     Event,
@@ -155,10 +156,12 @@ def recorded(records: Sequence[Event]) -> Iterator[str]:
                 yield f"{clean(str(owned.resource))} {how}: it is campaign {clean(owned.id)} on the server"
             case CampaignForgotten(resource):
                 yield f"{clean(str(resource))} is forgotten: the server no longer has it"
+            case CampaignAbandoned(resource):
+                yield f"{clean(str(resource))} is given up: it stays on the server"
             case PackageUploaded(uploaded):
                 yield f"package {show(uploaded.name)} is on the server already: it is {clean(uploaded.id)}"
             case PackageForgotten(sha256):
-                yield f"package sha256:{clean(sha256[:16])} is forgotten: the server no longer has it"
+                yield f"package sha256:{clean(sha256[:16])} is forgotten: it is gone, or is given up"
             case FieldApplied(resource, name):
                 yield f"{clean(str(resource))} {clean(name)} {_ASSUMED}"
             case MembersApplied(resource, name, _, gateways):

@@ -61,7 +61,7 @@ def plan_lines(plan: Plan, paint: Paint = plain) -> Iterator[str]:
     notes = tuple(recorded(plan.records))
     if notes:
         yield ""
-        yield paint("Only recorded, for the server has it already", Tone.STRONG)
+        yield paint("Only recorded, for it takes no call", Tone.STRONG)
         yield from (f"  {note}" for note in notes)
     if not plan.empty:
         yield ""

@@ -19,9 +19,9 @@ from reconciler.state.base import (
     MembersApplied,
     PackageUploaded,
     State,
-    fold,
 )
 from reconciler.state.codec import decode_event, encode_event
+from reconciler.state.folding import fold
 
 
 def write_state(state: State, writer: Writer) -> None:

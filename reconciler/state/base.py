@@ -6,7 +6,7 @@ where a state changes. Times are epoch seconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -54,6 +54,8 @@ class Uploaded:
     name: str
     resource: ResourceId
     """The PackageSet that first asked for it."""
+    left_behind: bool = False
+    """Gateways of an abandoned campaign have it of their own, which nobody can see from outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,14 @@ class CampaignOwned:
 @dataclass(frozen=True, slots=True)
 class CampaignForgotten:
     resource: ResourceId
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignAbandoned:
+    """Given up while the server has it; its gateways keep these uploads (SHA-256) of their own."""
+
+    resource: ResourceId
+    uploads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +192,7 @@ Event = (
     | IntentDropped
     | CampaignOwned
     | CampaignForgotten
+    | CampaignAbandoned
     | StatusSet
     | BracketOpened
     | BracketClosed
@@ -346,97 +357,3 @@ def bound_to(state: State, server: Server, *, url: str) -> State:
 
 def _described(server: Server) -> str:
     return f"the {server.provider} server {server}" + ("" if server.organization else " (no organization)")
-
-
-def fold(state: State, events: Iterable[Event]) -> State:
-    """`state` after `events`; pure. One pass over the events, so folding a long journal is linear."""
-    campaigns = dict(state.campaigns)
-    packages = dict(state.packages)
-    intents = dict(state.intents)
-    members = _Members(campaigns)
-    for event in events:
-        match event:
-            case IntentNoted(intent):
-                intents[intent.key] = intent
-            case IntentDropped(key):
-                intents.pop(key, None)
-            case CampaignOwned(owned):
-                intents.pop(str(owned.resource), None)
-                members.drop(owned.resource)
-                campaigns[owned.resource] = owned
-            case CampaignForgotten(resource):
-                members.drop(resource)
-                campaigns.pop(resource, None)
-            case PackageUploaded(uploaded):
-                intents.pop(upload_key(uploaded.sha256), None)
-                packages[uploaded.sha256] = uploaded
-            case PackageForgotten(sha256):
-                packages.pop(sha256, None)
-            case PlanApplied() | SaltChosen():
-                state = _state_after(state, event)
-            case MembersApplied() | MembersForgotten():
-                if event.resource in campaigns:
-                    members.change(event)
-            case _:
-                if event.resource in campaigns:
-                    campaigns[event.resource] = _owned_after(campaigns[event.resource], event)
-    members.settle()
-    return replace(state, campaigns=campaigns, packages=packages, intents=intents)
-
-
-def _state_after(state: State, event: PlanApplied | SaltChosen) -> State:
-    match event:
-        case PlanApplied(digest, whole):
-            plans = {**state.plans, digest: whole}
-            return replace(state, plans=dict(list(plans.items())[-PLANS_KEPT:]))
-        case SaltChosen(salt):
-            return replace(state, salt=salt)
-
-
-class _Members:
-    """The gateways of `campaigns` while a fold goes on: sets that change, for events come one by one."""
-
-    def __init__(self, campaigns: dict[ResourceId, Owned]) -> None:
-        self._campaigns = campaigns
-        self._open: dict[ResourceId, dict[str, dict[str, set[str]]]] = {}
-
-    def change(self, event: MembersApplied | MembersForgotten) -> None:
-        fields = self._open.get(event.resource)
-        if fields is None:
-            known = self._campaigns[event.resource].members
-            fields = {f: {v: set(ids) for v, ids in groups.items()} for f, groups in known.items()}
-            self._open[event.resource] = fields
-        for name in fields if event.field is None else (event.field,):
-            for gateways in fields.get(name, {}).values():
-                gateways.difference_update(event.gateways)
-        if isinstance(event, MembersApplied):
-            fields.setdefault(event.field, {}).setdefault(event.value, set()).update(event.gateways)
-
-    def drop(self, resource: ResourceId) -> None:
-        self._open.pop(resource, None)
-
-    def settle(self) -> None:
-        for resource, fields in self._open.items():
-            kept = {
-                f: {v: frozenset(ids) for v, ids in groups.items() if ids} for f, groups in fields.items()
-            }
-            members = {name: groups for name, groups in kept.items() if groups}
-            self._campaigns[resource] = replace(self._campaigns[resource], members=members)
-
-
-def _owned_after(
-    owned: Owned, event: StatusSet | BracketOpened | BracketClosed | FieldApplied | OnRemoveSet
-) -> Owned:
-    match event:
-        case StatusSet(status=status):
-            return replace(owned, status=status)
-        case BracketOpened(return_to=return_to):
-            return replace(owned, return_to=return_to)
-        case BracketClosed():
-            return replace(owned, return_to=None)
-        case OnRemoveSet(on_remove=on_remove):
-            return replace(owned, on_remove=on_remove)
-        case FieldApplied(field=name, value=None):
-            return replace(owned, applied={k: v for k, v in owned.applied.items() if k != name})
-        case FieldApplied(field=name, value=value):
-            return replace(owned, applied={**owned.applied, name: value})

@@ -17,6 +17,7 @@ from reconciler.state.base import (
     FORMAT_VERSION,
     BracketClosed,
     BracketOpened,
+    CampaignAbandoned,
     CampaignForgotten,
     CampaignOwned,
     Event,
@@ -83,6 +84,8 @@ def encode_event(event: Event) -> JsonObject:
         case CampaignOwned(owned):
             name, body = "campaign-owned", {"campaign": _encode_owned(owned)}
             body["resource"] = str(owned.resource)
+        case CampaignAbandoned(resource, uploads):
+            name, body = "campaign-abandoned", {"resource": str(resource), "uploads": list(uploads)}
         case PackageUploaded(uploaded):
             name, body = "package-uploaded", {"sha256": uploaded.sha256, **_encode_uploaded(uploaded)}
         case PackageForgotten(sha256):
@@ -144,7 +147,8 @@ def _encode_server(server: Server) -> JsonObject:
 
 
 def _encode_uploaded(uploaded: Uploaded) -> JsonObject:
-    return {"id": uploaded.id, "name": uploaded.name, "resource": str(uploaded.resource)}
+    left: JsonObject = {"leftBehind": True} if uploaded.left_behind else {}
+    return {"id": uploaded.id, "name": uploaded.name, "resource": str(uploaded.resource), **left}
 
 
 def _encode_owned(owned: Owned) -> JsonObject:
@@ -274,11 +278,12 @@ def _plan(digest: Node, whole: Node) -> tuple[str, bool]:
 
 
 def _decode_uploaded(sha256: str, node: Node) -> Uploaded:
-    return _uploaded(sha256, *node.members("id", "name", "resource"))
+    return _uploaded(sha256, *node.members("id", "name", "resource", optional=("leftBehind",)))
 
 
-def _uploaded(sha256: str, key: Node, name: Node, resource: Node) -> Uploaded:
-    return Uploaded(sha256, key.text(), name.text(), _resource(resource, resource.text()))
+def _uploaded(sha256: str, key: Node, name: Node, resource: Node, left: Node | None = None) -> Uploaded:
+    of = _resource(resource, resource.text())
+    return Uploaded(sha256, key.text(), name.text(), of, left is not None and left.boolean())
 
 
 def _resource(node: Node, text: str) -> ResourceId:
@@ -310,6 +315,11 @@ def _campaign_owned(node: Node) -> Event:
 
 def _campaign_forgotten(node: Node) -> Event:
     return CampaignForgotten(_about(node)[0])
+
+
+def _campaign_abandoned(node: Node) -> Event:
+    resource, [uploads] = _about(node, "uploads")
+    return CampaignAbandoned(resource, tuple(uploads.texts()))
 
 
 def _status_set(node: Node) -> Event:
@@ -347,7 +357,7 @@ def _on_remove_set(node: Node) -> Event:
 
 
 def _package_uploaded(node: Node) -> Event:
-    _, sha256, *others = node.members("event", "sha256", "id", "name", "resource")
+    _, sha256, *others = node.members("event", "sha256", "id", "name", "resource", optional=("leftBehind",))
     return PackageUploaded(_uploaded(sha256.text(), *others))
 
 
@@ -369,6 +379,7 @@ _EVENTS: Mapping[str, Callable[[Node], Event]] = MappingProxyType(
         "intent-dropped": _intent_dropped,
         "campaign-owned": _campaign_owned,
         "campaign-forgotten": _campaign_forgotten,
+        "campaign-abandoned": _campaign_abandoned,
         "status-set": _status_set,
         "bracket-opened": _bracket_opened,
         "bracket-closed": _bracket_closed,

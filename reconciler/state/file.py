@@ -28,10 +28,17 @@ from threading import Lock
 from reconciler.errors import StateError
 from reconciler.model import Json, Server
 from reconciler.state import durable
-from reconciler.state.base import Event, LockInfo, Session, State, bound_to, fold
+from reconciler.state.base import (
+    Event,
+    LockInfo,
+    Session,
+    State,
+    bound_to,
+)
 from reconciler.state.codec import decode_event, encode_event, encode_state
 from reconciler.state.durable import explained
 from reconciler.state.filelog import AuditFile
+from reconciler.state.folding import fold
 from reconciler.state.journal import encode_line
 from reconciler.state.locks import file_holder, hold_file, unlock_file
 from reconciler.state.nodes import JsonObject

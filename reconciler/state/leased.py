@@ -19,8 +19,15 @@ from typing import Final, Protocol
 
 from reconciler.errors import StateError
 from reconciler.model import Server
-from reconciler.state.base import Event, LockInfo, Session, State, bound_to, fold
+from reconciler.state.base import (
+    Event,
+    LockInfo,
+    Session,
+    State,
+    bound_to,
+)
 from reconciler.state.codec import decode_event, encode_event, encode_state
+from reconciler.state.folding import fold
 from reconciler.state.journal import encode_line
 from reconciler.state.leases import Lease, LeaseLost, Renewable
 from reconciler.state.locks import acquire, described, moment, new_lock

@@ -10,8 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reconciler.errors import StateError
-from reconciler.state.base import State, fold, new_state
+from reconciler.state.base import (
+    State,
+    new_state,
+)
 from reconciler.state.codec import decode_state
+from reconciler.state.folding import fold
 from reconciler.state.journal import Damaged, Journal, decode_journal
 
 

@@ -26,6 +26,7 @@ from reconciler.state import codec, journal
 from reconciler.state.base import (
     BracketClosed,
     BracketOpened,
+    CampaignAbandoned,
     CampaignForgotten,
     CampaignOwned,
     Event,
@@ -43,9 +44,9 @@ from reconciler.state.base import (
     StateStore,
     StatusSet,
     Uploaded,
-    fold,
     upload_key,
 )
+from reconciler.state.folding import fold
 from reconciler.state.stores import open_store
 from tests.state_servers import PlaceUrl
 
@@ -72,6 +73,8 @@ EVERY_EVENT: tuple[Event, ...] = (
     IntentNoted(Intent(upload_key(SHA), "fw.bin")),
     PackageUploaded(Uploaded(SHA, "p-1", "fw.bin", FIRMWARE)),
     PackageUploaded(Uploaded("cd" * 32, "p-2", "old.bin", FIRMWARE)),
+    CampaignOwned(Owned(LINE_4, "c-2", Origin.ADOPTED)),
+    CampaignAbandoned(LINE_4, (SHA,)),
     PackageForgotten("cd" * 32),
     IntentNoted(Intent("Campaign/line-5", "Line 5")),
     IntentNoted(Intent("Campaign/line-6", "Straße 6 \u2028 \ud800")),
@@ -196,7 +199,7 @@ def test_what_is_recorded_is_in_the_session_and_in_the_next_load(place: Place) -
             applied={"settings": {"LEVEL": {"value": "debug"}, "KEY": {"digest": "9f86"}}},
         )
     }
-    assert dict(after.packages) == {SHA: Uploaded(SHA, "p-1", "fw.bin", FIRMWARE)}
+    assert dict(after.packages) == {SHA: Uploaded(SHA, "p-1", "fw.bin", FIRMWARE, left_behind=True)}
     assert dict(after.intents) == {
         "Campaign/line-6": Intent("Campaign/line-6", "Straße 6 \u2028 \ud800"),
     }

@@ -6,6 +6,7 @@ from reconciler.diff import Diff
 from reconciler.model import (
     Change,
     LivePackage,
+    OnRemove,
     PackageById,
     PackageByName,
     PackageFile,
@@ -15,7 +16,15 @@ from reconciler.model import (
     Reason,
     Severity,
 )
-from reconciler.state.base import PackageForgotten, PackageUploaded, Uploaded
+from reconciler.providers.base import Field
+from reconciler.state.base import (
+    CampaignAbandoned,
+    PackageForgotten,
+    PackageUploaded,
+    Uploaded,
+)
+from reconciler.state.folding import fold
+from reconciler.state.values import packages_value
 from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, file, mark, rid
 
 V1, V2 = file("v1"), file("v2", "fw2.bin")
@@ -229,3 +238,29 @@ def test_an_upload_goes_once_its_users_have_another_one_or_are_deleted() -> None
     difference = pruned(project, campaign("line", packages=(PackageById("p-2"),)))
     assert [upload.id for upload in difference.package_removals] == ["p-1"]
     assert difference.findings == ()
+
+
+def abandoned(prune: bool, *refs: PackageRef) -> tuple[Project, Diff]:
+    """Campaign old, whose gateway gw-1 has v1 of its own, is abandoned."""
+    project = world(FakeCampaign("1", "old"))
+    overrides = {Field.OVERRIDES: {packages_value(["p-1"]): frozenset({"gw-1"})}}
+    project.own("old", "1", on_remove=OnRemove.ABANDON, members=overrides)
+    return project, project.diff(desired(packages=refs), prune=prune)
+
+
+@pytest.mark.parametrize("refs", [(), (V1,)], ids=["undeclared too", "still declared"])
+@pytest.mark.parametrize("prune", [True, False])
+def test_an_upload_that_gateways_of_an_abandoned_campaign_have_is_given_up(
+    prune: bool, refs: tuple[PackageRef, ...]
+) -> None:
+    project, difference = abandoned(prune, *refs)
+    assert CampaignAbandoned(rid("old"), (V1.sha256,)) in difference.records
+    at_once = prune and not refs
+    assert (PackageForgotten(V1.sha256) in difference.records) == at_once
+    project.state = fold(project.state, difference.records)
+    later = pruned(project)
+    assert (difference.package_removals, later.package_removals) == ((), ())
+    assert (PackageForgotten(V1.sha256) in later.records) == (not at_once)
+    said = [f.message for f in (*difference.findings, *later.findings) if f.resource == V1.resource]
+    assert len(said) == 1
+    assert "the package fw.bin (id p-1) is no longer declared; it stays on the server" in said[0]

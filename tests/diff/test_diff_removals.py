@@ -4,7 +4,7 @@ import pytest
 
 from reconciler.diff import Diff
 from reconciler.model import Change, OnRemove, Reason, Severity
-from reconciler.state.base import CampaignForgotten, IntentDropped
+from reconciler.state.base import CampaignAbandoned, CampaignForgotten, IntentDropped
 from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, file, rid
 
 OLD = rid("old")
@@ -36,7 +36,8 @@ def test_the_table(
     deleted, forgotten, code = expected
     difference = compared(on_remove=on_remove, prune=prune, live=live)
     assert [removal.live.id for removal in difference.removals] == ["1"] * deleted
-    assert difference.records == ((CampaignForgotten(OLD),) if forgotten else ())
+    event = CampaignAbandoned(OLD) if code == "abandoned" else CampaignForgotten(OLD)
+    assert difference.records == ((event,) if forgotten else ())
     assert [f.code for f in difference.findings] == ([code] if code else [])
     assert all((f.resource, f.severity) == (OLD, Severity.NOTE) for f in difference.findings)
     assert all("id 1" in f.message for f in difference.findings)

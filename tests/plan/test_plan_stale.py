@@ -39,9 +39,9 @@ from reconciler.state.base import (
     PackageForgotten,
     PackageUploaded,
     StatusSet,
-    fold,
     upload_key,
 )
+from reconciler.state.folding import fold
 from tests.fakes import NOW, FakeCampaign, FakeServer, Project, campaign, desired, file, mark, rid
 from tests.properties.prop_strategies import GATEWAYS, NAMES, examples
 

@@ -27,6 +27,7 @@ from reconciler.report.markdown import plan_markdown
 from reconciler.report.style import painter
 from reconciler.report.text import change_lines, finding_lines, plan_lines, validation_lines
 from reconciler.state.base import (
+    CampaignAbandoned,
     CampaignForgotten,
     CampaignOwned,
     FieldApplied,
@@ -76,6 +77,7 @@ def test_what_is_only_recorded_in_words():
     events = (
         CampaignOwned(Owned(CAMPAIGN, "c3", Origin.CREATED)),
         CampaignForgotten(CAMPAIGN),
+        CampaignAbandoned(CAMPAIGN),
         PackageUploaded(package),
         PackageForgotten("b" * 64),
         FieldApplied(CAMPAIGN, "settings", {}),
@@ -86,8 +88,9 @@ def test_what_is_only_recorded_in_words():
     assert list(recorded(events)) == [
         "Campaign/line-3 is found again: it is campaign c3 on the server",
         "Campaign/line-3 is forgotten: the server no longer has it",
+        "Campaign/line-3 is given up: it stays on the server",
         'package "fw.bin" is on the server already: it is p1',
-        "package sha256:bbbbbbbbbbbbbbbb is forgotten: the server no longer has it",
+        "package sha256:bbbbbbbbbbbbbbbb is forgotten: it is gone, or is given up",
         "Campaign/line-3 settings is assumed to be as declared: it can't be read",
         "Campaign/line-3 schedules of 2 gateways is assumed to be as declared: it can't be read",
         "Campaign/line-3 packageOverrides of 1 gateway is as declared already",

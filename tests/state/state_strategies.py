@@ -6,6 +6,7 @@ from reconciler.model import Json, Kind, OnRemove, ResourceId, Server
 from reconciler.state.base import (
     BracketClosed,
     BracketOpened,
+    CampaignAbandoned,
     CampaignForgotten,
     CampaignOwned,
     Event,
@@ -53,7 +54,7 @@ owneds = st.builds(
     st.dictionaries(field_names, values, max_size=2),
     st.dictionaries(field_names, member_groups, max_size=2),
 )
-uploads = st.builds(Uploaded, digests, texts, texts, resources)
+uploads = st.builds(Uploaded, digests, texts, texts, resources, st.booleans())
 intents = st.builds(
     Intent, resources.map(str) | digests.map(upload_key), texts, st.dictionaries(field_names, values)
 )
@@ -74,6 +75,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(IntentDropped, resources.map(str) | digests.map(upload_key)),
     st.builds(CampaignOwned, owneds),
     st.builds(CampaignForgotten, resources),
+    st.builds(CampaignAbandoned, resources, st.lists(digests, unique=True).map(tuple)),
     st.builds(StatusSet, resources, st.none() | statuses),
     st.builds(BracketOpened, resources, statuses),
     st.builds(BracketClosed, resources),

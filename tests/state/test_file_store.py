@@ -25,10 +25,10 @@ from reconciler.state.base import (
     Owned,
     Session,
     State,
-    fold,
 )
 from reconciler.state.codec import decode_state, encode_event, encode_lock, encode_state
 from reconciler.state.file import FileStore, layout
+from reconciler.state.folding import fold
 from reconciler.state.journal import encode_line
 
 SERVER = Server("pulse", "https://pulse.example.com")

@@ -13,8 +13,15 @@ import pytest
 from reconciler.errors import ReconcilerError, StateError, StateLocked
 from reconciler.model import Server
 from reconciler.state import leased, leases, locks
-from reconciler.state.base import Event, Intent, IntentNoted, LockInfo, State, fold
+from reconciler.state.base import (
+    Event,
+    Intent,
+    IntentNoted,
+    LockInfo,
+    State,
+)
 from reconciler.state.codec import decode_state
+from reconciler.state.folding import fold
 from reconciler.state.journal import decode_journal
 from reconciler.state.leased import HELD_BACK, Holding, LeasedSession, LeasedStore
 from reconciler.state.leases import Lease, LeaseLost, lease_seconds

@@ -13,8 +13,14 @@ from obstore.exceptions import GenericError, PermissionDeniedError
 
 from reconciler.errors import ReconcilerError, StateError, StateLocked
 from reconciler.model import Server
-from reconciler.state.base import Intent, IntentNoted, State, StateStore, fold
+from reconciler.state.base import (
+    Intent,
+    IntentNoted,
+    State,
+    StateStore,
+)
 from reconciler.state.codec import encode_event
+from reconciler.state.folding import fold
 from reconciler.state.journal import encode_line
 from reconciler.state.leased import Holding, document_of
 from reconciler.state.leases import LeaseLost

@@ -20,10 +20,10 @@ from reconciler.state.base import (
     State,
     StatusSet,
     Uploaded,
-    fold,
     new_state,
     upload_key,
 )
+from reconciler.state.folding import fold
 
 A, B = ResourceId(Kind.CAMPAIGN, "a"), ResourceId(Kind.CAMPAIGN, "b")
 SET = ResourceId(Kind.PACKAGE_SET, "set")
