@@ -212,13 +212,15 @@ class _Observation:
 
     async def _read_bystanders(self) -> None:
         """Running campaigns that are left alone, and may lose gateways that are about to join others."""
-        joining = frozenset().union(*map(self._joining, comparable(self.desired, self.claims)))
         aside = self.desired.focus.aside if self.desired.focus else ()
         owned = self.state.campaigns
         declared = {
             owned[c.resource].id: c.gateways for c in aside if c.gateways is not None and c.resource in owned
         }
-        if not (joining and declared):
+        if not declared:
+            return
+        joining = frozenset().union(*map(self._joining, comparable(self.desired, self.claims)))
+        if not joining:
             return
         await self._read(Scope(whole=True))
         phases = {each.id: self.provider.phase(each.status) for each in self.live.listed or ()}

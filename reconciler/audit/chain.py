@@ -248,8 +248,12 @@ def canonical(value: Json) -> str:
 
 def _encode(data: Mapping[str, Json], previous: str | None, *, number: int, run: int) -> tuple[str, Link]:
     body: dict[str, Json] = {**data, "number": number, "previous": previous, "run": run}
-    own = _hash(body)
-    return canonical({**body, "hash": own}), Link(number, run, own)
+    # In two parts, between which the hash of both belongs: a line is encoded once.
+    before = canonical({key: value for key, value in body.items() if key < "hash"})[:-1]
+    behind = canonical({key: value for key, value in body.items() if key > "hash"})[1:]
+    comma = "," if len(before) > 1 else ""
+    own = sha256(f"{before}{comma}{behind}".encode()).hexdigest()
+    return f'{before}{comma}"hash":"{own}",{behind}', Link(number, run, own)
 
 
 def _hash(body: Mapping[str, Json]) -> str:

@@ -198,7 +198,7 @@ class Recorder:
     def _write(self, kind: str, data: Mapping[str, Json], *, sync: bool = True) -> None:
         assert self._link is not None, "a run begins first"
         moment = datetime.fromtimestamp(self._clock(), UTC)
-        at = f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+        at = moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
         line, self._link = encode({"type": kind, "at": at, **data}, self._link, run=self._run)
         self._log.audit(line, sync=sync)
         self.failure = None

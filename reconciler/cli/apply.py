@@ -14,7 +14,7 @@ from reconciler.cli import options as shared
 from reconciler.cli.applying import Applying
 from reconciler.cli.compose import prepare
 from reconciler.cli.exits import plan_exit
-from reconciler.cli.flags import Flags, global_flags
+from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.cli.output import Output, Reporter
 from reconciler.cli.plan import plan_once
 from reconciler.cli.planfile import find_home
@@ -29,7 +29,11 @@ PARALLELISM = 16
 @click.command("apply")
 @shared.paths
 @click.option(
-    "--plan", "file", metavar="FILE", help="Apply exactly what `plan --out FILE` saved; nobody is asked."
+    "--plan",
+    "file",
+    metavar="FILE",
+    shell_complete=completing("files"),
+    help="Apply exactly what `plan --out FILE` saved; nobody is asked.",
 )
 @click.option("--auto-approve", is_flag=True, help="Don't ask.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop: the same as the command plan.")
@@ -89,17 +93,18 @@ def command(
             store = open_store(project.state_url, root=project.root)
             applying = Applying(project, store, reporter, parallelism, lock_timeout)
             run = applying.rehearsed if dry_run else applying.reviewed
-            return shared.run(flags, run(saved, waived, environ))
+            return shared.run(flags, run(saved, waived, environ), engine=project.server.engine)
         options = shared.chosen(switches)
         job = replace(prepare(flags, paths, environ, cwd=cwd), waivers=waived)
         job = replace(job, project=_paced(job.project, max_rps))
+        engine = job.project.server.engine
         if dry_run:
-            planned = shared.run(flags, plan_once(job, options))
+            planned = shared.run(flags, plan_once(job, options), engine=engine)
             reporter.plan(planned.plan)
             return plan_exit(planned.plan)
         applying = Applying(job.project, job.store, reporter, parallelism, lock_timeout)
         making = applying.unasked if auto_approve else applying.asked
-        return shared.run(flags, making(job, options))
+        return shared.run(flags, making(job, options), engine=engine)
 
 
 def _paced(project: Project, max_rps: float | None) -> Project:

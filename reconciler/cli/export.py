@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli import options as shared
-from reconciler.cli.flags import Flags, global_flags
+from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.cli.output import paint_for, write_lines
 from reconciler.errors import Exit
 from reconciler.settings import Project
@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
 
 @click.command("export")
-@click.option("--out", default=".", metavar="DIR", show_default=True, help="The folder to write to.")
+@click.option(
+    "--out",
+    default=".",
+    metavar="DIR",
+    show_default=True,
+    shell_complete=completing("folders"),
+    help="The folder to write to.",
+)
 @click.option("--name", "names", multiple=True, metavar="GLOB", help="Only campaigns of such a name.")
 @click.option(
     "--overrides",
@@ -46,7 +53,7 @@ def command(
 
     project = settle(flags, dict(os.environ), cwd=Path.cwd())
     wanted = Wanted(Path(out), names, overrides == "all", force, dry_run)
-    write_lines(shared.run(flags, _export(flags, project, wanted)))
+    write_lines(shared.run(flags, _export(flags, project, wanted), engine=project.server.engine))
     return Exit.DONE
 
 

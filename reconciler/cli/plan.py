@@ -10,7 +10,7 @@ import click
 from reconciler.cli import options as shared
 from reconciler.cli.compose import Job, Planned, connected, make, prepare
 from reconciler.cli.exits import plan_exit
-from reconciler.cli.flags import Flags, global_flags
+from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.cli.output import Output, Reporter
 from reconciler.errors import Exit, UsageError
 from reconciler.options import Options
@@ -20,10 +20,16 @@ from reconciler.options import Options
 @shared.paths
 @shared.output
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there is at least one step.")
-@click.option("--out", metavar="FILE", help="Save the plan, for `apply --plan FILE`.")
+@click.option(
+    "--out",
+    metavar="FILE",
+    shell_complete=completing("files"),
+    help="Save the plan, for `apply --plan FILE`.",
+)
 @click.option(
     "--snapshot",
     metavar="FILE",
+    shell_complete=completing("files"),
     help="Plan on what `snapshot` saved: no server is asked, and no credentials or secrets are needed.",
 )
 @shared.plan_switches
@@ -53,7 +59,7 @@ def command(
             )
         if snapshot is None:
             job = prepare(flags, paths, environ, cwd=cwd)
-            planned = shared.run(flags, plan_once(job, options))
+            planned = shared.run(flags, plan_once(job, options), engine=job.project.server.engine)
             if out is not None:
                 from reconciler.cli.planfile import save
 

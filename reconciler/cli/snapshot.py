@@ -12,7 +12,7 @@ from typing import BinaryIO
 import click
 
 from reconciler.cli import options as shared
-from reconciler.cli.flags import Flags, global_flags
+from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.cli.output import write_lines
 from reconciler.errors import Exit, InvalidInput, ReconcilerError
 from reconciler.model import Desired
@@ -21,7 +21,9 @@ from reconciler.settings import Project
 
 @click.command("snapshot")
 @shared.paths
-@click.option("--out", required=True, metavar="FILE", help="The file to write.")
+@click.option(
+    "--out", required=True, metavar="FILE", shell_complete=completing("files"), help="The file to write."
+)
 @click.option(
     "--overrides",
     type=click.Choice(["declared", "all", "none"]),
@@ -44,7 +46,8 @@ def command(flags: Flags, paths: tuple[str, ...], out: str, overrides: str) -> E
     project = settle(flags, environ, cwd=cwd)
     desired = _declared(flags, paths, environ, cwd) if overrides == "declared" else Desired()
     with written(Path(out)) as file:
-        lines = shared.run(flags, _snapshot(project, desired, overrides, file, Path(out)))
+        taking = _snapshot(project, desired, overrides, file, Path(out))
+        lines = shared.run(flags, taking, engine=project.server.engine)
     write_lines(lines)
     return Exit.DONE
 

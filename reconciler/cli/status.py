@@ -71,7 +71,8 @@ def command(
         job = prepare(flags, paths, dict(os.environ), cwd=Path.cwd())
         viewer = _viewer(flags, output, watch=watch)
         try:
-            shared.run(flags, _look(job, viewer, limit if gateways else 0, interval if watch else None))
+            looking = _look(job, viewer, limit if gateways else 0, interval if watch else None)
+            shared.run(flags, looking, engine=job.project.server.engine)
         except KeyboardInterrupt:
             if not (watch and viewer.last):
                 raise

@@ -40,8 +40,8 @@ def diff_gateways(campaign: DesiredCampaign, live: LiveCampaign, owned: Owned) -
     """Set differences of declared and live gateways. Closed gateways are not added."""
     if campaign.gateways is None or live.gateways is None:
         return MembershipDiff()
-    gained = live.gateways.lacking(campaign.gateways - (campaign.closed or EMPTY))
-    lost = live.gateways.beyond(campaign.gateways)
+    gained, lost = live.gateways.against(campaign.gateways)
+    gained -= campaign.closed or EMPTY
     findings: list[Finding] = []
     if lost and (live.distribution or campaign.distribution):
         ours = EMPTY.union(*owned.members.get(MEMBERSHIP, {}).values())

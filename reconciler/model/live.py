@@ -50,6 +50,12 @@ class Membership:
         """Which members are not `wanted`."""
         return frozenset().union(*(members - wanted for members in self.states.values()))
 
+    def against(self, wanted: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
+        """What is lacking, and what is beyond; a set that is as wanted is gone through once."""
+        lacking = self.lacking(wanted)
+        alike = len(self) == len(wanted) - len(lacking)
+        return lacking, frozenset() if alike else self.beyond(wanted)
+
     def state_of(self, gateway: str) -> str | None:
         """The state of a member; None for a stranger."""
         return next((state for state, members in self.states.items() if gateway in members), None)

@@ -18,9 +18,6 @@ RESERVED = frozenset({"things", ".", ".."})
 
 GOOD = re.compile(rf"(?=\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{{1,{LONGEST}}}(?<=\S)")
 
-_DOUBTFUL = re.compile(r"[^\n -~]")
-"""Neither printable ASCII nor what joins the ids."""
-
 MOST = 100
 """How many ids of one list are reported one by one."""
 
@@ -51,9 +48,10 @@ def check_ids(source: Source, ids: Ids, findings: Findings) -> tuple[frozenset[s
 
 def _all_good(ids: Sequence[str]) -> bool:
     """Whether each matches `GOOD`: one look at all of them, and one by one only if that does not tell."""
-    lines = "\n".join(ids)
-    if len(lines.split()) == len(ids) == lines.count("\n") + 1 and not _DOUBTFUL.search(lines):
-        return max(map(len, ids)) <= LONGEST
+    all_of_them = "".join(ids)
+    if all_of_them.isascii() and all_of_them.isprintable() and " " not in all_of_them:
+        lengths = set(map(len, ids))
+        return not lengths or (min(lengths) > 0 and max(lengths) <= LONGEST)
     return all(map(GOOD.fullmatch, ids))
 
 

@@ -35,7 +35,7 @@ from reconciler.state.base import (
     State,
     bound_to,
 )
-from reconciler.state.codec import decode_event, encode_event, encode_state
+from reconciler.state.codec import as_kept, encode_event, encode_state
 from reconciler.state.durable import explained
 from reconciler.state.filelog import AuditFile
 from reconciler.state.folding import fold
@@ -132,8 +132,9 @@ class _FileSession:
     def __init__(self, store: FileStore, state: State, *, whole: bool) -> None:
         self._store = store
         self._state = state
+        self._journal = store.journal
         self._whole = whole
-        self._pending: list[JsonObject] = []
+        self._pending: list[Event] = []
         self._dirty = False
         self._descriptor: int | None = None
         self._check = 0
@@ -151,7 +152,7 @@ class _FileSession:
             return
         encoded = [encode_event(event) for event in events]
         with self._guard:
-            self._pending += encoded
+            self._pending += map(as_kept, events, encoded)
             self._dirty = True
             if self._whole:
                 self._append(encoded, sync=sync)
@@ -184,15 +185,14 @@ class _FileSession:
 
     def _folded(self) -> State:
         if self._pending:
-            # From what was written, so that what stands here is what the next load gives.
-            self._state = fold(self._state, map(decode_event, self._pending))
+            self._state = fold(self._state, self._pending)
             self._pending.clear()
         return self._state
 
     def _append(self, encoded: list[JsonObject], *, sync: bool) -> None:
         # A line that failed may be torn, and nothing may stand behind a torn line.
         self._whole = False
-        state, path = self._state, self._store.journal
+        state, path = self._state, self._journal
         line, check = encode_line(encoded, lineage=state.lineage, base=state.serial, check=self._check)
         with explained("record in", path):
             if self._descriptor is None:
@@ -213,7 +213,7 @@ class _FileSession:
                 durable.replace(store.backup, before)
             durable.replace(store.path, layout(encode_state(state)).encode())
             self._end_journal()
-            store.journal.unlink(missing_ok=True)
+            self._journal.unlink(missing_ok=True)
             durable.sync_folder(store.path.parent)
         self._state = state
         self._whole = True

@@ -19,6 +19,7 @@ from reconciler.state.base import FORMAT_VERSION, Event
 from reconciler.state.codec import decode_event
 from reconciler.state.nodes import JsonObject, Malformed
 
+_ENCODE = json.JSONEncoder(allow_nan=False).encode
 _HEAD = b'{"check": "'
 _BODY_AT = len(_HEAD) + len('01234567", ')
 
@@ -45,7 +46,7 @@ def encode_line(
 ) -> tuple[bytes, int]:
     """A line of `events`, and its check, which the line after it takes as `check`."""
     entry = {"version": FORMAT_VERSION, "lineage": lineage, "base": base, "events": events}
-    body = json.dumps(entry, allow_nan=False).encode()[1:]
+    body = _ENCODE(entry).encode()[1:]
     check = crc32(body, check)
     return b'%s%08x", %s\n' % (_HEAD, check, body), check
 

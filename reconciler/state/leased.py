@@ -26,7 +26,7 @@ from reconciler.state.base import (
     State,
     bound_to,
 )
-from reconciler.state.codec import decode_event, encode_event, encode_state
+from reconciler.state.codec import as_kept, encode_event, encode_state
 from reconciler.state.folding import fold
 from reconciler.state.journal import encode_line
 from reconciler.state.leases import Lease, LeaseLost, Renewable
@@ -193,7 +193,7 @@ class LeasedSession:
         self._whole = whole
         self._dirty = False
         self._check = 0
-        self._pending: list[JsonObject] = []
+        self._pending: list[Event] = []
         self._calls: list[list[JsonObject]] = []
         self._audit: list[str] = []
         self._stuck: list[str] = []
@@ -212,7 +212,7 @@ class LeasedSession:
         encoded = [encode_event(event) for event in events]
         with self._buffer:
             if encoded:
-                self._pending += encoded
+                self._pending += map(as_kept, events, encoded)
                 self._calls.append(encoded)
                 self._dirty = True
             due = bool(encoded) and (sync or not self._whole or len(self._calls) >= HELD_BACK)
@@ -266,8 +266,7 @@ class LeasedSession:
 
     def _folded(self) -> State:
         if self._pending:
-            # From what was written, so that what stands here is what the next load gives.
-            self._state = fold(self._state, map(decode_event, self._pending))
+            self._state = fold(self._state, self._pending)
             self._pending.clear()
         return self._state
 

@@ -103,9 +103,7 @@ class AiohttpTransport:
             raise _meaning(error, request, self._base) from error
         except ValueError as error:
             raise Refused(f"the request can't be sent: {error}", request=str(request)) from error
-        return Response(
-            answer.status, {name.lower(): value for name, value in answer.headers.items()}, content
-        )
+        return Response(answer.status, answer.headers, content)
 
     async def _for_files(self) -> Transport:
         async with self._opening:

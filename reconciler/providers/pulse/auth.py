@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from reconciler.errors import ReconcilerError, Unauthorized
 from reconciler.settings import Auth, Basic, Token, TokenCommand, TokenFile
@@ -147,10 +148,15 @@ async def _run(auth: TokenCommand) -> str:
         raise ReconcilerError(f"{THE_COMMAND} can't be run: {error.strerror}", hint=hint) from error
     try:
         printed, _ = await asyncio.wait_for(process.communicate(), COMMAND_SECONDS)
-    except TimeoutError:
-        process.kill()
+    except BaseException as error:
+        # Also of a run that is told to end: it would hold our stderr, and a CI job wait for it.
+        with suppress(ProcessLookupError):
+            process.kill()
         await process.wait()
-        raise ReconcilerError(f"{THE_COMMAND} took longer than {COMMAND_SECONDS:.0f} s", hint=hint) from None
+        if isinstance(error, TimeoutError):
+            late = f"{THE_COMMAND} took longer than {COMMAND_SECONDS:.0f} s"
+            raise ReconcilerError(late, hint=hint) from None
+        raise
     if process.returncode != 0:
         raise ReconcilerError(f"{THE_COMMAND} ended with {process.returncode}", hint=hint)
     return printed.decode("utf-8", "replace").strip()

@@ -251,11 +251,15 @@ class Members:
 
     def add(self, items: Mapping[str, GatewayRow]) -> int:
         before = len(self)
-        for members in self._states.values():
-            members.difference_update(items)
-        self._closed.difference_update(items)
-        for row in set(items.values()):
-            alike = list(compress(items, map(row.__eq__, items.values())))
+        kinds = set(items.values())
+        coming = {row.state for row in kinds}
+        for state, members in self._states.items():
+            if coming != {state}:
+                members.difference_update(items)
+        if self._closed:
+            self._closed.difference_update(items)
+        for row in kinds:
+            alike = items if len(kinds) == 1 else list(compress(items, map(row.__eq__, items.values())))
             self._states.setdefault(row.state, set()).update(alike)
             if row.closed:
                 self._closed.update(alike)

@@ -30,7 +30,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A whole answer. Header names are lower case."""
+    """A whole answer. Headers are found by their names in lower case."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)

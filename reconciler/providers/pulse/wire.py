@@ -48,6 +48,7 @@ Answer = TypeVar("Answer")
 Decode = Callable[[Json], Answer]
 Query = tuple[tuple[str, str], ...]
 
+_LOG = logging.getLogger("reconciler.http")
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 SIGN_IN, VERSION = "sign-in", "get-version"
 _UNREADABLE_TRIES = 3
@@ -200,7 +201,6 @@ class Wire:
 
     async def _once(self, name: str, request: Request) -> Response:
         """One request on the wire, when it is its turn."""
-        log = logging.getLogger("reconciler.http")
         async with self._slots:
             await self._limiter.acquire()
             self.requests[name] += 1
@@ -209,9 +209,9 @@ class Wire:
                 response = await self._transport.send(request)
             except ServerError as error:
                 took = (self._clock() - began) * 1000
-                log.debug("%s %s after %.0f ms", request, type(error).__name__, took)
+                _LOG.debug("%s %s after %.0f ms", request, type(error).__name__, took)
                 raise
-        log.debug("%s %d in %.0f ms", request, response.status, (self._clock() - began) * 1000)
+        _LOG.debug("%s %d in %.0f ms", request, response.status, (self._clock() - began) * 1000)
         self._reached = True
         if response.status in (429, 420):
             self._limiter.too_much()

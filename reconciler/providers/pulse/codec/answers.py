@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from reconciler.model import CampaignSummary, DistributionList, Json, LiveCampaign, LivePackage
@@ -112,19 +113,19 @@ def _gateway_lines(rows: Sequence[Any]) -> Mapping[str, GatewayRow] | None:
     """A million rows come in a few kinds: one `GatewayRow` serves all of a kind."""
     try:
         ids = [row["gatewayId"] for row in rows]
-        states = [row["state"] for row in rows]
-        closed = [row["closed"] for row in rows]
+        states = {row["state"] for row in rows}
+        closed = {row["closed"] for row in rows}
     except (KeyError, TypeError):
         return None
     if not (_all_of(str, ids) and _all_of(str, states) and _all_of(bool, closed)) or "" in ids:
         return None
-    kinds = {kind: GatewayRow(*kind) for kind in set(zip(states, closed, strict=True))}
-    if len(kinds) == 1:
-        return dict.fromkeys(ids, *kinds.values())
-    return dict(zip(ids, map(kinds.__getitem__, zip(states, closed, strict=True)), strict=True))
+    if len(states) == len(closed) == 1:
+        return dict.fromkeys(ids, GatewayRow(*states, *closed))
+    kinds = {kind: GatewayRow(*kind) for kind in product(states, closed)}
+    return {row["gatewayId"]: kinds[row["state"], row["closed"]] for row in rows}
 
 
-def _all_of(kind: type, values: Sequence[object]) -> bool:
+def _all_of(kind: type, values: Iterable[object]) -> bool:
     return set(map(type, values)) == {kind}
 
 
