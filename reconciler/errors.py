@@ -19,8 +19,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-from reconciler.model import Finding
+if TYPE_CHECKING:
+    from reconciler.model import Finding  # half of what `--help` would cost
 
 
 class Exit(IntEnum):

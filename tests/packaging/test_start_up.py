@@ -13,6 +13,7 @@ HEAVY = {
     "jsonschema",
     "obstore",
     "psycopg",
+    "reconciler.model",
     "sqlite3",
     "starlette",
     "uvicorn",
