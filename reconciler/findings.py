@@ -25,6 +25,7 @@ _LOADING = {
     "too-deep": "Lists and mappings are nested deeper than 100.",
     "not-a-mapping": "A document is a list or a single value where a resource belongs.",
     "misplaced-project": "A Project document stands among the resources.",
+    "another-project": "A folder that was given holds a project file of its own, which is not used.",
     "overlay-alone": "An overlay was given where resources belong; it is left out.",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from reconciler.apply.outcomes import Outcomes
 from reconciler.apply.repeat import Delay, Repeater
 from reconciler.apply.run import Applied, Execution
 from reconciler.model import Outcome
@@ -12,7 +13,7 @@ from reconciler.plan import Plan
 from reconciler.providers.base import Provider
 from reconciler.state.base import Session
 
-__all__ = ["Applied", "apply_plan"]
+__all__ = ["Applied", "Outcomes", "apply_plan"]
 
 DEFAULT_PARALLELISM = 8
 

@@ -2,16 +2,17 @@
 
 A group starts when every group that it needs has ended; of its steps those run whose own needs are
 settled, and the others are skipped with the step that they needed. A batch goes out without the gateways
-that have to wait. Memory is a few bytes a step.
+that have to wait. Memory is a few bytes a step that is done.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from reconciler.apply.outcomes import Outcomes
 from reconciler.apply.record import after, before
 from reconciler.apply.repeat import Repeater
 from reconciler.errors import StateError
@@ -29,7 +30,7 @@ LEFT_STOPPED = "somebody else stopped it since the plan was made; it is left sto
 class Applied:
     """What became of every step, in the order in which they were settled."""
 
-    outcomes: tuple[Outcome, ...] = ()
+    outcomes: Sequence[Outcome] = ()
     interrupted: bool = False
 
     def count(self, status: OutcomeStatus) -> int:
@@ -61,7 +62,7 @@ class Execution:
         self._campaigns: dict[ResourceId, str] = {}
         self._packages: dict[str, str] = {}
         self._bindings = Bindings(self._campaigns, self._packages)
-        self._outcomes: list[Outcome] = []
+        self._outcomes = Outcomes()
         self._broken: StateError | None = None
         self._unsettled: dict[str, dict[int, Outcome]] = {g.key: {} for g in plan.groups}
         self._left_stopped: set[str] = set()
@@ -86,7 +87,7 @@ class Execution:
                 workers.create_task(self._work())
         if self._broken:
             raise self._broken
-        return Applied(tuple(self._outcomes), self._stop.is_set())
+        return Applied(self._outcomes, self._stop.is_set())
 
     async def _work(self) -> None:
         while self._groups_left:

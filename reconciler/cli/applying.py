@@ -16,10 +16,10 @@ from reconciler.cli.output import Reporter
 from reconciler.cli.planfile import Reviewed, changed, rests_on, reviewed
 from reconciler.cli.signals import interruptible, stopping
 from reconciler.errors import Exit, ReconcilerError, StalePlan
-from reconciler.model import Finding, Outcome, OutcomeStatus
+from reconciler.model import Finding, Live, Outcome, OutcomeStatus
 from reconciler.options import Options
 from reconciler.plan.file import PlanFile, plan_digest, salted
-from reconciler.plan.guards import Waivers, waive
+from reconciler.plan.guards import Waivers, reconsidered, waive
 from reconciler.plan.model import Plan
 from reconciler.providers.base import Provider
 from reconciler.report.progress import Progress
@@ -65,8 +65,12 @@ class Applying:
                 state = session.state
                 if (before.begun or state.begun) and state.lineage != before.lineage:
                     raise _planned_on_older("the state was begun or replaced")
-                if findings := await changed(plan, rests_on(planned), provider, state):
+                findings, live = await changed(plan, rests_on(planned), provider, state)
+                if findings:
                     raise _planned_on_older("what it touches changed", findings)
+                plan = self._reconsidered(plan, live, provider, job.waivers)
+                if plan.tripped:
+                    return self._nothing(plan)
                 if salted(plan) and not state.begun:
                     session.record(SaltChosen(before.salt))
                 return await self._execute(plan, provider, session)
@@ -79,7 +83,10 @@ class Applying:
             if not _sends(plan):
                 return self._nothing(plan)
             with self._locked(provider) as session:
-                await reviewed.check(provider, session.state)
+                live = await reviewed.check(provider, session.state)
+                plan = self._reconsidered(plan, live, provider, waivers)
+                if plan.tripped:
+                    return self._nothing(plan)
                 if (salt := file.head.state.salt) is not None:
                     session.record(SaltChosen(salt))
                 return await self._execute(plan, provider, session, file=file.digest)
@@ -90,7 +97,8 @@ class Applying:
             reviewed, plan = self._opened(file, waivers, environ, provider)
             state = bound_to(self.store.load(), provider.server, url=self.store.url)
             if _sends(plan):
-                await reviewed.check(provider, state)
+                live = await reviewed.check(provider, state)
+                plan = self._reconsidered(plan, live, provider, waivers)
             self.reporter.plan(plan)
             return plan_exit(plan)
 
@@ -101,6 +109,10 @@ class Applying:
         found = reviewed(file, self.project, provider.operations, environ)
         self.reporter.about(plan_digest(found.saved.plan), f"From {file.path}")
         return found, waive(found.saved.plan, waivers)
+
+    def _reconsidered(self, plan: Plan, live: Live, provider: Provider, waivers: Waivers) -> Plan:
+        """`plan`, with what it would interrupt by now."""
+        return reconsidered(plan, live, provider.in_flight, self.project.guards, waivers)
 
     @contextmanager
     def _locked(self, provider: Provider) -> Iterator[Session]:
@@ -126,10 +138,10 @@ class Applying:
         """Run `plan`; `file` is the digest of the file that it stands in."""
         if not _sends(plan):
             return self._nothing(plan)
-        from reconciler.apply import apply_plan
+        from reconciler.apply import Outcomes, apply_plan
         from reconciler.pacing import Backoff
 
-        outcomes: list[Outcome] = []
+        outcomes = Outcomes()
         with stopping() as stop, audited_plan(self.project, plan, session, file=file) as recorder:
             if file:
                 session.record(PlanApplied(file, whole=False))

@@ -38,6 +38,18 @@ def environments(context: click.Context, parameter: click.Parameter, incomplete:
     return _items(lambda: _project(context, within=False).environments, incomplete)
 
 
+def files(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Files and folders: the shell knows them."""
+    del context, parameter
+    return [CompletionItem(incomplete, type="file")]
+
+
+def folders(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Folders: the shell knows them."""
+    del context, parameter
+    return [CompletionItem(incomplete, type="dir")]
+
+
 def schemas(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """What there are schemas of."""
     del context, parameter
@@ -50,10 +62,18 @@ def fields(context: click.Context, parameter: click.Parameter, incomplete: str) 
     """Kinds, then the fields of what is written so far."""
     if "." not in incomplete:
         return schemas(context, parameter, incomplete)
-    from reconciler.validation.explain import find, names_in
-
     before = incomplete.rpartition(".")[0]
-    return _items(lambda: (f"{before}.{name}" for name in names_in(find(before).schema)), incomplete)
+    return _items(lambda: (f"{before}.{name}" for name in _names_below(before)), incomplete)
+
+
+def _names_below(path: str) -> Iterator[str]:
+    """The fields of `path`; of a kind also those of its spec, which `explain` finds without that word."""
+    from reconciler.validation.explain import SPEC, find, names_in
+
+    names = names_in(find(path).schema)
+    yield from names
+    if "." not in path and SPEC in names:
+        yield from names_in(find(f"{path}.{SPEC}").schema)
 
 
 def _items(words: Callable[[], Iterable[str]], incomplete: str) -> list[CompletionItem]:

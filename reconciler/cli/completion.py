@@ -16,6 +16,11 @@ VARIABLE = "_RECONCILER_COMPLETE"
 """Set by the script when it asks what a word completes to."""
 
 
+_CUT_AT_COMMAS = 'string split "," $completion'
+_CUT_ONCE = 'string split --max 1 "," $completion'
+"""What click has fish do, and what it should: in the help of a flag a comma is a comma."""
+
+
 @click.command("completion")
 @click.argument("shell", type=click.Choice(SHELLS), required=False)
 @global_flags
@@ -32,5 +37,6 @@ def command(context: click.Context, shell: str | None) -> Exit:
     made = get_completion_class(chosen) if chosen in SHELLS else None
     if made is None:
         raise UsageError("SHELL doesn't say which shell this is", hint=f"Name one of {', '.join(SHELLS)}.")
-    write([made(context.find_root().command, {}, "reconciler", VARIABLE).source(), "\n"])
+    script = made(context.find_root().command, {}, "reconciler", VARIABLE).source()
+    write([script.replace(_CUT_AT_COMMAS, _CUT_ONCE), "\n"])
     return Exit.DONE

@@ -45,7 +45,12 @@ def completing(words: str) -> Callable[[click.Context, click.Parameter, str], An
 
 
 _OPTIONS = (
-    _option("--project", metavar="FILE", help="The project file.  [default: reconciler.yaml, here or above]"),
+    _option(
+        "--project",
+        metavar="FILE",
+        shell_complete=completing("files"),
+        help="The project file.  [default: reconciler.yaml, here or above]",
+    ),
     _option(
         "--environment",
         "-e",

@@ -11,7 +11,7 @@ from typing import Final
 
 import click
 
-from reconciler.cli.flags import Flags, global_flags
+from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.cli.output import write_lines
 from reconciler.errors import Exit, ReconcilerError
 
@@ -31,7 +31,7 @@ Files = dict[str, str]
 
 
 @click.command("init")
-@click.argument("directory", metavar="[DIR]", default=".")
+@click.argument("directory", metavar="[DIR]", default=".", shell_complete=completing("folders"))
 @click.option(
     "--ci",
     type=click.Choice([*CI, "none"]),

@@ -19,7 +19,7 @@ from reconciler.settings import Engine
 _C = TypeVar("_C", bound=Callable[..., Any])
 _T = TypeVar("_T")
 
-paths = click.argument("paths", nargs=-1, metavar="[PATH]...")
+paths = click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=completing("files"))
 output = click.option(
     "--output",
     type=click.Choice([it.value for it in Output]),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.answer import answer, auto_approve, family, lock_timeout, output
-from reconciler.cli.flags import Flags, global_flags
+from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.errors import Exit
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def info(flags: Flags, package: str, output: str) -> Exit:
 
 
 @command.command()
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=completing("files"))
 @click.option("--name", metavar="NAME", help="Its name on the server.  [default: that of the file]")
 @click.option(
     "--description", metavar="TEXT", default="", help="What it is; the mark of its content follows."

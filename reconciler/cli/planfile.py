@@ -11,7 +11,7 @@ from pathlib import Path
 import reconciler
 from reconciler.cli.compose import Planned, settle
 from reconciler.cli.flags import Flags
-from reconciler.model import Finding, Operation, Secret
+from reconciler.model import Finding, Live, Operation, Secret
 from reconciler.options import Options
 from reconciler.plan.file import (
     Head,
@@ -46,12 +46,12 @@ def rests_on(planned: Planned) -> tuple[Fingerprint, ...]:
 
 async def changed(
     plan: Plan, before: Sequence[Fingerprint], provider: Provider, state: State
-) -> tuple[Finding, ...]:
-    """What is not as it was `before`, read again; and windows that have ended."""
+) -> tuple[tuple[Finding, ...], Live]:
+    """What is not as it was `before`, and windows that have ended; and what was read again to see that."""
     touched = touched_of(before)
     live = await read(touched.scope, provider)
     now = int(time.time() * 1000)
-    return (*stale(before, fingerprints(plan, touched, live, state)), *expired(plan, now))
+    return (*stale(before, fingerprints(plan, touched, live, state)), *expired(plan, now)), live
 
 
 def save(path: Path, project: Project, planned: Planned, options: Options) -> str:
@@ -112,8 +112,11 @@ class Reviewed:
     problems: Mapping[str, Problem] = field(default_factory=dict)
     """Source of a secret → why it can't be read."""
 
-    async def check(self, provider: Provider, state: State) -> None:
-        """UnusablePlan, which says all that there is to say, unless it can be applied to `state` as it is."""
+    async def check(self, provider: Provider, state: State) -> Live:
+        """What it touches, read again.
+
+        UnusablePlan, which says all that there is to say, unless it can be applied to `state` as it is.
+        """
         saved, made = self.saved, self.saved.head.state
         if saved.digest in state.plans:
             what, hint = "was applied already", None
@@ -123,10 +126,10 @@ class Reviewed:
         if made.lineage != (state.lineage if state.begun else None):
             raise refused(self.path, [Finding("foreign-plan", _other_state(made, state))])
         salt = made.salt or state.salt
-        findings = [*self._secrets(salt), *self._packages()]
-        findings += await changed(saved.plan, saved.fingerprints, provider, state)
-        if findings:
+        late, live = await changed(saved.plan, saved.fingerprints, provider, state)
+        if findings := [*self._secrets(salt), *self._packages(), *late]:
             raise refused(self.path, findings)
+        return live
 
     def _secrets(self, salt: str) -> Iterator[Finding]:
         for sealed in self.saved.secrets:

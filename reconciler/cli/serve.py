@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.compose import EMBEDDED_DATABASE
-from reconciler.cli.flags import Flags, global_flags
+from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.cli.output import say, write_lines
 from reconciler.errors import Exit, ReconcilerError, UsageError
 
@@ -24,6 +24,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 @click.option(
     "--database",
     metavar="FILE",
+    shell_complete=completing("files"),
     default=str(EMBEDDED_DATABASE),
     show_default=True,
     help="Where everything is kept.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -22,15 +23,17 @@ from reconciler.forge.drift import drift_markdown, drift_of
 from reconciler.forge.sticky import keep_comment, keep_issue
 
 TITLE = "The server differs from Git"
-
+SECRETS = "RECONCILER_SECRETS"
 
 JOBS = ("plan", "apply", "drift")
 USAGE = f"""usage: python -m reconciler.forge {{{",".join(JOBS)}}}
 
-ARGUMENTS  stands behind the command, as on a command line
-KEY        tells the comments and issues of several projects apart
-COMMENT    false only writes the job's summary
+ARGUMENTS           stands behind the command, as on a command line
+KEY                 tells the comments and issues of several projects apart
+COMMENT             false only writes the job's summary
+{SECRETS}  more variables for the command, a line each: NAME=VALUE
 """
+_LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -42,6 +45,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     more = shlex.split(environ.get("ARGUMENTS", ""))
     key = "/".join(filter(None, (job, environ.get("KEY"), environ.get("RECONCILER_ENVIRONMENT"))))
     try:
+        environ = _unpacked(environ)
         match job:
             case "plan":
                 code = _plan(key, more, environ)
@@ -60,7 +64,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 def _plan(key: str, arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """The plan as the one comment of this pull request; findings, when there is no plan."""
-    code, text = _run("plan", "markdown", arguments)
+    code, text = _run("plan", "markdown", arguments, environ)
     _summarise(text, environ)
     if text and environ.get("COMMENT", "true") != "false":
         asyncio.run(_comment(key, f"{text}\n{_signature(environ)}", environ))
@@ -68,14 +72,14 @@ def _plan(key: str, arguments: Sequence[str], environ: Mapping[str, str]) -> int
 
 
 def _apply(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    code, text = _run("apply", "markdown", ["--auto-approve", *arguments])
+    code, text = _run("apply", "markdown", ["--auto-approve", *arguments], environ)
     _summarise(text, environ)
     return code
 
 
 def _drift(key: str, arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """One open issue while the server differs, none while it doesn't."""
-    code, text = _run("plan", "json", arguments)
+    code, text = _run("plan", "json", arguments, environ)
     try:
         drift = drift_of(json.loads(text))
     except ValueError:
@@ -86,10 +90,24 @@ def _drift(key: str, arguments: Sequence[str], environ: Mapping[str, str]) -> in
     return code
 
 
-def _run(command: str, form: str, arguments: Sequence[str]) -> tuple[int, str]:
+def _unpacked(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """With the variables that one secret holds: a reusable workflow has to name all that it is given."""
+    rest = {name: value for name, value in environ.items() if name != SECRETS}
+    for number, line in enumerate(environ.get(SECRETS, "").splitlines(), 1):
+        if found := _LINE.fullmatch(line.strip()):
+            rest[found[1]] = found[2]
+        elif line.strip():
+            # The line itself may be a secret.
+            raise ForgeError(f"line {number} of {SECRETS} isn't NAME=VALUE")
+    return rest
+
+
+def _run(command: str, form: str, arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[int, str]:
     """The exit code and what stood on stdout; the rest goes to the log of the job."""
     line = [sys.executable, "-m", "reconciler", command, "--output", form, *arguments]
-    ran = subprocess.run(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)  # noqa: S603
+    ran = subprocess.run(  # noqa: S603
+        line, env=dict(environ), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False
+    )
     return ran.returncode, ran.stdout.decode()
 
 
@@ -126,7 +144,7 @@ def _summarise(text: str, environ: Mapping[str, str]) -> None:
 
 def _signature(environ: Mapping[str, str]) -> str:
     """Which commit it is about, and where the log is."""
-    commit = environ.get("RECONCILER_COMMIT") or environ.get("GITHUB_SHA") or environ.get("CI_COMMIT_SHA", "")
+    commit = github.commit(environ) or environ.get("CI_COMMIT_SHA", "")
     server, repository, run = (
         environ.get(f"GITHUB_{name}", "") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID")
     )

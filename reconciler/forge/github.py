@@ -89,15 +89,21 @@ def from_environment(environ: Mapping[str, str]) -> GitHub:
         "X-GitHub-Api-Version": "2022-11-28",
     }
     api = Api(environ.get("GITHUB_API_URL", "https://api.github.com"), headers)
-    return GitHub(api, repository, _pull_request(environ.get("GITHUB_EVENT_PATH")))
+    number = _pull_request(environ).get("number")
+    return GitHub(api, repository, int(number) if number else None)
 
 
-def _pull_request(path: str | None) -> int | None:
-    if not path:
-        return None
+def commit(environ: Mapping[str, str]) -> str:
+    """What was pushed. Of a pull request GITHUB_SHA is a merge that nobody has seen."""
+    head = _pull_request(environ).get("head")
+    return (head.get("sha") if isinstance(head, dict) else None) or environ.get("GITHUB_SHA", "")
+
+
+def _pull_request(environ: Mapping[str, str]) -> Mapping[str, Any]:
+    """The pull request of the event that started this job; empty when it was another event."""
     try:
-        event = json.loads(Path(path).read_text(encoding="utf-8"))
+        event = json.loads(Path(environ.get("GITHUB_EVENT_PATH", "")).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None
-    number = (event.get("pull_request") or {}).get("number") if isinstance(event, dict) else None
-    return int(number) if number else None
+        return {}
+    found = event.get("pull_request") if isinstance(event, dict) else None
+    return found if isinstance(found, dict) else {}

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.loading.builder import REFUSED, Builder
-from reconciler.loading.files import Walk, read
+from reconciler.loading.files import PROJECT_FILE, Source, Walk, read
 from reconciler.loading.nodes import Ambiguous, Document, MarkedList, MarkedMap, place_of
 from reconciler.loading.syntax import SyntaxFault, decode, events
 from reconciler.model import Finding, Place, Severity
 
 __all__ = ["Ambiguous", "Document", "Loaded", "MarkedList", "MarkedMap", "load", "load_text"]
 
-PROJECT_FILES = ("reconciler.yaml", "reconciler.yml")
+PROJECT_FILES = (PROJECT_FILE, "reconciler.yml")
 
 _WITHIN = frozenset({"duplicate-key", "non-string-key", "yaml-alias", "yaml-tag"})
 """Errors about a part of a document: the rest of it was read."""
@@ -43,10 +43,10 @@ def load(paths: Sequence[Path], *, base: Path, aside: Sequence[Path] = ()) -> Lo
 
     Folders are read recursively and sorted, ``*.yaml`` and ``*.yml``, hidden entries skipped; a file that
     is named is read whatever its suffix. Relative paths are relative to `base`, and findings show them so.
-    A project file among them is no resource and left out, and so is what is to be set `aside`. Everything
-    that goes wrong is a finding.
+    A project file among them is no resource and left out, and so is what is to be set `aside`, as are the
+    overlays of other projects below. Everything that goes wrong is a finding.
     """
-    walk = Walk(base.absolute(), aside)
+    walk = Walk(base.absolute(), aside, _overlays_of)
     documents: list[Document] = []
     findings: list[Finding] = []
     for source in walk.sources(paths):
@@ -94,6 +94,24 @@ def load_text(data: str | bytes, file: str, path: Path) -> Loaded:
             Finding("empty-file", message, Place(file, 1, 1), hint, severity=Severity.WARNING)
         )
     return Loaded(tuple(documents), tuple(builder.findings))
+
+
+def _overlays_of(file: Path) -> Sequence[Path] | None:
+    """The overlays of all environments of a project file, as far as it is sound; None when it is none."""
+    data = read(Source(file.name, file))
+    documents = () if isinstance(data, Finding) else load_text(data, file.name, file).documents
+    project = next((each.value for each in documents if each.value.get("kind") == "Project"), None)
+    if project is None:
+        return None
+    every = _mapping(_mapping(project.get("spec")).get("environments")).values()
+    lists = (_mapping(each).get("overlays") for each in every)
+    return [
+        Path(each) for names in lists if isinstance(names, list) for each in names if isinstance(each, str)
+    ]
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
 
 
 def _misplaced(document: Document) -> Finding:

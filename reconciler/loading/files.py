@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from reconciler.findings import printable
 from reconciler.model import Finding, Place, Severity
 
 SUFFIXES = (".yaml", ".yml")
+PROJECT_FILE = "reconciler.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class Walk:
     base: Path
     aside: Sequence[Path] = ()
     """Files and folders that are left out, wherever they are met."""
+    overlays_of: Callable[[Path], Sequence[Path] | None] = lambda _: None
+    """The overlays of a project file that is met on the way; None: it is none."""
     findings: list[Finding] = field(default_factory=list)
     _seen: set[tuple[int, int]] = field(default_factory=set)
 
@@ -109,7 +112,10 @@ class Walk:
                     continue
                 if not self._first_time(status):
                     continue
-            waiting.extend(self._entries(path))
+            entries = self._entries(path)
+            if path / PROJECT_FILE in entries:
+                self._another_project(path)
+            waiting.extend(entries)
         if not count:
             self._report(
                 "empty-folder",
@@ -118,6 +124,25 @@ class Walk:
                 "hidden files and folders are skipped",
                 Severity.WARNING,
             )
+
+    def _another_project(self, folder: Path) -> None:
+        """A project below the one that is read: its overlays are no resources, whoever reads them."""
+        file = folder / PROJECT_FILE
+        if os.path.realpath(folder) == os.path.realpath(self.base):
+            return
+        overlays = self.overlays_of(file)
+        if overlays is None:
+            return
+        for overlay in overlays:
+            with suppress(OSError, ValueError):  # whoever reads that project says so
+                self._first_time((folder / overlay).stat())
+        self._report(
+            "another-project",
+            "this folder is a project of its own: its resources are read, its settings and overlays are not",
+            file,
+            "name this file with --project, or go there, to use them",
+            Severity.WARNING,
+        )
 
     def _home(self, top: Path) -> Path:
         """What the links in a folder may not leave: the base, or the folder where that is elsewhere."""

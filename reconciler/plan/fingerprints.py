@@ -93,6 +93,18 @@ def fingerprints(plan: Plan, touched: Touched, live: Live, state: State) -> tupl
     return tuple(sorted(made, key=lambda each: (list(Of).index(each.of), each.key)))
 
 
+def sound(found: Fingerprint) -> Fingerprint:
+    """`found`, which was read from a file; ValueError when `fingerprints` makes none like it."""
+    match found.of:
+        case Of.ENTRY:
+            ResourceId.parse(found.key)
+        case Of.NAME | Of.PACKAGE_NAME | Of.MARK | Of.USERS:
+            ids = (found.facts or {}).get("ids")
+            if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
+                raise ValueError(f"the fingerprint of the {found.of} {found.key!r} lacks its ids")
+    return found
+
+
 def touched_of(found: Iterable[Fingerprint]) -> Touched:
     """What to read to take the same fingerprints again."""
     campaigns: dict[str, Aspects] = {}

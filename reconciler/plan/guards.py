@@ -106,7 +106,26 @@ def waive(plan: Plan, waivers: Waivers) -> Plan:
     """`plan` with the reasons for going on beside its guards, and a note for each that nothing calls for."""
     found = tuple(replace(trip, waived=waivers.get(trip.guard, trip.waived)) for trip in plan.guards)
     needless = sorted(set(waivers) - {trip.guard for trip in found})
-    return replace(plan, guards=found, findings=(*plan.findings, *map(_needless, needless)))
+    said = (finding for finding in plan.findings if finding.code != NEEDLESS)
+    return replace(plan, guards=found, findings=(*said, *map(_needless, needless)))
+
+
+def reconsidered(
+    plan: Plan, live: Live, in_flight: Callable[[str], bool], limits: Limits, waivers: Waivers
+) -> Plan:
+    """`plan`, made earlier, with the guard of what it interrupts as things are in `live`.
+
+    The states of gateways go on changing, and a plan does not rest on them; all that the other guards count
+    is as it was, or the plan is stale.
+    """
+    targets = {group.action.resource: group.action.target for group in plan.groups}
+    campaigns = {r: found for r, target in targets.items() if target and (found := live.by_id.get(target))}
+    limit = int({**DEFAULTS, **limits}[Guard.IN_FLIGHT])
+    kept = (trip for trip in plan.guards if trip.guard != Guard.IN_FLIGHT)
+    guards = (*kept, *_interrupted(plan, campaigns, in_flight, limit))
+    order = {guard.value: number for number, guard in enumerate(Guard)}
+    ordered = sorted(guards, key=lambda trip: order.get(trip.guard, len(order)))
+    return waive(replace(plan, guards=tuple(ordered)), waivers)
 
 
 def trips(plan: Plan, basis: Basis, limits: Limits) -> tuple[GuardTrip, ...]:
@@ -121,7 +140,7 @@ def trips(plan: Plan, basis: Basis, limits: Limits) -> tuple[GuardTrip, ...]:
         *_many(Guard.DELETES, deletes, "campaign", "deleted", _campaigns(plan, Verb.DELETE)),
         *_many(Guard.DELETES, deletes, "package", "deleted", _packages(plan)),
         *_many(Guard.STARTS, starts, "campaign", "started", _campaigns(plan, Verb.START)),
-        *_interrupted(plan, basis, int(known[Guard.IN_FLIGHT])),
+        *_interrupted(plan, basis.live.campaigns, basis.in_flight, int(known[Guard.IN_FLIGHT])),
         *(() if known[Guard.EMPTY] else _emptied(plan, basis)),
         *(() if known[Guard.SETTINGS] else _wiped(plan)),
     )
@@ -174,11 +193,13 @@ def _packages(plan: Plan) -> Sequence[str]:
     return sorted(action.target or "" for action in actions if action.verb is Verb.DELETE_PACKAGE)
 
 
-def _interrupted(plan: Plan, basis: Basis, limit: int) -> Iterator[GuardTrip]:
+def _interrupted(
+    plan: Plan, campaigns: Mapping[ResourceId, LiveCampaign], in_flight: Callable[[str], bool], limit: int
+) -> Iterator[GuardTrip]:
     counts = {
         resource: len(gateways)
         for resource, leaving in sorted(_touched(plan).items())
-        if (live := basis.live.campaigns.get(resource)) and (gateways := _flying(live, leaving, basis))
+        if (live := campaigns.get(resource)) and (gateways := _flying(live, leaving, in_flight))
     }
     total = sum(counts.values())
     if total > limit:
@@ -200,11 +221,13 @@ def _touched(plan: Plan) -> Mapping[ResourceId, frozenset[str] | None]:
     return leaving
 
 
-def _flying(live: LiveCampaign, leaving: frozenset[str] | None, basis: Basis) -> frozenset[str]:
+def _flying(
+    live: LiveCampaign, leaving: frozenset[str] | None, in_flight: Callable[[str], bool]
+) -> frozenset[str]:
     """The gateways in flight among those `leaving` a campaign; None: among all of them."""
     if live.gateways is None or (leaving is not None and live.phase not in _RUNNING):
         return frozenset()
-    states = (ids for state, ids in live.gateways.states.items() if basis.in_flight(state))
+    states = (ids for state, ids in live.gateways.states.items() if in_flight(state))
     flying = frozenset().union(*states) - live.gateways.closed
     return flying if leaving is None else flying & leaving
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from reconciler.diff import CampaignDiff, Diff, Removal, Run
-from reconciler.model import Phase, ResourceId, StepGroup, Verb
+from reconciler.model import Live, Phase, ResourceId, StepGroup, Verb
 from reconciler.plan.model import CampaignImpact, Impact
 from reconciler.providers.base import Provider
 
@@ -35,6 +36,15 @@ def impact(
         requests=sum(map(len, groups)),
         permissions=tuple(sorted({o.permission for o in operations if o.permission})),
     )
+
+
+def with_removed(found: Impact, live: Live) -> Impact:
+    """The same with the gateways of campaigns that are deleted: they are read once the plan is known."""
+    rows = []
+    for row in found.campaigns:
+        there = live.campaigns.get(row.resource) if row.deleted else None
+        rows.append(replace(row, lost=len(there.gateways)) if there and there.gateways else row)
+    return replace(found, campaigns=tuple(rows))
 
 
 def _of_campaign(found: CampaignDiff, verbs: set[Verb], shared: Mapping[ResourceId, int]) -> CampaignImpact:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
@@ -54,6 +55,15 @@ _TONES: Final[Mapping[OutcomeStatus, Tone]] = {
 }
 
 
+@dataclass(slots=True)
+class _Alike:
+    """So many outcomes that are alike, the first of them, and all that they say."""
+
+    count: int = 0
+    first: list[Outcome] = field(default_factory=list)
+    words: set[str] = field(default_factory=set)
+
+
 def outcome_counts(outcomes: Iterable[Outcome]) -> dict[OutcomeStatus, int]:
     """How many steps ended in which way; every status has its entry."""
     counts = dict.fromkeys(OutcomeStatus, 0)
@@ -62,21 +72,23 @@ def outcome_counts(outcomes: Iterable[Outcome]) -> dict[OutcomeStatus, int]:
     return counts
 
 
-def applied_lines(plan: Plan, outcomes: Iterable[Outcome], code: Exit, paint: Paint = plain) -> Iterator[str]:
+def applied_lines(
+    plan: Plan, outcomes: Collection[Outcome], code: Exit, paint: Paint = plain
+) -> Iterator[str]:
     """What became of the steps: trouble first, step by step and why, then counts and the exit code."""
-    every = tuple(outcomes)
+    every = _alike(outcomes)
     for status in (OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN, OutcomeStatus.SKIPPED, OutcomeStatus.WAITING):
-        yield from _trouble((outcome for outcome in every if outcome.status is status), paint)
-    if any(outcome.status in _BAD for outcome in every):
-        yield from _done(outcome for outcome in every if outcome.status is OutcomeStatus.DONE)
-    notes = (outcome for outcome in every if outcome.settled and outcome.message)
+        yield from _trouble({like: members for like, members in every.items() if like[0] is status}, paint)
+    if any(status in _BAD for status, *_ in every):
+        yield from _done(every)
+    notes = (outcome for outcome in outcomes if outcome.settled and outcome.message)
     for (status, _, resource, operation), members in _alike(notes).items():
-        why = ", ".join(sorted({clean(outcome.message) for outcome in members})[:_BRIEF])
+        why = ", ".join(sorted(map(clean, members.words))[:_BRIEF])
         yield f"{OUTCOMES[status]}: {clean(resource)}: {operation}{_times(members)}: {why}"
     yield from finding_lines((finding for finding in findings_of(plan) if finding.is_error), paint)
     counts = [
         paint(f"{count:,} {OUTCOMES[status]}", _TONES[status])
-        for status, count in outcome_counts(every).items()
+        for status, count in outcome_counts(outcomes).items()
         if count
     ]
     summary = ", ".join(counts) if counts else "no step was sent"
@@ -86,12 +98,12 @@ def applied_lines(plan: Plan, outcomes: Iterable[Outcome], code: Exit, paint: Pa
         yield f"Exit code {code.value}: {meaning}."
 
 
-def _done(outcomes: Iterable[Outcome]) -> Iterator[str]:
+def _done(every: Mapping[_Likeness, _Alike]) -> Iterator[str]:
     """What is done all the same, a line for each resource."""
     operations: dict[str, Counter[str]] = {}
-    for outcome in outcomes:
-        counts = operations.setdefault(str(outcome.step.resource), Counter())
-        counts[outcome.step.operation.name] += 1
+    for (status, _, resource, operation), members in every.items():
+        if status is OutcomeStatus.DONE:
+            operations.setdefault(resource, Counter())[operation] += members.count
     for resource, counts in islice(operations.items(), _SHOWN):
         each = (f"{name} × {count:,}" if count > 1 else name for name, count in counts.items())
         yield f"{OUTCOMES[OutcomeStatus.DONE]}: {clean(resource)}: {', '.join(each)}"
@@ -100,26 +112,31 @@ def _done(outcomes: Iterable[Outcome]) -> Iterator[str]:
         yield f"{OUTCOMES[OutcomeStatus.DONE]}: steps of {rest}; --output json lists them all"
 
 
-def _alike(outcomes: Iterable[Outcome]) -> dict[_Likeness, list[Outcome]]:
-    alike: dict[_Likeness, list[Outcome]] = {}
+def _alike(outcomes: Iterable[Outcome]) -> dict[_Likeness, _Alike]:
+    alike: dict[_Likeness, _Alike] = {}
     for outcome in outcomes:
         step = outcome.step
         likeness = (outcome.status, outcome.skip, str(step.resource), step.operation.name)
-        alike.setdefault(likeness, []).append(outcome)
+        members = alike.setdefault(likeness, _Alike())
+        members.count += 1
+        if members.count <= _SHOWN:
+            members.first.append(outcome)
+        if outcome.settled:
+            members.words.add(outcome.message)
     return alike
 
 
-def _times(members: Sequence[Outcome]) -> str:
-    return f" × {len(members):,}" if len(members) > 1 else ""
+def _times(members: _Alike) -> str:
+    return f" × {members.count:,}" if members.count > 1 else ""
 
 
-def _trouble(outcomes: Iterable[Outcome], paint: Paint) -> Iterator[str]:
-    for (status, skip, resource, operation), members in _alike(outcomes).items():
+def _trouble(alike: Mapping[_Likeness, _Alike], paint: Paint) -> Iterator[str]:
+    for (status, skip, resource, operation), members in alike.items():
         yield f"{paint(OUTCOMES[status], _TONES[status])}: {clean(resource)}: {operation}{_times(members)}"
         shown = _BRIEF if status is OutcomeStatus.SKIPPED else _SHOWN
-        for outcome in members[:shown]:
+        for outcome in members.first[:shown]:
             tried = f" ({plural(outcome.attempts, 'attempt')})" if outcome.attempts > 1 else ""
             yield f"  {explained(outcome)}{tried}"
-        if len(members) > shown:
-            yield f"  and {len(members) - shown:,} more"
+        if members.count > shown:
+            yield f"  and {members.count - shown:,} more"
         yield f"  next: {_AFTER.get(skip, _NEXT[status])}"

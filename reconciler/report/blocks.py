@@ -104,12 +104,12 @@ def happenings(impact: CampaignImpact) -> Iterator[str]:
     if impact.created:
         yield "created"
     if impact.deleted:
-        yield "deleted"
+        yield "stopped and deleted" if impact.stops else "deleted"
     if impact.interrupted:
         yield "stopped and started again"
     if impact.starts:
         yield "starts"
-    if impact.stops:
+    if impact.stops and not impact.deleted:
         yield "stops"
 
 

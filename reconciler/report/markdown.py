@@ -180,8 +180,8 @@ def _guards(page: _Page, plan: Plan) -> None:
     refusing = [trip for trip in plan.guards if trip.waived is None]
     if refusing:
         page.add(f"> [!CAUTION]\n> **Apply refuses this: {plural(len(refusing), 'guard')}.**")
-        page.fill(f"> - {code_span(trip.guard)}: {code_span(trip.message)}" for trip in refusing[:_ROWS])
-        page.add("")
+        lines = [f"> - {code_span(trip.guard)}: {code_span(trip.message)}" for trip in refusing]
+        page.add(_listed(lines, _ROWS, "> - "))
 
 
 _FOR_GOOD: Final[Mapping[Verb, str]] = {
@@ -273,8 +273,8 @@ def _finding_texts(findings: Iterable[Finding]) -> Iterator[str]:
         yield cut("\n".join(finding_lines([finding])), 1_000)
 
 
-def _listed(lines: Sequence[str], most: int) -> str:
-    rest = [f"- and {len(lines) - most:,} more"] if len(lines) > most else []
+def _listed(lines: Sequence[str], most: int, bullet: str = "- ") -> str:
+    rest = [f"{bullet}and {len(lines) - most:,} more"] if len(lines) > most else []
     return "\n".join([*lines[:most], *rest, ""])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from reconciler.errors import Exit
@@ -23,8 +23,8 @@ SENTENCES: Final[Mapping[Reason, str]] = {
     Reason.LEAVES: "these gateways are in the campaign and no longer declared",
     Reason.WANTS_STARTED: "it is declared STARTED",
     Reason.WANTS_STOPPED: "it is declared STOPPED",
-    Reason.WANTS_APPROVAL: "it waits for an approval, which is declared",
-    Reason.MAY_WANT_APPROVAL: "the server may ask for an approval, which is declared",
+    Reason.WANTS_APPROVAL: "it waits for an approval, and approve: true is declared",
+    Reason.MAY_WANT_APPROVAL: "the server may ask for an approval, and approve: true is declared",
     Reason.STOP_TO_EDIT: "it can't be changed while it runs",
     Reason.STOP_TO_DELETE: "it can't be deleted while it runs",
     Reason.START_AGAIN: "it was stopped only to be changed",
@@ -61,6 +61,8 @@ OUTCOMES: Final[Mapping[OutcomeStatus, str]] = {
 
 ABSENT: Final = "(none)"
 UNREADABLE: Final = "(not readable)"
+_LATEST: Final = 253_402_300_799_999
+"""The last millisecond that a calendar has."""
 
 
 def clean(text: str) -> str:
@@ -117,6 +119,8 @@ def show(value: object, limit: int = 200) -> str:
         case Mapping():
             if _secret(value):
                 return f"(secret {clean(str(value['secret']))})"
+            if window := _window(value):
+                return window
             inner = ", ".join(f"{clean(str(key))}: {show(item, limit)}" for key, item in value.items())
             return cut(f"{{{inner}}}", limit)
         case Collection():
@@ -129,6 +133,21 @@ def show(value: object, limit: int = 200) -> str:
 
 def _secret(value: Mapping[str, object]) -> bool:
     return set(value) == {"secret"}
+
+
+def _window(value: Mapping[str, object]) -> str | None:
+    """``2027-01-10 21:00 to 2027-01-11 05:00 UTC``; None for what is no window of epoch milliseconds."""
+    match value:
+        case {"begin": int(begin), "end": int(end)} if len(value) == 2 and 0 <= begin <= end <= _LATEST:
+            return f"{_moment(begin)} to {_moment(end)} UTC"
+    return None
+
+
+def _moment(milliseconds: int) -> str:
+    """To the minute, or as exact as it has to be."""
+    precision = "minutes" if milliseconds % 60_000 == 0 else "auto"
+    found = datetime.fromtimestamp(milliseconds // 1000, UTC) + timedelta(milliseconds=milliseconds % 1000)
+    return found.replace(tzinfo=None).isoformat(" ", precision)
 
 
 def differences(name: str, before: object, after: object) -> Iterator[tuple[str, object, object]]:

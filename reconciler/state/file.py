@@ -38,7 +38,7 @@ from reconciler.state.base import (
 from reconciler.state.codec import as_kept, encode_event, encode_state
 from reconciler.state.durable import explained
 from reconciler.state.filelog import AuditFile
-from reconciler.state.folding import fold
+from reconciler.state.folding import UNFOLDED, fold
 from reconciler.state.journal import encode_line
 from reconciler.state.locks import file_holder, hold_file, unlock_file
 from reconciler.state.nodes import JsonObject
@@ -154,6 +154,8 @@ class _FileSession:
         with self._guard:
             self._pending += map(as_kept, events, encoded)
             self._dirty = True
+            if len(self._pending) >= UNFOLDED:
+                self._folded()
             if self._whole:
                 self._append(encoded, sync=sync)
             else:

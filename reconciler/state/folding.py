@@ -31,6 +31,9 @@ from reconciler.state.base import (
     upload_key,
 )
 
+UNFOLDED = 50_000
+"""So many events wait to be folded, at most: folding copies what is known of the gateways of a campaign."""
+
 
 def fold(state: State, events: Iterable[Event]) -> State:
     """`state` after `events`; pure. One pass over the events, so folding a long journal is linear."""

@@ -27,7 +27,7 @@ from reconciler.state.base import (
     bound_to,
 )
 from reconciler.state.codec import as_kept, encode_event, encode_state
-from reconciler.state.folding import fold
+from reconciler.state.folding import UNFOLDED, fold
 from reconciler.state.journal import encode_line
 from reconciler.state.leases import Lease, LeaseLost, Renewable
 from reconciler.state.locks import acquire, described, moment, new_lock
@@ -215,6 +215,8 @@ class LeasedSession:
                 self._pending += map(as_kept, events, encoded)
                 self._calls.append(encoded)
                 self._dirty = True
+            if len(self._pending) >= UNFOLDED:
+                self._folded()
             due = bool(encoded) and (sync or not self._whole or len(self._calls) >= HELD_BACK)
         self._settle(due=due)
 

@@ -10,10 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reconciler.errors import StateError
-from reconciler.state.base import (
-    State,
-    new_state,
-)
+from reconciler.state.base import State, new_state
 from reconciler.state.codec import decode_state
 from reconciler.state.folding import fold
 from reconciler.state.journal import Damaged, Journal, decode_journal
@@ -68,8 +65,11 @@ def snapshot_of(data: str | bytes | None, place: Place) -> State | None:
     except (ValueError, RecursionError) as error:
         raise StateError(
             f"the state {place.snapshot} is damaged: {error}",
-            hint=f"{place.restore} Or remove it and its journal, and start anew with `apply --adopt`.",
+            hint=f"{place.restore} If there is a journal, {place.remove}, too: it goes on from the damaged"
+            " one. Or remove both, and start anew with `apply --adopt`.",
         ) from error
+    except StateError as error:
+        raise _named(place.snapshot, error) from error
 
 
 def kept(snapshot: State | None, parts: Sequence[Part], place: Place) -> Kept:
@@ -109,6 +109,13 @@ def _decode_parts(parts: Sequence[Part], place: Place) -> Journal | None:
             hint=f"Put an intact copy back; or {only}{place.remove} to go on from the snapshot. What"
             " was recorded from that line on is then missing; `apply --adopt` finds it again.",
         ) from error
+    except StateError as error:
+        raise _named(place.journal, error) from error
+
+
+def _named(name: str, error: StateError) -> StateError:
+    """A newer reconciler's state, and where it is."""
+    return StateError(f"{name}: {error.message}", hint=error.hint)
 
 
 def _place_of(line: int, parts: Sequence[Part]) -> str:

@@ -173,7 +173,7 @@ def test_intents_are_durable_before_and_results_after() -> None:
 
 def test_what_the_plan_knows_is_recorded_first_and_without_any_step() -> None:
     memory = Memory()
-    assert apply(plan(records=(OWNED,)), Script(), memory).outcomes == ()
+    assert not apply(plan(records=(OWNED,)), Script(), memory).outcomes
     assert memory.recorded == [OWNED]
 
 

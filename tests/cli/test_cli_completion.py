@@ -98,7 +98,31 @@ def test_kinds_and_fields(folder):
         "Campaign.spec.desiredStatus",
     ]
     assert complete("explain", "Campaign.schedules.s") == ["Campaign.schedules.schedule"]
+    assert complete("explain", "Campaign.sch") == ["Campaign.schedules"]
+    assert complete("explain", "Campaign.sp") == ["Campaign.spec"]
     assert complete("explain", "Nothing.x") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        (("validate", "a", "res"), "file"),
+        (("plan", "res"), "file"),
+        (("--project", "res"), "file"),
+        (("plan", "--out", "res"), "file"),
+        (("plan", "--snapshot", "res"), "file"),
+        (("apply", "--plan", "res"), "file"),
+        (("snapshot", "--out", "res"), "file"),
+        (("package", "upload", "res"), "file"),
+        (("serve", "--database", "res"), "file"),
+        (("export", "--out", "res"), "dir"),
+        (("init", "res"), "dir"),
+    ],
+)
+def test_files_are_left_to_the_shell(folder, words, kind):
+    *before, last = words
+    (item,) = ShellComplete(cli, {"obj": Flags()}, "reconciler", VARIABLE).get_completions(before, last)
+    assert (item.type, item.value) == (kind, "res")
 
 
 def test_a_mistake_in_the_project_completes_to_nothing(project):
@@ -117,6 +141,7 @@ def test_a_script_for_every_shell(run, shell):
     made = run("completion", shell)
     assert made.code == 0
     assert f"{VARIABLE}={shell}_complete" in made.out
+    assert 'string split "," ' not in made.out, "a comma in the help of a flag would end it"
 
 
 def test_the_shell_of_the_environment(run, monkeypatch):

@@ -204,6 +204,22 @@ def test_what_it_doesnt_touch_may_change_while_somebody_thinks(folder, run):
     assert out.endswith("Applied to embedded: 3 done.\n")
 
 
+def test_what_is_in_flight_when_the_answer_comes_is_guarded(world):
+    """Nothing else changed, and nobody was told of it in the preview."""
+    folder = world.folder
+    edit(folder, "description: Line 3", "description: Line three")
+    world.server.forget_calls()
+    with on_a_terminal(folder, "apply", "resources") as terminal:
+        terminal.until("Type 'yes': ")
+        world.put(world.id_of("line-3"), "gw-2", state="WAITING_FOR_DOWNLOAD")
+        terminal.type("yes\n")
+        code, out = terminal.end()
+    assert code == 5, terminal.said
+    assert "maxInFlightInterrupted: 1 gateway in the middle of an update would be interrupted" in out
+    assert out.endswith("Exit code 5: a guard refused, so nothing was sent.\n")
+    assert world.writes() == []
+
+
 def test_another_state_while_somebody_thinks(folder, run):
     with on_a_terminal(folder, "apply", "resources") as terminal:
         terminal.until("Type 'yes': ")

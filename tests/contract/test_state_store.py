@@ -6,6 +6,7 @@ A new kind of store joins by a parameter of the fixture `place`.
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -392,6 +393,8 @@ def test_a_newer_reconcilers_state_is_left_alone(
         with pytest.raises(StateError, match="format version 2") as caught:
             place.store().load()
         assert "use that version or a later one" in (caught.value.hint or "")
+        named = r"(/\S+/state\.json|s3://\S+/state\.json|postgresql://\S+ \(table \w+\))(\.journal)?: "
+        assert re.match(named, caught.value.message), caught.value.message
         with pytest.raises(StateError, match="format version 2"), place.store().locked(SERVER, "apply"):
             pytest.fail("the session was opened")
     assert place.store().holder() is None

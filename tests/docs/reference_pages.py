@@ -13,7 +13,7 @@ from reconciler.findings import CODES
 from reconciler.model import Kind
 from reconciler.report.words import MEANINGS
 from reconciler.validation.explain import Field, fields, find, type_words
-from reconciler.validation.schemas import PROJECT
+from reconciler.validation.schemas import PROJECT, Schema, inline, schema
 
 _EXITS = """\
 `plan` ends with 0, 1, 2 or 64 only: what would be 5 or 6 in `apply` stands in it as a finding. When several
@@ -139,6 +139,69 @@ def findings() -> str:
     )
 
 
+def plan_file() -> str:
+    """Every line of a plan file, then what lines share: mappings with fields, and values."""
+    published = schema("plan-file")
+    defs = published["$defs"]
+    lines = [rule["$ref"].rsplit("/", 1)[-1] for rule in published["oneOf"]]
+    parts = [name for name, rule in defs.items() if "properties" in rule and name not in lines]
+    text = [
+        MADE,
+        "# Plan file\n",
+        f"{published['description']} [Plan files](../plan-files.md) says what for.\n",
+    ]
+    text += [
+        "## Lines\n",
+        "`type` says which line it is; they come in this order, a list before its first use.\n",
+    ]
+    for name in lines:
+        text += _definition(name, published)
+    text += [
+        "## Parts of lines\n",
+        "In the place of any list or mapping may stand `list:1`: the list with that number.\n",
+    ]
+    for name in parts:
+        text += _definition(name, published)
+    rest = [name for name in defs if name not in (*lines, *parts)]
+    rows = ((name, defs[name]["description"], _code(defs[name]["examples"][0])) for name in rest)
+    return "\n".join([*text, "### Values\n", *_table(("value", "meaning", "example"), rows)])
+
+
+def _definition(name: str, published: Schema) -> Iterator[str]:
+    rule = published["$defs"][name]
+    yield f"### {name}\n"
+    yield f"{rule['title']}. {rule['description']}\n"
+    yield from _table(("field", "type", "meaning", "example"), _properties(rule, published))
+
+
+def _properties(rule: Schema, published: Schema, prefix: str = "") -> Iterator[tuple[str, ...]]:
+    """The fields of one mapping, and of those within it; what has a section of its own is a link."""
+    for name, inner in rule["properties"].items():
+        if name == "type":
+            continue
+        whole = inline(inner, published)
+        shared = inner.get("$ref", "").rsplit("/", 1)[-1]
+        section = bool(shared) and "properties" in whole
+        link = f"[{shared}](#{shared if section else 'values'})"
+        words = link if shared else _type_of(inner, published)
+        words += ", **required**" if name in rule["required"] else ""
+        example = "" if section else _code(whole["examples"][0])
+        yield f"`{prefix}{name}`", words, whole["description"], example
+        if "properties" in whole and not shared:
+            yield from _properties(inner, published, f"{prefix}{name}.")
+
+
+def _type_of(rule: Schema, published: Schema) -> str:
+    """Without the number of a list that may stand for it: that is said once."""
+    kinds = [each for each in rule.get("oneOf", ()) if each != {"$ref": "#/$defs/reference"}]
+    return type_words(inline({**rule, "oneOf": kinds} if kinds else rule, published))
+
+
+def _code(example: object) -> str:
+    text = f"`{json.dumps(example, ensure_ascii=False)}`"
+    return text if len(text) <= 72 else ""
+
+
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
     yield f"| {' | '.join(head)} |"
     yield f"|{'---|' * len(head)}"
@@ -152,5 +215,6 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "exit-codes.md": exit_codes,
     "findings.md": findings,
     "kinds.md": kinds,
+    "plan-file.md": plan_file,
 }
 """File name → what makes it."""

@@ -3,12 +3,14 @@
 import json
 import stat
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from e2e_runs import RESOURCES, WHOLE_WAY, Answer, Gate, Live, Ran, Workplace
+
+from tests.e2e.e2e_forks import Forks
 
 CANARY = "secret-canary-77b1"
 SETTINGS = "  settings: {LEVEL: info, API_KEY: {fromEnv: API_KEY}, CERT: {fromFile: cert.txt}}\n"
@@ -19,6 +21,19 @@ kind: Campaign
 metadata: {name: other}
 spec: {description: Other}
 """
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    with Forks() as forks:
+        yield forks
+
+
+@pytest.fixture
+def place(place: Workplace, forks: Forks) -> Workplace:
+    """Its runs are warm processes."""
+    place.start = forks
+    return place
 
 
 def plan(place: Workplace, *arguments: str) -> Ran:
@@ -299,6 +314,42 @@ def test_a_guard_stands_against_a_plan_in_a_file_until_it_is_waived(place: Workp
     waived = apply(place, *why)
     assert waived.code == 0, waived
     assert live.writes() == ["remove-gateways"]
+
+
+def test_what_is_in_flight_by_now_is_guarded_however_the_plan_found_it(place: Workplace, live: Live) -> None:
+    """What gateways do makes no plan stale, but stopping them in the middle of it is a guard's business."""
+    place.apply()
+    (line,) = live.campaigns()
+    place.edit("Line 3", "Line three")
+    digest = plan(place).out.rsplit("digest ", 1)[1]
+    for gateway, state in {"gw-1": "WAITING_FOR_DOWNLOAD", "gw-2": "DOWNLOAD_COMPLETE"}.items():
+        live.call("PUT", f"/_embedded/campaigns/{line['id']}/devices/{gateway}", {"state": state})
+    live.forget()
+    before = place.kept()
+    said = "maxInFlightInterrupted: 2 gateways in the middle of an update would be interrupted"
+    ran = apply(place)
+    assert ran.code == 5, ran
+    assert (ran.out.count(said), ran.err) == (1, "")
+    assert ran.out.endswith("Exit code 5: a guard refused, so nothing was sent.\n")
+    as_json = apply(place, "--output", "json")
+    assert as_json.code == 5, as_json
+    made = json.loads(as_json.out)
+    assert [(g["guard"], g["found"], g["waived"]) for g in made["guards"]] == [
+        ("maxInFlightInterrupted", 2, None)
+    ]
+    assert said in apply(place, "--dry-run").out
+    assert live.writes() == []
+    assert place.kept() == before, "and the plan was not applied"
+
+    waived = apply(place, "--waive", "maxInFlightInterrupted", "--reason", "agreed")
+    assert waived.code == 0, waived
+    assert live.writes() == ["stop-campaign", "edit-campaign", "start-campaign"]
+    shown = place.run("audit", "show", "2", "--output", "json")
+    begin = json.loads(shown.out)["run"]
+    assert begin["plan"].startswith(digest.rstrip(".\n"))
+    assert [(w["guard"], w["found"], w["reason"]) for w in begin["waived"]] == [
+        ("maxInFlightInterrupted", 2, "agreed")
+    ]
 
 
 def test_the_project_and_the_environment_are_those_of_the_file(place: Workplace, live: Live) -> None:

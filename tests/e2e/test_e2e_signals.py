@@ -125,6 +125,25 @@ def test_while_it_waits_before_it_reads_again(
 
 
 @SIGNALS
+def test_while_a_command_gets_the_token(place: Workplace, live: Live, kind: signal.Signals) -> None:
+    """The command ends, too: while it held our stderr, nobody who reads that would see an end."""
+    token = place.env.pop("RECONCILER_TOKEN")
+    (place.folder / "reconciler.yaml").write_text(
+        "apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: lines}\n"
+        "spec: {server: {auth: {tokenCommand: 'echo asking >&2; exec sleep 600'}}}\n"
+    )
+    with place.started(*APPLY) as process:
+        process.until("asking")
+        process.popen.send_signal(kind)
+        interrupted(process.end())
+    assert live.writes() == []
+    assert left(place) == set()
+    (place.folder / "reconciler.yaml").unlink()
+    place.env["RECONCILER_TOKEN"] = token
+    finished(place, live)
+
+
+@SIGNALS
 def test_while_it_waits_for_the_lock(place: Workplace, live: Live, kind: signal.Signals) -> None:
     store = open_store("file:.reconciler/state.json", root=place.folder)
     with store.locked(Server("pulse", place.env["RECONCILER_URL"]), "somebody"):

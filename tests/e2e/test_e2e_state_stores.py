@@ -1,14 +1,19 @@
 """Several runs on one state, in each kind of store: one writes, and what it leaves the next one finds."""
 
+import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from urllib.parse import parse_qs, urlsplit
 
+import psycopg
 import pytest
 from e2e_runs import SECONDS, WHOLE_WAY, Gate, Live, Process, Workplace
 
 from reconciler.state.base import StateStore
+from reconciler.state.s3.bucket import Bucket
 from reconciler.state.stores import open_store
+from tests.e2e.e2e_forks import Forks
 from tests.state_servers import PlaceUrl
 
 APPLY = ("apply", "--auto-approve", "resources.yaml")
@@ -22,9 +27,18 @@ def lease() -> int:
     return 60
 
 
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    with Forks() as forks:
+        yield forks
+
+
 @pytest.fixture(params=["file", "postgresql", "s3"])
-def shared(request: pytest.FixtureRequest, place: Workplace, place_url: PlaceUrl, lease: int) -> Workplace:
-    """A folder with resources, whose state is in that kind of store."""
+def shared(
+    request: pytest.FixtureRequest, place: Workplace, place_url: PlaceUrl, lease: int, forks: Forks
+) -> Workplace:
+    """A folder with resources, whose state is in that kind of store; its runs are warm processes."""
+    place.start = forks
     url = place_url(request.param)
     place.env["RECONCILER_STATE"] = url if request.param == "file" else f"{url}&lease={lease}"
     place.canaries += CANARIES
@@ -147,3 +161,70 @@ def test_who_sleeps_through_its_lease_sends_nothing_any_more(
         assert f"the lock of the state {store.url} was taken over by " in ran.said
         assert "while this run held it; it writes nothing any more" in ran.said
     finished(store, live)
+
+
+# --- the audit log -----------------------------------------------------------------------------------
+
+
+def rewritten(place: Workplace, text: str) -> None:
+    """Somebody who may write where the log is puts `text` in its place."""
+    address = urlsplit(place.env["RECONCILER_STATE"])
+    options = {name: value for name, [value] in parse_qs(address.query).items() if name != "lease"}
+    match address.scheme:
+        case "file":
+            place.state.with_name("state.json.audit").write_text(text)
+        case "postgresql":
+            schema = f"-c search_path={options['schema']}"
+            with psycopg.connect(host=options["host"], user="ci", dbname="postgres", options=schema) as other:
+                other.execute("DELETE FROM audit")
+                rows = list(enumerate(text.removesuffix("\n").split("\n"), 1))
+                other.cursor().executemany("INSERT INTO audit (number, line) VALUES (%s, %s)", rows)
+        case _:
+            bucket = Bucket(address.netloc, options, url="s3:")
+            first, *others = [each.key for each in bucket.list(f"{address.path[1:]}.audit")]
+            bucket.delete(others)
+            bucket.put(first, text.encode())
+
+
+def joined(lines: list[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+TAMPERED: dict[str, tuple[Callable[[list[str]], str], str]] = {
+    "changed": (
+        lambda log: joined([*log[:2], log[2].replace("done", "failed"), *log[3:]]), "line 3 (changed)",
+    ),
+    "lost": (lambda log: joined([*log[:2], *log[3:]]), "line 3 (lost)"),
+    "moved": (lambda log: joined([log[0], log[2], log[1], *log[3:]]), "line 2 (moved)"),
+    "added": (lambda log: joined([*log[:3], log[1], *log[3:]]), "line 4 ("),
+    "cut short": (lambda log: joined(log)[:-20], "line 6 (changed)"),
+    "no line": (lambda log: "here was a log", "line 1 (changed)"),
+}  # fmt: skip
+"""What somebody does to the log, and where `audit verify` finds that."""
+
+
+def test_who_rewrites_the_log_is_found_out(shared: Workplace, store: StateStore, live: Live) -> None:
+    shared.apply()
+    log = list(store.audit_lines())
+    assert len(log) == len(WHOLE_WAY) + 2
+    for tamper, where in TAMPERED.values():
+        rewritten(shared, tamper(log))
+        ran = shared.run("audit", "verify")
+        assert ran.code == 1, ran
+        assert f"breaks at {where}" in ran.out
+    live.forget()
+    shared.edit("gw-3]", "gw-3, gw-4]")
+    ends = [joined([*log[:-1], log[-1].replace('"exit":0', '"exit":3')])]
+    if not store.url.startswith("file:"):
+        # A file may end in half a line, by a crash: the next run says so in the log, and goes on.
+        ends += [TAMPERED[how][0](log) for how in ("cut short", "no line")]
+    for end in ends:
+        rewritten(shared, end)
+        ran = shared.run(*APPLY)
+        assert ran.code == 1, ran
+        assert "the last line of the audit log isn't as it was written" in ran.err
+    assert live.writes() == [], "no log, no call"
+    rewritten(shared, joined(log[:-1]))
+    assert shared.run("audit", "verify").code == 0, "that its end is gone tells nothing"
+    ran = shared.run("audit", "verify", "--expect", json.loads(log[-1])["hash"])
+    assert ran.code == 1, ran

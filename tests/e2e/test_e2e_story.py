@@ -1,131 +1,31 @@
 """The whole story in a scratch Git repository, over TCP: two pushes, a merge, and a hand on the server."""
 
-import json
-import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from reconciler.embedded import Running
 from reconciler.forge.sticky import mark
+from tests.e2e.e2e_git import HEAD, PULL_REQUEST, RESOURCES, Repository, scratch_repository
 from tests.e2e.e2e_runs import TOKEN, Live
-from tests.forge.forge_server import TOKEN as FORGE_TOKEN
-from tests.forge.forge_server import Host, code_host
-
-ROOT = Path(__file__).parents[2]
-
-RESOURCES = """\
-apiVersion: reconciler/v1
-kind: GatewayList
-metadata: {name: line-3}
-spec:
-  gateways:
-    - gw-1
-    - gw-2
----
-apiVersion: reconciler/v1
-kind: Campaign
-metadata: {name: spring}
-spec:
-  description: Spring update
-  gatewayLists: [line-3]
-  desiredStatus: STARTED
-"""
-PROJECT = """\
-apiVersion: reconciler/v1
-kind: Project
-metadata: {name: fleet}
-spec:
-  resources: [resources]
-  server: {url: "URL", auth: {tokenEnv: PULSE_TOKEN}}
-"""
-
-
-@dataclass
-class Repository:
-    """A clone as CI has one, and the job that runs in it."""
-
-    folder: Path
-    host: Host
-    url: str
-    env: dict[str, str] = field(default_factory=dict)
-
-    def git(self, *arguments: str) -> str:
-        ran = subprocess.run(
-            ["git", "-c", "user.name=x", "-c", "user.email=x@example.com", *arguments],
-            cwd=self.folder, capture_output=True, text=True, check=True, timeout=60,
-        )  # fmt: skip
-        return ran.stdout.strip()
-
-    def push(self, message: str) -> None:
-        self.git("add", "-A")
-        self.git("commit", "-q", "-m", message)
-
-    def job(self, name: str, event: dict[str, object], **more: str) -> tuple[int, str]:
-        """One job of GitHub Actions; answers its exit code and its summary."""
-        work = self.folder.parent
-        summary, payload, output = work / "summary.md", work / "event.json", work / "output"
-        summary.write_text("")
-        payload.write_text(json.dumps(event))
-        ran = subprocess.run(
-            [sys.executable, "-m", "reconciler.forge", name],
-            cwd=self.folder,
-            env={
-                **self.env,
-                "CI": "true",
-                "GITHUB_ACTIONS": "true",
-                "GITHUB_API_URL": self.host.url,
-                "GITHUB_EVENT_PATH": str(payload),
-                "GITHUB_OUTPUT": str(output),
-                "GITHUB_REPOSITORY": "acme/fleet",
-                "GITHUB_SHA": self.git("rev-parse", "HEAD"),
-                "GITHUB_STEP_SUMMARY": str(summary),
-                "GITHUB_TOKEN": FORGE_TOKEN,
-                "PULSE_TOKEN": TOKEN,
-                "RECONCILER_STATE": f"file:{work / 'state.json'}",
-                **more,
-            },
-            capture_output=True, text=True, check=False, timeout=100,
-        )  # fmt: skip
-        assert "Traceback" not in ran.stderr, ran.stderr
-        assert output.read_text().splitlines()[-1] == f"exit-code={ran.returncode}"
-        for secret in (TOKEN, FORGE_TOKEN):
-            assert secret not in ran.stdout + ran.stderr + summary.read_text()
-        return ran.returncode, summary.read_text()
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Iterator[tuple[Repository, Live]]:
-    import os
-
-    kept = {
-        name: os.environ[name] for name in ("PATH", "HOME", "COVERAGE_PROCESS_CONFIG") if name in os.environ
-    }
-    with Running(token=TOKEN, record=True) as running, code_host() as host:
-        folder = tmp_path / "fleet"
-        folder.mkdir()
-        repository = Repository(folder, host, running.url, {**kept, "PYTHONPATH": str(ROOT)})
-        (folder / "reconciler.yaml").write_text(PROJECT.replace("URL", running.url))
-        (folder / "resources").mkdir()
-        repository.git("init", "-q", "-b", "main")
-        (folder / "resources" / "README.md").write_text("Campaigns of the fleet\n")
-        repository.push("An empty project")
-        yield repository, Live(running)
+    with scratch_repository(tmp_path) as made:
+        yield made
 
 
 def test_the_story(repository: tuple[Repository, Live]) -> None:
     repo, live = repository
     resources = repo.folder / "resources" / "spring.yaml"
-    pull_request: dict[str, object] = {"pull_request": {"number": 7}}
 
     # A branch with a typo gets a comment that says what is wrong, and where.
     repo.git("switch", "-q", "-c", "spring")
     resources.write_text(RESOURCES.replace("gatewayLists", "gatewayList"))
     repo.push("Spring update")
-    code, _ = repo.job("plan", pull_request)
+    code, _ = repo.job("plan", PULL_REQUEST)
     assert code == 1
     assert len(repo.host.comments) == 1
     assert "resources/spring.yaml:14:3" in repo.host.said()[0]
@@ -133,7 +33,7 @@ def test_the_story(repository: tuple[Repository, Live]) -> None:
     # A second push updates the comment: it says what the merge would do to which gateways.
     resources.write_text(RESOURCES)
     repo.push("gatewayLists it is")
-    code, summary = repo.job("plan", pull_request)
+    code, summary = repo.job("plan", PULL_REQUEST)
     assert code == 0
     (comment,) = repo.host.said()
     assert comment.startswith(mark("plan"))
@@ -142,7 +42,7 @@ def test_the_story(repository: tuple[Repository, Live]) -> None:
         "Campaign/spring",
         "created",
         "gw-1",
-        repo.git("rev-parse", "HEAD")[:12],
+        f"Commit {HEAD[:12]}",
     ):
         assert part in comment, part
     assert "2 gateways gained" in summary
@@ -185,7 +85,7 @@ def test_the_story(repository: tuple[Repository, Live]) -> None:
 def test_a_fork_that_may_not_comment_has_a_summary(repository: tuple[Repository, Live]) -> None:
     repo, _ = repository
     (repo.folder / "resources" / "spring.yaml").write_text(RESOURCES)
-    code, summary = repo.job("plan", {"pull_request": {"number": 7}}, COMMENT="false")
+    code, summary = repo.job("plan", PULL_REQUEST, COMMENT="false")
     assert code == 0
     assert "2 gateways gained" in summary
     assert repo.host.calls == []
@@ -195,6 +95,25 @@ def test_a_code_host_that_says_no_fails_the_job(repository: tuple[Repository, Li
     repo, _ = repository
     (repo.folder / "resources" / "spring.yaml").write_text(RESOURCES)
     repo.host.faults = [(403, {}, b'{"message": "Resource not accessible by integration"}')]
-    code, summary = repo.job("plan", {"pull_request": {"number": 7}})
+    code, summary = repo.job("plan", PULL_REQUEST)
     assert code == 1
     assert "2 gateways gained" in summary, "the plan itself is there"
+
+
+def test_what_a_workflow_has_no_name_for_comes_in_one_secret(repository: tuple[Repository, Live]) -> None:
+    repo, live = repository
+    settings = "  settings: {license: {fromEnv: LICENSE}}\n"
+    (repo.folder / "resources" / "spring.yaml").write_text(RESOURCES + settings)
+    packed = f"\nLICENSE=a=b \n  PULSE_TOKEN={TOKEN}\n"
+    code, summary = repo.job("apply", {}, PULSE_TOKEN="", RECONCILER_SECRETS=packed)
+    assert code == 0, summary
+    (campaign,) = live.campaigns()
+    assert live.call("GET", f"/_embedded/campaigns/{campaign['id']}")["settings"] == {"license": "a=b"}
+
+
+def test_a_secret_that_is_no_variable_is_named_by_its_line(repository: tuple[Repository, Live]) -> None:
+    repo, live = repository
+    env = {**repo.github({}), "RECONCILER_SECRETS": f"A=1\n{TOKEN}"}
+    ran = repo.run([sys.executable, "-m", "reconciler.forge", "apply"], **env)
+    assert (ran.returncode, ran.stderr) == (1, "error: line 2 of RECONCILER_SECRETS isn't NAME=VALUE\n")
+    assert live.operations() == []

@@ -134,6 +134,25 @@ def test_a_job_that_is_about_no_pull_request_says_so(host: Host, tmp_path: Path)
         keep(lambda: gitlab.from_environment(gitlab_environ), "x")
 
 
+@pytest.mark.parametrize(
+    ("event", "commit"),
+    [
+        ({"pull_request": {"number": 7, "head": {"sha": "pushed"}}}, "pushed"),
+        ({"pull_request": {"number": 7, "head": {}}}, "merged"),
+        ({"pull_request": {"number": 7}}, "merged"),
+        ({"pull_request": None}, "merged"),
+        ([], "merged"),
+    ],
+)
+def test_the_commit_is_the_one_that_was_pushed(tmp_path: Path, event: object, commit: str) -> None:
+    path = tmp_path / "event.json"
+    path.write_text(json.dumps(event))
+    environ = {"GITHUB_SHA": "merged", "GITHUB_EVENT_PATH": str(path)}
+    assert github.commit(environ) == commit
+    assert github.commit({"GITHUB_SHA": "merged"}) == "merged"
+    assert github.commit({}) == ""
+
+
 def test_what_is_missing_in_the_environment_is_named() -> None:
     with pytest.raises(ForgeError, match="GITHUB_TOKEN"):
         github.from_environment({})

@@ -52,28 +52,51 @@ def test_everything_used_is_pinned_to_a_commit(path: Path) -> None:
         assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[0-9.]+", used), used
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*WORKFLOWS, TEMPLATES / "github.yml"], ids=lambda path: path.stem)
 def test_a_job_may_write_only_what_it_is_for(path: Path) -> None:
     workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert workflow["permissions"] == {"contents": "read"}
     may = {
-        name: level
-        for job in workflow["jobs"].values()
-        for name, level in job.get("permissions", {}).items()
+        (job, name)
+        for job, told in workflow["jobs"].items()
+        for name, level in told.get("permissions", {}).items()
         if level == "write"
     }
-    wanted = {"reconciler-plan": {"pull-requests": "write"}, "reconciler-drift": {"issues": "write"}}
-    assert may == wanted.get(path.stem, {})
+    wanted = {
+        "reconciler-plan": {("plan", "pull-requests")},
+        "reconciler-drift": {("drift", "issues")},
+        "github": {("preview", "pull-requests"), ("drift", "issues")},
+    }
+    assert may == wanted.get(path.stem, set())
 
 
 def test_an_apply_is_never_cut_short_and_waits_for_its_reviewers() -> None:
     apply = yaml.safe_load((ROOT / ".github/workflows/reconciler-apply.yml").read_text(encoding="utf-8"))
     assert apply["concurrency"]["cancel-in-progress"] is False
     assert apply["jobs"]["apply"]["environment"] == "${{ inputs.environment }}"
-    assert apply["jobs"]["apply"]["needs"] == "plan"
+    template = yaml.safe_load((TEMPLATES / "github.yml").read_text(encoding="utf-8"))
+    assert template["concurrency"]["cancel-in-progress"] == "${{ github.event_name == 'pull_request' }}"
+    assert template["jobs"]["apply"]["environment"] == "production"
+    for workflow in (apply, template):
+        assert workflow["jobs"]["apply"]["needs"] == "plan"
 
 
-@pytest.mark.parametrize("path", [*ACTIONS, *WORKFLOWS], ids=lambda path: path.parent.name + path.stem)
+@pytest.mark.parametrize("path", WORKFLOWS[1:], ids=lambda path: path.stem)
+def test_a_reusable_workflow_hands_on_what_it_is_given(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    # YAML 1.1 reads the key `on` as true.
+    given = yaml.safe_load(text)[True]["workflow_call"]
+    for name in given["inputs"]:
+        assert f"${{{{ inputs.{name} }}}}" in text, name
+    runs = [part for part in text.split("      - ") if "python -m reconciler.forge" in part]
+    for run in runs:
+        for name in given["secrets"]:
+            assert f"{name}: ${{{{ secrets.{name} }}}}" in run, name
+
+
+@pytest.mark.parametrize(
+    "path", [*ACTIONS, *WORKFLOWS, TEMPLATES / "github.yml"], ids=lambda path: path.parent.name + path.stem
+)
 def test_no_text_from_outside_becomes_a_script(path: Path) -> None:
     for script in re.findall(r"run: (.*)", path.read_text(encoding="utf-8")):
         assert "${{" not in script

@@ -214,3 +214,49 @@ def test_the_project_file_is_no_resource(tmp_path: Path) -> None:
     assert codes(loaded) == ["other.yaml:1:7 misplaced-project"]
     assert loaded.complete
     assert files(load([Path("reconciler.yaml")], base=tmp_path)) == []
+
+
+# --- projects below -------------------------------------------------------------------------------
+
+INNER = """\
+kind: Project
+spec:
+  environments:
+    lab: {overlays: [overlays/lab, gone, 7]}
+    hall: {overlays: [hall.yaml]}
+    bare: {}
+    odd: []
+    none: {overlays: all}
+"""
+
+
+def inner_project(folder: Path, text: str = INNER) -> None:
+    write(folder, "a.yaml", "hall.yaml", "overlays/lab/x.yaml", "overlays/y.yaml")
+    (folder / "reconciler.yaml").write_text(text)
+
+
+def test_the_overlays_of_a_project_below_are_no_resources(tmp_path: Path) -> None:
+    inner_project(tmp_path / "plant")
+    inner_project(tmp_path / "plant" / "line")
+    loaded = load([Path()], base=tmp_path)
+    names = ["a.yaml", "line/a.yaml", "line/overlays/y.yaml", "overlays/y.yaml"]
+    assert files(loaded) == [f"plant/{name}" for name in names]
+    assert codes(loaded) == [
+        "plant/reconciler.yaml:1:1 another-project",
+        "plant/line/reconciler.yaml:1:1 another-project",
+    ]
+    assert not any(finding.is_error for finding in loaded.findings)
+
+
+def test_the_project_itself_is_no_other_one(tmp_path: Path) -> None:
+    inner_project(tmp_path)
+    for given in (Path(), tmp_path, Path("overlays/..")):
+        assert codes(load([given], base=tmp_path)) == []
+
+
+@pytest.mark.parametrize("text", ["kind: Campaign\n", "", "[", "kind: Project\nspec: 7\n"])
+def test_what_only_has_the_name_of_a_project_file_sets_nothing_aside(tmp_path: Path, text: str) -> None:
+    inner_project(tmp_path / "plant", text)
+    loaded = load([Path()], base=tmp_path)
+    assert "plant/hall.yaml" in files(loaded)
+    assert ("another-project" in "".join(codes(loaded))) is ("Project" in text)

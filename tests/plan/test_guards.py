@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,9 +20,12 @@ from reconciler.model import (
 )
 from reconciler.observe import observe_members
 from reconciler.plan import Plan
-from reconciler.plan.guards import DEFAULTS, Basis, Guard, guarded, interrupted, trips, waive
+from reconciler.plan.fingerprints import fingerprints, touched_of
+from reconciler.plan.guards import DEFAULTS, Basis, Guard, guarded, interrupted, reconsidered, trips, waive
 from reconciler.plan.model import GuardTrip
+from reconciler.plan.touched import touched_by
 from reconciler.providers.pulse import gatewaystates
+from reconciler.reading import read
 from reconciler.state.base import Origin
 from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, file
 
@@ -251,6 +255,32 @@ def test_in_flight(way: str) -> None:
     for limit in (count - 1, count):
         more = found(flying(status), wanted, {**limits, "maxInFlightInterrupted": limit}, prune=True)
         assert bool(more) == (limit < count) or limit < 0
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_in_flight_is_asked_again_of_what_is_read_again(way: str) -> None:
+    """Whatever was in flight when the plan was made: what its fingerprints make it read says who is now."""
+    status, fields, count = WAYS[way]
+    wanted = desired() if fields is None else desired(campaign("line", **fields))
+    project = flying(status)
+    plan, basis = planned(project, wanted, prune=True)
+    touched = touched_of(
+        fingerprints(plan, touched_by(plan, basis.live, project.state), basis.live, project.state)
+    )
+    live = asyncio.run(read(touched.scope, project.server))
+    others = (GuardTrip(Guard.STARTS, "many"), GuardTrip(Guard.SETTINGS, "wiped"), GuardTrip("new", "one"))
+    for before in ((), (GuardTrip(Guard.IN_FLIGHT, "as it was", found=99),)):
+        made = replace(plan, guards=(*others[:1], *before, *others[1:]))
+        waivers = {Guard.IN_FLIGHT: "agreed"}
+        again = reconsidered(waive(made, waivers), live, project.server.in_flight, {}, waivers)
+        found_ = [(t.guard, t.found, t.waived) for t in again.guards if t not in others]
+        assert found_ == ([("maxInFlightInterrupted", count, "agreed")] if count else [])
+        rest = [trip.guard for trip in again.guards if trip.guard != Guard.IN_FLIGHT]
+        assert rest == ["maxStarts", "mayLoseSettings", "new"]
+        assert (again.guards[1].guard == Guard.IN_FLIGHT) == bool(count)
+        notes = [each for each in again.findings if each.code == "waiver-not-needed"]
+        assert len(notes) == (0 if count else 1), "said once, and only where nothing calls for it"
+        assert reconsidered(made, live, project.server.in_flight, {Guard.IN_FLIGHT: 3}, {}).guards == others
 
 
 def test_who_is_closed_is_not_in_flight() -> None:

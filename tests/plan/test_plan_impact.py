@@ -1,7 +1,12 @@
 """What a plan says that it means."""
 
+import asyncio
+
 from reconciler.model import DesiredStatus, LivePackage
+from reconciler.observe import observe_members
 from reconciler.plan import CampaignImpact, Impact
+from reconciler.plan.guards import interrupted
+from reconciler.plan.impact import with_removed
 from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, file, rid
 
 STARTED, STOPPED = DesiredStatus.STARTED, DesiredStatus.STOPPED
@@ -52,6 +57,25 @@ def test_counts_are_exact() -> None:
     )
     assert (impact.gained, impact.lost) == (4, 2)
     assert impact.requests == 3 + 1 + 1 + 3 + 4 + 2 + 1
+
+
+def test_a_campaign_that_is_deleted_loses_all_of_its_gateways() -> None:
+    server = FakeServer(
+        FakeCampaign("1", "old", "STARTED", gateways={"a", "b", "c"}),
+        FakeCampaign("2", "older", "STOPPED", gateways={"a"}),
+        FakeCampaign("3", "bare", "STOPPED"),
+        FakeCampaign("4", "stays", "STARTED", gateways={"a"}),
+    )
+    project = Project(server)
+    for each in server.by_id.values():
+        project.own(each.name, each.id)
+    wanted = desired(campaign("stays", status=STOPPED))
+    plan = project.make_plan(wanted, prune=True)
+    assert plan.impact.lost == 0, "nobody has read them yet"
+    live = asyncio.run(observe_members(project.live(wanted, prune=True), interrupted(plan), server))
+    impact = with_removed(plan.impact, live)
+    assert {row.name: row.lost for row in impact.campaigns} == {"old": 3, "older": 1, "bare": 0, "stays": 0}
+    assert impact.requests == plan.impact.requests
 
 
 def test_gateways_that_another_running_campaign_has_too() -> None:

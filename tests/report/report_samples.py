@@ -119,7 +119,13 @@ def full_plan() -> Plan:
             {"mode": "fast", "same": "1", "key": {"secret": "from environment variable KEY"}},
             Reason.DECLARED_SINCE,
         ),
-        Change(LINE_3, "schedules", None, {"download": {"begin": 1, "end": 2}}, Reason.NOT_RECORDED),
+        Change(
+            LINE_3,
+            "schedules",
+            None,
+            {"download": {"begin": 1_799_614_800_000, "end": 1_799_640_000_000}},
+            Reason.NOT_RECORDED,
+        ),
         Change(LINE_4, "name", None, "Line 4", Reason.NOT_ON_SERVER),
         Change(LINE_4, "packages", None, [f"p{number}" for number in range(12)], Reason.NOT_ON_SERVER),
         Change(

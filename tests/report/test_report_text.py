@@ -189,6 +189,13 @@ def test_nothing_of_a_name_reaches_the_terminal_raw():
         ({"secret": "from file k"}, "(secret from file k)"),
         (Secret("file k", "hunter2"), "(secret from file k)"),
         (Place("a", 1, 2), "a:1:2"),
+        ({"begin": 0, "end": 60_000}, "1970-01-01 00:00 to 1970-01-01 00:01 UTC"),
+        (
+            {"begin": 1_799_614_800_000, "end": 1_799_614_801_250},
+            "2027-01-10 21:00 to 2027-01-10 21:00:01.250000 UTC",
+        ),
+        ({"begin": 0, "end": 10**15}, "{begin: 0, end: 1000000000000000}"),
+        ({"begin": "now", "end": 1}, '{begin: "now", end: 1}'),
     ],
 )
 def test_values_as_a_person_reads_them(value, said):

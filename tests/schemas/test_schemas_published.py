@@ -64,8 +64,7 @@ def test_every_field_is_described(name: str) -> None:
         for field, value in rule.get("properties", {}).items():
             assert value.get("title"), f"{path}/{field}"
             assert value.get("description"), f"{path}/{field}"
-            # Nobody but the tool reads or writes a plan file.
-            assert name == "plan-file" or value.get("examples"), f"{path}/{field}"
+            assert value.get("examples"), f"{path}/{field}"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -192,7 +192,12 @@ def test_recording_is_linear(store: FileStore, monkeypatch: pytest.MonkeyPatch) 
         assert folded == 0
         assert len(session.state.intents) == 30_001
         assert len(session.state.intents) == 30_001
-    assert folded == 30_000
+        assert folded == 30_000
+        monkeypatch.setattr(file, "UNFOLDED", 100)
+        for number in range(250):
+            session.record(noted(number))
+        assert folded == 30_200, "so many wait, and no more"
+    assert folded == 30_250
 
 
 # --- crashes -------------------------------------------------------------------------------------

@@ -513,6 +513,23 @@ def test_what_is_no_part_of_a_state_is_noticed(store: StateStore, bucket: Bucket
         store.load()
 
 
+@pytest.mark.parametrize("data", [b"hello", b"", b"\xff\xfe\n"], ids=["half a line", "nothing", "no text"])
+def test_what_is_no_part_of_the_log_is_noticed(
+    store: StateStore, bucket: Bucket, key: str, data: bytes
+) -> None:
+    record(store, 1)
+    bucket.put(f"{key}.audit/{7:012}", data)
+    assert list(store.audit_lines()) == ([data.decode("utf-8", "replace").rstrip("\n")] if data else [])
+    with store.locked(SERVER, "apply") as session:
+        assert session.audit_tail == next(store.audit_lines(), None)
+    bucket.put(f"{key}.audit/readme.txt", data)
+    with (
+        pytest.raises(StateError, match=r"state\.json\.audit/readme\.txt is no part of a state"),
+        store.locked(SERVER, "apply"),
+    ):
+        pytest.fail("the session was opened")
+
+
 def test_a_state_that_is_written_all_the_time_is_not_waited_for(
     store: StateStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

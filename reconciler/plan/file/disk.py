@@ -23,7 +23,7 @@ from reconciler.model import Finding, Operation, Secret, Server
 from reconciler.options import Options
 from reconciler.plan.file.lines import TYPES, Reading, Sealed, Writing, dumped, entries, rebuilt
 from reconciler.plan.file.values import coder
-from reconciler.plan.fingerprints import Fingerprint
+from reconciler.plan.fingerprints import Fingerprint, sound
 from reconciler.plan.model import Plan
 from reconciler.state.durable import sync_folder
 from reconciler.state.nodes import Node
@@ -115,9 +115,10 @@ class PlanFile:
                 if entry := reading.entry(line):
                     found[entry[0]].append(entry[1])
             plan = rebuilt(self.head.server, found)
+            made = (each for each in found["fingerprint"] if isinstance(each, Fingerprint))
+            fingerprints = tuple(map(sound, made))
         except (ValueError, TypeError, RecursionError) as error:
             raise _unusable(self.path, "foreign-plan", f"{self.path} can't be understood: {error}") from error
-        fingerprints = tuple(each for each in found["fingerprint"] if isinstance(each, Fingerprint))
         return SavedPlan(self.head, plan, fingerprints, tuple(reading.secrets.values()), self.digest)
 
 

@@ -148,7 +148,10 @@ class S3Place:
         match key.removeprefix(f"{self.key}.journal/").split("/"):
             case [serial, number] if (serial + number).isdecimal():
                 return int(serial), int(number)
-        raise StateError(
+        raise self._foreign(key)
+
+    def _foreign(self, key: str) -> StateError:
+        return StateError(
             f"{self._called(key)} is no part of a state", hint="Find out who put it there, and remove it."
         )
 
@@ -208,15 +211,23 @@ class S3Place:
         keys = [each.key for each in self.bucket.list(f"{self.key}.audit")]
         for at in range(0, len(keys), _AT_ONCE):
             for data in self.bucket.get_all(keys[at : at + _AT_ONCE]) or ():
-                yield from data.decode().split("\n")[:-1]
+                yield from _lines(data)
 
     def audit_end(self, known: int) -> tuple[int, str | None]:
         """The number of the last segment of audit, and the last line; one of the number `known` was there."""
         prefix = f"{self.key}.audit"
         listed = self.bucket.list(prefix, after=self.audit_segment(known - 1)) if known else ()
         keys = [each.key for each in listed or self.bucket.list(prefix)]
-        last = int(keys[-1].rpartition("/")[2]) if keys else 0
+        number = keys[-1].rpartition("/")[2] if keys else "0"
+        if not number.isdecimal():
+            raise self._foreign(keys[-1])
+        last = int(number)
         for key in reversed(keys):
             if (found := self.bucket.get(key)) and found.data:
-                return last, found.data.decode().split("\n")[-2]
+                return last, _lines(found.data)[-1]
         return last, None
+
+
+def _lines(data: bytes) -> list[str]:
+    """The lines in a segment of audit; what we didn't write so is still a line, for the chain to find."""
+    return data.decode("utf-8", "replace").removesuffix("\n").split("\n") if data else []

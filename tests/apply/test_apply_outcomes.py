@@ -1,0 +1,44 @@
+"""Outcomes by the million."""
+
+import tracemalloc
+
+from apply_script import group, step
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.apply import Outcomes
+from reconciler.model import Outcome, OutcomeStatus, Skip, Step
+
+MANY = group("schedule-download", gateways=[f"gw-{n:07}" for n in range(200_000)], per_call=1)
+STEPS = [Step(MANY, 0), Step(MANY, 7), step("edit-campaign"), Step(MANY, 3, ("gw-0000003",))]
+
+outcomes = st.builds(
+    Outcome,
+    st.sampled_from(STEPS),
+    st.sampled_from(OutcomeStatus),
+    st.sampled_from(["", "approved first"]),
+    st.integers(0, 2),
+    st.none() | st.just("c-1"),
+    st.booleans(),
+    st.just(()) | st.just(("gw-0000003",)),
+    st.none() | st.sampled_from(Skip),
+    st.none() | st.just("c-1"),
+)
+plain = st.builds(Outcome, st.sampled_from(STEPS), st.just(OutcomeStatus.DONE))
+
+
+@given(st.lists(outcomes | plain))
+def test_what_goes_in_comes_out(every: list[Outcome]) -> None:
+    kept = Outcomes(every)
+    assert list(kept) == every
+    assert len(kept) == len(every)
+    assert (kept[1:], kept[-2:]) == (every[1:], every[-2:])
+    assert [kept[at] for at in range(-len(every), 0)] == every
+
+
+def test_steps_that_are_done_take_a_few_bytes() -> None:
+    tracemalloc.start()
+    kept = Outcomes(Outcome(each, OutcomeStatus.DONE) for each in MANY)
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size < 10 * len(kept)
