@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from pathlib import Path
 from urllib.request import urlopen
 
 ROOT = Path(__file__).parents[1]
+_LOOK = 0.005
+"""Seconds between looks at a process that runs."""
 PEAK_UNIT = 1 << (20 if sys.platform == "darwin" else 10)
 
 
@@ -59,12 +62,25 @@ def once(command: Command) -> Figure:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    _, status, usage = os.wait4(process.pid, 0)
+    peak = 0.0
+    while not (done := os.wait4(process.pid, os.WNOHANG))[0]:
+        peak = max(peak, _peak_of(process.pid))
+        time.sleep(_LOOK)
     wall = time.perf_counter() - began
+    _, status, usage = done
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{' '.join(command.arguments)} ended with {process.returncode}")
-    return Figure(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / PEAK_UNIT)
+    return Figure(wall, usage.ru_utime + usage.ru_stime, peak or usage.ru_maxrss / PEAK_UNIT)
+
+
+def _peak_of(pid: int) -> float:
+    """The peak of a process so far; 0 where that isn't told. What it used (`ru_maxrss`) counts us, too."""
+    try:
+        told = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text("ascii"))
+    except OSError:
+        return 0.0
+    return int(told[1]) / 1024 if told else 0.0
 
 
 def in_turn(commands: Mapping[str, Command], times: int) -> dict[str, Figure]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
 from reconciler.model import Outcome, OutcomeStatus, Step, StepGroup
@@ -41,7 +41,12 @@ class Outcomes(Sequence[Outcome]):
     def __getitem__(self, at: int | slice) -> Outcome | Sequence[Outcome]:
         if isinstance(at, slice):
             return [self[position] for position in range(len(self))[at]]
-        position = range(len(self))[at]
+        return self._at(range(len(self))[at])
+
+    def __iter__(self) -> Iterator[Outcome]:
+        return map(self._at, range(len(self)))
+
+    def _at(self, position: int) -> Outcome:
         if other := self._others.get(position):
             return other
         step = Step(self._groups[self._group[position]], self._index[position])

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from reconciler.diff.view import EMPTY, Part, View, count
+from reconciler.diff.view import EMPTY, Part, View, count, joined, without
 from reconciler.model import (
     Assignment,
     Change,
@@ -53,7 +53,7 @@ def diff_schedules(view: View) -> Part[WindowFor]:
         for assignment in view.campaign.schedules or ():
             if window := assignment.windows.get(phase):
                 targets = _targets(view, assignment)
-                covered |= targets
+                covered = joined([covered, targets])
                 part = _diff_window(view, phase, window, targets, assignment)
                 todo += part.todo
                 changes += part.changes
@@ -73,7 +73,7 @@ def _diff_window(
 ) -> Part[WindowFor]:
     name, value = schedule_field(phase), window_value(window)
     recorded = view.recorded(name)
-    have = EMPTY if view.ask.options.reassert else recorded.get(value, EMPTY) - view.joining
+    have = EMPTY if view.ask.options.reassert else without(recorded.get(value, EMPTY), view.joining)
     missing = targets - have - _past(view, phase)
     if not missing:
         return Part()
@@ -119,18 +119,13 @@ def _past(view: View, phase: SchedulePhase) -> frozenset[str]:
     """Gateways for which a window of that phase would come too late."""
     states = view.live.gateways.states if view.live and view.live.gateways else {}
     late = [members for state, members in states.items() if view.ask.past(state, phase)]
-    return EMPTY.union(*late) - view.joining
+    return without(EMPTY.union(*late), view.joining)
 
 
 def _not_taken_back(view: View, phase: SchedulePhase, covered: frozenset[str]) -> Iterator[Finding]:
-    kept = EMPTY.union(
-        *(
-            gateways
-            for value, gateways in view.recorded(schedule_field(phase)).items()
-            if window_end(value) > view.ask.now
-        )
-    )
-    kept = (kept & view.members) - covered - view.joining
+    recorded = view.recorded(schedule_field(phase)).items()
+    open_still = joined([gateways for value, gateways in recorded if window_end(value) > view.ask.now])
+    kept = (open_still - covered - view.joining) & view.members
     if kept:
         yield view.note(
             "cannot-undo",

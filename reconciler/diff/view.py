@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -98,6 +98,17 @@ class View:
         if self.ask.options.reassert:
             return Reason.REASSERTED
         return Reason.DECLARED_SINCE if known else Reason.NOT_RECORDED
+
+
+def joined(parts: Sequence[frozenset[str]]) -> frozenset[str]:
+    """The union; no copy of a million where all but one are empty."""
+    filled = [part for part in parts if part]
+    return filled[0] if len(filled) == 1 else EMPTY.union(*filled)
+
+
+def without(some: frozenset[str], others: frozenset[str]) -> frozenset[str]:
+    """The difference; no copy of a million where there is none."""
+    return some - others if others else some
 
 
 def count(gateways: frozenset[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -29,7 +29,8 @@ class Phase(StrEnum):
 class Membership:
     """The gateways of a campaign, grouped by state so that a million of them stay a few sets."""
 
-    states: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    states: Mapping[str, Set[str]] = field(default_factory=dict)
+    """State → its gateways; nobody changes such a set any more."""
     closed: frozenset[str] = frozenset()
 
     def __len__(self) -> int:

@@ -31,6 +31,8 @@ class Files:
 
     root: Path
     digests: dict[Path, Digest | Problem] = field(default_factory=dict)
+    homes: dict[Path, Path] = field(default_factory=dict)
+    """Document → what its paths may not leave: ten thousand resources may stand in one file."""
 
     def find(self, document: Document, name: str) -> Path | Problem:
         """The file that `document`, which gives the name, calls `name`; symlinks are resolved."""
@@ -66,8 +68,13 @@ class Files:
         return self.digests[path]
 
     def _home(self, document: Document) -> Path:
+        if document.path not in self.homes:
+            self.homes[document.path] = self._home_of(document.path.parent)
+        return self.homes[document.path]
+
+    def _home_of(self, folder: Path) -> Path:
         """What a path may not leave. A document that stands outside the project has its own folder for it."""
-        folder, root = (Path(os.path.abspath(path)) for path in (document.path.parent, self.root))  # noqa: PTH100
+        folder, root = (Path(os.path.abspath(path)) for path in (folder, self.root))  # noqa: PTH100
         if folder.is_relative_to(root) or folder.resolve().is_relative_to(root.resolve()):
             return root.resolve()
         return folder.resolve()

@@ -110,13 +110,13 @@ class FileStore:
     def _read(self) -> Kept:
         # In this order, see the top of the module.
         lines = durable.read_bytes(self.journal)
-        data = durable.read_bytes(self.path)
         parts = [] if lines is None else [Part(str(self.journal), lines)]
         restore = (
             f"`mv {quote(str(self.backup))} {quote(str(self.path))}` brings the snapshot before it back."
         )
         place = Place(str(self.path), str(self.journal), restore, "move the journal away")
-        return kept(snapshot_of(data, place), parts, place)
+        # Without a name of its own here, its text goes once it is read: a million ids are a lot of it.
+        return kept(snapshot_of(durable.read_bytes(self.path), place), parts, place)
 
     def _beside(self, suffix: str) -> Path:
         return self.path.with_name(f"{self.path.name}.{suffix}")

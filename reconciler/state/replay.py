@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from reconciler.errors import StateError
 from reconciler.state.base import State, new_state
-from reconciler.state.codec import decode_state
+from reconciler.state.codec import decode_state, parse_state
 from reconciler.state.folding import fold
 from reconciler.state.journal import Damaged, Journal, decode_journal
 
@@ -61,7 +61,9 @@ def snapshot_of(data: str | bytes | None, place: Place) -> State | None:
     if data is None:
         return None
     try:
-        return decode_state(json.loads(data))
+        text = data if isinstance(data, str) else data.decode(json.detect_encoding(data), "surrogatepass")
+        del data
+        return decode_state(parse_state(text))
     except (ValueError, RecursionError) as error:
         raise StateError(
             f"the state {place.snapshot} is damaged: {error}",

@@ -1,4 +1,4 @@
-"""Fixtures of the runs over TCP: a server for a module, a folder and an empty server for a test."""
+"""Fixtures of the runs over TCP: an empty server and a folder for a test, warm processes for all of them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +7,14 @@ import pytest
 from e2e_runs import TOKEN, Live, Workplace
 
 from reconciler.embedded import Running
+from tests.e2e.e2e_forks import Forks
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Starts runs in no time: nine in ten of these tests are not about the start of a process."""
+    with Forks() as forks:
+        yield forks
 
 
 @pytest.fixture
@@ -17,13 +25,13 @@ def live() -> Iterator[Live]:
 
 
 @pytest.fixture
-def place(tmp_path: Path, live: Live) -> Workplace:
+def place(tmp_path: Path, live: Live, forks: Forks) -> Workplace:
     """A folder with resources, and the server and token in the environment."""
     env = {"RECONCILER_URL": live.url, "RECONCILER_TOKEN": TOKEN}
-    return Workplace(tmp_path / "work", env, canaries=[TOKEN])
+    return Workplace(tmp_path / "work", env, canaries=[TOKEN], start=forks)
 
 
 @pytest.fixture
-def nowhere(tmp_path: Path) -> Workplace:
+def nowhere(tmp_path: Path, forks: Forks) -> Workplace:
     """A folder with resources; no server is named."""
-    return Workplace(tmp_path / "work")
+    return Workplace(tmp_path / "work", start=forks)

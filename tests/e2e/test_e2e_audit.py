@@ -1,7 +1,6 @@
 """The audit log as people meet it: begun before the server is called, whole after a kill, checked by hand."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,12 +10,6 @@ from reconciler.audit.chain import verify
 from tests.e2e.e2e_forks import Forks
 
 APPLY = ("apply", "--auto-approve", "resources.yaml")
-
-
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    with Forks() as forks:
-        yield forks
 
 
 @pytest.fixture

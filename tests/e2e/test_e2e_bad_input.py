@@ -363,8 +363,9 @@ sys.meta_path = [Blocker if finder is PathFinder else finder for finder in sys.m
 """
 
 
-def test_a_missing_extra(nowhere: Workplace, live: Live) -> None:
+def test_a_missing_extra(tmp_path: Path, live: Live) -> None:
     """As if `pip install reconciler` had been run without the extra."""
+    nowhere = Workplace(tmp_path / "work")
     blocked = nowhere.folder / "blocked"
     blocked.mkdir()
     (blocked / "usercustomize.py").write_text("")

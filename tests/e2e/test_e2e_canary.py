@@ -27,12 +27,6 @@ CASSETTES = sorted(Path(__file__).parents[1].glob("contract/wire/cassettes/*.yam
 
 
 @pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    with Forks() as forks:
-        yield forks
-
-
-@pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Iterator[Lab]:
     """The project once applied, with secrets that were rotated since."""
     with (

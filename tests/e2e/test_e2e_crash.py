@@ -16,12 +16,6 @@ PARTS = 4
 
 
 @pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    with Forks() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Iterator[Scene]:
     with scene(tmp_path_factory.mktemp("crash"), forks) as made:
         yield made

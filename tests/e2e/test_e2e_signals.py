@@ -33,12 +33,6 @@ INTERRUPTED = "error: interrupted\n  hint: Nothing is lost: the same command goe
 STOPPING = "stopping: what is in flight is finished, nothing new is begun; once more to end at once\n"
 
 
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    with Forks() as made:
-        yield made
-
-
 @pytest.fixture
 def live() -> Iterator[Live]:
     with Running(token=TOKEN, record=True) as running:

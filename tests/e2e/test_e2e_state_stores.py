@@ -27,12 +27,6 @@ def lease() -> int:
     return 60
 
 
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    with Forks() as forks:
-        yield forks
-
-
 @pytest.fixture(params=["file", "postgresql", "s3"])
 def shared(
     request: pytest.FixtureRequest, place: Workplace, place_url: PlaceUrl, lease: int, forks: Forks

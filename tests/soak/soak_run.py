@@ -243,6 +243,9 @@ class Soak:
                 await lab.meddle(deed)
                 now = lab.snapshot().campaigns
                 self.theirs |= now.keys() - was.campaigns.keys()
+                # What a killed create left behind has nothing but its name to be known by.
+                kept = {i for i, held in was.campaigns.items() if i in now and now[i].name == held.name}
+                self.theirs |= was.campaigns.keys() - kept - self.ours
                 if deed.what == "lose state":
                     self.theirs |= now.keys() | was.packages.keys()
                 self.stopped |= {

@@ -11,7 +11,7 @@ count from 1. A list that shrinks while it is read is read afresh, for an item m
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from itertools import compress
 from typing import Generic, Protocol, TypeVar
 
@@ -272,11 +272,10 @@ class Members:
     def __len__(self) -> int:
         return sum(map(len, self._states.values()))
 
-    def states(self) -> dict[str, frozenset[str]]:
-        """State → gateways, sorted by state; the fold is empty after, so that nothing is held twice."""
-        return {
-            state: frozenset(self._states.pop(state)) for state in sorted(self._states) if self._states[state]
-        }
+    def states(self) -> Mapping[str, Set[str]]:
+        """State → gateways, sorted by state; the fold is empty after: these are its sets, and not copies."""
+        states, self._states = self._states, {}
+        return {state: states[state] for state in sorted(states) if states[state]}
 
     def closed(self) -> frozenset[str]:
         """Gateways that are closed for the campaign."""
