@@ -51,15 +51,7 @@ from reconciler.options import Options
 from reconciler.plan import Plan, make_plan
 from reconciler.providers.base import Bindings, Field, Lowered, Result, Sight, Traits
 from reconciler.providers.pulse.operations import OPERATIONS
-from reconciler.state.base import (
-    Event,
-    Intent,
-    Origin,
-    Owned,
-    State,
-    Uploaded,
-    upload_key,
-)
+from reconciler.state.base import Event, Intent, Origin, Owned, State, Uploaded, upload_key
 from reconciler.state.folding import fold
 
 PHASES = {

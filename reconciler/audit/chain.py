@@ -89,7 +89,7 @@ def decode(line: str) -> Entry | None:
     match data:
         case {"hash": str(own), "number": int(number), "previous": None | str() as previous, "run": int(run)}:
             body = {name: value for name, value in data.items() if name != "hash"}
-            if own == _hash(body):
+            if own == _hash(canonical(body)):
                 return Entry(Link(number, run, own), previous, body)
     return None
 
@@ -252,12 +252,12 @@ def _encode(data: Mapping[str, Json], previous: str | None, *, number: int, run:
     before = canonical({key: value for key, value in body.items() if key < "hash"})[:-1]
     behind = canonical({key: value for key, value in body.items() if key > "hash"})[1:]
     comma = "," if len(before) > 1 else ""
-    own = sha256(f"{before}{comma}{behind}".encode()).hexdigest()
+    own = _hash(f"{before}{comma}{behind}")
     return f'{before}{comma}"hash":"{own}",{behind}', Link(number, run, own)
 
 
-def _hash(body: Mapping[str, Json]) -> str:
-    return sha256(canonical(body).encode()).hexdigest()
+def _hash(body: str) -> str:
+    return sha256(body.encode()).hexdigest()
 
 
 def _digest(link: Link) -> bytes:

@@ -220,14 +220,6 @@ def decode_state(
     )
 
 
-def as_kept(event: Event, document: JsonObject) -> Event:
-    """`event` as the next load gives it, `document` being what it was encoded to."""
-    if isinstance(event, MembersApplied | MembersForgotten):
-        # They come by the ten thousand, and hold nothing but strings.
-        return event
-    return decode_event(document)
-
-
 def decode_event(
     document: Json,
     made_by: int = FORMAT_VERSION,

@@ -28,17 +28,11 @@ from threading import Lock
 from reconciler.errors import StateError
 from reconciler.model import Json, Server
 from reconciler.state import durable
-from reconciler.state.base import (
-    Event,
-    LockInfo,
-    Session,
-    State,
-    bound_to,
-)
-from reconciler.state.codec import as_kept, encode_event, encode_state
+from reconciler.state.base import Event, LockInfo, Session, State, bound_to
+from reconciler.state.codec import encode_event, encode_state
 from reconciler.state.durable import explained
 from reconciler.state.filelog import AuditFile
-from reconciler.state.folding import UNFOLDED, fold
+from reconciler.state.folding import Recorded
 from reconciler.state.journal import encode_line
 from reconciler.state.locks import file_holder, hold_file, unlock_file
 from reconciler.state.nodes import JsonObject
@@ -131,10 +125,9 @@ class _FileSession:
 
     def __init__(self, store: FileStore, state: State, *, whole: bool) -> None:
         self._store = store
-        self._state = state
+        self._recorded = Recorded(state)
         self._journal = store.journal
         self._whole = whole
-        self._pending: list[Event] = []
         self._dirty = False
         self._descriptor: int | None = None
         self._check = 0
@@ -144,7 +137,7 @@ class _FileSession:
     @property
     def state(self) -> State:
         with self._guard:
-            return self._folded()
+            return self._recorded.fold()
 
     def record(self, *events: Event, sync: bool = True) -> None:
         """See `Session.record`. May be called from several threads."""
@@ -152,10 +145,8 @@ class _FileSession:
             return
         encoded = [encode_event(event) for event in events]
         with self._guard:
-            self._pending += map(as_kept, events, encoded)
+            self._recorded.add(events, encoded)
             self._dirty = True
-            if len(self._pending) >= UNFOLDED:
-                self._folded()
             if self._whole:
                 self._append(encoded, sync=sync)
             else:
@@ -185,16 +176,10 @@ class _FileSession:
                 self._end_journal()
                 self._log.close()
 
-    def _folded(self) -> State:
-        if self._pending:
-            self._state = fold(self._state, self._pending)
-            self._pending.clear()
-        return self._state
-
     def _append(self, encoded: list[JsonObject], *, sync: bool) -> None:
         # A line that failed may be torn, and nothing may stand behind a torn line.
         self._whole = False
-        state, path = self._state, self._journal
+        state, path = self._recorded.base, self._journal
         line, check = encode_line(encoded, lineage=state.lineage, base=state.serial, check=self._check)
         with explained("record in", path):
             if self._descriptor is None:
@@ -207,7 +192,7 @@ class _FileSession:
 
     def _save(self) -> None:
         """The state as the snapshot of the next serial; then there is no journal."""
-        store, folded = self._store, self._folded()
+        store, folded = self._store, self._recorded.fold()
         state = replace(folded, serial=folded.serial + 1)
         with explained("save", store.path):
             before = durable.read_bytes(store.path)
@@ -217,7 +202,7 @@ class _FileSession:
             self._end_journal()
             self._journal.unlink(missing_ok=True)
             durable.sync_folder(store.path.parent)
-        self._state = state
+        self._recorded.saved_as(state.serial)
         self._whole = True
         self._dirty = False
 

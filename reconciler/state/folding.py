@@ -1,8 +1,8 @@
-"""Events folded into a state: what a journal says, one event after the other. Pure."""
+"""Events folded into a state: what a journal says, one event after the other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.model import ResourceId
@@ -30,6 +30,8 @@ from reconciler.state.base import (
     Uploaded,
     upload_key,
 )
+from reconciler.state.codec import decode_event
+from reconciler.state.nodes import JsonObject
 
 UNFOLDED = 50_000
 """So many events wait to be folded, at most: folding copies what is known of the gateways of a campaign."""
@@ -70,6 +72,40 @@ def fold(state: State, events: Iterable[Event]) -> State:
                     campaigns[event.resource] = _owned_after(campaigns[event.resource], event)
     members.settle()
     return replace(state, campaigns=campaigns, packages=packages, intents=intents)
+
+
+class Recorded:
+    """A state, and events that are folded into it once it is looked at, or once many wait."""
+
+    def __init__(self, base: State) -> None:
+        self.base = base
+        """The state without the events that wait: whose it is, and its serial."""
+        self._waiting: list[Event] = []
+
+    def add(self, events: Sequence[Event], encoded: Sequence[JsonObject]) -> None:
+        """`events`, and what each was encoded to."""
+        self._waiting += map(_as_kept, events, encoded)
+        if len(self._waiting) >= UNFOLDED:
+            self.fold()
+
+    def fold(self) -> State:
+        """The state after all events so far."""
+        if self._waiting:
+            self.base = fold(self.base, self._waiting)
+            self._waiting.clear()
+        return self.base
+
+    def saved_as(self, serial: int) -> None:
+        """There is a snapshot of that serial."""
+        self.base = replace(self.base, serial=serial)
+
+
+def _as_kept(event: Event, document: JsonObject) -> Event:
+    """`event` as the next load gives it, `document` being what it was encoded to."""
+    if isinstance(event, MembersApplied | MembersForgotten):
+        # They come by the ten thousand, and hold nothing but strings.
+        return event
+    return decode_event(document)
 
 
 def _left_behind(

@@ -19,15 +19,9 @@ from typing import Final, Protocol
 
 from reconciler.errors import StateError
 from reconciler.model import Server
-from reconciler.state.base import (
-    Event,
-    LockInfo,
-    Session,
-    State,
-    bound_to,
-)
-from reconciler.state.codec import as_kept, encode_event, encode_state
-from reconciler.state.folding import UNFOLDED, fold
+from reconciler.state.base import Event, LockInfo, Session, State, bound_to
+from reconciler.state.codec import encode_event, encode_state
+from reconciler.state.folding import Recorded
 from reconciler.state.journal import encode_line
 from reconciler.state.leases import Lease, LeaseLost, Renewable
 from reconciler.state.locks import acquire, described, moment, new_lock
@@ -189,11 +183,10 @@ class LeasedSession:
     def __init__(self, holding: Holding, lease: Lease, state: State, *, whole: bool) -> None:
         self._holding = holding
         self._lease = lease
-        self._state = state
+        self._recorded = Recorded(state)
         self._whole = whole
         self._dirty = False
         self._check = 0
-        self._pending: list[Event] = []
         self._calls: list[list[JsonObject]] = []
         self._audit: list[str] = []
         self._stuck: list[str] = []
@@ -205,18 +198,16 @@ class LeasedSession:
     @property
     def state(self) -> State:
         with self._buffer:
-            return self._folded()
+            return self._recorded.fold()
 
     def record(self, *events: Event, sync: bool = True) -> None:
         """See `Session.record`. Without events it says whether the lock is still ours."""
         encoded = [encode_event(event) for event in events]
         with self._buffer:
             if encoded:
-                self._pending += map(as_kept, events, encoded)
+                self._recorded.add(events, encoded)
                 self._calls.append(encoded)
                 self._dirty = True
-            if len(self._pending) >= UNFOLDED:
-                self._folded()
             due = bool(encoded) and (sync or not self._whole or len(self._calls) >= HELD_BACK)
         self._settle(due=due)
 
@@ -266,12 +257,6 @@ class LeasedSession:
             except StateError as error:
                 raise StateError(error.message, hint=f"{error.hint} {_KEPT if kept else _LOST}") from error
 
-    def _folded(self) -> State:
-        if self._pending:
-            self._state = fold(self._state, self._pending)
-            self._pending.clear()
-        return self._state
-
     def _write(self) -> None:
         """All that is held back: the journal, then the audit log."""
         with self._buffer:
@@ -284,7 +269,7 @@ class LeasedSession:
         self._write_audit()
 
     def _append(self, calls: Sequence[Sequence[JsonObject]]) -> None:
-        state, check, lines = self._state, self._check, []
+        state, check, lines = self._recorded.base, self._check, []
         for encoded in calls:
             line, check = encode_line(encoded, lineage=state.lineage, base=state.serial, check=check)
             lines.append(line)
@@ -303,7 +288,7 @@ class LeasedSession:
     def _save(self) -> None:
         """The state as the snapshot of the next serial; then there is no journal."""
         with self._buffer:
-            folded = self._folded()
+            folded = self._recorded.fold()
             self._calls = []
         self._whole = False
         state = replace(folded, serial=folded.serial + 1)
@@ -312,7 +297,7 @@ class LeasedSession:
         except LeaseLost as error:
             raise self._lease.lost(error) from error
         with self._buffer:
-            self._state = replace(self._state, serial=state.serial)
+            self._recorded.saved_as(state.serial)
             self._dirty = bool(self._calls)
         self._whole = True
         self._check = 0

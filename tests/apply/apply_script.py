@@ -45,10 +45,7 @@ from reconciler.model import (
 from reconciler.plan import Plan
 from reconciler.providers.base import Bindings, Result, Sight
 from reconciler.providers.pulse.operations import OPERATIONS
-from reconciler.state.base import (
-    Event,
-    State,
-)
+from reconciler.state.base import Event, State
 from reconciler.state.folding import fold
 
 T = TypeVar("T")

@@ -7,16 +7,8 @@ import pytest
 from e2e_runs import WHOLE_WAY, Gate, Live, Moment, Workplace
 
 from reconciler.audit.chain import verify
-from tests.e2e.e2e_forks import Forks
 
 APPLY = ("apply", "--auto-approve", "resources.yaml")
-
-
-@pytest.fixture
-def place(place: Workplace, forks: Forks) -> Workplace:
-    """Its runs are warm processes."""
-    place.start = forks
-    return place
 
 
 def entries(place: Workplace) -> list[dict[str, Any]]:

@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 from e2e_runs import RESOURCES, WHOLE_WAY, Answer, Gate, Live, Ran, Workplace
 
-from tests.e2e.e2e_forks import Forks
-
 CANARY = "secret-canary-77b1"
 SETTINGS = "  settings: {LEVEL: info, API_KEY: {fromEnv: API_KEY}, CERT: {fromFile: cert.txt}}\n"
 OTHER = """\
@@ -21,13 +19,6 @@ kind: Campaign
 metadata: {name: other}
 spec: {description: Other}
 """
-
-
-@pytest.fixture
-def place(place: Workplace, forks: Forks) -> Workplace:
-    """Its runs are warm processes."""
-    place.start = forks
-    return place
 
 
 def plan(place: Workplace, *arguments: str) -> Ran:

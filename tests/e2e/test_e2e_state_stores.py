@@ -13,7 +13,6 @@ from e2e_runs import SECONDS, WHOLE_WAY, Gate, Live, Process, Workplace
 from reconciler.state.base import StateStore
 from reconciler.state.s3.bucket import Bucket
 from reconciler.state.stores import open_store
-from tests.e2e.e2e_forks import Forks
 from tests.state_servers import PlaceUrl
 
 APPLY = ("apply", "--auto-approve", "resources.yaml")
@@ -28,11 +27,8 @@ def lease() -> int:
 
 
 @pytest.fixture(params=["file", "postgresql", "s3"])
-def shared(
-    request: pytest.FixtureRequest, place: Workplace, place_url: PlaceUrl, lease: int, forks: Forks
-) -> Workplace:
-    """A folder with resources, whose state is in that kind of store; its runs are warm processes."""
-    place.start = forks
+def shared(request: pytest.FixtureRequest, place: Workplace, place_url: PlaceUrl, lease: int) -> Workplace:
+    """A folder with resources, whose state is in that kind of store."""
     url = place_url(request.param)
     place.env["RECONCILER_STATE"] = url if request.param == "file" else f"{url}&lease={lease}"
     place.canaries += CANARIES

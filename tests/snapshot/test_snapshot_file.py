@@ -35,12 +35,7 @@ from reconciler.snapshot import Header, Overrides, gateways_to_ask, open_snapsho
 from reconciler.snapshot.file import IDS_PER_LINE, Writer
 from reconciler.snapshot.kept import write_state
 from reconciler.state.applied import withheld
-from reconciler.state.base import (
-    MembersApplied,
-    Origin,
-    Owned,
-    State,
-)
+from reconciler.state.base import MembersApplied, Origin, Owned, State
 from reconciler.state.folding import fold
 from reconciler.validation.schemas import schema
 from tests.conftest import Golden

@@ -15,7 +15,7 @@ import pytest
 
 from reconciler.errors import StateError, StateLocked
 from reconciler.model import Kind, ResourceId, Server
-from reconciler.state import durable, locks
+from reconciler.state import durable, folding, locks
 from reconciler.state.base import (
     CampaignOwned,
     FieldApplied,
@@ -173,8 +173,6 @@ def test_a_state_that_belongs_to_no_server_yet_is_bound_by_the_first_record(stor
 
 def test_recording_is_linear(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """The state is folded when it is looked at, and each event once."""
-    from reconciler.state import file
-
     folded = 0
 
     def counted(state: State, events: Any) -> State:
@@ -185,7 +183,7 @@ def test_recording_is_linear(store: FileStore, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     record(store, -1)
-    monkeypatch.setattr(file, "fold", counted)
+    monkeypatch.setattr(folding, "fold", counted)
     with store.locked(SERVER, "apply") as session:
         for number in range(30_000):
             session.record(noted(number))
@@ -193,7 +191,7 @@ def test_recording_is_linear(store: FileStore, monkeypatch: pytest.MonkeyPatch) 
         assert len(session.state.intents) == 30_001
         assert len(session.state.intents) == 30_001
         assert folded == 30_000
-        monkeypatch.setattr(file, "UNFOLDED", 100)
+        monkeypatch.setattr(folding, "UNFOLDED", 100)
         for number in range(250):
             session.record(noted(number))
         assert folded == 30_200, "so many wait, and no more"

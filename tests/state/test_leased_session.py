@@ -12,14 +12,8 @@ import pytest
 
 from reconciler.errors import ReconcilerError, StateError, StateLocked
 from reconciler.model import Server
-from reconciler.state import leased, leases, locks
-from reconciler.state.base import (
-    Event,
-    Intent,
-    IntentNoted,
-    LockInfo,
-    State,
-)
+from reconciler.state import folding, leases, locks
+from reconciler.state.base import Event, Intent, IntentNoted, LockInfo, State
 from reconciler.state.codec import decode_state
 from reconciler.state.folding import fold
 from reconciler.state.journal import decode_journal
@@ -180,7 +174,7 @@ def test_many_records_rewrite_the_state_once(
         folded += len(told)
         return fold(state, told)
 
-    monkeypatch.setattr(leased, "fold", counted)
+    monkeypatch.setattr(folding, "fold", counted)
     with store.locked(SERVER, "apply") as session:
         for number in range(total):
             session.record(noted(number), sync=at_once == 1)

@@ -13,12 +13,7 @@ from obstore.exceptions import GenericError, PermissionDeniedError
 
 from reconciler.errors import ReconcilerError, StateError, StateLocked
 from reconciler.model import Server
-from reconciler.state.base import (
-    Intent,
-    IntentNoted,
-    State,
-    StateStore,
-)
+from reconciler.state.base import Intent, IntentNoted, State, StateStore
 from reconciler.state.codec import encode_event
 from reconciler.state.folding import fold
 from reconciler.state.journal import encode_line
