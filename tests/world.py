@@ -27,8 +27,10 @@ from reconciler.model import Desired, Outcome
 from reconciler.observe import observe
 from reconciler.options import Options
 from reconciler.plan import Plan, make_plan
+from reconciler.providers.base import Provider
+from reconciler.providers.pulse.kind import connect
 from reconciler.providers.pulse.operations import OPERATIONS
-from reconciler.providers.pulse.provider import PulseProvider, connect
+from reconciler.reading import operations_of
 from reconciler.resolve import resolve
 from reconciler.settings import ServerSettings
 from reconciler.state.base import StateStore, bound_to
@@ -60,7 +62,7 @@ class World:
     """A project folder, a state in it, and a server."""
 
     folder: Path
-    provider: PulseProvider
+    provider: Provider
     app: Any
     seen: list[Any]
     settings: ServerSettings = field(default_factory=ServerSettings)
@@ -97,7 +99,7 @@ class World:
         path.write_text(text)
         loaded = load([path], base=self.folder)
         valid = validate(loaded.documents)
-        resolved = resolve(valid.documents, root=self.folder, environ=self.environ)
+        resolved = resolve(valid.documents, self.provider.facts, root=self.folder, environ=self.environ)
         errors = [f for f in (*loaded.findings, *valid.findings, *resolved.findings) if f.is_error]
         assert not errors, errors
         return resolved.desired
@@ -107,12 +109,19 @@ class World:
         state = bound_to(self.store.load(), self.provider.server, url=self.store.url)
         desired = narrowed(self.desired(text), state, chosen.targets)
         live = await observe(desired, state, self.provider, chosen)
-        ask = Ask(chosen, now=self.now, past=self.provider.past)
-        return make_plan(diff(desired, live, state, ask), self.provider)
+        ask = Ask(chosen, now=self.now, facts=self.provider.facts)
+        return make_plan(
+            diff(desired, live, state, ask),
+            self.provider.facts,
+            self.provider.server,
+            operations_of(live, self.provider.facts),
+        )
 
     async def run(self, plan: Plan, on_outcome: Callable[[Outcome], None] = lambda _: None) -> Applied:
         with self.store.locked(self.provider.server, "apply") as session:
-            return await apply_plan(plan, self.provider, session, delay=no_delay, on_outcome=on_outcome)
+            return await apply_plan(
+                plan, self.provider.writes, session, delay=no_delay, parallelism=8, on_outcome=on_outcome
+            )
 
     async def plan(self, text: str, **options: Any) -> list[str]:
         """The operations that a plan for `text` holds, in order."""

@@ -18,14 +18,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
-from reconciler.errors import Refused
+from reconciler.errors import Refusal, Refused
 from reconciler.model import Outcome, OutcomeStatus, Step, Verb
 
 NOT_AGAIN = "not sent again: the run was interrupted"
 
 _VERBS = frozenset({Verb.ADD, Verb.REMOVE})
-_STATUSES = frozenset({400, 404, 409, 422})
-"""Refusals that may be about some of the gateways."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,11 @@ Attempt = Callable[[Step], Awaitable[Tried]]
 
 def divides(step: Step, refusal: Refused) -> bool:
     """Whether `refusal` may be about some of the gateways of `step`."""
-    return step.action.verb in _VERBS and len(step.gateways) > 1 and refusal.status in _STATUSES
+    return (
+        step.action.verb in _VERBS
+        and len(step.gateways) > 1
+        and Refusal.ABOUT_SOME_GATEWAYS in refusal.meaning
+    )
 
 
 class Bisection:

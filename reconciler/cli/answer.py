@@ -46,15 +46,15 @@ def answer(
     lock_timeout: float = 0.0,
 ) -> Exit:
     """Run `main` at a session, and write the answer that it gives."""
-    from reconciler.cli.compose import opened, settle
+    from reconciler.cli.compose import connected, settle
     from reconciler.cli.options import run
     from reconciler.cli.output import failing
     from reconciler.cli.serversession import ServerSession
 
     async def at_server() -> tuple[Server, Answer]:
         project = settle(flags, dict(os.environ), cwd=Path.cwd())
-        async with opened(project) as (provider, console):
-            session = ServerSession(project, provider, console, approved, command_name(), lock_timeout)
+        async with connected(project) as provider:
+            session = ServerSession(project, provider, approved, command_name(), lock_timeout)
             return provider.server, await main(session)
 
     with failing(form):

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from reconciler.cli import options as shared
 from reconciler.cli.applying import Applying
-from reconciler.cli.compose import prepare
+from reconciler.cli.compose import PARALLELISM, prepare
 from reconciler.cli.exits import plan_exit
 from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.cli.output import Output, Reporter
@@ -22,8 +22,6 @@ from reconciler.cli.waivers import given, waivers
 from reconciler.errors import Exit, UsageError
 from reconciler.settings import Project
 from reconciler.state.stores import open_store
-
-PARALLELISM = 16
 
 
 @click.command("apply")

@@ -27,9 +27,6 @@ from reconciler.report.words import clean, plural
 from reconciler.settings import Project
 from reconciler.state.base import PlanApplied, SaltChosen, Session, StateStore, bound_to
 
-PATIENCE = 300.0
-"""Seconds that one step may wait in all: a server that asks for a minute gets it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Applying:
@@ -43,7 +40,7 @@ class Applying:
 
     async def unasked(self, job: Job, options: Options) -> Exit:
         """Lock, then plan and run: nobody has to be waited for."""
-        async with connected(self.project) as provider:
+        async with connected(self.project, parallelism=self.parallelism) as provider:
             with self._locked(provider) as session:
                 plan = (await make(job, session.state, provider, options)).plan
                 self.reporter.preview(plan, asking=False)
@@ -51,7 +48,7 @@ class Applying:
 
     async def asked(self, job: Job, options: Options) -> Exit:
         """Plan, ask, and lock only then: nobody else has to wait for an answer. Then look once more."""
-        async with connected(self.project) as provider:
+        async with connected(self.project, parallelism=self.parallelism) as provider:
             before = self.store.load()
             planned = await make(job, before, provider, options)
             plan = planned.plan
@@ -65,7 +62,7 @@ class Applying:
                 state = session.state
                 if (before.begun or state.begun) and state.lineage != before.lineage:
                     raise _planned_on_older("the state was begun or replaced")
-                findings, live = await changed(plan, rests_on(planned), provider, state)
+                findings, live = await changed(plan, rests_on(planned), provider.reads, state)
                 if findings:
                     raise _planned_on_older("what it touches changed", findings)
                 plan = self._reconsidered(plan, live, provider, job.waivers)
@@ -77,13 +74,13 @@ class Applying:
 
     async def reviewed(self, file: PlanFile, waivers: Waivers, environ: Mapping[str, str]) -> Exit:
         """Run the plan in `file` and nothing else, if all that it touches is as it was."""
-        async with connected(self.project) as provider:
+        async with connected(self.project, parallelism=self.parallelism) as provider:
             reviewed, plan = self._opened(file, waivers, environ, provider)
             self.reporter.preview(plan, asking=False)
             if not _sends(plan):
                 return self._nothing(plan)
             with self._locked(provider) as session:
-                live = await reviewed.check(provider, session.state)
+                live = await reviewed.check(provider.reads, session.state)
                 plan = self._reconsidered(plan, live, provider, waivers)
                 if plan.tripped:
                     return self._nothing(plan)
@@ -93,11 +90,11 @@ class Applying:
 
     async def rehearsed(self, file: PlanFile, waivers: Waivers, environ: Mapping[str, str]) -> Exit:
         """Whether the plan in `file` could be applied now; nothing is locked or written."""
-        async with connected(self.project) as provider:
+        async with connected(self.project, parallelism=self.parallelism) as provider:
             reviewed, plan = self._opened(file, waivers, environ, provider)
             state = bound_to(self.store.load(), provider.server, url=self.store.url)
             if _sends(plan):
-                live = await reviewed.check(provider, state)
+                live = await reviewed.check(provider.reads, state)
                 plan = self._reconsidered(plan, live, provider, waivers)
             self.reporter.plan(plan)
             return plan_exit(plan)
@@ -106,13 +103,13 @@ class Applying:
         self, file: PlanFile, waivers: Waivers, environ: Mapping[str, str], provider: Provider
     ) -> tuple[Reviewed, Plan]:
         """What is in `file`, and its plan with the guards that are waived now."""
-        found = reviewed(file, self.project, provider.operations, environ)
+        found = reviewed(file, self.project, provider.facts.operations, environ)
         self.reporter.about(plan_digest(found.saved.plan), f"From {file.path}")
         return found, waive(found.saved.plan, waivers)
 
     def _reconsidered(self, plan: Plan, live: Live, provider: Provider, waivers: Waivers) -> Plan:
         """`plan`, with what it would interrupt by now."""
-        return reconsidered(plan, live, provider.in_flight, self.project.guards, waivers)
+        return reconsidered(plan, live, provider.facts, self.project.guards, waivers)
 
     @contextmanager
     def _locked(self, provider: Provider) -> Iterator[Session]:
@@ -157,9 +154,9 @@ class Applying:
             try:
                 await apply_plan(
                     plan,
-                    provider,
+                    provider.writes,
                     session,
-                    delay=Backoff(budget=PATIENCE),
+                    delay=Backoff(),
                     parallelism=self.parallelism,
                     on_outcome=on_outcome,
                     stop=stop,

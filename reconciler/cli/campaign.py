@@ -30,7 +30,7 @@ def list_(flags: Flags, name: str | None, status: str | None, output: str) -> Ex
     async def main(session: ServerSession) -> Answer:
         from reconciler.report.answers import campaign_list
 
-        found = await session.provider.campaigns(None if name is None else [name])
+        found = await session.provider.reads.campaigns(None if name is None else [name])
         wanted = [line for line in found if status is None or line.status.upper() == status.upper()]
         return campaign_list(wanted, session.owners)
 
@@ -47,7 +47,7 @@ def counts(flags: Flags, output: str) -> Exit:
     async def main(session: ServerSession) -> Answer:
         from reconciler.report.answers import counts
 
-        return counts(await session.console.counts())
+        return counts(await session.provider.questions.counts())
 
     return answer(flags, output, main)
 
@@ -70,7 +70,8 @@ def show(flags: Flags, campaign: str, output: str) -> Exit:
 
         live = await session.campaign(campaign)
         progress, distribution = await asyncio.gather(
-            session.console.campaign_progress(live.id), session.provider.distribution_list(live.id)
+            session.provider.questions.campaign_progress(live.id),
+            session.provider.reads.distribution_list(live.id),
         )
         return answers.campaign(live, progress, distribution, session.owners.get(live.id))
 

@@ -14,7 +14,7 @@ from reconciler.errors import InvalidInput, ReconcilerError
 from reconciler.model import Desired, Finding, Live, Severity
 from reconciler.options import Options
 from reconciler.plan.model import Partial, Plan
-from reconciler.settings import Project
+from reconciler.settings import Project, ServerSettings
 from reconciler.state.base import State, StateStore, bound_to
 
 if TYPE_CHECKING:
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from reconciler.loading import Loaded
     from reconciler.pacing import Backoff
     from reconciler.project import LoadedProject
-    from reconciler.providers.base import Provider
-    from reconciler.providers.console import Console
+    from reconciler.providers.base import Provider, Source
 
 EMBEDDED_DATABASE = Path(".reconciler/embedded.db")
+PARALLELISM = 16
+"""How many requests are under way at a time where nobody says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ def check(
     `offline`: no server is needed, and no secret is read.
     """
     from reconciler.project import load_project
+    from reconciler.providers.opening import facts_of
     from reconciler.resolve import resolve
     from reconciler.validation import validate
 
@@ -94,7 +96,9 @@ def check(
     root = loaded.root
     read = read_resources(project or loaded, part=bool(paths))
     valid = validate(read.documents, unread=read.unread)
-    resolved = resolve(valid.documents, root=root, environ=None if offline or not project else environ)
+    facts = facts_of(project.server if project else ServerSettings())
+    secrets = None if offline or not project else environ
+    resolved = resolve(valid.documents, facts, root=root, environ=secrets)
     findings = (*loaded.findings, *read.findings, *valid.findings, *resolved.findings)
     if project:
         findings += tuple(_of_the_state(project, offline=offline))
@@ -194,58 +198,44 @@ def settle(flags: Flags, environ: Mapping[str, str], *, cwd: Path, access: bool 
 
 
 @asynccontextmanager
-async def connected(project: Project) -> AsyncIterator[Provider]:
-    """The project's server, for as long as the block runs."""
-    from reconciler.providers.pulse.provider import connect
+async def connected(
+    project: Project, *, parallelism: int = PARALLELISM, backoff: Backoff | None = None
+) -> AsyncIterator[Provider]:
+    """The project's server, for as long as the block runs; at most `parallelism` requests at a time."""
+    from reconciler.providers.opening import opened
 
     async with AsyncExitStack() as stack:
         app = _app(project, stack)
-        yield await stack.enter_async_context(connect(project.server, app=app))
+        server = opened(project.server, app=app, parallelism=parallelism, backoff=backoff)
+        yield await stack.enter_async_context(server)
 
 
-@asynccontextmanager
-async def opened(
-    project: Project, *, backoff: Backoff | None = None
-) -> AsyncIterator[tuple[Provider, Console]]:
-    """The project's server for plans and for people, for as long as the block runs."""
-    from reconciler.providers.pulse.console import PulseConsole, Watched
-    from reconciler.providers.pulse.engine import open_engine
-    from reconciler.providers.pulse.provider import connect
-
-    server = project.server
-    async with AsyncExitStack() as stack:
-        app = _app(project, stack)
-        engine = open_engine(
-            server.url, app=app, ca_file=server.ca_file, timeout=server.timeout, engine=server.engine
-        )
-        watched = Watched(await stack.enter_async_context(engine))
-        async with connect(server, transport=watched, backoff=backoff) as provider:
-            yield provider, PulseConsole(provider.client, watched)
-
-
-async def make(job: Job, state: State, provider: Provider, options: Options) -> Planned:
-    """Observe and plan; nothing is written anywhere. `state` must belong to the provider's server."""
+async def make(job: Job, state: State, source: Source, options: Options) -> Planned:
+    """Observe and plan; nothing is written anywhere. `state` must belong to the server of `source`."""
     from reconciler.diff import Ask, diff
     from reconciler.observe import observe, observe_members
     from reconciler.plan import make_plan
     from reconciler.plan.guards import Basis, guarded, interrupted
     from reconciler.plan.impact import with_removed
+    from reconciler.reading import operations_of
     from reconciler.targets import narrowed
 
-    bound = bound_to(state, provider.server, url=job.store.url)
+    facts = source.facts
+    bound = bound_to(state, source.server, url=job.store.url)
     job = replace(job, desired=narrowed(job.desired, bound, options.targets))
-    live = await observe(job.desired, bound, provider, options)
-    ask = Ask(options, now=int(time.time() * 1000), past=provider.past)
-    plan = make_plan(diff(job.desired, live, bound, ask), provider)
+    live = await observe(job.desired, bound, source, options)
+    ask = Ask(options, now=int(time.time() * 1000), facts=facts)
+    difference = diff(job.desired, live, bound, ask)
+    plan = make_plan(difference, facts, source.server, operations_of(live, facts))
     findings = [*job.warnings, *plan.findings]
     if options.prune and not job.desired.complete:
         findings.append(_NOT_PRUNED)
     plan = replace(plan, findings=tuple(findings), partial=_partial(job.desired))
-    live = await observe_members(live, interrupted(plan), provider)
+    live = await observe_members(live, interrupted(plan, facts), source.reads)
     plan = replace(plan, impact=with_removed(plan.impact, live))
     emptied = options.prune and job.desired.complete and not job.documents and not job.desired.focus
     given_up = len(bound.campaigns) + len(bound.packages) if emptied else 0
-    basis = Basis(job.desired, live, provider.in_flight, given_up)
+    basis = Basis(job.desired, live, facts, given_up)
     return Planned(guarded(plan, basis, job.project.guards, job.waivers), live, bound)
 
 

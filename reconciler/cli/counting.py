@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TextIO
 
-from reconciler.providers.base import Provider
+from reconciler.providers.base import Reads
 from reconciler.report.words import plural
 
 SECONDS = 10.0
@@ -20,7 +20,7 @@ Told = Callable[[int, int], None]
 
 @asynccontextmanager
 async def counting(
-    provider: Provider, *, stream: TextIO | None = None, seconds: float | None = None
+    reads: Reads, *, stream: TextIO | None = None, seconds: float | None = None
 ) -> AsyncIterator[Told]:
     """Says on stderr how far it is: on a terminal one line that is redrawn, elsewhere a line now and then."""
     out = stream or sys.stderr
@@ -34,7 +34,7 @@ async def counting(
     async def say() -> None:
         while True:
             await asyncio.sleep(seconds or (ON_A_TERMINAL if terminal else SECONDS))
-            requests = plural(sum(provider.requests.values()), "request")
+            requests = plural(sum(reads.requests.values()), "request")
             line = f"{done:,} of {plural(total, 'campaign')} read, {requests} so far"
             out.write(f"\r\x1b[K{line}" if terminal else f"{line}\n")
             out.flush()

@@ -67,10 +67,10 @@ async def _export(flags: Flags, project: Project, wanted: Wanted) -> list[str]:
     from reconciler.state.stores import open_store
 
     store = open_store(project.state_url, root=project.root)
-    async with connected(project) as provider, counting(provider) as told:
+    async with connected(project) as provider, counting(provider.reads) as told:
         state = bound_to(store.load(), provider.server, url=store.url)
         owners = {owned.id: resource for resource, owned in state.campaigns.items()}
-        made = await export(provider, owners, wanted, told)
+        made = await export(provider.reads, provider.facts, owners, wanted, told)
     said = exported_lines(
         made,
         provider.server,

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from reconciler.errors import ReconcilerError
 from reconciler.model import Action, Kind, PackageFile, Reason, ResourceId, Verb
-from reconciler.resolve.packages import MULTIPART_LIMIT, NAME_LIMIT, upload_mode
+from reconciler.providers.base import Limits
+from reconciler.resolve.packages import NAME_LIMIT, largest, upload_mode
 
 
-def upload_action(path: Path, name: str | None, description: str, upload: str) -> Action:
-    """The upload of `path`; ReconcilerError when it can't be one."""
+def upload_action(path: Path, name: str | None, description: str, upload: str, limits: Limits) -> Action:
+    """The upload of `path`; ReconcilerError when it can't be one, or none within `limits`."""
     try:
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -22,12 +23,12 @@ def upload_action(path: Path, name: str | None, description: str, upload: str) -
     if not size:
         raise ReconcilerError(f"{path} is empty", hint="There is nothing to upload: was it built?")
     called = path.name if name is None else name
-    if not called.strip() or len(called) > NAME_LIMIT or not called.isprintable():
+    if not called.strip() or len(called) > (limits.package_name or NAME_LIMIT) or not called.isprintable():
         raise ReconcilerError(f"{called!r} can't be the name of a package", hint="Give it one with --name.")
-    mode = upload_mode(upload, size)
+    mode = upload_mode(upload, size, limits)
     if mode is None:
         raise ReconcilerError(
-            f"{path} has {size:,} bytes, but multipart takes {MULTIPART_LIMIT:,} at most",
+            f"{path} has {size:,} bytes, but {upload} takes {largest(upload, limits):,} at most",
             hint="Leave --upload out, or choose streaming.",
         )
     resource = ResourceId(Kind.PACKAGE_SET, called)

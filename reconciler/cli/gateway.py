@@ -48,7 +48,7 @@ def notify(flags: Flags, campaign: str, gateway: str, lock_timeout: float, outpu
             (gateway,),
             carried={"name": live.name},
         )
-        await session.once(call, lambda: session.console.notify(live.id, gateway), look=look)
+        await session.once(call, lambda: session.provider.questions.notify(live.id, gateway), look=look)
         about = {"campaign": live.id, "gateway": gateway}
         return done("notify-gateway", about, None, f"gateway {gateway} is told to ask for its tasks")
 
@@ -98,7 +98,9 @@ def state(flags: Flags, campaign: str, gateway: str, output: str) -> Exit:
         from reconciler.report.answers import gateway_state
 
         live = await session.campaign(campaign)
-        return gateway_state(live.id, gateway, await session.console.gateway_state(live.id, gateway))
+        return gateway_state(
+            live.id, gateway, await session.provider.questions.gateway_state(live.id, gateway)
+        )
 
     return answer(flags, output, main)
 
@@ -119,8 +121,8 @@ def progress(flags: Flags, campaign: str, gateway: str, output: str) -> Exit:
 
         live = await session.campaign(campaign)
         downloads, execution = await asyncio.gather(
-            session.console.download_progress(live.id, gateway),
-            session.console.execution_progress(live.id, gateway),
+            session.provider.questions.download_progress(live.id, gateway),
+            session.provider.questions.execution_progress(live.id, gateway),
         )
         return gateway_progress(live.id, gateway, downloads, execution)
 
@@ -140,7 +142,9 @@ def packages(flags: Flags, campaign: str, gateway: str, output: str) -> Exit:
         from reconciler.report.answers import gateway_packages
 
         live = await session.campaign(campaign)
-        return gateway_packages(live.id, gateway, await session.console.gateway_packages(live.id, gateway))
+        return gateway_packages(
+            live.id, gateway, await session.provider.questions.gateway_packages(live.id, gateway)
+        )
 
     return answer(flags, output, main)
 
@@ -158,7 +162,7 @@ def status(flags: Flags, campaign: str, gateway: str, output: str) -> Exit:
         from reconciler.report.answers import gateway_status
 
         live = await session.campaign(campaign)
-        return gateway_status(live.id, await session.console.gateway_status(live.id, gateway))
+        return gateway_status(live.id, await session.provider.questions.gateway_status(live.id, gateway))
 
     return answer(flags, output, main)
 
@@ -174,6 +178,8 @@ def active_campaigns(flags: Flags, gateway: str, output: str) -> Exit:
     async def main(session: ServerSession) -> Answer:
         from reconciler.report.answers import active_campaigns
 
-        return active_campaigns(gateway, await session.console.active_campaigns(gateway), session.owners)
+        return active_campaigns(
+            gateway, await session.provider.questions.active_campaigns(gateway), session.owners
+        )
 
     return answer(flags, output, main)

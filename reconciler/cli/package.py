@@ -30,7 +30,7 @@ def list_(flags: Flags, name: str | None, output: str) -> Exit:
     async def main(session: ServerSession) -> Answer:
         from reconciler.report.answers import package_list
 
-        return package_list(await session.console.package_infos(None if name is None else [name]))
+        return package_list(await session.provider.questions.package_infos(None if name is None else [name]))
 
     return answer(flags, output, main)
 
@@ -89,11 +89,12 @@ def upload(
         from reconciler.cli.files import upload_action
         from reconciler.report.answers import done
 
-        action = await asyncio.to_thread(upload_action, Path(file), name, description, upload)
+        limits = session.provider.facts.limits
+        action = await asyncio.to_thread(upload_action, Path(file), name, description, upload, limits)
         outcome = await session.act(action)
         assert action.file is not None
         about = {"package": outcome.created or "", "name": action.file.name, "sha256": action.file.sha256}
-        operation = session.provider.lower(action).operation.name
+        operation = session.provider.facts.lower(action).operation.name
         sentence = f"{action.file.name} is package {outcome.created} ({action.file.size:,} bytes)"
         return done(operation, about, outcome, sentence)
 

@@ -17,7 +17,7 @@ from reconciler.audit.recorder import AuditedCall, AuditRecorder
 from reconciler.cli.ask import confirmed
 from reconciler.cli.audited import audited
 from reconciler.cli.names import declared_name
-from reconciler.errors import NotExecuted, ReconcilerError, Refused, Unclear, UsageError
+from reconciler.errors import NotExecuted, ReconcilerError, Refusal, Refused, Unclear, UsageError
 from reconciler.model import (
     Action,
     CampaignSummary,
@@ -31,20 +31,15 @@ from reconciler.model import (
     StepGroup,
     Verb,
 )
-from reconciler.pacing import Backoff
+from reconciler.pacing import Backoff, retried
 from reconciler.pool import concurrently
 from reconciler.providers.base import Bindings, Provider
-from reconciler.providers.console import Console, PackageInfo
+from reconciler.providers.base.questions import PackageInfo
 from reconciler.report.words import clean
 from reconciler.settings import Project
 from reconciler.state.base import State, StateStore, bound_to
 
 Value = TypeVar("Value")
-
-PATIENCE = 300.0
-"""Seconds that one call may wait in all: a server that asks for a minute gets it."""
-_NO_SUCH_ID = frozenset({400, 404, 410, 422})
-"""What a server says to a word that isn't an id at all."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +48,11 @@ class ServerSession:
 
     project: Project
     provider: Provider
-    console: Console
     approved: bool = False
     command: str = ""
     """As the audit log calls it: ``campaign stop``."""
     lock_timeout: float = 0.0
-    backoff: Backoff = field(default_factory=lambda: Backoff(budget=PATIENCE))
+    backoff: Backoff = field(default_factory=Backoff)
 
     @cached_property
     def state(self) -> State:
@@ -91,7 +85,7 @@ class ServerSession:
         ids = [word, *([owned.id] if owned else ())]
         by_id: dict[str, LiveCampaign | None]
         by_id, named = await asyncio.gather(
-            concurrently(ids, self._campaign_or_none), self.provider.campaigns([word])
+            concurrently(ids, self._campaign_or_none), self.provider.reads.campaigns([word])
         )
         if exact := by_id[word]:
             return exact
@@ -108,7 +102,7 @@ class ServerSession:
         if owned_id is None:
             found = await self._declared(resource)
             return await self._one(str(resource), {line.id: f"called {line.name!r}" for line in found})
-        live = await self.provider.campaign(owned_id)
+        live = await self.provider.reads.campaign(owned_id)
         if live is None:
             raise ReconcilerError(
                 f"{resource} is campaign {owned_id}, which is no longer on the server",
@@ -119,7 +113,7 @@ class ServerSession:
     async def _declared(self, resource: ResourceId) -> tuple[CampaignSummary, ...]:
         """Live campaigns of the name that `resource` declares, when it is declared and nobody owns it."""
         name = await asyncio.to_thread(declared_name, self.project, resource)
-        return await self.provider.campaigns([name]) if name else ()
+        return await self.provider.reads.campaigns([name]) if name else ()
 
     async def _one(self, word: str, meant: Mapping[str, str]) -> LiveCampaign:
         if len(meant) > 1:
@@ -128,7 +122,7 @@ class ServerSession:
                 f"{word!r} could mean {len(meant)} campaigns: {each}",
                 hint="Name the one by its id, or by its resource as Campaign/NAME.",
             )
-        live = await self.provider.campaign(next(iter(meant))) if meant else None
+        live = await self.provider.reads.campaign(next(iter(meant))) if meant else None
         if live is None:
             raise ReconcilerError(
                 f"there is no campaign {word!r} on {self.provider.server}",
@@ -138,14 +132,14 @@ class ServerSession:
         return live
 
     async def _campaign_or_none(self, campaign_id: str) -> LiveCampaign | None:
-        return await unless_no_id(self.provider.campaign(campaign_id))
+        return await unless_no_id(self.provider.reads.campaign(campaign_id))
 
     async def package(self, word: str) -> PackageInfo:
         """The package that `word` means, an id or a name; ReconcilerError when it is none or several."""
-        info = await unless_no_id(self.console.package_info(word))
+        info = await unless_no_id(self.provider.questions.package_info(word))
         if info:
             return info
-        match await self.console.package_infos([word]):
+        match await self.provider.questions.package_infos([word]):
             case [info]:
                 return info
             case []:
@@ -173,11 +167,13 @@ class ServerSession:
 
     async def act(self, action: Action) -> Outcome:
         """Do one thing; ReconcilerError when it failed."""
-        lowered = self.provider.lower(action)
+        lowered = self.provider.facts.lower(action)
         step = Step(StepGroup(action.verb, action, lowered.operation, lowered.per_call), 0)
         owner = self.owners.get(action.target) if action.target else None
         with self._audited() as recorder:
-            outcome = await Retrier(self.provider, self.backoff).settle(step, Bindings(), asyncio.Event())
+            outcome = await Retrier(self.provider.writes, self.backoff).settle(
+                step, Bindings(), asyncio.Event()
+            )
             recorder.outcome(outcome, owner=owner)
             if outcome.status is OutcomeStatus.FAILED:
                 raise ReconcilerError(outcome.message, hint=_after(outcome))
@@ -188,24 +184,27 @@ class ServerSession:
 
         ``call`` says what it is.
         """
+        attempts = 0
+
+        async def sent() -> None:
+            nonlocal attempts
+            attempts += 1
+            await send()
+
+        def wait(error: Exception, attempts: int, waited: float) -> float | None:
+            if isinstance(error, NotExecuted):
+                return self.backoff(attempts, error.retry_after, waited)
+            return None
+
         with self._audited() as recorder:
-            attempts, waited = 0, 0.0
-            while True:
-                attempts += 1
-                try:
-                    await send()
-                    return recorder.call(replace(call, attempts=attempts))
-                except ReconcilerError as error:
-                    wait = None
-                    if isinstance(error, NotExecuted):
-                        wait = self.backoff(attempts, error.retry_after, waited)
-                    if wait is None:
-                        unclear = isinstance(error, Unclear)
-                        status = OutcomeStatus.UNKNOWN if unclear else OutcomeStatus.FAILED
-                        recorder.call(replace(call, status=status, attempts=attempts, message=error.message))
-                        raise (_unknown(error, look) if unclear else error) from error
-                await asyncio.sleep(wait)
-                waited += wait
+            try:
+                await retried(sent, wait)
+            except ReconcilerError as error:
+                unclear = isinstance(error, Unclear)
+                status = OutcomeStatus.UNKNOWN if unclear else OutcomeStatus.FAILED
+                recorder.call(replace(call, status=status, attempts=attempts, message=error.message))
+                raise (_unknown(error, look) if unclear else error) from error
+            recorder.call(replace(call, attempts=attempts))
 
     @contextmanager
     def _audited(self) -> Iterator[AuditRecorder]:
@@ -224,8 +223,7 @@ async def unless_no_id(read: Coroutine[Any, Any, Value | None]) -> Value | None:
     try:
         return await read
     except Refused as error:
-        # `request` without an id was never sent: it can't stand in a path.
-        if error.status in _NO_SUCH_ID or error.status is None:
+        if Refusal.NOT_AN_ID in error.meaning:
             return None
         raise
 

@@ -74,7 +74,7 @@ async def _snapshot(
     from reconciler.state.stores import open_store
 
     store = open_store(project.state_url, root=project.root)
-    async with connected(project) as provider, counting(provider) as told:
+    async with connected(project) as provider, counting(provider.reads) as told:
 
         def load() -> State:
             return bound_to(store.load(), provider.server, url=store.url)
@@ -82,7 +82,7 @@ async def _snapshot(
         now = int(time.time() * 1000)
         header = Header(provider.server, now, overrides, project.name, project.environment)
         asked = gateways_to_ask(Overrides(overrides), desired, load())
-        taken = await take(provider, header, file, load=load, overridden=asked, on_campaign=told)
+        taken = await take(provider.reads, header, file, load=load, overridden=asked, on_campaign=told)
     return list(taken_lines(taken, provider.server, path))
 
 

@@ -14,7 +14,7 @@ import click
 
 from reconciler.cli import options as shared
 from reconciler.cli.answer import output as form
-from reconciler.cli.compose import Job, opened, prepare
+from reconciler.cli.compose import Job, connected, prepare
 from reconciler.cli.exits import plan_exit
 from reconciler.cli.flags import Flags, global_flags
 from reconciler.cli.output import failing, paint_for, say, write, write_lines
@@ -86,8 +86,8 @@ async def _look(job: Job, viewer: Viewer, limit: int, interval: float | None) ->
     """Look once, or, with an `interval`, until all is over."""
     from reconciler.cli.overview import Overview
 
-    async with opened(job.project) as (provider, console):
-        overview = Overview(job, provider, console, limit)
+    async with connected(job.project) as provider:
+        overview = Overview(job, provider, limit)
         viewer.show(await overview.look(Options()))
         while interval is not None and viewer.last and not viewer.last.final:
             await asyncio.sleep(interval)

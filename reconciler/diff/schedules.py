@@ -118,7 +118,7 @@ def _changes(view: View, todo: tuple[WindowFor, ...]) -> Iterator[Change]:
 def _past(view: View, phase: SchedulePhase) -> frozenset[str]:
     """Gateways for which a window of that phase would come too late."""
     states = view.live.gateways.states if view.live and view.live.gateways else {}
-    late = [members for state, members in states.items() if view.ask.past(state, phase)]
+    late = [members for state, members in states.items() if view.ask.facts.past(state, phase)]
     return without(EMPTY.union(*late), view.joining)
 
 

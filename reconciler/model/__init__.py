@@ -53,7 +53,6 @@ from reconciler.model.scope import Aspects, Scope
 from reconciler.model.steps import Need, Operation, Outcome, OutcomeStatus, Repeat, Skip, Step, StepGroup
 from reconciler.model.words import (
     API_VERSION,
-    GATEWAY_STATES,
     Finding,
     FromEnv,
     FromFile,
@@ -70,7 +69,6 @@ from reconciler.model.words import (
 
 __all__ = [
     "API_VERSION",
-    "GATEWAY_STATES",
     "Action",
     "Aspects",
     "Assignment",

@@ -161,23 +161,3 @@ class Server:
 def sorted_ids(ids: Collection[str]) -> tuple[str, ...]:
     """Ids in the one order in which everything is emitted."""
     return tuple(sorted(ids))
-
-
-GATEWAY_STATES = (
-    "INSTANTIATED",
-    "INVENTORY_UP_TO_DATE",
-    "WAITING_FOR_DOWNLOAD_APPROVAL",
-    "SCHEDULED_DOWNLOAD",
-    "WAITING_FOR_DOWNLOAD",
-    "DOWNLOAD_COMPLETE",
-    "WAITING_FOR_EXECUTION_APPROVAL",
-    "SCHEDULED_EXECUTION",
-    "WAITING_FOR_EXECUTION",
-    "EXECUTION_COMPLETE",
-    "WAITING_FOR_ACTIVATION_APPROVAL",
-    "SCHEDULED_ACTIVATION",
-    "WAITING_FOR_ACTIVATION",
-    "ACTIVATION_COMPLETE",
-    "FAILED",
-)
-"""The states of a gateway in a campaign, in their order. A server may have more."""

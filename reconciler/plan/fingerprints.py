@@ -8,7 +8,7 @@
 | `name`         | name       | the ids of the live campaigns that have it                             |
 | `package`      | id         | that it is there                                                       |
 | `package-name` | name       | the ids of the packages that have it                                   |
-| `mark`         | 16 digits  | the ids of the packages that bear it                                   |
+| `content`      | sha256     | the ids of the packages that hold it                                   |
 | `users`        | package id | the ids of the live campaigns that use it                              |
 | `entry`        | resource   | what the state says of it; what may be long as digests                 |
 | `upload`       | sha256     | the package that the state knows it as                                 |
@@ -30,7 +30,7 @@ from reconciler.model import Aspects, Json, Live, LiveCampaign, ResourceId, Scop
 from reconciler.plan.model import Plan
 from reconciler.plan.touched import Touched
 from reconciler.providers.base import Field
-from reconciler.state.base import Owned, State, upload_key
+from reconciler.state.base import State, upload_key
 from reconciler.state.nodes import plain
 from reconciler.state.values import packages_value
 
@@ -45,7 +45,7 @@ class Of(StrEnum):
     NAME = "name"
     PACKAGE = "package"
     PACKAGE_NAME = "package-name"
-    MARK = "mark"
+    CONTENT = "content"
     USERS = "users"
     ENTRY = "entry"
     UPLOAD = "upload"
@@ -79,7 +79,7 @@ def fingerprints(plan: Plan, touched: Touched, live: Live, state: State) -> tupl
     ids: Iterable[tuple[Of, str, Iterable[str]]] = (
         *((Of.NAME, name, (each.id for each in live.namesakes[name])) for name in scope.names),
         *((Of.PACKAGE_NAME, n, (p.id for p in live.named_packages[n])) for n in scope.package_names),
-        *((Of.MARK, mark, (each.id for each in live.marked_packages[mark])) for mark in scope.marks),
+        *((Of.CONTENT, c, (each.id for each in live.packages_by_content[c])) for c in scope.contents),
         *((Of.USERS, package, (live.users or {}).get(package, ())) for package in scope.users),
     )
     made = (
@@ -98,7 +98,7 @@ def sound(found: Fingerprint) -> Fingerprint:
     match found.of:
         case Of.ENTRY:
             ResourceId.parse(found.key)
-        case Of.NAME | Of.PACKAGE_NAME | Of.MARK | Of.USERS:
+        case Of.NAME | Of.PACKAGE_NAME | Of.CONTENT | Of.USERS:
             ids = (found.facts or {}).get("ids")
             if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
                 raise ValueError(f"the fingerprint of the {found.of} {found.key!r} lacks its ids")
@@ -124,7 +124,7 @@ def touched_of(found: Iterable[Fingerprint]) -> Touched:
             names=frozenset(keys[Of.NAME]),
             package_ids=frozenset(keys[Of.PACKAGE]),
             package_names=frozenset(keys[Of.PACKAGE_NAME]),
-            marks=frozenset(keys[Of.MARK]),
+            contents=frozenset(keys[Of.CONTENT]),
             users=frozenset(keys[Of.USERS]),
         ),
         frozenset(map(ResourceId.parse, keys[Of.ENTRY])),
@@ -170,6 +170,10 @@ def _campaign(
     for gateway, packages in live.overrides.items():
         overrides[packages_value(packages)].add(gateway)
     gateways |= {value: frozenset(members) for value, members in overrides.items()}
+    if live.applied:
+        facts["applied"] = _digest(plain(live.applied))
+    if live.gateways is not None and live.gateways.values:
+        facts["members"] = _digest(_members(live.gateways.values))
     return Fingerprint(Of.CAMPAIGN, key, facts, gateways, resource)
 
 
@@ -188,18 +192,18 @@ def _entry(resource: ResourceId, state: State) -> Facts:
             "status": owned.status,
             "returnTo": owned.return_to,
             "applied": _digest(plain(owned.applied)),
-            "members": _digest(_members(owned)),
+            "members": _digest(_members(owned.members)),
         }
     if intent:
         facts["intent"] = _digest([intent.name, plain(intent.applied)])
     return facts or None
 
 
-def _members(owned: Owned) -> Json:
+def _members(values: Mapping[str, Mapping[str, frozenset[str]]]) -> Json:
     """Field and value → a digest of their gateways, each for itself: there may be a million of them."""
     return {
         f"{name} {value}": _digest(sorted(gateways))
-        for name, groups in owned.members.items()
+        for name, groups in values.items()
         for value, gateways in groups.items()
     }
 

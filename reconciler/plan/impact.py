@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.diff import CampaignDiff, Diff, Removal, Run
 from reconciler.model import Live, Phase, ResourceId, StepGroup, Verb
 from reconciler.plan.model import CampaignImpact, Impact
-from reconciler.providers.base import Provider
+from reconciler.providers.base import Facts
 
 
 def impact(
-    difference: Diff, planned: Sequence[CampaignDiff], groups: Sequence[StepGroup], provider: Provider
+    difference: Diff,
+    planned: Sequence[CampaignDiff],
+    groups: Sequence[StepGroup],
+    facts: Facts,
+    read: Collection[str],
 ) -> Impact:
-    """Exact counts for each campaign that a plan touches, and what the plan asks of the server."""
+    """Exact counts for each campaign that a plan touches, and what the plan asks of the server.
+
+    `read`: the operations that it took to read the server.
+    """
     verbs: dict[ResourceId, set[Verb]] = {}
     for group in groups:
         verbs.setdefault(group.action.resource, set()).add(group.action.verb)
@@ -29,12 +36,11 @@ def impact(
         for removal in difference.removals
         if removal.owned.resource in verbs
     ]
-    names = {*provider.requests, *(group.operation.name for group in groups)}
-    operations = [provider.operations[name] for name in names if name in provider.operations]
+    operations = (*(facts.operations[name] for name in read), *(group.operation for group in groups))
     return Impact(
         campaigns=tuple(sorted(touched, key=lambda row: row.resource)),
         requests=sum(map(len, groups)),
-        permissions=tuple(sorted({o.permission for o in operations if o.permission})),
+        permissions=tuple(sorted({name for o in operations for name in o.permissions})),
     )
 
 

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.model import GATEWAY_STATES, Callback, CallbackEvent
+from reconciler.model import Callback, CallbackEvent
+from reconciler.providers.base import Facts
 from reconciler.resolve.source import Findings, ResourceSource
 from reconciler.resolve.words import did_you_mean, shown
 
 Callbacks = Mapping[CallbackEvent, Callback]
 
 
-def resolve_callback_set(source: ResourceSource, findings: Findings) -> Callbacks:
+def resolve_callback_set(source: ResourceSource, facts: Facts, findings: Findings) -> Callbacks:
     """The callbacks of a CallbackSet by event; one without a destination is left out."""
     callbacks: dict[CallbackEvent, Callback] = {}
     for event in CallbackEvent:
         declared = source.spec.get(event, {})
-        states = _states(source, event, findings) if "trackedStates" in declared else None
+        states = _states(source, event, facts, findings) if "trackedStates" in declared else None
         if "notificationDestinationId" in declared:
             callbacks[event] = Callback(str(declared["notificationDestinationId"]), states)
     return callbacks
 
 
-def _states(source: ResourceSource, event: CallbackEvent, findings: Findings) -> frozenset[str]:
+def _states(source: ResourceSource, event: CallbackEvent, facts: Facts, findings: Findings) -> frozenset[str]:
     states = source.spec[event]["trackedStates"]
     for index, state in enumerate(states):
-        if state not in GATEWAY_STATES:
+        if state not in facts.states:
             message = f"{shown(state)} is no state of a gateway that is known here"
-            near = did_you_mean(state, GATEWAY_STATES) or f"known are {', '.join(GATEWAY_STATES)}"
+            near = did_you_mean(state, facts.states) or f"known are {', '.join(facts.states)}"
             place = source.place(event, "trackedStates", index)
             findings.warning(source, place, "unknown-state", message, near)
     return frozenset(map(str, states))

@@ -18,6 +18,7 @@ from reconciler.model import (
     OnRemove,
     Override,
 )
+from reconciler.providers.base import Facts
 from reconciler.resolve.files import Files
 from reconciler.resolve.gateways import GatewayList
 from reconciler.resolve.members import ListEntry, entries, named_inline, union
@@ -26,6 +27,7 @@ from reconciler.resolve.packages import PackageMembers
 from reconciler.resolve.schedules import Timetable
 from reconciler.resolve.settings import resolve_settings
 from reconciler.resolve.source import Findings, ResourceSource
+from reconciler.resolve.supported import check_supported
 
 Part = TypeVar("Part")
 
@@ -41,6 +43,7 @@ class Parts:
     lists: Mapping[str, GatewayList]
     schedules: Mapping[str, Timetable]
     callbacks: Mapping[str, Mapping[CallbackEvent, Callback]]
+    facts: Facts
     files: Files
     environ: Mapping[str, str] | None
 
@@ -49,12 +52,12 @@ def resolve_campaign(source: ResourceSource, parts: Parts, findings: Findings) -
     """The campaign as it is wanted, its parts checked against each other."""
     spec = source.spec
     lists = _lists(source, parts)
-    overrides = entries(source, "packageOverrides", parts.lists, findings)
-    schedules = entries(source, "schedules", parts.lists, findings)
+    overrides = entries(source, "packageOverrides", parts.lists, parts.facts.limits, findings)
+    schedules = entries(source, "schedules", parts.lists, parts.facts.limits, findings)
     packages = list(_known(source, overrides, "packageSet", parts.packages))
     timetables = list(_known(source, schedules, "schedule", parts.schedules))
     closed = (
-        named_inline(source, ("closedGateways",), spec["closedGateways"], findings)
+        named_inline(source, ("closedGateways",), spec["closedGateways"], parts.facts.limits, findings)
         if "closedGateways" in spec
         else None
     )
@@ -95,6 +98,7 @@ def resolve_campaign(source: ResourceSource, parts: Parts, findings: Findings) -
     named = [("this override", entry.groups) for entry in overrides]
     named += [("this schedule", entry.groups) for entry in schedules]
     named += [("closedGateways", (closed,))] if closed else []
+    check_supported(source, parts.facts, findings)
     every = campaign.gateways if _all_known(source, lists) else None
     check_overlaps(source, Composition(packages, timetables, named, every), findings)
     return campaign

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reconciler.loading.nodes import unsure
 from reconciler.model import Place
+from reconciler.providers.base import Limits
 from reconciler.resolve.files import Files, beside, reading
 from reconciler.resolve.idfiles import IdFile, Misread, read_ids
 from reconciler.resolve.ids import Ids, check_ids
@@ -29,7 +30,9 @@ class GatewayList:
     whole_things: bool = True
 
 
-def resolve_gateway_list(source: ResourceSource, files: Files, findings: Findings) -> GatewayList:
+def resolve_gateway_list(
+    source: ResourceSource, files: Files, limits: Limits, findings: Findings
+) -> GatewayList:
     """The ids of ``gateways`` and ``file`` together; each wrong, repeated or reserved one is an error."""
     inline: Sequence[str] = source.spec.get("gateways") or ()
     read = _data_file(source, files, findings)
@@ -41,7 +44,7 @@ def resolve_gateway_list(source: ResourceSource, files: Files, findings: Finding
             return source.place("gateways", index)
         return data.place(file, index - len(inline))
 
-    gateways, good = check_ids(source, Ids([*inline, *data.ids], place), findings)
+    gateways, good = check_ids(source, Ids([*inline, *data.ids], place), limits, findings)
     whole = good and read is not None and not any(unsure(source.spec, key) for key in ("gateways", "file"))
     things = _things(source, gateways, whole, findings)
     return GatewayList(gateways, things, whole, whole and not unsure(source.spec, "things"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.loading.nodes import unsure
+from reconciler.providers.base import Limits
 from reconciler.resolve.gateways import GatewayList
 from reconciler.resolve.ids import Ids, check_ids
 from reconciler.resolve.source import Findings, ResourceSource
@@ -35,12 +36,16 @@ class ListEntry:
 
 
 def entries(
-    source: ResourceSource, section: str, lists: Mapping[str, GatewayList], findings: Findings
+    source: ResourceSource,
+    section: str,
+    lists: Mapping[str, GatewayList],
+    limits: Limits,
+    findings: Findings,
 ) -> tuple[ListEntry, ...]:
     """The entries of ``packageOverrides`` or ``schedules``; a list that isn't known counts for nothing."""
     made = []
     for index, item in enumerate(source.spec.get(section) or ()):
-        groups = _groups(source, (section, index), item, lists, findings)
+        groups = _groups(source, (section, index), item, lists, limits=limits, findings=findings)
         # Only a schedule can do without gateways: an override that names none has a finding.
         every = not groups and not any(
             key in item or unsure(item, key) for key in ("gatewayLists", "gateways")
@@ -49,9 +54,11 @@ def entries(
     return tuple(made)
 
 
-def named_inline(source: ResourceSource, path: Path, ids: Sequence[str], findings: Findings) -> Group:
+def named_inline(
+    source: ResourceSource, path: Path, ids: Sequence[str], limits: Limits, findings: Findings
+) -> Group:
     """The gateways that stand one by one at `path`."""
-    good, _ = check_ids(source, Ids(ids, lambda index: source.place(*path, index)), findings)
+    good, _ = check_ids(source, Ids(ids, lambda index: source.place(*path, index)), limits, findings)
     return Group(path, good, ids)
 
 
@@ -66,6 +73,8 @@ def _groups(
     path: Path,
     item: Mapping[str, Any],
     lists: Mapping[str, GatewayList],
+    *,
+    limits: Limits,
     findings: Findings,
 ) -> tuple[Group, ...]:
     groups = [
@@ -74,5 +83,5 @@ def _groups(
         if name in lists
     ]
     if "gateways" in item:
-        groups.append(named_inline(source, (*path, "gateways"), item["gateways"], findings))
+        groups.append(named_inline(source, (*path, "gateways"), item["gateways"], limits, findings))
     return tuple(groups)

@@ -9,14 +9,13 @@ from typing import Any
 
 from reconciler.loading.nodes import gapped, unsure
 from reconciler.model import PackageById, PackageByName, PackageFile, PackageRef, Place, UploadMode
+from reconciler.providers.base import Limits
 from reconciler.resolve.files import Digest, Files
 from reconciler.resolve.source import Findings, ResourceSource
 from reconciler.resolve.words import UNPRINTABLE, Problem, shown
 
-MULTIPART_LIMIT = 1_000_000_000
-"""Bytes that *Upload Package* takes as multipart; above it the file has to be streamed."""
-
 NAME_LIMIT = 255
+"""Characters of a package's name, where the server takes no fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +38,15 @@ class PackageMembers:
         return (other.whole and not more <= less) or (self.whole and not less <= more)
 
 
-def resolve_package_set(source: ResourceSource, files: Files, findings: Findings) -> PackageMembers:
+def resolve_package_set(
+    source: ResourceSource, files: Files, limits: Limits, findings: Findings
+) -> PackageMembers:
     """The packages of a PackageSet; one that can't be told is left out."""
     packages: dict[PackageRef, Place] = {}
     whole = not unsure(source.spec, "packages")
     doubtful: set[Place | None] = set()
     for index, item in enumerate(source.spec.get("packages") or ()):
-        package = _package(source, index, item, files, findings)
+        package = _package(source, index, item, files, limits=limits, findings=findings)
         if package is None:
             whole = False
             continue
@@ -112,22 +113,39 @@ def describe(package: PackageRef) -> str:
     return f"the content sha256:{package.sha256[:16]}"
 
 
-def upload_mode(wish: str, size: int) -> UploadMode | None:
-    """How a file of `size` bytes travels; None when it is too large for the mode that was asked for."""
+def upload_mode(wish: str, size: int, limits: Limits) -> UploadMode | None:
+    """How a file of `size` bytes travels; None when it is too large for the mode that was asked for.
+
+    Multipart wherever the server takes that, else streaming.
+    """
+    fits = (mode for mode in UploadMode if size <= limits.upload.get(mode, size))
     if wish == "auto":
-        return UploadMode.MULTIPART if size <= MULTIPART_LIMIT else UploadMode.STREAMING
-    return None if wish == "multipart" and size > MULTIPART_LIMIT else UploadMode(wish)
+        return next(fits, None)
+    return UploadMode(wish) if UploadMode(wish) in fits else None
+
+
+def largest(wish: str, limits: Limits) -> int:
+    """The most bytes that travel as was asked for, where there is such a limit."""
+    return (
+        limits.upload.get(UploadMode(wish), 0) if wish != "auto" else max(limits.upload.values(), default=0)
+    )
 
 
 def _package(
-    source: ResourceSource, index: int, item: Mapping[str, Any], files: Files, findings: Findings
+    source: ResourceSource,
+    index: int,
+    item: Mapping[str, Any],
+    files: Files,
+    *,
+    limits: Limits,
+    findings: Findings,
 ) -> PackageRef | None:
     """The package that an item means; None where that can't be told."""
     if "file" in item:
-        return _package_file(source, index, item, files, findings)
+        return _package_file(source, index, item, files, limits=limits, findings=findings)
     for key in ("id", "name"):
         if key in item:
-            _printable(source, index, key, str(item[key]), findings)
+            _printable(source, index, key, str(item[key]), limits=limits, findings=findings)
     if gapped(item):
         return None  # what was left out may have said that another one is meant
     place = source.place("packages", index)
@@ -135,7 +153,13 @@ def _package(
 
 
 def _package_file(
-    source: ResourceSource, index: int, item: Mapping[str, Any], files: Files, findings: Findings
+    source: ResourceSource,
+    index: int,
+    item: Mapping[str, Any],
+    files: Files,
+    *,
+    limits: Limits,
+    findings: Findings,
 ) -> PackageFile | None:
     """The content that an item means; None where it can't be read."""
     file = str(item["file"])
@@ -147,16 +171,30 @@ def _package_file(
         return None
     name = str(item.get("name", PurePosixPath(file).name))
     if "name" in item or not unsure(item, "name"):
-        _printable(source, index, "name" if "name" in item else "file", name, findings)
+        _printable(
+            source, index, "name" if "name" in item else "file", name, limits=limits, findings=findings
+        )
     _fits(source, index, digest, findings)
-    mode = upload_mode(str(item.get("upload", "auto")), digest.size)
+    wish = str(item.get("upload", "auto"))
+    mode = upload_mode(wish, digest.size, limits)
     if mode is None:
+        most, way = largest(wish, limits), "the server" if wish == "auto" else wish
         findings.error(
             source,
-            source.place("packages", index, "upload"),
+            source.place("packages", index, "file" if wish == "auto" else "upload"),
             "package-too-large",
-            f"{shown(file)} has {digest.size:,} bytes, but multipart takes {MULTIPART_LIMIT:,} at most",
-            "leave upload out, or write upload: streaming",
+            f"{shown(file)} has {digest.size:,} bytes, but {way} takes {most:,} at most",
+            "leave upload out, or write upload: streaming" if wish == "multipart" else None,
+        )
+    description = str(item.get("description", ""))
+    longest = limits.package_description
+    if longest is not None and len(description) > longest:
+        findings.error(
+            source,
+            source.place("packages", index, "description"),
+            "too-long",
+            f"the description has {len(description)} characters, but {longest} is the most",
+            "shorten it",
         )
     return PackageFile(
         sha256=digest.sha256,
@@ -164,7 +202,7 @@ def _package_file(
         name=name,
         size=digest.size,
         resource=source.identity,
-        description=str(item.get("description", "")),
+        description=description,
         mode=mode or UploadMode.MULTIPART,
         place=source.place("packages", index),
     )
@@ -192,13 +230,16 @@ def _fits(source: ResourceSource, index: int, digest: Digest, findings: Findings
         )
 
 
-def _printable(source: ResourceSource, index: int, key: str, name: str, findings: Findings) -> None:
+def _printable(
+    source: ResourceSource, index: int, key: str, name: str, *, limits: Limits, findings: Findings
+) -> None:
+    most = limits.package_name or NAME_LIMIT
     place = source.place("packages", index, key)
     if bad := UNPRINTABLE.search(name):
         message = f"{shown(name)} has the control character U+{ord(bad[0]):04X} in it"
         findings.error(
             source, place, "bad-package-name", message, "remove it; it may be invisible in your editor"
         )
-    elif not name.strip() or len(name) > NAME_LIMIT:
-        message = f"a package name has 1 to {NAME_LIMIT} characters, but this has {len(name.strip())}"
+    elif not name.strip() or len(name) > most:
+        message = f"a package name has 1 to {most} characters, but this has {len(name.strip())}"
         findings.error(source, place, "bad-package-name", message)

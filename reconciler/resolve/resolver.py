@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reconciler.loading import Document
 from reconciler.model import Desired, Finding, Kind
+from reconciler.providers.base import Facts
 from reconciler.resolve.callbacks import resolve_callback_set
 from reconciler.resolve.campaigns import Part, Parts, resolve_campaign
 from reconciler.resolve.files import Files
@@ -25,8 +26,12 @@ class Resolved:
     findings: tuple[Finding, ...]
 
 
-def resolve(documents: Sequence[Document], *, root: Path, environ: Mapping[str, str] | None) -> Resolved:
+def resolve(
+    documents: Sequence[Document], facts: Facts, *, root: Path, environ: Mapping[str, str] | None
+) -> Resolved:
     """References, files, times, secrets and defaults of validated `documents`, all findings at once.
+
+    `facts`: of the server that it is for; what that lacks, or takes no more of, is found.
 
     Files stay inside `root`. `environ` None: secrets are not read, as in ``validate``. A reference to a
     resource that is not among `documents` is skipped: validation has said so. Of a document with gaps, all is
@@ -36,7 +41,7 @@ def resolve(documents: Sequence[Document], *, root: Path, environ: Mapping[str, 
     files = Files(root)
     findings = Findings()
     package_sets = [
-        (source, resolve_package_set(source, files, findings))
+        (source, resolve_package_set(source, files, facts.limits, findings))
         for source in by_name(sources, Kind.PACKAGE_SET)
     ]
     packages = one_by_content(package_sets, findings)
@@ -46,15 +51,17 @@ def resolve(documents: Sequence[Document], *, root: Path, environ: Mapping[str, 
             for source, members in package_sets
         ),
         lists=_named(
-            (source, resolve_gateway_list(source, files, findings))
+            (source, resolve_gateway_list(source, files, facts.limits, findings))
             for source in by_name(sources, Kind.GATEWAY_LIST)
         ),
         schedules=_named(
             (source, resolve_schedule(source, findings)) for source in by_name(sources, Kind.SCHEDULE)
         ),
         callbacks=_named(
-            (source, resolve_callback_set(source, findings)) for source in by_name(sources, Kind.CALLBACK_SET)
+            (source, resolve_callback_set(source, facts, findings))
+            for source in by_name(sources, Kind.CALLBACK_SET)
         ),
+        facts=facts,
         files=files,
         environ=environ,
     )

@@ -4,7 +4,7 @@
     {"kind": "campaign", "id": …, "name": …, "status": …, "description": …, "packages": […], …}
     {"kind": "gateways", "state": …, "closed": …, "ids": […]}    of the campaign above, a thousand a line
     {"kind": "overrides", "packages": […], "ids": […]}           the same
-    {"kind": "package", "id": …, "name": …, "description": …, "mark": …}
+    {"kind": "package", "id": …, "name": …, "description": …, "sha256": …}
     {"kind": "state", "event": {…}}                              of what the project owns: see `kept`
     {"kind": "end", "lines": …, "sha256": …}
 
@@ -115,7 +115,7 @@ class Writer:
             id=package.id,
             name=package.name,
             description=package.description,
-            mark=package.mark,
+            sha256=package.sha256,
         )
 
     def end(self) -> None:
@@ -265,8 +265,8 @@ def _campaign(line: Node) -> LiveCampaign:
 
 
 def _package(line: Node) -> LivePackage:
-    package_id, name, description, mark = line.members("kind", "id", "name", "description", "mark")[1:]
-    return LivePackage(package_id.text(), name.text(), description.text(), mark.optional_text())
+    package_id, name, description, sha256 = line.members("kind", "id", "name", "description", "sha256")[1:]
+    return LivePackage(package_id.text(), name.text(), description.text(), sha256.optional_text())
 
 
 @contextmanager

@@ -392,7 +392,7 @@ def test_the_first_error_of_the_state_comes_out() -> None:
 
         barrier = asyncio.Barrier(2)
         groups = [group("start-campaign", campaign(name)) for name in "ab"]
-        await apply_plan(plan(*groups), Script(gate=gate), Failing(), delay=no_delay)  # type: ignore[arg-type]
+        await apply_plan(plan(*groups), Script(gate=gate), Failing(), delay=no_delay, parallelism=8)  # type: ignore[arg-type]
 
     with pytest.raises(StateError, match="error 1"):
         run(body())

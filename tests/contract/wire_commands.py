@@ -16,7 +16,7 @@ from reconciler.model import (
     UploadMode,
     Verb,
 )
-from reconciler.providers.pulse.steps import lower
+from reconciler.providers.pulse.lowering import lower
 
 COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "get-campaign": ("campaign show", "plan"),

@@ -20,7 +20,8 @@ from reconciler.model import (
     Severity,
 )
 from reconciler.state.base import Origin
-from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, file, rid
+from tests.fakes import Project, campaign, desired, file, rid
+from tests.memory_provider import MemoryCampaign, MemoryServer
 
 V1 = file("v1")
 PACKAGES = [LivePackage("p-1", "one"), LivePackage("p-2", "two")]
@@ -30,7 +31,7 @@ F1 = DistributionList("f-1", 60)
 
 def compared(live: dict[str, Any], **fields: Any) -> Diff:
     """A campaign of ours against its live side."""
-    server = FakeServer(FakeCampaign("1", **{"name": "line", **live}), packages=PACKAGES)
+    server = MemoryServer(MemoryCampaign("1", **{"name": "line", **live}), packages=PACKAGES)
     project = Project(server)
     project.own("line", "1")
     return project.diff(desired(campaign("line", **fields)))
@@ -171,7 +172,7 @@ def test_a_distribution_list_spares_who_is_not_declared(live: Any, wanted: Any) 
 
 
 def created(**fields: Any) -> Diff:
-    return Project(FakeServer(packages=PACKAGES)).diff(desired(campaign("line", **fields)))
+    return Project(MemoryServer(packages=PACKAGES)).diff(desired(campaign("line", **fields)))
 
 
 def test_a_new_campaign_of_nothing_but_a_name() -> None:

@@ -9,8 +9,10 @@ from reconciler.export import Exported, Wanted, export
 from reconciler.loading import load
 from reconciler.model import DistributionList, Finding, ResourceId
 from reconciler.plan import Plan
+from reconciler.reading import operations_of
 from reconciler.resolve import resolve
 from reconciler.validation import validate
+from tests.fakes import PULSE
 from tests.world import World
 
 
@@ -31,7 +33,7 @@ class Made:
 
 async def fill(world: World, packages: Iterable[str], campaigns: Iterable[Made]) -> list[str]:
     """Put it all there through the API; the ids of the campaigns."""
-    client = world.provider.client
+    client = world.provider.reads
     ids = [await upload(world, name) for name in packages]
     made: list[str] = []
     for one in campaigns:
@@ -52,20 +54,20 @@ async def fill(world: World, packages: Iterable[str], campaigns: Iterable[Made])
 
 
 async def upload(world: World, name: str) -> str:
-    from reconciler.providers.pulse.filebody import FileBody
+    from reconciler.providers.http.filebody import FileBody
 
     path = world.folder / "package.bin"
     path.write_bytes(b"content")
     from hashlib import sha256
 
     body = FileBody(path, 7, sha256(b"content").hexdigest())
-    return await world.provider.client.stream_package(body, name=name, description="by hand")
+    return await world.provider.reads.stream_package(body, name=name, description="by hand")
 
 
 async def exported(world: World, folder: Path, **wanted: Any) -> Exported:
     """Export the world's server into `folder`, as `reconciler export` would."""
     owners = {owned.id: resource for resource, owned in world.store.load().campaigns.items()}
-    return await export(world.provider, owners, Wanted(folder, **wanted))
+    return await export(world.provider.reads, world.provider.facts, owners, Wanted(folder, **wanted))
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -78,7 +80,7 @@ def checked(folder: Path) -> tuple[Any, tuple[Finding, ...]]:
     """What the files ask for, and every finding about them."""
     loaded = load([folder], base=folder)
     valid = validate(loaded.documents)
-    resolved = resolve(valid.documents, root=folder, environ={})
+    resolved = resolve(valid.documents, PULSE, root=folder, environ={})
     return resolved.desired, (*loaded.findings, *valid.findings, *resolved.findings)
 
 
@@ -95,7 +97,12 @@ async def adopting(world: World, folder: Path) -> Plan:
     options = Options(adopt=True)
     state = bound_to(world.store.load(), world.provider.server, url=world.store.url)
     live = await observe(desired, state, world.provider, options)
-    return make_plan(diff(desired, live, state, Ask(options, world.now, world.provider.past)), world.provider)
+    return make_plan(
+        diff(desired, live, state, Ask(options, world.now, world.provider.facts)),
+        world.provider.facts,
+        world.provider.server,
+        operations_of(live, world.provider.facts),
+    )
 
 
 async def check_adopts(world: World, folder: Path) -> Exported:

@@ -14,18 +14,22 @@ TOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["to
 LAYERS = TOOLS["importlinter"]["contracts"][0]["layers"]
 MODULES = [name.strip("()") for layer in LAYERS for name in layer.split(" | ")]
 STORES = ["state/file", "state/postgresql", "state/s3"]
-BEHIND_SEAMS = ["providers/base", "providers/pulse", "state/base", "state/stores", *STORES]
+BEHIND_SEAMS = [
+    *("providers/base", "providers/http", "providers/opening", "providers/pulse", "providers/snapshot"),
+    *("cli/checks", "state/base", "state/stores", *STORES),
+]
 
 RIGHT = {
-    "cli": "import click, reconciler.embedded, reconciler.providers.pulse, reconciler.state.stores",
+    "cli": "import click, reconciler.embedded, reconciler.providers.opening, reconciler.state.stores",
+    "cli/checks": "import reconciler.providers.http",
+    "providers/opening": "import reconciler.providers.pulse",
     "state/stores": "import reconciler.state.file, reconciler.state.postgresql, reconciler.state.s3",
     "state/postgresql": "import psycopg",
     "state/s3": "import obstore",
     "report": "import reconciler.apply, reconciler.plan",
     "plan": "import reconciler.diff, reconciler.providers.base, reconciler.state.base",
-    "providers/pulse": (
-        "import aiohttp, httpx, yarl, reconciler.errors, reconciler.model, reconciler.providers.base"
-    ),
+    "providers/http": "import aiohttp, httpx, yarl, reconciler.errors, reconciler.model, reconciler.pacing",
+    "providers/pulse": "import reconciler.providers.http, reconciler.providers.base",
     "errors": "import reconciler.model",
     "embedded": "import starlette, uvicorn",
 }
@@ -66,7 +70,11 @@ WAY, SEAMS = "Imports point along the way", "Only the command line chooses"
         ("embedded", "import reconciler.model", WAY, "reconciler.embedded is not allowed"),
         ("providers/pulse", "import reconciler.diff", WAY, "reconciler.providers is not allowed"),
         ("surprise", "", WAY, "reconciler.surprise"),
-        ("plan", "import reconciler.providers.pulse", SEAMS, "reconciler.plan"),
+        ("plan", "import reconciler.providers.pulse", "opened by its name", "reconciler.plan"),
+        ("cli", "import reconciler.providers.pulse", "opened by its name", "reconciler.cli"),
+        ("observe", "import reconciler.providers.http", "Only providers speak HTTP", "reconciler.observe"),
+        ("cli", "import reconciler.providers.http", "Only providers speak HTTP", "reconciler.cli"),
+        ("plan", "import reconciler.providers.snapshot", SEAMS, "reconciler.plan"),
         ("apply", "import reconciler.state.stores", SEAMS, "reconciler.apply"),
         ("cli", "import reconciler.state.file", "Stores of state", "reconciler.cli"),
         ("cli", "import reconciler.state.s3", "Stores of state", "reconciler.cli"),

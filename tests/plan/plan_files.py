@@ -30,12 +30,13 @@ from reconciler.plan.fingerprints import Fingerprint, fingerprints, touched_of
 from reconciler.plan.guards import interrupted
 from reconciler.plan.stale import stale
 from reconciler.plan.touched import touched_by
-from reconciler.reading import read
+from reconciler.reading import operations_of, read
 from reconciler.state.base import State
-from tests.fakes import NOW, FakeServer, Project
+from tests.fakes import NOW, PULSE, Project
+from tests.memory_provider import SERVER, MemoryServer
 from tests.properties.prop_strategies import VENDOR, VENDOR_NAME, projects
 
-OPERATIONS = FakeServer.operations
+OPERATIONS = PULSE.operations
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,18 @@ async def planned(project: Project, wanted: Desired, **options: bool) -> Made:
     """The plan of `wanted`, as the command makes it."""
     state, chosen = project.state, Options(**options)
     live = await observe(wanted, state, project.server, chosen)
-    plan = make_plan(diff(wanted, live, state, Ask(chosen, NOW, project.server.past)), project.server)
-    return Made(plan, await observe_members(live, interrupted(plan), project.server), state, chosen)
+    plan = make_plan(
+        diff(wanted, live, state, Ask(chosen, NOW, project.server.facts)),
+        project.server.facts,
+        SERVER,
+        operations_of(live, project.server.facts),
+    )
+    return Made(
+        plan,
+        await observe_members(live, interrupted(plan, project.server.facts), project.server),
+        state,
+        chosen,
+    )
 
 
 async def stale_now(made: Made, project: Project) -> Sequence[Finding]:
@@ -115,7 +126,7 @@ class Case:
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     vendor = LivePackage(VENDOR, VENDOR_NAME)
-    server = FakeServer(packages=[vendor], batch=draw(st.sampled_from((1, 2, 100))))
+    server = MemoryServer(packages=[vendor], batch=draw(st.sampled_from((1, 2, 100))))
     project = Project(server)
     before = draw(projects())
     if draw(st.integers(0, 3)):

@@ -19,7 +19,8 @@ from reconciler.model import Desired, PackageFile
 from reconciler.observe import observe
 from reconciler.options import Options
 from reconciler.plan import Plan, make_plan
-from reconciler.providers.base import Provider
+from reconciler.providers.base import Writes
+from reconciler.reading import operations_of
 from reconciler.state.base import State, bound_to
 from tests.properties.prop_strategies import CONTENTS, VENDOR, VENDOR_NAME, Deed, Episode
 from tests.world import World, no_delay, operation_of
@@ -151,15 +152,20 @@ class Lab(World):
     ) -> Plan:
         desired, state, chosen = self.here(desired), state or self.state, options or Options()
         live = await observe(desired, state, self.provider, chosen)
-        ask = Ask(chosen, now=self.now, past=self.provider.past)
-        return make_plan(diff(desired, live, state, ask), self.provider)
+        ask = Ask(chosen, now=self.now, facts=self.provider.facts)
+        return make_plan(
+            diff(desired, live, state, ask),
+            self.provider.facts,
+            self.provider.server,
+            operations_of(live, self.provider.facts),
+        )
 
     async def apply_of(
         self,
         desired: Desired,
         options: Options | None = None,
         *,
-        through: Provider | None = None,
+        through: Writes | None = None,
         without: Callable[[Plan], Plan] = lambda plan: plan,
     ) -> tuple[Plan, Applied]:
         """Lock, plan and apply, as the command does; `seen` then holds the calls of the apply alone.
@@ -169,7 +175,9 @@ class Lab(World):
         with self.store.locked(self.provider.server, "apply") as session:
             plan = without(await self.plan_of(desired, options, session.state))
             self.seen.clear()
-            applied = await apply_plan(plan, through or self.provider, session, delay=no_delay)
+            applied = await apply_plan(
+                plan, through or self.provider.writes, session, delay=no_delay, parallelism=8
+            )
         return plan, applied
 
     def answered(self) -> list[tuple[str, int]]:
@@ -183,7 +191,7 @@ class Lab(World):
 
     async def meddle(self, deed: Deed) -> None:
         """Do it; what the server refuses doesn't happen."""
-        client = self.provider.client
+        client = self.provider.reads
         if deed.what == "lose state":
             for path in self.folder.glob("state.json*"):
                 path.unlink()
@@ -206,7 +214,7 @@ class Lab(World):
             pass
 
     async def _meddle_with(self, held: Held, deed: Deed) -> None:
-        client, target, gateway = self.provider.client, held.id, deed.gateway
+        client, target, gateway = self.provider.reads, held.id, deed.gateway
         match deed.what:
             case "start":
                 await client.start_campaign(target)

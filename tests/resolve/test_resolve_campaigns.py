@@ -20,6 +20,7 @@ from reconciler.resolve import resolve
 from reconciler.resolve.ids import MOST
 from reconciler.resolve.overlaps import meeting
 from reconciler.resolve.settings import SECRET_LIMIT
+from tests.fakes import PULSE
 
 UNMANAGED = [
     "description",
@@ -180,7 +181,7 @@ spec:
   closedGateways: [x]
 """
     (document,) = load_text(text, "c.yaml", folder.root / "c.yaml").documents
-    resolved = resolve([document], root=folder.root, environ={})
+    resolved = resolve([document], PULSE, root=folder.root, environ={})
     assert resolved.findings == ()
     (campaign,) = resolved.desired.campaigns
     assert (campaign.packages, campaign.callbacks) == (None, None)

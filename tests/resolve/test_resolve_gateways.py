@@ -128,7 +128,7 @@ def test_an_id_in_yaml_and_in_the_file_is_there_twice(folder) -> None:
 
 
 def test_addresses_are_no_ids_in_yaml_either(folder) -> None:
-    folder.resource("GatewayList", "l", 'gateways: [a, ".."]')
+    folder.resource("GatewayList", "l", "gateways: [a, things]")
     finding = folder.finding()
     assert (finding.code, finding.place) == ("reserved-gateway-id", Place("gatewaylist-l.yaml", 5, 17))
 

@@ -11,7 +11,8 @@ from reconciler.observe import observe
 from reconciler.options import Options
 from reconciler.plan import Plan, make_plan
 from reconciler.providers.base import Provider
-from reconciler.providers.snapshot import SnapshotProvider
+from reconciler.providers.snapshot import saved_server
+from reconciler.reading import operations_of
 from reconciler.report.document import plan_chunks
 from reconciler.report.markdown import plan_markdown
 from reconciler.report.text import plan_lines
@@ -42,7 +43,7 @@ class TwiceWorld(World):
 
     async def make_plan(self, text: str, **options: bool) -> Plan:
         # A run has a provider of its own; a world keeps one, with the requests of all its plans.
-        self.provider.client.wire.requests.clear()
+        self.provider.reads.wire.requests.clear()
         online = await super().make_plan(text, **options)
         saved = await self.snapshot(text)
         content = saved.path.read_text("ascii")
@@ -74,10 +75,15 @@ class TwiceWorld(World):
             self.environ = environ
         self.seen.clear()
         state, chosen = read_state(saved), Options(**options)
-        provider = SnapshotProvider(saved, self.provider)
+        provider = saved_server(saved, self.provider.facts)
         live = await observe(desired, state, provider, chosen)
-        ask = Ask(chosen, now=self.now, past=provider.past)
-        plan = make_plan(diff(desired, live, state, ask), provider)
+        ask = Ask(chosen, now=self.now, facts=provider.facts)
+        plan = make_plan(
+            diff(desired, live, state, ask),
+            provider.facts,
+            provider.server,
+            operations_of(live, provider.facts),
+        )
         assert not self.seen, "the server was asked"
         return plan
 
@@ -90,7 +96,7 @@ async def taken(
 ) -> bytes:
     """The bytes of a snapshot."""
     out = BytesIO()
-    await take(provider, Header(provider.server, TAKEN, overrides), out, load=load, overridden=asked)
+    await take(provider.reads, Header(provider.server, TAKEN, overrides), out, load=load, overridden=asked)
     return out.getvalue()
 
 

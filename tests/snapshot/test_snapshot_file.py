@@ -39,7 +39,7 @@ from reconciler.state.base import MembersApplied, Origin, Owned, State
 from reconciler.state.folding import fold
 from reconciler.validation.schemas import schema
 from tests.conftest import Golden
-from tests.fakes import FakeCampaign, FakeServer
+from tests.memory_provider import MemoryCampaign, MemoryServer
 from tests.snapshot.snapshot_worlds import saved_at, taken
 from tests.state.state_strategies import states
 
@@ -275,14 +275,14 @@ def test_lists_that_can_not_be_read(tmp_path: Path) -> None:
 
 
 def test_one_pass_over_the_server_and_no_more() -> None:
-    server = FakeServer(
-        FakeCampaign("2", "two", gateways={"b", "c"}, closed={"c"}),
-        FakeCampaign("1", "one", gateways={"a"}),
+    server = MemoryServer(
+        MemoryCampaign("2", "two", gateways={"b", "c"}, closed={"c"}),
+        MemoryCampaign("1", "one", gateways={"a"}),
         packages=[LivePackage("p2", "x"), LivePackage("p1", "y")],
     )
     state = State("", "")
     data = asyncio.run(taken(server, lambda: state, gateways_to_ask(Overrides.ALL, Wanted(), state)))
-    assert sorted(server.reads) == [
+    assert sorted(server.log) == [
         "campaign 1", "campaign 2", "campaigns", "distribution 1", "distribution 2",
         "gateways 1", "gateways 2", "override 1 a", "override 2 b", "packages",
     ]  # fmt: skip
@@ -329,7 +329,7 @@ def test_an_apply_meanwhile_is_noticed() -> None:
     changed = State("l", "s", campaigns={resource: Owned(resource, "1", Origin.CREATED)})
     for after, fails in ((second, False), (State("other", "salt"), False), (changed, True)):
         answers = iter([first, after])
-        taking = taken(FakeServer(), lambda: next(answers), lambda _: ())  # noqa: B023
+        taking = taken(MemoryServer(), lambda: next(answers), lambda _: ())  # noqa: B023
         if fails:
             with pytest.raises(StateError, match="somebody applied while the snapshot was taken"):
                 asyncio.run(taking)

@@ -1,13 +1,9 @@
-"""What an action becomes on this server: the call that does it, and what that call is sent.
-
-`lower` is the table; `Runner` sends one step; `OutcomeVerifier` reads what became of one after an unclear
-answer.
-"""
+"""Steps on this server: what their calls are sent, and what became of them after an unclear answer."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from reconciler.errors import NotExecuted, ReconcilerError, Refused, Unclear
 from reconciler.model import (
@@ -23,43 +19,14 @@ from reconciler.model import (
     UploadMode,
     Verb,
 )
-from reconciler.providers.base import Bindings, Lowered, Readback, Result
+from reconciler.providers.base.writes import Bindings, Readback, Result
+from reconciler.providers.http.filebody import FileBody
 from reconciler.providers.pulse.client import PulseClient
-from reconciler.providers.pulse.codec.marks import DESCRIPTION_LIMIT, MARK_LENGTH, mark
-from reconciler.providers.pulse.filebody import FileBody
-from reconciler.providers.pulse.operations import CALLBACK_OPERATIONS, OPERATIONS, SCHEDULE_OPERATIONS
+from reconciler.providers.pulse.codec.marks import DESCRIPTION_LIMIT, MARK_LENGTH, mark, mark_of
+from reconciler.providers.pulse.entry import STATUSES
+from reconciler.providers.pulse.lowering import given
 
 Value = TypeVar("Value")
-
-_UPLOADS: Final = {UploadMode.MULTIPART: "upload-package", UploadMode.STREAMING: "stream-package"}
-_SIMPLE: Final = {
-    Verb.CREATE: "create-campaign",
-    Verb.EDIT: "edit-campaign",
-    Verb.DISTRIBUTE: "set-distribution-list",
-    Verb.APPROVE: "approve-campaign",
-    Verb.START: "start-campaign",
-    Verb.STOP: "stop-campaign",
-    Verb.DELETE: "delete-campaign",
-    Verb.DELETE_PACKAGE: "delete-package",
-}
-_BATCHES: Final = {Verb.ADD: "add-gateways", Verb.REMOVE: "remove-gateways", Verb.THINGS: "run-on-things"}
-_ONE_BY_ONE: Final = {Verb.OVERRIDE: "assign-gateway-packages", Verb.CLOSE: "close-gateway"}
-
-
-def lower(action: Action, *, batch_size: int) -> Lowered:
-    """The call that does `action`, and how many gateways one carries."""
-    verb = action.verb
-    if verb in _SIMPLE:
-        return Lowered(OPERATIONS[_SIMPLE[verb]])
-    if verb in _BATCHES:
-        return Lowered(OPERATIONS[_BATCHES[verb]], batch_size)
-    if verb in _ONE_BY_ONE:
-        return Lowered(OPERATIONS[_ONE_BY_ONE[verb]], 1)
-    if verb is Verb.UPLOAD:
-        return Lowered(OPERATIONS[_UPLOADS[_given(action.file).mode]])
-    if verb is Verb.CALLBACK:
-        return Lowered(OPERATIONS[CALLBACK_OPERATIONS[_given(action.event)]])
-    return Lowered(OPERATIONS[SCHEDULE_OPERATIONS[_given(action.phase)]], 1)
 
 
 def campaign_of(action: Action, bindings: Bindings) -> str:
@@ -70,8 +37,8 @@ def campaign_of(action: Action, bindings: Bindings) -> str:
     return found
 
 
-class Runner:
-    """Sends steps, each once."""
+class PulseWrites:
+    """`reconciler.providers.base.Writes` over the Campaign Management API."""
 
     def __init__(self, client: PulseClient) -> None:
         self._client = client
@@ -95,11 +62,11 @@ class Runner:
         }
 
     async def run(self, step: Step, bindings: Bindings) -> Result:
-        """See `Provider.run`."""
+        """See `Writes.run`."""
         return await self._verbs[step.action.verb](step, bindings)
 
     async def _upload(self, step: Step, _: Bindings) -> Result:
-        file = _given(step.action.file)
+        file = given(step.action.file)
         description = _described(file, step)
         body = FileBody(file.path, file.size, file.sha256)
         streams = file.mode is UploadMode.STREAMING
@@ -107,10 +74,10 @@ class Runner:
         return Result(created=await send(body, name=file.name, description=description))
 
     async def _create(self, step: Step, bindings: Bindings) -> Result:
-        fields = _given(step.action.fields)
+        fields = given(step.action.fields)
         packages = _packages(fields.packages, bindings)
         # Names need not be unique on the server: between plan and now, somebody may have taken this one.
-        for namesake in await _read_first(self._client.list_campaigns([fields.name]), step):
+        for namesake in await _read_first(self._client.campaigns([fields.name]), step):
             raise Refused(
                 f"the name {fields.name!r} has meanwhile been taken by campaign {namesake.id}",
                 request=_request(step),
@@ -122,7 +89,7 @@ class Runner:
         return Result(created=created)
 
     async def _edit(self, step: Step, bindings: Bindings) -> Result:
-        fields = _given(step.action.fields)
+        fields = given(step.action.fields)
         campaign_id = campaign_of(step.action, bindings)
         description, packages = fields.description, _packages(fields.packages, bindings)
         if description is None or packages is None:
@@ -138,12 +105,12 @@ class Runner:
     async def _callback(self, step: Step, bindings: Bindings) -> Result:
         action = step.action
         campaign_id = campaign_of(action, bindings)
-        await self._client.register_callback(campaign_id, _given(action.event), _given(action.callback))
+        await self._client.register_callback(campaign_id, given(action.event), given(action.callback))
         return Result()
 
     async def _distribute(self, step: Step, bindings: Bindings) -> Result:
         campaign_id = campaign_of(step.action, bindings)
-        await self._client.set_distribution_list(campaign_id, _given(step.action.distribution))
+        await self._client.set_distribution_list(campaign_id, given(step.action.distribution))
         return Result()
 
     async def _add(self, step: Step, bindings: Bindings) -> Result:
@@ -156,19 +123,17 @@ class Runner:
 
     async def _override(self, step: Step, bindings: Bindings) -> Result:
         campaign_id, packages = campaign_of(step.action, bindings), _packages(step.action.packages, bindings)
-        await self._client.assign_gateway_packages(campaign_id, step.gateways[0], _given(packages))
+        await self._client.assign_gateway_packages(campaign_id, step.gateways[0], given(packages))
         return Result()
 
     async def _schedule(self, step: Step, bindings: Bindings) -> Result:
         action = step.action
         campaign_id = campaign_of(action, bindings)
-        await self._client.schedule(
-            campaign_id, step.gateways[0], _given(action.phase), _given(action.window)
-        )
+        await self._client.schedule(campaign_id, step.gateways[0], given(action.phase), given(action.window))
         return Result()
 
     async def _things(self, step: Step, bindings: Bindings) -> Result:
-        wanted = _given(step.action.things)
+        wanted = given(step.action.things)
         campaign_id = campaign_of(step.action, bindings)
         things = {gateway: wanted[gateway] for gateway in step.gateways}
         left = await self._client.run_on_things(campaign_id, things)
@@ -216,7 +181,7 @@ class Runner:
         campaign_id = campaign_of(step.action, bindings)
         # Not every server refuses to stop what is stopped, and who did decides whether it starts again.
         if (await self._live(campaign_id, step)).phase not in (Phase.RUNNING, Phase.UNKNOWN):
-            raise Refused("it is not started", request=_request(step), status=409)
+            raise Refused("it is not started", request=_request(step), meaning=STATUSES.refusals[409])
         await self._client.stop_campaign(campaign_id)
         return Result()
 
@@ -225,52 +190,47 @@ class Runner:
         return Result()
 
     async def _delete_package(self, step: Step, _: Bindings) -> Result:
-        await self._client.delete_package(_given(step.action.target))
+        await self._client.delete_package(given(step.action.target))
         return Result()
 
     async def _live(self, campaign_id: str, step: Step) -> LiveCampaign:
-        live = await _read_first(self._client.get_campaign(campaign_id), step)
+        live = await _read_first(self._client.campaign(campaign_id), step)
         if live is None:
             raise Refused(
                 f"campaign {campaign_id} is no longer there",
                 request=_request(step),
-                status=404,
+                meaning=STATUSES.refusals[404],
                 hint="Plan again.",
             )
         return live
 
-
-class OutcomeVerifier:
-    """Reads what became of steps."""
-
-    def __init__(self, client: PulseClient) -> None:
-        self._client = client
+    # --- what became of it --------------------------------------------------------------------------
 
     async def verify(self, step: Step, bindings: Bindings) -> Readback:
-        """See `Provider.verify`."""
+        """See `Writes.verify`."""
         if step.operation.repeat is Repeat.IDEMPOTENT:
             return Readback(done=False)
         match step.action.verb:
             case Verb.CREATE:
-                name = _given(step.action.fields).name
-                lines = await self._client.list_campaigns([name])
+                name = given(step.action.fields).name
+                lines = await self._client.campaigns([name])
                 return _made(f"campaigns named {name!r}", [line.id for line in lines])
             case Verb.UPLOAD:
-                digits = _given(step.action.file).sha256[:MARK_LENGTH]
-                packages = await self._client.list_packages()
-                marked = [package.id for package in packages if package.mark == digits]
+                digits = given(step.action.file).sha256[:MARK_LENGTH]
+                packages = await self._client.packages()
+                marked = [package.id for package in packages if mark_of(package) == digits]
                 return _made(f"packages marked [sha256:{digits}]", marked)
             case Verb.DELETE_PACKAGE:
-                return Readback(await self._client.get_package(_given(step.action.target)) is None)
+                return Readback(await self._client.package(given(step.action.target)) is None)
             case Verb.ADD | Verb.REMOVE | Verb.CLOSE:
-                return await self._gateways(step, campaign_of(step.action, bindings))
+                return await self._left(step, campaign_of(step.action, bindings))
             case Verb.START | Verb.STOP | Verb.APPROVE | Verb.DELETE:
                 return await self._status(step, campaign_of(step.action, bindings))
             case verb:
                 raise ReconcilerError(f"nothing on the server tells whether {verb} was done")
 
-    async def _gateways(self, step: Step, campaign_id: str) -> Readback:
-        members = await self._client.list_gateways(campaign_id)
+    async def _left(self, step: Step, campaign_id: str) -> Readback:
+        members = await self._client.gateways(campaign_id)
         here = frozenset(step.gateways)
         match step.action.verb:
             case Verb.ADD:
@@ -282,7 +242,7 @@ class OutcomeVerifier:
         return Readback(not left, remaining=tuple(sorted(left)))
 
     async def _status(self, step: Step, campaign_id: str) -> Readback:
-        live = await self._client.get_campaign(campaign_id)
+        live = await self._client.campaign(campaign_id)
         if live is None or step.action.verb is Verb.DELETE:
             return Readback(step.action.verb is Verb.DELETE and live is None)
         match step.action.verb:
@@ -345,10 +305,3 @@ def _described(file: PackageFile, step: Step) -> str:
 
 def _request(step: Step) -> str:
     return f"{step.operation.method} {step.operation.path}"
-
-
-def _given(value: Value | None) -> Value:
-    """A value that belongs to the verb."""
-    if value is None:
-        raise ValueError("an action lacks a value of its verb")
-    return value
