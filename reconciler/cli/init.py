@@ -49,11 +49,14 @@ def command(flags: Flags, directory: str, ci: str) -> Exit:
     """
     del flags
     root = Path(directory)
-    files = {**_project(root), **_workflow(ci)}
+    from reconciler.loading.files import project_files
+
+    found = project_files(root)
+    files = {**({} if found else _project(root)), **_workflow(ci)}
     new = PROJECT in files
     if not files:
         hint = "--ci github or --ci gitlab adds a workflow file to it."
-        raise ReconcilerError(f"{root / PROJECT} exists: this is a project already", hint=hint)
+        raise ReconcilerError(f"{found[0]} exists: this is a project already", hint=hint)
     there = [name for name in files if os.path.lexists(root / name)]
     if there:
         names = ", ".join(str(root / name) for name in there)
@@ -69,9 +72,7 @@ def command(flags: Flags, directory: str, ci: str) -> Exit:
 
 
 def _project(root: Path) -> Files:
-    """The files of a new project; none where there is one."""
-    if os.path.lexists(root / PROJECT):
-        return {}
+    """The files of a new project."""
     from reconciler.validation.schemas import schema_directory
 
     home = TEMPLATES / "project"
