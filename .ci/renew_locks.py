@@ -1,8 +1,8 @@
 """Renews the locks: for each extra that the Makefile installs, the newest versions that fit `pyproject.toml`.
 
 Each lock has a hash for every file, and holds for every Python that the project names and every platform.
-`make lock` runs this with `uv` and `packaging` installed. A version never goes down by itself: that is refused,
-and nothing is written, unless the package is named on the command line.
+`make lock` runs this with `uv` and `packaging` installed. A version never goes down by itself: that is
+refused, and nothing is written, unless the package is named on the command line.
 """
 
 import os
