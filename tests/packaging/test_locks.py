@@ -1,6 +1,7 @@
 """What a fresh machine installs is locked, and the locks agree with `pyproject.toml` and with each other."""
 
 import importlib.util
+import os
 import re
 import subprocess
 import tomllib
@@ -121,6 +122,7 @@ def dry(target: str, *variables: str) -> str:
     ran = subprocess.run(
         ["make", "-n", target, "VENV=/nowhere", *variables],
         cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},  # without what the make that runs us was told
         capture_output=True,
         text=True,
         check=False,
