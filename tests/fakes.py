@@ -49,7 +49,7 @@ from reconciler.model import (
 from reconciler.observe import observe, used_packages
 from reconciler.options import Options
 from reconciler.plan import Plan, make_plan
-from reconciler.providers.base import Bindings, Field, Lowered, Result, Sight, Traits
+from reconciler.providers.base import Bindings, Field, Lowered, Readback, Result, Traits
 from reconciler.providers.pulse.operations import OPERATIONS
 from reconciler.state.base import Event, Intent, Origin, Owned, State, Uploaded, upload_key
 from reconciler.state.folding import fold
@@ -292,7 +292,7 @@ class FakeServer:
         assert self.stored.keys() >= set(ids), f"one of {ids} isn't there"
         return tuple(ids)
 
-    async def look(self, step: Step, bindings: Bindings) -> Sight:
+    async def verify(self, step: Step, bindings: Bindings) -> Readback:
         raise AssertionError("every answer of this server is clear")
 
     def _new_id(self, prefix: str) -> str:

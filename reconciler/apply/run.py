@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.apply.outcomes import Outcomes
 from reconciler.apply.record import after, before
-from reconciler.apply.repeat import Repeater
+from reconciler.apply.retrier import Retrier
 from reconciler.errors import StateError
 from reconciler.model import Outcome, OutcomeStatus, ResourceId, Skip, Step, StepGroup, Verb
 from reconciler.plan import Plan
@@ -48,13 +48,13 @@ class Execution:
     def __init__(
         self,
         plan: Plan,
-        repeater: Repeater,
+        retrier: Retrier,
         session: Session,
         on_outcome: Callable[[Outcome], None],
         stop: asyncio.Event,
     ) -> None:
         self._plan = plan
-        self._repeater = repeater
+        self._repeater = retrier
         self._session = session
         self._on_outcome = on_outcome
         self._stop = stop

@@ -15,8 +15,8 @@ from reconciler.errors import Exit
 from reconciler.model import Server
 
 if TYPE_CHECKING:
-    from reconciler.cli.desk import Desk
-    from reconciler.report.sheets import Sheet
+    from reconciler.cli.serversession import ServerSession
+    from reconciler.report.answers import Answer
 
 output = click.option(
     "--output",
@@ -40,25 +40,25 @@ gateway = click.argument("gateway", metavar="GATEWAY")
 def answer(
     flags: Flags,
     form: str,
-    main: Callable[[Desk], Awaitable[Sheet]],
+    main: Callable[[ServerSession], Awaitable[Answer]],
     *,
     approved: bool = False,
     lock_timeout: float = 0.0,
 ) -> Exit:
-    """Run `main` at a desk, and write the sheet that it gives."""
+    """Run `main` at a session, and write the answer that it gives."""
     from reconciler.cli.compose import opened, settle
-    from reconciler.cli.desk import Desk
     from reconciler.cli.options import run
     from reconciler.cli.output import failing
+    from reconciler.cli.serversession import ServerSession
 
-    async def at_desk() -> tuple[Server, Sheet]:
+    async def at_server() -> tuple[Server, Answer]:
         project = settle(flags, dict(os.environ), cwd=Path.cwd())
         async with opened(project) as (provider, console):
-            desk = Desk(project, provider, console, approved, command_name(), lock_timeout)
-            return provider.server, await main(desk)
+            session = ServerSession(project, provider, console, approved, command_name(), lock_timeout)
+            return provider.server, await main(session)
 
     with failing(form):
-        return present(flags, form, *run(flags, at_desk()))
+        return present(flags, form, *run(flags, at_server()))
 
 
 def command_name() -> str:
@@ -66,14 +66,14 @@ def command_name() -> str:
     return click.get_current_context().command_path.partition(" ")[2]
 
 
-def present(flags: Flags, form: str, server: Server, sheet: Sheet) -> Exit:
-    """Write `sheet` to stdout."""
+def present(flags: Flags, form: str, server: Server, answer: Answer) -> Exit:
+    """Write `answer` to stdout."""
     from reconciler.cli.output import paint_for, write, write_lines
 
     if form == "json":
-        write(sheet.document(server))
+        write(answer.document(server))
     else:
-        write_lines(sheet.text(server, paint_for(sys.stdout, flags)))
+        write_lines(answer.text(server, paint_for(sys.stdout, flags)))
     return Exit.DONE
 
 

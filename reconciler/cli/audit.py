@@ -14,8 +14,8 @@ from reconciler.errors import Exit, ReconcilerError, UsageError
 
 if TYPE_CHECKING:
     from reconciler.audit.runs import PastRun
-    from reconciler.cli.shelf import Shelf
-    from reconciler.report.sheets import Sheet
+    from reconciler.cli.statesession import StateSession
+    from reconciler.report.answers import Answer
 
 command = family("audit", "Show who did what, and check that nobody changed the log of it.")
 
@@ -36,17 +36,17 @@ def show(flags: Flags, *, run: str | None, last: int, output: str) -> Exit:
 
     RUN is its number, or how the digest of its plan, or the hash of its first line begins.
     """
-    from reconciler.cli.shelf import from_state
+    from reconciler.cli.statesession import from_state
 
     if run is not None and not (_NUMBER.fullmatch(run) or _DIGEST.fullmatch(run)):
         raise UsageError(f"{run!r} is no run", hint="Give its number, or 6 digits or more of a digest.")
 
-    def main(shelf: Shelf) -> Sheet:
-        from reconciler.audit.chain import Verifier, decode
+    def main(session: StateSession) -> Answer:
+        from reconciler.audit.chain import ChainVerifier, decode
         from reconciler.audit.runs import calls, runs
         from reconciler.report.audit import audit_run, audit_table
 
-        url, verifier = shelf.store.url, Verifier(shelf.store.audit_lines())
+        url, verifier = session.store.url, ChainVerifier(session.store.audit_lines())
         if run is None:
             total = 0
             past: deque[PastRun] = deque(maxlen=last)
@@ -56,7 +56,7 @@ def show(flags: Flags, *, run: str | None, last: int, output: str) -> Exit:
             return audit_table(tuple(past), total, verifier.verdict, url)
         found = _one([each for each in runs(verifier) if _meant(each, run)], run, url)
         # Read once more: the calls of one run are given on, not held.
-        again = filter(None, map(decode, shelf.store.audit_lines()))
+        again = filter(None, map(decode, session.store.audit_lines()))
         return audit_run(found, calls(again, found.number), verifier.verdict, url)
 
     return from_state(flags, output, main)
@@ -72,19 +72,19 @@ def verify(flags: Flags, *, expect: str | None, output: str) -> Exit:
 
     That lines were cut off at the end shows only against a hash that was noted elsewhere.
     """
-    from reconciler.cli.shelf import from_state
+    from reconciler.cli.statesession import from_state
 
     if expect is not None and not _HASH.fullmatch(expect):
         raise UsageError("--expect is no hash", hint="Give the 64 digits that `audit verify` said last time.")
     holds: list[bool] = []
 
-    def main(shelf: Shelf) -> Sheet:
+    def main(session: StateSession) -> Answer:
         from reconciler.audit.chain import verify as verified
         from reconciler.report.audit import audit_verdict
 
-        verdict = verified(shelf.store.audit_lines(), expect=expect)
+        verdict = verified(session.store.audit_lines(), expect=expect)
         holds.append(verdict.broken is None and (expect is None or verdict.noted is not None))
-        return audit_verdict(verdict, shelf.store.url, expect)
+        return audit_verdict(verdict, session.store.url, expect)
 
     code = from_state(flags, output, main)
     return code if all(holds) else Exit.ERROR

@@ -10,7 +10,7 @@ from typing import Any
 
 import reconciler
 from reconciler.audit.origin import actor, commit
-from reconciler.audit.recorder import Recorder, Run, Waiver, Who, recording
+from reconciler.audit.recorder import AuditedRun, AuditRecorder, Waiver, Who, recording
 from reconciler.cli.signals import interruptible
 from reconciler.model import Json, Server
 from reconciler.plan.file import plan_digest
@@ -37,7 +37,7 @@ def audited(
     *,
     timeout: float,
     about: Mapping[str, Json] | None = None,
-) -> Iterator[tuple[Session, Recorder]]:
+) -> Iterator[tuple[Session, AuditRecorder]]:
     """Holds the lock for a command by hand, with its begin in the log; its end is written behind the block.
 
     StateLocked when somebody else still holds it after `timeout` seconds.
@@ -53,7 +53,7 @@ def audited(
 @contextmanager
 def audited_plan(
     project: Project, plan: Plan, session: Session, *, file: str | None = None
-) -> Iterator[Recorder]:
+) -> Iterator[AuditRecorder]:
     """The begin of an apply stands in the log, and behind the block its end.
 
     Not of one that sends nothing, and changes nothing in what is ours. ``file`` is the digest of the file
@@ -61,7 +61,7 @@ def audited_plan(
     """
     about = _ownership(plan.records)
     if plan.empty and not about:
-        yield Recorder(session)
+        yield AuditRecorder(session)
         return
     if file is not None:
         about["planFile"] = file
@@ -77,10 +77,10 @@ def audited_plan(
         yield recorder
 
 
-def _run(project: Project, server: Server, operation: str, **more: Any) -> Run:
+def _run(project: Project, server: Server, operation: str, **more: Any) -> AuditedRun:
     lock = new_lock(operation)
     who = Who(lock.holder, lock.host, actor(os.environ))
-    return Run(
+    return AuditedRun(
         operation,
         reconciler.__version__,
         who,

@@ -11,9 +11,9 @@ from reconciler.cli.flags import Flags, global_flags
 from reconciler.errors import Exit
 
 if TYPE_CHECKING:
-    from reconciler.cli.desk import Desk
+    from reconciler.cli.serversession import ServerSession
     from reconciler.model import LiveCampaign, Outcome
-    from reconciler.report.sheets import Sheet
+    from reconciler.report.answers import Answer
 
 command = family("campaign", "List, show, approve, start and stop campaigns by hand.")
 
@@ -27,12 +27,12 @@ command = family("campaign", "List, show, approve, start and stop campaigns by h
 def list_(flags: Flags, name: str | None, status: str | None, output: str) -> Exit:
     """List the campaigns on the server, declared or not."""
 
-    async def main(desk: Desk) -> Sheet:
-        from reconciler.report.sheets import campaign_list
+    async def main(session: ServerSession) -> Answer:
+        from reconciler.report.answers import campaign_list
 
-        found = await desk.provider.campaigns(None if name is None else [name])
+        found = await session.provider.campaigns(None if name is None else [name])
         wanted = [line for line in found if status is None or line.status.upper() == status.upper()]
-        return campaign_list(wanted, desk.owners)
+        return campaign_list(wanted, session.owners)
 
     return answer(flags, output, main)
 
@@ -44,10 +44,10 @@ def list_(flags: Flags, name: str | None, status: str | None, output: str) -> Ex
 def counts(flags: Flags, output: str) -> Exit:
     """Count the campaigns by status."""
 
-    async def main(desk: Desk) -> Sheet:
-        from reconciler.report.sheets import counts
+    async def main(session: ServerSession) -> Answer:
+        from reconciler.report.answers import counts
 
-        return counts(await desk.console.counts())
+        return counts(await session.console.counts())
 
     return answer(flags, output, main)
 
@@ -63,16 +63,16 @@ def show(flags: Flags, campaign: str, output: str) -> Exit:
     CAMPAIGN is a resource (Campaign/line-3 or line-3), a name on the server, or an id.
     """
 
-    async def main(desk: Desk) -> Sheet:
+    async def main(session: ServerSession) -> Answer:
         import asyncio
 
-        from reconciler.report import sheets
+        from reconciler.report import answers
 
-        live = await desk.campaign(campaign)
+        live = await session.campaign(campaign)
         progress, distribution = await asyncio.gather(
-            desk.console.campaign_progress(live.id), desk.provider.distribution_list(live.id)
+            session.console.campaign_progress(live.id), session.provider.distribution_list(live.id)
         )
-        return sheets.campaign(live, progress, distribution, desk.owners.get(live.id))
+        return answers.campaign(live, progress, distribution, session.owners.get(live.id))
 
     return answer(flags, output, main)
 
@@ -86,12 +86,12 @@ def show(flags: Flags, campaign: str, output: str) -> Exit:
 def approve(flags: Flags, campaign: str, lock_timeout: float, output: str) -> Exit:
     """Approve a campaign that waits for it."""
 
-    async def main(desk: Desk) -> Sheet:
-        from reconciler.cli.desk import on_campaign
+    async def main(session: ServerSession) -> Answer:
+        from reconciler.cli.serversession import on_campaign
         from reconciler.model import Verb
 
-        live = await desk.campaign(campaign)
-        outcome = await desk.act(on_campaign(Verb.APPROVE, live))
+        live = await session.campaign(campaign)
+        outcome = await session.act(on_campaign(Verb.APPROVE, live))
         return _moved("approve-campaign", live, outcome, "approved", "it asks for no approval")
 
     return answer(flags, output, main, lock_timeout=lock_timeout)
@@ -109,12 +109,12 @@ def start(flags: Flags, campaign: str, lock_timeout: float, output: str) -> Exit
     The start of a held campaign ends its hold. One that waits for an approval is not started.
     """
 
-    async def main(desk: Desk) -> Sheet:
-        from reconciler.cli.desk import on_campaign
+    async def main(session: ServerSession) -> Answer:
+        from reconciler.cli.serversession import on_campaign
         from reconciler.model import Verb
 
-        live = await desk.campaign(campaign)
-        outcome = await desk.act(on_campaign(Verb.START, live))
+        live = await session.campaign(campaign)
+        outcome = await session.act(on_campaign(Verb.START, live))
         return _moved("start-campaign", live, outcome, "started", "it is started already")
 
     return answer(flags, output, main, lock_timeout=lock_timeout)
@@ -134,20 +134,20 @@ def stop(flags: Flags, campaign: str, auto_approve: bool, lock_timeout: float, o
     desiredStatus in Git, or `campaign start`.
     """
 
-    async def main(desk: Desk) -> Sheet:
-        from reconciler.cli.desk import on_campaign
+    async def main(session: ServerSession) -> Answer:
+        from reconciler.cli.serversession import on_campaign
         from reconciler.model import Phase, Verb
-        from reconciler.report.sheets import declined, idle
+        from reconciler.report.answers import declined, idle
 
-        live = await desk.campaign(campaign)
+        live = await session.campaign(campaign)
         about = _about(live)
         if live.phase in (Phase.READY, Phase.WAITING, Phase.PAUSED):
             return idle("stop-campaign", about, f"{_named(live)} is {live.status}; nothing was sent")
-        if not desk.sure(f"Stop {_named(live)}, {live.status},"):
+        if not session.sure(f"Stop {_named(live)}, {live.status},"):
             return declined("stop-campaign", about)
-        outcome = await desk.act(on_campaign(Verb.STOP, live))
+        outcome = await session.act(on_campaign(Verb.STOP, live))
         return _moved(
-            "stop-campaign", live, outcome, "stopped", "it isn't running", more=_after_stop(desk, live)
+            "stop-campaign", live, outcome, "stopped", "it isn't running", more=_after_stop(session, live)
         )
 
     return answer(flags, output, main, approved=auto_approve, lock_timeout=lock_timeout)
@@ -155,20 +155,20 @@ def stop(flags: Flags, campaign: str, auto_approve: bool, lock_timeout: float, o
 
 def _moved(
     operation: str, live: LiveCampaign, outcome: Outcome, done: str, already: str, *, more: str = ""
-) -> Sheet:
+) -> Answer:
     from reconciler.model import OutcomeStatus
-    from reconciler.report import sheets
+    from reconciler.report import answers
 
     what = {
         OutcomeStatus.DONE: f"{_named(live)} is {done}",
         OutcomeStatus.NOT_NEEDED: f"{_named(live)}: {already}",
     }.get(outcome.status, f"{_named(live)} is {outcome.message}: `reconciler campaign approve` gives it")
-    return sheets.done(operation, _about(live), outcome, f"{what}{more}")
+    return answers.done(operation, _about(live), outcome, f"{what}{more}")
 
 
-def _after_stop(desk: Desk, live: LiveCampaign) -> str:
+def _after_stop(session: ServerSession, live: LiveCampaign) -> str:
     """What a later apply makes of the stop."""
-    owned = next((owned for owned in desk.state.campaigns.values() if owned.id == live.id), None)
+    owned = next((owned for owned in session.state.campaigns.values() if owned.id == live.id), None)
     if owned is None:
         return ""
     if owned.return_to is not None:

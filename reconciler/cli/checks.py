@@ -84,7 +84,7 @@ async def _way(project: Project) -> AsyncIterator[Check]:
     if project.server.embedded:
         yield Check("address", Level.OK, "the server runs in this process")
         return
-    address = reach.Address.of(project.server.url)
+    address = reach.ServerAddress.of(project.server.url)
     seconds = min(project.server.timeout, SECONDS)
     if not _loopback(address.host) and (proxy := address.proxy):
         # The way is the proxy's business; what it makes of it shows in the calls.
@@ -111,7 +111,7 @@ async def _way(project: Project) -> AsyncIterator[Check]:
         yield Check("tls", Level.WARNING, "the connection is not encrypted", hint)
 
 
-async def _tls(address: reach.Address, ca_file: Path | None, seconds: float) -> Check:
+async def _tls(address: reach.ServerAddress, ca_file: Path | None, seconds: float) -> Check:
     try:
         found = await reach.certificate(address, ca_file, seconds=seconds)
     except reach.Blocked as error:

@@ -103,8 +103,8 @@ def _declared(loaded: LoadedProject) -> Iterator[ResourceId]:
     from reconciler.loading.nodes import resource_of
 
     found: set[ResourceId] = set()
-    paths = ((loaded.resources, loaded.aside), (loaded.overlays, ()))
-    sources = (source for given, aside in paths for source in Walk(loaded.root, aside).sources(given))
+    paths = ((loaded.resources, loaded.excluded), (loaded.overlays, ()))
+    sources = (source for given, excluded in paths for source in Walk(loaded.root, excluded).sources(given))
     for source in sources:
         if source.path.stat().st_size <= LARGEST and isinstance(data := read(source), bytes):
             every = map(resource_of, load_text(data, source.file, source.path).documents)

@@ -138,7 +138,7 @@ def read_resources(source: Project | LoadedProject, *, part: bool = False) -> Lo
     """The resources of a run, with its environment laid over them. `part`: not all of the project's."""
     from reconciler.loading import load
 
-    read = load(source.resources, base=source.root, aside=source.aside)
+    read = load(source.resources, base=source.root, excluded=source.excluded)
     if not source.overlays:
         return read
     from reconciler.overlays import overlaid, read_layers
@@ -254,7 +254,7 @@ def _partial(desired: Desired) -> Partial | None:
     if focus is None:
         return None
     campaigns = len(desired.campaigns) + len(focus.removed)
-    return Partial(focus.asked, campaigns, campaigns + len(focus.aside))
+    return Partial(focus.asked, campaigns, campaigns + len(focus.excluded))
 
 
 def _app(project: Project, stack: AsyncExitStack) -> Starlette | None:

@@ -59,7 +59,7 @@ def _origins(flags: Flags, text: str) -> Iterator[str]:
     from reconciler.validation.explain import find
 
     loaded = _project(flags)
-    read = load(loaded.resources, base=loaded.root, aside=loaded.aside)
+    read = load(loaded.resources, base=loaded.root, excluded=loaded.excluded)
     layers = read_layers(loaded.overlays, base=loaded.root)
     resource, dotted = _resource(text, [read, *layers])
     documents = about(resource, read, layers)

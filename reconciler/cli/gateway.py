@@ -11,8 +11,8 @@ from reconciler.cli.flags import Flags, global_flags
 from reconciler.errors import Exit
 
 if TYPE_CHECKING:
-    from reconciler.cli.desk import Desk
-    from reconciler.report.sheets import Sheet
+    from reconciler.cli.serversession import ServerSession
+    from reconciler.report.answers import Answer
 
 command = family("gateway", "Look at, notify and close single gateways of a campaign.")
 
@@ -30,25 +30,25 @@ def notify(flags: Flags, campaign: str, gateway: str, lock_timeout: float, outpu
     Sent once: after an unclear answer nobody knows whether it arrived, and it is not sent again.
     """
 
-    async def main(desk: Desk) -> Sheet:
-        from reconciler.audit.recorder import Call
+    async def main(session: ServerSession) -> Answer:
+        from reconciler.audit.recorder import AuditedCall
         from reconciler.model import OutcomeStatus
-        from reconciler.report.sheets import done
+        from reconciler.report.answers import done
 
-        live = await desk.campaign(campaign)
+        live = await session.campaign(campaign)
         look = (
             f"`reconciler gateway status {live.id} {gateway}` shows what the gateway does."
             " A second notification does no harm to one that is at rest."
         )
-        call = Call(
+        call = AuditedCall(
             "notify-gateway",
             OutcomeStatus.DONE,
             live.id,
-            desk.owners.get(live.id),
+            session.owners.get(live.id),
             (gateway,),
             carried={"name": live.name},
         )
-        await desk.once(call, lambda: desk.console.notify(live.id, gateway), look=look)
+        await session.once(call, lambda: session.console.notify(live.id, gateway), look=look)
         about = {"campaign": live.id, "gateway": gateway}
         return done("notify-gateway", about, None, f"gateway {gateway} is told to ask for its tasks")
 
@@ -68,16 +68,16 @@ def close(
 ) -> Exit:
     """Close a campaign for a gateway. It can't be opened again."""
 
-    async def main(desk: Desk) -> Sheet:
-        from reconciler.cli.desk import on_campaign
+    async def main(session: ServerSession) -> Answer:
+        from reconciler.cli.serversession import on_campaign
         from reconciler.model import OutcomeStatus, Verb
-        from reconciler.report.sheets import declined, done
+        from reconciler.report.answers import declined, done
 
-        live = await desk.campaign(campaign)
+        live = await session.campaign(campaign)
         about = {"campaign": live.id, "gateway": gateway}
-        if not desk.sure(f"Close campaign {live.name!r} for gateway {gateway}, for good,"):
+        if not session.sure(f"Close campaign {live.name!r} for gateway {gateway}, for good,"):
             return declined("close-gateway", about)
-        outcome = await desk.act(on_campaign(Verb.CLOSE, live, gateways=(gateway,)))
+        outcome = await session.act(on_campaign(Verb.CLOSE, live, gateways=(gateway,)))
         already = " already" if outcome.status is OutcomeStatus.NOT_NEEDED else ""
         sentence = f"campaign {live.name!r} ({live.id}) is closed{already} for gateway {gateway}"
         return done("close-gateway", about, outcome, sentence)
@@ -94,11 +94,11 @@ def close(
 def state(flags: Flags, campaign: str, gateway: str, output: str) -> Exit:
     """Show the state of a gateway in a campaign."""
 
-    async def main(desk: Desk) -> Sheet:
-        from reconciler.report.sheets import gateway_state
+    async def main(session: ServerSession) -> Answer:
+        from reconciler.report.answers import gateway_state
 
-        live = await desk.campaign(campaign)
-        return gateway_state(live.id, gateway, await desk.console.gateway_state(live.id, gateway))
+        live = await session.campaign(campaign)
+        return gateway_state(live.id, gateway, await session.console.gateway_state(live.id, gateway))
 
     return answer(flags, output, main)
 
@@ -112,15 +112,15 @@ def state(flags: Flags, campaign: str, gateway: str, output: str) -> Exit:
 def progress(flags: Flags, campaign: str, gateway: str, output: str) -> Exit:
     """Show how far download and execution are."""
 
-    async def main(desk: Desk) -> Sheet:
+    async def main(session: ServerSession) -> Answer:
         import asyncio
 
-        from reconciler.report.sheets import gateway_progress
+        from reconciler.report.answers import gateway_progress
 
-        live = await desk.campaign(campaign)
+        live = await session.campaign(campaign)
         downloads, execution = await asyncio.gather(
-            desk.console.download_progress(live.id, gateway),
-            desk.console.execution_progress(live.id, gateway),
+            session.console.download_progress(live.id, gateway),
+            session.console.execution_progress(live.id, gateway),
         )
         return gateway_progress(live.id, gateway, downloads, execution)
 
@@ -136,11 +136,11 @@ def progress(flags: Flags, campaign: str, gateway: str, output: str) -> Exit:
 def packages(flags: Flags, campaign: str, gateway: str, output: str) -> Exit:
     """List the packages that a gateway gets: its own, or else the campaign's."""
 
-    async def main(desk: Desk) -> Sheet:
-        from reconciler.report.sheets import gateway_packages
+    async def main(session: ServerSession) -> Answer:
+        from reconciler.report.answers import gateway_packages
 
-        live = await desk.campaign(campaign)
-        return gateway_packages(live.id, gateway, await desk.console.gateway_packages(live.id, gateway))
+        live = await session.campaign(campaign)
+        return gateway_packages(live.id, gateway, await session.console.gateway_packages(live.id, gateway))
 
     return answer(flags, output, main)
 
@@ -154,11 +154,11 @@ def packages(flags: Flags, campaign: str, gateway: str, output: str) -> Exit:
 def status(flags: Flags, campaign: str, gateway: str, output: str) -> Exit:
     """Show state, progress and cause of failure of a gateway."""
 
-    async def main(desk: Desk) -> Sheet:
-        from reconciler.report.sheets import gateway_status
+    async def main(session: ServerSession) -> Answer:
+        from reconciler.report.answers import gateway_status
 
-        live = await desk.campaign(campaign)
-        return gateway_status(live.id, await desk.console.gateway_status(live.id, gateway))
+        live = await session.campaign(campaign)
+        return gateway_status(live.id, await session.console.gateway_status(live.id, gateway))
 
     return answer(flags, output, main)
 
@@ -171,9 +171,9 @@ def status(flags: Flags, campaign: str, gateway: str, output: str) -> Exit:
 def active_campaigns(flags: Flags, gateway: str, output: str) -> Exit:
     """List the campaigns that are running for a gateway."""
 
-    async def main(desk: Desk) -> Sheet:
-        from reconciler.report.sheets import active_campaigns
+    async def main(session: ServerSession) -> Answer:
+        from reconciler.report.answers import active_campaigns
 
-        return active_campaigns(gateway, await desk.console.active_campaigns(gateway), desk.owners)
+        return active_campaigns(gateway, await session.console.active_campaigns(gateway), session.owners)
 
     return answer(flags, output, main)

@@ -21,10 +21,10 @@ from reconciler.cli import options as shared
 from reconciler.cli.answer import lock_timeout
 from reconciler.cli.audited import audited
 from reconciler.cli.compose import Job, connected, make, prepare
-from reconciler.cli.desk import unless_no_id
 from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.cli.names import declared_name
 from reconciler.cli.output import paint_for, write_lines
+from reconciler.cli.serversession import unless_no_id
 from reconciler.errors import Exit, InvalidInput, ReconcilerError, UsageError
 from reconciler.findings import nearest
 from reconciler.model import Json, Kind, LivePackage, PackageFile, ResourceId
@@ -42,7 +42,7 @@ from reconciler.state.base import CampaignOwned, PackageUploaded, Session, State
 @global_flags
 @click.pass_obj
 def command(flags: Flags, resource: str, server_id: str, lock_timeout: float) -> Exit:
-    """Tie a resource to what is on the server already.
+    """Ownership a resource to what is on the server already.
 
     Campaign/NAME becomes the live campaign of that id, whatever it is called there; what can't be read back
     is taken to be as declared. PackageSet/NAME: the live package of that id is taken to hold the content of
@@ -98,7 +98,7 @@ class Importing:
             if known:
                 plan = (await make(self.job, before, provider, options)).plan
             else:
-                options = replace(options, ties={resource: self.id})
+                options = replace(options, imports={resource: self.id})
                 with self._writing() as session:
                     plan = (await make(self.job, session.state, provider, options)).plan
                     if not any(isinstance(event, CampaignOwned) for event in plan.records):

@@ -21,7 +21,7 @@ from reconciler.options import Options
 from reconciler.pool import concurrently
 from reconciler.providers.base import Provider
 from reconciler.providers.console import Console, GatewayStatus, Stage
-from reconciler.report.status import GatewayLine, Gateways, Status, status_rows
+from reconciler.report.status import GatewayLine, Gateways, StatusReport, status_rows
 
 CAUSES: Final = 100
 """How many failed gateways are asked why, in all."""
@@ -43,7 +43,7 @@ class Overview:
     console: Console
     limit: int = 0
 
-    async def look(self, options: Options) -> Status:
+    async def look(self, options: Options) -> StatusReport:
         """One look. ServerError when a read fails for good."""
         planned = await make(self.job, self.job.store.load(), self.provider, options)
         live = await self._whole(planned)
@@ -55,7 +55,7 @@ class Overview:
             if found.gateways is not None
         }
         rows = status_rows(self.job.desired, live, planned.state, planned.plan, gateways)
-        return Status(planned.plan, rows)
+        return StatusReport(planned.plan, rows)
 
     async def _whole(self, planned: Planned) -> Live:
         """The live side with every campaign that is ours, and its gateways."""

@@ -12,8 +12,8 @@ from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.errors import Exit
 
 if TYPE_CHECKING:
-    from reconciler.cli.desk import Desk
-    from reconciler.report.sheets import Sheet
+    from reconciler.cli.serversession import ServerSession
+    from reconciler.report.answers import Answer
 
 command = family("package", "List, show, upload and delete packages by hand.")
 _package = click.argument("package", metavar="PACKAGE")
@@ -27,10 +27,10 @@ _package = click.argument("package", metavar="PACKAGE")
 def list_(flags: Flags, name: str | None, output: str) -> Exit:
     """List the packages on the server."""
 
-    async def main(desk: Desk) -> Sheet:
-        from reconciler.report.sheets import package_list
+    async def main(session: ServerSession) -> Answer:
+        from reconciler.report.answers import package_list
 
-        return package_list(await desk.console.package_infos(None if name is None else [name]))
+        return package_list(await session.console.package_infos(None if name is None else [name]))
 
     return answer(flags, output, main)
 
@@ -43,10 +43,10 @@ def list_(flags: Flags, name: str | None, output: str) -> Exit:
 def info(flags: Flags, package: str, output: str) -> Exit:
     """Show a package. PACKAGE is its id or its name."""
 
-    async def main(desk: Desk) -> Sheet:
-        from reconciler.report import sheets
+    async def main(session: ServerSession) -> Answer:
+        from reconciler.report import answers
 
-        return sheets.package(await desk.package(package))
+        return answers.package(await session.package(package))
 
     return answer(flags, output, main)
 
@@ -83,17 +83,17 @@ def upload(
     Its description ends in the mark of its content, as that of a package that apply uploads.
     """
 
-    async def main(desk: Desk) -> Sheet:
+    async def main(session: ServerSession) -> Answer:
         import asyncio
 
         from reconciler.cli.files import upload_action
-        from reconciler.report.sheets import done
+        from reconciler.report.answers import done
 
         action = await asyncio.to_thread(upload_action, Path(file), name, description, upload)
-        outcome = await desk.act(action)
+        outcome = await session.act(action)
         assert action.file is not None
         about = {"package": outcome.created or "", "name": action.file.name, "sha256": action.file.sha256}
-        operation = desk.provider.lower(action).operation.name
+        operation = session.provider.lower(action).operation.name
         sentence = f"{action.file.name} is package {outcome.created} ({action.file.size:,} bytes)"
         return done(operation, about, outcome, sentence)
 
@@ -113,17 +113,17 @@ def delete(flags: Flags, package: str, auto_approve: bool, lock_timeout: float, 
     A server refuses to delete what a campaign still uses.
     """
 
-    async def main(desk: Desk) -> Sheet:
+    async def main(session: ServerSession) -> Answer:
         from reconciler.model import Action, Kind, OutcomeStatus, Reason, ResourceId, Verb
-        from reconciler.report.sheets import declined, done
+        from reconciler.report.answers import declined, done
 
-        found = (await desk.package(package)).package
+        found = (await session.package(package)).package
         about = {"package": found.id, "name": found.name}
-        if not desk.sure(f"Delete package {found.name!r} ({found.id})"):
+        if not session.sure(f"Delete package {found.name!r} ({found.id})"):
             return declined("delete-package", about)
         resource = ResourceId(Kind.PACKAGE_SET, found.name or found.id)
         action = Action(Verb.DELETE_PACKAGE, resource, Reason.ASKED, target=found.id)
-        outcome = await desk.act(action)
+        outcome = await session.act(action)
         already = " already" if outcome.status is OutcomeStatus.NOT_NEEDED else ""
         return done(
             "delete-package", about, outcome, f"package {found.name!r} ({found.id}) is deleted{already}"

@@ -12,10 +12,10 @@ from reconciler.errors import Exit, ReconcilerError, UsageError
 from reconciler.model import Kind, ResourceId
 
 if TYPE_CHECKING:
-    from reconciler.cli.shelf import Shelf
-    from reconciler.report.sheets import Sheet
+    from reconciler.cli.statesession import StateSession
+    from reconciler.report.answers import Answer
     from reconciler.state.base import State
-    from reconciler.state.entries import Entry
+    from reconciler.state.entries import StateEntry
 
 command = family("state", "Look at what is kept of a project, and mend it by hand.")
 
@@ -26,10 +26,10 @@ command = family("state", "Look at what is kept of a project, and mend it by han
 @click.pass_obj
 def list_(flags: Flags, output: str) -> Exit:
     """List what is owned, and what was last applied of it."""
-    from reconciler.cli.shelf import from_state
+    from reconciler.cli.statesession import from_state
     from reconciler.report.state import state_list
 
-    return from_state(flags, output, lambda shelf: state_list(shelf.state, shelf.store.url))
+    return from_state(flags, output, lambda session: state_list(session.state, session.store.url))
 
 
 @command.command()
@@ -39,12 +39,12 @@ def list_(flags: Flags, output: str) -> Exit:
 @click.pass_obj
 def show(flags: Flags, resource: str, output: str) -> Exit:
     """Show all that is kept of one resource. Secrets are kept as digests, and not shown."""
-    from reconciler.cli.shelf import from_state
+    from reconciler.cli.statesession import from_state
     from reconciler.report.state import state_entry
 
-    def main(shelf: Shelf) -> Sheet:
-        state = shelf.state
-        return state_entry(_entry(state, resource, shelf.store.url), state, shelf.store.url)
+    def main(session: StateSession) -> Answer:
+        state = session.state
+        return state_entry(_entry(state, resource, session.store.url), state, session.store.url)
 
     return from_state(flags, output, main)
 
@@ -62,20 +62,20 @@ def mv(flags: Flags, *, old: str, new: str, auto_approve: bool, lock_timeout: fl
 
     OLD and NEW are KIND/NAME of one kind. The server is not called.
     """
-    from reconciler.cli.shelf import from_state
+    from reconciler.cli.statesession import from_state
 
-    def main(shelf: Shelf) -> Sheet:
-        from reconciler.report.sheets import declined, done
+    def main(session: StateSession) -> Answer:
+        from reconciler.report.answers import declined, done
 
-        url = shelf.store.url
-        source, target = _entry(shelf.state, old, url), _new_name(old, new)
-        _must_be_free(shelf.state, target, url)
+        url = session.store.url
+        source, target = _entry(session.state, old, url), _new_name(old, new)
+        _must_be_free(session.state, target, url)
         about = {"resource": str(source.resource), "to": str(target)}
-        if not shelf.sure(f"Give what the state {url} keeps of {source.resource} to {target}?"):
+        if not session.sure(f"Give what the state {url} keeps of {source.resource} to {target}?"):
             return declined("state-mv", about)
-        with shelf.writing({"about": {**about, "ids": source.ids}}) as session:
-            _must_be_free(session.state, target, url)
-            session.record(*_entry(session.state, old, url).moved(target))
+        with session.writing({"about": {**about, "ids": source.ids}}) as writing:
+            _must_be_free(writing.state, target, url)
+            writing.record(*_entry(writing.state, old, url).moved(target))
         sentence = f"{target} has what {source.resource} had ({_of(source)}); the server was not called"
         return done("state-mv", about, None, sentence)
 
@@ -91,18 +91,18 @@ def mv(flags: Flags, *, old: str, new: str, auto_approve: bool, lock_timeout: fl
 @click.pass_obj
 def rm(flags: Flags, *, resource: str, auto_approve: bool, lock_timeout: float, output: str) -> Exit:
     """Forget a resource. The server is not called: what is there stays, and is no longer ours."""
-    from reconciler.cli.shelf import from_state
+    from reconciler.cli.statesession import from_state
 
-    def main(shelf: Shelf) -> Sheet:
-        from reconciler.report.sheets import declined, done
+    def main(session: StateSession) -> Answer:
+        from reconciler.report.answers import declined, done
 
-        url = shelf.store.url
-        entry = _entry(shelf.state, resource, url)
+        url = session.store.url
+        entry = _entry(session.state, resource, url)
         about = {"resource": str(entry.resource)}
-        if not shelf.sure(f"Forget {entry.resource} ({_of(entry)}) in the state {url}?"):
+        if not session.sure(f"Forget {entry.resource} ({_of(entry)}) in the state {url}?"):
             return declined("state-rm", about)
-        with shelf.writing({"about": {**about, "ids": entry.ids}}) as session:
-            session.record(*_entry(session.state, resource, url).forgotten())
+        with session.writing({"about": {**about, "ids": entry.ids}}) as writing:
+            writing.record(*_entry(writing.state, resource, url).forgotten())
         return done("state-rm", about, None, f"{entry.resource} is forgotten; {_what_that_means(entry)}")
 
     return from_state(flags, output, main, approved=auto_approve, lock_timeout=lock_timeout)
@@ -123,32 +123,32 @@ def unlock(
 
     Only for a lock whose holder is gone: two runs that write at once spoil each other's work.
     """
-    from reconciler.cli.shelf import from_state
+    from reconciler.cli.statesession import from_state
 
-    def main(shelf: Shelf) -> Sheet:
-        from reconciler.report import state as sheets
-        from reconciler.report.sheets import declined, done, idle
+    def main(session: StateSession) -> Answer:
+        from reconciler.report import state as answers
+        from reconciler.report.answers import declined, done, idle
         from reconciler.state.locks import described
 
-        url, holder = shelf.store.url, shelf.store.holder()
+        url, holder = session.store.url, session.store.holder()
         if lock_id is None and not force:
-            return sheets.lock(holder, url)
+            return answers.lock(holder, url)
         about = {"lock": holder.id if holder else lock_id or ""}
         if holder is None:
             return idle("state-unlock", about, f"nobody holds the lock of {url}")
         who = described(holder)
         # One of another id the store refuses, whatever the answer would be.
-        if lock_id in (None, holder.id) and not shelf.sure(f"Take the lock of {url} from {who}?"):
+        if lock_id in (None, holder.id) and not session.sure(f"Take the lock of {url} from {who}?"):
             return declined("state-unlock", about)
-        shelf.store.unlock(holder.id if lock_id is None else lock_id)
-        with shelf.writing({"about": {"lock": sheets.lock_item(holder)}}):
+        session.store.unlock(holder.id if lock_id is None else lock_id)
+        with session.writing({"about": {"lock": answers.lock_item(holder)}}):
             pass  # only now the log can be written
         return done("state-unlock", about, None, f"the lock of {url} was taken from {who}")
 
     return from_state(flags, output, main, approved=auto_approve or force, lock_timeout=lock_timeout)
 
 
-def _entry(state: State, word: str, url: str) -> Entry:
+def _entry(state: State, word: str, url: str) -> StateEntry:
     """What `state` keeps of the resource `word`; ReconcilerError, with what may be meant, when nothing."""
     from reconciler.findings import nearest
     from reconciler.state.entries import entries
@@ -195,7 +195,7 @@ def _must_be_free(state: State, target: ResourceId, url: str) -> None:
         )
 
 
-def _of(entry: Entry) -> str:
+def _of(entry: StateEntry) -> str:
     """What an entry is about, in a few words."""
     from reconciler.report.words import first, plural
 
@@ -206,7 +206,7 @@ def _of(entry: Entry) -> str:
     return "an interrupted create"
 
 
-def _what_that_means(entry: Entry) -> str:
+def _what_that_means(entry: StateEntry) -> str:
     if entry.resource.kind is Kind.PACKAGE_SET:
         return (
             "what was uploaded stays on the server, and no --prune deletes it. The next apply uploads it"

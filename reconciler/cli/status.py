@@ -24,7 +24,7 @@ from reconciler.options import Options
 if TYPE_CHECKING:
     from reconciler.cli.overview import Overview
     from reconciler.report.screen import Screen
-    from reconciler.report.status import Status
+    from reconciler.report.status import StatusReport
 
 LIMIT = 20
 INTERVAL = 5.0
@@ -96,7 +96,7 @@ async def _look(job: Job, viewer: Viewer, limit: int, interval: float | None) ->
                 viewer.show(status)
 
 
-async def _again(overview: Overview, viewer: Viewer) -> Status | None:
+async def _again(overview: Overview, viewer: Viewer) -> StatusReport | None:
     """A further look; None when the server can't be asked just now."""
     try:
         # Overrides cost a request a gateway, and progress doesn't change them.
@@ -111,9 +111,9 @@ class Viewer:
     """Shows looks as text, each anew."""
 
     flags: Flags
-    last: Status | None = None
+    last: StatusReport | None = None
 
-    def show(self, status: Status) -> None:
+    def show(self, status: StatusReport) -> None:
         """Show a look."""
         self.last = status
         write_lines(self._lines(status))
@@ -125,7 +125,7 @@ class Viewer:
     def close(self) -> None:
         """Nothing more comes."""
 
-    def _lines(self, status: Status) -> list[str]:
+    def _lines(self, status: StatusReport) -> list[str]:
         from reconciler.report.status import status_lines
 
         return list(status_lines(status, paint_for(sys.stdout, self.flags), blocks=_blocks()))
@@ -138,7 +138,7 @@ class Documents(Viewer):
     watch: bool = False
     _written: str = ""
 
-    def show(self, status: Status) -> None:
+    def show(self, status: StatusReport) -> None:
         from reconciler.report.status import status_document
 
         self.last = status
@@ -154,7 +154,7 @@ class Changes(Viewer):
 
     _written: dict[str, str] = field(default_factory=dict)
 
-    def show(self, status: Status) -> None:
+    def show(self, status: StatusReport) -> None:
         from reconciler.report.status import change_line
 
         if self.last is None:
@@ -171,7 +171,7 @@ class Redrawn(Viewer):
 
     _screen: Screen | None = None
 
-    def show(self, status: Status) -> None:
+    def show(self, status: StatusReport) -> None:
         self.last = status
         self.screen.show(self._lines(status))
 

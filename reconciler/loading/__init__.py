@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.loading.builder import REFUSED, Builder
-from reconciler.loading.files import PROJECT_FILE, Source, Walk, is_project_file, read
+from reconciler.loading.files import PROJECT_FILE, SourceFile, Walk, is_project_file, read
 from reconciler.loading.nodes import Ambiguous, Document, MarkedList, MarkedMap, place_of
 from reconciler.loading.syntax import SyntaxFault, decode, events
 from reconciler.model import Finding, Place, Severity
@@ -36,16 +36,16 @@ class Loaded:
         return not self.unread
 
 
-def load(paths: Sequence[Path], *, base: Path, aside: Sequence[Path] = ()) -> Loaded:
+def load(paths: Sequence[Path], *, base: Path, excluded: Sequence[Path] = ()) -> Loaded:
     """The resources in files and folders.
 
     Folders are read recursively and sorted, ``*.yaml`` and ``*.yml`` in any case, hidden entries skipped; a
     file that is named is read whatever its suffix. Relative paths are relative to `base`, and findings show
     them so.
-    A project file among them is no resource and left out, and so is what is to be set `aside`, as are the
+    A project file among them is no resource and left out, and so is what is to be set `excluded`, as are the
     overlays of other projects below. Everything that goes wrong is a finding.
     """
-    walk = Walk(base.absolute(), aside, _overlays_of)
+    walk = Walk(base.absolute(), excluded, _overlays_of)
     documents: list[Document] = []
     findings: list[Finding] = []
     for source in walk.sources(paths):
@@ -97,7 +97,7 @@ def load_text(data: str | bytes, file: str, path: Path) -> Loaded:
 
 def _overlays_of(file: Path) -> Sequence[Path] | None:
     """The overlays of all environments of a project file, as far as it is sound; None when it is none."""
-    data = read(Source(file.name, file))
+    data = read(SourceFile(file.name, file))
     documents = () if isinstance(data, Finding) else load_text(data, file.name, file).documents
     project = next((each.value for each in documents if each.value.get("kind") == "Project"), None)
     if project is None:

@@ -46,7 +46,7 @@ def _is_yaml(path: Path) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceFile:
     """A file to read: how findings show it, and its absolute path."""
 
     file: str
@@ -61,7 +61,7 @@ class Walk:
     """
 
     base: Path
-    aside: Sequence[Path] = ()
+    excluded: Sequence[Path] = ()
     """Files and folders that are left out, wherever they are met."""
     overlays_of: Callable[[Path], Sequence[Path] | None] = lambda _: None
     """The overlays of a project file that is met on the way; None: it is none."""
@@ -69,9 +69,9 @@ class Walk:
     _seen: set[tuple[int, int]] = field(default_factory=set)
     _projects: set[Path] = field(default_factory=set)
 
-    def sources(self, paths: Sequence[Path]) -> Iterator[Source]:
+    def sources(self, paths: Sequence[Path]) -> Iterator[SourceFile]:
         """Every file once, in the order given; a folder's files sorted by their paths."""
-        aside = self._set_aside()
+        excluded = self._excluded()
         for given in paths:
             path = self.base / given
             try:
@@ -83,7 +83,7 @@ class Walk:
             except (OSError, ValueError) as error:
                 self._report("unreadable-file", _why(error), path, "check the path")
             else:
-                if any(path.resolve().is_relative_to(folder) for folder in aside):
+                if any(path.resolve().is_relative_to(folder) for folder in excluded):
                     self._report(
                         "overlay-alone",
                         "this is an overlay, which says nothing by itself; it is left out",
@@ -102,18 +102,18 @@ class Walk:
                         "unreadable-file", "this is not a file that can be read to its end", path, None
                     )
 
-    def _set_aside(self) -> Sequence[Path]:
+    def _excluded(self) -> Sequence[Path]:
         """What is left out, links resolved; to the walk it is seen already."""
-        for given in self.aside:
+        for given in self.excluded:
             with suppress(OSError, ValueError):  # whoever reads it says so
                 self._first_time((self.base / given).stat())
-        return [(self.base / given).resolve() for given in self.aside]
+        return [(self.base / given).resolve() for given in self.excluded]
 
-    def _file(self, path: Path, status: os.stat_result) -> Iterator[Source]:
+    def _file(self, path: Path, status: os.stat_result) -> Iterator[SourceFile]:
         if self._first_time(status):
-            yield Source(shown(path, self.base), Path(os.path.abspath(path)))  # noqa: PTH100 - links stay as given
+            yield SourceFile(shown(path, self.base), Path(os.path.abspath(path)))  # noqa: PTH100 - links stay as given
 
-    def _folder(self, top: Path, status: os.stat_result) -> Iterator[Source]:
+    def _folder(self, top: Path, status: os.stat_result) -> Iterator[SourceFile]:
         if not self._first_time(status):
             return
         count = 0
@@ -205,7 +205,7 @@ class Walk:
         self.findings.append(Finding(code, message, place, hint, severity=severity))
 
 
-def read(source: Source) -> bytes | Finding:
+def read(source: SourceFile) -> bytes | Finding:
     """The bytes of a file, read once, or why they can't be read."""
     try:
         return source.path.read_bytes()

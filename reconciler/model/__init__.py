@@ -46,8 +46,8 @@ from reconciler.model.live import (
     LiveCampaign,
     LivePackage,
     Membership,
+    Ownership,
     Phase,
-    Tie,
 )
 from reconciler.model.scope import Aspects, Scope
 from reconciler.model.steps import Need, Operation, Outcome, OutcomeStatus, Repeat, Skip, Step, StepGroup
@@ -103,6 +103,7 @@ __all__ = [
     "Outcome",
     "OutcomeStatus",
     "Override",
+    "Ownership",
     "PackageById",
     "PackageByName",
     "PackageFile",
@@ -122,7 +123,6 @@ __all__ = [
     "Skip",
     "Step",
     "StepGroup",
-    "Tie",
     "UploadMode",
     "Verb",
     "Window",

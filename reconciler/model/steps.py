@@ -14,8 +14,8 @@ from reconciler.model.words import ResourceId
 class Repeat(StrEnum):
     """How an operation may be repeated after an unclear answer: a fact of the operation."""
 
-    SAFE = "safe"
-    LOOK_FIRST = "look-first"
+    IDEMPOTENT = "idempotent"
+    VERIFY_FIRST = "verify-first"
     NEVER = "never"
 
 

@@ -1,6 +1,6 @@
 """The actions that put one campaign right, and whether the server would take them in its status.
 
-| live    | to edit | wish  | actions                             |
+| live    | to edit | transition  | actions                             |
 |---------|---------|-------|-------------------------------------|
 | running | yes     | keep  | stop, edit, …, start (a bracket)    |
 | running | joiners with an override or window of their own, unless they join directly | keep | a bracket |
@@ -50,11 +50,11 @@ def _can(provider: Provider, verb: Verb, live: LiveCampaign) -> bool:
 
 
 def _actions(found: CampaignDiff, provider: Provider) -> Iterator[Action]:
-    campaign, live, wish = found.desired, found.live, found.wish
+    campaign, live, transition = found.desired, found.live, found.transition
     resource, target = campaign.resource, live.id if live else None
-    pause = _pause(found, provider) if wish.run is Run.KEEP else None
-    if wish.run is Run.STOP:
-        yield Action(Verb.STOP, resource, wish.reason, target)
+    pause = _pause(found, provider) if transition.run is Run.KEEP else None
+    if transition.run is Run.STOP:
+        yield Action(Verb.STOP, resource, transition.reason, target)
     elif pause:
         yield Action(Verb.STOP, resource, pause, target, bracket=True)
     if found.create:
@@ -64,12 +64,14 @@ def _actions(found: CampaignDiff, provider: Provider) -> Iterator[Action]:
         yield Action(Verb.EDIT, resource, Reason.DIFFERS, target, fields=found.fields)
     yield from _attachments(found, target)
     yield from _members(found, target)
-    if wish.approve:
+    if transition.approve:
         reason = Reason.MAY_WANT_APPROVAL if found.create else Reason.WANTS_APPROVAL
         yield Action(Verb.APPROVE, resource, reason, target, only_if_waiting=found.create)
-    if wish.run is Run.START:
-        interrupted = wish.reason is Reason.FINISH_INTERRUPTED
-        yield Action(Verb.START, resource, wish.reason, target, approve=campaign.approve, bracket=interrupted)
+    if transition.run is Run.START:
+        interrupted = transition.reason is Reason.FINISH_INTERRUPTED
+        yield Action(
+            Verb.START, resource, transition.reason, target, approve=campaign.approve, bracket=interrupted
+        )
     elif pause:
         yield Action(Verb.START, resource, Reason.START_AGAIN, target, approve=campaign.approve, bracket=True)
 

@@ -24,7 +24,7 @@ from enum import IntEnum
 from reconciler.model import Action, Need, SchedulePhase, StepGroup, Verb
 
 
-class Stage(IntEnum):
+class PlanStage(IntEnum):
     """The place of an action in the order."""
 
     UPLOAD = 0
@@ -46,30 +46,30 @@ class Stage(IntEnum):
 
 
 _STAGES = {
-    Verb.UPLOAD: Stage.UPLOAD,
-    Verb.STOP: Stage.STOP,
-    Verb.CREATE: Stage.WRITE,
-    Verb.EDIT: Stage.WRITE,
-    Verb.CALLBACK: Stage.ATTACH,
-    Verb.DISTRIBUTE: Stage.ATTACH,
-    Verb.REMOVE: Stage.REMOVE,
-    Verb.ADD: Stage.ADD,
-    Verb.OVERRIDE: Stage.OVERRIDE,
-    Verb.THINGS: Stage.THINGS,
-    Verb.CLOSE: Stage.CLOSE,
-    Verb.APPROVE: Stage.APPROVE,
-    Verb.START: Stage.START,
-    Verb.DELETE: Stage.DELETE,
-    Verb.DELETE_PACKAGE: Stage.DELETE_PACKAGE,
+    Verb.UPLOAD: PlanStage.UPLOAD,
+    Verb.STOP: PlanStage.STOP,
+    Verb.CREATE: PlanStage.WRITE,
+    Verb.EDIT: PlanStage.WRITE,
+    Verb.CALLBACK: PlanStage.ATTACH,
+    Verb.DISTRIBUTE: PlanStage.ATTACH,
+    Verb.REMOVE: PlanStage.REMOVE,
+    Verb.ADD: PlanStage.ADD,
+    Verb.OVERRIDE: PlanStage.OVERRIDE,
+    Verb.THINGS: PlanStage.THINGS,
+    Verb.CLOSE: PlanStage.CLOSE,
+    Verb.APPROVE: PlanStage.APPROVE,
+    Verb.START: PlanStage.START,
+    Verb.DELETE: PlanStage.DELETE,
+    Verb.DELETE_PACKAGE: PlanStage.DELETE_PACKAGE,
 }
 _PHASES = {
-    SchedulePhase.DOWNLOAD: Stage.DOWNLOAD,
-    SchedulePhase.EXECUTION: Stage.EXECUTION,
-    SchedulePhase.ACTIVATION: Stage.ACTIVATION,
+    SchedulePhase.DOWNLOAD: PlanStage.DOWNLOAD,
+    SchedulePhase.EXECUTION: PlanStage.EXECUTION,
+    SchedulePhase.ACTIVATION: PlanStage.ACTIVATION,
 }
 
 
-def stage(action: Action) -> Stage:
+def stage(action: Action) -> PlanStage:
     """Where `action` stands in the order."""
     if action.verb is Verb.SCHEDULE and action.phase is not None:
         return _PHASES[action.phase]
@@ -82,12 +82,12 @@ def needs(action: Action, earlier: Sequence[StepGroup]) -> tuple[Need, ...]:
     before = [group for group in earlier if stage(group.action) < here]
     if action.verb is Verb.START and action.bracket:
         return tuple(Need(group.key, even_failed=group.action.verb is not Verb.STOP) for group in before)
-    if here >= Stage.APPROVE:
+    if here >= PlanStage.APPROVE:
         return tuple(Need(group.key) for group in before)
-    whole = [group for group in before if stage(group.action) < Stage.ADD]
+    whole = [group for group in before if stage(group.action) < PlanStage.ADD]
     last = max((stage(group.action) for group in whole), default=None)
     barrier = tuple(Need(group.key) for group in whole if stage(group.action) is last)
-    members = tuple(Need(g.key, by_gateway=True) for g in before if stage(g.action) >= Stage.ADD)
+    members = tuple(Need(g.key, by_gateway=True) for g in before if stage(g.action) >= PlanStage.ADD)
     return (*barrier, *members)
 
 

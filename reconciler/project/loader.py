@@ -58,7 +58,7 @@ class LoadedProject:
     root: Path = Path()
     resources: tuple[Path, ...] = ()
     overlays: tuple[Path, ...] = ()
-    aside: tuple[Path, ...] = ()
+    excluded: tuple[Path, ...] = ()
     environments: tuple[str, ...] = ()
     """Their names, sorted."""
     apart: tuple[str, ...] = ()
@@ -105,7 +105,7 @@ def load_project(
         environment=declared.environment,
         resources=tuple(cwd / path for path in paths) or run.resources(),
         overlays=run.paths("overlays"),
-        aside=tuple(root / name for each in environments.values() for name in each.get("overlays", ())),
+        excluded=tuple(root / name for each in environments.values() for name in each.get("overlays", ())),
         server=run.server(_given(url, "--url", environ, "RECONCILER_URL", report)),
         state_url=run.state(_given(state, "--state", environ, "RECONCILER_STATE", report)),
         guards=declared.merged("guards"),
@@ -116,7 +116,7 @@ def load_project(
         root,
         resources=tuple(filter(is_there, project.resources)),
         overlays=tuple(filter(is_there, project.overlays)),
-        aside=project.aside,
+        excluded=project.excluded,
         environments=tuple(sorted(environments)),
         apart=tuple(
             sorted(n for n, each in environments.items() if "resources" in each or "overlays" in each)

@@ -11,7 +11,7 @@ from typing import Final
 from reconciler.audit.chain import Verdict
 from reconciler.audit.runs import PastRun
 from reconciler.model import Json, OutcomeStatus
-from reconciler.report.sheets import Sheet
+from reconciler.report.answers import Answer
 from reconciler.report.style import Paint, Tone
 from reconciler.report.table import pairs, table
 from reconciler.report.words import OUTCOMES, clean, first, plural, show
@@ -28,7 +28,7 @@ _GOOD: Final = frozenset({OutcomeStatus.DONE, OutcomeStatus.NOT_NEEDED})
 Line = Mapping[str, Json]
 
 
-def audit_table(past: Sequence[PastRun], total: int, verdict: Verdict, url: str) -> Sheet:
+def audit_table(past: Sequence[PastRun], total: int, verdict: Verdict, url: str) -> Answer:
     """`audit show`: the last runs of `total`, oldest first."""
 
     def lines(paint: Paint) -> Iterator[str]:
@@ -40,10 +40,10 @@ def audit_table(past: Sequence[PastRun], total: int, verdict: Verdict, url: str)
         more = f" of {total:,}" if total > len(past) else ""
         yield f"{plural(len(past), 'run')}{more}." if total else f"The audit log of {clean(url)} is empty."
 
-    return Sheet({**_log(verdict, url), "runs": [_item(run) for run in past]}, lines)
+    return Answer({**_log(verdict, url), "runs": [_item(run) for run in past]}, lines)
 
 
-def audit_run(run: PastRun, calls: Iterable[Line], verdict: Verdict, url: str) -> Sheet:
+def audit_run(run: PastRun, calls: Iterable[Line], verdict: Verdict, url: str) -> Answer:
     """`audit show RUN`. ``calls`` are read when they are written: there may be a million."""
 
     def lines(paint: Paint) -> Iterator[str]:
@@ -53,10 +53,10 @@ def audit_run(run: PastRun, calls: Iterable[Line], verdict: Verdict, url: str) -
         yield from (_call(call, paint) for call in calls)
 
     items = ({name: value for name, value in call.items() if name not in _CHAIN} for call in calls)
-    return Sheet({**_log(verdict, url), "run": _item(run)}, lines, ("calls", items))
+    return Answer({**_log(verdict, url), "run": _item(run)}, lines, ("calls", items))
 
 
-def audit_verdict(verdict: Verdict, url: str, expect: str | None) -> Sheet:
+def audit_verdict(verdict: Verdict, url: str, expect: str | None) -> Answer:
     """`audit verify`. ``expect`` is the hash that was noted elsewhere."""
     data: dict[str, object] = _log(verdict, url)
     if expect is not None:
@@ -82,7 +82,7 @@ def audit_verdict(verdict: Verdict, url: str, expect: str | None) -> Sheet:
             yield f"Last hash: {verdict.last}"
             yield "Note it elsewhere: `audit verify --expect HASH` then also finds lines cut off at the end."
 
-    return Sheet(data, lines)
+    return Answer(data, lines)
 
 
 def _noted(verdict: Verdict, paint: Paint) -> str:

@@ -10,14 +10,14 @@ from reconciler.model import Kind, ResourceId
 from reconciler.overlays.history import Said
 from reconciler.report.style import Paint, Tone, plain
 from reconciler.report.words import clean, show
-from reconciler.validation.explain import SPEC, Field, element, fields, find, type_words
+from reconciler.validation.explain import SPEC, SchemaField, element, fields, find, type_words
 from reconciler.validation.schemas import PROJECT, schema_names
 from reconciler.validation.words import smells_secret
 
 WIDTH: Final = 96
 
 
-def field_lines(field: Field, paint: Paint = plain) -> Iterator[str]:
+def field_lines(field: SchemaField, paint: Paint = plain) -> Iterator[str]:
     """Title, type, description, default, fields and examples of one field."""
     rule = field.schema
     title = rule.get("title", str(field))
@@ -49,7 +49,7 @@ def kind_lines(paint: Paint = plain) -> Iterator[str]:
     yield f"Documents that are written: {', '.join(others)}"
 
 
-def _kind(field: Field) -> str:
+def _kind(field: SchemaField) -> str:
     words = [type_words(field.schema)]
     if field.required:
         words.append("required")
@@ -124,7 +124,7 @@ def origin_lines(
         yield f"  replaces {before}, {'unset' if each.value is None else 'set'} at {clean(str(each.place))}"
 
 
-def unset_lines(resource: ResourceId, field: Field) -> Iterator[str]:
+def unset_lines(resource: ResourceId, field: SchemaField) -> Iterator[str]:
     """A field that no file says anything of."""
     default = field.schema.get("default")
     meaning = "not managed" if default is None else f"the default {show(default)}"

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from reconciler.model import Json, ResourceId
-from reconciler.report.sheets import Sheet
+from reconciler.report.answers import Answer
 from reconciler.report.style import Paint, Tone
 from reconciler.report.table import moment, pairs, table
 from reconciler.report.words import clean, first, plural, show
 from reconciler.state.base import LockInfo, Owned, State, Uploaded
-from reconciler.state.entries import Entry, entries
+from reconciler.state.entries import StateEntry, entries
 
 _SAMPLE: Final = 5
 """Gateways that are named of those that share a value."""
@@ -19,7 +19,7 @@ _DIGITS: Final = 12
 _HIDDEN: Final = "(secret)"
 
 
-def state_list(state: State, url: str) -> Sheet:
+def state_list(state: State, url: str) -> Answer:
     """`state list`. ``url`` is where the state is."""
     held = entries(state)
     data = {
@@ -43,10 +43,10 @@ def state_list(state: State, url: str) -> Sheet:
         yield ""
         yield f"{plural(len(campaigns), 'campaign')}, {plural(len(packages), 'package')}."
 
-    return Sheet(data, lines)
+    return Answer(data, lines)
 
 
-def state_entry(entry: Entry, state: State, url: str) -> Sheet:
+def state_entry(entry: StateEntry, state: State, url: str) -> Answer:
     """`state show`."""
     owned = entry.owned
     data: dict[str, object] = {
@@ -76,14 +76,14 @@ def state_entry(entry: Entry, state: State, url: str) -> Sheet:
             yield ""
             yield from pairs([("Id", upload.id), ("Name", upload.name), ("SHA-256", upload.sha256)], paint)
 
-    return Sheet(data, lines)
+    return Answer(data, lines)
 
 
-def lock(holder: LockInfo | None, url: str) -> Sheet:
+def lock(holder: LockInfo | None, url: str) -> Answer:
     """`state unlock` that breaks nothing: who holds the lock."""
     data = {"state": {"url": url}, "lock": lock_item(holder) if holder else None}
     if holder is None:
-        return Sheet(data, lambda _: iter([f"Nobody holds the lock of {clean(url)}."]))
+        return Answer(data, lambda _: iter([f"Nobody holds the lock of {clean(url)}."]))
     values = [
         ("Lock", holder.id),
         ("Holder", f"{holder.holder} on {holder.host} (process {holder.pid})"),
@@ -98,7 +98,7 @@ def lock(holder: LockInfo | None, url: str) -> Sheet:
         yield ""
         yield f"If that process is gone: `reconciler state unlock {clean(holder.id)}` takes the lock away."
 
-    return Sheet(data, lines)
+    return Answer(data, lines)
 
 
 def lock_item(holder: LockInfo) -> dict[str, Json]:
@@ -118,14 +118,14 @@ def _about(state: State, url: str) -> dict[str, object]:
     return {"url": url, "lineage": state.lineage, "serial": state.serial}
 
 
-def _uploads(held: Mapping[ResourceId, Entry]) -> Iterator[Uploaded]:
+def _uploads(held: Mapping[ResourceId, StateEntry]) -> Iterator[Uploaded]:
     return (upload for entry in held.values() for upload in entry.uploads)
 
 
 # --- campaigns -----------------------------------------------------------------------------------
 
 
-def _row(entry: Entry) -> tuple[str, str, str, str]:
+def _row(entry: StateEntry) -> tuple[str, str, str, str]:
     owned = entry.owned
     if owned is None:
         return str(entry.resource), "-", "interrupted", "-"
@@ -143,7 +143,7 @@ def _counts(owned: Owned) -> dict[str, int]:
     return {name: sum(map(len, owned.members[name].values())) for name in sorted(owned.members)}
 
 
-def _campaign_line(entry: Entry) -> dict[str, object]:
+def _campaign_line(entry: StateEntry) -> dict[str, object]:
     owned = entry.owned
     return {
         "resource": str(entry.resource),

@@ -8,19 +8,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from reconciler.model import Desired, Finding, Live, LiveCampaign, Place, ResourceId, Tie
+from reconciler.model import Desired, Finding, Live, LiveCampaign, Ownership, Place, ResourceId
 from reconciler.observe import used_packages
 from reconciler.plan.model import Plan
 from reconciler.providers.console import GatewayStatus, Stage
+from reconciler.report.answers import download_summary, gateway_item, server_item
 from reconciler.report.document import FORMAT_VERSION, finding_item
-from reconciler.report.sheets import download_summary, gateway_item, server_item
 from reconciler.report.style import Paint, Tone, plain
 from reconciler.report.table import bar, moment, percent, table
 from reconciler.report.text import finding_lines
 from reconciler.report.words import clean, counted, first, plural
 from reconciler.state.base import State
 
-_STRANGERS = {Tie.NOT_OURS: "not ours", Tie.AMBIGUOUS: "several on the server"}
+_STRANGERS = {Ownership.NOT_OURS: "not ours", Ownership.AMBIGUOUS: "several on the server"}
 _WAITS = {"held": "held", "waiting-for-approval": "waiting for approval"}
 """Code of a finding → what the table says."""
 
@@ -111,7 +111,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class StatusReport:
     """One look at everything."""
 
     plan: Plan
@@ -135,10 +135,10 @@ def status_rows(
         resource = campaign.resource
         found = live.campaigns.get(resource)
         claim = live.claims.get(resource)
-        if claim and claim.tie in _STRANGERS:
+        if claim and claim.ownership in _STRANGERS:
             statuses = {it.id: it.status for it in live.namesakes.get(campaign.name, ())}
             status = ", ".join(statuses[it] for it in claim.ids if it in statuses)
-            verdict = _STRANGERS[claim.tie]
+            verdict = _STRANGERS[claim.ownership]
             rows.append(Row(resource, campaign.name, claim.ids, status or None, None, Tone.ERROR, verdict))
         elif found is None:
             rows.append(Row(resource, campaign.name, (), None, None, Tone.WARNING, "not on the server"))
@@ -230,7 +230,7 @@ def _declared(
 # --- text ----------------------------------------------------------------------------------------
 
 
-def status_lines(status: Status, paint: Paint = plain, *, blocks: bool = True) -> Iterator[str]:
+def status_lines(status: StatusReport, paint: Paint = plain, *, blocks: bool = True) -> Iterator[str]:
     """The server, the table, and what was found on the way."""
     plan, rows = status.plan, status.rows
     yield f"Server: {clean(str(plan.server))}"
@@ -301,7 +301,7 @@ def change_line(row: Row) -> str:
 # --- JSON ----------------------------------------------------------------------------------------
 
 
-def status_document(status: Status, *, indent: int | None = 2) -> str:
+def status_document(status: StatusReport, *, indent: int | None = 2) -> str:
     """The document of `status`: schemas/status.json. Without `indent` on one line."""
     plan, rows = status.plan, status.rows
     read = [row.gateways for row in rows if row.gateways is not None]

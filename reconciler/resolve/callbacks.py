@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reconciler.model import GATEWAY_STATES, Callback, CallbackEvent
-from reconciler.resolve.source import Findings, Source
+from reconciler.resolve.source import Findings, ResourceSource
 from reconciler.resolve.words import did_you_mean, shown
 
 Callbacks = Mapping[CallbackEvent, Callback]
 
 
-def resolve_callback_set(source: Source, findings: Findings) -> Callbacks:
+def resolve_callback_set(source: ResourceSource, findings: Findings) -> Callbacks:
     """The callbacks of a CallbackSet by event; one without a destination is left out."""
     callbacks: dict[CallbackEvent, Callback] = {}
     for event in CallbackEvent:
@@ -22,7 +22,7 @@ def resolve_callback_set(source: Source, findings: Findings) -> Callbacks:
     return callbacks
 
 
-def _states(source: Source, event: CallbackEvent, findings: Findings) -> frozenset[str]:
+def _states(source: ResourceSource, event: CallbackEvent, findings: Findings) -> frozenset[str]:
     states = source.spec[event]["trackedStates"]
     for index, state in enumerate(states):
         if state not in GATEWAY_STATES:

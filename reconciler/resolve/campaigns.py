@@ -20,12 +20,12 @@ from reconciler.model import (
 )
 from reconciler.resolve.files import Files
 from reconciler.resolve.gateways import GatewayList
-from reconciler.resolve.members import Entry, entries, named_inline, union
+from reconciler.resolve.members import ListEntry, entries, named_inline, union
 from reconciler.resolve.overlaps import Composition, check_overlaps
-from reconciler.resolve.packages import Packages
+from reconciler.resolve.packages import PackageMembers
 from reconciler.resolve.schedules import Timetable
 from reconciler.resolve.settings import resolve_settings
-from reconciler.resolve.source import Findings, Source
+from reconciler.resolve.source import Findings, ResourceSource
 
 Part = TypeVar("Part")
 
@@ -37,7 +37,7 @@ class Parts:
     A name that is missing here was refused before: it is skipped, and nothing is concluded from that.
     """
 
-    packages: Mapping[str, Packages]
+    packages: Mapping[str, PackageMembers]
     lists: Mapping[str, GatewayList]
     schedules: Mapping[str, Timetable]
     callbacks: Mapping[str, Mapping[CallbackEvent, Callback]]
@@ -45,7 +45,7 @@ class Parts:
     environ: Mapping[str, str] | None
 
 
-def resolve_campaign(source: Source, parts: Parts, findings: Findings) -> DesiredCampaign:
+def resolve_campaign(source: ResourceSource, parts: Parts, findings: Findings) -> DesiredCampaign:
     """The campaign as it is wanted, its parts checked against each other."""
     spec = source.spec
     lists = _lists(source, parts)
@@ -100,13 +100,13 @@ def resolve_campaign(source: Source, parts: Parts, findings: Findings) -> Desire
     return campaign
 
 
-def _lists(source: Source, parts: Parts) -> Sequence[GatewayList]:
+def _lists(source: ResourceSource, parts: Parts) -> Sequence[GatewayList]:
     return [parts.lists[name] for name in source.spec.get("gatewayLists") or () if name in parts.lists]
 
 
 def _known(
-    source: Source, found: Iterable[Entry], key: str, parts: Mapping[str, Part]
-) -> Iterator[tuple[Entry, Part]]:
+    source: ResourceSource, found: Iterable[ListEntry], key: str, parts: Mapping[str, Part]
+) -> Iterator[tuple[ListEntry, Part]]:
     """Each entry with what its `key` refers to, where that is known."""
     for entry in found:
         section, index = entry.path
@@ -115,13 +115,13 @@ def _known(
             yield entry, parts[name]
 
 
-def _all_lists(source: Source, lists: Sequence[GatewayList]) -> bool:
+def _all_lists(source: ResourceSource, lists: Sequence[GatewayList]) -> bool:
     """Whether `lists` are surely all that the campaign names."""
     named = source.spec.get("gatewayLists") or ()
     return len(lists) == len(named) and not unsure(source.spec, "gatewayLists")
 
 
-def _all_known(source: Source, lists: Sequence[GatewayList]) -> bool:
+def _all_known(source: ResourceSource, lists: Sequence[GatewayList]) -> bool:
     """Whether the campaign has lists, and surely no other gateways than theirs, which are all known."""
     spec = source.spec
     if "gatewayLists" not in spec or "distributionList" in spec or unsure(spec, "distributionList"):
@@ -137,7 +137,7 @@ def _distribution(value: Mapping[str, object]) -> DistributionList | None:
 
 
 def _things(
-    source: Source, lists: Sequence[GatewayList], findings: Findings
+    source: ResourceSource, lists: Sequence[GatewayList], findings: Findings
 ) -> Mapping[str, tuple[str, ...]]:
     """The things of every list together, sorted by gateway."""
     things: dict[str, dict[str, None]] = {}

@@ -11,7 +11,7 @@ from reconciler.model import Place
 from reconciler.resolve.files import Files, beside, reading
 from reconciler.resolve.idfiles import IdFile, Misread, read_ids
 from reconciler.resolve.ids import Ids, check_ids
-from reconciler.resolve.source import Findings, Source
+from reconciler.resolve.source import Findings, ResourceSource
 from reconciler.resolve.words import Problem, shown
 
 
@@ -29,7 +29,7 @@ class GatewayList:
     whole_things: bool = True
 
 
-def resolve_gateway_list(source: Source, files: Files, findings: Findings) -> GatewayList:
+def resolve_gateway_list(source: ResourceSource, files: Files, findings: Findings) -> GatewayList:
     """The ids of ``gateways`` and ``file`` together; each wrong, repeated or reserved one is an error."""
     inline: Sequence[str] = source.spec.get("gateways") or ()
     read = _data_file(source, files, findings)
@@ -47,7 +47,7 @@ def resolve_gateway_list(source: Source, files: Files, findings: Findings) -> Ga
     return GatewayList(gateways, things, whole, whole and not unsure(source.spec, "things"))
 
 
-def _data_file(source: Source, files: Files, findings: Findings) -> IdFile | None:
+def _data_file(source: ResourceSource, files: Files, findings: Findings) -> IdFile | None:
     """The file that the list refers to, empty when it refers to none; None when it can't be read."""
     if "file" not in source.spec:
         return IdFile()
@@ -70,7 +70,7 @@ def _content(name: str, path: Path) -> bytes | Problem:
 
 
 def _things(
-    source: Source, gateways: frozenset[str], whole: bool, findings: Findings
+    source: ResourceSource, gateways: frozenset[str], whole: bool, findings: Findings
 ) -> Mapping[str, tuple[str, ...]]:
     """The things of each gateway, sorted by gateway; a gateway has to be in the list."""
     things: dict[str, tuple[str, ...]] = {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from reconciler.model import Place
-from reconciler.resolve.source import Findings, Source
+from reconciler.resolve.source import Findings, ResourceSource
 from reconciler.resolve.words import UNPRINTABLE, shown
 
 LONGEST = 255
@@ -30,7 +30,7 @@ class Ids:
     place: Callable[[int], Place]
 
 
-def check_ids(source: Source, ids: Ids, findings: Findings) -> tuple[frozenset[str], bool]:
+def check_ids(source: ResourceSource, ids: Ids, findings: Findings) -> tuple[frozenset[str], bool]:
     """The good ids as a set, and whether there were no others; each wrong or repeated one is an error."""
     good = frozenset(ids.ids)
     if len(good) == len(ids.ids) and good.isdisjoint(RESERVED) and _all_good(ids.ids):

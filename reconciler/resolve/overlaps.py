@@ -12,10 +12,10 @@ from itertools import islice
 
 from reconciler.model import SchedulePhase
 from reconciler.resolve.ids import MOST
-from reconciler.resolve.members import Entry, Group
-from reconciler.resolve.packages import Packages
+from reconciler.resolve.members import Group, ListEntry
+from reconciler.resolve.packages import PackageMembers
 from reconciler.resolve.schedules import Timetable
-from reconciler.resolve.source import Findings, Source
+from reconciler.resolve.source import Findings, ResourceSource
 from reconciler.resolve.words import and_more, shown
 
 HINT_OUTSIDE = "add a list that holds it to gatewayLists, or remove it here"
@@ -25,15 +25,15 @@ HINT_OUTSIDE = "add a list that holds it to gatewayLists, or remove it here"
 class Composition:
     """The parts of a campaign that have to go together."""
 
-    overrides: Sequence[tuple[Entry, Packages]]
-    schedules: Sequence[tuple[Entry, Timetable]]
+    overrides: Sequence[tuple[ListEntry, PackageMembers]]
+    schedules: Sequence[tuple[ListEntry, Timetable]]
     named: Sequence[tuple[str, Sequence[Group]]]
     """What names gateways (``this override``, ``closedGateways``), and which."""
     gateways: frozenset[str] | None
     """Every gateway that the campaign can have; None where that isn't known."""
 
 
-def check_overlaps(source: Source, campaign: Composition, findings: Findings) -> None:
+def check_overlaps(source: ResourceSource, campaign: Composition, findings: Findings) -> None:
     """All rules for `campaign`."""
     _overrides(source, campaign.overrides, findings)
     _schedules(source, campaign.schedules, findings)
@@ -54,7 +54,9 @@ def meeting(sets: Sequence[frozenset[str]]) -> Iterator[tuple[int, int, frozense
         seen |= members
 
 
-def _overrides(source: Source, overrides: Sequence[tuple[Entry, Packages]], findings: Findings) -> None:
+def _overrides(
+    source: ResourceSource, overrides: Sequence[tuple[ListEntry, PackageMembers]], findings: Findings
+) -> None:
     for earlier, later, common in meeting([entry.gateways for entry, _ in overrides]):
         (first, other), (second, packages) = overrides[earlier], overrides[later]
         if packages.surely_other_than(other):
@@ -67,7 +69,9 @@ def _overrides(source: Source, overrides: Sequence[tuple[Entry, Packages]], find
             )
 
 
-def _schedules(source: Source, schedules: Sequence[tuple[Entry, Timetable]], findings: Findings) -> None:
+def _schedules(
+    source: ResourceSource, schedules: Sequence[tuple[ListEntry, Timetable]], findings: Findings
+) -> None:
     phases: dict[tuple[int, int], list[SchedulePhase]] = {}
     gateways: dict[tuple[int, int], str] = {}
     entries = [entry for entry, _ in schedules]
@@ -87,7 +91,7 @@ def _schedules(source: Source, schedules: Sequence[tuple[Entry, Timetable]], fin
         )
 
 
-def _same_gateways(entries: Sequence[Entry], given: Sequence[int]) -> Iterator[tuple[int, int, str]]:
+def _same_gateways(entries: Sequence[ListEntry], given: Sequence[int]) -> Iterator[tuple[int, int, str]]:
     """Each pair of `given` entries that has a gateway in common, and who that is."""
     listed = [index for index in given if not entries[index].every]
     for earlier, later, common in meeting([entries[index].gateways for index in listed]):
@@ -101,7 +105,9 @@ def _same_gateways(entries: Sequence[Entry], given: Sequence[int]) -> Iterator[t
                     yield min(index, other), max(index, other), _first(members)
 
 
-def _outside(source: Source, what: str, group: Group, gateways: frozenset[str], findings: Findings) -> None:
+def _outside(
+    source: ResourceSource, what: str, group: Group, gateways: frozenset[str], findings: Findings
+) -> None:
     """Gateways of `group` that are in no list: each where it stands, or all where their list is named."""
     foreign = group.gateways - gateways
     if not foreign:

@@ -10,7 +10,7 @@ from typing import Any
 from reconciler.loading.nodes import gapped, unsure
 from reconciler.model import PackageById, PackageByName, PackageFile, PackageRef, Place, UploadMode
 from reconciler.resolve.files import Digest, Files
-from reconciler.resolve.source import Findings, Source
+from reconciler.resolve.source import Findings, ResourceSource
 from reconciler.resolve.words import UNPRINTABLE, Problem, shown
 
 MULTIPART_LIMIT = 1_000_000_000
@@ -20,7 +20,7 @@ NAME_LIMIT = 255
 
 
 @dataclass(frozen=True, slots=True)
-class Packages:
+class PackageMembers:
     """The packages of a PackageSet in their order, as far as they are known.
 
     ``whole`` is False when there are others of which it isn't known what they are. ``doubtful``: the places
@@ -31,7 +31,7 @@ class Packages:
     whole: bool = True
     doubtful: frozenset[Place | None] = frozenset()
 
-    def surely_other_than(self, other: Packages) -> bool:
+    def surely_other_than(self, other: PackageMembers) -> bool:
         """Whether these are other packages, whatever the unknown ones turn out to be."""
         if self.whole and other.whole:
             return self.refs != other.refs
@@ -39,7 +39,7 @@ class Packages:
         return (other.whole and not more <= less) or (self.whole and not less <= more)
 
 
-def resolve_package_set(source: Source, files: Files, findings: Findings) -> Packages:
+def resolve_package_set(source: ResourceSource, files: Files, findings: Findings) -> PackageMembers:
     """The packages of a PackageSet; one that can't be told is left out."""
     packages: dict[PackageRef, Place] = {}
     whole = not unsure(source.spec, "packages")
@@ -61,11 +61,11 @@ def resolve_package_set(source: Source, files: Files, findings: Findings) -> Pac
                 f"{describe(package)} stands twice in this set, first at {first}",
                 "remove one of them",
             )
-    return Packages(tuple(packages), whole, frozenset(doubtful))
+    return PackageMembers(tuple(packages), whole, frozenset(doubtful))
 
 
 def one_by_content(
-    sets: Iterable[tuple[Source, Packages]], findings: Findings
+    sets: Iterable[tuple[ResourceSource, PackageMembers]], findings: Findings
 ) -> Mapping[PackageRef, PackageRef]:
     """Every package → the first that is equal to it, in order.
 
@@ -81,7 +81,7 @@ def one_by_content(
     return packages
 
 
-def _same(source: Source, package: PackageFile, first: PackageFile, findings: Findings) -> None:
+def _same(source: ResourceSource, package: PackageFile, first: PackageFile, findings: Findings) -> None:
     differing = [
         word
         for word, other, value in (
@@ -120,7 +120,7 @@ def upload_mode(wish: str, size: int) -> UploadMode | None:
 
 
 def _package(
-    source: Source, index: int, item: Mapping[str, Any], files: Files, findings: Findings
+    source: ResourceSource, index: int, item: Mapping[str, Any], files: Files, findings: Findings
 ) -> PackageRef | None:
     """The package that an item means; None where that can't be told."""
     if "file" in item:
@@ -135,7 +135,7 @@ def _package(
 
 
 def _package_file(
-    source: Source, index: int, item: Mapping[str, Any], files: Files, findings: Findings
+    source: ResourceSource, index: int, item: Mapping[str, Any], files: Files, findings: Findings
 ) -> PackageFile | None:
     """The content that an item means; None where it can't be read."""
     file = str(item["file"])
@@ -170,7 +170,7 @@ def _package_file(
     )
 
 
-def _fits(source: Source, index: int, digest: Digest, findings: Findings) -> None:
+def _fits(source: ResourceSource, index: int, digest: Digest, findings: Findings) -> None:
     """A file has content, and the pinned one."""
     item = source.spec["packages"][index]
     if digest.size == 0:
@@ -192,7 +192,7 @@ def _fits(source: Source, index: int, digest: Digest, findings: Findings) -> Non
         )
 
 
-def _printable(source: Source, index: int, key: str, name: str, findings: Findings) -> None:
+def _printable(source: ResourceSource, index: int, key: str, name: str, findings: Findings) -> None:
     place = source.place("packages", index, key)
     if bad := UNPRINTABLE.search(name):
         message = f"{shown(name)} has the control character U+{ord(bad[0]):04X} in it"

@@ -14,7 +14,7 @@ from reconciler.resolve.files import Files
 from reconciler.resolve.gateways import resolve_gateway_list
 from reconciler.resolve.packages import one_by_content, resolve_package_set
 from reconciler.resolve.schedules import resolve_schedule
-from reconciler.resolve.source import Findings, Source, by_name
+from reconciler.resolve.source import Findings, ResourceSource, by_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def resolve(documents: Sequence[Document], *, root: Path, environ: Mapping[str, 
     resource that is not among `documents` is skipped: validation has said so. Of a document with gaps, all is
     said that is sure of what is left of it.
     """
-    sources = [Source.of(document) for document in documents]
+    sources = [ResourceSource.of(document) for document in documents]
     files = Files(root)
     findings = Findings()
     package_sets = [
@@ -62,7 +62,7 @@ def resolve(documents: Sequence[Document], *, root: Path, environ: Mapping[str, 
     return Resolved(Desired(campaigns, tuple(packages)), findings.sorted())
 
 
-def _named(resolved: Iterable[tuple[Source, Part]]) -> Mapping[str, Part]:
+def _named(resolved: Iterable[tuple[ResourceSource, Part]]) -> Mapping[str, Part]:
     """What was resolved, by name; without a name that two have, for it isn't known which of them is meant."""
     named: dict[str, Part] = {}
     twice: set[str] = set()

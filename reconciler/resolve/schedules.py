@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.loading.nodes import unsure
 from reconciler.model import SchedulePhase, Window
-from reconciler.resolve.source import Findings, Source
+from reconciler.resolve.source import Findings, ResourceSource
 from reconciler.resolve.times import is_local, parse_time, parse_zone
 from reconciler.resolve.words import Problem
 
@@ -48,7 +48,7 @@ class _Moment:
         return self.floating is other.floating and self.at < other.at
 
 
-def resolve_schedule(source: Source, findings: Findings) -> Timetable:
+def resolve_schedule(source: ResourceSource, findings: Findings) -> Timetable:
     """The windows of a Schedule, each by itself and then in their order."""
     clock = _clock(source, findings)
     phases = [phase for phase in SchedulePhase if phase in source.spec]
@@ -67,7 +67,7 @@ def resolve_schedule(source: Source, findings: Findings) -> Timetable:
     return Timetable(windows, frozenset(phases))
 
 
-def _clock(source: Source, findings: Findings) -> _Clock:
+def _clock(source: ResourceSource, findings: Findings) -> _Clock:
     if "timezone" in source.spec:
         zone = parse_zone(str(source.spec["timezone"]))
         if not isinstance(zone, Problem):
@@ -81,7 +81,7 @@ def _clock(source: Source, findings: Findings) -> _Clock:
 
 
 def _moment(
-    source: Source, phase: SchedulePhase, key: str, clock: _Clock, findings: Findings
+    source: ResourceSource, phase: SchedulePhase, key: str, clock: _Clock, findings: Findings
 ) -> _Moment | None:
     if key not in source.spec[phase]:
         return None
@@ -94,7 +94,7 @@ def _moment(
 
 
 def _in_order(
-    source: Source,
+    source: ResourceSource,
     phase: SchedulePhase,
     begin: _Moment,
     begins: Mapping[SchedulePhase, _Moment],
@@ -113,7 +113,7 @@ def _in_order(
 
 
 def _ends_after(
-    source: Source, phase: SchedulePhase, begin: _Moment, end: _Moment, findings: Findings
+    source: ResourceSource, phase: SchedulePhase, begin: _Moment, end: _Moment, findings: Findings
 ) -> bool:
     if begin.before(end) or begin.floating is not end.floating:
         return True

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reconciler.model import FromEnv, FromFile, Secret, SettingValue
 from reconciler.resolve.files import Files, beside, reading, unreadable
-from reconciler.resolve.source import Findings, Source
+from reconciler.resolve.source import Findings, ResourceSource
 from reconciler.resolve.words import Problem, shown
 
 SECRET_LIMIT = 65_536
@@ -15,7 +15,7 @@ SECRET_LIMIT = 65_536
 
 
 def resolve_settings(
-    source: Source, files: Files, environ: Mapping[str, str] | None, findings: Findings
+    source: ResourceSource, files: Files, environ: Mapping[str, str] | None, findings: Findings
 ) -> Mapping[str, SettingValue]:
     """The settings by key, in order. `environ` None: secrets are not read, and have no value."""
     settings: dict[str, SettingValue] = {}
@@ -37,7 +37,7 @@ def resolve_settings(
     return settings
 
 
-def _unread(source: Source, key: str, how: str, name: str, files: Files) -> Secret | Problem:
+def _unread(source: ResourceSource, key: str, how: str, name: str, files: Files) -> Secret | Problem:
     """Where the value of a setting comes from."""
     if how == "fromEnv":
         return Secret(f"environment variable {name}", origin=FromEnv(name))

@@ -13,7 +13,7 @@ from reconciler.resolve.words import Problem
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ResourceSource:
     """A document of a known kind, or what is sound of it. Paths are relative to its ``spec``.
 
     Any field may be missing. Where something would follow from that, `unsure` (of the mapping and the field)
@@ -27,7 +27,7 @@ class Source:
     spec: Mapping[str, Any]
 
     @classmethod
-    def of(cls, document: Document) -> Source:
+    def of(cls, document: Document) -> ResourceSource:
         """`document` as a resource; it has passed the schema of its kind, perhaps with gaps."""
         value: Any = document.value
         return cls(document, Kind(value["kind"]), resource_of(document), value.get("spec", _UNKNOWN))
@@ -64,31 +64,37 @@ class Findings:
 
     found: list[Finding] = field(default_factory=list)
 
-    def error(self, source: Source, place: Place, code: str, message: str, hint: str | None = None) -> None:
+    def error(
+        self, source: ResourceSource, place: Place, code: str, message: str, hint: str | None = None
+    ) -> None:
         self.found.append(Finding(code, _named(source, place, message), place, hint, source.resource))
 
-    def warning(self, source: Source, place: Place, code: str, message: str, hint: str | None = None) -> None:
+    def warning(
+        self, source: ResourceSource, place: Place, code: str, message: str, hint: str | None = None
+    ) -> None:
         said = _named(source, place, message)
         self.found.append(Finding(code, said, place, hint, source.resource, Severity.WARNING))
 
-    def note(self, source: Source, place: Place, code: str, message: str, hint: str | None = None) -> None:
+    def note(
+        self, source: ResourceSource, place: Place, code: str, message: str, hint: str | None = None
+    ) -> None:
         said = _named(source, place, message)
         self.found.append(Finding(code, said, place, hint, source.resource, Severity.NOTE))
 
-    def problem(self, source: Source, place: Place, problem: Problem) -> None:
+    def problem(self, source: ResourceSource, place: Place, problem: Problem) -> None:
         self.error(source, place, problem.code, problem.message, problem.hint)
 
     def sorted(self) -> tuple[Finding, ...]:
         return tuple(sorted(self.found, key=Finding.sort_key))
 
 
-def by_name(sources: Iterable[Source], kind: Kind) -> Sequence[Source]:
+def by_name(sources: Iterable[ResourceSource], kind: Kind) -> Sequence[ResourceSource]:
     """The resources of one kind, in the order in which everything is emitted; the nameless ones come last."""
     of_kind = (source for source in sources if source.kind is kind)
     return sorted(of_kind, key=lambda source: (source.resource is None, str(source.resource)))
 
 
-def _named(source: Source, place: Place, message: str) -> str:
+def _named(source: ResourceSource, place: Place, message: str) -> str:
     """In a data file, a word of which resource refers to it: the place doesn't tell."""
     who = source.resource or f"{source.kind} at {source.document.place()}"
     return message if place.file == source.document.file else f"{who}: {message}"

@@ -17,7 +17,7 @@ SPEC = "spec"
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class SchemaField:
     """A field, or a kind as a whole. ``path`` begins with the kind; ``required``: it has to stand there."""
 
     path: tuple[str, ...]
@@ -28,14 +28,14 @@ class Field:
         return ".".join(self.path)
 
 
-def find(path: str) -> Field:
+def find(path: str) -> SchemaField:
     """The field at `path`; UsageError with the nearest name when there is none."""
     kind, *names = path.split(".")
     known = schema_names()
     name = next((each for each in known if each.lower() == kind.lower()), None)
     if name is None:
         raise _unknown(f"there is no schema of {printable(kind)!r}", kind, known, "")
-    field = Field((name,), inline(schema(name)))
+    field = SchemaField((name,), inline(schema(name)))
     if names and _step(field, names[0]) is None and (spec := _step(field, SPEC)):
         field = spec
     for each in names:
@@ -48,7 +48,7 @@ def find(path: str) -> Field:
     return field
 
 
-def fields(field: Field) -> Iterator[Field]:
+def fields(field: SchemaField) -> Iterator[SchemaField]:
     """What stands in it, each once."""
     for name in names_in(field.schema):
         found = _step(field, name)
@@ -61,14 +61,14 @@ def names_in(holder: Schema) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for each in _mappings(holder) for name in each.get("properties", {})))
 
 
-def _step(field: Field, name: str) -> Field | None:
+def _step(field: SchemaField, name: str) -> SchemaField | None:
     for each in _mappings(field.schema):
         if name in each.get("properties", {}):
             required = all(name in one.get("required", ()) for one in _branches(field.schema))
-            return Field((*field.path, name), each["properties"][name], required)
+            return SchemaField((*field.path, name), each["properties"][name], required)
     for each in _mappings(field.schema):
         if name and isinstance(each.get("additionalProperties"), Mapping):
-            return Field((*field.path, name), each["additionalProperties"])
+            return SchemaField((*field.path, name), each["additionalProperties"])
     return None
 
 

@@ -43,7 +43,7 @@ from reconciler.model import (
     Window,
 )
 from reconciler.plan import Plan
-from reconciler.providers.base import Bindings, Result, Sight
+from reconciler.providers.base import Bindings, Readback, Result
 from reconciler.providers.pulse.operations import OPERATIONS
 from reconciler.state.base import Event, State
 from reconciler.state.folding import fold
@@ -187,19 +187,19 @@ class Script:
             self.flying -= 1
             self.log.append(f"end {step.id}")
 
-    async def look(self, step: Step, bindings: Bindings) -> Sight:
+    async def verify(self, step: Step, bindings: Bindings) -> Readback:
         self.log.append(f"look {step.id}")
         self.gateways.append(step.gateways)
         await asyncio.sleep(0)
         word = self._word(self._looks, step, None)
         match word.split(":"):
             case ["happened"]:
-                return Sight(True, _made(step))
+                return Readback(True, _made(step))
             case ["nothing"]:
-                return Sight(False)
+                return Readback(False)
             case ["left", ids]:
                 left = tuple(gateway for gateway in ids.split(",") if gateway in step.gateways)
-                return Sight(False, remaining=left if step.gateways else None)
+                return Readback(False, remaining=left if step.gateways else None)
             case ["two"]:
                 raise ReconcilerError("two campaigns could be it: c-1, c-2", hint="delete one of them")
             case ["cut"]:

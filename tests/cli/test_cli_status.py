@@ -208,10 +208,10 @@ def test_documents_are_written_when_they_differ(capsys):
     from reconciler.cli.status import Documents
     from reconciler.model import Server
     from reconciler.plan.model import Plan
-    from reconciler.report.status import Status
+    from reconciler.report.status import StatusReport
 
     viewer = Documents(Flags(), watch=True)
     for url in ("a", "a", "b"):
-        viewer.show(Status(Plan(Server("pulse", url)), ()))
+        viewer.show(StatusReport(Plan(Server("pulse", url)), ()))
     said = [json.loads(line)["server"]["url"] for line in capsys.readouterr().out.splitlines()]
     assert said == ["a", "b"]

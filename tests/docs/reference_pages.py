@@ -12,7 +12,7 @@ from reconciler.errors import Exit
 from reconciler.findings import CODES
 from reconciler.model import Kind
 from reconciler.report.words import MEANINGS
-from reconciler.validation.explain import Field, fields, find, type_words
+from reconciler.validation.explain import SchemaField, fields, find, type_words
 from reconciler.validation.schemas import PROJECT, Schema, inline, schema
 
 _EXITS = """\
@@ -92,13 +92,13 @@ def kinds() -> str:
     return "\n".join(lines)
 
 
-def _below(field: Field) -> Iterator[Field]:
+def _below(field: SchemaField) -> Iterator[SchemaField]:
     for inner in fields(field):
         yield inner
         yield from _below(inner)
 
 
-def _type(field: Field) -> str:
+def _type(field: SchemaField) -> str:
     words = [type_words(field.schema)]
     if field.required:
         words.append("**required**")
@@ -107,7 +107,7 @@ def _type(field: Field) -> str:
     return ", ".join(words)
 
 
-def _example(field: Field) -> str:
+def _example(field: SchemaField) -> str:
     example = next(iter(field.schema.get("examples", ())), None)
     text = json.dumps(example, ensure_ascii=False) if example is not None else ""
     return f"`{text}`" if text and len(text) <= 60 else ""

@@ -210,9 +210,9 @@ def test_overlays_are_no_resources_wherever_they_are(here) -> None:
     (here.root / "link").symlink_to("overlays")
     (here.root / "base.yaml").write_text(BASE)
     aside = [Path("overlays/staging"), Path("gone")]
-    assert len(load([Path()], base=here.root, aside=aside).documents) == 2
+    assert len(load([Path()], base=here.root, excluded=aside).documents) == 2
     for path in ("overlays/staging", "overlays/staging/a.yaml", "link/staging/a.yaml"):
-        loaded = load([Path(path)], base=here.root, aside=aside)
+        loaded = load([Path(path)], base=here.root, excluded=aside)
         assert loaded.documents == ()
         (found,) = loaded.findings
         assert (found.code, found.is_error) == ("overlay-alone", False)

@@ -19,7 +19,7 @@ from reconciler.model import (
     Verb,
 )
 from reconciler.plan import Plan
-from reconciler.plan.order import Stage, in_order, needs, stage
+from reconciler.plan.order import PlanStage, in_order, needs, stage
 from reconciler.providers.pulse.operations import OPERATIONS
 from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, file, rid
 
@@ -324,7 +324,7 @@ ORDER = [
 
 
 def test_every_verb_has_its_place() -> None:
-    assert [{stage(a) for a in actions} for actions in ORDER] == [{place} for place in Stage]
+    assert [{stage(a) for a in actions} for actions in ORDER] == [{place} for place in PlanStage]
     assert {a.verb for actions in ORDER for a in actions} == set(Verb)
 
 
@@ -335,10 +335,10 @@ def group(key: str, of: Action, *needed: str) -> StepGroup:
 def test_what_is_about_single_gateways_waits_for_the_same_gateways_only() -> None:
     everything = [group(str(i), actions[0]) for i, actions in enumerate(ORDER[:12])]
     download = needs(action(Verb.SCHEDULE, SchedulePhase.DOWNLOAD), everything)
-    barrier, members = Stage.REMOVE, (Stage.ADD, Stage.OVERRIDE)
+    barrier, members = PlanStage.REMOVE, (PlanStage.ADD, PlanStage.OVERRIDE)
     assert download == (Need(str(int(barrier))), *(Need(str(int(m)), by_gateway=True) for m in members))
     assert needs(action(Verb.APPROVE), everything) == tuple(Need(str(i)) for i in range(12))
-    assert needs(action(Verb.REMOVE), everything) == (Need(str(int(Stage.ATTACH))),)
+    assert needs(action(Verb.REMOVE), everything) == (Need(str(int(PlanStage.ATTACH))),)
 
 
 def test_in_order_keeps_the_order_given_where_no_arrow_says_otherwise() -> None:

@@ -348,7 +348,10 @@ def none_left_stopped(
         held, wish = after.campaigns.get(campaign_id), wishes.get(campaign_id)
         if was.status != "STARTED" or held is None or (wish and wish.status is DesiredStatus.STOPPED):
             continue
-        assert held.status == "STARTED" or (wish and waiting(applied, wish.resource)), (was.name, held.status)
+        assert held.status == "STARTED" or (wish and waiting(applied, wish.resource)), (
+            was.name,
+            held.status,
+        )
 
 
 # --- nothing is doubled --------------------------------------------------------------------------

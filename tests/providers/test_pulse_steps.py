@@ -30,7 +30,7 @@ from reconciler.model import (
     Verb,
     Window,
 )
-from reconciler.providers.base import Bindings, Result, Sight
+from reconciler.providers.base import Bindings, Readback, Result
 from reconciler.providers.pulse.filebody import FileBody
 from reconciler.providers.pulse.transport import Request, Response
 from tests.providers.canned_server import SETTINGS, answer, provider, whole
@@ -105,8 +105,8 @@ def run(server: Fake, verb: Verb, bindings: Bindings = FOUND, **values: Any) -> 
     return asyncio.run(provider(server).run(step(verb, **values), bindings))
 
 
-def look(server: Fake, verb: Verb, bindings: Bindings = FOUND, **values: Any) -> Sight:
-    return asyncio.run(provider(server).look(step(verb, **values), bindings))
+def look(server: Fake, verb: Verb, bindings: Bindings = FOUND, **values: Any) -> Readback:
+    return asyncio.run(provider(server).verify(step(verb, **values), bindings))
 
 
 # --- lowering ------------------------------------------------------------------------------------
@@ -407,7 +407,7 @@ def test_a_description_leaves_room_for_the_mark(tmp_path: Path) -> None:
 @pytest.mark.parametrize("verb", [Verb.EDIT, Verb.DISTRIBUTE, Verb.OVERRIDE])
 def test_what_is_safe_to_repeat_needs_no_look(verb: Verb) -> None:
     server = Fake()
-    assert look(server, verb) == Sight(done=False)
+    assert look(server, verb) == Readback(done=False)
     assert server.seen == []
 
 
@@ -421,8 +421,8 @@ def lines(*names: str) -> Fake:
 
 
 def test_a_create_is_found_again_by_its_exact_name() -> None:
-    assert look(lines("a", "winter 2"), Verb.CREATE, fields=FIELDS) == Sight(done=False)
-    assert look(lines("a", "winter"), Verb.CREATE, fields=FIELDS) == Sight(done=True, created="c1")
+    assert look(lines("a", "winter 2"), Verb.CREATE, fields=FIELDS) == Readback(done=False)
+    assert look(lines("a", "winter"), Verb.CREATE, fields=FIELDS) == Readback(done=True, created="c1")
     with pytest.raises(ReconcilerError, match="2 campaigns named 'winter': c0 and c1") as caught:
         look(lines("winter", "winter"), Verb.CREATE, fields=FIELDS)
     assert not isinstance(caught.value, ServerError)
@@ -438,8 +438,8 @@ def marked(*digests: str) -> Fake:
 def test_an_upload_is_found_again_by_its_mark() -> None:
     other = "0" * 64
     values: dict[str, Any] = {"resource": SET, "file": A_FILE}
-    assert look(marked(other), Verb.UPLOAD, **values) == Sight(done=False)
-    assert look(marked(other, SHA), Verb.UPLOAD, **values) == Sight(done=True, created="p1")
+    assert look(marked(other), Verb.UPLOAD, **values) == Readback(done=False)
+    assert look(marked(other, SHA), Verb.UPLOAD, **values) == Readback(done=True, created="p1")
     with pytest.raises(ReconcilerError, match=r"2 packages marked \[sha256:[0-9a-f]{16}\]: p0 and p1"):
         look(marked(SHA, SHA), Verb.UPLOAD, **values)
 
@@ -467,7 +467,7 @@ def test_a_look_says_which_gateways_are_still_to_do(
     verb: Verb, gateways: tuple[str, ...], remaining: tuple[str, ...]
 ) -> None:
     sight = look(Fake(gateways=MEMBERS), verb, gateways=gateways)
-    assert sight == Sight(done=not remaining, remaining=remaining)
+    assert sight == Readback(done=not remaining, remaining=remaining)
 
 
 STATUSES = ["CREATED", "APPROVED", "APPROVAL_NEEDED", "STARTED", "STOPPED", "SOMETHING"]
@@ -483,19 +483,19 @@ DONE = {
 @pytest.mark.parametrize("status", STATUSES)
 def test_a_look_reads_the_status(verb: Verb, status: str) -> None:
     server = campaign(status)
-    assert look(server, verb, target="c1") == Sight(done=status in DONE[verb])
+    assert look(server, verb, target="c1") == Readback(done=status in DONE[verb])
     assert server.lines == ["GET /api/campaigns/c1"]
 
 
 @pytest.mark.parametrize("verb", list(DONE))
 def test_of_a_campaign_that_is_gone_only_the_deletion_is_done(verb: Verb) -> None:
-    assert look(Fake(), verb, target="c1") == Sight(done=verb is Verb.DELETE)
+    assert look(Fake(), verb, target="c1") == Readback(done=verb is Verb.DELETE)
 
 
 def test_a_deleted_package_is_gone() -> None:
     values: dict[str, Any] = {"resource": SET, "target": "p0"}
-    assert look(Fake(), Verb.DELETE_PACKAGE, **values) == Sight(done=True)
-    assert look(marked(SHA), Verb.DELETE_PACKAGE, **values) == Sight(done=False)
+    assert look(Fake(), Verb.DELETE_PACKAGE, **values) == Readback(done=True)
+    assert look(marked(SHA), Verb.DELETE_PACKAGE, **values) == Readback(done=False)
 
 
 # --- reads of the provider -----------------------------------------------------------------------

@@ -14,13 +14,13 @@ from reconciler.model import (
     Kind,
     Live,
     LiveCampaign,
+    Ownership,
     PackageByName,
     Phase,
     Place,
     Reason,
     ResourceId,
     Severity,
-    Tie,
     Verb,
 )
 from reconciler.plan.model import Plan
@@ -28,7 +28,7 @@ from reconciler.providers.console import GatewayStatus, PackageProgress, Stage
 from reconciler.report.status import (
     GatewayLine,
     Gateways,
-    Status,
+    StatusReport,
     change_line,
     status_document,
     status_lines,
@@ -91,9 +91,9 @@ def test_every_state_a_campaign_can_be_in(golden):
             rid("orphan"): live("orphan", "STOPPED", Phase.PAUSED),
         },
         claims={
-            rid("foreign"): Claim(Tie.NOT_OURS, ("f1",)),
-            rid("twice"): Claim(Tie.AMBIGUOUS, ("t1", "t2")),
-            rid("alike"): Claim(Tie.OWNED, ("id-alike",)),
+            rid("foreign"): Claim(Ownership.NOT_OURS, ("f1",)),
+            rid("twice"): Claim(Ownership.AMBIGUOUS, ("t1", "t2")),
+            rid("alike"): Claim(Ownership.OWNED, ("id-alike",)),
         },
         gone=frozenset({rid("lost")}),
         namesakes={"foreign": (CampaignSummary("f1", "foreign", "STARTED"),)},
@@ -140,7 +140,7 @@ def test_every_state_a_campaign_can_be_in(golden):
         rid("orphan"): Gateways({"INSTANTIATED": 1_200}, {Stage.IDLE: 1_200}, pending=1_200),
     }
     rows = status_rows(desired, server, state, plan, gateways)
-    status = Status(plan, rows)
+    status = StatusReport(plan, rows)
     golden("status.txt", "".join(f"{line}\n" for line in status_lines(status)))
     document = status_document(status)
     Draft202012Validator(schema("status")).validate(json.loads(document))
@@ -159,6 +159,6 @@ def gateways_named(count):
 
 def test_nothing_declared():
     plan = Plan(SERVER)
-    status = Status(plan, status_rows(Desired(), Live(), State("l", "s"), plan, {}))
+    status = StatusReport(plan, status_rows(Desired(), Live(), State("l", "s"), plan, {}))
     assert list(status_lines(status))[-1] == "No campaign is declared or owned."
     assert status.final

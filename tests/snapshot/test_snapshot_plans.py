@@ -219,7 +219,7 @@ def test_a_snapshot_sends_nothing(tmp_path: Path) -> None:
             step = next(plan.steps())
             from reconciler.providers.base import Bindings
 
-            for sending in (provider.run(step, Bindings()), provider.look(step, Bindings())):
+            for sending in (provider.run(step, Bindings()), provider.verify(step, Bindings())):
                 with pytest.raises(ReconcilerError, match="can't be applied"):
                     await sending
 

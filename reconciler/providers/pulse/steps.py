@@ -1,6 +1,7 @@
 """What an action becomes on this server: the call that does it, and what that call is sent.
 
-`lower` is the table; `Runner` sends one step; `Looker` reads what became of one after an unclear answer.
+`lower` is the table; `Runner` sends one step; `OutcomeVerifier` reads what became of one after an unclear
+answer.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from reconciler.model import (
     UploadMode,
     Verb,
 )
-from reconciler.providers.base import Bindings, Lowered, Result, Sight
+from reconciler.providers.base import Bindings, Lowered, Readback, Result
 from reconciler.providers.pulse.client import PulseClient
 from reconciler.providers.pulse.codec.marks import DESCRIPTION_LIMIT, MARK_LENGTH, mark
 from reconciler.providers.pulse.filebody import FileBody
@@ -239,16 +240,16 @@ class Runner:
         return live
 
 
-class Looker:
+class OutcomeVerifier:
     """Reads what became of steps."""
 
     def __init__(self, client: PulseClient) -> None:
         self._client = client
 
-    async def look(self, step: Step, bindings: Bindings) -> Sight:
-        """See `Provider.look`."""
-        if step.operation.repeat is Repeat.SAFE:
-            return Sight(done=False)
+    async def verify(self, step: Step, bindings: Bindings) -> Readback:
+        """See `Provider.verify`."""
+        if step.operation.repeat is Repeat.IDEMPOTENT:
+            return Readback(done=False)
         match step.action.verb:
             case Verb.CREATE:
                 name = _given(step.action.fields).name
@@ -260,7 +261,7 @@ class Looker:
                 marked = [package.id for package in packages if package.mark == digits]
                 return _made(f"packages marked [sha256:{digits}]", marked)
             case Verb.DELETE_PACKAGE:
-                return Sight(await self._client.get_package(_given(step.action.target)) is None)
+                return Readback(await self._client.get_package(_given(step.action.target)) is None)
             case Verb.ADD | Verb.REMOVE | Verb.CLOSE:
                 return await self._gateways(step, campaign_of(step.action, bindings))
             case Verb.START | Verb.STOP | Verb.APPROVE | Verb.DELETE:
@@ -268,7 +269,7 @@ class Looker:
             case verb:
                 raise ReconcilerError(f"nothing on the server tells whether {verb} was done")
 
-    async def _gateways(self, step: Step, campaign_id: str) -> Sight:
+    async def _gateways(self, step: Step, campaign_id: str) -> Readback:
         members = await self._client.list_gateways(campaign_id)
         here = frozenset(step.gateways)
         match step.action.verb:
@@ -278,19 +279,19 @@ class Looker:
                 left = here - members.lacking(here)
             case _:
                 left = here - members.closed
-        return Sight(not left, remaining=tuple(sorted(left)))
+        return Readback(not left, remaining=tuple(sorted(left)))
 
-    async def _status(self, step: Step, campaign_id: str) -> Sight:
+    async def _status(self, step: Step, campaign_id: str) -> Readback:
         live = await self._client.get_campaign(campaign_id)
         if live is None or step.action.verb is Verb.DELETE:
-            return Sight(step.action.verb is Verb.DELETE and live is None)
+            return Readback(step.action.verb is Verb.DELETE and live is None)
         match step.action.verb:
             case Verb.START:
-                return Sight(live.phase is Phase.RUNNING)
+                return Readback(live.phase is Phase.RUNNING)
             case Verb.STOP:
-                return Sight(live.phase not in (Phase.RUNNING, Phase.UNKNOWN))
+                return Readback(live.phase not in (Phase.RUNNING, Phase.UNKNOWN))
             case _:
-                return Sight(live.phase not in (Phase.WAITING, Phase.UNKNOWN))
+                return Readback(live.phase not in (Phase.WAITING, Phase.UNKNOWN))
 
 
 async def _read_first(read: Awaitable[Value], step: Step) -> Value:
@@ -306,14 +307,14 @@ async def _read_first(read: Awaitable[Value], step: Step) -> Value:
         ) from error
 
 
-def _made(what: str, ids: list[str]) -> Sight:
+def _made(what: str, ids: list[str]) -> Readback:
     """One: it was made; none: it was not; several: nobody can tell which is ours."""
     if len(ids) > 1:
         raise ReconcilerError(
             f"there are {len(ids)} {what}: {' and '.join(ids)}",
             hint="One of them may be ours, sent just now. Delete the wrong one, then apply again.",
         )
-    return Sight(bool(ids), created=ids[0] if ids else None)
+    return Readback(bool(ids), created=ids[0] if ids else None)
 
 
 def _packages(packages: tuple[BoundPackage, ...] | None, bindings: Bindings) -> tuple[str, ...] | None:

@@ -91,7 +91,7 @@ class BucketTrouble(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class StoredObject:
     """An object as it was read; ``modified`` is when the server says that it was written (whole seconds)."""
 
     data: bytes
@@ -124,13 +124,13 @@ class Bucket:
                 hint=f"Known are {', '.join(OPTIONS)} and lease.",
             ) from error
 
-    def get(self, key: str) -> Found | None:
+    def get(self, key: str) -> StoredObject | None:
         """The object; None when there is none."""
 
-        def get() -> Found:
+        def get() -> StoredObject:
             result = obstore.get(self._store, key)
             meta = result.meta
-            return Found(bytes(result.bytes()), meta["e_tag"] or "", meta["last_modified"].timestamp())
+            return StoredObject(bytes(result.bytes()), meta["e_tag"] or "", meta["last_modified"].timestamp())
 
         return self._unless_missing("read", key, get)
 

@@ -20,7 +20,7 @@ from reconciler.state.base import State
 
 
 @dataclass(frozen=True, slots=True)
-class Bystander:
+class Untargeted:
     """A running campaign that is left alone, the gateways that it is to lose, and those that it declares."""
 
     resource: ResourceId
@@ -28,19 +28,19 @@ class Bystander:
     declared: frozenset[str]
 
 
-def bystanders(desired: Desired, live: Live, state: State) -> tuple[Bystander, ...]:
+def untargeted(desired: Desired, live: Live, state: State) -> tuple[Untargeted, ...]:
     """Those that were read, for gateways join a targeted campaign."""
-    found: list[Bystander] = []
-    for campaign in _aside(desired):
+    found: list[Untargeted] = []
+    for campaign in _excluded(desired):
         owned = state.campaigns.get(campaign.resource)
         theirs = live.by_id.get(owned.id) if owned else None
         if owned and theirs and theirs.phase is Phase.RUNNING:
             lost = frozenset(diff_gateways(campaign, theirs, owned).lost)
-            found.append(Bystander(campaign.resource, lost, campaign.gateways or EMPTY))
+            found.append(Untargeted(campaign.resource, lost, campaign.gateways or EMPTY))
     return tuple(found)
 
 
-def takes(found: CampaignDiff, others: Iterable[Bystander]) -> Finding | None:
+def takes(found: CampaignDiff, others: Iterable[Untargeted]) -> Finding | None:
     """Why gateways can't join, if they are still in running campaigns that are left alone."""
     gained = frozenset(found.gained)
     taken = {other.resource: gained & other.lost for other in others if not gained.isdisjoint(other.lost)}
@@ -61,7 +61,7 @@ def takes(found: CampaignDiff, others: Iterable[Bystander]) -> Finding | None:
 def keepers(desired: Desired, state: State) -> Mapping[str, ResourceId]:
     """Campaign id → the owner that is left alone. Names are unique, so a name that it shares it gives up."""
     owned = state.campaigns
-    return {owned[c.resource].id: c.resource for c in _aside(desired) if c.resource in owned}
+    return {owned[c.resource].id: c.resource for c in _excluded(desired) if c.resource in owned}
 
 
 def name_kept(campaign: DesiredCampaign, keeper: ResourceId) -> Finding:
@@ -78,7 +78,7 @@ def name_kept(campaign: DesiredCampaign, keeper: ResourceId) -> Finding:
 
 def heir_of(live: LiveCampaign, desired: Desired, state: State) -> ResourceId | None:
     """The campaign that is left alone and has yet to take over `live`, which bears its name."""
-    heirs = (c.resource for c in _aside(desired) if c.name == live.name)
+    heirs = (c.resource for c in _excluded(desired) if c.name == live.name)
     return next((resource for resource in heirs if resource not in state.campaigns), None)
 
 
@@ -96,5 +96,5 @@ def _too(resources: Iterable[ResourceId]) -> str:
     return f"target {' and '.join(map(str, sorted(resources)))}, too"
 
 
-def _aside(desired: Desired) -> tuple[DesiredCampaign, ...]:
-    return desired.focus.aside if desired.focus else ()
+def _excluded(desired: Desired) -> tuple[DesiredCampaign, ...]:
+    return desired.focus.excluded if desired.focus else ()

@@ -15,15 +15,15 @@ from reconciler.state.codec import decode_lock, encode_lock
 from reconciler.state.leases import clock
 from reconciler.state.locks import locked_by
 from reconciler.state.nodes import Node
-from reconciler.state.replay import Kept, Part, Place, kept, snapshot_of
-from reconciler.state.s3.bucket import Bucket, Found
+from reconciler.state.replay import JournalPart, StoredState, StorePlaces, kept, snapshot_of
+from reconciler.state.s3.bucket import Bucket, StoredObject
 
 _TRIES: Final = 20
 _DAY: Final = 86_400.0
 _AT_ONCE: Final = 64
 
 
-class Status(StrEnum):
+class LockStatus(StrEnum):
     """What a lock object says."""
 
     HELD = "held"
@@ -38,7 +38,7 @@ class Lock:
     info: LockInfo | None
     """Who holds it or held it last; None when nobody can read that."""
     seconds: float
-    status: Status
+    status: LockStatus
     audit: int = 0
 
     def encoded(self) -> bytes:
@@ -58,16 +58,16 @@ class Lock:
             lock, lease, status, audit = Node(json.loads(data), "").members(
                 "lock", "lease", "status", "audit"
             )
-            return Lock(decode_lock(lock.value), lease.number(), status.one_of(Status), audit.integer())
+            return Lock(decode_lock(lock.value), lease.number(), status.one_of(LockStatus), audit.integer())
         except (ValueError, RecursionError):
-            return Lock(None, seconds, Status.HELD)
+            return Lock(None, seconds, LockStatus.HELD)
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
     """What a reader found: the snapshot and its tag, the segments behind it, and what is left over."""
 
-    kept: Kept
+    kept: StoredState
     tag: str | None
     segments: tuple[str, ...] = ()
     next: int = 1
@@ -75,7 +75,7 @@ class Look:
     obsolete: tuple[str, ...] = ()
 
 
-class S3Place:
+class S3Reader:
     """A state under a key of a bucket, as everybody may look at it; leases that we take run for `seconds`.
 
     `name` is what the AWS command line calls the snapshot.
@@ -87,7 +87,7 @@ class S3Place:
         self.seconds = seconds
         restore = f"`aws s3 cp {name}.backup {name}` brings the snapshot before it back."
         remove = f"remove the journal (`aws s3 rm --recursive {name}.journal/`)"
-        self._names = Place(name, f"{name}.journal", restore, remove)
+        self._names = StorePlaces(name, f"{name}.journal", restore, remove)
         self._ahead: float | None = None
 
     @property
@@ -104,8 +104,8 @@ class S3Place:
     def audit_segment(self, number: int) -> str:
         return f"{self.key}.audit/{number:012}"
 
-    def read(self) -> Kept:
-        """See `Remote.read`."""
+    def read(self) -> StoredState:
+        """See `Backend.read`."""
         return self.look().kept
 
     def look(self) -> Look:
@@ -119,7 +119,9 @@ class S3Place:
             now = self.bucket.look(self.key)
             tag = found.tag if found else None
             if data is not None and tag == (now[0] if now else None):
-                parts = [Part(self._called(key), lines) for key, lines in zip(listed, data, strict=True)]
+                parts = [
+                    JournalPart(self._called(key), lines) for key, lines in zip(listed, data, strict=True)
+                ]
                 last = self._parsed(listed[-1])[1] if listed else 0
                 whole = kept(snapshot, parts, self._names)
                 return Look(whole, tag, tuple(listed), last + 1, tuple(obsolete))
@@ -165,13 +167,13 @@ class S3Place:
         found = self.bucket.get(self.lock_key)
         return found.tag if found and found.data == mine.encoded() else None
 
-    def lock(self) -> tuple[Lock | None, Found | None]:
+    def lock(self) -> tuple[Lock | None, StoredObject | None]:
         """The lock object, read and as it is; None when there is none."""
         found = self.bucket.get(self.lock_key)
         return (Lock.decoded(found.data, seconds=self.seconds) if found else None), found
 
     def holder(self) -> LockInfo | None:
-        """See `Remote.holder`; StateLocked when the lock object can't be read."""
+        """See `Backend.holder`; StateLocked when the lock object can't be read."""
         lock, found = self.lock()
         if lock is None or found is None or not self._runs(lock, found):
             return None
@@ -180,18 +182,18 @@ class S3Place:
         return replace(lock.info, expires=found.modified + lock.seconds)
 
     def unlock(self, lock_id: str) -> None:
-        """See `Remote.unlock`."""
+        """See `Backend.unlock`."""
         for _ in range(_TRIES):
             lock, found = self.lock()
             if not lock or not found or not lock.info or lock.info.id != lock_id:
                 return
-            broken = replace(lock, status=Status.BROKEN)
+            broken = replace(lock, status=LockStatus.BROKEN)
             if self.bucket.replace(self.lock_key, broken.encoded(), found.tag) is not None:
                 return
 
-    def _runs(self, lock: Lock, found: Found) -> bool:
+    def _runs(self, lock: Lock, found: StoredObject) -> bool:
         """Whether somebody holds `lock`. What the server calls a time lies within the second that follows."""
-        return lock.status is Status.HELD and self._now() < found.modified + 1 + lock.seconds
+        return lock.status is LockStatus.HELD and self._now() < found.modified + 1 + lock.seconds
 
     def _now(self) -> float:
         """What time the server has, or a little less."""
@@ -207,7 +209,7 @@ class S3Place:
     # --- the audit log ---------------------------------------------------------------------------
 
     def audit_lines(self) -> Iterator[str]:
-        """See `Remote.audit_lines`."""
+        """See `Backend.audit_lines`."""
         keys = [each.key for each in self.bucket.list(f"{self.key}.audit")]
         for at in range(0, len(keys), _AT_ONCE):
             for data in self.bucket.get_all(keys[at : at + _AT_ONCE]) or ():

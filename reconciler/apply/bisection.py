@@ -50,7 +50,7 @@ def divides(step: Step, refusal: Refused) -> bool:
     return step.action.verb in _VERBS and len(step.gateways) > 1 and refusal.status in _STATUSES
 
 
-class Divider:
+class Bisection:
     """Divides the batches of one run, and remembers of which groups the server took anything."""
 
     def __init__(self) -> None:
@@ -66,14 +66,14 @@ class Divider:
         """The server took a batch, or a part of one."""
         self._taken.add(step.group.key)
 
-    async def divide(self, step: Step, tried: Tried, attempt: Attempt, stop: asyncio.Event) -> Outcome:
+    async def run(self, step: Step, tried: Tried, attempt: Attempt, stop: asyncio.Event) -> Outcome:
         """What becomes of a `step` that was `tried` and refused; `attempt` sends a part of it."""
         # While nobody knows whether it is about the campaign, one batch tries for all.
         known = step.group.key in self._taken
         async with nullcontext() if known else self._turns[step.group.key]:
             if stop.is_set() or self.hopeless(step):
                 return undone(tried)
-            division = _Division(attempt, stop)
+            division = _Halving(attempt, stop)
             await division.halves(tried.left)
             if len(division.left) < len(step.gateways):
                 self.took(step)
@@ -103,7 +103,7 @@ def _partly(outcome: Outcome, left: Mapping[str, str]) -> Outcome:
     return replace(outcome, message=message, left=tuple(sorted(left)))
 
 
-class _Division:
+class _Halving:
     """One batch as it goes out in pieces. ``left``: gateway → why it isn't done."""
 
     def __init__(self, attempt: Attempt, stop: asyncio.Event) -> None:

@@ -11,8 +11,8 @@ from typing import Final
 from reconciler.errors import StateError
 from reconciler.state.leased import document_of
 from reconciler.state.leases import LeaseLost
-from reconciler.state.replay import Kept
-from reconciler.state.s3.place import Lock, Look, S3Place, Status
+from reconciler.state.replay import StoredState
+from reconciler.state.s3.reader import Lock, LockStatus, Look, S3Reader
 
 CROWDED: Final = 500
 """A journal of so many segments is folded in: each is a request for every reader."""
@@ -22,8 +22,8 @@ _LOG = logging.getLogger("reconciler.state")
 class S3Holding:
     """A lock that is ours; `before` is what the lock object said until then. A `Holding`."""
 
-    def __init__(self, place: S3Place, lock: Lock, tag: str, before: Lock | None) -> None:
-        self.replaced = before.info if before and before.status is Status.HELD else None
+    def __init__(self, place: S3Reader, lock: Lock, tag: str, before: Lock | None) -> None:
+        self.replaced = before.info if before and before.status is LockStatus.HELD else None
         self._place = place
         self._bucket = place.bucket
         self._lock = lock
@@ -49,11 +49,11 @@ class S3Holding:
             raise self._lost()
         self._lock_tag = tag
 
-    def read(self) -> Kept:
+    def read(self) -> StoredState:
         """See `Holding.read`."""
         look = self._place.look()
         # Where there is a state but no lock, somebody removed that.
-        left = self._before.status is Status.LEFT if self._before else look.tag is None
+        left = self._before.status is LockStatus.LEFT if self._before else look.tag is None
         if not left:
             look = self._shut_out(look)
         self._snapshot_tag = look.tag
@@ -94,7 +94,7 @@ class S3Holding:
 
     def release(self) -> None:
         """See `Holding.release`. Whoever comes next looks out for strangers, if we didn't get to it."""
-        status = Status.LEFT if self._alone else Status.BROKEN
+        status = LockStatus.LEFT if self._alone else LockStatus.BROKEN
         left = replace(self._lock, status=status, audit=max(self._audited, self._lock.audit))
         try:
             self._bucket.replace(self._place.lock_key, left.encoded(), self._lock_tag)
@@ -121,7 +121,7 @@ class S3Holding:
             look = self._place.look()
         last, _ = self._place.audit_end(self._lock.audit)
         self._take_next(self._place.audit_segment, last + 1)
-        return Look(Kept(state, None), tag, obsolete=look.obsolete)
+        return Look(StoredState(state, None), tag, obsolete=look.obsolete)
 
     def _take_next(self, key: Callable[[int], str], number: int) -> None:
         while self._bucket.create(key(number), b"") is None:

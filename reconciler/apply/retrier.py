@@ -1,14 +1,15 @@
 """One step until it is settled: what may be sent again, and when.
 
-| answer       | safe       | look first                               | never          |
-|--------------|------------|------------------------------------------|----------------|
-| done         | done       | done                                     | done           |
-| not executed | send again | send again                               | send again     |
-| unclear      | send again | look; send again only what didn't happen | *unknown*      |
-| refused      | failed     | look: perhaps it has already happened    | failed         |
+| answer       | idempotent | verify first                               | never          |
+|--------------|------------|--------------------------------------------|----------------|
+| done         | done       | done                                       | done           |
+| not executed | send again | send again                                 | send again     |
+| unclear      | send again | verify; send again only what didn't happen | *unknown*      |
+| refused      | failed     | verify: perhaps it has already happened    | failed         |
 
-A create or upload that is refused was not ours, unless an answer before it was unclear: only then it looks.
-A batch of gateways that is refused for good goes out again in halves (`divide`).
+A create or upload that is refused was not ours, unless an answer before it was unclear: only then it is
+verified.
+A batch of gateways that is refused for good goes out again in halves (`Bisection`).
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from reconciler.apply.divide import NOT_AGAIN, Divider, Tried, divides, undone
+from reconciler.apply.bisection import NOT_AGAIN, Bisection, Tried, divides, undone
 from reconciler.errors import NotExecuted, ReconcilerError, Refused, Unclear
 from reconciler.model import Outcome, OutcomeStatus, Repeat, Step, Verb
-from reconciler.providers.base import Bindings, Provider, Sight
+from reconciler.providers.base import Bindings, Provider, Readback
 
 Delay = Callable[[int, float | None, float], float | None]
 """(attempts so far, seconds the server asked for, seconds waited so far) → seconds to wait, None: give up."""
@@ -32,12 +33,12 @@ _HAPPENED = frozenset({404, 409, 410, 412})
 
 
 @dataclass(frozen=True, slots=True)
-class Repeater:
+class Retrier:
     """Runs steps, each until it is settled or given up."""
 
     provider: Provider
     delay: Delay
-    divider: Divider = field(default_factory=Divider)
+    bisection: Bisection = field(default_factory=Bisection)
 
     async def settle(self, step: Step, bindings: Bindings, stop: asyncio.Event) -> Outcome:
         """Run `step`. Never raises a ReconcilerError: it becomes the outcome.
@@ -46,20 +47,20 @@ class Repeater:
         """
 
         async def attempt(piece: Step) -> Tried:
-            return await self._attempt(piece, bindings, stop, looked=True)
+            return await self._attempt(piece, bindings, stop, verified=True)
 
         tried = await self._attempt(step, bindings, stop)
         if tried.outcome.settled:
-            self.divider.took(step)
+            self.bisection.took(step)
             return tried.outcome
         if tried.divisible:
-            return await self.divider.divide(step, tried, attempt, stop)
+            return await self.bisection.run(step, tried, attempt, stop)
         return undone(tried)
 
     async def _attempt(
-        self, step: Step, bindings: Bindings, stop: asyncio.Event, *, looked: bool = False
+        self, step: Step, bindings: Bindings, stop: asyncio.Event, *, verified: bool = False
     ) -> Tried:
-        """Send `step` until it is settled. `looked`: what a clear refusal leaves to do is known."""
+        """Send `step` until it is settled. `verified`: what a clear refusal leaves to do is known."""
         attempts = 0
         unclear = False
         waited = 0.0
@@ -80,15 +81,15 @@ class Repeater:
             if unclear and step.operation.repeat is Repeat.NEVER:
                 return ended(OutcomeStatus.UNKNOWN, _words(failure))
             try:
-                looks = self._looks(left, failure, unclear=unclear, looked=looked)
-                sight = await self.provider.look(left, bindings) if looks else None
+                verifies = self._verifies(left, failure, unclear=unclear, verified=verified)
+                readback = await self.provider.verify(left, bindings) if verifies else None
             except ReconcilerError as error:
                 refused = f"{_words(failure)}; what it did can't be read: " if not unclear else ""
                 return ended(OutcomeStatus.FAILED, refused + _words(error))
-            if sight and (sight.done or sight.remaining == ()):
+            if readback and (readback.done or readback.remaining == ()):
                 status = OutcomeStatus.DONE if unclear else OutcomeStatus.NOT_NEEDED
-                return Tried(Outcome(step, status, "", attempts, sight.created), left)
-            smaller = _only(left, sight)
+                return Tried(Outcome(step, status, "", attempts, readback.created), left)
+            smaller = _only(left, readback)
             wait = self._wait(failure, attempts, waited) if smaller is left else 0.0
             if wait is None:
                 return ended(OutcomeStatus.FAILED, _words(failure), failure)
@@ -97,9 +98,9 @@ class Repeater:
                 return ended(OutcomeStatus.FAILED, f"{_words(failure)}; {NOT_AGAIN}")
             waited += wait
 
-    def _looks(self, step: Step, failure: ReconcilerError, *, unclear: bool, looked: bool) -> bool:
+    def _verifies(self, step: Step, failure: ReconcilerError, *, unclear: bool, verified: bool) -> bool:
         """Whether to ask the server what became of `step`; False where looking can't help."""
-        if step.operation.repeat is not Repeat.LOOK_FIRST:
+        if step.operation.repeat is not Repeat.VERIFY_FIRST:
             return False
         match failure:
             case Unclear():
@@ -107,10 +108,10 @@ class Repeater:
             case Refused() if unclear:
                 return True
             case Refused(status=status) if status in _HAPPENED:
-                return not looked and step.action.verb not in _MAKES_SOMETHING
+                return not verified and step.action.verb not in _MAKES_SOMETHING
             case Refused() as refusal:
                 # Before it is divided: that the server did nothing is for the server to show.
-                return not looked and divides(step, refusal) and not self.divider.hopeless(step)
+                return not verified and divides(step, refusal) and not self.bisection.hopeless(step)
             case _:
                 return False
 
@@ -121,11 +122,11 @@ class Repeater:
         return None
 
 
-def _only(step: Step, sight: Sight | None) -> Step:
+def _only(step: Step, readback: Readback | None) -> Step:
     """`step` without the gateways for which it has happened."""
-    if sight is None or sight.remaining is None or len(sight.remaining) >= len(step.gateways):
+    if readback is None or readback.remaining is None or len(readback.remaining) >= len(step.gateways):
         return step
-    return step.only(sight.remaining)
+    return step.only(readback.remaining)
 
 
 async def _stopped(stop: asyncio.Event, seconds: float) -> bool:

@@ -10,9 +10,9 @@ from reconciler.errors import StateError
 from reconciler.state.base import LockInfo
 from reconciler.state.leases import LeaseLost
 from reconciler.state.postgresql import tables as sql
-from reconciler.state.postgresql.link import Link
-from reconciler.state.postgresql.place import PostgresqlPlace
-from reconciler.state.replay import Kept
+from reconciler.state.postgresql.link import DatabaseLink
+from reconciler.state.postgresql.reader import PostgresqlReader
+from reconciler.state.replay import StoredState
 
 PATIENCE: Final = 15.0
 """Seconds for which a write is tried again when the connection breaks."""
@@ -23,7 +23,7 @@ class PostgresqlHolding:
     """The lock `info`, which is ours, and the `link` that it was taken by. A `Holding`."""
 
     def __init__(
-        self, place: PostgresqlPlace, info: LockInfo, link: Link, *, replaced: LockInfo | None
+        self, place: PostgresqlReader, info: LockInfo, link: DatabaseLink, *, replaced: LockInfo | None
     ) -> None:
         self.replaced = replaced
         self._place = place
@@ -43,7 +43,7 @@ class PostgresqlHolding:
         """See `Renewable.renew`."""
         self._write(self._second, sql.RENEW)
 
-    def read(self) -> Kept:
+    def read(self) -> StoredState:
         """See `Holding.read`. Nobody else's write gets past the row of the lock."""
         for number, line in self._place.rows(self._link, sql.AUDIT_END):
             self._audited, self._tail = number, line
@@ -76,7 +76,7 @@ class PostgresqlHolding:
             self._link.close()
             self._second.close()
 
-    def _write(self, link: Link, statement: str, **values: object) -> None:
+    def _write(self, link: DatabaseLink, statement: str, **values: object) -> None:
         """One statement that writes at least a row, if the lock is ours; LeaseLost else."""
         query = self._place.tables.sql(statement)
         values |= {"id": self._info.id, "seconds": self._place.seconds}

@@ -1,4 +1,4 @@
-"""What may be sent again, and when: the tables of `reconciler.apply.repeat`."""
+"""What may be sent again, and when: the tables of `reconciler.apply.retrier`."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.apply.repeat import NOT_AGAIN, Repeater
+from reconciler.apply.retrier import NOT_AGAIN, Retrier
 from reconciler.model import Outcome, OutcomeStatus, Repeat, Step
 from reconciler.providers.base import Bindings
 from reconciler.providers.pulse.operations import OPERATIONS
@@ -25,7 +25,7 @@ def settle(script: Script, one: Step, delay: Any = no_delay, stopped: bool = Fal
         stop = asyncio.Event()
         if stopped:
             stop.set()
-        return await Repeater(script, delay).settle(one, Bindings(), stop)  # type: ignore[arg-type]
+        return await Retrier(script, delay).settle(one, Bindings(), stop)  # type: ignore[arg-type]
 
     return run(body())
 
@@ -310,7 +310,7 @@ def test_interrupted_while_it_waits_it_waits_no_longer() -> None:
             asyncio.get_running_loop().call_soon(stop.set)
             return 3600.0
 
-        return await Repeater(script, delay).settle(step(SAFE), Bindings(), stop), script  # type: ignore[arg-type]
+        return await Retrier(script, delay).settle(step(SAFE), Bindings(), stop), script  # type: ignore[arg-type]
 
     found, script = run(body())
     assert verbs(script) == "send"
@@ -341,13 +341,13 @@ def test_nothing_is_ever_sent_that_may_have_happened(
     got = answers[:sends]
     assert found.attempts == sends
     match OPERATIONS[operation].repeat:
-        case Repeat.SAFE:
+        case Repeat.IDEMPOTENT:
             assert "look" not in calls
         case Repeat.NEVER:
             assert "look" not in calls
             assert "cut" not in got[:-1]
             assert (found.status is OutcomeStatus.UNKNOWN) == (got[-1] == "cut")
-        case Repeat.LOOK_FIRST:
+        case Repeat.VERIFY_FIRST:
             after = dict(enumerate([*calls[1:], "end"]))
             of_send = [after[i] for i, call in enumerate(calls) if call == "send"]
             assert all(then == "look" for word, then in zip(got, of_send, strict=True) if word == "cut")

@@ -19,11 +19,11 @@ from reconciler.settings import Project
 from reconciler.state.base import Session, State, StateStore, bound_to
 
 if TYPE_CHECKING:
-    from reconciler.report.sheets import Sheet
+    from reconciler.report.answers import Answer
 
 
 @dataclass(frozen=True)
-class Shelf:
+class StateSession:
     """One command's project and state. ``approved``: nobody has to be asked."""
 
     project: Project
@@ -65,21 +65,21 @@ class Shelf:
 def from_state(
     flags: Flags,
     form: str,
-    main: Callable[[Shelf], Sheet],
+    main: Callable[[StateSession], Answer],
     *,
     approved: bool = False,
     lock_timeout: float = 0.0,
 ) -> Exit:
-    """Run `main` at a shelf, and write the sheet that it gives."""
+    """Run `main` at a session, and write the answer that it gives."""
     from reconciler.cli.compose import settle
     from reconciler.cli.options import run
     from reconciler.state.stores import open_store
 
-    async def at_shelf() -> tuple[Server, Sheet]:
+    async def at_state() -> tuple[Server, Answer]:
         project = settle(flags, os.environ, cwd=Path.cwd(), access=False)
         store = open_store(project.state_url, root=project.root)
-        shelf = Shelf(project, store, command_name(), approved, lock_timeout)
-        return shelf.server, main(shelf)
+        session = StateSession(project, store, command_name(), approved, lock_timeout)
+        return session.server, main(session)
 
     with failing(form):
-        return present(flags, form, *run(flags, at_shelf()))
+        return present(flags, form, *run(flags, at_state()))

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
-from reconciler.apply.repeat import Repeater
-from reconciler.audit.recorder import Call, Recorder
+from reconciler.apply.retrier import Retrier
+from reconciler.audit.recorder import AuditedCall, AuditRecorder
 from reconciler.cli.ask import confirmed
 from reconciler.cli.audited import audited
 from reconciler.cli.names import declared_name
@@ -48,7 +48,7 @@ _NO_SUCH_ID = frozenset({400, 404, 410, 422})
 
 
 @dataclass(frozen=True)
-class Desk:
+class ServerSession:
     """One command's server and project. ``approved``: nobody has to be asked."""
 
     project: Project
@@ -177,13 +177,13 @@ class Desk:
         step = Step(StepGroup(action.verb, action, lowered.operation, lowered.per_call), 0)
         owner = self.owners.get(action.target) if action.target else None
         with self._audited() as recorder:
-            outcome = await Repeater(self.provider, self.backoff).settle(step, Bindings(), asyncio.Event())
+            outcome = await Retrier(self.provider, self.backoff).settle(step, Bindings(), asyncio.Event())
             recorder.outcome(outcome, owner=owner)
             if outcome.status is OutcomeStatus.FAILED:
                 raise ReconcilerError(outcome.message, hint=_after(outcome))
         return outcome
 
-    async def once(self, call: Call, send: Callable[[], Awaitable[None]], *, look: str) -> None:
+    async def once(self, call: AuditedCall, send: Callable[[], Awaitable[None]], *, look: str) -> None:
         """Send what must never be sent twice: again only while it was surely not executed.
 
         ``call`` says what it is.
@@ -208,7 +208,7 @@ class Desk:
                 waited += wait
 
     @contextmanager
-    def _audited(self) -> Iterator[Recorder]:
+    def _audited(self) -> Iterator[AuditRecorder]:
         with audited(self.project, self._store, self.command, timeout=self.lock_timeout) as (_, recorder):
             yield recorder
 

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.apply import Applied
-from reconciler.apply.divide import NOT_AGAIN
-from reconciler.apply.repeat import Repeater
+from reconciler.apply.bisection import NOT_AGAIN
+from reconciler.apply.retrier import Retrier
 from reconciler.errors import NotExecuted, Refused, Unclear
 from reconciler.model import DistributionList, Need, Outcome, OutcomeStatus, Skip, Step, StepGroup, Verb
-from reconciler.providers.base import Bindings, Result, Sight
+from reconciler.providers.base import Bindings, Readback, Result
 from reconciler.state.base import CampaignOwned, Origin, Owned
 from tests.apply.apply_script import (
     CAMPAIGN,
@@ -56,10 +56,10 @@ class Fleet:
         self.done |= {self._key(step, gateway) for gateway in step.gateways}
         return Result()
 
-    async def look(self, step: Step, bindings: Bindings) -> Sight:
+    async def verify(self, step: Step, bindings: Bindings) -> Readback:
         self.looks += 1
         left = tuple(g for g in step.gateways if self._key(step, g) not in self.done)
-        return Sight(not left, remaining=left)
+        return Readback(not left, remaining=left)
 
     def gateways(self) -> set[str]:
         return {gateway for _, _, gateway in self.done}
@@ -71,7 +71,7 @@ class Fleet:
 
 def settle(fleet: Fleet, one: Step, stop: asyncio.Event | None = None) -> Outcome:
     async def body() -> Outcome:
-        return await Repeater(fleet, no_delay).settle(one, Bindings(), stop or asyncio.Event())  # type: ignore[arg-type]
+        return await Retrier(fleet, no_delay).settle(one, Bindings(), stop or asyncio.Event())  # type: ignore[arg-type]
 
     return run(body())
 

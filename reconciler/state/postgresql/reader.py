@@ -15,14 +15,14 @@ from reconciler.state.base import LockInfo
 from reconciler.state.codec import decode_lock
 from reconciler.state.locks import locked_by
 from reconciler.state.postgresql import tables as sql
-from reconciler.state.postgresql.link import Link
+from reconciler.state.postgresql.link import DatabaseLink
 from reconciler.state.postgresql.tables import Tables
-from reconciler.state.replay import Kept, Part, Place, kept, snapshot_of
+from reconciler.state.replay import JournalPart, StoredState, StorePlaces, kept, snapshot_of
 
 _PAGE: Final = 1000
 
 
-class PostgresqlPlace:
+class PostgresqlReader:
     """A state in the schema `schema` of the database that `parameters` lead to, as everybody may look at it.
 
     Leases that we take run for `seconds`.
@@ -38,32 +38,34 @@ class PostgresqlPlace:
         clear = SQL("DELETE FROM {0}")
         restore = f"`{undo.format(snapshot).as_string()}` brings the snapshot before it back."
         remove = f"remove the journal (`{clear.format(journal).as_string()}`)"
-        self._place = Place(f"{url} (table snapshot)", f"{url} (table journal)", restore, remove)
+        self._place = StorePlaces(f"{url} (table snapshot)", f"{url} (table journal)", restore, remove)
 
-    def link(self) -> Link:
-        return Link(self._parameters, url=self._url)
+    def link(self) -> DatabaseLink:
+        return DatabaseLink(self._parameters, url=self._url)
 
-    def read(self) -> Kept:
-        """See `Remote.read`."""
+    def read(self) -> StoredState:
+        """See `Backend.read`."""
         link = self.link()
         try:
             return self.read_by(link)
         finally:
             link.close()
 
-    def read_by(self, link: Link) -> Kept:
+    def read_by(self, link: DatabaseLink) -> StoredState:
         """What is kept, by way of `link`."""
         rows = self.rows(link, sql.READ)
         document = next((text for _, number, text in rows if number == 0), None)
         newest = max((base for base, _, _ in rows), default=0)
         lines = [line for base, number, line in rows if base == newest and number]
         parts = (
-            [Part(self._place.journal, b"".join(line.encode() + b"\n" for line in lines))] if lines else []
+            [JournalPart(self._place.journal, b"".join(line.encode() + b"\n" for line in lines))]
+            if lines
+            else []
         )
         return kept(snapshot_of(document, self._place), parts, self._place)
 
     def holder(self) -> LockInfo | None:
-        """See `Remote.holder`; StateLocked when who holds it can't be read."""
+        """See `Backend.holder`; StateLocked when who holds it can't be read."""
         link = self.link()
         try:
             info, held = self.last_holder(link)
@@ -73,7 +75,7 @@ class PostgresqlPlace:
             raise locked_by(None, url=self._url)
         return info if held else None
 
-    def last_holder(self, link: Link) -> tuple[LockInfo | None, bool]:
+    def last_holder(self, link: DatabaseLink) -> tuple[LockInfo | None, bool]:
         """Who holds or last held the lock, as far as that can be read, and whether it still does."""
         for _, document, since, expires, held in self.rows(link, sql.HOLDER):
             info = decoded(document)
@@ -82,7 +84,7 @@ class PostgresqlPlace:
         return None, False
 
     def unlock(self, lock_id: str) -> None:
-        """See `Remote.unlock`."""
+        """See `Backend.unlock`."""
         link = self.link()
         try:
             self.rows(link, sql.LEAVE, id=lock_id)
@@ -90,7 +92,7 @@ class PostgresqlPlace:
             link.close()
 
     def audit_lines(self) -> Iterator[str]:
-        """See `Remote.audit_lines`."""
+        """See `Backend.audit_lines`."""
         link = self.link()
         try:
             after = 0
@@ -100,7 +102,7 @@ class PostgresqlPlace:
         finally:
             link.close()
 
-    def rows(self, link: Link, statement: str, **values: object) -> list[tuple[Any, ...]]:
+    def rows(self, link: DatabaseLink, statement: str, **values: object) -> list[tuple[Any, ...]]:
         """The rows that `statement` finds; none where there is no table yet."""
 
         def rows(connection: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:

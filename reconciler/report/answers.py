@@ -35,7 +35,7 @@ _DESCRIPTION: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class Answer:
     """One answer. ``data`` is public: documented in docs/commands.md.
 
     ``items``: one more list of it, by its key, that may be too long for memory. It is read once.
@@ -73,7 +73,7 @@ def server_item(server: Server) -> dict[str, object]:
 # --- campaigns -----------------------------------------------------------------------------------
 
 
-def campaign_list(campaigns: Iterable[CampaignSummary], owners: Mapping[str, ResourceId]) -> Sheet:
+def campaign_list(campaigns: Iterable[CampaignSummary], owners: Mapping[str, ResourceId]) -> Answer:
     """`campaign list`. ``owners``: id → the resource of this project that owns it."""
     found = sorted(campaigns, key=lambda line: (line.name, line.id))
     items = [
@@ -87,10 +87,10 @@ def campaign_list(campaigns: Iterable[CampaignSummary], owners: Mapping[str, Res
             yield from table(("NAME", "ID", "STATUS", "RESOURCE"), rows, paint)
         yield plural(len(rows), "campaign") + "."
 
-    return Sheet({"campaigns": items}, lines)
+    return Answer({"campaigns": items}, lines)
 
 
-def counts(found: CampaignCounts) -> Sheet:
+def counts(found: CampaignCounts) -> Answer:
     """`campaign counts`."""
     named = [
         ("Ready to start", "readyToStart", found.ready),
@@ -103,7 +103,7 @@ def counts(found: CampaignCounts) -> Sheet:
     def lines(paint: Paint) -> Iterator[str]:
         yield from pairs([(title, f"{number:,}") for title, _, number in named], paint)
 
-    return Sheet({"counts": {key: number for _, key, number in named}}, lines)
+    return Answer({"counts": {key: number for _, key, number in named}}, lines)
 
 
 def campaign(
@@ -111,7 +111,7 @@ def campaign(
     progress: CampaignProgress,
     distribution: DistributionList | None,
     resource: ResourceId | None,
-) -> Sheet:
+) -> Answer:
     """`campaign show`."""
     in_state = {
         "downloadComplete": progress.downloaded,
@@ -153,15 +153,15 @@ def campaign(
         ]
         yield from pairs(values, paint)
 
-    return Sheet({"campaign": item}, lines)
+    return Answer({"campaign": item}, lines)
 
 
 # --- gateways ------------------------------------------------------------------------------------
 
 
-def gateway_state(campaign_id: str, gateway: str, state: str) -> Sheet:
+def gateway_state(campaign_id: str, gateway: str, state: str) -> Answer:
     """`gateway state`."""
-    return Sheet(
+    return Answer(
         {"campaign": campaign_id, "gateway": gateway, "state": state},
         lambda paint: pairs([("Gateway", gateway), ("State", state or "-")], paint),
     )
@@ -169,7 +169,7 @@ def gateway_state(campaign_id: str, gateway: str, state: str) -> Sheet:
 
 def gateway_progress(
     campaign_id: str, gateway: str, downloads: Sequence[PackageProgress], execution: Sequence[str]
-) -> Sheet:
+) -> Answer:
     """`gateway progress`."""
     data = {"campaign": campaign_id, "gateway": gateway, **progress_item(downloads, execution)}
 
@@ -178,10 +178,10 @@ def gateway_progress(
         yield ""
         yield from _progress_lines(downloads, execution, paint)
 
-    return Sheet(data, lines)
+    return Answer(data, lines)
 
 
-def gateway_status(campaign_id: str, found: GatewayStatus) -> Sheet:
+def gateway_status(campaign_id: str, found: GatewayStatus) -> Answer:
     """`gateway status`."""
     data = {"campaign": campaign_id, **gateway_item(found)}
 
@@ -193,7 +193,7 @@ def gateway_status(campaign_id: str, found: GatewayStatus) -> Sheet:
         yield ""
         yield from _progress_lines(found.downloads, found.execution, paint)
 
-    return Sheet(data, lines)
+    return Answer(data, lines)
 
 
 def gateway_item(found: GatewayStatus) -> dict[str, object]:
@@ -244,12 +244,12 @@ def _share(each: PackageProgress) -> str:
     return "?" if each.done is None or each.total is None else percent(each.done, each.total)
 
 
-def gateway_packages(campaign_id: str, gateway: str, packages: Sequence[str]) -> Sheet:
+def gateway_packages(campaign_id: str, gateway: str, packages: Sequence[str]) -> Answer:
     """`gateway packages`."""
     return _ids({"campaign": campaign_id, "gateway": gateway}, "packages", packages, "PACKAGE", "package")
 
 
-def active_campaigns(gateway: str, ids: Sequence[str], owners: Mapping[str, ResourceId]) -> Sheet:
+def active_campaigns(gateway: str, ids: Sequence[str], owners: Mapping[str, ResourceId]) -> Answer:
     """`gateway active-campaigns`."""
     data = {
         "gateway": gateway,
@@ -262,22 +262,22 @@ def active_campaigns(gateway: str, ids: Sequence[str], owners: Mapping[str, Reso
             yield from table(("CAMPAIGN", "RESOURCE"), rows, paint)
         yield plural(len(ids), "campaign") + "."
 
-    return Sheet(data, lines)
+    return Answer(data, lines)
 
 
-def _ids(data: Mapping[str, object], key: str, ids: Sequence[str], heading: str, noun: str) -> Sheet:
+def _ids(data: Mapping[str, object], key: str, ids: Sequence[str], heading: str, noun: str) -> Answer:
     def lines(paint: Paint) -> Iterator[str]:
         if ids:
             yield from table((heading,), [(each,) for each in ids], paint)
         yield plural(len(ids), noun) + "."
 
-    return Sheet({**data, key: list(ids)}, lines)
+    return Answer({**data, key: list(ids)}, lines)
 
 
 # --- packages ------------------------------------------------------------------------------------
 
 
-def package_list(packages: Iterable[PackageInfo]) -> Sheet:
+def package_list(packages: Iterable[PackageInfo]) -> Answer:
     """`package list`."""
     found = sorted(packages, key=lambda info: (info.package.name, info.package.id))
 
@@ -296,10 +296,10 @@ def package_list(packages: Iterable[PackageInfo]) -> Sheet:
             yield from table(("NAME", "ID", "BY", "CREATED", "DESCRIPTION"), rows, paint)
         yield plural(len(found), "package") + "."
 
-    return Sheet({"packages": [_package_item(info) for info in found]}, lines)
+    return Answer({"packages": [_package_item(info) for info in found]}, lines)
 
 
-def package(info: PackageInfo) -> Sheet:
+def package(info: PackageInfo) -> Answer:
     """`package info`."""
     it = info.package
     values = [
@@ -310,7 +310,7 @@ def package(info: PackageInfo) -> Sheet:
         ("By", info.created_by or "-"),
         ("Created", moment(info.created)),
     ]
-    return Sheet({"package": _package_item(info)}, lambda paint: pairs(values, paint))
+    return Answer({"package": _package_item(info)}, lambda paint: pairs(values, paint))
 
 
 def _package_item(info: PackageInfo) -> dict[str, object]:
@@ -328,7 +328,7 @@ def _package_item(info: PackageInfo) -> dict[str, object]:
 # --- what was done -------------------------------------------------------------------------------
 
 
-def done(operation: str, about: Mapping[str, str], outcome: Outcome | None, sentence: str) -> Sheet:
+def done(operation: str, about: Mapping[str, str], outcome: Outcome | None, sentence: str) -> Answer:
     """What became of a command that changes something; `sentence` says it to people."""
     status = outcome.status if outcome else OutcomeStatus.DONE
     data = {
@@ -343,23 +343,23 @@ def done(operation: str, about: Mapping[str, str], outcome: Outcome | None, sent
         settled = status in (OutcomeStatus.DONE, OutcomeStatus.NOT_NEEDED)
         yield f"{paint(OUTCOMES[status], Tone.GOOD if settled else Tone.WARNING)}: {clean(sentence)}"
 
-    return Sheet(data, lines)
+    return Answer(data, lines)
 
 
-def idle(operation: str, about: Mapping[str, str], sentence: str) -> Sheet:
+def idle(operation: str, about: Mapping[str, str], sentence: str) -> Answer:
     """A command that had nothing to do."""
     return _said(operation, about, OutcomeStatus.NOT_NEEDED.value, sentence)
 
 
-def declined(operation: str, about: Mapping[str, str]) -> Sheet:
+def declined(operation: str, about: Mapping[str, str]) -> Answer:
     """A command that somebody said no to."""
     return _said(operation, about, "declined", "nothing was done, for the answer was not 'yes'")
 
 
-def _said(operation: str, about: Mapping[str, str], outcome: str, sentence: str) -> Sheet:
+def _said(operation: str, about: Mapping[str, str], outcome: str, sentence: str) -> Answer:
     data = {"operation": operation, **about, "outcome": outcome, "message": sentence, "created": None}
     words = outcome.replace("-", " ")
-    return Sheet(data, lambda paint: iter([f"{paint(words, Tone.WARNING)}: {clean(sentence)}"]))
+    return Answer(data, lambda paint: iter([f"{paint(words, Tone.WARNING)}: {clean(sentence)}"]))
 
 
 def _resource(resource: ResourceId | None) -> str | None:
