@@ -15,7 +15,7 @@ from reconciler.errors import Exit
 from reconciler.model import Server
 
 if TYPE_CHECKING:
-    from reconciler.cli.serversession import ServerSession
+    from reconciler.app.serversession import ServerSession
     from reconciler.report.answers import Answer
 
 output = click.option(
@@ -46,10 +46,10 @@ def answer(
     lock_timeout: float = 0.0,
 ) -> Exit:
     """Run `main` at a session, and write the answer that it gives."""
-    from reconciler.cli.compose import opened, settle
+    from reconciler.app.pipeline import opened, settle
+    from reconciler.app.serversession import ServerSession
     from reconciler.cli.options import run
     from reconciler.cli.output import failing
-    from reconciler.cli.serversession import ServerSession
 
     async def at_server() -> tuple[Server, Answer]:
         project = settle(flags, dict(os.environ), cwd=Path.cwd())

@@ -10,14 +10,14 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from reconciler.app.applying import Applying
+from reconciler.app.pipeline import prepare
+from reconciler.app.savedplans import find_home
 from reconciler.cli import options as shared
-from reconciler.cli.applying import Applying
-from reconciler.cli.compose import prepare
 from reconciler.cli.exits import plan_exit
 from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.cli.output import Output, Reporter
 from reconciler.cli.plan import plan_once
-from reconciler.cli.planfile import find_home
 from reconciler.cli.waivers import given, waivers
 from reconciler.errors import Exit, UsageError
 from reconciler.settings import Project

@@ -13,8 +13,8 @@ from reconciler.cli.flags import Flags, global_flags
 from reconciler.errors import Exit, ReconcilerError, UsageError
 
 if TYPE_CHECKING:
+    from reconciler.app.statesession import StateSession
     from reconciler.audit.runs import PastRun
-    from reconciler.cli.statesession import StateSession
     from reconciler.report.answers import Answer
 
 command = family("audit", "Show who did what, and check that nobody changed the log of it.")
@@ -36,7 +36,7 @@ def show(flags: Flags, *, run: str | None, last: int, output: str) -> Exit:
 
     RUN is its number, or how the digest of its plan, or the hash of its first line begins.
     """
-    from reconciler.cli.statesession import from_state
+    from reconciler.app.statesession import from_state
 
     if run is not None and not (_NUMBER.fullmatch(run) or _DIGEST.fullmatch(run)):
         raise UsageError(f"{run!r} is no run", hint="Give its number, or 6 digits or more of a digest.")
@@ -72,7 +72,7 @@ def verify(flags: Flags, *, expect: str | None, output: str) -> Exit:
 
     That lines were cut off at the end shows only against a hash that was noted elsewhere.
     """
-    from reconciler.cli.statesession import from_state
+    from reconciler.app.statesession import from_state
 
     if expect is not None and not _HASH.fullmatch(expect):
         raise UsageError("--expect is no hash", hint="Give the 64 digits that `audit verify` said last time.")

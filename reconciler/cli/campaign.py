@@ -11,7 +11,7 @@ from reconciler.cli.flags import Flags, global_flags
 from reconciler.errors import Exit
 
 if TYPE_CHECKING:
-    from reconciler.cli.serversession import ServerSession
+    from reconciler.app.serversession import ServerSession
     from reconciler.model import LiveCampaign, Outcome
     from reconciler.report.answers import Answer
 
@@ -87,7 +87,7 @@ def approve(flags: Flags, campaign: str, lock_timeout: float, output: str) -> Ex
     """Approve a campaign that waits for it."""
 
     async def main(session: ServerSession) -> Answer:
-        from reconciler.cli.serversession import on_campaign
+        from reconciler.app.serversession import on_campaign
         from reconciler.model import Verb
 
         live = await session.campaign(campaign)
@@ -110,7 +110,7 @@ def start(flags: Flags, campaign: str, lock_timeout: float, output: str) -> Exit
     """
 
     async def main(session: ServerSession) -> Answer:
-        from reconciler.cli.serversession import on_campaign
+        from reconciler.app.serversession import on_campaign
         from reconciler.model import Verb
 
         live = await session.campaign(campaign)
@@ -135,7 +135,7 @@ def stop(flags: Flags, campaign: str, auto_approve: bool, lock_timeout: float, o
     """
 
     async def main(session: ServerSession) -> Answer:
-        from reconciler.cli.serversession import on_campaign
+        from reconciler.app.serversession import on_campaign
         from reconciler.model import Phase, Verb
         from reconciler.report.answers import declined, idle
 

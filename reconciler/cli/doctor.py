@@ -23,7 +23,7 @@ def command(flags: Flags, output: str) -> Exit:
     Looks at the project file, address, TLS, sign-in, clock, permissions and state. Exit 1 when one of
     them is wrong. Nothing is changed: of permissions only the reads are tried.
     """
-    from reconciler.cli.checks import diagnose
+    from reconciler.app.checks import diagnose
     from reconciler.cli.options import run
     from reconciler.cli.output import paint_for, write, write_lines
     from reconciler.report.doctor import doctor_document, doctor_lines

@@ -48,7 +48,7 @@ def command(
     `plan --adopt` on what is written has no step. Settings, callbacks, schedules and things can't be read
     back: comments say where they go. GLOB is matched with names on the server, and may be given repeatedly.
     """
-    from reconciler.cli.compose import settle
+    from reconciler.app.pipeline import settle
     from reconciler.export import Wanted
 
     project = settle(flags, dict(os.environ), cwd=Path.cwd())
@@ -59,8 +59,8 @@ def command(
 
 async def _export(flags: Flags, project: Project, wanted: Wanted) -> list[str]:
     """Do it; what to say of it."""
-    from reconciler.cli.compose import connected
-    from reconciler.cli.counting import counting
+    from reconciler.app.pipeline import connected
+    from reconciler.app.surveying import counting
     from reconciler.export import export
     from reconciler.report.surveys import exported_lines
     from reconciler.state.base import bound_to

@@ -11,7 +11,7 @@ from reconciler.cli.flags import Flags, global_flags
 from reconciler.errors import Exit
 
 if TYPE_CHECKING:
-    from reconciler.cli.serversession import ServerSession
+    from reconciler.app.serversession import ServerSession
     from reconciler.report.answers import Answer
 
 command = family("gateway", "Look at, notify and close single gateways of a campaign.")
@@ -69,7 +69,7 @@ def close(
     """Close a campaign for a gateway. It can't be opened again."""
 
     async def main(session: ServerSession) -> Answer:
-        from reconciler.cli.serversession import on_campaign
+        from reconciler.app.serversession import on_campaign
         from reconciler.model import OutcomeStatus, Verb
         from reconciler.report.answers import declined, done
 

@@ -17,14 +17,14 @@ from pathlib import Path
 
 import click
 
+from reconciler.app.auditlog import audited
+from reconciler.app.pipeline import Job, connected, make, prepare
+from reconciler.app.serversession import unless_no_id
 from reconciler.cli import options as shared
 from reconciler.cli.answer import lock_timeout
-from reconciler.cli.audited import audited
-from reconciler.cli.compose import Job, connected, make, prepare
 from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.cli.names import declared_name
 from reconciler.cli.output import paint_for, write_lines
-from reconciler.cli.serversession import unless_no_id
 from reconciler.errors import Exit, InvalidInput, ReconcilerError, UsageError
 from reconciler.findings import nearest
 from reconciler.model import Json, Kind, LivePackage, PackageFile, ResourceId

@@ -13,7 +13,7 @@ def declared_name(project: Project, resource: ResourceId) -> str | None:
 
     An order by hand must not fail for a mistake somewhere else in the files, so findings don't count here.
     """
-    from reconciler.cli.compose import read_resources
+    from reconciler.app.pipeline import read_resources
 
     for document in read_resources(project).documents:
         metadata, spec = document.value.get("metadata"), document.value.get("spec")

@@ -12,7 +12,7 @@ from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.errors import Exit
 
 if TYPE_CHECKING:
-    from reconciler.cli.serversession import ServerSession
+    from reconciler.app.serversession import ServerSession
     from reconciler.report.answers import Answer
 
 command = family("package", "List, show, upload and delete packages by hand.")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from reconciler.app.pipeline import Job, Planned, connected, make, prepare
 from reconciler.cli import options as shared
-from reconciler.cli.compose import Job, Planned, connected, make, prepare
 from reconciler.cli.exits import plan_exit
 from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.cli.output import Output, Reporter
@@ -61,11 +61,11 @@ def command(
             job = prepare(flags, paths, environ, cwd=cwd)
             planned = shared.run(flags, plan_once(job, options), engine=job.project.server.engine)
             if out is not None:
-                from reconciler.cli.planfile import save
+                from reconciler.app.savedplans import save
 
                 reporter.about(save(Path(out), job.project, planned, options), f"Saved as {out}")
         else:
-            from reconciler.cli.offline import plan_offline
+            from reconciler.app.offline import plan_offline
 
             file = Path(snapshot)
             planned = shared.run(flags, plan_offline(flags, paths, environ, options, cwd=cwd, file=file))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.compose import EMBEDDED_DATABASE
+from reconciler.app.pipeline import EMBEDDED_DATABASE
 from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.cli.output import say, write_lines
 from reconciler.errors import Exit, ReconcilerError, UsageError

@@ -40,7 +40,7 @@ def command(flags: Flags, paths: tuple[str, ...], out: str, overrides: str) -> E
     `plan --snapshot FILE` plans on it without network, credentials and secrets, as in a pull request from a
     fork. Neither settings of the server nor secrets, nor digests of those, are in it.
     """
-    from reconciler.cli.compose import settle
+    from reconciler.app.pipeline import settle
 
     environ, cwd = dict(os.environ), Path.cwd()
     project = settle(flags, environ, cwd=cwd)
@@ -54,7 +54,7 @@ def command(flags: Flags, paths: tuple[str, ...], out: str, overrides: str) -> E
 
 def _declared(flags: Flags, paths: tuple[str, ...], environ: dict[str, str], cwd: Path) -> Desired:
     """What the resources ask for; no secret is read for that."""
-    from reconciler.cli.compose import check
+    from reconciler.app.pipeline import check
 
     checked = check(flags, paths, environ, cwd=cwd, offline=True)
     if any(finding.is_error for finding in checked.findings):
@@ -66,8 +66,8 @@ async def _snapshot(
     project: Project, desired: Desired, overrides: str, file: BinaryIO, path: Path
 ) -> list[str]:
     """Take it; what to say of it."""
-    from reconciler.cli.compose import connected
-    from reconciler.cli.counting import counting
+    from reconciler.app.pipeline import connected
+    from reconciler.app.surveying import counting
     from reconciler.report.surveys import taken_lines
     from reconciler.snapshot import Header, Overrides, gateways_to_ask, take
     from reconciler.state.base import State, bound_to

@@ -12,7 +12,7 @@ from reconciler.errors import Exit, ReconcilerError, UsageError
 from reconciler.model import Kind, ResourceId
 
 if TYPE_CHECKING:
-    from reconciler.cli.statesession import StateSession
+    from reconciler.app.statesession import StateSession
     from reconciler.report.answers import Answer
     from reconciler.state.base import State
     from reconciler.state.entries import StateEntry
@@ -26,7 +26,7 @@ command = family("state", "Look at what is kept of a project, and mend it by han
 @click.pass_obj
 def list_(flags: Flags, output: str) -> Exit:
     """List what is owned, and what was last applied of it."""
-    from reconciler.cli.statesession import from_state
+    from reconciler.app.statesession import from_state
     from reconciler.report.state import state_list
 
     return from_state(flags, output, lambda session: state_list(session.state, session.store.url))
@@ -39,7 +39,7 @@ def list_(flags: Flags, output: str) -> Exit:
 @click.pass_obj
 def show(flags: Flags, resource: str, output: str) -> Exit:
     """Show all that is kept of one resource. Secrets are kept as digests, and not shown."""
-    from reconciler.cli.statesession import from_state
+    from reconciler.app.statesession import from_state
     from reconciler.report.state import state_entry
 
     def main(session: StateSession) -> Answer:
@@ -62,7 +62,7 @@ def mv(flags: Flags, *, old: str, new: str, auto_approve: bool, lock_timeout: fl
 
     OLD and NEW are KIND/NAME of one kind. The server is not called.
     """
-    from reconciler.cli.statesession import from_state
+    from reconciler.app.statesession import from_state
 
     def main(session: StateSession) -> Answer:
         from reconciler.report.answers import declined, done
@@ -91,7 +91,7 @@ def mv(flags: Flags, *, old: str, new: str, auto_approve: bool, lock_timeout: fl
 @click.pass_obj
 def rm(flags: Flags, *, resource: str, auto_approve: bool, lock_timeout: float, output: str) -> Exit:
     """Forget a resource. The server is not called: what is there stays, and is no longer ours."""
-    from reconciler.cli.statesession import from_state
+    from reconciler.app.statesession import from_state
 
     def main(session: StateSession) -> Answer:
         from reconciler.report.answers import declined, done
@@ -123,7 +123,7 @@ def unlock(
 
     Only for a lock whose holder is gone: two runs that write at once spoil each other's work.
     """
-    from reconciler.cli.statesession import from_state
+    from reconciler.app.statesession import from_state
 
     def main(session: StateSession) -> Answer:
         from reconciler.report import state as answers

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.app.pipeline import Job, opened, prepare
 from reconciler.cli import options as shared
 from reconciler.cli.answer import output as form
-from reconciler.cli.compose import Job, opened, prepare
 from reconciler.cli.exits import plan_exit
 from reconciler.cli.flags import Flags, global_flags
 from reconciler.cli.output import failing, paint_for, say, write, write_lines
@@ -22,7 +22,7 @@ from reconciler.errors import Exit, NotExecuted, Unclear
 from reconciler.options import Options
 
 if TYPE_CHECKING:
-    from reconciler.cli.overview import Overview
+    from reconciler.app.overview import Overview
     from reconciler.report.screen import Screen
     from reconciler.report.status import StatusReport
 
@@ -84,7 +84,7 @@ def command(
 
 async def _look(job: Job, viewer: Viewer, limit: int, interval: float | None) -> None:
     """Look once, or, with an `interval`, until all is over."""
-    from reconciler.cli.overview import Overview
+    from reconciler.app.overview import Overview
 
     async with opened(job.project) as (provider, console):
         overview = Overview(job, provider, console, limit)

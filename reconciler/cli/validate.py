@@ -31,7 +31,7 @@ def command(flags: Flags, paths: tuple[str, ...], output: str) -> Exit:
     PATHs are YAML files and folders; without one, those of the project file. Without --environment, every
     environment that has overlays or resources of its own is checked, too.
     """
-    from reconciler.cli.compose import check_everywhere
+    from reconciler.app.pipeline import check_everywhere
 
     checked = check_everywhere(flags, paths, dict(os.environ), cwd=Path.cwd())
     findings = checked.findings

@@ -301,7 +301,7 @@ def test_a_person_is_asked(run, store, monkeypatch, words, says):
         asked.append(question)
         return says
 
-    monkeypatch.setattr("reconciler.cli.statesession.confirmed", confirmed)
+    monkeypatch.setattr("reconciler.app.statesession.confirmed", confirmed)
     ran = run("state", *words)
     assert ran.code == 0
     assert "Campaign/line-3" in asked[0]
@@ -325,7 +325,7 @@ def test_what_changed_while_a_person_was_asked_is_looked_at_again(run, store, mo
             session.record(CampaignOwned(Owned(ResourceId(Kind.CAMPAIGN, "x"), "c-9", Origin.CREATED)))
         return True
 
-    monkeypatch.setattr("reconciler.cli.statesession.confirmed", confirmed)
+    monkeypatch.setattr("reconciler.app.statesession.confirmed", confirmed)
     ran = run("state", "mv", "Campaign/line-3", "Campaign/x")
     assert ran.code == 1
     assert "keeps something of Campaign/x already: campaign c-9" in ran.err
@@ -395,7 +395,7 @@ def test_unlock_asks(run, store, lease):
 
 
 def test_unlock_can_be_declined(run, store, lease, monkeypatch):
-    monkeypatch.setattr("reconciler.cli.statesession.confirmed", lambda question, **_: False)
+    monkeypatch.setattr("reconciler.app.statesession.confirmed", lambda question, **_: False)
     ran = run("state", "unlock", "lock-1")
     assert ran.code == 0
     assert "declined: nothing was done" in ran.out

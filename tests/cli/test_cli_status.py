@@ -76,7 +76,7 @@ def test_failures_with_their_causes(world, line_3):
 
 
 def test_only_so_many_are_asked_why(world, line_3, monkeypatch):
-    monkeypatch.setattr("reconciler.cli.overview.CAUSES", 1)
+    monkeypatch.setattr("reconciler.app.overview.CAUSES", 1)
     for gateway in ("gw-1", "gw-2", "gw-3"):
         world.put(line_3, gateway, state="FAILED", causedBy="x")
     world.server.forget_calls()

@@ -5,7 +5,7 @@ from io import StringIO
 
 import pytest
 
-from reconciler.cli.counting import counting
+from reconciler.app.surveying import counting
 from tests.fakes import FakeServer
 
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
+from reconciler.app.auditlog import audited_plan
+from reconciler.app.pipeline import Job, connected, make
+from reconciler.app.savedplans import Reviewed, changed, rests_on, reviewed
 from reconciler.cli.ask import confirmed
-from reconciler.cli.audited import audited_plan
-from reconciler.cli.compose import Job, connected, make
 from reconciler.cli.exits import apply_exit, plan_exit
 from reconciler.cli.output import Reporter
-from reconciler.cli.planfile import Reviewed, changed, rests_on, reviewed
 from reconciler.cli.signals import interruptible, stopping
 from reconciler.errors import Exit, ReconcilerError, StalePlan
 from reconciler.model import Finding, Live, Outcome, OutcomeStatus

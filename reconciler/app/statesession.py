@@ -53,7 +53,7 @@ class StateSession:
     @contextmanager
     def writing(self, about: Mapping[str, Json]) -> Iterator[Session]:
         """The state under its lock; what this command is `about` stands in the audit log first."""
-        from reconciler.cli.audited import audited
+        from reconciler.app.auditlog import audited
 
         with audited(self.project, self.store, self.command, timeout=self.lock_timeout, about=about) as (
             session,
@@ -71,7 +71,7 @@ def from_state(
     lock_timeout: float = 0.0,
 ) -> Exit:
     """Run `main` at a session, and write the answer that it gives."""
-    from reconciler.cli.compose import settle
+    from reconciler.app.pipeline import settle
     from reconciler.cli.options import run
     from reconciler.state.stores import open_store
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
-from reconciler.cli.compose import Planned, make, prepare
+from reconciler.app.pipeline import Planned, make, prepare
 from reconciler.cli.flags import Flags
 from reconciler.errors import ReconcilerError, StateError
 from reconciler.model import Server

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import reconciler
-from reconciler.cli.compose import Planned, settle
+from reconciler.app.pipeline import Planned, settle
 from reconciler.cli.flags import Flags
 from reconciler.model import Finding, Live, Operation, Secret
 from reconciler.options import Options

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from heapq import nsmallest
 from typing import Final
 
-from reconciler.cli.compose import Job, Planned, make
+from reconciler.app.pipeline import Job, Planned, make
 from reconciler.errors import Refused
 from reconciler.model import Live, LiveCampaign, Membership, ResourceId
 from reconciler.options import Options

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
-from reconciler.cli.compose import opened
+from reconciler.app.pipeline import opened
 from reconciler.cli.flags import Flags
 from reconciler.cli.needs import COMMANDS
 from reconciler.errors import ReconcilerError, ServerError, Unauthorized

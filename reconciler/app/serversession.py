@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
+from reconciler.app.auditlog import audited
 from reconciler.apply.retrier import Retrier
 from reconciler.audit.recorder import AuditedCall, AuditRecorder
 from reconciler.cli.ask import confirmed
-from reconciler.cli.audited import audited
 from reconciler.cli.names import declared_name
 from reconciler.errors import NotExecuted, ReconcilerError, Refused, Unclear, UsageError
 from reconciler.model import (
