@@ -1,16 +1,16 @@
-"""Plan files from the command line: `plan --out` writes one, `apply --plan` sees whether it still fits."""
+"""Plan files of a project: a plan is saved, and before it is applied it is seen whether it still fits."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import reconciler
-from reconciler.app.pipeline import Planned, settle
-from reconciler.cli.flags import Flags
+from reconciler.app.pipeline import Planned
+from reconciler.app.workspace import Workspace
 from reconciler.model import Finding, Live, Operation, Secret
 from reconciler.options import Options
 from reconciler.plan.file import (
@@ -73,16 +73,16 @@ def save(path: Path, project: Project, planned: Planned, options: Options) -> st
     return plan_digest(plan)
 
 
-def find_home(path: Path, flags: Flags, environ: Mapping[str, str], *, cwd: Path) -> tuple[PlanFile, Project]:
+def find_home(path: Path, workspace: Workspace) -> tuple[PlanFile, Project]:
     """A plan file and the project to apply it in, in the environment that it was made in.
 
     UnusablePlan when the file is not as it was written, or of another project, environment or server.
     """
     file = open_plan(path)
     head, made = file.head, file.head.project
-    if flags.environment is None and not environ.get("RECONCILER_ENVIRONMENT"):
-        flags = replace(flags, environment=made.environment)
-    project = settle(flags, environ, cwd=cwd)
+    if not workspace.environment_given:
+        workspace = workspace.inside(made.environment)
+    project = workspace.settle()
     rows = (
         ("project", made.name, project.name),
         ("environment", made.environment, project.environment),

@@ -177,7 +177,7 @@ def test_watch_ends_at_once_when_nothing_more_comes(world, line_3):
 
 
 def test_an_outage_after_the_first_look_is_said_and_waited_for(world, line_3, monkeypatch):
-    from reconciler.cli import overview
+    from reconciler.app import overview
     from reconciler.errors import Unclear
 
     looks = iter([None, Unclear("cut", request="GET /x"), None])
