@@ -11,7 +11,7 @@ from reconciler.app.auditlog import audited_plan
 from reconciler.app.caller import Caller, Question
 from reconciler.app.pipeline import Job, apply_exit, make
 from reconciler.app.savedplans import Reviewed, changed, rests_on, reviewed
-from reconciler.app.workspace import connected, state_of
+from reconciler.app.workspace import PATIENCE, connected, state_of
 from reconciler.errors import Exit, ReconcilerError, StalePlan
 from reconciler.model import Finding, Live, Outcome, OutcomeStatus
 from reconciler.options import Options
@@ -22,9 +22,6 @@ from reconciler.providers.base import Provider
 from reconciler.report.words import clean, plural
 from reconciler.settings import Project
 from reconciler.state.base import PlanApplied, SaltChosen, Session, StateStore
-
-PATIENCE = 300.0
-"""Seconds that one step may wait in all: a server that asks for a minute gets it."""
 
 
 class OutcomeListener(Protocol):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import reconciler
 from reconciler.app.pipeline import Planned
@@ -31,11 +32,11 @@ from reconciler.plan.stale import CODE, expired, stale
 from reconciler.plan.touched import touched_by
 from reconciler.providers.base import Provider
 from reconciler.reading import read
-from reconciler.resolve.files import Files
-from reconciler.resolve.settings import read_secret
-from reconciler.resolve.words import Problem
 from reconciler.settings import Project
 from reconciler.state.base import State
+
+if TYPE_CHECKING:
+    from reconciler.resolve.words import Problem
 
 
 def rests_on(planned: Planned) -> tuple[Fingerprint, ...]:
@@ -140,6 +141,9 @@ class Reviewed:
                 yield Finding(CODE, f"the secret from {source} has another value than when the plan was made")
 
     def _packages(self) -> Iterator[Finding]:
+        from reconciler.resolve.files import Files
+        from reconciler.resolve.words import Problem
+
         files = Files(self.project.root)
         for group in self.saved.plan.groups:
             if file := group.action.file:
@@ -156,6 +160,8 @@ def reviewed(
     file: PlanFile, project: Project, operations: Mapping[str, Operation], environ: Mapping[str, str]
 ) -> Reviewed:
     """What `file` holds, its secrets read again; UnusablePlan when it makes no sense."""
+    from reconciler.resolve.settings import read_secret
+
     problems: dict[str, Problem] = {}
 
     def opened(secret: Secret) -> Secret:

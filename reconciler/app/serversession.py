@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from reconciler.app.auditlog import audited
 from reconciler.app.caller import Caller, Question
-from reconciler.app.workspace import declared_name, state_of, store_of
+from reconciler.app.workspace import PATIENCE, declared_name, state_of, store_of
 from reconciler.apply.retrier import Retrier
 from reconciler.audit.recorder import AuditedCall, AuditRecorder
 from reconciler.errors import NotExecuted, ReconcilerError, Refused, Unclear, UsageError
@@ -39,8 +39,6 @@ from reconciler.state.base import State, StateStore
 
 Value = TypeVar("Value")
 
-PATIENCE = 300.0
-"""Seconds that one call may wait in all: a server that asks for a minute gets it."""
 _NO_SUCH_ID = frozenset({400, 404, 410, 422})
 """What a server says to a word that isn't an id at all."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from reconciler.app.workspace import PARALLELISM
 from reconciler.cli import options as shared
 from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.cli.output import Output, Reporter, document
@@ -18,8 +19,6 @@ from reconciler.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from reconciler.settings import Project
-
-PARALLELISM = 16
 
 
 @click.command("apply")

@@ -54,17 +54,10 @@ def command_name() -> str:
 
 
 def run(flags: Flags, main: Coroutine[Any, Any, _T], *, engine: Engine | None = None) -> _T:
-    """Run `main`; with ``--verbose`` the log goes to stderr.
+    """Run `main`; with ``--verbose`` the log goes to stderr."""
+    from reconciler.app.workspace import event_loop
 
-    The engine aiohttp runs on uvloop where that is installed, in half the time.
-    """
-    import asyncio
-
-    loops: Callable[[], asyncio.AbstractEventLoop] | None = None
-    if engine == "aiohttp":
-        with suppress(ImportError):
-            from uvloop import new_event_loop as loops
-    with _logging() if flags.verbose else nullcontext(), asyncio.Runner(loop_factory=loops) as runner:
+    with _logging() if flags.verbose else nullcontext(), event_loop(engine) as runner:
         return runner.run(ended_by_signals(main))
 
 

@@ -1,5 +1,6 @@
 """The import contracts of pyproject.toml catch a wrong import, tried on a package of the same shape."""
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,9 @@ BEHIND_SEAMS = ["providers/base", "providers/pulse", "state/base", "state/stores
 
 RIGHT = {
     "cli": "import click, reconciler.app, reconciler.report",
-    "app": "import reconciler.embedded, reconciler.providers.pulse, reconciler.report, reconciler.state.stores",
+    "app": (
+        "import reconciler.embedded, reconciler.providers.pulse, reconciler.report, reconciler.state.stores"
+    ),
     "state/stores": "import reconciler.state.file, reconciler.state.postgresql, reconciler.state.s3",
     "state/postgresql": "import psycopg",
     "state/s3": "import obstore",
@@ -91,3 +94,25 @@ def test_a_wrong_import_is_named(tmp_path: Path, module: str, line: str, contrac
     details = result.stdout.split("Broken contracts", 1)[1]
     assert contract in details
     assert said in details
+
+
+def test_the_command_line_holds_nothing_but_commands() -> None:
+    """A module of it that doesn't need click is a use case, and belongs to `reconciler/app`."""
+    without = [
+        path.name
+        for path in sorted((ROOT / "reconciler" / "cli").glob("*.py"))
+        if path.name != "__init__.py" and "click" not in imported(path)
+    ]
+    assert without == []
+
+
+def imported(path: Path) -> set[str]:
+    """The packages that a module imports, wherever it does so."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Import():
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            case ast.ImportFrom(module=str(name)):
+                found.add(name.partition(".")[0])
+    return found
