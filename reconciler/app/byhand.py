@@ -14,7 +14,9 @@ from reconciler.app.serversession import ServerSession
 from reconciler.audit.recorder import AuditedCall
 from reconciler.errors import ReconcilerError
 from reconciler.model import (
-    Action,
+    ApproveCampaign,
+    CloseGateways,
+    DeletePackage,
     Kind,
     LiveCampaign,
     Outcome,
@@ -23,7 +25,9 @@ from reconciler.model import (
     Phase,
     Reason,
     ResourceId,
-    Verb,
+    StartCampaign,
+    StopCampaign,
+    UploadPackage,
 )
 from reconciler.report import answers
 from reconciler.report.answers import Answer, declined, done, idle
@@ -56,14 +60,14 @@ async def show_campaign(session: ServerSession, word: str) -> Answer:
 async def approve_campaign(session: ServerSession, word: str) -> Answer:
     """Approve a campaign that waits for it."""
     live = await session.campaign(word)
-    outcome = await session.act(on_campaign(Verb.APPROVE, live))
+    outcome = await session.act(ApproveCampaign(*asked_of(live)))
     return _moved("approve-campaign", live, outcome, "approved", "it asks for no approval")
 
 
 async def start_campaign(session: ServerSession, word: str) -> Answer:
     """Start a campaign; a hold ends with that."""
     live = await session.campaign(word)
-    outcome = await session.act(on_campaign(Verb.START, live))
+    outcome = await session.act(StartCampaign(*asked_of(live)))
     return _moved("start-campaign", live, outcome, "started", "it is started already")
 
 
@@ -75,15 +79,14 @@ async def stop_campaign(session: ServerSession, word: str) -> Answer:
         return idle("stop-campaign", about, f"{_named(live)} is {live.status}; nothing was sent")
     if not session.sure(f"Stop {_named(live)}, {live.status},"):
         return declined("stop-campaign", about)
-    outcome = await session.act(on_campaign(Verb.STOP, live))
+    outcome = await session.act(StopCampaign(*asked_of(live)))
     more = _after_stop(session, live)
     return _moved("stop-campaign", live, outcome, "stopped", "it isn't running", more=more)
 
 
-def on_campaign(verb: Verb, live: LiveCampaign, *, gateways: tuple[str, ...] = ()) -> Action:
-    """`verb` for a live campaign, as a person asks for it."""
-    resource = ResourceId(Kind.CAMPAIGN, live.name or live.id)
-    return Action(verb, resource, Reason.ASKED, target=live.id, gateways=gateways)
+def asked_of(live: LiveCampaign) -> tuple[ResourceId, Reason, str]:
+    """What every action on a live campaign says that a person asks for: about what, why, the id."""
+    return ResourceId(Kind.CAMPAIGN, live.name or live.id), Reason.ASKED, live.id
 
 
 def _moved(
@@ -145,7 +148,7 @@ async def close_gateway(session: ServerSession, word: str, gateway: str) -> Answ
     about = {"campaign": live.id, "gateway": gateway}
     if not session.sure(f"Close campaign {live.name!r} for gateway {gateway}, for good,"):
         return declined("close-gateway", about)
-    outcome = await session.act(on_campaign(Verb.CLOSE, live, gateways=(gateway,)))
+    outcome = await session.act(CloseGateways(*asked_of(live), (gateway,)))
     already = " already" if outcome.status is OutcomeStatus.NOT_NEEDED else ""
     sentence = f"campaign {live.name!r} ({live.id}) is closed{already} for gateway {gateway}"
     return done("close-gateway", about, outcome, sentence)
@@ -205,7 +208,6 @@ async def upload_package(
     """Upload a file as a new package, marked as those that apply uploads."""
     action = await asyncio.to_thread(upload_action, path, name, description, upload)
     outcome = await session.act(action)
-    assert action.file is not None
     about = {"package": outcome.created or "", "name": action.file.name, "sha256": action.file.sha256}
     operation = session.provider.lower(action).operation.name
     sentence = f"{action.file.name} is package {outcome.created} ({action.file.size:,} bytes)"
@@ -219,14 +221,13 @@ async def delete_package(session: ServerSession, word: str) -> Answer:
     if not session.sure(f"Delete package {found.name!r} ({found.id})"):
         return declined("delete-package", about)
     resource = ResourceId(Kind.PACKAGE_SET, found.name or found.id)
-    action = Action(Verb.DELETE_PACKAGE, resource, Reason.ASKED, target=found.id)
-    outcome = await session.act(action)
+    outcome = await session.act(DeletePackage(resource, Reason.ASKED, found.id))
     already = " already" if outcome.status is OutcomeStatus.NOT_NEEDED else ""
     sentence = f"package {found.name!r} ({found.id}) is deleted{already}"
     return done("delete-package", about, outcome, sentence)
 
 
-def upload_action(path: Path, name: str | None, description: str, upload: str) -> Action:
+def upload_action(path: Path, name: str | None, description: str, upload: str) -> UploadPackage:
     """The upload of `path`; ReconcilerError when it can't be one."""
     try:
         with path.open("rb") as file:
@@ -247,4 +248,4 @@ def upload_action(path: Path, name: str | None, description: str, upload: str) -
         )
     resource = ResourceId(Kind.PACKAGE_SET, called)
     found = PackageFile(sha256, path, called, size, resource, description, mode)
-    return Action(Verb.UPLOAD, resource, Reason.ASKED, file=found)
+    return UploadPackage(resource, Reason.ASKED, found)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import reconciler
 from reconciler.app.pipeline import Planned
 from reconciler.app.workspace import Workspace
-from reconciler.model import Finding, Live, Operation, Secret
+from reconciler.model import Finding, Live, Operation, Secret, UploadPackage
 from reconciler.options import Options
 from reconciler.plan.file import (
     Head,
@@ -146,7 +146,8 @@ class Reviewed:
 
         files = Files(self.project.root)
         for group in self.saved.plan.groups:
-            if file := group.action.file:
+            if isinstance(group.action, UploadPackage):
+                file = group.action.file
                 name = os.path.relpath(file.path, os.path.realpath(self.project.root))
                 digest = files.digest(name, file.path)
                 if isinstance(digest, Problem):

@@ -28,6 +28,7 @@ from reconciler.model import (
     ResourceId,
     Step,
     StepGroup,
+    target_of,
 )
 from reconciler.pacing import Backoff
 from reconciler.pool import concurrently
@@ -169,7 +170,7 @@ class ServerSession:
         """Do one thing; ReconcilerError when it failed."""
         lowered = self.provider.lower(action)
         step = Step(StepGroup(action.verb, action, lowered.operation, lowered.per_call), 0)
-        owner = self.owners.get(action.target) if action.target else None
+        owner = self.owners.get(target) if (target := target_of(action)) else None
         with self._audited() as recorder:
             outcome = await Retrier(self.provider, self.backoff).settle(step, Bindings(), asyncio.Event())
             recorder.outcome(outcome, owner=owner)
