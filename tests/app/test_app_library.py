@@ -24,30 +24,19 @@ from reconciler.app import (
 )
 from reconciler.model import Kind, ResourceId
 from reconciler.state.stores import open_store
-from tests.cli.cli_runs import RESOURCES
+from tests.app.app_worlds import edit, workspace
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Workspace:
     """A folder without a project file, on the embedded server."""
-    resources = tmp_path / "resources"
-    resources.mkdir()
-    (resources / "line.yaml").write_text(RESOURCES)
-    (resources / "firmware.bin").write_bytes(b"firmware")
-    return open_project(tmp_path, paths=["resources"], environ={})
+    return workspace(tmp_path)
 
 
 @pytest.fixture(autouse=True)
 def _silent(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
     yield
     assert capfd.readouterr() == ("", "")
-
-
-def edit(project: Workspace, old: str, new: str) -> None:
-    path = project.folder / "resources" / "line.yaml"
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
 
 
 def names(made: Plan) -> list[str]:
