@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from reconciler.cli.init import CI, TEMPLATES
+from reconciler.app.newproject import CI, TEMPLATES
 from reconciler.loading import load_text
 from reconciler.validation.schemas import overlay, schema, union
 
