@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from reconciler.errors import InvalidInput
-from reconciler.findings import nearest, printable
 from reconciler.model import Desired, Finding, Focus, ResourceId
 from reconciler.observe import used_packages
 from reconciler.options import Selector, Targets
 from reconciler.state.base import State
+from reconciler.text import nearest, printable
 
 
 def narrowed(desired: Desired, state: State, targets: Targets) -> Desired:

@@ -33,6 +33,14 @@ def printable(text: str, most: int = 60) -> str:
     return clean(cut(text, most))
 
 
+def control_character(text: str) -> str | None:
+    """``U+0007``: the first of `CONTROLS` in `text`; None where there is none."""
+    from re import search
+
+    found = search(f"[{CONTROLS}]", text)
+    return f"U+{ord(found[0]):04X}" if found else None
+
+
 def quoted(text: str) -> str:
     """A name in a sentence: printable, in backticks."""
     return f"`{printable(text)}`"

@@ -13,8 +13,8 @@ import click
 from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.cli.output import paint_for, write_lines
 from reconciler.errors import Exit, InvalidInput, UsageError
-from reconciler.findings import nearest
 from reconciler.model import Kind, ResourceId
+from reconciler.text import nearest
 
 if TYPE_CHECKING:
     from reconciler.loading import Loaded

@@ -26,13 +26,13 @@ from reconciler.cli.names import declared_name
 from reconciler.cli.output import paint_for, write_lines
 from reconciler.cli.serversession import unless_no_id
 from reconciler.errors import Exit, InvalidInput, ReconcilerError, UsageError
-from reconciler.findings import nearest
 from reconciler.model import Json, Kind, LivePackage, PackageFile, ResourceId
 from reconciler.options import Options, Targets
 from reconciler.providers.base import Provider
 from reconciler.report.style import Paint
 from reconciler.report.surveys import campaign_imported, package_imported
 from reconciler.state.base import CampaignOwned, PackageUploaded, Session, State, Uploaded, bound_to
+from reconciler.text import nearest
 
 
 @click.command("import")

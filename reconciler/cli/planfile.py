@@ -33,7 +33,7 @@ from reconciler.providers.base import Provider
 from reconciler.reading import read
 from reconciler.resolve.files import Files
 from reconciler.resolve.settings import read_secret
-from reconciler.resolve.words import Problem
+from reconciler.resolve.source import Problem
 from reconciler.settings import Project
 from reconciler.state.base import State
 

@@ -150,8 +150,8 @@ def unlock(
 
 def _entry(state: State, word: str, url: str) -> StateEntry:
     """What `state` keeps of the resource `word`; ReconcilerError, with what may be meant, when nothing."""
-    from reconciler.findings import nearest
     from reconciler.state.entries import entries
+    from reconciler.text import nearest
 
     held = {str(resource): entry for resource, entry in entries(state).items()}
     if word in held:

@@ -22,10 +22,10 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from reconciler.findings import printable
 from reconciler.loading.nodes import COLUMN_BITS, MarkedList, MarkedMap, place_of
 from reconciler.loading.scalars import SUSPECTS, canonical, resolve
 from reconciler.model import Finding
+from reconciler.text import printable
 
 MOST_NESTED = 100
 """How deep lists and mappings may be nested in each other."""

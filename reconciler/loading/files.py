@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reconciler.findings import printable
 from reconciler.model import Finding, Place, Severity
+from reconciler.text import printable
 
 SUFFIXES = (".yaml", ".yml")
 PROJECT_FILE = "reconciler.yaml"

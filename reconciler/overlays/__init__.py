@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reconciler.findings import nearest, printable
 from reconciler.loading import Document, Loaded, load
 from reconciler.loading.nodes import resource_of, stands
 from reconciler.model import API_VERSION, Finding, Kind, Place, ResourceId
 from reconciler.overlays.merge import MARK, lay, whole
+from reconciler.text import nearest, printable
 
 __all__ = ["about", "overlaid", "read_layers"]
 

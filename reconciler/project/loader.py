@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reconciler.findings import nearest, printable
 from reconciler.loading import Document, load_text
 from reconciler.loading.nodes import unsure
 from reconciler.model import Finding
@@ -37,6 +36,7 @@ from reconciler.settings import (
     ServerSettings,
     TokenFile,
 )
+from reconciler.text import nearest, printable
 
 PROJECT_FILE = "reconciler.yaml"
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")

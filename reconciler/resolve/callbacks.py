@@ -5,29 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reconciler.model import GATEWAY_STATES, Callback, CallbackEvent
-from reconciler.resolve.source import Findings, ResourceSource
-from reconciler.resolve.words import did_you_mean, shown
+from reconciler.resolve.source import ResourceSource
+from reconciler.text import did_you_mean, quoted
 
 Callbacks = Mapping[CallbackEvent, Callback]
 
 
-def resolve_callback_set(source: ResourceSource, findings: Findings) -> Callbacks:
+def resolve_callback_set(source: ResourceSource) -> Callbacks:
     """The callbacks of a CallbackSet by event; one without a destination is left out."""
     callbacks: dict[CallbackEvent, Callback] = {}
     for event in CallbackEvent:
         declared = source.spec.get(event, {})
-        states = _states(source, event, findings) if "trackedStates" in declared else None
+        states = _states(source, event) if "trackedStates" in declared else None
         if "notificationDestinationId" in declared:
             callbacks[event] = Callback(str(declared["notificationDestinationId"]), states)
     return callbacks
 
 
-def _states(source: ResourceSource, event: CallbackEvent, findings: Findings) -> frozenset[str]:
+def _states(source: ResourceSource, event: CallbackEvent) -> frozenset[str]:
     states = source.spec[event]["trackedStates"]
     for index, state in enumerate(states):
         if state not in GATEWAY_STATES:
-            message = f"{shown(state)} is no state of a gateway that is known here"
+            message = f"{quoted(state)} is no state of a gateway that is known here"
             near = did_you_mean(state, GATEWAY_STATES) or f"known are {', '.join(GATEWAY_STATES)}"
             place = source.place(event, "trackedStates", index)
-            findings.warning(source, place, "unknown-state", message, near)
+            source.warning("unknown-state", message, place, near)
     return frozenset(map(str, states))

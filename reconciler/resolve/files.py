@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from reconciler.loading import Document
-from reconciler.resolve.words import UNPRINTABLE, Problem, did_you_mean, shown
+from reconciler.resolve.source import Problem
+from reconciler.text import control_character, did_you_mean, quoted
 
 Content = TypeVar("Content")
 
@@ -36,15 +37,15 @@ class Files:
 
     def find(self, document: Document, name: str) -> Path | Problem:
         """The file that `document`, which gives the name, calls `name`; symlinks are resolved."""
-        if UNPRINTABLE.search(name) or posixpath.isabs(name):
+        if control_character(name) or posixpath.isabs(name):
             return Problem(
-                "bad-path", f"{shown(name)} is not a relative path", "write it relative to this YAML file"
+                "bad-path", f"{quoted(name)} is not a relative path", "write it relative to this YAML file"
             )
         path = Path(os.path.realpath(document.path.parent / name))
         if not path.is_relative_to(self._home(document)):
             return Problem(
                 "outside-project",
-                f"{shown(name)} leads out of the project",
+                f"{quoted(name)} leads out of the project",
                 "keep the file in the project folder, also behind links",
             )
         try:
@@ -52,13 +53,13 @@ class Files:
         except (FileNotFoundError, NotADirectoryError):
             return Problem(
                 "missing-file",
-                f"there is no file {shown(name)}",
-                did_you_mean(path.name, _names(path.parent), name[: name.rfind("/") + 1]),
+                f"there is no file {quoted(name)}",
+                did_you_mean(path.name, _names(path.parent), lambda near: quoted(_in_its_place(name, near))),
             )
         except OSError as error:
             return unreadable(name, error)
         if not stat.S_ISREG(mode):
-            return Problem("unreadable-file", f"{shown(name)} is {_what(mode)}, not a file")
+            return Problem("unreadable-file", f"{quoted(name)} is {_what(mode)}, not a file")
         return path
 
     def digest(self, name: str, path: Path) -> Digest | Problem:
@@ -90,7 +91,7 @@ def reading(name: str, read: Callable[[], Content]) -> Content | Problem:
 
 def unreadable(name: str, error: OSError) -> Problem:
     """Why a file can't be read, in the words of the system."""
-    return Problem("unreadable-file", f"{shown(name)} can't be read: {error.strerror or error}")
+    return Problem("unreadable-file", f"{quoted(name)} can't be read: {error.strerror or error}")
 
 
 def beside(document: Document, name: str) -> str:
@@ -101,6 +102,11 @@ def beside(document: Document, name: str) -> str:
 def _digest(path: Path) -> Digest:
     with path.open("rb") as file:
         return Digest(hashlib.file_digest(file, "sha256").hexdigest(), os.fstat(file.fileno()).st_size)
+
+
+def _in_its_place(name: str, other: str) -> str:
+    """A file beside the file `name`, as a resource would call it."""
+    return name[: name.rfind("/") + 1] + other
 
 
 def _names(folder: Path) -> list[str]:

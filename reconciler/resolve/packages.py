@@ -10,8 +10,8 @@ from typing import Any
 from reconciler.loading.nodes import gapped, unsure
 from reconciler.model import PackageById, PackageByName, PackageFile, PackageRef, Place, UploadMode
 from reconciler.resolve.files import Digest, Files
-from reconciler.resolve.source import Findings, ResourceSource
-from reconciler.resolve.words import UNPRINTABLE, Problem, shown
+from reconciler.resolve.source import Problem, ResourceSource
+from reconciler.text import control_character, quoted
 
 MULTIPART_LIMIT = 1_000_000_000
 """Bytes that *Upload Package* takes as multipart; above it the file has to be streamed."""
@@ -39,13 +39,13 @@ class PackageMembers:
         return (other.whole and not more <= less) or (self.whole and not less <= more)
 
 
-def resolve_package_set(source: ResourceSource, files: Files, findings: Findings) -> PackageMembers:
+def resolve_package_set(source: ResourceSource, files: Files) -> PackageMembers:
     """The packages of a PackageSet; one that can't be told is left out."""
     packages: dict[PackageRef, Place] = {}
     whole = not unsure(source.spec, "packages")
     doubtful: set[Place | None] = set()
     for index, item in enumerate(source.spec.get("packages") or ()):
-        package = _package(source, index, item, files, findings)
+        package = _package(source, index, item, files)
         if package is None:
             whole = False
             continue
@@ -54,19 +54,16 @@ def resolve_package_set(source: ResourceSource, files: Files, findings: Findings
         place = source.place("packages", index)
         first = packages.setdefault(package, place)
         if first is not place:
-            findings.error(
-                source,
-                place,
+            source.error(
                 "duplicate-package",
                 f"{describe(package)} stands twice in this set, first at {first}",
+                place,
                 "remove one of them",
             )
     return PackageMembers(tuple(packages), whole, frozenset(doubtful))
 
 
-def one_by_content(
-    sets: Iterable[tuple[ResourceSource, PackageMembers]], findings: Findings
-) -> Mapping[PackageRef, PackageRef]:
+def one_by_content(sets: Iterable[tuple[ResourceSource, PackageMembers]]) -> Mapping[PackageRef, PackageRef]:
     """Every package → the first that is equal to it, in order.
 
     Content is what a file is known by, so all its declarations have to say the same of it.
@@ -77,11 +74,11 @@ def one_by_content(
         for package in members.refs:
             packages.setdefault(package, package)
             if isinstance(package, PackageFile) and package.place not in members.doubtful:
-                _same(source, package, said.setdefault(package, package), findings)
+                _same(source, package, said.setdefault(package, package))
     return packages
 
 
-def _same(source: ResourceSource, package: PackageFile, first: PackageFile, findings: Findings) -> None:
+def _same(source: ResourceSource, package: PackageFile, first: PackageFile) -> None:
     differing = [
         word
         for word, other, value in (
@@ -92,12 +89,11 @@ def _same(source: ResourceSource, package: PackageFile, first: PackageFile, find
         if value != other
     ]
     if differing:
-        findings.error(
-            source,
-            package.place or source.place("packages"),
+        source.error(
             "package-conflict",
-            f"the content of {shown(package.path.name)} is declared before at {first.place} "
+            f"the content of {quoted(package.path.name)} is declared before at {first.place} "
             f"with another {' and '.join(differing)}",
+            package.place or source.place("packages"),
             "content is uploaded once: say the same of it everywhere, or refer to that PackageSet",
         )
 
@@ -106,9 +102,9 @@ def describe(package: PackageRef) -> str:
     """A package in the words of its declaration."""
     match package:
         case PackageById(id=id_):
-            return f"package id {shown(id_)}"
+            return f"package id {quoted(id_)}"
         case PackageByName(name=name):
-            return f"package name {shown(name)}"
+            return f"package name {quoted(name)}"
     return f"the content sha256:{package.sha256[:16]}"
 
 
@@ -119,15 +115,13 @@ def upload_mode(wish: str, size: int) -> UploadMode | None:
     return None if wish == "multipart" and size > MULTIPART_LIMIT else UploadMode(wish)
 
 
-def _package(
-    source: ResourceSource, index: int, item: Mapping[str, Any], files: Files, findings: Findings
-) -> PackageRef | None:
+def _package(source: ResourceSource, index: int, item: Mapping[str, Any], files: Files) -> PackageRef | None:
     """The package that an item means; None where that can't be told."""
     if "file" in item:
-        return _package_file(source, index, item, files, findings)
+        return _package_file(source, index, item, files)
     for key in ("id", "name"):
         if key in item:
-            _printable(source, index, key, str(item[key]), findings)
+            _printable(source, index, key, str(item[key]))
     if gapped(item):
         return None  # what was left out may have said that another one is meant
     place = source.place("packages", index)
@@ -135,7 +129,7 @@ def _package(
 
 
 def _package_file(
-    source: ResourceSource, index: int, item: Mapping[str, Any], files: Files, findings: Findings
+    source: ResourceSource, index: int, item: Mapping[str, Any], files: Files
 ) -> PackageFile | None:
     """The content that an item means; None where it can't be read."""
     file = str(item["file"])
@@ -143,19 +137,18 @@ def _package_file(
     digest = path if isinstance(path, Problem) else files.digest(file, path)
     if isinstance(path, Problem) or isinstance(digest, Problem):
         assert isinstance(digest, Problem), "where there is no path there is no digest"
-        findings.problem(source, source.place("packages", index, "file"), digest)
+        source.problem(digest, source.place("packages", index, "file"))
         return None
     name = str(item.get("name", PurePosixPath(file).name))
     if "name" in item or not unsure(item, "name"):
-        _printable(source, index, "name" if "name" in item else "file", name, findings)
-    _fits(source, index, digest, findings)
+        _printable(source, index, "name" if "name" in item else "file", name)
+    _fits(source, index, digest)
     mode = upload_mode(str(item.get("upload", "auto")), digest.size)
     if mode is None:
-        findings.error(
-            source,
-            source.place("packages", index, "upload"),
+        source.error(
             "package-too-large",
-            f"{shown(file)} has {digest.size:,} bytes, but multipart takes {MULTIPART_LIMIT:,} at most",
+            f"{quoted(file)} has {digest.size:,} bytes, but multipart takes {MULTIPART_LIMIT:,} at most",
+            source.place("packages", index, "upload"),
             "leave upload out, or write upload: streaming",
         )
     return PackageFile(
@@ -170,35 +163,31 @@ def _package_file(
     )
 
 
-def _fits(source: ResourceSource, index: int, digest: Digest, findings: Findings) -> None:
+def _fits(source: ResourceSource, index: int, digest: Digest) -> None:
     """A file has content, and the pinned one."""
     item = source.spec["packages"][index]
     if digest.size == 0:
-        findings.error(
-            source,
-            source.place("packages", index, "file"),
+        source.error(
             "empty-package",
-            f"{shown(str(item['file']))} is empty",
+            f"{quoted(str(item['file']))} is empty",
+            source.place("packages", index, "file"),
             "there is nothing to upload: was it built?",
         )
     pin = str(item.get("sha256", digest.sha256))
     if pin != digest.sha256:
-        findings.error(
-            source,
-            source.place("packages", index, "sha256"),
+        source.error(
             "wrong-sha256",
-            f"{shown(str(item['file']))} has sha256 {digest.sha256}, not the pinned {pin}",
+            f"{quoted(str(item['file']))} has sha256 {digest.sha256}, not the pinned {pin}",
+            source.place("packages", index, "sha256"),
             "when the new content is meant, pin its digest",
         )
 
 
-def _printable(source: ResourceSource, index: int, key: str, name: str, findings: Findings) -> None:
+def _printable(source: ResourceSource, index: int, key: str, name: str) -> None:
     place = source.place("packages", index, key)
-    if bad := UNPRINTABLE.search(name):
-        message = f"{shown(name)} has the control character U+{ord(bad[0]):04X} in it"
-        findings.error(
-            source, place, "bad-package-name", message, "remove it; it may be invisible in your editor"
-        )
+    if bad := control_character(name):
+        message = f"{quoted(name)} has the control character {bad} in it"
+        source.error("bad-package-name", message, place, "remove it; it may be invisible in your editor")
     elif not name.strip() or len(name) > NAME_LIMIT:
         message = f"a package name has 1 to {NAME_LIMIT} characters, but this has {len(name.strip())}"
-        findings.error(source, place, "bad-package-name", message)
+        source.error("bad-package-name", message, place)

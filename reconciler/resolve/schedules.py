@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from reconciler.loading.nodes import unsure
 from reconciler.model import SchedulePhase, Window
-from reconciler.resolve.source import Findings, ResourceSource
+from reconciler.resolve.source import Problem, ResourceSource
 from reconciler.resolve.times import is_local, parse_time, parse_zone
-from reconciler.resolve.words import Problem
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -48,31 +47,31 @@ class _Moment:
         return self.floating is other.floating and self.at < other.at
 
 
-def resolve_schedule(source: ResourceSource, findings: Findings) -> Timetable:
+def resolve_schedule(source: ResourceSource) -> Timetable:
     """The windows of a Schedule, each by itself and then in their order."""
-    clock = _clock(source, findings)
+    clock = _clock(source)
     phases = [phase for phase in SchedulePhase if phase in source.spec]
     if not phases and not any(unsure(source.spec, phase) for phase in SchedulePhase):
         hint = f"add one of {', '.join(SchedulePhase)}"
-        findings.error(source, source.place(), "missing-field", "the schedule has no phase", hint)
+        source.error("missing-field", "the schedule has no phase", source.place(), hint)
     windows: dict[SchedulePhase, Window] = {}
     begins: dict[SchedulePhase, _Moment] = {}
     for phase in phases:
-        begin, end = (_moment(source, phase, key, clock, findings) for key in ("begin", "end"))
+        begin, end = (_moment(source, phase, key, clock) for key in ("begin", "end"))
         if begin:
-            _in_order(source, phase, begin, begins, findings)
+            _in_order(source, phase, begin, begins)
             begins[phase] = begin
-        if begin and end and _ends_after(source, phase, begin, end, findings):
+        if begin and end and _ends_after(source, phase, begin, end):
             windows[phase] = Window(begin.at, end.at)
     return Timetable(windows, frozenset(phases))
 
 
-def _clock(source: ResourceSource, findings: Findings) -> _Clock:
+def _clock(source: ResourceSource) -> _Clock:
     if "timezone" in source.spec:
         zone = parse_zone(str(source.spec["timezone"]))
         if not isinstance(zone, Problem):
             return _Clock(zone)
-        findings.problem(source, source.place("timezone"), zone)
+        source.problem(zone, source.place("timezone"))
     elif not unsure(source.spec, "timezone"):
         return _Clock(None)
     from zoneinfo import ZoneInfo
@@ -80,15 +79,13 @@ def _clock(source: ResourceSource, findings: Findings) -> _Clock:
     return _Clock(ZoneInfo(UNKNOWN_ZONE), known=False)
 
 
-def _moment(
-    source: ResourceSource, phase: SchedulePhase, key: str, clock: _Clock, findings: Findings
-) -> _Moment | None:
+def _moment(source: ResourceSource, phase: SchedulePhase, key: str, clock: _Clock) -> _Moment | None:
     if key not in source.spec[phase]:
         return None
     text = str(source.spec[phase][key])
     instant = parse_time(text, clock.zone)
     if isinstance(instant, Problem):
-        findings.problem(source, source.place(phase, key), instant)
+        source.problem(instant, source.place(phase, key))
         return None
     return _Moment(instant, not clock.known and is_local(text))
 
@@ -98,27 +95,21 @@ def _in_order(
     phase: SchedulePhase,
     begin: _Moment,
     begins: Mapping[SchedulePhase, _Moment],
-    findings: Findings,
 ) -> None:
     """A phase doesn't begin before one that comes first."""
     later = [earlier for earlier, moment in begins.items() if begin.before(moment)]
     if later:
-        findings.warning(
-            source,
-            source.place(phase, "begin"),
+        source.warning(
             "phases-out-of-order",
             f"{phase} begins before {later[-1]}, which comes first",
+            source.place(phase, "begin"),
             "a gateway that is not done with one phase doesn't begin the next",
         )
 
 
-def _ends_after(
-    source: ResourceSource, phase: SchedulePhase, begin: _Moment, end: _Moment, findings: Findings
-) -> bool:
+def _ends_after(source: ResourceSource, phase: SchedulePhase, begin: _Moment, end: _Moment) -> bool:
     if begin.before(end) or begin.floating is not end.floating:
         return True
     message = f"the {phase} window ends {'when' if end == begin else 'before'} it begins"
-    findings.error(
-        source, source.place(phase, "end"), "end-before-begin", message, "the end must be after the begin"
-    )
+    source.error("end-before-begin", message, source.place(phase, "end"), "the end must be after the begin")
     return False

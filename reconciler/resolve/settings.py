@@ -7,15 +7,15 @@ from pathlib import Path
 
 from reconciler.model import FromEnv, FromFile, Secret, SettingValue
 from reconciler.resolve.files import Files, beside, reading, unreadable
-from reconciler.resolve.source import Findings, ResourceSource
-from reconciler.resolve.words import Problem, shown
+from reconciler.resolve.source import Problem, ResourceSource
+from reconciler.text import quoted
 
 SECRET_LIMIT = 65_536
 """Bytes in a file of ``fromFile``: more is surely not a setting."""
 
 
 def resolve_settings(
-    source: ResourceSource, files: Files, environ: Mapping[str, str] | None, findings: Findings
+    source: ResourceSource, files: Files, environ: Mapping[str, str] | None
 ) -> Mapping[str, SettingValue]:
     """The settings by key, in order. `environ` None: secrets are not read, and have no value."""
     settings: dict[str, SettingValue] = {}
@@ -31,7 +31,7 @@ def resolve_settings(
         if environ is not None and isinstance(secret, Secret):
             secret = read_secret(secret, name, environ)
         if isinstance(secret, Problem):
-            findings.problem(source, source.place("settings", key, how), secret)
+            source.problem(secret, source.place("settings", key, how))
         else:
             settings[str(key)] = secret
     return settings
@@ -87,20 +87,20 @@ def _content(name: str, path: Path) -> str | Problem:
         text = data.decode()
     except UnicodeDecodeError:
         return Problem(
-            "not-utf8", f"{shown(name)} is not UTF-8 text", "a setting is text; encode binary keys"
+            "not-utf8", f"{quoted(name)} is not UTF-8 text", "a setting is text; encode binary keys"
         )
     value = text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
     return value or _empty(name)
 
 
 def _empty(name: str) -> Problem:
-    return Problem("missing-secret", f"{shown(name)} is empty", "write the secret into it")
+    return Problem("missing-secret", f"{quoted(name)} is empty", "write the secret into it")
 
 
 def _too_long(name: str) -> Problem:
     hint = "name the file that holds just the secret"
     return Problem(
-        "bad-secret", f"{shown(name)} has more than {SECRET_LIMIT:,} bytes: it can't be a setting", hint
+        "bad-secret", f"{quoted(name)} has more than {SECRET_LIMIT:,} bytes: it can't be a setting", hint
     )
 
 

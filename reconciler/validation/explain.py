@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.errors import UsageError
-from reconciler.findings import nearest, printable
+from reconciler.text import nearest, printable
 from reconciler.validation.schemas import Schema, inline, schema, schema_names
 
 SPEC = "spec"

@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from reconciler.findings import nearest, printable
 from reconciler.loading.nodes import Ambiguous, Document, resource_of
 from reconciler.loading.scalars import canonical
 from reconciler.model import API_VERSION, Finding, Place, Severity
+from reconciler.text import nearest, printable
 from reconciler.validation.keywords import Key
 from reconciler.validation.words import smells_secret
 

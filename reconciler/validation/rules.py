@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.findings import nearest, printable
 from reconciler.loading.nodes import Document, resource_of, unsure
 from reconciler.model import Finding, Kind, Place, ResourceId, Severity
+from reconciler.text import nearest, printable
 from reconciler.validation.words import smells_secret
 
 Path = tuple[str | int, ...]

@@ -17,8 +17,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from reconciler.findings import nearest
 from reconciler.loading.nodes import MarkedList, MarkedMap, stands
+from reconciler.text import nearest
 from reconciler.validation.quick import Choice, compiled, fits
 from reconciler.validation.schemas import Schema
 

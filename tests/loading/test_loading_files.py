@@ -76,7 +76,7 @@ def test_what_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_path_with_a_nul_is_a_finding(tmp_path: Path) -> None:
-    assert codes(load([Path("a\0b")], base=tmp_path)) == ["a\\u0000b:1:1 unreadable-file"]
+    assert codes(load([Path("a\0b")], base=tmp_path)) == ["a\\x00b:1:1 unreadable-file"]
 
 
 def test_a_folder_without_yaml_is_a_warning(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_names_that_are_not_text(tmp_path: Path) -> None:
     name = os.fsdecode(b"a\xff\n.yaml")
     (tmp_path / name).write_bytes(b"- x")
     (finding,) = load([Path()], base=tmp_path).findings
-    assert str(finding.place) == "a\ufffd\\u000a.yaml:1:1"
+    assert str(finding.place) == "a\ufffd\\n.yaml:1:1"
 
 
 def test_a_broken_file_hides_no_other(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_an_empty_file_is_an_empty_list(folder) -> None:
         ("x.txt", "a\nb\n a\n", "duplicate-gateway", 3, 2, "`a` stands twice in this list, first at x.txt"),
         ("x.txt", "a\n\nthings\n", "reserved-gateway-id", 3, 1, "`things` can't be a gateway id"),
         ("x.txt", "a\n..\n", "reserved-gateway-id", 2, 1, "`..` can't be a gateway id"),
-        ("x.txt", "a\ngw\x071\n", "bad-gateway-id", 2, 1, "`gw\\u00071` has the control character U+0007"),
+        ("x.txt", "a\ngw\x071\n", "bad-gateway-id", 2, 1, "`gw\\x071` has the control character U+0007"),
         ("x.txt", "a\rb\n", "bad-gateway-id", 1, 1, "has the control character U+000D"),
         ("x.txt", f"a\n{'x' * 256}\n", "bad-gateway-id", 2, 1, "has 256 characters, but 255 is the most"),
         ("x.txt", "a\n\xa0b\n", "bad-gateway-id", 2, 1, "has white space around it"),

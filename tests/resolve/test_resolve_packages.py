@@ -81,7 +81,7 @@ def test_a_file_too_large_for_the_upload_it_wants(folder, monkeypatch) -> None:
         ("{file: ../fw.bin}", "outside-project", 21, "leads out of the project"),
         ("{file: empty.bin}", "empty-package", 21, "`empty.bin` is empty"),
         (f"{{file: fw.bin, sha256: {'f' * 64}}}", "wrong-sha256", 37, f"{SHA256}, not the pinned fff"),
-        ('{file: fw.bin, name: "a\\tb"}', "bad-package-name", 35, "`a\\u0009b` has the control"),
+        ('{file: fw.bin, name: "a\\tb"}', "bad-package-name", 35, "`a\\tb` has the control"),
         ('{file: fw.bin, name: " "}', "bad-package-name", 35, "but this has 0"),
         (f"{{name: {'x' * 256}}}", "bad-package-name", 21, "but this has 256"),
         ('{name: "a\\u2028b"}', "bad-package-name", 21, "has the control character U+2028"),

@@ -11,6 +11,7 @@ from reconciler.text import (
     CONTROLS,
     and_more,
     clean,
+    control_character,
     cut,
     did_you_mean,
     duration,
@@ -169,9 +170,10 @@ def test_durations(seconds: int, shown: str) -> None:
 
 
 @pytest.mark.parametrize("char", ["\x00", "\x1f", "\x7f", "\x9f", "\u2028", "\u2029", "\ud800"])
-def test_controls_in_a_pattern(char: str) -> None:
-    assert re.search(f"[{CONTROLS}]", f"a{char}b")
-    assert not re.search(f"[{CONTROLS}]", "a b-ü日")
+def test_what_has_no_place_in_a_name(char: str) -> None:
+    assert control_character(f"a{char}b\x00") == f"U+{ord(char):04X}"
+    assert control_character("a b-ü日") is None
+    assert re.fullmatch(f"[^{CONTROLS}]+", "a b-ü日")
 
 
 def test_the_leaf_imports_nothing_heavy() -> None:

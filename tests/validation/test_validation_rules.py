@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.findings import nearest
 from reconciler.loading import Document, load_text
 from reconciler.loading.nodes import unsure
 from reconciler.model import Finding, Place, Severity
+from reconciler.text import nearest
 from reconciler.validation import Validated, validate
 from reconciler.validation.words import smells_secret
 

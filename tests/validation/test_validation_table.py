@@ -217,7 +217,7 @@ def test_accepted(kind: str, spec: str) -> None:
         ("GatewayList", "  gateways: ['']", "is empty, which is no gateway id", "without spaces around it"),
         ("GatewayList", f"  gateways: [{'a' * 300}]", "is a gateway id of 300 characters, but 255 is the most", "shorten it"),
         ("GatewayList", "  gateways: [things]", "is `things`, an id that the server keeps for itself", "take it out"),
-        ("Campaign", '  "\\e[31m": 1', "the key `spec.\\u001b[31m` is not a field", "known are"),
+        ("Campaign", '  "\\e[31m": 1', "the key `spec.\\x1b[31m` is not a field", "known are"),
         ("Schedule", "  download: {begin: 5, end: x}", "is the number 5", "write a time such as `2027-01-10T22:00:00+01:00`"),
         ("Project", "  server: {batchSize: 0}", "is the number 0, but the least is 1", "change the number"),
         ("Project", "  server: {timeoutSeconds: 0}", "it has to be more than 0", "change the number"),
