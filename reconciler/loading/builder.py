@@ -22,9 +22,9 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
+from reconciler.findings import Findings
 from reconciler.loading.nodes import COLUMN_BITS, MarkedList, MarkedMap, place_of
 from reconciler.loading.scalars import SUSPECTS, canonical, resolve
-from reconciler.model import Finding
 from reconciler.text import printable
 
 MOST_NESTED = 100
@@ -67,7 +67,7 @@ class Builder:
     """Builds the documents of one file. ``findings`` and ``spelled`` grow as documents are asked for."""
 
     file: str
-    findings: list[Finding] = field(default_factory=list)
+    findings: Findings = field(default_factory=Findings)
     spelled: dict[int, str] = field(default_factory=dict)
     """Mark of a number or boolean → how it is written, where that isn't `canonical`."""
     stopped: bool = False
@@ -237,7 +237,7 @@ class Builder:
         )
 
     def _report(self, code: str, message: str, mark: int, hint: str) -> None:
-        self.findings.append(Finding(code, message, place_of(self.file, mark), hint))
+        self.findings.error(code, message, place_of(self.file, mark), hint)
 
 
 def _collection(event: CollectionStartEvent) -> MarkedMap | MarkedList:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from reconciler.findings import Findings
 from reconciler.model import Finding, Place, Severity
 from reconciler.text import printable
 
@@ -26,7 +27,7 @@ class SourceFile:
 
 @dataclass(slots=True)
 class Walk:
-    """Walks over paths as they are given; ``findings`` grows on the way.
+    """Walks over paths as they are given; what is found on the way goes to ``findings``.
 
     `base` is what relative paths are relative to, and what paths inside it are shown relative to.
     """
@@ -36,7 +37,7 @@ class Walk:
     """Files and folders that are left out, wherever they are met."""
     overlays_of: Callable[[Path], Sequence[Path] | None] = lambda _: None
     """The overlays of a project file that is met on the way; None: it is none."""
-    findings: list[Finding] = field(default_factory=list)
+    findings: Findings = field(default_factory=Findings)
     _seen: set[tuple[int, int]] = field(default_factory=set)
 
     def sources(self, paths: Sequence[Path]) -> Iterator[SourceFile]:
@@ -169,7 +170,7 @@ class Walk:
         self, code: str, message: str, path: Path, hint: str | None, severity: Severity = Severity.ERROR
     ) -> None:
         place = Place(shown(path, self.base), 1, 1)
-        self.findings.append(Finding(code, message, place, hint, severity=severity))
+        self.findings.add([Finding(code, message, place, hint, severity=severity)])
 
 
 def read(source: SourceFile) -> bytes | Finding:

@@ -10,9 +10,9 @@ from reconciler.model import Kind, ResourceId
 from reconciler.overlays.history import Said
 from reconciler.report.style import Paint, Tone, plain
 from reconciler.report.words import clean, show
-from reconciler.validation.explain import SPEC, SchemaField, element, fields, find, type_words
+from reconciler.validation.document_rules import smells_secret
+from reconciler.validation.schema_fields import SPEC, SchemaField, element, fields, find, type_words
 from reconciler.validation.schemas import PROJECT, schema_names
-from reconciler.validation.words import smells_secret
 
 WIDTH: Final = 96
 

@@ -9,7 +9,7 @@
 | an item stands twice                           | the later one       | none: nothing is missing       |
 
 A gap says that nothing may be concluded from an absence (`reconciler.loading.nodes.unsure`). This reads the
-same schemas as `quick`, and `quick` accepts what is left.
+same schemas as `keywords`, and the quick test of those accepts what is left.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from reconciler.loading.nodes import MarkedList, MarkedMap, stands
 from reconciler.text import nearest
-from reconciler.validation.quick import Choice, compiled, fits
+from reconciler.validation.keywords import Choice, compiled, fits
 from reconciler.validation.schemas import Schema
 
 LOST: Final = object()

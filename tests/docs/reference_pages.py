@@ -12,7 +12,7 @@ from reconciler.errors import Exit
 from reconciler.findings import CODES
 from reconciler.model import Kind
 from reconciler.report.words import MEANINGS
-from reconciler.validation.explain import SchemaField, fields, find, type_words
+from reconciler.validation.schema_fields import SchemaField, fields, find, type_words
 from reconciler.validation.schemas import PROJECT, Schema, inline, schema
 
 _EXITS = """\

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.errors import ReconcilerError
-from reconciler.findings import CODES
+from reconciler.findings import CODES, Findings
 from reconciler.model import Finding, Place, Secret, Severity
 from reconciler.project import LoadedProject, load_project
-from reconciler.project.declared import Given, Report
+from reconciler.project.declared import Given
 from reconciler.project.urls import server_url, state_url
 from reconciler.settings import Basic, EditWhileStarted, Project, Token, TokenCommand, TokenFile
 from reconciler.state.stores import open_store
@@ -466,8 +466,8 @@ def test_a_file_that_may_be_elsewhere_is_a_warning_to_who_calls_no_server(
 @given(st.text(), st.booleans())
 def test_no_text_breaks_the_urls(text: str, public: bool) -> None:
     given_ = Given(text, "--url")
-    server_url(given_, Report())
-    state_url(given_, Report(), beside=Path("/x"), public=public)
+    server_url(given_, Findings())
+    state_url(given_, Findings(), beside=Path("/x"), public=public)
 
 
 # --- the state -----------------------------------------------------------------------------------

@@ -9,18 +9,26 @@ from typing import Any
 
 from reconciler.loading.nodes import Document, resource_of, unsure
 from reconciler.model import Finding, Kind, Place, ResourceId, Severity
-from reconciler.text import nearest, printable
-from reconciler.validation.words import smells_secret
+from reconciler.text import did_you_mean, printable, quoted
 
 Path = tuple[str | int, ...]
 
 MOST_SUGGESTIONS = 100
 """How many misspelt references get a suggestion: each is compared with every name there is."""
 
+_SECRET = re.compile(
+    r"passw|passphrase|\bpwd|secret|token|credential|(?:api|private|access|signing|encryption)[-_. ]?key",
+    re.IGNORECASE,
+)
 _CREDENTIALS = re.compile(r"[A-Za-z0-9+.-]+://[^/?#]*@")
 _PASSWORD = re.compile(
     r"[A-Za-z0-9+.-]+://(?:[^/?#@]*:[^/?#]*@|[^?#]*\?(?:[^#]*&)?(?:password|sslpassword)=)", re.IGNORECASE
 )
+
+
+def smells_secret(name: str) -> bool:
+    """Whether a value under a key of this name is likely to be a secret."""
+    return _SECRET.search(name) is not None
 
 
 @dataclass(slots=True)
@@ -66,7 +74,7 @@ class Rules:
         first = self._declared.setdefault(resource.kind, {}).setdefault(resource.name, document)
         if first is not document:
             where = first.place(["metadata", "name"])
-            message = f"there is another {resource.kind} of the name `{printable(resource.name)}`, at {where}"
+            message = f"there is another {resource.kind} of the name {quoted(resource.name)}, at {where}"
             place = document.place(["metadata", "name"])
             yield Finding("duplicate-resource", message, place, "give one of them another name", resource)
 
@@ -86,7 +94,7 @@ class Rules:
                     perhaps.append(place)
                     reasons.add(reason)
                     continue
-                message, hint = f"there is no {kind} of the name `{printable(name)}`", self._hint(kind, name)
+                message, hint = f"there is no {kind} of the name {quoted(name)}", self._hint(kind, name)
                 yield Finding("dangling-reference", message, place, hint, resource_of(document))
         if perhaps:
             yield _not_checked(sorted(perhaps), min(reasons))
@@ -101,12 +109,8 @@ class Rules:
         if not known:
             return f"no {kind} is declared in the files of this run"
         self._suggestions += 1
-        meant = nearest(name, known) if self._suggestions <= MOST_SUGGESTIONS else None
-        return (
-            f"did you mean `{printable(meant)}`?"
-            if meant
-            else f"declare it, or name one of the {len(known)} that there are"
-        )
+        meant = did_you_mean(name, known) if self._suggestions <= MOST_SUGGESTIONS else None
+        return meant or f"declare it, or name one of the {len(known)} that there are"
 
 
 def _not_checked(references: Sequence[Place], reason: Place) -> Finding:
@@ -158,7 +162,7 @@ def _same_name(
     place = document.place(("spec", "name") if "name" in spec else ("metadata", "name"))
     first, where = known.setdefault(name, (resource, place))
     if first != resource:  # else they are one resource twice
-        message = f"another campaign is called `{printable(name)}` on the server, at {where}"
+        message = f"another campaign is called {quoted(name)} on the server, at {where}"
         yield Finding(
             "duplicate-campaign-name", message, place, "give one of them another `spec.name`", resource
         )
@@ -172,7 +176,7 @@ def _secrets(document: Document) -> Iterator[Finding]:
         if smells_secret(key) and isinstance(value, str) and value:
             yield Finding(
                 "plain-secret",
-                f"the setting `{printable(key)}` stands in plain text, shows in plans and is kept in state",
+                f"the setting {quoted(key)} stands in plain text, shows in plans and is kept in state",
                 document.place(("spec", "settings", key)),
                 f"write `{printable(key)}: {{fromEnv: NAME}}` or `{{fromFile: path}}` if it is a secret",
                 resource_of(document),

@@ -10,7 +10,7 @@ from reconciler.loading.nodes import unsure
 from reconciler.model import Finding, Place, Severity
 from reconciler.text import nearest
 from reconciler.validation import Validated, validate
-from reconciler.validation.words import smells_secret
+from reconciler.validation.document_rules import smells_secret
 
 
 def documents(*texts: str) -> list[Document]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.errors import UsageError
-from reconciler.text import nearest, printable
+from reconciler.text import did_you_mean, printable, sentence
 from reconciler.validation.schemas import Schema, inline, schema, schema_names
 
 SPEC = "spec"
@@ -95,10 +95,9 @@ def element(holder: Schema) -> Schema:
 
 
 def _unknown(message: str, word: str, known: tuple[str, ...], prefix: str) -> UsageError:
-    meant = nearest(word, known)
-    if meant:
-        return UsageError(message, hint=f"Did you mean {prefix}{meant}?")
-    return UsageError(message, hint=f"There are: {', '.join(known)}." if known else "It has no fields.")
+    meant = did_you_mean(word, known, f"{prefix}{{}}".format)
+    there_are = f"There are: {', '.join(known)}." if known else "It has no fields."
+    return UsageError(message, hint=sentence(meant) if meant else there_are)
 
 
 def type_words(rule: Any) -> str:
