@@ -106,9 +106,9 @@ _LAST: Final = 253_402_300_799_999
 _UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
-def timestamp(milliseconds: int) -> str:
-    """``2027-01-10T21:00:00Z``, for columns; the number itself where no calendar has it."""
-    return _utc(milliseconds, "%Y-%m-%dT%H:%M:%SZ")
+def timestamp(milliseconds: int | None) -> str:
+    """``2027-01-10T21:00:00Z``, for columns, ``-`` for none; the number itself where no calendar has it."""
+    return "-" if milliseconds is None else _utc(milliseconds, "%Y-%m-%dT%H:%M:%SZ")
 
 
 def moment(milliseconds: int) -> str:

@@ -23,9 +23,9 @@ from reconciler.plan.guards import Waivers, reconsidered, waive
 from reconciler.plan.model import Plan
 from reconciler.providers.base import Provider
 from reconciler.report.progress import Progress
-from reconciler.report.words import clean, plural
 from reconciler.settings import Project
 from reconciler.state.base import PlanApplied, SaltChosen, Session, StateStore, bound_to
+from reconciler.text import clean, plural
 
 PATIENCE = 300.0
 """Seconds that one step may wait in all: a server that asks for a minute gets it."""

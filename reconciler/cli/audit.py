@@ -15,7 +15,7 @@ from reconciler.errors import Exit, ReconcilerError, UsageError
 if TYPE_CHECKING:
     from reconciler.audit.runs import PastRun
     from reconciler.cli.statesession import StateSession
-    from reconciler.report.answers import Answer
+    from reconciler.report.command_answers import Answer
 
 command = family("audit", "Show who did what, and check that nobody changed the log of it.")
 
@@ -44,7 +44,7 @@ def show(flags: Flags, *, run: str | None, last: int, output: str) -> Exit:
     def main(session: StateSession) -> Answer:
         from reconciler.audit.chain import ChainVerifier, decode
         from reconciler.audit.runs import calls, runs
-        from reconciler.report.audit import audit_run, audit_table
+        from reconciler.report.audit_answers import audit_run, audit_table
 
         url, verifier = session.store.url, ChainVerifier(session.store.audit_lines())
         if run is None:
@@ -80,7 +80,7 @@ def verify(flags: Flags, *, expect: str | None, output: str) -> Exit:
 
     def main(session: StateSession) -> Answer:
         from reconciler.audit.chain import verify as verified
-        from reconciler.report.audit import audit_verdict
+        from reconciler.report.audit_answers import audit_verdict
 
         verdict = verified(session.store.audit_lines(), expect=expect)
         holds.append(verdict.broken is None and (expect is None or verdict.noted is not None))

@@ -13,7 +13,7 @@ from reconciler.errors import Exit
 if TYPE_CHECKING:
     from reconciler.cli.serversession import ServerSession
     from reconciler.model import LiveCampaign, Outcome
-    from reconciler.report.answers import Answer
+    from reconciler.report.command_answers import Answer
 
 command = family("campaign", "List, show, approve, start and stop campaigns by hand.")
 
@@ -28,7 +28,7 @@ def list_(flags: Flags, name: str | None, status: str | None, output: str) -> Ex
     """List the campaigns on the server, declared or not."""
 
     async def main(session: ServerSession) -> Answer:
-        from reconciler.report.answers import campaign_list
+        from reconciler.report.command_answers import campaign_list
 
         found = await session.provider.campaigns(None if name is None else [name])
         wanted = [line for line in found if status is None or line.status.upper() == status.upper()]
@@ -45,7 +45,7 @@ def counts(flags: Flags, output: str) -> Exit:
     """Count the campaigns by status."""
 
     async def main(session: ServerSession) -> Answer:
-        from reconciler.report.answers import counts
+        from reconciler.report.command_answers import counts
 
         return counts(await session.console.counts())
 
@@ -66,7 +66,7 @@ def show(flags: Flags, campaign: str, output: str) -> Exit:
     async def main(session: ServerSession) -> Answer:
         import asyncio
 
-        from reconciler.report import answers
+        from reconciler.report import command_answers as answers
 
         live = await session.campaign(campaign)
         progress, distribution = await asyncio.gather(
@@ -137,7 +137,7 @@ def stop(flags: Flags, campaign: str, auto_approve: bool, lock_timeout: float, o
     async def main(session: ServerSession) -> Answer:
         from reconciler.cli.serversession import on_campaign
         from reconciler.model import Phase, Verb
-        from reconciler.report.answers import declined, idle
+        from reconciler.report.command_answers import declined, idle
 
         live = await session.campaign(campaign)
         about = _about(live)
@@ -157,7 +157,7 @@ def _moved(
     operation: str, live: LiveCampaign, outcome: Outcome, done: str, already: str, *, more: str = ""
 ) -> Answer:
     from reconciler.model import OutcomeStatus
-    from reconciler.report import answers
+    from reconciler.report import command_answers as answers
 
     what = {
         OutcomeStatus.DONE: f"{_named(live)} is {done}",

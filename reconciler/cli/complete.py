@@ -99,8 +99,8 @@ def _project(context: click.Context, *, within: bool = True) -> LoadedProject:
 
 def _declared(loaded: LoadedProject) -> Iterator[ResourceId]:
     from reconciler.loading import load_text
-    from reconciler.loading.files import Walk, read
     from reconciler.loading.nodes import resource_of
+    from reconciler.loading.walk import Walk, read
 
     found: set[ResourceId] = set()
     paths = ((loaded.resources, loaded.excluded), (loaded.overlays, ()))

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TextIO
 
 from reconciler.providers.base import Provider
-from reconciler.report.words import plural
+from reconciler.text import plural
 
 SECONDS = 10.0
 ON_A_TERMINAL = 0.5

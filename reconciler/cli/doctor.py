@@ -26,7 +26,7 @@ def command(flags: Flags, output: str) -> Exit:
     from reconciler.cli.checks import diagnose
     from reconciler.cli.options import run
     from reconciler.cli.output import paint_for, write, write_lines
-    from reconciler.report.doctor import doctor_document, doctor_lines
+    from reconciler.report.doctor_report import doctor_document, doctor_lines
 
     found = run(flags, diagnose(flags, dict(os.environ), cwd=Path.cwd()))
     if output == "json":

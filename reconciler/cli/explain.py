@@ -43,7 +43,7 @@ def command(flags: Flags, field: str | None, origin: str | None) -> Exit:
             raise UsageError("--from stands alone", hint=f"Leave out {field}, or --from.")
         write_lines(_origins(flags, origin))
         return Exit.DONE
-    from reconciler.report.explain import field_lines, kind_lines
+    from reconciler.report.explanations import field_lines, kind_lines
     from reconciler.validation.schema_fields import find
 
     write_lines(kind_lines(paint) if field is None else field_lines(find(field), paint))
@@ -55,7 +55,7 @@ def _origins(flags: Flags, text: str) -> Iterator[str]:
     from reconciler.loading import load
     from reconciler.overlays import about, read_layers
     from reconciler.overlays.history import fields, located, said
-    from reconciler.report.explain import origin_lines, unset_lines
+    from reconciler.report.explanations import origin_lines, unset_lines
     from reconciler.validation.schema_fields import find
 
     loaded = _project(flags)

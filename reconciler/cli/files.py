@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reconciler.errors import ReconcilerError
 from reconciler.model import Action, Kind, PackageFile, Reason, ResourceId, Verb
-from reconciler.resolve.packages import MULTIPART_LIMIT, NAME_LIMIT, upload_mode
+from reconciler.resolve.package_sets import MULTIPART_LIMIT, NAME_LIMIT, upload_mode
 
 
 def upload_action(path: Path, name: str | None, description: str, upload: str) -> Action:

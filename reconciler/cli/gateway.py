@@ -12,7 +12,7 @@ from reconciler.errors import Exit
 
 if TYPE_CHECKING:
     from reconciler.cli.serversession import ServerSession
-    from reconciler.report.answers import Answer
+    from reconciler.report.command_answers import Answer
 
 command = family("gateway", "Look at, notify and close single gateways of a campaign.")
 
@@ -33,7 +33,7 @@ def notify(flags: Flags, campaign: str, gateway: str, lock_timeout: float, outpu
     async def main(session: ServerSession) -> Answer:
         from reconciler.audit.recorder import AuditedCall
         from reconciler.model import OutcomeStatus
-        from reconciler.report.answers import done
+        from reconciler.report.command_answers import done
 
         live = await session.campaign(campaign)
         look = (
@@ -71,7 +71,7 @@ def close(
     async def main(session: ServerSession) -> Answer:
         from reconciler.cli.serversession import on_campaign
         from reconciler.model import OutcomeStatus, Verb
-        from reconciler.report.answers import declined, done
+        from reconciler.report.command_answers import declined, done
 
         live = await session.campaign(campaign)
         about = {"campaign": live.id, "gateway": gateway}
@@ -95,7 +95,7 @@ def state(flags: Flags, campaign: str, gateway: str, output: str) -> Exit:
     """Show the state of a gateway in a campaign."""
 
     async def main(session: ServerSession) -> Answer:
-        from reconciler.report.answers import gateway_state
+        from reconciler.report.command_answers import gateway_state
 
         live = await session.campaign(campaign)
         return gateway_state(live.id, gateway, await session.console.gateway_state(live.id, gateway))
@@ -115,7 +115,7 @@ def progress(flags: Flags, campaign: str, gateway: str, output: str) -> Exit:
     async def main(session: ServerSession) -> Answer:
         import asyncio
 
-        from reconciler.report.answers import gateway_progress
+        from reconciler.report.command_answers import gateway_progress
 
         live = await session.campaign(campaign)
         downloads, execution = await asyncio.gather(
@@ -137,7 +137,7 @@ def packages(flags: Flags, campaign: str, gateway: str, output: str) -> Exit:
     """List the packages that a gateway gets: its own, or else the campaign's."""
 
     async def main(session: ServerSession) -> Answer:
-        from reconciler.report.answers import gateway_packages
+        from reconciler.report.command_answers import gateway_packages
 
         live = await session.campaign(campaign)
         return gateway_packages(live.id, gateway, await session.console.gateway_packages(live.id, gateway))
@@ -155,7 +155,7 @@ def status(flags: Flags, campaign: str, gateway: str, output: str) -> Exit:
     """Show state, progress and cause of failure of a gateway."""
 
     async def main(session: ServerSession) -> Answer:
-        from reconciler.report.answers import gateway_status
+        from reconciler.report.command_answers import gateway_status
 
         live = await session.campaign(campaign)
         return gateway_status(live.id, await session.console.gateway_status(live.id, gateway))
@@ -172,7 +172,7 @@ def active_campaigns(flags: Flags, gateway: str, output: str) -> Exit:
     """List the campaigns that are running for a gateway."""
 
     async def main(session: ServerSession) -> Answer:
-        from reconciler.report.answers import active_campaigns
+        from reconciler.report.command_answers import active_campaigns
 
         return active_campaigns(gateway, await session.console.active_campaigns(gateway), session.owners)
 

@@ -29,8 +29,8 @@ from reconciler.errors import Exit, InvalidInput, ReconcilerError, UsageError
 from reconciler.model import Json, Kind, LivePackage, PackageFile, ResourceId
 from reconciler.options import Options, Targets
 from reconciler.providers.base import Provider
-from reconciler.report.style import Paint
 from reconciler.report.surveys import campaign_imported, package_imported
+from reconciler.report.terminal import Paint
 from reconciler.state.base import CampaignOwned, PackageUploaded, Session, State, Uploaded, bound_to
 from reconciler.text import nearest
 

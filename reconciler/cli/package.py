@@ -13,7 +13,7 @@ from reconciler.errors import Exit
 
 if TYPE_CHECKING:
     from reconciler.cli.serversession import ServerSession
-    from reconciler.report.answers import Answer
+    from reconciler.report.command_answers import Answer
 
 command = family("package", "List, show, upload and delete packages by hand.")
 _package = click.argument("package", metavar="PACKAGE")
@@ -28,7 +28,7 @@ def list_(flags: Flags, name: str | None, output: str) -> Exit:
     """List the packages on the server."""
 
     async def main(session: ServerSession) -> Answer:
-        from reconciler.report.answers import package_list
+        from reconciler.report.command_answers import package_list
 
         return package_list(await session.console.package_infos(None if name is None else [name]))
 
@@ -44,7 +44,7 @@ def info(flags: Flags, package: str, output: str) -> Exit:
     """Show a package. PACKAGE is its id or its name."""
 
     async def main(session: ServerSession) -> Answer:
-        from reconciler.report import answers
+        from reconciler.report import command_answers as answers
 
         return answers.package(await session.package(package))
 
@@ -87,7 +87,7 @@ def upload(
         import asyncio
 
         from reconciler.cli.files import upload_action
-        from reconciler.report.answers import done
+        from reconciler.report.command_answers import done
 
         action = await asyncio.to_thread(upload_action, Path(file), name, description, upload)
         outcome = await session.act(action)
@@ -115,7 +115,7 @@ def delete(flags: Flags, package: str, auto_approve: bool, lock_timeout: float, 
 
     async def main(session: ServerSession) -> Answer:
         from reconciler.model import Action, Kind, OutcomeStatus, Reason, ResourceId, Verb
-        from reconciler.report.answers import declined, done
+        from reconciler.report.command_answers import declined, done
 
         found = (await session.package(package)).package
         about = {"package": found.id, "name": found.name}

@@ -31,8 +31,8 @@ from reconciler.plan.stale import CODE, expired, stale
 from reconciler.plan.touched import touched_by
 from reconciler.providers.base import Provider
 from reconciler.reading import read
-from reconciler.resolve.files import Files
-from reconciler.resolve.settings import read_secret
+from reconciler.resolve.campaign_settings import read_secret
+from reconciler.resolve.referenced_files import Files
 from reconciler.resolve.source import Problem
 from reconciler.settings import Project
 from reconciler.state.base import State

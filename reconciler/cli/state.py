@@ -13,7 +13,7 @@ from reconciler.model import Kind, ResourceId
 
 if TYPE_CHECKING:
     from reconciler.cli.statesession import StateSession
-    from reconciler.report.answers import Answer
+    from reconciler.report.command_answers import Answer
     from reconciler.state.base import State
     from reconciler.state.entries import StateEntry
 
@@ -27,7 +27,7 @@ command = family("state", "Look at what is kept of a project, and mend it by han
 def list_(flags: Flags, output: str) -> Exit:
     """List what is owned, and what was last applied of it."""
     from reconciler.cli.statesession import from_state
-    from reconciler.report.state import state_list
+    from reconciler.report.state_answers import state_list
 
     return from_state(flags, output, lambda session: state_list(session.state, session.store.url))
 
@@ -40,7 +40,7 @@ def list_(flags: Flags, output: str) -> Exit:
 def show(flags: Flags, resource: str, output: str) -> Exit:
     """Show all that is kept of one resource. Secrets are kept as digests, and not shown."""
     from reconciler.cli.statesession import from_state
-    from reconciler.report.state import state_entry
+    from reconciler.report.state_answers import state_entry
 
     def main(session: StateSession) -> Answer:
         state = session.state
@@ -65,7 +65,7 @@ def mv(flags: Flags, *, old: str, new: str, auto_approve: bool, lock_timeout: fl
     from reconciler.cli.statesession import from_state
 
     def main(session: StateSession) -> Answer:
-        from reconciler.report.answers import declined, done
+        from reconciler.report.command_answers import declined, done
 
         url = session.store.url
         source, target = _entry(session.state, old, url), _new_name(old, new)
@@ -94,7 +94,7 @@ def rm(flags: Flags, *, resource: str, auto_approve: bool, lock_timeout: float, 
     from reconciler.cli.statesession import from_state
 
     def main(session: StateSession) -> Answer:
-        from reconciler.report.answers import declined, done
+        from reconciler.report.command_answers import declined, done
 
         url = session.store.url
         entry = _entry(session.state, resource, url)
@@ -126,8 +126,8 @@ def unlock(
     from reconciler.cli.statesession import from_state
 
     def main(session: StateSession) -> Answer:
-        from reconciler.report import state as answers
-        from reconciler.report.answers import declined, done, idle
+        from reconciler.report import state_answers as answers
+        from reconciler.report.command_answers import declined, done, idle
         from reconciler.state.locks import described
 
         url, holder = session.store.url, session.store.holder()
@@ -197,7 +197,7 @@ def _must_be_free(state: State, target: ResourceId, url: str) -> None:
 
 def _of(entry: StateEntry) -> str:
     """What an entry is about, in a few words."""
-    from reconciler.report.words import first, plural
+    from reconciler.text import first, plural
 
     if entry.owned:
         return f"campaign {entry.owned.id}"

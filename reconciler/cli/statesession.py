@@ -19,7 +19,7 @@ from reconciler.settings import Project
 from reconciler.state.base import Session, State, StateStore, bound_to
 
 if TYPE_CHECKING:
-    from reconciler.report.answers import Answer
+    from reconciler.report.command_answers import Answer
 
 
 @dataclass(frozen=True)

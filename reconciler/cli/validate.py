@@ -37,7 +37,7 @@ def command(flags: Flags, paths: tuple[str, ...], output: str) -> Exit:
     findings = checked.findings
     match output:
         case "json":
-            from reconciler.report.document import findings_chunks
+            from reconciler.report.plan_document import findings_chunks
 
             write(findings_chunks(findings))
         case "github":
@@ -49,7 +49,7 @@ def command(flags: Flags, paths: tuple[str, ...], output: str) -> Exit:
 
             write([sarif(findings)])
         case _:
-            from reconciler.report.text import validation_lines
+            from reconciler.report.plan_text import validation_lines
 
             write_lines(validation_lines(findings, checked.documents, paint_for(sys.stdout, flags)))
     return Exit.ERROR if any(finding.is_error for finding in findings) else Exit.DONE

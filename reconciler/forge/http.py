@@ -9,8 +9,9 @@ from typing import Any
 
 import httpx
 
-from reconciler.forge.base import ForgeError
+from reconciler.forge.notes import ForgeError
 from reconciler.pacing import Backoff, Sleep, retry_after
+from reconciler.text import excerpt
 
 _TIMEOUT = 30.0
 _AGAIN = frozenset({429, 500, 502, 503, 504})
@@ -97,7 +98,7 @@ def _message(answer: httpx.Response) -> str:
     except ValueError:
         return answer.reason_phrase
     message = said.get("message") if isinstance(said, dict) else None
-    return str(message or answer.reason_phrase)[:200]
+    return excerpt(str(message or answer.reason_phrase), 200)
 
 
 def _hint(status: int) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from reconciler.findings import Findings
 from reconciler.loading.builder import REFUSED, Builder
-from reconciler.loading.files import PROJECT_FILE, SourceFile, Walk, read
 from reconciler.loading.nodes import Ambiguous, Document, MarkedList, MarkedMap, place_of
 from reconciler.loading.syntax import SyntaxFault, decode, events
+from reconciler.loading.walk import PROJECT_FILE, SourceFile, Walk, read
 from reconciler.model import Finding, Place, Severity
 
 __all__ = ["Ambiguous", "Document", "Loaded", "MarkedList", "MarkedMap", "load", "load_text"]

@@ -25,7 +25,7 @@ from yaml.events import (
 from reconciler.findings import Findings
 from reconciler.loading.nodes import COLUMN_BITS, MarkedList, MarkedMap, place_of
 from reconciler.loading.scalars import SUSPECTS, canonical, resolve
-from reconciler.text import printable
+from reconciler.text import printable, quoted
 
 MOST_NESTED = 100
 """How deep lists and mappings may be nested in each other."""
@@ -203,7 +203,7 @@ class Builder:
             first = place_of(self.file, node.mark(key, of_key=True))
             self._report(
                 "duplicate-key",
-                f"`{printable(key)}` stands twice in one mapping, first at {first.line}:{first.column}",
+                f"{quoted(key)} stands twice in one mapping, first at {first.line}:{first.column}",
                 mark,
                 "keep one of them",
             )
@@ -222,7 +222,7 @@ class Builder:
         tag = str(event.tag).replace(_TAG, "!!")
         self._report(
             "yaml-tag",
-            f"the tag `{printable(tag)}` asks for a type that does not belong here",
+            f"the tag {quoted(tag)} asks for a type that does not belong here",
             _mark(event),
             "leave the tag out; quote the value when text is meant",
         )

@@ -25,8 +25,8 @@ from reconciler.findings import Findings
 from reconciler.loading import Document, load_text
 from reconciler.loading.nodes import unsure
 from reconciler.model import Finding
-from reconciler.project.access import find_auth
 from reconciler.project.declared import Declared, Given, is_there
+from reconciler.project.sign_in import find_auth
 from reconciler.project.urls import server_url, state_url
 from reconciler.settings import (
     DEFAULT_STATE_URL,
@@ -37,7 +37,7 @@ from reconciler.settings import (
     ServerSettings,
     TokenFile,
 )
-from reconciler.text import nearest, printable
+from reconciler.text import did_you_mean, printable, quoted
 
 PROJECT_FILE = "reconciler.yaml"
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -152,10 +152,10 @@ class _Run:
             if not Path(os.path.realpath(path)).is_relative_to(home):
                 hint = f"keep {name} in the folder of the project file, also behind links"
                 self.findings.error(
-                    "outside-project", f"`{printable(path_name)}` leads out of the project", place, hint
+                    "outside-project", f"{quoted(path_name)} leads out of the project", place, hint
                 )
             elif not is_there(path):
-                message = f"there is no file or folder `{printable(path_name)}`"
+                message = f"there is no file or folder {quoted(path_name)}"
                 self.findings.error("file-not-found", message, place)
         return tuple(self.root / path_name for path_name in given.value)
 
@@ -200,7 +200,7 @@ class _Run:
         path = self.root / name
         if is_there(path, as_file=True) or (self.need_server and not self.need_access):
             return
-        message = f"there is no {what} file `{printable(name)}`"
+        message = f"there is no {what} file {quoted(name)}"
         if self.need_access or (ours and Path(os.path.abspath(path)).is_relative_to(self.root)):  # noqa: PTH100
             self.findings.error("missing-file", message, given.place)
         else:
@@ -320,13 +320,12 @@ def _environment(named: Given | None, document: Document | None, findings: Findi
     if document is not None and named.value not in environments:
         if Declared(document).unsure("environments", named.value):
             return None  # something is wrong with it, and that is said
-        near = nearest(named.value, environments)
         known = f"known: {', '.join(sorted(environments))}" if environments else "the project has none"
         findings.error(
             "unknown-environment",
             f"{named.origin}: there is no environment `{named.value}`",
             document.place(("spec", "environments"), key=True),
-            f"did you mean `{near}`?" if near else known,
+            did_you_mean(named.value, environments) or known,
         )
         return None
     return str(named.value)

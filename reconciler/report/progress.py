@@ -8,7 +8,8 @@ from typing import Final, TextIO
 
 from reconciler.model import Outcome, OutcomeStatus
 from reconciler.report.paths import explained
-from reconciler.report.words import OUTCOMES, clean, cut
+from reconciler.report.wording import OUTCOMES
+from reconciler.text import clean, cut
 
 _REDRAW: Final = 0.1
 _LINES: Final = 40

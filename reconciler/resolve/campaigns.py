@@ -18,14 +18,14 @@ from reconciler.model import (
     OnRemove,
     Override,
 )
-from reconciler.resolve.files import Files
-from reconciler.resolve.gateways import GatewayList
+from reconciler.resolve.campaign_settings import resolve_settings
+from reconciler.resolve.gateway_lists import GatewayList
 from reconciler.resolve.members import ListEntry, entries, named_inline, union
 from reconciler.resolve.overlaps import Composition, check_overlaps
-from reconciler.resolve.packages import PackageMembers
-from reconciler.resolve.schedules import Timetable
-from reconciler.resolve.settings import resolve_settings
+from reconciler.resolve.package_sets import PackageMembers
+from reconciler.resolve.referenced_files import Files
 from reconciler.resolve.source import ResourceSource
+from reconciler.resolve.timetables import Timetable
 
 Part = TypeVar("Part")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.loading.nodes import unsure
-from reconciler.resolve.gateways import GatewayList
+from reconciler.resolve.gateway_lists import GatewayList
 from reconciler.resolve.ids import Ids, check_ids
 from reconciler.resolve.source import ResourceSource
 

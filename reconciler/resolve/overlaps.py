@@ -13,9 +13,9 @@ from itertools import islice
 from reconciler.model import SchedulePhase
 from reconciler.resolve.ids import MOST
 from reconciler.resolve.members import Group, ListEntry
-from reconciler.resolve.packages import PackageMembers
-from reconciler.resolve.schedules import Timetable
+from reconciler.resolve.package_sets import PackageMembers
 from reconciler.resolve.source import ResourceSource
+from reconciler.resolve.timetables import Timetable
 from reconciler.text import and_more, quoted
 
 HINT_OUTSIDE = "add a list that holds it to gatewayLists, or remove it here"

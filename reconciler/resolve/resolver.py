@@ -9,13 +9,13 @@ from pathlib import Path
 from reconciler.findings import Findings
 from reconciler.loading import Document
 from reconciler.model import Desired, Finding, Kind
-from reconciler.resolve.callbacks import resolve_callback_set
+from reconciler.resolve.callback_sets import resolve_callback_set
 from reconciler.resolve.campaigns import Part, Parts, resolve_campaign
-from reconciler.resolve.files import Files
-from reconciler.resolve.gateways import resolve_gateway_list
-from reconciler.resolve.packages import one_by_content, resolve_package_set
-from reconciler.resolve.schedules import resolve_schedule
+from reconciler.resolve.gateway_lists import resolve_gateway_list
+from reconciler.resolve.package_sets import one_by_content, resolve_package_set
+from reconciler.resolve.referenced_files import Files
 from reconciler.resolve.source import ResourceSource, by_name
+from reconciler.resolve.timetables import resolve_schedule
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from reconciler.forge import github, gitlab
-from reconciler.forge.base import Forge, ForgeError
 from reconciler.forge.http import Api
-from reconciler.forge.sticky import keep_comment, keep_issue, mark
+from reconciler.forge.notes import Forge, ForgeError, keep_comment, keep_issue, mark
 from tests.forge.forge_server import BOT, TOKEN, Host, code_host
 
 

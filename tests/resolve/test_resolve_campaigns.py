@@ -17,9 +17,9 @@ from reconciler.model import (
     Severity,
 )
 from reconciler.resolve import resolve
+from reconciler.resolve.campaign_settings import SECRET_LIMIT
 from reconciler.resolve.ids import MOST
 from reconciler.resolve.overlaps import meeting
-from reconciler.resolve.settings import SECRET_LIMIT
 
 UNMANAGED = [
     "description",

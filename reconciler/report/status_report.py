@@ -12,13 +12,14 @@ from reconciler.model import Desired, Finding, Live, LiveCampaign, Ownership, Pl
 from reconciler.observe import used_packages
 from reconciler.plan.model import Plan
 from reconciler.providers.console import GatewayStatus, Stage
-from reconciler.report.answers import download_summary, gateway_item, server_item
-from reconciler.report.document import FORMAT_VERSION, finding_item
-from reconciler.report.style import Paint, Tone, plain
-from reconciler.report.table import bar, moment, percent, table
-from reconciler.report.text import finding_lines
-from reconciler.report.words import clean, counted, first, plural
+from reconciler.report.command_answers import download_summary, gateway_item, server_item
+from reconciler.report.plan_document import FORMAT_VERSION, finding_item
+from reconciler.report.plan_text import finding_lines
+from reconciler.report.table import bar, percent, table
+from reconciler.report.terminal import Paint, Tone, plain
+from reconciler.report.wording import counted
 from reconciler.state.base import State
+from reconciler.text import clean, first, plural, timestamp
 
 _STRANGERS = {Ownership.NOT_OURS: "not ours", Ownership.AMBIGUOUS: "several on the server"}
 _WAITS = {"held": "held", "waiting-for-approval": "waiting for approval"}
@@ -275,7 +276,7 @@ def _listed(row: Row, gateways: Gateways, paint: Paint) -> Iterator[str]:
         (
             line.status.gateway,
             f"{line.status.state or '-'}{' (closed)' if line.closed else ''}",
-            moment(line.status.changed),
+            timestamp(line.status.changed),
             download_summary(line.status.downloads),
             line.status.execution[-1] if line.status.execution else "-",
             line.status.cause or "-",

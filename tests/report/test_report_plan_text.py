@@ -3,41 +3,25 @@
 import json
 from dataclasses import replace
 
-import pytest
-
-from reconciler.errors import Exit
 from reconciler.model import (
     Change,
     Finding,
     Kind,
-    Outcome,
     Place,
     Reason,
     ResourceId,
-    Secret,
     Server,
     Severity,
 )
 from reconciler.plan.model import CampaignImpact, Impact, Plan
-from reconciler.report import words
-from reconciler.report.applied import applied_lines
-from reconciler.report.blocks import recorded
-from reconciler.report.document import plan_chunks
 from reconciler.report.markdown import plan_markdown
-from reconciler.report.style import painter
-from reconciler.report.text import change_lines, finding_lines, plan_lines, validation_lines
+from reconciler.report.plan_document import plan_chunks
+from reconciler.report.plan_text import change_lines, finding_lines, plan_lines, validation_lines
+from reconciler.report.terminal import painter
 from reconciler.state.base import (
-    CampaignAbandoned,
-    CampaignForgotten,
     CampaignOwned,
-    FieldApplied,
-    MembersApplied,
     Origin,
     Owned,
-    PackageForgotten,
-    PackageUploaded,
-    StatusSet,
-    Uploaded,
 )
 
 CAMPAIGN = ResourceId(Kind.CAMPAIGN, "line-3")
@@ -72,35 +56,6 @@ def test_no_changes_still_says_what_was_found_and_what_is_recorded():
     assert said.endswith("No changes. 1 note.\n")
 
 
-def test_what_is_only_recorded_in_words():
-    package = Uploaded("a" * 64, "p1", "fw.bin", ResourceId(Kind.PACKAGE_SET, "firmware"))
-    events = (
-        CampaignOwned(Owned(CAMPAIGN, "c3", Origin.CREATED)),
-        CampaignForgotten(CAMPAIGN),
-        CampaignAbandoned(CAMPAIGN),
-        PackageUploaded(package),
-        PackageForgotten("b" * 64),
-        FieldApplied(CAMPAIGN, "settings", {}),
-        MembersApplied(CAMPAIGN, "schedules", "v", ("a", "b")),
-        MembersApplied(CAMPAIGN, "packageOverrides", "v", ("a",)),
-        StatusSet(CAMPAIGN, "STARTED"),
-    )
-    assert list(recorded(events)) == [
-        "Campaign/line-3 is found again: it is campaign c3 on the server",
-        "Campaign/line-3 is forgotten: the server no longer has it",
-        "Campaign/line-3 is given up: it stays on the server",
-        'package "fw.bin" is on the server already: it is p1',
-        "package sha256:bbbbbbbbbbbbbbbb is forgotten: it is gone, or is given up",
-        "Campaign/line-3 settings is assumed to be as declared: it can't be read",
-        "Campaign/line-3 schedules of 2 gateways is assumed to be as declared: it can't be read",
-        "Campaign/line-3 packageOverrides of 1 gateway is as declared already",
-    ]
-
-
-def test_an_apply(full_plan, full_outcomes, golden):
-    golden("applied.txt", text(applied_lines(full_plan, full_outcomes, Exit.PARTLY)))
-
-
 def test_an_impact_leaves_out_what_does_not_happen(full_plan):
     quiet = CampaignImpact(CAMPAIGN, "Line 3")
     shared = {ResourceId(Kind.CAMPAIGN, f"other-{n:02}"): n for n in range(12)}
@@ -116,25 +71,6 @@ def test_an_impact_leaves_out_what_does_not_happen(full_plan):
 def test_steps_without_destruction(full_plan):
     said = text(plan_lines(replace(full_plan, groups=full_plan.groups[:2], findings=())))
     assert said.endswith("Plan: 2 steps for 2 resources.\n")
-
-
-def test_an_apply_of_nothing():
-    said = text(applied_lines(Plan(Server("pulse", "embedded:")), (), Exit.DONE))
-    assert said == "Applied to embedded: no step was sent.\n"
-
-
-def test_thirty_thousand_failures_of_one_kind_are_a_few_lines(full_plan, full_outcomes):
-    one = full_outcomes[-1]
-    every = [
-        Outcome(one.step, one.status, f"DELETE /api/campaigns/{number}: 503") for number in range(30_000)
-    ]
-    said = list(applied_lines(full_plan, every, Exit.PARTLY))
-    assert len(said) < 30
-    assert said[:2] == [
-        "failed: Campaign/old: delete-campaign × 30,000",
-        "  DELETE /api/campaigns/0: 503",
-    ]
-    assert "  and 29,980 more" in said
 
 
 def test_findings_are_sorted_by_place_and_carry_their_hints():
@@ -174,49 +110,6 @@ def test_nothing_of_a_name_reaches_the_terminal_raw():
     assert any(r"na\x1bme: " in line and r"{k\x1b: " in line for line in lines)
 
 
-@pytest.mark.parametrize(
-    ("value", "said"),
-    [
-        (None, "(none)"),
-        ("a", '"a"'),
-        ('say "x"', r'"say \"x\""'),
-        ("x" * 300, '"' + "x" * 198 + "…"),
-        (True, "true"),
-        (3, "3"),
-        (["a", "b"], '["a", "b"]'),
-        (list(range(12)), "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9] and 2 more"),
-        ({"a": 1}, "{a: 1}"),
-        ({"secret": "from file k"}, "(secret from file k)"),
-        (Secret("file k", "hunter2"), "(secret from file k)"),
-        (Place("a", 1, 2), "a:1:2"),
-        ({"begin": 0, "end": 60_000}, "1970-01-01 00:00 to 1970-01-01 00:01 UTC"),
-        (
-            {"begin": 1_799_614_800_000, "end": 1_799_614_801_250},
-            "2027-01-10 21:00 to 2027-01-10 21:00:01.250000 UTC",
-        ),
-        ({"begin": 0, "end": 10**15}, "{begin: 0, end: 1000000000000000}"),
-        ({"begin": "now", "end": 1}, '{begin: "now", end: 1}'),
-    ],
-)
-def test_values_as_a_person_reads_them(value, said):
-    assert words.show(value) == said
-
-
-def test_a_secret_is_hidden_by_its_type_wherever_it_stands():
-    change = Change(
-        CAMPAIGN,
-        "settings",
-        {"k": Secret("file a", "canary")},
-        {"k": [Secret("b", "canary")]},
-        Reason.DIFFERS,
-    )
-    assert list(change_lines(change)) == [
-        "settings.k: (secret from file a) → [(secret from b)] (the server says something else)"
-    ]
-    assert json.loads(json.dumps(words.safe(change.after))) == {"k": [{"secret": "from b"}]}
-    assert words.safe(Place("a", 1, 2)) == "a:1:2"
-
-
 def test_only_a_value_that_cant_be_read_is_called_so():
     said = [
         next(change_lines(Change(CAMPAIGN, "schedules", None, "x", reason), reason=False))
@@ -235,8 +128,3 @@ def test_values_of_gateways_say_whose_they_are():
     plan = Plan(Server("pulse", "embedded:"), changes=(change,))
     assert "  schedules.download of 4 gateways (g1, g2, g3 and 1 more):" in plan_markdown(plan)
     assert json.loads("".join(plan_chunks(plan)))["changes"][0]["gateways"] == ["g1", "g2", "g3", "g4"]
-
-
-def test_every_reason_and_exit_code_has_its_sentence():
-    assert set(words.SENTENCES) == set(Reason)
-    assert set(words.MEANINGS) == set(Exit)

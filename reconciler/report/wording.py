@@ -1,15 +1,15 @@
-"""The sentences and small formats that every report shares."""
+"""The wording that reports share: reasons, exit codes, outcomes, values, differences, counted findings."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from reconciler.errors import Exit
 from reconciler.model import Finding, GatewayChange, Json, OutcomeStatus, Reason, Secret, Severity
 from reconciler.plan.model import Snapshot
+from reconciler.text import and_more, clean, cut, duration, first, moment, plural, window
 
 SENTENCES: Final[Mapping[Reason, str]] = {
     Reason.NOT_ON_SERVER: "it is not on the server yet",
@@ -61,36 +61,11 @@ OUTCOMES: Final[Mapping[OutcomeStatus, str]] = {
 
 ABSENT: Final = "(none)"
 UNREADABLE: Final = "(not readable)"
-_LATEST: Final = 253_402_300_799_999
-"""The last millisecond that a calendar has."""
-
-
-def clean(text: str) -> str:
-    """`text` on one line, with everything that could steer a terminal spelled out as an escape."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def plural(count: int, noun: str, many: str | None = None) -> str:
-    """``1 step``, ``2,000 steps``."""
-    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
 
 
 def short(digest: str) -> str:
     """A digest as people compare it."""
     return digest[:12]
-
-
-def first(ids: Sequence[str], limit: int) -> str:
-    """The first ids and how many more there are; exact."""
-    shown = ", ".join(map(clean, ids[:limit]))
-    return f"{shown} and {len(ids) - limit:,} more" if len(ids) > limit else shown
-
-
-def cut(text: str, limit: int) -> str:
-    """`text` in at most `limit` characters."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def safe(value: object) -> Json:
@@ -119,15 +94,14 @@ def show(value: object, limit: int = 200) -> str:
         case Mapping():
             if _secret(value):
                 return f"(secret {clean(str(value['secret']))})"
-            if window := _window(value):
-                return window
+            if words := _window(value):
+                return words
             inner = ", ".join(f"{clean(str(key))}: {show(item, limit)}" for key, item in value.items())
             return cut(f"{{{inner}}}", limit)
         case Collection():
             items = list(value)
             shown = ", ".join(show(item, limit) for item in items[:10])
-            more = f" and {len(items) - 10:,} more" if len(items) > 10 else ""
-            return cut(f"[{shown}]", limit) + more
+            return cut(f"[{shown}]", limit) + and_more(len(items) - 10)
     return clean(json.dumps(value) if isinstance(value, bool | int | float) else str(value))
 
 
@@ -136,18 +110,11 @@ def _secret(value: Mapping[str, object]) -> bool:
 
 
 def _window(value: Mapping[str, object]) -> str | None:
-    """``2027-01-10 21:00 to 2027-01-11 05:00 UTC``; None for what is no window of epoch milliseconds."""
+    """A window of epoch milliseconds in words; None for anything else."""
     match value:
-        case {"begin": int(begin), "end": int(end)} if len(value) == 2 and 0 <= begin <= end <= _LATEST:
-            return f"{_moment(begin)} to {_moment(end)} UTC"
+        case {"begin": int(begin), "end": int(end)} if len(value) == 2:
+            return window(begin, end)
     return None
-
-
-def _moment(milliseconds: int) -> str:
-    """To the minute, or as exact as it has to be."""
-    precision = "minutes" if milliseconds % 60_000 == 0 else "auto"
-    found = datetime.fromtimestamp(milliseconds // 1000, UTC) + timedelta(milliseconds=milliseconds % 1000)
-    return found.replace(tzinfo=None).isoformat(" ", precision)
 
 
 def differences(name: str, before: object, after: object) -> Iterator[tuple[str, object, object]]:
@@ -180,11 +147,6 @@ def counted(findings: Collection[Finding]) -> str:
     return ", ".join(plural(count, severity.value) for severity, count in counts.items() if count)
 
 
-_UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
-
-
 def snapshot_age(snapshot: Snapshot) -> str:
     """``3 hours old, taken 2026-11-23 00:21:41 UTC``."""
-    size, unit = next((unit for unit in _UNITS if snapshot.age >= unit[0]), _UNITS[-1])
-    taken = datetime.fromtimestamp(snapshot.taken / 1000, UTC)
-    return f"{plural(snapshot.age // size, unit)} old, taken {taken:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{duration(snapshot.age)} old, taken {moment(snapshot.taken)}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from reconciler.loading.nodes import gapped, unsure
 from reconciler.model import PackageById, PackageByName, PackageFile, PackageRef, Place, UploadMode
-from reconciler.resolve.files import Digest, Files
+from reconciler.resolve.referenced_files import Digest, Files
 from reconciler.resolve.source import Problem, ResourceSource
 from reconciler.text import control_character, quoted
 

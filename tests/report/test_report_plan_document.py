@@ -10,11 +10,11 @@ from reconciler.errors import Exit
 from reconciler.model import Action, CampaignFields, Change, Finding, Place, Reason, Secret, StepGroup, Verb
 from reconciler.plan.model import Plan
 from reconciler.providers.pulse.operations import OPERATIONS
-from reconciler.report.applied import applied_lines
-from reconciler.report.document import applied_chunks, findings_chunks, plan_chunks
+from reconciler.report.apply_summary import applied_lines
 from reconciler.report.markdown import applied_markdown, plan_markdown
 from reconciler.report.paths import path_of, request_of
-from reconciler.report.text import plan_lines
+from reconciler.report.plan_document import applied_chunks, findings_chunks, plan_chunks
+from reconciler.report.plan_text import plan_lines
 from reconciler.validation.schemas import schema
 
 

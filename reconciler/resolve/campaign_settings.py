@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reconciler.model import FromEnv, FromFile, Secret, SettingValue
-from reconciler.resolve.files import Files, beside, reading, unreadable
+from reconciler.resolve.referenced_files import Files, beside, reading, unreadable
 from reconciler.resolve.source import Problem, ResourceSource
 from reconciler.text import quoted
 

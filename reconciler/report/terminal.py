@@ -1,12 +1,56 @@
-"""Lines that are drawn again in their place, as `status --watch` does on a terminal."""
+"""What a terminal shows: colours, widths in columns, and lines that are drawn again in their place."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from typing import TextIO
 
-from reconciler.report.table import columns
+
+class Tone(StrEnum):
+    """What a colour means; the value is its ANSI code."""
+
+    ERROR = "31"
+    WARNING = "33"
+    GOOD = "32"
+    STRONG = "1"
+    QUIET = "2"
+
+
+Paint = Callable[[str, Tone], str]
+
+
+def plain(text: str, tone: Tone) -> str:
+    """No colour."""
+    del tone
+    return text
+
+
+def ansi(text: str, tone: Tone) -> str:
+    """Colour for a terminal."""
+    return f"\x1b[{tone.value}m{text}\x1b[0m"
+
+
+def painter(colour: bool) -> Paint:
+    """The paint to use."""
+    return ansi if colour else plain
+
+
+def columns(text: str) -> int:
+    """How many columns `text` takes; wide letters take two, and marks above a letter none."""
+    if text.isascii():
+        return len(text)
+    from wcwidth import wcswidth
+
+    width = wcswidth(text)
+    return width if width >= 0 else len(text)
+
+
+def padded(text: str, width: int) -> str:
+    """`text`, and blanks up to `width` columns."""
+    return text + " " * (width - columns(text))
+
 
 Size = Callable[[], tuple[int, int]]
 """Columns and rows of the terminal."""

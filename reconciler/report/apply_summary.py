@@ -11,11 +11,12 @@ from typing import Final
 from reconciler.errors import Exit
 from reconciler.model import Outcome, OutcomeStatus, Skip
 from reconciler.plan.model import Plan
-from reconciler.report.guards import findings_of
+from reconciler.report.blocks import findings_of
 from reconciler.report.paths import explained
-from reconciler.report.style import Paint, Tone, plain
-from reconciler.report.text import finding_lines
-from reconciler.report.words import MEANINGS, OUTCOMES, clean, plural
+from reconciler.report.plan_text import finding_lines
+from reconciler.report.terminal import Paint, Tone, plain
+from reconciler.report.wording import MEANINGS, OUTCOMES
+from reconciler.text import clean, plural
 
 _SHOWN: Final = 20
 """How many steps of one operation on one resource are named; the JSON form has them all."""

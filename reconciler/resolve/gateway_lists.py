@@ -8,9 +8,9 @@ from pathlib import Path
 
 from reconciler.loading.nodes import unsure
 from reconciler.model import Place
-from reconciler.resolve.files import Files, beside, reading
 from reconciler.resolve.idfiles import IdFile, Misread, read_ids
 from reconciler.resolve.ids import Ids, check_ids
+from reconciler.resolve.referenced_files import Files, beside, reading
 from reconciler.resolve.source import Problem, ResourceSource
 from reconciler.text import quoted
 

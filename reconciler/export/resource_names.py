@@ -30,6 +30,8 @@ class Names:
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
+        self._tried: dict[str, int] = {}
+        """Name → the last suffix that was given to it: ten thousand packages may have one name."""
 
     def keep(self, name: str) -> None:
         """`name` belongs to somebody already."""
@@ -37,9 +39,11 @@ class Names:
 
     def unique(self, name: str) -> str:
         """`name`, or with the first suffix ``-2``, ``-3`` … that makes it a new one."""
-        found, number = name, 1
+        known = name.casefold()
+        found, number = name, self._tried.get(known, 1)
         while found.casefold() in self._taken:
             number += 1
             found = f"{name}-{number}"
+        self._tried[known] = number
         self.keep(found)
         return found

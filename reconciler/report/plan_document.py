@@ -14,11 +14,10 @@ from typing import Final
 from reconciler.errors import Exit
 from reconciler.model import Change, Finding, Outcome, Server, Severity, Step
 from reconciler.plan.model import CampaignImpact, Impact, Partial, Plan
-from reconciler.report.applied import outcome_counts
-from reconciler.report.blocks import recorded
-from reconciler.report.guards import findings_of, guard_item
+from reconciler.report.apply_summary import outcome_counts
+from reconciler.report.blocks import findings_of, guard_item, recorded
 from reconciler.report.paths import path_of
-from reconciler.report.words import safe
+from reconciler.report.wording import safe
 
 FORMAT_VERSION: Final = 1
 

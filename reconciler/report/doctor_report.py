@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from reconciler.report.document import FORMAT_VERSION
-from reconciler.report.style import Paint, Tone, plain
-from reconciler.report.table import padded
-from reconciler.report.words import clean, plural
+from reconciler.report.plan_document import FORMAT_VERSION
+from reconciler.report.terminal import Paint, Tone, padded, plain
+from reconciler.text import clean, plural
 
 
 class Level(StrEnum):

@@ -1,8 +1,10 @@
-"""Lines that are drawn again in their place."""
+"""Widths in columns, and lines that are drawn again in their place."""
 
 import io
 
-from reconciler.report.screen import Screen, clipped
+import pytest
+
+from reconciler.report.terminal import Screen, clipped, columns, padded
 
 
 def test_lines_are_drawn_over_those_before():
@@ -29,7 +31,32 @@ def test_forgotten_lines_stay():
     assert out.getvalue() == "\r\x1b[Jone\n\r\x1b[Jtwo\n"
 
 
+@pytest.mark.parametrize(
+    ("text", "width"),
+    [
+        ("", 0),
+        ("abc", 3),
+        ("é", 1),
+        ("e\u0301", 1),
+        ("日本", 4),
+        ("a\u0300\u0301b", 2),
+        ("█▒", 2),
+        ("→ …", 3),
+        ("ü\x1b[31m", 6),  # what is no text is never drawn: its length is as good as any
+    ],
+)
+def test_columns_are_those_of_a_terminal(text, width):
+    assert columns(text) == width
+
+
+def test_padding_counts_columns():
+    assert padded("e\u0301", 3) == "e\u0301  "
+    assert padded("日", 3) == "日 "
+    assert padded("abcd", 3) == "abcd"
+
+
 def test_clipping_counts_columns():
+    assert clipped("e\u0301a\u0300bc", 2) == "e\u0301a\u0300"
     assert clipped("日本", 3) == "日"
     assert clipped("\x1b[31mab\x1b[0mcd", 3) == "\x1b[31mab\x1b[0mc\x1b[0m"
     assert clipped("abc", 3) == "abc"

@@ -23,10 +23,11 @@ from reconciler.providers.console import (
     PackageInfo,
     PackageProgress,
 )
-from reconciler.report.document import FORMAT_VERSION
-from reconciler.report.style import Paint, Tone
-from reconciler.report.table import moment, pairs, percent, table
-from reconciler.report.words import OUTCOMES, clean, cut, plural
+from reconciler.report.plan_document import FORMAT_VERSION
+from reconciler.report.table import pairs, percent, table
+from reconciler.report.terminal import Paint, Tone
+from reconciler.report.wording import OUTCOMES
+from reconciler.text import clean, cut, plural, timestamp
 
 Lines = Callable[[Paint], Iterator[str]]
 
@@ -148,8 +149,8 @@ def campaign(
             ("Packages", ", ".join(live.packages) or "none"),
             ("Distribution list", distribution.id if distribution else "none"),
             ("Gateways", gateways),
-            ("Created", moment(progress.created)),
-            ("Modified", moment(progress.modified)),
+            ("Created", timestamp(progress.created)),
+            ("Modified", timestamp(progress.modified)),
         ]
         yield from pairs(values, paint)
 
@@ -186,7 +187,11 @@ def gateway_status(campaign_id: str, found: GatewayStatus) -> Answer:
     data = {"campaign": campaign_id, **gateway_item(found)}
 
     def lines(paint: Paint) -> Iterator[str]:
-        values = [("Gateway", found.gateway), ("State", found.state or "-"), ("Since", moment(found.changed))]
+        values = [
+            ("Gateway", found.gateway),
+            ("State", found.state or "-"),
+            ("Since", timestamp(found.changed)),
+        ]
         if found.cause:
             values.append(("Cause", found.cause))
         yield from pairs(values, paint)
@@ -288,7 +293,7 @@ def package_list(packages: Iterable[PackageInfo]) -> Answer:
                     info.package.name,
                     info.package.id,
                     info.created_by or "-",
-                    moment(info.created),
+                    timestamp(info.created),
                     cut(info.package.description, _DESCRIPTION),
                 )
                 for info in found
@@ -308,7 +313,7 @@ def package(info: PackageInfo) -> Answer:
         ("Description", it.description),
         ("Content", f"sha256:{it.mark}… (as its mark says)" if it.mark else "not marked"),
         ("By", info.created_by or "-"),
-        ("Created", moment(info.created)),
+        ("Created", timestamp(info.created)),
     ]
     return Answer({"package": _package_item(info)}, lambda paint: pairs(values, paint))
 

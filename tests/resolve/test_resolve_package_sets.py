@@ -6,7 +6,7 @@ import os
 import pytest
 
 from reconciler.model import PackageById, PackageByName, PackageFile, Place, ResourceId, UploadMode
-from reconciler.resolve.packages import MULTIPART_LIMIT, upload_mode
+from reconciler.resolve.package_sets import MULTIPART_LIMIT, upload_mode
 
 CONTENT = b"firmware"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -66,7 +66,7 @@ def test_what_is_too_large_for_multipart_is_streamed(wish: str, size: int, mode:
 
 
 def test_a_file_too_large_for_the_upload_it_wants(folder, monkeypatch) -> None:
-    monkeypatch.setattr("reconciler.resolve.packages.MULTIPART_LIMIT", 7)
+    monkeypatch.setattr("reconciler.resolve.package_sets.MULTIPART_LIMIT", 7)
     folder.put("fw.bin", CONTENT)
     folder.resource("PackageSet", "p", "packages: [{file: fw.bin, upload: multipart}]")
     finding = folder.finding()

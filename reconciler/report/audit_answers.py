@@ -11,10 +11,11 @@ from typing import Final
 from reconciler.audit.chain import Verdict
 from reconciler.audit.runs import PastRun
 from reconciler.model import Json, OutcomeStatus
-from reconciler.report.answers import Answer
-from reconciler.report.style import Paint, Tone
+from reconciler.report.command_answers import Answer
 from reconciler.report.table import pairs, table
-from reconciler.report.words import OUTCOMES, clean, first, plural, show
+from reconciler.report.terminal import Paint, Tone
+from reconciler.report.wording import OUTCOMES, show
+from reconciler.text import clean, first, plural
 
 _DIGITS: Final = 12
 """Of a hash or a commit, in a table."""

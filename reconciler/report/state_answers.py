@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from reconciler.model import Json, ResourceId
-from reconciler.report.answers import Answer
-from reconciler.report.style import Paint, Tone
-from reconciler.report.table import moment, pairs, table
-from reconciler.report.words import clean, first, plural, show
+from reconciler.report.command_answers import Answer
+from reconciler.report.table import pairs, table
+from reconciler.report.terminal import Paint, Tone
+from reconciler.report.wording import show
 from reconciler.state.base import LockInfo, Owned, State, Uploaded
 from reconciler.state.entries import StateEntry, entries
+from reconciler.text import and_more, clean, first, plural, timestamp
 
 _SAMPLE: Final = 5
 """Gateways that are named of those that share a value."""
@@ -88,10 +89,10 @@ def lock(holder: LockInfo | None, url: str) -> Answer:
         ("Lock", holder.id),
         ("Holder", f"{holder.holder} on {holder.host} (process {holder.pid})"),
         ("For", holder.operation),
-        ("Since", moment(int(holder.since * 1000))),
+        ("Since", timestamp(int(holder.since * 1000))),
     ]
     if holder.expires is not None:
-        values.append(("Until", f"{moment(int(holder.expires * 1000))}, unless its holder renews it"))
+        values.append(("Until", f"{timestamp(int(holder.expires * 1000))}, unless its holder renews it"))
 
     def lines(paint: Paint) -> Iterator[str]:
         yield from pairs([("State", url), *values], paint)
@@ -181,7 +182,7 @@ def _applied_lines(owned: Owned, paint: Paint) -> Iterator[str]:
         yield paint("LAST APPLIED", Tone.STRONG)
         yield from pairs(applied, paint)
     rows = [
-        (name, value, f"{len(ids):,}: {first(_first(ids), _SAMPLE)}{_more(ids)}")
+        (name, value, f"{len(ids):,}: {first(_first(ids), _SAMPLE)}{and_more(len(ids) - _SAMPLE)}")
         for name in sorted(owned.members)
         for value, ids in sorted(owned.members[name].items())
     ]
@@ -218,10 +219,6 @@ def _first(ids: frozenset[str]) -> Sequence[str]:
     from heapq import nsmallest
 
     return nsmallest(_SAMPLE, ids)
-
-
-def _more(ids: frozenset[str]) -> str:
-    return f" and {len(ids) - _SAMPLE:,} more" if len(ids) > _SAMPLE else ""
 
 
 def _upload_item(upload: Uploaded) -> dict[str, object]:

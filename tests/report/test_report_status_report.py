@@ -25,7 +25,7 @@ from reconciler.model import (
 )
 from reconciler.plan.model import Plan
 from reconciler.providers.console import GatewayStatus, PackageProgress, Stage
-from reconciler.report.status import (
+from reconciler.report.status_report import (
     GatewayLine,
     Gateways,
     StatusReport,

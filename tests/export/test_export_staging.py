@@ -5,7 +5,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.export.files import Staging, intact
+from reconciler.export.staging import Staging, intact
 
 
 def staged(folder: Path, **files: str) -> Staging:

@@ -7,21 +7,18 @@ from itertools import islice
 
 from reconciler.model import Change, Finding, Reason, Severity
 from reconciler.plan.model import Impact, Plan
-from reconciler.report.blocks import Block, blocks, happenings, part, recorded, unreadable
-from reconciler.report.guards import findings_of
-from reconciler.report.style import Paint, Tone, plain
-from reconciler.report.words import (
+from reconciler.report.blocks import Block, blocks, findings_of, happenings, part, recorded, unreadable
+from reconciler.report.terminal import Paint, Tone, plain
+from reconciler.report.wording import (
     SENTENCES,
     UNREADABLE,
-    clean,
     counted,
     differences,
-    first,
     gateway_change,
-    plural,
     show,
     snapshot_age,
 )
+from reconciler.text import and_more, clean, first, plural
 
 _TONES = {Severity.ERROR: Tone.ERROR, Severity.WARNING: Tone.WARNING, Severity.NOTE: Tone.STRONG}
 _FEW = 8
@@ -135,8 +132,7 @@ def _impact(impact: Impact, paint: Paint) -> Iterator[str]:
         if campaign.shared:
             others = sorted(campaign.shared.items(), key=lambda item: (-item[1], item[0]))
             few = ", ".join(f"{clean(str(other))} ({count:,})" for other, count in islice(others, _FEW))
-            more = f" and {len(others) - _FEW:,} more" if len(others) > _FEW else ""
-            parts.append(f"gateways also in running {few}{more}")
+            parts.append(f"gateways also in running {few}{and_more(len(others) - _FEW)}")
         if parts:
             yield f"  {clean(str(campaign.resource))}: {', '.join(parts)}"
     yield f"  requests: {impact.requests:,}"
