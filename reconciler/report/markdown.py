@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
+from reconciler.diff.detail import differences
 from reconciler.errors import Exit
 from reconciler.model import Change, Finding, Outcome, OutcomeStatus, Reason, Verb
 from reconciler.plan.model import CampaignImpact, Plan
@@ -23,7 +24,6 @@ from reconciler.report.wording import (
     SENTENCES,
     UNREADABLE,
     counted,
-    differences,
     short,
     show,
     snapshot_age,
