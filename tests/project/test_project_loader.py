@@ -1,66 +1,15 @@
 """The project file, the environment and flags, merged; and everything that can be wrong with them."""
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from reconciler.errors import ReconcilerError
-from reconciler.findings import CODES, Findings
-from reconciler.model import Finding, Place, Secret, Severity
-from reconciler.project import LoadedProject, load_project
-from reconciler.project.declared import Given
-from reconciler.project.urls import server_url, state_url
-from reconciler.settings import Basic, EditWhileStarted, Project, Token, TokenCommand, TokenFile
-from reconciler.state.stores import open_store
-
-URL = "https://pulse.example.com"
-HEAD = "apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: line-3}\nspec:\n"
-
-
-@dataclass(frozen=True)
-class Folder:
-    """A working folder, perhaps with a project file in it."""
-
-    root: Path
-
-    def write(self, spec: str) -> Path:
-        """Puts a project file, its spec from line 5 on, indented by two."""
-        path = self.root / "reconciler.yaml"
-        path.write_text(HEAD + "".join(f"  {line}\n" for line in spec.strip("\n").splitlines()))
-        return path
-
-    def load(self, environ: Mapping[str, str] | None = None, **flags: Any) -> LoadedProject:
-        loaded = load_project(cwd=flags.pop("cwd", self.root), environ=environ or {}, **flags)
-        assert {finding.code for finding in loaded.findings} <= CODES.keys()
-        assert (loaded.project is None) == any(finding.is_error for finding in loaded.findings)
-        return loaded
-
-    def project(self, environ: Mapping[str, str] | None = None, **flags: Any) -> Project:
-        """The project, without any finding."""
-        loaded = self.load(environ, **flags)
-        assert loaded.findings == ()
-        assert loaded.project is not None
-        return loaded.project
-
-    def finding(self, environ: Mapping[str, str] | None = None, **flags: Any) -> Finding:
-        """The only finding."""
-        findings = self.load(environ, **flags).findings
-        assert len(findings) == 1, findings
-        return findings[0]
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Folder:
-    root = tmp_path / "project"
-    root.mkdir()
-    return Folder(root)
-
+from reconciler.model import Place, Secret, Severity
+from reconciler.settings import Basic, EditWhileStarted, Token
+from tests.project.project_folders import HEAD, URL, Folder
 
 # --- without a project file ----------------------------------------------------------------------
 
@@ -209,43 +158,6 @@ def test_a_file_that_is_no_project(here, text: str, code: str, place: Place | No
 
 # --- merging -------------------------------------------------------------------------------------
 
-FULL = f"""
-resources: [campaigns, lists]
-server:
-  provider: pulse
-  url: {URL}/
-  apiVersion: "0.17"
-  organization: line-3
-  auth: {{tokenEnv: TOKEN}}
-  caFile: ca.pem
-  timeoutSeconds: 5
-  maxRequestsPerSecond: 7.5
-  batchSize: 40
-  pageSize: 50
-  editWhileStarted: allow
-state: {{url: 'file:state/base.json'}}
-guards: {{maxDeletes: 1, allowEmpty: true}}
-environments:
-  staging:
-    resources: [campaigns]
-    server:
-      url: https://staging.example.com
-      auth: {{usernameEnv: NAME, passwordEnv: WORD}}
-      batchSize: 10
-    state: {{url: 'file:state/staging.json'}}
-    guards: {{maxDeletes: 100, maxStarts: 5}}
-  production: {{}}
-"""
-
-
-@pytest.fixture
-def full(here) -> Folder:
-    here.write(FULL)
-    (here.root / "ca.pem").touch()
-    (here.root / "campaigns").mkdir()
-    (here.root / "lists").mkdir()
-    return here
-
 
 def test_every_field_of_the_file(full) -> None:
     project = full.project({"TOKEN": "t"})
@@ -381,62 +293,6 @@ def test_where_only_environments_name_one_it_is_needed_only_to_talk_to_it(here) 
     assert here.project(need_server=False).name == "line-3"
 
 
-@pytest.mark.parametrize(
-    ("url", "same_as"),
-    [
-        (f"{URL}/", URL),
-        (f"{URL}/base//", f"{URL}/base"),
-        ("HTTPS://Pulse.Example.com:8443/Base", "https://pulse.example.com:8443/Base"),
-        ("http://localhost:8080", "http://localhost:8080"),
-        ("http://127.0.0.7", "http://127.0.0.7"),
-        ("http://[::1]:80/", "http://[::1]:80"),
-        ("http://pulse.localhost", "http://pulse.localhost"),
-        ("embedded:", "embedded:"),
-    ],
-)
-def test_urls_that_are_taken(here, url: str, same_as: str) -> None:
-    assert here.project(url=url).server.url == same_as
-
-
-@pytest.mark.parametrize(
-    ("url", "code"),
-    [
-        ("ftp://pulse.example.com", "bad-url"),
-        ("pulse.example.com", "bad-url"),
-        ("https://", "bad-url"),
-        ("https:///path", "bad-url"),
-        ("embedded:x", "bad-url"),
-        ("https://pulse:port", "bad-url"),
-        ("https://pulse:99999", "bad-url"),
-        ("https://[::1", "bad-url"),
-        ("https://pulse example.com", "bad-url"),
-        ("https://pulse\n.example.com", "bad-url"),
-        ("https://pulse\\evil.com", "bad-url"),
-        ("https://pulse.example.com/?token=s3cret", "bad-url"),
-        ("https://pulse.example.com/#s3cret", "bad-url"),
-        ("https://pulse.example.com/?", "bad-url"),
-        ("https://me:s3cret@pulse.example.com", "url-with-credentials"),
-        ("https://s3cret@pulse.example.com", "url-with-credentials"),
-        ("https://:@pulse.example.com", "url-with-credentials"),
-    ],
-)
-def test_urls_that_are_refused_and_never_repeated(here, url: str, code: str) -> None:
-    for finding in (here.finding(url=url), here.finding({"RECONCILER_URL": url})):
-        assert finding.code == code
-        assert "s3cret" not in f"{finding}"
-        assert finding.hint
-        assert re.match(r"(--url|RECONCILER_URL) ", finding.message)
-
-
-def test_plain_http_to_another_machine_is_a_warning(here) -> None:
-    here.write("server: {url: 'http://pulse.example.com'}")
-    loaded = here.load()
-    (finding,) = loaded.findings
-    assert (finding.code, finding.severity) == ("plain-http", Severity.WARNING)
-    assert finding.place == Place("reconciler.yaml", 5, 17)
-    assert loaded.project.server.url == "http://pulse.example.com"
-
-
 def test_a_ca_file_must_be_there_to_talk_to_the_server(here) -> None:
     here.write(f"server: {{url: {URL}, caFile: gone.pem}}")
     finding = here.finding()
@@ -463,65 +319,7 @@ def test_a_file_that_may_be_elsewhere_is_a_warning_to_who_calls_no_server(
     assert here.load(need_access=False).findings == ()
 
 
-@given(st.text(), st.booleans())
-def test_no_text_breaks_the_urls(text: str, public: bool) -> None:
-    given_ = Given(text, "--url")
-    server_url(given_, Findings())
-    state_url(given_, Findings(), beside=Path("/x"), public=public)
-
-
 # --- the state -----------------------------------------------------------------------------------
-
-
-def test_a_state_of_a_flag_is_relative_to_the_working_folder(full) -> None:
-    below = full.root / "campaigns"
-    project = full.project({"TOKEN": "t"}, cwd=below, state="file:x.json")
-    assert project.state_url == f"file:{below}/x.json"
-    assert open_store(project.state_url, root=project.root).url == project.state_url
-    assert full.project({"TOKEN": "t"}, cwd=below).state_url == "file:state/base.json"
-    assert full.project({"TOKEN": "t"}, cwd=below, state="file:/x.json").state_url == "file:/x.json"
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "x.json",
-        "file:",
-        "http://x",
-        "file: x",
-        "postgresql://[x",
-        "file:/",
-        "file:///",
-        "file://host/x",
-        "ftp://x",
-    ],
-)
-def test_a_state_has_a_url(here, url: str) -> None:
-    finding = here.finding(state=url)
-    assert (finding.code, finding.message) == ("bad-url", "--state is no URL of a state")
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "file:x.json",
-        "file:/x.json",
-        "file:///x.json",
-        "file://localhost/x.json",
-        "file:.reconciler/state.json",
-    ],
-)
-def test_what_is_taken_as_the_url_of_a_state_can_be_opened(here, url: str) -> None:
-    assert open_store(here.project(state=url).state_url, root=here.root)
-
-
-def test_a_password_of_a_state_comes_from_the_environment_alone(here) -> None:
-    url = "postgresql://me:s3cret@db/state"
-    finding = here.finding(state=url)
-    assert finding.code == "url-with-credentials"
-    assert "s3cret" not in f"{finding}"
-    assert here.project({"RECONCILER_STATE": url}).state_url == url
-    assert here.project(state="postgresql://me@db/state").state_url == "postgresql://me@db/state"
 
 
 def test_the_warning_about_a_forgotten_state_points_at_it(full) -> None:
@@ -537,76 +335,6 @@ def test_the_warning_about_a_forgotten_state_points_at_it(full) -> None:
 def auth(here, text: str, environ: Mapping[str, str], **flags: Any) -> Any:
     here.write(f"server:\n  url: {URL}\n  auth: {text}")
     return here.project(environ, **flags).server.auth
-
-
-def test_each_way_to_sign_in(here) -> None:
-    (here.root / "token").touch()
-    assert auth(here, "{tokenEnv: T}", {"T": " t\n"}) == Token(Secret("environment variable T", "t"))
-    assert auth(here, "{tokenFile: token}", {}) == TokenFile(here.root / "token")
-    assert auth(here, "{tokenCommand: 'vault read x'}", {}) == TokenCommand("vault read x", here.root)
-    assert auth(here, "{usernameEnv: U, passwordEnv: P}", {"U": "u", "P": "p"}) == Basic(
-        "u", Secret("environment variable P", "p")
-    )
-
-
-@pytest.mark.parametrize(
-    "declared", ["{tokenEnv: GONE}", "{tokenFile: gone}", "{usernameEnv: GONE, passwordEnv: GONE}"]
-)
-def test_variables_of_the_tool_beat_the_file(here, declared: str) -> None:
-    token = {"RECONCILER_TOKEN": "t"}
-    person = {"RECONCILER_USERNAME": "u", "RECONCILER_PASSWORD": "p"}
-    expected = Token(Secret("environment variable RECONCILER_TOKEN", "t"))
-    assert auth(here, declared, token) == expected
-    assert auth(here, declared, token | person) == expected
-    assert auth(here, declared, person) == Basic("u", Secret("environment variable RECONCILER_PASSWORD", "p"))
-
-
-@pytest.mark.parametrize(
-    ("name", "other"),
-    [
-        ("RECONCILER_USERNAME", "RECONCILER_PASSWORD"),
-        ("RECONCILER_PASSWORD", "RECONCILER_USERNAME"),
-    ],
-)
-def test_half_of_a_person_is_nobody(here, name: str, other: str) -> None:
-    finding = here.finding({name: "s3cret"}, url=URL)
-    assert (finding.code, finding.message) == ("missing-secret", f"{name} is set, but {other} is not")
-    assert here.project({name: "s3cret"}, url=URL, need_server=False).server.auth is None
-
-
-@pytest.mark.parametrize(
-    ("declared", "environ", "said"),
-    [
-        ("{tokenEnv: T}", {}, ["environment variable T is not set"]),
-        ("{tokenEnv: T}", {"T": " "}, ["environment variable T is empty"]),
-        ("{tokenEnv: T}", {"T": "s3\ncret"}, ["environment variable T has characters that can't be sent"]),
-        ("{tokenFile: gone}", {}, ["there is no token file `gone`"]),
-        (
-            "{usernameEnv: U, passwordEnv: P}",
-            {},
-            ["environment variable P is not set", "environment variable U is not set"],
-        ),
-    ],
-)
-def test_what_is_missing_is_named_where_it_is_declared(
-    here, declared: str, environ: dict[str, str], said: list[str]
-) -> None:
-    here.write(f"server:\n  url: {URL}\n  auth: {declared}")
-    findings = here.load(environ).findings
-    assert [finding.message for finding in findings] == said
-    assert all(finding.place is not None and finding.place.line == 7 for finding in findings)
-    assert "s3" not in f"{findings}"
-
-
-def test_what_does_not_talk_to_the_server_needs_no_secret(here) -> None:
-    here.write(f"server:\n  url: {URL}\n  auth: {{tokenEnv: T}}")
-    auth_ = here.project(need_server=False).server.auth
-    assert isinstance(auth_, Token)
-    assert not auth_.token.known
-    assert auth(here, "{usernameEnv: U, passwordEnv: P}", {"P": "p"}, need_server=False) == Basic(
-        "", Secret("environment variable P")
-    )
-    assert auth(here, "{tokenFile: gone}", {}, need_access=False) == TokenFile(here.root / "gone")
 
 
 def test_everything_that_is_wrong_is_said_at_once(here) -> None:
