@@ -23,7 +23,7 @@ COMMANDS: Final = {
     "status": "Show declared campaigns as the server has them.",
     "snapshot": "Save what plans need, to plan without credentials.",
     "export": "Write what the server has as resources, to take it into Git.",
-    "import": "Ownership a resource to what is on the server already.",
+    "import": "Tie a resource to what is on the server already.",
     "doctor": "Check that everything is there that the other commands need.",
     "campaign": "List, show, approve, start and stop campaigns by hand.",
     "gateway": "Look at, notify and close single gateways of a campaign.",

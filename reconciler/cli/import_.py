@@ -42,7 +42,7 @@ from reconciler.text import nearest
 @global_flags
 @click.pass_obj
 def command(flags: Flags, resource: str, server_id: str, lock_timeout: float) -> Exit:
-    """Ownership a resource to what is on the server already.
+    """Tie a resource to what is on the server already.
 
     Campaign/NAME becomes the live campaign of that id, whatever it is called there; what can't be read back
     is taken to be as declared. PackageSet/NAME: the live package of that id is taken to hold the content of
