@@ -8,7 +8,7 @@ from typing import Any
 
 from reconciler.diff.callbacks import diff_callbacks
 from reconciler.diff.closing import diff_closed
-from reconciler.diff.detail import differences
+from reconciler.diff.detail import details
 from reconciler.diff.membership import diff_gateways
 from reconciler.diff.model import CampaignDiff, Run, Transition
 from reconciler.diff.overrides import diff_overrides
@@ -242,8 +242,8 @@ def _distribution_changes(
     if live.distribution is None:
         return [Change(campaign.resource, Field.DISTRIBUTION, None, after, Reason.DIFFERS)]
     return [
-        Change(campaign.resource, path, old, new, Reason.DIFFERS)
-        for path, old, new in differences(Field.DISTRIBUTION, _distribution(live.distribution), after)
+        Change(campaign.resource, f"{Field.DISTRIBUTION}.{path}", old, new, Reason.DIFFERS)
+        for path, old, new in details(_distribution(live.distribution), after)
     ]
 
 

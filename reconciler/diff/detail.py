@@ -1,25 +1,30 @@
-"""Where exactly two values differ: the one differ of plans and reports."""
+"""Where exactly two small values differ."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from typing import Any, cast
 
 from reconciler.model import Json
 
 
-def differences(name: str, before: Json, after: Json) -> Iterator[tuple[str, Json, Json]]:
-    """(dotted path, before, after) of what differs in the field `name`, sorted; None where a side lacks it.
+def details(before: Json, after: Json) -> Iterator[tuple[str, Json, Json]]:
+    """(dotted path, before, after) of each leaf that differs, sorted; None where a side lacks it.
 
-    Mappings are compared key by key, everything else as one value, and so is what stands for a secret. Two
-    values that are no mappings are told without a look.
+    For small values already known to differ: the import alone costs more than most comparisons.
     """
-    if (
-        isinstance(before, Mapping)
-        and isinstance(after, Mapping)
-        and {"secret"} not in (set(before), set(after))
-    ):
-        for key in sorted({*before, *after}):
-            if key not in before or key not in after or before[key] != after[key]:
-                yield from differences(f"{name}.{key}", before.get(key), after.get(key))
-    else:
-        yield name, before, after
+    from deepdiff import DeepDiff
+
+    tree = DeepDiff(before, after, view="tree", ignore_type_in_groups=[])
+    rows = [
+        (".".join(map(str, level.path(output_format="list"))), _side(level.t1), _side(level.t2))
+        for report in tree.values()
+        for level in cast("list[Any]", report)
+    ]
+    yield from sorted(rows, key=lambda row: row[0])
+
+
+def _side(value: Any) -> Json:
+    from deepdiff.helper import notpresent
+
+    return None if value is notpresent else cast("Json", value)

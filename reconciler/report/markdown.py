@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from reconciler.diff.detail import differences
 from reconciler.errors import Exit
 from reconciler.model import Change, Finding, Outcome, OutcomeStatus, Reason, Verb
 from reconciler.plan.model import CampaignImpact, Plan
@@ -24,6 +23,7 @@ from reconciler.report.wording import (
     SENTENCES,
     UNREADABLE,
     counted,
+    differences,
     short,
     show,
     snapshot_age,
