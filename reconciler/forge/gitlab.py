@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from reconciler.forge.http import Api
+from reconciler.forge.api import Api
 from reconciler.forge.notes import ForgeError, Note
 
 

@@ -105,3 +105,8 @@ def clipped(line: str, width: int) -> str:
                 return "".join(parts) + (_OFF if _ESCAPE.search(line) else "")
             parts.append(character)
     return "".join(parts)
+
+
+def fitting(line: str, width: int) -> str:
+    """`line` in at most `width` columns, with a sign where it is cut."""
+    return line if columns(line) <= width else clipped(line, width - 1) + "…"

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from reconciler.report.terminal import Screen, clipped, columns, padded
+from reconciler.report.terminal import Screen, clipped, columns, fitting, padded
 
 
 def test_lines_are_drawn_over_those_before():
@@ -60,3 +60,12 @@ def test_clipping_counts_columns():
     assert clipped("日本", 3) == "日"
     assert clipped("\x1b[31mab\x1b[0mcd", 3) == "\x1b[31mab\x1b[0mc\x1b[0m"
     assert clipped("abc", 3) == "abc"
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [("abcd", "abcd"), ("abcde", "abc…"), ("日本", "日本"), ("日本x", "日…"), ("e\u0301" * 4, "e\u0301" * 4)],
+)
+def test_what_does_not_fit_is_cut_with_a_sign(line, shown):
+    assert fitting(line, 4) == shown
+    assert columns(shown) <= 4

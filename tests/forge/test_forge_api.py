@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.forge.http import Api
+from reconciler.forge.api import Api
 from reconciler.forge.notes import ForgeError, mark
 from tests.forge.forge_server import TOKEN, Host, keep
 
