@@ -16,6 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from reconciler.app.pipeline import Planned, draft
 from reconciler.apply import Applied, apply_plan
 from reconciler.diff import Ask, Diff, diff
 from reconciler.model import (
@@ -31,9 +32,8 @@ from reconciler.model import (
 )
 from reconciler.observe import observe, used_packages
 from reconciler.options import Options
-from reconciler.plan import Plan, make_plan
+from reconciler.plan import Plan
 from reconciler.providers.pulse.facts import facts_of
-from reconciler.reading import operations_of
 from reconciler.settings import ServerSettings
 from reconciler.state.base import Event, Intent, Origin, Owned, State, Uploaded, upload_key
 from reconciler.state.folding import fold
@@ -91,10 +91,13 @@ class Project:
         ask = Ask(Options(**options), NOW, self.server.facts)
         return diff(wanted, self.live(wanted, **options), self.state, ask)
 
+    def draft(self, wanted: Desired, **options: bool) -> Planned:
+        """A plan for `wanted`, and what it was made from; no guard is asked."""
+        self.server.log.clear()
+        return asyncio.run(draft(wanted, self.state, self.server, Options(**options), now=NOW))
+
     def make_plan(self, wanted: Desired, **options: bool) -> Plan:
-        live = self.live(wanted, **options)
-        difference = diff(wanted, live, self.state, Ask(Options(**options), NOW, self.server.facts))
-        return make_plan(difference, self.server.facts, SERVER, operations_of(live, self.server.facts))
+        return self.draft(wanted, **options).plan
 
     def plan(self, wanted: Desired, **options: bool) -> list[str]:
         """The ids of the steps of a plan for `wanted`, in order."""

@@ -22,11 +22,20 @@ from typing import Any
 from reconciler.errors import Refusal, Refused
 from reconciler.model import (
     Action,
+    AddGateways,
+    ApproveCampaign,
+    AssignPackages,
     BoundPackage,
     Callback,
     CallbackEvent,
+    CampaignFields,
     CampaignSummary,
+    CloseGateways,
+    CreateCampaign,
+    DeleteCampaign,
+    DeletePackage,
     DistributionList,
+    EditCampaign,
     LiveCampaign,
     LivePackage,
     Membership,
@@ -34,15 +43,23 @@ from reconciler.model import (
     OutcomeStatus,
     PendingUpload,
     Phase,
+    RegisterCallback,
+    RemoveGateways,
     Repeat,
     SchedulePhase,
+    ScheduleWindow,
     Secret,
     Server,
+    SetDistributionList,
     SettingValue,
+    StartCampaign,
     Step,
+    StopCampaign,
     UploadMode,
+    UploadPackage,
     Verb,
     Window,
+    target_of,
 )
 from reconciler.providers.base import (
     Bindings,
@@ -325,32 +342,30 @@ class MemoryServer:
     async def run(self, step: Step, bindings: Bindings) -> Result:
         action = step.action
         self._must(action.verb in {v for rank in self.facts.order for v in rank}, f"no {action.verb} here")
-        match action.verb:
-            case Verb.UPLOAD:
-                assert action.file is not None
-                package = self._uploaded(action.file.name, action.file.sha256, action.file.description)
-                return Result(created=package.id)
-            case Verb.DELETE_PACKAGE:
-                assert action.target is not None
+        match action:
+            case UploadPackage():
+                file = action.file
+                return Result(created=self._uploaded(file.name, file.sha256, file.description).id)
+            case DeletePackage():
                 users = [c.id for c in self.by_id.values() if action.target in c.packages]
                 self._must(not users, f"{action.target} is deleted while {users} use it")
                 gone = (Refusal.NO_SUCH_OBJECT, Refusal.MAY_HAVE_HAPPENED)
                 self._must(action.target in self.stored, "there is no such package", *gone)
                 del self.stored[action.target]
                 return Result()
-            case Verb.CREATE:
-                assert action.fields is not None
+            case CreateCampaign():
                 taken = [c.id for c in self.by_id.values() if c.name == action.fields.name]
                 self._must(not taken, f"{action.fields.name} is created while {taken} has the name")
                 made = MemoryCampaign(
                     self._new_id("c"), "", self.word(Phase.WAITING if self.approval_needed else Phase.READY)
                 )
                 self.by_id[made.id] = made
-                self._write(made, action, bindings)
+                self._write(made, action.fields, bindings)
                 return Result(created=made.id)
             case _:
-                campaign = self._found(action.target or bindings.campaigns[action.resource])
-                return self._change(campaign, step, bindings)
+                return self._change(
+                    self._found(target_of(action) or bindings.campaigns[action.resource]), step, bindings
+                )
 
     def _uploaded(self, name: str, sha256: str, description: str = "") -> LivePackage:
         """A package as this kind of server shows it."""
@@ -363,65 +378,59 @@ class MemoryServer:
 
     def _change(self, campaign: MemoryCampaign, step: Step, bindings: Bindings) -> Result:
         action, gateways, phase = step.action, set(step.gateways), self.facts.phase(campaign.status)
-        if action.verb is Verb.APPROVE and action.only_if_waiting and phase is not Phase.WAITING:
-            return Result(OutcomeStatus.NOT_NEEDED)
-        if action.verb is Verb.START and phase is Phase.WAITING:
-            if not action.approve:
-                return Result(OutcomeStatus.WAITING)
-            campaign.status, phase = self.word(Phase.READY), Phase.READY
+        match action:
+            case ApproveCampaign(only_if_waiting=True) if phase is not Phase.WAITING:
+                return Result(OutcomeStatus.NOT_NEEDED)
+            case StartCampaign(approve=approve) if phase is Phase.WAITING:
+                if not approve:
+                    return Result(OutcomeStatus.WAITING)
+                campaign.status, phase = self.word(Phase.READY), Phase.READY
         allowed = self.facts.allows(action.verb, phase)
         self._must(allowed, f"{action.verb} while {campaign.status}", Refusal.MAY_HAVE_HAPPENED)
         some = (Refusal.ABOUT_SOME_GATEWAYS, Refusal.MAY_HAVE_HAPPENED)
-        match action.verb:
-            case Verb.EDIT:
-                self._write(campaign, action, bindings)
-            case Verb.DELETE:
+        match action:
+            case EditCampaign():
+                self._write(campaign, action.fields, bindings)
+            case DeleteCampaign():
                 del self.by_id[campaign.id]
-            case Verb.START:
+            case StartCampaign():
                 campaign.status = self.word(Phase.RUNNING)
-            case Verb.STOP:
+            case StopCampaign():
                 campaign.status = self.word(Phase.PAUSED)
-            case Verb.APPROVE:
+            case ApproveCampaign():
                 campaign.status = "APPROVED" if "APPROVED" in self.facts.phases else self.word(Phase.READY)
-            case Verb.ADD:
+            case AddGateways():
                 self._must(bool(gateways), "an empty list is never sent")
                 self._must(not gateways & campaign.gateways, "a member is added", *some)
                 campaign.gateways |= gateways
-            case Verb.REMOVE:
+            case RemoveGateways():
                 self._must(bool(gateways), "an empty list is never sent")
                 self._must(gateways <= campaign.gateways, "a stranger is removed", *some)
                 campaign.gateways -= gateways
-            case Verb.DISTRIBUTE:
+            case SetDistributionList():
                 campaign.distribution = action.distribution
-            case Verb.CLOSE:
+            case CloseGateways():
                 open_members = gateways <= campaign.gateways - campaign.closed
                 self._must(open_members, "a stranger is closed, or one twice", *some)
                 campaign.closed |= gateways
-            case Verb.CALLBACK:
-                assert action.event is not None
+            case RegisterCallback():
                 if action.callback is None:
                     self._must(self.facts.clearable(Field.CALLBACKS), "callbacks can't be taken back")
                     campaign.callbacks.pop(action.event, None)
                 else:
                     campaign.callbacks[action.event] = action.callback
-            case Verb.OVERRIDE:
+            case AssignPackages():
                 self._must(gateways <= campaign.gateways, "a stranger gets packages of its own")
-                packages = self._bound(action.packages or (), bindings)
-                campaign.overrides.update(dict.fromkeys(gateways, packages))
-            case Verb.SCHEDULE:
-                assert action.phase is not None
-                assert action.window is not None
+                campaign.overrides.update(dict.fromkeys(gateways, self._bound(action.packages, bindings)))
+            case ScheduleWindow():
                 self._must(gateways <= campaign.gateways, "a stranger gets something of its own")
                 campaign.windows.update({(action.phase, gateway): action.window for gateway in gateways})
             case _:
                 self._must(gateways <= campaign.gateways, "a stranger gets something of its own")
         return Result()
 
-    def _write(self, campaign: MemoryCampaign, action: Action, bindings: Bindings) -> None:
+    def _write(self, campaign: MemoryCampaign, fields: CampaignFields, bindings: Bindings) -> None:
         """An edit replaces: what isn't managed is sent as it was just read, settings as they are known."""
-        assert action.fields is not None
-        fields = action.fields
-
         campaign.name = fields.name
         if fields.description is not None:
             campaign.description = fields.description
@@ -437,35 +446,35 @@ class MemoryServer:
 
     async def verify(self, step: Step, bindings: Bindings) -> Readback:
         action = step.action
-        match action.verb:
-            case Verb.CREATE:
-                assert action.fields is not None
+        match action:
+            case CreateCampaign():
                 made = [c.id for c in self.by_id.values() if c.name == action.fields.name]
                 return Readback(bool(made), created=made[0] if made else None)
-            case Verb.UPLOAD:
-                assert action.file is not None
+            case UploadPackage():
                 [held] = holding([action.file.sha256], self.stored.values(), self.facts.digits).values()
                 return Readback(bool(held), created=held[0].id if held else None)
-            case Verb.DELETE_PACKAGE:
+            case DeletePackage():
                 return Readback(action.target not in self.stored)
-        campaign = self.by_id.get(action.target or bindings.campaigns[action.resource])
-        if campaign is None or action.verb is Verb.DELETE:
-            return Readback(campaign is None and action.verb is Verb.DELETE)
+        campaign = self.by_id.get(target_of(action) or bindings.campaigns[action.resource])
+        if campaign is None or isinstance(action, DeleteCampaign):
+            return Readback(campaign is None and isinstance(action, DeleteCampaign))
         here, phase = frozenset(step.gateways), self.facts.phase(campaign.status)
         left: frozenset[str]
-        match action.verb:
-            case Verb.START:
+        match action:
+            case StartCampaign():
                 return Readback(phase is Phase.RUNNING)
-            case Verb.STOP:
+            case StopCampaign():
                 return Readback(phase is not Phase.RUNNING)
-            case Verb.APPROVE:
+            case ApproveCampaign():
                 return Readback(phase is not Phase.WAITING)
-            case Verb.ADD:
+            case AddGateways():
                 left = here - campaign.gateways
-            case Verb.REMOVE:
+            case RemoveGateways():
                 left = here & campaign.gateways
-            case _:
+            case CloseGateways():
                 left = here - campaign.closed
+            case _:
+                return Readback(done=False)
         return Readback(not left, remaining=tuple(sorted(left)))
 
     def _new_id(self, prefix: str) -> str:

@@ -19,11 +19,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from reconciler.errors import Refusal, Refused
-from reconciler.model import Outcome, OutcomeStatus, Step, Verb
+from reconciler.model import AddGateways, Outcome, OutcomeStatus, RemoveGateways, Step
 
 NOT_AGAIN = "not sent again: the run was interrupted"
-
-_VERBS = frozenset({Verb.ADD, Verb.REMOVE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +43,8 @@ Attempt = Callable[[Step], Awaitable[Tried]]
 
 def divides(step: Step, refusal: Refused) -> bool:
     """Whether `refusal` may be about some of the gateways of `step`."""
-    return (
-        step.action.verb in _VERBS
-        and len(step.gateways) > 1
-        and Refusal.ABOUT_SOME_GATEWAYS in refusal.meaning
-    )
+    batch = isinstance(step.action, AddGateways | RemoveGateways) and len(step.gateways) > 1
+    return batch and Refusal.ABOUT_SOME_GATEWAYS in refusal.meaning
 
 
 class Bisection:

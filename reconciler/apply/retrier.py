@@ -21,13 +21,11 @@ from dataclasses import dataclass, field
 
 from reconciler.apply.bisection import NOT_AGAIN, Bisection, Tried, divides, undone
 from reconciler.errors import NotExecuted, ReconcilerError, Refusal, Refused, Unclear
-from reconciler.model import Outcome, OutcomeStatus, Repeat, Step, Verb
+from reconciler.model import CreateCampaign, Outcome, OutcomeStatus, Repeat, Step, UploadPackage
 from reconciler.providers.base import Bindings, Readback, Writes
 
 Delay = Callable[[int, float | None, float], float | None]
 """(attempts so far, seconds the server asked for, seconds waited so far) → seconds to wait, None: give up."""
-
-_MAKES_SOMETHING = frozenset({Verb.CREATE, Verb.UPLOAD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +104,7 @@ class Retrier:
             case Refused() if unclear:
                 return True
             case Refused(meaning=meaning) if Refusal.MAY_HAVE_HAPPENED in meaning:
-                return not verified and step.action.verb not in _MAKES_SOMETHING
+                return not verified and not isinstance(step.action, CreateCampaign | UploadPackage)
             case Refused() as refusal:
                 # Before it is divided: that the server did nothing is for the server to show.
                 return not verified and divides(step, refusal) and not self.bisection.hopeless(step)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from reconciler.export.names import Names, as_name
+from reconciler.export.resource_names import Names, as_name
 from reconciler.export.yamltext import Comment, Noted, Value, comment, writable, yaml_lines
 from reconciler.model import (
     API_VERSION,
@@ -33,7 +33,7 @@ from reconciler.providers.base import Facts, Field
 from reconciler.resolve.ids import GOOD
 from reconciler.state.applied import known_plain
 from reconciler.state.values import callback_field
-from reconciler.validation.words import smells_secret
+from reconciler.validation.document_rules import smells_secret
 
 CAMPAIGNS: Final = "campaigns"
 PACKAGES: Final = "packages"

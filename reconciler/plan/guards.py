@@ -15,6 +15,7 @@ that may be running, a stop and a deletion all that are in flight.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -23,7 +24,10 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.model import (
+    DeleteCampaign,
+    DeletePackage,
     Desired,
+    EditCampaign,
     Finding,
     GatewayChange,
     Live,
@@ -32,7 +36,9 @@ from reconciler.model import (
     Place,
     ResourceId,
     Severity,
-    Verb,
+    StartCampaign,
+    gateways_of,
+    target_of,
 )
 from reconciler.plan.model import GuardTrip, Plan
 from reconciler.providers.base import Facts
@@ -71,8 +77,6 @@ NEEDLESS: Final = "waiver-not-needed"
 """The code of the finding that nothing trips a guard that was waived."""
 
 _NAMED: Final = 3
-_OF_GATEWAYS: Final = frozenset({Verb.REMOVE, Verb.CLOSE})
-"""What is about single gateways, where every other verb is about all of a campaign."""
 _RUNNING: Final = frozenset({Phase.RUNNING, Phase.UNKNOWN})
 
 
@@ -91,8 +95,8 @@ class Basis:
 
 def interrupted(plan: Plan, facts: Facts) -> frozenset[ResourceId]:
     """The campaigns of which every gateway in flight is interrupted: their members have to be known."""
-    verbs = facts.interrupting - _OF_GATEWAYS
-    return frozenset(group.action.resource for group in plan.groups if group.action.verb in verbs)
+    actions = (group.action for group in plan.groups)
+    return frozenset(a.resource for a in actions if a.verb in facts.interrupting and not gateways_of(a))
 
 
 def guarded(plan: Plan, basis: Basis, limits: Limits, waivers: Waivers) -> Plan:
@@ -117,7 +121,7 @@ def reconsidered(plan: Plan, live: Live, facts: Facts, limits: Limits, waivers: 
     The states of gateways go on changing, and a plan does not rest on them; all that the other guards count
     is as it was, or the plan is stale.
     """
-    targets = {group.action.resource: group.action.target for group in plan.groups}
+    targets = {group.action.resource: target_of(group.action) for group in plan.groups}
     campaigns = {r: found for r, target in targets.items() if target and (found := live.by_id.get(target))}
     limit = int({**DEFAULTS, **limits}[Guard.IN_FLIGHT])
     kept = (trip for trip in plan.guards if trip.guard != Guard.IN_FLIGHT)
@@ -136,9 +140,9 @@ def trips(plan: Plan, basis: Basis, limits: Limits) -> tuple[GuardTrip, ...]:
     deletes, starts = int(known[Guard.DELETES]), int(known[Guard.STARTS])
     return (
         *_removed(plan, basis, known[Guard.GATEWAYS_REMOVED]),
-        *_many(Guard.DELETES, deletes, "campaign", "deleted", _campaigns(plan, Verb.DELETE)),
+        *_many(Guard.DELETES, deletes, "campaign", "deleted", _deleted(plan)),
         *_many(Guard.DELETES, deletes, "package", "deleted", _packages(plan)),
-        *_many(Guard.STARTS, starts, "campaign", "started", _campaigns(plan, Verb.START)),
+        *_many(Guard.STARTS, starts, "campaign", "started", _started(plan)),
         *_interrupted(plan, basis.live.campaigns, basis.facts, int(known[Guard.IN_FLIGHT])),
         *(() if known[Guard.EMPTY] else _emptied(plan, basis)),
         *(() if known[Guard.SETTINGS] else _wiped(plan)),
@@ -181,15 +185,21 @@ def _many(guard: Guard, limit: int, noun: str, what: str, names: Sequence[str]) 
         yield GuardTrip(guard, message, None, len(names), limit)
 
 
-def _campaigns(plan: Plan, verb: Verb) -> Sequence[str]:
-    """The campaigns that get `verb`; not those for which it only closes a bracket."""
-    actions = (group.action for group in plan.groups if group.action.verb is verb)
-    return sorted(str(action.resource) for action in actions if not action.bracket)
+def _deleted(plan: Plan) -> Sequence[str]:
+    actions = (group.action for group in plan.groups)
+    return sorted(str(action.resource) for action in actions if isinstance(action, DeleteCampaign))
+
+
+def _started(plan: Plan) -> Sequence[str]:
+    """The campaigns that are started; not those for which it only closes a bracket."""
+    actions = (group.action for group in plan.groups)
+    starts = (action for action in actions if isinstance(action, StartCampaign))
+    return sorted(str(action.resource) for action in starts if not action.bracket)
 
 
 def _packages(plan: Plan) -> Sequence[str]:
     actions = (group.action for group in plan.groups)
-    return sorted(action.target or "" for action in actions if action.verb is Verb.DELETE_PACKAGE)
+    return sorted(action.target for action in actions if isinstance(action, DeletePackage))
 
 
 def _interrupted(
@@ -212,12 +222,12 @@ def _interrupted(
 def _touched(plan: Plan, facts: Facts) -> Mapping[ResourceId, frozenset[str] | None]:
     """Campaign → the gateways that leave it or are closed; None where all of them are touched."""
     whole = interrupted(plan, facts)
-    leaving: dict[ResourceId, frozenset[str] | None] = dict.fromkeys(whole)
+    leaving: dict[ResourceId, set[str]] = defaultdict(set)
     for group in plan.groups:
         action = group.action
         if action.verb in facts.interrupting and action.resource not in whole:
-            leaving[action.resource] = (leaving.get(action.resource) or frozenset()) | {*action.gateways}
-    return leaving
+            leaving[action.resource].update(gateways_of(action))
+    return {**dict.fromkeys(whole), **{each: frozenset(ids) for each, ids in leaving.items()}}
 
 
 def _flying(live: LiveCampaign, leaving: frozenset[str] | None, facts: Facts) -> frozenset[str]:
@@ -242,7 +252,7 @@ def _emptied(plan: Plan, basis: Basis) -> Iterator[GuardTrip]:
 
 
 def _wiped(plan: Plan) -> Iterator[GuardTrip]:
-    edited = {group.action.resource for group in plan.groups if group.action.verb is Verb.EDIT}
+    edited = {group.action.resource for group in plan.groups if isinstance(group.action, EditCampaign)}
     for found in sorted(plan.findings, key=Finding.sort_key):
         if found.code == LOSES_SETTINGS and found.resource in edited:
             yield GuardTrip(Guard.SETTINGS, found.message, found.resource, 1, 0, place=found.place)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
-from reconciler.model import Outcome, Step
-from reconciler.report.words import clean
+from reconciler.model import Outcome, Step, target_of
+from reconciler.text import clean
 
 _PLACEHOLDER = re.compile(r"\{[^}]*\}")
 """The first stands for the object that a call is about, the second for a gateway."""
@@ -17,7 +17,7 @@ def path_of(step: Step, made: str | None = None) -> str:
 
     Without it that stays the placeholder that it is.
     """
-    ids = (step.action.target or made, step.gateways[0] if step.gateways else None)
+    ids = (target_of(step.action) or made, step.gateways[0] if step.gateways else None)
     path = step.operation.path
     for placeholder, value in zip(_PLACEHOLDER.findall(path), ids, strict=False):
         if value is not None:

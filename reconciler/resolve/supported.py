@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from reconciler.providers.base import Facts, Field
-from reconciler.resolve.source import Findings, ResourceSource
+from reconciler.providers.base import Field
+from reconciler.resolve.source import ResourceSource
 
 _FIELDS: Final[Mapping[str, Field]] = MappingProxyType(
     {
@@ -28,26 +28,22 @@ _FIELDS: Final[Mapping[str, Field]] = MappingProxyType(
 """What YAML calls a field, and which field of a server it manages."""
 
 
-def check_supported(source: ResourceSource, facts: Facts, findings: Findings) -> None:
+def check_supported(source: ResourceSource) -> None:
     """An error at each field of a campaign that the server lacks, and at texts that it can't keep."""
+    facts, limits = source.facts, source.facts.limits
     for key, value in source.spec.items():
         field = _FIELDS.get(key)
         # `runOnThings: false` asks for nothing.
         if field is not None and value is not False and not facts.supports(field):
-            findings.error(
-                source,
-                source.place(key),
-                "unsupported-field",
-                f"{key} is declared, but a server of the kind {facts.provider!r} has no such thing",
-                "leave it out",
-            )
-    limits = facts.limits
+            message = f"{key} is declared, but a server of the kind {facts.provider!r} has no such thing"
+            source.error("unsupported-field", message, source.place(key), "leave it out")
     name = str(source.spec.get("name", source.resource.name if source.resource else ""))
+    described = str(source.spec.get("description", ""))
     where = source.place("name") if "name" in source.spec else source.document.place(("metadata", "name"))
-    if limits.name is not None and len(name) > limits.name:
-        message = f"the name has {len(name)} characters, but {limits.name} is the most that the server keeps"
-        findings.error(source, where, "too-long", message, "shorten it")
-    description, most = str(source.spec.get("description", "")), limits.description
-    if most is not None and len(description) > most:
-        message = f"the description has {len(description)} characters, but {most} is the most"
-        findings.error(source, source.place("description"), "too-long", message, "shorten it")
+    for what, text, most, place in (
+        ("name", name, limits.name, where),
+        ("description", described, limits.description, source.place("description")),
+    ):
+        if most is not None and len(text) > most:
+            message = f"the {what} has {len(text)} characters, but {most} is the most"
+            source.error("too-long", message, place, "shorten it")

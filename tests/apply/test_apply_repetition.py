@@ -38,7 +38,6 @@ from reconciler.model import (
     OutcomeStatus,
     PackageFile,
     Phase,
-    Reason,
     Repeat,
     ResourceId,
     SchedulePhase,
@@ -59,6 +58,7 @@ from reconciler.providers.pulse.operations import OPERATIONS
 from reconciler.providers.pulse.questions import Watched
 from reconciler.providers.pulse.writes import PulseWrites
 from reconciler.settings import ServerSettings
+from tests.actions import action
 from tests.providers.all_calls import AllCalls
 from tests.world import operation_of
 
@@ -185,7 +185,7 @@ def _rid(kind: Kind = Kind.CAMPAIGN) -> ResourceId:
 
 
 def _action(verb: Verb, **values: Any) -> Action:
-    return Action(verb, _rid(), Reason.DIFFERS, **values)
+    return action(verb, _rid(), **values)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -359,7 +359,8 @@ def test_a_write(server: Running, tmp_path: Path, name: str, fault: str) -> None
 
     async def body() -> None:
         async with bench(server, tmp_path, write.status, spare=write.spare) as at:
-            values = {"target": at.campaign, **write.values(at)}
+            made = write.verb in (Verb.UPLOAD, Verb.CREATE)
+            values = {"target": None if made else at.campaign, **write.values(at)}
             action = _action(write.verb, **values)
             lowered = at.provider.facts.lower(action)
             assert lowered.operation.name == name
@@ -462,7 +463,7 @@ def test_two_that_could_be_ours_are_named(server: Running, tmp_path: Path, name:
     async def body() -> tuple[Outcome, list[str]]:
         async with bench(server, tmp_path) as at:
             write = WRITES[name]
-            action = _action(write.verb, **{"target": None, **write.values(at)})
+            action = _action(write.verb, **write.values(at))
             lowered = at.provider.facts.lower(action)
             step = Step(StepGroup(name, action, lowered.operation), 0)
 

@@ -8,14 +8,11 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given
 
-from reconciler.diff import Ask, diff
+from reconciler.app.pipeline import draft
 from reconciler.embedded.dialects import PRESETS, REFERENCE, Dialect
 from reconciler.errors import ReconcilerError
 from reconciler.model import Desired, Secret
-from reconciler.observe import observe
-from reconciler.plan import make_plan
 from reconciler.providers.snapshot import saved_server
-from reconciler.reading import operations_of
 from reconciler.snapshot import Overrides, gateways_to_ask, read_state
 from tests.dialects import dialect_scenarios
 from tests.dialects.dialect_scenarios import COMMON, FILES, SCENARIOS, campaign, gateways
@@ -58,13 +55,7 @@ async def _same_plan(episode: Episode) -> None:
         asked = gateways_to_ask(Overrides.DECLARED, desired, lab.state)
         saved = saved_at(lab.folder / "s.jsonl", await taken(lab.provider, lambda: lab.state, asked))
         provider, state = saved_server(saved, lab.provider.facts), read_state(saved)
-        live = await observe(desired, state, provider, options)
-        offline = make_plan(
-            diff(desired, live, state, Ask(options, lab.now, provider.facts)),
-            provider.facts,
-            provider.server,
-            operations_of(live, provider.facts),
-        )
+        offline = (await draft(desired, state, provider, options, now=lab.now)).plan
         assert shown(offline) == shown(online)
         assert offline == online
 

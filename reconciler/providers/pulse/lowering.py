@@ -2,47 +2,73 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import Final, assert_never
 
-from reconciler.model import Action, UploadMode, Verb
+from reconciler.model import (
+    Action,
+    AddGateways,
+    ApproveCampaign,
+    AssignPackages,
+    CloseGateways,
+    CreateCampaign,
+    DeleteCampaign,
+    DeletePackage,
+    EditCampaign,
+    RegisterCallback,
+    RemoveGateways,
+    RunOnThings,
+    ScheduleWindow,
+    SetDistributionList,
+    StartCampaign,
+    StopCampaign,
+    UploadMode,
+    UploadPackage,
+)
 from reconciler.providers.base.facts import Lowered
 from reconciler.providers.pulse.operations import CALLBACK_OPERATIONS, OPERATIONS, SCHEDULE_OPERATIONS
 
-Value = TypeVar("Value")
-
 _UPLOADS: Final = {UploadMode.MULTIPART: "upload-package", UploadMode.STREAMING: "stream-package"}
-_SIMPLE: Final = {
-    Verb.CREATE: "create-campaign",
-    Verb.EDIT: "edit-campaign",
-    Verb.DISTRIBUTE: "set-distribution-list",
-    Verb.APPROVE: "approve-campaign",
-    Verb.START: "start-campaign",
-    Verb.STOP: "stop-campaign",
-    Verb.DELETE: "delete-campaign",
-    Verb.DELETE_PACKAGE: "delete-package",
-}
-_BATCHES: Final = {Verb.ADD: "add-gateways", Verb.REMOVE: "remove-gateways", Verb.THINGS: "run-on-things"}
-_ONE_BY_ONE: Final = {Verb.OVERRIDE: "assign-gateway-packages", Verb.CLOSE: "close-gateway"}
 
 
 def lower(action: Action, *, batch_size: int) -> Lowered:
     """The call that does `action`, and how many gateways one carries."""
-    verb = action.verb
-    if verb in _SIMPLE:
-        return Lowered(OPERATIONS[_SIMPLE[verb]])
-    if verb in _BATCHES:
-        return Lowered(OPERATIONS[_BATCHES[verb]], batch_size)
-    if verb in _ONE_BY_ONE:
-        return Lowered(OPERATIONS[_ONE_BY_ONE[verb]], 1)
-    if verb is Verb.UPLOAD:
-        return Lowered(OPERATIONS[_UPLOADS[given(action.file).mode]])
-    if verb is Verb.CALLBACK:
-        return Lowered(OPERATIONS[CALLBACK_OPERATIONS[given(action.event)]])
-    return Lowered(OPERATIONS[SCHEDULE_OPERATIONS[given(action.phase)]], 1)
+    name, per_call = _call(action, batch_size)
+    return Lowered(OPERATIONS[name], per_call)
 
 
-def given(value: Value | None) -> Value:
-    """A value that belongs to the verb."""
-    if value is None:
-        raise ValueError("an action lacks a value of its verb")
-    return value
+def _call(action: Action, batch: int) -> tuple[str, int]:  # noqa: PLR0911, PLR0912, C901
+    match action:
+        case UploadPackage():
+            return _UPLOADS[action.file.mode], 0
+        case CreateCampaign():
+            return "create-campaign", 0
+        case EditCampaign():
+            return "edit-campaign", 0
+        case RegisterCallback():
+            return CALLBACK_OPERATIONS[action.event], 0
+        case SetDistributionList():
+            return "set-distribution-list", 0
+        case RemoveGateways():
+            return "remove-gateways", batch
+        case AddGateways():
+            return "add-gateways", batch
+        case AssignPackages():
+            return "assign-gateway-packages", 1
+        case ScheduleWindow():
+            return SCHEDULE_OPERATIONS[action.phase], 1
+        case RunOnThings():
+            return "run-on-things", batch
+        case CloseGateways():
+            return "close-gateway", 1
+        case ApproveCampaign():
+            return "approve-campaign", 0
+        case StartCampaign():
+            return "start-campaign", 0
+        case StopCampaign():
+            return "stop-campaign", 0
+        case DeleteCampaign():
+            return "delete-campaign", 0
+        case DeletePackage():
+            return "delete-package", 0
+        case _:
+            assert_never(action)

@@ -2,36 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable
+from typing import TypeVar, assert_never
 
 from reconciler.errors import NotExecuted, ReconcilerError, Refused, Unclear
 from reconciler.model import (
     Action,
+    AddGateways,
+    ApproveCampaign,
+    AssignPackages,
     BoundPackage,
+    CloseGateways,
+    CreateCampaign,
+    DeleteCampaign,
+    DeletePackage,
+    EditCampaign,
     LiveCampaign,
     OutcomeStatus,
     PackageFile,
     PendingUpload,
     Phase,
+    RegisterCallback,
+    RemoveGateways,
     Repeat,
+    RunOnThings,
+    ScheduleWindow,
+    SetDistributionList,
+    StartCampaign,
     Step,
+    StopCampaign,
     UploadMode,
-    Verb,
+    UploadPackage,
+    target_of,
 )
 from reconciler.providers.base.writes import Bindings, Readback, Result
 from reconciler.providers.http.filebody import FileBody
 from reconciler.providers.pulse.client import PulseClient
 from reconciler.providers.pulse.codec.marks import DESCRIPTION_LIMIT, MARK_LENGTH, mark, mark_of
 from reconciler.providers.pulse.entry import STATUSES
-from reconciler.providers.pulse.lowering import given
 
 Value = TypeVar("Value")
 
 
 def campaign_of(action: Action, bindings: Bindings) -> str:
     """The id of the campaign (or package) that `action` is about."""
-    found = action.target or bindings.campaigns.get(action.resource)
+    found = target_of(action) or bindings.campaigns.get(action.resource)
     if found is None:
         raise ReconcilerError(f"{action.resource} has no id on the server yet: what creates it was not done")
     return found
@@ -42,40 +57,62 @@ class PulseWrites:
 
     def __init__(self, client: PulseClient) -> None:
         self._client = client
-        self._verbs: dict[Verb, Callable[[Step, Bindings], Awaitable[Result]]] = {
-            Verb.UPLOAD: self._upload,
-            Verb.CREATE: self._create,
-            Verb.EDIT: self._edit,
-            Verb.CALLBACK: self._callback,
-            Verb.DISTRIBUTE: self._distribute,
-            Verb.REMOVE: self._remove,
-            Verb.ADD: self._add,
-            Verb.OVERRIDE: self._override,
-            Verb.SCHEDULE: self._schedule,
-            Verb.THINGS: self._things,
-            Verb.CLOSE: self._close,
-            Verb.APPROVE: self._approve,
-            Verb.START: self._start,
-            Verb.STOP: self._stop,
-            Verb.DELETE: self._delete,
-            Verb.DELETE_PACKAGE: self._delete_package,
-        }
 
-    async def run(self, step: Step, bindings: Bindings) -> Result:
+    async def run(self, step: Step, bindings: Bindings) -> Result:  # noqa: PLR0912, C901
         """See `Writes.run`."""
-        return await self._verbs[step.action.verb](step, bindings)
+        client, gateways = self._client, step.gateways
+        match action := step.action:
+            case UploadPackage():
+                return await self._upload(action, step)
+            case CreateCampaign():
+                return await self._create(action, step, bindings)
+            case DeletePackage():
+                await client.delete_package(action.target)
+                return Result()
+        campaign_id = campaign_of(action, bindings)
+        match action:
+            case EditCampaign():
+                await self._edit(action, campaign_id, step, bindings)
+            case RegisterCallback():
+                await client.register_callback(campaign_id, action.event, action.callback)
+            case SetDistributionList():
+                await client.set_distribution_list(campaign_id, action.distribution)
+            case RemoveGateways():
+                await client.remove_gateways(campaign_id, gateways)
+            case AddGateways():
+                await client.add_gateways(campaign_id, gateways)
+            case AssignPackages():
+                packages = _packages(action.packages, bindings)
+                await client.assign_gateway_packages(campaign_id, gateways[0], packages)
+            case ScheduleWindow():
+                await client.schedule(campaign_id, gateways[0], action.phase, action.window)
+            case RunOnThings():
+                return await self._things(action, campaign_id, gateways)
+            case CloseGateways():
+                await client.close_gateway(campaign_id, gateways[0])
+            case ApproveCampaign():
+                return await self._approve(action, campaign_id, step)
+            case StartCampaign():
+                return await self._start(action, campaign_id, step)
+            case StopCampaign():
+                await self._stop(campaign_id, step)
+            case DeleteCampaign():
+                await client.delete_campaign(campaign_id)
+            case _:
+                assert_never(action)
+        return Result()
 
-    async def _upload(self, step: Step, _: Bindings) -> Result:
-        file = given(step.action.file)
+    async def _upload(self, action: UploadPackage, step: Step) -> Result:
+        file = action.file
         description = _described(file, step)
         body = FileBody(file.path, file.size, file.sha256)
         streams = file.mode is UploadMode.STREAMING
         send = self._client.stream_package if streams else self._client.upload_package
         return Result(created=await send(body, name=file.name, description=description))
 
-    async def _create(self, step: Step, bindings: Bindings) -> Result:
-        fields = given(step.action.fields)
-        packages = _packages(fields.packages, bindings)
+    async def _create(self, action: CreateCampaign, step: Step, bindings: Bindings) -> Result:
+        fields = action.fields
+        packages = None if fields.packages is None else _packages(fields.packages, bindings)
         # Names need not be unique on the server: between plan and now, somebody may have taken this one.
         for namesake in await _read_first(self._client.campaigns([fields.name]), step):
             raise Refused(
@@ -88,10 +125,10 @@ class PulseWrites:
         )
         return Result(created=created)
 
-    async def _edit(self, step: Step, bindings: Bindings) -> Result:
-        fields = given(step.action.fields)
-        campaign_id = campaign_of(step.action, bindings)
-        description, packages = fields.description, _packages(fields.packages, bindings)
+    async def _edit(self, action: EditCampaign, campaign_id: str, step: Step, bindings: Bindings) -> None:
+        fields = action.fields
+        description = fields.description
+        packages = None if fields.packages is None else _packages(fields.packages, bindings)
         if description is None or packages is None:
             # An edit may replace the whole campaign: what isn't managed is sent as it is right now.
             live = await self._live(campaign_id, step)
@@ -100,69 +137,30 @@ class PulseWrites:
         await self._client.edit_campaign(
             campaign_id, fields.name, description=description, packages=packages, settings=fields.settings
         )
-        return Result()
 
-    async def _callback(self, step: Step, bindings: Bindings) -> Result:
-        action = step.action
-        campaign_id = campaign_of(action, bindings)
-        await self._client.register_callback(campaign_id, given(action.event), given(action.callback))
-        return Result()
-
-    async def _distribute(self, step: Step, bindings: Bindings) -> Result:
-        campaign_id = campaign_of(step.action, bindings)
-        await self._client.set_distribution_list(campaign_id, given(step.action.distribution))
-        return Result()
-
-    async def _add(self, step: Step, bindings: Bindings) -> Result:
-        await self._client.add_gateways(campaign_of(step.action, bindings), step.gateways)
-        return Result()
-
-    async def _remove(self, step: Step, bindings: Bindings) -> Result:
-        await self._client.remove_gateways(campaign_of(step.action, bindings), step.gateways)
-        return Result()
-
-    async def _override(self, step: Step, bindings: Bindings) -> Result:
-        campaign_id, packages = campaign_of(step.action, bindings), _packages(step.action.packages, bindings)
-        await self._client.assign_gateway_packages(campaign_id, step.gateways[0], given(packages))
-        return Result()
-
-    async def _schedule(self, step: Step, bindings: Bindings) -> Result:
-        action = step.action
-        campaign_id = campaign_of(action, bindings)
-        await self._client.schedule(campaign_id, step.gateways[0], given(action.phase), given(action.window))
-        return Result()
-
-    async def _things(self, step: Step, bindings: Bindings) -> Result:
-        wanted = given(step.action.things)
-        campaign_id = campaign_of(step.action, bindings)
-        things = {gateway: wanted[gateway] for gateway in step.gateways}
+    async def _things(self, action: RunOnThings, campaign_id: str, gateways: tuple[str, ...]) -> Result:
+        things = {gateway: action.things[gateway] for gateway in gateways}
         left = await self._client.run_on_things(campaign_id, things)
         if not left:
             return Result()
         more = f" and {len(left) - 5} more" if len(left) > 5 else ""
         return Result(message=f"the server did not process {', '.join(left[:5])}{more}")
 
-    async def _close(self, step: Step, bindings: Bindings) -> Result:
-        await self._client.close_gateway(campaign_of(step.action, bindings), step.gateways[0])
-        return Result()
-
-    async def _approve(self, step: Step, bindings: Bindings) -> Result:
-        campaign_id = campaign_of(step.action, bindings)
-        if step.action.only_if_waiting:
+    async def _approve(self, action: ApproveCampaign, campaign_id: str, step: Step) -> Result:
+        if action.only_if_waiting:
             live = await self._live(campaign_id, step)
             if live.phase is not Phase.WAITING:
                 return Result(OutcomeStatus.NOT_NEEDED, message="the server asks for no approval")
         await self._client.approve_campaign(campaign_id)
         return Result()
 
-    async def _start(self, step: Step, bindings: Bindings) -> Result:
-        campaign_id = campaign_of(step.action, bindings)
+    async def _start(self, action: StartCampaign, campaign_id: str, step: Step) -> Result:
         live = await self._live(campaign_id, step)
         message = ""
         if live.phase is Phase.RUNNING:
             return Result(OutcomeStatus.NOT_NEEDED, message="it is already started")
         if live.phase is Phase.WAITING:
-            if not step.action.approve:
+            if not action.approve:
                 return Result(OutcomeStatus.WAITING, message="waiting for approval")
             await self._approve_once(campaign_id, step)
             message = "approved first, for the server asked for it"
@@ -177,21 +175,11 @@ class PulseWrites:
             if (await self._live(campaign_id, step)).phase is Phase.WAITING:
                 raise
 
-    async def _stop(self, step: Step, bindings: Bindings) -> Result:
-        campaign_id = campaign_of(step.action, bindings)
+    async def _stop(self, campaign_id: str, step: Step) -> None:
         # Not every server refuses to stop what is stopped, and who did decides whether it starts again.
         if (await self._live(campaign_id, step)).phase not in (Phase.RUNNING, Phase.UNKNOWN):
             raise Refused("it is not started", request=_request(step), meaning=STATUSES.refusals[409])
         await self._client.stop_campaign(campaign_id)
-        return Result()
-
-    async def _delete(self, step: Step, bindings: Bindings) -> Result:
-        await self._client.delete_campaign(campaign_of(step.action, bindings))
-        return Result()
-
-    async def _delete_package(self, step: Step, _: Bindings) -> Result:
-        await self._client.delete_package(given(step.action.target))
-        return Result()
 
     async def _live(self, campaign_id: str, step: Step) -> LiveCampaign:
         live = await _read_first(self._client.campaign(campaign_id), step)
@@ -210,47 +198,65 @@ class PulseWrites:
         """See `Writes.verify`."""
         if step.operation.repeat is Repeat.IDEMPOTENT:
             return Readback(done=False)
-        match step.action.verb:
-            case Verb.CREATE:
-                name = given(step.action.fields).name
+        match action := step.action:
+            case CreateCampaign():
+                name = action.fields.name
                 lines = await self._client.campaigns([name])
                 return _made(f"campaigns named {name!r}", [line.id for line in lines])
-            case Verb.UPLOAD:
-                digits = given(step.action.file).sha256[:MARK_LENGTH]
+            case UploadPackage():
+                digits = action.file.sha256[:MARK_LENGTH]
                 packages = await self._client.packages()
                 marked = [package.id for package in packages if mark_of(package) == digits]
                 return _made(f"packages marked [sha256:{digits}]", marked)
-            case Verb.DELETE_PACKAGE:
-                return Readback(await self._client.package(given(step.action.target)) is None)
-            case Verb.ADD | Verb.REMOVE | Verb.CLOSE:
-                return await self._left(step, campaign_of(step.action, bindings))
-            case Verb.START | Verb.STOP | Verb.APPROVE | Verb.DELETE:
-                return await self._status(step, campaign_of(step.action, bindings))
-            case verb:
-                raise ReconcilerError(f"nothing on the server tells whether {verb} was done")
-
-    async def _left(self, step: Step, campaign_id: str) -> Readback:
-        members = await self._client.gateways(campaign_id)
-        here = frozenset(step.gateways)
-        match step.action.verb:
-            case Verb.ADD:
-                left = members.lacking(here)
-            case Verb.REMOVE:
-                left = here - members.lacking(here)
+            case DeletePackage():
+                return Readback(await self._client.package(action.target) is None)
+            case AddGateways() | RemoveGateways() | CloseGateways():
+                return await self._left(action, step.gateways, campaign_of(action, bindings))
+            case StartCampaign() | StopCampaign() | ApproveCampaign() | DeleteCampaign():
+                return await self._status(action, campaign_of(action, bindings))
+            case (
+                EditCampaign()
+                | RegisterCallback()
+                | SetDistributionList()
+                | AssignPackages()
+                | ScheduleWindow()
+                | RunOnThings()
+            ):
+                raise ReconcilerError(f"nothing on the server tells whether {action.verb} was done")
             case _:
+                assert_never(action)
+
+    async def _left(
+        self,
+        action: AddGateways | RemoveGateways | CloseGateways,
+        gateways: tuple[str, ...],
+        campaign_id: str,
+    ) -> Readback:
+        members = await self._client.gateways(campaign_id)
+        here = frozenset(gateways)
+        match action:
+            case AddGateways():
+                left = members.lacking(here)
+            case RemoveGateways():
+                left = here - members.lacking(here)
+            case CloseGateways():
                 left = here - members.closed
         return Readback(not left, remaining=tuple(sorted(left)))
 
-    async def _status(self, step: Step, campaign_id: str) -> Readback:
+    async def _status(
+        self, action: StartCampaign | StopCampaign | ApproveCampaign | DeleteCampaign, campaign_id: str
+    ) -> Readback:
         live = await self._client.campaign(campaign_id)
-        if live is None or step.action.verb is Verb.DELETE:
-            return Readback(step.action.verb is Verb.DELETE and live is None)
-        match step.action.verb:
-            case Verb.START:
+        match action:
+            case DeleteCampaign():
+                return Readback(live is None)
+            case _ if live is None:
+                return Readback(done=False)
+            case StartCampaign():
                 return Readback(live.phase is Phase.RUNNING)
-            case Verb.STOP:
+            case StopCampaign():
                 return Readback(live.phase not in (Phase.RUNNING, Phase.UNKNOWN))
-            case _:
+            case ApproveCampaign():
                 return Readback(live.phase not in (Phase.WAITING, Phase.UNKNOWN))
 
 
@@ -277,9 +283,9 @@ def _made(what: str, ids: list[str]) -> Readback:
     return Readback(bool(ids), created=ids[0] if ids else None)
 
 
-def _packages(packages: tuple[BoundPackage, ...] | None, bindings: Bindings) -> tuple[str, ...] | None:
+def _packages(packages: tuple[BoundPackage, ...], bindings: Bindings) -> tuple[str, ...]:
     """Packages by their ids; those that this run uploads by the id that they got."""
-    return None if packages is None else tuple(_package(package, bindings) for package in packages)
+    return tuple(_package(package, bindings) for package in packages)
 
 
 def _package(package: BoundPackage, bindings: Bindings) -> str:
