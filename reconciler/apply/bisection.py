@@ -19,11 +19,10 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from reconciler.errors import Refused
-from reconciler.model import Outcome, OutcomeStatus, Step, Verb
+from reconciler.model import AddGateways, Outcome, OutcomeStatus, RemoveGateways, Step
 
 NOT_AGAIN = "not sent again: the run was interrupted"
 
-_VERBS = frozenset({Verb.ADD, Verb.REMOVE})
 _STATUSES = frozenset({400, 404, 409, 422})
 """Refusals that may be about some of the gateways."""
 
@@ -47,7 +46,8 @@ Attempt = Callable[[Step], Awaitable[Tried]]
 
 def divides(step: Step, refusal: Refused) -> bool:
     """Whether `refusal` may be about some of the gateways of `step`."""
-    return step.action.verb in _VERBS and len(step.gateways) > 1 and refusal.status in _STATUSES
+    batch = isinstance(step.action, AddGateways | RemoveGateways) and len(step.gateways) > 1
+    return batch and refusal.status in _STATUSES
 
 
 class Bisection:

@@ -21,13 +21,12 @@ from dataclasses import dataclass, field
 
 from reconciler.apply.bisection import NOT_AGAIN, Bisection, Tried, divides, undone
 from reconciler.errors import NotExecuted, ReconcilerError, Refused, Unclear
-from reconciler.model import Outcome, OutcomeStatus, Repeat, Step, Verb
+from reconciler.model import CreateCampaign, Outcome, OutcomeStatus, Repeat, Step, UploadPackage
 from reconciler.providers.base import Bindings, Provider, Readback
 
 Delay = Callable[[int, float | None, float], float | None]
 """(attempts so far, seconds the server asked for, seconds waited so far) → seconds to wait, None: give up."""
 
-_MAKES_SOMETHING = frozenset({Verb.CREATE, Verb.UPLOAD})
 _HAPPENED = frozenset({404, 409, 410, 412})
 """Refusals that may say: it has already happened."""
 
@@ -108,7 +107,7 @@ class Retrier:
             case Refused() if unclear:
                 return True
             case Refused(status=status) if status in _HAPPENED:
-                return not verified and step.action.verb not in _MAKES_SOMETHING
+                return not verified and not isinstance(step.action, CreateCampaign | UploadPackage)
             case Refused() as refusal:
                 # Before it is divided: that the server did nothing is for the server to show.
                 return not verified and divides(step, refusal) and not self.bisection.hopeless(step)

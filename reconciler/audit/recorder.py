@@ -20,7 +20,21 @@ from typing import Protocol
 
 from reconciler.audit.chain import ChainLink, encode, link_of
 from reconciler.errors import Exit, ReconcilerError, StateError
-from reconciler.model import Action, BoundPackage, Json, Outcome, OutcomeStatus, Reason, ResourceId, Server
+from reconciler.model import (
+    Action,
+    BoundPackage,
+    DeletePackage,
+    Json,
+    Outcome,
+    OutcomeStatus,
+    Reason,
+    ResourceId,
+    ScheduleWindow,
+    Server,
+    UploadPackage,
+    carried_by,
+    target_of,
+)
 
 BEGIN, CALL, END = "begin", "call", "end"
 """Types of lines."""
@@ -132,7 +146,7 @@ class AuditRecorder:
     def outcome(self, outcome: Outcome, *, owner: ResourceId | None = None) -> None:
         """What became of a step; see `call`. ``owner``: whose it is, where it was asked for by hand."""
         action, created = outcome.step.action, outcome.created
-        if created is not None and action.file is not None:
+        if created is not None and isinstance(action, UploadPackage):
             self._packages[action.file.sha256] = created
         elif created is not None:
             self._campaigns[action.resource] = created
@@ -140,7 +154,7 @@ class AuditRecorder:
         call = AuditedCall(
             outcome.step.operation.name,
             outcome.status,
-            action.target or created or self._campaigns.get(action.resource),
+            target_of(action) or created or self._campaigns.get(action.resource),
             owner if by_hand else action.resource,
             outcome.step.gateways,
             outcome.message,
@@ -180,13 +194,18 @@ class AuditRecorder:
             self._write(END, {**counts, **_filled({"error": error})})
 
     def _carried(self, action: Action) -> dict[str, Json]:
-        packages = action.fields.packages if action.fields else action.packages
-        window = action.window
+        window = action.window if isinstance(action, ScheduleWindow) else None
+        sha256: str | None = None
+        match action:
+            case UploadPackage(file=file):
+                sha256 = file.sha256
+            case DeletePackage():
+                sha256 = action.sha256
         return _filled(
             {
-                "packages": [self._package(package) for package in packages or ()],
+                "packages": [self._package(package) for package in carried_by(action)],
                 "window": [window.begin, window.end] if window else None,
-                "sha256": action.file.sha256 if action.file else action.sha256,
+                "sha256": sha256,
             }
         )
 

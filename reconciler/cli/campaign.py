@@ -87,11 +87,11 @@ def approve(flags: Flags, campaign: str, lock_timeout: float, output: str) -> Ex
     """Approve a campaign that waits for it."""
 
     async def main(session: ServerSession) -> Answer:
-        from reconciler.cli.serversession import on_campaign
-        from reconciler.model import Verb
+        from reconciler.cli.serversession import asked_of
+        from reconciler.model import ApproveCampaign
 
         live = await session.campaign(campaign)
-        outcome = await session.act(on_campaign(Verb.APPROVE, live))
+        outcome = await session.act(ApproveCampaign(*asked_of(live)))
         return _moved("approve-campaign", live, outcome, "approved", "it asks for no approval")
 
     return answer(flags, output, main, lock_timeout=lock_timeout)
@@ -110,11 +110,11 @@ def start(flags: Flags, campaign: str, lock_timeout: float, output: str) -> Exit
     """
 
     async def main(session: ServerSession) -> Answer:
-        from reconciler.cli.serversession import on_campaign
-        from reconciler.model import Verb
+        from reconciler.cli.serversession import asked_of
+        from reconciler.model import StartCampaign
 
         live = await session.campaign(campaign)
-        outcome = await session.act(on_campaign(Verb.START, live))
+        outcome = await session.act(StartCampaign(*asked_of(live)))
         return _moved("start-campaign", live, outcome, "started", "it is started already")
 
     return answer(flags, output, main, lock_timeout=lock_timeout)
@@ -135,8 +135,8 @@ def stop(flags: Flags, campaign: str, auto_approve: bool, lock_timeout: float, o
     """
 
     async def main(session: ServerSession) -> Answer:
-        from reconciler.cli.serversession import on_campaign
-        from reconciler.model import Phase, Verb
+        from reconciler.cli.serversession import asked_of
+        from reconciler.model import Phase, StopCampaign
         from reconciler.report.answers import declined, idle
 
         live = await session.campaign(campaign)
@@ -145,7 +145,7 @@ def stop(flags: Flags, campaign: str, auto_approve: bool, lock_timeout: float, o
             return idle("stop-campaign", about, f"{_named(live)} is {live.status}; nothing was sent")
         if not session.sure(f"Stop {_named(live)}, {live.status},"):
             return declined("stop-campaign", about)
-        outcome = await session.act(on_campaign(Verb.STOP, live))
+        outcome = await session.act(StopCampaign(*asked_of(live)))
         return _moved(
             "stop-campaign", live, outcome, "stopped", "it isn't running", more=_after_stop(session, live)
         )

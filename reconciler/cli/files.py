@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 
 from reconciler.errors import ReconcilerError
-from reconciler.model import Action, Kind, PackageFile, Reason, ResourceId, Verb
+from reconciler.model import Kind, PackageFile, Reason, ResourceId, UploadPackage
 from reconciler.resolve.packages import MULTIPART_LIMIT, NAME_LIMIT, upload_mode
 
 
-def upload_action(path: Path, name: str | None, description: str, upload: str) -> Action:
+def upload_action(path: Path, name: str | None, description: str, upload: str) -> UploadPackage:
     """The upload of `path`; ReconcilerError when it can't be one."""
     try:
         with path.open("rb") as file:
@@ -32,4 +32,4 @@ def upload_action(path: Path, name: str | None, description: str, upload: str) -
         )
     resource = ResourceId(Kind.PACKAGE_SET, called)
     found = PackageFile(sha256, path, called, size, resource, description, mode)
-    return Action(Verb.UPLOAD, resource, Reason.ASKED, file=found)
+    return UploadPackage(resource, Reason.ASKED, found)

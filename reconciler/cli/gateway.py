@@ -69,15 +69,15 @@ def close(
     """Close a campaign for a gateway. It can't be opened again."""
 
     async def main(session: ServerSession) -> Answer:
-        from reconciler.cli.serversession import on_campaign
-        from reconciler.model import OutcomeStatus, Verb
+        from reconciler.cli.serversession import asked_of
+        from reconciler.model import CloseGateways, OutcomeStatus
         from reconciler.report.answers import declined, done
 
         live = await session.campaign(campaign)
         about = {"campaign": live.id, "gateway": gateway}
         if not session.sure(f"Close campaign {live.name!r} for gateway {gateway}, for good,"):
             return declined("close-gateway", about)
-        outcome = await session.act(on_campaign(Verb.CLOSE, live, gateways=(gateway,)))
+        outcome = await session.act(CloseGateways(*asked_of(live), (gateway,)))
         already = " already" if outcome.status is OutcomeStatus.NOT_NEEDED else ""
         sentence = f"campaign {live.name!r} ({live.id}) is closed{already} for gateway {gateway}"
         return done("close-gateway", about, outcome, sentence)

@@ -91,7 +91,6 @@ def upload(
 
         action = await asyncio.to_thread(upload_action, Path(file), name, description, upload)
         outcome = await session.act(action)
-        assert action.file is not None
         about = {"package": outcome.created or "", "name": action.file.name, "sha256": action.file.sha256}
         operation = session.provider.lower(action).operation.name
         sentence = f"{action.file.name} is package {outcome.created} ({action.file.size:,} bytes)"
@@ -114,7 +113,7 @@ def delete(flags: Flags, package: str, auto_approve: bool, lock_timeout: float, 
     """
 
     async def main(session: ServerSession) -> Answer:
-        from reconciler.model import Action, Kind, OutcomeStatus, Reason, ResourceId, Verb
+        from reconciler.model import DeletePackage, Kind, OutcomeStatus, Reason, ResourceId
         from reconciler.report.answers import declined, done
 
         found = (await session.package(package)).package
@@ -122,8 +121,7 @@ def delete(flags: Flags, package: str, auto_approve: bool, lock_timeout: float, 
         if not session.sure(f"Delete package {found.name!r} ({found.id})"):
             return declined("delete-package", about)
         resource = ResourceId(Kind.PACKAGE_SET, found.name or found.id)
-        action = Action(Verb.DELETE_PACKAGE, resource, Reason.ASKED, target=found.id)
-        outcome = await session.act(action)
+        outcome = await session.act(DeletePackage(resource, Reason.ASKED, found.id))
         already = " already" if outcome.status is OutcomeStatus.NOT_NEEDED else ""
         return done(
             "delete-package", about, outcome, f"package {found.name!r} ({found.id}) is deleted{already}"

@@ -11,7 +11,7 @@ from pathlib import Path
 import reconciler
 from reconciler.cli.compose import Planned, settle
 from reconciler.cli.flags import Flags
-from reconciler.model import Finding, Live, Operation, Secret
+from reconciler.model import Finding, Live, Operation, Secret, UploadPackage
 from reconciler.options import Options
 from reconciler.plan.file import (
     Head,
@@ -142,7 +142,8 @@ class Reviewed:
     def _packages(self) -> Iterator[Finding]:
         files = Files(self.project.root)
         for group in self.saved.plan.groups:
-            if file := group.action.file:
+            if isinstance(group.action, UploadPackage):
+                file = group.action.file
                 name = os.path.relpath(file.path, os.path.realpath(self.project.root))
                 digest = files.digest(name, file.path)
                 if isinstance(digest, Problem):

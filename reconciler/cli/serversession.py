@@ -29,7 +29,7 @@ from reconciler.model import (
     ResourceId,
     Step,
     StepGroup,
-    Verb,
+    target_of,
 )
 from reconciler.pacing import Backoff
 from reconciler.pool import concurrently
@@ -175,7 +175,7 @@ class ServerSession:
         """Do one thing; ReconcilerError when it failed."""
         lowered = self.provider.lower(action)
         step = Step(StepGroup(action.verb, action, lowered.operation, lowered.per_call), 0)
-        owner = self.owners.get(action.target) if action.target else None
+        owner = self.owners.get(target) if (target := target_of(action)) else None
         with self._audited() as recorder:
             outcome = await Retrier(self.provider, self.backoff).settle(step, Bindings(), asyncio.Event())
             recorder.outcome(outcome, owner=owner)
@@ -213,10 +213,9 @@ class ServerSession:
             yield recorder
 
 
-def on_campaign(verb: Verb, live: LiveCampaign, *, gateways: tuple[str, ...] = ()) -> Action:
-    """`verb` for a live campaign, as a person asks for it."""
-    resource = ResourceId(Kind.CAMPAIGN, live.name or live.id)
-    return Action(verb, resource, Reason.ASKED, target=live.id, gateways=gateways)
+def asked_of(live: LiveCampaign) -> tuple[ResourceId, Reason, str]:
+    """What every action on a live campaign says that a person asks for: about what, why, the id."""
+    return ResourceId(Kind.CAMPAIGN, live.name or live.id), Reason.ASKED, live.id
 
 
 async def unless_no_id(read: Coroutine[Any, Any, Value | None]) -> Value | None:

@@ -20,8 +20,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
+from typing import assert_never
 
-from reconciler.model import Action, Need, SchedulePhase, StepGroup, Verb
+from reconciler.model import (
+    Action,
+    AddGateways,
+    ApproveCampaign,
+    AssignPackages,
+    CloseGateways,
+    CreateCampaign,
+    DeleteCampaign,
+    DeletePackage,
+    EditCampaign,
+    Need,
+    RegisterCallback,
+    RemoveGateways,
+    RunOnThings,
+    SchedulePhase,
+    ScheduleWindow,
+    SetDistributionList,
+    StartCampaign,
+    StepGroup,
+    StopCampaign,
+    UploadPackage,
+)
 
 
 class PlanStage(IntEnum):
@@ -45,23 +67,6 @@ class PlanStage(IntEnum):
     DELETE_PACKAGE = 15
 
 
-_STAGES = {
-    Verb.UPLOAD: PlanStage.UPLOAD,
-    Verb.STOP: PlanStage.STOP,
-    Verb.CREATE: PlanStage.WRITE,
-    Verb.EDIT: PlanStage.WRITE,
-    Verb.CALLBACK: PlanStage.ATTACH,
-    Verb.DISTRIBUTE: PlanStage.ATTACH,
-    Verb.REMOVE: PlanStage.REMOVE,
-    Verb.ADD: PlanStage.ADD,
-    Verb.OVERRIDE: PlanStage.OVERRIDE,
-    Verb.THINGS: PlanStage.THINGS,
-    Verb.CLOSE: PlanStage.CLOSE,
-    Verb.APPROVE: PlanStage.APPROVE,
-    Verb.START: PlanStage.START,
-    Verb.DELETE: PlanStage.DELETE,
-    Verb.DELETE_PACKAGE: PlanStage.DELETE_PACKAGE,
-}
 _PHASES = {
     SchedulePhase.DOWNLOAD: PlanStage.DOWNLOAD,
     SchedulePhase.EXECUTION: PlanStage.EXECUTION,
@@ -69,19 +74,49 @@ _PHASES = {
 }
 
 
-def stage(action: Action) -> PlanStage:
+def stage(action: Action) -> PlanStage:  # noqa: C901, PLR0911, PLR0912
     """Where `action` stands in the order."""
-    if action.verb is Verb.SCHEDULE and action.phase is not None:
-        return _PHASES[action.phase]
-    return _STAGES[action.verb]
+    match action:
+        case UploadPackage():
+            return PlanStage.UPLOAD
+        case StopCampaign():
+            return PlanStage.STOP
+        case CreateCampaign() | EditCampaign():
+            return PlanStage.WRITE
+        case RegisterCallback() | SetDistributionList():
+            return PlanStage.ATTACH
+        case RemoveGateways():
+            return PlanStage.REMOVE
+        case AddGateways():
+            return PlanStage.ADD
+        case AssignPackages():
+            return PlanStage.OVERRIDE
+        case ScheduleWindow():
+            return _PHASES[action.phase]
+        case RunOnThings():
+            return PlanStage.THINGS
+        case CloseGateways():
+            return PlanStage.CLOSE
+        case ApproveCampaign():
+            return PlanStage.APPROVE
+        case StartCampaign():
+            return PlanStage.START
+        case DeleteCampaign():
+            return PlanStage.DELETE
+        case DeletePackage():
+            return PlanStage.DELETE_PACKAGE
+        case _:
+            assert_never(action)
 
 
 def needs(action: Action, earlier: Sequence[StepGroup]) -> tuple[Need, ...]:
     """The arrows from `action` to the `earlier` groups of the same campaign (in order)."""
     here = stage(action)
     before = [group for group in earlier if stage(group.action) < here]
-    if action.verb is Verb.START and action.bracket:
-        return tuple(Need(group.key, even_failed=group.action.verb is not Verb.STOP) for group in before)
+    if isinstance(action, StartCampaign) and action.bracket:
+        return tuple(
+            Need(group.key, even_failed=not isinstance(group.action, StopCampaign)) for group in before
+        )
     if here >= PlanStage.APPROVE:
         return tuple(Need(group.key) for group in before)
     whole = [group for group in before if stage(group.action) < PlanStage.ADD]

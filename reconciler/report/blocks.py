@@ -86,7 +86,7 @@ class Block:
         ):
             together = tuple(members)
             steps = sum(map(len, together))
-            gateways = sum(len(group.action.gateways) for group in together if group.per_call)
+            gateways = sum(len(group.gateways) for group in together if group.per_call)
             found.append(StepLine(operation.name, reason, operation.destructive, steps, gateways))
         return tuple(found)
 

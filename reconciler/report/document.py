@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from reconciler.errors import Exit
-from reconciler.model import Change, Finding, Outcome, Server, Severity, Step
+from reconciler.model import ApproveCampaign, Change, Finding, Outcome, Server, Severity, Step
 from reconciler.plan.model import CampaignImpact, Impact, Partial, Plan
 from reconciler.report.applied import outcome_counts
 from reconciler.report.blocks import recorded
@@ -136,6 +136,7 @@ def _dumps(value: object) -> str:
 def step_item(plan: Plan, step: Step) -> dict[str, object]:
     """One step of the document."""
     operation = step.operation
+    conditional = isinstance(step.action, ApproveCampaign) and step.action.only_if_waiting
     return {
         "id": step.id,
         "operation": operation.name,
@@ -147,7 +148,7 @@ def step_item(plan: Plan, step: Step) -> dict[str, object]:
         "reason": step.action.reason.value,
         "destructive": operation.destructive,
         "permission": operation.permission,
-        **({"onlyIf": "APPROVAL_NEEDED"} if step.action.only_if_waiting else {}),
+        **({"onlyIf": "APPROVAL_NEEDED"} if conditional else {}),
     }
 
 

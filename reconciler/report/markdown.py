@@ -8,11 +8,22 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from reconciler.errors import Exit
-from reconciler.model import Change, Finding, Outcome, OutcomeStatus, Reason, Verb
+from reconciler.model import (
+    Action,
+    Change,
+    CloseGateways,
+    DeleteCampaign,
+    DeletePackage,
+    Finding,
+    Outcome,
+    OutcomeStatus,
+    Reason,
+    RunOnThings,
+)
 from reconciler.plan.model import CampaignImpact, Plan
 from reconciler.report.applied import applied_lines, outcome_counts
 from reconciler.report.blocks import Block, blocks, happenings, part, recorded, unreadable
@@ -184,21 +195,27 @@ def _guards(page: _Page, plan: Plan) -> None:
         page.add(_listed(lines, _ROWS, "> - "))
 
 
-_FOR_GOOD: Final[Mapping[Verb, str]] = {
-    Verb.DELETE: "deleted",
-    Verb.DELETE_PACKAGE: "package deleted",
-    Verb.CLOSE: "closed",
-    Verb.THINGS: "run on things",
-}
-"""What no later plan can take back."""
+def _gone(action: Action) -> str | None:
+    """What no later plan can take back."""
+    match action:
+        case DeleteCampaign():
+            return "deleted"
+        case DeletePackage():
+            return "package deleted"
+        case CloseGateways():
+            return "closed"
+        case RunOnThings():
+            return "run on things"
+        case _:
+            return None
 
 
 def _for_good(page: _Page, plan: Plan) -> None:
     lines = [
-        f"- {code_span(str(group.action.resource))}: {_FOR_GOOD[group.action.verb]}"
-        + (f" ({plural(len(group.action.gateways), 'gateway')})" if group.action.gateways else "")
+        f"- {code_span(str(group.action.resource))}: {gone}"
+        + (f" ({plural(len(group.gateways), 'gateway')})" if group.gateways else "")
         for group in plan.groups
-        if group.action.verb in _FOR_GOOD
+        if (gone := _gone(group.action))
     ]
     if lines:
         page.add(f"### Can't be undone: {len(lines):,}\n")

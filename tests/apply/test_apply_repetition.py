@@ -38,7 +38,6 @@ from reconciler.model import (
     OutcomeStatus,
     PackageFile,
     Phase,
-    Reason,
     Repeat,
     ResourceId,
     SchedulePhase,
@@ -57,6 +56,7 @@ from reconciler.providers.pulse.operations import OPERATIONS
 from reconciler.providers.pulse.provider import PulseProvider
 from reconciler.providers.pulse.wire import Wire
 from reconciler.settings import ServerSettings
+from tests.actions import action
 from tests.world import operation_of
 
 T = TypeVar("T")
@@ -181,7 +181,7 @@ def _rid(kind: Kind = Kind.CAMPAIGN) -> ResourceId:
 
 
 def _action(verb: Verb, **values: Any) -> Action:
-    return Action(verb, _rid(), Reason.DIFFERS, **values)
+    return action(verb, _rid(), **values)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -355,7 +355,8 @@ def test_a_write(server: Running, tmp_path: Path, name: str, fault: str) -> None
 
     async def body() -> None:
         async with bench(server, tmp_path, write.status, spare=write.spare) as at:
-            values = {"target": at.campaign, **write.values(at)}
+            made = write.verb in (Verb.UPLOAD, Verb.CREATE)
+            values = {"target": None if made else at.campaign, **write.values(at)}
             action = _action(write.verb, **values)
             lowered = at.provider.lower(action)
             assert lowered.operation.name == name
@@ -458,7 +459,7 @@ def test_two_that_could_be_ours_are_named(server: Running, tmp_path: Path, name:
     async def body() -> tuple[Outcome, list[str]]:
         async with bench(server, tmp_path) as at:
             write = WRITES[name]
-            action = _action(write.verb, **{"target": None, **write.values(at)})
+            action = _action(write.verb, **write.values(at))
             lowered = at.provider.lower(action)
             step = Step(StepGroup(name, action, lowered.operation), 0)
 

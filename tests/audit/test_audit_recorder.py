@@ -12,7 +12,6 @@ from reconciler.audit.chain import verify
 from reconciler.audit.recorder import AuditedCall, AuditedRun, AuditRecorder, Commit, Waiver, Who, recording
 from reconciler.errors import Exit, Refused, StateError
 from reconciler.model import (
-    Action,
     CampaignFields,
     Kind,
     Operation,
@@ -20,7 +19,6 @@ from reconciler.model import (
     OutcomeStatus,
     PackageFile,
     PendingUpload,
-    Reason,
     Repeat,
     ResourceId,
     SchedulePhase,
@@ -30,6 +28,7 @@ from reconciler.model import (
     Verb,
     Window,
 )
+from tests.actions import action
 
 LINE_3 = ResourceId(Kind.CAMPAIGN, "line-3")
 FIRMWARE = ResourceId(Kind.PACKAGE_SET, "firmware")
@@ -38,9 +37,7 @@ SHA = "ab" * 32
 
 def step(verb: Verb, *, resource: ResourceId = LINE_3, per_call: int = 0, **fields: Any) -> Step:
     operation = Operation(f"{verb}-it", "PUT", "/", "", None, Repeat.IDEMPOTENT)
-    return Step(
-        StepGroup(str(verb), Action(verb, resource, Reason.DIFFERS, **fields), operation, per_call), 0
-    )
+    return Step(StepGroup(str(verb), action(verb, resource, **fields), operation, per_call), 0)
 
 
 def told(log: MemoryLog) -> list[dict[str, Any]]:

@@ -5,7 +5,6 @@ import pytest
 from reconciler.cli.exits import apply_exit, plan_exit
 from reconciler.errors import Exit
 from reconciler.model import (
-    Action,
     Finding,
     Kind,
     Outcome,
@@ -16,13 +15,13 @@ from reconciler.model import (
     Severity,
     Step,
     StepGroup,
-    Verb,
+    StopCampaign,
 )
 from reconciler.plan.model import Plan
 from reconciler.providers.pulse.operations import OPERATIONS
 
 CAMPAIGN = ResourceId(Kind.CAMPAIGN, "x")
-GROUP = StepGroup("stop", Action(Verb.STOP, CAMPAIGN, Reason.WANTS_STOPPED, "c"), OPERATIONS["stop-campaign"])
+GROUP = StepGroup("stop", StopCampaign(CAMPAIGN, Reason.WANTS_STOPPED, "c"), OPERATIONS["stop-campaign"])
 NOT_OURS = Finding("not-ours", "m", resource=CAMPAIGN)
 AMBIGUOUS = Finding("ambiguous-name", "m", resource=CAMPAIGN)
 HELD = Finding("held", "m", resource=CAMPAIGN, severity=Severity.NOTE)

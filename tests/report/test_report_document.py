@@ -7,7 +7,17 @@ import jsonschema
 from report_samples import FIRMWARE, LINE_3, SERVER, gateways, group
 
 from reconciler.errors import Exit
-from reconciler.model import Action, CampaignFields, Change, Finding, Place, Reason, Secret, StepGroup, Verb
+from reconciler.model import (
+    CampaignFields,
+    Change,
+    EditCampaign,
+    Finding,
+    Place,
+    Reason,
+    Secret,
+    StepGroup,
+    Verb,
+)
 from reconciler.plan.model import Plan
 from reconciler.providers.pulse.operations import OPERATIONS
 from reconciler.report.applied import applied_lines
@@ -142,7 +152,7 @@ def test_no_form_of_a_report_shows_a_secret(full_plan, full_outcomes):
     secret = Secret("environment variable KEY", "canary-5f2a")
     change = Change(LINE_3, "settings", {"k": secret}, {"k": [secret]}, Reason.DIFFERS)
     fields = CampaignFields("Line 3", settings={"k": secret})
-    action = Action(Verb.EDIT, LINE_3, Reason.DIFFERS, target="c", fields=fields)
+    action = EditCampaign(LINE_3, Reason.DIFFERS, target="c", fields=fields)
     edit = StepGroup("edit", action, OPERATIONS["edit-campaign"])
     plan = replace(full_plan, changes=(change,), groups=(*full_plan.groups, edit))
     every = "".join(
