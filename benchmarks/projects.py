@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.canned import CAMPAIGN, GATEWAY, NAME
 from reconciler.model import Kind, ResourceId, SchedulePhase, Server
 from reconciler.state.base import Origin, Owned, State
-from reconciler.state.codec import encode_state
+from reconciler.state.state_format import encode_state
 from reconciler.state.values import schedule_field
 
 RECONCILER = ("-m", "reconciler")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from math import isfinite
 from typing import NoReturn
@@ -101,8 +102,7 @@ def _unique(pairs: list[tuple[str, Json]]) -> JsonObject:
     found = dict(pairs)
     if len(found) == len(pairs):
         return found
-    seen: set[str] = set()
-    twice = next(name for name, _ in pairs if name in seen or seen.add(name))
+    twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
     raise Malformed(f"the member {twice!r} stands there twice")
 
 

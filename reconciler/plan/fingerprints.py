@@ -26,12 +26,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from reconciler.codec import plain
 from reconciler.model import Aspects, Json, Live, LiveCampaign, ResourceId, Scope, target_of
 from reconciler.plan.model import Plan
 from reconciler.plan.touched import Touched
 from reconciler.providers.base import Field
 from reconciler.state.base import Owned, State, upload_key
-from reconciler.state.nodes import plain
 from reconciler.state.values import packages_value
 
 Facts = Mapping[str, Json] | None

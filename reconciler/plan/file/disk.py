@@ -7,7 +7,6 @@ only then what it says.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -18,15 +17,14 @@ from tempfile import mkstemp
 from typing import Final
 
 import reconciler
+from reconciler.codec import JsonObject, Malformed, coder, parse
 from reconciler.errors import ReconcilerError, UnusablePlan
 from reconciler.model import Finding, Operation, Secret, Server
 from reconciler.options import Options
-from reconciler.plan.file.lines import TYPES, Reading, Sealed, Writing, dumped, entries, rebuilt
-from reconciler.plan.file.values import coder
+from reconciler.plan.file.lines import PLAN_FORMAT, TYPES, Reading, Sealed, Writing, dumped, entries, rebuilt
 from reconciler.plan.fingerprints import Fingerprint, sound
 from reconciler.plan.model import Plan
 from reconciler.state.durable import sync_folder
-from reconciler.state.nodes import Node
 
 FORMAT_VERSION: Final = 1
 
@@ -86,9 +84,8 @@ def write_plan(
     `root` is the folder of the project, `salt` that of the state.
     """
     writing = Writing(root, salt)
-    made = coder(Head)[0](head, writing)
-    assert isinstance(made, dict)
-    first = {"type": "plan", "formatVersion": FORMAT_VERSION, **made}
+    first: JsonObject = {"type": "plan", "formatVersion": FORMAT_VERSION}
+    first |= coder(PLAN_FORMAT, Head).encode_object(head, writing)
     found = chain(entries(plan), (("fingerprint", each) for each in fingerprints))
     _write(path, chain([dumped(first)], writing.lines(found)))
 
@@ -147,12 +144,11 @@ def _unusable(path: Path, code: str, message: str, hint: str | None = None) -> U
 
 def _head(path: Path, line: bytes) -> Head:
     try:
-        node = Node(json.loads(line), "")
-        made = node.object()
-        if made.pop("type", None) != "plan":
-            raise ValueError
+        made = parse(line)
+        if not isinstance(made, dict) or made.pop("type", None) != "plan":
+            raise Malformed("its first line is another one")
         version = made.pop("formatVersion", None)
-    except (ValueError, RecursionError) as error:
+    except Malformed as error:
         raise _unusable(path, "altered-plan", f"{path} is not a plan file, or was altered") from error
     if version != FORMAT_VERSION:
         raise _unusable(
@@ -163,9 +159,9 @@ def _head(path: Path, line: bytes) -> Head:
             "apply it with the reconciler that made it",
         )
     try:
-        found: Head = coder(Head)[1](Node(made, "plan"), Reading(Path(), {}, _unopened))
-    except ValueError as error:
-        raise _unusable(path, "altered-plan", f"{path} was altered: {error}") from error
+        found: Head = coder(PLAN_FORMAT, Head).decode(made, Reading(Path(), {}, _unopened))
+    except Malformed as error:
+        raise _unusable(path, "altered-plan", f"{path} was altered: {error.within('plan')}") from error
     return found
 
 

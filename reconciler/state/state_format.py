@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 from reconciler.codec import (
     RESOURCE,
@@ -27,7 +27,7 @@ from reconciler.codec import (
     Tag,
     coder,
 )
-from reconciler.codec.coders import kebab
+from reconciler.codec.members import kebab
 from reconciler.errors import StateError
 from reconciler.model import Json, ResourceId, Server
 from reconciler.state.base import (
@@ -108,7 +108,9 @@ def encode_state(state: State) -> JsonObject:
 
 def encode_event(event: Event) -> JsonObject:
     """One event, under ``event`` its name."""
-    return _events().encode_object(event, None)
+    made: Any = _events().encode(event, None)
+    document: JsonObject = made
+    return document
 
 
 def encode_lock(info: LockInfo) -> JsonObject:
