@@ -4,6 +4,7 @@ What a format looks like follows from its types; where it doesn't, a table besid
 """
 
 from reconciler.codec.coders import Coder, coder
+from reconciler.codec.detached import detached
 from reconciler.codec.formats import (
     RESOURCE,
     Each,
@@ -37,6 +38,7 @@ __all__ = [
     "Tag",
     "Written",
     "coder",
+    "detached",
     "parse",
     "parse_shared",
     "plain",

@@ -152,7 +152,7 @@ def _union(form: Format, classes: Sequence[Any]) -> Made:
 def _text_or(other: Coder) -> Made:
     return Made(
         lambda value, context: value if isinstance(value, str) else other.encode(value, context),
-        other.decode,
+        lambda value, context: value if isinstance(value, str) else other.decode(value, context),
         str,
     )
 

@@ -116,7 +116,8 @@ def _kind(document: Json, place: str) -> Json:
         raise Malformed.wrong("an object").within(place)
     if "kind" not in document:
         raise Malformed.missing("kind").within(place)
-    return document["kind"]
+    kind: Json = document["kind"]
+    return kind
 
 
 def _verified(file: BinaryIO) -> Iterator[tuple[int, Json, str]]:

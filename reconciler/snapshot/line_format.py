@@ -194,9 +194,9 @@ def line_coder() -> Coder:
 def write_state(state: State, writer: Writer) -> None:
     """The lines of what a plan needs of a project's state: what is ours, and what was last applied.
 
-    They are the events that make such a state. Digests of secrets stay behind, and so does the salt: who holds
-    both can try out every value of a short secret, and a snapshot is made to be handed on. What is left of a
-    secret is that there is one.
+    They are the events that make such a state. Digests of secrets stay behind, and so does the salt: who
+    holds both can try out every value of a short secret, and a snapshot is made to be handed on. What is left
+    of a secret is that there is one.
     """
     for event in _events(state):
         writer.line(StateLine(withheld(encode_event(event))))

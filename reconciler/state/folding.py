@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from reconciler.codec import detached
 from reconciler.model import ResourceId
 from reconciler.state.base import (
     PLANS_KEPT,
@@ -81,7 +82,7 @@ class PendingState:
         self._waiting: list[Event] = []
 
     def add(self, events: Sequence[Event]) -> None:
-        self._waiting += events
+        self._waiting += map(detached, events)
         if len(self._waiting) >= UNFOLDED:
             self.fold()
 

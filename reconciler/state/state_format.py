@@ -103,7 +103,7 @@ MIGRATIONS: Mapping[int, Migration] = MappingProxyType({})
 
 def encode_state(state: State) -> JsonObject:
     """The snapshot of `state`, as ``schemas/state.json`` describes it."""
-    return coder(STATE_FORMAT, State).encode_object(state, {})
+    return coder(STATE_FORMAT, State).encode_object(state, {}) | {"formatVersion": FORMAT_VERSION}
 
 
 def encode_event(event: Event) -> JsonObject:
