@@ -106,7 +106,6 @@ class Scalar:
 
     encode: Encode
     decode: Decode
-    schema: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
