@@ -1,7 +1,7 @@
 """JSON Schemas of what a format writes, from the same types; what they say of it, from docstrings.
 
-The docstring of a class describes its objects, that beneath a field its member. They are read from the source:
-schemas are made where that is, and checked in.
+The docstring of a class describes its objects, that beneath a field its member. They are read from the
+source: schemas are made where that is, and checked in.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, is_dataclass
 from enum import Enum
 from typing import Any, get_args, get_origin
@@ -38,7 +38,7 @@ class SchemaMaker:
     """Makes the rules of one schema; ``defs`` grows while it does.
 
     ``rules``: what else is true of a member (``Class.field``) or of a type. ``names``: what definitions of
-    types are called; else their class, in kebab case. ``said``: the descriptions of members that are no fields.
+    types are called; else their class, in kebab case. ``said``: descriptions of members that are no fields.
     """
 
     form: Format
@@ -62,7 +62,8 @@ class SchemaMaker:
     def object(self, kind: Any, head: Mapping[str, Json] | None = None, outside: str | None = None) -> Rule:
         """What is true of the objects of a dataclass; ``head``, ``outside``: as in the coder."""
         properties: Rule = {
-            name: self._fixed(name, value) for name, value in {**(head or {}), **self._constants(kind)}.items()
+            name: self._fixed(name, value)
+            for name, value in {**(head or {}), **self._constants(kind)}.items()
         }
         required = list(properties)
         for owner, member in self._members(kind, outside):
@@ -89,14 +90,16 @@ class SchemaMaker:
         return {**said, "const": value, "examples": [value]}
 
     def _members(self, kind: Any, outside: str | None) -> Iterator[tuple[Any, Member]]:
-        """The members of an object and whose fields they are, those of merged and lifted ones in their place."""
+        """The members of an object and whose fields they are; of merged and lifted ones in their place."""
         for member in members_of(self.form, kind):
             match member.form:
                 case Merged():
                     yield from self._members(member.kind, None)
                 case Lifted(name):
                     yield kind, member
-                    yield from ((m.kind, m) for m in members_of(self.form, member.kind) if m.name == name)
+                    yield from (
+                        (member.kind, m) for m in members_of(self.form, member.kind) if m.name == name
+                    )
                 case _ if member.field.name != outside:
                     yield kind, member
 
@@ -193,27 +196,27 @@ def illustrate(schema: Rule, documents: Sequence[Json]) -> None:
     def fits(rule: Rule, value: Any) -> bool:
         return Draft202012Validator({**rule, "$defs": schema.get("$defs", {})}).is_valid(value)
 
-    def show(rule: Rule, value: Any) -> None:
-        if "$ref" in rule:
-            return show(schema["$defs"][rule["$ref"].rsplit("/", 1)[-1]], value)
-        for other in rule.get("oneOf", ()):
-            if fits(other, value):
-                show(other, value)
-        if isinstance(value, Mapping):
-            for name, item in value.items():
-                inner = rule.get("properties", {}).get(name) or rule.get("additionalProperties")
-                if not isinstance(inner, dict):
-                    continue
-                if name in rule.get("properties", {}) and _says_more(item, inner.get("examples")):
-                    inner["examples"] = [item]
-                show(inner, item)
-        elif isinstance(value, list) and isinstance(rule.get("items"), dict):
-            for item in value:
-                show(rule["items"], item)
-        return None
-
     for document in documents:
-        show(schema, document)
+        _show(schema, document, schema.get("$defs", {}), fits)
+
+
+def _show(rule: Rule, value: Any, defs: Rule, fits: Callable[[Rule, Any], bool]) -> None:
+    if "$ref" in rule:
+        _show(defs[rule["$ref"].rsplit("/", 1)[-1]], value, defs, fits)
+    for other in rule.get("oneOf", ()):
+        if fits(other, value):
+            _show(other, value, defs, fits)
+    if isinstance(value, Mapping):
+        properties = rule.get("properties", {})
+        for name, item in value.items():
+            inner = properties.get(name) or rule.get("additionalProperties")
+            if isinstance(inner, dict):
+                if name in properties and _says_more(item, inner.get("examples")):
+                    inner["examples"] = [item]
+                _show(inner, item, defs, fits)
+    elif isinstance(value, list) and isinstance(rule.get("items"), dict):
+        for item in value:
+            _show(rule["items"], item, defs, fits)
 
 
 def _says_more(value: Any, before: Sequence[Any] | None) -> bool:

@@ -67,7 +67,9 @@ class Fingerprint:
     """How one object was."""
 
     of: Of
+    """What kind of object."""
     key: str
+    """Its id, name, resource or digest."""
     facts: Facts
     """None: there was no such object."""
     gateways: Mapping[str, frozenset[str]] = field(default_factory=dict)

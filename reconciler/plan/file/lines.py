@@ -19,7 +19,7 @@ from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Any, Final, get_args
 
-from reconciler.codec import RESOURCE, Format, Malformed, Scalar, Tag, coder, parse
+from reconciler.codec import RESOURCE, Format, Left, Malformed, Scalar, Shape, Tag, coder, parse
 from reconciler.model import (
     Action,
     Change,
@@ -55,7 +55,9 @@ class Unreadable:
     """Managed fields of a campaign that can't be read back."""
 
     resource: ResourceId
+    """Whose fields they are."""
     fields: tuple[str, ...]
+    """Their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +102,11 @@ PLAN_FORMAT: Final = Format(
         Secret: Scalar(lambda found, writing: writing.secret(found), lambda j, reading: reading.secret(j)),
     },
     tags={Event: Tag("event"), Action: Tag("verb", {each: each.verb.value for each in get_args(Action)})},
+    shapes={Impact: Shape(without={"campaigns": Left("they stand in lines of their own")})},
     long=LONG,
 )
 """What stands in lines of a plan; the context is a `Writing` or a `Reading`."""
-_PARTS: Final = Format()
+PARTS_FORMAT: Final = Format()
 
 TYPES: Final[Mapping[str, Any]] = MappingProxyType(
     {
@@ -128,7 +131,7 @@ def entries(plan: Plan) -> Iterator[Entry]:
     yield from (("group", group) for group in plan.groups)
     yield from (("change", change) for change in plan.changes)
     yield from (("finding", finding) for finding in plan.findings)
-    yield "impact", replace(plan.impact, campaigns=())
+    yield "impact", plan.impact
     yield from (("campaign", campaign) for campaign in plan.impact.campaigns)
     yield from (("record", record) for record in plan.records)
     yield from (("unreadable", Unreadable(r, names)) for r, names in sorted(plan.unreadable.items()))
@@ -212,7 +215,7 @@ class Writing:
 
     def lines(self, found: Iterable[Entry], types: Mapping[str, Any] = TYPES) -> Iterator[bytes]:
         """A line for each, after the lists that it names."""
-        part_of = coder(_PARTS, ListPart).encode_object
+        part_of = coder(PARTS_FORMAT, ListPart).encode_object
         for name, value in found:
             body = coder(PLAN_FORMAT, types[name]).encode_object(value, self)
             for number, items in self._new:
@@ -234,8 +237,8 @@ class Writing:
             self._numbers[ids] = self._lists
         return self._lists
 
-    def path(self, path: Path) -> str:
-        return "" if self._root is None else _relative(path, self._root)
+    def path(self, path: Path) -> Json:
+        return None if self._root is None else _relative(path, self._root)
 
     def secret(self, secret: Secret) -> Json:
         """ValueError when nothing tells how to read it again."""
@@ -284,7 +287,7 @@ class Reading:
             raise Malformed.wrong("an object")
         name = found.pop("type", None)
         if name == "list":
-            self._extend(coder(_PARTS, ListPart).decode(found, None))
+            self._extend(coder(PARTS_FORMAT, ListPart).decode(found, None))
             return None
         if not isinstance(name, str) or name not in TYPES:
             raise Malformed(f"there is no line of the type {name!r}")
