@@ -13,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 COVERAGE := --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 
-.PHONY: help demo rehearsal test lint types imports unit golden docs bench dialects soak clean
+.PHONY: help demo rehearsal test lint types imports unit golden schemas docs bench dialects soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,9 +57,13 @@ imports: $(VENV)/.installed-dev ## Check that imports point along the way throug
 unit: $(VENV)/.installed-dev ## Run the tests with the coverage gate; warnings are errors
 	$(BIN)/pytest -n 2 -m 'not soak' $(COVERAGE) $(PYTEST_ARGS)
 
+schemas: $(VENV)/.installed-dev ## Rewrite the schemas of what we write from the types that it is made of
+	$(BIN)/pytest -q tests/schemas --update-golden
+	@git status --short schemas
+
 golden: $(VENV)/.installed-dev ## Rewrite the golden files from what the code says now
 	$(BIN)/pytest -n 2 -m 'not soak' --update-golden $(PYTEST_ARGS)
-	@git status --short tests/golden docs/coverage.md docs/reference tests/contract/wire/cassettes
+	@git status --short tests/golden schemas docs/coverage.md docs/reference tests/contract/wire/cassettes
 
 docs: $(VENV)/.installed-dev ## Build the site of the documentation into build/docs; warnings are errors
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs

@@ -60,7 +60,7 @@ _RULES: Final[Mapping[str | type, Rule]] = {
     Secret: {"$ref": "#/$defs/secret"},
 }
 _SAID: Final = {
-    "formatVersion": "The version of this format. Older ones are migrated when they are read, newer ones are refused.",
+    "formatVersion": "The version of this format. Older ones are migrated, newer ones are refused.",
     "type": "What stands in the line.",
     "kind": "What stands in the line.",
     "event": "What happened.",
@@ -144,7 +144,7 @@ def plan_file() -> Rule:
         },
         IDS: {
             "title": "Ids",
-            "description": "Sorted ids, or, of more than 100, `list:` and the number of the list that holds them.",
+            "description": "Sorted ids, or, of more than 100, `list:` and the number of their list.",
             "oneOf": [
                 {"type": "array", "items": {"type": "string"}},
                 {"$ref": f"#/$defs/{REFERENCE}"},
@@ -175,8 +175,8 @@ def plan_file() -> Rule:
     found: Rule = {
         **_head("plan-file"),
         "title": "Plan file",
-        "description": "One line of what `plan --out` writes and `apply --plan` reads: a file of JSON lines, the"
-        " first of the type `plan`, the last of the type `end`. What has its default is left out.",
+        "description": "One line of what `plan --out` writes and `apply --plan` reads: a file of JSON lines,"
+        " the first of the type `plan`, the last of the type `end`. What has its default is left out.",
         "oneOf": [{"$ref": f"#/$defs/{name}"} for name in made],
         "$defs": {**made, **{name: rule for name, rule in defs.items() if name not in made}},
     }
@@ -241,8 +241,6 @@ _LARGE: Final = State(
             "3f1a9c0e" * 8, "5c0d", "firmware-2.1.bin", ResourceId(Kind.PACKAGE_SET, "line-3-firmware"), True
         )
     },
-    intents={
-        "Campaign/line-4": Intent("Campaign/line-4", "Line 4", {"settings": {"retries": {"value": "3"}}})
-    },
+    intents={"Campaign/line-4": Intent("Campaign/line-4", "Line 4", {"settings": {"K": {"value": "3"}}})},
     plans={"3f1a9c0e" * 8: True},
 )
