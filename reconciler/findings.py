@@ -63,6 +63,7 @@ _VALIDATION = {
 
 _PROJECT = {
     "empty-flag": "A flag was given an empty value.",
+    "two-project-files": "A folder with two project files, such as `reconciler.yaml` and `reconciler.yml`.",
     "bad-project-file": "A project file that does not hold exactly one document.",
     "unknown-environment": "The environment that was asked for is not one of the project's.",
     "missing-url": "No server is named where one has to be.",

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from dataclasses import replace
 from typing import Final
 
 import click
 from click.shell_completion import CompletionItem
 
 from reconciler.cli.flags import Flags
+from reconciler.cli.running import workspace
 from reconciler.model import Kind, ResourceId
-from reconciler.project import LoadedProject, load_project
+from reconciler.project import LoadedProject
 
 LARGEST: Final = 1_000_000
 """Bytes; a larger file surely holds ids, and would keep a person waiting."""
@@ -87,13 +87,8 @@ def _items(words: Callable[[], Iterable[str]], incomplete: str) -> list[Completi
 def _project(context: click.Context, *, within: bool = True) -> LoadedProject:
     """The project as far as it can be read. Not `within` its environment: that is just being written."""
     flags = context.find_object(Flags) or Flags()
-    environment = flags.environment if within else None
-    return load_project(
-        cwd=Path.cwd(),
-        environ=os.environ,
-        file=flags.project,
-        environment=environment,
-        need_server=False,
+    return replace(workspace(flags).inside(flags.environment if within else None), url=None, state=None).load(
+        server=False
     )
 
 

@@ -10,7 +10,7 @@ import click
 
 from reconciler.cli.flags import Flags
 from reconciler.cli.group import cli
-from reconciler.cli.signals import interrupting
+from reconciler.cli.running import interrupting
 from reconciler.errors import Exit, ReconcilerError
 
 _GARBAGE = (50_000, 20, 50)

@@ -1,4 +1,4 @@
-"""Results on stdout, everything else on stderr."""
+"""What is written, and in which form: results on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import StrEnum
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+import click
 
 from reconciler.cli.flags import Flags
 from reconciler.errors import Exit, ReconcilerError
@@ -16,6 +18,9 @@ from reconciler.plan.model import Plan
 from reconciler.report.style import Paint, painter
 from reconciler.report.words import clean, short
 
+if TYPE_CHECKING:
+    from reconciler.report.progress import Progress
+
 
 class Output(StrEnum):
     """The forms of a plan and of an apply."""
@@ -23,6 +28,16 @@ class Output(StrEnum):
     TEXT = "text"
     JSON = "json"
     MARKDOWN = "markdown"
+
+
+document = click.option(
+    "--output",
+    type=click.Choice([it.value for it in Output]),
+    default=Output.TEXT.value,
+    show_default=True,
+    help="The form of the result.",
+)
+"""``--output`` of a plan and of an apply."""
 
 
 def write(chunks: Iterable[str], stream: TextIO | None = None) -> None:
@@ -71,6 +86,7 @@ class Reporter:
 
     def __init__(self, output: Output, flags: Flags) -> None:
         self._output = output
+        self._text = output is Output.TEXT
         self._flags = flags
         self._written = False
         self._filed = ""
@@ -81,14 +97,20 @@ class Reporter:
         self._digest = digest
         self._filed = where
 
-    @property
-    def text(self) -> bool:
-        return self._output is Output.TEXT
-
     def preview(self, plan: Plan, *, asking: bool) -> None:
         """The plan as text before it is applied; on stderr when stdout is for a document."""
-        if self.text or asking:
-            self._text_plan(plan, sys.stdout if self.text else sys.stderr)
+        if self._text or asking:
+            self._text_plan(plan, sys.stdout if self._text else sys.stderr)
+
+    def running(self, plan: Plan) -> Progress:
+        """How far an apply is, on stderr."""
+        from reconciler.report.progress import Progress
+
+        terminal, width = sys.stderr.isatty(), 80
+        if terminal:
+            with suppress(OSError):
+                width = os.get_terminal_size(sys.stderr.fileno()).columns or width
+        return Progress(plan.size, sys.stderr, terminal=terminal, width=width)
 
     def plan(self, plan: Plan) -> None:
         """A plan that isn't executed."""
@@ -121,9 +143,14 @@ class Reporter:
 
                 self._write([applied_markdown(plan, outcomes, code, digest=self._digest)])
 
+    def nothing(self, plan: Plan, code: Exit) -> None:
+        """Text has said so already, but for what an exit code means; a document is due."""
+        if not self._text or code is not Exit.DONE:
+            self.applied(plan, (), code)
+
     def declined(self, plan: Plan) -> None:
         """A plan that somebody said no to."""
-        if self.text:
+        if self._text:
             write_lines(["Nothing was applied: the answer was not 'yes'."])
         else:
             self.applied(plan, (), Exit.DONE)

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.loading.builder import REFUSED, Builder
-from reconciler.loading.files import PROJECT_FILE, SourceFile, Walk, read
+from reconciler.loading.files import PROJECT_FILE, SourceFile, Walk, is_project_file, read
 from reconciler.loading.nodes import Ambiguous, Document, MarkedList, MarkedMap, place_of
 from reconciler.loading.syntax import SyntaxFault, decode, events
 from reconciler.model import Finding, Place, Severity
 
 __all__ = ["Ambiguous", "Document", "Loaded", "MarkedList", "MarkedMap", "load", "load_text"]
-
-PROJECT_FILES = (PROJECT_FILE, "reconciler.yml")
 
 _WITHIN = frozenset({"duplicate-key", "non-string-key", "yaml-alias", "yaml-tag"})
 """Errors about a part of a document: the rest of it was read."""
@@ -41,8 +39,9 @@ class Loaded:
 def load(paths: Sequence[Path], *, base: Path, excluded: Sequence[Path] = ()) -> Loaded:
     """The resources in files and folders.
 
-    Folders are read recursively and sorted, ``*.yaml`` and ``*.yml``, hidden entries skipped; a file that
-    is named is read whatever its suffix. Relative paths are relative to `base`, and findings show them so.
+    Folders are read recursively and sorted, ``*.yaml`` and ``*.yml`` in any case, hidden entries skipped; a
+    file that is named is read whatever its suffix. Relative paths are relative to `base`, and findings show
+    them so.
     A project file among them is no resource and left out, and so is what is to be set `excluded`, as are the
     overlays of other projects below. Everything that goes wrong is a finding.
     """
@@ -59,7 +58,7 @@ def load(paths: Sequence[Path], *, base: Path, excluded: Sequence[Path] = ()) ->
         for document in loaded.documents:
             if document.value.get("kind") != "Project":
                 documents.append(document)
-            elif source.path.name not in PROJECT_FILES:
+            elif not is_project_file(source.path):
                 findings.append(_misplaced(document))
     return Loaded(tuple(documents), (*walk.findings, *findings))
 
@@ -115,7 +114,7 @@ def _mapping(value: object) -> Mapping[str, object]:
 
 
 def _misplaced(document: Document) -> Finding:
-    message = f"a Project is no resource; it belongs in a file called {PROJECT_FILES[0]}"
+    message = f"a Project is no resource; it belongs in a file called {PROJECT_FILE}"
     hint = "move it there, or name it with `--project` and keep it out of the resources"
     place = document.place(["kind"])
     return Finding("misplaced-project", message, place, hint, severity=Severity.WARNING)

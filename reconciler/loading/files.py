@@ -13,7 +13,36 @@ from reconciler.findings import printable
 from reconciler.model import Finding, Place, Severity
 
 SUFFIXES = (".yaml", ".yml")
+"""What a YAML file in a folder ends with, in any case."""
 PROJECT_FILE = "reconciler.yaml"
+_PROJECT_FILES = frozenset({PROJECT_FILE, "reconciler.yml"})
+
+
+def is_project_file(path: Path) -> bool:
+    """Whether a file is called like a project file; upper case is as good as lower."""
+    return path.name.lower() in _PROJECT_FILES
+
+
+def project_files(folder: Path) -> tuple[Path, ...]:
+    """What is called like a project file in `folder` and may be one, sorted; also links to nowhere."""
+    try:
+        names, listed = os.listdir(folder), True  # noqa: PTH208
+    except OSError:
+        names, listed = [*_PROJECT_FILES], False
+    paths = filter(is_project_file, (folder / name for name in sorted(names)))
+    return tuple(path for path in paths if _may_be_file(path, unknown=listed))
+
+
+def _may_be_file(path: Path, *, unknown: bool) -> bool:
+    """Whether `path` is a file, or `unknown` where nobody can tell."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return unknown
+
+
+def _is_yaml(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +67,7 @@ class Walk:
     """The overlays of a project file that is met on the way; None: it is none."""
     findings: list[Finding] = field(default_factory=list)
     _seen: set[tuple[int, int]] = field(default_factory=set)
+    _projects: set[Path] = field(default_factory=set)
 
     def sources(self, paths: Sequence[Path]) -> Iterator[SourceFile]:
         """Every file once, in the order given; a folder's files sorted by their paths."""
@@ -64,6 +94,8 @@ class Walk:
                 elif stat.S_ISDIR(status.st_mode):
                     yield from self._folder(path, status)
                 elif stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode):
+                    if is_project_file(path):
+                        self._another_project(path)
                     yield from self._file(path, status)
                 else:
                     self._report(
@@ -93,11 +125,11 @@ class Walk:
                 try:
                     status = path.stat()
                 except OSError as error:  # a link to nowhere or to itself
-                    if path.suffix in SUFFIXES:
+                    if _is_yaml(path):
                         count += 1
                         self._report("unreadable-file", _why(error), path, "mend or remove it")
                     continue
-                is_file = stat.S_ISREG(status.st_mode) and path.suffix in SUFFIXES
+                is_file = stat.S_ISREG(status.st_mode) and _is_yaml(path)
                 if not is_file and not stat.S_ISDIR(status.st_mode):
                     continue
                 if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(home):
@@ -113,8 +145,8 @@ class Walk:
                 if not self._first_time(status):
                     continue
             entries = self._entries(path)
-            if path / PROJECT_FILE in entries:
-                self._another_project(path)
+            for entry in filter(is_project_file, reversed(entries)):
+                self._another_project(entry)
             waiting.extend(entries)
         if not count:
             self._report(
@@ -125,14 +157,15 @@ class Walk:
                 Severity.WARNING,
             )
 
-    def _another_project(self, folder: Path) -> None:
-        """A project below the one that is read: its overlays are no resources, whoever reads them."""
-        file = folder / PROJECT_FILE
-        if os.path.realpath(folder) == os.path.realpath(self.base):
+    def _another_project(self, file: Path) -> None:
+        """A project other than the one that is read: its overlays are no resources, whoever reads them."""
+        folder = file.parent
+        if os.path.realpath(folder) == os.path.realpath(self.base) or file in self._projects:
             return
         overlays = self.overlays_of(file)
         if overlays is None:
             return
+        self._projects.add(file)
         for overlay in overlays:
             with suppress(OSError, ValueError):  # whoever reads that project says so
                 self._first_time((folder / overlay).stat())

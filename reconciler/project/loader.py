@@ -9,6 +9,7 @@
 | server      | ``--url``     | RECONCILER_URL         | ``server.url``| ``embedded:`` without a file   |
 | state       | ``--state``   | RECONCILER_STATE       | ``state.url`` | ``file:.reconciler/…``         |
 
+The file is ``reconciler.yaml`` or ``reconciler.yml``, in any case; both in one folder are refused.
 Paths in the file are relative to its folder, those of flags and variables to the working folder.
 """
 
@@ -23,6 +24,7 @@ from typing import Any
 
 from reconciler.findings import nearest, printable
 from reconciler.loading import Document, load_text
+from reconciler.loading.files import PROJECT_FILE, project_files
 from reconciler.loading.nodes import unsure
 from reconciler.model import Finding
 from reconciler.project.access import find_auth
@@ -38,7 +40,6 @@ from reconciler.settings import (
     TokenFile,
 )
 
-PROJECT_FILE = "reconciler.yaml"
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 AnyPath = str | os.PathLike[str]
@@ -85,7 +86,7 @@ def load_project(
     report = Report()
     cwd = cwd.absolute()
     given = _given(file, "--project", environ, "RECONCILER_PROJECT", report)
-    path = cwd / given.value if given else _above(cwd)
+    path = cwd / given.value if given else _above(cwd, report)
     document = _read(path, given, report) if path and not report.failed() else None
     lost, before = report.failed() and document is None, len(report.found)
     named = _given(environment, "--environment", environ, "RECONCILER_ENVIRONMENT", report)
@@ -235,7 +236,8 @@ class _Run:
         document = self.declared.document
         if document is not None and self.declared.environment is None and (names := self._with_url(document)):
             return f"choose an environment with --environment: {', '.join(names)}"
-        return f'add server.url to {PROJECT_FILE}, or give --url; "{EMBEDDED_URL}" is the server in here'
+        name = PROJECT_FILE if document is None else document.path.name
+        return f'add server.url to {printable(name)}, or give --url; "{EMBEDDED_URL}" is the server in here'
 
     @staticmethod
     def _with_url(document: Document) -> list[str]:
@@ -265,10 +267,14 @@ def _given(
     return None
 
 
-def _above(folder: Path) -> Path | None:
-    """The project file of `folder` or the nearest folder above that has one."""
-    files = (each / PROJECT_FILE for each in (folder, *folder.parents))
-    return next((path for path in files if is_there(path, as_file=True)), None)
+def _above(folder: Path, report: Report) -> Path | None:
+    """The project file of `folder` or the nearest folder above that has one. Of two, neither is taken."""
+    found = next(filter(None, map(project_files, (folder, *folder.parents))), ())
+    if len(found) > 1:
+        names = " and ".join(f"`{each.name}`" for each in found)
+        message = f"{printable(str(found[0].parent), 200)} has {len(found)} project files: {names}"
+        report.error("two-project-files", message, None, "keep one of them, or name one with --project")
+    return found[0] if len(found) == 1 else None
 
 
 def _read(path: Path, given: Given | None, report: Report) -> Document | None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from reconciler.cli.init import CI
+from reconciler.app.newproject import CI
 from reconciler.forge.sticky import mark
 from tests.e2e.e2e_git import PULL_REQUEST, RESOURCES, Repository, scratch_repository
 from tests.e2e.e2e_runs import TOKEN, Live

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.loading import Loaded, load
+from reconciler.loading.files import project_files
 from reconciler.model import Severity
 
 
@@ -211,9 +212,50 @@ def test_the_project_file_is_no_resource(tmp_path: Path) -> None:
     write(tmp_path, "a.yaml")
     loaded = load([Path()], base=tmp_path)
     assert files(loaded) == ["a.yaml"]
-    assert codes(loaded) == ["other.yaml:1:7 misplaced-project"]
+    assert codes(loaded) == ["sub/reconciler.yml:1:1 another-project", "other.yaml:1:7 misplaced-project"]
     assert loaded.complete
-    assert files(load([Path("reconciler.yaml")], base=tmp_path)) == []
+    assert load([Path("reconciler.yaml")], base=tmp_path) == Loaded()
+
+
+PROJECT_NAMES = ["reconciler.yaml", "reconciler.yml", "reconciler.YAML", "Reconciler.Yml"]
+
+
+@pytest.mark.parametrize("name", PROJECT_NAMES)
+@pytest.mark.parametrize("given", ["plant", "plant/{}", "plant plant/{}", "plant/{} plant"])
+def test_a_project_that_is_not_used_is_said_once(tmp_path: Path, name: str, given: str) -> None:
+    write(tmp_path, f"plant/{name}", text="kind: Project\n")
+    write(tmp_path, "plant/a.yaml")
+    loaded = load([Path(path) for path in given.format(name).split()], base=tmp_path)
+    assert files(loaded) == (["plant/a.yaml"] if given != "plant/{}" else [])
+    assert codes(loaded) == [f"plant/{name}:1:1 another-project"]
+
+
+def test_project_files_are_files_or_what_may_be_one(tmp_path: Path) -> None:
+    write(
+        tmp_path, "x/RECONCILER.yml", "x/reconciler.yaml.bak", "x/my-reconciler.yaml", "x/b/reconciler.yaml"
+    )
+    (tmp_path / "x" / "reconciler.yaml").mkdir()
+    (tmp_path / "x" / "reconciler.yml").symlink_to("nowhere")
+    assert [path.name for path in project_files(tmp_path / "x")] == ["RECONCILER.yml", "reconciler.yml"]
+    assert project_files(tmp_path) == project_files(tmp_path / "gone") == ()
+
+
+def test_a_project_file_is_found_where_the_folder_may_not_be_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(folder: Path) -> list[str]:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    write(tmp_path, "reconciler.yml")
+    monkeypatch.setattr(os, "listdir", refused)
+    assert project_files(tmp_path) == (tmp_path / "reconciler.yml",)
+
+
+def test_upper_case_endings_are_read_too(tmp_path: Path) -> None:
+    write(tmp_path, "a.YAML", "b/c.Yml", "d.yaml", "e.YAMLX")
+    loaded = load([Path()], base=tmp_path)
+    assert files(loaded) == ["a.YAML", "b/c.Yml", "d.yaml"]
+    assert loaded.findings == ()
 
 
 # --- projects below -------------------------------------------------------------------------------
@@ -230,20 +272,21 @@ spec:
 """
 
 
-def inner_project(folder: Path, text: str = INNER) -> None:
+def inner_project(folder: Path, text: str = INNER, name: str = "reconciler.yaml") -> None:
     write(folder, "a.yaml", "hall.yaml", "overlays/lab/x.yaml", "overlays/y.yaml")
-    (folder / "reconciler.yaml").write_text(text)
+    (folder / name).write_text(text)
 
 
-def test_the_overlays_of_a_project_below_are_no_resources(tmp_path: Path) -> None:
-    inner_project(tmp_path / "plant")
-    inner_project(tmp_path / "plant" / "line")
+@pytest.mark.parametrize("name", PROJECT_NAMES)
+def test_the_overlays_of_a_project_below_are_no_resources(tmp_path: Path, name: str) -> None:
+    inner_project(tmp_path / "plant", name=name)
+    inner_project(tmp_path / "plant" / "line", name=name)
     loaded = load([Path()], base=tmp_path)
     names = ["a.yaml", "line/a.yaml", "line/overlays/y.yaml", "overlays/y.yaml"]
     assert files(loaded) == [f"plant/{name}" for name in names]
     assert codes(loaded) == [
-        "plant/reconciler.yaml:1:1 another-project",
-        "plant/line/reconciler.yaml:1:1 another-project",
+        f"plant/{name}:1:1 another-project",
+        f"plant/line/{name}:1:1 another-project",
     ]
     assert not any(finding.is_error for finding in loaded.findings)
 

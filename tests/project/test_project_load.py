@@ -1,5 +1,6 @@
 """The project file, the environment and flags, merged; and everything that can be wrong with them."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,9 +30,9 @@ class Folder:
 
     root: Path
 
-    def write(self, spec: str) -> Path:
+    def write(self, spec: str, name: str = "reconciler.yaml") -> Path:
         """Puts a project file, its spec from line 5 on, indented by two."""
-        path = self.root / "reconciler.yaml"
+        path = self.root / name
         path.write_text(HEAD + "".join(f"  {line}\n" for line in spec.strip("\n").splitlines()))
         return path
 
@@ -118,8 +119,9 @@ def test_a_robot_with_a_state_elsewhere_is_not_warned(here) -> None:
 # --- finding and reading the file ----------------------------------------------------------------
 
 
-def test_the_file_is_found_here_and_above(here) -> None:
-    path = here.write(f"server: {{url: {URL}}}")
+@pytest.mark.parametrize("name", ["reconciler.yaml", "reconciler.yml", "reconciler.YAML", "Reconciler.Yml"])
+def test_the_file_is_found_here_and_above(here, name: str) -> None:
+    path = here.write(f"server: {{url: {URL}}}", name)
     below = here.root / "a" / "b"
     below.mkdir(parents=True)
     for cwd in (here.root, below):
@@ -137,16 +139,49 @@ def test_the_nearest_file_wins(here) -> None:
     assert below.project().file == path
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("reconciler.yaml", "reconciler.yml"),
+        ("reconciler.YAML", "reconciler.yaml"),
+        ("Reconciler.yml", "reconciler.yaml", "reconciler.yml"),
+    ],
+)
+def test_two_files_are_refused_and_named(here, names: tuple[str, ...]) -> None:
+    for name in names:
+        here.write(f"server: {{url: {URL}}}", name)
+    below = here.root / "below"
+    below.mkdir()
+    for cwd in (here.root, below):
+        finding = here.finding(cwd=cwd)
+        assert finding.code == "two-project-files"
+        assert all(f"`{name}`" in finding.message for name in names)
+        assert str(here.root) in finding.message
+    assert here.project(file=names[0]).file == here.root / names[0], "unless one is named"
+    (below / names[0]).write_text(f"{HEAD}  server: {{url: {URL}}}\n")
+    assert here.project(cwd=below).file == below / names[0], "or the nearest is one"
+
+
+@pytest.mark.parametrize("target", ["nowhere", "reconciler.yml"])
+def test_a_link_to_nowhere_is_not_passed_over(here, target: str) -> None:
+    (here.root / "reconciler.yml").symlink_to(target)
+    finding = here.finding()
+    assert finding.code in ("file-not-found", "unreadable-file")
+    assert "reconciler.yml" in finding.message
+
+
 def test_a_folder_of_that_name_is_not_taken(here) -> None:
     (here.root / "reconciler.yaml").mkdir()
     assert here.project().file is None
 
 
 def test_a_folder_that_may_not_be_searched_holds_no_file(here, monkeypatch) -> None:
-    def refused(self: Path) -> bool:
+    def refused(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "is_file", refused)
+    here.write(f"server: {{url: {URL}}}")
+    monkeypatch.setattr(Path, "stat", refused)
+    monkeypatch.setattr(os, "listdir", refused)
     assert here.project().file is None
 
 
@@ -368,6 +403,8 @@ def test_a_project_names_its_server(here) -> None:
         finding = here.finding(need_server=need_server)
         assert (finding.code, finding.place) == ("missing-url", Place("reconciler.yaml", 5, 3))
         assert str(finding.hint).startswith("add server.url to reconciler.yaml, or give --url")
+    here.root.joinpath("reconciler.yaml").rename(here.root / "reconciler.yml")
+    assert str(here.finding().hint).startswith("add server.url to reconciler.yml, or give --url")
     assert here.project({"RECONCILER_URL": URL}).server.url == URL
 
 

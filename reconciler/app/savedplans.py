@@ -1,16 +1,17 @@
-"""Plan files from the command line: `plan --out` writes one, `apply --plan` sees whether it still fits."""
+"""Plan files of a project: a plan is saved, and before it is applied it is seen whether it still fits."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import reconciler
-from reconciler.cli.compose import Planned, settle
-from reconciler.cli.flags import Flags
+from reconciler.app.pipeline import Planned
+from reconciler.app.workspace import Workspace
 from reconciler.model import Finding, Live, Operation, Secret, UploadPackage
 from reconciler.options import Options
 from reconciler.plan.file import (
@@ -31,11 +32,11 @@ from reconciler.plan.stale import CODE, expired, stale
 from reconciler.plan.touched import touched_by
 from reconciler.providers.base import Provider
 from reconciler.reading import read
-from reconciler.resolve.files import Files
-from reconciler.resolve.settings import read_secret
-from reconciler.resolve.words import Problem
 from reconciler.settings import Project
 from reconciler.state.base import State
+
+if TYPE_CHECKING:
+    from reconciler.resolve.words import Problem
 
 
 def rests_on(planned: Planned) -> tuple[Fingerprint, ...]:
@@ -73,16 +74,16 @@ def save(path: Path, project: Project, planned: Planned, options: Options) -> st
     return plan_digest(plan)
 
 
-def find_home(path: Path, flags: Flags, environ: Mapping[str, str], *, cwd: Path) -> tuple[PlanFile, Project]:
+def find_home(path: Path, workspace: Workspace) -> tuple[PlanFile, Project]:
     """A plan file and the project to apply it in, in the environment that it was made in.
 
     UnusablePlan when the file is not as it was written, or of another project, environment or server.
     """
     file = open_plan(path)
     head, made = file.head, file.head.project
-    if flags.environment is None and not environ.get("RECONCILER_ENVIRONMENT"):
-        flags = replace(flags, environment=made.environment)
-    project = settle(flags, environ, cwd=cwd)
+    if not workspace.environment_given:
+        workspace = workspace.inside(made.environment)
+    project = workspace.settle()
     rows = (
         ("project", made.name, project.name),
         ("environment", made.environment, project.environment),
@@ -140,6 +141,9 @@ class Reviewed:
                 yield Finding(CODE, f"the secret from {source} has another value than when the plan was made")
 
     def _packages(self) -> Iterator[Finding]:
+        from reconciler.resolve.files import Files
+        from reconciler.resolve.words import Problem
+
         files = Files(self.project.root)
         for group in self.saved.plan.groups:
             if isinstance(group.action, UploadPackage):
@@ -157,6 +161,8 @@ def reviewed(
     file: PlanFile, project: Project, operations: Mapping[str, Operation], environ: Mapping[str, str]
 ) -> Reviewed:
     """What `file` holds, its secrets read again; UnusablePlan when it makes no sense."""
+    from reconciler.resolve.settings import read_secret
+
     problems: dict[str, Problem] = {}
 
     def opened(secret: Secret) -> Secret:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.cli.exits import apply_exit, plan_exit
+from reconciler.app.pipeline import apply_exit, plan_exit
 from reconciler.errors import Exit
 from reconciler.model import (
     Finding,

@@ -1,20 +1,17 @@
-"""The running part of `apply`: plan, ask, lock, run, report."""
+"""One run of apply: plan, ask, lock, run; who is told of it decides how that is shown."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
-from reconciler.cli.ask import confirmed
-from reconciler.cli.audited import audited_plan
-from reconciler.cli.compose import Job, connected, make
-from reconciler.cli.exits import apply_exit, plan_exit
-from reconciler.cli.output import Reporter
-from reconciler.cli.planfile import Reviewed, changed, rests_on, reviewed
-from reconciler.cli.signals import interruptible, stopping
+from reconciler.app.auditlog import audited_plan
+from reconciler.app.caller import Caller, Question
+from reconciler.app.pipeline import Job, apply_exit, make
+from reconciler.app.savedplans import Reviewed, changed, rests_on, reviewed
+from reconciler.app.workspace import PATIENCE, connected, state_of
 from reconciler.errors import Exit, ReconcilerError, StalePlan
 from reconciler.model import Finding, Live, Outcome, OutcomeStatus
 from reconciler.options import Options
@@ -22,13 +19,58 @@ from reconciler.plan.file import PlanFile, plan_digest, salted
 from reconciler.plan.guards import Waivers, reconsidered, waive
 from reconciler.plan.model import Plan
 from reconciler.providers.base import Provider
-from reconciler.report.progress import Progress
 from reconciler.report.words import clean, plural
 from reconciler.settings import Project
-from reconciler.state.base import PlanApplied, SaltChosen, Session, StateStore, bound_to
+from reconciler.state.base import PlanApplied, SaltChosen, Session, StateStore
 
-PATIENCE = 300.0
-"""Seconds that one step may wait in all: a server that asks for a minute gets it."""
+
+class OutcomeListener(Protocol):
+    """Told of each outcome as it comes."""
+
+    def __call__(self, outcome: Outcome) -> None: ...
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        ...
+
+
+class ApplyListener(Protocol):
+    """Told how a run goes. Nothing that it does changes the run."""
+
+    def about(self, digest: str, where: str) -> None:
+        """The plan has a digest; `where` says from which file it comes."""
+        ...
+
+    def preview(self, plan: Plan, *, asking: bool) -> None:
+        """The plan, before anything else is done with it; `asking`: somebody is asked about it next."""
+        ...
+
+    def running(self, plan: Plan) -> OutcomeListener:
+        """The plan is run now."""
+        ...
+
+    def nothing(self, plan: Plan, code: Exit) -> None:
+        """Nothing of the plan is sent: it is empty, or something stands against it."""
+        ...
+
+    def declined(self, plan: Plan) -> None:
+        """Somebody said no."""
+        ...
+
+    def applied(self, plan: Plan, outcomes: Sequence[Outcome], code: Exit) -> None:
+        """What became of it; also right before the error that ended the run."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyResult:
+    """How a run ended. ``exit`` is the code that the command ends with."""
+
+    plan: Plan
+    outcomes: Sequence[Outcome] = ()
+    exit: Exit = Exit.DONE
+    declined: bool = False
+    """Somebody was asked, and didn't say yes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,30 +79,31 @@ class Applying:
 
     project: Project
     store: StateStore
-    reporter: Reporter
+    caller: Caller
+    listener: ApplyListener
     parallelism: int
     lock_timeout: float
 
-    async def unasked(self, job: Job, options: Options) -> Exit:
+    async def unasked(self, job: Job, options: Options) -> ApplyResult:
         """Lock, then plan and run: nobody has to be waited for."""
-        async with connected(self.project) as provider:
+        async with connected(self.project) as (provider, _):
             with self._locked(provider) as session:
                 plan = (await make(job, session.state, provider, options)).plan
-                self.reporter.preview(plan, asking=False)
+                self.listener.preview(plan, asking=False)
                 return await self._execute(plan, provider, session)
 
-    async def asked(self, job: Job, options: Options) -> Exit:
+    async def asked(self, job: Job, options: Options) -> ApplyResult:
         """Plan, ask, and lock only then: nobody else has to wait for an answer. Then look once more."""
-        async with connected(self.project) as provider:
+        async with connected(self.project) as (provider, _):
             before = self.store.load()
             planned = await make(job, before, provider, options)
             plan = planned.plan
-            self.reporter.preview(plan, asking=not (plan.empty or plan.tripped))
+            self.listener.preview(plan, asking=not (plan.empty or plan.tripped))
             if not _sends(plan):
                 return self._nothing(plan)
             if not plan.empty and not self._confirmed(plan):
-                self.reporter.declined(plan)
-                return Exit.DONE
+                self.listener.declined(plan)
+                return ApplyResult(plan, declined=True)
             with self._locked(provider) as session:
                 state = session.state
                 if (before.begun or state.begun) and state.lineage != before.lineage:
@@ -75,11 +118,11 @@ class Applying:
                     session.record(SaltChosen(before.salt))
                 return await self._execute(plan, provider, session)
 
-    async def reviewed(self, file: PlanFile, waivers: Waivers, environ: Mapping[str, str]) -> Exit:
+    async def reviewed(self, file: PlanFile, waivers: Waivers, environ: Mapping[str, str]) -> ApplyResult:
         """Run the plan in `file` and nothing else, if all that it touches is as it was."""
-        async with connected(self.project) as provider:
+        async with connected(self.project) as (provider, _):
             reviewed, plan = self._opened(file, waivers, environ, provider)
-            self.reporter.preview(plan, asking=False)
+            self.listener.preview(plan, asking=False)
             if not _sends(plan):
                 return self._nothing(plan)
             with self._locked(provider) as session:
@@ -91,23 +134,21 @@ class Applying:
                     session.record(SaltChosen(salt))
                 return await self._execute(plan, provider, session, file=file.digest)
 
-    async def rehearsed(self, file: PlanFile, waivers: Waivers, environ: Mapping[str, str]) -> Exit:
-        """Whether the plan in `file` could be applied now; nothing is locked or written."""
-        async with connected(self.project) as provider:
+    async def rehearsed(self, file: PlanFile, waivers: Waivers, environ: Mapping[str, str]) -> Plan:
+        """The plan in `file`, if it could be applied now; nothing is locked or written."""
+        async with connected(self.project) as (provider, _):
             reviewed, plan = self._opened(file, waivers, environ, provider)
-            state = bound_to(self.store.load(), provider.server, url=self.store.url)
             if _sends(plan):
-                live = await reviewed.check(provider, state)
+                live = await reviewed.check(provider, state_of(self.project, self.store))
                 plan = self._reconsidered(plan, live, provider, waivers)
-            self.reporter.plan(plan)
-            return plan_exit(plan)
+            return plan
 
     def _opened(
         self, file: PlanFile, waivers: Waivers, environ: Mapping[str, str], provider: Provider
     ) -> tuple[Reviewed, Plan]:
         """What is in `file`, and its plan with the guards that are waived now."""
         found = reviewed(file, self.project, provider.operations, environ)
-        self.reporter.about(plan_digest(found.saved.plan), f"From {file.path}")
+        self.listener.about(plan_digest(found.saved.plan), f"From {file.path}")
         return found, waive(found.saved.plan, waivers)
 
     def _reconsidered(self, plan: Plan, live: Live, provider: Provider, waivers: Waivers) -> Plan:
@@ -117,24 +158,23 @@ class Applying:
     @contextmanager
     def _locked(self, provider: Provider) -> Iterator[Session]:
         with ExitStack() as stack:
-            with interruptible():
+            with self.caller.blocking():
                 lock = self.store.locked(provider.server, "apply", timeout=self.lock_timeout)
                 session = stack.enter_context(lock)
             yield session
 
     def _confirmed(self, plan: Plan) -> bool:
-        question = f"Apply these {plural(plan.size, 'step')} to {clean(str(plan.server))}? Type 'yes': "
-        if plan.size == 1:
-            question = f"Apply this step to {clean(str(plan.server))}? Type 'yes': "
-        return confirmed(
-            question,
+        what = "this step" if plan.size == 1 else f"these {plural(plan.size, 'step')}"
+        question = Question(
+            f"Apply {what} to {clean(str(plan.server))}? Type 'yes': ",
             refusal="there is no terminal to ask on, so nothing was applied",
             hint="--auto-approve applies without asking; --dry-run only shows the plan.",
         )
+        return self.caller.ask(question)
 
     async def _execute(
         self, plan: Plan, provider: Provider, session: Session, *, file: str | None = None
-    ) -> Exit:
+    ) -> ApplyResult:
         """Run `plan`; `file` is the digest of the file that it stands in."""
         if not _sends(plan):
             return self._nothing(plan)
@@ -142,10 +182,13 @@ class Applying:
         from reconciler.pacing import Backoff
 
         outcomes = Outcomes()
-        with stopping() as stop, audited_plan(self.project, plan, session, file=file) as recorder:
+        with (
+            self.caller.stopping() as stop,
+            audited_plan(self.project, plan, session, file=file) as recorder,
+        ):
             if file:
                 session.record(PlanApplied(file, whole=False))
-            progress = _progress(plan)
+            progress = self.listener.running(plan)
 
             def on_outcome(outcome: Outcome) -> None:
                 outcomes.append(outcome)
@@ -167,25 +210,24 @@ class Applying:
             except ReconcilerError:
                 # What was done stays done, and is said before what went wrong.
                 progress.close()
-                self.reporter.applied(plan, outcomes, Exit.ERROR)
+                self.listener.applied(plan, outcomes, Exit.ERROR)
                 raise
             finally:
                 progress.close()
             if file and all(outcome.status in _AS_PLANNED for outcome in outcomes):
                 session.record(PlanApplied(file, whole=True))
             if plan.empty:
-                recorder.code = self._nothing(plan)
-                return recorder.code
+                nothing = self._nothing(plan)
+                recorder.code = nothing.exit
+                return nothing
             recorder.code = apply_exit(plan, outcomes, interrupted=stop.is_set())
-            self.reporter.applied(plan, outcomes, recorder.code)
-        return recorder.code
+            self.listener.applied(plan, outcomes, recorder.code)
+        return ApplyResult(plan, outcomes, recorder.code)
 
-    def _nothing(self, plan: Plan) -> Exit:
-        """Text has said so already, but for what an exit code means; a document is due."""
+    def _nothing(self, plan: Plan) -> ApplyResult:
         code = apply_exit(plan, ())
-        if not self.reporter.text or code is not Exit.DONE:
-            self.reporter.applied(plan, (), code)
-        return code
+        self.listener.nothing(plan, code)
+        return ApplyResult(plan, exit=code)
 
 
 _AS_PLANNED = frozenset({OutcomeStatus.DONE, OutcomeStatus.NOT_NEEDED, OutcomeStatus.WAITING})
@@ -202,12 +244,3 @@ def _planned_on_older(what: str, findings: Sequence[Finding] = ()) -> StalePlan:
         hint="Run the command again: it plans on things as they are now.",
         findings=findings,
     )
-
-
-def _progress(plan: Plan) -> Progress:
-    terminal = sys.stderr.isatty()
-    width = 80
-    if terminal:
-        with suppress(OSError):
-            width = os.get_terminal_size(sys.stderr.fileno()).columns or width
-    return Progress(plan.size, sys.stderr, terminal=terminal, width=width)

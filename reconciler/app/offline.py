@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
-from reconciler.cli.compose import Planned, make, prepare
-from reconciler.cli.flags import Flags
+from reconciler.app.pipeline import Planned, make, prepare
+from reconciler.app.workspace import Workspace
 from reconciler.errors import ReconcilerError, StateError
 from reconciler.model import Server
 from reconciler.options import Options
@@ -23,13 +23,11 @@ from reconciler.snapshot import Header, SnapshotFile, open_snapshot, read_state
 from reconciler.state.base import LockInfo, Session, State
 
 
-async def plan_offline(
-    flags: Flags, paths: Sequence[str], environ: Mapping[str, str], options: Options, *, cwd: Path, file: Path
-) -> Planned:
+async def plan_offline(workspace: Workspace, options: Options, file: Path) -> Planned:
     """The plan that the server of the snapshot in `file` would have got when it was taken."""
     saved = open_snapshot(file)
     store = SavedState(f"snapshot {file}", read_state(saved))
-    job = prepare(flags, paths, environ, cwd=cwd, saved=store)
+    job = prepare(workspace, saved=store)
     async with replayed(job.project, saved) as provider:
         planned = await make(job, store.load(), provider, options)
     taken = saved.header.taken

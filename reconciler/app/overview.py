@@ -8,14 +8,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from heapq import nsmallest
-from typing import Final
+from typing import Final, Protocol
 
-from reconciler.cli.compose import Job, Planned, make
-from reconciler.errors import Refused
+from reconciler.app.pipeline import Job, Planned, make
+from reconciler.app.workspace import connected
+from reconciler.errors import NotExecuted, Refused, Unclear
 from reconciler.model import Live, LiveCampaign, Membership, ResourceId
 from reconciler.options import Options
 from reconciler.pool import concurrently
@@ -32,6 +34,38 @@ _FIRST: Final = (Stage.FAILED, Stage.MOVING, Stage.IDLE, Stage.DONE)
 
 _Asked = tuple[ResourceId, str, str]
 """Resource, campaign id, gateway id."""
+
+
+class StatusListener(Protocol):
+    """Told of each look."""
+
+    def show(self, status: StatusReport) -> None:
+        """There is a new look."""
+        ...
+
+    def trouble(self, line: str) -> None:
+        """There is none, and why."""
+        ...
+
+
+async def look(
+    job: Job, listener: StatusListener, *, limit: int = 0, interval: float | None = None
+) -> StatusReport:
+    """Look once, or, with an `interval` in seconds, until nothing more is to come; the last look."""
+    async with connected(job.project) as (provider, console):
+        overview = Overview(job, provider, console, limit)
+        status = await overview.look(Options())
+        listener.show(status)
+        while interval is not None and not status.final:
+            await asyncio.sleep(interval)
+            try:
+                # Overrides cost a request a gateway, and progress doesn't change them.
+                status = await overview.look(Options(refresh_recorded=True))
+            except (NotExecuted, Unclear) as error:
+                listener.trouble(f"warning: {error.message}; looking again")
+            else:
+                listener.show(status)
+    return status
 
 
 @dataclass(frozen=True, slots=True)

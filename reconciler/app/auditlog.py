@@ -1,17 +1,19 @@
-"""What a command says of itself in the audit log, before it does anything."""
+"""The audit log of a project: what a command says of itself before it begins; and the log read again."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
+import re
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import reconciler
+from reconciler.app.caller import Caller
 from reconciler.audit.origin import actor, commit
 from reconciler.audit.recorder import AuditedRun, AuditRecorder, Waiver, Who, recording
-from reconciler.cli.signals import interruptible
+from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model import Json, Server
 from reconciler.plan.file import plan_digest
 from reconciler.plan.model import Plan
@@ -28,12 +30,23 @@ from reconciler.state.base import (
 )
 from reconciler.state.locks import new_lock
 
+if TYPE_CHECKING:
+    from reconciler.audit.runs import PastRun
+    from reconciler.report.answers import Answer
+
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
+_DIGEST: Final = re.compile(r"[0-9a-f]{6,64}")
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
+
+# --- written -------------------------------------------------------------------------------------
+
 
 @contextmanager
 def audited(
     project: Project,
     store: StateStore,
     operation: str,
+    caller: Caller,
     *,
     timeout: float,
     about: Mapping[str, Json] | None = None,
@@ -45,7 +58,7 @@ def audited(
     server = project.server.identity
     run = _run(project, server, operation, about=about or {})
     with ExitStack() as stack:
-        with interruptible():
+        with caller.blocking():
             session = stack.enter_context(store.locked(server, operation, timeout=timeout))
         yield session, stack.enter_context(recording(session, run))
 
@@ -117,3 +130,76 @@ def _ownership(records: Iterable[Event]) -> dict[str, Json]:
                 forgets.append({"sha256": digest})
     found: dict[str, Json] = {"takes": takes, "forgets": forgets}
     return {name: each for name, each in found.items() if each}
+
+
+# --- read ----------------------------------------------------------------------------------------
+
+
+def run_word(word: str) -> str:
+    """`word`, if it can mean a run: its number, or how a digest begins. UsageError when it can't."""
+    if not (_NUMBER.fullmatch(word) or _DIGEST.fullmatch(word)):
+        raise UsageError(f"{word!r} is no run", hint="Give its number, or 6 digits or more of a digest.")
+    return word
+
+
+def noted_hash(text: str) -> str:
+    """`text`, if it is a hash; UsageError when it isn't."""
+    if not _HASH.fullmatch(text):
+        raise UsageError("--expect is no hash", hint="Give the 64 digits that `audit verify` said last time.")
+    return text
+
+
+def last_runs(store: StateStore, last: int) -> Answer:
+    """The last runs of the log."""
+    from reconciler.audit.chain import ChainVerifier
+    from reconciler.audit.runs import runs
+    from reconciler.report.audit import audit_table
+
+    verifier, total = ChainVerifier(store.audit_lines()), 0
+    past: deque[PastRun] = deque(maxlen=last)
+    for each in runs(verifier):
+        total += 1
+        past.append(each)
+    return audit_table(tuple(past), total, verifier.verdict, store.url)
+
+
+def one_run(store: StateStore, word: str) -> Answer:
+    """The run that `word` means, with all its calls; ReconcilerError when it is none or several."""
+    from reconciler.audit.chain import ChainVerifier, decode
+    from reconciler.audit.runs import calls, runs
+    from reconciler.report.audit import audit_run
+
+    verifier = ChainVerifier(store.audit_lines())
+    found = _one([each for each in runs(verifier) if _meant(each, word)], word, store.url)
+    # Read once more: the calls of one run are given on, not held.
+    again = filter(None, map(decode, store.audit_lines()))
+    return audit_run(found, calls(again, found.number), verifier.verdict, store.url)
+
+
+def verdict(store: StateStore, expect: str | None) -> tuple[Answer, bool]:
+    """What a check of the whole log says, and whether it holds."""
+    from reconciler.audit.chain import verify
+    from reconciler.report.audit import audit_verdict
+
+    found = verify(store.audit_lines(), expect=expect)
+    holds = found.broken is None and (expect is None or found.noted is not None)
+    return audit_verdict(found, store.url, expect), holds
+
+
+def _meant(run: PastRun, word: str) -> bool:
+    if _NUMBER.fullmatch(word):
+        return run.number == int(word)
+    return run.hash.startswith(word) or str(run.begin.get("plan", "")).startswith(word)
+
+
+def _one(found: list[PastRun], word: str, url: str) -> PastRun:
+    match found:
+        case [run]:
+            return run
+        case []:
+            hint = "`reconciler audit show` lists them."
+            raise ReconcilerError(f"there is no run {word} in the audit log of {url}", hint=hint)
+        case several:
+            numbers = ", ".join(str(run.number) for run in several[:10])
+            hint = "Name the one by its number."
+            raise ReconcilerError(f"{word} could mean {len(several)} runs: {numbers}", hint=hint)

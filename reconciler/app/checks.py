@@ -6,11 +6,10 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
-from reconciler.cli.compose import opened
-from reconciler.cli.flags import Flags
-from reconciler.cli.needs import COMMANDS
+from reconciler.app.workspace import Workspace, connected, store_of
 from reconciler.errors import ReconcilerError, ServerError, Unauthorized
 from reconciler.model import Finding, Operation, Server
 from reconciler.pacing import Backoff
@@ -31,18 +30,9 @@ _QUICK: Final = Backoff(attempts=2, budget=3.0)
 """A sick server is to be named, not waited for."""
 
 
-async def diagnose(flags: Flags, environ: Mapping[str, str], *, cwd: Path) -> Diagnosis:
+async def diagnose(workspace: Workspace) -> Diagnosis:
     """Look at everything that the other commands need. Raises nothing that can be said as a check."""
-    from reconciler.project import load_project
-
-    loaded = load_project(
-        cwd=cwd,
-        environ=environ,
-        file=flags.project,
-        environment=flags.environment,
-        url=flags.url,
-        state=flags.state,
-    )
+    loaded = workspace.load()
     checks = list(_project_checks(loaded.project, loaded.findings))
     project = loaded.project
     if project is None:
@@ -57,7 +47,7 @@ async def diagnose(flags: Flags, environ: Mapping[str, str], *, cwd: Path) -> Di
             names = ("version", "sign-in", "clock", "organization", "permissions")
             checks += [Check(name, Level.SKIPPED, "the server can't be reached") for name in names]
             return Diagnosis(url, (*checks, *_state_checks(project, None)))
-        async with opened(project, backoff=_QUICK) as (provider, console):
+        async with connected(project, backoff=_QUICK) as (provider, console):
             said, permissions = await _talk(project, provider, console)
             state = _state_checks(project, provider.server)
             return Diagnosis(str(provider.server), (*checks, *said, *state), permissions)
@@ -222,7 +212,7 @@ def _permissions(operations: Iterable[Operation], probes: Sequence[Probe]) -> tu
         answered[probe.operation.permission or ""].append(probe)
 
     def one(name: str) -> Permission:
-        every = dict.fromkeys(command for it in needing[name] for command in COMMANDS[it.name])
+        every = dict.fromkeys(command for it in needing[name] for command in NEEDED_BY[it.name])
         commands = [each for each in every if each.partition(" ")[0] == each or each.split()[0] not in every]
         refused = [p.operation.name for p in answered[name] if p.error is not None and p.error.status == 403]
         some = any(probe.error is None for probe in answered[name])
@@ -237,10 +227,8 @@ def _permissions(operations: Iterable[Operation], probes: Sequence[Probe]) -> tu
 
 def _state_checks(project: Project, server: Server | None) -> Iterator[Check]:
     """Whether the state can be read, belongs to this server, and can be locked. Nothing is written to it."""
-    from reconciler.state.stores import open_store
-
     try:
-        store = open_store(project.state_url, root=project.root)
+        store = store_of(project)
         state = store.load()
         yield Check(
             "state",
@@ -256,3 +244,57 @@ def _state_checks(project: Project, server: Server | None) -> Iterator[Check]:
             yield Check("state-lock", Level.OK, "it belongs to this server, and can be locked")
     except ReconcilerError as error:
         yield Check("state", Level.ERROR, error.message, error.hint)
+
+
+# --- which command makes which call, beyond reading campaigns: also for the coverage page -----------
+
+_PLAN: Final = ("plan", "apply", "status")
+_APPLY: Final = ("apply",)
+_NAMED: Final = ("campaign", "gateway")
+"""Commands that find a campaign by its name or id."""
+_ALL: Final = ("snapshot", "export")
+"""Commands that read every campaign."""
+
+NEEDED_BY: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "create-campaign": _APPLY,
+        "edit-campaign": _APPLY,
+        "delete-campaign": ("apply --prune",),
+        "get-campaign": (*_PLAN, *_NAMED, "import", *_ALL),
+        "start-campaign": (*_APPLY, "campaign start"),
+        "stop-campaign": (*_APPLY, "campaign stop"),
+        "approve-campaign": (*_APPLY, "campaign approve"),
+        "register-completed-callback": _APPLY,
+        "register-wake-up-callback": _APPLY,
+        "register-state-change-callback": _APPLY,
+        "register-execution-progress-callback": _APPLY,
+        "register-download-progress-callback": _APPLY,
+        "notify-gateway": ("gateway notify",),
+        "assign-gateway-packages": _APPLY,
+        "get-gateway-packages": (*_PLAN, "gateway packages", "import", *_ALL),
+        "list-gateways": (*_PLAN, "import", *_ALL),
+        "list-campaigns": (*_PLAN, "campaign list", *_NAMED, "import", *_ALL),
+        "add-gateways": _APPLY,
+        "remove-gateways": _APPLY,
+        "set-distribution-list": _APPLY,
+        "get-distribution-list": (*_PLAN, "campaign show", "import", *_ALL),
+        "schedule-download": _APPLY,
+        "schedule-activation": _APPLY,
+        "schedule-execution": _APPLY,
+        "close-gateway": (*_APPLY, "gateway close"),
+        "get-gateway-state": ("gateway state",),
+        "get-execution-progress": ("gateway progress",),
+        "get-download-progress": ("gateway progress",),
+        "get-active-campaigns": ("gateway active-campaigns",),
+        "get-campaign-status": ("campaign show",),
+        "get-gateway-status": ("status", "gateway status"),
+        "get-campaign-counts": ("campaign counts",),
+        "get-package": (*_PLAN, "package info", "package delete", "import"),
+        "list-packages": (*_PLAN, "package list", "package info", "package delete", "import", *_ALL),
+        "delete-package": ("apply --prune", "package delete"),
+        "upload-package": (*_APPLY, "package upload"),
+        "stream-package": (*_APPLY, "package upload"),
+        "run-on-things": _APPLY,
+    }
+)
+"""Operation → the commands that may call it."""

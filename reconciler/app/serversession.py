@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
+from reconciler.app.auditlog import audited
+from reconciler.app.caller import Caller, Question
+from reconciler.app.workspace import PATIENCE, declared_name, state_of, store_of
 from reconciler.apply.retrier import Retrier
 from reconciler.audit.recorder import AuditedCall, AuditRecorder
-from reconciler.cli.ask import confirmed
-from reconciler.cli.audited import audited
-from reconciler.cli.names import declared_name
 from reconciler.errors import NotExecuted, ReconcilerError, Refused, Unclear, UsageError
 from reconciler.model import (
     Action,
@@ -25,7 +25,6 @@ from reconciler.model import (
     LiveCampaign,
     Outcome,
     OutcomeStatus,
-    Reason,
     ResourceId,
     Step,
     StepGroup,
@@ -37,12 +36,10 @@ from reconciler.providers.base import Bindings, Provider
 from reconciler.providers.console import Console, PackageInfo
 from reconciler.report.words import clean
 from reconciler.settings import Project
-from reconciler.state.base import State, StateStore, bound_to
+from reconciler.state.base import State, StateStore
 
 Value = TypeVar("Value")
 
-PATIENCE = 300.0
-"""Seconds that one call may wait in all: a server that asks for a minute gets it."""
 _NO_SUCH_ID = frozenset({400, 404, 410, 422})
 """What a server says to a word that isn't an id at all."""
 
@@ -54,6 +51,7 @@ class ServerSession:
     project: Project
     provider: Provider
     console: Console
+    caller: Caller
     approved: bool = False
     command: str = ""
     """As the audit log calls it: ``campaign stop``."""
@@ -63,13 +61,11 @@ class ServerSession:
     @cached_property
     def state(self) -> State:
         """The project's state, which must belong to this server."""
-        return bound_to(self._store.load(), self.provider.server, url=self._store.url)
+        return state_of(self.project, self._store)
 
     @cached_property
     def _store(self) -> StateStore:
-        from reconciler.state.stores import open_store
-
-        return open_store(self.project.state_url, root=self.project.root)
+        return store_of(self.project)
 
     @property
     def owners(self) -> Mapping[str, ResourceId]:
@@ -163,13 +159,12 @@ class ServerSession:
 
     def sure(self, what: str) -> bool:
         """Whether a person, or ``--auto-approve``, agrees to `what`."""
-        if self.approved:
-            return True
-        return confirmed(
+        question = Question(
             f"{what} on {clean(str(self.provider.server))}? Type 'yes': ",
             refusal="there is no terminal to ask on, so nothing was done",
             hint="--auto-approve does it without asking.",
         )
+        return self.approved or self.caller.ask(question)
 
     async def act(self, action: Action) -> Outcome:
         """Do one thing; ReconcilerError when it failed."""
@@ -209,13 +204,9 @@ class ServerSession:
 
     @contextmanager
     def _audited(self) -> Iterator[AuditRecorder]:
-        with audited(self.project, self._store, self.command, timeout=self.lock_timeout) as (_, recorder):
+        timeout = self.lock_timeout
+        with audited(self.project, self._store, self.command, self.caller, timeout=timeout) as (_, recorder):
             yield recorder
-
-
-def asked_of(live: LiveCampaign) -> tuple[ResourceId, Reason, str]:
-    """What every action on a live campaign says that a person asks for: about what, why, the id."""
-    return ResourceId(Kind.CAMPAIGN, live.name or live.id), Reason.ASKED, live.id
 
 
 async def unless_no_id(read: Coroutine[Any, Any, Value | None]) -> Value | None:

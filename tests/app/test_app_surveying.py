@@ -5,7 +5,7 @@ from io import StringIO
 
 import pytest
 
-from reconciler.cli.counting import counting
+from reconciler.app.surveying import counting
 from tests.fakes import FakeServer
 
 
@@ -29,7 +29,7 @@ def test_how_far_it_is(terminal: bool) -> None:
     async def body() -> str:
         server, stream = FakeServer(), Stream(terminal)
         server.requests = {"get-campaign": 1_200, "list-gateways": 34}
-        async with counting(server, stream=stream, seconds=0.001) as told:
+        async with counting(server, stream, seconds=0.001) as told:
             told(12, 200)
             await stream.written.wait()
         return stream.getvalue()
@@ -45,7 +45,7 @@ def test_how_far_it_is(terminal: bool) -> None:
 
 def test_a_short_one_says_nothing_and_an_error_passes() -> None:
     async def body(stream: Stream) -> None:
-        async with counting(FakeServer(), stream=stream):
+        async with counting(FakeServer(), stream):
             raise ValueError("as it is")
 
     async def quiet() -> str:

@@ -1,4 +1,6 @@
-"""Ctrl-C and SIGTERM, which mean the same.
+"""How a command runs in this process: its event loop, its log, the person at the terminal, and signals.
+
+Ctrl-C and SIGTERM mean the same:
 
 | while a run                   | the first                                                | the second |
 |-------------------------------|----------------------------------------------------------|------------|
@@ -12,15 +14,101 @@ At once is a KeyboardInterrupt: what is in flight is dropped, and the next apply
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from reconciler.cli.flags import Flags
+from reconciler.errors import ReconcilerError
 
 if TYPE_CHECKING:
     import asyncio
 
+    from reconciler.app.caller import Question
+    from reconciler.app.workspace import Workspace
+    from reconciler.settings import Engine
+
 _T = TypeVar("_T")
+
+
+def workspace(flags: Flags, paths: tuple[str, ...] = ()) -> Workspace:
+    """Where this command runs, as its flags and `paths` say."""
+    from reconciler.app.workspace import Workspace
+
+    environ = dict(os.environ)
+    return Workspace(Path.cwd(), environ, flags.project, flags.environment, flags.url, flags.state, paths)
+
+
+def command_name() -> str:
+    """The command that runs, as the audit log calls it: ``campaign stop``."""
+    return click.get_current_context().command_path.partition(" ")[2]
+
+
+# --- the event loop ------------------------------------------------------------------------------
+
+
+def run(flags: Flags, main: Coroutine[Any, Any, _T], *, engine: Engine | None = None) -> _T:
+    """Run `main`; with ``--verbose`` the log goes to stderr."""
+    from reconciler.app.workspace import event_loop
+
+    with _logging() if flags.verbose else nullcontext(), event_loop(engine) as runner:
+        return runner.run(ended_by_signals(main))
+
+
+@contextmanager
+def _logging() -> Iterator[None]:
+    import logging
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("reconciler")
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+
+# --- the person at the terminal ------------------------------------------------------------------
+
+
+class Terminal:
+    """A `reconciler.app.caller.Caller`: a person at the terminal, and the signals of this process."""
+
+    def ask(self, question: Question) -> bool:
+        """See `Caller.ask`."""
+        return confirmed(question)
+
+    def blocking(self) -> AbstractContextManager[None]:
+        """See `Caller.blocking`."""
+        return interruptible()
+
+    def stopping(self) -> AbstractContextManager[asyncio.Event]:
+        """See `Caller.stopping`."""
+        return stopping()
+
+
+def confirmed(question: Question) -> bool:
+    """Whether the answer is *yes*; ReconcilerError without a terminal to ask on."""
+    from reconciler.cli.output import write
+
+    if not sys.stdin.isatty():
+        raise ReconcilerError(question.refusal, hint=question.hint)
+    with interruptible():
+        write([question.text], sys.stderr)
+        return sys.stdin.readline().strip() == "yes"
+
+
+# --- signals -------------------------------------------------------------------------------------
 
 _KINDS = (signal.SIGINT, signal.SIGTERM)
 
