@@ -24,6 +24,7 @@ from dataclasses import replace
 from reconciler.model import CampaignSummary, Claim, Desired, DesiredCampaign, Kind, Ownership, ResourceId
 from reconciler.options import Options
 from reconciler.providers.base import Field
+from reconciler.state.applied import packages_of
 from reconciler.state.base import (
     CampaignForgotten,
     CampaignOwned,
@@ -34,7 +35,6 @@ from reconciler.state.base import (
     Owned,
     State,
 )
-from reconciler.state.values import packages_of
 
 Declared = Mapping[ResourceId, DesiredCampaign]
 Names = Mapping[str, Sequence[CampaignSummary]]

@@ -262,7 +262,8 @@ def _written(kind: type) -> tuple[str, Mapping[str, str]]:
 
 def _prose(text: str) -> str:
     """The first paragraph, as Markdown of one line."""
-    return " ".join(inspect.cleandoc(text).split("\n\n")[0].split()).replace("``", "`")
+    line = " ".join(inspect.cleandoc(text).split("\n\n")[0].split()).replace("``", "`")
+    return re.sub(r"(?<!^)\bNone\b", "none", line)
 
 
 def _or_null(rule: Rule) -> Rule:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from reconciler.diff.view import Part, View
 from reconciler.model import Callback, CallbackEvent, Change, Finding
 from reconciler.providers.base import Field
+from reconciler.state.applied import callback_field, callback_value
 from reconciler.state.base import Event, FieldApplied
-from reconciler.state.values import callback_field, callback_value
 
 CallbackFor = tuple[CallbackEvent, Callback]
 

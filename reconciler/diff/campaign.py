@@ -35,8 +35,8 @@ from reconciler.model import (
     sorted_ids,
 )
 from reconciler.providers.base import Field
+from reconciler.state.applied import ADDED, MEMBERSHIP
 from reconciler.state.base import Event, Owned
-from reconciler.state.values import ADDED, MEMBERSHIP
 
 
 @dataclass(frozen=True, slots=True)

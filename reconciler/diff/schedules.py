@@ -28,8 +28,8 @@ from reconciler.model import (
     sorted_ids,
 )
 from reconciler.providers.base import Field
+from reconciler.state.applied import schedule_field, window_end, window_value
 from reconciler.state.base import Event
-from reconciler.state.values import schedule_field, window_end, window_value
 
 
 @dataclass(frozen=True, slots=True)

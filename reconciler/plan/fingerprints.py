@@ -42,8 +42,8 @@ from reconciler.model import (
 from reconciler.plan.model import Plan
 from reconciler.plan.touched import Touched
 from reconciler.providers.base import Field
+from reconciler.state.applied import packages_value
 from reconciler.state.base import Intent, Owned, State, Uploaded, upload_key
-from reconciler.state.values import packages_value
 
 Facts = Mapping[str, Json] | None
 

@@ -12,6 +12,7 @@ from reconciler.model import Change, Kind, Reason, ResourceId, StepGroup
 from reconciler.plan.model import CampaignImpact, Partial, Plan
 from reconciler.providers.base import Field
 from reconciler.report.words import clean, first, plural, show
+from reconciler.state.applied import MEMBERSHIP
 from reconciler.state.base import (
     CampaignAbandoned,
     CampaignForgotten,
@@ -23,7 +24,6 @@ from reconciler.state.base import (
     PackageForgotten,
     PackageUploaded,
 )
-from reconciler.state.values import MEMBERSHIP
 
 _ASSUMED: Final = "is assumed to be as declared: it can't be read"
 _AS_DECLARED: Final = "is as declared already"

@@ -266,7 +266,7 @@ class State:
     """
 
     lineage: str
-    """Made when the state is begun and kept for its life: states of one lineage are versions of each other."""
+    """Made when the state is begun; two states of one lineage are versions of each other."""
     salt: str
     """Goes into the digests of secrets."""
     serial: int = 0

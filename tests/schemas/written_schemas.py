@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from reconciler.codec.typeschema import IDS, REFERENCE, Rule, SchemaMaker, illustrate
-from reconciler.model import Kind, OnRemove, Operation, ResourceId, Secret, Server
+from reconciler.model import Action, Kind, OnRemove, Operation, ResourceId, Secret, Server
 from reconciler.plan.file.disk import HEAD_FORMAT, Head, PlanEnd
 from reconciler.plan.file.lines import PARTS_FORMAT, PLAN_FORMAT, TYPES, EnvSecret, FileSecret, ListPart
 from reconciler.snapshot import Overrides
@@ -60,7 +60,7 @@ _RULES: Final[Mapping[str | type, Rule]] = {
     Secret: {"$ref": "#/$defs/secret"},
 }
 _SAID: Final = {
-    "formatVersion": "The version of this format. Older ones are migrated, newer ones are refused.",
+    "formatVersion": "The version of this format; newer ones are refused.",
     "type": "What stands in the line.",
     "kind": "What stands in the line.",
     "event": "What happened.",
@@ -152,8 +152,15 @@ def plan_file() -> Rule:
             "examples": [["gw-0301", "gw-0302"]],
         },
     }
-    makers = [SchemaMaker(f, _RULES, said=_SAID, defs=defs) for f in (PLAN_FORMAT, HEAD_FORMAT, PARTS_FORMAT)]
-    lines, head, parts = makers
+    rules: Mapping[Any, Rule] = {**_RULES, Action: {"$ref": "#/$defs/action"}}
+    lines, head, parts = (
+        SchemaMaker(each, rules, said=_SAID, defs=defs) for each in (PLAN_FORMAT, HEAD_FORMAT, PARTS_FORMAT)
+    )
+    defs["action"] = {
+        "title": "Action",
+        "description": "One thing to do to one object; `verb` says what.",
+        "oneOf": lines.tagged(get_args(Action)),
+    }
     defs["secret"] = {
         "title": "Secret",
         "description": "Where its value comes from, and a salted digest of it.",
