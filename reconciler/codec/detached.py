@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin
 
 from reconciler.codec.malformed import plain
-from reconciler.codec.members import is_json, variants
+from reconciler.codec.members import hints_of, is_json, variants
 
 _T = TypeVar("_T")
 _Detach = Callable[[Any], Any]
@@ -54,7 +54,7 @@ def _of_several(classes: Sequence[Any], *, optional: bool) -> _Detach | None:
 
 
 def _of_fields(kind: Any) -> _Detach | None:
-    hints = get_type_hints(kind)
+    hints = hints_of(kind)
     found = [(each.name, detach) for each in fields(kind) if (detach := _detacher(hints[each.name]))]
     if not found:
         return None

@@ -11,6 +11,7 @@ from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from reconciler.codec.formats import Form, Format
+from reconciler.model import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def members_of(form: Format, kind: type) -> list[Member]:
     AssertionError when the format names a field that there isn't: a name that was forgotten here.
     """
     assert is_dataclass(kind), f"there is no way to write {kind}"
-    shape, hints = form.shape(kind), get_type_hints(kind)
+    shape, hints = form.shape(kind), hints_of(kind)
     known = {each.name: each for each in fields(kind)}
     named = {*shape.names, *shape.always, *shape.first, *shape.without, *shape.forms}
     assert named <= known.keys(), f"{kind.__name__} has no field {sorted(named - known.keys())[0]}"
@@ -53,6 +54,11 @@ def members_of(form: Format, kind: type) -> list[Member]:
         for name in order
         if name not in shape.without
     ]
+
+
+def hints_of(kind: Any) -> Mapping[str, Any]:
+    """The types of the fields of a dataclass; of `Json`, which names itself, also where nobody imports it."""
+    return get_type_hints(kind, localns={"Json": Json})
 
 
 def tag_of(form: Format, classes: Sequence[type]) -> tuple[str, Mapping[type, str]]:
