@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from reconciler.model import Finding, Outcome, OutcomeStatus, ResourceId
     from reconciler.options import Options, Selector, Targets
     from reconciler.plan.model import Plan
-    from reconciler.report.status import StatusReport
+    from reconciler.report.status_report import StatusReport
 
 __all__ = [
     "ApplyResult",
@@ -45,7 +45,7 @@ _MODULES = {
     "reconciler.model": ("Finding", "Outcome", "OutcomeStatus", "ResourceId"),
     "reconciler.options": ("Options", "Selector", "Targets"),
     "reconciler.plan.model": ("Plan",),
-    "reconciler.report.status": ("StatusReport",),
+    "reconciler.report.status_report": ("StatusReport",),
 }
 
 

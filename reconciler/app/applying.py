@@ -19,9 +19,9 @@ from reconciler.plan.file import PlanFile, plan_digest, salted
 from reconciler.plan.guards import Waivers, reconsidered, waive
 from reconciler.plan.model import Plan
 from reconciler.providers.base import Provider
-from reconciler.report.words import clean, plural
 from reconciler.settings import Project
 from reconciler.state.base import PlanApplied, SaltChosen, Session, StateStore
+from reconciler.text import clean, plural
 
 
 class OutcomeListener(Protocol):

@@ -32,7 +32,7 @@ from reconciler.state.locks import new_lock
 
 if TYPE_CHECKING:
     from reconciler.audit.runs import PastRun
-    from reconciler.report.answers import Answer
+    from reconciler.report.command_answers import Answer
 
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _DIGEST: Final = re.compile(r"[0-9a-f]{6,64}")
@@ -153,7 +153,7 @@ def last_runs(store: StateStore, last: int) -> Answer:
     """The last runs of the log."""
     from reconciler.audit.chain import ChainVerifier
     from reconciler.audit.runs import runs
-    from reconciler.report.audit import audit_table
+    from reconciler.report.audit_answers import audit_table
 
     verifier, total = ChainVerifier(store.audit_lines()), 0
     past: deque[PastRun] = deque(maxlen=last)
@@ -167,7 +167,7 @@ def one_run(store: StateStore, word: str) -> Answer:
     """The run that `word` means, with all its calls; ReconcilerError when it is none or several."""
     from reconciler.audit.chain import ChainVerifier, decode
     from reconciler.audit.runs import calls, runs
-    from reconciler.report.audit import audit_run
+    from reconciler.report.audit_answers import audit_run
 
     verifier = ChainVerifier(store.audit_lines())
     found = _one([each for each in runs(verifier) if _meant(each, word)], word, store.url)
@@ -179,7 +179,7 @@ def one_run(store: StateStore, word: str) -> Answer:
 def verdict(store: StateStore, expect: str | None) -> tuple[Answer, bool]:
     """What a check of the whole log says, and whether it holds."""
     from reconciler.audit.chain import verify
-    from reconciler.report.audit import audit_verdict
+    from reconciler.report.audit_answers import audit_verdict
 
     found = verify(store.audit_lines(), expect=expect)
     holds = found.broken is None and (expect is None or found.noted is not None)

@@ -29,9 +29,9 @@ from reconciler.model import (
     StopCampaign,
     UploadPackage,
 )
-from reconciler.report import answers
-from reconciler.report.answers import Answer, declined, done, idle
-from reconciler.resolve.packages import MULTIPART_LIMIT, NAME_LIMIT, upload_mode
+from reconciler.report import command_answers as answers
+from reconciler.report.command_answers import Answer, declined, done, idle
+from reconciler.resolve.package_sets import MULTIPART_LIMIT, NAME_LIMIT, upload_mode
 
 # --- campaigns -----------------------------------------------------------------------------------
 

@@ -16,9 +16,9 @@ from reconciler.pacing import Backoff
 from reconciler.providers import reach
 from reconciler.providers.base import Provider
 from reconciler.providers.console import Console, Greeting, Probe
-from reconciler.report.doctor import Check, Diagnosis, Level, Permission
-from reconciler.report.words import plural
+from reconciler.report.doctor_report import Check, Diagnosis, Level, Permission
 from reconciler.settings import Auth, Project, Token, TokenCommand, TokenFile
+from reconciler.text import plural
 
 SECONDS: Final = 10.0
 """How long a connection may take."""

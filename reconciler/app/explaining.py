@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from reconciler.app.workspace import Workspace
 from reconciler.errors import InvalidInput, UsageError
-from reconciler.findings import nearest
 from reconciler.model import Kind, ResourceId
-from reconciler.report.style import Paint, plain
+from reconciler.report.terminal import Paint, plain
+from reconciler.text import nearest
 
 if TYPE_CHECKING:
     from reconciler.loading import Loaded
@@ -24,8 +24,8 @@ def origins(workspace: Workspace, text: str, paint: Paint = plain) -> Iterator[s
     from reconciler.loading import load
     from reconciler.overlays import about, read_layers
     from reconciler.overlays.history import fields, located, said
-    from reconciler.report.explain import origin_lines, unset_lines
-    from reconciler.validation.explain import find
+    from reconciler.report.explanations import origin_lines, unset_lines
+    from reconciler.validation.schema_fields import find
 
     # Which server that is doesn't matter.
     loaded = replace(workspace, url=None, state=None).load(server=False)

@@ -18,13 +18,13 @@ from reconciler.app.pipeline import Job, make
 from reconciler.app.serversession import unless_no_id
 from reconciler.app.workspace import connected, declared_name, state_of
 from reconciler.errors import InvalidInput, ReconcilerError, UsageError
-from reconciler.findings import nearest
 from reconciler.model import Json, Kind, LivePackage, PackageFile, ResourceId
 from reconciler.options import Options, Targets
 from reconciler.providers.base import Provider
-from reconciler.report.style import Paint, plain
 from reconciler.report.surveys import campaign_imported, package_imported
+from reconciler.report.terminal import Paint, plain
 from reconciler.state.base import CampaignOwned, PackageUploaded, Session, State, Uploaded
+from reconciler.text import nearest
 
 
 def importable(text: str) -> ResourceId:

@@ -32,7 +32,7 @@ def make_project(root: Path, ci: str) -> Iterator[str]:
     Where there is a project already, only the workflow file is made. ReconcilerError, and nothing is made,
     when there is nothing to make or something would be overwritten.
     """
-    from reconciler.loading.files import project_files
+    from reconciler.loading.walk import project_files
 
     found = project_files(root)
     files = {**({} if found else _project(root)), **_workflow(ci)}

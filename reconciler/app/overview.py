@@ -23,7 +23,7 @@ from reconciler.options import Options
 from reconciler.pool import concurrently
 from reconciler.providers.base import Provider
 from reconciler.providers.console import Console, GatewayStatus, Stage
-from reconciler.report.status import GatewayLine, Gateways, StatusReport, status_rows
+from reconciler.report.status_report import GatewayLine, Gateways, StatusReport, status_rows
 
 CAUSES: Final = 100
 """How many failed gateways are asked why, in all."""

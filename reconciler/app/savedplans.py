@@ -36,7 +36,7 @@ from reconciler.settings import Project
 from reconciler.state.base import State
 
 if TYPE_CHECKING:
-    from reconciler.resolve.words import Problem
+    from reconciler.resolve.source import Problem
 
 
 def rests_on(planned: Planned) -> tuple[Fingerprint, ...]:
@@ -141,8 +141,8 @@ class Reviewed:
                 yield Finding(CODE, f"the secret from {source} has another value than when the plan was made")
 
     def _packages(self) -> Iterator[Finding]:
-        from reconciler.resolve.files import Files
-        from reconciler.resolve.words import Problem
+        from reconciler.resolve.referenced_files import Files
+        from reconciler.resolve.source import Problem
 
         files = Files(self.project.root)
         for group in self.saved.plan.groups:
@@ -161,7 +161,7 @@ def reviewed(
     file: PlanFile, project: Project, operations: Mapping[str, Operation], environ: Mapping[str, str]
 ) -> Reviewed:
     """What `file` holds, its secrets read again; UnusablePlan when it makes no sense."""
-    from reconciler.resolve.settings import read_secret
+    from reconciler.resolve.campaign_settings import read_secret
 
     problems: dict[str, Problem] = {}
 

@@ -34,9 +34,9 @@ from reconciler.pacing import Backoff
 from reconciler.pool import concurrently
 from reconciler.providers.base import Bindings, Provider
 from reconciler.providers.console import Console, PackageInfo
-from reconciler.report.words import clean
 from reconciler.settings import Project
 from reconciler.state.base import State, StateStore
+from reconciler.text import clean
 
 Value = TypeVar("Value")
 

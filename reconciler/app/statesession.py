@@ -14,15 +14,14 @@ from reconciler.app.auditlog import audited
 from reconciler.app.caller import Caller, Question
 from reconciler.app.workspace import state_of
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.findings import nearest
 from reconciler.model import Json, Kind, ResourceId, Server
-from reconciler.report import state as shown
-from reconciler.report.answers import Answer, declined, done, idle
-from reconciler.report.words import first, plural
+from reconciler.report import state_answers as shown
+from reconciler.report.command_answers import Answer, declined, done, idle
 from reconciler.settings import Project
 from reconciler.state.base import Session, State, StateStore
 from reconciler.state.entries import StateEntry, entries
 from reconciler.state.locks import described
+from reconciler.text import first, nearest, plural
 
 
 @dataclass(frozen=True)

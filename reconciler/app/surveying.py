@@ -16,9 +16,9 @@ from reconciler.errors import InvalidInput, ReconcilerError
 from reconciler.export import Exported, Wanted, export
 from reconciler.model import Desired
 from reconciler.providers.base import Provider
-from reconciler.report.words import plural
 from reconciler.settings import Project
 from reconciler.snapshot import Header, Overrides, Taken, gateways_to_ask, take
+from reconciler.text import plural
 
 SECONDS: Final = 10.0
 ON_A_TERMINAL: Final = 0.5

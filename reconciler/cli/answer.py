@@ -16,7 +16,7 @@ from reconciler.model import Server
 if TYPE_CHECKING:
     from reconciler.app.serversession import ServerSession
     from reconciler.app.statesession import StateSession
-    from reconciler.report.answers import Answer
+    from reconciler.report.command_answers import Answer
 
 output = click.option(
     "--output",

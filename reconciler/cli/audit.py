@@ -12,7 +12,7 @@ from reconciler.errors import Exit
 
 if TYPE_CHECKING:
     from reconciler.app.statesession import StateSession
-    from reconciler.report.answers import Answer
+    from reconciler.report.command_answers import Answer
 
 command = family("audit", "Show who did what, and check that nobody changed the log of it.")
 

@@ -68,7 +68,7 @@ def fields(context: click.Context, parameter: click.Parameter, incomplete: str) 
 
 def _names_below(path: str) -> Iterator[str]:
     """The fields of `path`; of a kind also those of its spec, which `explain` finds without that word."""
-    from reconciler.validation.explain import SPEC, find, names_in
+    from reconciler.validation.schema_fields import SPEC, find, names_in
 
     names = names_in(find(path).schema)
     yield from names
@@ -94,8 +94,8 @@ def _project(context: click.Context, *, within: bool = True) -> LoadedProject:
 
 def _declared(loaded: LoadedProject) -> Iterator[ResourceId]:
     from reconciler.loading import load_text
-    from reconciler.loading.files import Walk, read
     from reconciler.loading.nodes import resource_of
+    from reconciler.loading.walk import Walk, read
 
     found: set[ResourceId] = set()
     paths = ((loaded.resources, loaded.excluded), (loaded.overlays, ()))

@@ -24,7 +24,7 @@ def command(flags: Flags, output: str) -> Exit:
     """
     from reconciler.app.checks import diagnose
     from reconciler.cli.output import paint_for, write, write_lines
-    from reconciler.report.doctor import doctor_document, doctor_lines
+    from reconciler.report.doctor_report import doctor_document, doctor_lines
 
     found = run(flags, diagnose(workspace(flags)))
     if output == "json":

@@ -36,8 +36,8 @@ def command(flags: Flags, field: str | None, origin: str | None) -> Exit:
 
         write_lines(origins(workspace(flags), origin, paint))
         return Exit.DONE
-    from reconciler.report.explain import field_lines, kind_lines
-    from reconciler.validation.explain import find
+    from reconciler.report.explanations import field_lines, kind_lines
+    from reconciler.validation.schema_fields import find
 
     write_lines(kind_lines(paint) if field is None else field_lines(find(field), paint))
     return Exit.DONE

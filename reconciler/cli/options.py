@@ -119,8 +119,8 @@ def waived(guards: Sequence[str], reasons: Sequence[str]) -> Mapping[str, str]:
 
 
 def _no_such_guard(name: str) -> str:
-    from reconciler.findings import nearest
     from reconciler.plan.guards import Guard
+    from reconciler.text import nearest
 
     near = nearest(name, Guard)
     known = f"did you mean {near}?" if near else f"there are: {', '.join(Guard)}"

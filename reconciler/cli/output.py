@@ -15,8 +15,9 @@ from reconciler.cli.flags import Flags
 from reconciler.errors import Exit, ReconcilerError
 from reconciler.model import Finding, Outcome
 from reconciler.plan.model import Plan
-from reconciler.report.style import Paint, painter
-from reconciler.report.words import clean, short
+from reconciler.report.terminal import Paint, painter
+from reconciler.report.wording import short
+from reconciler.text import clean
 
 if TYPE_CHECKING:
     from reconciler.report.progress import Progress
@@ -118,7 +119,7 @@ class Reporter:
             case Output.TEXT:
                 self._text_plan(plan, sys.stdout)
             case Output.JSON:
-                from reconciler.report.document import plan_chunks
+                from reconciler.report.plan_document import plan_chunks
 
                 self._write(plan_chunks(plan, self._digest))
             case Output.MARKDOWN:
@@ -130,12 +131,12 @@ class Reporter:
         """What became of a plan."""
         match self._output:
             case Output.TEXT:
-                from reconciler.report.applied import applied_lines
+                from reconciler.report.apply_summary import applied_lines
 
                 paint = paint_for(sys.stdout, self._flags)
                 self._write(f"{line}\n" for line in applied_lines(plan, outcomes, code, paint))
             case Output.JSON:
-                from reconciler.report.document import applied_chunks
+                from reconciler.report.plan_document import applied_chunks
 
                 self._write(applied_chunks(plan, outcomes, code, self._digest))
             case Output.MARKDOWN:
@@ -168,7 +169,7 @@ class Reporter:
     def _findings(self, findings: Sequence[Finding]) -> None:
         match self._output:
             case Output.JSON:
-                from reconciler.report.document import findings_chunks
+                from reconciler.report.plan_document import findings_chunks
 
                 self._write(findings_chunks(findings))
             case Output.MARKDOWN:
@@ -177,7 +178,7 @@ class Reporter:
                 self._write([findings_markdown(findings)])
 
     def _text_plan(self, plan: Plan, stream: TextIO) -> None:
-        from reconciler.report.text import plan_lines
+        from reconciler.report.plan_text import plan_lines
 
         write_lines(plan_lines(plan, paint_for(stream, self._flags)), stream)
         if self._digest:
@@ -195,7 +196,7 @@ def failing(form: str) -> Iterator[None]:
         yield
     except ReconcilerError as error:
         if form == Output.JSON:
-            from reconciler.report.document import findings_chunks
+            from reconciler.report.plan_document import findings_chunks
 
             write(findings_chunks(as_findings(error)))
         raise

@@ -17,8 +17,8 @@ from reconciler.cli.running import run, workspace
 from reconciler.errors import Exit
 
 if TYPE_CHECKING:
-    from reconciler.report.screen import Screen
-    from reconciler.report.status import StatusReport
+    from reconciler.report.status_report import StatusReport
+    from reconciler.report.terminal import Screen
 
 LIMIT = 20
 INTERVAL = 5.0
@@ -99,7 +99,7 @@ class Viewer:
         """Nothing more comes."""
 
     def _lines(self, status: StatusReport) -> list[str]:
-        from reconciler.report.status import status_lines
+        from reconciler.report.status_report import status_lines
 
         return list(status_lines(status, paint_for(sys.stdout, self.flags), blocks=_blocks()))
 
@@ -112,7 +112,7 @@ class Documents(Viewer):
     _written: str = ""
 
     def show(self, status: StatusReport) -> None:
-        from reconciler.report.status import status_document
+        from reconciler.report.status_report import status_document
 
         self.last = status
         document = status_document(status, indent=None if self.watch else 2)
@@ -128,7 +128,7 @@ class Changes(Viewer):
     _written: dict[str, str] = field(default_factory=dict)
 
     def show(self, status: StatusReport) -> None:
-        from reconciler.report.status import change_line
+        from reconciler.report.status_report import change_line
 
         if self.last is None:
             write_lines([f"Server: {status.plan.server}"])
@@ -159,7 +159,7 @@ class Redrawn(Viewer):
     @property
     def screen(self) -> Screen:
         if self._screen is None:
-            from reconciler.report.screen import Screen
+            from reconciler.report.terminal import Screen
 
             self._screen = Screen(sys.stdout, _size)
         return self._screen

@@ -36,7 +36,7 @@ def command(flags: Flags, paths: tuple[str, ...], output: str) -> Exit:
     findings = checked.findings
     match output:
         case "json":
-            from reconciler.report.document import findings_chunks
+            from reconciler.report.plan_document import findings_chunks
 
             write(findings_chunks(findings))
         case "github":
@@ -48,7 +48,7 @@ def command(flags: Flags, paths: tuple[str, ...], output: str) -> Exit:
 
             write([sarif(findings)])
         case _:
-            from reconciler.report.text import validation_lines
+            from reconciler.report.plan_text import validation_lines
 
             write_lines(validation_lines(findings, checked.documents, paint_for(sys.stdout, flags)))
     return Exit.DONE if checked.sound else Exit.ERROR

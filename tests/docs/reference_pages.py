@@ -11,8 +11,8 @@ from reconciler.cli.group import COMMANDS, cli
 from reconciler.errors import Exit
 from reconciler.findings import CODES
 from reconciler.model import Kind
-from reconciler.report.words import MEANINGS
-from reconciler.validation.explain import SchemaField, fields, find, type_words
+from reconciler.report.wording import MEANINGS
+from reconciler.validation.schema_fields import SchemaField, fields, find, type_words
 from reconciler.validation.schemas import PROJECT, Schema, inline, schema
 
 _EXITS = """\

@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.cli.group import cli
 from reconciler.errors import Exit, ReconcilerError, UnusablePlan, UsageError
-from reconciler.report.words import MEANINGS
+from reconciler.report.wording import MEANINGS
 
 DOCS = Path(__file__).parents[2] / "docs"
 ALL = [code.value for code in Exit]

@@ -149,7 +149,7 @@ def test_many_duplicates_between_new_keys(parser: str) -> None:
 
 def test_what_a_person_wrote_is_made_printable(parser: str) -> None:
     (finding,) = text('"\\e[31m": 1\n"\\e[31m": 1').findings
-    assert "\\u001b[31m" in finding.message
+    assert "\\x1b[31m" in finding.message
     (finding,) = text(f"{'x' * 99}: 1\n{'x' * 99}: 1").findings
     assert "x" * 59 + "…" in finding.message
 

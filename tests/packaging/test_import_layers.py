@@ -30,7 +30,8 @@ RIGHT = {
     "providers/pulse": (
         "import aiohttp, httpx, yarl, reconciler.errors, reconciler.model, reconciler.providers.base"
     ),
-    "errors": "import reconciler.model",
+    "errors": "import reconciler.findings, reconciler.model, reconciler.text",
+    "findings": "import reconciler.model, reconciler.text",
     "embedded": "import starlette, uvicorn",
 }
 
@@ -67,6 +68,9 @@ WAY, SEAMS = "Imports point along the way", "Only the use cases choose"
     [
         ("diff", "import reconciler.plan", WAY, "reconciler.diff is not allowed to import reconciler.plan"),
         ("model", "import reconciler.errors", WAY, "reconciler.model is not allowed"),
+        ("model", "import reconciler.findings", WAY, "reconciler.model is not allowed"),
+        ("text", "import reconciler.model", WAY, "reconciler.text is not allowed"),
+        ("embedded", "import reconciler.text", WAY, "reconciler.embedded is not allowed"),
         ("embedded", "import reconciler.model", WAY, "reconciler.embedded is not allowed"),
         ("providers/pulse", "import reconciler.diff", WAY, "reconciler.providers is not allowed"),
         ("surprise", "", WAY, "reconciler.surprise"),

@@ -11,9 +11,9 @@ from reconciler.options import Options
 from reconciler.plan import Plan
 from reconciler.providers.base import Provider
 from reconciler.providers.snapshot import SnapshotProvider
-from reconciler.report.document import plan_chunks
 from reconciler.report.markdown import plan_markdown
-from reconciler.report.text import plan_lines
+from reconciler.report.plan_document import plan_chunks
+from reconciler.report.plan_text import plan_lines
 from reconciler.snapshot import (
     Header,
     Overrides,
