@@ -17,7 +17,7 @@ from reconciler.codec.formats import (
     Scalar,
     Shape,
     Tag,
-    Written,
+    WrittenAs,
 )
 from reconciler.codec.malformed import JsonObject, Malformed, parse, parse_shared, plain
 
@@ -36,7 +36,7 @@ __all__ = [
     "Scalar",
     "Shape",
     "Tag",
-    "Written",
+    "WrittenAs",
     "coder",
     "detached",
     "parse",

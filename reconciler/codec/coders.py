@@ -37,7 +37,7 @@ from reconciler.codec.formats import (
     Lifted,
     Merged,
     Pairs,
-    Written,
+    WrittenAs,
 )
 from reconciler.codec.malformed import JsonObject, Malformed
 from reconciler.codec.members import Member, is_json, members_of, tag_of, variants
@@ -120,7 +120,7 @@ def _formed(form: Format, kind: Any, own: Form | None) -> Made:
         case Each(inner):
             key, value = get_args(kind)
             return mapping(_made(form, key), _formed(form, value, inner), form.long)
-        case Written(write):
+        case WrittenAs(write):
             return Made(lambda value, _: write(value), unread)
         case Merged() | Lifted():
             raise AssertionError("only an object has such a member")

@@ -66,13 +66,13 @@ class Lifted:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenAs:
     """A value that is written in words of its own, and never read."""
 
     write: Callable[[Any], Json]
 
 
-Form = Keyed | Pairs | Each | Merged | Lifted | Written
+Form = Keyed | Pairs | Each | Merged | Lifted | WrittenAs
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from reconciler.codec import RESOURCE, Format, JsonObject, Left, Shape, Written, coder, plain
+from reconciler.codec import RESOURCE, Format, JsonObject, Left, Shape, WrittenAs, coder, plain
 from reconciler.model import (
     Aspects,
     DistributionList,
@@ -237,7 +237,7 @@ FACTS_FORMAT: Final = Format(
         LiveCampaign: Shape(
             names={"distribution": Field.DISTRIBUTION.value},
             always=frozenset({"description", "packages", "distribution"}),
-            forms={"packages": Written(lambda ids: sorted(set(ids)))},
+            forms={"packages": WrittenAs(lambda ids: sorted(set(ids)))},
             without={
                 "id": _KEY,
                 "phase": Left("it is what the status means"),
@@ -257,7 +257,7 @@ FACTS_FORMAT: Final = Format(
         ),
         Owned: Shape(
             always=frozenset({"on_remove", "status", "return_to", "applied", "members"}),
-            forms={"applied": Written(lambda found: _digest(plain(found))), "members": Written(_members)},
+            forms={"applied": WrittenAs(lambda found: _digest(plain(found))), "members": WrittenAs(_members)},
             without={"resource": _KEY},
         ),
         Intent: Shape(always=frozenset({"applied"}), without={"key": _KEY}),

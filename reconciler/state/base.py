@@ -85,6 +85,12 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True)
+class _AboutCampaign:
+    resource: ResourceId
+    """Whose campaign it is."""
+
+
+@dataclass(frozen=True, slots=True)
 class IntentNoted:
     """About to be sent."""
 
@@ -107,57 +113,43 @@ class CampaignOwned:
 
 
 @dataclass(frozen=True, slots=True)
-class CampaignForgotten:
+class CampaignForgotten(_AboutCampaign):
     """It is no longer ours, or gone."""
-
-    resource: ResourceId
-    """Whose campaign it is."""
 
 
 @dataclass(frozen=True, slots=True)
-class CampaignAbandoned:
+class CampaignAbandoned(_AboutCampaign):
     """Given up while the server has it; its gateways keep these uploads (SHA-256) of their own."""
 
-    resource: ResourceId
-    """Whose campaign it is."""
     uploads: tuple[str, ...] = ()
     """Contents of packages, SHA-256."""
 
 
 @dataclass(frozen=True, slots=True)
-class StatusSet:
+class StatusSet(_AboutCampaign):
     """We set that status, or saw our wish for it met; None: Git no longer wishes any."""
 
-    resource: ResourceId
-    """Whose campaign it is."""
     status: str | None
     """The wish that was met; None: there is none any more."""
 
 
 @dataclass(frozen=True, slots=True)
-class BracketOpened:
+class BracketOpened(_AboutCampaign):
     """Written before the stop."""
 
-    resource: ResourceId
-    """Whose campaign it is."""
     return_to: str
     """The status to return to."""
 
 
 @dataclass(frozen=True, slots=True)
-class BracketClosed:
+class BracketClosed(_AboutCampaign):
     """The campaign is back in its status."""
-
-    resource: ResourceId
-    """Whose campaign it is."""
 
 
 @dataclass(frozen=True, slots=True)
-class FieldApplied:
+class FieldApplied(_AboutCampaign):
     """What was sent of a field that can't be read; None forgets it."""
 
-    resource: ResourceId
-    """Whose campaign it is."""
     field: str
     """Which field."""
     value: Json
@@ -165,11 +157,9 @@ class FieldApplied:
 
 
 @dataclass(frozen=True, slots=True)
-class MembersApplied:
+class MembersApplied(_AboutCampaign):
     """These gateways have that value of a field now, whatever they had before."""
 
-    resource: ResourceId
-    """Whose campaign it is."""
     field: str
     """Which field."""
     value: str
@@ -179,11 +169,9 @@ class MembersApplied:
 
 
 @dataclass(frozen=True, slots=True)
-class MembersForgotten:
+class MembersForgotten(_AboutCampaign):
     """Nothing is known of these gateways any more: of one field, or (None) of all."""
 
-    resource: ResourceId
-    """Whose campaign it is."""
     gateways: tuple[str, ...]
     """Who."""
     field: str | None = None
@@ -191,11 +179,9 @@ class MembersForgotten:
 
 
 @dataclass(frozen=True, slots=True)
-class OnRemoveSet:
+class OnRemoveSet(_AboutCampaign):
     """Git wants something else of the campaign should its resource be removed."""
 
-    resource: ResourceId
-    """Whose campaign it is."""
     on_remove: OnRemove
     """What becomes of it when its resource is removed, given ``--prune``."""
 

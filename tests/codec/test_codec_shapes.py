@@ -27,7 +27,7 @@ from reconciler.codec import (
     Scalar,
     Shape,
     Tag,
-    Written,
+    WrittenAs,
     coder,
     detached,
     parse,
@@ -238,7 +238,7 @@ def test_what_is_always_written_has_to_be_there() -> None:
 
 def test_what_is_only_written() -> None:
     box = carrier(tuple[str, ...])
-    found = coder(Format(shapes={box: Shape(forms={"value": Written(len)})}), box)
+    found = coder(Format(shapes={box: Shape(forms={"value": WrittenAs(len)})}), box)
     assert found.encode(box(("a", "b")), None) == {"value": 2}
     with pytest.raises(Malformed):
         found.decode({"value": 2}, None)
