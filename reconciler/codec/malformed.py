@@ -74,11 +74,14 @@ def parse_shared(text: str | bytes, member: str) -> Json:
 
 def plain(value: Json) -> Json:
     """A copy of `value` made of what a JSON parser would give: lists and dicts only."""
-    if value is None or isinstance(value, str | int | float):
+    if value is None or isinstance(value, _SCALARS):
         return value
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     return [plain(item) for item in value]
+
+
+_SCALARS = (str, int, float)
 
 
 def _parsed(text: str | bytes, hook: object) -> Json:
