@@ -9,7 +9,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.mutants.mutant_edits import Mutant, digest, mutants_of, optional_parameters
+from tests.mutants.mutant_edits import Mutant, digest
+from tests.mutants.mutant_expressions import optional_parameters
+from tests.mutants.mutant_statements import mutants_of
 
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 
@@ -62,7 +64,7 @@ def sampled(
     for found in by_line.values():
         first = min(found, key=lambda each: each[:2])[2]
         lines.append((digest(seed, first.function, first.was, first.twin), first))
-    chosen = []
+    chosen: list[Mutant] = []
     for _, mutant in sorted(lines, key=lambda each: (each[0], each[1].path, each[1].start)):
         if len(chosen) == number:
             break

@@ -74,12 +74,19 @@ def traced(
     stale = [name for name in files if known["files"].get(name, {}).get("digest") != digests[name]]
     if stale:
         say(f"Learning which tests execute what: {len(stale)} files of tests ...")
-        tests, unfit = _trace(copy, stale, processes)
-        if unfit:
-            say(f"{len(unfit)} tests are skipped or fail without a mutant, and are not asked:")
-            say("".join(f"  {nodeid}\n" for nodeid in unfit))
+        tests, failed = _trace(copy, stale, processes)
+        if failed:
+            say(
+                "These fail without a mutant, and are not asked:\n"
+                + "".join(f"  {each}\n" for each in failed)
+            )
+        again = {nodeid.partition("::")[0] for nodeid in failed}
         for name in stale:
-            known["files"][name] = {"digest": digests[name], "tests": tests.get(name, {})}
+            # What failed may pass the next time.
+            known["files"][name] = {
+                "digest": "" if name in again else digests[name],
+                "tests": tests.get(name, {}),
+            }
         cache.parent.mkdir(parents=True, exist_ok=True)
         cache.write_text(json.dumps(known), encoding="utf-8")
     return [
@@ -119,7 +126,7 @@ def _digest(root: Path, paths: Sequence[Path]) -> str:
 
 
 def _trace(copy: Path, names: Sequence[str], processes: int) -> tuple[dict[str, dict[str, dict]], list[str]]:  # type: ignore[type-arg]
-    """By file and test: its seconds, lines and calls; and the tests that don't pass."""
+    """By file and test: its seconds, lines and calls; and the tests that fail."""
     shutil.copy(Path(__file__).with_name("mutant_calls.py"), copy / "sitecustomize.py")
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
@@ -147,7 +154,7 @@ def _trace(copy: Path, names: Sequence[str], processes: int) -> tuple[dict[str, 
             if nodeid in every:
                 every[nodeid]["calls"].setdefault(path, []).append(line)
     (copy / "sitecustomize.py").unlink()
-    return tests, said["unfit"]
+    return tests, said["failed"]
 
 
 def _lines(file: Path, copy: Path) -> Iterator[tuple[str, str, int]]:

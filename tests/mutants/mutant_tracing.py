@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 _SECONDS: dict[str, float] = {}
-_UNFIT: set[str] = set()
+_FAILED: set[str] = set()
+_SKIPPED: set[str] = set()
 
 
 def _place() -> Path:
@@ -20,7 +21,8 @@ def _place() -> Path:
 
 def pytest_configure() -> None:
     # Not before: the process of the tests itself is not to be watched, only what it starts.
-    os.environ["MUTANT_CALLS"] = str(_place())
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.environ["MUTANT_CALLS"] = str(_place())
     _note("")
 
 
@@ -34,12 +36,19 @@ def _note(nodeid: str) -> None:
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     _SECONDS[report.nodeid] = _SECONDS.get(report.nodeid, 0.0) + report.duration
-    if not report.passed:
-        _UNFIT.add(report.nodeid)
+    if report.failed:
+        _FAILED.add(report.nodeid)
+    elif report.skipped:
+        _SKIPPED.add(report.nodeid)
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    if report.failed:
+        _FAILED.add(report.nodeid)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if not hasattr(session.config, "workerinput"):
-        fit = {nodeid: seconds for nodeid, seconds in _SECONDS.items() if nodeid not in _UNFIT}
-        text = json.dumps({"seconds": fit, "unfit": sorted(_UNFIT)})
+        fit = {nodeid: seconds for nodeid, seconds in _SECONDS.items() if nodeid not in _FAILED | _SKIPPED}
+        text = json.dumps({"seconds": fit, "failed": sorted(_FAILED)})
         Path(os.environ["MUTANT_TRACE"], "seconds.json").write_text(text, encoding="utf-8")

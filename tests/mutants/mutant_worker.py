@@ -118,9 +118,9 @@ def _answer(request: Request, number: int) -> Answer:
             os.waitpid(pid, 0)
         return Answer("late", said=text)
     code = os.waitstatus_to_exitcode(status)
-    note = json.loads(noted.read_text(encoding="utf-8")) if noted.exists() else {"failed": "", "ran": 0}
+    note = json.loads(noted.read_text(encoding="utf-8")) if noted.exists() else {}
     if code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-        return Answer("passed", ran=note["ran"], said=text)
+        return Answer("passed", ran=note.get("ran", 0), said=text)
     return Answer("failed" if code > 0 else "crashed", **note, said=text)
 
 
