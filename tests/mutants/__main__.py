@@ -15,7 +15,7 @@ from threading import Lock
 
 from tests.mutants.mutant_choice import EQUIVALENT, all_mutants, equivalents, sampled
 from tests.mutants.mutant_edits import Mutant
-from tests.mutants.mutant_run import Trial, Tried, shown, workers
+from tests.mutants.mutant_run import HANGS, Trial, Tried, shown, workers
 from tests.mutants.mutant_trace import PACKAGE, copied, traced, users_of
 
 ROOT = Path(__file__).parents[2]
@@ -122,7 +122,9 @@ def _figures(tried: Sequence[Tried], equivalent: int, threshold: float, seconds:
         killed = sum(1 for each in part if each.killed)
         percent = 100 * killed / len(part) if part else 100.0
         print(f"{name or 'all':12} {len(part):6} {killed:6} {len(part) - killed:6} {percent:7.1f}%")
-    print(f"{equivalent} more can't be noticed ({EQUIVALENT.name}); it took {seconds:.0f} s")
+    hang = sum(1 for each in tried if each.killed == HANGS)
+    print(f"Of the killed {hang} never end. {equivalent} more can't be noticed ({EQUIVALENT.name}).")
+    print(f"It took {seconds:.0f} s.")
     if percent < threshold:
         print(f"fewer than {threshold:g} % were noticed", file=sys.stderr)
         return 1

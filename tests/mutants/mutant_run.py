@@ -172,7 +172,8 @@ class Trial:
         return self._fit[nodeid]
 
 
-_ENDED = {"failed": "it can't be imported", "late": "it never ends", "crashed": "the process crashed"}
+HANGS = "it never ends"
+_ENDED = {"failed": "it can't be imported", "late": HANGS, "crashed": "the process crashed"}
 
 
 def shown(mutant: Mutant, source: bytes) -> str:

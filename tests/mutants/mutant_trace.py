@@ -25,6 +25,7 @@ from tests.mutants.mutant_edits import Lines, Mutant, digest
 
 PACKAGE = "reconciler"
 _CACHE = Path("build", "mutants", "trace.json")
+_NEAR = 10
 _COVERAGE = f"[run]\nparallel = true\nsource = {PACKAGE}\n"
 
 
@@ -182,7 +183,9 @@ def _calls(place: Path, copy: Path) -> Iterator[tuple[str, str, int]]:
 def who_may_notice(
     mutant: Mutant, tests: Sequence[Traced], users: Mapping[str, frozenset[str]]
 ) -> list[Traced]:
-    """The tests that execute what the mutant changes: its own part of the package first, then the quickest.
+    """The tests that execute what the mutant changes, the quickest first.
+
+    Those of its own part of the package are most likely to notice, and count as if they were quicker.
 
     What stands outside of functions runs when it is imported: who executes anything of that module, or of one
     that imports it (`users`), may notice.
@@ -199,7 +202,11 @@ def who_may_notice(
             or any(line in scope for line in test.calls.get(mutant.path, ()))
         ]
     folder = f"tests/{mutant.package}/"
-    return sorted(found, key=lambda test: (not test.nodeid.startswith(folder), test.seconds, test.nodeid))
+
+    def rank(test: Traced) -> tuple[float, str]:
+        return test.seconds / (_NEAR if test.nodeid.startswith(folder) else 1), test.nodeid
+
+    return sorted(found, key=rank)
 
 
 def _bits(lines: Lines) -> int:
