@@ -6,6 +6,7 @@ Exit codes: 0, 1 (fewer than `--threshold` percent were noticed), 2 (it could no
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -24,6 +25,8 @@ CORE = "diff plan apply state providers ownership observe pacing"
 
 def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
+    # A shell lets what it runs in the background ignore this, and tests of Ctrl-C would wait for ever.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return _run(options)
     except (LookupError, RuntimeError, ValueError) as error:

@@ -163,6 +163,8 @@ class Statements:
                     self._expressions.keywords(exc)
             case ast.Return(value=value):
                 self._return(node, value)
+            case ast.Delete(targets=[ast.Name(), *_]):
+                return  # a name that nobody uses any more
             case ast.Break() | ast.Continue() | ast.Delete():
                 self._edits.replace("statement removed", node, "pass")
             case ast.Assign(targets=targets, value=value):

@@ -66,6 +66,7 @@ def test_an_expression(code: str) -> None:
     [
         ("a.append(b)", {("statement removed", "pass")}),
         ("a.b = c", {("statement removed", "pass")}),
+        ("del a[b]", {("statement removed", "pass")}),
         ("a |= b", {("statement removed", "pass"), ("operator", "a &= b")}),
         ("yield a", {("statement removed", "pass")}),
         ("raise a", {("statement removed", "pass")}),
@@ -98,6 +99,7 @@ def test_a_statement(body: str, wanted: set[tuple[str, str]]) -> None:
         'raise_ = f"{a < b}"',
         "x: Literal[1]",
         "import os",
+        "del a, b",
         "def __repr__(self):\n    return 1 < 2",
         "class A(Protocol):\n    def f(self, a=1): return 1",
         "if TYPE_CHECKING:\n    x = 1",
