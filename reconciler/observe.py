@@ -28,6 +28,7 @@ from reconciler.model import (
     Live,
     LiveCampaign,
     OnRemove,
+    Ownership,
     PackageById,
     PackageByName,
     PackageFile,
@@ -35,10 +36,9 @@ from reconciler.model import (
     Phase,
     ResourceId,
     Scope,
-    Tie,
 )
 from reconciler.options import Options
-from reconciler.ownership import tie, unanswered
+from reconciler.ownership import claims_of, unanswered
 from reconciler.providers.base import Field, Provider
 from reconciler.reading import read
 from reconciler.state.base import Owned, State, Uploaded, upload_key
@@ -92,7 +92,9 @@ def _key(ref: PackageRef) -> str:
 def comparable(desired: Desired, claims: Mapping[ResourceId, Claim]) -> tuple[DesiredCampaign, ...]:
     """The declared campaigns that are ours, or may become so."""
     return tuple(
-        c for c in desired.campaigns if claims[c.resource].held or claims[c.resource].tie is Tie.NONE
+        c
+        for c in desired.campaigns
+        if claims[c.resource].held or claims[c.resource].ownership is Ownership.NONE
     )
 
 
@@ -142,7 +144,7 @@ class _Observation:
         await self._read(Scope({self.ids[c.resource]: self._aspects(c) for c in ours}))
         losing = [campaign for campaign in ours if self._loses(campaign)]
         await self._read(Scope({self.ids[c.resource]: Aspects(distribution=True) for c in losing}))
-        await self._read_bystanders()
+        await self._read_untargeted()
 
         await self._read(Scope(package_ids=self._package_ids(uploads)))
         await self._read(
@@ -175,7 +177,7 @@ class _Observation:
         self, campaigns: Iterable[DesiredCampaign], state: State, orphans: Iterable[Owned] = ()
     ) -> None:
         """Tie `campaigns` to the server, and read those that are ours, declared or not."""
-        claims = tie(campaigns, self.desired, state, self.live.namesakes, self.options)
+        claims = claims_of(campaigns, self.desired, state, self.live.namesakes, self.options)
         held = {resource: made.ids[0] for resource, made in claims.items() if made.held}
         held |= {owned.resource: owned.id for owned in orphans}
         await self._read(Scope(dict.fromkeys(held.values(), Aspects())))
@@ -184,7 +186,7 @@ class _Observation:
         self.gone |= held.keys() - here
         # What vanished between list and read is to be created.
         self.claims |= {
-            r: made if r in here or not made.held else Claim(Tie.NONE) for r, made in claims.items()
+            r: made if r in here or not made.held else Claim(Ownership.NONE) for r, made in claims.items()
         }
 
     def _live(self, campaign: DesiredCampaign) -> LiveCampaign | None:
@@ -210,12 +212,14 @@ class _Observation:
         members = live.gateways if live else None
         return bool(campaign.gateways is not None and members and members.beyond(campaign.gateways))
 
-    async def _read_bystanders(self) -> None:
+    async def _read_untargeted(self) -> None:
         """Running campaigns that are left alone, and may lose gateways that are about to join others."""
-        aside = self.desired.focus.aside if self.desired.focus else ()
+        excluded = self.desired.focus.excluded if self.desired.focus else ()
         owned = self.state.campaigns
         declared = {
-            owned[c.resource].id: c.gateways for c in aside if c.gateways is not None and c.resource in owned
+            owned[c.resource].id: c.gateways
+            for c in excluded
+            if c.gateways is not None and c.resource in owned
         }
         if not declared:
             return

@@ -74,5 +74,5 @@ class Options:
     """Trust the state for package overrides instead of reading them gateway by gateway."""
     targets: Targets = Targets()
     """The campaigns that the plan is about."""
-    ties: Mapping[ResourceId, str] = field(default_factory=dict)
+    imports: Mapping[ResourceId, str] = field(default_factory=dict)
     """Campaigns that are taken as ours by their id, whatever they are called: of ``import``."""

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from reconciler.model import CampaignSummary, Claim, Desired, DesiredCampaign, Kind, ResourceId, Tie
+from reconciler.model import CampaignSummary, Claim, Desired, DesiredCampaign, Kind, Ownership, ResourceId
 from reconciler.options import Options
 from reconciler.providers.base import Field
 from reconciler.state.base import (
@@ -40,7 +40,7 @@ Declared = Mapping[ResourceId, DesiredCampaign]
 Names = Mapping[str, Sequence[CampaignSummary]]
 
 
-def tie(
+def claims_of(
     campaigns: Iterable[DesiredCampaign], desired: Desired, state: State, names: Names, options: Options
 ) -> dict[ResourceId, Claim]:
     """The tie of each of `campaigns`; `names` holds the live campaigns of every name that isn't owned yet."""
@@ -52,27 +52,33 @@ def tie(
         return [live.id for live in names.get(name, ()) if live.id not in owners]
 
     def one(campaign: DesiredCampaign) -> Claim:
-        if given := options.ties.get(campaign.resource):
-            return Claim(Tie.ADOPTED, (given,))
+        if given := options.imports.get(campaign.resource):
+            return Claim(Ownership.ADOPTED, (given,))
         if owned := state.campaigns.get(campaign.resource):
-            return Claim(Tie.OWNED, (owned.id,))
+            return Claim(Ownership.OWNED, (owned.id,))
         intent = state.intents.get(str(campaign.resource))
         if intent and intent.name != campaign.name and (lost := strangers(intent.name)):
             # A create of ours whose answer was lost, and whose name has changed in Git since.
-            return Claim(Tie.RECOVERED if len(lost) == 1 else Tie.AMBIGUOUS, tuple(sorted(lost)))
+            return Claim(Ownership.RECOVERED if len(lost) == 1 else Ownership.AMBIGUOUS, tuple(sorted(lost)))
         namesakes = names.get(campaign.name, ())
         moved = [live.id for live in namesakes if live.id in owners and owners[live.id] not in everywhere]
         if len(moved) == 1 and desired.complete:
-            return Claim(Tie.MOVED, tuple(moved))
+            return Claim(Ownership.MOVED, tuple(moved))
         match [live.id for live in namesakes if not _leaves(live, owners, declared)]:
             case []:
-                return Claim(Tie.NONE)
+                return Claim(Ownership.NONE)
             case [rival]:
                 ours = intent is not None and intent.name == campaign.name
-                alone = Tie.RECOVERED if ours else Tie.ADOPTED if options.adopt else Tie.NOT_OURS
-                return Claim(Tie.NOT_OURS if rival in owners else alone, (rival,))
+                alone = (
+                    Ownership.RECOVERED
+                    if ours
+                    else Ownership.ADOPTED
+                    if options.adopt
+                    else Ownership.NOT_OURS
+                )
+                return Claim(Ownership.NOT_OURS if rival in owners else alone, (rival,))
             case rivals:
-                return Claim(Tie.AMBIGUOUS, tuple(sorted(rivals)))
+                return Claim(Ownership.AMBIGUOUS, tuple(sorted(rivals)))
 
     return {campaign.resource: one(campaign) for campaign in campaigns}
 
@@ -97,19 +103,19 @@ def unanswered(desired: Desired, state: State) -> dict[ResourceId, Intent]:
 def owned_by(campaign: DesiredCampaign, claim: Claim, state: State) -> tuple[Owned | None, tuple[Event, ...]]:
     """What we own of `campaign` once the tie is recorded, and the events that record it."""
     resource, on_remove = campaign.resource, campaign.on_remove
-    match claim.tie:
-        case Tie.OWNED:
+    match claim.ownership:
+        case Ownership.OWNED:
             owned = replace(state.campaigns[resource], on_remove=on_remove)
             changed = owned != state.campaigns[resource]
             return owned, (OnRemoveSet(resource, on_remove),) if changed else ()
-        case Tie.ADOPTED:
+        case Ownership.ADOPTED:
             owned = Owned(resource, claim.ids[0], Origin.ADOPTED, on_remove)
             return owned, (CampaignOwned(owned),)
-        case Tie.RECOVERED:
+        case Ownership.RECOVERED:
             applied = state.intents[str(resource)].applied
             owned = Owned(resource, claim.ids[0], Origin.CREATED, on_remove, applied=applied)
             return owned, (CampaignOwned(owned),)
-        case Tie.MOVED:
+        case Ownership.MOVED:
             before = next(owned for owned in state.campaigns.values() if owned.id == claim.ids[0])
             owned = replace(before, resource=resource, on_remove=on_remove)
             return owned, (CampaignForgotten(before.resource), CampaignOwned(owned))

@@ -8,19 +8,19 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iter
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
-Answer = TypeVar("Answer")
+Output = TypeVar("Output")
 
 
 async def concurrently(
-    items: Iterable[Item], work: Callable[[Item], Awaitable[Answer]], *, limit: int = 32
-) -> dict[Item, Answer]:
+    items: Iterable[Item], work: Callable[[Item], Awaitable[Output]], *, limit: int = 32
+) -> dict[Item, Output]:
     """Item → answer, in the order of `items`; at most `limit` at a time.
 
     The first error cancels what is under way and is raised as it is.
     """
     unique = tuple(dict.fromkeys(items))
     remaining = iter(unique)
-    done: dict[Item, Answer] = {}
+    done: dict[Item, Output] = {}
 
     async def worker() -> None:
         for item in remaining:
@@ -36,14 +36,14 @@ async def concurrently(
 
 
 async def in_order(
-    items: Iterable[Item], work: Callable[[Item], Coroutine[Any, Any, Answer]], *, limit: int = 16
-) -> AsyncGenerator[Answer]:
+    items: Iterable[Item], work: Callable[[Item], Coroutine[Any, Any, Output]], *, limit: int = 16
+) -> AsyncGenerator[Output]:
     """The answers, one by one in the order of `items`; at most `limit` are made or wait to be taken.
 
     For answers that are too large to be held together. Close it (``aclosing``): what is still under way is
     cancelled then, and with the first error, which is raised as it is.
     """
-    under_way: deque[asyncio.Task[Answer]] = deque()
+    under_way: deque[asyncio.Task[Output]] = deque()
     try:
         for item in items:
             under_way.append(asyncio.create_task(work(item)))

@@ -101,7 +101,7 @@ class Project:
     resources: tuple[Path, ...] = ()
     overlays: tuple[Path, ...] = ()
     """What the environment lays over the resources, in this order."""
-    aside: tuple[Path, ...] = ()
+    excluded: tuple[Path, ...] = ()
     """The overlays of every environment: no resources, wherever they are."""
     server: ServerSettings = field(default_factory=ServerSettings)
     state_url: str = DEFAULT_STATE_URL

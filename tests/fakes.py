@@ -16,16 +16,26 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from reconciler.app.pipeline import Planned, draft
 from reconciler.apply import Applied, apply_plan
 from reconciler.diff import Ask, Diff, diff
 from reconciler.model import (
     Action,
+    AddGateways,
+    ApproveCampaign,
+    AssignPackages,
     BoundPackage,
     CallbackEvent,
+    CampaignFields,
     CampaignSummary,
+    CloseGateways,
+    CreateCampaign,
+    DeleteCampaign,
+    DeletePackage,
     Desired,
     DesiredCampaign,
     DistributionList,
+    EditCampaign,
     Kind,
     Live,
     LiveCampaign,
@@ -37,19 +47,27 @@ from reconciler.model import (
     PendingUpload,
     Phase,
     Place,
+    RegisterCallback,
+    RemoveGateways,
     ResourceId,
     SchedulePhase,
+    ScheduleWindow,
     Secret,
     Server,
+    SetDistributionList,
     SettingValue,
+    StartCampaign,
     Step,
+    StopCampaign,
     UploadMode,
+    UploadPackage,
     Verb,
+    target_of,
 )
 from reconciler.observe import observe, used_packages
 from reconciler.options import Options
-from reconciler.plan import Plan, make_plan
-from reconciler.providers.base import Bindings, Field, Lowered, Result, Sight, Traits
+from reconciler.plan import Plan
+from reconciler.providers.base import Bindings, Field, Lowered, Readback, Result, Traits
 from reconciler.providers.pulse.operations import OPERATIONS
 from reconciler.state.base import Event, Intent, Origin, Owned, State, Uploaded, upload_key
 from reconciler.state.folding import fold
@@ -201,85 +219,83 @@ class FakeServer:
 
     def lower(self, action: Action) -> Lowered:
         match action:
-            case Action(verb=Verb.ADD | Verb.REMOVE as verb):
-                return Lowered(OPERATIONS[f"{verb}-gateways"], self.batch)
-            case Action(verb=Verb.UPLOAD, file=PackageFile(mode=mode)):
+            case AddGateways() | RemoveGateways():
+                return Lowered(OPERATIONS[f"{action.verb}-gateways"], self.batch)
+            case UploadPackage(file=PackageFile(mode=mode)):
                 name = "stream-package" if mode is UploadMode.STREAMING else "upload-package"
                 return Lowered(OPERATIONS[name])
+            case ScheduleWindow():
+                operation, per_call = _OPERATIONS[action.phase]
+            case RegisterCallback():
+                operation, per_call = _OPERATIONS[action.event]
             case _:
-                operation, per_call = _OPERATIONS[action.phase or action.event or action.verb]
-                return Lowered(OPERATIONS[operation], per_call)
+                operation, per_call = _OPERATIONS[action.verb]
+        return Lowered(OPERATIONS[operation], per_call)
 
     async def run(self, step: Step, bindings: Bindings) -> Result:
-        action = step.action
-        match action.verb:
-            case Verb.UPLOAD:
-                assert action.file is not None
+        match action := step.action:
+            case UploadPackage():
                 package = LivePackage(self._new_id("p"), action.file.name, mark=action.file.sha256[:16])
                 self.stored[package.id] = package
                 return Result(created=package.id)
-            case Verb.DELETE_PACKAGE:
-                assert action.target is not None
+            case DeletePackage():
                 users = [c.id for c in self.by_id.values() if action.target in c.packages]
                 assert not users, f"{action.target} is deleted while {users} use it"
                 del self.stored[action.target]
                 return Result()
-            case Verb.CREATE:
-                assert action.fields is not None
+            case CreateCampaign():
                 taken = [c.id for c in self.by_id.values() if c.name == action.fields.name]
                 assert not taken, f"{action.fields.name} is created while {taken} has the name"
                 status = "APPROVAL_NEEDED" if self.approval_needed else "CREATED"
                 made = FakeCampaign(self._new_id("c"), "", status)
                 self.by_id[made.id] = made
-                self._write(made, action, bindings)
+                self._write(made, action.fields, bindings)
                 return Result(created=made.id)
             case _:
-                campaign = self.by_id[action.target or bindings.campaigns[action.resource]]
+                campaign = self.by_id[target_of(action) or bindings.campaigns[action.resource]]
                 return self._change(campaign, step, bindings)
 
     def _change(self, campaign: FakeCampaign, step: Step, bindings: Bindings) -> Result:
         action, gateways = step.action, set(step.gateways)
-        if action.verb is Verb.APPROVE and action.only_if_waiting and campaign.phase is not Phase.WAITING:
-            return Result(OutcomeStatus.NOT_NEEDED)
-        if action.verb is Verb.START and campaign.phase is Phase.WAITING:
-            if not action.approve:
-                return Result(OutcomeStatus.WAITING)
-            campaign.status = "APPROVED"
+        match action:
+            case ApproveCampaign(only_if_waiting=True) if campaign.phase is not Phase.WAITING:
+                return Result(OutcomeStatus.NOT_NEEDED)
+            case StartCampaign(approve=approve) if campaign.phase is Phase.WAITING:
+                if not approve:
+                    return Result(OutcomeStatus.WAITING)
+                campaign.status = "APPROVED"
         assert self.allows(action.verb, campaign.phase), f"{action.verb} while {campaign.status}"
-        match action.verb:
-            case Verb.EDIT:
-                self._write(campaign, action, bindings)
-            case Verb.DELETE:
+        match action:
+            case EditCampaign():
+                self._write(campaign, action.fields, bindings)
+            case DeleteCampaign():
                 del self.by_id[campaign.id]
-            case Verb.START | Verb.STOP | Verb.APPROVE as verb:
+            case StartCampaign() | StopCampaign() | ApproveCampaign():
                 words = {Verb.START: "STARTED", Verb.STOP: "STOPPED", Verb.APPROVE: "APPROVED"}
-                campaign.status = words[verb]
-            case Verb.ADD:
+                campaign.status = words[action.verb]
+            case AddGateways():
                 assert gateways, "an empty list is never sent"
                 assert not gateways & campaign.gateways, "a member is added"
                 campaign.gateways |= gateways
-            case Verb.REMOVE:
+            case RemoveGateways():
                 assert gateways, "an empty list is never sent"
                 assert gateways <= campaign.gateways, "a stranger is removed"
                 campaign.gateways -= gateways
-            case Verb.DISTRIBUTE:
+            case SetDistributionList():
                 campaign.distribution = action.distribution
-            case Verb.CLOSE:
+            case CloseGateways():
                 assert gateways <= campaign.gateways - campaign.closed, "a stranger is closed, or one twice"
                 campaign.closed |= gateways
-            case Verb.OVERRIDE:
+            case AssignPackages():
                 assert gateways <= campaign.gateways, "a stranger gets packages of its own"
-                packages = self._bound(action.packages or (), bindings)
+                packages = self._bound(action.packages, bindings)
                 campaign.overrides.update(dict.fromkeys(gateways, packages))
             case _:
                 assert gateways <= campaign.gateways, "a stranger gets something of its own"
         return Result()
 
-    def _write(self, campaign: FakeCampaign, action: Action, bindings: Bindings) -> None:
+    def _write(self, campaign: FakeCampaign, fields: CampaignFields, bindings: Bindings) -> None:
         """An edit replaces: what isn't managed is sent as it was just read, settings as they are known."""
-        assert action.fields is not None
-        fields = action.fields
-
         campaign.name = fields.name
         if fields.description is not None:
             campaign.description = fields.description
@@ -292,7 +308,7 @@ class FakeServer:
         assert self.stored.keys() >= set(ids), f"one of {ids} isn't there"
         return tuple(ids)
 
-    async def look(self, step: Step, bindings: Bindings) -> Sight:
+    async def verify(self, step: Step, bindings: Bindings) -> Readback:
         raise AssertionError("every answer of this server is clear")
 
     def _new_id(self, prefix: str) -> str:
@@ -348,8 +364,13 @@ class Project:
         ask = Ask(Options(**options), NOW, self.server.past)
         return diff(wanted, self.live(wanted, **options), self.state, ask)
 
+    def draft(self, wanted: Desired, **options: bool) -> Planned:
+        """A plan for `wanted`, and what it was made from; no guard is asked."""
+        self.server.reads.clear()
+        return asyncio.run(draft(wanted, self.state, self.server, Options(**options), now=NOW))
+
     def make_plan(self, wanted: Desired, **options: bool) -> Plan:
-        return make_plan(self.diff(wanted, **options), self.server)
+        return self.draft(wanted, **options).plan
 
     def plan(self, wanted: Desired, **options: bool) -> list[str]:
         """The ids of the steps of a plan for `wanted`, in order."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from reconciler.apply.outcomes import Outcomes
-from reconciler.apply.repeat import Delay, Repeater
+from reconciler.apply.retrier import Delay, Retrier
 from reconciler.apply.run import Applied, Execution
 from reconciler.model import Outcome
 from reconciler.plan import Plan
@@ -33,5 +33,5 @@ async def apply_plan(
     When `stop` is set nothing new is sent, but for the starts that close an open bracket. A refused or
     failed step is an outcome, not an error; StateError when the state can't be written.
     """
-    execution = Execution(plan, Repeater(provider, delay), session, on_outcome, stop or asyncio.Event())
+    execution = Execution(plan, Retrier(provider, delay), session, on_outcome, stop or asyncio.Event())
     return await execution.run(parallelism)

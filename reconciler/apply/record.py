@@ -4,8 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
+from typing import assert_never
 
-from reconciler.model import DesiredStatus, Json, Outcome, OutcomeStatus, Step, Verb
+from reconciler.model import (
+    AddGateways,
+    ApproveCampaign,
+    AssignPackages,
+    CloseGateways,
+    CreateCampaign,
+    DeleteCampaign,
+    DeletePackage,
+    DesiredStatus,
+    EditCampaign,
+    Json,
+    Outcome,
+    OutcomeStatus,
+    RegisterCallback,
+    RemoveGateways,
+    RunOnThings,
+    ScheduleWindow,
+    SetDistributionList,
+    StartCampaign,
+    Step,
+    StopCampaign,
+    UploadPackage,
+)
 from reconciler.providers.base import Field
 from reconciler.state.applied import recorded_settings
 from reconciler.state.base import (
@@ -44,22 +67,19 @@ from reconciler.state.values import (
 
 def before(step: Step, salt: str) -> tuple[Event, ...]:
     """Intents, the status to return to, and a wish that Git gave up: durable before the call is sent."""
-    action = step.action
-    match action.verb:
-        case Verb.CREATE:
-            assert action.fields is not None
-            intent = Intent(str(action.resource), action.fields.name, _applied(step, salt))
+    match action := step.action:
+        case CreateCampaign():
+            intent = Intent(str(action.resource), action.fields.name, _applied(action, salt))
             return (IntentNoted(intent),)
-        case Verb.UPLOAD:
-            assert action.file is not None
+        case UploadPackage():
             return (IntentNoted(Intent(upload_key(action.file.sha256), action.file.name)),)
-        case Verb.STOP if action.bracket:
+        case StopCampaign(bracket=True):
             return (BracketOpened(action.resource, DesiredStatus.STARTED),)
-        case Verb.STOP:
+        case StopCampaign():
             # Should the answer be lost, nobody takes it for somebody else's stop.
             return (StatusSet(action.resource, None),)
-        case Verb.THINGS:
-            return tuple(_things(step, unclear))
+        case RunOnThings():
+            return tuple(_things(action, step.gateways, unclear))
         case _:
             return ()
 
@@ -75,111 +95,104 @@ def after(
         return _unsettled(outcome)
     if outcome.step.gateways:
         return tuple(_members(outcome.step, packages))
-    return (*_objects(outcome, salt), *_fields(outcome.step, salt), *_running(outcome))
+    return tuple(_settled(outcome, salt))
 
 
-def _objects(outcome: Outcome, salt: str) -> Iterator[Event]:
-    """Campaigns and packages that came or went."""
-    action, resource = outcome.step.action, outcome.step.resource
-    match action.verb:
-        case Verb.CREATE:
+def _settled(outcome: Outcome, salt: str) -> Iterator[Event]:  # noqa: PLR0912, C901
+    """Of a step that isn't about single gateways."""
+    resource = outcome.step.resource
+    match action := outcome.step.action:
+        case CreateCampaign():
             assert outcome.created is not None
-            applied = _applied(outcome.step, salt)
+            applied = _applied(action, salt)
             owned = Owned(resource, outcome.created, Origin.CREATED, action.on_remove, applied=applied)
             yield CampaignOwned(owned)
-        case Verb.UPLOAD:
-            assert action.file is not None
+        case UploadPackage(file=file):
             assert outcome.created is not None
-            yield PackageUploaded(Uploaded(action.file.sha256, outcome.created, action.file.name, resource))
-        case Verb.DELETE:
+            yield PackageUploaded(Uploaded(file.sha256, outcome.created, file.name, resource))
+        case DeleteCampaign():
             yield CampaignForgotten(resource)
-        case Verb.DELETE_PACKAGE:
-            assert action.sha256 is not None
-            yield PackageForgotten(action.sha256)
-
-
-def _fields(step: Step, salt: str) -> Iterator[Event]:
-    """What was written of fields that can't be read, or can't be taken back."""
-    action, resource = step.action, step.resource
-    match action.verb:
-        case Verb.EDIT:
-            for name, value in _applied(step, salt).items():
+        case DeletePackage():
+            if action.sha256 is not None:
+                yield PackageForgotten(action.sha256)
+        case EditCampaign():
+            for name, value in _applied(action, salt).items():
                 yield FieldApplied(resource, name, value)
                 yield FieldApplied(resource, ASSUMED_SETTINGS, None)
-        case Verb.CALLBACK:
-            assert action.event is not None
-            assert action.callback is not None
+        case RegisterCallback():
             yield FieldApplied(resource, callback_field(action.event), callback_value(action.callback))
-        case Verb.DISTRIBUTE:
-            assert action.distribution is not None
+        case SetDistributionList():
             yield FieldApplied(resource, Field.DISTRIBUTION, action.distribution.id)
-
-
-def _running(outcome: Outcome) -> Iterator[Event]:
-    action, resource = outcome.step.action, outcome.step.resource
-    match action.verb:
-        case Verb.START if action.bracket:
+        case StartCampaign(bracket=True):
             # It returns to what was, whatever Git wishes: that is for the next plan to say.
             yield BracketClosed(resource)
-        case Verb.START:
+        case StartCampaign():
             yield StatusSet(resource, DesiredStatus.STARTED)
-        case Verb.STOP if not action.bracket:
+        case StopCampaign(bracket=False):
             yield StatusSet(resource, DesiredStatus.STOPPED)
-        case Verb.STOP if outcome.status is OutcomeStatus.NOT_NEEDED:
-            # Somebody else stopped it: no later run may start it again.
-            yield BracketClosed(resource)
+        case StopCampaign():
+            if outcome.status is OutcomeStatus.NOT_NEEDED:
+                # Somebody else stopped it: no later run may start it again.
+                yield BracketClosed(resource)
+        case ApproveCampaign():
+            pass
+        case (
+            AddGateways()
+            | RemoveGateways()
+            | AssignPackages()
+            | ScheduleWindow()
+            | RunOnThings()
+            | CloseGateways()
+        ):
+            pass
+        case _:
+            assert_never(action)
 
 
 def _members(step: Step, packages: Mapping[str, str]) -> Iterator[Event]:
     """What is kept of single gateways: what can't be read, who had an override, who was added by us."""
-    action, resource, gateways = step.action, step.resource, step.gateways
-    match action.verb:
-        case Verb.ADD if action.distribution:
-            yield MembersApplied(resource, MEMBERSHIP, ADDED, gateways)
-        case Verb.REMOVE:
+    resource, gateways = step.resource, step.gateways
+    match action := step.action:
+        case AddGateways():
+            if action.distribution:
+                yield MembersApplied(resource, MEMBERSHIP, ADDED, gateways)
+        case RemoveGateways():
             yield MembersForgotten(resource, gateways)
-        case Verb.OVERRIDE:
-            ids = (p if isinstance(p, str) else packages[p.sha256] for p in action.packages or ())
+        case AssignPackages():
+            ids = (p if isinstance(p, str) else packages[p.sha256] for p in action.packages)
             yield MembersApplied(resource, Field.OVERRIDES, packages_value(ids), gateways)
-        case Verb.SCHEDULE:
-            assert action.phase is not None
-            assert action.window is not None
+        case ScheduleWindow():
             field, value = schedule_field(action.phase), window_value(action.window)
             yield MembersApplied(resource, field, value, gateways)
-        case Verb.THINGS:
-            yield from _things(step, str)
+        case RunOnThings():
+            yield from _things(action, gateways, str)
 
 
-def _things(step: Step, kept_as: Callable[[str], str]) -> Iterator[Event]:
-    things = step.action.things or {}
+def _things(action: RunOnThings, gateways: tuple[str, ...], kept_as: Callable[[str], str]) -> Iterator[Event]:
     groups: dict[str, list[str]] = {}
-    for gateway in step.gateways:
-        groups.setdefault(kept_as(things_value(things[gateway])), []).append(gateway)
-    for value, gateways in groups.items():
-        yield MembersApplied(step.resource, Field.THINGS, value, tuple(gateways))
+    for gateway in gateways:
+        groups.setdefault(kept_as(things_value(action.things[gateway])), []).append(gateway)
+    for value, those in groups.items():
+        yield MembersApplied(action.resource, Field.THINGS, value, tuple(those))
 
 
 def _unsettled(outcome: Outcome) -> tuple[Event, ...]:
     """What surely didn't happen leaves no intent, no bracket and no doubt behind."""
-    action = outcome.step.action
     if outcome.status is not OutcomeStatus.FAILED or outcome.unclear:
         return ()
-    match action.verb:
-        case Verb.CREATE:
+    match action := outcome.step.action:
+        case CreateCampaign():
             return (IntentDropped(str(action.resource)),)
-        case Verb.UPLOAD:
-            assert action.file is not None
+        case UploadPackage():
             return (IntentDropped(upload_key(action.file.sha256)),)
-        case Verb.STOP if action.bracket:
+        case StopCampaign(bracket=True):
             return (BracketClosed(action.resource),)
-        case Verb.THINGS:
+        case RunOnThings():
             return (MembersForgotten(action.resource, outcome.step.gateways, Field.THINGS),)
         case _:
             return ()
 
 
-def _applied(step: Step, salt: str) -> dict[str, Json]:
-    fields = step.action.fields
-    if fields is None or fields.settings is None:
-        return {}
-    return {Field.SETTINGS.value: recorded_settings(fields.settings, salt)}
+def _applied(action: CreateCampaign | EditCampaign, salt: str) -> dict[str, Json]:
+    settings = action.fields.settings
+    return {} if settings is None else {Field.SETTINGS.value: recorded_settings(settings, salt)}

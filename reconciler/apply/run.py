@@ -14,9 +14,20 @@ from dataclasses import dataclass, replace
 
 from reconciler.apply.outcomes import Outcomes
 from reconciler.apply.record import after, before
-from reconciler.apply.repeat import Repeater
+from reconciler.apply.retrier import Retrier
 from reconciler.errors import StateError
-from reconciler.model import Outcome, OutcomeStatus, ResourceId, Skip, Step, StepGroup, Verb
+from reconciler.model import (
+    Outcome,
+    OutcomeStatus,
+    ResourceId,
+    Skip,
+    StartCampaign,
+    Step,
+    StepGroup,
+    StopCampaign,
+    UploadPackage,
+    target_of,
+)
 from reconciler.plan import Plan
 from reconciler.providers.base import Bindings
 from reconciler.state.base import Event, Session
@@ -48,13 +59,13 @@ class Execution:
     def __init__(
         self,
         plan: Plan,
-        repeater: Repeater,
+        retrier: Retrier,
         session: Session,
         on_outcome: Callable[[Outcome], None],
         stop: asyncio.Event,
     ) -> None:
         self._plan = plan
-        self._repeater = repeater
+        self._repeater = retrier
         self._session = session
         self._on_outcome = on_outcome
         self._stop = stop
@@ -120,7 +131,7 @@ class Execution:
 
     async def _sent(self, step: Step) -> Outcome:
         """Send a step whose needs are done."""
-        closing = step.action.verb is Verb.START and step.action.bracket
+        closing = isinstance(step.action, StartCampaign) and step.action.bracket
         if self._stop.is_set() and not closing:
             return Outcome(step, OutcomeStatus.SKIPPED, INTERRUPTED, 0, skip=Skip.INTERRUPTED)
         if closing and any(need.group in self._left_stopped for need in step.group.needs):
@@ -158,14 +169,14 @@ class Execution:
     async def _ended(self, outcome: Outcome) -> None:
         step, key = outcome.step, outcome.step.group.key
         if not outcome.settled:
-            made = None if step.action.target else self._campaigns.get(step.resource)
+            made = None if target_of(step.action) else self._campaigns.get(step.resource)
             outcome = replace(outcome, target=made)
             self._unsettled[key][step.index] = outcome
-        elif outcome.created is not None and step.action.file is not None:
+        elif outcome.created is not None and isinstance(step.action, UploadPackage):
             self._packages[step.action.file.sha256] = outcome.created
         elif outcome.created is not None:
             self._campaigns[step.resource] = outcome.created
-        if outcome.status is OutcomeStatus.NOT_NEEDED and step.action.verb is Verb.STOP:
+        if outcome.status is OutcomeStatus.NOT_NEEDED and isinstance(step.action, StopCampaign):
             self._left_stopped.add(key)
         self._outcomes.append(outcome)
         self._on_outcome(outcome)

@@ -30,7 +30,7 @@ _SIZE = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ChainLink:
     """What the next line goes on from: the last line's number, run and hash."""
 
     number: int = 0
@@ -39,28 +39,28 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditEntry:
     """A line that is whole and has its own hash; whether it stands where it belongs is another question."""
 
-    link: Link
+    link: ChainLink
     previous: str | None
     data: Mapping[str, Json]
     """What stands in it, but for its hash."""
 
-    def follows(self, tail: Link, steps: int = 1) -> bool:
+    def follows(self, tail: ChainLink, steps: int = 1) -> bool:
         """Whether it belongs `steps` places behind `tail`."""
         return (self.link.number, self.previous) == (tail.number + steps, tail.hash)
 
 
-def encode(data: Mapping[str, Json], after: Link, *, run: int) -> tuple[str, Link]:
+def encode(data: Mapping[str, Json], after: ChainLink, *, run: int) -> tuple[str, ChainLink]:
     """The line of `data` after the one that `after` stands for, and its own link."""
     return _encode(data, after.hash, number=after.number + 1, run=run)
 
 
-def link_of(tail: str | None) -> Link:
+def link_of(tail: str | None) -> ChainLink:
     """What the line after the last one goes on from; StateError when `tail` isn't as it was written."""
     if tail is None:
-        return Link()
+        return ChainLink()
     if entry := decode(tail):
         return entry.link
     raise StateError(
@@ -70,7 +70,7 @@ def link_of(tail: str | None) -> Link:
     )
 
 
-def torn_line(rest: bytes, after: Link) -> str:
+def torn_line(rest: bytes, after: ChainLink) -> str:
     """The line that says that `rest`, behind the line of `after`, was cut short."""
     data: dict[str, Json] = {"type": TORN, TORN: _torn(rest)}
     # What was cut short has a number, too: a number is a place in the file.
@@ -78,7 +78,7 @@ def torn_line(rest: bytes, after: Link) -> str:
     return line
 
 
-def decode(line: str) -> Entry | None:
+def decode(line: str) -> AuditEntry | None:
     """A line by itself; None when it isn't what `encode` makes."""
     try:
         data: Json = json.loads(line)
@@ -90,7 +90,7 @@ def decode(line: str) -> Entry | None:
         case {"hash": str(own), "number": int(number), "previous": None | str() as previous, "run": int(run)}:
             body = {name: value for name, value in data.items() if name != "hash"}
             if own == _hash(canonical(body)):
-                return Entry(Link(number, run, own), previous, body)
+                return AuditEntry(ChainLink(number, run, own), previous, body)
     return None
 
 
@@ -125,7 +125,7 @@ class Verdict:
     """The line whose hash was asked for."""
 
 
-class Verifier:
+class ChainVerifier:
     """Gives the lines of a log on as entries, in order, and holds them against each other on the way.
 
     Behind a break it still gives what is intact by itself. ``verdict`` is whole once all are read.
@@ -135,7 +135,7 @@ class Verifier:
         self._lines = iter(lines)
         self._expect = expect
         self._ahead: deque[str] = deque()
-        self._tail = Link()
+        self._tail = ChainLink()
         self._torn: list[int] = []
         self._noted: int | None = None
         self._suspect: _Suspect | None = None
@@ -143,7 +143,7 @@ class Verifier:
         self._hashes = bytearray()
         """Of all lines so far; none of one that was cut short."""
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[AuditEntry]:
         while (line := self._next()) is not None:
             entry = decode(line)
             if self._suspect is not None:
@@ -168,13 +168,13 @@ class Verifier:
         broken = self._suspect.named() if self._suspect else None
         return Verdict(self._read, self._tail.hash, tuple(self._torn), broken, self._noted)
 
-    def _go_on(self, link: Link) -> None:
+    def _go_on(self, link: ChainLink) -> None:
         self._tail = link
         self._hashes += _digest(link)
         if link.hash == self._expect:
             self._noted = link.number
 
-    def _stood(self, link: Link) -> bool:
+    def _stood(self, link: ChainLink) -> bool:
         """Whether that line has already stood in its place."""
         at = (link.number - 1) * _SIZE
         return self._hashes[at : at + _SIZE] == _digest(link)
@@ -184,7 +184,7 @@ class Verifier:
         self._read += line is not None
         return line
 
-    def _owned_up(self, line: str) -> Entry | None:
+    def _owned_up(self, line: str) -> AuditEntry | None:
         """The line after `line`, when it says that `line` was cut short."""
         following = next(self._lines, None)
         if following is None:
@@ -199,7 +199,7 @@ class Verifier:
 
 def verify(lines: Iterable[str], *, expect: str | None = None) -> Verdict:
     """Whether `lines` are as they were written, and where the line with the hash `expect` stands."""
-    verifier = Verifier(lines, expect=expect)
+    verifier = ChainVerifier(lines, expect=expect)
     deque(verifier, maxlen=0)
     return verifier.verdict
 
@@ -207,14 +207,14 @@ def verify(lines: Iterable[str], *, expect: str | None = None) -> Verdict:
 class _Suspect:
     """The first line that doesn't go on from the one before; what comes after it tells why."""
 
-    def __init__(self, place: int, entry: Entry | None, tail: Link, *, twice: bool) -> None:
+    def __init__(self, place: int, entry: AuditEntry | None, tail: ChainLink, *, twice: bool) -> None:
         self._place = place
         self._entry = entry
         self._tail = tail
         self._twice = twice
         self._belongs: int | None = None
 
-    def look(self, entry: Entry | None, place: int) -> None:
+    def look(self, entry: AuditEntry | None, place: int) -> None:
         """Is this the line that belongs where the suspect stands?"""
         if self._belongs is None and entry is not None and entry.follows(self._tail):
             self._belongs = place
@@ -246,21 +246,23 @@ def canonical(value: Json) -> str:
     return _CANONICAL.encode(value)
 
 
-def _encode(data: Mapping[str, Json], previous: str | None, *, number: int, run: int) -> tuple[str, Link]:
+def _encode(
+    data: Mapping[str, Json], previous: str | None, *, number: int, run: int
+) -> tuple[str, ChainLink]:
     body: dict[str, Json] = {**data, "number": number, "previous": previous, "run": run}
     # In two parts, between which the hash of both belongs: a line is encoded once.
     before = canonical({key: value for key, value in body.items() if key < "hash"})[:-1]
     behind = canonical({key: value for key, value in body.items() if key > "hash"})[1:]
     comma = "," if len(before) > 1 else ""
     own = _hash(f"{before}{comma}{behind}")
-    return f'{before}{comma}"hash":"{own}",{behind}', Link(number, run, own)
+    return f'{before}{comma}"hash":"{own}",{behind}', ChainLink(number, run, own)
 
 
 def _hash(body: str) -> str:
     return sha256(body.encode()).hexdigest()
 
 
-def _digest(link: Link) -> bytes:
+def _digest(link: ChainLink) -> bytes:
     return bytes.fromhex(link.hash or "")
 
 

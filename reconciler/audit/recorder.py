@@ -18,9 +18,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
-from reconciler.audit.chain import Link, encode, link_of
+from reconciler.audit.chain import ChainLink, encode, link_of
 from reconciler.errors import Exit, ReconcilerError, StateError
-from reconciler.model import Action, BoundPackage, Json, Outcome, OutcomeStatus, Reason, ResourceId, Server
+from reconciler.model import (
+    Action,
+    BoundPackage,
+    DeletePackage,
+    Json,
+    Outcome,
+    OutcomeStatus,
+    Reason,
+    ResourceId,
+    ScheduleWindow,
+    Server,
+    UploadPackage,
+    carried_by,
+    target_of,
+)
 
 BEGIN, CALL, END = "begin", "call", "end"
 """Types of lines."""
@@ -70,7 +84,7 @@ class Waiver:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class AuditedRun:
     """What there is to say of a run before it does anything.
 
     ``plan`` is the digest of its plan, ``steps`` how many calls that has of each operation: of a run that
@@ -91,7 +105,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class AuditedCall:
     """One call and what became of it. ``target``: the server's id of what it is about, or of what it made."""
 
     operation: str
@@ -108,7 +122,7 @@ class Call:
     """Which content went out, and when it may be used; by hand, the name on the server."""
 
 
-class Recorder:
+class AuditRecorder:
     """Writes one run to a log. ``code`` is what it is to end with."""
 
     def __init__(self, log: Log, *, clock: Clock = time.time) -> None:
@@ -117,13 +131,13 @@ class Recorder:
         """Why there are lines that are not written yet: nothing new may be begun."""
         self._log = log
         self._clock = clock
-        self._link: Link | None = None
+        self._link: ChainLink | None = None
         self._run = 0
         self._outcomes: Counter[str] = Counter()
         self._campaigns: dict[ResourceId, str] = {}
         self._packages: dict[str, str] = {}
 
-    def begin(self, run: Run) -> None:
+    def begin(self, run: AuditedRun) -> None:
         """Durable on return. StateError when it can't be written: then nothing may be done."""
         self._link = link_of(self._log.audit_tail)
         self._run = self._link.run + 1
@@ -132,15 +146,15 @@ class Recorder:
     def outcome(self, outcome: Outcome, *, owner: ResourceId | None = None) -> None:
         """What became of a step; see `call`. ``owner``: whose it is, where it was asked for by hand."""
         action, created = outcome.step.action, outcome.created
-        if created is not None and action.file is not None:
+        if created is not None and isinstance(action, UploadPackage):
             self._packages[action.file.sha256] = created
         elif created is not None:
             self._campaigns[action.resource] = created
         by_hand = action.reason is Reason.ASKED
-        call = Call(
+        call = AuditedCall(
             outcome.step.operation.name,
             outcome.status,
-            action.target or created or self._campaigns.get(action.resource),
+            target_of(action) or created or self._campaigns.get(action.resource),
             owner if by_hand else action.resource,
             outcome.step.gateways,
             outcome.message,
@@ -151,7 +165,7 @@ class Recorder:
         )
         self.call(call)
 
-    def call(self, call: Call) -> None:
+    def call(self, call: AuditedCall) -> None:
         """What became of a call. Never raises: `failure` says so when it isn't written yet."""
         self._outcomes[call.status.value] += 1
         said: dict[str, Json] = {
@@ -180,13 +194,18 @@ class Recorder:
             self._write(END, {**counts, **_filled({"error": error})})
 
     def _carried(self, action: Action) -> dict[str, Json]:
-        packages = action.fields.packages if action.fields else action.packages
-        window = action.window
+        window = action.window if isinstance(action, ScheduleWindow) else None
+        sha256: str | None = None
+        match action:
+            case UploadPackage(file=file):
+                sha256 = file.sha256
+            case DeletePackage():
+                sha256 = action.sha256
         return _filled(
             {
-                "packages": [self._package(package) for package in packages or ()],
+                "packages": [self._package(package) for package in carried_by(action)],
                 "window": [window.begin, window.end] if window else None,
-                "sha256": action.file.sha256 if action.file else action.sha256,
+                "sha256": sha256,
             }
         )
 
@@ -205,12 +224,12 @@ class Recorder:
 
 
 @contextmanager
-def recording(log: Log, run: Run, *, clock: Clock = time.time) -> Iterator[Recorder]:
+def recording(log: Log, run: AuditedRun, *, clock: Clock = time.time) -> Iterator[AuditRecorder]:
     """Writes the begin of `run`, gives what writes its calls, and writes its end: also of one that fails.
 
     StateError before the block when the begin, and behind it when the rest can't be written.
     """
-    recorder = Recorder(log, clock=clock)
+    recorder = AuditRecorder(log, clock=clock)
     try:
         recorder.begin(run)
         yield recorder
@@ -227,7 +246,7 @@ def recording(log: Log, run: Run, *, clock: Clock = time.time) -> Iterator[Recor
     recorder.end()
 
 
-def _beginning(run: Run) -> dict[str, Json]:
+def _beginning(run: AuditedRun) -> dict[str, Json]:
     commit = run.commit
     return {
         "operation": run.operation,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-from reconciler.audit.chain import Entry
+from reconciler.audit.chain import AuditEntry
 from reconciler.audit.recorder import CALL, END
 from reconciler.model import Json
 
@@ -27,10 +27,10 @@ class PastRun:
     end: Mapping[str, Json] | None = None
 
 
-def runs(entries: Iterable[Entry]) -> Iterator[PastRun]:
+def runs(entries: Iterable[AuditEntry]) -> Iterator[PastRun]:
     """Every run of a log, oldest first; of each only its begin, its end and counts are held."""
     for number, lines in groupby(entries, key=lambda entry: entry.link.run):
-        first: Entry | None = None
+        first: AuditEntry | None = None
         end: Mapping[str, Json] | None = None
         outcomes: Counter[str] = Counter()
         operations: Counter[str] = Counter()
@@ -46,6 +46,6 @@ def runs(entries: Iterable[Entry]) -> Iterator[PastRun]:
         yield PastRun(number, first.link.hash or "", first.data, outcomes, operations, end)
 
 
-def calls(entries: Iterable[Entry], run: int) -> Iterator[Mapping[str, Json]]:
+def calls(entries: Iterable[AuditEntry], run: int) -> Iterator[Mapping[str, Json]]:
     """The calls of one run, in the order in which they were settled."""
     return (e.data for e in entries if e.link.run == run and e.data.get("type") == CALL)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli.flags import Flags, completing, global_flags
+from reconciler.cli.running import Terminal, command_name, run, workspace
 from reconciler.errors import Exit
 from reconciler.model import Server
 
 if TYPE_CHECKING:
-    from reconciler.cli.desk import Desk
-    from reconciler.report.sheets import Sheet
+    from reconciler.app.serversession import ServerSession
+    from reconciler.app.statesession import StateSession
+    from reconciler.report.command_answers import Answer
 
 output = click.option(
     "--output",
@@ -40,40 +40,59 @@ gateway = click.argument("gateway", metavar="GATEWAY")
 def answer(
     flags: Flags,
     form: str,
-    main: Callable[[Desk], Awaitable[Sheet]],
+    main: Callable[[ServerSession], Awaitable[Answer]],
     *,
     approved: bool = False,
     lock_timeout: float = 0.0,
 ) -> Exit:
-    """Run `main` at a desk, and write the sheet that it gives."""
-    from reconciler.cli.compose import opened, settle
-    from reconciler.cli.desk import Desk
-    from reconciler.cli.options import run
+    """Run `main` at the project's server, and write the answer that it gives."""
+    from reconciler.app.serversession import ServerSession
+    from reconciler.app.workspace import connected
     from reconciler.cli.output import failing
 
-    async def at_desk() -> tuple[Server, Sheet]:
-        project = settle(flags, dict(os.environ), cwd=Path.cwd())
-        async with opened(project) as (provider, console):
-            desk = Desk(project, provider, console, approved, command_name(), lock_timeout)
-            return provider.server, await main(desk)
+    async def at_server() -> tuple[Server, Answer]:
+        project = workspace(flags).settle()
+        async with connected(project) as (provider, console):
+            session = ServerSession(
+                project, provider, console, Terminal(), approved, command_name(), lock_timeout
+            )
+            return provider.server, await main(session)
 
     with failing(form):
-        return present(flags, form, *run(flags, at_desk()))
+        return present(flags, form, *run(flags, at_server()))
 
 
-def command_name() -> str:
-    """The command that runs, as the audit log calls it: ``campaign stop``."""
-    return click.get_current_context().command_path.partition(" ")[2]
+def from_state(
+    flags: Flags,
+    form: str,
+    main: Callable[[StateSession], Answer],
+    *,
+    approved: bool = False,
+    lock_timeout: float = 0.0,
+) -> Exit:
+    """Run `main` at the project's state, and write the answer that it gives."""
+    from reconciler.app.statesession import StateSession
+    from reconciler.app.workspace import store_of
+    from reconciler.cli.output import failing
+
+    async def at_state() -> tuple[Server, Answer]:
+        project = workspace(flags).settle(access=False)
+        store = store_of(project)
+        session = StateSession(project, store, command_name(), Terminal(), approved, lock_timeout)
+        return session.server, main(session)
+
+    with failing(form):
+        return present(flags, form, *run(flags, at_state()))
 
 
-def present(flags: Flags, form: str, server: Server, sheet: Sheet) -> Exit:
-    """Write `sheet` to stdout."""
+def present(flags: Flags, form: str, server: Server, answer: Answer) -> Exit:
+    """Write `answer` to stdout."""
     from reconciler.cli.output import paint_for, write, write_lines
 
     if form == "json":
-        write(sheet.document(server))
+        write(answer.document(server))
     else:
-        write_lines(sheet.text(server, paint_for(sys.stdout, flags)))
+        write_lines(answer.text(server, paint_for(sys.stdout, flags)))
     return Exit.DONE
 
 

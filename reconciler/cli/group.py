@@ -87,8 +87,8 @@ def cli(context: click.Context) -> None:
     """Over-the-air update campaigns, kept in Git.
 
     Results go to stdout, progress and log to stderr. Exit codes: 0 done or nothing to do, 1 error,
-    2 there are steps (plan --detailed-exitcode), 3 some steps failed, 6 a live object isn't ours,
-    64 the command line is wrong.
+    2 there are steps (plan --detailed-exitcode), 3 some steps failed, 4 the plan file can't be applied,
+    5 a guard refused, 6 a live object isn't ours, 64 the command line is wrong.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reconciler.diff.bystanders import bystanders, keepers, takes
-from reconciler.diff.campaign import Against, Found, diff_live, diff_new
-from reconciler.diff.model import CampaignDiff, Diff, Removal, Run, RunWish
+from reconciler.diff.campaign import Against, ComparedCampaign, diff_live, diff_new
+from reconciler.diff.model import CampaignDiff, Diff, Removal, Run, Transition
 from reconciler.diff.names import settle_names
 from reconciler.diff.packages import bind
 from reconciler.diff.refusal import refusal
 from reconciler.diff.removal import campaign_removed, package_removed, remove_campaigns, remove_packages
+from reconciler.diff.untargeted import keepers, takes, untargeted
 from reconciler.diff.view import Ask
 from reconciler.model import Claim, Desired, DesiredCampaign, Finding, Live, Reason, ResourceId
 from reconciler.observe import removable_packages, used_packages
 from reconciler.ownership import owned_by
 from reconciler.state.base import State
 
-__all__ = ["Ask", "CampaignDiff", "Diff", "Removal", "Run", "RunWish", "diff"]
+__all__ = ["Ask", "CampaignDiff", "Diff", "Removal", "Run", "Transition", "diff"]
 
 
 def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
@@ -29,8 +29,8 @@ def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
     bound = bind(desired, live, state)
     against = Against(bound, ask, state.salt)
     options = ask.options
-    others, kept = bystanders(desired, live, state), keepers(desired, state)
-    compared: dict[ResourceId, Found] = {}
+    others, kept = untargeted(desired, live, state), keepers(desired, state)
+    compared: dict[ResourceId, ComparedCampaign] = {}
     findings: list[Finding] = [*bound.findings]
     for campaign in desired.campaigns:
         claim = live.claims[campaign.resource]
@@ -68,14 +68,16 @@ def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
         ),
         findings=(*findings, *about_removals, *about_packages),
         records=(*bound.records, *records, *forgotten, *lost),
-        bystanders={other.resource: other.declared for other in others},
+        untargeted={other.resource: other.declared for other in others},
     )
 
 
-def _compare(campaign: DesiredCampaign, claim: Claim, live: Live, state: State, against: Against) -> Found:
+def _compare(
+    campaign: DesiredCampaign, claim: Claim, live: Live, state: State, against: Against
+) -> ComparedCampaign:
     owned, tied = owned_by(campaign, claim, state)
     if owned is None:
         gone = campaign.resource in live.gone
         return diff_new(campaign, Reason.GONE_FROM_SERVER if gone else Reason.NOT_ON_SERVER, against)
-    found = diff_live(campaign, live.campaigns[campaign.resource], owned, claim.tie, against)
+    found = diff_live(campaign, live.campaigns[campaign.resource], owned, claim.ownership, against)
     return replace(found, records=(*tied, *found.records))

@@ -10,12 +10,12 @@ from reconciler.diff.callbacks import diff_callbacks
 from reconciler.diff.closing import diff_closed
 from reconciler.diff.detail import details
 from reconciler.diff.membership import diff_gateways
-from reconciler.diff.model import CampaignDiff, Run, RunWish
+from reconciler.diff.model import CampaignDiff, Run, Transition
 from reconciler.diff.overrides import diff_overrides
 from reconciler.diff.packages import Bound, shown_packages
 from reconciler.diff.schedules import diff_schedules
 from reconciler.diff.settings import diff_settings, shown
-from reconciler.diff.status import run_wish, wish_for_new
+from reconciler.diff.status import transition_for_new, transition_of
 from reconciler.diff.things import diff_things
 from reconciler.diff.view import EMPTY, Ask, Part, View
 from reconciler.model import (
@@ -30,8 +30,8 @@ from reconciler.model import (
     Json,
     LiveCampaign,
     Membership,
+    Ownership,
     Reason,
-    Tie,
     sorted_ids,
 )
 from reconciler.providers.base import Field
@@ -40,7 +40,7 @@ from reconciler.state.values import ADDED, MEMBERSHIP
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ComparedCampaign:
     """A campaign's difference, what to say about it, and what the state learns without a call."""
 
     difference: CampaignDiff
@@ -57,7 +57,7 @@ class Against:
     salt: str
 
 
-def diff_new(campaign: DesiredCampaign, reason: Reason, against: Against) -> Found:
+def diff_new(campaign: DesiredCampaign, reason: Reason, against: Against) -> ComparedCampaign:
     """A campaign that is to be created: every managed field is a change."""
     bound, ask = against.bound, against.ask
     packages = _bind(campaign, bound)
@@ -86,15 +86,15 @@ def diff_new(campaign: DesiredCampaign, reason: Reason, against: Against) -> Fou
         changes=tuple(changes),
         gained=gained,
         distribution=distribution,
-        wish=wish_for_new(campaign),
+        transition=transition_for_new(campaign),
     )
     found = _with_parts(difference, view, bound, ())
     return replace(found, findings=(*_lacks_interval(campaign, None), *found.findings))
 
 
 def diff_live(
-    campaign: DesiredCampaign, live: LiveCampaign, owned: Owned, tie: Tie, against: Against
-) -> Found:
+    campaign: DesiredCampaign, live: LiveCampaign, owned: Owned, tie: Ownership, against: Against
+) -> ComparedCampaign:
     """A campaign that is ours, or becomes ours by this plan."""
     bound, ask = against.bound, against.ask
     packages = _bind(campaign, bound)
@@ -102,9 +102,9 @@ def diff_live(
     joining = frozenset(membership.gained)
     leaving = frozenset(membership.lost)
     members = _members(campaign, live, owned, joining, leaving)
-    view = View(campaign, live, owned, tie is Tie.ADOPTED, members, joining, ask, leaving)
+    view = View(campaign, live, owned, tie is Ownership.ADOPTED, members, joining, ask, leaving)
     settings = diff_settings(view, against.salt)
-    wish = run_wish(campaign, live, owned, ask.options)
+    transition = transition_of(campaign, live, owned, ask.options)
     edits = [*_field_changes(campaign, live, packages, bound), *settings.changes]
     distribution = _distribution_to_set(campaign, live.distribution)
     difference = CampaignDiff(
@@ -115,25 +115,27 @@ def diff_live(
             *edits,
             *_distribution_changes(campaign, live, distribution),
             *membership.changes,
-            *_status_changes(campaign, live, wish),
+            *_status_changes(campaign, live, transition),
         ),
         edit=bool(edits),
         gained=membership.gained,
         lost=membership.lost,
         distribution=distribution,
-        wish=wish,
+        transition=transition,
     )
     lossy = [settings.lossy] if edits and settings.lossy else []
     kept = (*_distribution_kept(view), *_lacks_interval(campaign, live.distribution))
     found = _with_parts(difference, view, bound, live.packages)
-    return Found(
+    return ComparedCampaign(
         found.difference,
-        (*settings.findings, *lossy, *kept, *membership.findings, *wish.findings, *found.findings),
-        (*settings.records, *wish.records, *_ours_so_far(view, distribution), *found.records),
+        (*settings.findings, *lossy, *kept, *membership.findings, *transition.findings, *found.findings),
+        (*settings.records, *transition.records, *_ours_so_far(view, distribution), *found.records),
     )
 
 
-def _with_parts(difference: CampaignDiff, view: View, bound: Bound, current: tuple[str, ...]) -> Found:
+def _with_parts(
+    difference: CampaignDiff, view: View, bound: Bound, current: tuple[str, ...]
+) -> ComparedCampaign:
     """The same with callbacks and all that is about single gateways."""
     packages = difference.fields.packages
     callbacks = diff_callbacks(view)
@@ -141,7 +143,7 @@ def _with_parts(difference: CampaignDiff, view: View, bound: Bound, current: tup
     overrides = diff_overrides(view, bound, packages, edits_packages=edits)
     schedules, things, closed = diff_schedules(view), diff_things(view), diff_closed(view)
     parts: tuple[Part[Any], ...] = (callbacks, overrides, schedules, things, closed)
-    return Found(
+    return ComparedCampaign(
         replace(
             difference,
             changes=(*difference.changes, *(change for part in parts for change in part.changes)),
@@ -260,7 +262,7 @@ def _distribution(value: DistributionList) -> Mapping[str, Json]:
     return {"distributionListId": value.id, **interval}
 
 
-def _status_changes(campaign: DesiredCampaign, live: LiveCampaign, wish: RunWish) -> list[Change]:
+def _status_changes(campaign: DesiredCampaign, live: LiveCampaign, transition: Transition) -> list[Change]:
     targets = {Run.START: "STARTED", Run.STOP: "STOPPED"}
-    after = targets.get(wish.run, "APPROVED" if wish.approve else None)
-    return [Change(campaign.resource, Field.STATUS, live.status, after, wish.reason)] if after else []
+    after = targets.get(transition.run, "APPROVED" if transition.approve else None)
+    return [Change(campaign.resource, Field.STATUS, live.status, after, transition.reason)] if after else []

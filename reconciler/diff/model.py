@@ -32,7 +32,7 @@ class Run(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class RunWish:
+class Transition:
     """Whether to start or stop a campaign, and why; ``approve``: the server waits, and Git approves."""
 
     run: Run = Run.KEEP
@@ -62,7 +62,7 @@ class CampaignDiff:
     schedules: tuple[WindowFor, ...] = ()
     things: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     closes: tuple[str, ...] = ()
-    wish: RunWish = RunWish()
+    transition: Transition = Transition()
 
     @property
     def create(self) -> bool:
@@ -88,5 +88,5 @@ class Diff:
     changes: tuple[Change, ...] = ()
     findings: tuple[Finding, ...] = ()
     records: tuple[Event, ...] = ()
-    bystanders: Mapping[ResourceId, frozenset[str]] = field(default_factory=dict)
+    untargeted: Mapping[ResourceId, frozenset[str]] = field(default_factory=dict)
     """Running campaigns that are left alone, and their gateways, where gateways join another one."""

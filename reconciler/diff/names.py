@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from reconciler.diff.bystanders import name_kept
 from reconciler.diff.model import CampaignDiff, Removal
+from reconciler.diff.untargeted import name_kept
 from reconciler.model import Finding, Live, LiveCampaign, Phase, ResourceId
 
 
@@ -17,7 +17,7 @@ def settle_names(
 ) -> tuple[Finding, ...]:
     """A finding for each campaign that can't have its name; without those, every other one can have its.
 
-    `keepers`: see `bystanders`.
+    `keepers`: see `untargeted`.
     """
     left = {found.desired.resource: found for found in campaigns}
     deleted = {removal.live.id for removal in removals if _known(removal.live)}

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.diff.bystanders import name_kept
-from reconciler.model import Claim, DesiredCampaign, Finding, ResourceId, Tie
+from reconciler.diff.untargeted import name_kept
+from reconciler.model import Claim, DesiredCampaign, Finding, Ownership, ResourceId
 
 
 def refusal(campaign: DesiredCampaign, claim: Claim, keepers: Mapping[str, ResourceId]) -> Finding | None:
-    """Why `campaign` is left out of the plan; None when it isn't. `keepers`: see `bystanders`."""
-    match claim.tie:
-        case Tie.NOT_OURS if keeper := keepers.get(claim.ids[0]):
+    """Why `campaign` is left out of the plan; None when it isn't. `keepers`: see `untargeted`."""
+    match claim.ownership:
+        case Ownership.NOT_OURS if keeper := keepers.get(claim.ids[0]):
             return name_kept(campaign, keeper)
-        case Tie.NOT_OURS:
+        case Ownership.NOT_OURS:
             return Finding(
                 "not-ours",
                 f"a live campaign has the name {campaign.name!r} (id {claim.ids[0]}),"
@@ -22,7 +22,7 @@ def refusal(campaign: DesiredCampaign, claim: Claim, keepers: Mapping[str, Resou
                 "take it over with --adopt, or give the resource another name",
                 campaign.resource,
             )
-        case Tie.AMBIGUOUS:
+        case Ownership.AMBIGUOUS:
             return Finding(
                 "ambiguous-name",
                 f"{len(claim.ids)} live campaigns have the name {campaign.name!r}:"

@@ -19,8 +19,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from reconciler.diff.bystanders import heir_of, not_deleted
 from reconciler.diff.model import CampaignDiff, Removal
+from reconciler.diff.untargeted import heir_of, not_deleted
 from reconciler.model import (
     Change,
     Desired,

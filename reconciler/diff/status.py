@@ -14,43 +14,45 @@ to run was met once, hasn't changed since, and the campaign is paused: somebody 
 
 from __future__ import annotations
 
-from reconciler.diff.model import Run, RunWish
+from reconciler.diff.model import Run, Transition
 from reconciler.model import DesiredCampaign, DesiredStatus, Finding, LiveCampaign, Phase, Reason, Severity
 from reconciler.options import Options
 from reconciler.state.base import BracketClosed, Event, Owned, StatusSet
 
 
-def wish_for_new(campaign: DesiredCampaign) -> RunWish:
+def transition_for_new(campaign: DesiredCampaign) -> Transition:
     """What is to become of a campaign that is still to be created."""
     start = campaign.status is DesiredStatus.STARTED
-    return RunWish(Run.START if start else Run.KEEP, Reason.WANTS_STARTED, campaign.approve)
+    return Transition(Run.START if start else Run.KEEP, Reason.WANTS_STARTED, campaign.approve)
 
 
-def run_wish(campaign: DesiredCampaign, live: LiveCampaign, owned: Owned, options: Options) -> RunWish:
+def transition_of(
+    campaign: DesiredCampaign, live: LiveCampaign, owned: Owned, options: Options
+) -> Transition:
     """What is to become of a campaign of ours."""
     interrupted = owned.return_to is not None
     approve = campaign.approve and live.phase is Phase.WAITING
     records = _records(campaign, live, owned)
     if live.phase is Phase.UNKNOWN and (campaign.status or interrupted):
-        return RunWish(findings=(_unknown(campaign, live),), records=records)
+        return Transition(findings=(_unknown(campaign, live),), records=records)
     match campaign.status, live.phase:
         case DesiredStatus.STOPPED, Phase.RUNNING:
-            return RunWish(Run.STOP, Reason.WANTS_STOPPED, records=records)
+            return Transition(Run.STOP, Reason.WANTS_STOPPED, records=records)
         case (DesiredStatus.STOPPED, _) | (_, Phase.RUNNING):
-            return RunWish(approve=approve, reason=Reason.WANTS_APPROVAL, records=records)
+            return Transition(approve=approve, reason=Reason.WANTS_APPROVAL, records=records)
         case _, _ if interrupted:
             reason = Reason.FINISH_INTERRUPTED
         case DesiredStatus.STARTED, Phase.PAUSED if owned.status == DesiredStatus.STARTED:
             if not options.resume:
-                return RunWish(findings=(_held(campaign, live),), records=records)
+                return Transition(findings=(_held(campaign, live),), records=records)
             reason = Reason.RESUMED
         case DesiredStatus.STARTED, _:
             reason = Reason.WANTS_STARTED
         case _:
-            return RunWish(approve=approve, reason=Reason.WANTS_APPROVAL, records=records)
+            return Transition(approve=approve, reason=Reason.WANTS_APPROVAL, records=records)
     if live.phase is Phase.WAITING and not campaign.approve:
-        return RunWish(findings=(_waiting(campaign, live),), records=records)
-    return RunWish(Run.START, reason, approve, records=records)
+        return Transition(findings=(_waiting(campaign, live),), records=records)
+    return Transition(Run.START, reason, approve, records=records)
 
 
 def _records(campaign: DesiredCampaign, live: LiveCampaign, owned: Owned) -> tuple[Event, ...]:

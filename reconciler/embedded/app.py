@@ -24,12 +24,12 @@ from reconciler.embedded.dialects import REFERENCE, Dialect, Speech, answer, off
 from reconciler.embedded.errors import EmbeddedError, Refusal
 from reconciler.embedded.faults import Faults, Inject
 from reconciler.embedded.handlers.access import check_bearer, check_permission
-from reconciler.embedded.middleware import RawPath, Record, Recorder
-from reconciler.embedded.operations import ACCESS, API, CONTROL, Operation, finder
+from reconciler.embedded.middleware import RawPath, Record, RequestLog
+from reconciler.embedded.operations import ACCESS, API, CONTROL, Endpoint, finder
 from reconciler.embedded.simulation.driver import Driver
 from reconciler.embedded.store import Store
 from reconciler.embedded.tables import settings
-from reconciler.embedded.wire import Body, Call, Json, parse_body
+from reconciler.embedded.wire import Body, Json, ReceivedCall, parse_body
 
 # A million gateway ids in one call fit; a body without end doesn't.
 MAX_BODY: Final = 64 << 20
@@ -67,7 +67,7 @@ def create_app(
     driver = Driver(store, clock)
     context = Context(
         store=store,
-        recorder=Recorder(enabled=record, limit=found.max_recorded_calls),
+        recorder=RequestLog(enabled=record, limit=found.max_recorded_calls),
         credentials=Credentials(token, username, password),
         clock=clock,
         driver=driver,
@@ -98,9 +98,9 @@ def create_app(
     return app
 
 
-def _routes(context: Context, operations: Iterable[Operation]) -> list[Route]:
+def _routes(context: Context, operations: Iterable[Endpoint]) -> list[Route]:
     """One route a path, so that 405 names all that it allows; a slash at the end makes no difference."""
-    paths: dict[str, list[Operation]] = {}
+    paths: dict[str, list[Endpoint]] = {}
     for operation in operations:
         paths.setdefault(operation.path.rstrip("/"), []).append(operation)
     return [
@@ -112,7 +112,7 @@ def _routes(context: Context, operations: Iterable[Operation]) -> list[Route]:
     ]
 
 
-def _endpoint(context: Context, operations: Sequence[Operation]) -> Callable[[Request], object]:
+def _endpoint(context: Context, operations: Sequence[Endpoint]) -> Callable[[Request], object]:
     async def endpoint(request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
         content = request.headers.get("content-type", "").lower()
@@ -142,7 +142,7 @@ def _dialect(context: Context, path: str) -> Dialect:
     return context.speech.dialect if path.startswith("/api/") else REFERENCE
 
 
-async def _run(context: Context, operation: Operation, request: Request) -> object:
+async def _run(context: Context, operation: Endpoint, request: Request) -> object:
     """The way of every call."""
     dialect = _dialect(context, operation.path)
     if not offers(dialect, operation.name):
@@ -161,7 +161,7 @@ async def _run(context: Context, operation: Operation, request: Request) -> obje
     def run(query: QueryParams, body: Body) -> Json:
         with context.store.transaction(write=writes) as db:
             return handler(
-                Call(
+                ReceivedCall(
                     context=context,
                     db=db,
                     path={key: unquote(value) for key, value in request.path_params.items()},

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from reconciler.embedded.clock import Clock
 from reconciler.embedded.dialects.model import Speech
 from reconciler.embedded.faults.rules import Faults
-from reconciler.embedded.middleware import Recorder
+from reconciler.embedded.middleware import RequestLog
 from reconciler.embedded.simulation.driver import Driver
 from reconciler.embedded.store import Store
 
@@ -41,7 +41,7 @@ class Context:
     """The seams of a running server."""
 
     store: Store
-    recorder: Recorder
+    recorder: RequestLog
     credentials: Credentials
     clock: Clock
     driver: Driver

@@ -21,7 +21,7 @@ class Seen:
     body: object = None
 
 
-class Recorder:
+class RequestLog:
     """The last `limit` calls in order of arrival, while it is `enabled`. Controls are not recorded."""
 
     def __init__(self, *, enabled: bool, limit: int) -> None:
@@ -37,7 +37,7 @@ class Recorder:
 class Record:
     """Tells the recorder of each call and its answer."""
 
-    def __init__(self, app: ASGIApp, *, recorder: Recorder) -> None:
+    def __init__(self, app: ASGIApp, *, recorder: RequestLog) -> None:
         self._app = app
         self._recorder = recorder
 

@@ -19,7 +19,7 @@ from reconciler.embedded.app import create_app
 from reconciler.embedded.context import Context
 from reconciler.embedded.errors import EmbeddedError
 from reconciler.embedded.faults import CONNECTION
-from reconciler.embedded.middleware import Recorder
+from reconciler.embedded.middleware import RequestLog
 
 _START_SECONDS = 30
 _SHUTDOWN_SECONDS = 5
@@ -198,7 +198,7 @@ class Running:
         self._recorder.seen.clear()
 
     @property
-    def _recorder(self) -> Recorder:
+    def _recorder(self) -> RequestLog:
         context: Context = self.app.state.context
         return context.recorder
 

@@ -20,7 +20,7 @@ Body = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ReceivedCall:
     """One request, read and inside its transaction: what a handler needs, and no HTTP."""
 
     context: "Context"
@@ -172,4 +172,4 @@ def filters(query: QueryParams, *keys: str) -> list[str | None]:
     return [check_text(query[key], f"`{key}`") if query.get(key) else None for key in keys]
 
 
-Handler = Callable[[Call], Json]
+Handler = Callable[[ReceivedCall], Json]

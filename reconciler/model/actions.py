@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
 
 from reconciler.model.desired import (
     Callback,
@@ -114,37 +115,171 @@ class CampaignFields:
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
-    """One thing to do to one object, before a provider turns it into calls.
+class _Asked:
+    """What every action says."""
 
-    ``target`` is the server's id of the campaign or package, None when this plan creates it.
-    ``gateways`` is sorted; a provider may spread them over several calls.
-    The other values belong to the verb: ``fields`` to create and edit, ``file`` to upload,
-    ``packages`` to override, ``window`` and ``phase`` to schedule, ``callback`` and ``event`` to
-    callback, ``distribution`` to distribute (and to add: the list that membership is shared with),
-    ``things`` to things, ``approve`` to start.
-    """
-
-    verb: Verb
     resource: ResourceId
     reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class _OnCampaign(_Asked):
+    """``target`` is the server's id of the campaign, None when this plan creates it."""
+
     target: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _OnGateways(_OnCampaign):
+    """``gateways`` is sorted; a provider may spread them over several calls."""
+
     gateways: tuple[str, ...] = ()
-    fields: CampaignFields | None = None
-    file: PackageFile | None = None
-    packages: tuple[BoundPackage, ...] | None = None
-    phase: SchedulePhase | None = None
-    window: Window | None = None
-    event: CallbackEvent | None = None
-    callback: Callback | None = None
-    distribution: DistributionList | None = None
-    things: Mapping[str, tuple[str, ...]] | None = None
-    approve: bool = False
-    only_if_waiting: bool = False
-    """Approve only when the server asks for it: the outcome is *not needed* otherwise."""
-    bracket: bool = False
-    """A stop that opens a bracket, or the start that closes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPackage(_Asked):
+    verb: ClassVar[Verb] = Verb.UPLOAD
+    file: PackageFile
+
+
+@dataclass(frozen=True, slots=True)
+class CreateCampaign(_Asked):
+    verb: ClassVar[Verb] = Verb.CREATE
+    fields: CampaignFields
     on_remove: OnRemove = OnRemove.DELETE
-    """Create: what Git wants of the campaign should its resource be removed one day."""
+    """What Git wants of the campaign should its resource be removed one day."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditCampaign(_OnCampaign):
+    verb: ClassVar[Verb] = Verb.EDIT
+    fields: CampaignFields
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterCallback(_OnCampaign):
+    verb: ClassVar[Verb] = Verb.CALLBACK
+    event: CallbackEvent
+    callback: Callback
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetDistributionList(_OnCampaign):
+    verb: ClassVar[Verb] = Verb.DISTRIBUTE
+    distribution: DistributionList
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveGateways(_OnGateways):
+    verb: ClassVar[Verb] = Verb.REMOVE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddGateways(_OnGateways):
+    verb: ClassVar[Verb] = Verb.ADD
+    distribution: DistributionList | None = None
+    """The list that membership is shared with, if there is one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssignPackages(_OnGateways):
+    verb: ClassVar[Verb] = Verb.OVERRIDE
+    packages: tuple[BoundPackage, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleWindow(_OnGateways):
+    verb: ClassVar[Verb] = Verb.SCHEDULE
+    phase: SchedulePhase
+    window: Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOnThings(_OnGateways):
+    verb: ClassVar[Verb] = Verb.THINGS
+    things: Mapping[str, tuple[str, ...]]
+    """Of each of the gateways."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloseGateways(_OnGateways):
+    verb: ClassVar[Verb] = Verb.CLOSE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApproveCampaign(_OnCampaign):
+    verb: ClassVar[Verb] = Verb.APPROVE
+    only_if_waiting: bool = False
+    """Only when the server asks for it: the outcome is *not needed* otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartCampaign(_OnCampaign):
+    verb: ClassVar[Verb] = Verb.START
+    approve: bool = False
+    """Whether to approve first, should the server ask for it."""
+    bracket: bool = False
+    """It closes a bracket."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopCampaign(_OnCampaign):
+    verb: ClassVar[Verb] = Verb.STOP
+    bracket: bool = False
+    """It opens a bracket: a start follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteCampaign(_OnCampaign):
+    verb: ClassVar[Verb] = Verb.DELETE
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePackage(_Asked):
+    verb: ClassVar[Verb] = Verb.DELETE_PACKAGE
+    target: str
+    """The server's id of the package."""
     sha256: str | None = None
-    """Delete a package: the content that it holds."""
+    """The content that it holds, where that is known."""
+
+
+Action = (
+    UploadPackage
+    | CreateCampaign
+    | EditCampaign
+    | RegisterCallback
+    | SetDistributionList
+    | RemoveGateways
+    | AddGateways
+    | AssignPackages
+    | ScheduleWindow
+    | RunOnThings
+    | CloseGateways
+    | ApproveCampaign
+    | StartCampaign
+    | StopCampaign
+    | DeleteCampaign
+    | DeletePackage
+)
+"""One thing to do to one object, before a provider turns it into calls. A class for each verb."""
+
+
+def target_of(action: Action) -> str | None:
+    """The server's id of the campaign or package; None where there is none yet."""
+    return None if isinstance(action, UploadPackage | CreateCampaign) else action.target
+
+
+def gateways_of(action: Action) -> tuple[str, ...]:
+    """The gateways that it is about, sorted; none when it is about the campaign or a package."""
+    return action.gateways if isinstance(action, _OnGateways) else ()
+
+
+def carried_by(action: Action) -> tuple[BoundPackage, ...]:
+    """The packages that campaigns or gateways get by it."""
+    match action:
+        case CreateCampaign() | EditCampaign():
+            return action.fields.packages or ()
+        case AssignPackages():
+            return action.packages
+        case _:
+            return ()

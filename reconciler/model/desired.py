@@ -168,7 +168,7 @@ class Focus:
 
     asked: tuple[str, ...]
     """What the person asked for, as on the command line."""
-    aside: tuple[DesiredCampaign, ...] = ()
+    excluded: tuple[DesiredCampaign, ...] = ()
     """Declared campaigns that are left alone."""
     removed: frozenset[ResourceId] = frozenset()
     """Owned campaigns that are declared no more, and were asked for by name."""
@@ -189,8 +189,8 @@ class Desired:
     @property
     def declared(self) -> frozenset[ResourceId]:
         """Every declared campaign, also one that the run leaves alone."""
-        aside = self.focus.aside if self.focus else ()
-        return frozenset(campaign.resource for campaign in (*self.campaigns, *aside))
+        excluded = self.focus.excluded if self.focus else ()
+        return frozenset(campaign.resource for campaign in (*self.campaigns, *excluded))
 
     def removed(self, owned: Iterable[ResourceId]) -> frozenset[ResourceId]:
         """Which owned campaigns are declared no more, where that is known and this run's business."""

@@ -100,7 +100,7 @@ class LivePackage:
     mark: str | None = None
 
 
-class Tie(StrEnum):
+class Ownership(StrEnum):
     """How a declared campaign is tied to a live one."""
 
     OWNED = "owned"
@@ -122,13 +122,13 @@ class Tie(StrEnum):
 class Claim:
     """A declared campaign's tie to the server; ``ids`` are the live campaigns that it is about."""
 
-    tie: Tie
+    ownership: Ownership
     ids: tuple[str, ...] = ()
 
     @property
     def held(self) -> bool:
         """Whether the campaign is ours, or becomes ours by this plan."""
-        return self.tie in (Tie.OWNED, Tie.MOVED, Tie.RECOVERED, Tie.ADOPTED)
+        return self.ownership in (Ownership.OWNED, Ownership.MOVED, Ownership.RECOVERED, Ownership.ADOPTED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from reconciler.model.actions import Action
+from reconciler.model.actions import Action, gateways_of
 from reconciler.model.words import ResourceId
 
 
 class Repeat(StrEnum):
     """How an operation may be repeated after an unclear answer: a fact of the operation."""
 
-    SAFE = "safe"
-    LOOK_FIRST = "look-first"
+    IDEMPOTENT = "idempotent"
+    VERIFY_FIRST = "verify-first"
     NEVER = "never"
 
 
@@ -63,18 +63,23 @@ class StepGroup:
     per_call: int = 0
     needs: tuple[Need, ...] = ()
 
+    @property
+    def gateways(self) -> tuple[str, ...]:
+        """Those of all its steps, sorted."""
+        return gateways_of(self.action)
+
     def __len__(self) -> int:
-        return -(-len(self.action.gateways) // self.per_call) if self.per_call else 1
+        return -(-len(self.gateways) // self.per_call) if self.per_call else 1
 
     def __iter__(self) -> Iterator[Step]:
         return (Step(self, index) for index in range(len(self)))
 
     def steps_with(self, gateways: Iterable[str]) -> Iterator[int]:
         """Indices of the steps that carry any of `gateways` (sorted), each once, ascending."""
-        last = -1
+        own, last = self.gateways, -1
         for gateway in gateways:
-            at = bisect_left(self.action.gateways, gateway)
-            if at < len(self.action.gateways) and self.action.gateways[at] == gateway:
+            at = bisect_left(own, gateway)
+            if at < len(own) and own[at] == gateway:
                 index = at // self.per_call
                 if index != last:
                     last = index
@@ -104,7 +109,7 @@ class Step:
         if self.part is not None:
             return self.part
         size = self.group.per_call
-        return self.group.action.gateways[self.index * size : (self.index + 1) * size]
+        return self.group.gateways[self.index * size : (self.index + 1) * size]
 
     def only(self, gateways: Iterable[str]) -> Step:
         """The same call for those of its gateways that are among `gateways`: at least one."""

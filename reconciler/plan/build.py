@@ -9,6 +9,7 @@ from itertools import chain
 from reconciler.diff import CampaignDiff, Diff, Removal
 from reconciler.model import (
     Action,
+    DeletePackage,
     DesiredCampaign,
     Finding,
     Need,
@@ -18,7 +19,10 @@ from reconciler.model import (
     Reason,
     ResourceId,
     StepGroup,
+    StopCampaign,
+    UploadPackage,
     Verb,
+    carried_by,
 )
 from reconciler.ownership import overriding
 from reconciler.plan.campaign import campaign_actions, removal_actions
@@ -103,7 +107,7 @@ class _Build:
         return group
 
     def upload(self, file: PackageFile) -> None:
-        action = Action(Verb.UPLOAD, file.resource, Reason.NOT_ON_SERVER, file=file)
+        action = UploadPackage(file.resource, Reason.NOT_ON_SERVER, file)
         self.uploads[file.sha256] = self.add(action, (), file.sha256[:12]).key
 
     def chain(self, actions: Iterable[Action]) -> None:
@@ -113,13 +117,13 @@ class _Build:
         earlier: list[StepGroup] = []
         for action, own in zip(actions, uploads, strict=True):
             # A campaign isn't interrupted before everything that its edit needs is there.
-            brought = chain.from_iterable(uploads) if action.bracket and action.verb is Verb.STOP else own
+            interrupts = isinstance(action, StopCampaign) and action.bracket
+            brought = chain.from_iterable(uploads) if interrupts else own
             needed = (*(Need(key) for key in brought), *needs(action, earlier))
             earlier.append(self.add(action, dict.fromkeys(needed)))
 
     def _brought_by(self, action: Action) -> tuple[str, ...]:
-        bound = action.fields.packages if action.fields else action.packages
-        pending = (package for package in bound or () if isinstance(package, PendingUpload))
+        pending = (package for package in carried_by(action) if isinstance(package, PendingUpload))
         return tuple(self.uploads[package.sha256] for package in pending)
 
     def moves(self, campaigns: Iterable[CampaignDiff]) -> None:
@@ -182,6 +186,5 @@ class _Build:
         }
         for upload in difference.package_removals:
             needed = (Need(writes[resource]) for resource in sorted(users[upload.id]) if resource in writes)
-            verb, reason, content = Verb.DELETE_PACKAGE, Reason.NO_LONGER_USED, upload.sha256
-            action = Action(verb, upload.resource, reason, upload.id, sha256=content)
-            self.add(action, needed, content[:12])
+            action = DeletePackage(upload.resource, Reason.NO_LONGER_USED, upload.id, upload.sha256)
+            self.add(action, needed, upload.sha256[:12])

@@ -1,6 +1,6 @@
 """The actions that put one campaign right, and whether the server would take them in its status.
 
-| live    | to edit | wish  | actions                             |
+| live    | to edit | transition  | actions                             |
 |---------|---------|-------|-------------------------------------|
 | running | yes     | keep  | stop, edit, …, start (a bracket)    |
 | running | joiners with an override or window of their own, unless they join directly | keep | a bracket |
@@ -16,7 +16,30 @@ from collections.abc import Iterator
 from itertools import chain
 
 from reconciler.diff import CampaignDiff, Removal, Run
-from reconciler.model import Action, Finding, Joining, LiveCampaign, Phase, Reason, ResourceId, Verb
+from reconciler.model import (
+    Action,
+    AddGateways,
+    ApproveCampaign,
+    AssignPackages,
+    CloseGateways,
+    CreateCampaign,
+    DeleteCampaign,
+    EditCampaign,
+    Finding,
+    Joining,
+    LiveCampaign,
+    Phase,
+    Reason,
+    RegisterCallback,
+    RemoveGateways,
+    ResourceId,
+    RunOnThings,
+    ScheduleWindow,
+    SetDistributionList,
+    StartCampaign,
+    StopCampaign,
+    Verb,
+)
 from reconciler.providers.base import Field, Provider
 from reconciler.state.values import callback_field
 
@@ -34,10 +57,10 @@ def removal_actions(removal: Removal, provider: Provider) -> tuple[Action, ...] 
     live, resource = removal.live, removal.owned.resource
     if not _can(provider, Verb.DELETE, live):
         return _refused(resource, live, "deleted")
-    delete = Action(Verb.DELETE, resource, Reason.REMOVED_FROM_GIT, live.id)
+    delete = DeleteCampaign(resource, Reason.REMOVED_FROM_GIT, live.id)
     if provider.allows(Verb.DELETE, live.phase):
         return (delete,)
-    return (Action(Verb.STOP, resource, Reason.STOP_TO_DELETE, live.id), delete)
+    return (StopCampaign(resource, Reason.STOP_TO_DELETE, live.id), delete)
 
 
 def _can(provider: Provider, verb: Verb, live: LiveCampaign) -> bool:
@@ -50,28 +73,29 @@ def _can(provider: Provider, verb: Verb, live: LiveCampaign) -> bool:
 
 
 def _actions(found: CampaignDiff, provider: Provider) -> Iterator[Action]:
-    campaign, live, wish = found.desired, found.live, found.wish
+    campaign, live, transition = found.desired, found.live, found.transition
     resource, target = campaign.resource, live.id if live else None
-    pause = _pause(found, provider) if wish.run is Run.KEEP else None
-    if wish.run is Run.STOP:
-        yield Action(Verb.STOP, resource, wish.reason, target)
+    pause = _pause(found, provider) if transition.run is Run.KEEP else None
+    if transition.run is Run.STOP:
+        yield StopCampaign(resource, transition.reason, target)
     elif pause:
-        yield Action(Verb.STOP, resource, pause, target, bracket=True)
+        yield StopCampaign(resource, pause, target, bracket=True)
     if found.create:
-        reason, on_remove = found.changes[0].reason, campaign.on_remove
-        yield Action(Verb.CREATE, resource, reason, fields=found.fields, on_remove=on_remove)
+        yield CreateCampaign(resource, found.changes[0].reason, found.fields, campaign.on_remove)
     elif found.edit:
-        yield Action(Verb.EDIT, resource, Reason.DIFFERS, target, fields=found.fields)
+        yield EditCampaign(resource, Reason.DIFFERS, target, fields=found.fields)
     yield from _attachments(found, target)
     yield from _members(found, target)
-    if wish.approve:
+    if transition.approve:
         reason = Reason.MAY_WANT_APPROVAL if found.create else Reason.WANTS_APPROVAL
-        yield Action(Verb.APPROVE, resource, reason, target, only_if_waiting=found.create)
-    if wish.run is Run.START:
-        interrupted = wish.reason is Reason.FINISH_INTERRUPTED
-        yield Action(Verb.START, resource, wish.reason, target, approve=campaign.approve, bracket=interrupted)
+        yield ApproveCampaign(resource, reason, target, only_if_waiting=found.create)
+    if transition.run is Run.START:
+        interrupted = transition.reason is Reason.FINISH_INTERRUPTED
+        yield StartCampaign(
+            resource, transition.reason, target, approve=campaign.approve, bracket=interrupted
+        )
     elif pause:
-        yield Action(Verb.START, resource, Reason.START_AGAIN, target, approve=campaign.approve, bracket=True)
+        yield StartCampaign(resource, Reason.START_AGAIN, target, approve=campaign.approve, bracket=True)
 
 
 def _pause(found: CampaignDiff, provider: Provider) -> Reason | None:
@@ -92,9 +116,9 @@ def _attachments(found: CampaignDiff, target: str | None) -> Iterator[Action]:
     reasons = {change.field: change.reason for change in found.changes}
     for event, callback in found.callbacks:
         reason = reasons[callback_field(event)]
-        yield Action(Verb.CALLBACK, resource, reason, target, event=event, callback=callback)
+        yield RegisterCallback(resource, reason, target, event=event, callback=callback)
     if found.distribution:
-        yield Action(Verb.DISTRIBUTE, resource, Reason.DIFFERS, target, distribution=found.distribution)
+        yield SetDistributionList(resource, Reason.DIFFERS, target, distribution=found.distribution)
 
 
 def _members(found: CampaignDiff, target: str | None) -> Iterator[Action]:
@@ -102,20 +126,20 @@ def _members(found: CampaignDiff, target: str | None) -> Iterator[Action]:
     resource = found.desired.resource
     shared = found.desired.distribution or (found.live.distribution if found.live else None)
     if found.lost:
-        yield Action(Verb.REMOVE, resource, Reason.LEAVES, target, found.lost)
+        yield RemoveGateways(resource, Reason.LEAVES, target, found.lost)
     if found.gained:
-        yield Action(Verb.ADD, resource, Reason.JOINS, target, found.gained, distribution=shared)
+        yield AddGateways(resource, Reason.JOINS, target, found.gained, distribution=shared)
     for override in found.overrides:
-        packages, reason = override.packages, override.reason
-        yield Action(Verb.OVERRIDE, resource, reason, target, override.gateways, packages=packages)
+        gateways, packages = override.gateways, override.packages
+        yield AssignPackages(resource, override.reason, target, gateways, packages=packages)
     for item in found.schedules:
         phase, window = item.phase, item.window
-        yield Action(Verb.SCHEDULE, resource, item.reason, target, item.gateways, phase=phase, window=window)
+        yield ScheduleWindow(resource, item.reason, target, item.gateways, phase=phase, window=window)
     if found.things:
         reason = next(change.reason for change in found.changes if change.field == Field.THINGS)
-        yield Action(Verb.THINGS, resource, reason, target, tuple(found.things), things=found.things)
+        yield RunOnThings(resource, reason, target, tuple(found.things), things=found.things)
     if found.closes:
-        yield Action(Verb.CLOSE, resource, Reason.CLOSES, target, found.closes)
+        yield CloseGateways(resource, Reason.CLOSES, target, found.closes)
 
 
 def _refused(resource: ResourceId, live: LiveCampaign, what: str) -> Finding:

@@ -26,7 +26,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from reconciler.model import Aspects, Json, Live, LiveCampaign, ResourceId, Scope
+from reconciler.model import Aspects, Json, Live, LiveCampaign, ResourceId, Scope, target_of
 from reconciler.plan.model import Plan
 from reconciler.plan.touched import Touched
 from reconciler.providers.base import Field
@@ -135,7 +135,7 @@ def touched_of(found: Iterable[Fingerprint]) -> Touched:
 def _resources(plan: Plan, live: Live, owners: Mapping[str, ResourceId]) -> Mapping[str, ResourceId]:
     """Campaign id → the resource that it is once the plan is done."""
     claimed = {each.id: resource for resource, each in live.campaigns.items()}
-    targets = {g.action.target: g.action.resource for g in plan.groups if g.action.target}
+    targets = {key: g.action.resource for g in plan.groups if (key := target_of(g.action))}
     return {**owners, **claimed, **targets}
 
 
@@ -143,8 +143,8 @@ def _named(plan: Plan, ids: Collection[str]) -> Mapping[str, frozenset[str]]:
     """Campaign id → the gateways that steps name."""
     named: dict[str, set[str]] = {key: set() for key in ids}
     for group in plan.groups:
-        if group.action.target in named:
-            named[group.action.target].update(group.action.gateways)
+        if (target := target_of(group.action)) in named:
+            named[target].update(group.gateways)
     return {key: frozenset(gateways) for key, gateways in named.items()}
 
 

@@ -15,6 +15,7 @@ a stop and a deletion interrupt all that are in flight.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -23,16 +24,23 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.model import (
+    CloseGateways,
+    DeleteCampaign,
+    DeletePackage,
     Desired,
+    EditCampaign,
     Finding,
     GatewayChange,
     Live,
     LiveCampaign,
     Phase,
     Place,
+    RemoveGateways,
     ResourceId,
     Severity,
-    Verb,
+    StartCampaign,
+    StopCampaign,
+    target_of,
 )
 from reconciler.plan.model import GuardTrip, Plan
 
@@ -70,8 +78,6 @@ NEEDLESS: Final = "waiver-not-needed"
 """The code of the finding that nothing trips a guard that was waived."""
 
 _NAMED: Final = 3
-_STOPPING: Final = frozenset({Verb.STOP, Verb.DELETE})
-_LEAVING: Final = frozenset({Verb.REMOVE, Verb.CLOSE})
 _RUNNING: Final = frozenset({Phase.RUNNING, Phase.UNKNOWN})
 
 
@@ -91,7 +97,8 @@ class Basis:
 
 def interrupted(plan: Plan) -> frozenset[ResourceId]:
     """The campaigns of which every gateway in flight is interrupted: their members have to be known."""
-    return frozenset(group.action.resource for group in plan.groups if group.action.verb in _STOPPING)
+    actions = (group.action for group in plan.groups)
+    return frozenset(a.resource for a in actions if isinstance(a, StopCampaign | DeleteCampaign))
 
 
 def guarded(plan: Plan, basis: Basis, limits: Limits, waivers: Waivers) -> Plan:
@@ -118,7 +125,7 @@ def reconsidered(
     The states of gateways go on changing, and a plan does not rest on them; all that the other guards count
     is as it was, or the plan is stale.
     """
-    targets = {group.action.resource: group.action.target for group in plan.groups}
+    targets = {group.action.resource: target_of(group.action) for group in plan.groups}
     campaigns = {r: found for r, target in targets.items() if target and (found := live.by_id.get(target))}
     limit = int({**DEFAULTS, **limits}[Guard.IN_FLIGHT])
     kept = (trip for trip in plan.guards if trip.guard != Guard.IN_FLIGHT)
@@ -137,9 +144,9 @@ def trips(plan: Plan, basis: Basis, limits: Limits) -> tuple[GuardTrip, ...]:
     deletes, starts = int(known[Guard.DELETES]), int(known[Guard.STARTS])
     return (
         *_removed(plan, basis, known[Guard.GATEWAYS_REMOVED]),
-        *_many(Guard.DELETES, deletes, "campaign", "deleted", _campaigns(plan, Verb.DELETE)),
+        *_many(Guard.DELETES, deletes, "campaign", "deleted", _deleted(plan)),
         *_many(Guard.DELETES, deletes, "package", "deleted", _packages(plan)),
-        *_many(Guard.STARTS, starts, "campaign", "started", _campaigns(plan, Verb.START)),
+        *_many(Guard.STARTS, starts, "campaign", "started", _started(plan)),
         *_interrupted(plan, basis.live.campaigns, basis.in_flight, int(known[Guard.IN_FLIGHT])),
         *(() if known[Guard.EMPTY] else _emptied(plan, basis)),
         *(() if known[Guard.SETTINGS] else _wiped(plan)),
@@ -182,15 +189,21 @@ def _many(guard: Guard, limit: int, noun: str, what: str, names: Sequence[str]) 
         yield GuardTrip(guard, message, None, len(names), limit)
 
 
-def _campaigns(plan: Plan, verb: Verb) -> Sequence[str]:
-    """The campaigns that get `verb`; not those for which it only closes a bracket."""
-    actions = (group.action for group in plan.groups if group.action.verb is verb)
-    return sorted(str(action.resource) for action in actions if not action.bracket)
+def _deleted(plan: Plan) -> Sequence[str]:
+    actions = (group.action for group in plan.groups)
+    return sorted(str(action.resource) for action in actions if isinstance(action, DeleteCampaign))
+
+
+def _started(plan: Plan) -> Sequence[str]:
+    """The campaigns that are started; not those for which it only closes a bracket."""
+    actions = (group.action for group in plan.groups)
+    starts = (action for action in actions if isinstance(action, StartCampaign))
+    return sorted(str(action.resource) for action in starts if not action.bracket)
 
 
 def _packages(plan: Plan) -> Sequence[str]:
     actions = (group.action for group in plan.groups)
-    return sorted(action.target or "" for action in actions if action.verb is Verb.DELETE_PACKAGE)
+    return sorted(action.target for action in actions if isinstance(action, DeletePackage))
 
 
 def _interrupted(
@@ -213,12 +226,12 @@ def _interrupted(
 def _touched(plan: Plan) -> Mapping[ResourceId, frozenset[str] | None]:
     """Campaign → the gateways that leave it or are closed; None where all of them are touched."""
     whole = interrupted(plan)
-    leaving: dict[ResourceId, frozenset[str] | None] = dict.fromkeys(whole)
+    leaving: dict[ResourceId, set[str]] = defaultdict(set)
     for group in plan.groups:
         action = group.action
-        if action.verb in _LEAVING and action.resource not in whole:
-            leaving[action.resource] = (leaving.get(action.resource) or frozenset()) | {*action.gateways}
-    return leaving
+        if isinstance(action, RemoveGateways | CloseGateways) and action.resource not in whole:
+            leaving[action.resource].update(action.gateways)
+    return {**dict.fromkeys(whole), **{each: frozenset(ids) for each, ids in leaving.items()}}
 
 
 def _flying(
@@ -245,7 +258,7 @@ def _emptied(plan: Plan, basis: Basis) -> Iterator[GuardTrip]:
 
 
 def _wiped(plan: Plan) -> Iterator[GuardTrip]:
-    edited = {group.action.resource for group in plan.groups if group.action.verb is Verb.EDIT}
+    edited = {group.action.resource for group in plan.groups if isinstance(group.action, EditCampaign)}
     for found in sorted(plan.findings, key=Finding.sort_key):
         if found.code == LOSES_SETTINGS and found.resource in edited:
             yield GuardTrip(Guard.SETTINGS, found.message, found.resource, 1, 0, place=found.place)

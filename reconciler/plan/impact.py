@@ -18,7 +18,7 @@ def impact(
     verbs: dict[ResourceId, set[Verb]] = {}
     for group in groups:
         verbs.setdefault(group.action.resource, set()).add(group.action.verb)
-    shared = _shared(planned, difference.bystanders)
+    shared = _shared(planned, difference.untargeted)
     touched = [
         _of_campaign(found, verbs[found.desired.resource], shared.get(found.desired.resource, {}))
         for found in planned
@@ -72,7 +72,7 @@ def _of_removal(removal: Removal, verbs: set[Verb]) -> CampaignImpact:
 
 
 def _shared(
-    campaigns: Iterable[CampaignDiff], bystanders: Mapping[ResourceId, frozenset[str]]
+    campaigns: Iterable[CampaignDiff], untargeted: Mapping[ResourceId, frozenset[str]]
 ) -> Mapping[ResourceId, Mapping[ResourceId, int]]:
     """Campaign → other campaign that runs, or will → how many of the gateways it gains are in both."""
     campaigns = tuple(campaigns)
@@ -80,7 +80,7 @@ def _shared(
     gaining = {found.desired.resource: frozenset(found.gained) for found in campaigns if found.gained}
     everything = frozenset().union(*gaining.values())
     shared: dict[ResourceId, dict[ResourceId, int]] = {}
-    for other, gateways in {**bystanders, **running}.items() if everything else ():
+    for other, gateways in {**untargeted, **running}.items() if everything else ():
         common = everything & gateways
         for resource, gained in gaining.items() if common else ():
             if resource != other and (count := len(common & gained)):
@@ -91,4 +91,4 @@ def _shared(
 def _runs(found: CampaignDiff) -> bool:
     """Whether the campaign runs once the plan is done."""
     runs = found.live is not None and found.live.phase is Phase.RUNNING
-    return found.wish.run is Run.START or (runs and found.wish.run is Run.KEEP)
+    return found.transition.run is Run.START or (runs and found.transition.run is Run.KEEP)

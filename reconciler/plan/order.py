@@ -20,11 +20,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
+from typing import assert_never
 
-from reconciler.model import Action, Need, SchedulePhase, StepGroup, Verb
+from reconciler.model import (
+    Action,
+    AddGateways,
+    ApproveCampaign,
+    AssignPackages,
+    CloseGateways,
+    CreateCampaign,
+    DeleteCampaign,
+    DeletePackage,
+    EditCampaign,
+    Need,
+    RegisterCallback,
+    RemoveGateways,
+    RunOnThings,
+    SchedulePhase,
+    ScheduleWindow,
+    SetDistributionList,
+    StartCampaign,
+    StepGroup,
+    StopCampaign,
+    UploadPackage,
+)
 
 
-class Stage(IntEnum):
+class PlanStage(IntEnum):
     """The place of an action in the order."""
 
     UPLOAD = 0
@@ -45,49 +67,62 @@ class Stage(IntEnum):
     DELETE_PACKAGE = 15
 
 
-_STAGES = {
-    Verb.UPLOAD: Stage.UPLOAD,
-    Verb.STOP: Stage.STOP,
-    Verb.CREATE: Stage.WRITE,
-    Verb.EDIT: Stage.WRITE,
-    Verb.CALLBACK: Stage.ATTACH,
-    Verb.DISTRIBUTE: Stage.ATTACH,
-    Verb.REMOVE: Stage.REMOVE,
-    Verb.ADD: Stage.ADD,
-    Verb.OVERRIDE: Stage.OVERRIDE,
-    Verb.THINGS: Stage.THINGS,
-    Verb.CLOSE: Stage.CLOSE,
-    Verb.APPROVE: Stage.APPROVE,
-    Verb.START: Stage.START,
-    Verb.DELETE: Stage.DELETE,
-    Verb.DELETE_PACKAGE: Stage.DELETE_PACKAGE,
-}
 _PHASES = {
-    SchedulePhase.DOWNLOAD: Stage.DOWNLOAD,
-    SchedulePhase.EXECUTION: Stage.EXECUTION,
-    SchedulePhase.ACTIVATION: Stage.ACTIVATION,
+    SchedulePhase.DOWNLOAD: PlanStage.DOWNLOAD,
+    SchedulePhase.EXECUTION: PlanStage.EXECUTION,
+    SchedulePhase.ACTIVATION: PlanStage.ACTIVATION,
 }
 
 
-def stage(action: Action) -> Stage:
+def stage(action: Action) -> PlanStage:  # noqa: C901, PLR0911, PLR0912
     """Where `action` stands in the order."""
-    if action.verb is Verb.SCHEDULE and action.phase is not None:
-        return _PHASES[action.phase]
-    return _STAGES[action.verb]
+    match action:
+        case UploadPackage():
+            return PlanStage.UPLOAD
+        case StopCampaign():
+            return PlanStage.STOP
+        case CreateCampaign() | EditCampaign():
+            return PlanStage.WRITE
+        case RegisterCallback() | SetDistributionList():
+            return PlanStage.ATTACH
+        case RemoveGateways():
+            return PlanStage.REMOVE
+        case AddGateways():
+            return PlanStage.ADD
+        case AssignPackages():
+            return PlanStage.OVERRIDE
+        case ScheduleWindow():
+            return _PHASES[action.phase]
+        case RunOnThings():
+            return PlanStage.THINGS
+        case CloseGateways():
+            return PlanStage.CLOSE
+        case ApproveCampaign():
+            return PlanStage.APPROVE
+        case StartCampaign():
+            return PlanStage.START
+        case DeleteCampaign():
+            return PlanStage.DELETE
+        case DeletePackage():
+            return PlanStage.DELETE_PACKAGE
+        case _:
+            assert_never(action)
 
 
 def needs(action: Action, earlier: Sequence[StepGroup]) -> tuple[Need, ...]:
     """The arrows from `action` to the `earlier` groups of the same campaign (in order)."""
     here = stage(action)
     before = [group for group in earlier if stage(group.action) < here]
-    if action.verb is Verb.START and action.bracket:
-        return tuple(Need(group.key, even_failed=group.action.verb is not Verb.STOP) for group in before)
-    if here >= Stage.APPROVE:
+    if isinstance(action, StartCampaign) and action.bracket:
+        return tuple(
+            Need(group.key, even_failed=not isinstance(group.action, StopCampaign)) for group in before
+        )
+    if here >= PlanStage.APPROVE:
         return tuple(Need(group.key) for group in before)
-    whole = [group for group in before if stage(group.action) < Stage.ADD]
+    whole = [group for group in before if stage(group.action) < PlanStage.ADD]
     last = max((stage(group.action) for group in whole), default=None)
     barrier = tuple(Need(group.key) for group in whole if stage(group.action) is last)
-    members = tuple(Need(g.key, by_gateway=True) for g in before if stage(g.action) >= Stage.ADD)
+    members = tuple(Need(g.key, by_gateway=True) for g in before if stage(g.action) >= PlanStage.ADD)
     return (*barrier, *members)
 
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
-from reconciler.findings import printable
-from reconciler.model import Finding, Json, Verb
+from reconciler.model import Finding, Json, ScheduleWindow
 from reconciler.plan.fingerprints import MEMBERS, Facts, Fingerprint, Of
 from reconciler.plan.model import Plan
+from reconciler.text import printable
 
 CODE: Final = "stale-plan"
 
@@ -37,8 +37,8 @@ def expired(plan: Plan, now: int) -> tuple[Finding, ...]:
             f"the {action.phase} window of {_count(len(action.gateways))} ended {_time(action.window.end)}",
             resource=action.resource,
         )
-        for group in plan.groups
-        if (action := group.action).verb is Verb.SCHEDULE and action.window and action.window.end <= now
+        for action in (group.action for group in plan.groups)
+        if isinstance(action, ScheduleWindow) and action.window.end <= now
     )
 
 

@@ -10,7 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from reconciler.model import Action, Aspects, Live, LiveCampaign, ResourceId, Scope, Verb
+from reconciler.model import (
+    Action,
+    Aspects,
+    CreateCampaign,
+    DeletePackage,
+    EditCampaign,
+    Live,
+    LiveCampaign,
+    ResourceId,
+    Scope,
+    UploadPackage,
+    carried_by,
+    target_of,
+)
 from reconciler.plan.model import Plan
 from reconciler.state.base import (
     CampaignOwned,
@@ -24,7 +37,6 @@ from reconciler.state.base import (
 )
 
 _MARK_LENGTH = 16
-_OF_PACKAGES = frozenset({Verb.UPLOAD, Verb.DELETE_PACKAGE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +51,19 @@ class Touched:
 def touched_by(plan: Plan, live: Live, state: State) -> Touched:
     """What `plan` touches of `live` and `state`, which it was made from."""
     actions = [group.action for group in plan.groups]
-    about = [action for action in actions if action.verb not in _OF_PACKAGES]
+    about = [action for action in actions if not isinstance(action, UploadPackage | DeletePackage)]
     owned = [record.owned for record in plan.records if isinstance(record, CampaignOwned)]
     resources = {action.resource for action in about} | set(_recorded(plan))
     uploads = set(_contents(plan))
     known = [state.packages[sha256] for sha256 in uploads if sha256 in state.packages]
     carried = {package for action in actions for package in _carried(action)}
     packages = carried | {upload.id for upload in known} | set(_recognised(plan))
-    ids = {action.target for action in about if action.target} | {each.id for each in owned}
+    ids = {target for action in about if (target := target_of(action))} | {each.id for each in owned}
     for resource in resources:
         ids |= {each.id for each in (live.campaigns.get(resource), state.campaigns.get(resource)) if each}
     names = {name for action in about for name in _taken(action, live)}
     names |= {found.name for each in owned if (found := live.by_id.get(each.id))}
-    deleted = {action.target for action in actions if action.verb is Verb.DELETE_PACKAGE and action.target}
+    deleted = {action.target for action in actions if isinstance(action, DeletePackage)}
     named = live.named_packages.items()
     return Touched(
         Scope(
@@ -84,10 +96,11 @@ def _recorded(plan: Plan) -> Iterator[ResourceId]:
 def _contents(plan: Plan) -> Iterator[str]:
     """The contents of packages that come, go or are recognised."""
     for group in plan.groups:
-        if group.action.file:
-            yield group.action.file.sha256
-        if group.action.sha256:
-            yield group.action.sha256
+        match group.action:
+            case UploadPackage(file=file):
+                yield file.sha256
+            case DeletePackage(sha256=str() as sha256):
+                yield sha256
     for record in plan.records:
         match record:
             case PackageUploaded(uploaded):
@@ -102,19 +115,18 @@ def _recognised(plan: Plan) -> Iterator[str]:
 
 def _carried(action: Action) -> Iterator[str]:
     """The packages that have to be there for `action`."""
-    fields = action.fields.packages if action.fields else None
-    yield from (
-        package for package in (*(fields or ()), *(action.packages or ())) if isinstance(package, str)
-    )
-    if action.verb is Verb.DELETE_PACKAGE and action.target:
+    yield from (package for package in carried_by(action) if isinstance(package, str))
+    if isinstance(action, DeletePackage):
         yield action.target
 
 
 def _taken(action: Action, live: Live) -> Iterator[str]:
     """The name that `action` gives to a campaign that had none, or another one."""
-    found = live.by_id.get(action.target) if action.target else None
-    if action.fields and (found is None or found.name != action.fields.name):
-        yield action.fields.name
+    if isinstance(action, CreateCampaign | EditCampaign):
+        target = target_of(action)
+        found = live.by_id.get(target) if target else None
+        if found is None or found.name != action.fields.name:
+            yield action.fields.name
 
 
 def _read_of(found: LiveCampaign | None) -> Aspects:

@@ -3,7 +3,7 @@
 The core speaks in campaigns, gateways, packages and verbs; a provider knows how its server says them.
 It answers four questions: what can a field do (`traits`), when may a thing be done (`allows`), what is
 there (the reads), and what call does an action become (`lower`). Then it runs single steps (`run`) and
-tells after an unclear answer what really happened (`look`).
+tells after an unclear answer what really happened (`verify`).
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Readback:
     """What a look after an unclear answer found.
 
     ``done``: it happened (``created`` holds the id it made). Otherwise ``remaining`` says which gateways
@@ -173,11 +173,11 @@ class Provider(Protocol):
         """Send a step once.
 
         Raises NotExecuted, Unclear or Refused. A refusal that says that it has already happened is for
-        the caller to `look` at, for operations that look first.
+        the caller to `verify` at, for operations that look first.
         """
         ...
 
-    async def look(self, step: Step, bindings: Bindings) -> Sight:
+    async def verify(self, step: Step, bindings: Bindings) -> Readback:
         """Read what became of a step whose answer was unclear, or that was refused as already done.
 
         ReconcilerError when two objects could be what the step made: it names both.

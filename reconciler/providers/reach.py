@@ -17,7 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class ServerAddress:
     """Where a URL leads. ``host`` without brackets."""
 
     scheme: str
@@ -25,7 +25,7 @@ class Address:
     port: int
 
     @classmethod
-    def of(cls, url: str) -> Address:
+    def of(cls, url: str) -> ServerAddress:
         """The address of an http(s) URL."""
         parts = urlsplit(url)
         return cls(parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
@@ -59,7 +59,7 @@ class Blocked(Exception):
     """A step that failed, in words."""
 
 
-async def resolve(address: Address) -> tuple[str, ...]:
+async def resolve(address: ServerAddress) -> tuple[str, ...]:
     """The IP addresses of the host, each once."""
     loop = asyncio.get_running_loop()
     try:
@@ -69,14 +69,14 @@ async def resolve(address: Address) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-async def connect(address: Address, *, seconds: float) -> float:
+async def connect(address: ServerAddress, *, seconds: float) -> float:
     """Seconds that a TCP connection took."""
     began = time.monotonic()
     await _opened(address, None, seconds)
     return time.monotonic() - began
 
 
-async def certificate(address: Address, ca_file: Path | None, *, seconds: float) -> Certificate:
+async def certificate(address: ServerAddress, ca_file: Path | None, *, seconds: float) -> Certificate:
     """The server's certificate, once it is trusted."""
     try:
         context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
@@ -94,7 +94,9 @@ async def certificate(address: Address, ca_file: Path | None, *, seconds: float)
     )
 
 
-async def _opened(address: Address, context: ssl.SSLContext | None, seconds: float) -> ssl.SSLObject | None:
+async def _opened(
+    address: ServerAddress, context: ssl.SSLContext | None, seconds: float
+) -> ssl.SSLObject | None:
     """A connection, closed again; what TLS knows of it."""
     try:
         async with asyncio.timeout(seconds):

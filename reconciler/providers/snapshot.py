@@ -26,7 +26,7 @@ from reconciler.model import (
     Step,
     Verb,
 )
-from reconciler.providers.base import Bindings, Field, Lowered, Provider, Result, Sight, Traits
+from reconciler.providers.base import Bindings, Field, Lowered, Provider, Readback, Result, Traits
 
 
 class Saved(Protocol):
@@ -171,7 +171,7 @@ class SnapshotProvider:
         del step, bindings
         self._refuse()
 
-    async def look(self, step: Step, bindings: Bindings) -> Sight:
+    async def verify(self, step: Step, bindings: Bindings) -> Readback:
         """A snapshot is not a server."""
         del step, bindings
         self._refuse()

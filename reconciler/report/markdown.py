@@ -8,31 +8,38 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from reconciler.errors import Exit
-from reconciler.model import Change, Finding, Outcome, OutcomeStatus, Reason, Verb
+from reconciler.model import (
+    Action,
+    Change,
+    CloseGateways,
+    DeleteCampaign,
+    DeletePackage,
+    Finding,
+    Outcome,
+    OutcomeStatus,
+    Reason,
+    RunOnThings,
+)
 from reconciler.plan.model import CampaignImpact, Plan
-from reconciler.report.applied import applied_lines, outcome_counts
-from reconciler.report.blocks import Block, blocks, happenings, part, recorded, unreadable
-from reconciler.report.guards import findings_of
-from reconciler.report.text import finding_lines, whose
-from reconciler.report.words import (
+from reconciler.report.apply_summary import applied_lines, outcome_counts
+from reconciler.report.blocks import Block, blocks, findings_of, happenings, part, recorded, unreadable
+from reconciler.report.plan_text import finding_lines, whose
+from reconciler.report.wording import (
     MEANINGS,
     OUTCOMES,
     SENTENCES,
     UNREADABLE,
-    clean,
     counted,
-    cut,
     differences,
-    first,
-    plural,
     short,
     show,
     snapshot_age,
 )
+from reconciler.text import and_more, clean, cut, first, first_lines, plural
 
 LIMIT: Final = 65_536
 """Characters in a comment."""
@@ -184,21 +191,27 @@ def _guards(page: _Page, plan: Plan) -> None:
         page.add(_listed(lines, _ROWS, "> - "))
 
 
-_FOR_GOOD: Final[Mapping[Verb, str]] = {
-    Verb.DELETE: "deleted",
-    Verb.DELETE_PACKAGE: "package deleted",
-    Verb.CLOSE: "closed",
-    Verb.THINGS: "run on things",
-}
-"""What no later plan can take back."""
+def _gone(action: Action) -> str | None:
+    """What no later plan can take back."""
+    match action:
+        case DeleteCampaign():
+            return "deleted"
+        case DeletePackage():
+            return "package deleted"
+        case CloseGateways():
+            return "closed"
+        case RunOnThings():
+            return "run on things"
+        case _:
+            return None
 
 
 def _for_good(page: _Page, plan: Plan) -> None:
     lines = [
-        f"- {code_span(str(group.action.resource))}: {_FOR_GOOD[group.action.verb]}"
-        + (f" ({plural(len(group.action.gateways), 'gateway')})" if group.action.gateways else "")
+        f"- {code_span(str(group.action.resource))}: {gone}"
+        + (f" ({plural(len(group.gateways), 'gateway')})" if group.gateways else "")
         for group in plan.groups
-        if group.action.verb in _FOR_GOOD
+        if (gone := _gone(group.action))
     ]
     if lines:
         page.add(f"### Can't be undone: {len(lines):,}\n")
@@ -210,7 +223,7 @@ def _row(campaign: CampaignImpact) -> str:
     others = sorted(campaign.shared.items(), key=lambda item: (-item[1], item[0]))
     shared = ", ".join(
         f"{count:,} in {code_span(str(other), table=True, limit=_NAME)}" for other, count in others[:2]
-    ) + (f" and {len(others) - 2:,} more" if len(others) > 2 else "")
+    ) + and_more(len(others) - 2)
     what = ", ".join(happenings(campaign))
     return f"| {name} | {campaign.gained:,} | {campaign.lost:,} | {shared} | {what} |"
 
@@ -274,8 +287,7 @@ def _finding_texts(findings: Iterable[Finding]) -> Iterator[str]:
 
 
 def _listed(lines: Sequence[str], most: int, bullet: str = "- ") -> str:
-    rest = [f"{bullet}and {len(lines) - most:,} more"] if len(lines) > most else []
-    return "\n".join([*lines[:most], *rest, ""])
+    return "\n".join([*first_lines(lines, most, bullet), ""])
 
 
 def _fenced(lines: Sequence[str], language: str, limit: int, noun: str) -> str:

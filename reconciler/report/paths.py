@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from reconciler.model import Outcome, Step, Verb
-from reconciler.report.words import clean
+from reconciler.model import DeletePackage, Outcome, Step, target_of
+from reconciler.text import clean
 
 
 def path_of(step: Step, made: str | None = None) -> str:
@@ -14,9 +14,9 @@ def path_of(step: Step, made: str | None = None) -> str:
     Without it that stays ``{campaign_id}``.
     """
     path = step.operation.path
-    target = step.action.target or made
+    target = target_of(step.action) or made
     if target is not None:
-        placeholder = "{package_id}" if step.action.verb is Verb.DELETE_PACKAGE else "{campaign_id}"
+        placeholder = "{package_id}" if isinstance(step.action, DeletePackage) else "{campaign_id}"
         path = path.replace(placeholder, quote(target, safe=""))
     if "{gateway_id}" in path and step.gateways:
         path = path.replace("{gateway_id}", quote(step.gateways[0], safe=""))

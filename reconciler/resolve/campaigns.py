@@ -18,14 +18,14 @@ from reconciler.model import (
     OnRemove,
     Override,
 )
-from reconciler.resolve.files import Files
-from reconciler.resolve.gateways import GatewayList
-from reconciler.resolve.members import Entry, entries, named_inline, union
+from reconciler.resolve.campaign_settings import resolve_settings
+from reconciler.resolve.gateway_lists import GatewayList
+from reconciler.resolve.members import ListEntry, entries, named_inline, union
 from reconciler.resolve.overlaps import Composition, check_overlaps
-from reconciler.resolve.packages import Packages
-from reconciler.resolve.schedules import Timetable
-from reconciler.resolve.settings import resolve_settings
-from reconciler.resolve.source import Findings, Source
+from reconciler.resolve.package_sets import PackageMembers
+from reconciler.resolve.referenced_files import Files
+from reconciler.resolve.source import ResourceSource
+from reconciler.resolve.timetables import Timetable
 
 Part = TypeVar("Part")
 
@@ -37,7 +37,7 @@ class Parts:
     A name that is missing here was refused before: it is skipped, and nothing is concluded from that.
     """
 
-    packages: Mapping[str, Packages]
+    packages: Mapping[str, PackageMembers]
     lists: Mapping[str, GatewayList]
     schedules: Mapping[str, Timetable]
     callbacks: Mapping[str, Mapping[CallbackEvent, Callback]]
@@ -45,16 +45,16 @@ class Parts:
     environ: Mapping[str, str] | None
 
 
-def resolve_campaign(source: Source, parts: Parts, findings: Findings) -> DesiredCampaign:
+def resolve_campaign(source: ResourceSource, parts: Parts) -> DesiredCampaign:
     """The campaign as it is wanted, its parts checked against each other."""
     spec = source.spec
     lists = _lists(source, parts)
-    overrides = entries(source, "packageOverrides", parts.lists, findings)
-    schedules = entries(source, "schedules", parts.lists, findings)
+    overrides = entries(source, "packageOverrides", parts.lists)
+    schedules = entries(source, "schedules", parts.lists)
     packages = list(_known(source, overrides, "packageSet", parts.packages))
     timetables = list(_known(source, schedules, "schedule", parts.schedules))
     closed = (
-        named_inline(source, ("closedGateways",), spec["closedGateways"], findings)
+        named_inline(source, ("closedGateways",), spec["closedGateways"])
         if "closedGateways" in spec
         else None
     )
@@ -66,9 +66,7 @@ def resolve_campaign(source: Source, parts: Parts, findings: Findings) -> Desire
         packages=parts.packages[spec["packageSet"]].refs
         if spec.get("packageSet") in parts.packages
         else None,
-        settings=resolve_settings(source, parts.files, parts.environ, findings)
-        if "settings" in spec
-        else None,
+        settings=resolve_settings(source, parts.files, parts.environ) if "settings" in spec else None,
         gateways=union(found.gateways for found in lists) if "gatewayLists" in spec else None,
         distribution=_distribution(spec.get("distributionList", {})),
         overrides=tuple(
@@ -84,7 +82,7 @@ def resolve_campaign(source: Source, parts: Parts, findings: Findings) -> Desire
         else None,
         callbacks=parts.callbacks.get(spec["callbackSet"]) if "callbackSet" in spec else None,
         closed=None if closed is None else closed.gateways,
-        things=_things(source, lists, findings) if spec.get("runOnThings") else None,
+        things=_things(source, lists) if spec.get("runOnThings") else None,
         approve=bool(spec.get("approve", False)),
         status=DesiredStatus(spec["desiredStatus"]) if "desiredStatus" in spec else None,
         joining=Joining(spec.get("joinWhileStarted", Joining.PAUSE)),
@@ -96,17 +94,17 @@ def resolve_campaign(source: Source, parts: Parts, findings: Findings) -> Desire
     named += [("this schedule", entry.groups) for entry in schedules]
     named += [("closedGateways", (closed,))] if closed else []
     every = campaign.gateways if _all_known(source, lists) else None
-    check_overlaps(source, Composition(packages, timetables, named, every), findings)
+    check_overlaps(source, Composition(packages, timetables, named, every))
     return campaign
 
 
-def _lists(source: Source, parts: Parts) -> Sequence[GatewayList]:
+def _lists(source: ResourceSource, parts: Parts) -> Sequence[GatewayList]:
     return [parts.lists[name] for name in source.spec.get("gatewayLists") or () if name in parts.lists]
 
 
 def _known(
-    source: Source, found: Iterable[Entry], key: str, parts: Mapping[str, Part]
-) -> Iterator[tuple[Entry, Part]]:
+    source: ResourceSource, found: Iterable[ListEntry], key: str, parts: Mapping[str, Part]
+) -> Iterator[tuple[ListEntry, Part]]:
     """Each entry with what its `key` refers to, where that is known."""
     for entry in found:
         section, index = entry.path
@@ -115,13 +113,13 @@ def _known(
             yield entry, parts[name]
 
 
-def _all_lists(source: Source, lists: Sequence[GatewayList]) -> bool:
+def _all_lists(source: ResourceSource, lists: Sequence[GatewayList]) -> bool:
     """Whether `lists` are surely all that the campaign names."""
     named = source.spec.get("gatewayLists") or ()
     return len(lists) == len(named) and not unsure(source.spec, "gatewayLists")
 
 
-def _all_known(source: Source, lists: Sequence[GatewayList]) -> bool:
+def _all_known(source: ResourceSource, lists: Sequence[GatewayList]) -> bool:
     """Whether the campaign has lists, and surely no other gateways than theirs, which are all known."""
     spec = source.spec
     if "gatewayLists" not in spec or "distributionList" in spec or unsure(spec, "distributionList"):
@@ -136,9 +134,7 @@ def _distribution(value: Mapping[str, object]) -> DistributionList | None:
     return DistributionList(str(value["distributionListId"]), interval if isinstance(interval, int) else None)
 
 
-def _things(
-    source: Source, lists: Sequence[GatewayList], findings: Findings
-) -> Mapping[str, tuple[str, ...]]:
+def _things(source: ResourceSource, lists: Sequence[GatewayList]) -> Mapping[str, tuple[str, ...]]:
     """The things of every list together, sorted by gateway."""
     things: dict[str, dict[str, None]] = {}
     for found in lists:
@@ -147,5 +143,5 @@ def _things(
     if not things and _all_lists(source, lists) and all(found.whole_things for found in lists):
         message = "runOnThings is true, but no list of the campaign names things"
         hint = "add things to a GatewayList, or leave runOnThings out"
-        findings.warning(source, source.place("runOnThings"), "no-things", message, hint)
+        source.warning("no-things", message, source.place("runOnThings"), hint)
     return {gateway: tuple(things[gateway]) for gateway in sorted(things)}

@@ -12,11 +12,11 @@ from itertools import islice
 
 from reconciler.model import SchedulePhase
 from reconciler.resolve.ids import MOST
-from reconciler.resolve.members import Entry, Group
-from reconciler.resolve.packages import Packages
-from reconciler.resolve.schedules import Timetable
-from reconciler.resolve.source import Findings, Source
-from reconciler.resolve.words import and_more, shown
+from reconciler.resolve.members import Group, ListEntry
+from reconciler.resolve.package_sets import PackageMembers
+from reconciler.resolve.source import ResourceSource
+from reconciler.resolve.timetables import Timetable
+from reconciler.text import and_more, quoted
 
 HINT_OUTSIDE = "add a list that holds it to gatewayLists, or remove it here"
 
@@ -25,22 +25,22 @@ HINT_OUTSIDE = "add a list that holds it to gatewayLists, or remove it here"
 class Composition:
     """The parts of a campaign that have to go together."""
 
-    overrides: Sequence[tuple[Entry, Packages]]
-    schedules: Sequence[tuple[Entry, Timetable]]
+    overrides: Sequence[tuple[ListEntry, PackageMembers]]
+    schedules: Sequence[tuple[ListEntry, Timetable]]
     named: Sequence[tuple[str, Sequence[Group]]]
     """What names gateways (``this override``, ``closedGateways``), and which."""
     gateways: frozenset[str] | None
     """Every gateway that the campaign can have; None where that isn't known."""
 
 
-def check_overlaps(source: Source, campaign: Composition, findings: Findings) -> None:
+def check_overlaps(source: ResourceSource, campaign: Composition) -> None:
     """All rules for `campaign`."""
-    _overrides(source, campaign.overrides, findings)
-    _schedules(source, campaign.schedules, findings)
+    _overrides(source, campaign.overrides)
+    _schedules(source, campaign.schedules)
     if campaign.gateways is not None:
         for what, groups in campaign.named:
             for group in groups:
-                _outside(source, what, group, campaign.gateways, findings)
+                _outside(source, what, group, campaign.gateways)
 
 
 def meeting(sets: Sequence[frozenset[str]]) -> Iterator[tuple[int, int, frozenset[str]]]:
@@ -54,20 +54,19 @@ def meeting(sets: Sequence[frozenset[str]]) -> Iterator[tuple[int, int, frozense
         seen |= members
 
 
-def _overrides(source: Source, overrides: Sequence[tuple[Entry, Packages]], findings: Findings) -> None:
+def _overrides(source: ResourceSource, overrides: Sequence[tuple[ListEntry, PackageMembers]]) -> None:
     for earlier, later, common in meeting([entry.gateways for entry, _ in overrides]):
         (first, other), (second, packages) = overrides[earlier], overrides[later]
         if packages.surely_other_than(other):
-            findings.error(
-                source,
-                source.place(*second.path),
+            source.error(
                 "override-overlap",
                 f"{_first(common)} would get other packages by the override at {source.place(*first.path)}",
+                source.place(*second.path),
                 "let each gateway be in one override only, or give both the same packageSet",
             )
 
 
-def _schedules(source: Source, schedules: Sequence[tuple[Entry, Timetable]], findings: Findings) -> None:
+def _schedules(source: ResourceSource, schedules: Sequence[tuple[ListEntry, Timetable]]) -> None:
     phases: dict[tuple[int, int], list[SchedulePhase]] = {}
     gateways: dict[tuple[int, int], str] = {}
     entries = [entry for entry, _ in schedules]
@@ -77,17 +76,16 @@ def _schedules(source: Source, schedules: Sequence[tuple[Entry, Timetable]], fin
             phases.setdefault((earlier, later), []).append(phase)
             gateways[earlier, later] = who
     for (earlier, later), twice in phases.items():
-        findings.error(
-            source,
-            source.place(*entries[later].path),
+        source.error(
             "schedule-overlap",
             f"{gateways[earlier, later]} would get {' and '.join(twice)} also by the schedule at "
             f"{source.place(*entries[earlier].path)}",
+            source.place(*entries[later].path),
             "let one schedule give a gateway a phase; an entry without gatewayLists is for all of them",
         )
 
 
-def _same_gateways(entries: Sequence[Entry], given: Sequence[int]) -> Iterator[tuple[int, int, str]]:
+def _same_gateways(entries: Sequence[ListEntry], given: Sequence[int]) -> Iterator[tuple[int, int, str]]:
     """Each pair of `given` entries that has a gateway in common, and who that is."""
     listed = [index for index in given if not entries[index].every]
     for earlier, later, common in meeting([entries[index].gateways for index in listed]):
@@ -101,7 +99,7 @@ def _same_gateways(entries: Sequence[Entry], given: Sequence[int]) -> Iterator[t
                     yield min(index, other), max(index, other), _first(members)
 
 
-def _outside(source: Source, what: str, group: Group, gateways: frozenset[str], findings: Findings) -> None:
+def _outside(source: ResourceSource, what: str, group: Group, gateways: frozenset[str]) -> None:
     """Gateways of `group` that are in no list: each where it stands, or all where their list is named."""
     foreign = group.gateways - gateways
     if not foreign:
@@ -110,17 +108,17 @@ def _outside(source: Source, what: str, group: Group, gateways: frozenset[str], 
     if group.ids is None:
         is_ = "is" if len(foreign) == 1 else "are"
         message = f"{_first(foreign)} of {what} {is_} {nowhere}"
-        findings.error(source, source.place(*group.path), "gateway-outside", message, HINT_OUTSIDE)
+        source.error("gateway-outside", message, source.place(*group.path), HINT_OUTSIDE)
         return
     each = ((index, id_) for index, id_ in enumerate(group.ids) if id_ in foreign)
     for index, id_ in islice(each, MOST):
-        message = f"gateway {shown(id_)} of {what} is {nowhere}"
-        findings.error(source, source.place(*group.path, index), "gateway-outside", message, HINT_OUTSIDE)
+        message = f"gateway {quoted(id_)} of {what} is {nowhere}"
+        source.error("gateway-outside", message, source.place(*group.path, index), HINT_OUTSIDE)
     for index, _ in each:
         message = f"{len(foreign) - MOST:,} more gateways of {what} are {nowhere}; this is the first of them"
-        findings.note(source, source.place(*group.path, index), "more-findings", message, HINT_OUTSIDE)
+        source.note("more-findings", message, source.place(*group.path, index), HINT_OUTSIDE)
         break
 
 
 def _first(gateways: frozenset[str]) -> str:
-    return f"gateway {shown(min(gateways))}{and_more(len(gateways) - 1)}"
+    return f"gateway {quoted(min(gateways))}{and_more(len(gateways) - 1)}"

@@ -13,7 +13,7 @@ from reconciler.errors import ReconcilerError
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class StoreAddress:
     """The parts of a URL, decoded. ``url`` is the URL without its password."""
 
     url: str
@@ -26,7 +26,7 @@ class Address:
     options: Mapping[str, str]
 
 
-def parse_address(url: str, *, secret: Mapping[str, str], hint: str) -> Address:
+def parse_address(url: str, *, secret: Mapping[str, str], hint: str) -> StoreAddress:
     """The parts of `url`; ReconcilerError, with `hint`, when it has none.
 
     `secret`: options that would show a secret → what to use instead. They are refused.
@@ -49,7 +49,7 @@ def parse_address(url: str, *, secret: Mapping[str, str], hint: str) -> Address:
         raise ReconcilerError(f"the {scheme}: URL of the state has an option twice", hint=hint)
     login, at, host = parts.netloc.rpartition("@")
     shown = parts._replace(netloc=f"{login.partition(':')[0]}{at}{host}").geturl()
-    return Address(
+    return StoreAddress(
         # Without a host, urllib would leave out the slashes, too.
         url=shown if parts.netloc else url,
         user=None if parts.username is None else unquote(parts.username),

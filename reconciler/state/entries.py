@@ -22,7 +22,7 @@ from reconciler.state.base import (
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class StateEntry:
     """A campaign that is owned or was about to be created, or the packages that a PackageSet asked for."""
 
     resource: ResourceId
@@ -54,14 +54,14 @@ class Entry:
         yield from (PackageForgotten(upload.sha256) for upload in self.uploads)
 
 
-def entries(state: State) -> Mapping[ResourceId, Entry]:
+def entries(state: State) -> Mapping[ResourceId, StateEntry]:
     """Every resource that `state` holds something of, sorted."""
-    found = {resource: Entry(resource, owned) for resource, owned in state.campaigns.items()}
+    found = {resource: StateEntry(resource, owned) for resource, owned in state.campaigns.items()}
     for key, intent in state.intents.items():
         if resource := _campaign(key):
-            found[resource] = replace(found.get(resource, Entry(resource)), intent=intent)
+            found[resource] = replace(found.get(resource, StateEntry(resource)), intent=intent)
     for upload in sorted(state.packages.values(), key=lambda upload: (upload.name, upload.sha256)):
-        entry = found.get(upload.resource, Entry(upload.resource))
+        entry = found.get(upload.resource, StateEntry(upload.resource))
         found[upload.resource] = replace(entry, uploads=(*entry.uploads, upload))
     return dict(sorted(found.items()))
 

@@ -32,11 +32,11 @@ from reconciler.state.base import Event, LockInfo, Session, State, bound_to
 from reconciler.state.codec import encode_event, encode_state
 from reconciler.state.durable import explained
 from reconciler.state.filelog import AuditFile
-from reconciler.state.folding import Recorded
+from reconciler.state.folding import PendingState
 from reconciler.state.journal import encode_line
 from reconciler.state.locks import file_holder, hold_file, unlock_file
 from reconciler.state.nodes import JsonObject
-from reconciler.state.replay import Kept, Part, Place, kept, snapshot_of
+from reconciler.state.replay import JournalPart, StoredState, StorePlaces, kept, snapshot_of
 
 
 class FileStore:
@@ -101,14 +101,14 @@ class FileStore:
         """See `StateStore.unlock`. Only what a crash left behind can be removed, whatever its id."""
         unlock_file(self._beside("lock"), url=self._url)
 
-    def _read(self) -> Kept:
+    def _read(self) -> StoredState:
         # In this order, see the top of the module.
         lines = durable.read_bytes(self.journal)
-        parts = [] if lines is None else [Part(str(self.journal), lines)]
+        parts = [] if lines is None else [JournalPart(str(self.journal), lines)]
         restore = (
             f"`mv {quote(str(self.backup))} {quote(str(self.path))}` brings the snapshot before it back."
         )
-        place = Place(str(self.path), str(self.journal), restore, "move the journal away")
+        place = StorePlaces(str(self.path), str(self.journal), restore, "move the journal away")
         # Without a name of its own here, its text goes once it is read: a million ids are a lot of it.
         return kept(snapshot_of(durable.read_bytes(self.path), place), parts, place)
 
@@ -125,7 +125,7 @@ class _FileSession:
 
     def __init__(self, store: FileStore, state: State, *, whole: bool) -> None:
         self._store = store
-        self._recorded = Recorded(state)
+        self._recorded = PendingState(state)
         self._journal = store.journal
         self._whole = whole
         self._dirty = False

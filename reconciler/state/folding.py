@@ -74,7 +74,7 @@ def fold(state: State, events: Iterable[Event]) -> State:
     return replace(state, campaigns=campaigns, packages=packages, intents=intents)
 
 
-class Recorded:
+class PendingState:
     """A state, and events that are folded into it once it is looked at, or once many wait."""
 
     def __init__(self, base: State) -> None:

@@ -1,6 +1,6 @@
 """State in a place that machines share: a snapshot, a journal, an audit log, and a lock that is a lease.
 
-`Remote` is the seam to such a place: what it keeps, and writes that succeed only while the lock is ours. All
+`Backend` is the seam to such a place: what it keeps, and writes that succeed only while the lock is ours. All
 else is the same wherever it is, and stands here.
 
 A fact that isn't due at once (``sync=False``) is held back until a second is over, until there are so many
@@ -21,12 +21,12 @@ from reconciler.errors import StateError
 from reconciler.model import Server
 from reconciler.state.base import Event, LockInfo, Session, State, bound_to
 from reconciler.state.codec import encode_event, encode_state
-from reconciler.state.folding import Recorded
+from reconciler.state.folding import PendingState
 from reconciler.state.journal import encode_line
 from reconciler.state.leases import Lease, LeaseLost, Renewable
 from reconciler.state.locks import acquire, described, moment, new_lock
 from reconciler.state.nodes import JsonObject
-from reconciler.state.replay import Kept
+from reconciler.state.replay import StoredState
 
 HELD_BACK: Final = 500
 """So many calls of ``record`` or lines of audit are written together, at most."""
@@ -43,7 +43,7 @@ class Holding(Renewable, Protocol):
     replaced: LockInfo | None
     """Whose lease had run out when we took the lock."""
 
-    def read(self) -> Kept:
+    def read(self) -> StoredState:
         """What is kept, once nobody who held the lock before can add to it."""
         ...
 
@@ -67,10 +67,10 @@ class Holding(Renewable, Protocol):
         ...
 
 
-class Remote(Protocol):
+class Backend(Protocol):
     """A place that machines share."""
 
-    def read(self) -> Kept:
+    def read(self) -> StoredState:
         """What is kept at one moment."""
         ...
 
@@ -88,9 +88,9 @@ class Remote(Protocol):
 
 
 class LeasedStore:
-    """A state in a `Remote`; leases run for `seconds`. A `StateStore`."""
+    """A state in a `Backend`; leases run for `seconds`. A `StateStore`."""
 
-    def __init__(self, remote: Remote, *, url: str, seconds: float) -> None:
+    def __init__(self, remote: Backend, *, url: str, seconds: float) -> None:
         self._remote = remote
         self._url = url
         self._seconds = seconds
@@ -135,7 +135,7 @@ class LeasedStore:
             holding.release()
 
     @staticmethod
-    def _found(holding: Holding, lease: Lease) -> Kept:
+    def _found(holding: Holding, lease: Lease) -> StoredState:
         try:
             return holding.read()
         except LeaseLost as error:
@@ -183,7 +183,7 @@ class LeasedSession:
     def __init__(self, holding: Holding, lease: Lease, state: State, *, whole: bool) -> None:
         self._holding = holding
         self._lease = lease
-        self._recorded = Recorded(state)
+        self._recorded = PendingState(state)
         self._whole = whole
         self._dirty = False
         self._check = 0

@@ -17,7 +17,7 @@ from reconciler.state.journal import Damaged, Journal, decode_journal
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StorePlaces:
     """How messages call the two, and what they advise."""
 
     snapshot: str
@@ -29,7 +29,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class JournalPart:
     """A piece of a journal, as it was kept: whole lines, and what messages call it."""
 
     name: str
@@ -37,7 +37,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredState:
     """What is kept of a state: the snapshot, if there is one, and the journal that extends it."""
 
     snapshot: State | None
@@ -56,7 +56,7 @@ class Kept:
         return self.journal is None and self.snapshot is not None and self.snapshot.server is not None
 
 
-def snapshot_of(data: str | bytes | None, place: Place) -> State | None:
+def snapshot_of(data: str | bytes | None, place: StorePlaces) -> State | None:
     """The snapshot in `data`, if there is one; StateError when it is none, or a newer reconciler's."""
     if data is None:
         return None
@@ -74,11 +74,11 @@ def snapshot_of(data: str | bytes | None, place: Place) -> State | None:
         raise _named(place.snapshot, error) from error
 
 
-def kept(snapshot: State | None, parts: Sequence[Part], place: Place) -> Kept:
+def kept(snapshot: State | None, parts: Sequence[JournalPart], place: StorePlaces) -> StoredState:
     """What a snapshot and the parts of a journal say together; StateError when they can't be trusted."""
     journal = _decode_parts(parts, place)
     if journal is None or (snapshot and _follows(snapshot, journal)):
-        return Kept(snapshot, journal)
+        return StoredState(snapshot, journal)
     if snapshot is None:
         raise StateError(
             f"{place.journal} is there, but the snapshot {place.snapshot} that it extends is not",
@@ -86,7 +86,7 @@ def kept(snapshot: State | None, parts: Sequence[Part], place: Place) -> Kept:
             " `apply --adopt`.",
         )
     if snapshot.lineage == journal.lineage and journal.base < snapshot.serial:
-        return Kept(snapshot, None)
+        return StoredState(snapshot, None)
     raise StateError(
         f"{place.journal} extends another snapshot (serial {journal.base} of {journal.lineage}) than"
         f" {place.snapshot} is (serial {snapshot.serial} of {snapshot.lineage})",
@@ -99,7 +99,7 @@ def _follows(snapshot: State, journal: Journal) -> bool:
     return (journal.lineage, journal.base) == (snapshot.lineage, snapshot.serial)
 
 
-def _decode_parts(parts: Sequence[Part], place: Place) -> Journal | None:
+def _decode_parts(parts: Sequence[JournalPart], place: StorePlaces) -> Journal | None:
     try:
         return decode_journal(b"".join(part.data for part in parts))
     except Damaged as error:
@@ -120,7 +120,7 @@ def _named(name: str, error: StateError) -> StateError:
     return StateError(f"{name}: {error.message}", hint=error.hint)
 
 
-def _place_of(line: int, parts: Sequence[Part]) -> str:
+def _place_of(line: int, parts: Sequence[JournalPart]) -> str:
     """``part:line:column`` of a line of the whole journal."""
     *before, last = parts
     for part in before:

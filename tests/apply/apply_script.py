@@ -17,43 +17,33 @@ Answers of a server are words, so that a table of them reads as one:
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 from reconciler.apply import Applied, apply_plan
 from reconciler.errors import NotExecuted, ReconcilerError, Refused, StateError, Unclear
 from reconciler.model import (
-    Action,
-    Callback,
-    CallbackEvent,
-    CampaignFields,
-    DistributionList,
     Kind,
     Need,
     Outcome,
     OutcomeStatus,
-    PackageFile,
-    Reason,
     ResourceId,
-    SchedulePhase,
     Server,
     Step,
     StepGroup,
     Verb,
-    Window,
 )
 from reconciler.plan import Plan
-from reconciler.providers.base import Bindings, Result, Sight
+from reconciler.providers.base import Bindings, Readback, Result
 from reconciler.providers.pulse.operations import OPERATIONS
 from reconciler.state.base import Event, State
 from reconciler.state.folding import fold
+from tests.actions import FILE, action
 
 T = TypeVar("T")
 
 SERVER = Server("pulse", "https://pulse.example.com")
 CAMPAIGN = ResourceId(Kind.CAMPAIGN, "line-3")
 PACKAGES = ResourceId(Kind.PACKAGE_SET, "firmware")
-FILE = PackageFile("ab" * 32, Path("fw.bin"), "fw.bin", 3, PACKAGES)
 SALT = "5a17"
 
 VERBS = {
@@ -98,25 +88,11 @@ def group(
 ) -> StepGroup:
     """A group of `operation`; a need is the key of a group, or a Need. `values` are the Action's."""
     verb = VERBS[operation]
-    values.setdefault("reason", Reason.DIFFERS)
-    if verb is Verb.UPLOAD:
-        values.setdefault("file", FILE)
-    if verb in (Verb.CREATE, Verb.EDIT):
-        values.setdefault("fields", CampaignFields(resource.name))
     if verb is Verb.DELETE_PACKAGE:
         values.setdefault("sha256", FILE.sha256)
-    if verb is Verb.DISTRIBUTE:
-        values.setdefault("distribution", DistributionList("list-1"))
-    if verb is Verb.CALLBACK:
-        values = {"event": CallbackEvent.COMPLETED, "callback": Callback("d-1"), **values}
-    if verb is Verb.SCHEDULE:
-        values = {"phase": SchedulePhase.DOWNLOAD, "window": Window(1, 2), **values}
-    members = tuple(sorted(gateways))
-    if verb is Verb.THINGS:
-        values.setdefault("things", {gateway: (f"{gateway}-1",) for gateway in members})
-    action = Action(verb, resource, gateways=members, **values)
+    made = action(verb, resource, gateways=tuple(sorted(gateways)), **values)
     arrows = tuple(Need(need) if isinstance(need, str) else need for need in needs)
-    return StepGroup(key or f"{operation}:{resource.name}", action, OPERATIONS[operation], per_call, arrows)
+    return StepGroup(key or f"{operation}:{resource.name}", made, OPERATIONS[operation], per_call, arrows)
 
 
 def step(operation: str, **values: Any) -> Step:
@@ -187,19 +163,19 @@ class Script:
             self.flying -= 1
             self.log.append(f"end {step.id}")
 
-    async def look(self, step: Step, bindings: Bindings) -> Sight:
+    async def verify(self, step: Step, bindings: Bindings) -> Readback:
         self.log.append(f"look {step.id}")
         self.gateways.append(step.gateways)
         await asyncio.sleep(0)
         word = self._word(self._looks, step, None)
         match word.split(":"):
             case ["happened"]:
-                return Sight(True, _made(step))
+                return Readback(True, _made(step))
             case ["nothing"]:
-                return Sight(False)
+                return Readback(False)
             case ["left", ids]:
                 left = tuple(gateway for gateway in ids.split(",") if gateway in step.gateways)
-                return Sight(False, remaining=left if step.gateways else None)
+                return Readback(False, remaining=left if step.gateways else None)
             case ["two"]:
                 raise ReconcilerError("two campaigns could be it: c-1, c-2", hint="delete one of them")
             case ["cut"]:

@@ -210,7 +210,7 @@ def test_outcomes_are_told_as_they_come() -> None:
 
 # --- any plan at all -------------------------------------------------------------------------------
 
-WRITES = ["edit-campaign", "schedule-download", "run-on-things"]
+WRITES = ["assign-gateway-packages", "schedule-download", "run-on-things"]
 GOOD, BAD = ["ok", "none", "429 ok"], ["400", "broken", "waits"]
 
 

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from reconciler.apply.repeat import Repeater
+from reconciler.apply.retrier import Retrier
 from reconciler.cli import main
 from reconciler.embedded import Running
 from reconciler.model import (
@@ -38,7 +38,6 @@ from reconciler.model import (
     OutcomeStatus,
     PackageFile,
     Phase,
-    Reason,
     Repeat,
     ResourceId,
     SchedulePhase,
@@ -57,6 +56,7 @@ from reconciler.providers.pulse.operations import OPERATIONS
 from reconciler.providers.pulse.provider import PulseProvider
 from reconciler.providers.pulse.wire import Wire
 from reconciler.settings import ServerSettings
+from tests.actions import action
 from tests.world import operation_of
 
 T = TypeVar("T")
@@ -181,7 +181,7 @@ def _rid(kind: Kind = Kind.CAMPAIGN) -> ResourceId:
 
 
 def _action(verb: Verb, **values: Any) -> Action:
-    return Action(verb, _rid(), Reason.DIFFERS, **values)
+    return action(verb, _rid(), **values)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -224,11 +224,11 @@ def schedule(phase: SchedulePhase) -> Write:
 
 
 def is_in(phase: Phase | None) -> Callable[[Bench], Awaitable[bool]]:
-    async def look(at: Bench) -> bool:
+    async def verify(at: Bench) -> bool:
         live = await at.client.get_campaign(at.campaign)
         return (live and live.phase) is phase
 
-    return look
+    return verify
 
 
 async def members(at: Bench) -> set[str]:
@@ -338,11 +338,11 @@ def expected(name: str, write: Write, fault: str) -> tuple[list[str], str, int]:
         return once + once, "done", 2
     happened = fault != "cut before"
     match OPERATIONS[name].repeat:
-        case Repeat.SAFE:
+        case Repeat.IDEMPOTENT:
             return once + once, "done", 2
         case Repeat.NEVER:
             return once, "unknown", 1
-        case Repeat.LOOK_FIRST if happened:
+        case Repeat.VERIFY_FIRST if happened:
             return once + look, "done", 1
         case _:
             return once + look + once, "done", 2
@@ -355,14 +355,15 @@ def test_a_write(server: Running, tmp_path: Path, name: str, fault: str) -> None
 
     async def body() -> None:
         async with bench(server, tmp_path, write.status, spare=write.spare) as at:
-            values = {"target": at.campaign, **write.values(at)}
+            made = write.verb in (Verb.UPLOAD, Verb.CREATE)
+            values = {"target": None if made else at.campaign, **write.values(at)}
             action = _action(write.verb, **values)
             lowered = at.provider.lower(action)
             assert lowered.operation.name == name
             step = Step(StepGroup(name, action, lowered.operation, lowered.per_call), 0)
             await at.faulty(name, fault)
 
-            outcome = await Repeater(at.provider, at.delay).settle(step, Bindings(), asyncio.Event())
+            outcome = await Retrier(at.provider, at.delay).settle(step, Bindings(), asyncio.Event())
 
             calls, status, attempts = expected(name, write, fault)
             assert at.calls() == calls
@@ -445,7 +446,7 @@ def test_the_tables_are_of_all_operations() -> None:
     assert {*WRITES, *READS, "notify-gateway"} == set(OPERATIONS)
     assert {name for name, operation in OPERATIONS.items() if operation.method == "GET"} == set(READS)
     looking = {name for name, write in WRITES.items() if write.look}
-    assert looking == {n for n, operation in OPERATIONS.items() if operation.repeat is Repeat.LOOK_FIRST}
+    assert looking == {n for n, operation in OPERATIONS.items() if operation.repeat is Repeat.VERIFY_FIRST}
 
 
 # --- made, and the answer lost ---------------------------------------------------------------------
@@ -458,23 +459,23 @@ def test_two_that_could_be_ours_are_named(server: Running, tmp_path: Path, name:
     async def body() -> tuple[Outcome, list[str]]:
         async with bench(server, tmp_path) as at:
             write = WRITES[name]
-            action = _action(write.verb, **{"target": None, **write.values(at)})
+            action = _action(write.verb, **write.values(at))
             lowered = at.provider.lower(action)
             step = Step(StepGroup(name, action, lowered.operation), 0)
 
             class Meddled(PulseProvider):
-                async def look(self, step: Step, bindings: Bindings) -> Any:
+                async def verify(self, step: Step, bindings: Bindings) -> Any:
                     # Nobody checks the name of a campaign for another team, or the mark of an upload.
                     await at.control("faults", {"rules": []})
                     if name == "create-campaign":
                         await at.client.create_campaign(f"{at.name}-new")
                     else:
                         await at.provider.run(step, bindings)
-                    return await at.provider.look(step, bindings)
+                    return await at.provider.verify(step, bindings)
 
             meddled = Meddled(ServerSettings(url=server.url), at.client.wire)
             await at.faulty(name, "cut after")
-            outcome = await Repeater(meddled, at.delay).settle(step, Bindings(), asyncio.Event())
+            outcome = await Retrier(meddled, at.delay).settle(step, Bindings(), asyncio.Event())
             if name == "create-campaign":
                 ids = [line.id for line in await at.client.list_campaigns([f"{at.name}-new"])]
             else:

@@ -4,19 +4,19 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from reconciler.audit.chain import Link, encode
-from reconciler.audit.recorder import Run, Who
+from reconciler.audit.chain import ChainLink, encode
+from reconciler.audit.recorder import AuditedRun, Who
 from reconciler.errors import StateError
 from reconciler.model import Server
 
 SERVER = Server("pulse", "https://pulse.example.com", "blue")
-RUN = Run("apply", "1.2.3", Who("ada", "laptop"), SERVER)
+RUN = AuditedRun("apply", "1.2.3", Who("ada", "laptop"), SERVER)
 MOMENT = 1_800_000_000.25
 
 
 def chained(*data: dict[str, Any], run: int = 1) -> list[str]:
     """The lines of a log that holds `data`."""
-    link, lines = Link(), []
+    link, lines = ChainLink(), []
     for each in data:
         line, link = encode(each, link, run=run)
         lines.append(line)

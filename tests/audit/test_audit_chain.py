@@ -10,7 +10,7 @@ from audit_logs import chained, log_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.audit.chain import Fault, Link, canonical, decode, encode, link_of, torn_line, verify
+from reconciler.audit.chain import ChainLink, Fault, canonical, decode, encode, link_of, torn_line, verify
 from reconciler.errors import StateError
 
 SIZES = st.integers(1, 12)
@@ -43,7 +43,9 @@ def test_an_empty_log_holds() -> None:
 
 
 def test_a_line_is_canonical_json_and_its_hash_that_of_the_rest() -> None:
-    line, link = encode({"type": "call", "what": "Straße \u2028 \ud800", "at": 1}, Link(4, 2, "ab"), run=3)
+    line, link = encode(
+        {"type": "call", "what": "Straße \u2028 \ud800", "at": 1}, ChainLink(4, 2, "ab"), run=3
+    )
     assert line.isascii()
     data = json.loads(line)
     assert list(data) == sorted(data)
@@ -89,7 +91,7 @@ def test_a_change_with_a_hash_of_its_own_is_found(made: tuple[list[str], int]) -
     lines, place = made
     entry = decode(lines[place - 1])
     assert entry is not None
-    after = Link(place - 1, 0, entry.previous)
+    after = ChainLink(place - 1, 0, entry.previous)
     lines[place - 1], _ = encode({"type": "call", "outcome": "forged"}, after, run=1)
     if place == len(lines):
         assert verify(lines).broken is None, "the last line is held by nothing but a hash noted elsewhere"
@@ -134,7 +136,7 @@ def test_a_forged_line_that_goes_on_from_the_one_before_was_added(made: tuple[li
     lines, place = made
     entry = decode(lines[place - 1])
     assert entry is not None
-    forged, _ = encode({"type": "call"}, Link(place - 1, 0, entry.previous), run=1)
+    forged, _ = encode({"type": "call"}, ChainLink(place - 1, 0, entry.previous), run=1)
     lines.insert(place - 1, forged)
     assert broken(lines) == (place, Fault.ADDED)
 
@@ -157,7 +159,7 @@ def test_two_lines_that_change_places_are_found(made: tuple[list[str], int], dat
 
 def test_a_log_without_its_beginning_is_found() -> None:
     assert broken(log_of(4)[2:]) == (1, Fault.LOST)
-    forged, _ = encode({"type": "begin"}, Link(0, 0, "ab" * 32), run=1)
+    forged, _ = encode({"type": "begin"}, ChainLink(0, 0, "ab" * 32), run=1)
     assert broken([forged]) == (1, Fault.CHANGED)
 
 
@@ -204,7 +206,7 @@ def test_a_whole_line_can_t_be_passed_off_as_cut_short() -> None:
 def test_a_line_that_is_cut_short_at_the_end_breaks_until_it_is_owned_up_to() -> None:
     lines = log_of(3)
     assert broken([*lines, lines[0][:40]]) == (4, Fault.CHANGED)
-    assert broken(["", torn_line(b"x", Link())]) == (1, Fault.CHANGED)
+    assert broken(["", torn_line(b"x", ChainLink())]) == (1, Fault.CHANGED)
 
 
 def test_nothing_goes_on_from_a_line_that_was_changed() -> None:
@@ -215,11 +217,11 @@ def test_nothing_goes_on_from_a_line_that_was_changed() -> None:
 
 
 def test_behind_a_break_what_is_whole_is_still_read() -> None:
-    from reconciler.audit.chain import Verifier
+    from reconciler.audit.chain import ChainVerifier
 
     lines = log_of(5)
     lines[1] = "noise"
-    verifier = Verifier(lines)
+    verifier = ChainVerifier(lines)
     assert [entry.data["outcome"] for entry in verifier] == ["0", "2", "3", "4"]
     assert verifier.verdict.broken is not None
     assert verifier.verdict.lines == 5

@@ -9,10 +9,9 @@ import pytest
 from audit_logs import RUN, SERVER, MemoryLog, log_of, ticking
 
 from reconciler.audit.chain import verify
-from reconciler.audit.recorder import Call, Commit, Recorder, Run, Waiver, Who, recording
+from reconciler.audit.recorder import AuditedCall, AuditedRun, AuditRecorder, Commit, Waiver, Who, recording
 from reconciler.errors import Exit, Refused, StateError
 from reconciler.model import (
-    Action,
     CampaignFields,
     Kind,
     Operation,
@@ -20,7 +19,6 @@ from reconciler.model import (
     OutcomeStatus,
     PackageFile,
     PendingUpload,
-    Reason,
     Repeat,
     ResourceId,
     SchedulePhase,
@@ -30,6 +28,7 @@ from reconciler.model import (
     Verb,
     Window,
 )
+from tests.actions import action
 
 LINE_3 = ResourceId(Kind.CAMPAIGN, "line-3")
 FIRMWARE = ResourceId(Kind.PACKAGE_SET, "firmware")
@@ -37,10 +36,8 @@ SHA = "ab" * 32
 
 
 def step(verb: Verb, *, resource: ResourceId = LINE_3, per_call: int = 0, **fields: Any) -> Step:
-    operation = Operation(f"{verb}-it", "PUT", "/", "", None, Repeat.SAFE)
-    return Step(
-        StepGroup(str(verb), Action(verb, resource, Reason.DIFFERS, **fields), operation, per_call), 0
-    )
+    operation = Operation(f"{verb}-it", "PUT", "/", "", None, Repeat.IDEMPOTENT)
+    return Step(StepGroup(str(verb), action(verb, resource, **fields), operation, per_call), 0)
 
 
 def told(log: MemoryLog) -> list[dict[str, Any]]:
@@ -54,7 +51,7 @@ def told(log: MemoryLog) -> list[dict[str, Any]]:
 
 def test_a_run_from_begin_to_end() -> None:
     log = MemoryLog()
-    run = Run(
+    run = AuditedRun(
         "apply",
         "1.2.3",
         Who("ada", "laptop", "octocat"),
@@ -150,7 +147,7 @@ def test_ids_that_the_run_made_are_known_from_then_on() -> None:
     file = PackageFile(SHA, Path("fw.bin"), "fw.bin", 8, FIRMWARE)
     fields = CampaignFields("Line 3", packages=("p-1", PendingUpload(SHA)))
     override = {"packages": (PendingUpload("cd" * 32),), "gateways": ("gw-1",)}
-    recorder = Recorder(log)
+    recorder = AuditRecorder(log)
     recorder.begin(RUN)
     for each, created in (
         (step(Verb.UPLOAD, resource=FIRMWARE, file=file), "p-2"),
@@ -170,7 +167,7 @@ def test_ids_that_the_run_made_are_known_from_then_on() -> None:
 
 def test_a_call_names_all_of_its_gateways_and_those_that_it_is_not_done_for() -> None:
     log = MemoryLog()
-    recorder = Recorder(log)
+    recorder = AuditRecorder(log)
     recorder.begin(RUN)
     add = step(Verb.ADD, gateways=("gw-1", "gw-2", "gw-3"), per_call=2)
     recorder.outcome(Outcome(add, OutcomeStatus.FAILED, "no such gateway", left=("gw-2",)))
@@ -180,7 +177,7 @@ def test_a_call_names_all_of_its_gateways_and_those_that_it_is_not_done_for() ->
 
 def test_a_window_is_told_and_a_setting_is_not() -> None:
     log = MemoryLog()
-    recorder = Recorder(log)
+    recorder = AuditRecorder(log)
     recorder.begin(RUN)
     window = {"phase": SchedulePhase.DOWNLOAD, "window": Window(1, 2), "gateways": ("gw-1",)}
     recorder.outcome(Outcome(step(Verb.SCHEDULE, **window, per_call=1), OutcomeStatus.DONE))
@@ -193,7 +190,7 @@ def test_a_window_is_told_and_a_setting_is_not() -> None:
 
 def test_a_step_that_was_skipped_was_not_tried() -> None:
     log = MemoryLog()
-    recorder = Recorder(log)
+    recorder = AuditRecorder(log)
     recorder.begin(RUN)
     recorder.outcome(Outcome(step(Verb.START), OutcomeStatus.SKIPPED, "needs create", 0))
     assert told(log)[1]["attempts"] == 0
@@ -203,7 +200,9 @@ def test_a_step_that_was_skipped_was_not_tried() -> None:
 def test_a_call_that_is_no_step() -> None:
     log = MemoryLog()
     with recording(log, RUN) as recorder:
-        recorder.call(Call("notify-gateway", OutcomeStatus.UNKNOWN, "c-1", gateways=("gw-1",), message="cut"))
+        recorder.call(
+            AuditedCall("notify-gateway", OutcomeStatus.UNKNOWN, "c-1", gateways=("gw-1",), message="cut")
+        )
     call = told(log)[1]
     assert (call["id"], call["gateways"], call["outcome"]) == ("c-1", ["gw-1"], "unknown")
     assert "resource" not in call

@@ -9,7 +9,7 @@ import pytest
 from cli_servers import World
 
 import reconciler
-from reconciler.audit.chain import Link, encode, link_of, verify
+from reconciler.audit.chain import ChainLink, encode, link_of, verify
 from reconciler.state.file import FileStore
 
 SHA = "0123456789" * 4
@@ -39,7 +39,7 @@ def write_log(folder: Path, *data: dict[str, Any], tail: str | None = None, run:
     """Lines of a run behind those that are there."""
     path = store_of(folder).audit_log
     path.parent.mkdir(exist_ok=True)
-    link = link_of(tail) if tail else Link()
+    link = link_of(tail) if tail else ChainLink()
     lines = []
     for each in data:
         line, link = encode(each, link, run=run)

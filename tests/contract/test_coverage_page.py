@@ -19,7 +19,7 @@ from wire_tape import ALL, CASSETTES, network_off, play
 
 from reconciler.cli.group import cli
 from reconciler.embedded.operations import API
-from reconciler.embedded.operations import Operation as Served
+from reconciler.embedded.operations import Endpoint as Served
 from reconciler.model import Verb
 from reconciler.providers.pulse.client import PulseClient
 from reconciler.providers.pulse.operations import OPERATIONS

@@ -1,22 +1,22 @@
 """What sends each operation: commands for its own sake, and steps of a plan."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from itertools import product
 from pathlib import Path
 from typing import Final
 
 from reconciler.model import (
-    Action,
     CallbackEvent,
     Kind,
     PackageFile,
-    Reason,
     ResourceId,
     SchedulePhase,
     UploadMode,
     Verb,
 )
 from reconciler.providers.pulse.steps import lower
+from tests.actions import CLASSES, action
 
 COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "get-campaign": ("campaign show", "plan"),
@@ -51,8 +51,11 @@ def steps() -> dict[str, list[str]]:
     resource = ResourceId(Kind.CAMPAIGN, "c")
     for verb, mode, event, phase in product(Verb, UploadMode, CallbackEvent, SchedulePhase):
         file = PackageFile("0" * 64, Path("f"), "f", 1, resource, mode=mode)
-        action = Action(verb, resource, next(iter(Reason)), file=file, event=event, phase=phase)
-        verbs = found.setdefault(lower(action, batch_size=1).operation.name, [])
+        kind = CLASSES[verb]
+        said = {"file": file, "event": event, "phase": phase}
+        of_verb = {each.name for each in fields(kind)}
+        made = action(verb, resource, **{name: value for name, value in said.items() if name in of_verb})
+        verbs = found.setdefault(lower(made, batch_size=1).operation.name, [])
         if str(verb) not in verbs:
             verbs.append(str(verb))
     return found

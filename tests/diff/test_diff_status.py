@@ -58,7 +58,7 @@ def test_the_table(live: str, wish: DesiredStatus | None, approve: bool) -> None
         difference = compared(live, wish, approve=approve, last=last, return_to=return_to, resume=resume)
         [found] = difference.campaigns
         run, approved, code = expected(live, wish, approve, last, return_to, resume)
-        assert (found.wish.run, found.wish.approve) == (run, approved), (last, return_to, resume)
+        assert (found.transition.run, found.transition.approve) == (run, approved), (last, return_to, resume)
         assert [f.code for f in difference.findings] == ([code] if code else [])
         after = {Run.START: "STARTED", Run.STOP: "STOPPED"}.get(run, "APPROVED" if approved else None)
         changes = [(c.field, c.before, c.after) for c in difference.changes]

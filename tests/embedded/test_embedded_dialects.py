@@ -22,8 +22,8 @@ from reconciler.embedded.dialects import (
 from reconciler.embedded.dialects.model import (
     Filters,
     IdKey,
-    Items,
-    Packages,
+    ItemsShape,
+    PackagesShape,
     PageObject,
     PastEnd,
     Refusals,
@@ -104,19 +104,19 @@ TABLE: list[tuple[str, Dialect, str, Mapping[str, Any], object]] = [
     ),
     (
         "beside the items, numbers",
-        Dialect(page_object=PageObject.FLAT, items=Items.CONTENT, totals=Written.NUMBER),
+        Dialect(page_object=PageObject.FLAT, items=ItemsShape.CONTENT, totals=Written.NUMBER),
         "list-campaigns",
         CAMPAIGNS,
         {"totalPages": 2, "totalElements": 3, "number": 1, "size": 2, "content": [CAMPAIGN]},
     ),
     (
         "no page object",
-        Dialect(page_object=PageObject.NONE, items=Items.ITEMS),
+        Dialect(page_object=PageObject.NONE, items=ItemsShape.ITEMS),
         "list-gateways",
         GATEWAYS,
         {"items": GATEWAYS["gateways"]},
     ),
-    ("a bare array", Dialect(items=Items.BARE), "list-gateways", GATEWAYS, GATEWAYS["gateways"]),
+    ("a bare array", Dialect(items=ItemsShape.BARE), "list-gateways", GATEWAYS, GATEWAYS["gateways"]),
     (
         "totals absent, strings",
         Dialect(totals=Written.ABSENT, page_number=Written.STRING),
@@ -150,7 +150,7 @@ TABLE: list[tuple[str, Dialect, str, Mapping[str, Any], object]] = [
     ),
     (
         "ids and packages of a line",
-        Dialect(ids=IdKey.CAMPAIGN_ID, packages=Packages.LIST, page_object=PageObject.NONE),
+        Dialect(ids=IdKey.CAMPAIGN_ID, packages=PackagesShape.LIST, page_object=PageObject.NONE),
         "list-campaigns",
         CAMPAIGNS,
         {
@@ -213,7 +213,7 @@ TABLE: list[tuple[str, Dialect, str, Mapping[str, Any], object]] = [
     ),
     (
         "a gateway's packages are a list anyhow",
-        Dialect(packages=Packages.LIST),
+        Dialect(packages=PackagesShape.LIST),
         "get-gateway-packages",
         {"packages": ["p"]},
         {"packages": ["p"]},

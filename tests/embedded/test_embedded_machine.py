@@ -12,13 +12,13 @@ from reconciler.embedded.simulation.machine import (
     PHASES,
     SCHEDULED,
     On,
+    PhaseWindow,
     Polls,
-    Window,
     after_poll,
     next_poll,
 )
 from reconciler.embedded.simulation.settings import Rate, Simulation, parse, show
-from reconciler.embedded.simulation.work import Part, failure, next_step
+from reconciler.embedded.simulation.work import PackagePart, failure, next_step
 
 # state, then what a poll leads to: with approvals; with headless packages; outside of the window.
 TABLE = """
@@ -80,7 +80,7 @@ def test_a_gateway_polls_at_an_offset_of_its_own(gateway: str, seed: int, every:
 def test_work_begins_at_the_first_poll_that_leaves_time_for_it(
     every: int, now: int, begin: int, length: int, duration: int
 ) -> None:
-    polls, window = Polls(every, 7 % every), Window(begin, begin + length)
+    polls, window = Polls(every, 7 % every), PhaseWindow(begin, begin + length)
     expected = next(
         (
             poll
@@ -95,15 +95,15 @@ def test_work_begins_at_the_first_poll_that_leaves_time_for_it(
 
 
 PARTS = [
-    Part("a", "a.zip", 10_000),
-    Part("b", "b.zip", 0),
-    Part("c", "c.zip", 1_500),
-    Part("a", "a.zip", 10_000),
+    PackagePart("a", "a.zip", 10_000),
+    PackagePart("b", "b.zip", 0),
+    PackagePart("c", "c.zip", 1_500),
+    PackagePart("a", "a.zip", 10_000),
 ]
 
 
 @given(parts=st.lists(st.sampled_from(PARTS), max_size=4), rate=st.integers(1, 20_000))
-def test_a_download_ends_with_all_of_each_package(parts: list[Part], rate: int) -> None:
+def test_a_download_ends_with_all_of_each_package(parts: list[PackagePart], rate: int) -> None:
     pace = Simulation(download_bytes_per_second=rate)
     downloaded, steps, milliseconds, ended = {}, 0, 0, []
     while True:

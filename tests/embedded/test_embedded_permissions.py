@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from reconciler.embedded import Running
-from reconciler.embedded.operations import API, Operation
+from reconciler.embedded.operations import API, Endpoint
 from reconciler.embedded.tables.settings import PERMISSIONS
 
 # Section by section of the reference: what "Required Permissions" names.
@@ -52,7 +52,7 @@ def guarded() -> Iterator[httpx.Client]:
         yield api
 
 
-def call(api: httpx.Client, operation: Operation, token: str) -> httpx.Response:
+def call(api: httpx.Client, operation: Endpoint, token: str) -> httpx.Response:
     path = operation.path.format(campaign_id="c", gateway_id="g", uuid="p")
     if operation.name == "upload-package":
         return api.post(path, files={"other": ("a", b"")}, headers=bearer(token))
@@ -66,7 +66,7 @@ def test_the_table_has_every_operation_and_permission() -> None:
 
 
 @pytest.mark.parametrize("operation", API, ids=lambda operation: operation.name)
-def test_an_operation_needs_its_permission_and_no_other(guarded: httpx.Client, operation: Operation) -> None:
+def test_an_operation_needs_its_permission_and_no_other(guarded: httpx.Client, operation: Endpoint) -> None:
     needed = NEEDED[operation.name]
     for token in ["none", *(f"no-{name}" for name in PERMISSIONS)]:
         answer = call(guarded, operation, token)

@@ -28,7 +28,7 @@ def read(name: str, cwd: Path, **flags: Any) -> tuple[Loaded, Resolved]:
     assert project.findings == ()
     assert project.project is not None
     root = project.project.root
-    loaded = load(project.project.resources, base=root, aside=project.project.aside)
+    loaded = load(project.project.resources, base=root, excluded=project.project.excluded)
     loaded = overlaid(loaded, read_layers(project.project.overlays, base=root))
     validated = validate(loaded.documents)
     resolved = resolve(validated.documents, root=root, environ=SECRETS)

@@ -45,7 +45,7 @@ def copied(root: Path, place: Path) -> Path:
     """A copy of the tree without what tools leave in it."""
 
     def left_out(folder: str, names: list[str]) -> set[str]:
-        hidden = {".git", ".venv", "build", "dist", "htmlcov", "__pycache__"}
+        hidden = {".git", ".venv", ".venv-newest", "build", "dist", "htmlcov", "__pycache__"}
         top = Path(folder) == root
         return {
             name for name in names if name in hidden or (top and name.endswith(("_cache", ".hypothesis")))

@@ -9,10 +9,10 @@ from reconciler.model import (
     DistributionList,
     LiveCampaign,
     LivePackage,
+    Ownership,
     PackageById,
     PackageByName,
     Phase,
-    Tie,
 )
 from reconciler.observe import observe
 from reconciler.options import Options
@@ -36,7 +36,10 @@ def test_campaigns_by_resource_with_what_was_asked_about() -> None:
     assert set(line.gateways) == {"gw-1"}
     assert (line.distribution, line.distribution_read) == (DistributionList("f-1", 60), True)
     assert other == LiveCampaign("2", "other", "STOPPED", Phase.PAUSED)
-    assert live.claims == {rid("line"): Claim(Tie.OWNED, ("1",)), rid("other"): Claim(Tie.OWNED, ("2",))}
+    assert live.claims == {
+        rid("line"): Claim(Ownership.OWNED, ("1",)),
+        rid("other"): Claim(Ownership.OWNED, ("2",)),
+    }
     assert live.users is None
 
 
@@ -44,14 +47,14 @@ def test_a_gone_campaign_is_said_to_be_gone() -> None:
     project = Project()
     project.own("line", "1")
     live = project.live(desired(campaign("line")))
-    assert (live.gone, live.claims) == ({rid("line")}, {rid("line"): Claim(Tie.NONE)})
+    assert (live.gone, live.claims) == ({rid("line")}, {rid("line"): Claim(Ownership.NONE)})
 
 
 def test_a_gone_campaign_whose_name_somebody_took_is_not_ours() -> None:
     project = Project(FakeServer(FakeCampaign("2", "line")))
     project.own("line", "1")
     live = project.live(desired(campaign("line")))
-    assert live.claims == {rid("line"): Claim(Tie.NOT_OURS, ("2",))}
+    assert live.claims == {rid("line"): Claim(Ownership.NOT_OURS, ("2",))}
     assert live.campaigns == {}
 
 
@@ -60,7 +63,7 @@ def test_a_gone_campaign_moves_to_what_a_resource_that_is_no_longer_declared_own
     project.own("line", "1")
     project.own("old", "2")
     live = project.live(desired(campaign("line")))
-    assert live.claims == {rid("line"): Claim(Tie.MOVED, ("2",))}
+    assert live.claims == {rid("line"): Claim(Ownership.MOVED, ("2",))}
     assert live.campaigns[rid("line")].id == "2"
 
 
@@ -79,7 +82,7 @@ def test_a_campaign_that_vanishes_between_list_and_read_is_to_be_created() -> No
 
     project = Project(Vanishing(FakeCampaign("1", "line")))
     live = project.live(desired(campaign("line")), adopt=True)
-    assert live.claims == {rid("line"): Claim(Tie.NONE)}
+    assert live.claims == {rid("line"): Claim(Ownership.NONE)}
     assert live.campaigns == {}
 
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from reconciler.model import CampaignSummary, Claim, Desired, OnRemove, Tie
+from reconciler.model import CampaignSummary, Claim, Desired, OnRemove, Ownership
 from reconciler.options import Options
-from reconciler.ownership import owned_by, tie
+from reconciler.ownership import claims_of, owned_by
 from reconciler.state.base import CampaignForgotten, CampaignOwned, OnRemoveSet, Origin, Owned, State
 from tests.fakes import Project, campaign, desired, rid
 
@@ -28,115 +28,121 @@ ROWS: dict[str, tuple[Setup, Desired, tuple[str, ...], Claim, Claim]] = {
         lambda p: p.own("line", "1"),
         LINE,
         ("1",),
-        Claim(Tie.OWNED, ("1",)),
-        Claim(Tie.OWNED, ("1",)),
+        Claim(Ownership.OWNED, ("1",)),
+        Claim(Ownership.OWNED, ("1",)),
     ),
     "owned, whoever else has the name": (
         lambda p: p.own("line", "1"),
         LINE,
         ("2", "3"),
-        Claim(Tie.OWNED, ("1",)),
-        Claim(Tie.OWNED, ("1",)),
+        Claim(Ownership.OWNED, ("1",)),
+        Claim(Ownership.OWNED, ("1",)),
     ),
-    "not known, nothing live": (nothing, LINE, (), Claim(Tie.NONE), Claim(Tie.NONE)),
+    "not known, nothing live": (nothing, LINE, (), Claim(Ownership.NONE), Claim(Ownership.NONE)),
     "owned by a resource that is gone from Git": (
         lambda p: p.own("old", "1"),
         LINE,
         ("1",),
-        Claim(Tie.MOVED, ("1",)),
-        Claim(Tie.MOVED, ("1",)),
+        Claim(Ownership.MOVED, ("1",)),
+        Claim(Ownership.MOVED, ("1",)),
     ),
     "owned by a resource that is gone from Git, beside a stranger": (
         lambda p: p.own("old", "1"),
         LINE,
         ("1", "2"),
-        Claim(Tie.MOVED, ("1",)),
-        Claim(Tie.MOVED, ("1",)),
+        Claim(Ownership.MOVED, ("1",)),
+        Claim(Ownership.MOVED, ("1",)),
     ),
     "two that resources gone from Git own": (
         lambda p: (p.own("old", "1"), p.own("older", "2")),
         LINE,
         ("2", "1"),
-        Claim(Tie.AMBIGUOUS, ("1", "2")),
-        Claim(Tie.AMBIGUOUS, ("1", "2")),
+        Claim(Ownership.AMBIGUOUS, ("1", "2")),
+        Claim(Ownership.AMBIGUOUS, ("1", "2")),
     ),
     "owned by a resource that may only be out of sight": (
         lambda p: p.own("old", "1"),
         desired(campaign("line"), complete=False),
         ("1",),
-        Claim(Tie.NOT_OURS, ("1",)),
-        Claim(Tie.NOT_OURS, ("1",)),
+        Claim(Ownership.NOT_OURS, ("1",)),
+        Claim(Ownership.NOT_OURS, ("1",)),
     ),
     "owned by another resource that gives the name up": (
         lambda p: p.own("other", "1"),
         desired(campaign("line"), campaign("other", "elsewhere")),
         ("1",),
-        Claim(Tie.NONE),
-        Claim(Tie.NONE),
+        Claim(Ownership.NONE),
+        Claim(Ownership.NONE),
     ),
     "owned by another resource that keeps the name": (
         lambda p: p.own("other", "1"),
         desired(campaign("line"), campaign("other", "line")),
         ("1",),
-        Claim(Tie.NOT_OURS, ("1",)),
-        Claim(Tie.NOT_OURS, ("1",)),
+        Claim(Ownership.NOT_OURS, ("1",)),
+        Claim(Ownership.NOT_OURS, ("1",)),
     ),
     "one that leaves the name, and a stranger": (
         lambda p: p.own("other", "1"),
         desired(campaign("line"), campaign("other", "elsewhere")),
         ("1", "2"),
-        Claim(Tie.NOT_OURS, ("2",)),
-        Claim(Tie.ADOPTED, ("2",)),
+        Claim(Ownership.NOT_OURS, ("2",)),
+        Claim(Ownership.ADOPTED, ("2",)),
     ),
-    "a stranger": (nothing, LINE, ("1",), Claim(Tie.NOT_OURS, ("1",)), Claim(Tie.ADOPTED, ("1",))),
+    "a stranger": (
+        nothing,
+        LINE,
+        ("1",),
+        Claim(Ownership.NOT_OURS, ("1",)),
+        Claim(Ownership.ADOPTED, ("1",)),
+    ),
     "several strangers": (
         nothing,
         LINE,
         ("2", "1"),
-        Claim(Tie.AMBIGUOUS, ("1", "2")),
-        Claim(Tie.AMBIGUOUS, ("1", "2")),
+        Claim(Ownership.AMBIGUOUS, ("1", "2")),
+        Claim(Ownership.AMBIGUOUS, ("1", "2")),
     ),
     "one, and an intent of ours": (
         lambda p: p.intends("line", "line"),
         LINE,
         ("1",),
-        Claim(Tie.RECOVERED, ("1",)),
-        Claim(Tie.RECOVERED, ("1",)),
+        Claim(Ownership.RECOVERED, ("1",)),
+        Claim(Ownership.RECOVERED, ("1",)),
     ),
     "several, and an intent of ours": (
         lambda p: p.intends("line", "line"),
         LINE,
         ("1", "2"),
-        Claim(Tie.AMBIGUOUS, ("1", "2")),
-        Claim(Tie.AMBIGUOUS, ("1", "2")),
+        Claim(Ownership.AMBIGUOUS, ("1", "2")),
+        Claim(Ownership.AMBIGUOUS, ("1", "2")),
     ),
     "none, and an intent of ours": (
         lambda p: p.intends("line", "line"),
         LINE,
         (),
-        Claim(Tie.NONE),
-        Claim(Tie.NONE),
+        Claim(Ownership.NONE),
+        Claim(Ownership.NONE),
     ),
     "one, and an intent under another name": (
         lambda p: p.intends("line", "as it was called before"),
         LINE,
         ("1",),
-        Claim(Tie.NOT_OURS, ("1",)),
-        Claim(Tie.ADOPTED, ("1",)),
+        Claim(Ownership.NOT_OURS, ("1",)),
+        Claim(Ownership.ADOPTED, ("1",)),
     ),
     "one, and an intent of another resource": (
         lambda p: p.intends("other", "line"),
         LINE,
         ("1",),
-        Claim(Tie.NOT_OURS, ("1",)),
-        Claim(Tie.ADOPTED, ("1",)),
+        Claim(Ownership.NOT_OURS, ("1",)),
+        Claim(Ownership.ADOPTED, ("1",)),
     ),
     "one that is ours already, and an intent of ours": (
         lambda p: (p.own("other", "1"), p.intends("line", "line")),
         desired(campaign("line"), campaign("other", "line")),
         ("1",),
-        Claim(Tie.NOT_OURS, ("1",)),
-        Claim(Tie.NOT_OURS, ("1",)),
+        Claim(Ownership.NOT_OURS, ("1",)),
+        Claim(Ownership.NOT_OURS, ("1",)),
     ),
 }
 
@@ -148,16 +154,16 @@ def test_the_tie(row: str, adopt: bool) -> None:
     project = Project()
     setup(project)
     line = next(c for c in wanted.campaigns if c.resource == rid("line"))
-    claims = tie([line], wanted, project.state, live(*ids), Options(adopt=adopt))
+    claims = claims_of([line], wanted, project.state, live(*ids), Options(adopt=adopt))
     assert claims == {rid("line"): adopting if adopt else plainly}
 
 
 @pytest.mark.parametrize(
     ("ids", "expected"),
     [
-        ((), Claim(Tie.NONE)),
-        (("7",), Claim(Tie.RECOVERED, ("7",))),
-        (("7", "8"), Claim(Tie.AMBIGUOUS, ("7", "8"))),
+        ((), Claim(Ownership.NONE)),
+        (("7",), Claim(Ownership.RECOVERED, ("7",))),
+        (("7", "8"), Claim(Ownership.AMBIGUOUS, ("7", "8"))),
     ],
 )
 def test_a_lost_create_is_found_under_the_name_that_it_was_sent_with(
@@ -165,17 +171,22 @@ def test_a_lost_create_is_found_under_the_name_that_it_was_sent_with(
 ) -> None:
     project = Project()
     project.intends("line", "before")
-    ties = tie(LINE.campaigns, LINE, project.state, live(*ids, name="before"), Options())
-    assert ties == {rid("line"): expected}
+    claims = claims_of(LINE.campaigns, LINE, project.state, live(*ids, name="before"), Options())
+    assert claims == {rid("line"): expected}
 
 
 def test_only_these_ties_hold_a_campaign() -> None:
-    assert {t for t in Tie if Claim(t).held} == {Tie.OWNED, Tie.MOVED, Tie.RECOVERED, Tie.ADOPTED}
+    assert {t for t in Ownership if Claim(t).held} == {
+        Ownership.OWNED,
+        Ownership.MOVED,
+        Ownership.RECOVERED,
+        Ownership.ADOPTED,
+    }
 
 
 def test_only_the_campaigns_asked_about_are_tied() -> None:
     wanted = desired(campaign("a"), campaign("b"))
-    claims = tie(wanted.campaigns[1:], wanted, Project().state, {}, Options())
+    claims = claims_of(wanted.campaigns[1:], wanted, Project().state, {}, Options())
     assert list(claims) == [rid("b")]
 
 
@@ -189,14 +200,14 @@ def owned(state: State, claim: Claim, on_remove: OnRemove = OnRemove.DELETE) -> 
 def test_an_owned_campaign_teaches_nothing() -> None:
     project = Project()
     before = project.own("line", "1", status="STARTED")
-    assert owned(project.state, Claim(Tie.OWNED, ("1",))) == (before, ())
+    assert owned(project.state, Claim(Ownership.OWNED, ("1",))) == (before, ())
 
 
 def test_another_on_remove_is_recorded() -> None:
     project = Project()
     project.own("line", "1", status="STARTED")
     after = Owned(rid("line"), "1", Origin.CREATED, OnRemove.ABANDON, status="STARTED")
-    assert owned(project.state, Claim(Tie.OWNED, ("1",)), OnRemove.ABANDON) == (
+    assert owned(project.state, Claim(Ownership.OWNED, ("1",)), OnRemove.ABANDON) == (
         after,
         (OnRemoveSet(rid("line"), OnRemove.ABANDON),),
     )
@@ -204,7 +215,7 @@ def test_another_on_remove_is_recorded() -> None:
 
 def test_an_adopted_campaign_is_recorded_as_such() -> None:
     after = Owned(rid("line"), "1", Origin.ADOPTED, OnRemove.ABANDON)
-    adopted = owned(Project().state, Claim(Tie.ADOPTED, ("1",)), OnRemove.ABANDON)
+    adopted = owned(Project().state, Claim(Ownership.ADOPTED, ("1",)), OnRemove.ABANDON)
     assert adopted == (after, (CampaignOwned(after),))
 
 
@@ -212,7 +223,7 @@ def test_a_recovered_campaign_is_ours_with_what_its_create_carried() -> None:
     project = Project()
     project.intends("line", "line", settings={"A": {"value": "b"}})
     after = Owned(rid("line"), "1", Origin.CREATED, applied={"settings": {"A": {"value": "b"}}})
-    recovered = owned(project.state, Claim(Tie.RECOVERED, ("1",)))
+    recovered = owned(project.state, Claim(Ownership.RECOVERED, ("1",)))
     assert recovered == (after, (CampaignOwned(after),))
 
 
@@ -220,12 +231,12 @@ def test_a_moved_campaign_takes_its_whole_history_along() -> None:
     project = Project()
     project.own("old", "1", Origin.ADOPTED, status="STARTED", return_to="STARTED", applied={"x": "y"})
     after = Owned(rid("line"), "1", Origin.ADOPTED, status="STARTED", return_to="STARTED", applied={"x": "y"})
-    assert owned(project.state, Claim(Tie.MOVED, ("1",))) == (
+    assert owned(project.state, Claim(Ownership.MOVED, ("1",))) == (
         after,
         (CampaignForgotten(rid("old")), CampaignOwned(after)),
     )
 
 
-@pytest.mark.parametrize("without", [Tie.NONE, Tie.NOT_OURS, Tie.AMBIGUOUS])
-def test_nothing_is_owned_of_what_is_not_ours(without: Tie) -> None:
+@pytest.mark.parametrize("without", [Ownership.NONE, Ownership.NOT_OURS, Ownership.AMBIGUOUS])
+def test_nothing_is_owned_of_what_is_not_ours(without: Ownership) -> None:
     assert owned(Project().state, Claim(without, ("1",))) == (None, ())

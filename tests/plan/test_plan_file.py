@@ -12,20 +12,22 @@ from plan_files import SECRETS, Case, Made, cases, forged, lines_of, reread
 
 from reconciler.errors import Exit, ReconcilerError, UnusablePlan
 from reconciler.model import (
-    Action,
     CampaignFields,
     Change,
+    EditCampaign,
     Finding,
     FromEnv,
     FromFile,
     Live,
     Need,
+    PackageFile,
     Place,
     Reason,
     SchedulePhase,
     Secret,
     Severity,
     StepGroup,
+    UploadPackage,
     Verb,
     Window,
 )
@@ -37,6 +39,7 @@ from reconciler.plan.file.values import LONG
 from reconciler.plan.model import CampaignImpact, GuardTrip, Impact, Partial, Snapshot
 from reconciler.state.base import CampaignOwned, FieldApplied, MembersApplied, Origin, Owned, State
 from reconciler.validation.schemas import schema
+from tests.actions import action
 from tests.fakes import FakeServer, file, rid
 from tests.properties.prop_strategies import examples
 
@@ -50,9 +53,14 @@ def made(**fields_of_plan: object) -> Made:
     return Made(plan, Live(), State("lineage", "5a17", serial=7))
 
 
-def group(verb: Verb = Verb.START, **action: object) -> StepGroup:
-    found = Action(verb, rid("line"), Reason.ASKED, **{"target": "c-1", **action})  # type: ignore[arg-type]
+def group(verb: Verb = Verb.START, **values: object) -> StepGroup:
+    target = None if verb in (Verb.UPLOAD, Verb.CREATE) else "c-1"
+    found = action(verb, rid("line"), Reason.ASKED, **{"target": target, **values})
     return StepGroup("start-campaign:line", found, OPERATIONS["start-campaign"], 0)
+
+
+def uploaded(plan: Plan) -> list[PackageFile]:
+    return [group.action.file for group in plan.groups if isinstance(group.action, UploadPackage)]
 
 
 @given(cases())
@@ -67,10 +75,8 @@ def test_what_is_read_is_what_was_written(case: Case) -> None:
         assert saved.fingerprints == made.fingerprints
         assert saved.head.options == made.options
         assert [g.needs for g in saved.plan.groups] == [g.needs for g in made.plan.groups]
-        files = [group.action.file for group in saved.plan.groups if group.action.file]
-        for read, known in zip(
-            files, (g.action.file for g in made.plan.groups if g.action.file), strict=True
-        ):
+        files = uploaded(saved.plan)
+        for read, known in zip(files, uploaded(made.plan), strict=True):
             assert {f.name: getattr(read, f.name) for f in fields(read) if f.name != "path"} == {
                 f.name: getattr(known, f.name) for f in fields(known) if f.name != "path"
             }
@@ -140,7 +146,7 @@ def test_many_gateways_are_written_once_in_lines_of_bounded_length(tmp_path: Pat
     saved = reread(tmp_path / "plan")
     assert saved.plan == found.plan
     assert saved.plan.size == 3 * count + 1
-    first, second, third, _ = (each.action.gateways for each in saved.plan.groups)
+    first, second, third, _ = (each.gateways for each in saved.plan.groups)
     assert first is second is third, "read once, too"
 
 
@@ -373,7 +379,7 @@ def test_secrets_travel_by_where_they_come_from(tmp_path: Path) -> None:
     assert sealed["environment variable KEY"].digest == KEY.digest("5a17")
     assert not sealed["environment variable KEY"].secret.known
     (read,) = opened.plan.groups
-    assert read.action.fields is not None
+    assert isinstance(read.action, EditCampaign)
     assert read.action.fields.settings is not None
     assert read.action.fields.settings["LEVEL"] == "debug"
     with pytest.raises(ValueError, match="nothing tells how to read the secret from x again"):
@@ -387,7 +393,7 @@ def test_paths_are_those_of_the_project_that_it_is_applied_in(tmp_path: Path) ->
     uploads = (group(Verb.UPLOAD, file=package), replace(group(Verb.UPLOAD, file=outside), key="2"))
     made(groups=uploads).save(tmp_path / "plan", root)
     read = open_plan(tmp_path / "plan").read(other, OPERATIONS, lambda secret: secret)
-    paths = [each.action.file.path for each in read.plan.groups if each.action.file]
+    paths = [each.path for each in uploaded(read.plan)]
     assert paths == [other / "sub" / "fw.bin", tmp_path / "fw.bin"]
 
 

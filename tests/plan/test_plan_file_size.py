@@ -31,7 +31,7 @@ def made():
     ids = tuple(f"gateway-{number:07d}-of-the-northern-plant" for number in range(steps))
     line, operation = ResourceId(Kind.CAMPAIGN, "line"), OPERATIONS["schedule-download"]
     phase, window = SchedulePhase.DOWNLOAD, Window(1, 2)
-    action = Action(Verb.SCHEDULE, line, Reason.NOT_RECORDED, "c-1", ids, phase=phase, window=window)
+    action = ScheduleWindow(line, Reason.NOT_RECORDED, "c-1", ids, phase=phase, window=window)
     change = Change(line, "schedules.download", None, {}, Reason.NOT_RECORDED, members=ids)
     plan = Plan(Server("pulse", "x"), (StepGroup("schedule-download:line", action, operation, 1),), (change,))
     return plan, (Fingerprint(Of.CAMPAIGN, "c-1", {}, {"gateways": frozenset(ids)}, line),)

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, composite
 
 from reconciler.model import (
+    CreateCampaign,
     Desired,
     DesiredStatus,
     DistributionList,
+    EditCampaign,
     LivePackage,
     Need,
     OnRemove,
@@ -125,9 +127,9 @@ def _live(draw: DrawFn, project: Project, campaign_id: str, name: str) -> None:
 
 def takes_a_name_that_is_kept(case: Case, plan: Plan) -> bool:
     """A new campaign takes a name whose owner can't give it up: its create will find that out."""
-    edited = {group.action.target for group in plan.groups if group.action.verb is Verb.EDIT}
+    edited = {group.action.target for group in plan.groups if isinstance(group.action, EditCampaign)}
     kept = {live.name for i, live in case.project.server.by_id.items() if i not in edited}
-    names = {g.action.fields.name for g in plan.groups if g.action.fields and g.action.verb is Verb.CREATE}
+    names = {g.action.fields.name for g in plan.groups if isinstance(g.action, CreateCampaign)}
     return bool(names & kept)
 
 
@@ -149,7 +151,7 @@ def without(plan: Plan, step: Step) -> Plan:
     def left(group: StepGroup) -> StepGroup | None:
         if group.key != step.group.key:
             return group
-        gateways = tuple(g for g in group.action.gateways if g not in step.gateways)
+        gateways = tuple(g for g in group.gateways if g not in step.gateways)
         return replace(group, action=replace(group.action, gateways=gateways)) if gateways else None
 
     groups = [kept for group in plan.groups if (kept := left(group))]

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from plan_files import Case, cases, planned, stale_now
 
 from reconciler.model import (
-    Action,
     Desired,
     DistributionList,
     LivePackage,
@@ -20,9 +19,9 @@ from reconciler.model import (
     PackageByName,
     Reason,
     SchedulePhase,
+    ScheduleWindow,
     Scope,
     StepGroup,
-    Verb,
     Window,
 )
 from reconciler.plan import Plan
@@ -364,8 +363,8 @@ def test_a_plan_of_nothing_touches_nothing() -> None:
 def test_a_window_that_has_ended_since_is_said() -> None:
     window = Window(NOW, NOW + 1000)
     ids = ("gw-1", "gw-2")
-    action = Action(
-        Verb.SCHEDULE, rid("line"), Reason.NOT_RECORDED, "1", ids, phase=SchedulePhase.DOWNLOAD, window=window
+    action = ScheduleWindow(
+        rid("line"), Reason.NOT_RECORDED, "1", ids, phase=SchedulePhase.DOWNLOAD, window=window
     )
     group = StepGroup("schedule-download:line", action, FakeServer.operations["schedule-download"], 1)
     plan = Plan(FakeServer.server, (group,))

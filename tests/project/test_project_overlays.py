@@ -46,7 +46,7 @@ def test_those_of_all_are_set_aside(root: Path, environment: str | None) -> None
     loaded = load(root, environment)
     aside = tuple(root / name for name in ("common", "staging.yaml", "production"))
     assert loaded.project is not None
-    assert loaded.project.aside == loaded.aside == aside
+    assert loaded.project.excluded == loaded.excluded == aside
 
 
 def test_which_environments_there_are(root: Path) -> None:
@@ -83,7 +83,7 @@ def test_they_belong_to_environments_only(root: Path) -> None:
 
 def test_without_a_project_file_there_are_none(tmp_path: Path) -> None:
     loaded = load(tmp_path, "staging")
-    assert (loaded.overlays, loaded.aside, loaded.environments) == ((), (), ())
+    assert (loaded.overlays, loaded.excluded, loaded.environments) == ((), (), ())
 
 
 def test_one_that_is_gone_is_said_and_the_rest_is_known(root: Path) -> None:

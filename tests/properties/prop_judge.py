@@ -12,11 +12,14 @@ from reconciler.model import (
     PackageById,
     PackageFile,
     PackageRef,
+    RemoveGateways,
     ResourceId,
     SchedulePhase,
     Secret,
     Step,
+    UploadPackage,
     Verb,
+    carried_by,
 )
 from reconciler.plan import Plan
 from reconciler.state.base import Origin, Owned, State
@@ -316,7 +319,7 @@ def moves_in_order(steps: Collection[Step], before: Snapshot) -> None:
     leaving = {
         g
         for step in steps
-        if step.action.verb is Verb.REMOVE
+        if isinstance(step.action, RemoveGateways)
         and step.action.target in before.campaigns
         and before.campaigns[step.action.target].status == "STARTED"
         for g in step.gateways
@@ -333,9 +336,9 @@ def uploads_first(steps: Collection[Step]) -> None:
     """No campaign is interrupted for an edit, or made, before all uploads that it needs are there."""
     done: set[str] = set()
     for step in steps:
-        if step.action.file:
+        if isinstance(step.action, UploadPackage):
             done.add(step.action.file.sha256)
-        for package in (step.action.fields.packages if step.action.fields else step.action.packages) or ():
+        for package in carried_by(step.action):
             assert isinstance(package, str) or package.sha256 in done, step.id
 
 
@@ -348,7 +351,10 @@ def none_left_stopped(
         held, wish = after.campaigns.get(campaign_id), wishes.get(campaign_id)
         if was.status != "STARTED" or held is None or (wish and wish.status is DesiredStatus.STOPPED):
             continue
-        assert held.status == "STARTED" or (wish and waiting(applied, wish.resource)), (was.name, held.status)
+        assert held.status == "STARTED" or (wish and waiting(applied, wish.resource)), (
+            was.name,
+            held.status,
+        )
 
 
 # --- nothing is doubled --------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reconciler.errors import NotExecuted, Unclear
 from reconciler.model import OutcomeStatus, Step, Verb
-from reconciler.providers.base import Bindings, Result, Sight
+from reconciler.providers.base import Bindings, Readback, Result
 from tests.properties.prop_judge import none_left_stopped, nothing_doubled, nothing_refused
 from tests.properties.prop_lab import Lab, ready
 from tests.properties.prop_strategies import Episode, episodes, examples
@@ -51,11 +51,11 @@ class Faulty(Wrapped):
             raise Unclear("cut", request=request)
         return result
 
-    async def look(self, step: Step, bindings: Bindings) -> Sight:
+    async def verify(self, step: Step, bindings: Bindings) -> Readback:
         if self.blind:
             self.blind = False
             raise Unclear("cut", request="look")
-        return await self._real.look(step, bindings)
+        return await self._real.verify(step, bindings)
 
 
 @examples(50)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.model import Reason, StepGroup, Verb
+from reconciler.model import Reason, StepGroup, Verb, carried_by
 from reconciler.plan import Plan
 from tests.properties.prop_cases import CASES
 from tests.properties.prop_lab import ready
@@ -47,8 +47,7 @@ async def _without(episode: Episode, chosen: int) -> None:
         if again.empty and left_out.action.verb is Verb.OVERRIDE:
             resource = left_out.action.resource
             edit = next(g for g in groups if (g.action.resource, g.action.verb) == (resource, Verb.EDIT))
-            assert edit.action.fields is not None
-            assert set(left_out.action.packages or ()) == set(edit.action.fields.packages or ())
+            assert set(carried_by(left_out.action)) == set(carried_by(edit.action))
         elif again.empty:
             assert left_out.action.verb in (Verb.APPROVE, Verb.START), left_out.key
             before = lab.snapshot()

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import pytest
 
 from reconciler.model import (
-    Action,
     Change,
     DesiredCampaign,
     Finding,
@@ -25,6 +24,7 @@ from reconciler.model import (
 from reconciler.plan.model import CampaignImpact, Impact, Plan
 from reconciler.providers.pulse.operations import OPERATIONS
 from reconciler.state.base import CampaignOwned, Origin, Owned
+from tests.actions import action
 
 SERVER = Server("pulse", "https://pulse.example.com", "acme")
 LINE_3 = ResourceId(Kind.CAMPAIGN, "line-3")
@@ -49,8 +49,8 @@ def group(
     per_call: int = 0,
     needs: tuple[Need, ...] = (),
 ) -> StepGroup:
-    action = Action(verb, resource, reason, target=target, gateways=members)
-    return StepGroup(key, action, OPERATIONS[operation], per_call, needs)
+    made = action(verb, resource, reason, target=target, gateways=members)
+    return StepGroup(key, made, OPERATIONS[operation], per_call, needs)
 
 
 @pytest.fixture

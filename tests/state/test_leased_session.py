@@ -19,7 +19,7 @@ from reconciler.state.folding import fold
 from reconciler.state.journal import decode_journal
 from reconciler.state.leased import HELD_BACK, Holding, LeasedSession, LeasedStore
 from reconciler.state.leases import Lease, LeaseLost, lease_seconds
-from reconciler.state.replay import Kept
+from reconciler.state.replay import StoredState
 
 SERVER = Server("pulse", "https://pulse.example.com")
 OTHER = LockInfo("other", "erin", "ci-2", 77, "apply", 0.0)
@@ -45,8 +45,8 @@ class Fake:
 
     # The remote.
 
-    def read(self) -> Kept:
-        return Kept(self.snapshot, decode_journal(b"".join(self.lines)))
+    def read(self) -> StoredState:
+        return StoredState(self.snapshot, decode_journal(b"".join(self.lines)))
 
     def take(self, info: LockInfo) -> Holding | None:
         return None if self.held_by else self
@@ -394,7 +394,7 @@ def test_who_lost_its_lock_and_has_nothing_to_write_ends_well(
 
 
 def test_a_lock_that_is_lost_while_the_state_is_read(place: Fake, store: LeasedStore) -> None:
-    def read() -> Kept:
+    def read() -> StoredState:
         raise LeaseLost(OTHER)
 
     place.read = read  # type: ignore[method-assign]

@@ -18,7 +18,7 @@ from reconciler.state.journal import encode_line
 from reconciler.state.leased import Holding
 from reconciler.state.leases import LeaseLost
 from reconciler.state.locks import new_lock
-from reconciler.state.postgresql import PostgresqlRemote, link
+from reconciler.state.postgresql import PostgresqlBackend, link
 from reconciler.state.stores import open_store
 from tests.state_servers import PlaceUrl
 
@@ -58,10 +58,10 @@ def db(url: str) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def remote(url: str, schema: str) -> PostgresqlRemote:
+def remote(url: str, schema: str) -> PostgresqlBackend:
     """The place itself, for what a store does only when it meets others."""
     parameters = {"host": parse_qs(urlsplit(url).query)["host"][0], "user": "ci", "dbname": "postgres"}
-    return PostgresqlRemote(parameters, schema, 60.0, url=url)
+    return PostgresqlBackend(parameters, schema, 60.0, url=url)
 
 
 def record(store: StateStore, *numbers: int) -> State:
@@ -71,7 +71,7 @@ def record(store: StateStore, *numbers: int) -> State:
     return store.load()
 
 
-def crashed(remote: PostgresqlRemote, *numbers: int) -> None:
+def crashed(remote: PostgresqlBackend, *numbers: int) -> None:
     """Leaves what a process that recorded these leaves, one call each, when it is killed."""
     held = remote.take(new_lock("apply"))
     assert held
@@ -185,15 +185,15 @@ def test_a_connection_that_breaks_is_made_again(url: str, db: Connection, schema
 
 @pytest.mark.parametrize("write", ["append", "save", "audit"])
 def test_a_write_whose_answer_was_lost_is_done_once(
-    store: StateStore, remote: PostgresqlRemote, db: Connection, write: str, monkeypatch: pytest.MonkeyPatch
+    store: StateStore, remote: PostgresqlBackend, db: Connection, write: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record(store, 1)
     held = remote.take(new_lock("apply"))
     assert held
     state = held.read().state
-    run, lost = link.Link.run, [True]
+    run, lost = link.DatabaseLink.run, [True]
 
-    def unheard(self: link.Link, work: Callable[[Connection], Any], *, patience: float = 0.0) -> Any:
+    def unheard(self: link.DatabaseLink, work: Callable[[Connection], Any], *, patience: float = 0.0) -> Any:
         def twice(connection: Connection) -> Any:
             done = work(connection)
             if lost and patience:
@@ -203,7 +203,7 @@ def test_a_write_whose_answer_was_lost_is_done_once(
 
         return run(self, twice, patience=patience)
 
-    monkeypatch.setattr(link.Link, "run", unheard)
+    monkeypatch.setattr(link.DatabaseLink, "run", unheard)
     match write:
         case "append":
             held.append([b"one\n", b"two\n"], base=state.serial)
@@ -222,7 +222,7 @@ def test_a_write_whose_answer_was_lost_is_done_once(
 
 
 def test_a_server_that_stays_away_is_given_up(
-    store: StateStore, remote: PostgresqlRemote, monkeypatch: pytest.MonkeyPatch
+    store: StateStore, remote: PostgresqlBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record(store, 1)
     naps: list[float] = []
@@ -281,7 +281,7 @@ SENDS: dict[str, Callable[[Holding, State], object]] = {
 @pytest.mark.parametrize("next_is", ["nobody", "there", "gone"])
 def test_what_is_sent_after_the_lock_is_lost_writes_nothing(
     store: StateStore,
-    remote: PostgresqlRemote,
+    remote: PostgresqlBackend,
     db: Connection,
     send: Callable[[Holding, State], object],
     next_is: str,
@@ -347,7 +347,7 @@ def test_a_lock_row_that_somebody_removed_is_made_again(store: StateStore, db: C
 
 
 def test_damage_in_the_journal_is_noticed_and_named(
-    store: StateStore, remote: PostgresqlRemote, db: Connection
+    store: StateStore, remote: PostgresqlBackend, db: Connection
 ) -> None:
     record(store, 1)
     crashed(remote, 2, 3, 4)
@@ -364,7 +364,7 @@ def test_damage_in_the_journal_is_noticed_and_named(
 
 
 def test_a_snapshot_of_before_comes_back_as_the_hints_say(
-    store: StateStore, remote: PostgresqlRemote, db: Connection
+    store: StateStore, remote: PostgresqlBackend, db: Connection
 ) -> None:
     record(store, 1)
     record(store, 2)
@@ -381,7 +381,7 @@ def test_a_snapshot_of_before_comes_back_as_the_hints_say(
 
 
 def test_a_journal_without_its_snapshot_is_noticed(
-    store: StateStore, remote: PostgresqlRemote, db: Connection
+    store: StateStore, remote: PostgresqlBackend, db: Connection
 ) -> None:
     record(store, 1)
     crashed(remote, 2)

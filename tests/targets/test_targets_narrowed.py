@@ -62,7 +62,7 @@ def test_what_is_chosen(asked: list[str], chosen: list[str]) -> None:
     found = narrowed(EVERYTHING, state(), targets(*asked))
     assert names(found) == chosen
     assert found.focus is not None
-    assert {*chosen, *(each.resource.name for each in found.focus.aside)} == {each.name for each in LINES}
+    assert {*chosen, *(each.resource.name for each in found.focus.excluded)} == {each.name for each in LINES}
     assert found.declared == EVERYTHING.declared
     assert found.complete
 

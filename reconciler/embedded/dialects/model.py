@@ -21,7 +21,7 @@ class PageObject(StrEnum):
     NONE = "none"
 
 
-class Items(StrEnum):
+class ItemsShape(StrEnum):
     """Where the items of a list are. A BARE array has no place for a page object."""
 
     KIND = "kind"
@@ -60,7 +60,7 @@ class PastEnd(StrEnum):
     REPEAT = "repeat"
 
 
-class Packages(StrEnum):
+class PackagesShape(StrEnum):
     """The packages of a campaign: `{"packages": […]}` or the list itself."""
 
     OBJECT = "object"
@@ -104,7 +104,7 @@ class Dialect:
     """One way to answer. As it is made without values: as the embedded server reads the reference."""
 
     page_object: PageObject = PageObject.PAGE_RESPONSE
-    items: Items = Items.KIND
+    items: ItemsShape = ItemsShape.KIND
     counts_from_zero: bool = False
     page_number: Written = Written.NUMBER
     totals: Written = Written.STRING
@@ -116,7 +116,7 @@ class Dialect:
     counts: Spelled = Spelled.STRING
     times: Spelled = Spelled.STRING
     spells_approved: bool = False
-    packages: Packages = Packages.OBJECT
+    packages: PackagesShape = PackagesShape.OBJECT
     unset_list: Unset = Unset.MISSING
     filters: Filters = Filters.SUBSTRING
     refusals: Refusals = Refusals.JSON
@@ -132,14 +132,14 @@ PRESETS: Final[Mapping[str, Dialect]] = MappingProxyType(
         # What a Spring service answers that was not told otherwise.
         "spring": Dialect(
             page_object=PageObject.FLAT,
-            items=Items.CONTENT,
+            items=ItemsShape.CONTENT,
             counts_from_zero=True,
             totals=Written.NUMBER,
             counts=Spelled.NUMBER,
             times=Spelled.NUMBER,
             ids=IdKey.UUID,
             created_id=IdKey.ID,
-            packages=Packages.LIST,
+            packages=PackagesShape.LIST,
             unset_list=Unset.EMPTY,
             spells_approved=True,
             filters=Filters.EXACT,
@@ -148,12 +148,12 @@ PRESETS: Final[Mapping[str, Dialect]] = MappingProxyType(
         # Nothing but the items: no page object, no totals, no versions, no filters.
         "bare": Dialect(
             page_object=PageObject.NONE,
-            items=Items.BARE,
+            items=ItemsShape.BARE,
             page_number=Written.ABSENT,
             totals=Written.ABSENT,
             ids=IdKey.CAMPAIGN_ID,
             created_id=IdKey.CAMPAIGN_ID,
-            packages=Packages.LIST,
+            packages=PackagesShape.LIST,
             unset_list=Unset.OBJECT,
             filters=Filters.IGNORED,
             refusals=Refusals.TEXT,
@@ -163,7 +163,7 @@ PRESETS: Final[Mapping[str, Dialect]] = MappingProxyType(
         # Every number is a string, every answer has all of its fields, and the last page never ends.
         "strings": Dialect(
             page_object=PageObject.PAGE,
-            items=Items.ITEMS,
+            items=ItemsShape.ITEMS,
             page_number=Written.STRING,
             past_end=PastEnd.REPEAT,
             unset_list=Unset.EMPTY,

@@ -10,8 +10,8 @@ from reconciler.embedded.dialects.model import (
     Dialect,
     Filters,
     IdKey,
-    Items,
-    Packages,
+    ItemsShape,
+    PackagesShape,
     PageObject,
     Refusals,
     Repeated,
@@ -96,9 +96,9 @@ def _list(dialect: Dialect, operation: str, value: Json) -> object:
     assert isinstance(page, dict)
     assert isinstance(rows, list)
     said = [_object(dialect, operation, row) for row in rows]
-    if dialect.items is Items.BARE:
+    if dialect.items is ItemsShape.BARE:
         return said
-    key = kind if dialect.items is Items.KIND else dialect.items.value
+    key = kind if dialect.items is ItemsShape.KIND else dialect.items.value
     info = _page(dialect, page)
     match dialect.page_object:
         case PageObject.NONE:
@@ -133,7 +133,7 @@ def _object(dialect: Dialect, operation: str, value: Json) -> Json:
         found = _renamed(found, "uuid", _id_key(dialect.created_id, operation))
     if operation in _HAS_AN_ID:
         found = _renamed(found, "id", _id_key(dialect.ids, operation))
-    if operation in _OF_CAMPAIGNS and dialect.packages is Packages.LIST and "packages" in found:
+    if operation in _OF_CAMPAIGNS and dialect.packages is PackagesShape.LIST and "packages" in found:
         inner = found["packages"]
         found["packages"] = inner.get("packages", []) if isinstance(inner, dict) else inner
     if dialect.spells_approved:

@@ -6,16 +6,16 @@ import binascii
 from reconciler.embedded.context import Context, new_token
 from reconciler.embedded.errors import Refusal
 from reconciler.embedded.tables import settings
-from reconciler.embedded.wire import Call, Json
+from reconciler.embedded.wire import Json, ReceivedCall
 
 API_VERSION = "0.17"
 
 
-def versions(_: Call) -> Json:
+def versions(_: ReceivedCall) -> Json:
     return {"currentApiVersion": API_VERSION}
 
 
-def tokens(call: Call) -> Json:
+def tokens(call: ReceivedCall) -> Json:
     """Fresh tokens for HTTP Basic credentials; an open server gives them to anybody who signs in."""
     given = _basic(call.headers.get("authorization", ""))
     if given is None or not call.context.credentials.is_user(*given):

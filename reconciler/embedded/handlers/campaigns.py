@@ -7,9 +7,9 @@ from reconciler.embedded.tables import campaigns, gateways, settings
 from reconciler.embedded.tables.campaigns import Campaign, Filter, Spec
 from reconciler.embedded.wire import (
     Body,
-    Call,
     Handler,
     Json,
+    ReceivedCall,
     check_text,
     digits,
     filters,
@@ -21,7 +21,7 @@ from reconciler.embedded.wire import (
 )
 
 
-def campaign_of(call: Call) -> Campaign:
+def campaign_of(call: ReceivedCall) -> Campaign:
     """The campaign that the path names; a body that names another one is refused."""
     campaign_id = call.path["campaign_id"]
     if optional_text(call.body, "campaignId") not in ("", campaign_id):
@@ -42,7 +42,7 @@ def _spec(body: Body) -> Spec:
     )
 
 
-def create(call: Call) -> Json:
+def create(call: ReceivedCall) -> Json:
     """Create Campaign."""
     spec = _spec(call.body)
     approval = settings.load(call.db).approval_needed
@@ -58,7 +58,7 @@ def create(call: Call) -> Json:
     return {"uuid": campaign_id}
 
 
-def edit(call: Call) -> Json:
+def edit(call: ReceivedCall) -> Json:
     """Edit Campaign: replaces; a field that `updateSpec` lacks becomes empty."""
     campaign = campaign_of(call)
     if "updateSpec" not in call.body:
@@ -73,7 +73,7 @@ def edit(call: Call) -> Json:
     return {"uuid": campaign.id}
 
 
-def delete(call: Call) -> Json:
+def delete(call: ReceivedCall) -> Json:
     """Delete Campaign."""
     campaign = campaign_of(call)
     lifecycle.check_delete(campaign.status)
@@ -81,7 +81,7 @@ def delete(call: Call) -> Json:
     return {}
 
 
-def get(call: Call) -> Json:
+def get(call: ReceivedCall) -> Json:
     """Get Campaign."""
     return _shown(campaign_of(call))
 
@@ -97,7 +97,7 @@ def _shown(campaign: Campaign) -> Json:
     }
 
 
-def listing(call: Call) -> Json:
+def listing(call: ReceivedCall) -> Json:
     """List Campaigns, oldest first. Callback filters and the sort direction change nothing."""
     wanted = Filter(*filters(call.query, "id", "name", "status", "description", "creationTime", "packages"))
     part = page(call.query, settings.load(call.db).max_page_size)
@@ -108,7 +108,7 @@ def listing(call: Call) -> Json:
 def moved(call_name: str) -> Handler:
     """Start, Stop and Approve Campaign by ID."""
 
-    def handle(call: Call) -> Json:
+    def handle(call: ReceivedCall) -> Json:
         campaign = campaign_of(call)
         status = lifecycle.move(call_name, campaign.status)
         campaigns.set_status(call.db, campaign.seq, status, call.context.now_ms())
@@ -122,7 +122,7 @@ def moved(call_name: str) -> Handler:
 def register_callback(kind: str) -> Handler:
     """Register … Callback: kept; the five kinds are the last part of the path."""
 
-    def handle(call: Call) -> Json:
+    def handle(call: ReceivedCall) -> Json:
         campaign = campaign_of(call)
         destination = text(call.body, "notificationDestinationId")
         states = texts(call.body, "trackedStates") if kind == "state-change" else []
@@ -132,7 +132,7 @@ def register_callback(kind: str) -> Handler:
     return handle
 
 
-def set_distribution_list(call: Call) -> Json:
+def set_distribution_list(call: ReceivedCall) -> Json:
     """Set Campaign Distribution List. It can be replaced, not cleared."""
     campaign = campaign_of(call)
     list_id = text(call.body, "distributionListId")
@@ -145,7 +145,7 @@ def set_distribution_list(call: Call) -> Json:
     return {}
 
 
-def get_distribution_list(call: Call) -> Json:
+def get_distribution_list(call: ReceivedCall) -> Json:
     """Get Campaign Distribution List: 404 when there is none."""
     campaign = campaign_of(call)
     if campaign.distribution_list_id is None:
@@ -157,7 +157,7 @@ def get_distribution_list(call: Call) -> Json:
     }
 
 
-def status(call: Call) -> Json:
+def status(call: ReceivedCall) -> Json:
     """Get Overall Campaign Status."""
     campaign = campaign_of(call)
     states = gateways.states(call.db, campaign.seq)
@@ -176,7 +176,7 @@ def status(call: Call) -> Json:
     }
 
 
-def counts(call: Call) -> Json:
+def counts(call: ReceivedCall) -> Json:
     """Get Campaign Count by Status; the first key is spelled as on the wire."""
     found = campaigns.counts(call.db)
     return {

@@ -9,7 +9,7 @@ from reconciler.embedded.lifecycle import GATEWAY_STATES
 from reconciler.embedded.simulation.world import world_of
 from reconciler.embedded.tables import campaigns, gateways, packages, settings
 from reconciler.embedded.tables.settings import Settings
-from reconciler.embedded.wire import Call, Json, mapping, optional_text, texts
+from reconciler.embedded.wire import Json, ReceivedCall, mapping, optional_text, texts
 
 _WIRE_NAMES = {
     "approvalNeeded": "approval_needed",
@@ -20,11 +20,11 @@ _WIRE_NAMES = {
 }
 
 
-def get_settings(call: Call) -> Json:
+def get_settings(call: ReceivedCall) -> Json:
     return _shown(call, settings.load(call.db))
 
 
-def put_settings(call: Call) -> Json:
+def put_settings(call: ReceivedCall) -> Json:
     """Change those given, keep the others, answer all of them. `record` lasts as long as the process."""
     values = dict(call.body)
     record = values.pop("record", call.context.recorder.enabled)
@@ -49,29 +49,29 @@ def put_settings(call: Call) -> Json:
     return _shown(call, after)
 
 
-def _shown(call: Call, found: Settings) -> Json:
+def _shown(call: ReceivedCall, found: Settings) -> Json:
     values = asdict(found)
     return {key: values[name] for key, name in _WIRE_NAMES.items()} | {
         "record": call.context.recorder.enabled
     }
 
 
-def get_calls(call: Call) -> Json:
+def get_calls(call: ReceivedCall) -> Json:
     """What the server saw, in order of arrival; status 0 is a call that has no answer yet."""
     return {"calls": [asdict(seen) for seen in call.context.recorder.seen]}
 
 
-def delete_calls(call: Call) -> Json:
+def delete_calls(call: ReceivedCall) -> Json:
     call.context.recorder.seen.clear()
     return {}
 
 
-def revoke_tokens(call: Call) -> Json:
+def revoke_tokens(call: ReceivedCall) -> Json:
     """All tokens that sign-in gave out end: the next call with one is a 401."""
     return {"revoked": settings.revoke_tokens(call.db)}
 
 
-def get_campaign(call: Call) -> Json:
+def get_campaign(call: ReceivedCall) -> Json:
     """What can be written through the API and not read back."""
     campaign = campaign_of(call)
     things: dict[str, dict[str, int]] = {}
@@ -94,7 +94,7 @@ def get_campaign(call: Call) -> Json:
     }
 
 
-def get_gateway(call: Call) -> Json:
+def get_gateway(call: ReceivedCall) -> Json:
     """All that is kept of a gateway in a campaign."""
     _, gateway = gateway_of(call)
     return {
@@ -109,7 +109,7 @@ def get_gateway(call: Call) -> Json:
     }
 
 
-def put_gateway(call: Call) -> Json:
+def put_gateway(call: ReceivedCall) -> Json:
     """Put a gateway into a `state`, with `causedBy`, `downloaded` (bytes by package id) and `executed`."""
     campaign, gateway = gateway_of(call)
     state = optional_text(call.body, "state") or gateway.state
@@ -133,7 +133,7 @@ def put_gateway(call: Call) -> Json:
     return {}
 
 
-def get_package(call: Call) -> Json:
+def get_package(call: ReceivedCall) -> Json:
     """Size and digest of what was uploaded."""
     package = packages.find(call.db, call.path["uuid"])
     return {"id": package.id, "name": package.name, "size": package.size, "sha256": package.sha256}

@@ -10,9 +10,9 @@ from reconciler.embedded.tables import gateways, packages, settings
 from reconciler.embedded.tables.campaigns import Campaign
 from reconciler.embedded.tables.gateways import Gateway
 from reconciler.embedded.wire import (
-    Call,
     Handler,
     Json,
+    ReceivedCall,
     digits,
     distinct_texts,
     objects,
@@ -26,7 +26,7 @@ from reconciler.embedded.wire import (
 RESERVED_ID = "things"
 
 
-def gateway_of(call: Call) -> tuple[Campaign, Gateway]:
+def gateway_of(call: ReceivedCall) -> tuple[Campaign, Gateway]:
     """The campaign and the gateway that the path names; a body that names others is refused."""
     campaign = campaign_of(call)
     gateway_id = call.path["gateway_id"]
@@ -35,7 +35,7 @@ def gateway_of(call: Call) -> tuple[Campaign, Gateway]:
     return campaign, gateways.find(call.db, campaign.seq, gateway_id)
 
 
-def listing(call: Call) -> Json:
+def listing(call: ReceivedCall) -> Json:
     """Get Gateways Added to the Campaign, in the order they joined."""
     campaign = campaign_of(call)
     part = page(call.query, settings.load(call.db).max_page_size)
@@ -47,7 +47,7 @@ def listing(call: Call) -> Json:
     )
 
 
-def add(call: Call) -> Json:
+def add(call: ReceivedCall) -> Json:
     """Add Gateways to a Campaign: all of them or none. A gateway is known from then on."""
     campaign = campaign_of(call)
     gateway_ids = distinct_texts(call.body, "gatewayIds")
@@ -59,7 +59,7 @@ def add(call: Call) -> Json:
     return {}
 
 
-def remove(call: Call) -> Json:
+def remove(call: ReceivedCall) -> Json:
     """Remove Gateways in a Campaign: all of them or none."""
     campaign = campaign_of(call)
     world = world_of(call)
@@ -68,7 +68,7 @@ def remove(call: Call) -> Json:
     return {}
 
 
-def assign_packages(call: Call) -> Json:
+def assign_packages(call: ReceivedCall) -> Json:
     """Assign Update Packages for the Target Gateway; an empty list is a list."""
     campaign, gateway = gateway_of(call)
     if "packages" not in call.body:
@@ -79,7 +79,7 @@ def assign_packages(call: Call) -> Json:
     return {}
 
 
-def get_packages(call: Call) -> Json:
+def get_packages(call: ReceivedCall) -> Json:
     """Get Updated Package Information for the Gateway in the Campaign: the list in effect."""
     campaign, gateway = gateway_of(call)
     return {"packages": gateways.effective_packages(call.db, campaign.seq, gateway)}
@@ -88,7 +88,7 @@ def get_packages(call: Call) -> Json:
 def scheduled(phase: str) -> Handler:
     """Schedule Download, Execution, Activation: `begin` and `end` in milliseconds of UNIX time."""
 
-    def handle(call: Call) -> Json:
+    def handle(call: ReceivedCall) -> Json:
         campaign, gateway = gateway_of(call)
         begin, end = digits(call.body, "begin"), digits(call.body, "end")
         if int(end) <= int(begin):
@@ -101,7 +101,7 @@ def scheduled(phase: str) -> Handler:
     return handle
 
 
-def close(call: Call) -> Json:
+def close(call: ReceivedCall) -> Json:
     """Close Campaign for a Gateway."""
     campaign, gateway = gateway_of(call)
     gateways.close(call.db, campaign.seq, gateway.gateway_id, call.context.now_ms())
@@ -110,7 +110,7 @@ def close(call: Call) -> Json:
     return {}
 
 
-def notify(call: Call) -> Json:
+def notify(call: ReceivedCall) -> Json:
     """Notify Gateway: counted; a simulated one polls."""
     campaign, gateway = gateway_of(call)
     gateways.notify(call.db, campaign.seq, gateway.gateway_id)
@@ -119,7 +119,7 @@ def notify(call: Call) -> Json:
     return {}
 
 
-def run_on_things(call: Call) -> Json:
+def run_on_things(call: ReceivedCall) -> Json:
     """Run a Campaign on Thing Devices: all of the gateways named or none."""
     campaign = campaign_of(call)
     entries = objects(call.body, "gateway_things")
@@ -134,24 +134,24 @@ def run_on_things(call: Call) -> Json:
     return {}
 
 
-def state(call: Call) -> Json:
+def state(call: ReceivedCall) -> Json:
     """Get Campaign State: of one gateway in the campaign."""
     _, gateway = gateway_of(call)
     return {"state": gateway.state}
 
 
-def execution_progress(call: Call) -> Json:
+def execution_progress(call: ReceivedCall) -> Json:
     """Get Execution Progress."""
     _, gateway = gateway_of(call)
     return {"progress": list(gateway.executed)}
 
 
-def download_progress(call: Call) -> Json:
+def download_progress(call: ReceivedCall) -> Json:
     """Get Download Progress: bytes of each package in effect."""
     return _downloads(call, *gateway_of(call))
 
 
-def _downloads(call: Call, campaign: Campaign, gateway: Gateway) -> Json:
+def _downloads(call: ReceivedCall, campaign: Campaign, gateway: Gateway) -> Json:
     found = [
         packages.find(call.db, name) for name in gateways.effective_packages(call.db, campaign.seq, gateway)
     ]
@@ -167,7 +167,7 @@ def _downloads(call: Call, campaign: Campaign, gateway: Gateway) -> Json:
     }
 
 
-def status(call: Call) -> Json:
+def status(call: ReceivedCall) -> Json:
     """Get Campaign Status Per Gateway; `causedBy` only of one that failed."""
     campaign, gateway = gateway_of(call)
     answer: Json = {
@@ -181,6 +181,6 @@ def status(call: Call) -> Json:
     return answer if gateway.caused_by is None else answer | {"causedBy": gateway.caused_by}
 
 
-def active_campaigns(call: Call) -> Json:
+def active_campaigns(call: ReceivedCall) -> Json:
     """Get Active Campaigns for a Gateway; none for one that nobody knows."""
     return {"campaignId": gateways.active_campaigns(call.db, call.path["gateway_id"], STARTED)}

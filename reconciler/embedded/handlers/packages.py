@@ -12,13 +12,13 @@ from reconciler.embedded.context import Context
 from reconciler.embedded.errors import Refusal
 from reconciler.embedded.tables import packages, settings
 from reconciler.embedded.tables.packages import Package
-from reconciler.embedded.wire import Call, Json, check_text, filters, page
+from reconciler.embedded.wire import Json, ReceivedCall, check_text, filters, page
 
 MAX_DESCRIPTION = 128
 _PIECE = 1 << 20
 
 
-def get(call: Call) -> Json:
+def get(call: ReceivedCall) -> Json:
     """Get Package Information."""
     return _shown(packages.find(call.db, call.path["uuid"]))
 
@@ -33,7 +33,7 @@ def _shown(package: Package) -> Json:
     }
 
 
-def listing(call: Call) -> Json:
+def listing(call: ReceivedCall) -> Json:
     """List Packages, oldest first; `name` matches as part."""
     (name,) = filters(call.query, "name")
     part = page(call.query, settings.load(call.db).max_page_size)
@@ -41,7 +41,7 @@ def listing(call: Call) -> Json:
     return part.answer(total, "programs", [_shown(package) for package in found])
 
 
-def delete(call: Call) -> Json:
+def delete(call: ReceivedCall) -> Json:
     """Delete a Package."""
     packages.delete(call.db, call.path["uuid"])
     return {}

@@ -6,10 +6,10 @@ from reconciler.embedded.dialects import PRESETS, parse_dialect, shown
 from reconciler.embedded.errors import Refusal
 from reconciler.embedded.faults import parse_rules
 from reconciler.embedded.openapi import Described, document
-from reconciler.embedded.wire import Call, Handler, Json
+from reconciler.embedded.wire import Handler, Json, ReceivedCall
 
 
-def get_faults(call: Call) -> Json:
+def get_faults(call: ReceivedCall) -> Json:
     """The rules, how often each was asked and struck, and the last strikes."""
     return call.context.faults.shown()
 
@@ -17,27 +17,27 @@ def get_faults(call: Call) -> Json:
 def put_faults(known: Collection[str]) -> Handler:
     """Rules in the place of those before; `known`: the operations that they may name."""
 
-    def handle(call: Call) -> Json:
+    def handle(call: ReceivedCall) -> Json:
         call.context.faults.arm(*parse_rules(call.body, known))
         return call.context.faults.shown()
 
     return handle
 
 
-def delete_faults(call: Call) -> Json:
+def delete_faults(call: ReceivedCall) -> Json:
     """No faults any more."""
     call.context.faults.arm(())
     return {}
 
 
-def get_dialect(call: Call) -> Json:
+def get_dialect(call: ReceivedCall) -> Json:
     """The dialect field by field, and the name of the preset that it is, if it is one."""
     spoken = call.context.speech.dialect
     name = next((name for name, preset in PRESETS.items() if preset == spoken), None)
     return shown(spoken) | {"preset": name}
 
 
-def put_dialect(call: Call) -> Json:
+def put_dialect(call: ReceivedCall) -> Json:
     """Change those fields given, on top of `preset` if that is given; answers all of them."""
     if not call.body:
         raise Refusal(400, f"Name a `preset` ({', '.join(PRESETS)}), or fields to change.")
@@ -48,7 +48,7 @@ def put_dialect(call: Call) -> Json:
 def get_openapi(operations: Iterable[Described]) -> Handler:
     """The API as its reference has it: an OpenAPI document of `operations`."""
 
-    def handle(_: Call) -> Json:
+    def handle(_: ReceivedCall) -> Json:
         return document(operations)
 
     return handle

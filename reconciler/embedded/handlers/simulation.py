@@ -15,8 +15,8 @@ from reconciler.embedded.simulation.world import World
 from reconciler.embedded.tables import agenda, deliveries, inventory, settings
 from reconciler.embedded.wire import (
     Body,
-    Call,
     Json,
+    ReceivedCall,
     check_text,
     digits,
     filters,
@@ -34,13 +34,13 @@ _MOST_ATTRIBUTES: Final = 100
 _RESERVED: Final = "things"
 
 
-def get_clock(call: Call) -> Json:
+def get_clock(call: ReceivedCall) -> Json:
     """`now` in milliseconds of UNIX time, as everywhere in the API."""
     clock = call.context.clock
     return {"now": str(clock.now_ms()), "factor": clock.setting.factor, "paused": clock.setting.paused}
 
 
-def put_clock(call: Call) -> Json:
+def put_clock(call: ReceivedCall) -> Json:
     """Change those of `now`, `factor` and `paused` that are given.
 
     What is due on the way to a later `now` happens in order, once time goes on; there is no way back while
@@ -85,7 +85,7 @@ def _only(body: Body, *keys: str) -> None:
         raise Refusal(400, f"There is no {unknown[0]!r} here; there are {', '.join(keys)}.")
 
 
-def get_simulation(call: Call) -> Json:
+def get_simulation(call: ReceivedCall) -> Json:
     """The settings; how many gateways have something to do (`active`) or lack a window (`waiting`)."""
     active, waiting = agenda.waiting(call.db)
     first = agenda.first(call.db)
@@ -95,7 +95,7 @@ def get_simulation(call: Call) -> Json:
     }
 
 
-def put_simulation(call: Call) -> Json:
+def put_simulation(call: ReceivedCall) -> Json:
     """Change those given, keep the others. Steps of work that are under way begin again."""
     after = simulations.parse(simulations.load(call.db), call.body)
     simulations.save(call.db, after)
@@ -107,24 +107,24 @@ def put_simulation(call: Call) -> Json:
     return get_simulation(call)
 
 
-def get_inventory(call: Call) -> Json:
+def get_inventory(call: ReceivedCall) -> Json:
     """Gateways by id, in pages."""
     part = page(call.query, settings.load(call.db).max_page_size)
     total, found = inventory.listing(call.db, part)
     return part.answer(total, "gateways", found)
 
 
-def put_inventory(call: Call) -> Json:
+def put_inventory(call: ReceivedCall) -> Json:
     """These gateways are all that there are."""
     return _load(call, replace=True)
 
 
-def post_inventory(call: Call) -> Json:
+def post_inventory(call: ReceivedCall) -> Json:
     """These gateways too; one that is known gets these attributes in the place of those before."""
     return _load(call, replace=False)
 
 
-def _load(call: Call, *, replace: bool) -> Json:
+def _load(call: ReceivedCall, *, replace: bool) -> Json:
     fleet: dict[str, dict[str, str]] = {}
     for entry in objects(call.body, "gateways"):
         if not isinstance(entry, dict):
@@ -147,7 +147,7 @@ def _attributes(body: Body, key: str) -> dict[str, str]:
     }
 
 
-def put_list(call: Call) -> Json:
+def put_list(call: ReceivedCall) -> Json:
     """A saved filter: the gateways of the inventory that have all these attributes; `{}` is all of them."""
     if "filter" not in call.body:
         raise Refusal(400, "`filter` is required.")
@@ -155,27 +155,27 @@ def put_list(call: Call) -> Json:
     return get_list(call)
 
 
-def get_list(call: Call) -> Json:
+def get_list(call: ReceivedCall) -> Json:
     """The filter, and how many gateways it finds by now."""
     list_id = call.path["list_id"]
     wanted = inventory.filter_of(call.db, list_id)
     return {"id": list_id, "filter": wanted, "gateways": len(inventory.evaluate(call.db, list_id))}
 
 
-def put_destination(call: Call) -> Json:
+def put_destination(call: ReceivedCall) -> Json:
     """Where callbacks with this `notificationDestinationId` go."""
     url = check_url(text(call.body, "url"))
     deliveries.set_destination(call.db, call.path["destination_id"], url)
     return {"id": call.path["destination_id"], "url": url}
 
 
-def get_destinations(call: Call) -> Json:
+def get_destinations(call: ReceivedCall) -> Json:
     return {
         "destinations": [{"id": one, "url": url} for one, url in deliveries.destinations(call.db).items()]
     }
 
 
-def get_deliveries(call: Call) -> Json:
+def get_deliveries(call: ReceivedCall) -> Json:
     """The callbacks, oldest first, each with its attempts; filters `campaignId` and `outcome`."""
     part = page(call.query, settings.load(call.db).max_page_size)
     campaign_id, outcome = filters(call.query, "campaignId", "outcome")
@@ -185,12 +185,12 @@ def get_deliveries(call: Call) -> Json:
     return part.answer(total, "deliveries", found)
 
 
-def delete_deliveries(call: Call) -> Json:
+def delete_deliveries(call: ReceivedCall) -> Json:
     """Empty the log; callbacks that are still on their way are given up."""
     return {"deleted": deliveries.clear(call.db)}
 
 
-def put_tokens(call: Call) -> Json:
+def put_tokens(call: ReceivedCall) -> Json:
     """Tokens that may do so much and no more: all that there are of this kind. `{token: [permissions]}`."""
     granted: dict[str, list[str]] = {}
     for token, names in call.body.items():

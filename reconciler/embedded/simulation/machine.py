@@ -61,7 +61,7 @@ SCHEDULED: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class PhaseWindow:
     """From `begin` until `end`."""
 
     begin: int
@@ -89,7 +89,7 @@ class Polls:
         return moment + self.every - (moment - self.offset) % self.every
 
 
-def may_work(window: Window | None, start: int, duration: int) -> bool:
+def may_work(window: PhaseWindow | None, start: int, duration: int) -> bool:
     """Whether a step of work that takes `duration` may begin at `start`."""
     return window is None or window.holds(start, duration)
 
@@ -103,7 +103,7 @@ def after_poll(state: str, *, headless: bool, may_begin: bool) -> str:
     return following.to if headless and following.on is On.APPROVAL else move.to
 
 
-def next_poll(state: str, polls: Polls, now: int, window: Window | None, duration: int) -> int | None:
+def next_poll(state: str, polls: Polls, now: int, window: PhaseWindow | None, duration: int) -> int | None:
     """The next poll after `now` that leads on; None when none does, until it gets another window.
 
     `duration` is what the first step of its work takes.

@@ -13,7 +13,7 @@ _PIECES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PackagePart:
     """A package as a gateway works on it; `size` in bytes."""
 
     id: str
@@ -22,7 +22,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class WorkStep:
     """A piece of work: it takes `duration` milliseconds, then `downloaded` and `executed` are these.
 
     `ends` are the packages that it finishes in this phase; `last` finishes the phase.
@@ -31,37 +31,40 @@ class Step:
     duration: int
     downloaded: Mapping[str, int]
     executed: Sequence[str]
-    ends: Sequence[Part]
+    ends: Sequence[PackagePart]
     last: bool
 
 
 def next_step(
     phase: str,
-    parts: Sequence[Part],
+    parts: Sequence[PackagePart],
     downloaded: Mapping[str, int],
     executed: Sequence[str],
     pace: Simulation,
-) -> Step:
+) -> WorkStep:
     """What is to be done next: a piece of a download, the execution of a package, the activation of all."""
     if phase == DOWNLOAD:
         return _download(parts, downloaded, executed, pace.download_bytes_per_second)
     if phase == EXECUTION:
         return _execution(parts, downloaded, executed, pace.execution_seconds * 1000)
-    return Step(pace.activation_seconds * 1000, downloaded, executed, ends=parts, last=True)
+    return WorkStep(pace.activation_seconds * 1000, downloaded, executed, ends=parts, last=True)
 
 
 def _download(
-    parts: Sequence[Part], downloaded: Mapping[str, int], executed: Sequence[str], bytes_per_second: int
-) -> Step:
+    parts: Sequence[PackagePart],
+    downloaded: Mapping[str, int],
+    executed: Sequence[str],
+    bytes_per_second: int,
+) -> WorkStep:
     left = [part for part in parts if downloaded.get(part.id, -1) < part.size]
     if not left:
-        return Step(0, downloaded, executed, ends=(), last=True)
+        return WorkStep(0, downloaded, executed, ends=(), last=True)
     part = left[0]
     have = downloaded.get(part.id, 0)
     pieces = max(1, min(_PIECES, part.size // bytes_per_second))
     taken = min(-(-part.size // pieces), part.size - have)
     done = have + taken == part.size
-    return Step(
+    return WorkStep(
         duration=-(-taken * 1000 // bytes_per_second),
         downloaded={**downloaded, part.id: have + taken},
         executed=executed,
@@ -71,15 +74,15 @@ def _download(
 
 
 def _execution(
-    parts: Sequence[Part], downloaded: Mapping[str, int], executed: Sequence[str], duration: int
-) -> Step:
+    parts: Sequence[PackagePart], downloaded: Mapping[str, int], executed: Sequence[str], duration: int
+) -> WorkStep:
     """One line for each package that is done: how many there are says how far it is."""
     done = len(executed)
     if done >= len(parts):
-        return Step(0, downloaded, executed, ends=(), last=True)
+        return WorkStep(0, downloaded, executed, ends=(), last=True)
     part = parts[done]
     line = f"{done + 1}/{len(parts)} {part.name}: done"
-    return Step(duration, downloaded, (*executed, line), ends=(part,), last=done + 1 == len(parts))
+    return WorkStep(duration, downloaded, (*executed, line), ends=(part,), last=done + 1 == len(parts))
 
 
 _CAUSES: Final = {
@@ -89,7 +92,7 @@ _CAUSES: Final = {
 _ACTIVATION: Final = "the activation of {} was not confirmed"
 
 
-def failure(phase: str, step: Step, *, campaign: str, gateway: str, simulation: Simulation) -> str | None:
+def failure(phase: str, step: WorkStep, *, campaign: str, gateway: str, simulation: Simulation) -> str | None:
     """The cause when this step fails, else None.
 
     Chance is a function of the seed and of names, so that the same rehearsal fails in the same way again:

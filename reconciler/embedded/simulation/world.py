@@ -12,12 +12,12 @@ from functools import cache
 
 from reconciler.embedded.lifecycle import STARTED
 from reconciler.embedded.simulation import machine, settings
-from reconciler.embedded.simulation.machine import MOVES, SCHEDULED, On, Polls, Window
+from reconciler.embedded.simulation.machine import MOVES, SCHEDULED, On, PhaseWindow, Polls
 from reconciler.embedded.simulation.settings import Simulation
-from reconciler.embedded.simulation.work import Part, Step, failure, next_step
+from reconciler.embedded.simulation.work import PackagePart, WorkStep, failure, next_step
 from reconciler.embedded.tables import agenda, campaigns, deliveries, gateways, inventory, packages
 from reconciler.embedded.tables.gateways import Gateway
-from reconciler.embedded.wire import Call, Json
+from reconciler.embedded.wire import Json, ReceivedCall
 
 COMPLETED = "completed"
 WAKE_UP = "wake-up"
@@ -34,7 +34,7 @@ class _Campaign:
     id: str
     name: str
     started: bool
-    parts: Sequence[Part]
+    parts: Sequence[PackagePart]
     callbacks: dict[str, tuple[str, list[str]]]
     list_id: str | None
     every_ms: int
@@ -49,7 +49,7 @@ class Ran:
     more: bool
 
 
-def world_of(call: Call) -> "World | None":
+def world_of(call: ReceivedCall) -> "World | None":
     """The world that a call of the API changes; None while nothing is simulated."""
     simulation = settings.load(call.db)
     return World(call.db, simulation, call.context.now_ms()) if simulation.enabled else None
@@ -275,13 +275,13 @@ class World:
     def _polls(self, gateway_id: str) -> Polls:
         return Polls.of(gateway_id, seed=self._simulation.seed, every=self._simulation.poll_seconds * 1000)
 
-    def _step(self, campaign: _Campaign, gateway: Gateway, phase: str) -> Step:
+    def _step(self, campaign: _Campaign, gateway: Gateway, phase: str) -> WorkStep:
         parts = self._parts(campaign, gateway)
         return next_step(phase, parts, gateway.downloaded, gateway.executed, self._simulation)
 
-    def _window(self, campaign: _Campaign, gateway: Gateway, phase: str) -> Window | None:
+    def _window(self, campaign: _Campaign, gateway: Gateway, phase: str) -> PhaseWindow | None:
         found = gateways.schedule(self._db, campaign.seq, gateway.gateway_id, phase)
-        return None if found is None else Window(*found)
+        return None if found is None else PhaseWindow(*found)
 
     def _headless(self, campaign: _Campaign, gateway: Gateway) -> bool:
         """All its packages are."""
@@ -290,7 +290,7 @@ class World:
             return headless
         return headless.issuperset(part.id for part in self._parts(campaign, gateway))
 
-    def _parts(self, campaign: _Campaign, gateway: Gateway) -> Sequence[Part]:
+    def _parts(self, campaign: _Campaign, gateway: Gateway) -> Sequence[PackagePart]:
         if not gateway.overridden:
             return campaign.parts
         return [self._part(one) for one in gateways.effective_packages(self._db, campaign.seq, gateway)]
@@ -340,6 +340,6 @@ class World:
             every_ms=int(found.reevaluation_seconds or 0) * 1000,
         )
 
-    def _read_part(self, package_id: str) -> Part:
+    def _read_part(self, package_id: str) -> PackagePart:
         package = packages.find(self._db, package_id)
-        return Part(package.id, package.name, package.size)
+        return PackagePart(package.id, package.name, package.size)

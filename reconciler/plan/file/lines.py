@@ -21,6 +21,8 @@ from typing import Any, Final
 
 from reconciler.model import (
     Change,
+    CreateCampaign,
+    EditCampaign,
     Finding,
     FromEnv,
     FromFile,
@@ -131,7 +133,12 @@ def plan_digest(plan: Plan) -> str:
 
 def salted(plan: Plan) -> bool:
     """Whether digests of secrets belong to it, which say something with the salt of one state only."""
-    settings = (group.action.fields.settings or {} for group in plan.groups if group.action.fields)
+    actions = (group.action for group in plan.groups)
+    settings = (
+        action.fields.settings or {}
+        for action in actions
+        if isinstance(action, CreateCampaign | EditCampaign)
+    )
     if any(isinstance(value, Secret) for values in settings for value in values.values()):
         return True
     return any(

@@ -5,7 +5,7 @@
 | text, number, boolean, None, `Json` | itself                                                         |
 | enum, `ResourceId`                  | its text                                                       |
 | dataclass                           | an object; what has its default is left out                    |
-| one of several dataclasses          | the same, and ``event`` says which                             |
+| one of several dataclasses          | the same, and ``event`` (of actions: ``verb``) says which      |
 | tuple, frozen set (sorted)          | an array                                                       |
 | mapping                             | an object, sorted by key                                       |
 | one of these three with many items  | ``"list:7"``: they stand elsewhere, those of a mapping as pairs |
@@ -34,7 +34,6 @@ from reconciler.state.nodes import Malformed, Node, plain
 LONG = 100
 """More items than these stand in a list of their own."""
 
-_TAG = "event"
 _REFERENCE = re.compile(r"list:([1-9][0-9]{0,9})")
 
 
@@ -116,7 +115,7 @@ def _union(members: tuple[Any, ...]) -> Coder:
         (other,) = (member for member in others if member is not str)
         encode, decode = _text_or(coder(other))
     elif len(others) > 1:
-        encode, decode = _tagged({_kebab(member): coder(member) for member in others})
+        encode, decode = _tagged(others)
     else:
         encode, decode = coder(others[0])
     if not optional:
@@ -135,16 +134,20 @@ def _text_or(other: Coder) -> Coder:
     )
 
 
-def _tagged(coders: Mapping[str, Coder]) -> Coder:
+def _tagged(members: Sequence[Any]) -> Coder:
+    tag = "verb" if all(hasattr(member, "verb") for member in members) else "event"
+    names = {member: _kebab(member) if tag == "event" else member.verb.value for member in members}
+    coders = {name: coder(member) for member, name in names.items()}
+
     def encode(value: Any, out: Outward) -> Json:
-        name = _kebab(type(value))
-        return {_TAG: name, **coders[name][0](value, out)}  # type: ignore[dict-item]
+        name = names[type(value)]
+        return {tag: name, **coders[name][0](value, out)}  # type: ignore[dict-item]
 
     def decode(node: Node, inward: Inward) -> Any:
-        name = node.member(_TAG).text()
+        name = node.member(tag).text()
         if name not in coders:
-            raise node.member(_TAG).wrong(" or ".join(coders))
-        rest = {key: value for key, value in node.object().items() if key != _TAG}
+            raise node.member(tag).wrong(" or ".join(coders))
+        rest = {key: value for key, value in node.object().items() if key != tag}
         return coders[name][1](Node(rest, node.at), inward)
 
     return encode, decode

@@ -24,7 +24,7 @@ from reconciler.model import (
 )
 from reconciler.pacing import Backoff
 from reconciler.pool import concurrently
-from reconciler.providers.base import Bindings, Field, Lowered, Result, Sight, Traits
+from reconciler.providers.base import Bindings, Field, Lowered, Readback, Result, Traits
 from reconciler.providers.pulse import gatewaystates, lifecycle, steps
 from reconciler.providers.pulse.client import PulseClient
 from reconciler.providers.pulse.engine import AsgiApp, check_url, open_engine
@@ -60,7 +60,7 @@ class PulseProvider:
         self._concurrency = concurrency
         self.client: Final = PulseClient(wire, page_size=settings.page_size, concurrency=concurrency)
         self._runner = steps.Runner(self.client)
-        self._looker = steps.Looker(self.client)
+        self._verifier = steps.OutcomeVerifier(self.client)
 
     # --- facts -------------------------------------------------------------------------------------
 
@@ -143,9 +143,9 @@ class PulseProvider:
         """See `Provider.run`."""
         return await self._runner.run(step, bindings)
 
-    async def look(self, step: Step, bindings: Bindings) -> Sight:
-        """See `Provider.look`."""
-        return await self._looker.look(step, bindings)
+    async def verify(self, step: Step, bindings: Bindings) -> Readback:
+        """See `Provider.verify`."""
+        return await self._verifier.verify(step, bindings)
 
 
 @asynccontextmanager

@@ -1,28 +1,45 @@
 """What an action becomes on this server: the call that does it, and what that call is sent.
 
-`lower` is the table; `Runner` sends one step; `Looker` reads what became of one after an unclear answer.
+`lower` is the table; `Runner` sends one step; `OutcomeVerifier` reads what became of one after an unclear
+answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from collections.abc import Awaitable
+from typing import Final, TypeVar, assert_never
 
 from reconciler.errors import NotExecuted, ReconcilerError, Refused, Unclear
 from reconciler.model import (
     Action,
+    AddGateways,
+    ApproveCampaign,
+    AssignPackages,
     BoundPackage,
+    CloseGateways,
+    CreateCampaign,
+    DeleteCampaign,
+    DeletePackage,
+    EditCampaign,
     LiveCampaign,
     OutcomeStatus,
     PackageFile,
     PendingUpload,
     Phase,
+    RegisterCallback,
+    RemoveGateways,
     Repeat,
+    RunOnThings,
+    ScheduleWindow,
+    SetDistributionList,
+    StartCampaign,
     Step,
+    StopCampaign,
     UploadMode,
-    Verb,
+    UploadPackage,
+    target_of,
 )
-from reconciler.providers.base import Bindings, Lowered, Result, Sight
+from reconciler.providers.base import Bindings, Lowered, Readback, Result
 from reconciler.providers.pulse.client import PulseClient
 from reconciler.providers.pulse.codec.marks import DESCRIPTION_LIMIT, MARK_LENGTH, mark
 from reconciler.providers.pulse.filebody import FileBody
@@ -31,39 +48,55 @@ from reconciler.providers.pulse.operations import CALLBACK_OPERATIONS, OPERATION
 Value = TypeVar("Value")
 
 _UPLOADS: Final = {UploadMode.MULTIPART: "upload-package", UploadMode.STREAMING: "stream-package"}
-_SIMPLE: Final = {
-    Verb.CREATE: "create-campaign",
-    Verb.EDIT: "edit-campaign",
-    Verb.DISTRIBUTE: "set-distribution-list",
-    Verb.APPROVE: "approve-campaign",
-    Verb.START: "start-campaign",
-    Verb.STOP: "stop-campaign",
-    Verb.DELETE: "delete-campaign",
-    Verb.DELETE_PACKAGE: "delete-package",
-}
-_BATCHES: Final = {Verb.ADD: "add-gateways", Verb.REMOVE: "remove-gateways", Verb.THINGS: "run-on-things"}
-_ONE_BY_ONE: Final = {Verb.OVERRIDE: "assign-gateway-packages", Verb.CLOSE: "close-gateway"}
 
 
 def lower(action: Action, *, batch_size: int) -> Lowered:
     """The call that does `action`, and how many gateways one carries."""
-    verb = action.verb
-    if verb in _SIMPLE:
-        return Lowered(OPERATIONS[_SIMPLE[verb]])
-    if verb in _BATCHES:
-        return Lowered(OPERATIONS[_BATCHES[verb]], batch_size)
-    if verb in _ONE_BY_ONE:
-        return Lowered(OPERATIONS[_ONE_BY_ONE[verb]], 1)
-    if verb is Verb.UPLOAD:
-        return Lowered(OPERATIONS[_UPLOADS[_given(action.file).mode]])
-    if verb is Verb.CALLBACK:
-        return Lowered(OPERATIONS[CALLBACK_OPERATIONS[_given(action.event)]])
-    return Lowered(OPERATIONS[SCHEDULE_OPERATIONS[_given(action.phase)]], 1)
+    name, per_call = _call(action, batch_size)
+    return Lowered(OPERATIONS[name], per_call)
+
+
+def _call(action: Action, batch: int) -> tuple[str, int]:  # noqa: PLR0911, PLR0912, C901
+    match action:
+        case UploadPackage():
+            return _UPLOADS[action.file.mode], 0
+        case CreateCampaign():
+            return "create-campaign", 0
+        case EditCampaign():
+            return "edit-campaign", 0
+        case RegisterCallback():
+            return CALLBACK_OPERATIONS[action.event], 0
+        case SetDistributionList():
+            return "set-distribution-list", 0
+        case RemoveGateways():
+            return "remove-gateways", batch
+        case AddGateways():
+            return "add-gateways", batch
+        case AssignPackages():
+            return "assign-gateway-packages", 1
+        case ScheduleWindow():
+            return SCHEDULE_OPERATIONS[action.phase], 1
+        case RunOnThings():
+            return "run-on-things", batch
+        case CloseGateways():
+            return "close-gateway", 1
+        case ApproveCampaign():
+            return "approve-campaign", 0
+        case StartCampaign():
+            return "start-campaign", 0
+        case StopCampaign():
+            return "stop-campaign", 0
+        case DeleteCampaign():
+            return "delete-campaign", 0
+        case DeletePackage():
+            return "delete-package", 0
+        case _:
+            assert_never(action)
 
 
 def campaign_of(action: Action, bindings: Bindings) -> str:
     """The id of the campaign (or package) that `action` is about."""
-    found = action.target or bindings.campaigns.get(action.resource)
+    found = target_of(action) or bindings.campaigns.get(action.resource)
     if found is None:
         raise ReconcilerError(f"{action.resource} has no id on the server yet: what creates it was not done")
     return found
@@ -74,40 +107,62 @@ class Runner:
 
     def __init__(self, client: PulseClient) -> None:
         self._client = client
-        self._verbs: dict[Verb, Callable[[Step, Bindings], Awaitable[Result]]] = {
-            Verb.UPLOAD: self._upload,
-            Verb.CREATE: self._create,
-            Verb.EDIT: self._edit,
-            Verb.CALLBACK: self._callback,
-            Verb.DISTRIBUTE: self._distribute,
-            Verb.REMOVE: self._remove,
-            Verb.ADD: self._add,
-            Verb.OVERRIDE: self._override,
-            Verb.SCHEDULE: self._schedule,
-            Verb.THINGS: self._things,
-            Verb.CLOSE: self._close,
-            Verb.APPROVE: self._approve,
-            Verb.START: self._start,
-            Verb.STOP: self._stop,
-            Verb.DELETE: self._delete,
-            Verb.DELETE_PACKAGE: self._delete_package,
-        }
 
-    async def run(self, step: Step, bindings: Bindings) -> Result:
+    async def run(self, step: Step, bindings: Bindings) -> Result:  # noqa: PLR0912, C901
         """See `Provider.run`."""
-        return await self._verbs[step.action.verb](step, bindings)
+        client, gateways = self._client, step.gateways
+        match action := step.action:
+            case UploadPackage():
+                return await self._upload(action, step)
+            case CreateCampaign():
+                return await self._create(action, step, bindings)
+            case DeletePackage():
+                await client.delete_package(action.target)
+                return Result()
+        campaign_id = campaign_of(action, bindings)
+        match action:
+            case EditCampaign():
+                await self._edit(action, campaign_id, step, bindings)
+            case RegisterCallback():
+                await client.register_callback(campaign_id, action.event, action.callback)
+            case SetDistributionList():
+                await client.set_distribution_list(campaign_id, action.distribution)
+            case RemoveGateways():
+                await client.remove_gateways(campaign_id, gateways)
+            case AddGateways():
+                await client.add_gateways(campaign_id, gateways)
+            case AssignPackages():
+                packages = _packages(action.packages, bindings)
+                await client.assign_gateway_packages(campaign_id, gateways[0], packages)
+            case ScheduleWindow():
+                await client.schedule(campaign_id, gateways[0], action.phase, action.window)
+            case RunOnThings():
+                return await self._things(action, campaign_id, gateways)
+            case CloseGateways():
+                await client.close_gateway(campaign_id, gateways[0])
+            case ApproveCampaign():
+                return await self._approve(action, campaign_id, step)
+            case StartCampaign():
+                return await self._start(action, campaign_id, step)
+            case StopCampaign():
+                await self._stop(campaign_id, step)
+            case DeleteCampaign():
+                await client.delete_campaign(campaign_id)
+            case _:
+                assert_never(action)
+        return Result()
 
-    async def _upload(self, step: Step, _: Bindings) -> Result:
-        file = _given(step.action.file)
+    async def _upload(self, action: UploadPackage, step: Step) -> Result:
+        file = action.file
         description = _described(file, step)
         body = FileBody(file.path, file.size, file.sha256)
         streams = file.mode is UploadMode.STREAMING
         send = self._client.stream_package if streams else self._client.upload_package
         return Result(created=await send(body, name=file.name, description=description))
 
-    async def _create(self, step: Step, bindings: Bindings) -> Result:
-        fields = _given(step.action.fields)
-        packages = _packages(fields.packages, bindings)
+    async def _create(self, action: CreateCampaign, step: Step, bindings: Bindings) -> Result:
+        fields = action.fields
+        packages = None if fields.packages is None else _packages(fields.packages, bindings)
         # Names need not be unique on the server: between plan and now, somebody may have taken this one.
         for namesake in await _read_first(self._client.list_campaigns([fields.name]), step):
             raise Refused(
@@ -120,10 +175,10 @@ class Runner:
         )
         return Result(created=created)
 
-    async def _edit(self, step: Step, bindings: Bindings) -> Result:
-        fields = _given(step.action.fields)
-        campaign_id = campaign_of(step.action, bindings)
-        description, packages = fields.description, _packages(fields.packages, bindings)
+    async def _edit(self, action: EditCampaign, campaign_id: str, step: Step, bindings: Bindings) -> None:
+        fields = action.fields
+        description = fields.description
+        packages = None if fields.packages is None else _packages(fields.packages, bindings)
         if description is None or packages is None:
             # An edit may replace the whole campaign: what isn't managed is sent as it is right now.
             live = await self._live(campaign_id, step)
@@ -132,71 +187,30 @@ class Runner:
         await self._client.edit_campaign(
             campaign_id, fields.name, description=description, packages=packages, settings=fields.settings
         )
-        return Result()
 
-    async def _callback(self, step: Step, bindings: Bindings) -> Result:
-        action = step.action
-        campaign_id = campaign_of(action, bindings)
-        await self._client.register_callback(campaign_id, _given(action.event), _given(action.callback))
-        return Result()
-
-    async def _distribute(self, step: Step, bindings: Bindings) -> Result:
-        campaign_id = campaign_of(step.action, bindings)
-        await self._client.set_distribution_list(campaign_id, _given(step.action.distribution))
-        return Result()
-
-    async def _add(self, step: Step, bindings: Bindings) -> Result:
-        await self._client.add_gateways(campaign_of(step.action, bindings), step.gateways)
-        return Result()
-
-    async def _remove(self, step: Step, bindings: Bindings) -> Result:
-        await self._client.remove_gateways(campaign_of(step.action, bindings), step.gateways)
-        return Result()
-
-    async def _override(self, step: Step, bindings: Bindings) -> Result:
-        campaign_id, packages = campaign_of(step.action, bindings), _packages(step.action.packages, bindings)
-        await self._client.assign_gateway_packages(campaign_id, step.gateways[0], _given(packages))
-        return Result()
-
-    async def _schedule(self, step: Step, bindings: Bindings) -> Result:
-        action = step.action
-        campaign_id = campaign_of(action, bindings)
-        await self._client.schedule(
-            campaign_id, step.gateways[0], _given(action.phase), _given(action.window)
-        )
-        return Result()
-
-    async def _things(self, step: Step, bindings: Bindings) -> Result:
-        wanted = _given(step.action.things)
-        campaign_id = campaign_of(step.action, bindings)
-        things = {gateway: wanted[gateway] for gateway in step.gateways}
+    async def _things(self, action: RunOnThings, campaign_id: str, gateways: tuple[str, ...]) -> Result:
+        things = {gateway: action.things[gateway] for gateway in gateways}
         left = await self._client.run_on_things(campaign_id, things)
         if not left:
             return Result()
         more = f" and {len(left) - 5} more" if len(left) > 5 else ""
         return Result(message=f"the server did not process {', '.join(left[:5])}{more}")
 
-    async def _close(self, step: Step, bindings: Bindings) -> Result:
-        await self._client.close_gateway(campaign_of(step.action, bindings), step.gateways[0])
-        return Result()
-
-    async def _approve(self, step: Step, bindings: Bindings) -> Result:
-        campaign_id = campaign_of(step.action, bindings)
-        if step.action.only_if_waiting:
+    async def _approve(self, action: ApproveCampaign, campaign_id: str, step: Step) -> Result:
+        if action.only_if_waiting:
             live = await self._live(campaign_id, step)
             if live.phase is not Phase.WAITING:
                 return Result(OutcomeStatus.NOT_NEEDED, message="the server asks for no approval")
         await self._client.approve_campaign(campaign_id)
         return Result()
 
-    async def _start(self, step: Step, bindings: Bindings) -> Result:
-        campaign_id = campaign_of(step.action, bindings)
+    async def _start(self, action: StartCampaign, campaign_id: str, step: Step) -> Result:
         live = await self._live(campaign_id, step)
         message = ""
         if live.phase is Phase.RUNNING:
             return Result(OutcomeStatus.NOT_NEEDED, message="it is already started")
         if live.phase is Phase.WAITING:
-            if not step.action.approve:
+            if not action.approve:
                 return Result(OutcomeStatus.WAITING, message="waiting for approval")
             await self._approve_once(campaign_id, step)
             message = "approved first, for the server asked for it"
@@ -211,21 +225,11 @@ class Runner:
             if (await self._live(campaign_id, step)).phase is Phase.WAITING:
                 raise
 
-    async def _stop(self, step: Step, bindings: Bindings) -> Result:
-        campaign_id = campaign_of(step.action, bindings)
+    async def _stop(self, campaign_id: str, step: Step) -> None:
         # Not every server refuses to stop what is stopped, and who did decides whether it starts again.
         if (await self._live(campaign_id, step)).phase not in (Phase.RUNNING, Phase.UNKNOWN):
             raise Refused("it is not started", request=_request(step), status=409)
         await self._client.stop_campaign(campaign_id)
-        return Result()
-
-    async def _delete(self, step: Step, bindings: Bindings) -> Result:
-        await self._client.delete_campaign(campaign_of(step.action, bindings))
-        return Result()
-
-    async def _delete_package(self, step: Step, _: Bindings) -> Result:
-        await self._client.delete_package(_given(step.action.target))
-        return Result()
 
     async def _live(self, campaign_id: str, step: Step) -> LiveCampaign:
         live = await _read_first(self._client.get_campaign(campaign_id), step)
@@ -239,58 +243,76 @@ class Runner:
         return live
 
 
-class Looker:
+class OutcomeVerifier:
     """Reads what became of steps."""
 
     def __init__(self, client: PulseClient) -> None:
         self._client = client
 
-    async def look(self, step: Step, bindings: Bindings) -> Sight:
-        """See `Provider.look`."""
-        if step.operation.repeat is Repeat.SAFE:
-            return Sight(done=False)
-        match step.action.verb:
-            case Verb.CREATE:
-                name = _given(step.action.fields).name
+    async def verify(self, step: Step, bindings: Bindings) -> Readback:
+        """See `Provider.verify`."""
+        if step.operation.repeat is Repeat.IDEMPOTENT:
+            return Readback(done=False)
+        match action := step.action:
+            case CreateCampaign():
+                name = action.fields.name
                 lines = await self._client.list_campaigns([name])
                 return _made(f"campaigns named {name!r}", [line.id for line in lines])
-            case Verb.UPLOAD:
-                digits = _given(step.action.file).sha256[:MARK_LENGTH]
+            case UploadPackage():
+                digits = action.file.sha256[:MARK_LENGTH]
                 packages = await self._client.list_packages()
                 marked = [package.id for package in packages if package.mark == digits]
                 return _made(f"packages marked [sha256:{digits}]", marked)
-            case Verb.DELETE_PACKAGE:
-                return Sight(await self._client.get_package(_given(step.action.target)) is None)
-            case Verb.ADD | Verb.REMOVE | Verb.CLOSE:
-                return await self._gateways(step, campaign_of(step.action, bindings))
-            case Verb.START | Verb.STOP | Verb.APPROVE | Verb.DELETE:
-                return await self._status(step, campaign_of(step.action, bindings))
-            case verb:
-                raise ReconcilerError(f"nothing on the server tells whether {verb} was done")
+            case DeletePackage():
+                return Readback(await self._client.get_package(action.target) is None)
+            case AddGateways() | RemoveGateways() | CloseGateways():
+                return await self._gateways(action, step.gateways, campaign_of(action, bindings))
+            case StartCampaign() | StopCampaign() | ApproveCampaign() | DeleteCampaign():
+                return await self._status(action, campaign_of(action, bindings))
+            case (
+                EditCampaign()
+                | RegisterCallback()
+                | SetDistributionList()
+                | AssignPackages()
+                | ScheduleWindow()
+                | RunOnThings()
+            ):
+                raise ReconcilerError(f"nothing on the server tells whether {action.verb} was done")
+            case _:
+                assert_never(action)
 
-    async def _gateways(self, step: Step, campaign_id: str) -> Sight:
+    async def _gateways(
+        self,
+        action: AddGateways | RemoveGateways | CloseGateways,
+        gateways: tuple[str, ...],
+        campaign_id: str,
+    ) -> Readback:
         members = await self._client.list_gateways(campaign_id)
-        here = frozenset(step.gateways)
-        match step.action.verb:
-            case Verb.ADD:
+        here = frozenset(gateways)
+        match action:
+            case AddGateways():
                 left = members.lacking(here)
-            case Verb.REMOVE:
+            case RemoveGateways():
                 left = here - members.lacking(here)
-            case _:
+            case CloseGateways():
                 left = here - members.closed
-        return Sight(not left, remaining=tuple(sorted(left)))
+        return Readback(not left, remaining=tuple(sorted(left)))
 
-    async def _status(self, step: Step, campaign_id: str) -> Sight:
+    async def _status(
+        self, action: StartCampaign | StopCampaign | ApproveCampaign | DeleteCampaign, campaign_id: str
+    ) -> Readback:
         live = await self._client.get_campaign(campaign_id)
-        if live is None or step.action.verb is Verb.DELETE:
-            return Sight(step.action.verb is Verb.DELETE and live is None)
-        match step.action.verb:
-            case Verb.START:
-                return Sight(live.phase is Phase.RUNNING)
-            case Verb.STOP:
-                return Sight(live.phase not in (Phase.RUNNING, Phase.UNKNOWN))
-            case _:
-                return Sight(live.phase not in (Phase.WAITING, Phase.UNKNOWN))
+        match action:
+            case DeleteCampaign():
+                return Readback(live is None)
+            case _ if live is None:
+                return Readback(done=False)
+            case StartCampaign():
+                return Readback(live.phase is Phase.RUNNING)
+            case StopCampaign():
+                return Readback(live.phase not in (Phase.RUNNING, Phase.UNKNOWN))
+            case ApproveCampaign():
+                return Readback(live.phase not in (Phase.WAITING, Phase.UNKNOWN))
 
 
 async def _read_first(read: Awaitable[Value], step: Step) -> Value:
@@ -306,19 +328,19 @@ async def _read_first(read: Awaitable[Value], step: Step) -> Value:
         ) from error
 
 
-def _made(what: str, ids: list[str]) -> Sight:
+def _made(what: str, ids: list[str]) -> Readback:
     """One: it was made; none: it was not; several: nobody can tell which is ours."""
     if len(ids) > 1:
         raise ReconcilerError(
             f"there are {len(ids)} {what}: {' and '.join(ids)}",
             hint="One of them may be ours, sent just now. Delete the wrong one, then apply again.",
         )
-    return Sight(bool(ids), created=ids[0] if ids else None)
+    return Readback(bool(ids), created=ids[0] if ids else None)
 
 
-def _packages(packages: tuple[BoundPackage, ...] | None, bindings: Bindings) -> tuple[str, ...] | None:
+def _packages(packages: tuple[BoundPackage, ...], bindings: Bindings) -> tuple[str, ...]:
     """Packages by their ids; those that this run uploads by the id that they got."""
-    return None if packages is None else tuple(_package(package, bindings) for package in packages)
+    return tuple(_package(package, bindings) for package in packages)
 
 
 def _package(package: BoundPackage, bindings: Bindings) -> str:
@@ -344,10 +366,3 @@ def _described(file: PackageFile, step: Step) -> str:
 
 def _request(step: Step) -> str:
     return f"{step.operation.method} {step.operation.path}"
-
-
-def _given(value: Value | None) -> Value:
-    """A value that belongs to the verb."""
-    if value is None:
-        raise ValueError("an action lacks a value of its verb")
-    return value

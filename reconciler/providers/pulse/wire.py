@@ -44,8 +44,8 @@ from reconciler.providers.pulse.filebody import FileBody, FileChangedError
 from reconciler.providers.pulse.transport import CannotConnect, Request, Response, Transport
 from reconciler.settings import Basic, ServerSettings
 
-Answer = TypeVar("Answer")
-Decode = Callable[[Json], Answer]
+Decoded = TypeVar("Decoded")
+Decode = Callable[[Json], Decoded]
 Query = tuple[tuple[str, str], ...]
 
 _LOG = logging.getLogger("reconciler.http")
@@ -86,7 +86,7 @@ class Call:
         return Request(self.operation.method, path, self.query, headers, body)
 
 
-_UNNAMED = Call(Operation("", "GET", "", "", None, Repeat.SAFE))
+_UNNAMED = Call(Operation("", "GET", "", "", None, Repeat.IDEMPOTENT))
 """Sign-in and version are not operations of the reference."""
 
 
@@ -144,19 +144,19 @@ class Wire:
             self._organization = {"x-current-org-id": name}
         self.requests: Counter[str] = Counter()
 
-    async def read(self, call: Call, decode: Decode[Answer], *, empty: Json = None) -> Answer:
+    async def read(self, call: Call, decode: Decode[Decoded], *, empty: Json = None) -> Decoded:
         """The decoded answer of a call without side effects, sent again while that can help.
 
         `empty` stands for an answer without a body, where one is to be expected.
         """
 
-        async def attempt() -> Answer:
+        async def attempt() -> Decoded:
             response = await self._send(call)
             return self._decode(call, response, decode, empty)
 
         return await self._persistently(attempt)
 
-    async def write(self, call: Call, decode: Decode[Answer]) -> Answer:
+    async def write(self, call: Call, decode: Decode[Decoded]) -> Decoded:
         """The decoded answer of a call that is sent once; Unclear when it can't be decoded."""
         return self._decode(call, await self._send(call), decode)
 
@@ -217,7 +217,7 @@ class Wire:
             self._limiter.too_much()
         return response
 
-    def _decode(self, call: Call, response: Response, decode: Decode[Answer], empty: Json = None) -> Answer:
+    def _decode(self, call: Call, response: Response, decode: Decode[Decoded], empty: Json = None) -> Decoded:
         if empty is not None and not response.body.strip():
             return decode(empty)
         with suppress(Unexpected):
@@ -279,7 +279,7 @@ class Wire:
 
     # --- again ------------------------------------------------------------------------------------
 
-    async def _persistently(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def _persistently(self, attempt: Callable[[], Awaitable[Decoded]]) -> Decoded:
         """The result of `attempt`, made again after NotExecuted and Unclear while that can help."""
         began, attempts, waited = self._clock(), 0, 0.0
         while True:
@@ -302,7 +302,7 @@ class Wire:
             await self._sleep(delay)
             waited += delay
 
-    async def _before(self, what: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def _before(self, what: Callable[[], Awaitable[Decoded]]) -> Decoded:
         """Something that comes before a call: when it fails, the call itself was surely not executed."""
         try:
             return await what()

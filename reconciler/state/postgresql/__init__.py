@@ -24,9 +24,9 @@ from reconciler.state.codec import encode_lock
 from reconciler.state.leased import Holding, LeasedStore
 from reconciler.state.leases import lease_seconds
 from reconciler.state.postgresql import tables as sql
-from reconciler.state.postgresql.holding import PostgresqlHolding
-from reconciler.state.postgresql.link import Link
-from reconciler.state.postgresql.place import PostgresqlPlace, decoded
+from reconciler.state.postgresql.link import DatabaseLink
+from reconciler.state.postgresql.locked import PostgresqlHolding
+from reconciler.state.postgresql.reader import PostgresqlReader, decoded
 
 _SECRET: Final = {
     "password": "PGPASSWORD or a password file",
@@ -65,15 +65,15 @@ def open_postgresql(url: str) -> LeasedStore:
         ) from error
     if not 0 < len(schema.encode()) < 64:
         raise ReconcilerError("schema= in the URL of the state is no name of a schema", hint=_HINT)
-    remote = PostgresqlRemote(parameters, schema, seconds, url=address.url)
+    remote = PostgresqlBackend(parameters, schema, seconds, url=address.url)
     return LeasedStore(remote, url=address.url, seconds=seconds)
 
 
-class PostgresqlRemote(PostgresqlPlace):
-    """A `Remote` in a database."""
+class PostgresqlBackend(PostgresqlReader):
+    """A `Backend` in a database."""
 
     def take(self, info: LockInfo) -> Holding | None:
-        """See `Remote.take`."""
+        """See `Backend.take`."""
         link = self.link()
         try:
             self._create(link)
@@ -88,7 +88,7 @@ class PostgresqlRemote(PostgresqlPlace):
             return None
         return PostgresqlHolding(self, info, link, replaced=decoded(taken[0]))
 
-    def _create(self, link: Link) -> None:
+    def _create(self, link: DatabaseLink) -> None:
         """What is missing of the schema and its tables; where nothing is, nobody needs the right to."""
 
         def create(connection: psycopg.Connection[Any]) -> None:

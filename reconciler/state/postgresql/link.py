@@ -18,7 +18,7 @@ _BROKEN: Final = (psycopg.OperationalError, psycopg.InterfaceError)
 """The way to the server, the server's end, and what it gave up for another transaction's sake."""
 
 
-class Link:
+class DatabaseLink:
     """A connection with `parameters`, made when it is first used. One thread at a time may use it."""
 
     def __init__(self, parameters: Mapping[str, Any], *, url: str) -> None:

@@ -25,8 +25,8 @@ from reconciler.state.base import LockInfo
 from reconciler.state.leased import Holding, LeasedStore
 from reconciler.state.leases import lease_seconds
 from reconciler.state.s3.bucket import Bucket
-from reconciler.state.s3.holding import S3Holding
-from reconciler.state.s3.place import Lock, S3Place, Status
+from reconciler.state.s3.locked import S3Holding
+from reconciler.state.s3.reader import Lock, LockStatus, S3Reader
 
 _SECRET: Final = dict.fromkeys(
     ("access_key_id", "secret_access_key", "session_token"),
@@ -49,19 +49,19 @@ def open_s3(url: str) -> LeasedStore:
     options = dict(address.options)
     seconds = lease_seconds(options.pop("lease", None))
     bucket = Bucket(address.host, options, url=address.url)
-    remote = S3Remote(bucket, key, seconds, name=f"s3://{address.host}/{key}")
+    remote = S3Backend(bucket, key, seconds, name=f"s3://{address.host}/{key}")
     return LeasedStore(remote, url=address.url, seconds=seconds)
 
 
-class S3Remote(S3Place):
-    """A `Remote` in a bucket."""
+class S3Backend(S3Reader):
+    """A `Backend` in a bucket."""
 
     def take(self, info: LockInfo) -> Holding | None:
-        """See `Remote.take`."""
+        """See `Backend.take`."""
         before, found = self.lock()
         if before and found and self._runs(before, found):
             return None
-        mine = Lock(info, self.seconds, Status.HELD, before.audit if before else 0)
+        mine = Lock(info, self.seconds, LockStatus.HELD, before.audit if before else 0)
         if found:
             tag = self.bucket.replace(self.lock_key, mine.encoded(), found.tag)
         else:

@@ -1,0 +1,144 @@
+"""A refused batch of gateways in halves, so that those who are in order don't wait for those who aren't.
+
+    8 refused ┬ 4 done
+              └ 4 (one of them it must be) ┬ 2 refused ┬ 1 done
+                                           │           └ 1 refused: that's the one
+                                           └ 2 done
+
+Of n gateways with k that the server doesn't take, at most 2·k·log2(n) + 1 requests are sent. Only a clear no
+to an add or a remove is divided: it did nothing. Where no gateway of a whole batch is taken, and none of its
+group was before, the no is about the campaign: its other batches are not divided.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+
+from reconciler.errors import Refused
+from reconciler.model import AddGateways, Outcome, OutcomeStatus, RemoveGateways, Step
+
+NOT_AGAIN = "not sent again: the run was interrupted"
+
+_STATUSES = frozenset({400, 404, 409, 422})
+"""Refusals that may be about some of the gateways."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """How the attempts at a step ended, what is left of it, and the clear no that ended them, if any."""
+
+    outcome: Outcome
+    left: Step
+    refusal: Refused | None = None
+
+    @property
+    def divisible(self) -> bool:
+        """Whether the server may take some of the gateways, and surely took none so far."""
+        return self.refusal is not None and not self.outcome.unclear and divides(self.left, self.refusal)
+
+
+Attempt = Callable[[Step], Awaitable[Tried]]
+
+
+def divides(step: Step, refusal: Refused) -> bool:
+    """Whether `refusal` may be about some of the gateways of `step`."""
+    batch = isinstance(step.action, AddGateways | RemoveGateways) and len(step.gateways) > 1
+    return batch and refusal.status in _STATUSES
+
+
+class Bisection:
+    """Divides the batches of one run, and remembers of which groups the server took anything."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._hopeless: set[str] = set()
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def hopeless(self, step: Step) -> bool:
+        """Whether each gateway of a batch of its group was refused, and none of the group was ever taken."""
+        return step.group.key in self._hopeless - self._taken
+
+    def took(self, step: Step) -> None:
+        """The server took a batch, or a part of one."""
+        self._taken.add(step.group.key)
+
+    async def run(self, step: Step, tried: Tried, attempt: Attempt, stop: asyncio.Event) -> Outcome:
+        """What becomes of a `step` that was `tried` and refused; `attempt` sends a part of it."""
+        # While nobody knows whether it is about the campaign, one batch tries for all.
+        known = step.group.key in self._taken
+        async with nullcontext() if known else self._turns[step.group.key]:
+            if stop.is_set() or self.hopeless(step):
+                return undone(tried)
+            division = _Halving(attempt, stop)
+            await division.halves(tried.left)
+            if len(division.left) < len(step.gateways):
+                self.took(step)
+            elif not stop.is_set():
+                self._hopeless.add(step.group.key)
+        outcome = replace(tried.outcome, attempts=tried.outcome.attempts + division.sent)
+        if not division.left:
+            return replace(outcome, status=OutcomeStatus.DONE, message="")
+        return _partly(replace(outcome, unclear=division.unclear), division.left)
+
+
+def undone(tried: Tried) -> Outcome:
+    """The outcome of a step that is not settled; of a batch that is in part, which gateways are left."""
+    return _partly(tried.outcome, dict.fromkeys(tried.left.gateways, _why(tried)))
+
+
+def _partly(outcome: Outcome, left: Mapping[str, str]) -> Outcome:
+    """`outcome` of a batch that is done but for the gateways in `left`, each with the reason why."""
+    every = len(outcome.step.gateways)
+    if len(left) == every:
+        return outcome
+    reasons: dict[str, list[str]] = {}
+    for gateway, why in sorted(left.items()):
+        reasons.setdefault(why, []).append(gateway)
+    each = "; ".join(f"{', '.join(gateways)}: {why}" for why, gateways in reasons.items())
+    message = f"not done for {len(left):,} of {every:,} gateways: {each}"
+    return replace(outcome, message=message, left=tuple(sorted(left)))
+
+
+class _Halving:
+    """One batch as it goes out in pieces. ``left``: gateway → why it isn't done."""
+
+    def __init__(self, attempt: Attempt, stop: asyncio.Event) -> None:
+        self._attempt = attempt
+        self._stop = stop
+        self.left: dict[str, str] = {}
+        self.sent = 0
+        self.unclear = False
+
+    async def halves(self, step: Step) -> bool:
+        """Send a refused `step` as two; whether all of it is done."""
+        middle = len(step.gateways) // 2
+        first, second = step.only(step.gateways[:middle]), step.only(step.gateways[middle:])
+        if await self._piece(first):
+            # What the server doesn't take is in the other half: that need not be sent to know so.
+            return await (self.halves(second) if len(second.gateways) > 1 else self._piece(second))
+        await self._piece(second)
+        return False
+
+    async def _piece(self, step: Step) -> bool:
+        if self._stop.is_set():
+            self.left.update(dict.fromkeys(step.gateways, NOT_AGAIN))
+            return False
+        tried = await self._attempt(step)
+        self.sent += tried.outcome.attempts
+        if tried.divisible:
+            return await self.halves(tried.left)
+        if tried.outcome.settled:
+            return True
+        self.unclear = self.unclear or tried.outcome.unclear
+        self.left.update(dict.fromkeys(tried.left.gateways, _why(tried)))
+        return False
+
+
+def _why(tried: Tried) -> str:
+    """The words of a failure, without the request: that is the step's."""
+    message = tried.outcome.message
+    return message.removeprefix(f"{tried.refusal.request}: ") if tried.refusal else message
