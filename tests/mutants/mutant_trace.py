@@ -134,7 +134,8 @@ def _trace(copy: Path, names: Sequence[str], processes: int) -> tuple[dict[str, 
         Path(place, "coveragerc").write_text(_COVERAGE, encoding="utf-8")
         env = {**environment(copy), "MUTANT_TRACE": name, "COVERAGE_FILE": str(place / "coverage")}
         command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.mutants.mutant_tracing"]
-        command += ["-m", "not soak", "--no-header", "--tb=no", "-n", str(processes), "--timeout=400"]
+        command += ["-m", "not soak", "--no-header", "--tb=no", "--timeout=400"]
+        command += ["-n", str(processes)] if processes > 1 else []
         command += [f"--cov={PACKAGE}", "--cov-context=test", f"--cov-config={place / 'coveragerc'}"]
         command += ["--cov-report=", f"--basetemp={place / 'tmp'}", *names]
         with Path(place, "output").open("wb") as output:

@@ -19,9 +19,9 @@ def _place() -> Path:
     return Path(os.environ["MUTANT_TRACE"]) / os.environ.get("PYTEST_XDIST_WORKER", "main")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     # Not before: the process of the tests itself is not to be watched, only what it starts.
-    if "PYTEST_XDIST_WORKER" in os.environ:
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
         os.environ["MUTANT_CALLS"] = str(_place())
     _note("")
 

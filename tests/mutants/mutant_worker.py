@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import NoReturn, TextIO
 
@@ -27,7 +28,7 @@ MEMORY = 4 << 30
 FILE = 1 << 30
 """A mutant may eat this much memory and write so big a file, in bytes."""
 _IMPORT = re.compile(r"^\s*(?:from|import) ([\w.]+)", re.MULTILINE)
-_HEAVY = ("sphinx", "moto", "mypy", "benchmarks")
+_HEAVY = ("sphinx", "moto", "mypy", "schemathesis")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,8 @@ def _warm_up(copy: Path) -> None:
     files = [*(copy / "reconciler").rglob("*.py"), *(copy / "tests").rglob("*.py")]
     ours = {"reconciler", "tests", "conftest", *(path.stem for path in files)}
     named = {name for path in files for name in _IMPORT.findall(path.read_text(encoding="utf-8"))}
-    for name in sorted(named):
+    plugins = {each.module for each in entry_points(group="pytest11")}
+    for name in sorted(named | plugins):
         if name.partition(".")[0] not in ours and not name.startswith(_HEAVY):
             with contextlib.suppress(Exception):
                 importlib.import_module(name)
