@@ -19,7 +19,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 LOCKS := .ci/requirements
 COVERAGE := --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 
-.PHONY: help demo rehearsal test lint types imports unit golden schemas docs bench dialects soak mutants lock clean
+.PHONY: help demo rehearsal test lint types imports unit schemas golden docs bench dialects soak mutants lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
