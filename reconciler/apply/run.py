@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from reconciler.apply.outcomes import Outcomes
 from reconciler.apply.record import after, before
@@ -53,6 +53,17 @@ class Applied:
         return any(o.status in (OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN) for o in self.outcomes)
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Why steps of a group are not sent: what all of it waits for, or some of its gateways."""
+
+    whole: Outcome | None = None
+    gateways: Mapping[str, Outcome] = field(default_factory=dict)
+
+
+_NOTHING = _Held()
+
+
 class Execution:
     """One run of one plan."""
 
@@ -80,6 +91,7 @@ class Execution:
         self._steps_left = {group.key: len(group) for group in plan.groups}
         self._needs_left = {g.key: len({need.group for need in g.needs}) for g in plan.groups}
         self._needed_by: dict[str, list[StepGroup]] = {group.key: [] for group in plan.groups}
+        self._held: dict[str, _Held] = {}
         self._ready: deque[Iterator[Step]] = deque()
         self._groups_left = len(plan.groups)
         self._changed = asyncio.Condition()
@@ -119,9 +131,10 @@ class Execution:
         return None
 
     async def _settle(self, step: Step) -> Outcome:
-        if blocker := self._blocker(step):
-            return _skipped(step, blocker)
-        held = self._held(step)
+        waiting = self._held.get(step.group.key, _NOTHING)
+        if waiting.whole:
+            return _skipped(step, waiting.whole)
+        held = {g: waiting.gateways[g] for g in step.gateways if g in waiting.gateways}
         if not held:
             return await self._sent(step)
         free = [gateway for gateway in step.gateways if gateway not in held]
@@ -145,26 +158,18 @@ class Execution:
         self._record(*after(outcome, self._salt, self._packages), sync=not step.gateways)
         return outcome
 
-    def _blocker(self, step: Step) -> Outcome | None:
-        """What `step` as a whole has to wait for."""
-        for need in step.group.needs:
-            unsettled = self._unsettled[need.group]
-            if unsettled and not (need.even_failed or need.by_gateway):
-                return unsettled[min(unsettled)]
-        return None
-
-    def _held(self, step: Step) -> Mapping[str, Outcome]:
-        """The gateways of `step` that have to wait, each with what it waits for."""
+    def _waiting(self, group: StepGroup) -> _Held:
+        """What stands against `group`, all that it needs having ended."""
         held: dict[str, Outcome] = {}
-        for need in step.group.needs:
+        for need in group.needs:
             unsettled = self._unsettled[need.group]
-            if not unsettled or need.even_failed or not need.by_gateway:
+            if not unsettled or need.even_failed:
                 continue
-            for needed in self._plan.needed_by(step, need):
-                if outcome := unsettled.get(needed.index):
-                    for gateway in frozenset(outcome.left or needed.gateways).intersection(step.gateways):
-                        held.setdefault(gateway, outcome)
-        return held
+            if not need.by_gateway:
+                return _Held(whole=unsettled[min(unsettled)])
+            for gateway, outcome in _both(group, self._plan.by_key[need.group], unsettled):
+                held.setdefault(gateway, outcome)
+        return _Held(gateways=held)
 
     async def _ended(self, outcome: Outcome) -> None:
         step, key = outcome.step, outcome.step.group.key
@@ -191,6 +196,9 @@ class Execution:
 
     def _begin(self, group: StepGroup) -> None:
         """A group of no steps has ended as it begins."""
+        waiting = self._waiting(group)
+        if waiting.whole or waiting.gateways:
+            self._held[group.key] = waiting
         if self._steps_left[group.key]:
             self._ready.append(iter(group))
         else:
@@ -198,6 +206,7 @@ class Execution:
 
     def _end(self, key: str) -> None:
         self._groups_left -= 1
+        self._held.pop(key, None)
         for group in self._needed_by[key]:
             self._needs_left[group.key] -= 1
             if not self._needs_left[group.key]:
@@ -214,6 +223,23 @@ class Execution:
             self._broken = self._broken or error
             return False
         return True
+
+
+def _both(
+    group: StepGroup, needed: StepGroup, unsettled: Mapping[int, Outcome]
+) -> Iterator[tuple[str, Outcome]]:
+    """The gateways of `group` for which `needed` isn't done, each with what became of it."""
+    if len(unsettled) * (needed.per_call or 1) > len(group.gateways):
+        for gateway in group.gateways:
+            index = needed.index_of(gateway)
+            outcome = None if index is None else unsettled.get(index)
+            if outcome and (not outcome.left or gateway in outcome.left):
+                yield gateway, outcome
+        return
+    for _, outcome in sorted(unsettled.items()):
+        for gateway in outcome.left or outcome.step.gateways:
+            if group.index_of(gateway) is not None:
+                yield gateway, outcome
 
 
 def _skipped(step: Step, blocker: Outcome) -> Outcome:
