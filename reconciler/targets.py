@@ -11,8 +11,7 @@ from dataclasses import replace
 
 from reconciler.errors import InvalidInput
 from reconciler.findings import nearest, printable
-from reconciler.model import Desired, Finding, Focus, ResourceId
-from reconciler.observe import used_packages
+from reconciler.model import Desired, Finding, Focus, ResourceId, used_packages
 from reconciler.options import Selector, Targets
 from reconciler.state.base import State
 

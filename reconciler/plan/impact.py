@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from reconciler.diff import CampaignDiff, Diff, Removal, Run
 from reconciler.model import Live, Phase, ResourceId, StepGroup, Verb
@@ -77,15 +79,35 @@ def _shared(
     """Campaign → other campaign that runs, or will → how many of the gateways it gains are in both."""
     campaigns = tuple(campaigns)
     running = {c.desired.resource: c.desired.gateways or frozenset() for c in campaigns if _runs(c)}
-    gaining = {found.desired.resource: frozenset(found.gained) for found in campaigns if found.gained}
-    everything = frozenset().union(*gaining.values())
+    gaining = [found for found in campaigns if found.gained]
+    having = {**untargeted, **running}
+    waiting = (frozenset(f.gained) for f in gaining if f.desired.resource not in running)
+    several = _several((*having.values(), *waiting)) if gaining else frozenset[str]()
+    joining: dict[str, list[int]] = {}
+    """Gateway → who gains it, by their place in `gaining`."""
+    for at, found in enumerate(gaining if several else ()):
+        for gateway in several.intersection(found.gained):
+            joining.setdefault(gateway, []).append(at)
     shared: dict[ResourceId, dict[ResourceId, int]] = {}
-    for other, gateways in {**untargeted, **running}.items() if everything else ():
-        common = everything & gateways
-        for resource, gained in gaining.items() if common else ():
-            if resource != other and (count := len(common & gained)):
+    for other, gateways in having.items() if joining else ():
+        both = (joining[gateway] for gateway in several & gateways if gateway in joining)
+        for at, count in Counter(chain.from_iterable(both)).items():
+            if (resource := gaining[at].desired.resource) != other:
                 shared.setdefault(resource, {})[other] = count
     return shared
+
+
+def _several(sets: Iterable[frozenset[str]]) -> frozenset[str]:
+    """What is in more than one of the `sets`."""
+    sets = [each for each in sets if each]
+    if len(sets) < 2:
+        return frozenset()
+    once: set[str] = set()
+    again: set[str] = set()
+    for each in sets:
+        again |= once & each
+        once |= each
+    return frozenset(again)
 
 
 def _runs(found: CampaignDiff) -> bool:

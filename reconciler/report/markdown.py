@@ -23,6 +23,7 @@ from reconciler.model import (
     OutcomeStatus,
     Reason,
     RunOnThings,
+    differences,
 )
 from reconciler.plan.model import CampaignImpact, Plan
 from reconciler.report.applied import applied_lines, outcome_counts
@@ -37,7 +38,6 @@ from reconciler.report.words import (
     clean,
     counted,
     cut,
-    differences,
     first,
     plural,
     short,

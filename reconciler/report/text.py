@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from reconciler.model import Change, Finding, Reason, Severity
+from reconciler.model import Change, Finding, Reason, Severity, differences
 from reconciler.plan.model import Impact, Plan
 from reconciler.report.blocks import Block, blocks, happenings, part, recorded, unreadable
 from reconciler.report.guards import findings_of
@@ -15,7 +15,6 @@ from reconciler.report.words import (
     UNREADABLE,
     clean,
     counted,
-    differences,
     first,
     gateway_change,
     plural,

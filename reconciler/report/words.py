@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -148,20 +148,6 @@ def _moment(milliseconds: int) -> str:
     precision = "minutes" if milliseconds % 60_000 == 0 else "auto"
     found = datetime.fromtimestamp(milliseconds // 1000, UTC) + timedelta(milliseconds=milliseconds % 1000)
     return found.replace(tzinfo=None).isoformat(" ", precision)
-
-
-def differences(name: str, before: object, after: object) -> Iterator[tuple[str, object, object]]:
-    """What differs, by its path below the field `name`: mappings key by key, everything else as one value."""
-    if (
-        isinstance(before, Mapping)
-        and isinstance(after, Mapping)
-        and {"secret"} not in (set(before), set(after))
-    ):
-        for key in sorted({*before, *after}):
-            if key not in before or key not in after or before[key] != after[key]:
-                yield from differences(f"{name}.{key}", before.get(key), after.get(key))
-    else:
-        yield name, before, after
 
 
 def gateway_change(change: GatewayChange, limit: int = 5) -> str:
