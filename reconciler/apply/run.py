@@ -43,6 +43,8 @@ class Applied:
 
     outcomes: Sequence[Outcome] = ()
     interrupted: bool = False
+    error: StateError | None = None
+    """The state could not be written: what was done is done, and the rest was not sent."""
 
     def count(self, status: OutcomeStatus) -> int:
         return sum(outcome.status is status for outcome in self.outcomes)
@@ -97,8 +99,9 @@ class Execution:
         self._changed = asyncio.Condition()
 
     async def run(self, parallelism: int) -> Applied:
-        """Settle every step. StateError, once all in flight has ended, when the state can't be written."""
-        self._session.record(*self._plan.records)
+        """Settle every step; when the state can't be written, all that is in flight."""
+        if not self._record(*self._plan.records):
+            return Applied(error=self._broken)
         for group in self._plan.groups:
             for needed in {need.group for need in group.needs}:
                 self._needed_by[needed].append(group)
@@ -108,9 +111,7 @@ class Execution:
         async with asyncio.TaskGroup() as workers:
             for _ in range(max(1, min(parallelism, self._plan.size))):
                 workers.create_task(self._work())
-        if self._broken:
-            raise self._broken
-        return Applied(self._outcomes, self._stop.is_set())
+        return Applied(self._outcomes, self._stop.is_set(), self._broken)
 
     async def _work(self) -> None:
         while self._groups_left:

@@ -229,7 +229,7 @@ async def make(job: Job, state: State, provider: Provider, options: Options) -> 
     from reconciler.observe import observe, observe_members
     from reconciler.plan import make_plan
     from reconciler.plan.guards import Basis, guarded, interrupted
-    from reconciler.plan.impact import with_removed
+    from reconciler.plan.impact import with_reads, with_removed
     from reconciler.targets import narrowed
 
     bound = bound_to(state, provider.server, url=job.store.url)
@@ -242,7 +242,8 @@ async def make(job: Job, state: State, provider: Provider, options: Options) -> 
         findings.append(_NOT_PRUNED)
     plan = replace(plan, findings=tuple(findings), partial=_partial(job.desired))
     live = await observe_members(live, interrupted(plan), provider)
-    plan = replace(plan, impact=with_removed(plan.impact, live))
+    found = with_reads(with_removed(plan.impact, live), provider.requests, provider.operations)
+    plan = replace(plan, impact=found)
     emptied = options.prune and job.desired.complete and not job.documents and not job.desired.focus
     given_up = len(bound.campaigns) + len(bound.packages) if emptied else 0
     basis = Basis(job.desired, live, provider.in_flight, given_up)

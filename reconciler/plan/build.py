@@ -53,7 +53,7 @@ def make_plan(difference: Diff, provider: Provider) -> Plan:
         groups=groups,
         changes=tuple(change for change in difference.changes if change.resource not in refused),
         findings=tuple(sorted((*difference.findings, *refused.values()), key=Finding.sort_key)),
-        impact=impact(difference, planned, groups, provider),
+        impact=impact(difference, planned, groups),
         records=difference.records,
         unreadable=_unreadable(planned, provider),
     )

@@ -8,14 +8,11 @@ from dataclasses import replace
 from itertools import chain
 
 from reconciler.diff import CampaignDiff, Diff, Removal, Run
-from reconciler.model import Live, Phase, ResourceId, StepGroup, Verb
+from reconciler.model import Live, Operation, Phase, ResourceId, StepGroup, Verb
 from reconciler.plan.model import CampaignImpact, Impact
-from reconciler.providers.base import Provider
 
 
-def impact(
-    difference: Diff, planned: Sequence[CampaignDiff], groups: Sequence[StepGroup], provider: Provider
-) -> Impact:
+def impact(difference: Diff, planned: Sequence[CampaignDiff], groups: Sequence[StepGroup]) -> Impact:
     """Exact counts for each campaign that a plan touches, and what the plan asks of the server."""
     verbs: dict[ResourceId, set[Verb]] = {}
     for group in groups:
@@ -31,13 +28,21 @@ def impact(
         for removal in difference.removals
         if removal.owned.resource in verbs
     ]
-    names = {*provider.requests, *(group.operation.name for group in groups)}
-    operations = [provider.operations[name] for name in names if name in provider.operations]
     return Impact(
         campaigns=tuple(sorted(touched, key=lambda row: row.resource)),
         requests=sum(map(len, groups)),
-        permissions=tuple(sorted({o.permission for o in operations if o.permission})),
+        permissions=_permissions(group.operation for group in groups),
     )
+
+
+def with_reads(found: Impact, reads: Iterable[str], operations: Mapping[str, Operation]) -> Impact:
+    """The same with what the `reads` that were made for the plan need: names of `operations`, or others."""
+    needed = _permissions(operations[name] for name in reads if name in operations)
+    return replace(found, permissions=tuple(sorted({*found.permissions, *needed})))
+
+
+def _permissions(operations: Iterable[Operation]) -> tuple[str, ...]:
+    return tuple(sorted({each.permission for each in operations if each.permission}))
 
 
 def with_removed(found: Impact, live: Live) -> Impact:

@@ -18,7 +18,6 @@ from reconciler.model import Place
 from reconciler.resolve.words import Problem, shown
 
 COLUMN = "gatewayId"
-ALMOST = ("gatewayid", "gateway", "id")
 SPACE = " \t\r\n"
 
 
