@@ -14,9 +14,11 @@ A window that has ended is never sent, and shown as expired.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 from reconciler.diff.view import EMPTY, Part, View, count, joined, together, without
 from reconciler.model import Assignment, Change, Finding, Reason, SchedulePhase, Window, sorted_ids
@@ -42,7 +44,7 @@ def diff_schedules(view: View) -> Part[WindowFor]:
     schedules = view.campaign.schedules or ()
     targets = [(each, _targets(view, each)) for each in schedules]
     phases = (_Phase(view, phase).diff(targets) for phase in SchedulePhase)
-    return together((*phases, Part(findings=tuple(_strangers(view)))))
+    return together((*phases, Part(findings=tuple(_strangers(view, targets)))))
 
 
 def _targets(view: View, assignment: Assignment) -> frozenset[str]:
@@ -74,21 +76,27 @@ class _Phase:
         return without(joined(late), view.joining)
 
     def diff(self, targets: Targets) -> Part[WindowFor]:
+        covered: dict[str, list[frozenset[str]]] = defaultdict(list)
         parts: list[Part[WindowFor]] = []
-        covered: list[frozenset[str]] = []
         for assignment, gateways in targets:
             if window := assignment.windows.get(self.phase):
-                covered.append(gateways)
-                parts.append(self._window(window, gateways, assignment))
+                value = window_value(window)
+                covered[value].append(gateways)
+                if missing := self._missing(value, gateways):
+                    parts.append(self._window(window, missing, assignment))
         return together((*parts, Part(findings=tuple(self._not_taken_back(covered)))))
 
-    def _window(self, window: Window, targets: frozenset[str], assignment: Assignment) -> Part[WindowFor]:
-        view, phase, value = self.view, self.phase, window_value(window)
-        missing = targets
-        if not view.ask.options.reassert:
+    def _missing(self, value: str, targets: frozenset[str]) -> frozenset[str]:
+        """Who is to have a window, has not got it, as recorded, and is not past the phase."""
+        view = self.view
+        if view.ask.options.reassert:
+            missing = targets
+        else:
             missing = without(targets, self._recorded.get(value, EMPTY)) | (targets & view.joining)
-        if not missing or not (missing := without(missing, self._past)):
-            return Part()
+        return without(missing, self._past) if missing else EMPTY
+
+    def _window(self, window: Window, missing: frozenset[str], assignment: Assignment) -> Part[WindowFor]:
+        view, phase = self.view, self.phase
         if window.end <= view.ask.now:
             message = f"the {phase} window of {count(missing)} has ended; it is not sent"
             return Part(findings=(view.note("expired", message, Field.SCHEDULES, place=assignment.place),))
@@ -100,7 +108,7 @@ class _Phase:
                 todo,
                 tuple(_changes(view, todo)),
                 (view.note("assumed", message, Field.SCHEDULES, place=assignment.place),),
-                (view.applied(schedule_field(phase), value, assumed),),
+                (view.applied(schedule_field(phase), window_value(window), assumed),),
             )
         todo = (
             *_todo(phase, window, missing & self._known, view.why(known=True)),
@@ -108,11 +116,17 @@ class _Phase:
         )
         return Part(todo, tuple(_changes(view, todo)))
 
-    def _not_taken_back(self, covered: Sequence[frozenset[str]]) -> Iterator[Finding]:
+    def _not_taken_back(self, covered: Mapping[str, Sequence[frozenset[str]]]) -> Iterator[Finding]:
+        """`covered`: value → the gateways that are to have that window."""
         view, phase = self.view, self.phase
-        groups = self._recorded.items()
-        still_open = joined([ids for value, ids in groups if window_end(value) > view.ask.now])
-        kept = without(without(still_open, joined(covered)), view.joining) & view.members
+        left = [
+            ids.difference(*covered.get(value, ()))
+            for value, ids in self._recorded.items()
+            if window_end(value) > view.ask.now
+        ]
+        kept = without(joined(left), view.joining) & view.members
+        if kept:
+            kept = kept.difference(*chain.from_iterable(covered.values()))
         if kept:
             what = f"a {phase} window that is no longer declared can't be taken back"
             yield view.note(
@@ -142,11 +156,12 @@ def _changes(view: View, todo: tuple[WindowFor, ...]) -> Iterator[Change]:
         )
 
 
-def _strangers(view: View) -> Iterator[Finding]:
-    for assignment in view.campaign.schedules or ():
-        closed = view.campaign.closed or EMPTY
-        strangers = (assignment.gateways or EMPTY) - view.members - closed - view.closed_live
-        if strangers:
+def _strangers(view: View, targets: Targets) -> Iterator[Finding]:
+    closed = view.campaign.closed or EMPTY
+    for assignment, members in targets:
+        if assignment.gateways is None or len(members) == len(assignment.gateways):
+            continue
+        if strangers := assignment.gateways - members - closed - view.closed_live:
             yield view.note(
                 "not-a-member",
                 f"no window while not in the campaign, for {count(strangers)}",

@@ -19,7 +19,8 @@ ended.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 from itertools import chain
 from typing import assert_never
@@ -163,13 +164,17 @@ def _ended(group: StepGroup) -> Need:
     return Need(group.key, even_failed=not isinstance(group.action, StopCampaign))
 
 
-def _by_gateway(groups: Iterable[StepGroup]) -> dict[str, tuple[str, ...]]:
-    """Gateway → the groups that are about it."""
+def _by_gateway(groups: Sequence[StepGroup]) -> dict[str, tuple[str, ...]]:
+    """Gateway → the groups that are about it: nearly always one."""
     found: dict[str, tuple[str, ...]] = {}
     for group in groups:
-        more: dict[str, tuple[str, ...]] = dict.fromkeys(group.gateways, (group.key,))
-        more |= {both: (*found[both], group.key) for both in found.keys() & more.keys()}
-        found |= more
+        found |= dict.fromkeys(group.gateways, (group.key,))
+    if len(found) < sum(len(group.gateways) for group in groups):
+        several: dict[str, list[str]] = defaultdict(list)
+        for group in groups:
+            for gateway in group.gateways:
+                several[gateway].append(group.key)
+        found |= {gateway: tuple(keys) for gateway, keys in several.items()}
     return found
 
 
