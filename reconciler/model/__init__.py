@@ -87,6 +87,7 @@ from reconciler.model.words import (
     Server,
     SettingValue,
     Severity,
+    several,
     sorted_ids,
 )
 
@@ -168,6 +169,7 @@ __all__ = [
     "carried_by",
     "differences",
     "gateways_of",
+    "several",
     "sorted_ids",
     "target_of",
     "used_packages",

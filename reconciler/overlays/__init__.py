@@ -21,6 +21,9 @@ __all__ = ["about", "overlaid", "read_layers"]
 
 NEW = "new"
 
+_MOST_SUGGESTIONS = 100
+"""How many misspelt names get a suggestion: each is compared with every name there is."""
+
 
 def read_layers(entries: Sequence[Path], *, base: Path) -> tuple[Loaded, ...]:
     """What each file or folder of `overlays` holds, in their order; `base` as for `load`."""
@@ -61,6 +64,7 @@ class _Laying:
     _index: dict[ResourceId, int] = field(default_factory=dict)
     _files: dict[Path, int] = field(default_factory=dict)
     _layers: int = 0
+    _suggestions: int = 0
 
     def __post_init__(self) -> None:
         for index, document in enumerate(self.documents):
@@ -107,8 +111,10 @@ class _Laying:
             self._report("overlay-without-resource", message, _name(document), self._hint(resource), resource)
 
     def _hint(self, resource: ResourceId) -> str:
-        known = [one.name for one in self._index if one.kind is resource.kind]
-        meant = nearest(resource.name, known)
+        self._suggestions += 1
+        meant = None
+        if self._suggestions <= _MOST_SUGGESTIONS:
+            meant = nearest(resource.name, [one.name for one in self._index if one.kind is resource.kind])
         either = f"did you mean `{printable(meant)}`?" if meant else f"declare it among the {resource.kind}s"
         return f"{either.rstrip('?')}, or write `{MARK}: {NEW}` if it is a whole new resource" + (
             "?" if meant else ""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import chain
 
 from reconciler.diff import CampaignDiff, Diff, Removal, Run
-from reconciler.model import Live, Operation, Phase, ResourceId, StepGroup, Verb
+from reconciler.model import Live, Operation, Phase, ResourceId, StepGroup, Verb, several
 from reconciler.plan.model import CampaignImpact, Impact
 
 
@@ -87,32 +87,19 @@ def _shared(
     gaining = [found for found in campaigns if found.gained]
     having = {**untargeted, **running}
     waiting = (frozenset(f.gained) for f in gaining if f.desired.resource not in running)
-    several = _several((*having.values(), *waiting)) if gaining else frozenset[str]()
+    repeated = several((*having.values(), *waiting)) if gaining else frozenset[str]()
     joining: dict[str, list[int]] = {}
     """Gateway → who gains it, by their place in `gaining`."""
-    for at, found in enumerate(gaining if several else ()):
-        for gateway in several.intersection(found.gained):
+    for at, found in enumerate(gaining if repeated else ()):
+        for gateway in repeated.intersection(found.gained):
             joining.setdefault(gateway, []).append(at)
     shared: dict[ResourceId, dict[ResourceId, int]] = {}
     for other, gateways in having.items() if joining else ():
-        both = (joining[gateway] for gateway in several & gateways if gateway in joining)
+        both = (joining[gateway] for gateway in repeated & gateways if gateway in joining)
         for at, count in Counter(chain.from_iterable(both)).items():
             if (resource := gaining[at].desired.resource) != other:
                 shared.setdefault(resource, {})[other] = count
     return shared
-
-
-def _several(sets: Iterable[frozenset[str]]) -> frozenset[str]:
-    """What is in more than one of the `sets`."""
-    sets = [each for each in sets if each]
-    if len(sets) < 2:
-        return frozenset()
-    once: set[str] = set()
-    again: set[str] = set()
-    for each in sets:
-        again |= once & each
-        once |= each
-    return frozenset(again)
 
 
 def _runs(found: CampaignDiff) -> bool:
