@@ -123,7 +123,7 @@ def found(part: Part[Any], todo: Iterable[Any] | None = None) -> Found:
     return Found(
         list(part.todo if todo is None else todo),
         [_change(change) for change in part.changes],
-        [_note(finding) for finding in part.findings],
+        [noted(finding) for finding in part.findings],
         list(part.records),
     )
 
@@ -134,7 +134,8 @@ def _change(change: Change) -> tuple[Any, ...]:
     return change.field, change.before, change.after, change.reason.value, "".join(change.members)
 
 
-def _note(finding: Finding) -> tuple[str, str, str]:
+def noted(finding: Finding) -> tuple[str, str, str]:
+    """Code, place and message of a note."""
     assert finding.place is not None
     assert finding.resource == LINE
     assert finding.severity is Severity.NOTE

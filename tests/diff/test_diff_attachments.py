@@ -102,7 +102,8 @@ FIRST = changed(("distributionList", None, {"distributionListId": "dl", "reevalu
 KEPT = "the distribution list is no longer declared, but stays set: it can't be taken back"
 
 # the declared list, the live one, declared gateways, what the state knows → all that comes of it
-LISTS: dict[str, tuple[DistributionList | None, DistributionList | None, str | None, dict[str, Any], Found]] = {
+List = DistributionList | None
+LISTS: dict[str, tuple[List, List, str | None, dict[str, Any], Found]] = {
     "the same": (SET, SET, "ab", {}, Found()),
     "the first": (SET, None, None, {}, Found([SET]) + FIRST),
     "the first, and gateways are declared": (SET, None, "abx", {}, Found([SET]) + FIRST + ours("ab")),

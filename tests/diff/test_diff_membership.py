@@ -5,7 +5,7 @@ import pytest
 from reconciler.diff.membership import MembershipDiff, diff_closed, diff_gateways
 from reconciler.model import Change, DistributionList, GatewayChange, LiveCampaign, Reason
 from reconciler.state.base import Origin, Owned
-from tests.diff.diff_parts import LINE, PLACES, Found, Side, _note, found, live, view
+from tests.diff.diff_parts import LINE, PLACES, Found, Side, found, live, noted, view
 from tests.fakes import campaign
 
 SET = DistributionList("dl", 60)
@@ -55,9 +55,9 @@ def test_gateways(row: str) -> None:
     change = GatewayChange(3, 3 + len(joins) - len(leaves), tuple(joins), tuple(leaves))
     changes = () if why is None else (Change(LINE, "gateways", None, None, why, change),)
     assert found == MembershipDiff(tuple(joins), tuple(leaves), changes, found.findings)
-    assert [_note(each)[:2] for each in found.findings] == [(code, "gatewayLists") for code in notes]
+    assert [noted(each)[:2] for each in found.findings] == [(code, "gatewayLists") for code in notes]
     for each in found.findings:
-        assert _note(each)[2] == SAID[each.code] + (leaves if each.code == AGAIN else "")
+        assert noted(each)[2] == SAID[each.code] + (leaves if each.code == AGAIN else "")
 
 
 def test_members_that_were_not_read_are_not_compared() -> None:

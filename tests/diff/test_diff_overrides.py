@@ -72,7 +72,9 @@ ROWS: dict[str, tuple[list[Override] | None, Side, str, Found]] = {
         assigned("q", "c", "joins", None) + learned("q", "a"),
     ),
     "joins, and they are the campaign's": ([entry("c", "p")], Side(joining="c"), "p", Found()),
-    "of a new campaign": ([entry("ab", "q")], Side(new=True), "p", assigned("q", "ab", "not-on-server", None)),
+    "of a new campaign": (
+        [entry("ab", "q")], Side(new=True), "p", assigned("q", "ab", "not-on-server", None),
+    ),
     "of a new campaign, and they are its own": ([entry("ab", "p")], Side(new=True), "p", Found()),
     "is no member": ([entry("x", "q")], Side(), "p", Found()),
     "none declared any more": (
