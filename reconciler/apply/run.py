@@ -89,6 +89,8 @@ class Execution:
         self._outcomes = Outcomes()
         self._broken: StateError | None = None
         self._unsettled: dict[str, dict[int, Outcome]] = {g.key: {} for g in plan.groups}
+        self._first: dict[str, Outcome] = {}
+        """Of each group that has ended and isn't settled: the outcome of the first such step."""
         self._left_stopped: set[str] = set()
         self._steps_left = {group.key: len(group) for group in plan.groups}
         self._needs_left = {g.key: len({need.group for need in g.needs}) for g in plan.groups}
@@ -106,8 +108,8 @@ class Execution:
             for needed in {need.group for need in group.needs}:
                 self._needed_by[needed].append(group)
         for group in self._plan.groups:
-            if not group.needs:
-                self._begin(group)
+            if not group.needs and not self._begin(group):
+                self._end(group.key)
         async with asyncio.TaskGroup() as workers:
             for _ in range(max(1, min(parallelism, self._plan.size))):
                 workers.create_task(self._work())
@@ -167,7 +169,7 @@ class Execution:
             if not unsettled or need.even_failed:
                 continue
             if not need.by_gateway:
-                return _Held(whole=unsettled[min(unsettled)])
+                return _Held(whole=self._first[need.group])
             for gateway, outcome in _both(group, self._plan.by_key[need.group], unsettled):
                 held.setdefault(gateway, outcome)
         return _Held(gateways=held)
@@ -195,23 +197,28 @@ class Execution:
             self._end(key)
             self._changed.notify_all()
 
-    def _begin(self, group: StepGroup) -> None:
-        """A group of no steps has ended as it begins."""
+    def _begin(self, group: StepGroup) -> bool:
+        """Whether it has steps: a group of none has ended as it begins."""
         waiting = self._waiting(group)
         if waiting.whole or waiting.gateways:
             self._held[group.key] = waiting
-        if self._steps_left[group.key]:
-            self._ready.append(iter(group))
-        else:
-            self._end(group.key)
+        if not self._steps_left[group.key]:
+            return False
+        self._ready.append(iter(group))
+        return True
 
     def _end(self, key: str) -> None:
-        self._groups_left -= 1
-        self._held.pop(key, None)
-        for group in self._needed_by[key]:
-            self._needs_left[group.key] -= 1
-            if not self._needs_left[group.key]:
-                self._begin(group)
+        ended = deque([key])
+        while ended:
+            key = ended.popleft()
+            self._groups_left -= 1
+            self._held.pop(key, None)
+            if unsettled := self._unsettled[key]:
+                self._first[key] = unsettled[min(unsettled)]
+            for group in self._needed_by[key]:
+                self._needs_left[group.key] -= 1
+                if not self._needs_left[group.key] and not self._begin(group):
+                    ended.append(group.key)
 
     def _record(self, *events: Event, sync: bool = True) -> bool:
         """Write to the state; a failure stops the run after what is in flight.
