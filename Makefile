@@ -1,5 +1,6 @@
 # `make demo` shows the tool at work, `make test` is the one check. Both need only Python 3.11 or newer with venv.
-# PYTHON=python3.13 chooses the interpreter of a new venv, PYTEST_ARGS='-k name' goes to pytest.
+# PYTHON=python3.13 chooses the interpreter of a new venv, PYTEST_ARGS='-k name' goes to pytest. NEWEST=1 takes the newest
+# of everything instead of what is locked, into a venv of its own.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -9,21 +10,39 @@ SHELL := bash
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
-VENV := .venv
+NEWEST ?=
+OLDER ?=
+VENV := $(if $(NEWEST),.venv-newest,.venv)
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+LOCKS := .ci/requirements
 COVERAGE := --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 
-.PHONY: help demo rehearsal test lint types imports unit golden docs bench dialects soak clean
+.PHONY: help demo rehearsal test lint types imports unit golden docs bench dialects soak lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# One venv; what is installed in it, and from which pyproject.toml, says a stamp for each extra.
-$(VENV)/.installed-%: pyproject.toml
-	@echo "Installing reconciler[$*] into $(VENV) ..."
+# One venv; what is installed in it, and from which lock, says a stamp for each extra. Only what the lock has is run, also
+# to build the project: no wheel is built here but its own, with the hatchling of the lock.
+ifeq ($(NEWEST),)
+$(VENV)/.installed-%: pyproject.toml $(LOCKS)/%.txt
+	@echo "Installing reconciler[$*] into $(VENV), from $(LOCKS)/$*.txt ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@$(PIP) install --require-hashes --only-binary :all: --requirement $(LOCKS)/$*.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(PIP) check
 	@touch $@
+else
+# Each time, for what is the newest changes.
+$(VENV)/.installed-%: FORCE
+	@echo "Installing reconciler[$*] into $(VENV), the newest of everything ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --upgrade --upgrade-strategy eager --editable '.[$*]'
+	@touch $@
+endif
+
+FORCE:
 
 # A copy in a temporary folder, so that each run starts from nothing and leaves nothing. The second plan would
 # end with 2, and so stop the demo, if a step were left to do.
@@ -75,6 +94,12 @@ dialects: $(VENV)/.installed-dev ## Run scenarios and properties against every d
 soak: $(VENV)/.installed-dev ## Random worlds under faults and kills, too long for every check
 	$(BIN)/pytest -q -n auto -m soak tests/soak $(PYTEST_ARGS)
 
-clean: ## Remove the venv and all that the other targets leave behind
-	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .*_cache .hypothesis *.egg-info
+# OLDER='sphinx' lets the version of a package go down. The tools are the newest, in a venv for just this.
+lock: ## Renew the locks: the newest versions that fit pyproject.toml
+	@set -eu; home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; $(PYTHON) -m venv "$$home"; \
+	"$$home/bin/python" -m pip install --quiet --disable-pip-version-check packaging uv; \
+	"$$home/bin/python" .ci/renew_locks.py $(OLDER)
+
+clean: ## Remove the venvs and all that the other targets leave behind
+	rm -rf .venv .venv-newest build dist htmlcov .coverage .coverage.* .*_cache .hypothesis *.egg-info
 	find reconciler tests -name __pycache__ -type d -prune -exec rm -rf {} +

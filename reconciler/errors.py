@@ -21,6 +21,8 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from reconciler.text import plural
+
 if TYPE_CHECKING:
     from reconciler.model import Finding  # half of what `--help` would cost
 
@@ -62,7 +64,7 @@ class InvalidInput(ReconcilerError):
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         errors = sum(finding.is_error for finding in findings)
-        super().__init__(f"{errors} error{'s' if errors != 1 else ''} in the input", findings=findings)
+        super().__init__(f"{plural(errors, 'error')} in the input", findings=findings)
 
 
 class StalePlan(ReconcilerError):

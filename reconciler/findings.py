@@ -1,4 +1,4 @@
-"""What findings are made of: their codes, and text that is fit to be shown.
+"""Findings: the codes that they have, and the one place where a stage gathers them.
 
 Codes are public and stable: reports, SARIF and the documentation list them from here.
 """
@@ -6,7 +6,10 @@ Codes are public and stable: reports, SARIF and the documentation list them from
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
+
+from reconciler.model import Finding, Place, ResourceId, Severity
 
 _LOADING = {
     "file-not-found": "A path that was given does not exist.",
@@ -63,6 +66,7 @@ _VALIDATION = {
 
 _PROJECT = {
     "empty-flag": "A flag was given an empty value.",
+    "two-project-files": "A folder with two project files, such as `reconciler.yaml` and `reconciler.yml`.",
     "bad-project-file": "A project file that does not hold exactly one document.",
     "unknown-environment": "The environment that was asked for is not one of the project's.",
     "missing-url": "No server is named where one has to be.",
@@ -146,20 +150,58 @@ CODES: Mapping[str, str] = MappingProxyType(
 """Code → what it means."""
 
 
-def printable(text: str, most: int = 60) -> str:
-    """Text from a file on one line, at most `most` characters, without anything a terminal would obey."""
-    cut = text if len(text) <= most else text[: most - 1] + "…"
-    return cut if cut.isprintable() else "".join(map(_escaped, cut))
+@dataclass(slots=True)
+class Findings:
+    """Gathers what a stage finds; nothing stops at the first. Sorted once, when all of it is there."""
 
+    found: list[Finding] = field(default_factory=list)
+    errors: int = 0
+    """How many of them are errors."""
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The one of `known` that was probably meant, upper and lower case alike."""
-    from difflib import get_close_matches
+    @property
+    def failed(self) -> bool:
+        """Whether any of them is an error."""
+        return self.errors > 0
 
-    by_folded = {name.casefold(): name for name in known}
-    close = get_close_matches(word.casefold()[:200], by_folded, n=1, cutoff=0.6)
-    return by_folded[close[0]] if close else None
+    def add(self, found: Iterable[Finding]) -> None:
+        """More findings, from somebody who has made them already."""
+        for finding in found:
+            self.found.append(finding)
+            self.errors += finding.is_error
 
+    def error(
+        self,
+        code: str,
+        message: str,
+        place: Place | None = None,
+        hint: str | None = None,
+        resource: ResourceId | None = None,
+    ) -> None:
+        """Something that has to be mended."""
+        self.add([Finding(code, message, place, hint, resource)])
 
-def _escaped(char: str) -> str:
-    return char if char.isprintable() else f"\\u{ord(char):04x}"
+    def warning(
+        self,
+        code: str,
+        message: str,
+        place: Place | None = None,
+        hint: str | None = None,
+        resource: ResourceId | None = None,
+    ) -> None:
+        """Something that is probably not meant."""
+        self.add([Finding(code, message, place, hint, resource, Severity.WARNING)])
+
+    def note(
+        self,
+        code: str,
+        message: str,
+        place: Place | None = None,
+        hint: str | None = None,
+        resource: ResourceId | None = None,
+    ) -> None:
+        """Something to know."""
+        self.add([Finding(code, message, place, hint, resource, Severity.NOTE)])
+
+    def sorted(self) -> tuple[Finding, ...]:
+        """All of them, in the order of their places."""
+        return tuple(sorted(self.found, key=Finding.sort_key))

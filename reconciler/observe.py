@@ -130,7 +130,7 @@ class _Observation:
     async def _claim(
         self, campaigns: Iterable[DesiredCampaign], state: State, orphans: Iterable[Owned] = ()
     ) -> None:
-        """Ownership `campaigns` to the server, and read those that are ours, declared or not."""
+        """Tie `campaigns` to the server, and read those that are ours, declared or not."""
         claims = claims_of(campaigns, self.desired, state, self.live.namesakes, self.options)
         held = {resource: made.ids[0] for resource, made in claims.items() if made.held}
         held |= {owned.resource: owned.id for owned in orphans}

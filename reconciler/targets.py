@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from reconciler.errors import InvalidInput
-from reconciler.findings import nearest, printable
 from reconciler.model import Desired, Finding, Focus, ResourceId, used_packages
 from reconciler.options import Selector, Targets
 from reconciler.state.base import State
+from reconciler.text import did_you_mean, first, nearest, printable, quoted
 
 
 def narrowed(desired: Desired, state: State, targets: Targets) -> Desired:
@@ -51,15 +51,17 @@ def _unknown(target: ResourceId, desired: Desired, state: State, *, near: bool) 
         message = f"--target: {_shown(target)} is not in these files"
         return Finding("unknown-target", message, hint="leave the paths out: it may be declared elsewhere")
     names = {each.name for each in (*desired.declared, *state.campaigns)}
-    meant = nearest(target.name, names) if near else None
-    hint = f"did you mean `{_shown(replace(target, name=meant))}`?" if meant else _there_are(desired)
-    return Finding("unknown-target", message, hint=hint)
+    meant = (
+        did_you_mean(target.name, names, lambda name: f"`{_shown(replace(target, name=name))}`")
+        if near
+        else None
+    )
+    return Finding("unknown-target", message, hint=meant or _there_are(desired))
 
 
 def _there_are(desired: Desired) -> str:
     names = sorted(map(_shown, desired.declared))
-    more = f" and {len(names) - _FEW:,} more" if len(names) > _FEW else ""
-    return f"there are {', '.join(names[:_FEW])}{more}" if names else "no campaign is declared"
+    return f"there are {first(names, _FEW)}" if names else "no campaign is declared"
 
 
 def _empty(targets: Targets, desired: Desired) -> Finding:
@@ -76,16 +78,16 @@ def _why(selector: Selector, desired: Desired) -> str | None:
     values = sorted(set(_values(selector.key, desired)))
     if values and selector.value is not None and not selector.negated:
         meant = nearest(selector.value, values)
-        return f"the label `{printable(selector.key)}` is " + (
-            f"`{printable(meant)}` somewhere: did you mean that?"
+        return f"the label {quoted(selector.key)} is " + (
+            f"{quoted(meant)} somewhere: did you mean that?"
             if meant
             else f"one of {', '.join(map(printable, values[:_FEW]))}"
         )
     if values:
         return f"every campaign has the label `{printable(selector.key)}={printable(selector.value or '')}`"
-    meant = nearest(selector.key, {key for campaign in desired.campaigns for key in campaign.labels})
-    said = f"no campaign has a label `{printable(selector.key)}`"
-    return f"{said}; did you mean `{printable(meant)}`?" if meant else said
+    meant = did_you_mean(selector.key, {key for campaign in desired.campaigns for key in campaign.labels})
+    said = f"no campaign has a label {quoted(selector.key)}"
+    return f"{said}; {meant}" if meant else said
 
 
 def _values(key: str, desired: Desired) -> Iterator[str]:

@@ -16,6 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from reconciler.app.pipeline import Planned, draft
 from reconciler.apply import Applied, apply_plan
 from reconciler.diff import Ask, Diff, diff
 from reconciler.model import (
@@ -66,7 +67,7 @@ from reconciler.model import (
 )
 from reconciler.observe import observe
 from reconciler.options import Options
-from reconciler.plan import Plan, make_plan
+from reconciler.plan import Plan
 from reconciler.providers.base import Bindings, Field, Lowered, Readback, Result, Traits
 from reconciler.providers.pulse.operations import OPERATIONS
 from reconciler.state.base import Event, Intent, Origin, Owned, State, Uploaded, upload_key
@@ -364,8 +365,13 @@ class Project:
         ask = Ask(Options(**options), NOW, self.server.past)
         return diff(wanted, self.live(wanted, **options), self.state, ask)
 
+    def draft(self, wanted: Desired, **options: bool) -> Planned:
+        """A plan for `wanted`, and what it was made from; no guard is asked."""
+        self.server.reads.clear()
+        return asyncio.run(draft(wanted, self.state, self.server, Options(**options), now=NOW))
+
     def make_plan(self, wanted: Desired, **options: bool) -> Plan:
-        return make_plan(self.diff(wanted, **options), self.server)
+        return self.draft(wanted, **options).plan
 
     def plan(self, wanted: Desired, **options: bool) -> list[str]:
         """The ids of the steps of a plan for `wanted`, in order."""

@@ -18,22 +18,20 @@ from typing import Any, Self
 
 import httpx
 
+from reconciler.app.pipeline import draft
 from reconciler.apply import Applied, apply_plan
-from reconciler.diff import Ask, diff
 from reconciler.embedded import create_app
 from reconciler.embedded.dialects import PRESETS, Dialect
 from reconciler.loading import load
 from reconciler.model import Desired, Outcome
-from reconciler.observe import observe
 from reconciler.options import Options
-from reconciler.plan import Plan, make_plan
+from reconciler.plan import Plan
 from reconciler.providers.pulse.operations import OPERATIONS
 from reconciler.providers.pulse.provider import PulseProvider, connect
 from reconciler.resolve import resolve
 from reconciler.settings import ServerSettings
 from reconciler.state.base import StateStore, bound_to
 from reconciler.state.stores import open_store
-from reconciler.targets import narrowed
 from reconciler.validation import validate
 
 NOW = 1_800_000_000_000
@@ -105,10 +103,7 @@ class World:
     async def make_plan(self, text: str, **options: Any) -> Plan:
         chosen = Options(**options)
         state = bound_to(self.store.load(), self.provider.server, url=self.store.url)
-        desired = narrowed(self.desired(text), state, chosen.targets)
-        live = await observe(desired, state, self.provider, chosen)
-        ask = Ask(chosen, now=self.now, past=self.provider.past)
-        return make_plan(diff(desired, live, state, ask), self.provider)
+        return (await draft(self.desired(text), state, self.provider, chosen, now=self.now)).plan
 
     async def run(self, plan: Plan, on_outcome: Callable[[Outcome], None] = lambda _: None) -> Applied:
         with self.store.locked(self.provider.server, "apply") as session:

@@ -1,4 +1,4 @@
-"""The command line: the only place that knows click, exits, and chooses what stands behind the seams."""
+"""The command line: the only place that knows click, asks, writes for people and exits."""
 
 from reconciler.cli.entry import main
 

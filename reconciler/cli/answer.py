@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli.flags import Flags, completing, global_flags
+from reconciler.cli.running import Terminal, command_name, run, workspace
 from reconciler.errors import Exit
 from reconciler.model import Server
 
 if TYPE_CHECKING:
-    from reconciler.cli.serversession import ServerSession
-    from reconciler.report.answers import Answer
+    from reconciler.app.serversession import ServerSession
+    from reconciler.app.statesession import StateSession
+    from reconciler.report.command_answers import Answer
 
 output = click.option(
     "--output",
@@ -45,25 +45,44 @@ def answer(
     approved: bool = False,
     lock_timeout: float = 0.0,
 ) -> Exit:
-    """Run `main` at a session, and write the answer that it gives."""
-    from reconciler.cli.compose import opened, settle
-    from reconciler.cli.options import run
+    """Run `main` at the project's server, and write the answer that it gives."""
+    from reconciler.app.serversession import ServerSession
+    from reconciler.app.workspace import connected
     from reconciler.cli.output import failing
-    from reconciler.cli.serversession import ServerSession
 
     async def at_server() -> tuple[Server, Answer]:
-        project = settle(flags, dict(os.environ), cwd=Path.cwd())
-        async with opened(project) as (provider, console):
-            session = ServerSession(project, provider, console, approved, command_name(), lock_timeout)
+        project = workspace(flags).settle()
+        async with connected(project) as (provider, console):
+            session = ServerSession(
+                project, provider, console, Terminal(), approved, command_name(), lock_timeout
+            )
             return provider.server, await main(session)
 
     with failing(form):
         return present(flags, form, *run(flags, at_server()))
 
 
-def command_name() -> str:
-    """The command that runs, as the audit log calls it: ``campaign stop``."""
-    return click.get_current_context().command_path.partition(" ")[2]
+def from_state(
+    flags: Flags,
+    form: str,
+    main: Callable[[StateSession], Answer],
+    *,
+    approved: bool = False,
+    lock_timeout: float = 0.0,
+) -> Exit:
+    """Run `main` at the project's state, and write the answer that it gives."""
+    from reconciler.app.statesession import StateSession
+    from reconciler.app.workspace import store_of
+    from reconciler.cli.output import failing
+
+    async def at_state() -> tuple[Server, Answer]:
+        project = workspace(flags).settle(access=False)
+        store = store_of(project)
+        session = StateSession(project, store, command_name(), Terminal(), approved, lock_timeout)
+        return session.server, main(session)
+
+    with failing(form):
+        return present(flags, form, *run(flags, at_state()))
 
 
 def present(flags: Flags, form: str, server: Server, answer: Answer) -> Exit:

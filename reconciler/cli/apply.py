@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
+from reconciler.app.workspace import PARALLELISM
 from reconciler.cli import options as shared
-from reconciler.cli.applying import Applying
-from reconciler.cli.compose import prepare
-from reconciler.cli.exits import plan_exit
 from reconciler.cli.flags import Flags, completing, global_flags
-from reconciler.cli.output import Output, Reporter
-from reconciler.cli.plan import plan_once
-from reconciler.cli.planfile import find_home
-from reconciler.cli.waivers import given, waivers
+from reconciler.cli.output import Output, Reporter, document
+from reconciler.cli.running import Terminal, run, workspace
 from reconciler.errors import Exit, UsageError
-from reconciler.settings import Project
-from reconciler.state.stores import open_store
 
-PARALLELISM = 16
+if TYPE_CHECKING:
+    from reconciler.settings import Project
 
 
 @click.command("apply")
@@ -56,8 +51,8 @@ PARALLELISM = 16
     show_default=True,
     help="Seconds to wait for a lock that somebody else holds.",
 )
-@waivers
-@shared.output
+@shared.waivers
+@document
 @shared.plan_switches
 @global_flags
 @click.pass_context
@@ -81,30 +76,37 @@ def command(
 
     PATHs are YAML files and folders; without one, those of the project file.
     """
+    from reconciler.app.applying import Applying
+    from reconciler.app.pipeline import plan_exit, plan_once, prepare
+    from reconciler.app.savedplans import find_home
+    from reconciler.app.workspace import store_of
+
     flags: Flags = context.obj
-    reporter = Reporter(Output(output), flags)
-    environ, cwd, waived = dict(os.environ), Path.cwd(), given(waive, reason)
+    reporter, caller = Reporter(Output(output), flags), Terminal()
+    where, waivers = workspace(flags, paths), shared.waived(waive, reason)
     if file is not None:
         _alone(context, paths, switches)
     with reporter.failures():
         if file is not None:
-            saved, project = find_home(Path(file), flags, environ, cwd=cwd)
+            saved, project = find_home(Path(file), where)
             project = _paced(project, max_rps)
-            store = open_store(project.state_url, root=project.root)
-            applying = Applying(project, store, reporter, parallelism, lock_timeout)
-            run = applying.rehearsed if dry_run else applying.reviewed
-            return shared.run(flags, run(saved, waived, environ), engine=project.server.engine)
-        options = shared.chosen(switches)
-        job = replace(prepare(flags, paths, environ, cwd=cwd), waivers=waived)
-        job = replace(job, project=_paced(job.project, max_rps))
-        engine = job.project.server.engine
-        if dry_run:
-            planned = shared.run(flags, plan_once(job, options), engine=engine)
-            reporter.plan(planned.plan)
-            return plan_exit(planned.plan)
-        applying = Applying(job.project, job.store, reporter, parallelism, lock_timeout)
-        making = applying.unasked if auto_approve else applying.asked
-        return shared.run(flags, making(job, options), engine=engine)
+            engine = project.server.engine
+            applying = Applying(project, store_of(project), caller, reporter, parallelism, lock_timeout)
+            if not dry_run:
+                return run(flags, applying.reviewed(saved, waivers, where.environ), engine=engine).exit
+            plan = run(flags, applying.rehearsed(saved, waivers, where.environ), engine=engine)
+        else:
+            options = shared.chosen(switches)
+            job = prepare(where, waivers=waivers)
+            job = replace(job, project=_paced(job.project, max_rps))
+            engine = job.project.server.engine
+            if not dry_run:
+                applying = Applying(job.project, job.store, caller, reporter, parallelism, lock_timeout)
+                making = applying.unasked if auto_approve else applying.asked
+                return run(flags, making(job, options), engine=engine).exit
+            plan = run(flags, plan_once(job, options), engine=engine).plan
+        reporter.plan(plan)
+        return plan_exit(plan)
 
 
 def _paced(project: Project, max_rps: float | None) -> Project:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from dataclasses import replace
 from typing import Final
 
 import click
 from click.shell_completion import CompletionItem
 
 from reconciler.cli.flags import Flags
+from reconciler.cli.running import workspace
 from reconciler.model import Kind, ResourceId
-from reconciler.project import LoadedProject, load_project
+from reconciler.project import LoadedProject
 
 LARGEST: Final = 1_000_000
 """Bytes; a larger file surely holds ids, and would keep a person waiting."""
@@ -68,7 +68,7 @@ def fields(context: click.Context, parameter: click.Parameter, incomplete: str) 
 
 def _names_below(path: str) -> Iterator[str]:
     """The fields of `path`; of a kind also those of its spec, which `explain` finds without that word."""
-    from reconciler.validation.explain import SPEC, find, names_in
+    from reconciler.validation.schema_fields import SPEC, find, names_in
 
     names = names_in(find(path).schema)
     yield from names
@@ -87,20 +87,15 @@ def _items(words: Callable[[], Iterable[str]], incomplete: str) -> list[Completi
 def _project(context: click.Context, *, within: bool = True) -> LoadedProject:
     """The project as far as it can be read. Not `within` its environment: that is just being written."""
     flags = context.find_object(Flags) or Flags()
-    environment = flags.environment if within else None
-    return load_project(
-        cwd=Path.cwd(),
-        environ=os.environ,
-        file=flags.project,
-        environment=environment,
-        need_server=False,
+    return replace(workspace(flags).inside(flags.environment if within else None), url=None, state=None).load(
+        server=False
     )
 
 
 def _declared(loaded: LoadedProject) -> Iterator[ResourceId]:
     from reconciler.loading import load_text
-    from reconciler.loading.files import Walk, read
     from reconciler.loading.nodes import resource_of
+    from reconciler.loading.walk import Walk, read
 
     found: set[ResourceId] = set()
     paths = ((loaded.resources, loaded.excluded), (loaded.overlays, ()))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
 
 import click
 
 from reconciler.cli.answer import output as form
 from reconciler.cli.flags import Flags, global_flags
+from reconciler.cli.running import run, workspace
 from reconciler.errors import Exit
 
 
@@ -23,12 +22,11 @@ def command(flags: Flags, output: str) -> Exit:
     Looks at the project file, address, TLS, sign-in, clock, permissions and state. Exit 1 when one of
     them is wrong. Nothing is changed: of permissions only the reads are tried.
     """
-    from reconciler.cli.checks import diagnose
-    from reconciler.cli.options import run
+    from reconciler.app.checks import diagnose
     from reconciler.cli.output import paint_for, write, write_lines
-    from reconciler.report.doctor import doctor_document, doctor_lines
+    from reconciler.report.doctor_report import doctor_document, doctor_lines
 
-    found = run(flags, diagnose(flags, dict(os.environ), cwd=Path.cwd()))
+    found = run(flags, diagnose(workspace(flags)))
     if output == "json":
         write([doctor_document(found)])
     else:

@@ -10,7 +10,7 @@ import click
 
 from reconciler.cli.flags import Flags
 from reconciler.cli.group import cli
-from reconciler.cli.signals import interrupting
+from reconciler.cli.running import interrupting
 from reconciler.errors import Exit, ReconcilerError
 
 _GARBAGE = (50_000, 20, 50)
@@ -49,7 +49,7 @@ def _explain(error: BaseException, flags: Flags) -> int:
         case ReconcilerError():
             if error.findings:
                 from reconciler.cli.output import paint_for, write_lines
-                from reconciler.report.text import finding_lines
+                from reconciler.report.plan_text import finding_lines
 
                 write_lines(finding_lines(error.findings, paint_for(sys.stderr, flags)), sys.stderr)
             return _fail(error.message, hint=error.hint, code=error.exit_code)
@@ -60,7 +60,7 @@ def _explain(error: BaseException, flags: Flags) -> int:
 
 def _fail(message: str, *, hint: str | None = None, code: Exit = Exit.ERROR) -> int:
     from reconciler.cli.output import say
-    from reconciler.report.words import clean
+    from reconciler.text import clean
 
     say(f"error: {clean(message)}")
     if hint:

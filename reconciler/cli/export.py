@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli import options as shared
 from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.cli.output import paint_for, write_lines
+from reconciler.cli.running import run, workspace
 from reconciler.errors import Exit
-from reconciler.settings import Project
-
-if TYPE_CHECKING:
-    from reconciler.export import Wanted
 
 
 @click.command("export")
@@ -48,35 +42,20 @@ def command(
     `plan --adopt` on what is written has no step. Settings, callbacks, schedules and things can't be read
     back: comments say where they go. GLOB is matched with names on the server, and may be given repeatedly.
     """
-    from reconciler.cli.compose import settle
+    from reconciler.app.surveying import export_server
     from reconciler.export import Wanted
-
-    project = settle(flags, dict(os.environ), cwd=Path.cwd())
-    wanted = Wanted(Path(out), names, overrides == "all", force, dry_run)
-    write_lines(shared.run(flags, _export(flags, project, wanted), engine=project.server.engine))
-    return Exit.DONE
-
-
-async def _export(flags: Flags, project: Project, wanted: Wanted) -> list[str]:
-    """Do it; what to say of it."""
-    from reconciler.cli.compose import connected
-    from reconciler.cli.counting import counting
-    from reconciler.export import export
     from reconciler.report.surveys import exported_lines
-    from reconciler.state.base import bound_to
-    from reconciler.state.stores import open_store
 
-    store = open_store(project.state_url, root=project.root)
-    async with connected(project) as provider, counting(provider) as told:
-        state = bound_to(store.load(), provider.server, url=store.url)
-        owners = {owned.id: resource for resource, owned in state.campaigns.items()}
-        made = await export(provider, owners, wanted, told)
+    project = workspace(flags).settle()
+    wanted = Wanted(Path(out), names, overrides == "all", force, dry_run)
+    made = run(flags, export_server(project, wanted, sys.stderr), engine=project.server.engine)
     said = exported_lines(
         made,
-        provider.server,
+        project.server.identity,
         wanted.folder,
-        dry_run=wanted.dry_run,
-        force=wanted.force,
+        dry_run=dry_run,
+        force=force,
         paint=paint_for(sys.stdout, flags),
     )
-    return list(said)
+    write_lines(said)
+    return Exit.DONE

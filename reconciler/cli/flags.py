@@ -49,7 +49,7 @@ _OPTIONS = (
         "--project",
         metavar="FILE",
         shell_complete=completing("files"),
-        help="The project file.  [default: reconciler.yaml, here or above]",
+        help="The project file.  [default: reconciler.yaml or .yml, here or above]",
     ),
     _option(
         "--environment",

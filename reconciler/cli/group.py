@@ -23,7 +23,7 @@ COMMANDS: Final = {
     "status": "Show declared campaigns as the server has them.",
     "snapshot": "Save what plans need, to plan without credentials.",
     "export": "Write what the server has as resources, to take it into Git.",
-    "import": "Ownership a resource to what is on the server already.",
+    "import": "Tie a resource to what is on the server already.",
     "doctor": "Check that everything is there that the other commands need.",
     "campaign": "List, show, approve, start and stop campaigns by hand.",
     "gateway": "Look at, notify and close single gateways of a campaign.",
@@ -87,8 +87,8 @@ def cli(context: click.Context) -> None:
     """Over-the-air update campaigns, kept in Git.
 
     Results go to stdout, progress and log to stderr. Exit codes: 0 done or nothing to do, 1 error,
-    2 there are steps (plan --detailed-exitcode), 3 some steps failed, 6 a live object isn't ours,
-    64 the command line is wrong.
+    2 there are steps (plan --detailed-exitcode), 3 some steps failed, 4 the plan file can't be applied,
+    5 a guard refused, 6 a live object isn't ours, 64 the command line is wrong.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)

@@ -1,32 +1,55 @@
-"""What plan, apply and status share on the command line."""
+"""What plan, apply, status and others share on the command line, and values that have a form of their own."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from reconciler.cli.flags import Flags, completing
-from reconciler.cli.output import Output
-from reconciler.cli.params import LabelSelector, Target
-from reconciler.cli.signals import ended_by_signals
-from reconciler.options import Options, Targets
-from reconciler.settings import Engine
+from reconciler.cli.flags import completing
+from reconciler.errors import UsageError
+from reconciler.model import Kind, ResourceId
+from reconciler.options import Options, Selector, Targets
+
+if TYPE_CHECKING:
+    Resources = click.ParamType[ResourceId]
+    Selectors = click.ParamType[Selector]
+else:  # it takes no parameter at run time in older versions of click
+    Resources = Selectors = click.ParamType
 
 _C = TypeVar("_C", bound=Callable[..., Any])
-_T = TypeVar("_T")
 
 paths = click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=completing("files"))
-output = click.option(
-    "--output",
-    type=click.Choice([it.value for it in Output]),
-    default=Output.TEXT.value,
-    show_default=True,
-    help="The form of the result.",
-)
+
+
+class Target(Resources):
+    """``Campaign/NAME``."""
+
+    name = "Campaign/NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> ResourceId:
+        try:
+            resource = ResourceId.parse(value)
+        except ValueError:
+            name = str(value).partition("/")[2] or value
+            self.fail(f"{value!r} is no resource; did you mean {Kind.CAMPAIGN}/{name}?", param, ctx)
+        if resource.kind is not Kind.CAMPAIGN:
+            self.fail(f"{value}: only campaigns are targeted; what they need comes with them", param, ctx)
+        return resource
+
+
+class LabelSelector(Selectors):
+    """``KEY=VALUE``, ``KEY!=VALUE`` or ``KEY``."""
+
+    name = "LABEL"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Selector:
+        try:
+            return Selector.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
 
 _SWITCHES = (
     click.option("--prune", is_flag=True, help="Also delete what is ours and no longer declared."),
@@ -72,31 +95,33 @@ def chosen(switches: Mapping[str, Any]) -> Options:
     return Options(refresh_recorded=given.pop("refresh") == "recorded", targets=targets, **given)
 
 
-def run(flags: Flags, main: Coroutine[Any, Any, _T], *, engine: Engine = Engine.HTTPX) -> _T:
-    """Run `main`; with ``--verbose`` the log goes to stderr.
-
-    The engine aiohttp runs on uvloop where that is installed, in half the time.
-    """
-    loops: Callable[[], asyncio.AbstractEventLoop] | None = None
-    if engine is Engine.AIOHTTP:
-        with suppress(ImportError):
-            from uvloop import new_event_loop as loops
-    with _logging() if flags.verbose else nullcontext(), asyncio.Runner(loop_factory=loops) as runner:
-        return runner.run(ended_by_signals(main))
+def waivers(command: _C) -> _C:
+    """``--waive GUARD --reason TEXT``: the first reason is that of the first waiver, and so on."""
+    reason = click.option("--reason", multiple=True, metavar="TEXT", help="Why; one for each --waive.")
+    waive = click.option("--waive", multiple=True, metavar="GUARD", help="Pass this guard, this once.")
+    return waive(reason(command))
 
 
-@contextmanager
-def _logging() -> Iterator[None]:
-    import logging
+def waived(guards: Sequence[str], reasons: Sequence[str]) -> Mapping[str, str]:
+    """Guard → reason; UsageError says everything that is wrong with them."""
+    from reconciler.plan.guards import Guard
 
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logger = logging.getLogger("reconciler")
-    before = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(before)
+    trouble = [_no_such_guard(name) for name in dict.fromkeys(guards) if name not in list(Guard)]
+    trouble += [f"{name} is waived twice" for name in dict.fromkeys(guards) if guards.count(name) > 1]
+    if len(guards) != len(reasons):
+        counts = f"{len(guards)} × --waive and {len(reasons)} × --reason"
+        trouble.append(f"every --waive needs a --reason of its own, and there are {counts}")
+    elif not all(reason.strip() for reason in reasons):
+        trouble.append("a --reason is empty")
+    if trouble:
+        raise UsageError("; ".join(trouble), hint='Write --waive GUARD --reason "…" for each guard.')
+    return {guard: reason.strip() for guard, reason in zip(guards, reasons, strict=True)}
+
+
+def _no_such_guard(name: str) -> str:
+    from reconciler.plan.guards import Guard
+    from reconciler.text import nearest
+
+    near = nearest(name, Guard)
+    known = f"did you mean {near}?" if near else f"there are: {', '.join(Guard)}"
+    return f"there is no guard {name!r} ({known})"

@@ -1,4 +1,4 @@
-"""Results on stdout, everything else on stderr."""
+"""What is written, and in which form: results on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -7,14 +7,20 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import StrEnum
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+import click
 
 from reconciler.cli.flags import Flags
 from reconciler.errors import Exit, ReconcilerError
 from reconciler.model import Finding, Outcome
 from reconciler.plan.model import Plan
-from reconciler.report.style import Paint, painter
-from reconciler.report.words import clean, short
+from reconciler.report.terminal import Paint, painter
+from reconciler.report.wording import short
+from reconciler.text import clean
+
+if TYPE_CHECKING:
+    from reconciler.report.progress import Progress
 
 
 class Output(StrEnum):
@@ -23,6 +29,16 @@ class Output(StrEnum):
     TEXT = "text"
     JSON = "json"
     MARKDOWN = "markdown"
+
+
+document = click.option(
+    "--output",
+    type=click.Choice([it.value for it in Output]),
+    default=Output.TEXT.value,
+    show_default=True,
+    help="The form of the result.",
+)
+"""``--output`` of a plan and of an apply."""
 
 
 def write(chunks: Iterable[str], stream: TextIO | None = None) -> None:
@@ -71,6 +87,7 @@ class Reporter:
 
     def __init__(self, output: Output, flags: Flags) -> None:
         self._output = output
+        self._text = output is Output.TEXT
         self._flags = flags
         self._written = False
         self._filed = ""
@@ -81,14 +98,20 @@ class Reporter:
         self._digest = digest
         self._filed = where
 
-    @property
-    def text(self) -> bool:
-        return self._output is Output.TEXT
-
     def preview(self, plan: Plan, *, asking: bool) -> None:
         """The plan as text before it is applied; on stderr when stdout is for a document."""
-        if self.text or asking:
-            self._text_plan(plan, sys.stdout if self.text else sys.stderr)
+        if self._text or asking:
+            self._text_plan(plan, sys.stdout if self._text else sys.stderr)
+
+    def running(self, plan: Plan) -> Progress:
+        """How far an apply is, on stderr."""
+        from reconciler.report.progress import Progress
+
+        terminal, width = sys.stderr.isatty(), 80
+        if terminal:
+            with suppress(OSError):
+                width = os.get_terminal_size(sys.stderr.fileno()).columns or width
+        return Progress(plan.size, sys.stderr, terminal=terminal, width=width)
 
     def plan(self, plan: Plan) -> None:
         """A plan that isn't executed."""
@@ -96,7 +119,7 @@ class Reporter:
             case Output.TEXT:
                 self._text_plan(plan, sys.stdout)
             case Output.JSON:
-                from reconciler.report.document import plan_chunks
+                from reconciler.report.plan_document import plan_chunks
 
                 self._write(plan_chunks(plan, self._digest))
             case Output.MARKDOWN:
@@ -108,12 +131,12 @@ class Reporter:
         """What became of a plan."""
         match self._output:
             case Output.TEXT:
-                from reconciler.report.applied import applied_lines
+                from reconciler.report.apply_summary import applied_lines
 
                 paint = paint_for(sys.stdout, self._flags)
                 self._write(f"{line}\n" for line in applied_lines(plan, outcomes, code, paint))
             case Output.JSON:
-                from reconciler.report.document import applied_chunks
+                from reconciler.report.plan_document import applied_chunks
 
                 self._write(applied_chunks(plan, outcomes, code, self._digest))
             case Output.MARKDOWN:
@@ -121,9 +144,14 @@ class Reporter:
 
                 self._write([applied_markdown(plan, outcomes, code, digest=self._digest)])
 
+    def nothing(self, plan: Plan, code: Exit) -> None:
+        """Text has said so already, but for what an exit code means; a document is due."""
+        if not self._text or code is not Exit.DONE:
+            self.applied(plan, (), code)
+
     def declined(self, plan: Plan) -> None:
         """A plan that somebody said no to."""
-        if self.text:
+        if self._text:
             write_lines(["Nothing was applied: the answer was not 'yes'."])
         else:
             self.applied(plan, (), Exit.DONE)
@@ -141,7 +169,7 @@ class Reporter:
     def _findings(self, findings: Sequence[Finding]) -> None:
         match self._output:
             case Output.JSON:
-                from reconciler.report.document import findings_chunks
+                from reconciler.report.plan_document import findings_chunks
 
                 self._write(findings_chunks(findings))
             case Output.MARKDOWN:
@@ -150,7 +178,7 @@ class Reporter:
                 self._write([findings_markdown(findings)])
 
     def _text_plan(self, plan: Plan, stream: TextIO) -> None:
-        from reconciler.report.text import plan_lines
+        from reconciler.report.plan_text import plan_lines
 
         write_lines(plan_lines(plan, paint_for(stream, self._flags)), stream)
         if self._digest:
@@ -168,7 +196,7 @@ def failing(form: str) -> Iterator[None]:
         yield
     except ReconcilerError as error:
         if form == Output.JSON:
-            from reconciler.report.document import findings_chunks
+            from reconciler.report.plan_document import findings_chunks
 
             write(findings_chunks(as_findings(error)))
         raise

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli.answer import answer, auto_approve, family, lock_timeout, output
 from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.errors import Exit
-
-if TYPE_CHECKING:
-    from reconciler.cli.serversession import ServerSession
-    from reconciler.report.answers import Answer
 
 command = family("package", "List, show, upload and delete packages by hand.")
 _package = click.argument("package", metavar="PACKAGE")
@@ -26,13 +21,9 @@ _package = click.argument("package", metavar="PACKAGE")
 @click.pass_obj
 def list_(flags: Flags, name: str | None, output: str) -> Exit:
     """List the packages on the server."""
+    from reconciler.app import byhand
 
-    async def main(session: ServerSession) -> Answer:
-        from reconciler.report.answers import package_list
-
-        return package_list(await session.console.package_infos(None if name is None else [name]))
-
-    return answer(flags, output, main)
+    return answer(flags, output, lambda session: byhand.list_packages(session, name))
 
 
 @command.command()
@@ -42,13 +33,9 @@ def list_(flags: Flags, name: str | None, output: str) -> Exit:
 @click.pass_obj
 def info(flags: Flags, package: str, output: str) -> Exit:
     """Show a package. PACKAGE is its id or its name."""
+    from reconciler.app import byhand
 
-    async def main(session: ServerSession) -> Answer:
-        from reconciler.report import answers
-
-        return answers.package(await session.package(package))
-
-    return answer(flags, output, main)
+    return answer(flags, output, lambda session: byhand.show_package(session, package))
 
 
 @command.command()
@@ -82,21 +69,14 @@ def upload(
 
     Its description ends in the mark of its content, as that of a package that apply uploads.
     """
+    from reconciler.app import byhand
 
-    async def main(session: ServerSession) -> Answer:
-        import asyncio
-
-        from reconciler.cli.files import upload_action
-        from reconciler.report.answers import done
-
-        action = await asyncio.to_thread(upload_action, Path(file), name, description, upload)
-        outcome = await session.act(action)
-        about = {"package": outcome.created or "", "name": action.file.name, "sha256": action.file.sha256}
-        operation = session.provider.lower(action).operation.name
-        sentence = f"{action.file.name} is package {outcome.created} ({action.file.size:,} bytes)"
-        return done(operation, about, outcome, sentence)
-
-    return answer(flags, output, main, lock_timeout=lock_timeout)
+    return answer(
+        flags,
+        output,
+        lambda session: byhand.upload_package(session, Path(file), name, description, upload),
+        lock_timeout=lock_timeout,
+    )
 
 
 @command.command()
@@ -111,20 +91,12 @@ def delete(flags: Flags, package: str, auto_approve: bool, lock_timeout: float, 
 
     A server refuses to delete what a campaign still uses.
     """
+    from reconciler.app import byhand
 
-    async def main(session: ServerSession) -> Answer:
-        from reconciler.model import DeletePackage, Kind, OutcomeStatus, Reason, ResourceId
-        from reconciler.report.answers import declined, done
-
-        found = (await session.package(package)).package
-        about = {"package": found.id, "name": found.name}
-        if not session.sure(f"Delete package {found.name!r} ({found.id})"):
-            return declined("delete-package", about)
-        resource = ResourceId(Kind.PACKAGE_SET, found.name or found.id)
-        outcome = await session.act(DeletePackage(resource, Reason.ASKED, found.id))
-        already = " already" if outcome.status is OutcomeStatus.NOT_NEEDED else ""
-        return done(
-            "delete-package", about, outcome, f"package {found.name!r} ({found.id}) is deleted{already}"
-        )
-
-    return answer(flags, output, main, approved=auto_approve, lock_timeout=lock_timeout)
+    return answer(
+        flags,
+        output,
+        lambda session: byhand.delete_package(session, package),
+        approved=auto_approve,
+        lock_timeout=lock_timeout,
+    )

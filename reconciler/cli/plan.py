@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
 from reconciler.cli import options as shared
-from reconciler.cli.compose import Job, Planned, connected, make, prepare
-from reconciler.cli.exits import plan_exit
 from reconciler.cli.flags import Flags, completing, global_flags
-from reconciler.cli.output import Output, Reporter
+from reconciler.cli.output import Output, Reporter, document
+from reconciler.cli.running import run, workspace
 from reconciler.errors import Exit, UsageError
-from reconciler.options import Options
 
 
 @click.command("plan")
 @shared.paths
-@shared.output
+@document
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there is at least one step.")
 @click.option(
     "--out",
@@ -50,30 +47,25 @@ def command(
 
     PATHs are YAML files and folders; without one, those of the project file.
     """
+    from reconciler.app.pipeline import plan_exit, plan_once, prepare
+
     reporter = Reporter(Output(output), flags)
     with reporter.failures():
-        environ, cwd, options = dict(os.environ), Path.cwd(), shared.chosen(switches)
+        where, options = workspace(flags, paths), shared.chosen(switches)
         if out is not None and snapshot is not None:
             raise UsageError(
                 "a plan on a snapshot can't be saved to be applied", hint="Leave --out or --snapshot out."
             )
         if snapshot is None:
-            job = prepare(flags, paths, environ, cwd=cwd)
-            planned = shared.run(flags, plan_once(job, options), engine=job.project.server.engine)
+            job = prepare(where)
+            planned = run(flags, plan_once(job, options), engine=job.project.server.engine)
             if out is not None:
-                from reconciler.cli.planfile import save
+                from reconciler.app.savedplans import save
 
                 reporter.about(save(Path(out), job.project, planned, options), f"Saved as {out}")
         else:
-            from reconciler.cli.offline import plan_offline
+            from reconciler.app.offline import plan_offline
 
-            file = Path(snapshot)
-            planned = shared.run(flags, plan_offline(flags, paths, environ, options, cwd=cwd, file=file))
+            planned = run(flags, plan_offline(where, options, Path(snapshot)))
         reporter.plan(planned.plan)
     return plan_exit(planned.plan, detailed=detailed_exitcode)
-
-
-async def plan_once(job: Job, options: Options) -> Planned:
-    """Plan on the state as it is."""
-    async with connected(job.project) as provider:
-        return await make(job, job.store.load(), provider, options)

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.compose import EMBEDDED_DATABASE
 from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.cli.output import say, write_lines
-from reconciler.errors import Exit, ReconcilerError, UsageError
+from reconciler.errors import Exit, UsageError
 
 PORT = 8080
+DATABASE = ".reconciler/embedded.db"
+"""As of `embedded:` in this folder."""
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -25,7 +26,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
     "--database",
     metavar="FILE",
     shell_complete=completing("files"),
-    default=str(EMBEDDED_DATABASE),
+    default=DATABASE,
     show_default=True,
     help="Where everything is kept.",
 )
@@ -56,19 +57,14 @@ def command(
     if token is None and host not in _LOOPBACK:
         say(f"warning: {host} may be reached from elsewhere, and no token is asked for (--token-env)")
 
-    from reconciler.embedded import EmbeddedError
+    from reconciler.app.workspace import serve_embedded
 
-    try:
-        from reconciler.embedded import serve
-
-        serve(
-            Path(database),
-            host=host,
-            port=port,
-            token=token,
-            approval_needed=approval_needed,
-            ready=lambda url: write_lines([url]),
-        )
-    except EmbeddedError as error:
-        raise ReconcilerError(str(error)) from error
+    serve_embedded(
+        Path(database),
+        host=host,
+        port=port,
+        token=token,
+        approval_needed=approval_needed,
+        ready=lambda url: write_lines([url]),
+    )
     return Exit.DONE

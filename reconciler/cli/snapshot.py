@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 
 from reconciler.cli import options as shared
 from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.cli.output import write_lines
-from reconciler.errors import Exit, InvalidInput, ReconcilerError
-from reconciler.model import Desired
-from reconciler.settings import Project
+from reconciler.cli.running import run, workspace
+from reconciler.errors import Exit
 
 
 @click.command("snapshot")
@@ -40,65 +35,12 @@ def command(flags: Flags, paths: tuple[str, ...], out: str, overrides: str) -> E
     `plan --snapshot FILE` plans on it without network, credentials and secrets, as in a pull request from a
     fork. Neither settings of the server nor secrets, nor digests of those, are in it.
     """
-    from reconciler.cli.compose import settle
-
-    environ, cwd = dict(os.environ), Path.cwd()
-    project = settle(flags, environ, cwd=cwd)
-    desired = _declared(flags, paths, environ, cwd) if overrides == "declared" else Desired()
-    with written(Path(out)) as file:
-        taking = _snapshot(project, desired, overrides, file, Path(out))
-        lines = shared.run(flags, taking, engine=project.server.engine)
-    write_lines(lines)
-    return Exit.DONE
-
-
-def _declared(flags: Flags, paths: tuple[str, ...], environ: dict[str, str], cwd: Path) -> Desired:
-    """What the resources ask for; no secret is read for that."""
-    from reconciler.cli.compose import check
-
-    checked = check(flags, paths, environ, cwd=cwd, offline=True)
-    if any(finding.is_error for finding in checked.findings):
-        raise InvalidInput(checked.findings)
-    return checked.desired
-
-
-async def _snapshot(
-    project: Project, desired: Desired, overrides: str, file: BinaryIO, path: Path
-) -> list[str]:
-    """Take it; what to say of it."""
-    from reconciler.cli.compose import connected
-    from reconciler.cli.counting import counting
+    from reconciler.app.surveying import snapshot_of
     from reconciler.report.surveys import taken_lines
-    from reconciler.snapshot import Header, Overrides, gateways_to_ask, take
-    from reconciler.state.base import State, bound_to
-    from reconciler.state.stores import open_store
+    from reconciler.snapshot import Overrides
 
-    store = open_store(project.state_url, root=project.root)
-    async with connected(project) as provider, counting(provider) as told:
-
-        def load() -> State:
-            return bound_to(store.load(), provider.server, url=store.url)
-
-        now = int(time.time() * 1000)
-        header = Header(provider.server, now, overrides, project.name, project.environment)
-        asked = gateways_to_ask(Overrides(overrides), desired, load())
-        taken = await take(provider, header, file, load=load, overridden=asked, on_campaign=told)
-    return list(taken_lines(taken, provider.server, path))
-
-
-@contextmanager
-def written(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of `path` when the block ends well, and leaves nothing behind otherwise."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        file = part.open("wb")
-    except OSError as error:
-        raise ReconcilerError(f"{path} can't be written: {error.strerror or error}") from error
-    try:
-        with file:
-            yield file
-        part.replace(path)
-    except OSError as error:
-        raise ReconcilerError(f"{path} can't be written: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
+    taking = snapshot_of(workspace(flags, paths), Overrides(overrides), Path(out))
+    project = taking.project
+    taken = run(flags, taking.run(sys.stderr), engine=project.server.engine)
+    write_lines(taken_lines(taken, project.server.identity, taking.path))
+    return Exit.DONE

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import shutil
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli import options as shared
 from reconciler.cli.answer import output as form
-from reconciler.cli.compose import Job, opened, prepare
-from reconciler.cli.exits import plan_exit
 from reconciler.cli.flags import Flags, global_flags
 from reconciler.cli.output import failing, paint_for, say, write, write_lines
-from reconciler.errors import Exit, NotExecuted, Unclear
-from reconciler.options import Options
+from reconciler.cli.running import run, workspace
+from reconciler.errors import Exit
 
 if TYPE_CHECKING:
-    from reconciler.cli.overview import Overview
-    from reconciler.report.screen import Screen
-    from reconciler.report.status import StatusReport
+    from reconciler.report.status_report import StatusReport
+    from reconciler.report.terminal import Screen
 
 LIMIT = 20
 INTERVAL = 5.0
@@ -67,12 +61,15 @@ def command(
     PATHs are YAML files and folders; without one, those of the project file. On a terminal --watch
     redraws; elsewhere it writes a line, or a JSON document a line, for each change. Ctrl-C ends it.
     """
+    from reconciler.app.overview import look
+    from reconciler.app.pipeline import plan_exit, prepare
+
     with failing(output):
-        job = prepare(flags, paths, dict(os.environ), cwd=Path.cwd())
+        job = prepare(workspace(flags, paths))
         viewer = _viewer(flags, output, watch=watch)
         try:
-            looking = _look(job, viewer, limit if gateways else 0, interval if watch else None)
-            shared.run(flags, looking, engine=job.project.server.engine)
+            looking = look(job, viewer, limit=limit if gateways else 0, interval=interval if watch else None)
+            run(flags, looking, engine=job.project.server.engine)
         except KeyboardInterrupt:
             if not (watch and viewer.last):
                 raise
@@ -82,33 +79,9 @@ def command(
     return plan_exit(viewer.last.plan)
 
 
-async def _look(job: Job, viewer: Viewer, limit: int, interval: float | None) -> None:
-    """Look once, or, with an `interval`, until all is over."""
-    from reconciler.cli.overview import Overview
-
-    async with opened(job.project) as (provider, console):
-        overview = Overview(job, provider, console, limit)
-        viewer.show(await overview.look(Options()))
-        while interval is not None and viewer.last and not viewer.last.final:
-            await asyncio.sleep(interval)
-            status = await _again(overview, viewer)
-            if status:
-                viewer.show(status)
-
-
-async def _again(overview: Overview, viewer: Viewer) -> StatusReport | None:
-    """A further look; None when the server can't be asked just now."""
-    try:
-        # Overrides cost a request a gateway, and progress doesn't change them.
-        return await overview.look(Options(refresh_recorded=True))
-    except (NotExecuted, Unclear) as error:
-        viewer.trouble(f"warning: {error.message}; looking again")
-        return None
-
-
 @dataclass
 class Viewer:
-    """Shows looks as text, each anew."""
+    """A `StatusListener`: shows looks as text, each anew."""
 
     flags: Flags
     last: StatusReport | None = None
@@ -126,7 +99,7 @@ class Viewer:
         """Nothing more comes."""
 
     def _lines(self, status: StatusReport) -> list[str]:
-        from reconciler.report.status import status_lines
+        from reconciler.report.status_report import status_lines
 
         return list(status_lines(status, paint_for(sys.stdout, self.flags), blocks=_blocks()))
 
@@ -139,7 +112,7 @@ class Documents(Viewer):
     _written: str = ""
 
     def show(self, status: StatusReport) -> None:
-        from reconciler.report.status import status_document
+        from reconciler.report.status_report import status_document
 
         self.last = status
         document = status_document(status, indent=None if self.watch else 2)
@@ -155,7 +128,7 @@ class Changes(Viewer):
     _written: dict[str, str] = field(default_factory=dict)
 
     def show(self, status: StatusReport) -> None:
-        from reconciler.report.status import change_line
+        from reconciler.report.status_report import change_line
 
         if self.last is None:
             write_lines([f"Server: {status.plan.server}"])
@@ -186,7 +159,7 @@ class Redrawn(Viewer):
     @property
     def screen(self) -> Screen:
         if self._screen is None:
-            from reconciler.report.screen import Screen
+            from reconciler.report.terminal import Screen
 
             self._screen = Screen(sys.stdout, _size)
         return self._screen

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
 
 import click
 
 from reconciler.cli.flags import Flags, global_flags
 from reconciler.cli.options import paths
 from reconciler.cli.output import paint_for, write, write_lines
+from reconciler.cli.running import workspace
 from reconciler.errors import Exit
 
 
@@ -31,13 +30,13 @@ def command(flags: Flags, paths: tuple[str, ...], output: str) -> Exit:
     PATHs are YAML files and folders; without one, those of the project file. Without --environment, every
     environment that has overlays or resources of its own is checked, too.
     """
-    from reconciler.cli.compose import check_everywhere
+    from reconciler.app.pipeline import check_everywhere
 
-    checked = check_everywhere(flags, paths, dict(os.environ), cwd=Path.cwd())
+    checked = check_everywhere(workspace(flags, paths))
     findings = checked.findings
     match output:
         case "json":
-            from reconciler.report.document import findings_chunks
+            from reconciler.report.plan_document import findings_chunks
 
             write(findings_chunks(findings))
         case "github":
@@ -49,7 +48,7 @@ def command(flags: Flags, paths: tuple[str, ...], output: str) -> Exit:
 
             write([sarif(findings)])
         case _:
-            from reconciler.report.text import validation_lines
+            from reconciler.report.plan_text import validation_lines
 
             write_lines(validation_lines(findings, checked.documents, paint_for(sys.stdout, flags)))
-    return Exit.ERROR if any(finding.is_error for finding in findings) else Exit.DONE
+    return Exit.DONE if checked.sound else Exit.ERROR

@@ -15,13 +15,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from reconciler.errors import ReconcilerError
-from reconciler.export.files import Difference, Staging
-from reconciler.export.names import Names, as_name
+from reconciler.export.resource_names import Names, as_name
+from reconciler.export.staging import Difference, Staging
 from reconciler.export.tree import FOLDERS, Tree
 from reconciler.model import CampaignSummary, Finding, ResourceId, Severity
 from reconciler.providers.base import Provider
 from reconciler.resolve.ids import GOOD
 from reconciler.survey import open_members, survey
+from reconciler.text import first, plural
 
 _FEW = 5
 
@@ -162,10 +163,9 @@ def _stale(path: str) -> Finding:
 
 
 def _in_the_way(foreign: Sequence[str], folder: Path) -> ReconcilerError:
-    few = ", ".join(foreign[:_FEW]) + (f" and {len(foreign) - _FEW:,} more" if len(foreign) > _FEW else "")
     return ReconcilerError(
-        f"{len(foreign):,} file{'s' if len(foreign) > 1 else ''} in {folder} would be written over that"
-        f" somebody made or changed: {few}; nothing was written",
+        f"{plural(len(foreign), 'file')} in {folder} would be written over that"
+        f" somebody made or changed: {first(foreign, _FEW)}; nothing was written",
         hint="Choose another folder with --out and compare; or write over them with --force.",
     )
 

@@ -14,7 +14,7 @@ from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, 
 from dataclasses import dataclass
 from typing import Final
 
-from reconciler.export.names import Names, as_name
+from reconciler.export.resource_names import Names, as_name
 from reconciler.export.yamltext import Comment, Noted, Value, comment, writable, yaml_lines
 from reconciler.model import API_VERSION, Kind, LiveCampaign, LivePackage, Membership, Phase
 from reconciler.resolve.ids import GOOD, RESERVED

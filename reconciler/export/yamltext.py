@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from reconciler.findings import printable
 from reconciler.loading.scalars import resolve
+from reconciler.text import printable
 
 WIDTH: Final = 100
 """Columns of a comment."""

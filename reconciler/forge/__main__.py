@@ -18,9 +18,8 @@ from pathlib import Path
 
 from reconciler.errors import Exit
 from reconciler.forge import github, gitlab
-from reconciler.forge.base import Forge, ForgeError
 from reconciler.forge.drift import drift_markdown, drift_of
-from reconciler.forge.sticky import keep_comment, keep_issue
+from reconciler.forge.notes import Forge, ForgeError, keep_comment, keep_issue
 
 TITLE = "The server differs from Git"
 SECRETS = "RECONCILER_SECRETS"

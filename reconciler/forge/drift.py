@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.report.markdown import code_span
-from reconciler.report.words import plural, show
+from reconciler.report.wording import show
+from reconciler.text import first_lines, plural
 
 _MOST = 50
 _SHOWN = 60
@@ -78,8 +79,5 @@ def _part(title: str, meaning: str, lines: Sequence[str]) -> Iterator[str]:
     if not lines:
         return
     yield f"### {title}: {len(lines):,}\n\n{meaning}\n"
-    for line in lines[:_MOST]:
-        yield f"- {code_span(line)}"
-    if len(lines) > _MOST:
-        yield f"- and {len(lines) - _MOST:,} more"
+    yield from first_lines([f"- {code_span(line)}" for line in lines], _MOST, "- ")
     yield ""

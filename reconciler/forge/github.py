@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from reconciler.forge.base import ForgeError, Note
-from reconciler.forge.http import Api
+from reconciler.forge.api import Api
+from reconciler.forge.notes import ForgeError, Note
 
 TRUSTED: Final = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
 

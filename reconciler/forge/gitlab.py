@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from reconciler.forge.base import ForgeError, Note
-from reconciler.forge.http import Api
+from reconciler.forge.api import Api
+from reconciler.forge.notes import ForgeError, Note
 
 
 class GitLab:

@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from reconciler.findings import Findings
 from reconciler.loading.builder import REFUSED, Builder
-from reconciler.loading.files import PROJECT_FILE, SourceFile, Walk, read
 from reconciler.loading.nodes import Ambiguous, Document, MarkedList, MarkedMap, place_of
 from reconciler.loading.syntax import SyntaxFault, decode, events
+from reconciler.loading.walk import PROJECT_FILE, SourceFile, Walk, is_project_file, read
 from reconciler.model import Finding, Place, Severity
 
 __all__ = ["Ambiguous", "Document", "Loaded", "MarkedList", "MarkedMap", "load", "load_text"]
-
-PROJECT_FILES = (PROJECT_FILE, "reconciler.yml")
 
 _WITHIN = frozenset({"duplicate-key", "non-string-key", "yaml-alias", "yaml-tag"})
 """Errors about a part of a document: the rest of it was read."""
@@ -41,27 +40,28 @@ class Loaded:
 def load(paths: Sequence[Path], *, base: Path, excluded: Sequence[Path] = ()) -> Loaded:
     """The resources in files and folders.
 
-    Folders are read recursively and sorted, ``*.yaml`` and ``*.yml``, hidden entries skipped; a file that
-    is named is read whatever its suffix. Relative paths are relative to `base`, and findings show them so.
+    Folders are read recursively and sorted, ``*.yaml`` and ``*.yml`` in any case, hidden entries skipped; a
+    file that is named is read whatever its suffix. Relative paths are relative to `base`, and findings show
+    them so.
     A project file among them is no resource and left out, and so is what is to be set `excluded`, as are the
     overlays of other projects below. Everything that goes wrong is a finding.
     """
-    walk = Walk(base.absolute(), excluded, _overlays_of)
+    findings = Findings()
+    walk = Walk(base.absolute(), excluded, _overlays_of, findings)
     documents: list[Document] = []
-    findings: list[Finding] = []
     for source in walk.sources(paths):
         data = read(source)
         if isinstance(data, Finding):
-            findings.append(data)
+            findings.add([data])
             continue
         loaded = load_text(data, source.file, source.path)
-        findings += loaded.findings
+        findings.add(loaded.findings)
         for document in loaded.documents:
             if document.value.get("kind") != "Project":
                 documents.append(document)
-            elif source.path.name not in PROJECT_FILES:
-                findings.append(_misplaced(document))
-    return Loaded(tuple(documents), (*walk.findings, *findings))
+            elif not is_project_file(source.path):
+                findings.add([_misplaced(document)])
+    return Loaded(tuple(documents), tuple(findings.found))
 
 
 def load_text(data: str | bytes, file: str, path: Path) -> Loaded:
@@ -85,15 +85,13 @@ def load_text(data: str | bytes, file: str, path: Path) -> Loaded:
                 what = "a list" if isinstance(root.value, MarkedList) else "a single value"
                 message = f"the document is {what} where a resource belongs"
                 hint = "a resource is a mapping that begins with `apiVersion: reconciler/v1`"
-                builder.findings.append(Finding("not-a-mapping", message, place_of(file, root.mark), hint))
+                builder.findings.error("not-a-mapping", message, place_of(file, root.mark), hint)
     except SyntaxFault as fault:
-        builder.findings.append(fault.finding)
-    if not count and not builder.findings:
+        builder.findings.add([fault.finding])
+    if not count and not builder.findings.found:
         message, hint = "the file holds no document", "delete it, or write a resource"
-        builder.findings.append(
-            Finding("empty-file", message, Place(file, 1, 1), hint, severity=Severity.WARNING)
-        )
-    return Loaded(tuple(documents), tuple(builder.findings))
+        builder.findings.warning("empty-file", message, Place(file, 1, 1), hint)
+    return Loaded(tuple(documents), tuple(builder.findings.found))
 
 
 def _overlays_of(file: Path) -> Sequence[Path] | None:
@@ -115,7 +113,7 @@ def _mapping(value: object) -> Mapping[str, object]:
 
 
 def _misplaced(document: Document) -> Finding:
-    message = f"a Project is no resource; it belongs in a file called {PROJECT_FILES[0]}"
+    message = f"a Project is no resource; it belongs in a file called {PROJECT_FILE}"
     hint = "move it there, or name it with `--project` and keep it out of the resources"
     place = document.place(["kind"])
     return Finding("misplaced-project", message, place, hint, severity=Severity.WARNING)

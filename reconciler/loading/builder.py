@@ -22,10 +22,10 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from reconciler.findings import printable
+from reconciler.findings import Findings
 from reconciler.loading.nodes import COLUMN_BITS, MarkedList, MarkedMap, place_of
 from reconciler.loading.scalars import SUSPECTS, canonical, resolve
-from reconciler.model import Finding
+from reconciler.text import printable, quoted
 
 MOST_NESTED = 100
 """How deep lists and mappings may be nested in each other."""
@@ -67,7 +67,7 @@ class Builder:
     """Builds the documents of one file. ``findings`` and ``spelled`` grow as documents are asked for."""
 
     file: str
-    findings: list[Finding] = field(default_factory=list)
+    findings: Findings = field(default_factory=Findings)
     spelled: dict[int, str] = field(default_factory=dict)
     """Mark of a number or boolean → how it is written, where that isn't `canonical`."""
     stopped: bool = False
@@ -203,7 +203,7 @@ class Builder:
             first = place_of(self.file, node.mark(key, of_key=True))
             self._report(
                 "duplicate-key",
-                f"`{printable(key)}` stands twice in one mapping, first at {first.line}:{first.column}",
+                f"{quoted(key)} stands twice in one mapping, first at {first.line}:{first.column}",
                 mark,
                 "keep one of them",
             )
@@ -222,7 +222,7 @@ class Builder:
         tag = str(event.tag).replace(_TAG, "!!")
         self._report(
             "yaml-tag",
-            f"the tag `{printable(tag)}` asks for a type that does not belong here",
+            f"the tag {quoted(tag)} asks for a type that does not belong here",
             _mark(event),
             "leave the tag out; quote the value when text is meant",
         )
@@ -237,7 +237,7 @@ class Builder:
         )
 
     def _report(self, code: str, message: str, mark: int, hint: str) -> None:
-        self.findings.append(Finding(code, message, place_of(self.file, mark), hint))
+        self.findings.error(code, message, place_of(self.file, mark), hint)
 
 
 def _collection(event: CollectionStartEvent) -> MarkedMap | MarkedList:

@@ -1,13 +1,15 @@
 """Text of a file → events, and what to say when that goes wrong.
 
 Events come from libyaml; where PyYAML was built without it, from its Python twin, which is some ten times
-slower and says the same.
+slower and says the same. Since 0.2.6 (PyYAML 6.0.4) libyaml gives up at a depth of its own. The twin goes on
+there, so that whoever builds the documents says what is too deep, and where.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import yaml
@@ -116,12 +118,32 @@ def events(text: str, file: str) -> Callable[[], Event | None]:
     next_event: Callable[[], Event | None] = CParser(text).get_event
 
     def guarded() -> Event | None:
+        nonlocal next_event
         try:
             return next_event()
         except yaml.YAMLError as error:
-            raise SyntaxFault(explain(error, text, file)) from None
+            if not _gave_up_nesting(error):
+                raise SyntaxFault(explain(error, text, file)) from None
+        next_event = _plain_events(text, file)
+        # How far libyaml came isn't counted in every file: only in the few that it gives up.
+        for _ in range(_events_until_fault(CParser(text).get_event)):
+            next_event()
+        return next_event()
 
     return guarded
+
+
+def _gave_up_nesting(error: yaml.YAMLError) -> bool:
+    """Whether a parser reached its own limit of nesting. No type tells that, only its words."""
+    return isinstance(error, MarkedYAMLError) and "nesting" in (error.problem or "")
+
+
+def _events_until_fault(next_event: Callable[[], Event | None]) -> int:
+    count = 0
+    with suppress(yaml.YAMLError):
+        while next_event() is not None:
+            count += 1
+    return count
 
 
 def _plain_events(text: str, file: str) -> Callable[[], Event | None]:

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reconciler.findings import nearest, printable
+from reconciler.findings import Findings
 from reconciler.loading import Document, Loaded, load
 from reconciler.loading.nodes import resource_of, stands
 from reconciler.model import API_VERSION, Finding, Kind, Place, ResourceId
 from reconciler.overlays.merge import MARK, lay, whole
+from reconciler.text import did_you_mean, printable, quoted
 
 __all__ = ["about", "overlaid", "read_layers"]
 
@@ -38,10 +39,11 @@ def overlaid(read: Loaded, layers: Sequence[Loaded], *, part: bool = False) -> L
     if not layers:
         return read
     laying = _Laying(list(read.documents), lenient=part or not read.complete, part=part)
+    for loaded in (read, *layers):
+        laying.findings.add(loaded.findings)
     for layer in layers:
         laying.add(layer)
-    findings = [*read.findings, *(found for layer in layers for found in layer.findings), *laying.findings]
-    return Loaded(tuple(laying.documents), tuple(findings))
+    return Loaded(tuple(laying.documents), tuple(laying.findings.found))
 
 
 def about(resource: ResourceId, read: Loaded, layers: Sequence[Loaded]) -> tuple[Document, ...]:
@@ -60,7 +62,7 @@ class _Laying:
     documents: list[Document]
     lenient: bool
     part: bool
-    findings: list[Finding] = field(default_factory=list)
+    findings: Findings = field(default_factory=Findings)
     _index: dict[ResourceId, int] = field(default_factory=dict)
     _files: dict[Path, int] = field(default_factory=dict)
     _layers: int = 0
@@ -77,19 +79,21 @@ class _Laying:
         first: dict[ResourceId, Document] = {}
         for document in layer.documents:
             if self._files.setdefault(document.path, self._layers) != self._layers:
-                self._report("duplicate-overlay", "this overlay is read already", document.place(), _ONCE)
+                self.findings.error(
+                    "duplicate-overlay", "this overlay is read already", document.place(), _ONCE
+                )
                 continue
             resource = resource_of(document)
             faults = tuple(_faults(document))
             if (
                 faults or resource is None
             ):  # which it is, without a fault, when that was refused while loading
-                self.findings += faults
+                self.findings.add(faults)
                 continue
             if first.setdefault(resource, document) is not document:
                 where = first[resource].place(("metadata", "name"))
                 message = f"{_shown(resource)} is changed twice in one overlay, first at {where}"
-                self._report("duplicate-overlay", message, _name(document), _TWICE, resource)
+                self.findings.error("duplicate-overlay", message, _name(document), _TWICE, resource)
             else:
                 self._lay(resource, document)
 
@@ -100,30 +104,30 @@ class _Laying:
                 where = self.documents[index].place(("metadata", "name"))
                 message = f"{_shown(resource)} is marked as new, and is declared already, at {where}"
                 hint = f"leave out `{MARK}: {NEW}` to change it, or choose another name"
-                self._report("duplicate-resource", message, document.place((MARK,)), hint, resource)
+                self.findings.error("duplicate-resource", message, document.place((MARK,)), hint, resource)
             elif not self.part:
                 self._index[resource] = len(self.documents)
                 self.documents.append(whole(document))
         elif index is not None:
             self.documents[index] = lay(self.documents[index], document)
         elif not self.lenient:
-            message = f"there is no {resource.kind} of the name `{printable(resource.name)}` to change"
-            self._report("overlay-without-resource", message, _name(document), self._hint(resource), resource)
+            message = f"there is no {resource.kind} of the name {quoted(resource.name)} to change"
+            self.findings.error(
+                "overlay-without-resource", message, _name(document), self._hint(resource), resource
+            )
 
     def _hint(self, resource: ResourceId) -> str:
+        fresh = f"write `{MARK}: {NEW}` if it is a whole new resource"
         self._suggestions += 1
         meant = None
         if self._suggestions <= _MOST_SUGGESTIONS:
-            meant = nearest(resource.name, [one.name for one in self._index if one.kind is resource.kind])
-        either = f"did you mean `{printable(meant)}`?" if meant else f"declare it among the {resource.kind}s"
-        return f"{either.rstrip('?')}, or write `{MARK}: {NEW}` if it is a whole new resource" + (
-            "?" if meant else ""
+            known = [one.name for one in self._index if one.kind is resource.kind]
+            meant = did_you_mean(resource.name, known)
+        return (
+            f"{meant.rstrip('?')}, or {fresh}?"
+            if meant
+            else f"declare it among the {resource.kind}s, or {fresh}"
         )
-
-    def _report(
-        self, code: str, message: str, place: Place, hint: str, resource: ResourceId | None = None
-    ) -> None:
-        self.findings.append(Finding(code, message, place, hint, resource))
 
 
 _ONCE = "name each file and folder once in `overlays`"
@@ -142,8 +146,8 @@ def _faults(document: Document) -> Iterator[Finding]:
             hint = f"name the kind of resource that it changes: {kinds}"
             yield Finding("missing-field", "the overlay lacks the field `kind`", document.place(), hint)
         elif "kind" in value and (not isinstance(kind, str) or kind not in frozenset(Kind)):
-            meant = nearest(kind, Kind) if isinstance(kind, str) else None
-            hint = f"did you mean `{meant}`?" if meant else f"known are {kinds}"
+            meant = did_you_mean(kind, Kind) if isinstance(kind, str) else None
+            hint = meant or f"known are {kinds}"
             place = document.place(("kind",))
             yield Finding("unknown-kind", "`kind` is not a kind of resource that is known here", place, hint)
         if _nameless(value):

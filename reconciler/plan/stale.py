@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
-from reconciler.findings import printable
 from reconciler.model import Finding, Json, ScheduleWindow
 from reconciler.plan.fingerprints import MEMBERS, Facts, Fingerprint, Of
 from reconciler.plan.model import Plan
+from reconciler.text import printable
 
 CODE: Final = "stale-plan"
 

@@ -1,14 +1,14 @@
-"""What a project file says in one environment, and where; and a place to gather what is wrong with it."""
+"""What a project file says in one environment, and where."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reconciler.loading import Document, MarkedMap
-from reconciler.model import Finding, Place, Severity
+from reconciler.model import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +75,6 @@ class Declared:
                 return True
             node = node.get(segment)
         return False
-
-
-@dataclass(slots=True)
-class Report:
-    """Gathers what is found."""
-
-    found: list[Finding] = field(default_factory=list)
-
-    def error(self, code: str, message: str, place: Place | None = None, hint: str | None = None) -> None:
-        self.found.append(Finding(code, message, place, hint))
-
-    def warning(self, code: str, message: str, place: Place | None = None, hint: str | None = None) -> None:
-        self.found.append(Finding(code, message, place, hint, severity=Severity.WARNING))
-
-    def failed(self) -> bool:
-        return any(finding.is_error for finding in self.found)
-
-    def sorted(self) -> tuple[Finding, ...]:
-        return tuple(sorted(self.found, key=Finding.sort_key))
 
 
 def is_there(path: Path, *, as_file: bool = False) -> bool:

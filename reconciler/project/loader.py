@@ -9,6 +9,7 @@
 | server      | ``--url``     | RECONCILER_URL         | ``server.url``| ``embedded:`` without a file   |
 | state       | ``--state``   | RECONCILER_STATE       | ``state.url`` | ``file:.reconciler/…``         |
 
+The file is ``reconciler.yaml`` or ``reconciler.yml``, in any case; both in one folder are refused.
 Paths in the file are relative to its folder, those of flags and variables to the working folder.
 """
 
@@ -21,12 +22,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reconciler.findings import nearest, printable
+from reconciler.findings import Findings
 from reconciler.loading import Document, load_text
 from reconciler.loading.nodes import unsure
+from reconciler.loading.walk import PROJECT_FILE, project_files
 from reconciler.model import Finding
-from reconciler.project.access import find_auth
-from reconciler.project.declared import Declared, Given, Report, is_there
+from reconciler.project.declared import Declared, Given, is_there
+from reconciler.project.sign_in import find_auth
 from reconciler.project.urls import server_url, state_url
 from reconciler.settings import (
     DEFAULT_STATE_URL,
@@ -37,8 +39,8 @@ from reconciler.settings import (
     ServerSettings,
     TokenFile,
 )
+from reconciler.text import did_you_mean, printable, quoted
 
-PROJECT_FILE = "reconciler.yaml"
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 AnyPath = str | os.PathLike[str]
@@ -82,20 +84,20 @@ def load_project(
     has to be set. Not `need_access` (``state``): the same, but the server has to be named, for it is said
     whose state it is. Raises nothing: all that is wrong is in the findings.
     """
-    report = Report()
+    findings = Findings()
     cwd = cwd.absolute()
-    given = _given(file, "--project", environ, "RECONCILER_PROJECT", report)
-    path = cwd / given.value if given else _above(cwd)
-    document = _read(path, given, report) if path and not report.failed() else None
-    lost, before = report.failed() and document is None, len(report.found)
-    named = _given(environment, "--environment", environ, "RECONCILER_ENVIRONMENT", report)
-    declared = Declared(document, _environment(named, document, report))
+    given = _given(file, "--project", environ, "RECONCILER_PROJECT", findings)
+    path = cwd / given.value if given else _above(cwd, findings)
+    document = _read(path, given, findings) if path and not findings.failed else None
+    lost, before = findings.failed and document is None, len(findings.found)
+    named = _given(environment, "--environment", environ, "RECONCILER_ENVIRONMENT", findings)
+    declared = Declared(document, _environment(named, document, findings))
     root = document.path.parent if document else cwd
     if lost:  # what else holds depends on the file
-        return LoadedProject(None, report.sorted(), root, tuple(cwd / path for path in paths))
-    if len(report.found) > before or (named and not declared.environment):
+        return LoadedProject(None, findings.sorted(), root, tuple(cwd / path for path in paths))
+    if len(findings.found) > before or (named and not declared.environment):
         need_server = False  # of an environment that isn't known, nothing can be missing
-    run = _Run(declared, root, cwd, environ, report, need_server, need_server and need_access)
+    run = _Run(declared, root, cwd, environ, findings, need_server, need_server and need_access)
     environments: Mapping[str, Any] = {} if document is None else _spec(document).get("environments", {})
     project = Project(
         root=root,
@@ -105,13 +107,13 @@ def load_project(
         resources=tuple(cwd / path for path in paths) or run.resources(),
         overlays=run.paths("overlays"),
         excluded=tuple(root / name for each in environments.values() for name in each.get("overlays", ())),
-        server=run.server(_given(url, "--url", environ, "RECONCILER_URL", report)),
-        state_url=run.state(_given(state, "--state", environ, "RECONCILER_STATE", report)),
+        server=run.server(_given(url, "--url", environ, "RECONCILER_URL", findings)),
+        state_url=run.state(_given(state, "--state", environ, "RECONCILER_STATE", findings)),
         guards=declared.merged("guards"),
     )
     return LoadedProject(
-        None if report.failed() else project,
-        report.sorted(),
+        None if findings.failed else project,
+        findings.sorted(),
         root,
         resources=tuple(filter(is_there, project.resources)),
         overlays=tuple(filter(is_there, project.overlays)),
@@ -131,7 +133,7 @@ class _Run:
     root: Path
     cwd: Path
     environ: Mapping[str, str]
-    report: Report
+    findings: Findings
     need_server: bool
     need_access: bool
 
@@ -150,16 +152,16 @@ class _Run:
             path, place = self.root / path_name, self._item(given, index)
             if not Path(os.path.realpath(path)).is_relative_to(home):
                 hint = f"keep {name} in the folder of the project file, also behind links"
-                self.report.error(
-                    "outside-project", f"`{printable(path_name)}` leads out of the project", place, hint
+                self.findings.error(
+                    "outside-project", f"{quoted(path_name)} leads out of the project", place, hint
                 )
             elif not is_there(path):
-                message = f"there is no file or folder `{printable(path_name)}`"
-                self.report.error("file-not-found", message, place)
+                message = f"there is no file or folder {quoted(path_name)}"
+                self.findings.error("file-not-found", message, place)
         return tuple(self.root / path_name for path_name in given.value)
 
     def server(self, named: Given | None) -> ServerSettings:
-        declared, report = self.declared, self.report
+        declared, findings = self.declared, self.findings
         named = named or declared.get("server", "url")
         if named is None and self._must_name_server() and not declared.unsure("server", "url"):
             if declared.document is None:
@@ -168,17 +170,19 @@ class _Run:
                 )
             else:
                 message = "the project names no server"
-            report.error("missing-url", message, declared.place("server", key=True), self._where_to_name_it())
+            findings.error(
+                "missing-url", message, declared.place("server", key=True), self._where_to_name_it()
+            )
         values = declared.merged("server")
         ca_file = declared.get("server", "caFile")
         if ca_file:
             self._look_for("CA", ca_file.value, ca_file, ours=True)
-        auth = find_auth(declared, self.environ, self.root, report, needed=self.need_access)
+        auth = find_auth(declared, self.environ, self.root, findings, needed=self.need_access)
         if isinstance(auth, TokenFile) and (given := declared.get("server", "auth")):
             self._look_for("token", given.value["tokenFile"], given, ours=False)
         default = ServerSettings()
         return ServerSettings(
-            url=server_url(named, report) if named else EMBEDDED_URL,
+            url=server_url(named, findings) if named else EMBEDDED_URL,
             provider=values.get("provider", default.provider),
             api_version=_text(values.get("apiVersion")),
             organization=_text(values.get("organization")),
@@ -197,12 +201,12 @@ class _Run:
         path = self.root / name
         if is_there(path, as_file=True) or (self.need_server and not self.need_access):
             return
-        message = f"there is no {what} file `{printable(name)}`"
+        message = f"there is no {what} file {quoted(name)}"
         if self.need_access or (ours and Path(os.path.abspath(path)).is_relative_to(self.root)):  # noqa: PTH100
-            self.report.error("missing-file", message, given.place)
+            self.findings.error("missing-file", message, given.place)
         else:
             hint = "it has to be there where the server is called, as in a CI job"
-            self.report.warning("missing-file", f"{message} on this machine", given.place, hint)
+            self.findings.warning("missing-file", f"{message} on this machine", given.place, hint)
 
     def state(self, named: Given | None) -> str:
         environment = self.declared.environment
@@ -210,13 +214,13 @@ class _Run:
         given = named or self.declared.get("state", "url") or Given(default, "the state")
         url = state_url(
             given,
-            self.report,
+            self.findings,
             beside=self.cwd if named and self.cwd != self.root else None,
             public=given.origin == "--state",
         )
         known = named or not self.declared.unsure("state", "url")
         if self.need_access and known and _is_ci(self.environ) and url.startswith("file:"):
-            self.report.warning(
+            self.findings.warning(
                 "state-in-ci",
                 f"CI is set, and {given.origin} is a file: a runner forgets it",
                 given.place,
@@ -235,7 +239,8 @@ class _Run:
         document = self.declared.document
         if document is not None and self.declared.environment is None and (names := self._with_url(document)):
             return f"choose an environment with --environment: {', '.join(names)}"
-        return f'add server.url to {PROJECT_FILE}, or give --url; "{EMBEDDED_URL}" is the server in here'
+        name = PROJECT_FILE if document is None else document.path.name
+        return f'add server.url to {printable(name)}, or give --url; "{EMBEDDED_URL}" is the server in here'
 
     @staticmethod
     def _with_url(document: Document) -> list[str]:
@@ -253,7 +258,7 @@ class _Run:
 
 
 def _given(
-    flag: AnyPath | None, flag_name: str, environ: Mapping[str, str], variable: str, report: Report
+    flag: AnyPath | None, flag_name: str, environ: Mapping[str, str], variable: str, findings: Findings
 ) -> Given | None:
     """What a flag or else a variable says. An empty variable counts as unset, an empty flag as a mistake."""
     if flag is None:
@@ -261,17 +266,21 @@ def _given(
     text = os.fspath(flag)
     if text:
         return Given(text, flag_name)
-    report.error("empty-flag", f"{flag_name} is empty", None, "leave it out, or give it a value")
+    findings.error("empty-flag", f"{flag_name} is empty", None, "leave it out, or give it a value")
     return None
 
 
-def _above(folder: Path) -> Path | None:
-    """The project file of `folder` or the nearest folder above that has one."""
-    files = (each / PROJECT_FILE for each in (folder, *folder.parents))
-    return next((path for path in files if is_there(path, as_file=True)), None)
+def _above(folder: Path, findings: Findings) -> Path | None:
+    """The project file of `folder` or the nearest folder above that has one. Of two, neither is taken."""
+    found = next(filter(None, map(project_files, (folder, *folder.parents))), ())
+    if len(found) > 1:
+        names = " and ".join(f"`{each.name}`" for each in found)
+        message = f"{printable(str(found[0].parent), 200)} has {len(found)} project files: {names}"
+        findings.error("two-project-files", message, None, "keep one of them, or name one with --project")
+    return found[0] if len(found) == 1 else None
 
 
-def _read(path: Path, given: Given | None, report: Report) -> Document | None:
+def _read(path: Path, given: Given | None, findings: Findings) -> Document | None:
     """The one document of a project file, valid; None when something is wrong with it."""
     from reconciler.validation import validate_project
 
@@ -280,7 +289,7 @@ def _read(path: Path, given: Given | None, report: Report) -> Document | None:
         data = path.read_bytes()
     except OSError as error:
         code = "file-not-found" if isinstance(error, FileNotFoundError) else "unreadable-file"
-        report.error(
+        findings.error(
             code,
             f"project file `{printable(str(path), 200)}`{origin} can't be read: {error.strerror or error}",
         )
@@ -291,39 +300,38 @@ def _read(path: Path, given: Given | None, report: Report) -> Document | None:
         hint = (
             "write a Project into it (apiVersion, kind, metadata.name, spec), or delete it to go on without"
         )
-        report.error("bad-project-file", message, loaded.findings[0].place, hint)
+        findings.error("bad-project-file", message, loaded.findings[0].place, hint)
         return None
-    report.found += loaded.findings
+    findings.add(loaded.findings)
     if len(loaded.documents) != 1:
-        if not report.failed():
+        if not findings.failed:
             place = loaded.documents[1].place(()) if loaded.documents else None
             message = f"project file {path.name} has {len(loaded.documents)} documents, and must have one"
-            report.error("bad-project-file", message, place, "keep resources in files of their own")
+            findings.error("bad-project-file", message, place, "keep resources in files of their own")
         return None
     checked = validate_project(loaded.documents[0])
-    report.found += checked.findings
+    findings.add(checked.findings)
     return checked.documents[0]
 
 
-def _environment(named: Given | None, document: Document | None, report: Report) -> str | None:
+def _environment(named: Given | None, document: Document | None, findings: Findings) -> str | None:
     """The name of the environment. Without a project file any will do: it names a state."""
     if named is None:
         return None
     if not ENVIRONMENT_NAME.fullmatch(named.value):
         hint = "use letters, digits, -, _ and ., beginning with a letter or digit"
-        report.error("unknown-environment", f"{named.origin} is no name of an environment", None, hint)
+        findings.error("unknown-environment", f"{named.origin} is no name of an environment", None, hint)
         return None
     environments: Mapping[str, object] = {} if document is None else _spec(document).get("environments", {})
     if document is not None and named.value not in environments:
         if Declared(document).unsure("environments", named.value):
             return None  # something is wrong with it, and that is said
-        near = nearest(named.value, environments)
         known = f"known: {', '.join(sorted(environments))}" if environments else "the project has none"
-        report.error(
+        findings.error(
             "unknown-environment",
             f"{named.origin}: there is no environment `{named.value}`",
             document.place(("spec", "environments"), key=True),
-            f"did you mean `{near}`?" if near else known,
+            did_you_mean(named.value, environments) or known,
         )
         return None
     return str(named.value)

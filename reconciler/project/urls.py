@@ -7,41 +7,42 @@ import re
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from reconciler.project.declared import Given, Report
+from reconciler.findings import Findings
+from reconciler.project.declared import Given
 from reconciler.settings import DEFAULT_STATE_URL, EMBEDDED_URL
 
 STATE = re.compile(r"(file:(?!/*$)(?!//(?!localhost/|/))|postgresql://|s3://)\S+")
 """A ``file:`` names a file, and no other machine."""
 
 
-def server_url(given: Given, report: Report) -> str:
-    """The URL of a server, without a slash at its end; what is wrong with it goes to `report`."""
+def server_url(given: Given, findings: Findings) -> str:
+    """The URL of a server, without a slash at its end; what is wrong with it goes to `findings`."""
     text = str(given.value)
     if text == EMBEDDED_URL:
         return text
     hint = f"write https://HOST, or {EMBEDDED_URL} for the server in this process"
     parts = _split(text)
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        report.error("bad-url", f"{given.origin} is no URL of a server", given.place, hint)
+        findings.error("bad-url", f"{given.origin} is no URL of a server", given.place, hint)
         return text
     if parts.username is not None or parts.password is not None:
         if given.place is not None:
             return text  # said of the project file already, of all its environments
         hint = "set RECONCILER_TOKEN, or RECONCILER_USERNAME and RECONCILER_PASSWORD"
         message = f"{given.origin} holds a user name or a password, which would show in reports"
-        report.error("url-with-credentials", message, given.place, hint)
+        findings.error("url-with-credentials", message, given.place, hint)
     elif parts.query or parts.fragment or text[-1] in "?#":
         hint = "leave out what begins with ? or #"
-        report.error("bad-url", f"{given.origin} has a query or a fragment", given.place, hint)
+        findings.error("bad-url", f"{given.origin} has a query or a fragment", given.place, hint)
     elif parts.scheme == "http" and not _loopback(parts.hostname):
         message = (
             f"{given.origin} is plain http: on the way to {parts.hostname} anybody can read the credentials"
         )
-        report.warning("plain-http", message, given.place, "use https")
+        findings.warning("plain-http", message, given.place, "use https")
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
 
 
-def state_url(given: Given, report: Report, *, beside: Path | None, public: bool) -> str:
+def state_url(given: Given, findings: Findings, *, beside: Path | None, public: bool) -> str:
     """The URL of a state. A relative ``file:`` is relative to `beside` (None: left as it is).
 
     `public`: others can read where it was given, so no password may stand in it.
@@ -52,10 +53,10 @@ def state_url(given: Given, report: Report, *, beside: Path | None, public: bool
         hint = (
             f"write file:PATH, as in {DEFAULT_STATE_URL}, or s3://BUCKET/KEY, or postgresql://HOST/DATABASE"
         )
-        report.error("bad-url", f"{given.origin} is no URL of a state", given.place, hint)
+        findings.error("bad-url", f"{given.origin} is no URL of a state", given.place, hint)
     elif public and parts.password is not None:
         message = f"{given.origin} holds a password, which others could read"
-        report.error("url-with-credentials", message, given.place, "give the whole URL in RECONCILER_STATE")
+        findings.error("url-with-credentials", message, given.place, "give the whole URL in RECONCILER_STATE")
     elif parts.scheme == "file" and beside is not None and not text.startswith("file:/"):
         return f"file:{beside / text.removeprefix('file:')}"
     return text

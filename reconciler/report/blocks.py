@@ -1,17 +1,18 @@
-"""A plan cut into what it does to each resource: the shape that text and Markdown share."""
+"""A plan cut into what it does to each resource, and what it says beside: what text and Markdown share."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from reconciler.model import Change, Kind, Reason, ResourceId, StepGroup
-from reconciler.plan.model import CampaignImpact, Partial, Plan
+from reconciler.model import Change, Finding, Kind, Reason, ResourceId, Severity, StepGroup
+from reconciler.plan.guards import Guard
+from reconciler.plan.model import CampaignImpact, GuardTrip, Partial, Plan
 from reconciler.providers.base import Field
-from reconciler.report.words import clean, first, plural, show
+from reconciler.report.wording import show
 from reconciler.state.base import (
     CampaignAbandoned,
     CampaignForgotten,
@@ -24,6 +25,7 @@ from reconciler.state.base import (
     PackageUploaded,
 )
 from reconciler.state.values import MEMBERSHIP
+from reconciler.text import clean, first, plural
 
 _ASSUMED: Final = "is assumed to be as declared: it can't be read"
 _AS_DECLARED: Final = "is as declared already"
@@ -169,3 +171,45 @@ def recorded(records: Sequence[Event]) -> Iterator[str]:
                 yield f"{whose} {_AS_DECLARED if name in _READ_BACK else _ASSUMED}"
             case _:
                 pass
+
+
+# --- guards ----------------------------------------------------------------------------------------
+
+
+_MEND: Final[Mapping[str, str]] = {
+    Guard.GATEWAYS_REMOVED: "see whether the gateway lists lack somebody",
+    Guard.DELETES: "see whether the files lack something",
+    Guard.STARTS: "see whether all of these are meant to start now",
+    Guard.IN_FLIGHT: "wait until these gateways are done (`reconciler status`)",
+    Guard.EMPTY: "see whether the files lack something",
+    Guard.SETTINGS: "declare every setting that the campaign needs",
+}
+
+
+def findings_of(plan: Plan) -> tuple[Finding, ...]:
+    """All that a plan has to say: its findings, and each guard that it trips as one more."""
+    return (*plan.findings, *map(_finding, plan.guards))
+
+
+def guard_item(trip: GuardTrip) -> dict[str, object]:
+    """One guard of the document; ``waived`` is the reason, null while it stands."""
+    return {
+        "guard": trip.guard,
+        "message": trip.message,
+        "resource": str(trip.resource) if trip.resource else None,
+        "found": trip.found,
+        "limit": trip.limit,
+        "waived": trip.waived,
+    }
+
+
+def _finding(trip: GuardTrip) -> Finding:
+    if trip.waived is not None:
+        message = f"{trip.guard}: {trip.message}. Waived: {trip.waived}"
+        return Finding("guard-waived", message, trip.place, None, trip.resource, Severity.NOTE)
+    mend = _MEND[trip.guard]
+    hint = (
+        f'{mend}; if it is meant, apply with --waive {trip.guard} --reason "…",'
+        f" or set guards.{trip.guard} in the project file"
+    )
+    return Finding("guard-tripped", f"{trip.guard}: {trip.message}", trip.place, hint, trip.resource)

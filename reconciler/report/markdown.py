@@ -26,24 +26,20 @@ from reconciler.model import (
     differences,
 )
 from reconciler.plan.model import CampaignImpact, Plan
-from reconciler.report.applied import applied_lines, outcome_counts
-from reconciler.report.blocks import Block, blocks, happenings, part, recorded, unreadable
-from reconciler.report.guards import findings_of
-from reconciler.report.text import finding_lines, whose
-from reconciler.report.words import (
+from reconciler.report.apply_summary import applied_lines, outcome_counts
+from reconciler.report.blocks import Block, blocks, findings_of, happenings, part, recorded, unreadable
+from reconciler.report.plan_text import finding_lines, whose
+from reconciler.report.wording import (
     MEANINGS,
     OUTCOMES,
     SENTENCES,
     UNREADABLE,
-    clean,
     counted,
-    cut,
-    first,
-    plural,
     short,
     show,
     snapshot_age,
 )
+from reconciler.text import and_more, clean, cut, first, first_lines, plural
 
 LIMIT: Final = 65_536
 """Characters in a comment."""
@@ -227,7 +223,7 @@ def _row(campaign: CampaignImpact) -> str:
     others = sorted(campaign.shared.items(), key=lambda item: (-item[1], item[0]))
     shared = ", ".join(
         f"{count:,} in {code_span(str(other), table=True, limit=_NAME)}" for other, count in others[:2]
-    ) + (f" and {len(others) - 2:,} more" if len(others) > 2 else "")
+    ) + and_more(len(others) - 2)
     what = ", ".join(happenings(campaign))
     return f"| {name} | {campaign.gained:,} | {campaign.lost:,} | {shared} | {what} |"
 
@@ -291,8 +287,7 @@ def _finding_texts(findings: Iterable[Finding]) -> Iterator[str]:
 
 
 def _listed(lines: Sequence[str], most: int, bullet: str = "- ") -> str:
-    rest = [f"{bullet}and {len(lines) - most:,} more"] if len(lines) > most else []
-    return "\n".join([*lines[:most], *rest, ""])
+    return "\n".join([*first_lines(lines, most, bullet), ""])
 
 
 def _fenced(lines: Sequence[str], language: str, limit: int, noun: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from reconciler.model import DeletePackage, Outcome, Step, target_of
-from reconciler.report.words import clean
+from reconciler.text import clean
 
 
 def path_of(step: Step, made: str | None = None) -> str:

@@ -8,7 +8,9 @@ from typing import Final, TextIO
 
 from reconciler.model import Outcome, OutcomeStatus
 from reconciler.report.paths import explained
-from reconciler.report.words import OUTCOMES, clean, cut
+from reconciler.report.terminal import fitting
+from reconciler.report.wording import OUTCOMES
+from reconciler.text import clean
 
 _REDRAW: Final = 0.1
 _LINES: Final = 40
@@ -66,7 +68,7 @@ class Progress:
         now = self._clock()
         if now - self._drawn >= _REDRAW or self._ended == self._total:
             self._drawn = now
-            self._stream.write(f"\r\x1b[K{cut(self._line(outcome), self._width - 1)}")
+            self._stream.write(f"\r\x1b[K{fitting(self._line(outcome), self._width - 1)}")
             self._stream.flush()
 
     def _line(self, outcome: Outcome) -> str:

@@ -8,10 +8,11 @@ from pathlib import Path
 from reconciler.export import Exported
 from reconciler.model import LiveCampaign, LivePackage, PackageFile, ResourceId, Server
 from reconciler.plan.model import Plan
-from reconciler.report.style import Paint, plain
-from reconciler.report.text import finding_lines, plan_lines
-from reconciler.report.words import clean, plural, show
+from reconciler.report.plan_text import finding_lines, plan_lines
+from reconciler.report.terminal import Paint, plain
+from reconciler.report.wording import show
 from reconciler.snapshot import Taken
+from reconciler.text import clean, plural
 
 
 def taken_lines(taken: Taken, server: Server, file: Path) -> Iterator[str]:

@@ -1,15 +1,13 @@
-"""Tables, bars and small formats for the terminal. Widths are columns of a terminal."""
+"""Tables and bars for the terminal. Widths are columns of a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Final
-from unicodedata import east_asian_width
 
 from reconciler.providers.console import Stage
-from reconciler.report.style import Paint, Tone, plain
-from reconciler.report.words import clean
+from reconciler.report.terminal import Paint, Tone, columns, padded, plain
+from reconciler.text import clean
 
 BLOCKS: Final[Mapping[Stage, str]] = {
     Stage.DONE: "█",
@@ -30,18 +28,6 @@ _TONES: Final = {
     Stage.IDLE: Tone.QUIET,
     Stage.FAILED: Tone.ERROR,
 }
-
-
-def columns(text: str) -> int:
-    """How many columns `text` takes."""
-    if text.isascii():
-        return len(text)
-    return len(text) + sum(east_asian_width(character) in "WF" for character in text)
-
-
-def padded(text: str, width: int) -> str:
-    """`text`, and blanks up to `width` columns."""
-    return text + " " * (width - columns(text))
 
 
 def table(
@@ -100,14 +86,3 @@ def _shares(counts: Sequence[int], width: int) -> list[int]:
 def percent(part: int, whole: int) -> str:
     """``62 %``, rounded down, so that 100 % is all of it."""
     return f"{part * 100 // whole} %" if whole else "-"
-
-
-def moment(milliseconds: int | None) -> str:
-    """A time in UTC, to the second; ``-`` for none."""
-    if milliseconds is None:
-        return "-"
-    try:
-        when = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    except (OverflowError, ValueError, OSError):
-        return str(milliseconds)
-    return when.strftime("%Y-%m-%dT%H:%M:%SZ")

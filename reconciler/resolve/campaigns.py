@@ -18,14 +18,14 @@ from reconciler.model import (
     OnRemove,
     Override,
 )
-from reconciler.resolve.files import Files
-from reconciler.resolve.gateways import GatewayList
+from reconciler.resolve.campaign_settings import resolve_settings
+from reconciler.resolve.gateway_lists import GatewayList
 from reconciler.resolve.members import ListEntry, entries, named_inline, union
 from reconciler.resolve.overlaps import Composition, check_overlaps
-from reconciler.resolve.packages import PackageMembers
-from reconciler.resolve.schedules import Timetable
-from reconciler.resolve.settings import resolve_settings
-from reconciler.resolve.source import Findings, ResourceSource
+from reconciler.resolve.package_sets import PackageMembers
+from reconciler.resolve.referenced_files import Files
+from reconciler.resolve.source import ResourceSource
+from reconciler.resolve.timetables import Timetable
 
 Part = TypeVar("Part")
 
@@ -45,16 +45,16 @@ class Parts:
     environ: Mapping[str, str] | None
 
 
-def resolve_campaign(source: ResourceSource, parts: Parts, findings: Findings) -> DesiredCampaign:
+def resolve_campaign(source: ResourceSource, parts: Parts) -> DesiredCampaign:
     """The campaign as it is wanted, its parts checked against each other."""
     spec = source.spec
     lists = _lists(source, parts)
-    overrides = entries(source, "packageOverrides", parts.lists, findings)
-    schedules = entries(source, "schedules", parts.lists, findings)
+    overrides = entries(source, "packageOverrides", parts.lists)
+    schedules = entries(source, "schedules", parts.lists)
     packages = list(_known(source, overrides, "packageSet", parts.packages))
     timetables = list(_known(source, schedules, "schedule", parts.schedules))
     closed = (
-        named_inline(source, ("closedGateways",), spec["closedGateways"], findings)
+        named_inline(source, ("closedGateways",), spec["closedGateways"])
         if "closedGateways" in spec
         else None
     )
@@ -66,9 +66,7 @@ def resolve_campaign(source: ResourceSource, parts: Parts, findings: Findings) -
         packages=parts.packages[spec["packageSet"]].refs
         if spec.get("packageSet") in parts.packages
         else None,
-        settings=resolve_settings(source, parts.files, parts.environ, findings)
-        if "settings" in spec
-        else None,
+        settings=resolve_settings(source, parts.files, parts.environ) if "settings" in spec else None,
         gateways=union(found.gateways for found in lists) if "gatewayLists" in spec else None,
         distribution=_distribution(spec.get("distributionList", {})),
         overrides=tuple(
@@ -84,7 +82,7 @@ def resolve_campaign(source: ResourceSource, parts: Parts, findings: Findings) -
         else None,
         callbacks=parts.callbacks.get(spec["callbackSet"]) if "callbackSet" in spec else None,
         closed=None if closed is None else closed.gateways,
-        things=_things(source, lists, findings) if spec.get("runOnThings") else None,
+        things=_things(source, lists) if spec.get("runOnThings") else None,
         approve=bool(spec.get("approve", False)),
         status=DesiredStatus(spec["desiredStatus"]) if "desiredStatus" in spec else None,
         joining=Joining(spec.get("joinWhileStarted", Joining.PAUSE)),
@@ -96,7 +94,7 @@ def resolve_campaign(source: ResourceSource, parts: Parts, findings: Findings) -
     named += [("this schedule", entry.groups) for entry in schedules]
     named += [("closedGateways", (closed,))] if closed else []
     every = campaign.gateways if _all_known(source, lists) else None
-    check_overlaps(source, Composition(packages, timetables, named, every), findings)
+    check_overlaps(source, Composition(packages, timetables, named, every))
     return campaign
 
 
@@ -136,9 +134,7 @@ def _distribution(value: Mapping[str, object]) -> DistributionList | None:
     return DistributionList(str(value["distributionListId"]), interval if isinstance(interval, int) else None)
 
 
-def _things(
-    source: ResourceSource, lists: Sequence[GatewayList], findings: Findings
-) -> Mapping[str, tuple[str, ...]]:
+def _things(source: ResourceSource, lists: Sequence[GatewayList]) -> Mapping[str, tuple[str, ...]]:
     """The things of every list together, sorted by gateway."""
     things: dict[str, dict[str, None]] = {}
     for found in lists:
@@ -147,5 +143,5 @@ def _things(
     if not things and _all_lists(source, lists) and all(found.whole_things for found in lists):
         message = "runOnThings is true, but no list of the campaign names things"
         hint = "add things to a GatewayList, or leave runOnThings out"
-        findings.warning(source, source.place("runOnThings"), "no-things", message, hint)
+        source.warning("no-things", message, source.place("runOnThings"), hint)
     return {gateway: tuple(things[gateway]) for gateway in sorted(things)}

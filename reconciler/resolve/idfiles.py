@@ -15,9 +15,11 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from reconciler.model import Place
-from reconciler.resolve.words import Problem, shown
+from reconciler.resolve.source import Problem
+from reconciler.text import quoted
 
 COLUMN = "gatewayId"
+_ALMOST = ("gatewayid", "gateway", "id")
 SPACE = " \t\r\n"
 
 
@@ -55,14 +57,14 @@ def read_ids(name: str, data: bytes) -> IdFile | Misread:
     suffix = PurePosixPath(name).suffix.lower()
     if suffix not in (".txt", ".csv"):
         hint = f"use .txt with one id a line, or .csv with a {COLUMN} column"
-        return Misread(Problem("bad-id-file", f"{shown(name)} is neither .txt nor .csv", hint))
+        return Misread(Problem("bad-id-file", f"{quoted(name)} is neither .txt nor .csv", hint))
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = error.object[: error.start].decode()
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         hint = "save the file as UTF-8"
-        return Misread(Problem("not-utf8", f"{shown(name)} is not UTF-8 text", hint), line, column)
+        return Misread(Problem("not-utf8", f"{quoted(name)} is not UTF-8 text", hint), line, column)
     if suffix == ".txt":
         rows, words = text.split("\n"), text.split()
         # In most files the lines are just the ids.
@@ -111,7 +113,7 @@ def _from_csv(name: str, rows: Sequence[str]) -> IdFile | Misread:
     except csv.Error as error:
         hint = "it must be CSV with commas; double the quotes inside of quotes"
         return Misread(
-            Problem("bad-id-file", f"{shown(name)} is not CSV: {error}", hint), max(reader.line_num, 1)
+            Problem("bad-id-file", f"{quoted(name)} is not CSV: {error}", hint), max(reader.line_num, 1)
         )
     return IdFile(ids, numbers, rows, column)
 
@@ -153,13 +155,13 @@ def _no_column(name: str, header: Sequence[str]) -> tuple[Problem, int]:
     cell = 0
     if COLUMN in header:
         cell = header.index(COLUMN, header.index(COLUMN) + 1)
-        return Problem("bad-id-file", f"{shown(name)} has several {COLUMN} columns", "keep one of them"), cell
+        return Problem(
+            "bad-id-file", f"{quoted(name)} has several {COLUMN} columns", "keep one of them"
+        ), cell
     if any(";" in cell or "\t" in cell for cell in header):
         hint = "the columns must be separated by commas"
-    elif near := [
-        cell for cell in header if cell.casefold().replace("_", "") in ("gatewayid", "gateway", "id")
-    ]:
-        hint, cell = f"rename the column {shown(near[0])}", header.index(near[0])
+    elif near := [cell for cell in header if cell.casefold().replace("_", "") in _ALMOST]:
+        hint, cell = f"rename the column {quoted(near[0])}", header.index(near[0])
     else:
         hint = f"the first line has to name the columns, one of them {COLUMN}"
-    return Problem("bad-id-file", f"{shown(name)} has no {COLUMN} column", hint), cell
+    return Problem("bad-id-file", f"{quoted(name)} has no {COLUMN} column", hint), cell

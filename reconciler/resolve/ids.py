@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from itertools import islice
 
 from reconciler.model import Place
-from reconciler.resolve.source import Findings, ResourceSource
-from reconciler.resolve.words import UNPRINTABLE, shown
+from reconciler.resolve.source import ResourceSource
+from reconciler.text import CONTROLS, control_character, quoted
 
 LONGEST = 255
 
 RESERVED = frozenset({"things", ".", ".."})
 """No id of a gateway: each would make another address (…/devices/things is the operation *Run on Things*)."""
 
-GOOD = re.compile(rf"(?=\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{{1,{LONGEST}}}(?<=\S)")
+GOOD = re.compile(rf"(?=\S)[^{CONTROLS}]{{1,{LONGEST}}}(?<=\S)")
 
 MOST = 100
 """How many ids of one list are reported one by one."""
@@ -30,18 +30,18 @@ class Ids:
     place: Callable[[int], Place]
 
 
-def check_ids(source: ResourceSource, ids: Ids, findings: Findings) -> tuple[frozenset[str], bool]:
+def check_ids(source: ResourceSource, ids: Ids) -> tuple[frozenset[str], bool]:
     """The good ids as a set, and whether there were no others; each wrong or repeated one is an error."""
     good = frozenset(ids.ids)
     if len(good) == len(ids.ids) and good.isdisjoint(RESERVED) and _all_good(ids.ids):
         return good, True
     wrong = _wrong(ids)
     for index, code, message, hint in islice(wrong, MOST):
-        findings.error(source, ids.place(index), code, message, hint)
+        source.error(code, message, ids.place(index), hint)
     rest = [index for index, *_ in wrong]
     if rest:
         message = f"{len(rest):,} more ids of this list are wrong or repeated; this is the first of them"
-        findings.note(source, ids.place(rest[0]), "more-findings", message, "mend those before it first")
+        source.note("more-findings", message, ids.place(rest[0]), "mend those before it first")
     kept = frozenset(filter(GOOD.fullmatch, good - RESERVED))
     return kept, len(kept) == len(good)
 
@@ -60,12 +60,12 @@ def _wrong(ids: Ids) -> Iterator[tuple[int, str, str, str | None]]:
     first: dict[str, int] = {}
     for index, id_ in enumerate(ids.ids):
         if id_ in RESERVED:
-            message = f"{shown(id_)} can't be a gateway id: the API uses it in its addresses"
+            message = f"{quoted(id_)} can't be a gateway id: the API uses it in its addresses"
             yield index, "reserved-gateway-id", message, "take it out"
         elif not GOOD.fullmatch(id_):
             yield (index, "bad-gateway-id", *_why(id_))
         elif (before := first.setdefault(id_, index)) != index:
-            message = f"gateway {shown(id_)} stands twice in this list, first at {ids.place(before)}"
+            message = f"gateway {quoted(id_)} stands twice in this list, first at {ids.place(before)}"
             yield index, "duplicate-gateway", message, "keep one of them"
 
 
@@ -73,8 +73,8 @@ def _why(id_: str) -> tuple[str, str | None]:
     if not id_.strip():
         return "the gateway id is empty", "write an id, or take the line out"
     if id_ != id_.strip():
-        return f"gateway id {shown(id_)} has white space around it", f"write {shown(id_.strip())}"
-    if bad := UNPRINTABLE.search(id_):
+        return f"gateway id {quoted(id_)} has white space around it", f"write {quoted(id_.strip())}"
+    if bad := control_character(id_):
         hint = "remove it; it may be invisible in your editor"
-        return f"gateway id {shown(id_)} has the control character U+{ord(bad[0]):04X} in it", hint
-    return f"gateway id {shown(id_)} has {len(id_):,} characters, but {LONGEST} is the most", "shorten it"
+        return f"gateway id {quoted(id_)} has the control character {bad} in it", hint
+    return f"gateway id {quoted(id_)} has {len(id_):,} characters, but {LONGEST} is the most", "shorten it"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.loading.nodes import unsure
-from reconciler.resolve.gateways import GatewayList
+from reconciler.resolve.gateway_lists import GatewayList
 from reconciler.resolve.ids import Ids, check_ids
-from reconciler.resolve.source import Findings, ResourceSource
+from reconciler.resolve.source import ResourceSource
 
 Path = tuple[str | int, ...]
 """Where something stands below the ``spec``."""
@@ -34,13 +34,11 @@ class ListEntry:
     every: bool = False
 
 
-def entries(
-    source: ResourceSource, section: str, lists: Mapping[str, GatewayList], findings: Findings
-) -> tuple[ListEntry, ...]:
+def entries(source: ResourceSource, section: str, lists: Mapping[str, GatewayList]) -> tuple[ListEntry, ...]:
     """The entries of ``packageOverrides`` or ``schedules``; a list that isn't known counts for nothing."""
     made = []
     for index, item in enumerate(source.spec.get(section) or ()):
-        groups = _groups(source, (section, index), item, lists, findings)
+        groups = _groups(source, (section, index), item, lists)
         # Only a schedule can do without gateways: an override that names none has a finding.
         every = not groups and not any(
             key in item or unsure(item, key) for key in ("gatewayLists", "gateways")
@@ -49,9 +47,9 @@ def entries(
     return tuple(made)
 
 
-def named_inline(source: ResourceSource, path: Path, ids: Sequence[str], findings: Findings) -> Group:
+def named_inline(source: ResourceSource, path: Path, ids: Sequence[str]) -> Group:
     """The gateways that stand one by one at `path`."""
-    good, _ = check_ids(source, Ids(ids, lambda index: source.place(*path, index)), findings)
+    good, _ = check_ids(source, Ids(ids, lambda index: source.place(*path, index)))
     return Group(path, good, ids)
 
 
@@ -66,7 +64,6 @@ def _groups(
     path: Path,
     item: Mapping[str, Any],
     lists: Mapping[str, GatewayList],
-    findings: Findings,
 ) -> tuple[Group, ...]:
     groups = [
         Group((*path, "gatewayLists", index), lists[name].gateways)
@@ -74,5 +71,5 @@ def _groups(
         if name in lists
     ]
     if "gateways" in item:
-        groups.append(named_inline(source, (*path, "gateways"), item["gateways"], findings))
+        groups.append(named_inline(source, (*path, "gateways"), item["gateways"]))
     return tuple(groups)

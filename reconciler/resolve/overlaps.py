@@ -14,10 +14,10 @@ from itertools import islice
 from reconciler.model import SchedulePhase, several
 from reconciler.resolve.ids import MOST
 from reconciler.resolve.members import Group, ListEntry
-from reconciler.resolve.packages import PackageMembers
-from reconciler.resolve.schedules import Timetable
-from reconciler.resolve.source import Findings, ResourceSource
-from reconciler.resolve.words import and_more, shown
+from reconciler.resolve.package_sets import PackageMembers
+from reconciler.resolve.source import ResourceSource
+from reconciler.resolve.timetables import Timetable
+from reconciler.text import and_more, quoted
 
 HINT_OUTSIDE = "add a list that holds it to gatewayLists, or remove it here"
 
@@ -34,19 +34,17 @@ class Composition:
     """Every gateway that the campaign can have; None where that isn't known."""
 
 
-def check_overlaps(source: ResourceSource, campaign: Composition, findings: Findings) -> None:
+def check_overlaps(source: ResourceSource, campaign: Composition) -> None:
     """All rules for `campaign`."""
-    _overrides(source, campaign.overrides, findings)
-    _schedules(source, campaign.schedules, findings)
+    _overrides(source, campaign.overrides)
+    _schedules(source, campaign.schedules)
     if campaign.gateways is not None:
         for what, groups in campaign.named:
             for group in groups:
-                _outside(source, what, group, campaign.gateways, findings)
+                _outside(source, what, group, campaign.gateways)
 
 
-def _overrides(
-    source: ResourceSource, overrides: Sequence[tuple[ListEntry, PackageMembers]], findings: Findings
-) -> None:
+def _overrides(source: ResourceSource, overrides: Sequence[tuple[ListEntry, PackageMembers]]) -> None:
     """An override that disagrees with earlier ones: with the first that gives a gateway other packages."""
     twice = several(entry.gateways for entry, _ in overrides)
     given: dict[str, list[int]] = defaultdict(list)
@@ -60,12 +58,11 @@ def _overrides(
             elif all(overrides[each][1] != packages for each in earlier):
                 earlier.append(at)
         for other, gateways in sorted(common.items()):
-            findings.error(
-                source,
-                source.place(*entry.path),
+            source.error(
                 "override-overlap",
                 f"{_first(gateways)} would get other packages by the override at"
                 f" {source.place(*overrides[other][0].path)}",
+                source.place(*entry.path),
                 "let each gateway be in one override only, or give both the same packageSet",
             )
 
@@ -76,9 +73,7 @@ def _surely_other(
     return next((each for each in earlier if packages.surely_other_than(overrides[each][1])), None)
 
 
-def _schedules(
-    source: ResourceSource, schedules: Sequence[tuple[ListEntry, Timetable]], findings: Findings
-) -> None:
+def _schedules(source: ResourceSource, schedules: Sequence[tuple[ListEntry, Timetable]]) -> None:
     phases: dict[tuple[int, int], list[SchedulePhase]] = {}
     gateways: dict[tuple[int, int], str] = {}
     for phase in SchedulePhase:
@@ -87,12 +82,11 @@ def _schedules(
             phases.setdefault((earlier, later), []).append(phase)
             gateways[earlier, later] = who
     for (earlier, later), twice in sorted(phases.items()):
-        findings.error(
-            source,
-            source.place(*schedules[later][0].path),
+        source.error(
             "schedule-overlap",
             f"{gateways[earlier, later]} would get {' and '.join(twice)} also by the schedule at "
             f"{source.place(*schedules[earlier][0].path)}",
+            source.place(*schedules[later][0].path),
             "let one schedule give a gateway a phase; an entry without gatewayLists is for all of them",
         )
 
@@ -122,9 +116,7 @@ def _same_gateways(given: Sequence[tuple[int, ListEntry]]) -> Iterator[tuple[int
             listed.append((at, entry.gateways))
 
 
-def _outside(
-    source: ResourceSource, what: str, group: Group, gateways: frozenset[str], findings: Findings
-) -> None:
+def _outside(source: ResourceSource, what: str, group: Group, gateways: frozenset[str]) -> None:
     """Gateways of `group` that are in no list: each where it stands, or all where their list is named."""
     foreign = group.gateways - gateways
     if not foreign:
@@ -133,17 +125,17 @@ def _outside(
     if group.ids is None:
         is_ = "is" if len(foreign) == 1 else "are"
         message = f"{_first(foreign)} of {what} {is_} {nowhere}"
-        findings.error(source, source.place(*group.path), "gateway-outside", message, HINT_OUTSIDE)
+        source.error("gateway-outside", message, source.place(*group.path), HINT_OUTSIDE)
         return
     each = ((index, id_) for index, id_ in enumerate(group.ids) if id_ in foreign)
     for index, id_ in islice(each, MOST):
-        message = f"gateway {shown(id_)} of {what} is {nowhere}"
-        findings.error(source, source.place(*group.path, index), "gateway-outside", message, HINT_OUTSIDE)
+        message = f"gateway {quoted(id_)} of {what} is {nowhere}"
+        source.error("gateway-outside", message, source.place(*group.path, index), HINT_OUTSIDE)
     for index, _ in each:
         message = f"{len(foreign) - MOST:,} more gateways of {what} are {nowhere}; this is the first of them"
-        findings.note(source, source.place(*group.path, index), "more-findings", message, HINT_OUTSIDE)
+        source.note("more-findings", message, source.place(*group.path, index), HINT_OUTSIDE)
         break
 
 
 def _first(gateways: Collection[str]) -> str:
-    return f"gateway {shown(min(gateways))}{and_more(len(gateways) - 1)}"
+    return f"gateway {quoted(min(gateways))}{and_more(len(gateways) - 1)}"

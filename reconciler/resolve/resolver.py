@@ -6,15 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from reconciler.findings import Findings
 from reconciler.loading import Document
 from reconciler.model import Desired, Finding, Kind
-from reconciler.resolve.callbacks import resolve_callback_set
+from reconciler.resolve.callback_sets import resolve_callback_set
 from reconciler.resolve.campaigns import Part, Parts, resolve_campaign
-from reconciler.resolve.files import Files
-from reconciler.resolve.gateways import resolve_gateway_list
-from reconciler.resolve.packages import one_by_content, resolve_package_set
-from reconciler.resolve.schedules import resolve_schedule
-from reconciler.resolve.source import Findings, ResourceSource, by_name
+from reconciler.resolve.gateway_lists import resolve_gateway_list
+from reconciler.resolve.package_sets import one_by_content, resolve_package_set
+from reconciler.resolve.referenced_files import Files
+from reconciler.resolve.source import ResourceSource, by_name
+from reconciler.resolve.timetables import resolve_schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,33 +33,29 @@ def resolve(documents: Sequence[Document], *, root: Path, environ: Mapping[str, 
     resource that is not among `documents` is skipped: validation has said so. Of a document with gaps, all is
     said that is sure of what is left of it.
     """
-    sources = [ResourceSource.of(document) for document in documents]
-    files = Files(root)
     findings = Findings()
+    sources = [ResourceSource.of(document, findings) for document in documents]
+    files = Files(root)
     package_sets = [
-        (source, resolve_package_set(source, files, findings))
-        for source in by_name(sources, Kind.PACKAGE_SET)
+        (source, resolve_package_set(source, files)) for source in by_name(sources, Kind.PACKAGE_SET)
     ]
-    packages = one_by_content(package_sets, findings)
+    packages = one_by_content(package_sets)
     parts = Parts(
         packages=_named(
             (source, replace(members, refs=tuple(packages[one] for one in members.refs)))
             for source, members in package_sets
         ),
         lists=_named(
-            (source, resolve_gateway_list(source, files, findings))
-            for source in by_name(sources, Kind.GATEWAY_LIST)
+            (source, resolve_gateway_list(source, files)) for source in by_name(sources, Kind.GATEWAY_LIST)
         ),
-        schedules=_named(
-            (source, resolve_schedule(source, findings)) for source in by_name(sources, Kind.SCHEDULE)
-        ),
+        schedules=_named((source, resolve_schedule(source)) for source in by_name(sources, Kind.SCHEDULE)),
         callbacks=_named(
-            (source, resolve_callback_set(source, findings)) for source in by_name(sources, Kind.CALLBACK_SET)
+            (source, resolve_callback_set(source)) for source in by_name(sources, Kind.CALLBACK_SET)
         ),
         files=files,
         environ=environ,
     )
-    campaigns = tuple(resolve_campaign(source, parts, findings) for source in by_name(sources, Kind.CAMPAIGN))
+    campaigns = tuple(resolve_campaign(source, parts) for source in by_name(sources, Kind.CAMPAIGN))
     return Resolved(Desired(campaigns, tuple(packages)), findings.sorted())
 
 

@@ -1,4 +1,4 @@
-"""One resource with where it stands, and where findings about it are gathered."""
+"""One resource with where it stands, and with the findings of the run, to which it adds its own."""
 
 from __future__ import annotations
 
@@ -6,10 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from reconciler.findings import Findings
 from reconciler.loading import Document, MarkedMap
 from reconciler.loading.nodes import resource_of
-from reconciler.model import Finding, Kind, Place, ResourceId, Severity
-from reconciler.resolve.words import Problem
+from reconciler.model import Kind, Place, ResourceId
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a value, before it is known where the value stands."""
+
+    code: str
+    message: str
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +34,15 @@ class ResourceSource:
     resource: ResourceId | None
     """None: its name isn't known."""
     spec: Mapping[str, Any]
+    findings: Findings = field(repr=False)
+    """Those of the run; what is found here goes there."""
 
     @classmethod
-    def of(cls, document: Document) -> ResourceSource:
+    def of(cls, document: Document, findings: Findings) -> ResourceSource:
         """`document` as a resource; it has passed the schema of its kind, perhaps with gaps."""
         value: Any = document.value
-        return cls(document, Kind(value["kind"]), resource_of(document), value.get("spec", _UNKNOWN))
+        kind, spec = Kind(value["kind"]), value.get("spec", _UNKNOWN)
+        return cls(document, kind, resource_of(document), spec, findings)
 
     @property
     def identity(self) -> ResourceId:
@@ -53,48 +65,34 @@ class ResourceSource:
         """
         return self.document.giver(("spec", *path))
 
+    def error(self, code: str, message: str, place: Place, hint: str | None = None) -> None:
+        """Something that has to be mended."""
+        self.findings.error(code, self._named(message, place), place, hint, self.resource)
+
+    def warning(self, code: str, message: str, place: Place, hint: str | None = None) -> None:
+        """Something that is probably not meant."""
+        self.findings.warning(code, self._named(message, place), place, hint, self.resource)
+
+    def note(self, code: str, message: str, place: Place, hint: str | None = None) -> None:
+        """Something to know."""
+        self.findings.note(code, self._named(message, place), place, hint, self.resource)
+
+    def problem(self, problem: Problem, place: Place) -> None:
+        """A problem, now that it is known where it is."""
+        self.error(problem.code, problem.message, place, problem.hint)
+
+    def _named(self, message: str, place: Place) -> str:
+        """In a data file, a word of which resource refers to it: the place doesn't tell."""
+        if place.file == self.document.file:
+            return message
+        return f"{self.resource or f'{self.kind} at {self.document.place()}'}: {message}"
+
 
 _UNKNOWN = MarkedMap(0).left({}, (None,))
 """A spec of which nothing is known."""
-
-
-@dataclass(slots=True)
-class Findings:
-    """Gathers what is found in one run."""
-
-    found: list[Finding] = field(default_factory=list)
-
-    def error(
-        self, source: ResourceSource, place: Place, code: str, message: str, hint: str | None = None
-    ) -> None:
-        self.found.append(Finding(code, _named(source, place, message), place, hint, source.resource))
-
-    def warning(
-        self, source: ResourceSource, place: Place, code: str, message: str, hint: str | None = None
-    ) -> None:
-        said = _named(source, place, message)
-        self.found.append(Finding(code, said, place, hint, source.resource, Severity.WARNING))
-
-    def note(
-        self, source: ResourceSource, place: Place, code: str, message: str, hint: str | None = None
-    ) -> None:
-        said = _named(source, place, message)
-        self.found.append(Finding(code, said, place, hint, source.resource, Severity.NOTE))
-
-    def problem(self, source: ResourceSource, place: Place, problem: Problem) -> None:
-        self.error(source, place, problem.code, problem.message, problem.hint)
-
-    def sorted(self) -> tuple[Finding, ...]:
-        return tuple(sorted(self.found, key=Finding.sort_key))
 
 
 def by_name(sources: Iterable[ResourceSource], kind: Kind) -> Sequence[ResourceSource]:
     """The resources of one kind, in the order in which everything is emitted; the nameless ones come last."""
     of_kind = (source for source in sources if source.kind is kind)
     return sorted(of_kind, key=lambda source: (source.resource is None, str(source.resource)))
-
-
-def _named(source: ResourceSource, place: Place, message: str) -> str:
-    """In a data file, a word of which resource refers to it: the place doesn't tell."""
-    who = source.resource or f"{source.kind} at {source.document.place()}"
-    return message if place.file == source.document.file else f"{who}: {message}"

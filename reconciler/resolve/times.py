@@ -17,7 +17,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
 from typing import TYPE_CHECKING
 
-from reconciler.resolve.words import Problem, did_you_mean, shown
+from reconciler.resolve.source import Problem
+from reconciler.text import did_you_mean, quoted
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -44,9 +45,9 @@ def parse_time(text: str, zone: ZoneInfo | None) -> int | Problem:
     if match is None:
         if DATE.fullmatch(text):
             return Problem(
-                "time-format", f"{shown(text)} is a day, not a time", f"add a time of day: {text}T00:00"
+                "time-format", f"{quoted(text)} is a day, not a time", f"add a time of day: {text}T00:00"
             )
-        return Problem("time-format", f"{shown(text)} is not a time in the form that is read here", FORM)
+        return Problem("time-format", f"{quoted(text)} is not a time in the form that is read here", FORM)
     date, clock, seconds, fraction, offset, sign, hours, minutes = match.groups()
     try:
         local = datetime.fromisoformat(f"{date}T{clock}{seconds or ':00'}.{(fraction or '0').ljust(3, '0')}")
@@ -55,12 +56,12 @@ def parse_time(text: str, zone: ZoneInfo | None) -> int | Problem:
         else:
             ahead = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
             if ahead >= timedelta(hours=24):
-                return Problem("time-format", f"{shown(text)} has an offset of a day or more", EXAMPLE)
+                return Problem("time-format", f"{quoted(text)} has an offset of a day or more", EXAMPLE)
             instant = _since_epoch(local, -ahead if sign == "-" else ahead)
     except ValueError as error:
-        return Problem("time-format", f"{shown(text)} is not a time: {error}", EXAMPLE)
+        return Problem("time-format", f"{quoted(text)} is not a time: {error}", EXAMPLE)
     if isinstance(instant, int) and not 0 <= instant <= LAST:
-        return Problem("time-range", f"{shown(text)} is out of range", "times go from 1970 to 9999, in UTC")
+        return Problem("time-range", f"{quoted(text)} is out of range", "times go from 1970 to 9999, in UTC")
     return instant
 
 
@@ -80,7 +81,7 @@ def parse_zone(name: str) -> ZoneInfo | Problem:
 
     if name in zone_names():
         return ZoneInfo(name)
-    return Problem("unknown-timezone", f"there is no time zone {shown(name)}", _zone_hint(name))
+    return Problem("unknown-timezone", f"there is no time zone {quoted(name)}", _zone_hint(name))
 
 
 @cache
@@ -95,7 +96,7 @@ def _zone_hint(name: str) -> str:
     city = name.casefold().replace(" ", "_")
     for known in sorted(zone_names()):
         if known.rpartition("/")[2].casefold() == city:
-            return f"did you mean {shown(known)}?"
+            return f"did you mean {quoted(known)}?"
     return (
         did_you_mean(name, sorted(zone_names())) or "zones are called as in the tz database: `Europe/Berlin`"
     )
@@ -109,7 +110,7 @@ def _in_zone(text: str, local: datetime, zone: ZoneInfo | None) -> int | Problem
     if zone is None:
         return Problem(
             "time-without-zone",
-            f"{shown(text)} doesn't say in which time zone",
+            f"{quoted(text)} doesn't say in which time zone",
             "add an offset (Z, +02:00) to the time, or a timezone to the schedule",
         )
     first, second = (_ahead(local, zone, fold) for fold in (0, 1))
@@ -118,14 +119,16 @@ def _in_zone(text: str, local: datetime, zone: ZoneInfo | None) -> int | Problem
     if first > second:
         both = " or ".join(_iso(local - ahead, zone) for ahead in (first, second))
         return Problem(
-            "time-doubled", f"{shown(text)} happens twice in {zone.key}: clocks are set back", f"write {both}"
+            "time-doubled",
+            f"{quoted(text)} happens twice in {zone.key}: clocks are set back",
+            f"write {both}",
         )
     # In a gap: with fold 0 the offset of before holds, with fold 1 the one of after.
     change = _change_between(local - second, local - first, zone)
     before, after = _iso(change - timedelta(seconds=1), zone), _iso(change, zone)
     return Problem(
         "time-skipped",
-        f"{shown(text)} never happens in {zone.key}: clocks are set forward",
+        f"{quoted(text)} never happens in {zone.key}: clocks are set forward",
         f"write {before} (before the change) or {after} (after it)",
     )
 

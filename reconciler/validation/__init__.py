@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from reconciler.findings import Findings
 from reconciler.loading.nodes import Document
 from reconciler.model import Finding, Kind
-from reconciler.validation.quick import compiled
-from reconciler.validation.rules import Rules, project_findings
+from reconciler.validation.document_rules import Rules, project_findings
+from reconciler.validation.keywords import build, compiled
 from reconciler.validation.schemas import PROJECT, Schema, inline, schema
 
 __all__ = ["Validated", "validate", "validate_project"]
@@ -36,22 +37,19 @@ def validate(documents: Sequence[Document], *, unread: Sequence[Finding] = ()) -
     `unread`: why some files could not be loaded. References may point into those: none is called dangling.
     """
     checks = _Checks()
-    found: list[Finding] = []
-    sound: list[Document] = []
-    for document in documents:
-        checked = checks.checked(document)
-        found += checked.findings
-        sound += checked.documents
-    found += Rules(sound, unread).findings()
+    findings = Findings()
+    sound = [checks.of(document).sound(document, findings) for document in documents]
+    findings.add(Rules(sound, unread).findings())
     kept = tuple(document for document in sound if document.value.get("kind") in _KINDS)
-    return Validated(kept, tuple(sorted(found, key=Finding.sort_key)))
+    return Validated(kept, findings.sorted())
 
 
 def validate_project(document: Document) -> Validated:
     """Checks the project file: what is sound of it, and sorted findings, none when all is well."""
-    checked = _Check(inline(schema(PROJECT))).checked(document)
-    found = (*checked.findings, *project_findings(document))
-    return replace(checked, findings=tuple(sorted(found, key=Finding.sort_key)))
+    findings = Findings()
+    sound = _Check(inline(schema(PROJECT))).sound(document, findings)
+    findings.add(project_findings(document))
+    return Validated((sound,), findings.sorted())
 
 
 class _Check:
@@ -62,17 +60,17 @@ class _Check:
         self._accepts = compiled(inlined)
         self._slowly: Any = None
 
-    def checked(self, document: Document) -> Validated:
+    def sound(self, document: Document, findings: Findings) -> Document:
+        """What is sound of `document`; what is wrong with the rest goes to `findings`."""
         if self._accepts(document.value):
-            return Validated((document,))
-        from reconciler.validation.keywords import build
-        from reconciler.validation.messages import findings
+            return document
+        from reconciler.validation.messages import findings as said
         from reconciler.validation.sound import keeping
 
         self._slowly = self._slowly or (build(self._schema), keeping(self._schema))
         validator, keeps = self._slowly
-        found = findings(document, validator.iter_errors(document.value))
-        return Validated((replace(document, value=keeps(document.value)),), tuple(found))
+        findings.add(said(document, validator.iter_errors(document.value)))
+        return replace(document, value=keeps(document.value))
 
 
 class _Checks:
@@ -81,12 +79,12 @@ class _Checks:
     def __init__(self) -> None:
         self._made: dict[str, _Check] = {}
 
-    def checked(self, document: Document) -> Validated:
+    def of(self, document: Document) -> _Check:
         kind = document.value.get("kind")
         known = str(kind) if isinstance(kind, str) and kind in _KINDS else ""
         if known not in self._made:
             self._made[known] = _Check(inline(schema(known)) if known else _envelope())
-        return self._made[known].checked(document)
+        return self._made[known]
 
 
 _KINDS = frozenset(kind.value for kind in Kind)

@@ -1,7 +1,11 @@
-"""The keywords of JSON Schema as our documents need them, on top of jsonschema's validator.
+"""The keywords of JSON Schema as our documents need them: what each accepts, and the errors where it doesn't.
 
-They differ from jsonschema's own in three ways. Values know more than JSON does: `Ambiguous` text is no text,
-save where the schema says `x-unquoted`. Items of lists that pass the quick test of `quick` are not looked at.
+Nearly every document keeps to its schema. So a schema is first `compiled` to one quick test, and only for a
+document that fails it jsonschema is imported, which takes as long as a start of the tool, to say what is
+wrong. Both come from one table.
+
+The keywords differ from jsonschema's own in three ways. Values know more than JSON does: `Ambiguous` text is
+no text, save where the schema says `x-unquoted`. Items of lists that pass the quick test are not looked at.
 And no error holds a printed copy of what it is about: an error is a keyword, its argument, and a path, from
 which `messages` makes a finding. A path that ends in a `Key` is about the key and not about its value.
 """
@@ -11,18 +15,30 @@ which `messages` makes a finding. A path that ends in a `Key` is about the key a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
-from jsonschema.validators import extend
-
-from reconciler.loading.nodes import MarkedMap, stands
-from reconciler.validation.quick import Choice, compiled, fits, is_text, unique
+from reconciler.loading.nodes import Ambiguous, MarkedMap, stands
 from reconciler.validation.schemas import Schema
 
-Errors = Iterator[ValidationError]
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+Accepts = Callable[[Any], bool]
+"""Whether a value keeps to a schema, or to a keyword of it."""
+
+Errors = Iterator["ValidationError"]
+
+_TYPES: dict[str, Any] = {
+    "object": dict,
+    "array": list,
+    "boolean": bool,
+    "integer": int,
+    "number": (int, float),
+}
+_NOTES = frozenset({"$schema", "$id", "title", "description", "examples", "default", "x-unquoted"})
+_TEXT = frozenset({"type", "pattern", "minLength", "maxLength", "not"})
 
 
 class Key(str):
@@ -31,76 +47,143 @@ class Key(str):
     __slots__ = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Keyword:
+    """What a keyword means, by its argument and the schema that it stands in.
+
+    ``errors``: as jsonschema calls it; None: jsonschema's own will do.
+    """
+
+    test: Callable[[Any, Schema], Accepts]
+    errors: Callable[[Any, Any, Any, Schema], Errors] | None
+
+
+def compiled(schema: Schema) -> Accepts:
+    """The quick test for an inlined schema. KeyError for a keyword that is not known here."""
+    words = [word for word in schema if word not in _NOTES]
+    if schema.get("type") == "string" and _TEXT.issuperset(words):
+        return _text(schema)
+    tests = [KEYWORDS[word].test(schema[word], schema) for word in words]
+
+    def accepts(value: Any) -> bool:
+        for test in tests:  # noqa: SIM110 - a generator costs as much as the tests
+            if not test(value):
+                return False
+        return True
+
+    return accepts
+
+
 def build(schema: Schema) -> Any:
-    """A validator of an inlined schema."""
+    """A validator of jsonschema for an inlined schema."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
+
     checker: Any = extend
-    return checker(Draft202012Validator, KEYWORDS)(schema)
+    ours = {name: keyword.errors for name, keyword in KEYWORDS.items() if keyword.errors}
+    return checker(Draft202012Validator, ours)(schema)
+
+
+def is_text(value: object, schema: Schema) -> bool:
+    """Whether `value` may stand where text belongs: `Ambiguous` text only with `x-unquoted`."""
+    return isinstance(value, str) and (not isinstance(value, Ambiguous) or "x-unquoted" in schema)
+
+
+def fits(value: object, types: str | Sequence[str], schema: Schema) -> bool:
+    """Whether `value` is of one of the `types`, as a schema calls them."""
+    return any(_is(value, wanted, schema) for wanted in ([types] if isinstance(types, str) else types))
+
+
+def _is(value: object, wanted: str, schema: Schema) -> bool:
+    if wanted == "string":
+        return is_text(value, schema)
+    return isinstance(value, _TYPES[wanted]) and (wanted == "boolean" or not isinstance(value, bool))
 
 
 def _error(
     keyword: str, argument: object, instance: object, path: Sequence[str | int] = ()
 ) -> ValidationError:
+    from jsonschema.exceptions import ValidationError
+
     return ValidationError("", validator=keyword, validator_value=argument, instance=instance, path=path)
 
 
-def _type(_: Any, types: Any, instance: object, schema: Schema) -> Errors:
-    if not fits(instance, types, schema):
-        yield _error("type", [types] if isinstance(types, str) else types, instance)
+def _single(
+    name: str, test: Callable[[Any, Schema], Accepts], said: Callable[[Any], object] = lambda given: given
+) -> tuple[str, Keyword]:
+    """A keyword about a value as a whole, of which there is one error; `said`: the argument that it names."""
+
+    def errors(_: Any, argument: Any, instance: object, schema: Schema) -> Errors:
+        if not test(argument, schema)(instance):
+            yield _error(name, said(argument), instance)
+
+    return name, Keyword(test, errors)
 
 
-def _enum(_: Any, allowed: list[object], instance: object, schema: Schema) -> Errors:
-    if not isinstance(instance, str) or instance not in allowed:
-        yield _error("enum", allowed, instance)
+# --- single values -----------------------------------------------------------------------------------
 
 
-def _const(_: Any, wanted: object, instance: object, schema: Schema) -> Errors:
-    if instance != wanted:
-        yield _error("const", wanted, instance)
+def _text(schema: Schema) -> Accepts:
+    matches = re.compile(schema.get("pattern", "")).search
+    least, most = schema.get("minLength", 0), schema.get("maxLength", float("inf"))
+    refused = schema.get("not", {}).get("const")
+    unquoted = "x-unquoted" in schema
+
+    def accepts(value: Any) -> bool:
+        return (
+            (type(value) is str or (unquoted and isinstance(value, str)))
+            and matches(value) is not None
+            and least <= len(value) <= most
+            and value != refused
+        )
+
+    return accepts
 
 
-def _pattern(_: Any, pattern: str, instance: object, schema: Schema) -> Errors:
-    if isinstance(instance, str) and is_text(instance, schema) and not re.search(pattern, instance):
-        yield _error("pattern", pattern, instance)
+def _type(types: Any, schema: Schema) -> Accepts:
+    if isinstance(types, str) and types not in ("string", "integer", "number"):
+        wanted = _TYPES[types]
+        return lambda value: isinstance(value, wanted)
+    return lambda value: fits(value, types, schema)
 
 
-def _min_length(_: Any, least: int, instance: object, schema: Schema) -> Errors:
-    if isinstance(instance, str) and is_text(instance, schema) and len(instance) < least:
-        yield _error("minLength", least, instance)
+def _number(holds: Callable[[Any], bool]) -> Accepts:
+    return lambda value: isinstance(value, bool) or not isinstance(value, int | float) or holds(value)
 
 
-def _max_length(_: Any, most: int, instance: object, schema: Schema) -> Errors:
-    if isinstance(instance, str) and is_text(instance, schema) and len(instance) > most:
-        yield _error("maxLength", most, instance)
+def _string(holds: Callable[[Any], bool], schema: Schema) -> Accepts:
+    return lambda value: not is_text(value, schema) or holds(value)
 
 
-def _minimum(_: Any, least: float, instance: object, schema: Schema) -> Errors:
-    if fits(instance, "number", schema) and instance < least:  # type: ignore[operator]
-        yield _error("minimum", least, instance)
+# --- mappings ----------------------------------------------------------------------------------------
 
 
-def _exclusive_minimum(_: Any, bound: float, instance: object, schema: Schema) -> Errors:
-    if fits(instance, "number", schema) and instance <= bound:  # type: ignore[operator]
-        yield _error("exclusiveMinimum", bound, instance)
+def _properties(rules: dict[str, Schema], _: Schema) -> Accepts:
+    tests = {name: compiled(rule) for name, rule in rules.items()}
+
+    def accepts(value: Any) -> bool:
+        if not isinstance(value, dict):
+            return True
+        for name, item in value.items():
+            test = tests.get(name)
+            if test is not None and not test(item):
+                return False
+        return True
+
+    return accepts
 
 
-def _maximum(_: Any, most: float, instance: object, schema: Schema) -> Errors:
-    if fits(instance, "number", schema) and instance > most:  # type: ignore[operator]
-        yield _error("maximum", most, instance)
+def _additional(rule: Any, schema: Schema) -> Accepts:
+    known = frozenset(schema.get("properties", ()))
+    if rule is False:
+        return lambda value: not isinstance(value, dict) or value.keys() <= known
+    test = compiled(rule)
+    return lambda value: (
+        not isinstance(value, dict) or all(name in known or test(item) for name, item in value.items())
+    )
 
 
-def _not(_: Any, refused: Schema, instance: object, schema: Schema) -> Errors:
-    if instance == refused["const"]:
-        yield _error("not", refused["const"], instance)
-
-
-def _required(_: Any, names: list[str], instance: object, schema: Schema) -> Errors:
-    if isinstance(instance, dict):
-        for name in names:
-            if not stands(name, instance):
-                yield _error("required", name, instance)
-
-
-def _additional(validator: Any, allowed: Any, instance: object, schema: Schema) -> Errors:
+def _additional_errors(validator: Any, allowed: Any, instance: object, schema: Schema) -> Errors:
     if not isinstance(instance, dict):
         return
     known = schema.get("properties", {})
@@ -113,7 +196,12 @@ def _additional(validator: Any, allowed: Any, instance: object, schema: Schema) 
             yield from validator.descend(value, allowed, path=key)
 
 
-def _property_names(validator: Any, rule: Schema, instance: object, schema: Schema) -> Errors:
+def _property_names(rule: Schema, _: Schema) -> Accepts:
+    test = compiled({"type": "string", **rule})
+    return lambda value: not isinstance(value, dict) or all(map(test, value))
+
+
+def _property_name_errors(validator: Any, rule: Schema, instance: object, schema: Schema) -> Errors:
     if not isinstance(instance, dict):
         return
     text = {"type": "string", **rule}
@@ -123,7 +211,29 @@ def _property_names(validator: Any, rule: Schema, instance: object, schema: Sche
             yield from validator.descend(key, text, path=Key(key))
 
 
-def _items(validator: Any, rule: Schema, instance: object, schema: Schema) -> Errors:
+def _required(names: list[str], _: Schema) -> Accepts:
+    needed = frozenset(names)
+    return lambda value: (
+        not isinstance(value, dict) or needed <= value.keys() or all(stands(name, value) for name in names)
+    )
+
+
+def _required_errors(_: Any, names: list[str], instance: object, schema: Schema) -> Errors:
+    if isinstance(instance, dict):
+        for name in names:
+            if not stands(name, instance):
+                yield _error("required", name, instance)
+
+
+# --- lists -------------------------------------------------------------------------------------------
+
+
+def _items(rule: Schema, _: Schema) -> Accepts:
+    test = compiled(rule)
+    return lambda value: not isinstance(value, list) or all(map(test, value))
+
+
+def _item_errors(validator: Any, rule: Schema, instance: object, schema: Schema) -> Errors:
     if not isinstance(instance, list):
         return
     accepts = compiled(rule)
@@ -132,8 +242,16 @@ def _items(validator: Any, rule: Schema, instance: object, schema: Schema) -> Er
             yield from validator.descend(item, rule, path=index)
 
 
-def _unique(_: Any, wanted: bool, instance: object, schema: Schema) -> Errors:
-    if unique(instance):
+def _unique(value: Any) -> bool:
+    """Whether no text stands twice in a list."""
+    if not isinstance(value, list):
+        return True
+    texts = [item for item in value if isinstance(item, str)]
+    return len(set(texts)) == len(texts)
+
+
+def _unique_errors(_: Any, wanted: bool, instance: object, schema: Schema) -> Errors:
+    if _unique(instance):
         return
     assert isinstance(instance, list)
     first: dict[str, int] = {}
@@ -142,14 +260,33 @@ def _unique(_: Any, wanted: bool, instance: object, schema: Schema) -> Errors:
             yield _error("uniqueItems", first[item], item, [index])
 
 
-def _any_of(_: Any, branches: list[Schema], instance: object, schema: Schema) -> Errors:
+# --- alternatives ------------------------------------------------------------------------------------
+
+
+def _any_of(branches: list[Schema], _: Schema) -> Accepts:
+    tests = [compiled(branch) for branch in branches]
+    return lambda value: any(test(value) for test in tests)
+
+
+def _any_of_errors(_: Any, branches: list[Schema], instance: object, schema: Schema) -> Errors:
     """Only ever *one of these fields at least*."""
     names = [branch["required"][0] for branch in branches]
     if isinstance(instance, dict) and not any(stands(name, instance) for name in names):
         yield _error("anyOf", names, instance)
 
 
-def _one_of(validator: Any, branches: list[Schema], instance: object, schema: Schema) -> Errors:
+def _one_of(branches: list[Schema], _: Schema) -> Accepts:
+    tests = [compiled(branch) for branch in branches]
+
+    def accepts(value: Any) -> bool:
+        fitting = sum(test(value) for test in tests)
+        # What was left out of a mapping may have said which one is meant.
+        return fitting == 1 or (fitting > 1 and isinstance(value, MarkedMap) and bool(value.gaps))
+
+    return accepts
+
+
+def _one_of_errors(validator: Any, branches: list[Schema], instance: object, schema: Schema) -> Errors:
     """The errors of the one branch that is meant, or what keeps us from telling which."""
     if "type" in schema and not fits(instance, schema["type"], schema):
         return  # said by `type`
@@ -159,10 +296,10 @@ def _one_of(validator: Any, branches: list[Schema], instance: object, schema: Sc
     elif not isinstance(instance, dict):
         yield from validator.descend(instance, fitting[0])
     else:
-        yield from _meant(validator, fitting, instance)
+        yield from _meant_errors(validator, fitting, instance)
 
 
-def _meant(validator: Any, branches: list[Schema], instance: dict[str, object]) -> Errors:
+def _meant_errors(validator: Any, branches: list[Schema], instance: dict[str, object]) -> Errors:
     choice = Choice.of(branches, instance)
     if choice.branch is not None:
         for error in validator.descend(instance, choice.branch):
@@ -187,23 +324,60 @@ def _needing(name: object, branches: list[Schema], marks: Sequence[Sequence[str]
     ]
 
 
-KEYWORDS: dict[str, Any] = {
-    "type": _type,
-    "enum": _enum,
-    "const": _const,
-    "pattern": _pattern,
-    "minLength": _min_length,
-    "maxLength": _max_length,
-    "minimum": _minimum,
-    "exclusiveMinimum": _exclusive_minimum,
-    "maximum": _maximum,
-    "not": _not,
-    "required": _required,
-    "additionalProperties": _additional,
-    "propertyNames": _property_names,
-    "items": _items,
-    "uniqueItems": _unique,
-    "anyOf": _any_of,
-    "oneOf": _one_of,
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the fields of a mapping say about the branches of a `oneOf`: which one is meant."""
+
+    branch: Schema | None
+    marks: Sequence[Sequence[str]]
+    """Branch for branch, the fields that only it requires."""
+    found: Sequence[str]
+    """Those of them that stand in the mapping."""
+    known: Collection[str]
+    """The fields of all branches."""
+
+    @classmethod
+    def of(cls, branches: Sequence[Schema], value: Mapping[str, object]) -> Choice:
+        shared = frozenset.intersection(*(frozenset(branch["required"]) for branch in branches))
+        marks = [tuple(name for name in branch["required"] if name not in shared) for branch in branches]
+        known = {name for branch in branches for name in branch["properties"]}
+        found = [name for names in marks for name in names if name in value]
+        telling = set(found) or (value.gaps.intersection(known) if isinstance(value, MarkedMap) else set())
+        fitting = (
+            branch
+            for branch, names in zip(branches, marks, strict=True)
+            if not telling.isdisjoint(names) and telling.issubset(branch["properties"])
+        )
+        return cls(next(fitting, None), marks, found, known)
+
+
+KEYWORDS: Final[Mapping[str, Keyword]] = {
+    **dict(
+        (
+            _single("type", _type, lambda types: [types] if isinstance(types, str) else types),
+            _single("enum", lambda allowed, _: lambda value: isinstance(value, str) and value in allowed),
+            _single("const", lambda wanted, _: lambda value: value == wanted),
+            _single(
+                "not", lambda refused, _: lambda value: value != refused["const"], lambda it: it["const"]
+            ),
+            _single(
+                "pattern",
+                lambda form, schema: _string(lambda text: re.search(form, text) is not None, schema),
+            ),
+            _single("minLength", lambda least, schema: _string(lambda text: len(text) >= least, schema)),
+            _single("maxLength", lambda most, schema: _string(lambda text: len(text) <= most, schema)),
+            _single("minimum", lambda least, _: _number(lambda value: value >= least)),
+            _single("exclusiveMinimum", lambda bound, _: _number(lambda value: value > bound)),
+            _single("maximum", lambda most, _: _number(lambda value: value <= most)),
+        )
+    ),
+    "properties": Keyword(_properties, None),
+    "additionalProperties": Keyword(_additional, _additional_errors),
+    "propertyNames": Keyword(_property_names, _property_name_errors),
+    "required": Keyword(_required, _required_errors),
+    "items": Keyword(_items, _item_errors),
+    "uniqueItems": Keyword(lambda _, __: _unique, _unique_errors),
+    "anyOf": Keyword(_any_of, _any_of_errors),
+    "oneOf": Keyword(_one_of, _one_of_errors),
 }
-"""Every keyword that the schemas of documents use, but for `properties`, which is jsonschema's."""
+"""Every keyword that the schemas of documents use."""

@@ -7,12 +7,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from reconciler.findings import nearest, printable
 from reconciler.loading.nodes import Ambiguous, Document, resource_of
 from reconciler.loading.scalars import canonical
 from reconciler.model import API_VERSION, Finding, Place, Severity
+from reconciler.text import did_you_mean, nearest, printable, quoted
+from reconciler.validation.document_rules import smells_secret
 from reconciler.validation.keywords import Key
-from reconciler.validation.words import smells_secret
 
 MOST_ERRORS = 200
 """How many errors of one document are listed: a list of a million bad ids needs no million findings."""
@@ -104,7 +104,7 @@ def _ambiguous(error: Any, path: Sequence[str | int]) -> Words | None:
     if error.validator == "type" and "string" in error.validator_value:
         if _hidden(path):
             return "ambiguous-scalar", "is a plain value that doesn't read as text", "quote it"
-        what, hint = f" `{printable(text)}`", f'quote it: "{printable(text)}"'
+        what, hint = f" {quoted(text)}", f'quote it: "{printable(text)}"'
         return "ambiguous-scalar", f"is the plain value{what}, which reads as {text.reads_as}", hint
     if (
         error.validator == "type"
@@ -141,7 +141,7 @@ def _type(error: Any, path: Sequence[str | int]) -> Words:
 def _enum(error: Any, path: Sequence[str | int]) -> Words:
     allowed, value = error.validator_value, error.instance
     code = "unknown-kind" if list(path) == ["kind"] else "unknown-value"
-    return code, f"is {_described(error, path)}, which is not known here", _did_you_mean(value, allowed)
+    return code, f"is {_described(error, path)}, which is not known here", _which(value, allowed)
 
 
 def _const(error: Any, path: Sequence[str | int]) -> Words:
@@ -154,7 +154,7 @@ def _unknown(error: Any, path: Sequence[str | int]) -> Words:
     return (
         "unknown-field",
         "is not a field that is known here",
-        _did_you_mean(path[-1], error.validator_value),
+        _which(path[-1], error.validator_value),
     )
 
 
@@ -162,9 +162,9 @@ def _meant(error: Any, path: Sequence[str | int]) -> str | None:
     return nearest(str(path[-1]), error.validator_value)
 
 
-def _did_you_mean(value: object, known: Sequence[str]) -> str:
-    meant = nearest(value, known) if isinstance(value, str) else None
-    return f"did you mean `{meant}`?" if meant else "known are " + ", ".join(f"`{name}`" for name in known)
+def _which(value: object, known: Sequence[str]) -> str:
+    meant = did_you_mean(value, known) if isinstance(value, str) else None
+    return meant or f"known are {', '.join(map(quoted, known))}"
 
 
 def _beside(error: Any, path: Sequence[str | int]) -> Words:
@@ -232,7 +232,7 @@ def _reserved(error: Any, path: Sequence[str | int]) -> Words:
 
 def _twice(error: Any, path: Sequence[str | int]) -> Words:
     gateways = "not" in error.schema["items"]
-    what = f"the gateway `{printable(error.instance)}`" if gateways else f"`{printable(error.instance)}`"
+    what = f"the gateway {quoted(error.instance)}" if gateways else f"{quoted(error.instance)}"
     message = f"is {what}, which stands in this list already, as item {error.validator_value + 1}"
     return "duplicate-gateway" if gateways else "duplicate-item", message, "keep one of them"
 

@@ -9,7 +9,7 @@
 | an item stands twice                           | the later one       | none: nothing is missing       |
 
 A gap says that nothing may be concluded from an absence (`reconciler.loading.nodes.unsure`). This reads the
-same schemas as `quick`, and `quick` accepts what is left.
+same schemas as `keywords`, and the quick test of those accepts what is left.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from reconciler.findings import nearest
 from reconciler.loading.nodes import MarkedList, MarkedMap, stands
-from reconciler.validation.quick import Choice, compiled, fits
+from reconciler.text import nearest
+from reconciler.validation.keywords import Choice, compiled, fits
 from reconciler.validation.schemas import Schema
 
 LOST: Final = object()

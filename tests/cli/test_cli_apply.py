@@ -130,7 +130,7 @@ def test_ctrl_c_at_the_question(folder):
 
 
 def test_ctrl_c_a_moment_before_the_question_counts_too():
-    from reconciler.cli.ask import interruptible
+    from reconciler.cli.running import interruptible
 
     async def asking():
         task = asyncio.current_task()

@@ -193,7 +193,7 @@ def test_a_server_that_does_not_answer_the_door(folder, run, monkeypatch):
     async def never(*_: object, **__: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("reconciler.cli.checks.SECONDS", 0.01)
+    monkeypatch.setattr("reconciler.app.checks.SECONDS", 0.01)
     monkeypatch.setattr(asyncio, "open_connection", never)
     found, _ = checks(run("doctor", "--url", "http://127.0.0.1:9", "--output", "json"))
     assert "no connection within 0.01 s" in found["connection"]["message"]

@@ -13,11 +13,11 @@ import pytest
 from reconciler.cli import main
 from reconciler.cli.flags import Flags, global_flags
 from reconciler.cli.group import COMMANDS, cli
-from reconciler.cli.options import run as run_async
 from reconciler.cli.output import paint_for, silence, write
+from reconciler.cli.running import run as run_async
 from reconciler.errors import InvalidInput, Refused, StateError, UsageError
 from reconciler.model import Finding, Place
-from reconciler.report.style import ansi, plain
+from reconciler.report.terminal import ansi, plain
 
 
 def test_help_names_every_command_with_the_first_line_of_its_help(run):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.validation.explain import fields, find
+from reconciler.validation.schema_fields import fields, find
 from reconciler.validation.schemas import schema, schema_directory, schema_names
 
 PROJECT = """\

@@ -228,7 +228,7 @@ def test_what_can_not_be_uploaded(world, line_3, content, arguments, said):
 
 
 def test_what_is_too_large_for_multipart(world, line_3, monkeypatch):
-    monkeypatch.setattr("reconciler.resolve.packages.MULTIPART_LIMIT", 2)
+    monkeypatch.setattr("reconciler.resolve.package_sets.MULTIPART_LIMIT", 2)
     (world.folder / "new.bin").write_bytes(b"new")
     ran = world.run("package", "upload", "new.bin", "--upload", "multipart")
     assert "new.bin has 3 bytes, but multipart takes" in ran.err

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from reconciler.cli.init import CI, TEMPLATES
+from reconciler.app.newproject import CI, TEMPLATES
 from reconciler.loading import load_text
 from reconciler.validation.schemas import overlay, schema, union
 
@@ -136,6 +136,30 @@ def test_a_project_is_left_alone(run, home):
     twice = run("init", "--ci", "github")
     assert twice.code == 1
     assert "would be overwritten: .github/workflows/reconciler.yml" in twice.err
+
+
+@pytest.mark.parametrize("name", ["reconciler.yml", "reconciler.YAML"])
+def test_a_project_of_another_spelling_is_one_too(run, home, name):
+    run("init")
+    (home / "reconciler.yaml").rename(home / name)
+    before = files(home)
+    again = run("init")
+    assert again.code == 1
+    assert f"{name} exists: this is a project already" in again.err
+    assert files(home) == before
+    assert run("validate").out == "3 resources: no findings\n"
+    assert run("plan", "-e", "rehearsal").code == 0
+
+
+def test_two_project_files_stop_every_command(run, home):
+    run("init")
+    (home / "reconciler.yml").write_bytes((home / "reconciler.yaml").read_bytes())
+    for command in (["validate"], ["plan", "-e", "rehearsal"], ["apply", "--auto-approve"], ["status"]):
+        stopped = run(*command)
+        assert stopped.code == 1, command
+        assert "error[two-project-files]" in stopped.err + stopped.out
+        assert "`reconciler.yaml` and `reconciler.yml`" in stopped.err + stopped.out
+    assert not (home / ".reconciler").exists()
 
 
 def test_a_file_is_no_folder(run, home):

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from cli_servers import Proxy, World, call, operation_of
 
+from reconciler.app.checks import NEEDED_BY
 from reconciler.cli import main
-from reconciler.cli.needs import COMMANDS
 from reconciler.embedded import Running
 from reconciler.providers.pulse.operations import OPERATIONS
 
@@ -127,10 +127,10 @@ STEPS = {
 def test_every_operation_is_here_and_has_a_command() -> None:
     assert CALLS.keys() | STEPS.keys() == OPERATIONS.keys()
     assert not CALLS.keys() & STEPS.keys()
-    assert COMMANDS.keys() == OPERATIONS.keys()
+    assert NEEDED_BY.keys() == OPERATIONS.keys()
     for name, (line, *_) in CALLS.items():
         words = " ".join(line.split()[:2]) if line.split()[0] != "status" else "status"
-        assert {words, words.split()[0]} & set(COMMANDS[name]), name
+        assert {words, words.split()[0]} & set(NEEDED_BY[name]), name
 
 
 @pytest.fixture(scope="module")

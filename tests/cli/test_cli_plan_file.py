@@ -234,7 +234,7 @@ def test_another_state_while_somebody_thinks(folder, run):
 
 
 def test_a_window_that_ends_while_somebody_thinks_is_not_sent(run, folder, monkeypatch):
-    import reconciler.cli.planfile as module
+    import reconciler.app.savedplans as module
 
     schedule = (
         "---\napiVersion: reconciler/v1\nkind: Schedule\nmetadata: {name: night}\n"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from reconciler.app.caller import Question
 from reconciler.audit.chain import verify
 from reconciler.errors import StateError
 from reconciler.model import Kind, OnRemove, ResourceId, Server
@@ -297,11 +298,11 @@ def test_who_can_t_be_asked_changes_nothing(run, store, words):
 def test_a_person_is_asked(run, store, monkeypatch, words, says):
     asked: list[str] = []
 
-    def confirmed(question: str, **_: str) -> bool:
-        asked.append(question)
+    def confirmed(question: Question) -> bool:
+        asked.append(question.text)
         return says
 
-    monkeypatch.setattr("reconciler.cli.statesession.confirmed", confirmed)
+    monkeypatch.setattr("reconciler.cli.running.confirmed", confirmed)
     ran = run("state", *words)
     assert ran.code == 0
     assert "Campaign/line-3" in asked[0]
@@ -320,12 +321,12 @@ def test_who_is_locked_out_is_told_by_whom(run, store):
 
 
 def test_what_changed_while_a_person_was_asked_is_looked_at_again(run, store, monkeypatch):
-    def confirmed(question: str, **_: str) -> bool:
+    def confirmed(question: Question) -> bool:
         with store.locked(SERVER, "apply") as session:
             session.record(CampaignOwned(Owned(ResourceId(Kind.CAMPAIGN, "x"), "c-9", Origin.CREATED)))
         return True
 
-    monkeypatch.setattr("reconciler.cli.statesession.confirmed", confirmed)
+    monkeypatch.setattr("reconciler.cli.running.confirmed", confirmed)
     ran = run("state", "mv", "Campaign/line-3", "Campaign/x")
     assert ran.code == 1
     assert "keeps something of Campaign/x already: campaign c-9" in ran.err
@@ -395,7 +396,7 @@ def test_unlock_asks(run, store, lease):
 
 
 def test_unlock_can_be_declined(run, store, lease, monkeypatch):
-    monkeypatch.setattr("reconciler.cli.statesession.confirmed", lambda question, **_: False)
+    monkeypatch.setattr("reconciler.cli.running.confirmed", lambda question: False)
     ran = run("state", "unlock", "lock-1")
     assert ran.code == 0
     assert "declined: nothing was done" in ran.out

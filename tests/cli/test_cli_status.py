@@ -76,7 +76,7 @@ def test_failures_with_their_causes(world, line_3):
 
 
 def test_only_so_many_are_asked_why(world, line_3, monkeypatch):
-    monkeypatch.setattr("reconciler.cli.overview.CAUSES", 1)
+    monkeypatch.setattr("reconciler.app.overview.CAUSES", 1)
     for gateway in ("gw-1", "gw-2", "gw-3"):
         world.put(line_3, gateway, state="FAILED", causedBy="x")
     world.server.forget_calls()
@@ -177,7 +177,7 @@ def test_watch_ends_at_once_when_nothing_more_comes(world, line_3):
 
 
 def test_an_outage_after_the_first_look_is_said_and_waited_for(world, line_3, monkeypatch):
-    from reconciler.cli import overview
+    from reconciler.app import overview
     from reconciler.errors import Unclear
 
     looks = iter([None, Unclear("cut", request="GET /x"), None])
@@ -208,7 +208,7 @@ def test_documents_are_written_when_they_differ(capsys):
     from reconciler.cli.status import Documents
     from reconciler.model import Server
     from reconciler.plan.model import Plan
-    from reconciler.report.status import StatusReport
+    from reconciler.report.status_report import StatusReport
 
     viewer = Documents(Flags(), watch=True)
     for url in ("a", "a", "b"):

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from reconciler.cli.init import CI
-from reconciler.forge.sticky import mark
+from reconciler.app.newproject import CI
+from reconciler.forge.notes import mark
 from tests.e2e.e2e_git import PULL_REQUEST, RESOURCES, Repository, scratch_repository
 from tests.e2e.e2e_runs import TOKEN, Live
 from tests.forge.forge_server import TOKEN as FORGE_TOKEN

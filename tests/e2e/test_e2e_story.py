@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.forge.sticky import mark
+from reconciler.forge.notes import mark
 from tests.e2e.e2e_git import HEAD, PULL_REQUEST, RESOURCES, Repository, scratch_repository
 from tests.e2e.e2e_runs import TOKEN, Live
 

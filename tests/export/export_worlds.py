@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reconciler.app.pipeline import draft
 from reconciler.export import Exported, Wanted, export
 from reconciler.loading import load
 from reconciler.model import DistributionList, Finding, ResourceId
@@ -84,18 +85,14 @@ def checked(folder: Path) -> tuple[Any, tuple[Finding, ...]]:
 
 async def adopting(world: World, folder: Path) -> Plan:
     """The plan that adopts what was exported."""
-    from reconciler.diff import Ask, diff
-    from reconciler.observe import observe
     from reconciler.options import Options
-    from reconciler.plan import make_plan
     from reconciler.state.base import bound_to
 
     desired, findings = checked(folder)
     assert not findings or not tree(folder), findings
     options = Options(adopt=True)
     state = bound_to(world.store.load(), world.provider.server, url=world.store.url)
-    live = await observe(desired, state, world.provider, options)
-    return make_plan(diff(desired, live, state, Ask(options, world.now, world.provider.past)), world.provider)
+    return (await draft(desired, state, world.provider, options, now=world.now)).plan
 
 
 async def check_adopts(world: World, folder: Path) -> Exported:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from reconciler.forge.notes import keep_comment, keep_issue
 
 TOKEN = "forge-token-4711"
 BOT = {"login": "github-actions[bot]", "type": "Bot"}
@@ -135,3 +138,19 @@ def code_host() -> Iterator[Host]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def keep(make: Callable[[], Any], body: str, key: str = "plan") -> None:
+    async def main() -> None:
+        async with make() as forge:
+            await keep_comment(forge, key, body)
+
+    asyncio.run(main())
+
+
+def tell(make: Callable[[], Any], body: str | None, title: str = "Drift") -> None:
+    async def main() -> None:
+        async with make() as forge:
+            await keep_issue(forge, "drift", title, body)
+
+    asyncio.run(main())

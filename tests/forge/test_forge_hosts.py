@@ -1,62 +1,15 @@
 """One comment and one issue on both code hosts, over TCP: found again, kept up to date, never doubled."""
 
-import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reconciler.forge import github, gitlab
-from reconciler.forge.base import Forge, ForgeError
-from reconciler.forge.http import Api
-from reconciler.forge.sticky import keep_comment, keep_issue, mark
-from tests.forge.forge_server import BOT, TOKEN, Host, code_host
-
-
-@pytest.fixture
-def host() -> Iterator[Host]:
-    with code_host() as host:
-        yield host
-
-
-@pytest.fixture(params=["github", "gitlab"])
-def forge(request: pytest.FixtureRequest, host: Host, tmp_path: Path) -> Callable[[], Any]:
-    """Makes the forge of a job, as its environment describes it."""
-    event = tmp_path / "event.json"
-    event.write_text(json.dumps({"pull_request": {"number": 7}}))
-    if request.param == "github":
-        environ = {
-            "GITHUB_TOKEN": TOKEN,
-            "GITHUB_REPOSITORY": "acme/fleet",
-            "GITHUB_API_URL": host.url,
-            "GITHUB_EVENT_PATH": str(event),
-        }
-        return lambda: github.from_environment(environ)
-    environ = {
-        "RECONCILER_GITLAB_TOKEN": TOKEN,
-        "CI_PROJECT_ID": "acme/fleet",
-        "CI_API_V4_URL": host.url,
-        "CI_MERGE_REQUEST_IID": "7",
-    }
-    return lambda: gitlab.from_environment(environ)
-
-
-def keep(make: Callable[[], Any], body: str, key: str = "plan") -> None:
-    async def main() -> None:
-        async with make() as forge:
-            await keep_comment(forge, key, body)
-
-    asyncio.run(main())
-
-
-def tell(make: Callable[[], Any], body: str | None, title: str = "Drift") -> None:
-    async def main() -> None:
-        async with make() as forge:
-            await keep_issue(forge, "drift", title, body)
-
-    asyncio.run(main())
+from reconciler.forge.notes import Forge, ForgeError, mark
+from tests.forge.forge_server import BOT, TOKEN, Host, keep, tell
 
 
 def test_the_first_push_comments_and_the_second_updates(forge: Callable[[], Any], host: Host) -> None:
@@ -161,54 +114,3 @@ def test_what_is_missing_in_the_environment_is_named() -> None:
 
 
 # --- what passes, and what doesn't ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_a_read_and_an_update_are_sent_again(forge: Callable[[], Any], host: Host, status: int) -> None:
-    keep(forge, "first")
-    host.faults = [(status, {"Retry-After": "0"}, b"later")]
-    keep(forge, "second")
-    assert host.said() == [f"{mark('plan')}\nsecond"]
-
-
-def test_a_secondary_limit_is_waited_for(host: Host) -> None:
-    async def main() -> Any:
-        async with Api(host.url, {"PRIVATE-TOKEN": TOKEN}) as api:
-            return await api.call("GET", "/user")
-
-    host.faults = [(403, {"Retry-After": "0"}, b'{"message": "secondary rate limit"}')]
-    assert asyncio.run(main()) == {"id": 42}
-
-
-def test_a_post_that_may_have_arrived_is_not_sent_again(host: Host) -> None:
-    async def main() -> Any:
-        async with Api(host.url, {"PRIVATE-TOKEN": TOKEN}) as api:
-            return await api.call("POST", "/projects/acme%2Ffleet/issues", body={"title": "x"})
-
-    host.faults = [(502, {}, b"<html>")]
-    with pytest.raises(ForgeError, match=r"POST .*: 502 Bad Gateway"):
-        asyncio.run(main())
-    assert len(host.calls) == 1
-
-
-def test_no_permission_says_which(forge: Callable[[], Any], host: Host) -> None:
-    host.faults = [(403, {}, b'{"message": "Resource not accessible by integration"}')]
-    with pytest.raises(ForgeError, match="403 Resource not accessible") as caught:
-        keep(forge, "x")
-    assert "permission to write comments" in (caught.value.hint or "")
-    assert TOKEN not in str(caught.value)
-
-
-def test_nobody_there_is_an_error_after_some_tries(host: Host) -> None:
-    waits: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        waits.append(seconds)
-
-    async def main() -> None:
-        async with Api("http://127.0.0.1:1", {}, sleep=sleep) as api:
-            await api.call("GET", "/user")
-
-    with pytest.raises(ForgeError, match="GET /user: no connection"):
-        asyncio.run(main())
-    assert waits

@@ -3,11 +3,19 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 from yaml.error import MarkedYAMLError
-from yaml.events import DocumentStartEvent, MappingStartEvent
+from yaml.events import (
+    CollectionEndEvent,
+    CollectionStartEvent,
+    DocumentStartEvent,
+    Event,
+    MappingStartEvent,
+)
+from yaml.scanner import ScannerError
 
 from reconciler.findings import CODES
 from reconciler.loading import Ambiguous, Document, Loaded, MarkedList, MarkedMap, load_text
@@ -141,7 +149,7 @@ def test_many_duplicates_between_new_keys(parser: str) -> None:
 
 def test_what_a_person_wrote_is_made_printable(parser: str) -> None:
     (finding,) = text('"\\e[31m": 1\n"\\e[31m": 1').findings
-    assert "\\u001b[31m" in finding.message
+    assert "\\x1b[31m" in finding.message
     (finding,) = text(f"{'x' * 99}: 1\n{'x' * 99}: 1").findings
     assert "x" * 59 + "…" in finding.message
 
@@ -218,16 +226,67 @@ def test_as_deep_as_allowed(parser: str) -> None:
     assert document.place(["a", *[0] * 98]).column == 102
 
 
-@pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? "])
-def test_nesting_without_end_does_not_crash(opening: str) -> None:
+@pytest.mark.parametrize(("opening", "column"), [("[", 101), ("{a: ", 401), ("- ", 201), ("? ", 201)])
+def test_nesting_without_end_does_not_crash(opening: str, column: int) -> None:
     """In a process of its own: a stack that overflows takes the process with it."""
     script = (
         "import sys; from pathlib import Path; from reconciler.loading import load_text\n"
         f"loaded = load_text({opening!r} * 50_000, 'a.yaml', Path('a.yaml'))\n"
-        "print([finding.code for finding in loaded.findings])"
+        "print([f'{finding.place} {finding.code}' for finding in loaded.findings])"
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert (run.returncode, run.stdout, run.stderr) == (0, "['too-deep']\n", "")
+    assert (run.returncode, run.stdout, run.stderr) == (0, f"['a.yaml:1:{column} too-deep']\n", "")
+
+
+NESTED = {
+    # what is nested how deep: the findings
+    "flow, open": ("a: 1\n---\nb: " + "[" * 300, [("too-deep", "a.yaml:3:103")]),
+    "flow, closed": ("a: " + "[" * 300 + "]" * 300, [("too-deep", "a.yaml:1:103")]),
+    "flow mappings": ("{a: " * 300, [("too-deep", "a.yaml:1:401")]),
+    "flow over lines": ("a:\n" + "  [\n" * 300, [("too-deep", "a.yaml:101:3")]),
+    "items": ("- " * 300, [("too-deep", "a.yaml:1:201")]),
+    "block mappings": ("".join(f"{' ' * n}a:\n" for n in range(300)), [("too-deep", "a.yaml:101:101")]),
+    "keys": ("? " * 300, [("too-deep", "a.yaml:1:201")]),
+    "behind another fault": (
+        "a: 1\na: 2\nb: " + "[" * 300,
+        [("duplicate-key", "a.yaml:2:1"), ("too-deep", "a.yaml:3:103")],
+    ),
+    "not too deep": ("a: " + "[" * 99 + "]" * 99, []),
+    "a fault before": ("a: {b: 1}}\nc: [[[[]]]]", [("yaml-syntax", "a.yaml:1:10")]),
+    "a fault behind": ("a: [[[[]]]]\nb: }", [("yaml-syntax", "a.yaml:2:4")]),
+}
+
+
+@pytest.mark.parametrize("most", [0, 3, 99, 101, None])
+@pytest.mark.parametrize("what", NESTED)
+def test_what_libyaml_calls_too_deep_changes_nothing(
+    what: str, most: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its limit is 1,000 since 0.2.6, and was none before; this one has any."""
+    libyaml = pytest.importorskip("yaml._yaml")
+
+    class Limited:
+        def __init__(self, data: str) -> None:
+            self.next_event = libyaml.CParser(data).get_event
+            self.depth = 0
+
+        def get_event(self) -> Event | None:
+            event: Event | None = self.next_event()
+            self.depth += isinstance(event, CollectionStartEvent)
+            self.depth -= isinstance(event, CollectionEndEvent)
+            if event is not None and most is not None and self.depth > most:
+                mark = event.start_mark
+                raise ScannerError(
+                    "while increasing flow level", mark, "exceeded maximum nesting depth", mark
+                )
+            return event
+
+    monkeypatch.setitem(sys.modules, "yaml._yaml", SimpleNamespace(CParser=Limited))
+    data, expected = NESTED[what]
+    loaded = text(data)
+    assert [(found.code, str(found.place)) for found in loaded.findings] == expected
+    assert all(found.hint for found in loaded.findings)
+    assert bool(loaded.documents) is (what in ("flow, open", "not too deep"))
 
 
 def test_a_bomb_of_aliases_is_refused_and_not_built() -> None:

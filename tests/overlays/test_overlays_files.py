@@ -1,73 +1,14 @@
 """Overlays in files: what is laid over what, what is refused, and where findings stand."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from reconciler.findings import CODES
-from reconciler.loading import Loaded, load
-from reconciler.model import Finding, Kind, ResourceId
+from reconciler.loading import load
+from reconciler.model import Kind, ResourceId
 from reconciler.overlays import about, overlaid, read_layers
-from reconciler.overlays.history import fields, located, said
-from reconciler.validation import validate
-
-BASE = """\
-apiVersion: reconciler/v1
-kind: GatewayList
-metadata: {name: hall}
-spec:
-  gateways: [gw-1, gw-2]
----
-apiVersion: reconciler/v1
-kind: Campaign
-metadata: {name: line-3, labels: {site: berlin}}
-spec:
-  description: Line 3
-  gatewayLists: [hall]
-  settings:
-    a.b: one
-    key: {fromEnv: KEY}
-  desiredStatus: STARTED
-"""
-HEAD = "apiVersion: reconciler/v1\nkind: {}\nmetadata: {{name: {}}}\n"
-
-
-def over(kind: str, name: str, spec: str) -> str:
-    """An overlay; its spec begins in line 5."""
-    return HEAD.format(kind, name) + f"spec:\n{spec}"
-
-
-@dataclass(frozen=True)
-class Folder:
-    root: Path
-
-    def read(self, *layers: str, base: str = BASE, part: bool = False) -> Loaded:
-        """`base` with the files `0.yaml`, `1.yaml` … laid over it, an entry each."""
-        (self.root / "base.yaml").write_text(base)
-        for index, text in enumerate(layers):
-            (self.root / f"{index}.yaml").write_text(text)
-        entries = [Path(f"{index}.yaml") for index in range(len(layers))]
-        read = load([Path("base.yaml")], base=self.root)
-        return overlaid(read, read_layers(entries, base=self.root), part=part)
-
-    def findings(self, *layers: str, base: str = BASE) -> list[Finding]:
-        """All that is found up to validation."""
-        read = self.read(*layers, base=base)
-        valid = validate(read.documents, unread=read.unread)
-        found = [*read.findings, *valid.findings]
-        assert {each.code for each in found} <= CODES.keys()
-        return found
-
-    def finding(self, *layers: str, base: str = BASE) -> tuple[str, str, str | None]:
-        """Place, code and hint of the only one."""
-        (found,) = self.findings(*layers, base=base)
-        return str(found.place), found.code, found.hint
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Folder:
-    return Folder(tmp_path)
+from reconciler.overlays.history import located, said
+from tests.overlays.overlay_folders import BASE, Folder, over
 
 
 def test_a_change_and_nothing_else(here) -> None:
@@ -233,38 +174,3 @@ LAYERS = [
     over("Campaign", "line-3", "  description: one\n  settings: {key: plain}\n  gatewayLists: [a, b]\n"),
     over("Campaign", "line-3", "  description: ~\n  settings: {key: {fromFile: f}}\n"),
 ]
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("spec.description", [("base.yaml:11:16", "Line 3"), ("0.yaml:5:16", "one"), ("1.yaml:5:16", None)]),
-        ("spec.settings.a.b", [("base.yaml:14:10", "one")]),
-        ("spec.settings.key", [("base.yaml:15:10", {"fromEnv": "KEY"}), ("0.yaml:6:19", "plain"),
-                               ("1.yaml:6:19", {"fromFile": "f"})]),
-        ("spec.settings.key.fromEnv", [("base.yaml:15:20", "KEY"), ("0.yaml:6:19", None),
-                                       ("1.yaml:6:19", None)]),
-        ("spec.gatewayLists.0", [("base.yaml:12:18", "hall"), ("0.yaml:7:18", "a")]),
-        ("spec.gatewayLists.1", [("base.yaml:12:17", None), ("0.yaml:7:21", "b")]),
-        ("spec.approve", []),
-        ("metadata.labels.site", [("base.yaml:9:41", "berlin")]),
-    ],
-)  # fmt: skip
-def test_who_said_what(here, text: str, expected: list[tuple[str, object]]) -> None:
-    assert history(here, text, *LAYERS) == expected
-
-
-def test_every_field_that_somebody_says_something_of(here) -> None:
-    here.read(*LAYERS)
-    loaded = [load([Path(name)], base=here.root) for name in ("base.yaml", "0.yaml", "1.yaml")]
-    documents = about(ResourceId(Kind.CAMPAIGN, "line-3"), loaded[0], loaded[1:])
-    assert len(documents) == 3
-    assert [".".join(path) for path in fields(documents)] == [
-        "metadata.labels.site",
-        "spec.description",
-        "spec.gatewayLists",
-        "spec.settings.a.b",
-        "spec.settings.key",
-        "spec.desiredStatus",
-    ]
-    assert [path[-1] for path in fields(documents, ("spec", "settings"))] == ["a.b", "key"]

@@ -1,5 +1,6 @@
 """The import contracts of pyproject.toml catch a wrong import, tried on a package of the same shape."""
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,10 @@ STORES = ["state/file", "state/postgresql", "state/s3"]
 BEHIND_SEAMS = ["providers/base", "providers/pulse", "state/base", "state/stores", *STORES]
 
 RIGHT = {
-    "cli": "import click, reconciler.embedded, reconciler.providers.pulse, reconciler.state.stores",
+    "cli": "import click, reconciler.app, reconciler.report",
+    "app": (
+        "import reconciler.embedded, reconciler.providers.pulse, reconciler.report, reconciler.state.stores"
+    ),
     "state/stores": "import reconciler.state.file, reconciler.state.postgresql, reconciler.state.s3",
     "state/postgresql": "import psycopg",
     "state/s3": "import obstore",
@@ -26,7 +30,8 @@ RIGHT = {
     "providers/pulse": (
         "import aiohttp, httpx, yarl, reconciler.errors, reconciler.model, reconciler.providers.base"
     ),
-    "errors": "import reconciler.model",
+    "errors": "import reconciler.findings, reconciler.model, reconciler.text",
+    "findings": "import reconciler.model, reconciler.text",
     "embedded": "import starlette, uvicorn",
 }
 
@@ -55,7 +60,7 @@ def test_right_imports_pass(tmp_path: Path) -> None:
     assert " 0 broken." in result.stdout
 
 
-WAY, SEAMS = "Imports point along the way", "Only the command line chooses"
+WAY, SEAMS = "Imports point along the way", "Only the use cases choose"
 
 
 @pytest.mark.parametrize(
@@ -63,14 +68,22 @@ WAY, SEAMS = "Imports point along the way", "Only the command line chooses"
     [
         ("diff", "import reconciler.plan", WAY, "reconciler.diff is not allowed to import reconciler.plan"),
         ("model", "import reconciler.errors", WAY, "reconciler.model is not allowed"),
+        ("model", "import reconciler.findings", WAY, "reconciler.model is not allowed"),
+        ("text", "import reconciler.model", WAY, "reconciler.text is not allowed"),
+        ("embedded", "import reconciler.text", WAY, "reconciler.embedded is not allowed"),
         ("embedded", "import reconciler.model", WAY, "reconciler.embedded is not allowed"),
         ("providers/pulse", "import reconciler.diff", WAY, "reconciler.providers is not allowed"),
         ("surprise", "", WAY, "reconciler.surprise"),
         ("plan", "import reconciler.providers.pulse", SEAMS, "reconciler.plan"),
         ("apply", "import reconciler.state.stores", SEAMS, "reconciler.apply"),
-        ("cli", "import reconciler.state.file", "Stores of state", "reconciler.cli"),
-        ("cli", "import reconciler.state.s3", "Stores of state", "reconciler.cli"),
-        ("cli", "import psycopg", "Only its store knows PostgreSQL", "reconciler.cli"),
+        ("report", "import reconciler.app", WAY, "reconciler.report is not allowed to import reconciler.app"),
+        ("app", "import reconciler.cli", WAY, "reconciler.app is not allowed to import reconciler.cli"),
+        ("cli", "import reconciler.providers.pulse", SEAMS, "reconciler.cli"),
+        ("cli", "import reconciler.embedded", SEAMS, "reconciler.cli"),
+        ("app", "import click", "Only the command line knows click", "reconciler.app"),
+        ("app", "import reconciler.state.file", "Stores of state", "reconciler.app"),
+        ("app", "import reconciler.state.s3", "Stores of state", "reconciler.app"),
+        ("app", "import psycopg", "Only its store knows PostgreSQL", "reconciler.app"),
         ("state/file", "import obstore", "Only its store knows S3", "reconciler.state.file"),
         ("report", "import click", "Only the command line knows click", "reconciler.report"),
         ("plan", "import httpx", "Only a provider", "reconciler.plan"),
@@ -85,3 +98,25 @@ def test_a_wrong_import_is_named(tmp_path: Path, module: str, line: str, contrac
     details = result.stdout.split("Broken contracts", 1)[1]
     assert contract in details
     assert said in details
+
+
+def test_the_command_line_holds_nothing_but_commands() -> None:
+    """A module of it that doesn't need click is a use case, and belongs to `reconciler/app`."""
+    without = [
+        path.name
+        for path in sorted((ROOT / "reconciler" / "cli").glob("*.py"))
+        if path.name != "__init__.py" and "click" not in imported(path)
+    ]
+    assert without == []
+
+
+def imported(path: Path) -> set[str]:
+    """The packages that a module imports, wherever it does so."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Import():
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            case ast.ImportFrom(module=str(name)):
+                found.add(name.partition(".")[0])
+    return found

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from reconciler.diff import Ask, diff
+from reconciler.app.pipeline import draft, guard_basis
 from reconciler.model import (
     Desired,
     DesiredCampaign,
@@ -22,12 +22,10 @@ from reconciler.model import (
     Secret,
     SettingValue,
 )
-from reconciler.observe import observe, observe_members
 from reconciler.options import Options
-from reconciler.plan import Plan, make_plan
+from reconciler.plan import Plan
 from reconciler.plan.file import Head, MadeIn, MadeOn, SavedPlan, open_plan, write_plan
 from reconciler.plan.fingerprints import Fingerprint, fingerprints, touched_of
-from reconciler.plan.guards import interrupted
 from reconciler.plan.stale import stale
 from reconciler.plan.touched import touched_by
 from reconciler.reading import read
@@ -60,10 +58,10 @@ class Made:
 
 async def planned(project: Project, wanted: Desired, **options: bool) -> Made:
     """The plan of `wanted`, as the command makes it."""
-    state, chosen = project.state, Options(**options)
-    live = await observe(wanted, state, project.server, chosen)
-    plan = make_plan(diff(wanted, live, state, Ask(chosen, NOW, project.server.past)), project.server)
-    return Made(plan, await observe_members(live, interrupted(plan), project.server), state, chosen)
+    chosen = Options(**options)
+    made = await draft(wanted, project.state, project.server, chosen, now=NOW)
+    basis = await guard_basis(made, project.server)
+    return Made(made.plan, basis.live, made.state, chosen)
 
 
 async def stale_now(made: Made, project: Project) -> Sequence[Finding]:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.app.pipeline import guard_basis
 from reconciler.model import (
     GATEWAY_STATES,
     Desired,
@@ -18,10 +19,9 @@ from reconciler.model import (
     Phase,
     Severity,
 )
-from reconciler.observe import observe_members
 from reconciler.plan import Plan
 from reconciler.plan.fingerprints import fingerprints, touched_of
-from reconciler.plan.guards import DEFAULTS, Basis, Guard, guarded, interrupted, reconsidered, trips, waive
+from reconciler.plan.guards import DEFAULTS, Basis, Guard, guarded, reconsidered, trips, waive
 from reconciler.plan.model import GuardTrip
 from reconciler.plan.touched import touched_by
 from reconciler.providers.pulse import gatewaystates
@@ -38,11 +38,10 @@ def names(count: int) -> list[str]:
 
 
 def planned(project: Project, wanted: Desired, *, given_up: int = 0, **options: bool) -> tuple[Plan, Basis]:
-    """A plan, and what guards ask of what it was made from: as `compose.make` does it."""
-    plan, live = project.make_plan(wanted, **options), project.live(wanted, **options)
+    """A plan, and what guards ask of what it was made from."""
+    made = project.draft(wanted, **options)
     project.server.reads.clear()
-    live = asyncio.run(observe_members(live, interrupted(plan), project.server))
-    return plan, Basis(wanted, live, project.server.in_flight, given_up)
+    return made.plan, asyncio.run(guard_basis(made, project.server, given_up=given_up))
 
 
 def found(

@@ -8,17 +8,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
 
+from reconciler.app.pipeline import draft
 from reconciler.apply import Applied, apply_plan
-from reconciler.diff import Ask, diff
 from reconciler.embedded.errors import Refusal
 from reconciler.embedded.store import Store
 from reconciler.embedded.tables import campaigns, gateways, packages
 from reconciler.embedded.tables.packages import Package
 from reconciler.errors import Refused
 from reconciler.model import Desired, PackageFile
-from reconciler.observe import observe
 from reconciler.options import Options
-from reconciler.plan import Plan, make_plan
+from reconciler.plan import Plan
 from reconciler.providers.base import Provider
 from reconciler.state.base import State, bound_to
 from tests.properties.prop_strategies import CONTENTS, VENDOR, VENDOR_NAME, Deed, Episode
@@ -150,9 +149,7 @@ class Lab(World):
         self, desired: Desired, options: Options | None = None, state: State | None = None
     ) -> Plan:
         desired, state, chosen = self.here(desired), state or self.state, options or Options()
-        live = await observe(desired, state, self.provider, chosen)
-        ask = Ask(chosen, now=self.now, past=self.provider.past)
-        return make_plan(diff(desired, live, state, ask), self.provider)
+        return (await draft(desired, state, self.provider, chosen, now=self.now)).plan
 
     async def apply_of(
         self,

@@ -10,8 +10,8 @@ from reconciler.apply import Applied
 from reconciler.apply.run import UNRECORDED
 from reconciler.errors import Exit
 from reconciler.model import Kind, Need, Outcome, OutcomeStatus, ResourceId, Skip
-from reconciler.report.applied import applied_lines
-from reconciler.report.document import applied_chunks
+from reconciler.report.apply_summary import applied_lines
+from reconciler.report.plan_document import applied_chunks
 from reconciler.validation.schemas import schema
 from tests.apply.apply_script import Memory, Script, apply, campaign, group, plan
 

@@ -5,12 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.providers.console import Stage
-from reconciler.report.style import Tone, ansi
-from reconciler.report.table import bar, columns, moment, pairs, percent, table
-
-
-def test_columns_are_those_of_a_terminal():
-    assert (columns("abc"), columns("é"), columns("日本")) == (3, 1, 4)
+from reconciler.report.table import bar, pairs, percent, table
+from reconciler.report.terminal import Tone, ansi, columns
+from reconciler.text import timestamp
 
 
 def test_a_table_is_aligned_cleaned_and_coloured():
@@ -19,6 +16,13 @@ def test_a_table_is_aligned_cleaned_and_coloured():
     coloured = list(table(("NAME", "S"), rows, ansi, tones=[Tone.GOOD, Tone.ERROR]))
     assert coloured[1] == "日本       \x1b[32mx\x1b[0m"
     assert list(table(("ONE",), [("a",)])) == ["ONE", "a"]
+
+
+@pytest.mark.parametrize("name", ["e\u0301te\u0301", "日本", "กำ", "a\u0300\u0301bc", "Straße", "x…"])
+def test_what_stands_behind_a_column_is_aligned_whatever_its_letters(name):
+    _, *lines = table(("NAME", "S"), [(name, "|"), ("a longer name", "|")])
+    assert {columns(line) for line in lines} == {len("a longer name  |")}
+    assert {columns(line) for line in pairs([(name, "|"), ("a longer name", "|")])} == {16}
 
 
 def test_pairs():
@@ -54,7 +58,7 @@ def test_a_bar_in_colour_and_in_letters():
     ],
 )
 def test_moment(value, text):
-    assert moment(value) == text
+    assert timestamp(value) == text
 
 
 def test_percent_is_100_only_for_all():

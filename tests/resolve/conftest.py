@@ -36,6 +36,12 @@ class Folder:
         body = "\n".join(f"  {line}" for line in spec.strip("\n").splitlines())
         self.put(file or f"{kind.lower()}-{name}.yaml", f"{head}{body}\n")
 
+    def ids_of(self, spec: str) -> frozenset[str]:
+        """The gateways of a list of that spec, in the only campaign."""
+        self.resource("GatewayList", "l", spec)
+        self.resource("Campaign", "c", "gatewayLists: [l]")
+        return self.campaign().gateways
+
     def resolve(self, environ: Mapping[str, str] | None = None, root: Path | None = None) -> Resolved:
         loaded = load([self.root], base=self.root)
         validated = validate(loaded.documents)
@@ -74,3 +80,19 @@ def folder(tmp_path: Path) -> Folder:
     root = tmp_path / "project"
     root.mkdir()
     return Folder(root)
+
+
+DAYS = "download: {begin: 2030-01-01T00:00Z, end: 2030-01-02T00:00Z}"
+NIGHTS = f"{DAYS}\nexecution: {{begin: 2030-02-01T00:00Z, end: 2030-02-02T00:00Z}}"
+
+
+@pytest.fixture
+def parts(folder: Folder) -> Folder:
+    """Lists a, b and ab of gateways, sets p, q and the same as p."""
+    for name, ids in (("a", "[a1, a2, a3]"), ("b", "[b1, b2]"), ("ab", "[a3, b1]"), ("none", "[]")):
+        folder.resource("GatewayList", name, f"gateways: {ids}")
+    for name, id_ in (("p", "p"), ("q", "q"), ("same", "p")):
+        folder.resource("PackageSet", name, f"packages: [{{id: {id_}}}]")
+    folder.resource("Schedule", "days", DAYS)
+    folder.resource("Schedule", "nights", NIGHTS)
+    return folder

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from reconciler.resolve.source import Problem
 from reconciler.resolve.times import LAST, parse_time, parse_zone, zone_names
-from reconciler.resolve.words import Problem
 
 ZONES = (
     "Europe/Berlin",

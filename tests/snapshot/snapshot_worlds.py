@@ -5,16 +5,15 @@ from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 
-from reconciler.diff import Ask, diff
+from reconciler.app.pipeline import draft
 from reconciler.model import Finding
-from reconciler.observe import observe
 from reconciler.options import Options
-from reconciler.plan import Plan, make_plan
+from reconciler.plan import Plan
 from reconciler.providers.base import Provider
 from reconciler.providers.snapshot import SnapshotProvider
-from reconciler.report.document import plan_chunks
 from reconciler.report.markdown import plan_markdown
-from reconciler.report.text import plan_lines
+from reconciler.report.plan_document import plan_chunks
+from reconciler.report.plan_text import plan_lines
 from reconciler.snapshot import (
     Header,
     Overrides,
@@ -75,9 +74,7 @@ class TwiceWorld(World):
         self.seen.clear()
         state, chosen = read_state(saved), Options(**options)
         provider = SnapshotProvider(saved, self.provider)
-        live = await observe(desired, state, provider, chosen)
-        ask = Ask(chosen, now=self.now, past=provider.past)
-        plan = make_plan(diff(desired, live, state, ask), provider)
+        plan = (await draft(desired, state, provider, chosen, now=self.now)).plan
         assert not self.seen, "the server was asked"
         return plan
 

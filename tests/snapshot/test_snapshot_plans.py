@@ -8,12 +8,10 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given
 
-from reconciler.diff import Ask, diff
+from reconciler.app.pipeline import draft
 from reconciler.embedded.dialects import PRESETS, REFERENCE, Dialect
 from reconciler.errors import ReconcilerError
 from reconciler.model import Desired, Secret
-from reconciler.observe import observe
-from reconciler.plan import make_plan
 from reconciler.providers.snapshot import SnapshotProvider
 from reconciler.snapshot import Overrides, gateways_to_ask, read_state
 from tests.dialects import dialect_scenarios
@@ -57,8 +55,7 @@ async def _same_plan(episode: Episode) -> None:
         asked = gateways_to_ask(Overrides.DECLARED, desired, lab.state)
         saved = saved_at(lab.folder / "s.jsonl", await taken(lab.provider, lambda: lab.state, asked))
         provider, state = SnapshotProvider(saved, lab.provider), read_state(saved)
-        live = await observe(desired, state, provider, options)
-        offline = make_plan(diff(desired, live, state, Ask(options, lab.now, provider.past)), provider)
+        offline = (await draft(desired, state, provider, options, now=lab.now)).plan
         assert shown(offline) == shown(online)
         assert offline == online
 

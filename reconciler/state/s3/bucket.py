@@ -2,6 +2,18 @@
 
 A write is made only if the object is as expected: not there, or of that tag. obstore repeats what failed on
 the way; a repetition of a write that had arrived finds the object changed, by itself.
+
+| status        | obstore raises                          | which means                        |
+|---------------|-----------------------------------------|------------------------------------|
+| 401, 403      | UnauthenticatedError, PermissionDenied… | these credentials may not          |
+| 404           | FileNotFoundError                       | no such object, or no such bucket  |
+| 404 (replace) | PreconditionError                       | the same                           |
+| 409, 412      | AlreadyExistsError, PreconditionError   | somebody else wrote the object     |
+| any (list)    | GenericError                            | what a HEAD of the bucket is told  |
+| else, or none | GenericError                            | the server fails, or the way to it |
+
+What is done about an error hangs on its type alone, and what that leaves open is asked of the bucket itself.
+Its text is for people.
 """
 
 from __future__ import annotations
@@ -13,12 +25,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import obstore
 from obstore.exceptions import (
     AlreadyExistsError,
     BaseError,
+    GenericError,
+    NotFoundError,
     PermissionDeniedError,
     PreconditionError,
     UnauthenticatedError,
@@ -45,10 +60,34 @@ _ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _AT_ONCE: Final = 16
 _RETRY: Final[RetryConfig] = {"max_retries": 5, "retry_timeout": timedelta(seconds=20)}
 _TIMES: Final[ClientConfig] = {"timeout": "20s", "connect_timeout": "5s"}
-_NO_BUCKET: Final = "<Code>NoSuchBucket</Code>"
 _SAID = re.compile(r"<Code>([^<]*)</Code>\s*<Message>([^<]*)</Message>")
 _STATUS = re.compile(r"status code: (\d{3} [^:\n]*)")
 _CAUSE = re.compile(r"[Ee]rror(?: performing [A-Z]+ \S+ in [^,]*?)?(?:, after [^-]*)? - (.*)")
+
+_LIST: Final = "list"
+
+_MISSING: Final = (FileNotFoundError, NotFoundError)
+_DENIED: Final = (PermissionDeniedError, UnauthenticatedError)
+_OTHERS_WROTE: Final = (AlreadyExistsError, PreconditionError)
+_FAILED: Final = (BaseError, FileNotFoundError)
+"""All that obstore raises."""
+_BUCKET: Final = ""
+"""The key of the bucket itself."""
+
+
+class BucketTrouble(StrEnum):
+    """What is wrong when nothing can be read or written, and what to do about it."""
+
+    NO_BUCKET = "Make that bucket, or correct the URL of the state."
+    NO_OBJECT = "Somebody removed it while this run used it: put it back, or run `apply --adopt`."
+    DENIED = (
+        "Are these the right credentials, and is the clock right? Then let them s3:ListBucket on the bucket,"
+        " and s3:GetObject, s3:PutObject and s3:DeleteObject on what begins with that key."
+    )
+    OTHER = (
+        "Is the endpoint right, and is there a way to it? Credentials are taken from AWS_ACCESS_KEY_ID and"
+        " AWS_SECRET_ACCESS_KEY, from a web identity, or from the machine's role."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +164,7 @@ class Bucket:
         with self._explained("write", key):
             try:
                 put = obstore.put(self._store, key, data, mode={"e_tag": tag}, use_multipart=False)
-            except PreconditionError:
+            except _OTHERS_WROTE:
                 return None
             return put["e_tag"] or ""
 
@@ -141,7 +180,7 @@ class Bucket:
 
     def list(self, prefix: str, *, after: str | None = None) -> list[Listed]:
         """The objects below `prefix`, sorted by key; only those behind the key `after`."""
-        with self._explained("list", prefix):
+        with self._explained(_LIST, prefix):
             found = obstore.list(self._store, prefix, offset=after).collect()
         return sorted(
             (Listed(meta["path"], meta["last_modified"].timestamp()) for meta in found),
@@ -158,9 +197,9 @@ class Bucket:
         with self._explained(doing, key):
             try:
                 return work()
-            except FileNotFoundError as error:
+            except _MISSING:
                 # A key that isn't there is an answer, a bucket that isn't is a mistake.
-                if _NO_BUCKET in str(error):
+                if self._asked() is BucketTrouble.NO_BUCKET:
                     raise
                 return None
 
@@ -169,10 +208,33 @@ class Bucket:
         """Turns what obstore raises into a StateError."""
         try:
             yield
-        except (BaseError, FileNotFoundError) as error:
+        except _FAILED as error:
             raise StateError(
-                f"can't {doing} {key} of the state {self._url}: {_why(error)}", hint=_what_to_do(error)
+                f"can't {doing} {key} of the state {self._url}: {_why(error)}",
+                hint=self._trouble(error, listing=doing == _LIST).value,
             ) from error
+
+    def _trouble(self, error: BaseException, *, listing: bool) -> BucketTrouble:
+        match error:
+            case FileNotFoundError() | NotFoundError():
+                return self._asked() or BucketTrouble.NO_OBJECT
+            case PermissionDeniedError() | UnauthenticatedError():
+                return BucketTrouble.DENIED
+            case GenericError() if listing:
+                return self._asked() or BucketTrouble.OTHER
+        return BucketTrouble.OTHER
+
+    def _asked(self) -> BucketTrouble | None:
+        """What is wrong with the bucket itself; None when nothing is, or nobody can tell."""
+        try:
+            obstore.head(self._store, _BUCKET)
+        except _MISSING:
+            return BucketTrouble.NO_BUCKET
+        except _DENIED:
+            return BucketTrouble.DENIED
+        except BaseError:  # also that a bucket has no tag, as an object would
+            return None
+        return None
 
 
 def _why(error: BaseException) -> str:
@@ -189,19 +251,3 @@ def _why(error: BaseException) -> str:
 
 def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0]
-
-
-def _what_to_do(error: BaseException) -> str:
-    if _NO_BUCKET in str(error):
-        return "Make that bucket, or correct the URL of the state."
-    if isinstance(error, FileNotFoundError):
-        return "Somebody removed it while this run used it: put it back, or run `apply --adopt`."
-    if isinstance(error, PermissionDeniedError | UnauthenticatedError):
-        return (
-            "Let these credentials s3:ListBucket on the bucket, and s3:GetObject, s3:PutObject and"
-            " s3:DeleteObject on what begins with that key."
-        )
-    return (
-        "Is the endpoint right, and is there a way to it? Credentials are taken from AWS_ACCESS_KEY_ID and"
-        " AWS_SECRET_ACCESS_KEY, from a web identity, or from the machine's role."
-    )

@@ -1,0 +1,244 @@
+"""One run of apply: plan, ask, lock, run; who is told of it decides how that is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from reconciler.app.auditlog import audited_plan
+from reconciler.app.caller import Caller, Question
+from reconciler.app.pipeline import Job, apply_exit, make
+from reconciler.app.savedplans import Reviewed, changed, rests_on, reviewed
+from reconciler.app.workspace import PATIENCE, connected, state_of
+from reconciler.errors import Exit, StalePlan
+from reconciler.model import Finding, Live, Outcome, OutcomeStatus
+from reconciler.options import Options
+from reconciler.plan.file import PlanFile, plan_digest, salted
+from reconciler.plan.guards import Waivers, reconsidered, waive
+from reconciler.plan.model import Plan
+from reconciler.providers.base import Provider
+from reconciler.settings import Project
+from reconciler.state.base import PlanApplied, SaltChosen, Session, StateStore
+from reconciler.text import clean, plural
+
+
+class OutcomeListener(Protocol):
+    """Told of each outcome as it comes."""
+
+    def __call__(self, outcome: Outcome) -> None: ...
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        ...
+
+
+class ApplyListener(Protocol):
+    """Told how a run goes. Nothing that it does changes the run."""
+
+    def about(self, digest: str, where: str) -> None:
+        """The plan has a digest; `where` says from which file it comes."""
+        ...
+
+    def preview(self, plan: Plan, *, asking: bool) -> None:
+        """The plan, before anything else is done with it; `asking`: somebody is asked about it next."""
+        ...
+
+    def running(self, plan: Plan) -> OutcomeListener:
+        """The plan is run now."""
+        ...
+
+    def nothing(self, plan: Plan, code: Exit) -> None:
+        """Nothing of the plan is sent: it is empty, or something stands against it."""
+        ...
+
+    def declined(self, plan: Plan) -> None:
+        """Somebody said no."""
+        ...
+
+    def applied(self, plan: Plan, outcomes: Sequence[Outcome], code: Exit) -> None:
+        """What became of it; also right before the error that ended the run."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyResult:
+    """How a run ended. ``exit`` is the code that the command ends with."""
+
+    plan: Plan
+    outcomes: Sequence[Outcome] = ()
+    exit: Exit = Exit.DONE
+    declined: bool = False
+    """Somebody was asked, and didn't say yes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applying:
+    """One run of apply."""
+
+    project: Project
+    store: StateStore
+    caller: Caller
+    listener: ApplyListener
+    parallelism: int
+    lock_timeout: float
+
+    async def unasked(self, job: Job, options: Options) -> ApplyResult:
+        """Lock, then plan and run: nobody has to be waited for."""
+        async with connected(self.project) as (provider, _):
+            with self._locked(provider) as session:
+                plan = (await make(job, session.state, provider, options)).plan
+                self.listener.preview(plan, asking=False)
+                return await self._execute(plan, provider, session)
+
+    async def asked(self, job: Job, options: Options) -> ApplyResult:
+        """Plan, ask, and lock only then: nobody else has to wait for an answer. Then look once more."""
+        async with connected(self.project) as (provider, _):
+            before = self.store.load()
+            planned = await make(job, before, provider, options)
+            plan = planned.plan
+            self.listener.preview(plan, asking=not (plan.empty or plan.tripped))
+            if not _sends(plan):
+                return self._nothing(plan)
+            if not plan.empty and not self._confirmed(plan):
+                self.listener.declined(plan)
+                return ApplyResult(plan, declined=True)
+            with self._locked(provider) as session:
+                state = session.state
+                if (before.begun or state.begun) and state.lineage != before.lineage:
+                    raise _planned_on_older("the state was begun or replaced")
+                findings, live = await changed(plan, rests_on(planned), provider, state)
+                if findings:
+                    raise _planned_on_older("what it touches changed", findings)
+                plan = self._reconsidered(plan, live, provider, job.waivers)
+                if plan.tripped:
+                    return self._nothing(plan)
+                if salted(plan) and not state.begun:
+                    session.record(SaltChosen(before.salt))
+                return await self._execute(plan, provider, session)
+
+    async def reviewed(self, file: PlanFile, waivers: Waivers, environ: Mapping[str, str]) -> ApplyResult:
+        """Run the plan in `file` and nothing else, if all that it touches is as it was."""
+        async with connected(self.project) as (provider, _):
+            reviewed, plan = self._opened(file, waivers, environ, provider)
+            self.listener.preview(plan, asking=False)
+            if not _sends(plan):
+                return self._nothing(plan)
+            with self._locked(provider) as session:
+                live = await reviewed.check(provider, session.state)
+                plan = self._reconsidered(plan, live, provider, waivers)
+                if plan.tripped:
+                    return self._nothing(plan)
+                if (salt := file.head.state.salt) is not None:
+                    session.record(SaltChosen(salt))
+                return await self._execute(plan, provider, session, file=file.digest)
+
+    async def rehearsed(self, file: PlanFile, waivers: Waivers, environ: Mapping[str, str]) -> Plan:
+        """The plan in `file`, if it could be applied now; nothing is locked or written."""
+        async with connected(self.project) as (provider, _):
+            reviewed, plan = self._opened(file, waivers, environ, provider)
+            if _sends(plan):
+                live = await reviewed.check(provider, state_of(self.project, self.store))
+                plan = self._reconsidered(plan, live, provider, waivers)
+            return plan
+
+    def _opened(
+        self, file: PlanFile, waivers: Waivers, environ: Mapping[str, str], provider: Provider
+    ) -> tuple[Reviewed, Plan]:
+        """What is in `file`, and its plan with the guards that are waived now."""
+        found = reviewed(file, self.project, provider.operations, environ)
+        self.listener.about(plan_digest(found.saved.plan), f"From {file.path}")
+        return found, waive(found.saved.plan, waivers)
+
+    def _reconsidered(self, plan: Plan, live: Live, provider: Provider, waivers: Waivers) -> Plan:
+        """`plan`, with what it would interrupt by now."""
+        return reconsidered(plan, live, provider.in_flight, self.project.guards, waivers)
+
+    @contextmanager
+    def _locked(self, provider: Provider) -> Iterator[Session]:
+        with ExitStack() as stack:
+            with self.caller.blocking():
+                lock = self.store.locked(provider.server, "apply", timeout=self.lock_timeout)
+                session = stack.enter_context(lock)
+            yield session
+
+    def _confirmed(self, plan: Plan) -> bool:
+        what = "this step" if plan.size == 1 else f"these {plural(plan.size, 'step')}"
+        question = Question(
+            f"Apply {what} to {clean(str(plan.server))}? Type 'yes': ",
+            refusal="there is no terminal to ask on, so nothing was applied",
+            hint="--auto-approve applies without asking; --dry-run only shows the plan.",
+        )
+        return self.caller.ask(question)
+
+    async def _execute(
+        self, plan: Plan, provider: Provider, session: Session, *, file: str | None = None
+    ) -> ApplyResult:
+        """Run `plan`; `file` is the digest of the file that it stands in."""
+        if not _sends(plan):
+            return self._nothing(plan)
+        from reconciler.apply import apply_plan
+        from reconciler.pacing import Backoff
+
+        with (
+            self.caller.stopping() as stop,
+            audited_plan(self.project, plan, session, file=file) as recorder,
+        ):
+            if file:
+                session.record(PlanApplied(file, whole=False))
+            progress = self.listener.running(plan)
+
+            def on_outcome(outcome: Outcome) -> None:
+                recorder.outcome(outcome)
+                if recorder.failure is not None:
+                    stop.set()
+                progress(outcome)
+
+            try:
+                applied = await apply_plan(
+                    plan,
+                    provider,
+                    session,
+                    delay=Backoff(budget=PATIENCE),
+                    parallelism=self.parallelism,
+                    on_outcome=on_outcome,
+                    stop=stop,
+                )
+            finally:
+                progress.close()
+            outcomes = applied.outcomes
+            if applied.error is not None:
+                # What was done stays done, and is said before what went wrong.
+                self.listener.applied(plan, outcomes, Exit.ERROR)
+                raise applied.error
+            if file and all(outcome.status in _AS_PLANNED for outcome in outcomes):
+                session.record(PlanApplied(file, whole=True))
+            if plan.empty:
+                nothing = self._nothing(plan)
+                recorder.code = nothing.exit
+                return nothing
+            recorder.code = apply_exit(plan, outcomes, interrupted=stop.is_set())
+            self.listener.applied(plan, outcomes, recorder.code)
+        return ApplyResult(plan, outcomes, recorder.code)
+
+    def _nothing(self, plan: Plan) -> ApplyResult:
+        code = apply_exit(plan, ())
+        self.listener.nothing(plan, code)
+        return ApplyResult(plan, exit=code)
+
+
+_AS_PLANNED = frozenset({OutcomeStatus.DONE, OutcomeStatus.NOT_NEEDED, OutcomeStatus.WAITING})
+
+
+def _sends(plan: Plan) -> bool:
+    """Whether there is anything to do, and nothing stands against it."""
+    return not plan.tripped and not (plan.empty and not plan.records)
+
+
+def _planned_on_older(what: str, findings: Sequence[Finding] = ()) -> StalePlan:
+    return StalePlan(
+        f"{what} since this was planned; nothing was applied",
+        hint="Run the command again: it plans on things as they are now.",
+        findings=findings,
+    )

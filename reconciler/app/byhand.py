@@ -1,0 +1,251 @@
+"""What is done by hand on a server: one function a command, each answers with what to say of it.
+
+A campaign is meant by a resource, a name on the server or an id: see `ServerSession.campaign`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from pathlib import Path
+
+from reconciler.app.serversession import ServerSession
+from reconciler.audit.recorder import AuditedCall
+from reconciler.errors import ReconcilerError
+from reconciler.model import (
+    ApproveCampaign,
+    CloseGateways,
+    DeletePackage,
+    Kind,
+    LiveCampaign,
+    Outcome,
+    OutcomeStatus,
+    PackageFile,
+    Phase,
+    Reason,
+    ResourceId,
+    StartCampaign,
+    StopCampaign,
+    UploadPackage,
+)
+from reconciler.report import command_answers as answers
+from reconciler.report.command_answers import Answer, declined, done, idle
+from reconciler.resolve.package_sets import MULTIPART_LIMIT, NAME_LIMIT, upload_mode
+
+# --- campaigns -----------------------------------------------------------------------------------
+
+
+async def list_campaigns(session: ServerSession, name: str | None, status: str | None) -> Answer:
+    """The campaigns on the server, declared or not."""
+    found = await session.provider.campaigns(None if name is None else [name])
+    wanted = [line for line in found if status is None or line.status.upper() == status.upper()]
+    return answers.campaign_list(wanted, session.owners)
+
+
+async def count_campaigns(session: ServerSession) -> Answer:
+    """How many campaigns are in which status."""
+    return answers.counts(await session.console.counts())
+
+
+async def show_campaign(session: ServerSession, word: str) -> Answer:
+    """All that can be read of a campaign."""
+    live = await session.campaign(word)
+    progress, distribution = await asyncio.gather(
+        session.console.campaign_progress(live.id), session.provider.distribution_list(live.id)
+    )
+    return answers.campaign(live, progress, distribution, session.owners.get(live.id))
+
+
+async def approve_campaign(session: ServerSession, word: str) -> Answer:
+    """Approve a campaign that waits for it."""
+    live = await session.campaign(word)
+    outcome = await session.act(ApproveCampaign(*asked_of(live)))
+    return _moved("approve-campaign", live, outcome, "approved", "it asks for no approval")
+
+
+async def start_campaign(session: ServerSession, word: str) -> Answer:
+    """Start a campaign; a hold ends with that."""
+    live = await session.campaign(word)
+    outcome = await session.act(StartCampaign(*asked_of(live)))
+    return _moved("start-campaign", live, outcome, "started", "it is started already")
+
+
+async def stop_campaign(session: ServerSession, word: str) -> Answer:
+    """Stop a campaign; one that apply started is held from then on."""
+    live = await session.campaign(word)
+    about = _about(live)
+    if live.phase in (Phase.READY, Phase.WAITING, Phase.PAUSED):
+        return idle("stop-campaign", about, f"{_named(live)} is {live.status}; nothing was sent")
+    if not session.sure(f"Stop {_named(live)}, {live.status},"):
+        return declined("stop-campaign", about)
+    outcome = await session.act(StopCampaign(*asked_of(live)))
+    more = _after_stop(session, live)
+    return _moved("stop-campaign", live, outcome, "stopped", "it isn't running", more=more)
+
+
+def asked_of(live: LiveCampaign) -> tuple[ResourceId, Reason, str]:
+    """What every action on a live campaign says that a person asks for: about what, why, the id."""
+    return ResourceId(Kind.CAMPAIGN, live.name or live.id), Reason.ASKED, live.id
+
+
+def _moved(
+    operation: str, live: LiveCampaign, outcome: Outcome, moved: str, already: str, *, more: str = ""
+) -> Answer:
+    what = {
+        OutcomeStatus.DONE: f"{_named(live)} is {moved}",
+        OutcomeStatus.NOT_NEEDED: f"{_named(live)}: {already}",
+    }.get(outcome.status, f"{_named(live)} is {outcome.message}: `reconciler campaign approve` gives it")
+    return done(operation, _about(live), outcome, f"{what}{more}")
+
+
+def _after_stop(session: ServerSession, live: LiveCampaign) -> str:
+    """What a later apply makes of the stop."""
+    owned = next((owned for owned in session.state.campaigns.values() if owned.id == live.id), None)
+    if owned is None:
+        return ""
+    if owned.return_to is not None:
+        return "; an interrupted apply had still to start it: the next apply does, unless Git says STOPPED"
+    if owned.status == "STARTED":
+        return "; held: apply leaves it so until --resume, `campaign start`, or a new desiredStatus in Git"
+    return "; the next apply starts it where Git says desiredStatus: STARTED"
+
+
+def _about(live: LiveCampaign) -> dict[str, str]:
+    return {"campaign": live.id, "name": live.name}
+
+
+def _named(live: LiveCampaign) -> str:
+    return f"campaign {live.name!r} ({live.id})"
+
+
+# --- gateways ------------------------------------------------------------------------------------
+
+
+async def notify_gateway(session: ServerSession, word: str, gateway: str) -> Answer:
+    """Tell a gateway to ask for its tasks now; sent once."""
+    live = await session.campaign(word)
+    look = (
+        f"`reconciler gateway status {live.id} {gateway}` shows what the gateway does."
+        " A second notification does no harm to one that is at rest."
+    )
+    call = AuditedCall(
+        "notify-gateway",
+        OutcomeStatus.DONE,
+        live.id,
+        session.owners.get(live.id),
+        (gateway,),
+        carried={"name": live.name},
+    )
+    await session.once(call, lambda: session.console.notify(live.id, gateway), look=look)
+    about = {"campaign": live.id, "gateway": gateway}
+    return done("notify-gateway", about, None, f"gateway {gateway} is told to ask for its tasks")
+
+
+async def close_gateway(session: ServerSession, word: str, gateway: str) -> Answer:
+    """Close a campaign for a gateway, for good."""
+    live = await session.campaign(word)
+    about = {"campaign": live.id, "gateway": gateway}
+    if not session.sure(f"Close campaign {live.name!r} for gateway {gateway}, for good,"):
+        return declined("close-gateway", about)
+    outcome = await session.act(CloseGateways(*asked_of(live), (gateway,)))
+    already = " already" if outcome.status is OutcomeStatus.NOT_NEEDED else ""
+    sentence = f"campaign {live.name!r} ({live.id}) is closed{already} for gateway {gateway}"
+    return done("close-gateway", about, outcome, sentence)
+
+
+async def gateway_state(session: ServerSession, word: str, gateway: str) -> Answer:
+    """The state of a gateway in a campaign."""
+    live = await session.campaign(word)
+    return answers.gateway_state(live.id, gateway, await session.console.gateway_state(live.id, gateway))
+
+
+async def gateway_progress(session: ServerSession, word: str, gateway: str) -> Answer:
+    """How far download and execution are."""
+    live = await session.campaign(word)
+    downloads, execution = await asyncio.gather(
+        session.console.download_progress(live.id, gateway),
+        session.console.execution_progress(live.id, gateway),
+    )
+    return answers.gateway_progress(live.id, gateway, downloads, execution)
+
+
+async def gateway_packages(session: ServerSession, word: str, gateway: str) -> Answer:
+    """The packages that a gateway gets: its own, or else the campaign's."""
+    live = await session.campaign(word)
+    found = await session.console.gateway_packages(live.id, gateway)
+    return answers.gateway_packages(live.id, gateway, found)
+
+
+async def gateway_status(session: ServerSession, word: str, gateway: str) -> Answer:
+    """State, progress and cause of failure of a gateway."""
+    live = await session.campaign(word)
+    return answers.gateway_status(live.id, await session.console.gateway_status(live.id, gateway))
+
+
+async def active_campaigns(session: ServerSession, gateway: str) -> Answer:
+    """The campaigns that are running for a gateway."""
+    found = await session.console.active_campaigns(gateway)
+    return answers.active_campaigns(gateway, found, session.owners)
+
+
+# --- packages ------------------------------------------------------------------------------------
+
+
+async def list_packages(session: ServerSession, name: str | None) -> Answer:
+    """The packages on the server."""
+    return answers.package_list(await session.console.package_infos(None if name is None else [name]))
+
+
+async def show_package(session: ServerSession, word: str) -> Answer:
+    """All that can be read of a package."""
+    return answers.package(await session.package(word))
+
+
+async def upload_package(
+    session: ServerSession, path: Path, name: str | None, description: str, upload: str
+) -> Answer:
+    """Upload a file as a new package, marked as those that apply uploads."""
+    action = await asyncio.to_thread(upload_action, path, name, description, upload)
+    outcome = await session.act(action)
+    about = {"package": outcome.created or "", "name": action.file.name, "sha256": action.file.sha256}
+    operation = session.provider.lower(action).operation.name
+    sentence = f"{action.file.name} is package {outcome.created} ({action.file.size:,} bytes)"
+    return done(operation, about, outcome, sentence)
+
+
+async def delete_package(session: ServerSession, word: str) -> Answer:
+    """Delete a package."""
+    found = (await session.package(word)).package
+    about = {"package": found.id, "name": found.name}
+    if not session.sure(f"Delete package {found.name!r} ({found.id})"):
+        return declined("delete-package", about)
+    resource = ResourceId(Kind.PACKAGE_SET, found.name or found.id)
+    outcome = await session.act(DeletePackage(resource, Reason.ASKED, found.id))
+    already = " already" if outcome.status is OutcomeStatus.NOT_NEEDED else ""
+    sentence = f"package {found.name!r} ({found.id}) is deleted{already}"
+    return done("delete-package", about, outcome, sentence)
+
+
+def upload_action(path: Path, name: str | None, description: str, upload: str) -> UploadPackage:
+    """The upload of `path`; ReconcilerError when it can't be one."""
+    try:
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            size = os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise ReconcilerError(f"{path} can't be read: {error.strerror or error}") from error
+    if not size:
+        raise ReconcilerError(f"{path} is empty", hint="There is nothing to upload: was it built?")
+    called = path.name if name is None else name
+    if not called.strip() or len(called) > NAME_LIMIT or not called.isprintable():
+        raise ReconcilerError(f"{called!r} can't be the name of a package", hint="Give it one with --name.")
+    mode = upload_mode(upload, size)
+    if mode is None:
+        raise ReconcilerError(
+            f"{path} has {size:,} bytes, but multipart takes {MULTIPART_LIMIT:,} at most",
+            hint="Leave --upload out, or choose streaming.",
+        )
+    resource = ResourceId(Kind.PACKAGE_SET, called)
+    found = PackageFile(sha256, path, called, size, resource, description, mode)
+    return UploadPackage(resource, Reason.ASKED, found)

@@ -1,0 +1,300 @@
+"""The checks of `doctor`, each after those that it needs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from ipaddress import ip_address
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from reconciler.app.workspace import Workspace, connected, store_of
+from reconciler.errors import ReconcilerError, ServerError, Unauthorized
+from reconciler.model import Finding, Operation, Server
+from reconciler.pacing import Backoff
+from reconciler.providers import reach
+from reconciler.providers.base import Provider
+from reconciler.providers.console import Console, Greeting, Probe
+from reconciler.report.doctor_report import Check, Diagnosis, Level, Permission
+from reconciler.settings import Auth, Project, Token, TokenCommand, TokenFile
+from reconciler.text import plural
+
+SECONDS: Final = 10.0
+"""How long a connection may take."""
+SOON_DAYS: Final = 14
+SKEW_WARNING: Final = 30.0
+SKEW_ERROR: Final = 300.0
+"""Seconds that the clocks may differ: windows and tokens are counted by the server's."""
+_QUICK: Final = Backoff(attempts=2, budget=3.0)
+"""A sick server is to be named, not waited for."""
+
+
+async def diagnose(workspace: Workspace) -> Diagnosis:
+    """Look at everything that the other commands need. Raises nothing that can be said as a check."""
+    loaded = workspace.load()
+    checks = list(_project_checks(loaded.project, loaded.findings))
+    project = loaded.project
+    if project is None:
+        return Diagnosis(None, tuple(checks))
+    url = project.server.url
+    try:
+        reached = True
+        async for check in _way(project):
+            checks.append(check)
+            reached = reached and check.level is not Level.ERROR
+        if not reached:
+            names = ("version", "sign-in", "clock", "organization", "permissions")
+            checks += [Check(name, Level.SKIPPED, "the server can't be reached") for name in names]
+            return Diagnosis(url, (*checks, *_state_checks(project, None)))
+        async with connected(project, backoff=_QUICK) as (provider, console):
+            said, permissions = await _talk(project, provider, console)
+            state = _state_checks(project, provider.server)
+            return Diagnosis(str(provider.server), (*checks, *said, *state), permissions)
+    except ReconcilerError as error:
+        return Diagnosis(url, (*checks, Check("server", Level.ERROR, error.message, error.hint)))
+
+
+def _project_checks(project: Project | None, findings: Iterable[Finding]) -> Iterator[Check]:
+    for finding in findings:
+        level = Level.ERROR if finding.is_error else Level.WARNING
+        place = f"{finding.place}: " if finding.place else ""
+        yield Check("project", level, f"{place}{finding.message}", finding.hint)
+    if project is not None:
+        where = str(project.file) if project.file else "no project file: the defaults, and what was given"
+        environment = f", environment {project.environment}" if project.environment else ""
+        yield Check("project", Level.OK, f"{where}{environment}")
+
+
+# --- below HTTP ----------------------------------------------------------------------------------
+
+
+async def _way(project: Project) -> AsyncIterator[Check]:
+    """DNS, TCP and TLS, as far as it goes."""
+    if project.server.embedded:
+        yield Check("address", Level.OK, "the server runs in this process")
+        return
+    address = reach.ServerAddress.of(project.server.url)
+    seconds = min(project.server.timeout, SECONDS)
+    if not _loopback(address.host) and (proxy := address.proxy):
+        # The way is the proxy's business; what it makes of it shows in the calls.
+        yield Check("address", Level.WARNING, f"reached through the proxy {proxy}; name and TLS not tried")
+        return
+    try:
+        found = await reach.resolve(address)
+        yield Check("address", Level.OK, f"{address.host} is {', '.join(found)}")
+    except reach.Blocked as error:
+        hint = "Is the host name in the server's URL right, and is there a network?"
+        yield Check("address", Level.ERROR, str(error), hint)
+        return
+    try:
+        took = await reach.connect(address, seconds=seconds)
+        yield Check("connection", Level.OK, f"port {address.port} answers in {took * 1000:.0f} ms")
+    except reach.Blocked as error:
+        hint = "Is the server running, is the port right, and does a firewall let us through?"
+        yield Check("connection", Level.ERROR, f"{address.host}:{address.port}: {error}", hint)
+        return
+    if address.scheme == "https":
+        yield await _tls(address, project.server.ca_file, seconds)
+    elif not _loopback(address.host):
+        hint = "Use https: anybody on the way can read the token."
+        yield Check("tls", Level.WARNING, "the connection is not encrypted", hint)
+
+
+async def _tls(address: reach.ServerAddress, ca_file: Path | None, seconds: float) -> Check:
+    try:
+        found = await reach.certificate(address, ca_file, seconds=seconds)
+    except reach.Blocked as error:
+        hint = "Name the certificate authority's file in server.caFile, and check that the port speaks https."
+        return Check("tls", Level.ERROR, str(error), hint)
+    left = found.days_left
+    words = f"{found.protocol}, issued by {found.issuer}, valid for {plural(left, 'more day')}"
+    if left < SOON_DAYS:
+        return Check("tls", Level.WARNING, words, "Have the server's certificate renewed.")
+    return Check("tls", Level.OK, words)
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+# --- the API -------------------------------------------------------------------------------------
+
+
+async def _talk(
+    project: Project, provider: Provider, console: Console
+) -> tuple[Sequence[Check], tuple[Permission, ...]]:
+    try:
+        greeting = await console.greet()
+    except ReconcilerError as error:
+        # Before any request: a token file or command.
+        return (Check("sign-in", Level.ERROR, error.message, error.hint),), ()
+    checks = [_version(project, greeting), _sign_in(project.server.auth, greeting), _clock(project, greeting)]
+    if checks[1].level is Level.ERROR:
+        skipped = Check("permissions", Level.SKIPPED, "not signed in")
+        return (*checks, skipped), ()
+    probes = await console.probe()
+    permissions = _permissions(provider.operations.values(), probes)
+    organization = project.server.organization
+    words = f"acting in {organization}" if organization else "the one that the account belongs to"
+    return (*checks, Check("organization", Level.OK, words), *_reads(probes)), permissions
+
+
+def _version(project: Project, greeting: Greeting) -> Check:
+    if greeting.version is None:
+        hint = "Name it in server.apiVersion if calls are refused."
+        return Check("version", Level.WARNING, "the server names no API version; calls ask for none", hint)
+    source = "as server.apiVersion says" if project.server.api_version else "as the server says"
+    return Check("version", Level.OK, f"{greeting.version}, {source}")
+
+
+def _sign_in(auth: Auth | None, greeting: Greeting) -> Check:
+    error = greeting.error
+    if isinstance(error, ServerError) and (isinstance(error, Unauthorized) or _no_answer(error)):
+        hint = error.hint or "Is the server's URL that of the API, and is the API at work?"
+        return Check("sign-in", Level.ERROR, error.message, hint)
+    match auth:
+        case None:
+            words = "calls carry no credentials, and the server takes them"
+        case Token(token):
+            words = f"the token in {token.source} is accepted"
+        case TokenFile(path):
+            words = f"the token in {path} is accepted"
+        case TokenCommand():
+            words = "the token of tokenCommand is accepted"
+        case _:
+            words = f"as {auth.username}"
+    return Check("sign-in", Level.OK, words)
+
+
+def _no_answer(error: ServerError) -> bool:
+    """Whether a call ended with something else than a no of the API."""
+    return error.status != 403
+
+
+def _clock(project: Project, greeting: Greeting) -> Check:
+    if project.server.embedded:
+        return Check("clock", Level.OK, "the server in this process has ours")
+    if greeting.ahead is None:
+        return Check("clock", Level.WARNING, "the server doesn't say what time it has")
+    seconds = round(abs(greeting.ahead))
+    words = f"the server's clock is {seconds} s {'ahead of' if greeting.ahead > 0 else 'behind'} ours"
+    if seconds < SKEW_WARNING:
+        return Check("clock", Level.OK, "the server's clock agrees with ours" if seconds < 2 else words)
+    level = Level.ERROR if seconds >= SKEW_ERROR else Level.WARNING
+    return Check(
+        "clock", level, words, "Windows begin and end by the server's clock. Set the wrong one right."
+    )
+
+
+def _reads(probes: Sequence[Probe]) -> Iterator[Check]:
+    """A check for all reads, or one for each that failed."""
+    failed = [probe for probe in probes if probe.error is not None]
+    for probe in failed:
+        assert probe.error is not None
+        words = f"{probe.operation.name}: {probe.error.message}"
+        yield Check("permissions", Level.ERROR, words, probe.error.hint)
+    if not failed:
+        yield Check("permissions", Level.OK, f"{plural(len(probes), 'read')} tried, each may be made")
+
+
+def _permissions(operations: Iterable[Operation], probes: Sequence[Probe]) -> tuple[Permission, ...]:
+    """Every permission that the reference names, whether we have it, and which commands need it."""
+    needing: dict[str, list[Operation]] = defaultdict(list)
+    for operation in operations:
+        if operation.permission is not None:
+            needing[operation.permission].append(operation)
+    answered: dict[str, list[Probe]] = defaultdict(list)
+    for probe in probes:
+        answered[probe.operation.permission or ""].append(probe)
+
+    def one(name: str) -> Permission:
+        every = dict.fromkeys(command for it in needing[name] for command in NEEDED_BY[it.name])
+        commands = [each for each in every if each.partition(" ")[0] == each or each.split()[0] not in every]
+        refused = [p.operation.name for p in answered[name] if p.error is not None and p.error.status == 403]
+        some = any(probe.error is None for probe in answered[name])
+        granted = False if refused else True if some else None
+        return Permission(name, granted, tuple(commands), tuple(refused))
+
+    return tuple(one(name) for name in sorted(needing))
+
+
+# --- the state -----------------------------------------------------------------------------------
+
+
+def _state_checks(project: Project, server: Server | None) -> Iterator[Check]:
+    """Whether the state can be read, belongs to this server, and can be locked. Nothing is written to it."""
+    try:
+        store = store_of(project)
+        state = store.load()
+        yield Check(
+            "state",
+            Level.OK,
+            f"{store.url}: serial {state.serial}, {plural(len(state.campaigns), 'campaign')} owned"
+            if state.serial
+            else f"{store.url}: nothing there yet",
+        )
+        if server is None:
+            yield Check("state-lock", Level.SKIPPED, "which server it belongs to is not known")
+            return
+        with store.locked(server, "doctor"):
+            yield Check("state-lock", Level.OK, "it belongs to this server, and can be locked")
+    except ReconcilerError as error:
+        yield Check("state", Level.ERROR, error.message, error.hint)
+
+
+# --- which command makes which call, beyond reading campaigns: also for the coverage page -----------
+
+_PLAN: Final = ("plan", "apply", "status")
+_APPLY: Final = ("apply",)
+_NAMED: Final = ("campaign", "gateway")
+"""Commands that find a campaign by its name or id."""
+_ALL: Final = ("snapshot", "export")
+"""Commands that read every campaign."""
+
+NEEDED_BY: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "create-campaign": _APPLY,
+        "edit-campaign": _APPLY,
+        "delete-campaign": ("apply --prune",),
+        "get-campaign": (*_PLAN, *_NAMED, "import", *_ALL),
+        "start-campaign": (*_APPLY, "campaign start"),
+        "stop-campaign": (*_APPLY, "campaign stop"),
+        "approve-campaign": (*_APPLY, "campaign approve"),
+        "register-completed-callback": _APPLY,
+        "register-wake-up-callback": _APPLY,
+        "register-state-change-callback": _APPLY,
+        "register-execution-progress-callback": _APPLY,
+        "register-download-progress-callback": _APPLY,
+        "notify-gateway": ("gateway notify",),
+        "assign-gateway-packages": _APPLY,
+        "get-gateway-packages": (*_PLAN, "gateway packages", "import", *_ALL),
+        "list-gateways": (*_PLAN, "import", *_ALL),
+        "list-campaigns": (*_PLAN, "campaign list", *_NAMED, "import", *_ALL),
+        "add-gateways": _APPLY,
+        "remove-gateways": _APPLY,
+        "set-distribution-list": _APPLY,
+        "get-distribution-list": (*_PLAN, "campaign show", "import", *_ALL),
+        "schedule-download": _APPLY,
+        "schedule-activation": _APPLY,
+        "schedule-execution": _APPLY,
+        "close-gateway": (*_APPLY, "gateway close"),
+        "get-gateway-state": ("gateway state",),
+        "get-execution-progress": ("gateway progress",),
+        "get-download-progress": ("gateway progress",),
+        "get-active-campaigns": ("gateway active-campaigns",),
+        "get-campaign-status": ("campaign show",),
+        "get-gateway-status": ("status", "gateway status"),
+        "get-campaign-counts": ("campaign counts",),
+        "get-package": (*_PLAN, "package info", "package delete", "import"),
+        "list-packages": (*_PLAN, "package list", "package info", "package delete", "import", *_ALL),
+        "delete-package": ("apply --prune", "package delete"),
+        "upload-package": (*_APPLY, "package upload"),
+        "stream-package": (*_APPLY, "package upload"),
+        "run-on-things": _APPLY,
+    }
+)
+"""Operation → the commands that may call it."""

@@ -1,0 +1,238 @@
+"""Puts the stages together, from files to a plan; and which exit code a plan or an apply ends with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from reconciler.app.workspace import Workspace, connected, read_resources, store_of
+from reconciler.errors import Exit, InvalidInput, ReconcilerError
+from reconciler.model import Desired, Finding, Live, Outcome, OutcomeStatus, Severity
+from reconciler.options import Options
+from reconciler.plan.model import Partial, Plan
+from reconciler.settings import Project
+from reconciler.state.base import State, StateStore, bound_to
+
+if TYPE_CHECKING:
+    from reconciler.plan.guards import Basis
+    from reconciler.providers.base import Provider
+
+NOT_OURS: Final = "not-ours"
+"""The code of the finding that a live object of a declared name isn't owned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What all stages up to resolve made of the input. ``desired`` is usable only without errors."""
+
+    project: Project | None
+    desired: Desired
+    documents: int
+    findings: tuple[Finding, ...]
+    apart: tuple[str, ...] = ()
+    """The environments of the project with other resources or with overlays."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether no finding is an error."""
+        return not any(finding.is_error for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Input without errors, and where to take it. ``warnings`` are what was found on the way.
+
+    ``documents``: how many resources were read. ``waivers``: guard → why it may be passed this once.
+    """
+
+    project: Project
+    desired: Desired
+    store: StateStore
+    warnings: tuple[Finding, ...] = ()
+    documents: int = 0
+    waivers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Planned:
+    """A plan, and what it was made from; ``desired`` is the part of the project that it is about.
+
+    Without a `repr` of a million gateways: asyncio makes one of what a run returned, when it takes its signal
+    handler back.
+    """
+
+    plan: Plan
+    desired: Desired
+    live: Live
+    state: State
+
+
+# --- up to desired -------------------------------------------------------------------------------
+
+
+def check(workspace: Workspace, *, offline: bool) -> Checked:
+    """Load, validate and resolve; every finding of all three at once.
+
+    `offline`: no server is needed, and no secret is read.
+    """
+    from reconciler.resolve import resolve
+    from reconciler.validation import validate
+
+    loaded = workspace.load(server=not offline)
+    project = loaded.project
+    read = read_resources(project or loaded, part=bool(workspace.paths))
+    valid = validate(read.documents, unread=read.unread)
+    environ = None if offline or not project else workspace.environ
+    resolved = resolve(valid.documents, root=loaded.root, environ=environ)
+    findings = (*loaded.findings, *read.findings, *valid.findings, *resolved.findings)
+    if project:
+        findings += tuple(_of_the_state(project, offline=offline))
+    return Checked(
+        project,
+        resolved.desired,
+        len(read.documents),
+        tuple(sorted(findings, key=Finding.sort_key)),
+        loaded.apart,
+    )
+
+
+def _of_the_state(project: Project, *, offline: bool) -> Iterator[Finding]:
+    """What keeps the state's URL from being opened; a library may be missing where it isn't needed."""
+    try:
+        store_of(project)
+    except ReconcilerError as error:
+        if not (offline and isinstance(error.__cause__, ImportError)):
+            yield Finding("bad-url", error.message, hint=error.hint)
+
+
+def check_everywhere(workspace: Workspace) -> Checked:
+    """`check` without a server; where no environment is chosen, in each that is apart, too.
+
+    What is found in an environment only, says so.
+    """
+    checked = check(workspace, offline=True)
+    if workspace.environment_given:
+        return checked
+    found, known = list(checked.findings), frozenset(checked.findings)
+    for name in checked.apart:
+        inside = check(workspace.inside(name), offline=True).findings
+        new = (finding for finding in inside if finding not in known)
+        found += (replace(each, message=f"in the environment {name}: {each.message}") for each in new)
+    return replace(checked, findings=tuple(sorted(found, key=Finding.sort_key)))
+
+
+def prepare(
+    workspace: Workspace, *, waivers: Mapping[str, str] | None = None, saved: StateStore | None = None
+) -> Job:
+    """Input to plan with; InvalidInput, with everything that was found, when there is an error in it.
+
+    `saved`: a state in the place of the project's, to plan without server, credentials and secrets.
+    """
+    checked = check(workspace, offline=saved is not None)
+    if checked.project is None or not checked.sound:
+        raise InvalidInput(checked.findings)
+    project, desired = checked.project, checked.desired
+    # Paths given beside a project file are a part of the project: what they lack may well be declared.
+    if project.file is not None and workspace.paths:
+        desired = replace(desired, complete=False)
+    store = saved or store_of(project)
+    return Job(project, desired, store, checked.findings, checked.documents, waivers or {})
+
+
+# --- from desired to a plan ----------------------------------------------------------------------
+
+
+async def plan_once(job: Job, options: Options) -> Planned:
+    """Plan on the state as it is; nothing is locked or written."""
+    async with connected(job.project) as (provider, _):
+        return await make(job, job.store.load(), provider, options)
+
+
+async def make(job: Job, state: State, provider: Provider, options: Options) -> Planned:
+    """Observe and plan; nothing is written anywhere. `state` must belong to the provider's server."""
+    from reconciler.plan.guards import guarded
+    from reconciler.plan.impact import with_reads, with_removed
+
+    bound = bound_to(state, provider.server, url=job.store.url)
+    planned = await draft(job.desired, bound, provider, options, now=int(time.time() * 1000))
+    plan, desired = planned.plan, planned.desired
+    findings = [*job.warnings, *plan.findings]
+    if options.prune and not desired.complete:
+        findings.append(_NOT_PRUNED)
+    plan = replace(plan, findings=tuple(findings), partial=_partial(desired))
+    emptied = options.prune and desired.complete and not job.documents and not desired.focus
+    given_up = len(bound.campaigns) + len(bound.packages) if emptied else 0
+    basis = await guard_basis(replace(planned, plan=plan), provider, given_up=given_up)
+    impact = with_reads(with_removed(plan.impact, basis.live), provider.requests, provider.operations)
+    plan = replace(plan, impact=impact)
+    return replace(planned, plan=guarded(plan, basis, job.project.guards, job.waivers), live=basis.live)
+
+
+async def draft(desired: Desired, state: State, provider: Provider, options: Options, *, now: int) -> Planned:
+    """The stages from `desired` to a plan, no guard asked; `now` in epoch milliseconds."""
+    from reconciler.diff import Ask, diff
+    from reconciler.observe import observe
+    from reconciler.plan import make_plan
+    from reconciler.targets import narrowed
+
+    desired = narrowed(desired, state, options.targets)
+    live = await observe(desired, state, provider, options)
+    ask = Ask(options, now=now, past=provider.past)
+    return Planned(make_plan(diff(desired, live, state, ask), provider), desired, live, state)
+
+
+async def guard_basis(planned: Planned, provider: Provider, *, given_up: int = 0) -> Basis:
+    """What guards ask of a plan; the gateways of campaigns that it interrupts are read for that."""
+    from reconciler.observe import observe_members
+    from reconciler.plan.guards import Basis, interrupted
+
+    live = await observe_members(planned.live, interrupted(planned.plan), provider)
+    return Basis(planned.desired, live, provider.in_flight, given_up)
+
+
+def _partial(desired: Desired) -> Partial | None:
+    focus = desired.focus
+    if focus is None:
+        return None
+    campaigns = len(desired.campaigns) + len(focus.removed)
+    return Partial(focus.asked, campaigns, campaigns + len(focus.excluded))
+
+
+_NOT_PRUNED = Finding(
+    "prune-needs-whole-project",
+    "nothing is deleted, because only some paths of the project were given",
+    hint="Leave the paths out to prune.",
+    severity=Severity.WARNING,
+)
+
+# --- exit codes: never by the form of the output -------------------------------------------------
+
+_BAD: Final = frozenset({OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN})
+
+
+def plan_exit(plan: Plan, *, detailed: bool = False) -> Exit:
+    """Of a plan that isn't executed: an error, else with `detailed` whether there is a step."""
+    if _has_errors(plan):
+        return Exit.ERROR
+    return Exit.HAS_STEPS if detailed and not plan.empty else Exit.DONE
+
+
+def apply_exit(plan: Plan, outcomes: Collection[Outcome], *, interrupted: bool = False) -> Exit:
+    """Of an apply: an error or an interruption, a guard, then failed steps, then objects that aren't ours."""
+    if _has_errors(plan) or (interrupted and any(_skipped(outcome) for outcome in outcomes)):
+        return Exit.ERROR
+    if plan.tripped:
+        return Exit.GUARD
+    if any(outcome.status in _BAD for outcome in outcomes):
+        return Exit.PARTLY
+    return Exit.NOT_OURS if any(finding.code == NOT_OURS for finding in plan.findings) else Exit.DONE
+
+
+def _skipped(outcome: Outcome) -> bool:
+    return outcome.status is OutcomeStatus.SKIPPED
+
+
+def _has_errors(plan: Plan) -> bool:
+    return any(finding.is_error and finding.code != NOT_OURS for finding in plan.findings)

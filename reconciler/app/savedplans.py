@@ -1,0 +1,183 @@
+"""Plan files of a project: a plan is saved, and before it is applied it is seen whether it still fits."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import reconciler
+from reconciler.app.pipeline import Planned
+from reconciler.app.workspace import Workspace
+from reconciler.model import Finding, Live, Operation, Secret, UploadPackage
+from reconciler.options import Options
+from reconciler.plan.file import (
+    Head,
+    MadeIn,
+    MadeOn,
+    PlanFile,
+    SavedPlan,
+    open_plan,
+    plan_digest,
+    refused,
+    salted,
+    write_plan,
+)
+from reconciler.plan.fingerprints import Fingerprint, fingerprints, touched_of
+from reconciler.plan.model import Plan
+from reconciler.plan.stale import CODE, expired, stale
+from reconciler.plan.touched import touched_by
+from reconciler.providers.base import Provider
+from reconciler.reading import read
+from reconciler.settings import Project
+from reconciler.state.base import State
+
+if TYPE_CHECKING:
+    from reconciler.resolve.source import Problem
+
+
+def rests_on(planned: Planned) -> tuple[Fingerprint, ...]:
+    """How all was that a plan touches when the plan was made."""
+    plan, live, state = planned.plan, planned.live, planned.state
+    return fingerprints(plan, touched_by(plan, live, state), live, state)
+
+
+async def changed(
+    plan: Plan, before: Sequence[Fingerprint], provider: Provider, state: State
+) -> tuple[tuple[Finding, ...], Live]:
+    """What is not as it was `before`, and windows that have ended; and what was read again to see that."""
+    touched = touched_of(before)
+    live = await read(touched.scope, provider)
+    now = int(time.time() * 1000)
+    return (*stale(before, fingerprints(plan, touched, live, state)), *expired(plan, now)), live
+
+
+def save(path: Path, project: Project, planned: Planned, options: Options) -> str:
+    """Write a plan file; the digest of the plan.
+
+    A state that isn't there yet has no lineage, and nothing else keeps the salt that digests were made with.
+    """
+    plan, state = planned.plan, planned.state
+    lineage = state.lineage if state.begun else None
+    salt = None if state.begun or not salted(plan) else state.salt
+    head = Head(
+        reconciler.__version__,
+        plan.server,
+        MadeIn(str(project.root), project.name, project.environment),
+        MadeOn(state.serial, lineage, salt),
+        options,
+    )
+    write_plan(path, head, plan, rests_on(planned), root=project.root, salt=state.salt)
+    return plan_digest(plan)
+
+
+def find_home(path: Path, workspace: Workspace) -> tuple[PlanFile, Project]:
+    """A plan file and the project to apply it in, in the environment that it was made in.
+
+    UnusablePlan when the file is not as it was written, or of another project, environment or server.
+    """
+    file = open_plan(path)
+    head, made = file.head, file.head.project
+    if not workspace.environment_given:
+        workspace = workspace.inside(made.environment)
+    project = workspace.settle()
+    rows = (
+        ("project", made.name, project.name),
+        ("environment", made.environment, project.environment),
+        ("server", head.server, project.server.identity),
+    )
+    foreign = [
+        Finding(
+            "foreign-plan",
+            f"the plan is of the {what} {theirs or '(none)'}, and this run of {ours or '(none)'}",
+            hint=f"it was made in {made.root}: give the same --project, --environment and --url",
+        )
+        for what, theirs, ours in rows
+        if theirs != ours
+    ]
+    if foreign:
+        raise refused(path, foreign)
+    return file, project
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """A plan file that is to be applied in `project`."""
+
+    path: Path
+    project: Project
+    saved: SavedPlan
+    problems: Mapping[str, Problem] = field(default_factory=dict)
+    """Source of a secret → why it can't be read."""
+
+    async def check(self, provider: Provider, state: State) -> Live:
+        """What it touches, read again.
+
+        UnusablePlan, which says all that there is to say, unless it can be applied to `state` as it is.
+        """
+        saved, made = self.saved, self.saved.head.state
+        if saved.digest in state.plans:
+            what, hint = "was applied already", None
+            if not state.plans[saved.digest]:
+                what, hint = "was applied before, and not to its end", "a new plan does what is left to do"
+            raise refused(self.path, [Finding("applied-plan", f"{self.path} {what}", hint=hint)])
+        if made.lineage != (state.lineage if state.begun else None):
+            raise refused(self.path, [Finding("foreign-plan", _other_state(made, state))])
+        salt = made.salt or state.salt
+        late, live = await changed(saved.plan, saved.fingerprints, provider, state)
+        if findings := [*self._secrets(salt), *self._packages(), *late]:
+            raise refused(self.path, findings)
+        return live
+
+    def _secrets(self, salt: str) -> Iterator[Finding]:
+        for sealed in self.saved.secrets:
+            source = sealed.secret.source
+            if problem := self.problems.get(source):
+                yield Finding(problem.code, problem.message, hint=problem.hint)
+            elif sealed.secret.digest(salt) != sealed.digest:
+                yield Finding(CODE, f"the secret from {source} has another value than when the plan was made")
+
+    def _packages(self) -> Iterator[Finding]:
+        from reconciler.resolve.referenced_files import Files
+        from reconciler.resolve.source import Problem
+
+        files = Files(self.project.root)
+        for group in self.saved.plan.groups:
+            if isinstance(group.action, UploadPackage):
+                file = group.action.file
+                name = os.path.relpath(file.path, os.path.realpath(self.project.root))
+                digest = files.digest(name, file.path)
+                if isinstance(digest, Problem):
+                    yield Finding(digest.code, digest.message, hint=digest.hint, resource=file.resource)
+                elif digest.sha256 != file.sha256:
+                    message = f"{name} has another content than when the plan was made"
+                    yield Finding(CODE, message, resource=file.resource)
+
+
+def reviewed(
+    file: PlanFile, project: Project, operations: Mapping[str, Operation], environ: Mapping[str, str]
+) -> Reviewed:
+    """What `file` holds, its secrets read again; UnusablePlan when it makes no sense."""
+    from reconciler.resolve.campaign_settings import read_secret
+
+    problems: dict[str, Problem] = {}
+
+    def opened(secret: Secret) -> Secret:
+        found = read_secret(secret, secret.source.removeprefix("file "), environ)
+        if isinstance(found, Secret):
+            return found
+        problems[secret.source] = found
+        return secret
+
+    return Reviewed(file.path, project, file.read(project.root, operations, opened), problems)
+
+
+def _other_state(made: MadeOn, state: State) -> str:
+    if made.lineage is None:
+        return "the plan was made before there was a state, and there is one now"
+    if not state.begun:
+        return f"the plan was made on the state {made.lineage}, and there is no state"
+    return f"the plan was made on the state {made.lineage}, and this one is {state.lineage}"

@@ -1,0 +1,195 @@
+"""Where a run is: the one way to its project, to the files of that, to its server and to its state."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from reconciler.errors import InvalidInput, ReconcilerError
+from reconciler.model import ResourceId
+from reconciler.settings import Engine, Project
+from reconciler.state.base import State, StateStore, bound_to
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from reconciler.loading import Loaded
+    from reconciler.pacing import Backoff
+    from reconciler.project import LoadedProject
+    from reconciler.project.loader import AnyPath
+    from reconciler.providers.base import Provider
+    from reconciler.providers.console import Console
+
+EMBEDDED_DATABASE: Final = Path(".reconciler/embedded.db")
+PARALLELISM: Final = 16
+"""Steps that run at the same time, where nobody says how many."""
+PATIENCE: Final = 300.0
+"""Seconds that one call may wait in all: a server that asks for a minute gets it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A folder, environment variables, and what was said over both; None: it was not said.
+
+    Nothing is read before it is asked for, and then each time anew.
+    """
+
+    folder: Path
+    environ: Mapping[str, str]
+    project: AnyPath | None = None
+    """The project file."""
+    environment: str | None = None
+    url: str | None = None
+    state: str | None = None
+    paths: tuple[AnyPath, ...] = ()
+    """Files and folders in the place of the resources of the project."""
+
+    @property
+    def environment_given(self) -> bool:
+        """Whether somebody chose the environment."""
+        return self.environment is not None or bool(self.environ.get("RECONCILER_ENVIRONMENT"))
+
+    def inside(self, environment: str | None) -> Workspace:
+        """The same in that environment."""
+        return replace(self, environment=environment)
+
+    def load(self, *, server: bool = True, access: bool = True) -> LoadedProject:
+        """The settings, and all that is wrong with them.
+
+        Not `server`: none is needed. Not `access`: it is named, and not called, so no secret has to be there.
+        """
+        from reconciler.project import load_project
+
+        return load_project(
+            cwd=self.folder,
+            environ=self.environ,
+            file=self.project,
+            environment=self.environment,
+            url=self.url,
+            state=self.state,
+            paths=self.paths,
+            need_server=server,
+            need_access=access,
+        )
+
+    def settle(self, *, access: bool = True) -> Project:
+        """The settings of a run that needs a server and no resources; InvalidInput when they are wrong."""
+        loaded = replace(self, paths=()).load(access=access)
+        if loaded.project is None or any(finding.is_error for finding in loaded.findings):
+            raise InvalidInput(loaded.findings)
+        return loaded.project
+
+
+def read_resources(source: Project | LoadedProject, *, part: bool = False) -> Loaded:
+    """The resources of a run, with its environment laid over them. `part`: not all of the project's."""
+    from reconciler.loading import load
+
+    read = load(source.resources, base=source.root, excluded=source.excluded)
+    if not source.overlays:
+        return read
+    from reconciler.overlays import overlaid, read_layers
+
+    return overlaid(read, read_layers(source.overlays, base=source.root), part=part)
+
+
+def declared_name(project: Project, resource: ResourceId) -> str | None:
+    """The name on the server that `resource` declares; None when it isn't declared, or can't be read.
+
+    An order by hand must not fail for a mistake somewhere else in the files, so findings don't count here.
+    """
+    for document in read_resources(project).documents:
+        metadata, spec = document.value.get("metadata"), document.value.get("spec")
+        named = metadata.get("name") if isinstance(metadata, Mapping) else None
+        if document.value.get("kind") == resource.kind and named == resource.name:
+            declared = spec.get("name", named) if isinstance(spec, Mapping) else named
+            return str(declared)
+    return None
+
+
+def store_of(project: Project) -> StateStore:
+    """Where the project's state is kept."""
+    from reconciler.state.stores import open_store
+
+    return open_store(project.state_url, root=project.root)
+
+
+def state_of(project: Project, store: StateStore) -> State:
+    """The state in `store`, which must belong to the project's server (WrongServer)."""
+    return bound_to(store.load(), project.server.identity, url=store.url)
+
+
+def event_loop(engine: Engine | None = None) -> asyncio.Runner:
+    """What runs a run. The engine aiohttp does so on uvloop where that is installed, in half the time."""
+    loops: Callable[[], asyncio.AbstractEventLoop] | None = None
+    if engine is Engine.AIOHTTP:
+        with suppress(ImportError):
+            from uvloop import new_event_loop as loops
+    return asyncio.Runner(loop_factory=loops)
+
+
+@asynccontextmanager
+async def connected(
+    project: Project, *, backoff: Backoff | None = None
+) -> AsyncIterator[tuple[Provider, Console]]:
+    """The project's server for plans and for people, for as long as the block runs."""
+    from reconciler.providers.pulse.console import PulseConsole, Watched
+    from reconciler.providers.pulse.engine import open_engine
+    from reconciler.providers.pulse.provider import connect
+
+    server = project.server
+    async with AsyncExitStack() as stack:
+        app = _app(project, stack)
+        engine = open_engine(
+            server.url, app=app, ca_file=server.ca_file, timeout=server.timeout, engine=server.engine
+        )
+        watched = Watched(await stack.enter_async_context(engine))
+        async with connect(server, transport=watched, backoff=backoff) as provider:
+            yield provider, PulseConsole(provider.client, watched)
+
+
+def _app(project: Project, stack: AsyncExitStack) -> Starlette | None:
+    """The server in this process, closed with `stack`; None where the project names another one."""
+    if not project.server.embedded:
+        return None
+    app = _embedded(project.root / EMBEDDED_DATABASE)
+    stack.callback(app.state.context.store.close)
+    return app
+
+
+def _embedded(database: Path) -> Starlette:
+    """The server in this process, on its own database."""
+    with _as_ours():
+        from reconciler.embedded import create_app
+
+        return create_app(database)
+
+
+def serve_embedded(
+    database: Path,
+    *,
+    host: str,
+    port: int,
+    token: str | None,
+    approval_needed: bool | None,
+    ready: Callable[[str], None],
+) -> None:
+    """Serve the embedded server over TCP until a signal ends it; `ready` is told its URL."""
+    with _as_ours():
+        from reconciler.embedded import serve
+
+        serve(database, host=host, port=port, token=token, approval_needed=approval_needed, ready=ready)
+
+
+@contextmanager
+def _as_ours() -> Iterator[None]:
+    """An error of the embedded server as one of ours."""
+    from reconciler.embedded import EmbeddedError
+
+    try:
+        yield
+    except EmbeddedError as error:
+        raise ReconcilerError(str(error)) from error

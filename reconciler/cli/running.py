@@ -1,0 +1,200 @@
+"""How a command runs in this process: its event loop, its log, the person at the terminal, and signals.
+
+Ctrl-C and SIGTERM mean the same:
+
+| while a run                   | the first                                                | the second |
+|-------------------------------|----------------------------------------------------------|------------|
+| asks the server, saves        | it ends as soon as it waits for anything, and unlocks    | at once    |
+| applies                       | what is in flight is finished; then it saves and says so | at once    |
+| waits for a lock or an answer | at once                                                  |            |
+| does anything else            | at once                                                  |            |
+
+At once is a KeyboardInterrupt: what is in flight is dropped, and the next apply looks what became of it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from reconciler.cli.flags import Flags
+from reconciler.errors import ReconcilerError
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from reconciler.app.caller import Question
+    from reconciler.app.workspace import Workspace
+    from reconciler.settings import Engine
+
+_T = TypeVar("_T")
+
+
+def workspace(flags: Flags, paths: tuple[str, ...] = ()) -> Workspace:
+    """Where this command runs, as its flags and `paths` say."""
+    from reconciler.app.workspace import Workspace
+
+    environ = dict(os.environ)
+    return Workspace(Path.cwd(), environ, flags.project, flags.environment, flags.url, flags.state, paths)
+
+
+def command_name() -> str:
+    """The command that runs, as the audit log calls it: ``campaign stop``."""
+    return click.get_current_context().command_path.partition(" ")[2]
+
+
+# --- the event loop ------------------------------------------------------------------------------
+
+
+def run(flags: Flags, main: Coroutine[Any, Any, _T], *, engine: Engine | None = None) -> _T:
+    """Run `main`; with ``--verbose`` the log goes to stderr."""
+    from reconciler.app.workspace import event_loop
+
+    with _logging() if flags.verbose else nullcontext(), event_loop(engine) as runner:
+        return runner.run(ended_by_signals(main))
+
+
+@contextmanager
+def _logging() -> Iterator[None]:
+    import logging
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("reconciler")
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+
+# --- the person at the terminal ------------------------------------------------------------------
+
+
+class Terminal:
+    """A `reconciler.app.caller.Caller`: a person at the terminal, and the signals of this process."""
+
+    def ask(self, question: Question) -> bool:
+        """See `Caller.ask`."""
+        return confirmed(question)
+
+    def blocking(self) -> AbstractContextManager[None]:
+        """See `Caller.blocking`."""
+        return interruptible()
+
+    def stopping(self) -> AbstractContextManager[asyncio.Event]:
+        """See `Caller.stopping`."""
+        return stopping()
+
+
+def confirmed(question: Question) -> bool:
+    """Whether the answer is *yes*; ReconcilerError without a terminal to ask on."""
+    from reconciler.cli.output import write
+
+    if not sys.stdin.isatty():
+        raise ReconcilerError(question.refusal, hint=question.hint)
+    with interruptible():
+        write([question.text], sys.stderr)
+        return sys.stdin.readline().strip() == "yes"
+
+
+# --- signals -------------------------------------------------------------------------------------
+
+_KINDS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def _handled(handler: Callable[..., object]) -> Iterator[None]:
+    """Signals go to `handler`, but for one that this process was told to ignore."""
+    before: dict[signal.Signals, Any] = {}
+    # Signals belong to the main thread.
+    with suppress(ValueError):
+        for kind in _KINDS:
+            if signal.getsignal(kind) not in (signal.SIG_IGN, None):
+                before[kind] = signal.signal(kind, handler)
+    try:
+        yield
+    finally:
+        for kind, handled in before.items():
+            signal.signal(kind, handled)
+
+
+@contextmanager
+def interrupting() -> Iterator[None]:
+    """A signal ends the block at once."""
+    with _handled(signal.default_int_handler):
+        yield
+
+
+async def ended_by_signals(main: Coroutine[Any, Any, _T]) -> _T:
+    """What `main` gives; KeyboardInterrupt when a signal ended it."""
+    import asyncio
+
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    told = False
+
+    def on_signal(*_: object) -> None:
+        nonlocal told
+        if told:
+            raise KeyboardInterrupt
+        told = True
+        task.cancel()
+        # It may be asleep.
+        loop.call_soon_threadsafe(lambda: None)
+
+    with _handled(on_signal):
+        try:
+            return await main
+        except asyncio.CancelledError:
+            if told:
+                raise KeyboardInterrupt from None
+            raise
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """The same for what blocks an event loop, which would wait for its end."""
+    import asyncio
+
+    with interrupting():
+        task = asyncio.current_task()
+        if task and task.cancelling():
+            # It came a moment ago, and is told only at the next await.
+            raise KeyboardInterrupt
+        yield
+
+
+@contextmanager
+def stopping() -> Iterator[asyncio.Event]:
+    """An event that the first signal sets."""
+    import asyncio
+
+    from reconciler.cli.output import say
+
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    told = False
+
+    def on_signal(*_: object) -> None:
+        nonlocal told
+        if told:
+            raise KeyboardInterrupt
+        told = True
+        loop.call_soon_threadsafe(tell)
+
+    def tell() -> None:
+        stop.set()
+        say("stopping: what is in flight is finished, nothing new is begun; once more to end at once")
+
+    with _handled(on_signal):
+        yield stop

@@ -1,0 +1,105 @@
+"""The seam to a code host, and what we keep there: one comment a purpose, and one issue.
+
+They are found again by a mark that nobody sees, and kept up to date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from reconciler.errors import ReconcilerError
+
+LABEL: Final = "reconciler-drift"
+
+
+class ForgeError(ReconcilerError):
+    """The code host did not do what it was asked for; the message names the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A comment or an issue. ``ours``: written by something that may write in our place."""
+
+    id: int
+    body: str
+    ours: bool = True
+    title: str = ""
+
+
+class Forge(Protocol):
+    """A code host, seen from one job of its CI."""
+
+    @property
+    def limit(self) -> int:
+        """How many characters a comment may have."""
+        ...
+
+    def comments(self) -> AsyncIterator[Note]:
+        """The comments of this pull request, oldest first."""
+        ...
+
+    async def comment(self, body: str) -> None:
+        """Add a comment to this pull request."""
+        ...
+
+    async def edit_comment(self, note: Note, body: str) -> None:
+        """Give a comment another text."""
+        ...
+
+    def issues(self, label: str) -> AsyncIterator[Note]:
+        """The open issues with `label`."""
+        ...
+
+    async def open_issue(self, title: str, body: str, label: str) -> None:
+        """Open an issue with one label."""
+        ...
+
+    async def edit_issue(self, note: Note, title: str, body: str, *, close: bool = False) -> None:
+        """Give an issue another title and text, and close it if asked to."""
+        ...
+
+
+def mark(key: str) -> str:
+    """The first line of a text for the purpose `key`: a comment that HTML doesn't show."""
+    return f"<!-- reconciler:{key.replace('--', '-')} -->"
+
+
+async def keep_comment(forge: Forge, key: str, body: str) -> None:
+    """Make the comment for `key` say `body`: the one that is there, or a new one."""
+    text = _within(f"{mark(key)}\n{body}", forge.limit)
+    found = await _marked(forge.comments(), key)
+    if found is None:
+        await forge.comment(text)
+    elif found.body != text:
+        await forge.edit_comment(found, text)
+
+
+async def keep_issue(forge: Forge, key: str, title: str, body: str | None) -> None:
+    """Make the one open issue for `key` say `body`; None: there is nothing to say, and it is closed."""
+    found = await _marked(forge.issues(LABEL), key)
+    if body is None:
+        if found is not None:
+            await forge.edit_issue(
+                found, found.title, f"{mark(key)}\nNothing differs any more.\n", close=True
+            )
+        return
+    text = _within(f"{mark(key)}\n{body}", forge.limit)
+    if found is None:
+        await forge.open_issue(title, text, LABEL)
+    elif (found.title, found.body) != (title, text):
+        await forge.edit_issue(found, title, text)
+
+
+async def _marked(notes: AsyncIterator[Note], key: str) -> Note | None:
+    """Anybody may copy a mark: only what may be ours counts."""
+    async for note in notes:
+        if note.ours and note.body.startswith(mark(key)):
+            return note
+    return None
+
+
+def _within(text: str, limit: int) -> str:
+    """Reports keep their own limit; this is for what stands around them."""
+    return text if len(text) <= limit else text[: limit - 2] + "…\n"

@@ -1,0 +1,78 @@
+"""How to sign in: variables of the environment first, then what the project file says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.findings import Findings
+from reconciler.model import Place, Secret
+from reconciler.project.declared import Declared, Given
+from reconciler.settings import Auth, Basic, Token, TokenCommand, TokenFile
+
+TOKEN, USERNAME, PASSWORD = "RECONCILER_TOKEN", "RECONCILER_USERNAME", "RECONCILER_PASSWORD"
+
+
+def find_auth(
+    declared: Declared, environ: Mapping[str, str], root: Path, findings: Findings, *, needed: bool
+) -> Auth | None:
+    """How to sign in; None where nothing says so. Not `needed`: what is not set is no error, and not read."""
+    names = [name for name in (USERNAME, PASSWORD) if environ.get(name)]
+    given = declared.get("server", "auth")
+    if environ.get(TOKEN):
+        return Token(_Variables(environ, findings, needed).secret(TOKEN))
+    if len(names) == 2:
+        return _Variables(environ, findings, needed).basic(USERNAME, PASSWORD)
+    if names and needed:
+        missing = PASSWORD if names == [USERNAME] else USERNAME
+        findings.error(
+            "missing-secret", f"{names[0]} is set, but {missing} is not", None, "set both or neither"
+        )
+    return None if given is None else _declared(given, environ, root, findings, needed)
+
+
+def _declared(
+    given: Given, environ: Mapping[str, str], root: Path, findings: Findings, needed: bool
+) -> Auth | None:
+    variables = _Variables(environ, findings, needed, given.place)
+    match given.value:
+        case {"tokenEnv": name}:
+            return Token(variables.secret(str(name)))
+        case {"tokenFile": name}:
+            return TokenFile(root / str(name))
+        case {"tokenCommand": command}:
+            return TokenCommand(str(command), root)
+        case {"usernameEnv": username, "passwordEnv": password}:
+            return variables.basic(str(username), str(password))
+    return None  # something is wrong with it, and that is said
+
+
+@dataclass(frozen=True, slots=True)
+class _Variables:
+    """Reads variables of the environment, `place` being what names them in the project file."""
+
+    environ: Mapping[str, str]
+    findings: Findings
+    needed: bool
+    place: Place | None = None
+
+    def basic(self, username: str, password: str) -> Basic:
+        return Basic(self._read(username) or "", self.secret(password))
+
+    def secret(self, name: str) -> Secret:
+        return Secret(f"environment variable {name}", self._read(name))
+
+    def _read(self, name: str) -> str | None:
+        """The value without white space around it, None when it isn't needed."""
+        if not self.needed:
+            return None
+        value = self.environ.get(name, "").strip()
+        if not value:
+            message = f"environment variable {name} {'is empty' if name in self.environ else 'is not set'}"
+            self.findings.error("missing-secret", message, self.place, f"set {name} where this command runs")
+        elif not value.isprintable():
+            message = f"environment variable {name} has characters that can't be sent"
+            hint = "set it again: a line break or an invisible character slipped in"
+            self.findings.error("bad-secret", message, self.place, hint)
+        return value

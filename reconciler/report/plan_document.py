@@ -1,0 +1,230 @@
+"""Plans, applies and findings as JSON, written chunk by chunk so that size doesn't matter.
+
+The keys are public: ``formatVersion``, ``server``, ``summary``, ``steps``, ``changes``, ``impact``,
+``findings``, and for an apply ``outcomes`` and ``exitCode``. Every list has one item a line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from reconciler.errors import Exit
+from reconciler.model import ApproveCampaign, Change, Finding, Outcome, Server, Severity, Step
+from reconciler.plan.model import CampaignImpact, Impact, Partial, Plan
+from reconciler.report.apply_summary import outcome_counts
+from reconciler.report.blocks import findings_of, guard_item, recorded
+from reconciler.report.paths import path_of
+from reconciler.report.wording import safe
+
+FORMAT_VERSION: Final = 1
+
+Entry = tuple[str, object]
+
+
+def plan_chunks(plan: Plan, digest: str | None = None) -> Iterator[str]:
+    """The document of `plan`; `digest` is its own, where it stands in a file."""
+    return _object([*_head(plan, {}, digest), *_body(plan)])
+
+
+def applied_chunks(
+    plan: Plan, outcomes: Sequence[Outcome], code: Exit, digest: str | None = None
+) -> Iterator[str]:
+    """The document of an apply: its plan, and what became of every step."""
+    counts = {status.value: count for status, count in outcome_counts(outcomes).items()}
+    return _object(
+        [
+            *_head(plan, {"outcomes": counts, "exitCode": int(code)}, digest),
+            *_body(plan),
+            ("outcomes", map(_outcome, outcomes)),
+        ]
+    )
+
+
+def findings_chunks(findings: Iterable[Finding]) -> Iterator[str]:
+    """The document of what `validate` found, and of a plan that invalid input prevented."""
+    found = sorted(findings, key=Finding.sort_key)
+    return _object(
+        [
+            ("formatVersion", FORMAT_VERSION),
+            ("summary", _counts(found)),
+            ("findings", map(finding_item, found)),
+        ]
+    )
+
+
+def _head(plan: Plan, more: dict[str, object], digest: str | None) -> list[Entry]:
+    by_operation: Counter[str] = Counter()
+    for group in plan.groups:
+        by_operation[group.operation.name] += len(group)
+    campaigns = plan.impact.campaigns
+    summary = {
+        "steps": plan.size,
+        "destructive": sum(len(group) for group in plan.groups if group.operation.destructive),
+        "byOperation": dict(sorted(by_operation.items())),
+        "changes": len(plan.changes),
+        "campaigns": {
+            "created": sum(campaign.created for campaign in campaigns),
+            "deleted": sum(campaign.deleted for campaign in campaigns),
+            "started": sum(campaign.starts for campaign in campaigns),
+            "stopped": sum(campaign.stops for campaign in campaigns),
+            "interrupted": sum(campaign.interrupted for campaign in campaigns),
+        },
+        "gatewaysGained": plan.impact.gained,
+        "gatewaysLost": plan.impact.lost,
+        "recorded": list(recorded(plan.records)),
+        **_counts(findings_of(plan)),
+        **more,
+    }
+    snapshot = plan.snapshot
+    age = [("snapshot", {"taken": snapshot.taken, "ageSeconds": snapshot.age})] if snapshot else []
+    return [
+        ("formatVersion", FORMAT_VERSION),
+        ("server", _server(plan.server)),
+        *([("digest", digest)] if digest else []),
+        *age,
+        *_partial(plan.partial),
+        ("summary", summary),
+    ]
+
+
+def _partial(partial: Partial | None) -> list[Entry]:
+    if partial is None:
+        return []
+    return [("partial", {"asked": partial.asked, "campaigns": partial.campaigns, "of": partial.total})]
+
+
+def _body(plan: Plan) -> list[Entry]:
+    return [
+        ("steps", (step_item(*each) for group in plan.groups for each in plan.needs(group))),
+        ("changes", map(change_item, plan.changes)),
+        ("impact", _impact(plan.impact)),
+        ("unreadable", ({"resource": str(r), "fields": list(f)} for r, f in sorted(plan.unreadable.items()))),
+        ("guards", map(guard_item, plan.guards)),
+        ("findings", map(finding_item, sorted(findings_of(plan), key=Finding.sort_key))),
+    ]
+
+
+def _object(entries: Sequence[Entry]) -> Iterator[str]:
+    start = "{\n"
+    for name, value in entries:
+        yield f"{start}{json.dumps(name)}: "
+        start = ",\n"
+        if isinstance(value, Iterator):
+            yield from _array(value)
+        else:
+            yield _dumps(value)
+    yield "\n}\n"
+
+
+def _array(items: Iterator[object]) -> Iterator[str]:
+    start = "["
+    for item in items:
+        yield f"{start}\n{_dumps(item)}"
+        start = ","
+    yield "[]" if start == "[" else "\n]"
+
+
+def _dumps(value: object) -> str:
+    # A lone surrogate can't be written as UTF-8, so everything outside ASCII is escaped.
+    return json.dumps(value)
+
+
+def step_item(step: Step, needs: Iterable[Step]) -> dict[str, object]:
+    """One step of the document, and those that it needs."""
+    operation = step.operation
+    conditional = isinstance(step.action, ApproveCampaign) and step.action.only_if_waiting
+    return {
+        "id": step.id,
+        "operation": operation.name,
+        "method": operation.method,
+        "path": path_of(step),
+        "resource": str(step.resource),
+        "gateways": step.gateways,
+        "needs": [need.id for need in needs],
+        "reason": step.action.reason.value,
+        "destructive": operation.destructive,
+        "permission": operation.permission,
+        **({"onlyIf": "APPROVAL_NEEDED"} if conditional else {}),
+    }
+
+
+def change_item(change: Change) -> dict[str, object]:
+    """One change of the document; a membership is counts and the ids that differ."""
+    before, after = safe(change.before), safe(change.after)
+    if change.gateways is not None:
+        before = {"count": change.gateways.before, "lost": change.gateways.lost}
+        after = {"count": change.gateways.after, "gained": change.gateways.gained}
+    item: dict[str, object] = {
+        "resource": str(change.resource),
+        "field": change.field,
+        "before": before,
+        "after": after,
+        "reason": change.reason.value,
+    }
+    # Whose value it is, where it isn't the campaign's.
+    return {**item, "gateways": change.members} if change.members else item
+
+
+def finding_item(finding: Finding) -> dict[str, object]:
+    """One finding of the document."""
+    place = finding.place
+    return {
+        "code": finding.code,
+        "severity": finding.severity.value,
+        "message": finding.message,
+        "hint": finding.hint,
+        "resource": str(finding.resource) if finding.resource else None,
+        "file": place.file if place else None,
+        "line": place.line if place else None,
+        "column": place.column if place else None,
+    }
+
+
+def _outcome(outcome: Outcome) -> dict[str, object]:
+    return {
+        "step": outcome.step.id,
+        "status": outcome.status.value,
+        "message": outcome.message,
+        "attempts": outcome.attempts,
+        **({"left": outcome.left} if outcome.left else {}),
+        **({"skip": outcome.skip.value} if outcome.skip else {}),
+    }
+
+
+def _counts(findings: Iterable[Finding]) -> dict[str, int]:
+    counts = dict.fromkeys(Severity, 0)
+    for finding in findings:
+        counts[finding.severity] += 1
+    return {f"{severity.value}s": count for severity, count in counts.items()}
+
+
+def _server(server: Server) -> dict[str, object]:
+    return {"provider": server.provider, "url": server.url, "organization": server.organization}
+
+
+def _impact(impact: Impact) -> dict[str, object]:
+    return {
+        "gained": impact.gained,
+        "lost": impact.lost,
+        "requests": impact.requests,
+        "permissions": impact.permissions,
+        "campaigns": [_campaign(campaign) for campaign in impact.campaigns],
+    }
+
+
+def _campaign(campaign: CampaignImpact) -> dict[str, object]:
+    return {
+        "resource": str(campaign.resource),
+        "name": campaign.name,
+        "gained": campaign.gained,
+        "lost": campaign.lost,
+        "created": campaign.created,
+        "deleted": campaign.deleted,
+        "starts": campaign.starts,
+        "stops": campaign.stops,
+        "interrupted": campaign.interrupted,
+        "shared": {str(other): count for other, count in sorted(campaign.shared.items())},
+    }

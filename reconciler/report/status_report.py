@@ -1,0 +1,356 @@
+"""`status`: what is declared, what the server makes of it, and how far its gateways are."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from reconciler.model import Desired, Finding, Live, LiveCampaign, Ownership, Place, ResourceId, used_packages
+from reconciler.plan.model import Plan
+from reconciler.providers.console import GatewayStatus, Stage
+from reconciler.report.command_answers import download_summary, gateway_item, server_item
+from reconciler.report.plan_document import FORMAT_VERSION, finding_item
+from reconciler.report.plan_text import finding_lines
+from reconciler.report.table import bar, percent, table
+from reconciler.report.terminal import Paint, Tone, plain
+from reconciler.report.wording import counted
+from reconciler.state.base import State
+from reconciler.text import clean, first, plural, timestamp
+
+_STRANGERS = {Ownership.NOT_OURS: "not ours", Ownership.AMBIGUOUS: "several on the server"}
+_WAITS = {"held": "held", "waiting-for-approval": "waiting for approval"}
+"""Code of a finding → what the table says."""
+
+_HEADINGS: Final = ("RESOURCE", "NAME", "ID", "STATUS", "GATEWAYS", "STATE")
+_BAR: Final = 30
+_NAMED: Final = 5
+"""How many failed gateways of a cause are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayLine:
+    """A gateway of a campaign that was asked about."""
+
+    status: GatewayStatus
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gateways:
+    """The gateways of a campaign, counted. ``states`` come in the order of a gateway's way."""
+
+    states: Mapping[str, int] = field(default_factory=dict)
+    stages: Mapping[Stage, int] = field(default_factory=dict)
+    closed: int = 0
+    pending: int = 0
+    """Those that something is still to come of: not final, and not closed."""
+    causes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Why gateways failed → which, of those that were asked about; an empty cause is one that isn't told."""
+    listed: tuple[GatewayLine, ...] = ()
+
+    @property
+    def total(self) -> int:
+        return sum(self.states.values())
+
+    @property
+    def done(self) -> int:
+        return self.stages.get(Stage.DONE, 0)
+
+    @property
+    def failed(self) -> int:
+        return self.stages.get(Stage.FAILED, 0)
+
+    @property
+    def unasked(self) -> int:
+        """Failed gateways whose cause wasn't asked for."""
+        return self.failed - sum(map(len, self.causes.values()))
+
+    @property
+    def counts(self) -> str:
+        """``FAILED 1, INSTANTIATED 2``."""
+        return ", ".join(f"{clean(state) or '(no state)'} {count:,}" for state, count in self.states.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A campaign that is declared or owned."""
+
+    resource: ResourceId
+    name: str
+    ids: tuple[str, ...]
+    status: str | None
+    gateways: Gateways | None
+    """None when they were not read."""
+    tone: Tone
+    verdict: str
+    changes: int = 0
+    held: bool = False
+    waiting: bool = False
+    in_sync: bool = False
+    unreadable: tuple[str, ...] = ()
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The row as text, without colour."""
+        counts = "-"
+        if self.gateways is not None:
+            counts = f"{self.gateways.total:,}"
+            if len(self.gateways.states) == 1:
+                counts += f" {next(iter(self.gateways.states))}".rstrip()
+        return (
+            str(self.resource),
+            self.name or "-",
+            ", ".join(self.ids) or "-",
+            self.status or "-",
+            counts,
+            self.verdict,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """One look at everything."""
+
+    plan: Plan
+    rows: Sequence[Row]
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more is to come of any gateway."""
+        return not any(row.gateways and row.gateways.pending for row in self.rows)
+
+
+def status_rows(
+    desired: Desired, live: Live, state: State, plan: Plan, gateways: Mapping[ResourceId, Gateways]
+) -> Sequence[Row]:
+    """A row for each campaign that is declared, then for each that is owned and no longer declared."""
+    notes = _codes(desired, plan)
+    changes = Counter(change.resource for change in plan.changes)
+    steps = Counter(group.action.resource for group in plan.groups)
+    rows = []
+    for campaign in desired.campaigns:
+        resource = campaign.resource
+        found = live.campaigns.get(resource)
+        claim = live.claims.get(resource)
+        if claim and claim.ownership in _STRANGERS:
+            statuses = {it.id: it.status for it in live.namesakes.get(campaign.name, ())}
+            status = ", ".join(statuses[it] for it in claim.ids if it in statuses)
+            verdict = _STRANGERS[claim.ownership]
+            rows.append(Row(resource, campaign.name, claim.ids, status or None, None, Tone.ERROR, verdict))
+        elif found is None:
+            rows.append(Row(resource, campaign.name, (), None, None, Tone.WARNING, "not on the server"))
+        else:
+            rows.append(
+                _declared(
+                    found,
+                    gateways.get(resource),
+                    notes[resource],
+                    resource,
+                    changes=changes[resource] or steps[resource],
+                    unreadable=tuple(plan.unreadable.get(resource, ())),
+                )
+            )
+    declared = {campaign.resource for campaign in desired.campaigns}
+    for resource in sorted(set(state.campaigns) - declared):
+        found = live.campaigns.get(resource)
+        verdict = "no longer declared"
+        if found is None:
+            if resource in live.gone:
+                verdict = f"not on the server, {verdict}"
+            ids = (state.campaigns[resource].id,)
+            rows.append(Row(resource, "", ids, None, None, Tone.WARNING, verdict))
+        else:
+            rows.append(
+                Row(
+                    resource,
+                    found.name,
+                    (found.id,),
+                    found.status,
+                    gateways.get(resource),
+                    Tone.WARNING,
+                    verdict,
+                )
+            )
+    return rows
+
+
+def _codes(desired: Desired, plan: Plan) -> Mapping[ResourceId, Sequence[Finding]]:
+    """The findings of each campaign: its own, and those of packages that it uses."""
+    codes: dict[ResourceId, list[Finding]] = {campaign.resource: [] for campaign in desired.campaigns}
+    broken: dict[Place, Finding] = {}
+    for finding in plan.findings:
+        if finding.resource in codes:
+            codes[finding.resource].append(finding)
+        elif finding.is_error and finding.place:
+            broken[finding.place] = finding
+    # Equal packages may be declared in several places, of which a finding names one.
+    every = {campaign.resource: used_packages([campaign]) for campaign in desired.campaigns}
+    bad = {ref: broken[ref.place] for refs in every.values() for ref in refs if ref.place in broken}
+    for resource, refs in every.items():
+        codes[resource] += [bad[ref] for ref in refs if ref in bad]
+    return codes
+
+
+def _declared(
+    found: LiveCampaign,
+    gateways: Gateways | None,
+    findings: Sequence[Finding],
+    resource: ResourceId,
+    *,
+    changes: int,
+    unreadable: tuple[str, ...],
+) -> Row:
+    said = {finding.code for finding in findings}
+    errors = [f"error: {code}" for code in sorted({finding.code for finding in findings if finding.is_error})]
+    parts = [*errors]
+    if changes:
+        parts.append(plural(changes, "change"))
+    parts += [words for code, words in _WAITS.items() if code in said]
+    # What can't be read is never called in sync.
+    blind = f"; not readable: {', '.join(unreadable)}" if unreadable else ""
+    return Row(
+        resource,
+        found.name,
+        (found.id,),
+        found.status,
+        gateways,
+        Tone.ERROR if errors else Tone.WARNING if parts else Tone.GOOD,
+        ", ".join(parts) or f"in sync{blind}",
+        changes=changes,
+        held="held" in said,
+        waiting="waiting-for-approval" in said,
+        in_sync=not parts,
+        unreadable=unreadable,
+    )
+
+
+# --- text ----------------------------------------------------------------------------------------
+
+
+def status_lines(status: StatusReport, paint: Paint = plain, *, blocks: bool = True) -> Iterator[str]:
+    """The server, the table, and what was found on the way."""
+    plan, rows = status.plan, status.rows
+    yield f"Server: {clean(str(plan.server))}"
+    yield ""
+    if not rows:
+        yield "No campaign is declared or owned."
+    else:
+        heading, *lines = table(
+            _HEADINGS, [row.cells for row in rows], paint, tones=[row.tone for row in rows]
+        )
+        yield heading
+        for row, line in zip(rows, lines, strict=True):
+            yield line
+            if row.gateways is not None:
+                yield from _details(row.gateways, paint, blocks=blocks)
+    for row in rows:
+        if row.gateways is not None and row.gateways.listed:
+            yield ""
+            yield from _listed(row, row.gateways, paint)
+    if plan.findings:
+        yield ""
+        yield from finding_lines(plan.findings, paint)
+        yield counted(plan.findings)
+
+
+def _details(gateways: Gateways, paint: Paint, *, blocks: bool) -> Iterator[str]:
+    if len(gateways.states) > 1:
+        drawn = bar(gateways.stages, _BAR, paint, blocks=blocks)
+        yield f"  {drawn}  {percent(gateways.done, gateways.total)} done  {gateways.counts}"
+    for cause, ids in gateways.causes.items():
+        reason = clean(cause) or "no cause is told"
+        yield f"  {paint('failed', Tone.ERROR)}: {reason} ({len(ids):,}): {first(ids, _NAMED)}"
+    if gateways.unasked:
+        yield f"  {paint('failed', Tone.ERROR)}: {gateways.unasked:,} more, not asked why"
+    if gateways.closed:
+        yield f"  closed: {gateways.closed:,}"
+
+
+def _listed(row: Row, gateways: Gateways, paint: Paint) -> Iterator[str]:
+    yield paint(f"Gateways of {row.resource}", Tone.STRONG)
+    rows = [
+        (
+            line.status.gateway,
+            f"{line.status.state or '-'}{' (closed)' if line.closed else ''}",
+            timestamp(line.status.changed),
+            download_summary(line.status.downloads),
+            line.status.execution[-1] if line.status.execution else "-",
+            line.status.cause or "-",
+        )
+        for line in gateways.listed
+    ]
+    yield from table(("GATEWAY", "STATE", "SINCE", "DOWNLOAD", "EXECUTION", "CAUSE"), rows, paint)
+    if gateways.total > len(rows):
+        yield f"and {gateways.total - len(rows):,} more (--limit)"
+
+
+def change_line(row: Row) -> str:
+    """A row where nothing can be redrawn: ``Campaign/line-3: STARTED, 62 % of 500 done (…), in sync``."""
+    parts = [row.status or "-"]
+    if row.gateways is not None and row.gateways.total:
+        total = plural(row.gateways.total, "gateway")
+        parts.append(
+            f"{percent(row.gateways.done, row.gateways.total)} of {total} done ({row.gateways.counts})"
+        )
+    return clean(f"{row.resource}: {', '.join([*parts, row.verdict])}")
+
+
+# --- JSON ----------------------------------------------------------------------------------------
+
+
+def status_document(status: StatusReport, *, indent: int | None = 2) -> str:
+    """The document of `status`: schemas/status.json. Without `indent` on one line."""
+    plan, rows = status.plan, status.rows
+    read = [row.gateways for row in rows if row.gateways is not None]
+    value = {
+        "formatVersion": FORMAT_VERSION,
+        "server": server_item(plan.server),
+        "summary": {
+            "campaigns": len(rows),
+            "inSync": sum(row.in_sync for row in rows),
+            "held": sum(row.held for row in rows),
+            "waiting": sum(row.waiting for row in rows),
+            "gateways": sum(it.total for it in read),
+            "done": sum(it.done for it in read),
+            "failed": sum(it.failed for it in read),
+            "pending": sum(it.pending for it in read),
+            "final": status.final,
+        },
+        "campaigns": list(map(_item, rows)),
+        "findings": [finding_item(it) for it in sorted(plan.findings, key=Finding.sort_key)],
+    }
+    return json.dumps(value, ensure_ascii=False, indent=indent) + "\n"
+
+
+def _item(row: Row) -> dict[str, object]:
+    return {
+        "resource": str(row.resource),
+        "name": row.name or None,
+        "ids": list(row.ids),
+        "status": row.status,
+        "state": row.verdict,
+        "inSync": row.in_sync,
+        "held": row.held,
+        "waiting": row.waiting,
+        "changes": row.changes,
+        "notReadable": list(row.unreadable),
+        "gateways": None if row.gateways is None else _gateways_item(row.gateways),
+    }
+
+
+def _gateways_item(gateways: Gateways) -> dict[str, object]:
+    return {
+        "total": gateways.total,
+        "states": dict(gateways.states),
+        "done": gateways.done,
+        "failed": gateways.failed,
+        "pending": gateways.pending,
+        "closed": gateways.closed,
+        "failures": [
+            {"cause": cause or None, "gateways": list(ids)} for cause, ids in gateways.causes.items()
+        ],
+        "listed": [{**gateway_item(line.status), "closed": line.closed} for line in gateways.listed],
+    }

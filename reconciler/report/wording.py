@@ -1,0 +1,138 @@
+"""The wording that reports share: reasons, exit codes, outcomes, values, differences, counted findings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from reconciler.errors import Exit
+from reconciler.model import Finding, GatewayChange, Json, OutcomeStatus, Reason, Secret, Severity
+from reconciler.plan.model import Snapshot
+from reconciler.text import and_more, clean, cut, duration, first, moment, plural, window
+
+SENTENCES: Final[Mapping[Reason, str]] = {
+    Reason.NOT_ON_SERVER: "it is not on the server yet",
+    Reason.GONE_FROM_SERVER: "it was deleted from the server",
+    Reason.DIFFERS: "the server says something else",
+    Reason.NOT_RECORDED: "it was never sent, and can't be read back",
+    Reason.DECLARED_SINCE: "its declaration changed since it was last sent",
+    Reason.REMOVED_FROM_GIT: "it is no longer declared",
+    Reason.NO_LONGER_USED: "nothing declares or uses it any more",
+    Reason.JOINS: "these gateways are declared and not in the campaign",
+    Reason.LEAVES: "these gateways are in the campaign and no longer declared",
+    Reason.WANTS_STARTED: "it is declared STARTED",
+    Reason.WANTS_STOPPED: "it is declared STOPPED",
+    Reason.WANTS_APPROVAL: "it waits for an approval, and approve: true is declared",
+    Reason.MAY_WANT_APPROVAL: "the server may ask for an approval, and approve: true is declared",
+    Reason.STOP_TO_EDIT: "it can't be changed while it runs",
+    Reason.STOP_TO_DELETE: "it can't be deleted while it runs",
+    Reason.START_AGAIN: "it was stopped only to be changed",
+    Reason.FINISH_INTERRUPTED: "an earlier run stopped it and was interrupted",
+    Reason.RESUMED: "somebody stopped it, and --resume was asked for",
+    Reason.REASSERTED: "it can't be read back, and --reassert was asked for",
+    Reason.TAKEN_BACK: "it is no longer declared, and goes back to what the campaign has",
+    Reason.CLOSES: "these gateways are declared closed",
+    Reason.ASKED: "it was asked for by hand",
+    Reason.STOP_TO_JOIN: "gateways with settings of their own join, and would act before they have them",
+}
+"""Why there is a change or a step."""
+
+MEANINGS: Final[Mapping[Exit, str]] = {
+    Exit.DONE: "everything is done, or waits for a person",
+    Exit.ERROR: "an error, see above; what could be done is done",
+    Exit.HAS_STEPS: "there is something to apply",
+    Exit.PARTLY: "some steps failed; all others are done or listed above",
+    Exit.STALE_PLAN: "the plan can't be applied",
+    Exit.GUARD: "a guard refused, so nothing was sent",
+    Exit.NOT_OURS: "a live object of a declared name isn't ours; everything else is done",
+    Exit.USAGE: "the command line is wrong",
+}
+"""What an exit code means."""
+
+OUTCOMES: Final[Mapping[OutcomeStatus, str]] = {
+    OutcomeStatus.DONE: "done",
+    OutcomeStatus.NOT_NEEDED: "not needed",
+    OutcomeStatus.WAITING: "waiting for a person",
+    OutcomeStatus.FAILED: "failed",
+    OutcomeStatus.SKIPPED: "skipped",
+    OutcomeStatus.UNKNOWN: "unknown",
+}
+
+ABSENT: Final = "(none)"
+UNREADABLE: Final = "(not readable)"
+
+
+def short(digest: str) -> str:
+    """A digest as people compare it."""
+    return digest[:12]
+
+
+def safe(value: object) -> Json:
+    """A value of a change as JSON; a secret gives away where it comes from and nothing else."""
+    match value:
+        case Secret():
+            return {"secret": f"from {value.source}"}
+        case None | bool() | int() | float() | str():
+            return value
+        case Mapping():
+            return {str(key): safe(item) for key, item in value.items()}
+        case Collection():
+            return [safe(item) for item in value]
+    return str(value)
+
+
+def show(value: object, limit: int = 200) -> str:
+    """A value on one line, as a person reads it; lists are cut."""
+    match value:
+        case None:
+            return ABSENT
+        case Secret():
+            return f"(secret from {clean(value.source)})"
+        case str():
+            return cut(clean(json.dumps(value, ensure_ascii=False)), limit)
+        case Mapping():
+            if _secret(value):
+                return f"(secret {clean(str(value['secret']))})"
+            if words := _window(value):
+                return words
+            inner = ", ".join(f"{clean(str(key))}: {show(item, limit)}" for key, item in value.items())
+            return cut(f"{{{inner}}}", limit)
+        case Collection():
+            items = list(value)
+            shown = ", ".join(show(item, limit) for item in items[:10])
+            return cut(f"[{shown}]", limit) + and_more(len(items) - 10)
+    return clean(json.dumps(value) if isinstance(value, bool | int | float) else str(value))
+
+
+def _secret(value: Mapping[str, object]) -> bool:
+    return set(value) == {"secret"}
+
+
+def _window(value: Mapping[str, object]) -> str | None:
+    """A window of epoch milliseconds in words; None for anything else."""
+    match value:
+        case {"begin": int(begin), "end": int(end)} if len(value) == 2:
+            return window(begin, end)
+    return None
+
+
+def gateway_change(change: GatewayChange, limit: int = 5) -> str:
+    """``120 → 157, gains 37 (a, b and 35 more), loses none``."""
+    parts = [f"{change.before:,} → {change.after:,}"]
+    if change.gained:
+        parts.append(f"gains {len(change.gained):,} ({first(change.gained, limit)})")
+    if change.lost:
+        parts.append(f"loses {len(change.lost):,} ({first(change.lost, limit)})")
+    return ", ".join(parts)
+
+
+def counted(findings: Collection[Finding]) -> str:
+    """``2 errors, 1 warning``; empty when there are none."""
+    counts = {severity: sum(f.severity is severity for f in findings) for severity in Severity}
+    return ", ".join(plural(count, severity.value) for severity, count in counts.items() if count)
+
+
+def snapshot_age(snapshot: Snapshot) -> str:
+    """``3 hours old, taken 2026-11-23 00:21:41 UTC``."""
+    return f"{duration(snapshot.age)} old, taken {moment(snapshot.taken)}"

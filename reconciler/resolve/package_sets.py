@@ -1,0 +1,193 @@
+"""PackageSets: each package by id, by name or by the content of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from reconciler.loading.nodes import gapped, unsure
+from reconciler.model import PackageById, PackageByName, PackageFile, PackageRef, Place, UploadMode
+from reconciler.resolve.referenced_files import Digest, Files
+from reconciler.resolve.source import Problem, ResourceSource
+from reconciler.text import control_character, quoted
+
+MULTIPART_LIMIT = 1_000_000_000
+"""Bytes that *Upload Package* takes as multipart; above it the file has to be streamed."""
+
+NAME_LIMIT = 255
+
+
+@dataclass(frozen=True, slots=True)
+class PackageMembers:
+    """The packages of a PackageSet in their order, as far as they are known.
+
+    ``whole`` is False when there are others of which it isn't known what they are. ``doubtful``: the places
+    of those of which not all is known.
+    """
+
+    refs: tuple[PackageRef, ...] = ()
+    whole: bool = True
+    doubtful: frozenset[Place | None] = frozenset()
+
+    def surely_other_than(self, other: PackageMembers) -> bool:
+        """Whether these are other packages, whatever the unknown ones turn out to be."""
+        if self.whole and other.whole:
+            return self.refs != other.refs
+        more, less = frozenset(self.refs), frozenset(other.refs)
+        return (other.whole and not more <= less) or (self.whole and not less <= more)
+
+
+def resolve_package_set(source: ResourceSource, files: Files) -> PackageMembers:
+    """The packages of a PackageSet; one that can't be told is left out."""
+    packages: dict[PackageRef, Place] = {}
+    whole = not unsure(source.spec, "packages")
+    doubtful: set[Place | None] = set()
+    for index, item in enumerate(source.spec.get("packages") or ()):
+        package = _package(source, index, item, files)
+        if package is None:
+            whole = False
+            continue
+        if any(unsure(item, key) for key in ("name", "description", "upload")):
+            doubtful.add(package.place)
+        place = source.place("packages", index)
+        first = packages.setdefault(package, place)
+        if first is not place:
+            source.error(
+                "duplicate-package",
+                f"{describe(package)} stands twice in this set, first at {first}",
+                place,
+                "remove one of them",
+            )
+    return PackageMembers(tuple(packages), whole, frozenset(doubtful))
+
+
+def one_by_content(sets: Iterable[tuple[ResourceSource, PackageMembers]]) -> Mapping[PackageRef, PackageRef]:
+    """Every package → the first that is equal to it, in order.
+
+    Content is what a file is known by, so all its declarations have to say the same of it.
+    """
+    packages: dict[PackageRef, PackageRef] = {}
+    said: dict[PackageRef, PackageFile] = {}
+    for source, members in sets:
+        for package in members.refs:
+            packages.setdefault(package, package)
+            if isinstance(package, PackageFile) and package.place not in members.doubtful:
+                _same(source, package, said.setdefault(package, package))
+    return packages
+
+
+def _same(source: ResourceSource, package: PackageFile, first: PackageFile) -> None:
+    differing = [
+        word
+        for word, other, value in (
+            ("name", first.name, package.name),
+            ("description", first.description, package.description),
+            ("upload", first.mode, package.mode),
+        )
+        if value != other
+    ]
+    if differing:
+        source.error(
+            "package-conflict",
+            f"the content of {quoted(package.path.name)} is declared before at {first.place} "
+            f"with another {' and '.join(differing)}",
+            package.place or source.place("packages"),
+            "content is uploaded once: say the same of it everywhere, or refer to that PackageSet",
+        )
+
+
+def describe(package: PackageRef) -> str:
+    """A package in the words of its declaration."""
+    match package:
+        case PackageById(id=id_):
+            return f"package id {quoted(id_)}"
+        case PackageByName(name=name):
+            return f"package name {quoted(name)}"
+    return f"the content sha256:{package.sha256[:16]}"
+
+
+def upload_mode(wish: str, size: int) -> UploadMode | None:
+    """How a file of `size` bytes travels; None when it is too large for the mode that was asked for."""
+    if wish == "auto":
+        return UploadMode.MULTIPART if size <= MULTIPART_LIMIT else UploadMode.STREAMING
+    return None if wish == "multipart" and size > MULTIPART_LIMIT else UploadMode(wish)
+
+
+def _package(source: ResourceSource, index: int, item: Mapping[str, Any], files: Files) -> PackageRef | None:
+    """The package that an item means; None where that can't be told."""
+    if "file" in item:
+        return _package_file(source, index, item, files)
+    for key in ("id", "name"):
+        if key in item:
+            _printable(source, index, key, str(item[key]))
+    if gapped(item):
+        return None  # what was left out may have said that another one is meant
+    place = source.place("packages", index)
+    return PackageById(str(item["id"]), place) if "id" in item else PackageByName(str(item["name"]), place)
+
+
+def _package_file(
+    source: ResourceSource, index: int, item: Mapping[str, Any], files: Files
+) -> PackageFile | None:
+    """The content that an item means; None where it can't be read."""
+    file = str(item["file"])
+    path = files.find(source.giver("packages", index, "file"), file)
+    digest = path if isinstance(path, Problem) else files.digest(file, path)
+    if isinstance(path, Problem) or isinstance(digest, Problem):
+        assert isinstance(digest, Problem), "where there is no path there is no digest"
+        source.problem(digest, source.place("packages", index, "file"))
+        return None
+    name = str(item.get("name", PurePosixPath(file).name))
+    if "name" in item or not unsure(item, "name"):
+        _printable(source, index, "name" if "name" in item else "file", name)
+    _fits(source, index, digest)
+    mode = upload_mode(str(item.get("upload", "auto")), digest.size)
+    if mode is None:
+        source.error(
+            "package-too-large",
+            f"{quoted(file)} has {digest.size:,} bytes, but multipart takes {MULTIPART_LIMIT:,} at most",
+            source.place("packages", index, "upload"),
+            "leave upload out, or write upload: streaming",
+        )
+    return PackageFile(
+        sha256=digest.sha256,
+        path=path,
+        name=name,
+        size=digest.size,
+        resource=source.identity,
+        description=str(item.get("description", "")),
+        mode=mode or UploadMode.MULTIPART,
+        place=source.place("packages", index),
+    )
+
+
+def _fits(source: ResourceSource, index: int, digest: Digest) -> None:
+    """A file has content, and the pinned one."""
+    item = source.spec["packages"][index]
+    if digest.size == 0:
+        source.error(
+            "empty-package",
+            f"{quoted(str(item['file']))} is empty",
+            source.place("packages", index, "file"),
+            "there is nothing to upload: was it built?",
+        )
+    pin = str(item.get("sha256", digest.sha256))
+    if pin != digest.sha256:
+        source.error(
+            "wrong-sha256",
+            f"{quoted(str(item['file']))} has sha256 {digest.sha256}, not the pinned {pin}",
+            source.place("packages", index, "sha256"),
+            "when the new content is meant, pin its digest",
+        )
+
+
+def _printable(source: ResourceSource, index: int, key: str, name: str) -> None:
+    place = source.place("packages", index, key)
+    if bad := control_character(name):
+        message = f"{quoted(name)} has the control character {bad} in it"
+        source.error("bad-package-name", message, place, "remove it; it may be invisible in your editor")
+    elif not name.strip() or len(name) > NAME_LIMIT:
+        message = f"a package name has 1 to {NAME_LIMIT} characters, but this has {len(name.strip())}"
+        source.error("bad-package-name", message, place)

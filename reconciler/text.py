@@ -1,0 +1,158 @@
+"""How text for people reads: names, counts, lists, times; and what others said, made fit to be shown.
+
+Nothing here knows what it speaks about, and nothing heavy is imported before it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
+
+CONTROLS: Final = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
+"""Control characters, line separators and halves of characters, to stand in the brackets of a pattern: they
+have no place in a name.
+"""
+
+# --- what others said ------------------------------------------------------------------------------
+
+
+def clean(text: str) -> str:
+    """`text` on one line; what could steer a terminal is spelled out, as YAML spells it in double quotes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def cut(text: str, most: int) -> str:
+    """`text` in at most `most` characters."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def printable(text: str, most: int = 60) -> str:
+    """At most `most` characters of `text`, cleaned; for a value of unknown length."""
+    return clean(cut(text, most))
+
+
+def control_character(text: str) -> str | None:
+    """``U+0007``: the first of `CONTROLS` in `text`; None where there is none."""
+    from re import search
+
+    found = search(f"[{CONTROLS}]", text)
+    return f"U+{ord(found[0]):04X}" if found else None
+
+
+def quoted(text: str) -> str:
+    """A name in a sentence: printable, in backticks."""
+    return f"`{printable(text)}`"
+
+
+def excerpt(text: str, most: int) -> str:
+    """Prose on one line, at most `most` characters; what isn't printable becomes a blank."""
+    return cut(" ".join("".join(c if c.isprintable() else " " for c in text).split()), most)
+
+
+# --- counts and lists --------------------------------------------------------------------------------
+
+
+def plural(count: int, noun: str, many: str | None = None) -> str:
+    """``1 step``, ``2,000 steps``; `many` where that isn't `noun` with an s."""
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+
+
+def and_more(count: int) -> str:
+    """`` and 41 more``; nothing when there is no more."""
+    return f" and {count:,} more" if count > 0 else ""
+
+
+def first(names: Sequence[str], most: int, show: Callable[[str], str] = clean) -> str:
+    """``a, b and 41 more``: the first `most` names, and how many more there are."""
+    return ", ".join(map(show, names[:most])) + and_more(len(names) - most)
+
+
+def first_lines(lines: Sequence[str], most: int, bullet: str = "") -> Iterator[str]:
+    """The first `most` lines, and one that says how many more there are, behind `bullet`."""
+    yield from lines[:most]
+    if len(lines) > most:
+        yield f"{bullet}and {len(lines) - most:,} more"
+
+
+# --- what may have been meant ------------------------------------------------------------------------
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The one of `known` that was probably meant, upper and lower case alike."""
+    from difflib import get_close_matches
+
+    by_folded = {name.casefold(): name for name in known}
+    close = get_close_matches(word.casefold()[:200], by_folded, n=1, cutoff=0.6)
+    return by_folded[close[0]] if close else None
+
+
+def did_you_mean(word: str, known: Iterable[str], show: Callable[[str], str] = quoted) -> str | None:
+    """``did you mean `packages`?``; None when nothing known is near."""
+    near = nearest(word, known)
+    return None if near is None else f"did you mean {show(near)}?"
+
+
+def sentence(text: str) -> str:
+    """`text` with a capital at its begin."""
+    return text[:1].upper() + text[1:]
+
+
+# --- times -------------------------------------------------------------------------------------------
+
+_LAST: Final = 253_402_300_799_999
+"""The last millisecond that a calendar has."""
+_UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+
+
+def timestamp(milliseconds: int | None) -> str:
+    """``2027-01-10T21:00:00Z``, for columns, ``-`` for none; the number itself where no calendar has it."""
+    return "-" if milliseconds is None else _utc(milliseconds, "%Y-%m-%dT%H:%M:%SZ")
+
+
+def moment(milliseconds: int) -> str:
+    """``2027-01-10 21:00:00 UTC``, for sentences; the number itself where no calendar has it."""
+    return _utc(milliseconds, "%Y-%m-%d %H:%M:%S UTC")
+
+
+def window(begin: int, end: int) -> str | None:
+    """``2027-01-10 21:00 to 2027-01-11 05:00 UTC``, to the minute or as exact as it has to be.
+
+    Epoch milliseconds; None for what is no window in a calendar.
+    """
+    from datetime import UTC, datetime, timedelta
+
+    def short(milliseconds: int) -> str:
+        precision = "minutes" if milliseconds % 60_000 == 0 else "auto"
+        found = datetime.fromtimestamp(milliseconds // 1000, UTC) + timedelta(
+            milliseconds=milliseconds % 1000
+        )
+        return found.replace(tzinfo=None).isoformat(" ", precision)
+
+    return f"{short(begin)} to {short(end)} UTC" if 0 <= begin <= end <= _LAST else None
+
+
+def local_moment(seconds: float) -> str | None:
+    """``2027-01-10 22:00:00+01:00``: here, for people of two time zones; None where no calendar has it."""
+    from datetime import datetime
+
+    try:
+        return datetime.fromtimestamp(seconds).astimezone().isoformat(" ", "seconds")
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def duration(seconds: int) -> str:
+    """``3 hours``: whole units of the largest kind that fits."""
+    size, unit = next((unit for unit in _UNITS if seconds >= unit[0]), _UNITS[-1])
+    return plural(seconds // size, unit)
+
+
+def _utc(milliseconds: int, form: str) -> str:
+    from datetime import UTC, datetime
+
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime(form)
+    except (OverflowError, ValueError, OSError):
+        return str(milliseconds)

@@ -1,0 +1,135 @@
+"""Who is told what of an apply, in which order; who is asked; what is locked meanwhile."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from reconciler.app import Exit, Options, Outcome, Plan, Workspace
+from reconciler.app.applying import Applying, ApplyResult
+from reconciler.app.caller import Question, Unattended
+from reconciler.app.pipeline import plan_once, prepare
+from reconciler.app.savedplans import find_home, save
+from reconciler.app.workspace import store_of
+from reconciler.errors import ReconcilerError, UnusablePlan
+from tests.app.app_worlds import edit, workspace
+
+
+@dataclass
+class Told(Unattended):
+    """A caller that answers, and a listener that keeps what it was told."""
+
+    answer: bool = True
+    said: list[str] = field(default_factory=list)
+
+    def ask(self, question: Question) -> bool:
+        self.said.append(f"ask {question.text}")
+        return self.answer
+
+    def about(self, digest: str, where: str) -> None:
+        self.said.append(f"about {where}")
+
+    def preview(self, plan: Plan, *, asking: bool) -> None:
+        self.said.append(f"preview {plan.size} {asking}")
+
+    def running(self, plan: Plan) -> "Told":
+        self.said.append("running")
+        return self
+
+    def nothing(self, plan: Plan, code: Exit) -> None:
+        self.said.append(f"nothing {code.name}")
+
+    def declined(self, plan: Plan) -> None:
+        self.said.append("declined")
+
+    def applied(self, plan: Plan, outcomes: Sequence[Outcome], code: Exit) -> None:
+        self.said.append(f"applied {len(outcomes)} {code.name}")
+
+    def __call__(self, outcome: Outcome) -> None:
+        self.said.append(str(outcome.status))
+
+    def close(self) -> None:
+        self.said.append("close")
+
+
+@pytest.fixture
+def project(tmp_path) -> Workspace:
+    return workspace(tmp_path)
+
+
+def applied(project: Workspace, told: Told, way: str = "asked") -> ApplyResult:
+    job = prepare(project)
+    run = Applying(job.project, job.store, told, told, 1, 0.0)
+    return asyncio.run((run.asked if way == "asked" else run.unasked)(job, Options()))
+
+
+RAN = ["running", "done", "done", "done", "done", "close", "applied 4 DONE"]
+
+
+def test_asked(project):
+    told = Told()
+    result = applied(project, told)
+    question = "ask Apply these 4 steps to embedded:? Type 'yes': "
+    assert told.said == ["preview 4 True", question, *RAN]
+    assert (result.exit, len(result.outcomes), result.declined) == (Exit.DONE, 4, False)
+
+
+def test_unasked(project):
+    told = Told()
+    assert applied(project, told, "unasked").exit is Exit.DONE
+    assert told.said == ["preview 4 False", *RAN]
+
+
+def test_one_step_is_not_called_these(project):
+    edit(project, "desiredStatus: STARTED", "desiredStatus: STOPPED")
+    applied(project, Told())
+    edit(project, "description: Line 3", "description: Line three")
+    told = Told(answer=False)
+    result = applied(project, told)
+    assert told.said[1:] == ["ask Apply this step to embedded:? Type 'yes': ", "declined"]
+    assert (result.declined, result.plan.size, len(result.outcomes)) == (True, 1, 0)
+
+
+@pytest.mark.parametrize("way", ["asked", "unasked"])
+def test_nothing_to_do(project, way):
+    applied(project, Told())
+    told = Told()
+    assert applied(project, told, way).exit is Exit.DONE
+    assert told.said == ["preview 0 False", "nothing DONE"]
+
+
+@pytest.mark.parametrize("way", ["asked", "unasked"])
+def test_a_guard(project, way):
+    applied(project, Told())
+    edit(project, "[gw-1, gw-2, gw-3]", "[]")
+    told = Told()
+    result = applied(project, told, way)
+    assert (result.exit, len(result.outcomes)) == (Exit.GUARD, 0)
+    assert told.said[1:] == ["nothing GUARD"]
+
+
+def test_nobody_to_ask(project):
+    class Alone(Told):
+        def ask(self, question: Question) -> bool:
+            return Unattended.ask(self, question)
+
+    with pytest.raises(ReconcilerError, match="there is no terminal to ask on") as caught:
+        applied(project, Alone())
+    assert "--auto-approve" in caught.value.hint
+    assert store_of(prepare(project).project).holder() is None
+
+
+def test_a_saved_plan(project):
+    job, path = prepare(project), project.folder / "plan.jsonl"
+    planned = asyncio.run(plan_once(job, Options()))
+    save(path, job.project, planned, Options())
+    file, home = find_home(path, project)
+    told = Told()
+    run = Applying(home, store_of(home), told, told, 1, 0.0)
+    assert asyncio.run(run.rehearsed(file, {}, {})).size == 4
+    assert told.said == [f"about From {path}"]
+    assert asyncio.run(run.reviewed(file, {}, {})).exit is Exit.DONE
+    assert told.said[1:] == [f"about From {path}", "preview 4 False", *RAN]
+    with pytest.raises(UnusablePlan, match="can't be applied"):
+        asyncio.run(run.reviewed(file, {}, {}))

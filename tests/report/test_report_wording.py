@@ -1,0 +1,67 @@
+"""Values and sentences as a person reads them."""
+
+import json
+
+import pytest
+
+from reconciler.errors import Exit
+from reconciler.model import (
+    Change,
+    Kind,
+    Place,
+    Reason,
+    ResourceId,
+    Secret,
+)
+from reconciler.report import wording
+from reconciler.report.plan_text import change_lines
+
+CAMPAIGN = ResourceId(Kind.CAMPAIGN, "line-3")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (None, "(none)"),
+        ("a", '"a"'),
+        ('say "x"', r'"say \"x\""'),
+        ("x" * 300, '"' + "x" * 198 + "…"),
+        (True, "true"),
+        (3, "3"),
+        (["a", "b"], '["a", "b"]'),
+        (list(range(12)), "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9] and 2 more"),
+        ({"a": 1}, "{a: 1}"),
+        ({"secret": "from file k"}, "(secret from file k)"),
+        (Secret("file k", "hunter2"), "(secret from file k)"),
+        (Place("a", 1, 2), "a:1:2"),
+        ({"begin": 0, "end": 60_000}, "1970-01-01 00:00 to 1970-01-01 00:01 UTC"),
+        (
+            {"begin": 1_799_614_800_000, "end": 1_799_614_801_250},
+            "2027-01-10 21:00 to 2027-01-10 21:00:01.250000 UTC",
+        ),
+        ({"begin": 0, "end": 10**15}, "{begin: 0, end: 1000000000000000}"),
+        ({"begin": "now", "end": 1}, '{begin: "now", end: 1}'),
+    ],
+)
+def test_values_as_a_person_reads_them(value, said):
+    assert wording.show(value) == said
+
+
+def test_a_secret_is_hidden_by_its_type_wherever_it_stands():
+    change = Change(
+        CAMPAIGN,
+        "settings",
+        {"k": Secret("file a", "canary")},
+        {"k": [Secret("b", "canary")]},
+        Reason.DIFFERS,
+    )
+    assert list(change_lines(change)) == [
+        "settings.k: (secret from file a) → [(secret from b)] (the server says something else)"
+    ]
+    assert json.loads(json.dumps(wording.safe(change.after))) == {"k": [{"secret": "from b"}]}
+    assert wording.safe(Place("a", 1, 2)) == "a:1:2"
+
+
+def test_every_reason_and_exit_code_has_its_sentence():
+    assert set(wording.SENTENCES) == set(Reason)
+    assert set(wording.MEANINGS) == set(Exit)
