@@ -31,7 +31,7 @@ from reconciler.overlays import overlaid, read_layers
 from reconciler.plan import Plan, make_plan
 from reconciler.plan.file import plan_digest
 from reconciler.plan.guards import Basis, guarded
-from reconciler.report.document import plan_chunks
+from reconciler.report.plan_document import plan_chunks
 from reconciler.resolve import resolve
 from reconciler.state.values import packages_value, schedule_field, window_value
 from reconciler.validation import validate
