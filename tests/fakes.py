@@ -63,8 +63,9 @@ from reconciler.model import (
     UploadPackage,
     Verb,
     target_of,
+    used_packages,
 )
-from reconciler.observe import observe, used_packages
+from reconciler.observe import observe
 from reconciler.options import Options
 from reconciler.plan import Plan
 from reconciler.providers.base import Bindings, Field, Lowered, Readback, Result, Traits

@@ -107,7 +107,9 @@ class World:
 
     async def run(self, plan: Plan, on_outcome: Callable[[Outcome], None] = lambda _: None) -> Applied:
         with self.store.locked(self.provider.server, "apply") as session:
-            return await apply_plan(plan, self.provider, session, delay=no_delay, on_outcome=on_outcome)
+            return await apply_plan(
+                plan, self.provider, session, delay=no_delay, parallelism=8, on_outcome=on_outcome
+            )
 
     async def plan(self, text: str, **options: Any) -> list[str]:
         """The operations that a plan for `text` holds, in order."""

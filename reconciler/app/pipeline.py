@@ -153,7 +153,7 @@ async def plan_once(job: Job, options: Options) -> Planned:
 async def make(job: Job, state: State, provider: Provider, options: Options) -> Planned:
     """Observe and plan; nothing is written anywhere. `state` must belong to the provider's server."""
     from reconciler.plan.guards import guarded
-    from reconciler.plan.impact import with_removed
+    from reconciler.plan.impact import with_reads, with_removed
 
     bound = bound_to(state, provider.server, url=job.store.url)
     planned = await draft(job.desired, bound, provider, options, now=int(time.time() * 1000))
@@ -165,7 +165,8 @@ async def make(job: Job, state: State, provider: Provider, options: Options) -> 
     emptied = options.prune and desired.complete and not job.documents and not desired.focus
     given_up = len(bound.campaigns) + len(bound.packages) if emptied else 0
     basis = await guard_basis(replace(planned, plan=plan), provider, given_up=given_up)
-    plan = replace(plan, impact=with_removed(plan.impact, basis.live))
+    impact = with_reads(with_removed(plan.impact, basis.live), provider.requests, provider.operations)
+    plan = replace(plan, impact=impact)
     return replace(planned, plan=guarded(plan, basis, job.project.guards, job.waivers), live=basis.live)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.model import (
+    MARK_LENGTH,
     BoundPackage,
     Change,
     Desired,
@@ -19,8 +20,9 @@ from reconciler.model import (
     PackageRef,
     PendingUpload,
     Reason,
+    used_packages,
 )
-from reconciler.observe import MARK_LENGTH, comparable, used_packages
+from reconciler.ownership import comparable
 from reconciler.providers.base import Field
 from reconciler.state.base import Event, PackageUploaded, State, Uploaded
 

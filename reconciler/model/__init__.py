@@ -35,6 +35,7 @@ from reconciler.model.actions import (
     UploadPackage,
     Verb,
     carried_by,
+    differences,
     gateways_of,
     target_of,
 )
@@ -57,8 +58,10 @@ from reconciler.model.desired import (
     SchedulePhase,
     UploadMode,
     Window,
+    used_packages,
 )
 from reconciler.model.live import (
+    MARK_LENGTH,
     CampaignSummary,
     Claim,
     Live,
@@ -84,12 +87,14 @@ from reconciler.model.words import (
     Server,
     SettingValue,
     Severity,
+    several,
     sorted_ids,
 )
 
 __all__ = [
     "API_VERSION",
     "GATEWAY_STATES",
+    "MARK_LENGTH",
     "Action",
     "AddGateways",
     "ApproveCampaign",
@@ -162,7 +167,10 @@ __all__ = [
     "Verb",
     "Window",
     "carried_by",
+    "differences",
     "gateways_of",
+    "several",
     "sorted_ids",
     "target_of",
+    "used_packages",
 ]

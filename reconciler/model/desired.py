@@ -210,3 +210,13 @@ class Desired:
             return frozenset()
         removed = frozenset(owned) - self.declared
         return removed & self.focus.removed if self.focus else removed
+
+
+def used_packages(campaigns: Iterable[DesiredCampaign]) -> tuple[PackageRef, ...]:
+    """Every package that some campaign is to have, without repetition."""
+    refs: dict[PackageRef, None] = {}
+    for campaign in campaigns:
+        refs.update(dict.fromkeys(campaign.packages or ()))
+        for override in campaign.overrides or ():
+            refs.update(dict.fromkeys(override.packages))
+    return tuple(refs)

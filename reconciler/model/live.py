@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from reconciler.model.desired import DistributionList
 from reconciler.model.scope import Scope
 from reconciler.model.words import ResourceId
+
+MARK_LENGTH: Final = 16
+"""Hex digits of a digest in the mark of a package."""
 
 
 class Phase(StrEnum):

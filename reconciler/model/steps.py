@@ -82,16 +82,20 @@ class StepGroup:
     def __iter__(self) -> Iterator[Step]:
         return (Step(self, index) for index in range(len(self)))
 
+    def index_of(self, gateway: str) -> int | None:
+        """Which step carries `gateway`; None where none does."""
+        at = bisect_left(self.gateways, gateway)
+        there = at < len(self.gateways) and self.gateways[at] == gateway
+        return at // self.per_call if there else None
+
     def steps_with(self, gateways: Iterable[str]) -> Iterator[int]:
         """Indices of the steps that carry any of `gateways` (sorted), each once, ascending."""
-        own, last = self.gateways, -1
+        last = None
         for gateway in gateways:
-            at = bisect_left(own, gateway)
-            if at < len(own) and own[at] == gateway:
-                index = at // self.per_call
-                if index != last:
-                    last = index
-                    yield index
+            index = self.index_of(gateway)
+            if index is not None and index != last:
+                last = index
+                yield index
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -172,6 +172,19 @@ class Server:
 def sorted_ids(ids: Collection[str]) -> tuple[str, ...]:
     """Ids in the one order in which everything is emitted."""
     return tuple(sorted(ids))
+
+
+def several(sets: Iterable[frozenset[str]]) -> frozenset[str]:
+    """What is in more than one of the `sets`."""
+    filled = [each for each in sets if each]
+    if len(filled) < 2:
+        return frozenset()
+    once: set[str] = set()
+    again: set[str] = set()
+    for each in filled:
+        again |= once & each
+        once |= each
+    return frozenset(again)
 
 
 GATEWAY_STATES = (

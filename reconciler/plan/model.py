@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
+from typing import Final
 
-from reconciler.model import Change, Finding, Need, Place, ResourceId, Server, Step, StepGroup
+from reconciler.model import Change, Finding, Place, ResourceId, Server, Step, StepGroup
 from reconciler.state.base import Event
+
+_FEW: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +148,26 @@ class Plan:
     def by_key(self) -> Mapping[str, StepGroup]:
         return {group.key: group for group in self.groups}
 
-    def needed_by(self, step: Step, need: Need) -> Iterator[Step]:
-        """The steps of one arrow that `step` itself needs."""
-        group = self.by_key[need.group]
-        if need.by_gateway:
-            return (Step(group, index) for index in group.steps_with(step.gateways))
-        return iter(group)
+    def needs(self, group: StepGroup) -> Iterator[tuple[Step, tuple[Step, ...]]]:
+        """Each step of `group`, with every step that it comes after, without repetition."""
+        whole = [self.by_key[need.group] for need in group.needs if not need.by_gateway]
+        single = [self.by_key[need.group] for need in group.needs if need.by_gateway]
+        # Few arrows are followed as they come, for a million steps; of many none is looked at twice.
+        table = _arrows(group, single) if len(single) > _FEW else None
+        for step in group:
+            if table is None:
+                own = [Step(each, index) for each in single for index in each.steps_with(step.gateways)]
+            else:
+                own = table.get(step.index, [])
+            yield step, (*chain.from_iterable(whole), *own)
 
-    def needs(self, step: Step) -> Iterator[Step]:
-        """Every step that `step` comes after, without repetition."""
-        for need in step.group.needs:
-            yield from self.needed_by(step, need)
+
+def _arrows(group: StepGroup, needed: Iterable[StepGroup]) -> Mapping[int, list[Step]]:
+    """Index of a step of `group` → the steps of those `needed` that carry one of its gateways."""
+    found: dict[int, dict[tuple[str, int], Step]] = {}
+    for other in needed:
+        for gateway in min(group.gateways, other.gateways, key=len):
+            here, there = group.index_of(gateway), other.index_of(gateway)
+            if here is not None and there is not None:
+                found.setdefault(here, {})[other.key, there] = Step(other, there)
+    return {index: list(steps.values()) for index, steps in found.items()}

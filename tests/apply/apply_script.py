@@ -244,7 +244,7 @@ def no_delay(attempts: int, retry_after: float | None, waited: float) -> float |
 
 def apply(plan: Plan, script: Script, memory: Memory | None = None, **values: Any) -> Applied:
     """Run a plan to its end."""
-    values.setdefault("delay", no_delay)
+    values = {"delay": no_delay, "parallelism": 8, **values}
     return run(apply_plan(plan, script, memory or Memory(), **values))  # type: ignore[arg-type]
 
 

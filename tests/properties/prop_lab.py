@@ -166,7 +166,7 @@ class Lab(World):
         with self.store.locked(self.provider.server, "apply") as session:
             plan = without(await self.plan_of(desired, options, session.state))
             self.seen.clear()
-            applied = await apply_plan(plan, through or self.provider, session, delay=no_delay)
+            applied = await apply_plan(plan, through or self.provider, session, delay=no_delay, parallelism=8)
         return plan, applied
 
     def answered(self) -> list[tuple[str, int]]:

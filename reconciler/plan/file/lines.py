@@ -173,12 +173,15 @@ def plan_digest(plan: Plan) -> str:
     """What tells one plan from another: a SHA-256 (hex) of all that stands in it.
 
     Secrets count by where they come from, package files by their content. What the plan rests on doesn't
-    count, nor what guards say of it: the same work planned twice has the same digest.
+    count, nor what was read for it, nor what guards say of it: the same work planned twice has the same
+    digest.
     """
     writing = Writing()
     digest = hashlib.sha256(dumped(coder(PLAN_FORMAT, Server).encode(plan.server, writing)))
     findings = tuple(each for each in plan.findings if each.code != NEEDLESS)
-    for line in writing.lines(entries(replace(plan, findings=findings, guards=(), snapshot=None))):
+    impact = replace(plan.impact, permissions=())
+    alone = replace(plan, findings=findings, impact=impact, guards=(), snapshot=None)
+    for line in writing.lines(entries(alone)):
         digest.update(line)
     return digest.hexdigest()
 
