@@ -29,8 +29,9 @@ from reconciler.model import (
     PackageRef,
     Place,
     ResourceId,
+    used_packages,
 )
-from reconciler.observe import observe, used_packages
+from reconciler.observe import observe
 from reconciler.options import Options
 from reconciler.plan import Plan
 from reconciler.providers.pulse.facts import facts_of

@@ -77,7 +77,7 @@ from reconciler.providers.base.contents import holding
 from reconciler.providers.base.facts import KNOWN
 from reconciler.providers.pulse.facts import facts_of
 from reconciler.settings import EditWhileStarted, ServerSettings
-from reconciler.state.values import callback_field, callback_value
+from reconciler.state.applied import callback_field, callback_value
 
 SERVER = Server("fake", "https://fake.example.com")
 

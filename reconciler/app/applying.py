@@ -12,7 +12,7 @@ from reconciler.app.caller import Caller, Question
 from reconciler.app.pipeline import Job, apply_exit, make
 from reconciler.app.savedplans import Reviewed, changed, rests_on, reviewed
 from reconciler.app.workspace import connected, state_of
-from reconciler.errors import Exit, ReconcilerError, StalePlan
+from reconciler.errors import Exit, StalePlan
 from reconciler.model import Finding, Live, Outcome, OutcomeStatus
 from reconciler.options import Options
 from reconciler.plan.file import PlanFile, plan_digest, salted
@@ -178,10 +178,9 @@ class Applying:
         """Run `plan`; `file` is the digest of the file that it stands in."""
         if not _sends(plan):
             return self._nothing(plan)
-        from reconciler.apply import Outcomes, apply_plan
+        from reconciler.apply import apply_plan
         from reconciler.pacing import Backoff
 
-        outcomes = Outcomes()
         with (
             self.caller.stopping() as stop,
             audited_plan(self.project, plan, session, file=file) as recorder,
@@ -191,14 +190,13 @@ class Applying:
             progress = self.listener.running(plan)
 
             def on_outcome(outcome: Outcome) -> None:
-                outcomes.append(outcome)
                 recorder.outcome(outcome)
                 if recorder.failure is not None:
                     stop.set()
                 progress(outcome)
 
             try:
-                await apply_plan(
+                applied = await apply_plan(
                     plan,
                     provider.writes,
                     session,
@@ -207,13 +205,13 @@ class Applying:
                     on_outcome=on_outcome,
                     stop=stop,
                 )
-            except ReconcilerError:
-                # What was done stays done, and is said before what went wrong.
-                progress.close()
-                self.listener.applied(plan, outcomes, Exit.ERROR)
-                raise
             finally:
                 progress.close()
+            outcomes = applied.outcomes
+            if applied.error is not None:
+                # What was done stays done, and is said before what went wrong.
+                self.listener.applied(plan, outcomes, Exit.ERROR)
+                raise applied.error
             if file and all(outcome.status in _AS_PLANNED for outcome in outcomes):
                 session.record(PlanApplied(file, whole=True))
             if plan.empty:

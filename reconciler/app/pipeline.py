@@ -155,7 +155,8 @@ async def plan_once(job: Job, options: Options) -> Planned:
 async def make(job: Job, state: State, source: Source, options: Options) -> Planned:
     """Observe and plan; nothing is written anywhere. `state` must belong to the server of `source`."""
     from reconciler.plan.guards import guarded
-    from reconciler.plan.impact import with_removed
+    from reconciler.plan.impact import with_reads, with_removed
+    from reconciler.reading import operations_of
 
     bound = bound_to(state, source.server, url=job.store.url)
     planned = await draft(job.desired, bound, source, options, now=int(time.time() * 1000))
@@ -167,7 +168,10 @@ async def make(job: Job, state: State, source: Source, options: Options) -> Plan
     emptied = options.prune and desired.complete and not job.documents and not desired.focus
     given_up = len(bound.campaigns) + len(bound.packages) if emptied else 0
     basis = await guard_basis(replace(planned, plan=plan), source, given_up=given_up)
-    plan = replace(plan, impact=with_removed(plan.impact, basis.live))
+    impact = with_removed(plan.impact, basis.live)
+    plan = replace(
+        plan, impact=with_reads(impact, operations_of(basis.live, source.facts), source.facts.operations)
+    )
     return replace(planned, plan=guarded(plan, basis, job.project.guards, job.waivers), live=basis.live)
 
 
@@ -176,13 +180,12 @@ async def draft(desired: Desired, state: State, source: Source, options: Options
     from reconciler.diff import Ask, diff
     from reconciler.observe import observe
     from reconciler.plan import make_plan
-    from reconciler.reading import operations_of
     from reconciler.targets import narrowed
 
     desired = narrowed(desired, state, options.targets)
     live = await observe(desired, state, source, options)
     difference = diff(desired, live, state, Ask(options, now=now, facts=source.facts))
-    plan = make_plan(difference, source.facts, source.server, operations_of(live, source.facts))
+    plan = make_plan(difference, source.facts, source.server)
     return Planned(plan, desired, live, state)
 
 

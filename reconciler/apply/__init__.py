@@ -29,7 +29,8 @@ async def apply_plan(
     """Run every step of `plan`, at most `parallelism` at a time, and record what happens in `session`.
 
     When `stop` is set nothing new is sent, but for the starts that close an open bracket. A refused or
-    failed step is an outcome, not an error; StateError when the state can't be written.
+    failed step is an outcome, not an error. Once the state can't be written nothing new is sent: see
+    `Applied.error`.
     """
     execution = Execution(plan, Retrier(writes, delay), session, on_outcome, stop or asyncio.Event())
     return await execution.run(parallelism)

@@ -19,8 +19,9 @@ from reconciler.model import (
     PackageRef,
     PendingUpload,
     Reason,
+    used_packages,
 )
-from reconciler.observe import comparable, used_packages
+from reconciler.ownership import comparable
 from reconciler.providers.base import Field
 from reconciler.state.base import Event, PackageUploaded, State, Uploaded
 

@@ -31,8 +31,7 @@ from reconciler.model import (
 )
 from reconciler.providers.base import Facts, Field
 from reconciler.resolve.ids import GOOD
-from reconciler.state.applied import known_plain
-from reconciler.state.values import callback_field
+from reconciler.state.applied import callback_field, known_plain
 from reconciler.validation.document_rules import smells_secret
 
 CAMPAIGNS: Final = "campaigns"

@@ -35,6 +35,7 @@ from reconciler.model.actions import (
     UploadPackage,
     Verb,
     carried_by,
+    differences,
     gateways_of,
     target_of,
 )
@@ -57,6 +58,7 @@ from reconciler.model.desired import (
     SchedulePhase,
     UploadMode,
     Window,
+    used_packages,
 )
 from reconciler.model.live import (
     CampaignSummary,
@@ -83,6 +85,7 @@ from reconciler.model.words import (
     Server,
     SettingValue,
     Severity,
+    several,
     sorted_ids,
 )
 
@@ -160,7 +163,10 @@ __all__ = [
     "Verb",
     "Window",
     "carried_by",
+    "differences",
     "gateways_of",
+    "several",
     "sorted_ids",
     "target_of",
+    "used_packages",
 ]

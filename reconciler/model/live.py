@@ -78,11 +78,16 @@ class LiveCampaign:
     """A campaign as the server says. ``status`` is the server's own word."""
 
     id: str
+    """The server's id."""
     name: str
+    """Its name on the server."""
     status: str
+    """The server's word."""
     phase: Phase
     description: str = ""
+    """Its description."""
     packages: tuple[str, ...] = ()
+    """Ids of packages, in the server's order."""
     gateways: Membership | None = None
     """None: not read, for nothing needed it."""
     distribution: DistributionList | None = None
@@ -99,9 +104,13 @@ class LivePackage:
     """A package as the server says; ``sha256`` of its content (64 hex digits) where the server tells that."""
 
     id: str
+    """The server's id."""
     name: str
+    """Its name."""
     description: str = ""
+    """Its description."""
     sha256: str | None = None
+    """The SHA-256 of its content, where the server tells that."""
 
 
 class Ownership(StrEnum):

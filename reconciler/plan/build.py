@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from reconciler.diff import CampaignDiff, Diff, Removal
@@ -29,15 +29,12 @@ from reconciler.ownership import overriding
 from reconciler.plan.campaign import campaign_actions, removal_actions
 from reconciler.plan.impact import impact
 from reconciler.plan.model import Plan
-from reconciler.plan.order import in_order, needs
+from reconciler.plan.order import CampaignOrder, in_order
 from reconciler.providers.base import Facts, Field
 
 
-def make_plan(difference: Diff, facts: Facts, server: Server, read: Collection[str] = ()) -> Plan:
-    """The fewest steps that undo `difference` on `server`, in a safe order. Pure.
-
-    `read`: the operations that it took to read what it is about, for whoever applies needs them, too.
-    """
+def make_plan(difference: Diff, facts: Facts, server: Server) -> Plan:
+    """The fewest steps that undo `difference` on `server`, in a safe order. Pure."""
     build = _Build(facts)
     for file in difference.uploads:
         build.upload(file)
@@ -57,7 +54,7 @@ def make_plan(difference: Diff, facts: Facts, server: Server, read: Collection[s
         groups=groups,
         changes=tuple(change for change in difference.changes if change.resource not in refused),
         findings=tuple(sorted((*difference.findings, *refused.values()), key=Finding.sort_key)),
-        impact=impact(difference, planned, groups, facts, read),
+        impact=impact(difference, planned, groups),
         records=difference.records,
         unreadable=_unreadable(planned, facts),
     )
@@ -116,13 +113,13 @@ class _Build:
         """The actions of one campaign, each after those that the order puts before it."""
         actions = tuple(actions)
         uploads = [self._brought_by(action) for action in actions]
-        earlier: list[StepGroup] = []
+        order = CampaignOrder()
         for action, own in zip(actions, uploads, strict=True):
             # A campaign isn't interrupted before everything that its edit needs is there.
             interrupts = isinstance(action, StopCampaign) and action.bracket
             brought = chain.from_iterable(uploads) if interrupts else own
-            needed = (*(Need(key) for key in brought), *needs(action, earlier))
-            earlier.append(self.add(action, dict.fromkeys(needed)))
+            needed = (*(Need(key) for key in brought), *order.needs(action))
+            order.add(self.add(action, dict.fromkeys(needed)))
 
     def _brought_by(self, action: Action) -> tuple[str, ...]:
         pending = (package for package in carried_by(action) if isinstance(package, PendingUpload))
@@ -130,14 +127,15 @@ class _Build:
 
     def moves(self, campaigns: Iterable[CampaignDiff]) -> None:
         """Gateways leave a running campaign before they join another one."""
-        leaving: dict[str, tuple[str, ...]] = {}
+        leaving: dict[str, list[str]] = {}
         joining: list[tuple[StepGroup, CampaignDiff]] = []
         by_resource = {(g.action.resource, g.action.verb): g for g in self.groups.values()}
         for found in campaigns:
             resource = found.desired.resource
             if found.lost and found.live and found.live.phase is Phase.RUNNING:
-                key = (by_resource[resource, Verb.REMOVE].key,)
-                leaving.update((gateway, leaving.get(gateway, ()) + key) for gateway in found.lost)
+                key = by_resource[resource, Verb.REMOVE].key
+                for gateway in found.lost:
+                    leaving.setdefault(gateway, []).append(key)
             if found.gained:
                 joining.append((by_resource[resource, Verb.ADD], found))
         if leaving:

@@ -23,6 +23,7 @@ from reconciler.model import (
     OutcomeStatus,
     Reason,
     RunOnThings,
+    differences,
 )
 from reconciler.plan.model import CampaignImpact, Plan
 from reconciler.report.apply_summary import applied_lines, outcome_counts
@@ -34,7 +35,6 @@ from reconciler.report.wording import (
     SENTENCES,
     UNREADABLE,
     counted,
-    differences,
     short,
     show,
     snapshot_age,

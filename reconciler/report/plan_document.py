@@ -98,7 +98,7 @@ def _partial(partial: Partial | None) -> list[Entry]:
 
 def _body(plan: Plan) -> list[Entry]:
     return [
-        ("steps", (step_item(plan, step) for step in plan.steps())),
+        ("steps", (step_item(*each) for group in plan.groups for each in plan.needs(group))),
         ("changes", map(change_item, plan.changes)),
         ("impact", _impact(plan.impact)),
         ("unreadable", ({"resource": str(r), "fields": list(f)} for r, f in sorted(plan.unreadable.items()))),
@@ -132,8 +132,8 @@ def _dumps(value: object) -> str:
     return json.dumps(value)
 
 
-def step_item(plan: Plan, step: Step) -> dict[str, object]:
-    """One step of the document."""
+def step_item(step: Step, needs: Iterable[Step]) -> dict[str, object]:
+    """One step of the document, and those that it needs."""
     operation = step.operation
     conditional = isinstance(step.action, ApproveCampaign) and step.action.only_if_waiting
     return {
@@ -143,7 +143,7 @@ def step_item(plan: Plan, step: Step) -> dict[str, object]:
         "path": path_of(step),
         "resource": str(step.resource),
         "gateways": step.gateways,
-        "needs": [need.id for need in plan.needs(step)],
+        "needs": [need.id for need in needs],
         "reason": step.action.reason.value,
         "destructive": operation.destructive,
         **_permissions(operation.permissions),

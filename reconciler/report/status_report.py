@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from reconciler.model import Desired, Finding, Live, LiveCampaign, Ownership, Place, ResourceId
-from reconciler.observe import used_packages
+from reconciler.model import Desired, Finding, Live, LiveCampaign, Ownership, Place, ResourceId, used_packages
 from reconciler.plan.model import Plan
 from reconciler.providers.base import Stage
 from reconciler.providers.base.questions import GatewayStatus

@@ -336,12 +336,13 @@ def test_a_first_apply_looks_again_after_the_answer(folder, run):
 @pytest.mark.parametrize("output", ["text", "json"])
 def test_a_state_that_cant_be_written_still_leaves_a_summary(folder, run, monkeypatch, output):
     import reconciler.apply
+    from reconciler.apply import Applied
     from reconciler.errors import StateError
     from reconciler.model import Outcome, OutcomeStatus
 
     async def apply_plan(plan, provider, session, *, on_outcome, **_):
-        on_outcome(Outcome(next(plan.steps()), OutcomeStatus.DONE))
-        raise StateError("the disk is full", hint="make room")
+        on_outcome(done := Outcome(next(plan.steps()), OutcomeStatus.DONE))
+        return Applied((done,), error=StateError("the disk is full", hint="make room"))
 
     monkeypatch.setattr(reconciler.apply, "apply_plan", apply_plan)
     ran = run("apply", "resources", "--auto-approve", "--output", output)

@@ -4,6 +4,7 @@ import pytest
 
 from reconciler.diff import Diff
 from reconciler.model import DistributionList, Place, Severity
+from tests.actions import needs_of
 from tests.fakes import Project, campaign, desired, rid
 from tests.memory_provider import MemoryCampaign, MemoryServer
 
@@ -93,7 +94,7 @@ def test_a_name_that_a_prune_frees_may_be_taken() -> None:
     plan = project.make_plan(wish, prune=True)
     assert [f.code for f in plan.findings] == []
     edit = next(step for step in plan.steps() if step.operation.name == "edit-campaign")
-    assert [step.operation.name for step in plan.needs(edit)] == ["delete-campaign"]
+    assert [step.operation.name for step in needs_of(plan, edit)] == ["delete-campaign"]
 
 
 def test_a_distribution_list_can_not_be_set_without_an_interval() -> None:

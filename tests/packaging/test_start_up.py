@@ -8,7 +8,6 @@ from pathlib import Path
 
 HEAVY = {
     "asyncio",
-    "deepdiff",
     "httpx",
     "jsonschema",
     "obstore",

@@ -1,13 +1,17 @@
 """What a plan says that it means."""
 
 import asyncio
+from dataclasses import replace
+
+import pytest
 
 from reconciler.model import DesiredStatus, LivePackage
 from reconciler.observe import observe_members
-from reconciler.plan import CampaignImpact, Impact
+from reconciler.plan import CampaignImpact, Impact, Plan
+from reconciler.plan.file import plan_digest
 from reconciler.plan.guards import interrupted
-from reconciler.plan.impact import with_removed
-from tests.fakes import Project, campaign, desired, file, rid
+from reconciler.plan.impact import with_reads, with_removed
+from tests.fakes import PULSE, Project, campaign, desired, file, rid
 from tests.memory_provider import SERVER, MemoryCampaign, MemoryServer
 
 STARTED, STOPPED = DesiredStatus.STARTED, DesiredStatus.STOPPED
@@ -112,17 +116,26 @@ def test_gateways_that_another_running_campaign_has_too() -> None:
 
 def test_permissions_of_the_reads_and_the_writes() -> None:
     server = MemoryServer(MemoryCampaign("1", "line", "STARTED"), packages=[LivePackage("p-1", "fw.bin")])
-    server.requests.update({"get-campaign": 1, "sign-in": 1})
     project = Project(server)
     project.own("line", "1")
     plan = project.make_plan(desired(campaign("line", packages=(file("v1"),))))
-    assert plan.impact.permissions == (
-        "CREATE_PACKAGE",
-        "EDIT_CAMPAIGN",
-        "START_CAMPAIGN",
-        "STOP_CAMPAIGN",
-        "VIEW_CAMPAIGN",
-    )
+    writes = ("CREATE_PACKAGE", "EDIT_CAMPAIGN", "START_CAMPAIGN", "STOP_CAMPAIGN")
+    assert plan.impact.permissions == writes
+    found = with_reads(plan.impact, {"get-campaign": 1, "sign-in": 1}, PULSE.operations)
+    assert found == replace(plan.impact, permissions=(*writes, "VIEW_CAMPAIGN"))
+
+
+@pytest.mark.parametrize("more", [["get-campaign"], ["get-campaign", "list-gateways", "list-packages"]])
+def test_the_digest_is_of_the_plan_alone_however_much_was_read_for_it(more: list[str]) -> None:
+    def planned(reads: list[str]) -> Plan:
+        project = Project(MemoryServer(MemoryCampaign("1", "line", "STARTED", gateways={"a", "b"})))
+        project.own("line", "1")
+        plan = project.make_plan(desired(campaign("line", description="new", gateways={"b", "c"})))
+        return replace(plan, impact=with_reads(plan.impact, reads, PULSE.operations))
+
+    few, many = planned([]), planned(more)
+    assert few.impact.permissions != many.impact.permissions
+    assert plan_digest(few) == plan_digest(many)
 
 
 def test_findings_stand_in_the_order_of_files() -> None:

@@ -15,6 +15,7 @@ from reconciler.model import (
     Reason,
     ResourceId,
     SchedulePhase,
+    ScheduleWindow,
     StartCampaign,
     StepGroup,
     StopCampaign,
@@ -22,11 +23,11 @@ from reconciler.model import (
     Verb,
 )
 from reconciler.plan import Plan
-from reconciler.plan.order import PlanStage, in_order, needs, stage
+from reconciler.plan.order import CampaignOrder, PlanStage, in_order, stage
 from reconciler.providers.pulse.facts import facts_of
 from reconciler.providers.pulse.operations import OPERATIONS
 from reconciler.settings import EditWhileStarted, ServerSettings
-from tests.actions import action
+from tests.actions import action, needs_of
 from tests.fakes import Project, campaign, desired, file, rid
 from tests.memory_provider import MemoryCampaign, MemoryServer
 
@@ -192,7 +193,7 @@ def test_a_gateway_leaves_a_running_campaign_before_it_joins_another() -> None:
     plan = moving(source="STARTED")
     assert plan.by_key["add-gateways:to"].needs == (Need("remove-gateways:from", by_gateway=True),)
     steps = {step.id: step for step in plan.steps()}
-    before = {i: [needed.id for needed in plan.needs(step)] for i, step in steps.items()}
+    before = {i: [needed.id for needed in needs_of(plan, step)] for i, step in steps.items()}
     assert before == {
         "remove-gateways:from:a": [],
         "remove-gateways:from:c": [],
@@ -342,13 +343,97 @@ def group(key: str, of: Action, *needed: str) -> StepGroup:
     return StepGroup(key, of, OPERATIONS["edit-campaign"], 0, tuple(map(Need, needed)))
 
 
-def test_what_is_about_single_gateways_waits_for_the_same_gateways_only() -> None:
-    everything = [group(str(i), actions[0]) for i, actions in enumerate(ORDER[:12])]
-    download = needs(action(Verb.SCHEDULE, phase=SchedulePhase.DOWNLOAD), everything)
-    barrier, members = PlanStage.REMOVE, (PlanStage.ADD, PlanStage.OVERRIDE)
-    assert download == (Need(str(int(barrier))), *(Need(str(int(m)), by_gateway=True) for m in members))
-    assert needs(action(Verb.APPROVE), everything) == tuple(Need(str(i)) for i in range(12))
-    assert needs(action(Verb.REMOVE), everything) == (Need(str(int(PlanStage.ATTACH))),)
+def ordered(*actions: Action) -> dict[str, tuple[Need, ...]]:
+    """What each needs, which come one after the other; a group is called as its verb, or its phase."""
+    order, found = CampaignOrder(), {}
+    for each in actions:
+        key = str(each.phase if isinstance(each, ScheduleWindow) else each.verb)
+        key += f"#{len(found)}" * (key in found)
+        found[key] = order.needs(each)
+        order.add(StepGroup(key, each, OPERATIONS["edit-campaign"], 1))
+    return found
+
+
+def about(verb: Verb, gateways: str, **more: object) -> Action:
+    return action(verb, gateways=tuple(gateways), **more)
+
+
+def scheduled(phase: SchedulePhase, gateways: str) -> Action:
+    return about(Verb.SCHEDULE, gateways, phase=phase)
+
+
+def test_stages_about_the_campaign_wait_for_the_stage_before() -> None:
+    stages = [action(verb) for verb in (Verb.STOP, Verb.EDIT, Verb.CALLBACK, Verb.DISTRIBUTE, Verb.REMOVE)]
+    assert ordered(*stages, about(Verb.ADD, "ab")) == {
+        "stop": (),
+        "edit": (Need("stop"),),
+        "callback": (Need("edit"),),
+        "distribute": (Need("edit"),),
+        "remove": (Need("callback"), Need("distribute")),
+        "add": (Need("remove"),),
+    }
+
+
+def test_what_is_about_single_gateways_waits_for_the_last_step_of_the_same_gateways_only() -> None:
+    found = ordered(
+        action(Verb.EDIT),
+        about(Verb.ADD, "ab"),
+        about(Verb.OVERRIDE, "ac"),
+        about(Verb.OVERRIDE, "d"),
+        scheduled(SchedulePhase.DOWNLOAD, "abde"),
+        scheduled(SchedulePhase.EXECUTION, "c"),
+        about(Verb.THINGS, "bc"),
+        about(Verb.CLOSE, "f"),
+    )
+    edit = Need("edit")
+    assert found["override"] == (edit, Need("add", by_gateway=True))
+    assert found["override#3"] == (edit,)
+    single = [Need(key, by_gateway=True) for key in ("add", "override", "override#3")]
+    assert found["download"] == (edit, *single)
+    assert found["execution"] == (edit, Need("override", by_gateway=True))
+    assert found["things"] == (
+        edit,
+        Need("download", by_gateway=True),
+        Need("execution", by_gateway=True),
+    )
+    assert found["close"] == (edit,)
+
+
+def test_two_groups_of_one_stage_about_one_gateway_are_both_waited_for() -> None:
+    downloads = [scheduled(SchedulePhase.DOWNLOAD, ids) for ids in ("ab", "bc")]
+    found = ordered(*downloads, scheduled(SchedulePhase.EXECUTION, "b"), about(Verb.CLOSE, "b"))
+    assert found["execution"] == (
+        Need("download", by_gateway=True),
+        Need("download#1", by_gateway=True),
+    )
+    assert found["close"] == (Need("execution", by_gateway=True),)
+
+
+def test_approval_start_and_deletion_wait_for_everything() -> None:
+    before = [action(Verb.STOP), action(Verb.EDIT), about(Verb.ADD, "a"), about(Verb.CLOSE, "b")]
+    found = ordered(*before, action(Verb.APPROVE), action(Verb.START), action(Verb.DELETE))
+    names = ("stop", "edit", "add", "close", "approve", "start")
+    for at, last in ((4, "approve"), (5, "start"), (6, "delete")):
+        assert found[last] == tuple(map(Need, names[:at]))
+
+
+def test_the_start_that_closes_a_bracket_needs_of_all_but_its_stop_only_the_end() -> None:
+    stop, edit, add, start = (
+        action(Verb.STOP, bracket=True),
+        action(Verb.EDIT),
+        about(Verb.ADD, "a"),
+        action(Verb.START, bracket=True),
+    )
+    assert ordered(stop, edit, add, start)["start"] == (
+        Need("stop"),
+        Need("edit", even_failed=True),
+        Need("add", even_failed=True),
+    )
+
+
+def test_actions_that_come_out_of_order_are_a_mistake_of_ours() -> None:
+    with pytest.raises(ValueError, match="WRITE comes before ADD"):
+        ordered(about(Verb.ADD, "a"), action(Verb.EDIT))
 
 
 def test_in_order_keeps_the_order_given_where_no_arrow_says_otherwise() -> None:
@@ -365,6 +450,15 @@ def test_a_cycle_names_its_groups() -> None:
     groups = [group("a", action(Verb.EDIT), "b"), group("b", action(Verb.EDIT), "a")]
     with pytest.raises(ValueError, match="a cycle among a, b"):
         in_order(groups)
+
+
+def test_a_chain_of_any_length_is_put_in_order() -> None:
+    keys = [str(number) for number in range(10_000)]
+    groups = [group(key, action(Verb.EDIT), *keys[at + 1 : at + 2]) for at, key in enumerate(keys)]
+    assert [placed.key for placed in in_order(groups)] == keys[::-1]
+    closed = [*groups[:-1], group(keys[-1], action(Verb.EDIT), keys[0])]
+    with pytest.raises(ValueError, match="a cycle among 0, 1, 2"):
+        in_order(closed)
 
 
 def test_keys_stay_unique_whatever_resources_are_called() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.actions import needs_of
 from tests.world import World, run
 
 START, STOP, EDIT = "start-campaign", "stop-campaign", "edit-campaign"
@@ -163,7 +164,7 @@ def test_new_content_is_uploaded_before_the_campaign_is_interrupted(tmp_path: Pa
             plan = await world.make_plan(STARTED)
             assert [step.operation.name for step in plan.steps()] == expected
             stop = next(step for step in plan.steps() if step.operation.name == STOP)
-            assert [step.operation.name for step in plan.needs(stop)] == ["upload-package"]
+            assert [step.operation.name for step in needs_of(plan, stop)] == ["upload-package"]
             assert await world.apply(STARTED) == expected
             assert await world.plan(STARTED) == []
 

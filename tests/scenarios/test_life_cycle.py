@@ -9,6 +9,7 @@ from reconciler.errors import Refused
 from reconciler.model import DistributionList, Outcome, OutcomeStatus, Step
 from reconciler.providers.base import Bindings, Result
 from reconciler.providers.pulse.entry import STATUSES
+from tests.actions import needs_of
 from tests.world import World, run
 
 START, STOP, EDIT, APPROVE = "start-campaign", "stop-campaign", "edit-campaign", "approve-campaign"
@@ -252,7 +253,7 @@ def test_a_gateway_leaves_a_started_campaign_before_it_joins_another(tmp_path: P
             await world.apply(before)
             plan = await world.make_plan(after)
             joining = next(step for step in plan.steps() if step.operation.name == ADD)
-            assert [(s.operation.name, s.resource.name) for s in plan.needs(joining)] == [(REMOVE, "a")]
+            assert [(s.operation.name, s.resource.name) for s in needs_of(plan, joining)] == [(REMOVE, "a")]
             assert await world.apply(after) == [REMOVE, ADD]
             assert await world.plan(after) == []
 

@@ -20,7 +20,7 @@ from reconciler.model import (
     Severity,
 )
 from reconciler.state.base import Origin
-from tests.fakes import Project, campaign, desired, file, rid
+from tests.fakes import NOW, Project, campaign, desired, file, rid
 from tests.memory_provider import MemoryCampaign, MemoryServer
 
 V1 = file("v1")
@@ -218,3 +218,40 @@ def test_a_campaign_that_is_gone_is_created_again() -> None:
     difference = project.diff(desired(campaign("line")))
     assert [c.reason for c in difference.changes] == [Reason.GONE_FROM_SERVER]
     assert difference.records == ()
+
+
+# --- what Git dropped, and stays
+
+WINDOW = f"{NOW - 5}/{NOW + 5}"
+DROPPED: dict[str, tuple[dict[str, dict[str, str]], list[tuple[str, str]]]] = {
+    "a download": ({"schedules.download": {WINDOW: "ab"}}, [("cannot-undo", "2 gateways")]),
+    "an execution": ({"schedules.execution": {WINDOW: "bx"}}, [("cannot-undo", "the gateway b")]),
+    "an activation": ({"schedules.activation": {WINDOW: "a"}}, [("cannot-undo", "the gateway a")]),
+    "a window that has ended": ({"schedules.download": {f"{NOW - 5}/{NOW}": "ab"}}, []),
+    "overrides": ({"packageOverrides": {'["p-1"]': "ab"}}, [("override-kept", "2 gateways")]),
+    "overrides of who left": ({"packageOverrides": {'["p-1"]': "x"}}, []),
+    "both": (
+        {"packageOverrides": {'["p-1"]': "b"}, "schedules.download": {WINDOW: "a"}},
+        [("override-kept", "the gateway b"), ("cannot-undo", "the gateway a")],
+    ),
+    "things": ({"runOnThings": {'["t"]': "ab"}}, []),
+}
+
+
+@pytest.mark.parametrize("lists", [None, "ab"], ids=["with the lists", "alone"])
+@pytest.mark.parametrize("row", DROPPED)
+def test_what_is_no_longer_declared_and_stays_is_said(row: str, lists: str | None) -> None:
+    recorded, said = DROPPED[row]
+    project = Project(MemoryServer(MemoryCampaign("1", "line", gateways=set("ab"))))
+    members = {name: {v: frozenset(ids) for v, ids in each.items()} for name, each in recorded.items()}
+    project.own("line", "1", members=members)
+    found = project.diff(desired(campaign("line", gateways=lists)))
+    assert [(f.code, f.message.rpartition(" for ")[2]) for f in found.findings] == said
+    assert (found.changes, found.records) == ((), ())
+
+
+def test_members_are_not_read_for_what_leaves_nothing_behind() -> None:
+    project = Project(MemoryServer(MemoryCampaign("1", "line", gateways=set("ab"))))
+    members = {"runOnThings": {'["t"]': frozenset("ab")}, "gateways": {"added": frozenset("a")}}
+    project.own("line", "1", members=members)
+    assert project.reads(desired(campaign("line"))) == ["campaign 1"]
