@@ -44,8 +44,8 @@ from reconciler.options import Options
 from reconciler.ownership import claims_of, comparable, removable, removable_packages, unanswered
 from reconciler.providers.base import Field, Provider
 from reconciler.reading import read
+from reconciler.state.applied import schedule_field
 from reconciler.state.base import Owned, State, Uploaded, upload_key
-from reconciler.state.values import schedule_field
 
 _STAYING: Final = frozenset({Field.OVERRIDES.value, *map(schedule_field, SchedulePhase)})
 """Fields of single gateways that can't be taken back: whoever has them goes on having them."""

@@ -36,6 +36,7 @@ from reconciler.model import (
 )
 from reconciler.options import Options
 from reconciler.providers.base import Field
+from reconciler.state.applied import packages_of
 from reconciler.state.base import (
     CampaignForgotten,
     CampaignOwned,
@@ -47,7 +48,6 @@ from reconciler.state.base import (
     State,
     Uploaded,
 )
-from reconciler.state.values import packages_of
 
 Declared = Mapping[ResourceId, DesiredCampaign]
 Names = Mapping[str, Sequence[CampaignSummary]]

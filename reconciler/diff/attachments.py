@@ -35,8 +35,8 @@ from reconciler.model import (
     differences,
 )
 from reconciler.providers.base import Field
+from reconciler.state.applied import ADDED, MEMBERSHIP, callback_field, callback_value
 from reconciler.state.base import Event, FieldApplied
-from reconciler.state.values import ADDED, MEMBERSHIP, callback_field, callback_value
 
 CallbackFor = tuple[CallbackEvent, Callback]
 

@@ -31,8 +31,8 @@ from reconciler.model import (
     sorted_ids,
 )
 from reconciler.providers.base import Field
+from reconciler.state.applied import MEMBERSHIP
 from reconciler.state.base import Owned
-from reconciler.state.values import MEMBERSHIP
 
 
 @dataclass(frozen=True, slots=True)

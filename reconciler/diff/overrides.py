@@ -23,8 +23,8 @@ from reconciler.diff.packages import shown_packages
 from reconciler.diff.view import EMPTY, Part, View, count, joined, without
 from reconciler.model import BoundPackage, Change, Finding, Reason, sorted_ids
 from reconciler.providers.base import Field
+from reconciler.state.applied import packages_of, packages_value
 from reconciler.state.base import Event
-from reconciler.state.values import packages_of, packages_value
 
 Packages = tuple[BoundPackage, ...]
 

@@ -23,7 +23,7 @@ from itertools import chain
 from reconciler.diff.view import EMPTY, Part, View, count, joined, together, without
 from reconciler.model import Assignment, Change, Finding, Reason, SchedulePhase, Window, sorted_ids
 from reconciler.providers.base import Field
-from reconciler.state.values import schedule_field, window_end, window_value
+from reconciler.state.applied import schedule_field, window_end, window_value
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from reconciler.model import (
 )
 from reconciler.providers.base import Field
 from reconciler.state.applied import (
+    ASSUMED_SETTINGS,
     WITHHELD,
     changed_settings,
     known_plain,
@@ -35,7 +36,6 @@ from reconciler.state.applied import (
     untold_settings,
 )
 from reconciler.state.base import Event, FieldApplied, Origin
-from reconciler.state.values import ASSUMED_SETTINGS
 
 
 @dataclass(frozen=True, slots=True)

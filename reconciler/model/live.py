@@ -80,11 +80,16 @@ class LiveCampaign:
     """A campaign as the server says. ``status`` is the server's own word."""
 
     id: str
+    """The server's id."""
     name: str
+    """Its name on the server."""
     status: str
+    """The server's word."""
     phase: Phase
     description: str = ""
+    """Its description."""
     packages: tuple[str, ...] = ()
+    """Ids of packages, in the server's order."""
     gateways: Membership | None = None
     """None: not read, for nothing needed it."""
     distribution: DistributionList | None = None
@@ -99,9 +104,13 @@ class LivePackage:
     """A package as the server says; ``mark`` holds the 16 hex digits of the digest in its description."""
 
     id: str
+    """The server's id."""
     name: str
+    """Its name."""
     description: str = ""
+    """Its description."""
     mark: str | None = None
+    """The 16 hex digits that its description tells of its content."""
 
 
 class Ownership(StrEnum):

@@ -45,8 +45,11 @@ class Need:
     """
 
     group: str
+    """Its key."""
     by_gateway: bool = False
+    """Only the steps that carry one of the same gateways."""
     even_failed: bool = False
+    """It is enough that the group has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,15 @@ class StepGroup:
     """
 
     key: str
+    """Unique in the plan."""
     action: Action
+    """What is done."""
     operation: Operation
+    """The call that each step is."""
     per_call: int = 0
+    """How many gateways a call carries; 0: the call is about none."""
     needs: tuple[Need, ...] = ()
+    """What comes first."""
 
     @property
     def gateways(self) -> tuple[str, ...]:

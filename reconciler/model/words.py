@@ -48,8 +48,11 @@ class Place:
     """Where something stands in a file; line and column count from 1."""
 
     file: str
+    """Relative to the project."""
     line: int
+    """The line."""
     column: int
+    """The column."""
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
@@ -72,11 +75,16 @@ class Finding:
     """
 
     code: str
+    """Which kind of finding."""
     message: str
+    """What was found."""
     place: Place | None = None
     hint: str | None = None
+    """What to do."""
     resource: ResourceId | None = None
+    """What it is about."""
     severity: Severity = Severity.ERROR
+    """How bad it is."""
 
     @property
     def is_error(self) -> bool:
@@ -151,8 +159,11 @@ class Server:
     """Which server a plan, a state or a report is about."""
 
     provider: str
+    """The kind of server."""
     url: str
+    """Its address."""
     organization: str | None = None
+    """The organization that is acted in; None: the user's own."""
 
     def __str__(self) -> str:
         return f"{self.url} (organization {self.organization})" if self.organization else self.url

@@ -41,7 +41,7 @@ from reconciler.model import (
     Verb,
 )
 from reconciler.providers.base import Field, Provider
-from reconciler.state.values import callback_field
+from reconciler.state.applied import callback_field
 
 
 def campaign_actions(found: CampaignDiff, provider: Provider) -> tuple[Action, ...] | Finding:

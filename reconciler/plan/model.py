@@ -19,13 +19,21 @@ class CampaignImpact:
     """What a plan does to the devices of one campaign. Counts are exact."""
 
     resource: ResourceId
+    """Whose campaign it is."""
     name: str
+    """On the server."""
     gained: int = 0
+    """Gateways that join."""
     lost: int = 0
+    """Gateways that leave."""
     created: bool = False
+    """It is created."""
     deleted: bool = False
+    """It is deleted."""
     starts: bool = False
+    """It starts."""
     stops: bool = False
+    """It stops."""
     interrupted: bool = False
     """Stopped and started again, so that it may be edited."""
     shared: Mapping[ResourceId, int] = field(default_factory=dict)
@@ -37,8 +45,11 @@ class Impact:
     """What a plan does to devices and to the server. ``requests`` are the calls of its steps."""
 
     campaigns: tuple[CampaignImpact, ...] = ()
+    """Those that something happens to."""
     requests: int = 0
+    """Calls of its steps."""
     permissions: tuple[str, ...] = ()
+    """What the token has to be allowed."""
 
     @property
     def gained(self) -> int:
@@ -54,8 +65,11 @@ class Partial:
     """A plan of a part of the project: what was asked for, and how many of its campaigns that is."""
 
     asked: tuple[str, ...]
+    """As on the command line."""
     campaigns: int
+    """How many that is."""
     total: int
+    """How many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +81,11 @@ class GuardTrip:
     message: str
     """In words of devices, with exact numbers; names the campaign when it is about one."""
     resource: ResourceId | None = None
+    """Of one campaign: which."""
     found: int = 0
+    """How many."""
     limit: int = 0
+    """How many there may be."""
     waived: str | None = None
     """The reason that was given for going on."""
     place: Place | None = None

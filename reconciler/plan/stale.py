@@ -118,8 +118,8 @@ def _campaign(was: Fingerprint, now: Fingerprint) -> str:
         return _there(was, now)
     values = (
         f"{name} {_shown(was.facts.get(name))} → {_shown(now.facts.get(name))}"
-        for name in was.facts
-        if was.facts[name] != now.facts.get(name)
+        for name in {**was.facts, **now.facts}
+        if was.facts.get(name) != now.facts.get(name)
     )
     before, after = (each.gateways.get(MEMBERS, frozenset()) for each in (was, now))
     moves = (("joined", after - before), ("left", before - after))

@@ -12,8 +12,8 @@ from typing import BinaryIO
 from reconciler.errors import StateError
 from reconciler.model import Desired, LiveCampaign, ResourceId
 from reconciler.providers.base import Field, Provider
-from reconciler.snapshot.file import Header, SnapshotFile, Writer, open_snapshot
-from reconciler.snapshot.kept import read_state, write_state
+from reconciler.snapshot.file import SnapshotFile, open_snapshot, read_state
+from reconciler.snapshot.line_format import Header, Writer, write_state
 from reconciler.state.base import State
 from reconciler.survey import Overridden, open_members, survey
 

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.diff.overrides import PackagesFor, diff_overrides
 from reconciler.model import Override, PackageById, Place
-from reconciler.state.values import packages_value
+from reconciler.state.applied import packages_value
 from tests.diff.diff_parts import Found, Side, applied, found, live, view
 
 

@@ -17,6 +17,7 @@ from reconciler.model import (
     Severity,
 )
 from reconciler.providers.base import Field
+from reconciler.state.applied import packages_value
 from reconciler.state.base import (
     CampaignAbandoned,
     PackageForgotten,
@@ -24,7 +25,6 @@ from reconciler.state.base import (
     Uploaded,
 )
 from reconciler.state.folding import fold
-from reconciler.state.values import packages_value
 from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, file, mark, rid
 
 V1, V2 = file("v1"), file("v2", "fw2.bin")

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.diff.schedules import WindowFor, diff_schedules
 from reconciler.model import Assignment, Place, SchedulePhase, Window
-from reconciler.state.values import window_value
+from reconciler.state.applied import window_value
 from tests.diff.diff_parts import Found, Side, applied, found, live, view
 from tests.fakes import NOW
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from reconciler.diff.things import diff_things
-from reconciler.state.values import things_value, unclear
+from reconciler.state.applied import things_value, unclear
 from tests.diff.diff_parts import Found, Side, applied, found, view
 
 ONE, TWO = things_value(["t1"]), things_value(["t2"])

@@ -34,8 +34,7 @@ from reconciler.model import (
 from reconciler.options import Options, Selector, Targets
 from reconciler.plan import Plan
 from reconciler.plan.file import open_plan, plan_digest, salted
-from reconciler.plan.file.lines import ITEMS_A_LINE
-from reconciler.plan.file.values import LONG
+from reconciler.plan.file.lines import ITEMS_A_LINE, LONG
 from reconciler.plan.model import CampaignImpact, GuardTrip, Impact, Partial, Snapshot
 from reconciler.state.base import CampaignOwned, FieldApplied, MembersApplied, Origin, Owned, State
 from reconciler.validation.schemas import schema

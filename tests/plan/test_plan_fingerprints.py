@@ -21,7 +21,7 @@ from reconciler.model import (
     Window,
 )
 from reconciler.plan.fingerprints import Of
-from reconciler.state.values import packages_value
+from reconciler.state.applied import packages_value
 from tests.fakes import NOW, FakeCampaign, FakeServer, Project, campaign, desired, file
 from tests.plan.plan_files import Made, planned
 

@@ -33,7 +33,7 @@ from reconciler.plan.file import plan_digest
 from reconciler.plan.guards import Basis, guarded
 from reconciler.report.plan_document import plan_chunks
 from reconciler.resolve import resolve
-from reconciler.state.values import packages_value, schedule_field, window_value
+from reconciler.state.applied import packages_value, schedule_field, window_value
 from reconciler.validation import validate
 from tests.apply.apply_script import Script, apply
 from tests.fakes import NOW, FakeCampaign, FakeServer, Project, campaign, desired, file

@@ -32,8 +32,7 @@ from reconciler.model import (
     Server,
 )
 from reconciler.snapshot import Header, Overrides, gateways_to_ask, open_snapshot, read_state
-from reconciler.snapshot.file import IDS_PER_LINE, Writer
-from reconciler.snapshot.kept import write_state
+from reconciler.snapshot.line_format import IDS_PER_LINE, Writer, write_state
 from reconciler.state.applied import withheld
 from reconciler.state.base import MembersApplied, Origin, Owned, State
 from reconciler.state.folding import fold

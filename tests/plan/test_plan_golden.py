@@ -1,0 +1,48 @@
+"""The format of plan files stays what it is: this one was written before there was one codec for all."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from plan_sample import ROOT, sample, save
+
+from reconciler.model import FromEnv, FromFile, Secret
+from reconciler.plan.file import open_plan, plan_digest
+from tests.conftest import Golden
+from tests.fakes import FakeServer
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "plan-file.jsonl"
+DIGEST = "8d74e4171b580c88c73bf613971b290c03dcf2b05774c705531df12e89554035"
+
+
+def test_a_plan_is_the_same_bytes_as_ever(golden: Golden, tmp_path: Path) -> None:
+    made = sample()
+    save(made, tmp_path / "plan")
+    golden("plan-file.jsonl", (tmp_path / "plan").read_text("utf-8"))
+    assert plan_digest(made.plan) == DIGEST
+
+
+def test_an_old_plan_file_is_read() -> None:
+    def opened(secret: Secret) -> Secret:
+        assert isinstance(secret.origin, FromEnv | FromFile)
+        value = "canary-71aa" if isinstance(secret.origin, FromEnv) else "canary-90ff"
+        return Secret(secret.source, value, secret.origin)
+
+    saved = open_plan(GOLDEN).read(ROOT, FakeServer.operations, opened)
+    made = sample()
+    assert saved.plan == made.plan
+    assert saved.fingerprints == made.fingerprints
+    assert saved.head.options == made.options
+    assert plan_digest(saved.plan) == DIGEST
+
+
+@pytest.mark.parametrize("seed", ["1", "2"])
+def test_it_does_not_depend_on_the_order_of_sets(seed: str, tmp_path: Path) -> None:
+    """Another process, another order: a plan would be stale as soon as it is made."""
+    code = "from plan_sample import *; save(sample(), Path('plan'))"
+    folders = [Path(__file__).parent, Path(__file__).parents[2]]
+    env = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(map(str, folders))}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, check=True)
+    assert (tmp_path / "plan").read_bytes() == GOLDEN.read_bytes()
