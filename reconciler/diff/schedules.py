@@ -89,10 +89,11 @@ class _Phase:
     def _missing(self, value: str, targets: frozenset[str]) -> frozenset[str]:
         """Who is to have a window, has not got it, as recorded, and is not past the phase."""
         view = self.view
-        if view.ask.options.reassert:
-            missing = targets
-        else:
-            missing = without(targets, self._recorded.get(value, EMPTY)) | (targets & view.joining)
+        missing = targets
+        if not view.ask.options.reassert:
+            missing = without(targets, self._recorded.get(value, EMPTY))
+            if view.joining:
+                missing |= targets & view.joining
         return without(missing, self._past) if missing else EMPTY
 
     def _window(self, window: Window, missing: frozenset[str], assignment: Assignment) -> Part[WindowFor]:

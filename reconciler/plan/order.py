@@ -20,7 +20,7 @@ ended.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from itertools import chain
 from typing import assert_never
@@ -126,7 +126,9 @@ class CampaignOrder:
         self._of_stage: list[StepGroup] = []
         self._barrier: tuple[Need, ...] = ()
         self._last: dict[str, tuple[str, ...]] = {}
-        """Gateway → the groups of the last stage that is about it."""
+        """Gateway → the groups of the last stage that is about it; without those in `_later`."""
+        self._later: list[list[StepGroup]] = []
+        self._alike: Mapping[tuple[str, ...], str] = {}
 
     def needs(self, action: Action) -> tuple[Need, ...]:
         """What `action` needs of the groups so far; ValueError when it belongs before one of them."""
@@ -135,8 +137,7 @@ class CampaignOrder:
             return tuple(_ended(group) for group in self._groups)
         if here >= PlanStage.APPROVE:
             return tuple(Need(group.key) for group in self._groups)
-        before = {*map(self._last.get, gateways_of(action))} - {None} if self._last else ()
-        keys = sorted({*chain.from_iterable(filter(None, before))}, key=self._places.__getitem__)
+        keys = self._carrying(gateways_of(action))
         return (*self._barrier, *(Need(key, by_gateway=True) for key in keys))
 
     def add(self, group: StepGroup) -> None:
@@ -145,6 +146,17 @@ class CampaignOrder:
         self._of_stage.append(group)
         self._places[group.key] = len(self._places)
 
+    def _carrying(self, gateways: tuple[str, ...]) -> Iterable[str]:
+        """The groups with the last step before that is about any of `gateways`."""
+        # Mostly a stage is about just whom the one before it was about: one window after the other.
+        if same := self._alike.get(gateways):
+            return (same,)
+        for groups in self._later:
+            self._last |= _by_gateway(groups)
+        self._later = []
+        found = {*map(self._last.get, gateways)} - {None} if self._last else ()
+        return sorted({*chain.from_iterable(filter(None, found))}, key=self._places.__getitem__)
+
     def _begin(self, here: PlanStage) -> PlanStage:
         if here < self._stage:
             raise ValueError(f"{here.name} comes before {self._stage.name}")
@@ -152,7 +164,8 @@ class CampaignOrder:
             if self._stage < PlanStage.ADD:
                 self._barrier = tuple(Need(group.key) for group in self._of_stage)
             else:
-                self._last |= _by_gateway(self._of_stage)
+                self._later.append(self._of_stage)
+                self._alike = _disjoint(self._of_stage)
             self._groups += self._of_stage
             self._of_stage = []
         self._stage = here
@@ -162,6 +175,14 @@ class CampaignOrder:
 def _ended(group: StepGroup) -> Need:
     """What the start that closes a bracket needs of `group`."""
     return Need(group.key, even_failed=not isinstance(group.action, StopCampaign))
+
+
+def _disjoint(groups: Sequence[StepGroup]) -> Mapping[tuple[str, ...], str]:
+    """Gateways → the group that is about just them; empty when a gateway is in two groups."""
+    several = len(groups) > 1
+    if several and len(set().union(*(g.gateways for g in groups))) < sum(len(g.gateways) for g in groups):
+        return {}
+    return {group.gateways: group.key for group in groups if group.gateways}
 
 
 def _by_gateway(groups: Sequence[StepGroup]) -> dict[str, tuple[str, ...]]:

@@ -111,16 +111,7 @@ class EndLine:
     """SHA-256 of all lines before this one, hex."""
 
 
-Line = (
-    Header
-    | LiveCampaign
-    | GatewaysLine
-    | OverridesLine
-    | ValuesLine
-    | LivePackage
-    | StateLine
-    | EndLine
-)
+Line = Header | LiveCampaign | GatewaysLine | OverridesLine | ValuesLine | LivePackage | StateLine | EndLine
 
 SNAPSHOT_FORMAT: Final = Format(
     tags={

@@ -164,11 +164,14 @@ def test_a_snapshot_as_a_person_sees_it(golden: Golden) -> None:
         "Größe",
         ("p-1",),
         Membership(
-            {"INSTANTIATED": frozenset({"gw-1", "gw-2"}), "FAILED": frozenset({"gw-3"})}, frozenset({"gw-2"})
+            {"INSTANTIATED": frozenset({"gw-1", "gw-2"}), "FAILED": frozenset({"gw-3"})},
+            frozenset({"gw-2"}),
+            {"schedules.download": {"1800000000000/1800003600000": frozenset({"gw-1"})}},
         ),
         DistributionList("dl-7", 3600),
         True,
         {"gw-1": ("p-2",)},
+        {"settings": {"LEVEL": {"value": "info"}}},
     )
     resource = ResourceId(Kind.CAMPAIGN, "line-3")
     settings = {"KEY": {"digest": "9f86"}, "LEVEL": {"value": "info"}}
@@ -177,7 +180,7 @@ def test_a_snapshot_as_a_person_sees_it(golden: Golden) -> None:
         State("lineage", "salt", campaigns={resource: owned}),
         [MembersApplied(resource, "packageOverrides", '["p-2"]', ("gw-1",))],
     )
-    packages = [LivePackage("p-1", "fw.bin", "x [sha256:0123456789abcdef]", "0123456789abcdef")]
+    packages = [LivePackage("p-1", "fw.bin", "x [sha256:0123456789abcdef]", "0123456789abcdef" * 4)]
     golden("snapshot.jsonl", written([live], packages, state).decode())
 
 
