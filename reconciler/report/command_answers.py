@@ -107,6 +107,12 @@ def counts(found: CampaignCounts) -> Answer:
     return Answer({"counts": {key: number for _, key, number in named}}, lines)
 
 
+def _key(state: str) -> str:
+    """``IN_THIS_STATE`` as ``inThisState``."""
+    first, *more = state.lower().split("_")
+    return first + "".join(word.capitalize() for word in more)
+
+
 def campaign(
     live: LiveCampaign,
     progress: CampaignProgress,
@@ -114,11 +120,7 @@ def campaign(
     resource: ResourceId | None,
 ) -> Answer:
     """`campaign show`."""
-    in_state = {
-        "downloadComplete": progress.downloaded,
-        "executionComplete": progress.executed,
-        "activationComplete": progress.activated,
-    }
+    in_state = {_key(state): number for state, number in progress.states.items()}
     item = {
         "id": live.id,
         "name": live.name,
@@ -135,11 +137,9 @@ def campaign(
 
     def lines(paint: Paint) -> Iterator[str]:
         gateways = f"{progress.gateways:,}"
-        if progress.gateways:
-            gateways += (
-                f" (DOWNLOAD_COMPLETE {progress.downloaded:,}, EXECUTION_COMPLETE {progress.executed:,},"
-                f" ACTIVATION_COMPLETE {progress.activated:,})"
-            )
+        if progress.gateways and progress.states:
+            each = (f"{clean(state)} {number:,}" for state, number in progress.states.items())
+            gateways += f" ({', '.join(each)})"
         values = [
             ("Name", live.name),
             ("Id", live.id),

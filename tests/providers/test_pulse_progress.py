@@ -18,6 +18,11 @@ from reconciler.providers.pulse.facts import facts_of
 from reconciler.providers.pulse.questions import PulseQuestions, Watched
 from reconciler.settings import ServerSettings
 
+
+def counted(*numbers: int) -> dict[str, int]:
+    return dict(zip(("DOWNLOAD_COMPLETE", "EXECUTION_COMPLETE", "ACTIVATION_COMPLETE"), numbers, strict=True))
+
+
 STATUS = {
     "status": "STARTED",
     "name": "n",
@@ -31,7 +36,9 @@ STATUS = {
     "numberOfGatewaysInDownloadCompleteState": "1",
     "description": "d",
 }
-READ = CampaignProgress("c1", "n", "STARTED", "d", 9, 2, 1, 2, 3, 1_700_000_000_000, 1_700_000_000_001)
+READ = CampaignProgress(
+    "c1", "n", "STARTED", "d", 9, 2, counted(1, 2, 3), 1_700_000_000_000, 1_700_000_000_001
+)
 
 
 @pytest.mark.parametrize(
@@ -39,8 +46,8 @@ READ = CampaignProgress("c1", "n", "STARTED", "d", 9, 2, 1, 2, 3, 1_700_000_000_
     [
         (STATUS, READ),
         ({k: int(v) if v.isdigit() else v for k, v in STATUS.items()}, READ),
-        ({"uuid": "c1"}, CampaignProgress("c1", "", "", "", 0, 0, 0, 0, 0)),
-        ({"id": "c1", "creationTime": "soon"}, CampaignProgress("c1", "", "", "", 0, 0, 0, 0, 0)),
+        ({"uuid": "c1"}, CampaignProgress("c1", "", "", "", 0, 0, counted(0, 0, 0))),
+        ({"id": "c1", "creationTime": "soon"}, CampaignProgress("c1", "", "", "", 0, 0, counted(0, 0, 0))),
     ],
 )
 def test_the_status_of_a_campaign(body: Any, read: CampaignProgress) -> None:

@@ -7,7 +7,7 @@ send a write and one way to repeat it. Times are epoch milliseconds, UTC; None i
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -27,7 +27,7 @@ class CampaignCounts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CampaignProgress:
-    """A campaign as a whole. Each count is of gateways that are in that very state now."""
+    """A campaign as a whole. ``states``: how many gateways are in a state now, of those that are counted."""
 
     id: str
     name: str
@@ -35,9 +35,7 @@ class CampaignProgress:
     description: str
     gateways: int
     packages: int
-    downloaded: int
-    executed: int
-    activated: int
+    states: Mapping[str, int]
     created: int | None = None
     modified: int | None = None
 

@@ -42,9 +42,11 @@ def campaign_progress(value: Json) -> CampaignProgress:
         description=text(record.get("description"), "its description"),
         gateways=count("totalNumberOfGateways"),
         packages=count("totalNumberOfPackages"),
-        downloaded=count("numberOfGatewaysInDownloadCompleteState"),
-        executed=count("numberOfGatewaysInExecutionCompleteState"),
-        activated=count("numberOfGatewaysInActivationCompleteState"),
+        states={
+            "DOWNLOAD_COMPLETE": count("numberOfGatewaysInDownloadCompleteState"),
+            "EXECUTION_COMPLETE": count("numberOfGatewaysInExecutionCompleteState"),
+            "ACTIVATION_COMPLETE": count("numberOfGatewaysInActivationCompleteState"),
+        },
         created=instant(record.get("creationTime")),
         modified=instant(record.get("modificationTime")),
     )
