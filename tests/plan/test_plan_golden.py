@@ -14,7 +14,7 @@ from tests.conftest import Golden
 from tests.fakes import FakeServer
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plan-file.jsonl"
-DIGEST = "8d74e4171b580c88c73bf613971b290c03dcf2b05774c705531df12e89554035"
+DIGEST = "6651e315f56ca8d0b47b72c3f8b6dfc204b0caa8fc3b028307ea35bdeb9d21bd"
 
 
 def test_a_plan_is_the_same_bytes_as_ever(golden: Golden, tmp_path: Path) -> None:
