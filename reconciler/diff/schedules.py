@@ -72,7 +72,7 @@ class _Phase:
         """Gateways for which a window of that phase would come too late."""
         view = self.view
         states = view.live.gateways.states if view.live and view.live.gateways else {}
-        late = [frozenset(ids) for state, ids in states.items() if view.ask.past(state, self.phase)]
+        late = [frozenset(ids) for state, ids in states.items() if view.ask.facts.past(state, self.phase)]
         return without(joined(late), view.joining)
 
     def diff(self, targets: Targets) -> Part[WindowFor]:

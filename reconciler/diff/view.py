@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -14,11 +14,10 @@ from reconciler.model import (
     LiveCampaign,
     Place,
     Reason,
-    SchedulePhase,
     Severity,
 )
 from reconciler.options import Options
-from reconciler.providers.base import Field
+from reconciler.providers.base import Facts, Field
 from reconciler.state.base import Event, MembersApplied, Owned
 
 Todo = TypeVar("Todo")
@@ -29,12 +28,12 @@ EMPTY: frozenset[str] = frozenset()
 class Ask:
     """What a comparison needs beside both sides.
 
-    ``now`` is in epoch milliseconds; ``past`` tells whether a gateway in a state is past a phase.
+    ``now`` is in epoch milliseconds.
     """
 
     options: Options
     now: int
-    past: Callable[[str, SchedulePhase], bool]
+    facts: Facts
 
 
 @dataclass(frozen=True, slots=True)

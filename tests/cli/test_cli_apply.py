@@ -12,6 +12,7 @@ from cli_runs import RESOURCES, edit, environment, on_a_terminal
 
 from reconciler.embedded import Running
 from reconciler.model import Server
+from reconciler.providers.pulse.entry import STATUSES
 from reconciler.state.stores import open_store
 
 
@@ -259,16 +260,18 @@ def test_a_wrong_token_and_a_dead_server_are_one_clear_message(folder, run, serv
 
 def test_a_failed_step_is_3(folder, run, monkeypatch):
     from reconciler.errors import Refused
-    from reconciler.providers.pulse.provider import PulseProvider
+    from reconciler.providers.pulse.writes import PulseWrites
 
-    real = PulseProvider.run
+    real = PulseWrites.run
 
     async def refuse(self, step, bindings):
         if step.operation.name == "start-campaign":
-            raise Refused("403 no permission", request="PUT /api/campaigns/x/start", status=403)
+            raise Refused(
+                "403 no permission", request="PUT /api/campaigns/x/start", meaning=STATUSES.refusals[403]
+            )
         return await real(self, step, bindings)
 
-    monkeypatch.setattr(PulseProvider, "run", refuse)
+    monkeypatch.setattr(PulseWrites, "run", refuse)
     ran = run("apply", "resources", "--auto-approve")
     assert ran.code == 3
     assert (
