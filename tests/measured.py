@@ -17,7 +17,6 @@ import pytest
 
 TESTS = Path(__file__).parent
 REPEATED: Mapping[str, str] = {
-    "contract/test_state_store.py": "every store, in many processes; `state` reaches each in one",
     "dialects": "the scenarios of `scenarios`, once for each dialect",
     "docs": "the whole program, and Sphinx",
     "e2e": "the whole program, as processes against a server",
