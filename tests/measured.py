@@ -62,17 +62,19 @@ def _left_out(item: pytest.Item) -> bool:
 @contextmanager
 def unmeasured() -> Iterator[None]:
     """Within the block no coverage is measured, in this process and those that it starts."""
-    measuring = _measuring()
-    if measuring is None:
-        yield
-        return
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv(VARIABLE, raising=False)
+    stopped = []
+    # A worker of xdist is measured twice: as a process that was started, and by pytest-cov.
+    while measuring := _measuring():
         measuring.stop()
+        stopped.append(measuring)
+    with pytest.MonkeyPatch.context() as patch:
+        if stopped:
+            patch.delenv(VARIABLE, raising=False)
         try:
             yield
         finally:
-            measuring.start()
+            for measuring in reversed(stopped):
+                measuring.start()
 
 
 def _measuring() -> Any:
