@@ -47,6 +47,8 @@ def test_a_bar_in_colour_and_in_letters():
     assert bar(counts, 8, blocks=False) == "####==xx"
     assert bar({Stage.IDLE: 1}, 2, ansi) == "\x1b[2m░░\x1b[0m"
     assert bar(counts, 2) == "█▒", "where there is no room, the largest"
+    assert bar({Stage.DONE: 10**6, Stage.FAILED: 1}, 8) == "███████×", "what counts is seen"
+    assert bar({}, 8) == bar({Stage.DONE: 0}, 8) == ""
 
 
 @pytest.mark.parametrize(
