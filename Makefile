@@ -10,6 +10,7 @@ SHELL := bash
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+MUTANTS_ARGS ?=
 NEWEST ?=
 OLDER ?=
 VENV := $(if $(NEWEST),.venv-newest,.venv)
@@ -22,7 +23,7 @@ unexport PYTHONDONTWRITEBYTECODE
 WORKERS := -n 2 --dist worksteal
 COVERAGE := --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 
-.PHONY: help demo rehearsal test lint types imports unit golden docs bench dialects soak lock clean
+.PHONY: help demo rehearsal test lint types imports unit schemas golden docs bench dialects soak mutants lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,9 +81,13 @@ imports: $(VENV)/.installed-dev ## Check that imports point along the way throug
 unit: $(VENV)/.installed-dev ## Run the tests with the coverage gate; warnings are errors
 	$(BIN)/pytest $(WORKERS) -m 'not soak' $(COVERAGE) $(PYTEST_ARGS)
 
+schemas: $(VENV)/.installed-dev ## Rewrite the schemas of what we write from the types that it is made of
+	$(BIN)/pytest -q tests/schemas --update-golden
+	@git status --short schemas
+
 golden: $(VENV)/.installed-dev ## Rewrite the golden files from what the code says now
 	$(BIN)/pytest $(WORKERS) -m 'not soak' --update-golden $(PYTEST_ARGS)
-	@git status --short tests/golden docs/coverage.md docs/reference tests/contract/wire/cassettes
+	@git status --short tests/golden schemas docs/coverage.md docs/reference tests/contract/wire/cassettes
 
 docs: $(VENV)/.installed-dev ## Build the site of the documentation into build/docs; warnings are errors
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
@@ -97,6 +102,11 @@ dialects: $(VENV)/.installed-dev ## Run scenarios and properties against every d
 # SOAK_RUNS=2000 runs, the first with SOAK_SEED=0; a run that fails says how to repeat it.
 soak: $(VENV)/.installed-dev ## Random worlds under faults and kills, too long for every check
 	$(BIN)/pytest -q -n auto -m soak tests/soak $(PYTEST_ARGS)
+
+# MUTANTS=300 of them, chosen by SEED=0; ONLY='id …' tries those again, TESTS='tests/diff …' asks fewer tests.
+mutants: $(VENV)/.installed-dev ## How many seeded bugs of the core do the tests notice?
+	$(BIN)/python -m tests.mutants --number $${MUTANTS:-300} --seed $${SEED:-0} --only "$${ONLY:-}" \
+	  --tests "$${TESTS:-tests}" $(MUTANTS_ARGS)
 
 # OLDER='sphinx' lets the version of a package go down. The tools are the newest, in a venv for just this.
 lock: ## Renew the locks: the newest versions that fit pyproject.toml

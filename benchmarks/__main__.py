@@ -189,6 +189,14 @@ def growth(work: Path, _: int) -> Iterator[Row]:
     yield Row("… peak at 1,000,000 in MB", peak, "<400")
 
 
+def codec(_: Path, times: int) -> Iterator[Row]:
+    """What we write and read, beside JSON itself."""
+    from benchmarks.codecs import ratios
+
+    for what, (ours, floor) in ratios(times).items():
+        yield Row(f"{what}: CPU ÷ json's", ours / floor, "<5", f"{ours:.2f} s / {floor:.2f} s CPU")
+
+
 CASES: dict[str, Callable[[Path, int], Iterator[Row]]] = {
     "start-up": start_up,
     "validate": validate_large,
@@ -196,6 +204,7 @@ CASES: dict[str, Callable[[Path, int], Iterator[Row]]] = {
     "no-op-many": no_op_many,
     "apply": apply_schedules,
     "growth": growth,
+    "codec": codec,
 }
 
 

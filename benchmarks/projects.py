@@ -8,9 +8,9 @@ from pathlib import Path
 
 from benchmarks.canned import CAMPAIGN, GATEWAY, NAME
 from reconciler.model import Kind, ResourceId, SchedulePhase, Server
+from reconciler.state.applied import schedule_field
 from reconciler.state.base import Origin, Owned, State
-from reconciler.state.codec import encode_state
-from reconciler.state.values import schedule_field
+from reconciler.state.state_format import encode_state
 
 RECONCILER = ("-m", "reconciler")
 WINDOW = "{begin: 2037-01-10T22:00, end: 2037-01-11T04:00}"
@@ -76,7 +76,7 @@ def _window() -> str:
     from zoneinfo import ZoneInfo
 
     from reconciler.model import Window
-    from reconciler.state.values import window_value
+    from reconciler.state.applied import window_value
 
     zone = ZoneInfo("Europe/Berlin")
     begin, end = datetime(2037, 1, 10, 22, tzinfo=zone), datetime(2037, 1, 11, 4, tzinfo=zone)

@@ -17,8 +17,9 @@ answer can't matter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from reconciler.model import (
     Aspects,
@@ -27,7 +28,6 @@ from reconciler.model import (
     DesiredCampaign,
     Live,
     LiveCampaign,
-    OnRemove,
     Ownership,
     PackageById,
     PackageByName,
@@ -35,83 +35,36 @@ from reconciler.model import (
     PackageRef,
     Phase,
     ResourceId,
+    SchedulePhase,
     Scope,
+    used_packages,
 )
 from reconciler.options import Options
-from reconciler.ownership import claims_of, unanswered
-from reconciler.providers.base import Field, Provider
+from reconciler.ownership import claims_of, comparable, removable, removable_packages, unanswered
+from reconciler.providers.base import Field, Reads, Source
 from reconciler.reading import read
+from reconciler.state.applied import schedule_field
 from reconciler.state.base import Owned, State, Uploaded, upload_key
 
-MARK_LENGTH = 16
+_STAYING: Final = frozenset({Field.OVERRIDES.value, *map(schedule_field, SchedulePhase)})
+"""Fields of single gateways that can't be taken back: whoever has them goes on having them."""
 
 
-async def observe(desired: Desired, state: State, provider: Provider, options: Options) -> Live:
+async def observe(desired: Desired, state: State, source: Source, options: Options) -> Live:
     """Read the live side of `desired` and `state`. ServerError when a read fails for good."""
-    return await _Observation(desired, state, provider, options).made()
+    return await _Observation(desired, state, source, options).made()
 
 
-async def observe_members(live: Live, resources: Iterable[ResourceId], provider: Provider) -> Live:
+async def observe_members(live: Live, resources: Iterable[ResourceId], reads: Reads) -> Live:
     """`live` with the members of those campaigns, too; what was read is not read again."""
     ids = (live.campaigns[resource].id for resource in sorted(resources))
-    return await read(Scope(dict.fromkeys(ids, Aspects(members=True))), provider, live)
+    return await read(Scope(dict.fromkeys(ids, Aspects(members=True))), reads, live)
 
 
-def removable(desired: Desired, state: State, options: Options) -> tuple[Owned, ...]:
-    """Owned campaigns that a prune may delete: no longer declared, and not to be abandoned."""
-    removed = sorted(desired.removed(state.campaigns)) if options.prune else ()
-    owned = (state.campaigns[resource] for resource in removed)
-    return tuple(each for each in owned if each.on_remove is OnRemove.DELETE)
-
-
-def removable_packages(desired: Desired, state: State, options: Options) -> tuple[Uploaded, ...]:
-    """Uploads of ours that no PackageSet declares any more, however, when a prune may delete them.
-
-    Who uses them is a question to the whole project.
-    """
-    if not (options.prune and desired.complete) or desired.focus:
-        return ()
-    declared = {_key(ref) for ref in desired.packages}
-    return tuple(
-        upload
-        for sha256, upload in sorted(state.packages.items())
-        if declared.isdisjoint((sha256, upload.id, upload.name))
-    )
-
-
-def _key(ref: PackageRef) -> str:
-    match ref:
-        case PackageFile():
-            return ref.sha256
-        case PackageById():
-            return ref.id
-        case _:
-            return ref.name
-
-
-def comparable(desired: Desired, claims: Mapping[ResourceId, Claim]) -> tuple[DesiredCampaign, ...]:
-    """The declared campaigns that are ours, or may become so."""
-    return tuple(
-        c
-        for c in desired.campaigns
-        if claims[c.resource].held or claims[c.resource].ownership is Ownership.NONE
-    )
-
-
-def used_packages(campaigns: Iterable[DesiredCampaign]) -> tuple[PackageRef, ...]:
-    """Every package that some campaign is to have, without repetition."""
-    refs: dict[PackageRef, None] = {}
-    for campaign in campaigns:
-        refs.update(dict.fromkeys(campaign.packages or ()))
-        for override in campaign.overrides or ():
-            refs.update(dict.fromkeys(override.packages))
-    return tuple(refs)
-
-
-def _about_gateways(campaign: DesiredCampaign) -> bool:
-    """Whether it matters who is in the campaign."""
+def _about_gateways(campaign: DesiredCampaign, owned: Owned | None) -> bool:
+    """Whether it matters who is in the campaign: for what Git declares, or what it dropped and stays."""
     parts = (campaign.gateways, campaign.overrides, campaign.schedules, campaign.closed, campaign.things)
-    return any(part is not None for part in parts)
+    return any(part is not None for part in parts) or bool(owned and owned.members.keys() & _STAYING)
 
 
 @dataclass
@@ -120,7 +73,7 @@ class _Observation:
 
     desired: Desired
     state: State
-    provider: Provider
+    source: Source
     options: Options
     live: Live = field(default_factory=Live)
     claims: dict[ResourceId, Claim] = field(default_factory=dict)
@@ -150,7 +103,7 @@ class _Observation:
         await self._read(
             Scope(
                 package_names=self._package_names(),
-                marks=self._marks(),
+                contents=self._contents(),
                 users=frozenset(upload.id for upload in uploads if self.live.package_ids[upload.id]),
             )
         )
@@ -164,7 +117,7 @@ class _Observation:
         )
 
     async def _read(self, scope: Scope) -> None:
-        self.live = await read(scope, self.provider, self.live)
+        self.live = await read(scope, self.source.reads, self.live)
 
     def _unowned(self) -> frozenset[str]:
         """The names of what nobody owns yet, and those that a lost create of ours went by."""
@@ -193,8 +146,9 @@ class _Observation:
         return self.live.by_id.get(self.ids.get(campaign.resource, ""))
 
     def _aspects(self, campaign: DesiredCampaign) -> Aspects:
+        owned = self.state.campaigns.get(campaign.resource)
         return Aspects(
-            _about_gateways(campaign), campaign.distribution is not None, self._overridden(campaign)
+            _about_gateways(campaign, owned), campaign.distribution is not None, self._overridden(campaign)
         )
 
     def _overridden(self, campaign: DesiredCampaign) -> frozenset[str]:
@@ -227,9 +181,9 @@ class _Observation:
         if not joining:
             return
         await self._read(Scope(whole=True))
-        phases = {each.id: self.provider.phase(each.status) for each in self.live.listed or ()}
+        phases = {each.id: self.source.facts.phase(each.status) for each in self.live.listed or ()}
         running = [i for i in declared if phases.get(i) is Phase.RUNNING]
-        await self._read(Scope({i: Aspects(members=bool(joining - declared[i])) for i in running}))
+        await self._read(Scope({i: Aspects(members=not joining <= declared[i]) for i in running}))
         members = ((i, live.gateways) for i in running if (live := self.live.by_id[i]) and live.gateways)
         losing = [i for i, found in members if not joining.isdisjoint(found.beyond(declared[i]))]
         await self._read(Scope({i: Aspects(distribution=True) for i in losing}))
@@ -256,9 +210,8 @@ class _Observation:
     def _package_names(self) -> frozenset[str]:
         return frozenset(ref.name for ref in self._wanted() if isinstance(ref, PackageByName))
 
-    def _marks(self) -> frozenset[str]:
-        """The marks of files that aren't there as we know them, where a mark may be trusted."""
+    def _contents(self) -> frozenset[str]:
+        """Files that aren't there as we know them, where what the server tells of contents may be trusted."""
         known = self.state.packages
         lost = [s for s in self._files() if s not in known or not self.live.package_ids[known[s].id]]
-        trusted = (s for s in lost if self.options.adopt or upload_key(s) in self.state.intents)
-        return frozenset(s[:MARK_LENGTH] for s in trusted)
+        return frozenset(s for s in lost if self.options.adopt or upload_key(s) in self.state.intents)

@@ -13,7 +13,9 @@ class Selector:
     """A condition on labels. ``value`` None: it is enough that there is a label of that key."""
 
     key: str
+    """Of the label."""
     value: str | None = None
+    """Of the label; none: any."""
     negated: bool = False
     """The label has another value, or isn't there."""
 
@@ -44,7 +46,9 @@ class Targets:
     """
 
     resources: tuple[ResourceId, ...] = ()
+    """The campaigns that were named."""
     selectors: tuple[Selector, ...] = ()
+    """Conditions that every one of them meets."""
 
     def __bool__(self) -> bool:
         return bool(self.resources or self.selectors)

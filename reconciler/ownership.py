@@ -1,4 +1,4 @@
-"""Which live campaign a declared one is tied to, and what the state learns of it. Pure.
+"""What is ours: which live campaign a declared one is tied to, and what a prune may delete. Pure.
 
 | state knows it | live campaigns of its name                     | tie       |
 |----------------|------------------------------------------------|-----------|
@@ -21,9 +21,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from reconciler.model import CampaignSummary, Claim, Desired, DesiredCampaign, Kind, Ownership, ResourceId
+from reconciler.model import (
+    CampaignSummary,
+    Claim,
+    Desired,
+    DesiredCampaign,
+    Kind,
+    OnRemove,
+    Ownership,
+    PackageById,
+    PackageFile,
+    PackageRef,
+    ResourceId,
+)
 from reconciler.options import Options
 from reconciler.providers.base import Field
+from reconciler.state.applied import packages_of
 from reconciler.state.base import (
     CampaignForgotten,
     CampaignOwned,
@@ -33,8 +46,8 @@ from reconciler.state.base import (
     Origin,
     Owned,
     State,
+    Uploaded,
 )
-from reconciler.state.values import packages_of
 
 Declared = Mapping[ResourceId, DesiredCampaign]
 Names = Mapping[str, Sequence[CampaignSummary]]
@@ -100,8 +113,13 @@ def unanswered(desired: Desired, state: State) -> dict[ResourceId, Intent]:
     return {resource: intent for resource, intent in creates.items() if resource in removed}
 
 
-def owned_by(campaign: DesiredCampaign, claim: Claim, state: State) -> tuple[Owned | None, tuple[Event, ...]]:
-    """What we own of `campaign` once the tie is recorded, and the events that record it."""
+def owned_by(
+    campaign: DesiredCampaign, claim: Claim, state: State, by_id: Mapping[str, Owned]
+) -> tuple[Owned | None, tuple[Event, ...]]:
+    """What we own of `campaign` once the tie is recorded, and the events that record it.
+
+    `by_id`: the campaigns of `state` by their id on the server.
+    """
     resource, on_remove = campaign.resource, campaign.on_remove
     match claim.ownership:
         case Ownership.OWNED:
@@ -116,7 +134,7 @@ def owned_by(campaign: DesiredCampaign, claim: Claim, state: State) -> tuple[Own
             owned = Owned(resource, claim.ids[0], Origin.CREATED, on_remove, applied=applied)
             return owned, (CampaignOwned(owned),)
         case Ownership.MOVED:
-            before = next(owned for owned in state.campaigns.values() if owned.id == claim.ids[0])
+            before = by_id[claim.ids[0]]
             owned = replace(before, resource=resource, on_remove=on_remove)
             return owned, (CampaignForgotten(before.resource), CampaignOwned(owned))
         case _:
@@ -127,3 +145,44 @@ def overriding(owned: Owned) -> frozenset[str]:
     """Packages that an override gave to some gateway of a campaign of ours."""
     values = owned.members.get(Field.OVERRIDES, {})
     return frozenset().union(*map(packages_of, values))
+
+
+def removable(desired: Desired, state: State, options: Options) -> tuple[Owned, ...]:
+    """Owned campaigns that a prune may delete: no longer declared, and not to be abandoned."""
+    removed = sorted(desired.removed(state.campaigns)) if options.prune else ()
+    owned = (state.campaigns[resource] for resource in removed)
+    return tuple(each for each in owned if each.on_remove is OnRemove.DELETE)
+
+
+def removable_packages(desired: Desired, state: State, options: Options) -> tuple[Uploaded, ...]:
+    """Uploads of ours that no PackageSet declares any more, however, when a prune may delete them.
+
+    Who uses them is a question to the whole project.
+    """
+    if not (options.prune and desired.complete) or desired.focus:
+        return ()
+    declared = {_key(ref) for ref in desired.packages}
+    return tuple(
+        upload
+        for sha256, upload in sorted(state.packages.items())
+        if declared.isdisjoint((sha256, upload.id, upload.name))
+    )
+
+
+def _key(ref: PackageRef) -> str:
+    match ref:
+        case PackageFile():
+            return ref.sha256
+        case PackageById():
+            return ref.id
+        case _:
+            return ref.name
+
+
+def comparable(desired: Desired, claims: Mapping[ResourceId, Claim]) -> tuple[DesiredCampaign, ...]:
+    """The declared campaigns that are ours, or may become so."""
+    return tuple(
+        c
+        for c in desired.campaigns
+        if claims[c.resource].held or claims[c.resource].ownership is Ownership.NONE
+    )

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from reconciler.errors import InvalidInput
-from reconciler.model import Desired, Finding, Focus, ResourceId
-from reconciler.observe import used_packages
+from reconciler.model import Desired, Finding, Focus, ResourceId, used_packages
 from reconciler.options import Selector, Targets
 from reconciler.state.base import State
 from reconciler.text import did_you_mean, first, nearest, printable, quoted

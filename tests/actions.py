@@ -16,13 +16,21 @@ from reconciler.model import (
     Reason,
     ResourceId,
     SchedulePhase,
+    Step,
     Verb,
     Window,
 )
+from reconciler.plan import Plan
 
 CLASSES: Mapping[Verb, Any] = {kind.verb: kind for kind in get_args(Action)}
 LINE = ResourceId(Kind.CAMPAIGN, "line-3")
 FILE = PackageFile("ab" * 32, Path("fw.bin"), "fw.bin", 3, ResourceId(Kind.PACKAGE_SET, "firmware"))
+
+
+def needs_of(plan: Plan, step: Step) -> tuple[Step, ...]:
+    """The steps that `step` comes after."""
+    (found,) = (needed for each, needed in plan.needs(step.group) if each.id == step.id)
+    return found
 
 
 def action(verb: Verb, resource: ResourceId = LINE, reason: Reason = Reason.DIFFERS, **values: Any) -> Any:

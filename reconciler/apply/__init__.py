@@ -10,28 +10,27 @@ from reconciler.apply.retrier import Delay, Retrier
 from reconciler.apply.run import Applied, Execution
 from reconciler.model import Outcome
 from reconciler.plan import Plan
-from reconciler.providers.base import Provider
+from reconciler.providers.base import Writes
 from reconciler.state.base import Session
 
 __all__ = ["Applied", "Outcomes", "apply_plan"]
 
-DEFAULT_PARALLELISM = 8
-
 
 async def apply_plan(
     plan: Plan,
-    provider: Provider,
+    writes: Writes,
     session: Session,
     *,
     delay: Delay,
-    parallelism: int = DEFAULT_PARALLELISM,
+    parallelism: int,
     on_outcome: Callable[[Outcome], None] = lambda _: None,
     stop: asyncio.Event | None = None,
 ) -> Applied:
     """Run every step of `plan`, at most `parallelism` at a time, and record what happens in `session`.
 
     When `stop` is set nothing new is sent, but for the starts that close an open bracket. A refused or
-    failed step is an outcome, not an error; StateError when the state can't be written.
+    failed step is an outcome, not an error. Once the state can't be written nothing new is sent: see
+    `Applied.error`.
     """
-    execution = Execution(plan, Retrier(provider, delay), session, on_outcome, stop or asyncio.Event())
+    execution = Execution(plan, Retrier(writes, delay), session, on_outcome, stop or asyncio.Event())
     return await execution.run(parallelism)

@@ -30,7 +30,19 @@ from reconciler.model import (
     UploadPackage,
 )
 from reconciler.providers.base import Field
-from reconciler.state.applied import recorded_settings
+from reconciler.state.applied import (
+    ADDED,
+    ASSUMED_SETTINGS,
+    MEMBERSHIP,
+    callback_field,
+    callback_value,
+    packages_value,
+    recorded_settings,
+    schedule_field,
+    things_value,
+    unclear,
+    window_value,
+)
 from reconciler.state.base import (
     BracketClosed,
     BracketOpened,
@@ -50,18 +62,6 @@ from reconciler.state.base import (
     StatusSet,
     Uploaded,
     upload_key,
-)
-from reconciler.state.values import (
-    ADDED,
-    ASSUMED_SETTINGS,
-    MEMBERSHIP,
-    callback_field,
-    callback_value,
-    packages_value,
-    schedule_field,
-    things_value,
-    unclear,
-    window_value,
 )
 
 

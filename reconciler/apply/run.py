@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from reconciler.apply.outcomes import Outcomes
 from reconciler.apply.record import after, before
@@ -43,6 +43,8 @@ class Applied:
 
     outcomes: Sequence[Outcome] = ()
     interrupted: bool = False
+    error: StateError | None = None
+    """The state could not be written: what was done is done, and the rest was not sent."""
 
     def count(self, status: OutcomeStatus) -> int:
         return sum(outcome.status is status for outcome in self.outcomes)
@@ -51,6 +53,17 @@ class Applied:
     def failed(self) -> bool:
         """Whether a step failed, or nobody knows whether it happened."""
         return any(o.status in (OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN) for o in self.outcomes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Why steps of a group are not sent: what all of it waits for, or some of its gateways."""
+
+    whole: Outcome | None = None
+    gateways: Mapping[str, Outcome] = field(default_factory=dict)
+
+
+_NOTHING = _Held()
 
 
 class Execution:
@@ -76,29 +89,31 @@ class Execution:
         self._outcomes = Outcomes()
         self._broken: StateError | None = None
         self._unsettled: dict[str, dict[int, Outcome]] = {g.key: {} for g in plan.groups}
+        self._first: dict[str, Outcome] = {}
+        """Of each group that has ended and isn't settled: the outcome of the first such step."""
         self._left_stopped: set[str] = set()
         self._steps_left = {group.key: len(group) for group in plan.groups}
         self._needs_left = {g.key: len({need.group for need in g.needs}) for g in plan.groups}
         self._needed_by: dict[str, list[StepGroup]] = {group.key: [] for group in plan.groups}
+        self._held: dict[str, _Held] = {}
         self._ready: deque[Iterator[Step]] = deque()
         self._groups_left = len(plan.groups)
         self._changed = asyncio.Condition()
 
     async def run(self, parallelism: int) -> Applied:
-        """Settle every step. StateError, once all in flight has ended, when the state can't be written."""
-        self._session.record(*self._plan.records)
+        """Settle every step; when the state can't be written, all that is in flight."""
+        if not self._record(*self._plan.records):
+            return Applied(error=self._broken)
         for group in self._plan.groups:
             for needed in {need.group for need in group.needs}:
                 self._needed_by[needed].append(group)
         for group in self._plan.groups:
-            if not group.needs:
-                self._begin(group)
+            if not group.needs and not self._begin(group):
+                self._end(group.key)
         async with asyncio.TaskGroup() as workers:
             for _ in range(max(1, min(parallelism, self._plan.size))):
                 workers.create_task(self._work())
-        if self._broken:
-            raise self._broken
-        return Applied(self._outcomes, self._stop.is_set())
+        return Applied(self._outcomes, self._stop.is_set(), self._broken)
 
     async def _work(self) -> None:
         while self._groups_left:
@@ -119,9 +134,10 @@ class Execution:
         return None
 
     async def _settle(self, step: Step) -> Outcome:
-        if blocker := self._blocker(step):
-            return _skipped(step, blocker)
-        held = self._held(step)
+        waiting = self._held.get(step.group.key, _NOTHING)
+        if waiting.whole:
+            return _skipped(step, waiting.whole)
+        held = {g: waiting.gateways[g] for g in step.gateways if g in waiting.gateways}
         if not held:
             return await self._sent(step)
         free = [gateway for gateway in step.gateways if gateway not in held]
@@ -145,26 +161,18 @@ class Execution:
         self._record(*after(outcome, self._salt, self._packages), sync=not step.gateways)
         return outcome
 
-    def _blocker(self, step: Step) -> Outcome | None:
-        """What `step` as a whole has to wait for."""
-        for need in step.group.needs:
-            unsettled = self._unsettled[need.group]
-            if unsettled and not (need.even_failed or need.by_gateway):
-                return unsettled[min(unsettled)]
-        return None
-
-    def _held(self, step: Step) -> Mapping[str, Outcome]:
-        """The gateways of `step` that have to wait, each with what it waits for."""
+    def _waiting(self, group: StepGroup) -> _Held:
+        """What stands against `group`, all that it needs having ended."""
         held: dict[str, Outcome] = {}
-        for need in step.group.needs:
+        for need in group.needs:
             unsettled = self._unsettled[need.group]
-            if not unsettled or need.even_failed or not need.by_gateway:
+            if not unsettled or need.even_failed:
                 continue
-            for needed in self._plan.needed_by(step, need):
-                if outcome := unsettled.get(needed.index):
-                    for gateway in frozenset(outcome.left or needed.gateways).intersection(step.gateways):
-                        held.setdefault(gateway, outcome)
-        return held
+            if not need.by_gateway:
+                return _Held(whole=self._first[need.group])
+            for gateway, outcome in _both(group, self._plan.by_key[need.group], unsettled):
+                held.setdefault(gateway, outcome)
+        return _Held(gateways=held)
 
     async def _ended(self, outcome: Outcome) -> None:
         step, key = outcome.step, outcome.step.group.key
@@ -189,19 +197,28 @@ class Execution:
             self._end(key)
             self._changed.notify_all()
 
-    def _begin(self, group: StepGroup) -> None:
-        """A group of no steps has ended as it begins."""
-        if self._steps_left[group.key]:
-            self._ready.append(iter(group))
-        else:
-            self._end(group.key)
+    def _begin(self, group: StepGroup) -> bool:
+        """Whether it has steps: a group of none has ended as it begins."""
+        waiting = self._waiting(group)
+        if waiting.whole or waiting.gateways:
+            self._held[group.key] = waiting
+        if not self._steps_left[group.key]:
+            return False
+        self._ready.append(iter(group))
+        return True
 
     def _end(self, key: str) -> None:
-        self._groups_left -= 1
-        for group in self._needed_by[key]:
-            self._needs_left[group.key] -= 1
-            if not self._needs_left[group.key]:
-                self._begin(group)
+        ended = deque([key])
+        while ended:
+            key = ended.popleft()
+            self._groups_left -= 1
+            self._held.pop(key, None)
+            if unsettled := self._unsettled[key]:
+                self._first[key] = unsettled[min(unsettled)]
+            for group in self._needed_by[key]:
+                self._needs_left[group.key] -= 1
+                if not self._needs_left[group.key] and not self._begin(group):
+                    ended.append(group.key)
 
     def _record(self, *events: Event, sync: bool = True) -> bool:
         """Write to the state; a failure stops the run after what is in flight.
@@ -214,6 +231,23 @@ class Execution:
             self._broken = self._broken or error
             return False
         return True
+
+
+def _both(
+    group: StepGroup, needed: StepGroup, unsettled: Mapping[int, Outcome]
+) -> Iterator[tuple[str, Outcome]]:
+    """The gateways of `group` for which `needed` isn't done, each with what became of it."""
+    if len(unsettled) * (needed.per_call or 1) > len(group.gateways):
+        for gateway in group.gateways:
+            index = needed.index_of(gateway)
+            outcome = None if index is None else unsettled.get(index)
+            if outcome and (not outcome.left or gateway in outcome.left):
+                yield gateway, outcome
+        return
+    for _, outcome in sorted(unsettled.items()):
+        for gateway in outcome.left or outcome.step.gateways:
+            if group.index_of(gateway) is not None:
+                yield gateway, outcome
 
 
 def _skipped(step: Step, blocker: Outcome) -> Outcome:

@@ -1,16 +1,25 @@
-"""Who is to join a campaign, and who is to leave it.
+"""Who is to join a campaign, who is to leave it, and for whom it is closed.
 
 | a live gateway that no list declares      | no distribution list | a distribution list is set or declared |
 |-------------------------------------------|----------------------|----------------------------------------|
 | added by us, as the state says            | removed              | removed, with a word: it may come back |
 | added by anybody else                     | removed              | stays, with a word: the server decides |
+
+Closing can be read, and can't be undone.
+
+| declared closed | live                        | what happens                                       |
+|-----------------|-----------------------------|----------------------------------------------------|
+| yes             | a member, not closed        | closed, unless it leaves                           |
+| yes             | closed, or no member        | nothing: who isn't in it stays out                 |
+| no              | closed                      | stays closed, with a word                          |
+| left out        | any                         | not managed                                        |
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reconciler.diff.view import EMPTY, count
+from reconciler.diff.view import EMPTY, Part, View, count
 from reconciler.model import (
     Change,
     DesiredCampaign,
@@ -22,8 +31,8 @@ from reconciler.model import (
     sorted_ids,
 )
 from reconciler.providers.base import Field
+from reconciler.state.applied import MEMBERSHIP
 from reconciler.state.base import Owned
-from reconciler.state.values import MEMBERSHIP
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,24 @@ def diff_gateways(campaign: DesiredCampaign, live: LiveCampaign, owned: Owned) -
     reason = Reason.DIFFERS if gained and lost else Reason.JOINS if gained else Reason.LEAVES
     changed = Change(campaign.resource, Field.GATEWAYS, None, None, reason, change)
     return MembershipDiff(joining, leaving, (changed,), tuple(findings))
+
+
+def diff_closed(view: View) -> Part[str]:
+    """Members that are to be closed, sorted. Who isn't a member stays out, which is closed enough."""
+    wanted = view.campaign.closed
+    if wanted is None or view.live is None or view.live.gateways is None:
+        return Part()
+    members = view.live.gateways
+    todo = sorted_ids(wanted - members.lacking(wanted) - members.closed - view.leaving)
+    reopened = members.closed - wanted
+    findings: tuple[Finding, ...] = ()
+    if reopened:
+        message = f"closed, not declared so, and never to be opened again: {count(reopened)}"
+        findings = (view.note("cannot-undo", message, Field.CLOSED),)
+    if not todo:
+        return Part(findings=findings)
+    change = Change(view.campaign.resource, Field.CLOSED, False, True, Reason.CLOSES, members=todo)
+    return Part(todo, (change,), findings)
 
 
 def _note(campaign: DesiredCampaign, code: str, message: str) -> Finding:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from reconciler.diff.callbacks import CallbackFor
+from reconciler.diff.attachments import CallbackFor
 from reconciler.diff.overrides import PackagesFor
 from reconciler.diff.schedules import WindowFor
 from reconciler.model import (
@@ -63,6 +63,9 @@ class CampaignDiff:
     things: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     closes: tuple[str, ...] = ()
     transition: Transition = Transition()
+    findings: tuple[Finding, ...] = ()
+    records: tuple[Event, ...] = ()
+    """What the state learns of it without a call."""
 
     @property
     def create(self) -> bool:

@@ -17,13 +17,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
-from reconciler.diff.packages import Bound, shown_packages
-from reconciler.diff.view import EMPTY, Part, View, count
+from reconciler.diff.packages import shown_packages
+from reconciler.diff.view import EMPTY, Part, View, count, joined, without
 from reconciler.model import BoundPackage, Change, Finding, Reason, sorted_ids
 from reconciler.providers.base import Field
+from reconciler.state.applied import packages_of, packages_value
 from reconciler.state.base import Event
-from reconciler.state.values import packages_of, packages_value
 
 Packages = tuple[BoundPackage, ...]
 
@@ -37,85 +38,91 @@ class PackagesFor:
     reason: Reason
 
 
-def diff_overrides(
-    view: View, bound: Bound, own: Packages | None, *, edits_packages: bool
-) -> Part[PackagesFor]:
+def diff_overrides(view: View, own: Packages | None, *, edits_packages: bool) -> Part[PackagesFor]:
     """What to assign. `own`: the campaign's packages after this plan; None when they are not managed."""
     recorded = view.recorded(Field.OVERRIDES)
-    had = (EMPTY.union(*recorded.values()) & view.members) - view.joining
+    had = without(joined(tuple(recorded.values())) & view.members, view.joining)
     if view.campaign.overrides is None:
         return Part(findings=(_kept(view, had),) if had else ())
     base = own if own is not None else view.live.packages if view.live else ()
+    effective = _Effective(view)
     todo: list[PackagesFor] = []
     records: list[Event] = []
-    declared = EMPTY
+    declared: list[frozenset[str]] = []
     for override in view.campaign.overrides:
-        packages = tuple(dict.fromkeys(bound.packages[ref] for ref in override.packages))
+        packages = tuple(dict.fromkeys(view.bound.packages[ref] for ref in override.packages))
         targets = override.gateways & view.members
-        declared |= targets
+        declared.append(targets)
         value = packages_value([p for p in packages if isinstance(p, str)])
         explicit = recorded.get(value, EMPTY)
-        same = frozenset(g for g in targets - view.joining if _has(view, g, packages))
+        members = without(targets, view.joining)
+        same = frozenset(g for g in members if effective.of(g) == frozenset(packages))
         if edits_packages:
-            same = frozenset(g for g in same if g in explicit or not _follows(view, g))
-        if fresh := frozenset(g for g in same - explicit if not _follows(view, g)):
+            same = frozenset(g for g in same if g in explicit or not effective.follows(g))
+        if fresh := frozenset(g for g in without(same, explicit) if not effective.follows(g)):
             records.append(view.applied(Field.OVERRIDES, value, fresh))
         # Who joins gets the campaign's packages by joining.
         joining = EMPTY if frozenset(packages) == frozenset(base) else targets & view.joining
-        others = targets - view.joining - same
         reason = Reason.NOT_ON_SERVER if view.live is None else Reason.JOINS
         todo += _group(packages, joining, reason)
-        todo += _group(packages, others, Reason.DIFFERS)
+        todo += _group(packages, without(members, same), Reason.DIFFERS)
     if view.live:
-        back = frozenset(g for g in had - declared if not _has(view, g, base))
+        dropped = without(had, joined(declared))
+        back = frozenset(g for g in dropped if effective.of(g) != frozenset(base))
         todo += _group(base, back, Reason.TAKEN_BACK)
-    return Part(tuple(todo), tuple(_changes(view, todo, bound)), (), tuple(records))
+    return Part(tuple(todo), tuple(_changes(view, todo, effective)), (), tuple(records))
 
 
 def _group(packages: Packages, gateways: frozenset[str], reason: Reason) -> tuple[PackagesFor, ...]:
     return (PackagesFor(packages, sorted_ids(gateways), reason),) if gateways else ()
 
 
-def _effective(view: View, gateway: str) -> frozenset[str]:
-    """What the gateway gets now: read, or by `--refresh recorded` as it was last assigned."""
-    assert view.live is not None
-    if gateway in view.live.overrides:
-        return frozenset(view.live.overrides[gateway])
-    for value, gateways in view.recorded(Field.OVERRIDES).items():
-        if gateway in gateways:
-            return packages_of(value)
-    return frozenset(view.live.packages)
+@dataclass(frozen=True)
+class _Effective:
+    """What gateways get now: read, or by `--refresh recorded` as it was last assigned."""
+
+    view: View
+
+    @cached_property
+    def _campaign(self) -> frozenset[str]:
+        return frozenset(self.view.live.packages if self.view.live else ())
+
+    @cached_property
+    def _recorded(self) -> Mapping[str, frozenset[str]]:
+        groups = self.view.recorded(Field.OVERRIDES).items()
+        return {gateway: given for value, ids in groups for given in [packages_of(value)] for gateway in ids}
+
+    def of(self, gateway: str) -> frozenset[str]:
+        assert self.view.live is not None
+        if gateway in self.view.live.overrides:
+            return frozenset(self.view.live.overrides[gateway])
+        return self._recorded.get(gateway, self._campaign)
+
+    def follows(self, gateway: str) -> bool:
+        """Whether it may just be getting the campaign's own packages, which are about to change."""
+        return self.of(gateway) == self._campaign
 
 
-def _has(view: View, gateway: str, packages: Packages) -> bool:
-    return _effective(view, gateway) == frozenset(packages)
-
-
-def _follows(view: View, gateway: str) -> bool:
-    """Whether the gateway may just be getting the campaign's own packages, which are about to change."""
-    assert view.live is not None
-    return _effective(view, gateway) == frozenset(view.live.packages)
-
-
-def _changes(view: View, todo: list[PackagesFor], bound: Bound) -> Iterator[Change]:
+def _changes(view: View, todo: list[PackagesFor], effective: _Effective) -> Iterator[Change]:
     for item in todo:
-        groups: Mapping[tuple[str, ...] | None, list[str]] = _by_effective(view, item)
-        for before, gateways in groups.items():
+        for before, gateways in _by_effective(view, item, effective).items():
             yield Change(
                 view.campaign.resource,
                 Field.OVERRIDES,
                 None if before is None else list(before),
-                shown_packages(item.packages, bound),
+                shown_packages(item.packages, view.bound),
                 item.reason,
                 members=tuple(gateways),
             )
 
 
-def _by_effective(view: View, item: PackagesFor) -> dict[tuple[str, ...] | None, list[str]]:
+def _by_effective(
+    view: View, item: PackagesFor, effective: _Effective
+) -> Mapping[tuple[str, ...] | None, list[str]]:
     groups: dict[tuple[str, ...] | None, list[str]] = defaultdict(list)
     for gateway in item.gateways:
         joins = view.live is None or gateway in view.joining
-        groups[None if joins else tuple(sorted(_effective(view, gateway)))].append(gateway)
+        groups[None if joins else tuple(sorted(effective.of(gateway)))].append(gateway)
     return groups
 
 

@@ -17,10 +17,11 @@ their own is given up, for nobody can see whether they still do.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 
 from reconciler.diff.model import CampaignDiff, Removal
-from reconciler.diff.untargeted import heir_of, not_deleted
+from reconciler.diff.untargeted import heirs, not_deleted
 from reconciler.model import (
     Change,
     Desired,
@@ -33,9 +34,8 @@ from reconciler.model import (
     ResourceId,
     Severity,
 )
-from reconciler.observe import removable
 from reconciler.options import Options
-from reconciler.ownership import overriding, unanswered
+from reconciler.ownership import overriding, removable, unanswered
 from reconciler.providers.base import Field
 from reconciler.state.base import (
     CampaignAbandoned,
@@ -54,6 +54,10 @@ def remove_campaigns(
     desired: Desired, live: Live, state: State, options: Options
 ) -> tuple[tuple[Removal, ...], tuple[Finding, ...], tuple[Event, ...]]:
     """(to delete, words about what stays, what the state forgets)."""
+    taking_over = heirs(desired, state)
+    uploads = defaultdict(list)
+    for sha256, upload in sorted(state.packages.items()):
+        uploads[upload.id].append(sha256)
     claimed = {i for claim in live.claims.values() for i in claim.ids}
     deletable = {owned.resource for owned in removable(desired, state, options)}
     removals: list[Removal] = []
@@ -65,13 +69,12 @@ def remove_campaigns(
             continue
         if owned.on_remove is OnRemove.ABANDON:
             findings.append(_abandoned(resource, owned))
-            left = overriding(owned)
-            uploads = sorted(upload.sha256 for upload in state.packages.values() if upload.id in left)
-            forgotten.append(CampaignAbandoned(resource, tuple(uploads)))
+            left = sorted(sha256 for package in overriding(owned) for sha256 in uploads.get(package, ()))
+            forgotten.append(CampaignAbandoned(resource, tuple(left)))
         elif resource not in deletable:
             findings.append(_stays(resource, owned))
         elif found := live.campaigns.get(resource):
-            if heir := heir_of(found, desired, state):
+            if heir := taking_over.get(found.name):
                 findings.append(not_deleted(resource, found, heir))
             else:
                 removals.append(Removal(owned, found))
@@ -102,7 +105,7 @@ def remove_packages(
     after: dict[str, Collection[object]] = {r.live.id: () for r in removals if _known(r.live)}
     for found in campaigns:
         if found.live and _known(found.live) and found.fields.packages is not None:
-            after[found.live.id] = found.fields.packages
+            after[found.live.id] = frozenset(found.fields.packages)
     wanted = {package for packages in after.values() for package in packages}
     wanted |= {package for c in campaigns if c.create for package in c.fields.packages or ()}
     wanted |= _overriding(state, {removal.owned.resource for removal in removals})

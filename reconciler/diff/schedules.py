@@ -14,22 +14,16 @@ A window that has ended is never sent, and shown as expired.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 
-from reconciler.diff.view import EMPTY, Part, View, count, joined, without
-from reconciler.model import (
-    Assignment,
-    Change,
-    Finding,
-    Reason,
-    SchedulePhase,
-    Window,
-    sorted_ids,
-)
+from reconciler.diff.view import EMPTY, Part, View, count, joined, together, without
+from reconciler.model import Assignment, Change, Finding, Reason, SchedulePhase, Window, sorted_ids
 from reconciler.providers.base import Field
-from reconciler.state.base import Event
-from reconciler.state.values import schedule_field, window_end, window_value
+from reconciler.state.applied import schedule_field, window_end, window_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,58 +36,106 @@ class WindowFor:
     reason: Reason
 
 
+Targets = Sequence[tuple[Assignment, frozenset[str]]]
+
+
 def diff_schedules(view: View) -> Part[WindowFor]:
     """What to send, in the order of the phases."""
-    todo: list[WindowFor] = []
-    changes: list[Change] = []
-    findings: list[Finding] = []
-    records: list[Event] = []
-    for phase in SchedulePhase:
-        covered = EMPTY
-        for assignment in view.campaign.schedules or ():
-            if window := assignment.windows.get(phase):
-                targets = _targets(view, assignment)
-                covered = joined([covered, targets])
-                part = _diff_window(view, phase, window, targets, assignment)
-                todo += part.todo
-                changes += part.changes
-                findings += part.findings
-                records += part.records
-        findings += _not_taken_back(view, phase, covered)
-    findings += _strangers(view)
-    return Part(tuple(todo), tuple(changes), tuple(findings), tuple(records))
+    schedules = view.campaign.schedules or ()
+    targets = [(each, _targets(view, each)) for each in schedules]
+    phases = (_Phase(view, phase).diff(targets) for phase in SchedulePhase)
+    return together((*phases, Part(findings=tuple(_strangers(view, targets)))))
 
 
 def _targets(view: View, assignment: Assignment) -> frozenset[str]:
     return view.members if assignment.gateways is None else assignment.gateways & view.members
 
 
-def _diff_window(
-    view: View, phase: SchedulePhase, window: Window, targets: frozenset[str], assignment: Assignment
-) -> Part[WindowFor]:
-    name, value = schedule_field(phase), window_value(window)
-    recorded = view.recorded(name)
-    have = EMPTY if view.ask.options.reassert else without(recorded.get(value, EMPTY), view.joining)
-    missing = targets - have - _past(view, phase)
-    if not missing:
-        return Part()
-    if window.end <= view.ask.now:
-        message = f"the {phase} window of {count(missing)} has ended; it is not sent"
-        return Part(findings=(view.note("expired", message, Field.SCHEDULES, place=assignment.place),))
-    assumed = missing - view.joining if view.assuming else EMPTY
-    if assumed:
-        message = f"the {phase} window of {count(assumed)} can't be read; it is taken to be as declared"
-        return Part(
-            _todo(phase, window, missing - assumed, view.why(known=False)),
-            findings=(view.note("assumed", message, Field.SCHEDULES, place=assignment.place),),
-            records=(view.applied(name, value, assumed),),
+@dataclass(frozen=True)
+class _Phase:
+    """The windows of one phase; what doesn't depend on one of them is found out once."""
+
+    view: View
+    phase: SchedulePhase
+
+    @cached_property
+    def _recorded(self) -> Mapping[str, frozenset[str]]:
+        return self.view.recorded(schedule_field(self.phase))
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        """Who got any window."""
+        return without(joined(tuple(self._recorded.values())), self.view.joining)
+
+    @cached_property
+    def _past(self) -> frozenset[str]:
+        """Gateways for which a window of that phase would come too late."""
+        view = self.view
+        states = view.live.gateways.states if view.live and view.live.gateways else {}
+        late = [frozenset(ids) for state, ids in states.items() if view.ask.facts.past(state, self.phase)]
+        return without(joined(late), view.joining)
+
+    def diff(self, targets: Targets) -> Part[WindowFor]:
+        covered: dict[str, list[frozenset[str]]] = defaultdict(list)
+        parts: list[Part[WindowFor]] = []
+        for assignment, gateways in targets:
+            if window := assignment.windows.get(self.phase):
+                value = window_value(window)
+                covered[value].append(gateways)
+                if missing := self._missing(value, gateways):
+                    parts.append(self._window(window, missing, assignment))
+        return together((*parts, Part(findings=tuple(self._not_taken_back(covered)))))
+
+    def _missing(self, value: str, targets: frozenset[str]) -> frozenset[str]:
+        """Who is to have a window, has not got it, as recorded, and is not past the phase."""
+        view = self.view
+        missing = targets
+        if not view.ask.options.reassert:
+            missing = without(targets, self._recorded.get(value, EMPTY))
+            if view.joining:
+                missing |= targets & view.joining
+        return without(missing, self._past) if missing else EMPTY
+
+    def _window(self, window: Window, missing: frozenset[str], assignment: Assignment) -> Part[WindowFor]:
+        view, phase = self.view, self.phase
+        if window.end <= view.ask.now:
+            message = f"the {phase} window of {count(missing)} has ended; it is not sent"
+            return Part(findings=(view.note("expired", message, Field.SCHEDULES, place=assignment.place),))
+        assumed = missing - view.joining if view.assuming else EMPTY
+        if assumed:
+            message = f"the {phase} window of {count(assumed)} can't be read; it is taken to be as declared"
+            todo = _todo(phase, window, missing - assumed, view.why(known=False))
+            return Part(
+                todo,
+                tuple(_changes(view, todo)),
+                (view.note("assumed", message, Field.SCHEDULES, place=assignment.place),),
+                (view.applied(schedule_field(phase), window_value(window), assumed),),
+            )
+        todo = (
+            *_todo(phase, window, missing & self._known, view.why(known=True)),
+            *_todo(phase, window, without(missing, self._known), view.why(known=False)),
         )
-    known = EMPTY.union(*recorded.values()) - view.joining
-    todo = (
-        *_todo(phase, window, missing & known, view.why(known=True)),
-        *_todo(phase, window, missing - known, view.why(known=False)),
-    )
-    return Part(todo, tuple(_changes(view, todo)))
+        return Part(todo, tuple(_changes(view, todo)))
+
+    def _not_taken_back(self, covered: Mapping[str, Sequence[frozenset[str]]]) -> Iterator[Finding]:
+        """`covered`: value → the gateways that are to have that window."""
+        view, phase = self.view, self.phase
+        left = [
+            ids.difference(*covered.get(value, ()))
+            for value, ids in self._recorded.items()
+            if window_end(value) > view.ask.now
+        ]
+        kept = without(joined(left), view.joining) & view.members
+        if kept:
+            kept = kept.difference(*chain.from_iterable(covered.values()))
+        if kept:
+            what = f"a {phase} window that is no longer declared can't be taken back"
+            yield view.note(
+                "cannot-undo",
+                f"{what}, and stays for {count(kept)}",
+                Field.SCHEDULES,
+                "declare another window, or close the campaign for them",
+            )
 
 
 def _todo(
@@ -115,31 +157,12 @@ def _changes(view: View, todo: tuple[WindowFor, ...]) -> Iterator[Change]:
         )
 
 
-def _past(view: View, phase: SchedulePhase) -> frozenset[str]:
-    """Gateways for which a window of that phase would come too late."""
-    states = view.live.gateways.states if view.live and view.live.gateways else {}
-    late = [members for state, members in states.items() if view.ask.past(state, phase)]
-    return without(EMPTY.union(*late), view.joining)
-
-
-def _not_taken_back(view: View, phase: SchedulePhase, covered: frozenset[str]) -> Iterator[Finding]:
-    recorded = view.recorded(schedule_field(phase)).items()
-    open_still = joined([gateways for value, gateways in recorded if window_end(value) > view.ask.now])
-    kept = (open_still - covered - view.joining) & view.members
-    if kept:
-        yield view.note(
-            "cannot-undo",
-            f"a {phase} window that is no longer declared can't be taken back, and stays for {count(kept)}",
-            Field.SCHEDULES,
-            "declare another window, or close the campaign for them",
-        )
-
-
-def _strangers(view: View) -> Iterator[Finding]:
-    for assignment in view.campaign.schedules or ():
-        closed = view.campaign.closed or EMPTY
-        strangers = (assignment.gateways or EMPTY) - view.members - closed - view.closed_live
-        if strangers:
+def _strangers(view: View, targets: Targets) -> Iterator[Finding]:
+    closed = view.campaign.closed or EMPTY
+    for assignment, members in targets:
+        if assignment.gateways is None or len(members) == len(assignment.gateways):
+            continue
+        if strangers := assignment.gateways - members - closed - view.closed_live:
             yield view.note(
                 "not-a-member",
                 f"no window while not in the campaign, for {count(strangers)}",

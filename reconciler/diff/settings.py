@@ -28,6 +28,7 @@ from reconciler.model import (
 )
 from reconciler.providers.base import Field
 from reconciler.state.applied import (
+    ASSUMED_SETTINGS,
     WITHHELD,
     changed_settings,
     known_plain,
@@ -35,7 +36,6 @@ from reconciler.state.applied import (
     untold_settings,
 )
 from reconciler.state.base import Event, FieldApplied, Origin
-from reconciler.state.values import ASSUMED_SETTINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,9 @@ class SettingsDiff:
     records: tuple[Event, ...] = ()
 
 
-def diff_settings(view: View, salt: str) -> SettingsDiff:
-    """Compare the settings of a live campaign of ours; `salt` is the one of the recorded digests."""
-    campaign, owned = view.campaign, view.owned
+def diff_settings(view: View) -> SettingsDiff:
+    """Compare the settings of a live campaign of ours."""
+    campaign, owned, salt = view.campaign, view.owned, view.salt
     assert owned is not None
     recorded = owned.applied.get(Field.SETTINGS)
     if campaign.settings is None:

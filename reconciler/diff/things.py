@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from reconciler.diff.view import EMPTY, Part, View, count
 from reconciler.model import Change, Finding
 from reconciler.providers.base import Field
+from reconciler.state.applied import things_value, unclear
 from reconciler.state.base import Event
-from reconciler.state.values import things_value, unclear
 
 
 def diff_things(view: View) -> Part[tuple[str, tuple[str, ...]]]:

@@ -9,7 +9,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from reconciler.diff.membership import diff_gateways
@@ -40,13 +41,24 @@ def untargeted(desired: Desired, live: Live, state: State) -> tuple[Untargeted, 
     return tuple(found)
 
 
-def takes(found: CampaignDiff, others: Iterable[Untargeted]) -> Finding | None:
-    """Why gateways can't join, if they are still in running campaigns that are left alone."""
-    gained = frozenset(found.gained)
-    taken = {other.resource: gained & other.lost for other in others if not gained.isdisjoint(other.lost)}
-    if not taken:
-        return None
-    campaign = found.desired
+def takes(others: Iterable[Untargeted]) -> Callable[[CampaignDiff], Finding | None]:
+    """Tells why gateways can't join a campaign, if they are still in running ones that are left alone."""
+    losing: dict[str, list[ResourceId]] = defaultdict(list)
+    for other in others:
+        for gateway in other.lost:
+            losing[gateway].append(other.resource)
+
+    def taken_by(found: CampaignDiff) -> Finding | None:
+        taken: dict[ResourceId, set[str]] = defaultdict(set)
+        for gateway in found.gained if losing else ():
+            for other in losing.get(gateway, ()):
+                taken[other].add(gateway)
+        return _takes(found.desired, taken) if taken else None
+
+    return taken_by
+
+
+def _takes(campaign: DesiredCampaign, taken: Mapping[ResourceId, Collection[str]]) -> Finding:
     each = ", ".join(f"{count(gateways)} from {resource}" for resource, gateways in sorted(taken.items()))
     return Finding(
         "needs-target",
@@ -76,10 +88,10 @@ def name_kept(campaign: DesiredCampaign, keeper: ResourceId) -> Finding:
     )
 
 
-def heir_of(live: LiveCampaign, desired: Desired, state: State) -> ResourceId | None:
-    """The campaign that is left alone and has yet to take over `live`, which bears its name."""
-    heirs = (c.resource for c in _excluded(desired) if c.name == live.name)
-    return next((resource for resource in heirs if resource not in state.campaigns), None)
+def heirs(desired: Desired, state: State) -> Mapping[str, ResourceId]:
+    """Name → the campaign that is left alone and has yet to take over the live one that bears it."""
+    ours = state.campaigns
+    return {c.name: c.resource for c in reversed(_excluded(desired)) if c.resource not in ours}
 
 
 def not_deleted(resource: ResourceId, live: LiveCampaign, heir: ResourceId) -> Finding:

@@ -1,11 +1,12 @@
-"""One campaign from both sides, as the comparisons of its parts see it."""
+"""One campaign from both sides, as the comparisons of its parts see it, and what each of them finds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from reconciler.diff.packages import Bound
 from reconciler.model import (
     Change,
     DesiredCampaign,
@@ -13,11 +14,10 @@ from reconciler.model import (
     LiveCampaign,
     Place,
     Reason,
-    SchedulePhase,
     Severity,
 )
 from reconciler.options import Options
-from reconciler.providers.base import Field
+from reconciler.providers.base import Facts, Field
 from reconciler.state.base import Event, MembersApplied, Owned
 
 Todo = TypeVar("Todo")
@@ -28,12 +28,12 @@ EMPTY: frozenset[str] = frozenset()
 class Ask:
     """What a comparison needs beside both sides.
 
-    ``now`` is in epoch milliseconds; ``past`` tells whether a gateway in a state is past a phase.
+    ``now`` is in epoch milliseconds.
     """
 
     options: Options
     now: int
-    past: Callable[[str, SchedulePhase], bool]
+    facts: Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +53,18 @@ class View:
     ``adopting``: it becomes ours by this plan, so that what can't be read is assumed to be as declared.
     ``members``: who is in it after this plan and not closed; ``joining`` those of them who are not yet.
     ``leaving``: who is in it, and is not after this plan.
+    ``bound``: what its packages are; ``salt``: that of the digests of secrets.
     """
 
     campaign: DesiredCampaign
     live: LiveCampaign | None
     owned: Owned | None
     adopting: bool
-    members: frozenset[str]
-    joining: frozenset[str]
     ask: Ask
+    bound: Bound
+    salt: str
+    members: frozenset[str] = EMPTY
+    joining: frozenset[str] = EMPTY
     leaving: frozenset[str] = EMPTY
 
     @property
@@ -100,6 +103,17 @@ class View:
         return Reason.DECLARED_SINCE if known else Reason.NOT_RECORDED
 
 
+def together(parts: Iterable[Part[Todo]]) -> Part[Todo]:
+    """All that `parts` say, in their order."""
+    parts = tuple(parts)
+    return Part(
+        tuple(todo for part in parts for todo in part.todo),
+        tuple(change for part in parts for change in part.changes),
+        tuple(finding for part in parts for finding in part.findings),
+        tuple(record for part in parts for record in part.records),
+    )
+
+
 def joined(parts: Sequence[frozenset[str]]) -> frozenset[str]:
     """The union; no copy of a million where all but one are empty."""
     filled = [part for part in parts if part]
@@ -111,6 +125,6 @@ def without(some: frozenset[str], others: frozenset[str]) -> frozenset[str]:
     return some - others if others else some
 
 
-def count(gateways: frozenset[str]) -> str:
+def count(gateways: Collection[str]) -> str:
     """``the gateway gw-7`` or ``37 gateways``."""
     return f"the gateway {next(iter(gateways))}" if len(gateways) == 1 else f"{len(gateways):,} gateways"

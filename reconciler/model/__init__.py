@@ -57,6 +57,7 @@ from reconciler.model.desired import (
     SchedulePhase,
     UploadMode,
     Window,
+    used_packages,
 )
 from reconciler.model.live import (
     CampaignSummary,
@@ -72,7 +73,6 @@ from reconciler.model.scope import Aspects, Scope
 from reconciler.model.steps import Need, Operation, Outcome, OutcomeStatus, Repeat, Skip, Step, StepGroup
 from reconciler.model.words import (
     API_VERSION,
-    GATEWAY_STATES,
     Finding,
     FromEnv,
     FromFile,
@@ -84,12 +84,12 @@ from reconciler.model.words import (
     Server,
     SettingValue,
     Severity,
+    several,
     sorted_ids,
 )
 
 __all__ = [
     "API_VERSION",
-    "GATEWAY_STATES",
     "Action",
     "AddGateways",
     "ApproveCampaign",
@@ -163,6 +163,8 @@ __all__ = [
     "Window",
     "carried_by",
     "gateways_of",
+    "several",
     "sorted_ids",
     "target_of",
+    "used_packages",
 ]

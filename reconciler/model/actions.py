@@ -52,9 +52,13 @@ class GatewayChange:
     """The before and after of a membership: exact counts, and only the ids that differ, sorted."""
 
     before: int
+    """How many there are."""
     after: int
+    """How many there will be."""
     gained: tuple[str, ...] = ()
+    """Who joins."""
     lost: tuple[str, ...] = ()
+    """Who leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +66,15 @@ class Change:
     """One difference between live and desired. ``before`` None: it was not there, or is not readable."""
 
     resource: ResourceId
+    """Whose field it is."""
     field: str
+    """What differs."""
     before: Json
+    """The live value."""
     after: Json
+    """The declared value."""
     reason: Reason
+    """Why."""
     gateways: GatewayChange | None = None
     """Set for membership instead of ``before`` and ``after``."""
     members: tuple[str, ...] = ()
@@ -98,6 +107,7 @@ class PendingUpload:
     """A package that an upload of this plan will bring; bound to its id when that is done."""
 
     sha256: str
+    """The digest of its content, hex."""
 
 
 BoundPackage = str | PendingUpload
@@ -108,8 +118,11 @@ class CampaignFields:
     """What create and edit carry. None: not managed; an edit then sends the live value it just read."""
 
     name: str
+    """On the server."""
     description: str | None = None
+    """The description."""
     packages: tuple[BoundPackage, ...] | None = None
+    """Its packages."""
     settings: Mapping[str, SettingValue] | None = None
     """None: nothing is known of the settings, so none are sent."""
 
@@ -119,7 +132,9 @@ class _Asked:
     """What every action says."""
 
     resource: ResourceId
+    """Whose campaign or package it is."""
     reason: Reason
+    """Why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +142,7 @@ class _OnCampaign(_Asked):
     """``target`` is the server's id of the campaign, None when this plan creates it."""
 
     target: str | None = None
+    """The server's id of the campaign; none when this plan creates it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +150,7 @@ class _OnGateways(_OnCampaign):
     """``gateways`` is sorted; a provider may spread them over several calls."""
 
     gateways: tuple[str, ...] = ()
+    """Whom it is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +177,7 @@ class EditCampaign(_OnCampaign):
 class RegisterCallback(_OnCampaign):
     verb: ClassVar[Verb] = Verb.CALLBACK
     event: CallbackEvent
+    """What it is called back about."""
     callback: Callback
 
 
@@ -185,12 +203,14 @@ class AddGateways(_OnGateways):
 class AssignPackages(_OnGateways):
     verb: ClassVar[Verb] = Verb.OVERRIDE
     packages: tuple[BoundPackage, ...]
+    """What the gateways get."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleWindow(_OnGateways):
     verb: ClassVar[Verb] = Verb.SCHEDULE
     phase: SchedulePhase
+    """What the window gates."""
     window: Window
 
 

@@ -38,13 +38,19 @@ class PackageFile:
     """A local file that the server is to hold. Identity is the content, ``sha256`` (64 hex digits)."""
 
     sha256: str
+    """The digest of its content, hex."""
     path: Path = field(compare=False)
+    """Where it is."""
     name: str = field(compare=False)
+    """On the server."""
     size: int = field(compare=False)
+    """Bytes."""
     resource: ResourceId = field(compare=False)
     """The PackageSet that declares it (first)."""
     description: str = field(default="", compare=False)
+    """On the server."""
     mode: UploadMode = field(default=UploadMode.MULTIPART, compare=False)
+    """How it travels."""
     place: Place | None = field(default=None, compare=False)
 
 
@@ -64,7 +70,9 @@ class Window:
     """A slice of time, [begin, end), epoch milliseconds."""
 
     begin: int
+    """Its begin."""
     end: int
+    """Its end, which is no part of it."""
 
 
 class CallbackEvent(StrEnum):
@@ -82,7 +90,9 @@ class Callback:
     """Where a callback goes; ``states`` only for ``stateChange``."""
 
     destination: str
+    """The id of the notification destination."""
     states: frozenset[str] | None = None
+    """The states that are tracked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +100,9 @@ class DistributionList:
     """A saved filter that the server evaluates; interval in seconds, None when not managed."""
 
     id: str
+    """Its id."""
     interval: int | None = None
+    """Seconds between two evaluations; None where nobody manages or tells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,3 +210,13 @@ class Desired:
             return frozenset()
         removed = frozenset(owned) - self.declared
         return removed & self.focus.removed if self.focus else removed
+
+
+def used_packages(campaigns: Iterable[DesiredCampaign]) -> tuple[PackageRef, ...]:
+    """Every package that some campaign is to have, without repetition."""
+    refs: dict[PackageRef, None] = {}
+    for campaign in campaigns:
+        refs.update(dict.fromkeys(campaign.packages or ()))
+        for override in campaign.overrides or ():
+            refs.update(dict.fromkeys(override.packages))
+    return tuple(refs)

@@ -23,15 +23,15 @@ class Repeat(StrEnum):
 class Operation:
     """One operation of a server's API.
 
-    ``path`` may hold ``{campaign_id}``, ``{gateway_id}`` and ``{package_id}``; ``section`` is the
-    heading in the API reference; ``permission`` is None where the reference names none.
+    ``path`` holds up to two placeholders in braces: first the object that it is about, then the gateway.
+    ``section`` is the heading in the API reference, ``permissions`` are all that a call needs.
     """
 
     name: str
     method: str
     path: str
     section: str
-    permission: str | None
+    permissions: tuple[str, ...]
     repeat: Repeat
     destructive: bool = False
 
@@ -45,8 +45,11 @@ class Need:
     """
 
     group: str
+    """Its key."""
     by_gateway: bool = False
+    """Only the steps that carry one of the same gateways."""
     even_failed: bool = False
+    """It is enough that the group has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,15 @@ class StepGroup:
     """
 
     key: str
+    """Unique in the plan."""
     action: Action
+    """What is done."""
     operation: Operation
+    """The call that each step is."""
     per_call: int = 0
+    """How many gateways a call carries; 0: the call is about none."""
     needs: tuple[Need, ...] = ()
+    """What comes first."""
 
     @property
     def gateways(self) -> tuple[str, ...]:
@@ -74,16 +82,20 @@ class StepGroup:
     def __iter__(self) -> Iterator[Step]:
         return (Step(self, index) for index in range(len(self)))
 
+    def index_of(self, gateway: str) -> int | None:
+        """Which step carries `gateway`; None where none does."""
+        at = bisect_left(self.gateways, gateway)
+        there = at < len(self.gateways) and self.gateways[at] == gateway
+        return at // self.per_call if there else None
+
     def steps_with(self, gateways: Iterable[str]) -> Iterator[int]:
         """Indices of the steps that carry any of `gateways` (sorted), each once, ascending."""
-        own, last = self.gateways, -1
+        last = None
         for gateway in gateways:
-            at = bisect_left(own, gateway)
-            if at < len(own) and own[at] == gateway:
-                index = at // self.per_call
-                if index != last:
-                    last = index
-                    yield index
+            index = self.index_of(gateway)
+            if index is not None and index != last:
+                last = index
+                yield index
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -48,8 +48,11 @@ class Place:
     """Where something stands in a file; line and column count from 1."""
 
     file: str
+    """Relative to the project."""
     line: int
+    """The line."""
     column: int
+    """The column."""
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
@@ -72,11 +75,16 @@ class Finding:
     """
 
     code: str
+    """Which kind of finding."""
     message: str
+    """What was found."""
     place: Place | None = None
     hint: str | None = None
+    """What to do."""
     resource: ResourceId | None = None
+    """What it is about."""
     severity: Severity = Severity.ERROR
+    """How bad it is."""
 
     @property
     def is_error(self) -> bool:
@@ -151,8 +159,11 @@ class Server:
     """Which server a plan, a state or a report is about."""
 
     provider: str
+    """The kind of server."""
     url: str
+    """Its address."""
     organization: str | None = None
+    """The organization that is acted in; None: the user's own."""
 
     def __str__(self) -> str:
         return f"{self.url} (organization {self.organization})" if self.organization else self.url
@@ -163,21 +174,14 @@ def sorted_ids(ids: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted(ids))
 
 
-GATEWAY_STATES = (
-    "INSTANTIATED",
-    "INVENTORY_UP_TO_DATE",
-    "WAITING_FOR_DOWNLOAD_APPROVAL",
-    "SCHEDULED_DOWNLOAD",
-    "WAITING_FOR_DOWNLOAD",
-    "DOWNLOAD_COMPLETE",
-    "WAITING_FOR_EXECUTION_APPROVAL",
-    "SCHEDULED_EXECUTION",
-    "WAITING_FOR_EXECUTION",
-    "EXECUTION_COMPLETE",
-    "WAITING_FOR_ACTIVATION_APPROVAL",
-    "SCHEDULED_ACTIVATION",
-    "WAITING_FOR_ACTIVATION",
-    "ACTIVATION_COMPLETE",
-    "FAILED",
-)
-"""The states of a gateway in a campaign, in their order. A server may have more."""
+def several(sets: Iterable[frozenset[str]]) -> frozenset[str]:
+    """What is in more than one of the `sets`."""
+    filled = [each for each in sets if each]
+    if len(filled) < 2:
+        return frozenset()
+    once: set[str] = set()
+    again: set[str] = set()
+    for each in filled:
+        again |= once & each
+        once |= each
+    return frozenset(again)

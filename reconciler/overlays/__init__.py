@@ -22,6 +22,9 @@ __all__ = ["about", "overlaid", "read_layers"]
 
 NEW = "new"
 
+_MOST_SUGGESTIONS = 100
+"""How many misspelt names get a suggestion: each is compared with every name there is."""
+
 
 def read_layers(entries: Sequence[Path], *, base: Path) -> tuple[Loaded, ...]:
     """What each file or folder of `overlays` holds, in their order; `base` as for `load`."""
@@ -63,6 +66,7 @@ class _Laying:
     _index: dict[ResourceId, int] = field(default_factory=dict)
     _files: dict[Path, int] = field(default_factory=dict)
     _layers: int = 0
+    _suggestions: int = 0
 
     def __post_init__(self) -> None:
         for index, document in enumerate(self.documents):
@@ -113,9 +117,12 @@ class _Laying:
             )
 
     def _hint(self, resource: ResourceId) -> str:
-        known = [one.name for one in self._index if one.kind is resource.kind]
         fresh = f"write `{MARK}: {NEW}` if it is a whole new resource"
-        meant = did_you_mean(resource.name, known)
+        self._suggestions += 1
+        meant = None
+        if self._suggestions <= _MOST_SUGGESTIONS:
+            known = [one.name for one in self._index if one.kind is resource.kind]
+            meant = did_you_mean(resource.name, known)
         return (
             f"{meant.rstrip('?')}, or {fresh}?"
             if meant

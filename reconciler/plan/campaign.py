@@ -40,42 +40,42 @@ from reconciler.model import (
     StopCampaign,
     Verb,
 )
-from reconciler.providers.base import Field, Provider
-from reconciler.state.values import callback_field
+from reconciler.providers.base import Facts, Field
+from reconciler.state.applied import callback_field
 
 
-def campaign_actions(found: CampaignDiff, provider: Provider) -> tuple[Action, ...] | Finding:
+def campaign_actions(found: CampaignDiff, facts: Facts) -> tuple[Action, ...] | Finding:
     """What to do, in order; a finding when the server would refuse it whatever comes first."""
     live = found.live
-    if live and found.edit and not _can(provider, Verb.EDIT, live):
+    if live and found.edit and not _can(facts, Verb.EDIT, live):
         return _refused(found.desired.resource, live, "edited")
-    return tuple(_actions(found, provider))
+    return tuple(_actions(found, facts))
 
 
-def removal_actions(removal: Removal, provider: Provider) -> tuple[Action, ...] | Finding:
+def removal_actions(removal: Removal, facts: Facts) -> tuple[Action, ...] | Finding:
     """Delete a campaign, after a stop if it runs."""
     live, resource = removal.live, removal.owned.resource
-    if not _can(provider, Verb.DELETE, live):
+    if not _can(facts, Verb.DELETE, live):
         return _refused(resource, live, "deleted")
     delete = DeleteCampaign(resource, Reason.REMOVED_FROM_GIT, live.id)
-    if provider.allows(Verb.DELETE, live.phase):
+    if facts.allows(Verb.DELETE, live.phase):
         return (delete,)
     return (StopCampaign(resource, Reason.STOP_TO_DELETE, live.id), delete)
 
 
-def _can(provider: Provider, verb: Verb, live: LiveCampaign) -> bool:
+def _can(facts: Facts, verb: Verb, live: LiveCampaign) -> bool:
     """Whether the server takes `verb` now, or once the campaign is stopped."""
-    return provider.allows(verb, live.phase) or (
+    return facts.allows(verb, live.phase) or (
         live.phase is Phase.RUNNING
-        and provider.allows(Verb.STOP, live.phase)
-        and provider.allows(verb, Phase.PAUSED)
+        and facts.allows(Verb.STOP, live.phase)
+        and facts.allows(verb, Phase.PAUSED)
     )
 
 
-def _actions(found: CampaignDiff, provider: Provider) -> Iterator[Action]:
+def _actions(found: CampaignDiff, facts: Facts) -> Iterator[Action]:
     campaign, live, transition = found.desired, found.live, found.transition
     resource, target = campaign.resource, live.id if live else None
-    pause = _pause(found, provider) if transition.run is Run.KEEP else None
+    pause = _pause(found, facts) if transition.run is Run.KEEP else None
     if transition.run is Run.STOP:
         yield StopCampaign(resource, transition.reason, target)
     elif pause:
@@ -98,12 +98,12 @@ def _actions(found: CampaignDiff, provider: Provider) -> Iterator[Action]:
         yield StartCampaign(resource, Reason.START_AGAIN, target, approve=campaign.approve, bracket=True)
 
 
-def _pause(found: CampaignDiff, provider: Provider) -> Reason | None:
+def _pause(found: CampaignDiff, facts: Facts) -> Reason | None:
     """Why a running campaign has to be stopped for a while."""
     live = found.live
     if live is None or live.phase is not Phase.RUNNING:
         return None
-    if found.edit and not provider.allows(Verb.EDIT, live.phase):
+    if found.edit and not facts.allows(Verb.EDIT, live.phase):
         return Reason.STOP_TO_EDIT
     joining = set(found.gained) if found.desired.joining is Joining.PAUSE else set()
     own = chain(*(o.gateways for o in found.overrides), *(s.gateways for s in found.schedules))

@@ -8,10 +8,10 @@
 | `name`         | name       | the ids of the live campaigns that have it                             |
 | `package`      | id         | that it is there                                                       |
 | `package-name` | name       | the ids of the packages that have it                                   |
-| `mark`         | 16 digits  | the ids of the packages that bear it                                   |
+| `content`      | sha256     | the ids of the packages that hold it                                   |
 | `users`        | package id | the ids of the live campaigns that use it                              |
 | `entry`        | resource   | what the state says of it; what may be long as digests                 |
-| `upload`       | sha256     | the package that the state knows it as                                 |
+| `upload`       | sha256     | the package that the state knows it as, and whether it was left behind |
 
 States and progress of gateways don't count. While a distribution list is set the server decides who else is
 a member: of such a campaign only the gateways count that the plan names.
@@ -25,14 +25,25 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any, Final
 
-from reconciler.model import Aspects, Json, Live, LiveCampaign, ResourceId, Scope, target_of
+from reconciler.codec import RESOURCE, Format, JsonObject, Left, Shape, WrittenAs, coder, plain
+from reconciler.model import (
+    Aspects,
+    DistributionList,
+    Json,
+    Live,
+    LiveCampaign,
+    LivePackage,
+    ResourceId,
+    Scope,
+    target_of,
+)
 from reconciler.plan.model import Plan
 from reconciler.plan.touched import Touched
 from reconciler.providers.base import Field
-from reconciler.state.base import Owned, State, upload_key
-from reconciler.state.nodes import plain
-from reconciler.state.values import packages_value
+from reconciler.state.applied import packages_value
+from reconciler.state.base import Intent, Owned, State, Uploaded, upload_key
 
 Facts = Mapping[str, Json] | None
 
@@ -45,10 +56,15 @@ class Of(StrEnum):
     NAME = "name"
     PACKAGE = "package"
     PACKAGE_NAME = "package-name"
-    MARK = "mark"
+    CONTENT = "content"
     USERS = "users"
     ENTRY = "entry"
     UPLOAD = "upload"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Of | None:
+        """Plan files of old know contents by their first digits, which tells what a server tells of them."""
+        return cls.CONTENT if value == "mark" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +72,9 @@ class Fingerprint:
     """How one object was."""
 
     of: Of
+    """What kind of object."""
     key: str
+    """Its id, name, resource or digest."""
     facts: Facts
     """None: there was no such object."""
     gateways: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -78,14 +96,14 @@ def fingerprints(plan: Plan, touched: Touched, live: Live, state: State) -> tupl
     named = _named(plan, shared)
     ids: Iterable[tuple[Of, str, Iterable[str]]] = (
         *((Of.NAME, name, (each.id for each in live.namesakes[name])) for name in scope.names),
-        *((Of.PACKAGE_NAME, n, (p.id for p in live.named_packages[n])) for n in scope.package_names),
-        *((Of.MARK, mark, (each.id for each in live.marked_packages[mark])) for mark in scope.marks),
         *((Of.USERS, package, (live.users or {}).get(package, ())) for package in scope.users),
     )
     made = (
         *(_campaign(key, live.by_id[key], resources.get(key), named) for key in scope.campaigns),
         *(Fingerprint(Of.OWNER, key, _owner(owners.get(key))) for key in scope.campaigns),
         *(Fingerprint(of, key, {"ids": sorted(each)}) for of, key, each in ids),
+        *(Fingerprint(Of.PACKAGE_NAME, n, _packages(live.named_packages[n])) for n in scope.package_names),
+        *(Fingerprint(Of.CONTENT, c, _packages(live.packages_by_content[c])) for c in scope.contents),
         *(Fingerprint(Of.PACKAGE, key, {} if live.package_ids[key] else None) for key in scope.package_ids),
         *(Fingerprint(Of.ENTRY, str(resource), _entry(resource, state)) for resource in touched.resources),
         *(Fingerprint(Of.UPLOAD, sha256, _upload(sha256, state)) for sha256 in touched.uploads),
@@ -98,7 +116,7 @@ def sound(found: Fingerprint) -> Fingerprint:
     match found.of:
         case Of.ENTRY:
             ResourceId.parse(found.key)
-        case Of.NAME | Of.PACKAGE_NAME | Of.MARK | Of.USERS:
+        case Of.NAME | Of.PACKAGE_NAME | Of.CONTENT | Of.USERS:
             ids = (found.facts or {}).get("ids")
             if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
                 raise ValueError(f"the fingerprint of the {found.of} {found.key!r} lacks its ids")
@@ -124,7 +142,7 @@ def touched_of(found: Iterable[Fingerprint]) -> Touched:
             names=frozenset(keys[Of.NAME]),
             package_ids=frozenset(keys[Of.PACKAGE]),
             package_names=frozenset(keys[Of.PACKAGE_NAME]),
-            marks=frozenset(keys[Of.MARK]),
+            contents=frozenset(keys[Of.CONTENT]),
             users=frozenset(keys[Of.USERS]),
         ),
         frozenset(map(ResourceId.parse, keys[Of.ENTRY])),
@@ -153,15 +171,9 @@ def _campaign(
 ) -> Fingerprint:
     if live is None:
         return Fingerprint(Of.CAMPAIGN, key, None, resource=resource)
-    facts: dict[str, Json] = {
-        "name": live.name,
-        "status": live.status,
-        "description": live.description,
-        "packages": sorted(set(live.packages)),
-    }
-    if live.distribution_read:
-        found = live.distribution
-        facts[Field.DISTRIBUTION] = None if found is None else {"id": found.id, "interval": found.interval}
+    facts = _told(live)
+    if not live.distribution_read:
+        del facts[Field.DISTRIBUTION]
     gateways: dict[str, frozenset[str]] = {}
     if live.gateways is not None:
         members = frozenset(live.gateways)
@@ -170,7 +182,15 @@ def _campaign(
     for gateway, packages in live.overrides.items():
         overrides[packages_value(packages)].add(gateway)
     gateways |= {value: frozenset(members) for value, members in overrides.items()}
+    if live.gateways is not None and live.gateways.values:
+        facts["members"] = _members(live.gateways.values)
     return Fingerprint(Of.CAMPAIGN, key, facts, gateways, resource)
+
+
+def _packages(found: Iterable[LivePackage]) -> Facts:
+    told = {each.id: _told(each) for each in found}
+    more: dict[str, Json] = {key: facts for key, facts in told.items() if facts}
+    return {"ids": sorted(told), **({"packages": more} if more else {})}
 
 
 def _owner(resource: ResourceId | None) -> Facts:
@@ -179,39 +199,79 @@ def _owner(resource: ResourceId | None) -> Facts:
 
 def _entry(resource: ResourceId, state: State) -> Facts:
     owned, intent = state.campaigns.get(resource), state.intents.get(str(resource))
-    facts: dict[str, Json] = {}
-    if owned:
-        facts |= {
-            "id": owned.id,
-            "origin": owned.origin.value,
-            "onRemove": owned.on_remove.value,
-            "status": owned.status,
-            "returnTo": owned.return_to,
-            "applied": _digest(plain(owned.applied)),
-            "members": _digest(_members(owned)),
-        }
+    facts = _told(owned) if owned else {}
     if intent:
-        facts["intent"] = _digest([intent.name, plain(intent.applied)])
+        facts["intent"] = _digest(list(_told(intent).values()))
     return facts or None
-
-
-def _members(owned: Owned) -> Json:
-    """Field and value → a digest of their gateways, each for itself: there may be a million of them."""
-    return {
-        f"{name} {value}": _digest(sorted(gateways))
-        for name, groups in owned.members.items()
-        for value, gateways in groups.items()
-    }
 
 
 def _upload(sha256: str, state: State) -> Facts:
-    facts: dict[str, Json] = {}
-    if upload := state.packages.get(sha256):
-        facts["id"] = upload.id
-    if intent := state.intents.get(upload_key(sha256)):
-        facts["intent"] = intent.name
+    upload, intent = state.packages.get(sha256), state.intents.get(upload_key(sha256))
+    facts = _told(upload) if upload else {}
+    if intent:
+        name, *more = _told(intent).values()
+        facts["intent"] = _digest([name, *more]) if any(more) else name
     return facts or None
+
+
+def _told(value: LiveCampaign | LivePackage | Owned | Intent | Uploaded) -> JsonObject:
+    kind: Any = type(value)
+    return coder(FACTS_FORMAT, kind).encode_object(value, None)
+
+
+def _members(members: Mapping[str, Mapping[str, frozenset[str]]]) -> Json:
+    """Field and value → a digest of their gateways, each for itself: there may be a million of them."""
+    return _digest(
+        {
+            f"{name} {value}": _digest(sorted(gateways))
+            for name, groups in members.items()
+            for value, gateways in groups.items()
+        }
+    )
 
 
 def _digest(value: Json) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+_KEY: Final = Left("it is the key")
+_IDS: Final = Left("ids of gateways stand for themselves: `Fingerprint.gateways`")
+_NO_CALL: Final = Left("no call depends on it")
+
+FACTS_FORMAT: Final = Format(
+    scalars={ResourceId: RESOURCE},
+    shapes={
+        LiveCampaign: Shape(
+            names={"distribution": Field.DISTRIBUTION.value},
+            always=frozenset({"description", "packages", "distribution"}),
+            forms={
+                "packages": WrittenAs(lambda ids: sorted(set(ids))),
+                "applied": WrittenAs(lambda found: _digest(plain(found))),
+            },
+            without={
+                "id": _KEY,
+                "phase": Left("it is what the status means"),
+                "gateways": _IDS,
+                "overrides": _IDS,
+                "distribution_read": Left("a list that wasn't read isn't there"),
+            },
+        ),
+        DistributionList: Shape(always=frozenset({"interval"})),
+        LivePackage: Shape(
+            without={
+                "id": Left("it stands among the ids"),
+                "name": Left("`Of.PACKAGE_NAME` is about it"),
+                "description": _NO_CALL,
+                "sha256": Left("`Of.CONTENT` is about it"),
+            }
+        ),
+        Owned: Shape(
+            always=frozenset({"on_remove", "status", "return_to", "applied", "members"}),
+            forms={"applied": WrittenAs(lambda found: _digest(plain(found))), "members": WrittenAs(_members)},
+            without={"resource": _KEY},
+        ),
+        Intent: Shape(always=frozenset({"applied"}), without={"key": _KEY}),
+        Uploaded: Shape(without={"sha256": _KEY, "name": _NO_CALL, "resource": _NO_CALL}),
+    },
+)
+"""What counts of an object, and what doesn't, and why. A field that isn't named here counts."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from reconciler.diff import CampaignDiff, Diff, Removal, Run
-from reconciler.model import Live, Phase, ResourceId, StepGroup, Verb
+from reconciler.model import Live, Operation, Phase, ResourceId, StepGroup, Verb, several
 from reconciler.plan.model import CampaignImpact, Impact
-from reconciler.providers.base import Provider
 
 
-def impact(
-    difference: Diff, planned: Sequence[CampaignDiff], groups: Sequence[StepGroup], provider: Provider
-) -> Impact:
+def impact(difference: Diff, planned: Sequence[CampaignDiff], groups: Sequence[StepGroup]) -> Impact:
     """Exact counts for each campaign that a plan touches, and what the plan asks of the server."""
     verbs: dict[ResourceId, set[Verb]] = {}
     for group in groups:
@@ -29,13 +28,21 @@ def impact(
         for removal in difference.removals
         if removal.owned.resource in verbs
     ]
-    names = {*provider.requests, *(group.operation.name for group in groups)}
-    operations = [provider.operations[name] for name in names if name in provider.operations]
     return Impact(
         campaigns=tuple(sorted(touched, key=lambda row: row.resource)),
         requests=sum(map(len, groups)),
-        permissions=tuple(sorted({o.permission for o in operations if o.permission})),
+        permissions=_permissions(group.operation for group in groups),
     )
+
+
+def with_reads(found: Impact, reads: Iterable[str], operations: Mapping[str, Operation]) -> Impact:
+    """The same with what the `reads` that were made for the plan need: names of `operations`, or others."""
+    needed = _permissions(operations[name] for name in reads if name in operations)
+    return replace(found, permissions=tuple(sorted({*found.permissions, *needed})))
+
+
+def _permissions(operations: Iterable[Operation]) -> tuple[str, ...]:
+    return tuple(sorted({name for each in operations for name in each.permissions}))
 
 
 def with_removed(found: Impact, live: Live) -> Impact:
@@ -77,13 +84,20 @@ def _shared(
     """Campaign → other campaign that runs, or will → how many of the gateways it gains are in both."""
     campaigns = tuple(campaigns)
     running = {c.desired.resource: c.desired.gateways or frozenset() for c in campaigns if _runs(c)}
-    gaining = {found.desired.resource: frozenset(found.gained) for found in campaigns if found.gained}
-    everything = frozenset().union(*gaining.values())
+    gaining = [found for found in campaigns if found.gained]
+    having = {**untargeted, **running}
+    waiting = (frozenset(f.gained) for f in gaining if f.desired.resource not in running)
+    repeated = several((*having.values(), *waiting)) if gaining else frozenset[str]()
+    joining: dict[str, list[int]] = {}
+    """Gateway → who gains it, by their place in `gaining`."""
+    for at, found in enumerate(gaining if repeated else ()):
+        for gateway in repeated.intersection(found.gained):
+            joining.setdefault(gateway, []).append(at)
     shared: dict[ResourceId, dict[ResourceId, int]] = {}
-    for other, gateways in {**untargeted, **running}.items() if everything else ():
-        common = everything & gateways
-        for resource, gained in gaining.items() if common else ():
-            if resource != other and (count := len(common & gained)):
+    for other, gateways in having.items() if joining else ():
+        both = (joining[gateway] for gateway in repeated & gateways if gateway in joining)
+        for at, count in Counter(chain.from_iterable(both)).items():
+            if (resource := gaining[at].desired.resource) != other:
                 shared.setdefault(resource, {})[other] = count
     return shared
 

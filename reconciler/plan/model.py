@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
+from typing import Final
 
-from reconciler.model import Change, Finding, Need, Place, ResourceId, Server, Step, StepGroup
+from reconciler.model import Change, Finding, Place, ResourceId, Server, Step, StepGroup
 from reconciler.state.base import Event
+
+_FEW: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +19,21 @@ class CampaignImpact:
     """What a plan does to the devices of one campaign. Counts are exact."""
 
     resource: ResourceId
+    """Whose campaign it is."""
     name: str
+    """On the server."""
     gained: int = 0
+    """Gateways that join."""
     lost: int = 0
+    """Gateways that leave."""
     created: bool = False
+    """It is created."""
     deleted: bool = False
+    """It is deleted."""
     starts: bool = False
+    """It starts."""
     stops: bool = False
+    """It stops."""
     interrupted: bool = False
     """Stopped and started again, so that it may be edited."""
     shared: Mapping[ResourceId, int] = field(default_factory=dict)
@@ -33,8 +45,11 @@ class Impact:
     """What a plan does to devices and to the server. ``requests`` are the calls of its steps."""
 
     campaigns: tuple[CampaignImpact, ...] = ()
+    """Those that something happens to."""
     requests: int = 0
+    """Calls of its steps."""
     permissions: tuple[str, ...] = ()
+    """What the token has to be allowed."""
 
     @property
     def gained(self) -> int:
@@ -50,8 +65,11 @@ class Partial:
     """A plan of a part of the project: what was asked for, and how many of its campaigns that is."""
 
     asked: tuple[str, ...]
+    """As on the command line."""
     campaigns: int
+    """How many that is."""
     total: int
+    """How many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +81,11 @@ class GuardTrip:
     message: str
     """In words of devices, with exact numbers; names the campaign when it is about one."""
     resource: ResourceId | None = None
+    """Of one campaign: which."""
     found: int = 0
+    """How many."""
     limit: int = 0
+    """How many there may be."""
     waived: str | None = None
     """The reason that was given for going on."""
     place: Place | None = None
@@ -127,14 +148,26 @@ class Plan:
     def by_key(self) -> Mapping[str, StepGroup]:
         return {group.key: group for group in self.groups}
 
-    def needed_by(self, step: Step, need: Need) -> Iterator[Step]:
-        """The steps of one arrow that `step` itself needs."""
-        group = self.by_key[need.group]
-        if need.by_gateway:
-            return (Step(group, index) for index in group.steps_with(step.gateways))
-        return iter(group)
+    def needs(self, group: StepGroup) -> Iterator[tuple[Step, tuple[Step, ...]]]:
+        """Each step of `group`, with every step that it comes after, without repetition."""
+        whole = [self.by_key[need.group] for need in group.needs if not need.by_gateway]
+        single = [self.by_key[need.group] for need in group.needs if need.by_gateway]
+        # Few arrows are followed as they come, for a million steps; of many none is looked at twice.
+        table = _arrows(group, single) if len(single) > _FEW else None
+        for step in group:
+            if table is None:
+                own = [Step(each, index) for each in single for index in each.steps_with(step.gateways)]
+            else:
+                own = table.get(step.index, [])
+            yield step, (*chain.from_iterable(whole), *own)
 
-    def needs(self, step: Step) -> Iterator[Step]:
-        """Every step that `step` comes after, without repetition."""
-        for need in step.group.needs:
-            yield from self.needed_by(step, need)
+
+def _arrows(group: StepGroup, needed: Iterable[StepGroup]) -> Mapping[int, list[Step]]:
+    """Index of a step of `group` → the steps of those `needed` that carry one of its gateways."""
+    found: dict[int, dict[tuple[str, int], Step]] = {}
+    for other in needed:
+        for gateway in min(group.gateways, other.gateways, key=len):
+            here, there = group.index_of(gateway), other.index_of(gateway)
+            if here is not None and there is not None:
+                found.setdefault(here, {})[other.key, there] = Step(other, there)
+    return {index: list(steps.values()) for index, steps in found.items()}

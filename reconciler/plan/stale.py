@@ -49,7 +49,7 @@ _OBJECTS: Final[Mapping[Of, str]] = MappingProxyType(
         Of.NAME: "the name {!r}",
         Of.PACKAGE: "package {}",
         Of.PACKAGE_NAME: "the package name {!r}",
-        Of.MARK: "the mark [sha256:{}]",
+        Of.CONTENT: "the content sha256:{}",
         Of.USERS: "package {}",
         Of.ENTRY: "the state's entry of {}",
         Of.UPLOAD: "the state's entry of the content {}",
@@ -100,7 +100,7 @@ _RELATIONS: Final[Mapping[Of, Callable[[Mapping[str, Json]], str]]] = MappingPro
         Of.OWNER: _owner,
         Of.NAME: _name,
         Of.PACKAGE_NAME: _of_packages,
-        Of.MARK: _of_packages,
+        Of.CONTENT: _of_packages,
         Of.USERS: _users,
     }
 )
@@ -118,8 +118,8 @@ def _campaign(was: Fingerprint, now: Fingerprint) -> str:
         return _there(was, now)
     values = (
         f"{name} {_shown(was.facts.get(name))} → {_shown(now.facts.get(name))}"
-        for name in was.facts
-        if was.facts[name] != now.facts.get(name)
+        for name in {**was.facts, **now.facts}
+        if was.facts.get(name) != now.facts.get(name)
     )
     before, after = (each.gateways.get(MEMBERS, frozenset()) for each in (was, now))
     moves = (("joined", after - before), ("left", before - after))

@@ -30,6 +30,7 @@ from reconciler.model import Finding
 from reconciler.project.declared import Declared, Given, is_there
 from reconciler.project.sign_in import find_auth
 from reconciler.project.urls import server_url, state_url
+from reconciler.providers.opening import kind_of
 from reconciler.settings import (
     DEFAULT_STATE_URL,
     EMBEDDED_URL,
@@ -181,9 +182,13 @@ class _Run:
         if isinstance(auth, TokenFile) and (given := declared.get("server", "auth")):
             self._look_for("token", given.value["tokenFile"], given, ours=False)
         default = ServerSettings()
+        provider = str(values.get("provider", default.provider))
+        for name, why in kind_of(provider).check(values):
+            given = declared.get("server", name)
+            findings.error("bad-setting", why, given.place if given else None)
         return ServerSettings(
             url=server_url(named, findings) if named else EMBEDDED_URL,
-            provider=values.get("provider", default.provider),
+            provider=provider,
             api_version=_text(values.get("apiVersion")),
             organization=_text(values.get("organization")),
             auth=auth,

@@ -13,6 +13,7 @@ from reconciler.plan.guards import Guard
 from reconciler.plan.model import CampaignImpact, GuardTrip, Partial, Plan
 from reconciler.providers.base import Field
 from reconciler.report.wording import show
+from reconciler.state.applied import MEMBERSHIP
 from reconciler.state.base import (
     CampaignAbandoned,
     CampaignForgotten,
@@ -24,7 +25,6 @@ from reconciler.state.base import (
     PackageForgotten,
     PackageUploaded,
 )
-from reconciler.state.values import MEMBERSHIP
 from reconciler.text import clean, first, plural
 
 _ASSUMED: Final = "is assumed to be as declared: it can't be read"

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from reconciler.diff.detail import differences
 from reconciler.errors import Exit
 from reconciler.model import (
     Action,
@@ -34,7 +35,6 @@ from reconciler.report.wording import (
     SENTENCES,
     UNREADABLE,
     counted,
-    differences,
     short,
     show,
     snapshot_age,

@@ -98,7 +98,7 @@ def _partial(partial: Partial | None) -> list[Entry]:
 
 def _body(plan: Plan) -> list[Entry]:
     return [
-        ("steps", (step_item(plan, step) for step in plan.steps())),
+        ("steps", (step_item(*each) for group in plan.groups for each in plan.needs(group))),
         ("changes", map(change_item, plan.changes)),
         ("impact", _impact(plan.impact)),
         ("unreadable", ({"resource": str(r), "fields": list(f)} for r, f in sorted(plan.unreadable.items()))),
@@ -132,8 +132,8 @@ def _dumps(value: object) -> str:
     return json.dumps(value)
 
 
-def step_item(plan: Plan, step: Step) -> dict[str, object]:
-    """One step of the document."""
+def step_item(step: Step, needs: Iterable[Step]) -> dict[str, object]:
+    """One step of the document, and those that it needs."""
     operation = step.operation
     conditional = isinstance(step.action, ApproveCampaign) and step.action.only_if_waiting
     return {
@@ -143,12 +143,18 @@ def step_item(plan: Plan, step: Step) -> dict[str, object]:
         "path": path_of(step),
         "resource": str(step.resource),
         "gateways": step.gateways,
-        "needs": [need.id for need in plan.needs(step)],
+        "needs": [need.id for need in needs],
         "reason": step.action.reason.value,
         "destructive": operation.destructive,
-        "permission": operation.permission,
+        **_permissions(operation.permissions),
         **({"onlyIf": "APPROVAL_NEEDED"} if conditional else {}),
     }
+
+
+def _permissions(names: Sequence[str]) -> dict[str, object]:
+    """The permission of a call, as a list beside it where there are several."""
+    several = {"permissions": list(names)} if len(names) > 1 else {}
+    return {"permission": names[0] if names else None, **several}
 
 
 def change_item(change: Change) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from reconciler.diff.detail import differences
 from reconciler.model import Change, Finding, Reason, Severity
 from reconciler.plan.model import Impact, Plan
 from reconciler.report.blocks import Block, blocks, findings_of, happenings, part, recorded, unreadable
@@ -13,7 +14,6 @@ from reconciler.report.wording import (
     SENTENCES,
     UNREADABLE,
     counted,
-    differences,
     gateway_change,
     show,
     snapshot_age,

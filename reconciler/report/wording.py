@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from reconciler.errors import Exit
@@ -115,20 +115,6 @@ def _window(value: Mapping[str, object]) -> str | None:
         case {"begin": int(begin), "end": int(end)} if len(value) == 2:
             return window(begin, end)
     return None
-
-
-def differences(name: str, before: object, after: object) -> Iterator[tuple[str, object, object]]:
-    """What differs, by its path below the field `name`: mappings key by key, everything else as one value."""
-    if (
-        isinstance(before, Mapping)
-        and isinstance(after, Mapping)
-        and {"secret"} not in (set(before), set(after))
-    ):
-        for key in sorted({*before, *after}):
-            if key not in before or key not in after or before[key] != after[key]:
-                yield from differences(f"{name}.{key}", before.get(key), after.get(key))
-    else:
-        yield name, before, after
 
 
 def gateway_change(change: GatewayChange, limit: int = 5) -> str:

@@ -6,11 +6,12 @@ them, so that nothing is said of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from reconciler.model import SchedulePhase
+from reconciler.model import SchedulePhase, several
 from reconciler.resolve.ids import MOST
 from reconciler.resolve.members import Group, ListEntry
 from reconciler.resolve.package_sets import PackageMembers
@@ -43,60 +44,76 @@ def check_overlaps(source: ResourceSource, campaign: Composition) -> None:
                 _outside(source, what, group, campaign.gateways)
 
 
-def meeting(sets: Sequence[frozenset[str]]) -> Iterator[tuple[int, int, frozenset[str]]]:
-    """Each pair (earlier, later, common) of sets that have something in common; linear where none has."""
-    seen: set[str] = set()
-    for later, members in enumerate(sets):
-        if not seen.isdisjoint(members):
-            for earlier in range(later):
-                if not sets[earlier].isdisjoint(members):
-                    yield earlier, later, sets[earlier] & members
-        seen |= members
-
-
 def _overrides(source: ResourceSource, overrides: Sequence[tuple[ListEntry, PackageMembers]]) -> None:
-    for earlier, later, common in meeting([entry.gateways for entry, _ in overrides]):
-        (first, other), (second, packages) = overrides[earlier], overrides[later]
-        if packages.surely_other_than(other):
+    """An override that disagrees with earlier ones: with the first that gives a gateway other packages."""
+    twice = several(entry.gateways for entry, _ in overrides)
+    given: dict[str, list[int]] = defaultdict(list)
+    """Gateway → the overrides for it that may agree, each with other packages than those before."""
+    for at, (entry, packages) in enumerate(overrides if twice else ()):
+        common: dict[int, set[str]] = defaultdict(set)
+        for gateway in twice & entry.gateways:
+            earlier = given[gateway]
+            if (other := _surely_other(packages, earlier, overrides)) is not None:
+                common[other].add(gateway)
+            elif all(overrides[each][1] != packages for each in earlier):
+                earlier.append(at)
+        for other, gateways in sorted(common.items()):
             source.error(
                 "override-overlap",
-                f"{_first(common)} would get other packages by the override at {source.place(*first.path)}",
-                source.place(*second.path),
+                f"{_first(gateways)} would get other packages by the override at"
+                f" {source.place(*overrides[other][0].path)}",
+                source.place(*entry.path),
                 "let each gateway be in one override only, or give both the same packageSet",
             )
+
+
+def _surely_other(
+    packages: PackageMembers, earlier: Sequence[int], overrides: Sequence[tuple[ListEntry, PackageMembers]]
+) -> int | None:
+    return next((each for each in earlier if packages.surely_other_than(overrides[each][1])), None)
 
 
 def _schedules(source: ResourceSource, schedules: Sequence[tuple[ListEntry, Timetable]]) -> None:
     phases: dict[tuple[int, int], list[SchedulePhase]] = {}
     gateways: dict[tuple[int, int], str] = {}
-    entries = [entry for entry, _ in schedules]
     for phase in SchedulePhase:
-        given = [index for index, (_, timetable) in enumerate(schedules) if phase in timetable.phases]
-        for earlier, later, who in _same_gateways(entries, given):
+        given = [(at, entry) for at, (entry, timetable) in enumerate(schedules) if phase in timetable.phases]
+        for earlier, later, who in _same_gateways(given):
             phases.setdefault((earlier, later), []).append(phase)
             gateways[earlier, later] = who
-    for (earlier, later), twice in phases.items():
+    for (earlier, later), twice in sorted(phases.items()):
         source.error(
             "schedule-overlap",
             f"{gateways[earlier, later]} would get {' and '.join(twice)} also by the schedule at "
-            f"{source.place(*entries[earlier].path)}",
-            source.place(*entries[later].path),
+            f"{source.place(*schedules[earlier][0].path)}",
+            source.place(*schedules[later][0].path),
             "let one schedule give a gateway a phase; an entry without gatewayLists is for all of them",
         )
 
 
-def _same_gateways(entries: Sequence[ListEntry], given: Sequence[int]) -> Iterator[tuple[int, int, str]]:
-    """Each pair of `given` entries that has a gateway in common, and who that is."""
-    listed = [index for index in given if not entries[index].every]
-    for earlier, later, common in meeting([entries[index].gateways for index in listed]):
-        yield listed[earlier], listed[later], _first(common)
-    for index in given:
-        if entries[index].every:
-            for other in given:
-                if entries[other].every and index < other:
-                    yield index, other, "every gateway"
-                elif members := entries[other].gateways:
-                    yield min(index, other), max(index, other), _first(members)
+def _same_gateways(given: Sequence[tuple[int, ListEntry]]) -> Iterator[tuple[int, int, str]]:
+    """(the first that has a gateway, a later one that has it, who that is), for entries of one phase."""
+    twice = several(entry.gateways for _, entry in given)
+    first: dict[str, int] = {}
+    every: int | None = None
+    listed: list[tuple[int, frozenset[str]]] = []
+    for at, entry in given:
+        if entry.every:
+            if every is not None:
+                yield every, at, "every gateway"
+                continue
+            every = at
+            yield from ((earlier, at, _first(gateways)) for earlier, gateways in listed)
+        elif entry.gateways:
+            if every is not None:
+                yield every, at, _first(entry.gateways)
+            common: dict[int, set[str]] = defaultdict(set)
+            for gateway in twice & entry.gateways if twice else ():
+                if (earlier := first.setdefault(gateway, at)) != at:
+                    common[earlier].add(gateway)
+            for earlier, who in sorted(common.items()):
+                yield earlier, at, _first(who)
+            listed.append((at, entry.gateways))
 
 
 def _outside(source: ResourceSource, what: str, group: Group, gateways: frozenset[str]) -> None:
@@ -120,5 +137,5 @@ def _outside(source: ResourceSource, what: str, group: Group, gateways: frozense
         break
 
 
-def _first(gateways: frozenset[str]) -> str:
+def _first(gateways: Collection[str]) -> str:
     return f"gateway {quoted(min(gateways))}{and_more(len(gateways) - 1)}"

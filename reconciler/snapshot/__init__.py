@@ -11,9 +11,9 @@ from typing import BinaryIO
 
 from reconciler.errors import StateError
 from reconciler.model import Desired, LiveCampaign, ResourceId
-from reconciler.providers.base import Field, Provider
-from reconciler.snapshot.file import Header, SnapshotFile, Writer, open_snapshot
-from reconciler.snapshot.kept import read_state, write_state
+from reconciler.providers.base import Field, Reads
+from reconciler.snapshot.file import SnapshotFile, open_snapshot, read_state
+from reconciler.snapshot.line_format import Header, Writer, write_state
 from reconciler.state.base import State
 from reconciler.survey import Overridden, open_members, survey
 
@@ -49,7 +49,7 @@ class Taken:
 
 
 async def take(
-    provider: Provider,
+    reads: Reads,
     header: Header,
     out: BinaryIO,
     *,
@@ -57,23 +57,23 @@ async def take(
     overridden: Overridden,
     on_campaign: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Taken:
-    """Write a snapshot of the provider's server and of the state that `load` gives to `out`.
+    """Write a snapshot of a server and of the state that `load` gives to `out`.
 
     StateError when the state changed meanwhile: somebody applied, and the two sides would not fit.
     """
     state = load()
     writer = Writer(out, header)
     taken = Taken()
-    lines = await provider.campaigns()
+    lines = await reads.campaigns()
     ids = sorted(line.id for line in lines)
-    async with aclosing(survey(provider, ids, overridden)) as campaigns:
+    async with aclosing(survey(reads, ids, overridden)) as campaigns:
         async for live in campaigns:
             writer.campaign(live)
             taken.campaigns += 1
             taken.gateways += len(live.gateways or ())
             taken.overrides += len(live.overrides)
             on_campaign(taken.campaigns, len(ids))
-    for package in sorted(await provider.packages(), key=lambda package: package.id):
+    for package in sorted(await reads.packages(), key=lambda package: package.id):
         writer.package(package)
         taken.packages += 1
     if _facts(load()) != _facts(state):

@@ -32,9 +32,13 @@ class Owned:
     """A campaign that this project made or adopted."""
 
     resource: ResourceId
+    """Whose campaign it is."""
     id: str
+    """The server's id."""
     origin: Origin
+    """How it became ours."""
     on_remove: OnRemove = OnRemove.DELETE
+    """What becomes of it when its resource is removed, given ``--prune``."""
     status: str | None = None
     """The wish for a status that was last met; a live status that left it since is somebody else's doing."""
     return_to: str | None = None
@@ -50,8 +54,11 @@ class Uploaded:
     """A package file that we uploaded (or adopted by its mark); ``sha256`` has 64 hex digits."""
 
     sha256: str
+    """The digest of the file's content, hex."""
     id: str
+    """The server's id."""
     name: str
+    """Its name on the server."""
     resource: ResourceId
     """The PackageSet that first asked for it."""
     left_behind: bool = False
@@ -67,7 +74,9 @@ class Intent:
     """
 
     key: str
+    """The resource, or ``sha256:`` and the digest of an upload."""
     name: str
+    """The name on the server."""
     applied: Mapping[str, Json] = field(default_factory=dict)
     """What a create carries of what can't be read: recorded as applied when its answer was lost."""
 
@@ -76,13 +85,24 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True)
+class _AboutCampaign:
+    resource: ResourceId
+    """Whose campaign it is."""
+
+
+@dataclass(frozen=True, slots=True)
 class IntentNoted:
+    """About to be sent."""
+
     intent: Intent
 
 
 @dataclass(frozen=True, slots=True)
 class IntentDropped:
+    """It was answered, or never sent."""
+
     key: str
+    """The resource, or ``sha256:`` and the digest of an upload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,71 +113,77 @@ class CampaignOwned:
 
 
 @dataclass(frozen=True, slots=True)
-class CampaignForgotten:
-    resource: ResourceId
+class CampaignForgotten(_AboutCampaign):
+    """It is no longer ours, or gone."""
 
 
 @dataclass(frozen=True, slots=True)
-class CampaignAbandoned:
+class CampaignAbandoned(_AboutCampaign):
     """Given up while the server has it; its gateways keep these uploads (SHA-256) of their own."""
 
-    resource: ResourceId
     uploads: tuple[str, ...] = ()
+    """Contents of packages, SHA-256."""
 
 
 @dataclass(frozen=True, slots=True)
-class StatusSet:
+class StatusSet(_AboutCampaign):
     """We set that status, or saw our wish for it met; None: Git no longer wishes any."""
 
-    resource: ResourceId
     status: str | None
+    """The wish that was met; None: there is none any more."""
 
 
 @dataclass(frozen=True, slots=True)
-class BracketOpened:
+class BracketOpened(_AboutCampaign):
     """Written before the stop."""
 
-    resource: ResourceId
     return_to: str
+    """The status to return to."""
 
 
 @dataclass(frozen=True, slots=True)
-class BracketClosed:
-    resource: ResourceId
+class BracketClosed(_AboutCampaign):
+    """The campaign is back in its status."""
 
 
 @dataclass(frozen=True, slots=True)
-class FieldApplied:
+class FieldApplied(_AboutCampaign):
     """What was sent of a field that can't be read; None forgets it."""
 
-    resource: ResourceId
     field: str
+    """Which field."""
     value: Json
+    """What was sent; None forgets it."""
 
 
 @dataclass(frozen=True, slots=True)
-class MembersApplied:
+class MembersApplied(_AboutCampaign):
     """These gateways have that value of a field now, whatever they had before."""
 
-    resource: ResourceId
     field: str
+    """Which field."""
     value: str
+    """What was applied."""
     gateways: tuple[str, ...]
+    """Who has it."""
 
 
 @dataclass(frozen=True, slots=True)
-class MembersForgotten:
+class MembersForgotten(_AboutCampaign):
     """Nothing is known of these gateways any more: of one field, or (None) of all."""
 
-    resource: ResourceId
     gateways: tuple[str, ...]
+    """Who."""
     field: str | None = None
+    """Which field; None: all of them."""
 
 
 @dataclass(frozen=True, slots=True)
-class OnRemoveSet:
-    resource: ResourceId
+class OnRemoveSet(_AboutCampaign):
+    """Git wants something else of the campaign should its resource be removed."""
+
     on_remove: OnRemove
+    """What becomes of it when its resource is removed, given ``--prune``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +195,10 @@ class PackageUploaded:
 
 @dataclass(frozen=True, slots=True)
 class PackageForgotten:
+    """It is gone, or no longer ours."""
+
     sha256: str
+    """The digest of its content, hex."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +206,7 @@ class SaltChosen:
     """The salt of a state that is about to begin: of what was planned before there was a state."""
 
     salt: str
+    """Goes into the digests of secrets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +214,9 @@ class PlanApplied:
     """A plan file, by its digest, was begun to be applied; ``whole``: and every step of it is settled."""
 
     digest: str
+    """The digest that closes the file."""
     whole: bool
+    """Whether every step of it is settled; else it was begun, and a new plan does the rest."""
 
 
 Event = (
@@ -220,13 +252,19 @@ class State:
     """
 
     lineage: str
+    """Made when the state is begun; two states of one lineage are versions of each other."""
     salt: str
+    """Goes into the digests of secrets."""
     serial: int = 0
+    """Counts the snapshots of this lineage."""
     server: Server | None = None
+    """The server that this state belongs to, bound by the first apply; another one is refused."""
     campaigns: Mapping[ResourceId, Owned] = field(default_factory=dict)
+    """Resource → the campaign that this project made or adopted for it."""
     packages: Mapping[str, Uploaded] = field(default_factory=dict)
     """sha256 → upload."""
     intents: Mapping[str, Intent] = field(default_factory=dict)
+    """Key → what was about to be sent and whose answer isn't recorded: the next run looks for it."""
     plans: Mapping[str, bool] = field(default_factory=dict)
     """Digest of a plan file that was applied → whether wholly; the last of them, oldest first."""
 

@@ -25,18 +25,18 @@ from pathlib import Path
 from shlex import quote
 from threading import Lock
 
+from reconciler.codec import JsonObject
 from reconciler.errors import StateError
 from reconciler.model import Json, Server
 from reconciler.state import durable
 from reconciler.state.base import Event, LockInfo, Session, State, bound_to
-from reconciler.state.codec import encode_event, encode_state
 from reconciler.state.durable import explained
 from reconciler.state.filelog import AuditFile
 from reconciler.state.folding import PendingState
 from reconciler.state.journal import encode_line
 from reconciler.state.locks import file_holder, hold_file, unlock_file
-from reconciler.state.nodes import JsonObject
 from reconciler.state.replay import JournalPart, StoredState, StorePlaces, kept, snapshot_of
+from reconciler.state.state_format import encode_event, encode_state
 
 
 class FileStore:
@@ -145,7 +145,7 @@ class _FileSession:
             return
         encoded = [encode_event(event) for event in events]
         with self._guard:
-            self._recorded.add(events, encoded)
+            self._recorded.add(events)
             self._dirty = True
             if self._whole:
                 self._append(encoded, sync=sync)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from reconciler.codec import detached
 from reconciler.model import ResourceId
 from reconciler.state.base import (
     PLANS_KEPT,
@@ -30,8 +31,6 @@ from reconciler.state.base import (
     Uploaded,
     upload_key,
 )
-from reconciler.state.codec import decode_event
-from reconciler.state.nodes import JsonObject
 
 UNFOLDED = 50_000
 """So many events wait to be folded, at most: folding copies what is known of the gateways of a campaign."""
@@ -82,9 +81,8 @@ class PendingState:
         """The state without the events that wait: whose it is, and its serial."""
         self._waiting: list[Event] = []
 
-    def add(self, events: Sequence[Event], encoded: Sequence[JsonObject]) -> None:
-        """`events`, and what each was encoded to."""
-        self._waiting += map(_as_kept, events, encoded)
+    def add(self, events: Sequence[Event]) -> None:
+        self._waiting += map(detached, events)
         if len(self._waiting) >= UNFOLDED:
             self.fold()
 
@@ -98,14 +96,6 @@ class PendingState:
     def saved_as(self, serial: int) -> None:
         """There is a snapshot of that serial."""
         self.base = replace(self.base, serial=serial)
-
-
-def _as_kept(event: Event, document: JsonObject) -> Event:
-    """`event` as the next load gives it, `document` being what it was encoded to."""
-    if isinstance(event, MembersApplied | MembersForgotten):
-        # They come by the ten thousand, and hold nothing but strings.
-        return event
-    return decode_event(document)
 
 
 def _left_behind(

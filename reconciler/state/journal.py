@@ -14,10 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
-from reconciler.model import Json
+from reconciler.codec import JsonObject, Malformed, parse
 from reconciler.state.base import FORMAT_VERSION, Event
-from reconciler.state.codec import decode_event
-from reconciler.state.nodes import JsonObject, Malformed
+from reconciler.state.state_format import decode_event
 
 _ENCODE = json.JSONEncoder(allow_nan=False).encode
 _HEAD = b'{"check": "'
@@ -85,8 +84,7 @@ def _check_of(line: bytes, check: int) -> int | None:
 def _decode_line(line: bytes, number: int) -> tuple[str, int, list[Event]]:
     """Lineage, base and events of an intact line."""
     try:
-        entry: dict[str, Json] = json.loads(line)
-        match entry:
+        match parse(line):
             case {
                 "version": int(version),
                 "lineage": str(lineage),

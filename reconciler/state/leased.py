@@ -17,16 +17,16 @@ from dataclasses import replace
 from threading import Lock
 from typing import Final, Protocol
 
+from reconciler.codec import JsonObject
 from reconciler.errors import StateError
 from reconciler.model import Server
 from reconciler.state.base import Event, LockInfo, Session, State, bound_to
-from reconciler.state.codec import encode_event, encode_state
 from reconciler.state.folding import PendingState
 from reconciler.state.journal import encode_line
 from reconciler.state.leases import Lease, LeaseLost, Renewable
 from reconciler.state.locks import acquire, described, moment, new_lock
-from reconciler.state.nodes import JsonObject
 from reconciler.state.replay import StoredState
+from reconciler.state.state_format import encode_event, encode_state
 
 HELD_BACK: Final = 500
 """So many calls of ``record`` or lines of audit are written together, at most."""
@@ -205,7 +205,7 @@ class LeasedSession:
         encoded = [encode_event(event) for event in events]
         with self._buffer:
             if encoded:
-                self._recorded.add(events, encoded)
+                self._recorded.add(events)
                 self._calls.append(encoded)
                 self._dirty = True
             due = bool(encoded) and (sync or not self._whole or len(self._calls) >= HELD_BACK)

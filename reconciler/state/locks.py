@@ -11,10 +11,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from reconciler.codec import parse
 from reconciler.errors import StateError, StateLocked
 from reconciler.state.base import LockInfo
-from reconciler.state.codec import decode_lock, encode_lock
 from reconciler.state.durable import explained, make_folder
+from reconciler.state.state_format import decode_lock, encode_lock
 
 _T = TypeVar("_T")
 
@@ -203,6 +204,6 @@ def _try_lock(path: Path) -> int | None:
 def _holder(path: Path) -> LockInfo | None:
     try:
         line, _, _ = path.read_bytes().partition(b"\n")
-        return decode_lock(json.loads(line))
+        return decode_lock(parse(line))
     except (OSError, ValueError, RecursionError):
         return None

@@ -9,11 +9,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reconciler.codec import parse_shared
 from reconciler.errors import StateError
 from reconciler.state.base import State, new_state
-from reconciler.state.codec import decode_state, parse_state
 from reconciler.state.folding import fold
 from reconciler.state.journal import Damaged, Journal, decode_journal
+from reconciler.state.state_format import decode_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def snapshot_of(data: str | bytes | None, place: StorePlaces) -> State | None:
     try:
         text = data if isinstance(data, str) else data.decode(json.detect_encoding(data), "surrogatepass")
         del data
-        return decode_state(parse_state(text))
+        return decode_state(parse_shared(text, "gateways"))
     except (ValueError, RecursionError) as error:
         raise StateError(
             f"the state {place.snapshot} is damaged: {error}",

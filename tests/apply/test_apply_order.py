@@ -195,6 +195,7 @@ def test_a_slow_campaign_keeps_no_other_waiting() -> None:
             Script(gate=gate),
             Memory(),
             delay=no_delay,  # type: ignore[arg-type]
+            parallelism=8,
         )
         return list(by_id(found.outcomes))
 
@@ -435,7 +436,8 @@ def test_interrupted_a_step_that_waits_for_its_repeat_waits_no_longer() -> None:
             return 3600.0
 
         script = Script({"edit-campaign": "429"})
-        return await apply_plan(plan(group("edit-campaign")), script, Memory(), delay=delay, stop=stop)  # type: ignore[arg-type]
+        one = plan(group("edit-campaign"))
+        return await apply_plan(one, script, Memory(), delay=delay, parallelism=8, stop=stop)  # type: ignore[arg-type]
 
     found = run(body())
     assert by_id(found.outcomes) == {"edit-campaign:line-3": "failed"}
@@ -476,7 +478,7 @@ def test_cancelled_from_outside_it_ends() -> None:
 
         groups = (group("edit-campaign"), group("start-campaign", needs=["edit-campaign:line-3"]))
         task = asyncio.create_task(
-            apply_plan(plan(*groups), Script(gate=gate), Memory(), delay=no_delay)  # type: ignore[arg-type]
+            apply_plan(plan(*groups), Script(gate=gate), Memory(), delay=no_delay, parallelism=8)  # type: ignore[arg-type]
         )
         await flying.wait()
         task.cancel()

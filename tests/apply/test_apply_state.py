@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from reconciler.apply import apply_plan
+from reconciler.apply import Applied, apply_plan
 from reconciler.apply.run import LEFT_STOPPED, UNRECORDED
 from reconciler.errors import StateError
 from reconciler.model import CampaignFields, Need, Outcome, PackageFile, PendingUpload, Step
@@ -294,21 +294,21 @@ def test_an_intent_is_kept_as_long_as_it_may_have_happened(answers: str, kept: b
 # --- a state that can't be written -----------------------------------------------------------------
 
 
-def broken_run(
-    memory: Memory, *groups: object, **values: object
-) -> tuple[Script, list[Outcome], pytest.ExceptionInfo[StateError]]:
+def broken_run(memory: Memory, *groups: object, **values: object) -> tuple[Script, list[Outcome], StateError]:
     told: list[Outcome] = []
     script = Script()
-    with pytest.raises(StateError, match="can't be written") as caught:
-        apply(plan(*groups), script, memory, on_outcome=told.append, **values)  # type: ignore[arg-type]
-    return script, told, caught
+    found = apply(plan(*groups), script, memory, on_outcome=told.append, **values)  # type: ignore[arg-type]
+    assert found.error is not None
+    assert "can't be written" in str(found.error)
+    assert list(found.outcomes) == told
+    return script, told, found.error
 
 
 def test_nothing_is_sent_when_what_the_plan_knows_can_not_be_recorded() -> None:
     memory = Memory(fails=lambda event: event is OWNED)
     script = Script()
-    with pytest.raises(StateError):
-        apply(plan(group("edit-campaign"), records=(OWNED,)), script, memory)
+    found = apply(plan(group("edit-campaign"), records=(OWNED,)), script, memory)
+    assert (str(found.error), found.outcomes) == ("the state can't be written", ())
     assert script.log == []
 
 
@@ -346,7 +346,7 @@ def test_what_is_in_flight_ends_before_the_error_comes_out() -> None:
     memory = Memory(fails=lambda event: isinstance(event, CampaignOwned) and event.owned.resource.name == "a")
     told: list[Outcome] = []
 
-    async def body() -> None:
+    async def body() -> Applied:
         broken = asyncio.Event()
 
         async def gate(step: Step) -> None:
@@ -359,7 +359,7 @@ def test_what_is_in_flight_ends_before_the_error_comes_out() -> None:
             broken.set()
 
         groups = [group("create-campaign", campaign(name)) for name in "abcd"]
-        await apply_plan(
+        return await apply_plan(
             plan(*groups),
             Script(gate=gate),  # type: ignore[arg-type]
             memory,
@@ -368,8 +368,7 @@ def test_what_is_in_flight_ends_before_the_error_comes_out() -> None:
             on_outcome=on_outcome,
         )
 
-    with pytest.raises(StateError):
-        run(body())
+    assert run(body()).error is not None
     assert by_id(told) == {
         "create-campaign:a": "done",
         "create-campaign:b": "done",
@@ -386,16 +385,16 @@ def test_the_first_error_of_the_state_comes_out() -> None:
                 self.log.append("failed")
                 raise StateError(f"error {len(self.log)}")
 
-    async def body() -> None:
+    async def body() -> Applied:
         async def gate(_: Step) -> None:
             await barrier.wait()
 
         barrier = asyncio.Barrier(2)
         groups = [group("start-campaign", campaign(name)) for name in "ab"]
-        await apply_plan(plan(*groups), Script(gate=gate), Failing(), delay=no_delay)  # type: ignore[arg-type]
+        script = Script(gate=gate)
+        return await apply_plan(plan(*groups), script, Failing(), delay=no_delay, parallelism=2)  # type: ignore[arg-type]
 
-    with pytest.raises(StateError, match="error 1"):
-        run(body())
+    assert str(run(body()).error) == "error 1"
 
 
 def test_closing_twice_says_nothing_new() -> None:

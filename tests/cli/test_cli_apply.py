@@ -12,6 +12,7 @@ from cli_runs import RESOURCES, edit, environment
 
 from reconciler.embedded import Running
 from reconciler.model import Server
+from reconciler.providers.pulse.entry import STATUSES
 from reconciler.state.stores import open_store
 
 
@@ -259,16 +260,18 @@ def test_a_wrong_token_and_a_dead_server_are_one_clear_message(folder, run, serv
 
 def test_a_failed_step_is_3(folder, run, monkeypatch):
     from reconciler.errors import Refused
-    from reconciler.providers.pulse.provider import PulseProvider
+    from reconciler.providers.pulse.writes import PulseWrites
 
-    real = PulseProvider.run
+    real = PulseWrites.run
 
     async def refuse(self, step, bindings):
         if step.operation.name == "start-campaign":
-            raise Refused("403 no permission", request="PUT /api/campaigns/x/start", status=403)
+            raise Refused(
+                "403 no permission", request="PUT /api/campaigns/x/start", meaning=STATUSES.refusals[403]
+            )
         return await real(self, step, bindings)
 
-    monkeypatch.setattr(PulseProvider, "run", refuse)
+    monkeypatch.setattr(PulseWrites, "run", refuse)
     ran = run("apply", "resources", "--auto-approve")
     assert ran.code == 3
     assert (
@@ -333,12 +336,13 @@ def test_a_first_apply_looks_again_after_the_answer(folder, run, on_a_terminal):
 @pytest.mark.parametrize("output", ["text", "json"])
 def test_a_state_that_cant_be_written_still_leaves_a_summary(folder, run, monkeypatch, output):
     import reconciler.apply
+    from reconciler.apply import Applied
     from reconciler.errors import StateError
     from reconciler.model import Outcome, OutcomeStatus
 
     async def apply_plan(plan, provider, session, *, on_outcome, **_):
-        on_outcome(Outcome(next(plan.steps()), OutcomeStatus.DONE))
-        raise StateError("the disk is full", hint="make room")
+        on_outcome(done := Outcome(next(plan.steps()), OutcomeStatus.DONE))
+        return Applied((done,), error=StateError("the disk is full", hint="make room"))
 
     monkeypatch.setattr(reconciler.apply, "apply_plan", apply_plan)
     ran = run("apply", "resources", "--auto-approve", "--output", output)

@@ -23,7 +23,7 @@ import reconciler
 from reconciler.audit.chain import encode, link_of, verify
 from reconciler.errors import StateError, StateLocked, WrongServer
 from reconciler.model import Kind, OnRemove, ResourceId, Server
-from reconciler.state import codec, journal
+from reconciler.state import journal, state_format
 from reconciler.state.base import (
     BracketClosed,
     BracketOpened,
@@ -378,7 +378,7 @@ def written_as(version: int, place: Place, monkeypatch: pytest.MonkeyPatch, *, l
         session.record(EVERY_EVENT[0])
     said = nullcontext() if leave else pytest.raises(StateError, match="crashed")
     with monkeypatch.context() as patch, said, place.store().locked(SERVER, "apply") as session:
-        for module in (codec, journal):
+        for module in (state_format, journal):
             patch.setattr(module, "FORMAT_VERSION", version)
         if not leave:
             patch.setattr(type(session), "_save", crash)
@@ -410,19 +410,19 @@ def test_an_older_reconcilers_state_is_migrated(
     with pytest.raises(StateError, match="there never was a version 0"):
         place.store().load()
 
-    def newer_campaign(old: codec.JsonObject) -> codec.JsonObject:
+    def newer_campaign(old: state_format.JsonObject) -> state_format.JsonObject:
         return old | {"id": "from 0"}
 
-    def newer_state(old: codec.JsonObject) -> codec.JsonObject:
+    def newer_state(old: state_format.JsonObject) -> state_format.JsonObject:
         assert isinstance(old["campaigns"], dict)
         campaigns = {key: newer_campaign(value) for key, value in old["campaigns"].items()}
         return old | {"formatVersion": 1, "campaigns": campaigns}
 
-    def newer_event(old: codec.JsonObject) -> codec.JsonObject:
+    def newer_event(old: state_format.JsonObject) -> state_format.JsonObject:
         return old | {"campaign": newer_campaign(old["campaign"])}
 
-    migrations = {0: codec.Migration(newer_state, newer_event)}
-    for function in (codec.decode_state, codec.decode_event):
+    migrations = {0: state_format.Migration(newer_state, newer_event)}
+    for function in (state_format.decode_state, state_format.decode_event):
         monkeypatch.setitem(function.__kwdefaults__, "migrations", migrations)
     state = place.store().load()
     assert state.campaigns[LINE_3].id == "from 0"

@@ -142,8 +142,8 @@ def plan_file() -> str:
     """Every line of a plan file, then what lines share: mappings with fields, and values."""
     published = schema("plan-file")
     defs = published["$defs"]
-    lines = [rule["$ref"].rsplit("/", 1)[-1] for rule in published["oneOf"]]
-    parts = [name for name, rule in defs.items() if "properties" in rule and name not in lines]
+    lines = [_name(rule) for rule in published["oneOf"]]
+    parts = [name for name, rule in defs.items() if _has_section(rule, published) and name not in lines]
     text = [
         MADE,
         "# Plan file\n",
@@ -170,7 +170,21 @@ def _definition(name: str, published: Schema) -> Iterator[str]:
     rule = published["$defs"][name]
     yield f"### {name}\n"
     yield f"{rule['title']}. {rule['description']}\n"
+    if "properties" not in rule:
+        yield f"One of {', '.join(f'[{each}](#{each})' for each in map(_name, rule['oneOf']))}.\n"
+        return
     yield from _table(("field", "type", "meaning", "example"), _properties(rule, published))
+
+
+def _name(reference: Schema) -> str:
+    return str(reference["$ref"]).rsplit("/", 1)[-1]
+
+
+def _has_section(rule: Schema, published: Schema) -> bool:
+    """Whether it is a mapping with fields, or one of several."""
+    defs, several = published["$defs"], rule.get("oneOf", ())
+    of = [defs[_name(each)] if "$ref" in each else each for each in several]
+    return "properties" in rule or (bool(of) and all("properties" in each for each in of))
 
 
 def _properties(rule: Schema, published: Schema, prefix: str = "") -> Iterator[tuple[str, ...]]:
@@ -180,7 +194,7 @@ def _properties(rule: Schema, published: Schema, prefix: str = "") -> Iterator[t
             continue
         whole = inline(inner, published)
         shared = inner.get("$ref", "").rsplit("/", 1)[-1]
-        section = bool(shared) and "properties" in whole
+        section = bool(shared) and _has_section(published["$defs"][shared], published)
         link = f"[{shared}](#{shared if section else 'values'})"
         words = link if shared else _type_of(inner, published)
         words += ", **required**" if name in rule["required"] else ""

@@ -22,9 +22,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from reconciler.embedded import Running
 from reconciler.providers.base import Field
 from reconciler.providers.pulse.operations import OPERATIONS
+from reconciler.state.applied import unclear
 from reconciler.state.base import State, StateStore
 from reconciler.state.stores import open_store
-from reconciler.state.values import unclear
 from tests.e2e.e2e_forks import Fork, Forks, Trick
 from tests.e2e.e2e_runs import SECONDS, TOKEN, Live, Moment, Process, Ran, Workplace, operation_of
 from tests.properties.prop_lab import Held, Snapshot, snapshot_of

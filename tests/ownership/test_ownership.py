@@ -194,7 +194,8 @@ def test_only_the_campaigns_asked_about_are_tied() -> None:
 
 
 def owned(state: State, claim: Claim, on_remove: OnRemove = OnRemove.DELETE) -> tuple[Owned | None, object]:
-    return owned_by(campaign("line", on_remove=on_remove), claim, state)
+    by_id = {each.id: each for each in state.campaigns.values()}
+    return owned_by(campaign("line", on_remove=on_remove), claim, state, by_id)
 
 
 def test_an_owned_campaign_teaches_nothing() -> None:

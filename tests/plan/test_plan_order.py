@@ -15,6 +15,7 @@ from reconciler.model import (
     Reason,
     ResourceId,
     SchedulePhase,
+    ScheduleWindow,
     StartCampaign,
     StepGroup,
     StopCampaign,
@@ -22,10 +23,13 @@ from reconciler.model import (
     Verb,
 )
 from reconciler.plan import Plan
-from reconciler.plan.order import PlanStage, in_order, needs, stage
+from reconciler.plan.order import CampaignOrder, PlanStage, in_order, stage
+from reconciler.providers.pulse.facts import facts_of
 from reconciler.providers.pulse.operations import OPERATIONS
-from tests.actions import action
-from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, file, rid
+from reconciler.settings import EditWhileStarted, ServerSettings
+from tests.actions import action, needs_of
+from tests.fakes import Project, campaign, desired, file, rid
+from tests.memory_provider import MemoryCampaign, MemoryServer
 
 V1, V2 = file("v1"), file("v2")
 UP1, UP2 = (f"upload-package:{package.sha256[:12]}" for package in (V1, V2))
@@ -33,10 +37,10 @@ STARTED, STOPPED = DesiredStatus.STARTED, DesiredStatus.STOPPED
 F1 = DistributionList("f-1", 60)
 
 
-def project(*campaigns: FakeCampaign, batch: int = 100) -> Project:
+def project(*campaigns: MemoryCampaign, batch: int = 100) -> Project:
     """Campaigns of ours, each under its name."""
     packages = [LivePackage("p-1", "one"), LivePackage("p-2", "two")]
-    made = Project(FakeServer(*campaigns, packages=packages, batch=batch))
+    made = Project(MemoryServer(*campaigns, packages=packages, batch=batch))
     for live in campaigns:
         made.own(live.name, live.id)
     return made
@@ -81,7 +85,7 @@ def test_a_new_campaign() -> None:
 
 
 def test_a_bracket() -> None:
-    made = project(FakeCampaign("1", "line", "STARTED", gateways={"a", "b"}))
+    made = project(MemoryCampaign("1", "line", "STARTED", gateways={"a", "b"}))
     wanted = desired(campaign("line", packages=(V1,), gateways={"b", "c"}, description="new"))
     plan = made.make_plan(wanted)
     stop, edit, remove, add = (
@@ -124,19 +128,19 @@ ROWS: dict[str, tuple[str, dict[str, object], list[str]]] = {
 @pytest.mark.parametrize("row", ROWS)
 def test_steps(row: str) -> None:
     status, fields, expected = ROWS[row]
-    made = project(FakeCampaign("1", "line", status))
+    made = project(MemoryCampaign("1", "line", status))
     wanted = desired(campaign("line", **fields))
     assert made.plan(wanted) == [f"{verb}-campaign:line" for verb in expected]
 
 
 def test_a_server_that_takes_edits_of_a_started_campaign_needs_no_bracket() -> None:
-    made = project(FakeCampaign("1", "line", "STARTED"))
-    made.server.edit_while_started = True
+    made = project(MemoryCampaign("1", "line", "STARTED"))
+    made.server.facts = facts_of(ServerSettings(edit_while_started=EditWhileStarted.ALLOW))
     assert made.plan(desired(campaign("line", description="x"))) == ["edit-campaign:line"]
 
 
 def test_an_interrupted_bracket_is_closed_even_when_the_edit_is_refused() -> None:
-    made = project(FakeCampaign("1", "line", "STOPPED"))
+    made = project(MemoryCampaign("1", "line", "STOPPED"))
     made.own("line", "1", return_to="STARTED")
     plan = made.make_plan(desired(campaign("line", description="x")))
     assert arrows(plan) == {"edit-campaign:line": [], "start-campaign:line": ["edit-campaign:line?"]}
@@ -144,7 +148,7 @@ def test_an_interrupted_bracket_is_closed_even_when_the_edit_is_refused() -> Non
 
 
 def test_uploads_of_a_campaign_that_is_stopped_anyway_do_not_wait_for_it() -> None:
-    made = project(FakeCampaign("1", "line", "STARTED"))
+    made = project(MemoryCampaign("1", "line", "STARTED"))
     plan = made.make_plan(desired(campaign("line", packages=(V1,), status=STOPPED)))
     assert arrows(plan) == {
         UP1: [],
@@ -166,7 +170,7 @@ def test_a_large_file_is_streamed() -> None:
 @pytest.mark.parametrize(("count", "calls"), [(0, 0), (1, 1), (40, 1), (41, 2), (80, 2), (90, 3)])
 def test_the_fewest_calls_that_the_batch_size_allows(count: int, calls: int) -> None:
     gateways = {f"gw-{n:03}" for n in range(count)}
-    made = project(FakeCampaign("1", "line"), batch=40)
+    made = project(MemoryCampaign("1", "line"), batch=40)
     plan = made.make_plan(desired(campaign("line", gateways=gateways)))
     sent = [gateway for step in plan.steps() for gateway in step.gateways]
     assert (len(list(plan.steps())), sent) == (calls, sorted(gateways))
@@ -177,8 +181,8 @@ def test_the_fewest_calls_that_the_batch_size_allows(count: int, calls: int) -> 
 
 def moving(*, source: str) -> Plan:
     made = project(
-        FakeCampaign("1", "from", source, gateways={"a", "b", "c"}),
-        FakeCampaign("2", "to", gateways={"z"}),
+        MemoryCampaign("1", "from", source, gateways={"a", "b", "c"}),
+        MemoryCampaign("2", "to", gateways={"z"}),
         batch=1,
     )
     wanted = desired(campaign("from", gateways={"b"}), campaign("to", gateways={"a", "n", "z"}))
@@ -189,7 +193,7 @@ def test_a_gateway_leaves_a_running_campaign_before_it_joins_another() -> None:
     plan = moving(source="STARTED")
     assert plan.by_key["add-gateways:to"].needs == (Need("remove-gateways:from", by_gateway=True),)
     steps = {step.id: step for step in plan.steps()}
-    before = {i: [needed.id for needed in plan.needs(step)] for i, step in steps.items()}
+    before = {i: [needed.id for needed in needs_of(plan, step)] for i, step in steps.items()}
     assert before == {
         "remove-gateways:from:a": [],
         "remove-gateways:from:c": [],
@@ -205,9 +209,9 @@ def test_a_gateway_need_not_leave_a_campaign_that_does_not_run(source: str) -> N
 
 def test_a_gateway_leaves_every_running_campaign_first() -> None:
     made = project(
-        FakeCampaign("1", "x", "STARTED", gateways={"a"}),
-        FakeCampaign("2", "y", "STARTED", gateways={"a"}),
-        FakeCampaign("3", "z"),
+        MemoryCampaign("1", "x", "STARTED", gateways={"a"}),
+        MemoryCampaign("2", "y", "STARTED", gateways={"a"}),
+        MemoryCampaign("3", "z"),
     )
     wanted = desired(*(campaign(n, gateways=()) for n in "xy"), campaign("z", gateways={"a"}))
     add = made.make_plan(wanted).by_key["add-gateways:z"]
@@ -216,7 +220,8 @@ def test_a_gateway_leaves_every_running_campaign_first() -> None:
 
 def test_two_campaigns_that_swap_gateways_do_not_wait_for_each_other() -> None:
     made = project(
-        FakeCampaign("1", "x", "STARTED", gateways={"a"}), FakeCampaign("2", "y", "STARTED", gateways={"b"})
+        MemoryCampaign("1", "x", "STARTED", gateways={"a"}),
+        MemoryCampaign("2", "y", "STARTED", gateways={"b"}),
     )
     wanted = desired(campaign("x", gateways={"b"}), campaign("y", gateways={"a"}))
     plan = made.make_plan(wanted)
@@ -225,7 +230,7 @@ def test_two_campaigns_that_swap_gateways_do_not_wait_for_each_other() -> None:
 
 
 def test_a_name_is_given_up_before_a_new_campaign_takes_it() -> None:
-    made = project(FakeCampaign("1", "line", "STARTED"))
+    made = project(MemoryCampaign("1", "line", "STARTED"))
     wanted = desired(campaign("line", "line old"), campaign("another", "line"))
     plan = made.make_plan(wanted)
     assert plan.findings == ()
@@ -247,7 +252,7 @@ def test_a_name_is_given_up_before_a_new_campaign_takes_it() -> None:
     ],
 )
 def test_delete(status: str, steps: list[str]) -> None:
-    made = project(FakeCampaign("1", "old", status))
+    made = project(MemoryCampaign("1", "old", status))
     plan = made.make_plan(desired(), prune=True)
     assert [step.id for step in plan.steps()] == steps
     assert arrows(plan)["delete-campaign:old"] == steps[:-1]
@@ -258,7 +263,8 @@ def test_delete(status: str, steps: list[str]) -> None:
 
 def test_a_package_is_deleted_after_all_who_used_it() -> None:
     made = project(
-        FakeCampaign("1", "line", "STARTED", packages=("p-1",)), FakeCampaign("2", "old", packages=("p-1",))
+        MemoryCampaign("1", "line", "STARTED", packages=("p-1",)),
+        MemoryCampaign("2", "old", packages=("p-1",)),
     )
     made.uploaded(V1, "p-1")
     wanted = desired(campaign("line", packages=(PackageById("p-2"),)))
@@ -279,7 +285,7 @@ def test_a_package_is_deleted_after_all_who_used_it() -> None:
 def test_an_edit_in_an_unknown_status_is_refused_and_nothing_of_the_campaign_planned(
     fields: dict[str, object],
 ) -> None:
-    made = project(FakeCampaign("1", "line", "SUSPENDED"), FakeCampaign("2", "fine", "STOPPED"))
+    made = project(MemoryCampaign("1", "line", "SUSPENDED"), MemoryCampaign("2", "fine", "STOPPED"))
     wanted = desired(campaign("line", **fields), campaign("fine", description="x"))
     plan = made.make_plan(wanted)
     assert [step.id for step in plan.steps()] == ["edit-campaign:fine"]
@@ -291,12 +297,12 @@ def test_an_edit_in_an_unknown_status_is_refused_and_nothing_of_the_campaign_pla
 
 
 def test_gateways_change_in_an_unknown_status() -> None:
-    made = project(FakeCampaign("1", "line", "SUSPENDED"))
+    made = project(MemoryCampaign("1", "line", "SUSPENDED"))
     assert made.plan(desired(campaign("line", gateways={"a"}))) == ["add-gateways:line:1"]
 
 
 def test_a_deletion_in_an_unknown_status_is_refused() -> None:
-    made = project(FakeCampaign("1", "old", "SUSPENDED", packages=("p-1",)))
+    made = project(MemoryCampaign("1", "old", "SUSPENDED", packages=("p-1",)))
     made.uploaded(V1, "p-1")
     plan = made.make_plan(desired(), prune=True)
     assert (plan.empty, plan.size, plan.changes) == (True, 0, ())
@@ -337,13 +343,97 @@ def group(key: str, of: Action, *needed: str) -> StepGroup:
     return StepGroup(key, of, OPERATIONS["edit-campaign"], 0, tuple(map(Need, needed)))
 
 
-def test_what_is_about_single_gateways_waits_for_the_same_gateways_only() -> None:
-    everything = [group(str(i), actions[0]) for i, actions in enumerate(ORDER[:12])]
-    download = needs(action(Verb.SCHEDULE, phase=SchedulePhase.DOWNLOAD), everything)
-    barrier, members = PlanStage.REMOVE, (PlanStage.ADD, PlanStage.OVERRIDE)
-    assert download == (Need(str(int(barrier))), *(Need(str(int(m)), by_gateway=True) for m in members))
-    assert needs(action(Verb.APPROVE), everything) == tuple(Need(str(i)) for i in range(12))
-    assert needs(action(Verb.REMOVE), everything) == (Need(str(int(PlanStage.ATTACH))),)
+def ordered(*actions: Action) -> dict[str, tuple[Need, ...]]:
+    """What each needs, which come one after the other; a group is called as its verb, or its phase."""
+    order, found = CampaignOrder(), {}
+    for each in actions:
+        key = str(each.phase if isinstance(each, ScheduleWindow) else each.verb)
+        key += f"#{len(found)}" * (key in found)
+        found[key] = order.needs(each)
+        order.add(StepGroup(key, each, OPERATIONS["edit-campaign"], 1))
+    return found
+
+
+def about(verb: Verb, gateways: str, **more: object) -> Action:
+    return action(verb, gateways=tuple(gateways), **more)
+
+
+def scheduled(phase: SchedulePhase, gateways: str) -> Action:
+    return about(Verb.SCHEDULE, gateways, phase=phase)
+
+
+def test_stages_about_the_campaign_wait_for_the_stage_before() -> None:
+    stages = [action(verb) for verb in (Verb.STOP, Verb.EDIT, Verb.CALLBACK, Verb.DISTRIBUTE, Verb.REMOVE)]
+    assert ordered(*stages, about(Verb.ADD, "ab")) == {
+        "stop": (),
+        "edit": (Need("stop"),),
+        "callback": (Need("edit"),),
+        "distribute": (Need("edit"),),
+        "remove": (Need("callback"), Need("distribute")),
+        "add": (Need("remove"),),
+    }
+
+
+def test_what_is_about_single_gateways_waits_for_the_last_step_of_the_same_gateways_only() -> None:
+    found = ordered(
+        action(Verb.EDIT),
+        about(Verb.ADD, "ab"),
+        about(Verb.OVERRIDE, "ac"),
+        about(Verb.OVERRIDE, "d"),
+        scheduled(SchedulePhase.DOWNLOAD, "abde"),
+        scheduled(SchedulePhase.EXECUTION, "c"),
+        about(Verb.THINGS, "bc"),
+        about(Verb.CLOSE, "f"),
+    )
+    edit = Need("edit")
+    assert found["override"] == (edit, Need("add", by_gateway=True))
+    assert found["override#3"] == (edit,)
+    single = [Need(key, by_gateway=True) for key in ("add", "override", "override#3")]
+    assert found["download"] == (edit, *single)
+    assert found["execution"] == (edit, Need("override", by_gateway=True))
+    assert found["things"] == (
+        edit,
+        Need("download", by_gateway=True),
+        Need("execution", by_gateway=True),
+    )
+    assert found["close"] == (edit,)
+
+
+def test_two_groups_of_one_stage_about_one_gateway_are_both_waited_for() -> None:
+    downloads = [scheduled(SchedulePhase.DOWNLOAD, ids) for ids in ("ab", "bc")]
+    found = ordered(*downloads, scheduled(SchedulePhase.EXECUTION, "b"), about(Verb.CLOSE, "b"))
+    assert found["execution"] == (
+        Need("download", by_gateway=True),
+        Need("download#1", by_gateway=True),
+    )
+    assert found["close"] == (Need("execution", by_gateway=True),)
+
+
+def test_approval_start_and_deletion_wait_for_everything() -> None:
+    before = [action(Verb.STOP), action(Verb.EDIT), about(Verb.ADD, "a"), about(Verb.CLOSE, "b")]
+    found = ordered(*before, action(Verb.APPROVE), action(Verb.START), action(Verb.DELETE))
+    names = ("stop", "edit", "add", "close", "approve", "start")
+    for at, last in ((4, "approve"), (5, "start"), (6, "delete")):
+        assert found[last] == tuple(map(Need, names[:at]))
+
+
+def test_the_start_that_closes_a_bracket_needs_of_all_but_its_stop_only_the_end() -> None:
+    stop, edit, add, start = (
+        action(Verb.STOP, bracket=True),
+        action(Verb.EDIT),
+        about(Verb.ADD, "a"),
+        action(Verb.START, bracket=True),
+    )
+    assert ordered(stop, edit, add, start)["start"] == (
+        Need("stop"),
+        Need("edit", even_failed=True),
+        Need("add", even_failed=True),
+    )
+
+
+def test_actions_that_come_out_of_order_are_a_mistake_of_ours() -> None:
+    with pytest.raises(ValueError, match="WRITE comes before ADD"):
+        ordered(about(Verb.ADD, "a"), action(Verb.EDIT))
 
 
 def test_in_order_keeps_the_order_given_where_no_arrow_says_otherwise() -> None:
@@ -360,6 +450,15 @@ def test_a_cycle_names_its_groups() -> None:
     groups = [group("a", action(Verb.EDIT), "b"), group("b", action(Verb.EDIT), "a")]
     with pytest.raises(ValueError, match="a cycle among a, b"):
         in_order(groups)
+
+
+def test_a_chain_of_any_length_is_put_in_order() -> None:
+    keys = [str(number) for number in range(10_000)]
+    groups = [group(key, action(Verb.EDIT), *keys[at + 1 : at + 2]) for at, key in enumerate(keys)]
+    assert [placed.key for placed in in_order(groups)] == keys[::-1]
+    closed = [*groups[:-1], group(keys[-1], action(Verb.EDIT), keys[0])]
+    with pytest.raises(ValueError, match="a cycle among 0, 1, 2"):
+        in_order(closed)
 
 
 def test_keys_stay_unique_whatever_resources_are_called() -> None:

@@ -15,8 +15,8 @@ from reconciler.model import (
     Override,
     ResourceId,
     SchedulePhase,
+    used_packages,
 )
-from reconciler.observe import used_packages
 from reconciler.options import Options
 from tests.properties.prop_strategies import FILES, PLACE, WINDOWS, Deed, Episode
 

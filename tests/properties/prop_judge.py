@@ -1,6 +1,7 @@
 """What must hold after an apply, said independently of how plans are made."""
 
 from collections.abc import Collection, Iterator, Mapping
+from itertools import chain
 
 from reconciler.apply import Applied
 from reconciler.model import (
@@ -300,8 +301,8 @@ _SINGLE = range(5, 12)
 def in_order(plan: Plan, steps: Collection[Step]) -> None:
     """`steps`, as they were settled, keep the order of the documentation."""
     place = {step.id: at for at, step in enumerate(steps)}
-    for step in steps:
-        for needed in plan.needs(step):
+    for step, needs in chain.from_iterable(map(plan.needs, plan.groups)):
+        for needed in needs if step.id in place else ():
             assert place[needed.id] < place[step.id], f"{step.id} before {needed.id}"
     ordered = [step for step in steps if step.operation.name in _STAGES]
     for at, later in enumerate(ordered):

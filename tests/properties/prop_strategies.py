@@ -34,8 +34,8 @@ from reconciler.model import (
     SchedulePhase,
     Secret,
     Window,
+    used_packages,
 )
-from reconciler.observe import used_packages
 from reconciler.options import Options
 from tests.world import NOW
 

@@ -5,9 +5,9 @@ import pytest
 from reconciler.model import (
     Place,
     Severity,
+    several,
 )
 from reconciler.resolve.ids import MOST
-from reconciler.resolve.overlaps import meeting
 
 
 @pytest.mark.parametrize(
@@ -150,13 +150,57 @@ def test_nobody_is_outside_a_list_with_errors(parts) -> None:
     assert parts.finding().code == "missing-file"
 
 
-def test_meeting_sets_are_found_in_linear_time_where_none_meet() -> None:
-    sets = [frozenset(f"{row}-{column}" for column in range(10)) for row in range(20_000)]
-    assert list(meeting(sets)) == []
-    assert list(meeting([sets[0], sets[1], sets[0] | {"x"}, frozenset({"x"})])) == [
-        (0, 2, sets[0]),
-        (2, 3, frozenset({"x"})),
-    ]
+def test_what_is_in_several_sets() -> None:
+    sets = [frozenset(f"{row}-{column}" for column in range(10)) for row in range(2_000)]
+    assert several(sets) == frozenset()
+    assert several([sets[0], sets[1], sets[0] | {"x"}, frozenset({"x"}), frozenset({"x"})]) == sets[0] | {"x"}
+
+
+def pairs(parts) -> dict[int, list[int]]:
+    """Line of an entry → the lines of the earlier ones that it goes against; the first entry is 0."""
+    found: dict[int, list[int]] = {}
+    for finding in parts.resolve().findings:
+        earlier = int(finding.message.rsplit(":", 2)[1])
+        found.setdefault(finding.place.line - 6, []).append(earlier - 6)
+    return {later: sorted(found[later]) for later in sorted(found)}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "wanted"),
+    [
+        # Each goes against the first one that has the gateway, not against all of them.
+        (["a1 p", "a1 q", "a1 q", "a1 q"], {1: [0], 2: [0], 3: [0]}),
+        (["a1 p", "a1 p", "a1 q", "a1 p"], {2: [0]}),
+        (["a1 p", "b1 p", "a1,b1 q"], {2: [0, 1]}),
+        (["a1,a2 p", "b1 p", "a1,a2,b1 q", "b1 same"], {2: [0, 1]}),
+        (["a1 p", "a2 q", "a3 p"], {}),
+    ],
+)
+def test_an_override_goes_against_the_first_that_gives_other_packages(
+    parts, overrides: list[str], wanted: dict[int, list[int]]
+) -> None:
+    lines = (each.split() for each in overrides)
+    rows = (f"- {{gateways: [{gateways}], packageSet: {packages}}}" for gateways, packages in lines)
+    parts.resource("Campaign", "c", "\n".join(["packageOverrides:", *rows]))
+    assert pairs(parts) == wanted
+
+
+@pytest.mark.parametrize(
+    ("schedules", "wanted"),
+    [
+        (["a", "a", "a"], {1: [0], 2: [0]}),
+        (["a", "b", "ab"], {2: [0, 1]}),
+        (["a", "b", "", ""], {2: [0, 1], 3: [2]}),
+        (["", "a", "b", "ab"], {1: [0], 2: [0], 3: [0, 1, 2]}),
+        (["a", "b", "none"], {}),
+    ],
+)
+def test_a_schedule_goes_against_the_first_of_each_gateway(
+    parts, schedules: list[str], wanted: dict[int, list[int]]
+) -> None:
+    rows = (f"- {{schedule: days{f', gatewayLists: [{name}]' if name else ''}}}" for name in schedules)
+    parts.resource("Campaign", "c", "\n".join(["schedules:", *rows]))
+    assert pairs(parts) == wanted
 
 
 def test_overlaps_of_a_million_gateways_are_counted(folder) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.actions import needs_of
 from tests.world import World, run
 
 START, STOP, EDIT = "start-campaign", "stop-campaign", "edit-campaign"
@@ -123,8 +124,8 @@ def test_a_field_that_yaml_leaves_out_keeps_its_live_value_through_an_edit(tmp_p
             await world.apply(STOPPED)
             plan = await world.make_plan(STOPPED)
             assert plan.empty
-            [summary] = await world.provider.campaigns()
-            before = await world.provider.campaign(summary.id)
+            [summary] = await world.provider.reads.campaigns()
+            before = await world.provider.reads.campaign(summary.id)
             assert before is not None
             assert (before.description, len(before.packages)) == ("first", 1)
             bare = (
@@ -133,7 +134,7 @@ def test_a_field_that_yaml_leaves_out_keeps_its_live_value_through_an_edit(tmp_p
                 .replace("settings: {LEVEL: info}", "")
             )
             assert await world.apply(bare) == [EDIT]
-            live = await world.provider.campaign(summary.id)
+            live = await world.provider.reads.campaign(summary.id)
             assert live is not None
             assert (live.name, live.description, live.packages) == ("renamed", "first", before.packages)
             sent = next(call.body for call in world.seen if call.method == "PUT")
@@ -163,7 +164,7 @@ def test_new_content_is_uploaded_before_the_campaign_is_interrupted(tmp_path: Pa
             plan = await world.make_plan(STARTED)
             assert [step.operation.name for step in plan.steps()] == expected
             stop = next(step for step in plan.steps() if step.operation.name == STOP)
-            assert [step.operation.name for step in plan.needs(stop)] == ["upload-package"]
+            assert [step.operation.name for step in needs_of(plan, stop)] == ["upload-package"]
             assert await world.apply(STARTED) == expected
             assert await world.plan(STARTED) == []
 

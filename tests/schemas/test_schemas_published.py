@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
+from written_schemas import MADE, text_of
 
 from reconciler.errors import ReconcilerError
 from reconciler.model import Kind
@@ -127,6 +128,15 @@ def test_the_union_is_made_of_its_kinds(name: str, request: pytest.FixtureReques
     """`pytest tests/schemas --update-golden` writes it anew."""
     path = schema_directory() / f"{name}.json"
     made = json.dumps(union() if name == "resource" else overlay(), indent=2, ensure_ascii=False) + "\n"
+    if request.config.getoption("--update-golden"):
+        path.write_text(made, "utf-8")
+    assert path.read_text("utf-8") == made
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_what_we_write_has_the_schema_of_its_types(name: str, request: pytest.FixtureRequest) -> None:
+    """`make schemas` writes it anew."""
+    path, made = schema_directory() / f"{name}.json", text_of(MADE[name]())
     if request.config.getoption("--update-golden"):
         path.write_text(made, "utf-8")
     assert path.read_text("utf-8") == made

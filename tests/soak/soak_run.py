@@ -30,11 +30,11 @@ from reconciler.embedded.tables.packages import Package
 from reconciler.embedded.tables.settings import Settings
 from reconciler.model import Desired, DesiredStatus, OutcomeStatus, Secret
 from reconciler.plan import Plan
-from reconciler.providers.pulse.provider import connect
+from reconciler.providers.pulse.kind import connect
 from reconciler.settings import ServerSettings, Token
+from reconciler.state.applied import unclear
 from reconciler.state.base import State, upload_key
 from reconciler.state.stores import open_store
-from reconciler.state.values import unclear
 from tests.e2e.e2e_crash import WRITES, Reaper
 from tests.e2e.e2e_forks import Forks, Trick
 from tests.e2e.e2e_runs import TOKEN, Ran, Workplace, operation_of

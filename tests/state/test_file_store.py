@@ -26,10 +26,10 @@ from reconciler.state.base import (
     Session,
     State,
 )
-from reconciler.state.codec import decode_state, encode_event, encode_lock, encode_state
 from reconciler.state.file import FileStore, layout
 from reconciler.state.folding import fold
 from reconciler.state.journal import encode_line
+from reconciler.state.state_format import decode_state, encode_event, encode_lock, encode_state
 
 SERVER = Server("pulse", "https://pulse.example.com")
 LINE_3 = ResourceId(Kind.CAMPAIGN, "line-3")

@@ -14,12 +14,12 @@ from reconciler.errors import ReconcilerError, StateError, StateLocked
 from reconciler.model import Server
 from reconciler.state import folding, leases, locks
 from reconciler.state.base import Event, Intent, IntentNoted, LockInfo, State
-from reconciler.state.codec import decode_state
 from reconciler.state.folding import fold
 from reconciler.state.journal import decode_journal
 from reconciler.state.leased import HELD_BACK, Holding, LeasedSession, LeasedStore
 from reconciler.state.leases import Lease, LeaseLost, lease_seconds
 from reconciler.state.replay import StoredState
+from reconciler.state.state_format import decode_state
 
 SERVER = Server("pulse", "https://pulse.example.com")
 OTHER = LockInfo("other", "erin", "ci-2", 77, "apply", 0.0)

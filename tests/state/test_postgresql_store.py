@@ -13,12 +13,12 @@ import pytest
 from reconciler.errors import ReconcilerError, StateError, StateLocked
 from reconciler.model import Server
 from reconciler.state.base import Intent, IntentNoted, State, StateStore
-from reconciler.state.codec import encode_event
 from reconciler.state.journal import encode_line
 from reconciler.state.leased import Holding
 from reconciler.state.leases import LeaseLost
 from reconciler.state.locks import new_lock
 from reconciler.state.postgresql import PostgresqlBackend, link
+from reconciler.state.state_format import encode_event
 from reconciler.state.stores import open_store
 from tests.state_servers import PlaceUrl
 

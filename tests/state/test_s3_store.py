@@ -14,7 +14,6 @@ from obstore.exceptions import GenericError
 from reconciler.errors import ReconcilerError, StateError, StateLocked
 from reconciler.model import Server
 from reconciler.state.base import Intent, IntentNoted, State, StateStore
-from reconciler.state.codec import encode_event
 from reconciler.state.folding import fold
 from reconciler.state.journal import encode_line
 from reconciler.state.leased import Holding, document_of
@@ -22,6 +21,7 @@ from reconciler.state.leases import LeaseLost
 from reconciler.state.locks import new_lock
 from reconciler.state.s3 import S3Backend, locked, reader
 from reconciler.state.s3.bucket import Bucket, _why
+from reconciler.state.state_format import encode_event
 from reconciler.state.stores import open_store
 from tests.state_servers import PlaceUrl
 

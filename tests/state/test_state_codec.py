@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from state_strategies import events, states
 
+from reconciler.codec import Malformed
 from reconciler.errors import StateError
 from reconciler.model import Json
 from reconciler.state.base import FORMAT_VERSION, Event, LockInfo, State
-from reconciler.state.codec import (
+from reconciler.state.state_format import (
     MIGRATIONS,
     Migration,
     decode_event,
@@ -23,7 +24,6 @@ from reconciler.state.codec import (
     encode_lock,
     encode_state,
 )
-from reconciler.state.nodes import Malformed
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "state.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)

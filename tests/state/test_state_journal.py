@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from state_strategies import journals
 
+from reconciler.codec import JsonObject
 from reconciler.errors import StateError
 from reconciler.state.base import Event, Intent, IntentNoted
-from reconciler.state.codec import encode_event
 from reconciler.state.journal import Damaged, Journal, decode_journal, encode_line
-from reconciler.state.nodes import JsonObject
+from reconciler.state.state_format import encode_event
 
 NOTED: list[Event] = [IntentNoted(Intent(f"Campaign/{number}", "näme\u2028")) for number in range(4)]
 

@@ -39,7 +39,7 @@ def gaps(value: object, path: str = "") -> dict[str, Any]:
 LEFT = [
     # kind, spec, what is left of it, its gaps
     ("GatewayList", "{gateways: [a, a, b]}", {"gateways": ["a", "b"]}, {}),
-    ("GatewayList", "{gateways: [a, 5, things, b]}", {"gateways": ["a", "b"]}, {".gateways": LIST}),
+    ("GatewayList", "{gateways: [a, 5, .., b]}", {"gateways": ["a", "b"]}, {".gateways": LIST}),
     ("GatewayList", "{gateways: a, file: x.txt}", {"file": "x.txt"}, {"": {"gateways"}}),
     ("GatewayList", "{gatways: [a], file: x.txt}", {"file": "x.txt"}, {"": {"gateways"}}),
     ("GatewayList", "{zzzzzzzz: [a], file: x.txt}", {"file": "x.txt"}, {"": {None}}),

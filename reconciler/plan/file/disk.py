@@ -7,26 +7,24 @@ only then what it says.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from tempfile import mkstemp
 from typing import Final
 
 import reconciler
+from reconciler.codec import Malformed, Shape, coder, parse
 from reconciler.errors import ReconcilerError, UnusablePlan
 from reconciler.model import Finding, Operation, Secret, Server
 from reconciler.options import Options
-from reconciler.plan.file.lines import TYPES, Reading, Sealed, Writing, dumped, entries, rebuilt
-from reconciler.plan.file.values import coder
+from reconciler.plan.file.lines import PLAN_FORMAT, TYPES, Reading, Sealed, Writing, dumped, entries, rebuilt
 from reconciler.plan.fingerprints import Fingerprint, sound
 from reconciler.plan.model import Plan
 from reconciler.state.durable import sync_folder
-from reconciler.state.nodes import Node
 
 FORMAT_VERSION: Final = 1
 
@@ -39,8 +37,11 @@ class MadeIn:
     """The project that a plan was made in. ``root`` is only told, for paths are the reader's."""
 
     root: str
+    """Its folder then; paths are relative to that of whoever applies it."""
     name: str | None = None
+    """Its name."""
     environment: str | None = None
+    """The environment of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,11 @@ class MadeOn:
     """
 
     serial: int
+    """Its serial then."""
     lineage: str | None = None
+    """Its lineage; none when there was no state yet."""
     salt: str | None = None
+    """Of the digests of secrets, when there was no state yet to keep it in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,24 @@ class Head:
     project: MadeIn
     state: MadeOn
     options: Options
+
+
+@dataclass(frozen=True, slots=True)
+class PlanEnd:
+    """Closes the file."""
+
+    digest: str
+    """Of all bytes before this line."""
+
+
+HEAD_FORMAT: Final = replace(
+    PLAN_FORMAT,
+    shapes={
+        Head: Shape(constants={"type": "plan", "formatVersion": FORMAT_VERSION}),
+        PlanEnd: Shape(constants={"type": "end"}),
+    },
+)
+"""Of the first line and the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +108,7 @@ def write_plan(
     `root` is the folder of the project, `salt` that of the state.
     """
     writing = Writing(root, salt)
-    made = coder(Head)[0](head, writing)
-    assert isinstance(made, dict)
-    first = {"type": "plan", "formatVersion": FORMAT_VERSION, **made}
+    first = coder(HEAD_FORMAT, Head).encode(head, writing)
     found = chain(entries(plan), (("fingerprint", each) for each in fingerprints))
     _write(path, chain([dumped(first)], writing.lines(found)))
 
@@ -147,12 +167,11 @@ def _unusable(path: Path, code: str, message: str, hint: str | None = None) -> U
 
 def _head(path: Path, line: bytes) -> Head:
     try:
-        node = Node(json.loads(line), "")
-        made = node.object()
-        if made.pop("type", None) != "plan":
-            raise ValueError
+        made = parse(line)
+        if not isinstance(made, dict) or made.pop("type", None) != "plan":
+            raise Malformed("its first line is another one")
         version = made.pop("formatVersion", None)
-    except (ValueError, RecursionError) as error:
+    except Malformed as error:
         raise _unusable(path, "altered-plan", f"{path} is not a plan file, or was altered") from error
     if version != FORMAT_VERSION:
         raise _unusable(
@@ -163,9 +182,9 @@ def _head(path: Path, line: bytes) -> Head:
             "apply it with the reconciler that made it",
         )
     try:
-        found: Head = coder(Head)[1](Node(made, "plan"), Reading(Path(), {}, _unopened))
-    except ValueError as error:
-        raise _unusable(path, "altered-plan", f"{path} was altered: {error}") from error
+        found: Head = coder(HEAD_FORMAT, Head).decode(made, Reading(Path(), {}, _unopened))
+    except Malformed as error:
+        raise _unusable(path, "altered-plan", f"{path} was altered: {error.within('plan')}") from error
     return found
 
 
@@ -186,7 +205,7 @@ def _lines(path: Path, digest: hashlib._Hash) -> Iterator[bytes]:
 
 
 def _last(digest: str) -> bytes:
-    return dumped({"type": "end", "digest": digest})
+    return dumped(coder(HEAD_FORMAT, PlanEnd).encode(PlanEnd(digest), None))
 
 
 def _write(path: Path, lines: Iterable[bytes]) -> None:

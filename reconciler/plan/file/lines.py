@@ -17,9 +17,11 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path, PurePath
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, get_args
 
+from reconciler.codec import RESOURCE, Format, Left, Malformed, Scalar, Shape, Tag, coder, parse
 from reconciler.model import (
+    Action,
     Change,
     CreateCampaign,
     EditCampaign,
@@ -33,15 +35,15 @@ from reconciler.model import (
     Server,
     StepGroup,
 )
-from reconciler.plan.file.values import coder
 from reconciler.plan.fingerprints import Fingerprint
 from reconciler.plan.guards import NEEDLESS
 from reconciler.plan.model import CampaignImpact, GuardTrip, Impact, Partial, Plan, Snapshot
 from reconciler.providers.base import Field
 from reconciler.state.applied import known_plain
 from reconciler.state.base import Event, FieldApplied
-from reconciler.state.nodes import JsonObject, Malformed, Node
 
+LONG: Final = 100
+"""More items than these stand in a list of their own."""
 ITEMS_A_LINE: Final = 10_000
 
 Entry = tuple[str, Any]
@@ -53,8 +55,58 @@ class Unreadable:
     """Managed fields of a campaign that can't be read back."""
 
     resource: ResourceId
+    """Whose fields they are."""
     fields: tuple[str, ...]
+    """Their names."""
 
+
+@dataclass(frozen=True, slots=True)
+class ListPart:
+    """Items that stand in lines of their own because there are many; lines of one number belong together."""
+
+    list: int
+    """Which list."""
+    items: Json
+    """Ids; or pairs of key and value."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvSecret:
+    """Read again when the plan is applied."""
+
+    source: str
+    """In words."""
+    from_env: str
+    """The name of the environment variable."""
+    digest: str
+    """A salted digest of the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileSecret:
+    """Read again when the plan is applied."""
+
+    source: str
+    """In words."""
+    from_file: Path
+    """Relative to the project."""
+    digest: str
+    """A salted digest of the value."""
+
+
+PLAN_FORMAT: Final = Format(
+    scalars={
+        ResourceId: RESOURCE,
+        Operation: Scalar(lambda found, _: found.name, lambda name, reading: reading.operation(name)),
+        Path: Scalar(lambda path, writing: writing.path(path), lambda text, reading: reading.path(text)),
+        Secret: Scalar(lambda found, writing: writing.secret(found), lambda j, reading: reading.secret(j)),
+    },
+    tags={Event: Tag("event"), Action: Tag("verb", {each: each.verb.value for each in get_args(Action)})},
+    shapes={Impact: Shape(without={"campaigns": Left("they stand in lines of their own")})},
+    long=LONG,
+)
+"""What stands in lines of a plan; the context is a `Writing` or a `Reading`."""
+PARTS_FORMAT: Final = Format()
 
 TYPES: Final[Mapping[str, Any]] = MappingProxyType(
     {
@@ -79,7 +131,7 @@ def entries(plan: Plan) -> Iterator[Entry]:
     yield from (("group", group) for group in plan.groups)
     yield from (("change", change) for change in plan.changes)
     yield from (("finding", finding) for finding in plan.findings)
-    yield "impact", replace(plan.impact, campaigns=())
+    yield "impact", plan.impact
     yield from (("campaign", campaign) for campaign in plan.impact.campaigns)
     yield from (("record", record) for record in plan.records)
     yield from (("unreadable", Unreadable(r, names)) for r, names in sorted(plan.unreadable.items()))
@@ -121,12 +173,15 @@ def plan_digest(plan: Plan) -> str:
     """What tells one plan from another: a SHA-256 (hex) of all that stands in it.
 
     Secrets count by where they come from, package files by their content. What the plan rests on doesn't
-    count, nor what guards say of it: the same work planned twice has the same digest.
+    count, nor what was read for it, nor what guards say of it: the same work planned twice has the same
+    digest.
     """
     writing = Writing()
-    digest = hashlib.sha256(dumped(coder(Server)[0](plan.server, writing)))
+    digest = hashlib.sha256(dumped(coder(PLAN_FORMAT, Server).encode(plan.server, writing)))
     findings = tuple(each for each in plan.findings if each.code != NEEDLESS)
-    for line in writing.lines(entries(replace(plan, findings=findings, guards=(), snapshot=None))):
+    impact = replace(plan.impact, permissions=())
+    alone = replace(plan, findings=findings, impact=impact, guards=(), snapshot=None)
+    for line in writing.lines(entries(alone)):
         digest.update(line)
     return digest.hexdigest()
 
@@ -148,7 +203,7 @@ def salted(plan: Plan) -> bool:
 
 
 class Writing:
-    """Makes lines, and knows what types don't tell (`Outward`).
+    """Makes lines, and knows what types don't tell: the context of `PLAN_FORMAT` when it is written.
 
     ``root`` is what paths are relative to, ``salt`` that of the digests of secrets; without them neither
     paths nor digests are written.
@@ -163,18 +218,18 @@ class Writing:
 
     def lines(self, found: Iterable[Entry], types: Mapping[str, Any] = TYPES) -> Iterator[bytes]:
         """A line for each, after the lists that it names."""
+        part_of = coder(PARTS_FORMAT, ListPart).encode_object
         for name, value in found:
-            body = coder(types[name])[0](value, self)
+            body = coder(PLAN_FORMAT, types[name]).encode_object(value, self)
             for number, items in self._new:
                 rest = iter(items)
                 while part := list(islice(rest, ITEMS_A_LINE)):
-                    yield dumped({"type": "list", "list": number, "items": part})
+                    yield dumped({"type": "list", **part_of(ListPart(number, part), None)})
             self._new.clear()
-            assert isinstance(body, Mapping)
             yield dumped({"type": name, **body})
 
     def keep(self, items: Sequence[Json]) -> int:
-        """See `Outward.keep`."""
+        """See `Keeper`. Ids that were written down before have the same number."""
         ids = tuple(items) if isinstance(items[0], str) else None
         known = None if ids is None else self._numbers.get(ids)
         if known is not None:
@@ -186,19 +241,18 @@ class Writing:
         return self._lists
 
     def path(self, path: Path) -> Json:
-        """See `Outward`."""
         return None if self._root is None else _relative(path, self._root)
 
     def secret(self, secret: Secret) -> Json:
-        """See `Outward`. ValueError when nothing tells how to read it again."""
+        """ValueError when nothing tells how to read it again."""
         if self._salt is None:
             return {"source": secret.source}
         digest = secret.digest(self._salt)
         match secret.origin:
             case FromEnv(name):
-                return {"source": secret.source, "fromEnv": name, "digest": digest}
+                return coder(PLAN_FORMAT, EnvSecret).encode(EnvSecret(secret.source, name, digest), self)
             case FromFile(path):
-                return {"source": secret.source, "fromFile": self.path(path), "digest": digest}
+                return coder(PLAN_FORMAT, FileSecret).encode(FileSecret(secret.source, path, digest), self)
             case None:
                 raise ValueError(f"nothing tells how to read the secret from {secret.source} again")
 
@@ -231,49 +285,53 @@ class Reading:
 
     def entry(self, line: bytes) -> Entry | None:
         """What stands in a line; None when it is a part of a list. Malformed, or another ValueError."""
-        node = Node(json.loads(line), "")
-        name = node.member("type").text()
-        rest = {key: value for key, value in node.object().items() if key != "type"}
+        found = parse(line)
+        if not isinstance(found, dict):
+            raise Malformed.wrong("an object")
+        name = found.pop("type", None)
         if name == "list":
-            self._extend(*Node(rest, "").members("list", "items"))
+            self._extend(coder(PARTS_FORMAT, ListPart).decode(found, None))
             return None
-        if name not in TYPES:
+        if not isinstance(name, str) or name not in TYPES:
             raise Malformed(f"there is no line of the type {name!r}")
-        return name, coder(TYPES[name])[1](Node(rest, name), self)
+        try:
+            return name, coder(PLAN_FORMAT, TYPES[name]).decode(found, self)
+        except Malformed as error:
+            error.within(name)
+            raise
 
-    def _extend(self, number: Node, items: Node) -> None:
-        known = self._lists.setdefault(number.integer(), [])
-        if not isinstance(items.value, list) or not isinstance(known, list):
-            raise items.wrong("a list that nobody has named yet")
-        known += items.value
+    def _extend(self, part: ListPart) -> None:
+        known = self._lists.setdefault(part.list, [])
+        if not isinstance(part.items, list) or not isinstance(known, list):
+            raise Malformed.wrong("a list that nobody has named yet").within("items")
+        known += part.items
 
-    def kept(self, number: int, node: Node) -> tuple[Any, ...]:
-        """See `Inward`. One tuple for all who name the list."""
+    def kept(self, number: int) -> tuple[Any, ...]:
+        """See `Keeper`. One tuple for all who name the list."""
         if number not in self._lists:
-            raise node.wrong("the number of a list before it")
+            raise Malformed.wrong("the number of a list before it")
         self._lists[number] = made = tuple(self._lists[number])
         return made
 
-    def path(self, node: Node) -> Path:
-        """See `Inward`."""
-        return Path(os.path.normpath(self._root / node.text()))
+    def path(self, text: Json) -> Path:
+        if not isinstance(text, str):
+            raise Malformed.wrong("a string")
+        return Path(os.path.normpath(self._root / text))
 
-    def secret(self, node: Node) -> Secret:
-        """See `Inward`. One secret for all who have the same source."""
-        made: JsonObject = node.object()
-        how = "fromEnv" if "fromEnv" in made else "fromFile"
-        source, origin, digest = node.members("source", how, "digest")
-        key = (source.text(), digest.text())
+    def secret(self, found: Json) -> Secret:
+        """One secret for all who have the same source."""
+        in_file = isinstance(found, dict) and "fromFile" in found
+        made: EnvSecret | FileSecret
+        made = coder(PLAN_FORMAT, FileSecret if in_file else EnvSecret).decode(found, self)
+        key = (made.source, made.digest)
         if key not in self.secrets:
-            found = FromEnv(origin.text()) if how == "fromEnv" else FromFile(self.path(origin))
-            self.secrets[key] = Sealed(self._open_secret(Secret(key[0], origin=found)), key[1])
+            origin = FromEnv(made.from_env) if isinstance(made, EnvSecret) else FromFile(made.from_file)
+            self.secrets[key] = Sealed(self._open_secret(Secret(made.source, origin=origin)), made.digest)
         return self.secrets[key].secret
 
-    def operation(self, node: Node) -> Operation:
-        """See `Inward`."""
-        name = node.text()
-        if name not in self._operations:
-            raise node.wrong("an operation of this server")
+    def operation(self, name: Json) -> Operation:
+        if not isinstance(name, str) or name not in self._operations:
+            raise Malformed.wrong("an operation of this server" if isinstance(name, str) else "a string")
         return self._operations[name]
 
 

@@ -20,13 +20,13 @@ from psycopg.conninfo import make_conninfo
 from reconciler.errors import ReconcilerError
 from reconciler.state.addresses import parse_address
 from reconciler.state.base import LockInfo
-from reconciler.state.codec import encode_lock
 from reconciler.state.leased import Holding, LeasedStore
 from reconciler.state.leases import lease_seconds
 from reconciler.state.postgresql import tables as sql
 from reconciler.state.postgresql.link import DatabaseLink
 from reconciler.state.postgresql.locked import PostgresqlHolding
 from reconciler.state.postgresql.reader import PostgresqlReader, decoded
+from reconciler.state.state_format import encode_lock
 
 _SECRET: Final = {
     "password": "PGPASSWORD or a password file",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -11,13 +10,14 @@ import psycopg
 from psycopg import errors
 from psycopg.sql import SQL
 
+from reconciler.codec import parse
 from reconciler.state.base import LockInfo
-from reconciler.state.codec import decode_lock
 from reconciler.state.locks import locked_by
 from reconciler.state.postgresql import tables as sql
 from reconciler.state.postgresql.link import DatabaseLink
 from reconciler.state.postgresql.tables import Tables
 from reconciler.state.replay import JournalPart, StoredState, StorePlaces, kept, snapshot_of
+from reconciler.state.state_format import decode_lock
 
 _PAGE: Final = 1000
 
@@ -117,6 +117,6 @@ class PostgresqlReader:
 def decoded(document: str | None) -> LockInfo | None:
     """The lock of a row; None when nobody can read it."""
     try:
-        return None if document is None else decode_lock(json.loads(document))
+        return None if document is None else decode_lock(parse(document))
     except (ValueError, RecursionError):
         return None

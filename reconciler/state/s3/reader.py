@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from reconciler.codec import Format, Malformed, Shape, coder, parse
 from reconciler.errors import StateError
 from reconciler.state.base import LockInfo
-from reconciler.state.codec import decode_lock, encode_lock
 from reconciler.state.leases import clock
 from reconciler.state.locks import locked_by
-from reconciler.state.nodes import Node
 from reconciler.state.replay import JournalPart, StoredState, StorePlaces, kept, snapshot_of
 from reconciler.state.s3.bucket import Bucket, StoredObject
+from reconciler.state.state_format import STATE_FORMAT
 
 _TRIES: Final = 20
 _DAY: Final = 86_400.0
@@ -43,24 +43,24 @@ class Lock:
 
     def encoded(self) -> bytes:
         assert self.info is not None
-        document = {
-            "lock": encode_lock(replace(self.info, expires=None)),
-            "lease": self.seconds,
-            "status": self.status.value,
-            "audit": self.audit,
-        }
-        return json.dumps(document).encode() + b"\n"
+        return json.dumps(coder(_FORMAT, Lock).encode(self, None)).encode() + b"\n"
 
     @staticmethod
     def decoded(data: bytes, *, seconds: float) -> Lock:
         """The inverse. What can't be read is a lock that somebody holds, for as long as ours would run."""
         try:
-            lock, lease, status, audit = Node(json.loads(data), "").members(
-                "lock", "lease", "status", "audit"
-            )
-            return Lock(decode_lock(lock.value), lease.number(), status.one_of(LockStatus), audit.integer())
-        except (ValueError, RecursionError):
-            return Lock(None, seconds, LockStatus.HELD)
+            found: Lock = coder(_FORMAT, Lock).decode(parse(data), None)
+        except Malformed:
+            found = Lock(None, seconds, LockStatus.HELD)
+        return found if found.info else Lock(None, seconds, LockStatus.HELD)
+
+
+_FORMAT: Final = Format(
+    shapes={
+        **STATE_FORMAT.shapes,
+        Lock: Shape(names={"info": "lock", "seconds": "lease"}, always=frozenset({"audit"})),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,120 @@
+"""JSON that is what it should be, or `Malformed` with the place where it isn't."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from math import isfinite
+from typing import NoReturn
+
+from reconciler.model import Json
+
+JsonObject = dict[str, Json]
+
+
+class Malformed(ValueError):
+    """JSON that doesn't have our shape; the message says where in it and why.
+
+    The place grows on the way out: who reads a member adds its name to what went wrong within.
+    """
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said)
+        self._said = said
+        self._path: list[str] = []
+
+    @classmethod
+    def wrong(cls, wanted: str) -> Malformed:
+        """Something else stands where `wanted` belongs."""
+        return cls(f": {wanted} belongs here")
+
+    @classmethod
+    def missing(cls, name: str) -> Malformed:
+        return cls(" is missing").within(name)
+
+    @classmethod
+    def unknown(cls, name: str) -> Malformed:
+        return cls(" is not known").within(name)
+
+    def within(self, place: str | int) -> Malformed:
+        """The same, in the member of that name, or at that index; a place already known stays as it is."""
+        self._path.append(f"[{place}]" if isinstance(place, int) else place)
+        return self
+
+    def __str__(self) -> str:
+        path = "".join(each if each[:1] == "[" else f".{each}" for each in reversed(self._path))
+        return path.removeprefix(".") + self._said if path else self._said.removeprefix(": ")
+
+
+def parse(text: str | bytes) -> Json:
+    """JSON as its standard has it; Malformed when it is none.
+
+    Beyond what `json` refuses: NaN and infinities, numbers too large to be held, a member that stands there
+    twice, nesting without end.
+    """
+    return _parsed(text, _unique)
+
+
+def parse_shared(text: str | bytes, member: str) -> Json:
+    """As `parse`. A value of `member` that is the same as the one before it becomes the same object."""
+    before: Json = None
+
+    def shared(pairs: list[tuple[str, Json]]) -> JsonObject:
+        nonlocal before
+        found = _unique(pairs)
+        if member in found:
+            if found[member] == before:
+                found[member] = before
+            before = found[member]
+        return found
+
+    return _parsed(text, shared)
+
+
+def plain(value: Json) -> Json:
+    """A copy of `value` made of what a JSON parser would give: lists and dicts only."""
+    if value is None or isinstance(value, _SCALARS):
+        return value
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value]
+
+
+_SCALARS = (str, int, float)
+
+
+def _parsed(text: str | bytes, hook: object) -> Json:
+    try:
+        found: Json = json.loads(
+            text,
+            object_pairs_hook=hook,  # type: ignore[arg-type]
+            parse_constant=_constant,
+            parse_float=_finite,
+        )
+    except Malformed:
+        raise
+    except ValueError as error:
+        raise Malformed(str(error)) from error
+    except RecursionError as error:
+        raise Malformed("it is nested too deep") from error
+    return found
+
+
+def _unique(pairs: list[tuple[str, Json]]) -> JsonObject:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+    raise Malformed(f"the member {twice!r} stands there twice")
+
+
+def _constant(name: str) -> NoReturn:
+    raise Malformed(f"{name} is no JSON")
+
+
+def _finite(text: str) -> float:
+    found = float(text)
+    if not isfinite(found):
+        raise Malformed(f"the number {text[:20]} is too large")
+    return found

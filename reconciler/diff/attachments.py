@@ -1,0 +1,140 @@
+"""What hangs on a campaign as a whole, and can't be taken back: its callbacks and its distribution list.
+
+Callbacks can't be read: each is compared with what was last sent.
+
+| declared | recorded   | campaign           | what happens                                    |
+|----------|------------|--------------------|-------------------------------------------------|
+| yes      | the same   | any                | nothing                                         |
+| yes      | another    | any                | registered                                      |
+| yes      | nothing    | ours before        | registered                                      |
+| yes      | nothing    | just being adopted | assumed to be so: recorded, not sent            |
+| no       | yes        | any                | stays registered, with a word                   |
+
+A distribution list can be read. It needs an interval: a declared one, or that of the list that is set.
+
+| declared | live          | what happens                                                               |
+|----------|---------------|----------------------------------------------------------------------------|
+| yes      | the same      | nothing                                                                    |
+| yes      | none, another | set; before the first one, declared members are recorded as added by us    |
+| no       | ours          | stays set, with a word                                                     |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from reconciler.diff.detail import differences
+from reconciler.diff.view import Part, View
+from reconciler.model import (
+    Callback,
+    CallbackEvent,
+    Change,
+    DistributionList,
+    Finding,
+    Json,
+    Reason,
+)
+from reconciler.providers.base import Field
+from reconciler.state.applied import ADDED, MEMBERSHIP, callback_field, callback_value
+from reconciler.state.base import Event, FieldApplied
+
+CallbackFor = tuple[CallbackEvent, Callback]
+
+
+def diff_callbacks(view: View) -> Part[CallbackFor]:
+    """What to register, in the order of the events."""
+    todo: list[CallbackFor] = []
+    changes: list[Change] = []
+    findings: list[Finding] = []
+    records: list[Event] = []
+    declared = view.campaign.callbacks or {}
+    for event in CallbackEvent:
+        name = callback_field(event)
+        before = view.owned.applied.get(name) if view.owned else None
+        if event not in declared:
+            if before is not None:
+                findings.append(_not_taken_back(view, event))
+            continue
+        after = callback_value(declared[event])
+        if before == after and not view.ask.options.reassert:
+            continue
+        if before is None and view.assuming:
+            findings.append(_assumed(view, event))
+            records.append(FieldApplied(view.campaign.resource, name, after))
+            continue
+        todo.append((event, declared[event]))
+        reason = view.why(known=before is not None)
+        changes.append(Change(view.campaign.resource, name, before, after, reason))
+    return Part(tuple(todo), tuple(changes), tuple(findings), tuple(records))
+
+
+def _not_taken_back(view: View, event: CallbackEvent) -> Finding:
+    return view.note(
+        "cannot-undo",
+        f"the callback {event} is no longer declared, but stays registered: it can't be taken back",
+        Field.CALLBACKS,
+        "point it at a destination that ignores it",
+    )
+
+
+def _assumed(view: View, event: CallbackEvent) -> Finding:
+    message = f"the callback {event} can't be read; it is taken to be as declared, and not sent"
+    return view.note("assumed", message, Field.CALLBACKS, "send it with --reassert")
+
+
+def diff_distribution(view: View) -> Part[DistributionList]:
+    """The distribution list to set, if any."""
+    campaign, current = view.campaign, view.live.distribution if view.live else None
+    wanted = campaign.distribution
+    if wanted is None:
+        return Part(findings=_kept(view))
+    if wanted.interval is None:
+        if current is None or current.interval is None:
+            return Part(findings=(_lacks_interval(view, wanted),))
+        wanted = DistributionList(wanted.id, current.interval)
+    if wanted == current:
+        return Part()
+    return Part((wanted,), tuple(_distribution_changes(view, current, wanted)), (), _ours_so_far(view))
+
+
+def _lacks_interval(view: View, wanted: DistributionList) -> Finding:
+    return Finding(
+        "interval-needed",
+        f"{view.campaign.resource}: the distribution list {wanted.id!r} can't be set without an interval",
+        view.campaign.place_of(Field.DISTRIBUTION),
+        "write reevaluationIntervalSeconds",
+        view.campaign.resource,
+    )
+
+
+def _ours_so_far(view: View) -> tuple[Event, ...]:
+    """Declared members before the first distribution list is set: they are there by us, not by the list."""
+    live, declared = view.live, view.campaign.gateways
+    if declared is None or live is None or live.gateways is None or live.distribution:
+        return ()
+    ours = declared - live.gateways.lacking(declared)
+    return (view.applied(MEMBERSHIP, ADDED, ours),) if ours else ()
+
+
+def _distribution_changes(
+    view: View, current: DistributionList | None, wanted: DistributionList
+) -> Iterator[Change]:
+    resource, after = view.campaign.resource, _distribution(wanted)
+    if current is None:
+        yield Change(resource, Field.DISTRIBUTION, None, after, Reason.DIFFERS)
+    else:
+        for path, old, new in differences(Field.DISTRIBUTION, _distribution(current), after):
+            yield Change(resource, path, old, new, Reason.DIFFERS)
+
+
+def _kept(view: View) -> tuple[Finding, ...]:
+    """A distribution list of ours that YAML no longer names stays set."""
+    if not view.owned or Field.DISTRIBUTION not in view.owned.applied:
+        return ()
+    message = "the distribution list is no longer declared, but stays set: it can't be taken back"
+    return (view.note("cannot-undo", message, Field.DISTRIBUTION),)
+
+
+def _distribution(value: DistributionList) -> Mapping[str, Json]:
+    interval = {} if value.interval is None else {"reevaluationIntervalSeconds": value.interval}
+    return {"distributionListId": value.id, **interval}

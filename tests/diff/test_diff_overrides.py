@@ -1,0 +1,121 @@
+"""Packages of single gateways: the table of ``reconciler.diff.overrides``."""
+
+from typing import Any
+
+import pytest
+
+from reconciler.diff.overrides import PackagesFor, diff_overrides
+from reconciler.model import Override, PackageById, Place
+from reconciler.state.applied import packages_value
+from tests.diff.diff_parts import Found, Side, applied, found, live, view
+
+
+def entry(gateways: str, packages: str) -> Override:
+    refs = tuple(PackageById(key, Place("p", 1, 1)) for key in packages)
+    return Override(frozenset(gateways), refs, Place("entry", 1, 1))
+
+
+def recorded(**groups: str) -> dict[str, Any]:
+    """Packages → gateways."""
+    return {"packageOverrides": {packages_value(packages): ids for packages, ids in groups.items()}}
+
+
+def assigned(packages: str, gateways: str, why: str, before: str | None = "p") -> Found:
+    return Found(
+        [(packages, gateways, why)],
+        [
+            (
+                "packageOverrides",
+                None if before is None else list(before),
+                list(packages),
+                why,
+                gateways,
+            )
+        ],
+    )
+
+
+def kept(who: str) -> Found:
+    what = f"packageOverrides is left out, so not managed, and an override stays for {who}"
+    return Found(notes=[("override-kept", "packageOverrides", what)])
+
+
+def learned(packages: str, gateways: str) -> Found:
+    return Found(records=[applied("packageOverrides", packages_value(packages), gateways)])
+
+
+HAVE_Q = live(overrides={"a": "q", "b": "q"})
+
+# what is declared, what it is compared with, the campaign's packages after the plan → all that comes of it
+ROWS: dict[str, tuple[list[Override] | None, Side, str, Found]] = {
+    "has the packages, as recorded": (
+        [entry("ab", "q")], Side(recorded(q="ab"), live=HAVE_Q), "p", Found(),
+    ),
+    "has the packages, and nobody knows from whom": (
+        [entry("ab", "q")], Side(live=HAVE_Q), "p", learned("q", "ab"),
+    ),
+    "has the packages of the campaign": (
+        [entry("c", "p")], Side(live=live(overrides={"c": "p"})), "p", Found(),
+    ),
+    "has others": (
+        [entry("ab", "r")],
+        Side(live=live(overrides={"a": "q", "b": "p"})),
+        "p",
+        Found([("r", "ab", "differs")])
+        + Found(changes=[("packageOverrides", [each], ["r"], "differs", who) for each, who in ("qa", "pb")]),
+    ),
+    "has others, as it was last assigned": (
+        [entry("ab", "r")], Side(recorded(q="ab")), "p", assigned("r", "ab", "differs", "q"),
+    ),
+    "joins": (
+        [entry("ac", "q")], Side(live=HAVE_Q, joining="c"), "p",
+        assigned("q", "c", "joins", None) + learned("q", "a"),
+    ),
+    "joins, and they are the campaign's": ([entry("c", "p")], Side(joining="c"), "p", Found()),
+    "of a new campaign": (
+        [entry("ab", "q")], Side(new=True), "p", assigned("q", "ab", "not-on-server", None),
+    ),
+    "of a new campaign, and they are its own": ([entry("ab", "p")], Side(new=True), "p", Found()),
+    "is no member": ([entry("x", "q")], Side(), "p", Found()),
+    "none declared any more": (
+        [], Side(recorded(q="ab"), live=HAVE_Q), "p", assigned("p", "ab", "taken-back", "q"),
+    ),
+    "none declared any more for one of them": (
+        [entry("a", "q")],
+        Side(recorded(q="ab"), live=HAVE_Q),
+        "p",
+        assigned("p", "b", "taken-back", "q"),
+    ),
+    "none declared any more, and it has the campaign's": (
+        [], Side(recorded(q="ab"), live=live(overrides={"a": "p", "b": "p"})), "p", Found(),
+    ),
+    "none declared any more, and the campaign gets others": (
+        [], Side(recorded(q="a"), live=HAVE_Q), "r", assigned("r", "a", "taken-back", "q"),
+    ),
+    "none declared any more, and it left": (
+        [], Side(recorded(q="abx"), members="a", live=HAVE_Q), "p", assigned("p", "a", "taken-back", "q"),
+    ),
+    "the campaign gets other packages, and it may only follow": (
+        [entry("c", "p")], Side(live=live(overrides={"c": "p"})), "r", assigned("p", "c", "differs"),
+    ),
+    "the campaign gets other packages, and it was assigned": (
+        [entry("c", "p")], Side(recorded(p="c"), live=live(overrides={"c": "p"})), "r", Found(),
+    ),
+    "left out": (None, Side(recorded(q="ab")), "p", kept("2 gateways")),
+    "left out, and one joins anew": (None, Side(recorded(q="ab"), joining="a"), "p", kept("the gateway b")),
+    "left out, and nobody had one": (None, Side(), "p", Found()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_overrides(row: str) -> None:
+    declared, side, own, expected = ROWS[row]
+    one = view(side, overrides=None if declared is None else tuple(declared))
+    edits = not side.new and tuple(own) != side.live.packages
+    part = diff_overrides(one, tuple(own), edits_packages=edits)
+    assert found(part, map(_assigned, part.todo)) == expected
+
+
+def _assigned(each: PackagesFor) -> tuple[str, str, str]:
+    assert all(isinstance(package, str) for package in each.packages)
+    return "".join(map(str, each.packages)), "".join(each.gateways), each.reason.value

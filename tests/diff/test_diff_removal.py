@@ -1,0 +1,114 @@
+"""What is ours and no longer declared."""
+
+import pytest
+
+from reconciler.diff import Diff
+from reconciler.model import Change, OnRemove, Reason, Severity
+from reconciler.state.base import CampaignAbandoned, CampaignForgotten, IntentDropped
+from tests.fakes import Project, campaign, desired, file, rid
+from tests.memory_provider import MemoryCampaign, MemoryServer
+
+OLD = rid("old")
+
+
+def compared(*, on_remove: OnRemove, prune: bool, live: bool = True, complete: bool = True) -> Diff:
+    project = Project(MemoryServer(*([MemoryCampaign("1", "old", "STOPPED")] if live else [])))
+    project.own("old", "1", on_remove=on_remove)
+    return project.diff(desired(complete=complete), prune=prune)
+
+
+# onRemove, --prune, live → (deleted, forgotten, finding): the table of ``reconciler.diff.removal``
+ROWS = [
+    (OnRemove.DELETE, True, True, (True, False, None)),
+    (OnRemove.DELETE, True, False, (False, True, None)),
+    (OnRemove.DELETE, False, True, (False, False, "not-declared")),
+    (OnRemove.DELETE, False, False, (False, False, "not-declared")),
+    (OnRemove.ABANDON, True, True, (False, True, "abandoned")),
+    (OnRemove.ABANDON, True, False, (False, True, "abandoned")),
+    (OnRemove.ABANDON, False, True, (False, True, "abandoned")),
+    (OnRemove.ABANDON, False, False, (False, True, "abandoned")),
+]
+
+
+@pytest.mark.parametrize(("on_remove", "prune", "live", "expected"), ROWS)
+def test_the_table(
+    on_remove: OnRemove, prune: bool, live: bool, expected: tuple[bool, bool, str | None]
+) -> None:
+    deleted, forgotten, code = expected
+    difference = compared(on_remove=on_remove, prune=prune, live=live)
+    assert [removal.live.id for removal in difference.removals] == ["1"] * deleted
+    event = CampaignAbandoned(OLD) if code == "abandoned" else CampaignForgotten(OLD)
+    assert difference.records == ((event,) if forgotten else ())
+    assert [f.code for f in difference.findings] == ([code] if code else [])
+    assert all((f.resource, f.severity) == (OLD, Severity.NOTE) for f in difference.findings)
+    assert all("id 1" in f.message for f in difference.findings)
+    before = {"id": "1", "name": "old", "status": "STOPPED"}
+    change = Change(OLD, "campaign", before, None, Reason.REMOVED_FROM_GIT)
+    assert difference.changes == ((change,) if deleted else ())
+
+
+@pytest.mark.parametrize("on_remove", OnRemove)
+def test_nothing_goes_while_a_part_of_the_project_is_left_out(on_remove: OnRemove) -> None:
+    difference = compared(on_remove=on_remove, prune=True, complete=False)
+    assert (difference.removals, difference.findings, difference.records) == ((), (), ())
+
+
+@pytest.mark.parametrize("prune", [False, True])
+def test_a_campaign_that_a_renamed_resource_claims_moves(prune: bool) -> None:
+    project = Project(MemoryServer(MemoryCampaign("1", "old")))
+    project.own("old", "1")
+    difference = project.diff(desired(campaign("new", "old")), prune=prune)
+    assert (difference.removals, difference.findings, difference.changes) == ((), (), ())
+
+
+def test_a_claim_that_cannot_be_decided_protects_both() -> None:
+    project = Project(MemoryServer(MemoryCampaign("1", "line"), MemoryCampaign("2", "line")))
+    project.own("old", "1")
+    project.own("older", "2")
+    difference = project.diff(desired(campaign("line")), prune=True)
+    assert difference.removals == ()
+    assert [finding.code for finding in difference.findings] == ["ambiguous-name"]
+
+
+def test_what_nobody_owns_is_never_deleted() -> None:
+    project = Project(MemoryServer(MemoryCampaign("1", "theirs")))
+    project.own("old", "2")
+    assert project.diff(desired(), prune=True).removals == ()
+
+
+# --- creates whose answer was lost, and that Git has given up since ---------------------------------------
+
+
+@pytest.mark.parametrize("prune", [False, True])
+def test_what_an_interrupted_create_may_have_made_is_named_and_never_deleted(prune: bool) -> None:
+    project = Project(MemoryServer(MemoryCampaign("1", "old")))
+    project.intends("old", "old")
+    difference = project.diff(desired(), prune=prune)
+    assert (difference.removals, difference.records) == ((), ())
+    (finding,) = difference.findings
+    assert (finding.code, finding.resource, finding.severity) == ("perhaps-ours", OLD, Severity.NOTE)
+    assert "'old' (id 1) may be ours" in finding.message
+
+
+@pytest.mark.parametrize("owner", [None, "new"])
+def test_an_interrupted_create_is_forgotten_when_there_is_nothing_that_it_may_have_made(
+    owner: str | None,
+) -> None:
+    project = Project(MemoryServer(*([MemoryCampaign("1", "old")] if owner else [])))
+    project.intends("old", "old")
+    wanted = desired()
+    if owner:
+        project.own(owner, "1")
+        wanted = desired(campaign(owner, "old"))
+    difference = project.diff(wanted)
+    assert (difference.removals, difference.findings) == ((), ())
+    assert difference.records == (IntentDropped(str(OLD)),)
+
+
+def test_an_interrupted_create_stays_in_mind_while_a_part_of_the_project_is_left_out() -> None:
+    project = Project(MemoryServer(MemoryCampaign("1", "old")))
+    project.intends("old", "old")
+    project.intends(file("one"), "one.bin")
+    assert project.reads(desired(complete=False)) == []
+    difference = project.diff(desired(complete=False))
+    assert (difference.removals, difference.findings, difference.records) == ((), (), ())

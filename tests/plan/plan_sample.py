@@ -1,0 +1,219 @@
+"""One plan in which each field of a plan file says something."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+from plan_files import Made, planned
+
+from reconciler.model import (
+    Action,
+    Assignment,
+    Callback,
+    CallbackEvent,
+    DesiredStatus,
+    DistributionList,
+    Finding,
+    FromEnv,
+    FromFile,
+    LivePackage,
+    OnRemove,
+    Override,
+    PackageById,
+    Place,
+    RunOnThings,
+    SchedulePhase,
+    Secret,
+    Severity,
+    StepGroup,
+    UploadMode,
+    Verb,
+    Window,
+)
+from reconciler.options import Options, Selector, Targets
+from reconciler.plan.file import Head, MadeIn, MadeOn, write_plan
+from reconciler.plan.model import GuardTrip, Impact, Partial, Snapshot
+from reconciler.providers.base import Lowered
+from reconciler.state.base import (
+    BracketClosed,
+    BracketOpened,
+    CampaignAbandoned,
+    CampaignForgotten,
+    CampaignOwned,
+    FieldApplied,
+    Intent,
+    IntentNoted,
+    MembersApplied,
+    MembersForgotten,
+    OnRemoveSet,
+    Origin,
+    Owned,
+    PackageForgotten,
+    PackageUploaded,
+    PlanApplied,
+    SaltChosen,
+    Uploaded,
+)
+from tests.fakes import NOW, PULSE, Project, campaign, desired, file, rid
+from tests.memory_provider import SERVER, MemoryCampaign, MemoryServer
+
+ROOT = Path("/home/ann/fleet")
+SERVER = replace(SERVER, organization="acme")
+MANY = frozenset(f"gw-{n:04}" for n in range(150))
+V1 = replace(file("v1"), path=ROOT / "fw.bin")
+V2 = replace(file("v2"), path=ROOT / "packages" / "fw.bin", description="two", mode=UploadMode.STREAMING)
+OPTIONS = Options(
+    adopt=True,
+    prune=True,
+    resume=True,
+    reassert=True,
+    refresh_recorded=True,
+    targets=Targets((rid("line"),), (Selector("site", "berlin", negated=True),)),
+    imports={rid("adoptee"): "3"},
+)
+
+
+def _at_once(action: Action) -> Lowered:
+    """As Pulse, but for things, which this server takes in one call."""
+    made = PULSE.lower(action)
+    return replace(made, per_call=0) if isinstance(action, RunOnThings) else made
+
+
+def _world() -> Project:
+    server = MemoryServer(
+        MemoryCampaign("1", "line", "STARTED", "text", ("p-1",), {"gw-0001", "gw-0002", "stranger"}),
+        MemoryCampaign("2", "other", "STOPPED", "", ("p-2",), {"gw-0001"}, DistributionList("dl-9")),
+        MemoryCampaign("3", "adoptee", "STARTED", packages=("p-2",)),
+        MemoryCampaign("4", "removed", "STARTED", packages=("p-2",)),
+        packages=[
+            LivePackage("p-1", "one"),
+            LivePackage("p-2", "two"),
+            LivePackage("p-3", "x", f"[sha256:{V1.sha256[:16]}]", V1.sha256[:16]),
+            LivePackage("p-4", "gone"),
+        ],
+        facts=replace(PULSE, lowering=_at_once),
+    )
+    project = Project(server)
+    project.own(
+        "line",
+        "1",
+        members={
+            "schedules.download": {"1/2": frozenset({"gw-0001", "gw-0002"})},
+            "packageOverrides": {'["p-1"]': frozenset({"gw-0001"})},
+        },
+        applied={"settings": {"A": {"value": "x"}, "B": {"digest": "9f"}}, "settings.assumed": True},
+    )
+    project.own("other", "2", status="STARTED")
+    project.own("removed", "4")
+    project.uploaded(file("old"), "p-4")
+    project.intends("Campaign/third", "third", settings={"K": {"value": "v"}})
+    return project
+
+
+def _to_approve(group: StepGroup) -> StepGroup:
+    """An approval of a campaign that is there."""
+    if group.action.verb is not Verb.APPROVE:
+        return group
+    return replace(group, action=replace(group.action, target="5"))
+
+
+def sample() -> Made:
+    """A plan with an action of each verb, and what else a plan may hold."""
+    in_env = Secret("environment variable KEY", "canary-71aa", FromEnv("KEY"))
+    in_file = Secret("file keys/line", "canary-90ff", FromFile(ROOT / "keys" / "line"))
+    window = Window(NOW + 10_000, NOW + 20_000)
+    wanted = desired(
+        campaign(
+            "line",
+            description="new",
+            packages=(V1, V2),
+            settings={"A": in_env, "B": in_file, "LEVEL": "debug"},
+            gateways=MANY,
+            overrides=(Override(frozenset({"gw-0001", "gw-0003"}), (PackageById("p-2"), V2)),),
+            schedules=(Assignment(dict.fromkeys(SchedulePhase, window)),),
+            callbacks={
+                CallbackEvent.COMPLETED: Callback("nd-7"),
+                CallbackEvent.STATE_CHANGE: Callback("nd-8", frozenset({"FAILED", "INSTANTIATED"})),
+            },
+            closed=frozenset({"gw-0002"}),
+            things={"gw-0001": ("t-1", "t-2")},
+            status=DesiredStatus.STARTED,
+        ),
+        campaign(
+            "other",
+            description="two",
+            distribution=DistributionList("dl-1", 60),
+            status=DesiredStatus.STARTED,
+        ),
+        campaign(
+            "adoptee",
+            gateways=frozenset({"gw-0009"}),
+            distribution=DistributionList("dl-2", 60),
+            on_remove=OnRemove.ABANDON,
+        ),
+        campaign(
+            "third",
+            gateways=MANY,
+            approve=True,
+            status=DesiredStatus.STARTED,
+            on_remove=OnRemove.ABANDON,
+            things=dict.fromkeys(MANY, ("t",)),
+        ),
+        packages=(V1, V2),
+    )
+    made = asyncio.run(planned(_world(), wanted, adopt=True, prune=True, resume=True, reassert=True))
+    plan, line = made.plan, rid("line")
+    owned = Owned(
+        line,
+        "1",
+        Origin.ADOPTED,
+        status="STARTED",
+        return_to="STARTED",
+        applied={"settings": {"LEVEL": {"value": "debug"}}},
+        members={"schedules.download": {"1/2": frozenset({"gw-0002", "gw-0001"})}},
+    )
+    uploaded = Uploaded("ab" * 32, "p-9", "fw.bin", rid("line"), left_behind=True)
+    records = (
+        CampaignOwned(owned),
+        IntentNoted(Intent("Campaign/line", "Line", {"settings": {"K": {"value": "v"}}})),
+        CampaignForgotten(line),
+        CampaignAbandoned(line, ("ab" * 32,)),
+        BracketOpened(line, "STARTED"),
+        BracketClosed(line),
+        FieldApplied(line, "callbackSet.completed", {"notificationDestinationId": "nd-7"}),
+        MembersApplied(line, "schedules.download", "1/2", ("gw-0001", "gw-0002")),
+        MembersForgotten(line, ("gw-0001",), "schedules.download"),
+        OnRemoveSet(line, OnRemove.ABANDON),
+        PackageUploaded(uploaded),
+        PackageForgotten("ab" * 32),
+        PlanApplied("cd" * 32, whole=True),
+        SaltChosen("9b2e4c1fa07d53868e1d0c2b7a4f6e35"),
+    )
+    place = Place("campaigns/line.yaml", 5, 9)
+    impact = tuple(replace(each, stops=True) for each in plan.impact.campaigns)
+    plan = replace(
+        plan,
+        groups=tuple(map(_to_approve, plan.groups)),
+        server=SERVER,
+        findings=(Finding("held", "somebody stopped it", place, "--resume", line, Severity.NOTE),),
+        impact=Impact(impact, 473, ("EDIT_CAMPAIGN",)),
+        records=(*plan.records, *records),
+        guards=(
+            GuardTrip("maxDeletes", "2 campaigns would be deleted", line, 2, 1, "the site is closed", place),
+        ),
+        partial=Partial(OPTIONS.targets.asked, 1, 4),
+        snapshot=Snapshot(NOW, 3600),
+    )
+    return replace(made, plan=plan, options=OPTIONS)
+
+
+def save(made: Made, path: Path) -> None:
+    """`made` in a file that is the same wherever it is written."""
+    head = Head(
+        "0.1.0",
+        SERVER,
+        MadeIn(str(ROOT), "fleet", "production"),
+        MadeOn(12, "6f1c0a52-4c0e-4c43-9a55-0f5d8c4a7f0e", "9b2e4c1fa07d53868e1d0c2b7a4f6e35"),
+        made.options,
+    )
+    write_plan(path, head, made.plan, made.fingerprints, root=ROOT, salt=made.state.salt)

@@ -1,0 +1,65 @@
+"""The format of plan files stays what it is: the older one was written before there was one codec for all,
+and when each step still named every step before it that it waits for."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from plan_sample import ROOT, sample, save
+
+from reconciler.model import FromEnv, FromFile, Secret
+from reconciler.plan.file import open_plan, plan_digest
+from reconciler.plan.file.disk import SavedPlan
+from tests.conftest import Golden
+from tests.fakes import PULSE
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "plan-file.jsonl"
+OLDER = GOLDEN.with_name("plan-file-0.1.jsonl")
+DIGEST = "6651e315f56ca8d0b47b72c3f8b6dfc204b0caa8fc3b028307ea35bdeb9d21bd"
+
+
+def test_a_plan_is_the_same_bytes_as_ever(golden: Golden, tmp_path: Path) -> None:
+    made = sample()
+    save(made, tmp_path / "plan")
+    golden("plan-file.jsonl", (tmp_path / "plan").read_text("utf-8"))
+    assert plan_digest(made.plan) == DIGEST
+
+
+def test_what_was_written_is_read() -> None:
+    saved, made = read(GOLDEN), sample()
+    assert saved.plan == made.plan
+    assert saved.fingerprints == made.fingerprints
+    assert saved.head.options == made.options
+    assert plan_digest(saved.plan) == DIGEST
+
+
+def test_an_old_plan_file_is_read() -> None:
+    """It says the same but for its needs, of which it has more: those that follow from others, too."""
+    old, new = read(OLDER), read(GOLDEN)
+    without = [replace(group, needs=()) for group in old.plan.groups]
+    assert without == [replace(group, needs=()) for group in new.plan.groups]
+    assert replace(old.plan, groups=()) == replace(new.plan, groups=())
+    for before, now in zip(old.plan.groups, new.plan.groups, strict=True):
+        assert set(now.needs) <= set(before.needs)
+
+
+def read(path: Path) -> SavedPlan:
+    def opened(secret: Secret) -> Secret:
+        assert isinstance(secret.origin, FromEnv | FromFile)
+        value = "canary-71aa" if isinstance(secret.origin, FromEnv) else "canary-90ff"
+        return Secret(secret.source, value, secret.origin)
+
+    return open_plan(path).read(ROOT, PULSE.operations, opened)
+
+
+@pytest.mark.parametrize("seed", ["1", "2"])
+def test_it_does_not_depend_on_the_order_of_sets(seed: str, tmp_path: Path) -> None:
+    """Another process, another order: a plan would be stale as soon as it is made."""
+    code = "from plan_sample import *; save(sample(), Path('plan'))"
+    folders = [Path(__file__).parent, Path(__file__).parents[2]]
+    env = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(map(str, folders))}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, check=True)
+    assert (tmp_path / "plan").read_bytes() == GOLDEN.read_bytes()

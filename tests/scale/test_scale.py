@@ -1,0 +1,350 @@
+"""Twice as much is twice the work: groups, campaigns, packages, overlays, findings. Counted, never timed.
+
+What counts is bytecode of the package, hashes of gateway ids, and what set operations go through.
+"""
+
+import builtins
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+import reconciler
+from reconciler.diff import Ask, diff
+from reconciler.loading import load
+from reconciler.model import (
+    Assignment,
+    DesiredStatus,
+    LivePackage,
+    Override,
+    PackageById,
+    Place,
+    SchedulePhase,
+    Window,
+)
+from reconciler.options import Options
+from reconciler.overlays import overlaid, read_layers
+from reconciler.plan import Plan, make_plan
+from reconciler.plan.file import plan_digest
+from reconciler.plan.guards import Basis, guarded
+from reconciler.report.plan_document import plan_chunks
+from reconciler.resolve import resolve
+from reconciler.state.applied import packages_value, schedule_field, window_value
+from reconciler.validation import validate
+from tests.apply.apply_script import Script, apply
+from tests.fakes import NOW, Project, campaign, desired, file
+from tests.memory_provider import MemoryCampaign, MemoryServer
+
+PACKAGE = str(Path(reconciler.__file__).parent)
+PLACE = Place("c.yaml", 1, 1)
+MOST = 2.2
+"""Times the work for twice as much."""
+
+
+class Work:
+    """How much was done."""
+
+    count = 0
+
+
+class Id(str):
+    """A gateway whose hash is counted each time that somebody wants it."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        Work.count += 1
+        return str.__hash__(self)
+
+    def __eq__(self, other: object) -> bool:
+        return str.__eq__(self, other)
+
+
+class Counted(frozenset[Any]):
+    """A set that counts what operations on it go through."""
+
+    def __new__(cls, items: Any = ()) -> "Counted":
+        made = super().__new__(cls, items)
+        Work.count += len(made)
+        return made
+
+
+def _counted(name: str) -> Callable[..., Any]:
+    plain = getattr(frozenset, name)
+
+    def operation(self: Any, *others: Any) -> Any:
+        sizes = [len(each) for each in others if hasattr(each, "__len__")]
+        if "or" in name or name == "union":
+            Work.count += len(self) + sum(sizes)
+        elif "and" in name or name in ("intersection", "isdisjoint"):
+            Work.count += min((len(self), *sizes))
+        elif name == "__rsub__":
+            Work.count += sizes[0]
+        else:
+            Work.count += len(self) + sum(min(len(self), size) for size in sizes)
+        found = plain(self, *others)
+        if isinstance(found, _PLAIN) and not isinstance(found, Counted):
+            return _PLAIN.__new__(Counted, found)
+        return found
+
+    return operation
+
+
+_PLAIN = frozenset
+for _name in ("and", "or", "sub", "rand", "ror", "rsub"):
+    setattr(Counted, f"__{_name}__", _counted(f"__{_name}__"))
+for _name in ("union", "intersection", "difference", "isdisjoint", "issubset"):
+    setattr(Counted, _name, _counted(_name))
+
+
+@contextmanager
+def counting() -> Iterator[None]:
+    """Count the work inside."""
+    modules = [module for name, module in sys.modules.items() if name.startswith("reconciler.")]
+    empty = [module for module in modules if getattr(module, "EMPTY", None) == frozenset()]
+
+    def called(frame: FrameType, event: str, arg: object) -> Any:
+        if not frame.f_code.co_filename.startswith(PACKAGE):
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        return traced
+
+    def traced(frame: FrameType, event: str, arg: object) -> Any:
+        Work.count += event == "opcode"
+        return traced
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(builtins, "frozenset", Counted)
+        for module in empty:
+            patch.setattr(module, "EMPTY", Counted())
+        before = sys.gettrace()
+        sys.settrace(called)
+        try:
+            yield
+        finally:
+            sys.settrace(before)
+
+
+def ids(first: int, count: int = 10) -> Counted:
+    return Counted(Id(f"gw-{number:05}") for number in range(first, first + count))
+
+
+def windows(number: int, known: bool, same: bool = False) -> tuple[Project, Any]:
+    """A campaign of so many windows, for ten gateways each; `same`: they begin and end alike."""
+    groups = [ids(at * 10) for at in range(number)]
+    made = [
+        {
+            phase: Window(NOW + 1 + at * (not same), NOW + 10**9 + place)
+            for place, phase in enumerate(SchedulePhase)
+        }
+        for at in range(number)
+    ]
+    members: dict[str, dict[str, Any]] = {}
+    for phase in SchedulePhase:
+        field = members.setdefault(schedule_field(phase), {})
+        for each, gateways in zip(made, groups, strict=True):
+            value = window_value(each[phase])
+            field[value] = Counted((*field.get(value, ()), *gateways))
+    everyone = Counted(gateway for group in groups for gateway in group)
+    server = MemoryServer(MemoryCampaign("1", "line", "STARTED", gateways=set(everyone)))
+    project = Project(server)
+    project.own("line", "1", members=members if known else {})
+    schedules = tuple(Assignment(each, group, PLACE) for each, group in zip(made, groups, strict=True))
+    return project, desired(campaign("line", gateways=everyone, schedules=schedules))
+
+
+def overrides(number: int, known: bool) -> tuple[Project, Any]:
+    """A campaign of so many overrides, each with packages of its own, read as last assigned."""
+    groups = [ids(at * 10) for at in range(number)]
+    refs = [PackageById(f"p-{at}", PLACE) for at in range(number)]
+    everyone = Counted(gateway for group in groups for gateway in group)
+    server = MemoryServer(
+        MemoryCampaign("1", "line", gateways=set(everyone), packages=("p-0",)),
+        packages=[LivePackage(ref.id, ref.id) for ref in refs],
+    )
+    recorded = {packages_value([ref.id]): group for ref, group in zip(refs, groups, strict=True)}
+    project = Project(server)
+    project.own("line", "1", members={"packageOverrides": recorded} if known else {})
+    wanted = tuple(Override(group, (ref,), PLACE) for ref, group in zip(refs, groups, strict=True))
+    return project, desired(campaign("line", gateways=everyone, overrides=wanted))
+
+
+def renames(number: int, last: str) -> tuple[Project, Any]:
+    """Each campaign is to have the name of the next one; of the `last` one somebody else may have it."""
+    live = [MemoryCampaign(str(at), f"name-{at:04}") for at in range(number)]
+    project = Project(MemoryServer(*live, MemoryCampaign("x", "taken")))
+    names = [f"name-{at + 1:04}" for at in range(number - 1)] + [last]
+    for at in range(number):
+        project.own(f"c-{at:04}", str(at))
+    return project, desired(*(campaign(f"c-{at:04}", name=name) for at, name in enumerate(names)))
+
+
+def moves(number: int) -> tuple[Project, Any]:
+    """Gateways leave each running campaign and join the next one."""
+    live = [
+        MemoryCampaign(str(at), f"c-{at:04}", "STARTED", gateways=set(ids(at * 10))) for at in range(number)
+    ]
+    project = Project(MemoryServer(*live))
+    for at in range(number):
+        project.own(f"c-{at:04}", str(at))
+    wanted = [campaign(f"c-{at:04}", gateways=ids(at * 10 + 5)) for at in range(number)]
+    return project, desired(*wanted)
+
+
+def creations(number: int) -> tuple[Project, Any]:
+    """New campaigns that share gateways with their neighbours, each with an upload of its own."""
+    wanted = [
+        campaign(
+            f"c-{at:04}",
+            gateways=ids(at * 5),
+            packages=(file(f"v{at}"),),
+            status=DesiredStatus.STARTED,
+        )
+        for at in range(number)
+    ]
+    return Project(MemoryServer()), desired(*wanted)
+
+
+def removals(number: int) -> tuple[Project, Any]:
+    """Campaigns and their packages that are declared no more."""
+    files = [file(f"v{at}") for at in range(number)]
+    live = [MemoryCampaign(str(at), f"c-{at:04}", packages=(f"p-{at}",)) for at in range(number)]
+    packages = [LivePackage(f"p-{at}", files[at].name) for at in range(number)]
+    project = Project(MemoryServer(*live, packages=packages))
+    for at in range(number):
+        project.own(f"c-{at:04}", str(at))
+        project.uploaded(files[at], f"p-{at}")
+    return project, desired()
+
+
+World = Callable[[int], tuple[Project, Any]]
+WORLDS: dict[str, World] = {
+    "windows, as recorded": lambda n: windows(n, known=True),
+    "windows, never sent": lambda n: windows(n, known=False),
+    "windows that are alike": lambda n: windows(n, known=True, same=True),
+    "overrides, as recorded": lambda n: overrides(n, known=True),
+    "overrides, never sent": lambda n: overrides(n, known=False),
+    "names that go round": lambda n: renames(n, "free"),
+    "names that are taken": lambda n: renames(n, "taken"),
+    "moves between campaigns": moves,
+    "campaigns and uploads": creations,
+    "removals of both": removals,
+}
+
+
+def work(number: int, prepare: Callable[[int], Callable[[], object]]) -> int:
+    """What doing it takes, once everything is imported and cached."""
+    prepare(2)()
+    todo = prepare(number)
+    Work.count = 0
+    with counting():
+        todo()
+    return Work.count
+
+
+def planned(world: World, number: int) -> tuple[Callable[[], Plan], Project]:
+    project, wanted = world(number)
+    options = Options(prune=True, refresh_recorded=True)
+    live = project.live(wanted, prune=True, refresh_recorded=True)
+    ask = Ask(options, NOW, project.server.past)
+
+    def make() -> Plan:
+        plan = make_plan(diff(wanted, live, project.state, ask), project.server)
+        return guarded(plan, Basis(wanted, live, project.server.in_flight), {}, {})
+
+    return make, project
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_a_plan(name: str) -> None:
+    small, large = (work(n, lambda n: planned(WORLDS[name], n)[0]) for n in (40, 80))
+    assert large <= MOST * small, f"{small:,} → {large:,}"
+
+
+@pytest.mark.parametrize("name", ["windows, never sent", "moves between campaigns", "campaigns and uploads"])
+def test_what_becomes_of_a_plan(name: str) -> None:
+    def prepare(number: int) -> Callable[[], object]:
+        plan = planned(WORLDS[name], number)[0]()
+        return lambda: (plan_digest(plan), "".join(plan_chunks(plan)))
+
+    small, large = (work(n, prepare) for n in (40, 80))
+    assert large <= MOST * small, f"{small:,} → {large:,}"
+
+
+@pytest.mark.parametrize("answers", [{}, {"schedule-download": "400 " * 1_000}])
+@pytest.mark.parametrize("name", ["windows, never sent"])
+def test_a_run(name: str, answers: dict[str, str]) -> None:
+    def prepare(number: int) -> Callable[[], object]:
+        plan = planned(WORLDS[name], number)[0]()
+        return lambda: apply(plan, Script(dict(answers)), parallelism=1)
+
+    small, large = (work(n, prepare) for n in (20, 40))
+    assert large <= MOST * small, f"{small:,} → {large:,}"
+
+
+def test_needs_between_single_gateways_are_two_for_each() -> None:
+    plan = planned(WORLDS["windows, never sent"], 100)[0]()
+    assert len(plan.groups) == 300
+    assert sum(len(group.needs) for group in plan.groups) == 200
+
+
+# --- files -----------------------------------------------------------------------------------------
+
+DAYS = "download: {begin: 2030-01-01T00:00Z, end: 2030-01-02T00:00Z}"
+
+
+def resource(kind: str, name: str, spec: str) -> str:
+    return f"apiVersion: reconciler/v1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {spec}\n---\n"
+
+
+def many_findings(number: int) -> str:
+    """Overrides and schedules that all want the same gateway, of sets that differ."""
+    sets = "".join(resource("PackageSet", f"p{at}", f"{{packages: [{{id: p{at}}}]}}") for at in range(number))
+    entries = ", ".join(f"{{gateways: [g, g{at}], packageSet: p{at}}}" for at in range(number))
+    lists = "".join(resource("GatewayList", f"l{at}", f"{{gateways: [g, h{at}]}}") for at in range(number))
+    schedules = ", ".join(f"{{schedule: days, gatewayLists: [l{at}]}}" for at in range(number))
+    spec = f"{{packageOverrides: [{entries}], schedules: [{schedules}]}}"
+    return sets + lists + resource("Schedule", "days", f"{{{DAYS}}}") + resource("Campaign", "c", spec)
+
+
+def dangling(number: int) -> str:
+    return "".join(resource("Campaign", f"c{at}", f"{{packageSet: none-{at}}}") for at in range(number))
+
+
+@pytest.mark.parametrize(("text", "findings"), [(many_findings, 2), (dangling, 1)])
+def test_findings(tmp_path: Path, text: Callable[[int], str], findings: int) -> None:
+    def prepare(number: int) -> Callable[[], object]:
+        (tmp_path / "all.yaml").write_text(text(number))
+        read = load([tmp_path], base=tmp_path)
+
+        def found() -> int:
+            validated = validate(read.documents)
+            more = resolve(validated.documents, root=tmp_path, environ={}).findings
+            return len(validated.findings) + len(more)
+
+        assert found() in (findings * number, findings * (number - 1))
+        return found
+
+    small, large = (work(n, prepare) for n in (110, 220))
+    assert large <= MOST * small, f"{small:,} → {large:,}"
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["laid", "of nothing"])
+def test_overlays(tmp_path: Path, known: bool) -> None:
+    def prepare(number: int) -> Callable[[], object]:
+        for folder in ("base", "over"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            name = "c" if known or folder == "base" else "d"
+            spec = f"{{description: {folder}}}"
+            text = "".join(resource("Campaign", f"{name}{at}", spec) for at in range(number))
+            (tmp_path / folder / "all.yaml").write_text(text)
+        read = load([tmp_path / "base"], base=tmp_path)
+        layers = read_layers([tmp_path / "over"], base=tmp_path)
+        return lambda: overlaid(read, layers)
+
+    small, large = (work(n, prepare) for n in (110, 220))
+    assert large <= MOST * small, f"{small:,} → {large:,}"
