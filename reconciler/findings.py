@@ -112,6 +112,7 @@ _PLANNING = {
     "name-taken": "A campaign is to be renamed to a name that another live one has.",
     "package-not-found": "The server has no package of that id or name.",
     "ambiguous-package": "Several live packages could be the one that is declared.",
+    "not-allowed": "The server takes no such change of a campaign in its status.",
     "unknown-status": "A live campaign has a status that this version does not know.",
     "interval-needed": "A distribution list is to be set, and nothing says how often it is evaluated.",
     "held": "Somebody stopped a campaign that was started by this project: it is left stopped.",

@@ -162,6 +162,8 @@ class _Observation:
 
     def _loses(self, campaign: DesiredCampaign) -> bool:
         """Whether gateways would have to go, unless the server decides who is in."""
+        if not self.source.facts.supports(Field.DISTRIBUTION):
+            return False
         live = self._live(campaign)
         members = live.gateways if live else None
         return bool(campaign.gateways is not None and members and members.beyond(campaign.gateways))

@@ -13,7 +13,7 @@ from dataclasses import replace
 from reconciler.errors import Refusal, Refused
 from reconciler.model import LiveCampaign, Membership
 from reconciler.pool import in_order
-from reconciler.providers.base import Reads
+from reconciler.providers.base import Facts, Field, Reads
 
 READINGS = 3
 """How often a campaign is read anew whose gateways leave while they are asked about."""
@@ -28,17 +28,22 @@ def open_members(live: LiveCampaign) -> frozenset[str]:
     return frozenset(members) - members.closed
 
 
-async def survey(reads: Reads, ids: Iterable[str], overridden: Overridden) -> AsyncGenerator[LiveCampaign]:
-    """The campaigns in the order of `ids`, without those that vanish while they are read."""
+async def survey(
+    reads: Reads, facts: Facts, ids: Iterable[str], overridden: Overridden
+) -> AsyncGenerator[LiveCampaign]:
+    """The campaigns in the order of `ids`, without those that vanish while they are read.
+
+    What the server lacks, by its `facts`, is not asked for.
+    """
 
     async def read(campaign_id: str) -> LiveCampaign | None:
         for _ in range(READINGS - 1):
             try:
-                return await _whole(reads, campaign_id, overridden)
+                return await _whole(reads, facts, campaign_id, overridden)
             except Refused as error:
                 if Refusal.NO_SUCH_OBJECT not in error.meaning:
                     raise
-        return await _whole(reads, campaign_id, overridden)
+        return await _whole(reads, facts, campaign_id, overridden)
 
     async with aclosing(in_order(ids, read, limit=reads.parallelism)) as campaigns:
         async for live in campaigns:
@@ -46,13 +51,14 @@ async def survey(reads: Reads, ids: Iterable[str], overridden: Overridden) -> As
                 yield live
 
 
-async def _whole(reads: Reads, campaign_id: str, overridden: Overridden) -> LiveCampaign | None:
+async def _whole(reads: Reads, facts: Facts, campaign_id: str, overridden: Overridden) -> LiveCampaign | None:
     live = await reads.campaign(campaign_id)
     if live is None:
         return None
     live = replace(live, gateways=await reads.gateways(live.id))
-    distribution = await reads.distribution_list(live.id)
-    live = replace(live, distribution=distribution, distribution_read=True)
-    if gateways := overridden(live):
+    if facts.supports(Field.DISTRIBUTION):
+        distribution = await reads.distribution_list(live.id)
+        live = replace(live, distribution=distribution, distribution_read=True)
+    if facts.supports(Field.OVERRIDES) and (gateways := overridden(live)):
         live = replace(live, overrides=await reads.overrides(live.id, gateways))
     return live

@@ -57,6 +57,7 @@ class TakingSnapshot:
             asked = gateways_to_ask(self.overrides, self.desired, state_of(project, store))
             return await take(
                 provider.reads,
+                provider.facts,
                 header,
                 file,
                 load=lambda: state_of(project, store),

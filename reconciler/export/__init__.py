@@ -78,7 +78,7 @@ async def export(
     with _beside(folder, dry_run=wanted.dry_run) as stage:
         staging = Staging(Path(stage), folder)
         done = 0
-        reading = survey(reads, selection.names, open_members if wanted.overrides else lambda _: ())
+        reading = survey(reads, facts, selection.names, open_members if wanted.overrides else lambda _: ())
         async with aclosing(reading) as campaigns:
             async for live in campaigns:
                 for file in tree.files(live):

@@ -29,7 +29,7 @@ from reconciler.ownership import overriding
 from reconciler.plan.campaign import campaign_actions, removal_actions
 from reconciler.plan.impact import impact
 from reconciler.plan.model import Plan
-from reconciler.plan.order import CampaignOrder, in_order
+from reconciler.plan.order import CampaignOrder, in_order, stage
 from reconciler.providers.base import Facts, Field
 
 
@@ -111,9 +111,9 @@ class _Build:
 
     def chain(self, actions: Iterable[Action]) -> None:
         """The actions of one campaign, each after those that the order puts before it."""
-        actions = tuple(actions)
+        actions = sorted(actions, key=lambda action: stage(action, self.facts))
         uploads = [self._brought_by(action) for action in actions]
-        order = CampaignOrder()
+        order = CampaignOrder(self.facts)
         for action, own in zip(actions, uploads, strict=True):
             # A campaign isn't interrupted before everything that its edit needs is there.
             interrupts = isinstance(action, StopCampaign) and action.bracket

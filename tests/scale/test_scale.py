@@ -36,8 +36,8 @@ from reconciler.resolve import resolve
 from reconciler.state.applied import packages_value, schedule_field, window_value
 from reconciler.validation import validate
 from tests.apply.apply_script import Script, apply
-from tests.fakes import NOW, Project, campaign, desired, file
-from tests.memory_provider import MemoryCampaign, MemoryServer
+from tests.fakes import NOW, PULSE, Project, campaign, desired, file
+from tests.memory_provider import SERVER, MemoryCampaign, MemoryServer
 
 PACKAGE = str(Path(reconciler.__file__).parent)
 PLACE = Place("c.yaml", 1, 1)
@@ -250,11 +250,11 @@ def planned(world: World, number: int) -> tuple[Callable[[], Plan], Project]:
     project, wanted = world(number)
     options = Options(prune=True, refresh_recorded=True)
     live = project.live(wanted, prune=True, refresh_recorded=True)
-    ask = Ask(options, NOW, project.server.past)
+    ask = Ask(options, NOW, project.server.facts)
 
     def make() -> Plan:
-        plan = make_plan(diff(wanted, live, project.state, ask), project.server)
-        return guarded(plan, Basis(wanted, live, project.server.in_flight), {}, {})
+        plan = make_plan(diff(wanted, live, project.state, ask), project.server.facts, SERVER)
+        return guarded(plan, Basis(wanted, live, project.server.facts), {}, {})
 
     return make, project
 
@@ -323,7 +323,7 @@ def test_findings(tmp_path: Path, text: Callable[[int], str], findings: int) -> 
 
         def found() -> int:
             validated = validate(read.documents)
-            more = resolve(validated.documents, root=tmp_path, environ={}).findings
+            more = resolve(validated.documents, PULSE, root=tmp_path, environ={}).findings
             return len(validated.findings) + len(more)
 
         assert found() in (findings * number, findings * (number - 1))

@@ -87,7 +87,14 @@ async def taken(
 ) -> bytes:
     """The bytes of a snapshot."""
     out = BytesIO()
-    await take(provider.reads, Header(provider.server, TAKEN, overrides), out, load=load, overridden=asked)
+    await take(
+        provider.reads,
+        provider.facts,
+        Header(provider.server, TAKEN, overrides),
+        out,
+        load=load,
+        overridden=asked,
+    )
     return out.getvalue()
 
 

@@ -132,7 +132,7 @@ class Facts:
     def allows(self, verb: Verb, phase: Phase) -> bool:
         """Whether the server takes `verb` for a campaign in `phase`. UNKNOWN allows what any phase allows."""
         if verb not in self.allowed:
-            return True
+            return verb in self._places
         return self.allowed[verb] >= KNOWN if phase is Phase.UNKNOWN else phase in self.allowed[verb]
 
     def stage(self, state: str) -> Stage:

@@ -74,6 +74,8 @@ class PulseWrites:
             case EditCampaign():
                 await self._edit(action, campaign_id, step, bindings)
             case RegisterCallback():
+                if action.callback is None:
+                    raise Refused("a callback can't be taken back", request=_request(step))
                 await client.register_callback(campaign_id, action.event, action.callback)
             case SetDistributionList():
                 await client.set_distribution_list(campaign_id, action.distribution)
