@@ -85,6 +85,13 @@ def test_what_is_held_back_is_written_when_the_thread_comes_by(place: FakePlace,
         assert "Campaign/0" in store.load().intents
 
 
+def test_the_thread_of_the_lease_comes_by(place: FakePlace, store: LeasedStore) -> None:
+    with store.locked(SERVER, "apply") as session:
+        session.record(noted(0), sync=False)
+        leased_session(session)._lease.beat()
+        assert place.writes == ["append 1"]
+
+
 def test_what_is_held_back_is_written_when_the_session_ends(place: FakePlace, store: LeasedStore) -> None:
     with store.locked(SERVER, "apply") as session:
         session.record(noted(0), sync=False)

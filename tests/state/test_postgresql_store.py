@@ -403,6 +403,11 @@ def test_a_journal_without_its_snapshot_is_noticed(
         ),
         ("postgresql://h/db?password=secret-canary", "holds password, which would show", "Set PGPASSWORD"),
         ("postgresql://h/db?sslpassword=secret-canary", "holds sslpassword", "a key without a passphrase"),
+        (
+            "postgresql://h/db?oauth_client_secret=secret-canary",
+            "holds oauth_client_secret",
+            "a password file",
+        ),
         ("postgresql://me:secret/canary@h/db", "can't be read", "postgresql://"),
         ("postgresql://me:secret#canary@h/db", "can't be read", "postgresql://"),
         ("postgresql://h/db?schema=", "no name of a schema", ""),
