@@ -42,6 +42,23 @@ def departures(time: Time, limiter: RateLimiter, calls: int) -> list[float]:
     return left
 
 
+def test_turns_come_in_the_order_of_asking() -> None:
+    """Also when the time of somebody who asked first is over while others look at the clock."""
+    time = Time()
+    limiter = time.limiter(2.0)
+    left: list[int] = []
+
+    async def call(number: int) -> None:
+        await limiter.acquire()
+        left.append(number)
+
+    async def main() -> None:
+        await asyncio.gather(*map(call, range(6)))
+
+    asyncio.run(main())
+    assert left == list(range(6))
+
+
 def test_without_a_limit_nobody_waits() -> None:
     time = Time()
     assert set(departures(time, time.limiter(), 1000)) == {1000.0}
