@@ -100,9 +100,13 @@ class SkipBan:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _same_environment_everywhere() -> Iterator[None]:
-    """The tool reads `CI` and `RECONCILER_*`; a test sees them only when it sets them."""
+def _same_environment_everywhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The tool reads `CI` and `RECONCILER_*`; a test sees them only when it sets them.
+
+    What the person who runs the tests trusts on this machine doesn't count in them.
+    """
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
         for name in list(os.environ):
             if name in {"CI", "NO_COLOR", "FORCE_COLOR"} or name.startswith("RECONCILER_"):
                 patch.delenv(name)

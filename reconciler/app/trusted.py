@@ -15,7 +15,7 @@ from reconciler.app.workspace import Workspace
 from reconciler.errors import InvalidInput, ReconcilerError, UsageError
 from reconciler.report import trust_answers as shown
 from reconciler.report.command_answers import Answer
-from reconciler.trust.hosts import PORTS, Origin, plain_host
+from reconciler.trust.hosts import PORTS, Destination, plain_host
 from reconciler.trust.needs import (
     POSTGRESQL,
     S3,
@@ -107,20 +107,20 @@ def _pair(secret: str, host: str) -> SecretGrant:
             f"{secret!r} is no secret",
             hint=f"Write a variable's NAME, file:PATH, command:TEXT, {POSTGRESQL} or {S3}.",
         )
-    return SecretGrant(name, str(_origin(host)))
+    return SecretGrant(name, str(_destination(host)))
 
 
-def _origin(host: str) -> Origin:
+def _destination(host: str) -> Destination:
     hint = "Write HOST, HOST:PORT, or a URL such as http://HOST:PORT or postgresql://HOST."
     if host == "embedded:":
-        return Origin("embedded", "")
+        return Destination("embedded", "")
     try:
-        origin = Origin.of(host if "://" in host else f"https://{host}")
+        destination = Destination.of(host if "://" in host else f"https://{host}")
     except ValueError:
         raise UsageError(f"{host!r} is no host", hint=hint) from None
-    if origin.scheme not in PORTS or plain_host(origin.host) is None or "@" in host or "*" in host:
+    if destination.scheme not in PORTS or plain_host(destination.host) is None or "@" in host or "*" in host:
         raise UsageError(f"{host!r} is no host", hint=hint)
-    return origin
+    return destination
 
 
 def _sure(workspace: Workspace, lines: Sequence[str], store: GrantStore) -> bool:
@@ -138,8 +138,8 @@ def _words(grant: Grant) -> frozenset[str]:
     """What a person may call `grant`."""
     match grant:
         case SecretGrant(secret, host):
-            origin = host.partition("://")[2]
-            words = (secret, secret.partition(":")[2], host, origin)
+            destination = host.partition("://")[2]
+            words = (secret, secret.partition(":")[2], host, destination)
         case _:
             words = tuple(
                 getattr(grant, name) for name in ("command", "path", "project") if hasattr(grant, name)

@@ -10,7 +10,7 @@ from reconciler.errors import InvalidInput, ReconcilerError
 from reconciler.loading import Document
 from reconciler.loading.nodes import resource_of
 from reconciler.model import Desired, Finding, FromEnv, FromFile, Place, ResourceId, Secret
-from reconciler.project.trust_needs import server_origin
+from reconciler.project.trust_needs import server_destination
 from reconciler.settings import Project
 from reconciler.trust.needs import (
     RESERVED,
@@ -83,17 +83,17 @@ def need_of_secret(
     project: Project, secret: Secret, by: str, place: Place | None = None, resource: ResourceId | None = None
 ) -> TrustNeed | None:
     """What it takes to send the secret of a setting to the project's server; None where nobody can tell."""
-    origin = server_origin(project.server.url)
-    if origin is None:
+    destination = server_destination(project.server.url)
+    if destination is None:
         return None
     match secret.origin:
         case FromEnv(name):
-            grant = SecretGrant(from_env(name), str(origin))
+            grant = SecretGrant(from_env(name), str(destination))
             reserved = RESERVED.fullmatch(name) is not None
-            return TrustNeed(grant, by, place, origin, reserved, resource=resource)
+            return TrustNeed(grant, by, place, destination, reserved, resource=resource)
         case FromFile(path):
-            grant = SecretGrant(from_file(path), str(origin))
-            return TrustNeed(grant, by, place, origin, resource=resource)
+            grant = SecretGrant(from_file(path), str(destination))
+            return TrustNeed(grant, by, place, destination, resource=resource)
     return None
 
 

@@ -14,6 +14,7 @@ from reconciler.errors import InvalidInput, ReconcilerError
 from reconciler.model import Finding, ResourceId
 from reconciler.settings import Engine, Project
 from reconciler.state.base import State, StateStore, bound_to
+from reconciler.trust.folders import refuse_links
 from reconciler.trust.needs import TrustNeed, refusal
 
 if TYPE_CHECKING:
@@ -186,7 +187,9 @@ def _app(project: Project, stack: AsyncExitStack) -> Starlette | None:
     """The server in this process, closed with `stack`; None where the project names another one."""
     if not project.server.embedded:
         return None
-    app = _embedded(project.root / EMBEDDED_DATABASE)
+    database = project.root / EMBEDDED_DATABASE
+    refuse_links(database, project.root, what="the database of the embedded server")
+    app = _embedded(database)
     stack.callback(app.state.context.store.close)
     return app
 
@@ -209,6 +212,7 @@ def serve_embedded(
     ready: Callable[[str], None],
 ) -> None:
     """Serve the embedded server over TCP until a signal ends it; `ready` is told its URL."""
+    refuse_links(database, Path.cwd(), what="the database of the embedded server")
     with _as_ours():
         from reconciler.embedded import serve
 

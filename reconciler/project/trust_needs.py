@@ -19,7 +19,7 @@ from reconciler.project.sign_in import PASSWORD, TOKEN, TOKEN_COMMAND, TOKEN_FIL
 from reconciler.settings import EMBEDDED_URL, Auth, Basic, Token, TokenCommand, TokenFile
 from reconciler.state.addresses import StoreAddress, parse_address
 from reconciler.trust.folders import strays
-from reconciler.trust.hosts import EMBEDDED, Origin
+from reconciler.trust.hosts import EMBEDDED, Destination
 from reconciler.trust.needs import (
     POSTGRESQL,
     RESERVED,
@@ -57,17 +57,17 @@ class NeedsOfProject:
         self, url: str, given: Given | None, auth: Auth | None, declared: Given | None
     ) -> Iterator[TrustNeed]:
         """Of the server at `url`, `given` by whom; `declared`: the sign-in, where the file says it."""
-        origin = server_origin(url)
-        if origin is None:
+        destination = server_destination(url)
+        if destination is None:
             return
         place = given.place if given else None
         for secret, field in _secrets(auth, declared):
-            grant = SecretGrant(secret, str(origin))
+            grant = SecretGrant(secret, str(destination))
             if declared is not None and field and RESERVED.fullmatch(secret.partition(":")[2]):
                 path = f"{declared.origin}.{field}"
-                yield TrustNeed(grant, path, self._place(path), origin, reserved=True)
+                yield TrustNeed(grant, path, self._place(path), destination, reserved=True)
             elif place is not None:
-                yield TrustNeed(grant, "server.url", place, origin)
+                yield TrustNeed(grant, "server.url", place, destination)
         if declared is None:
             return
         match auth:
@@ -99,18 +99,18 @@ class NeedsOfProject:
             return
         match url.partition(":")[0]:
             case "postgresql":
-                for origin in _databases(address):
-                    grant = SecretGrant(POSTGRESQL, str(origin))
-                    yield TrustNeed(grant, given.origin, given.place, origin, of_state=True)
+                for destination in _databases(address):
+                    grant = SecretGrant(POSTGRESQL, str(destination))
+                    yield TrustNeed(grant, given.origin, given.place, destination, of_state=True)
                 for name in _LIBPQ_FILES:
                     if (path := address.options.get(name)) and (name, path) != ("sslrootcert", "system"):
                         yield from self.file(
                             cwd / path, f"{given.origin} ({name})", given.place, of_state=True
                         )
             case "s3" if endpoint := address.options.get("endpoint"):
-                origin = _origin(endpoint)
-                grant = SecretGrant(S3, str(origin))
-                yield TrustNeed(grant, given.origin, given.place, origin, of_state=True)
+                destination = _destination(endpoint)
+                grant = SecretGrant(S3, str(destination))
+                yield TrustNeed(grant, given.origin, given.place, destination, of_state=True)
 
     @property
     def _project(self) -> str:
@@ -120,12 +120,12 @@ class NeedsOfProject:
         return None if self.document is None else self.document.place(("spec", *path.split(".")))
 
 
-def server_origin(url: str) -> Origin | None:
+def server_destination(url: str) -> Destination | None:
     """Where a server's URL leads; None for what is no URL, which is said elsewhere."""
     if url == EMBEDDED_URL:
         return EMBEDDED
     try:
-        return Origin.of(url)
+        return Destination.of(url)
     except ValueError:
         return None
 
@@ -147,7 +147,7 @@ def _secrets(auth: Auth | None, declared: Given | None) -> Iterator[tuple[str, s
             pass
 
 
-def _databases(address: StoreAddress) -> Iterator[Origin]:
+def _databases(address: StoreAddress) -> Iterator[Destination]:
     """The machines that PostgreSQL's library would connect to; none: this one, or that of PGHOST.
 
     A path is a socket of this machine.
@@ -160,13 +160,13 @@ def _databases(address: StoreAddress) -> Iterator[Origin]:
         for index, host in enumerate(hosts):
             at = ports[index] if len(ports) == len(hosts) else ports[0]
             if host and not host.startswith(("/", "@")):
-                yield Origin.at("postgresql", host, int(at) if at.isdecimal() else None)
+                yield Destination.at("postgresql", host, int(at) if at.isdecimal() else None)
     if issuer := options.get("oauth_issuer"):
-        yield _origin(issuer)
+        yield _destination(issuer)
 
 
-def _origin(url: str) -> Origin:
+def _destination(url: str) -> Destination:
     try:
-        return Origin.of(url)
+        return Destination.of(url)
     except ValueError:
-        return Origin("", url)
+        return Destination("", url)

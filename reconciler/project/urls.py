@@ -11,7 +11,7 @@ from reconciler.findings import Findings
 from reconciler.project.declared import Given
 from reconciler.settings import DEFAULT_STATE_URL, EMBEDDED_URL
 from reconciler.text import quoted
-from reconciler.trust.hosts import PORTS, Origin, TrustedHost, is_loopback, named, trusted_hosts
+from reconciler.trust.hosts import PORTS, Destination, TrustedHost, is_loopback, named, trusted_hosts
 
 TRUSTED_HOSTS = "RECONCILER_TRUSTED_HOSTS"
 
@@ -75,12 +75,12 @@ def named_hosts(
         message = f"{TRUSTED_HOSTS}: {quoted(entry)} is no host"
         hint = "write HOST, HOST:PORT or http://HOST, in ASCII, without a path or `*`, separated by commas"
         findings.error("bad-trusted-host", message, None, hint)
-    origins: list[Origin] = []
+    destinations: list[Destination] = []
     for given in urls:
         parts = _split(str(given.value)) if given else None
         if parts is not None and parts.scheme in PORTS and parts.hostname:
-            origins.append(Origin.at(parts.scheme, parts.hostname, parts.port))
-    return (*found, *map(named, origins))
+            destinations.append(Destination.at(parts.scheme, parts.hostname, parts.port))
+    return (*found, *map(named, destinations))
 
 
 def _split(text: str) -> SplitResult | None:

@@ -76,7 +76,9 @@ class AuditFile:
 
     def _opened(self) -> int:
         if self._descriptor is None:
-            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._descriptor = os.open(
+                self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | durable.NOFOLLOW, 0o600
+            )
             durable.sync_folder(self._path.parent)
         return self._descriptor
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from reconciler.errors import ReconcilerError
 from reconciler.text import clean
 
 PRIVATE: Final = frozenset({".git", ".reconciler", "git~1"})
@@ -71,6 +72,20 @@ def link_in(path: Path, home: Path) -> Path | None:
             return Path(found)
         waiting += reversed(Path(os.readlink(found)).parts)  # noqa: PTH115
     return None
+
+
+def refuse_links(path: Path, *homes: Path, what: str) -> None:
+    """ReconcilerError when `path` is a link, or stands behind one that a branch may have planted in `homes`.
+
+    `what` is to be written there, as ``the plan``.
+    """
+    found = path if path.is_symlink() else None
+    found = found or next(filter(None, (link_in(path, checkout_of(home)) for home in homes)), None)
+    if found is not None:
+        raise ReconcilerError(
+            f"{what} can't be written to {path}: {found} is a link, and links are not followed there",
+            hint="Remove the link if you didn't make it; else name the place that it leads to.",
+        )
 
 
 def _folded(part: str) -> str:

@@ -37,7 +37,7 @@ _ENTRY: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Origin:
+class Destination:
     """Where something is sent. ``host`` without brackets; both are empty for ``embedded:``."""
 
     scheme: str
@@ -45,14 +45,14 @@ class Origin:
     port: int | None = None
 
     @classmethod
-    def of(cls, url: str) -> Origin:
+    def of(cls, url: str) -> Destination:
         """That of an http(s) URL; ValueError when it has none."""
         parts = urlsplit(url)
         scheme = parts.scheme.lower()
         return cls.at(scheme, parts.hostname or "", parts.port)
 
     @classmethod
-    def at(cls, scheme: str, host: str, port: int | None = None) -> Origin:
+    def at(cls, scheme: str, host: str, port: int | None = None) -> Destination:
         """The same from its parts, in the one spelling that is compared."""
         return cls(scheme, plain_host(host) or host.lower(), PORTS.get(scheme) if port is None else port)
 
@@ -71,7 +71,7 @@ class Origin:
         return f"{self.scheme}://{shown}:{self.port}"
 
 
-EMBEDDED: Final = Origin("embedded", "")
+EMBEDDED: Final = Destination("embedded", "")
 """The server in this process."""
 
 
@@ -83,18 +83,18 @@ class TrustedHost:
     port: int | None = None
     http: bool = False
 
-    def covers(self, origin: Origin) -> bool:
+    def covers(self, destination: Destination) -> bool:
         """Whether a secret may go there."""
         return (
-            origin.host == self.host
-            and self.port in (None, origin.port)
-            and (origin.scheme != "http" or self.http)
+            destination.host == self.host
+            and self.port in (None, destination.port)
+            and (destination.scheme != "http" or self.http)
         )
 
 
-def named(origin: Origin) -> TrustedHost:
+def named(destination: Destination) -> TrustedHost:
     """The host of a URL that a person gave: that port alone."""
-    return TrustedHost(origin.host, origin.port, http=origin.scheme == "http")
+    return TrustedHost(destination.host, destination.port, http=destination.scheme == "http")
 
 
 def trusted_hosts(text: str) -> tuple[tuple[TrustedHost, ...], tuple[str, ...]]:
@@ -110,9 +110,9 @@ def trusted_hosts(text: str) -> tuple[tuple[TrustedHost, ...], tuple[str, ...]]:
     return tuple(found), tuple(bad)
 
 
-def covered(origin: Origin, hosts: Iterable[TrustedHost]) -> bool:
-    """Whether one of `hosts` covers `origin`."""
-    return any(host.covers(origin) for host in hosts)
+def covered(destination: Destination, hosts: Iterable[TrustedHost]) -> bool:
+    """Whether one of `hosts` covers `destination`."""
+    return any(host.covers(destination) for host in hosts)
 
 
 def is_loopback(host: str) -> bool:

@@ -17,13 +17,13 @@ from typing import Final
 
 from reconciler.model import Finding, Place, ResourceId
 from reconciler.text import clean
-from reconciler.trust.hosts import Origin, TrustedHost, covered
+from reconciler.trust.hosts import Destination, TrustedHost, covered
 
 RESERVED: Final = re.compile(
     r"CI|(?:RECONCILER|GITHUB|GH|ACTIONS|RUNNER|CI|GITLAB|BITBUCKET|BUILDKITE|CIRCLE|TRAVIS|DRONE|WOODPECKER"
     r"|JENKINS|TEAMCITY|FORGEJO|GITEA|AWS|AZURE|ARM|GOOGLE|GCP|GCLOUD|CLOUDSDK|SSH|GPG|GIT|DOCKER|KUBE|VAULT"
     r"|NPM|NODE_AUTH|PIP|TWINE|UV_PUBLISH|POETRY|CARGO)_.*"
-    r"|PG(?:PASSWORD|PASSFILE|SSL.*|SERVICE.*|USER|OAUTH.*)|SYSTEM_ACCESSTOKEN|OP_SERVICE_ACCOUNT_TOKEN",
+    r"|PG(?:PASSWORD|PASSFILE|SSL.*|SERVICE.*|USER|OAUTH.*)|KUBECONFIG|SYSTEM_ACCESSTOKEN|OP_SERVICE_ACCOUNT_TOKEN",
     re.IGNORECASE,
 )
 """Variables that are ours, or what CI, clouds and tools around it use: no project file hands them on."""
@@ -65,7 +65,7 @@ def described(secret: str) -> str:
 
 @dataclass(frozen=True, slots=True, order=True)
 class SecretGrant:
-    """This secret may go to this host (an `Origin` as text)."""
+    """This secret may go to this host (an `Destination` as text)."""
 
     secret: str
     host: str
@@ -94,14 +94,15 @@ Grant = SecretGrant | CommandGrant | FileGrant
 class TrustNeed:
     """One thing that a run needs to be trusted.
 
-    ``by`` is the field or variable that asks for it. ``origin``: of a secret, where it goes. ``reserved``: of
-    a secret, that no list of hosts will do. ``instead``: the variable in which a person may name the same.
+    ``by`` is the field or variable that asks for it. ``destination``: of a secret, where it goes.
+    ``reserved``: of a secret, that no list of hosts will do. ``instead``: the variable in which a person may
+    name the same.
     """
 
     grant: Grant
     by: str
     place: Place | None = None
-    origin: Origin | None = None
+    destination: Destination | None = None
     reserved: bool = False
     of_state: bool = False
     """Whether it is about the state, not about the server."""
@@ -116,9 +117,9 @@ def unmet(
     missing: dict[Grant, TrustNeed] = {}
     for need in needs:
         if need.grant in grants or (
-            need.origin is not None
+            need.destination is not None
             and not need.reserved
-            and (need.origin.loopback or covered(need.origin, hosts))
+            and (need.destination.loopback or covered(need.destination, hosts))
         ):
             continue
         missing.setdefault(need.grant, need)
@@ -166,10 +167,10 @@ def refusal(need: TrustNeed) -> Finding:
 
 
 def _how_to_trust(need: TrustNeed) -> str:
-    origin = need.origin
-    assert origin is not None, "a secret goes somewhere"
-    host = f"[{origin.host}]" if ":" in origin.host else clean(origin.host)
-    entry = f"http://{host}" if origin.scheme == "http" else host
+    destination = need.destination
+    assert destination is not None, "a secret goes somewhere"
+    host = f"[{destination.host}]" if ":" in destination.host else clean(destination.host)
+    entry = f"http://{host}" if destination.scheme == "http" else host
     flag, variable = ("--state", "RECONCILER_STATE") if need.of_state else ("--url", "RECONCILER_URL")
     return (
         f"if that host may have it, set RECONCILER_TRUSTED_HOSTS={entry}, or name the URL in {variable} or"

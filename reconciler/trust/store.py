@@ -41,10 +41,13 @@ class GrantStore:
             return frozenset()
         except OSError as error:
             raise self._refused(error.strerror or str(error)) from error
-        with os.fdopen(descriptor, "rb") as file:
-            for what, status in ((file, os.fstat(descriptor)), (self.path.parent, self.path.parent.stat())):
-                self._believe(status, folder=what is not file)
-            data = file.read()
+        try:
+            self._believe(self.path.parent.stat(), folder=True)
+            self._believe(os.fstat(descriptor), folder=False)
+            with os.fdopen(os.dup(descriptor), "rb") as file:
+                data = file.read()
+        finally:
+            os.close(descriptor)
         try:
             return frozenset(map(_decoded, _listed(json.loads(data))))
         except (ValueError, RecursionError) as error:
