@@ -12,6 +12,7 @@ from reconciler.app.workspace import Workspace, connected, store_of
 from reconciler.errors import InvalidInput, ReconcilerError, ServerError, Unauthorized
 from reconciler.model import Finding, Operation, Server
 from reconciler.pacing import Backoff
+from reconciler.project.sign_in import PASSWORD
 from reconciler.providers import reach
 from reconciler.providers.base import Provider
 from reconciler.providers.console import Console, Greeting, Probe
@@ -169,8 +170,9 @@ def _sign_in(auth: Auth | None, greeting: Greeting) -> Check:
         case TokenCommand():
             words = "the token of tokenCommand is accepted"
         case _:
-            # Not the name: it comes from a variable that the project file chose.
-            words = "the user name and password are accepted"
+            # What stands in a variable that the project file chose may be anything.
+            ours = auth.password.source == f"environment variable {PASSWORD}"
+            words = f"as {auth.username}" if ours else "the user name and password are accepted"
     return Check("sign-in", Level.OK, words)
 
 

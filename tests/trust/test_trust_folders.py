@@ -93,7 +93,7 @@ def test_links_of_a_branch_are_found_and_those_of_the_system_are_not(tmp_path: P
 
 def test_a_link_is_refused_wherever_the_file_itself_is_one(tmp_path: Path) -> None:
     (tmp_path / "plan").symlink_to("target")
-    with pytest.raises(ReconcilerError, match="the plan can't be written to .*: .*plan is a link") as caught:
+    with pytest.raises(ReconcilerError, match=r"the plan can't be written to .*: .*plan is a link") as caught:
         refuse_links(tmp_path / "plan", what="the plan")
     assert caught.value.hint
     refuse_links(tmp_path / "other", tmp_path, what="the plan")
