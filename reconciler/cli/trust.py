@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from reconciler.app.workspace import Workspace
     from reconciler.report.command_answers import Answer
 
-command = family("trust", "Say which secrets may go where, and what a project file may run and read.")
+command = family("trust", "Say where secrets may go, and what may be run and read.")
 
 
 @command.command("list")

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from reconciler.errors import StateError
 
@@ -48,9 +49,15 @@ def read_bytes(path: Path) -> bytes | None:
     """What is in the file; None when there is none."""
     with explained("read", path):
         try:
-            return path.read_bytes()
+            with opened(path) as file:
+                return file.read()
         except FileNotFoundError:
             return None
+
+
+def opened(path: Path) -> BinaryIO:
+    """The file at `path`, to be read; OSError for a link."""
+    return os.fdopen(os.open(path, os.O_RDONLY | NOFOLLOW), "rb")
 
 
 def make_folder(folder: Path) -> None:
