@@ -9,13 +9,13 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.app.workspace import Workspace, connected, store_of
-from reconciler.errors import InvalidInput, ReconcilerError, ServerError, Unauthorized
+from reconciler.errors import InvalidInput, ReconcilerError, Refusal, ServerError, Unauthorized
 from reconciler.model import Finding, Operation, Server
 from reconciler.pacing import Backoff
 from reconciler.project.sign_in import PASSWORD
-from reconciler.providers import reach
 from reconciler.providers.base import Provider
-from reconciler.providers.console import Console, Greeting, Probe
+from reconciler.providers.base.questions import Greeting, Probe
+from reconciler.providers.http import reach
 from reconciler.report.doctor_report import Check, Diagnosis, Level, Permission
 from reconciler.settings import Auth, Project, Token, TokenCommand, TokenFile
 from reconciler.text import plural
@@ -55,8 +55,8 @@ async def diagnose(workspace: Workspace) -> Diagnosis:
             names = ("version", "sign-in", "clock", "organization", "permissions")
             checks += [Check(name, Level.SKIPPED, "the server can't be reached") for name in names]
             return Diagnosis(url, (*checks, *_state_checks(project, None)))
-        async with connected(project, backoff=_QUICK) as (provider, console):
-            said, permissions = await _talk(project, provider, console)
+        async with connected(project, backoff=_QUICK) as provider:
+            said, permissions = await _talk(project, provider)
             state = _state_checks(project, provider.server)
             return Diagnosis(str(provider.server), (*checks, *said, *state), permissions)
     except ReconcilerError as error:
@@ -128,11 +128,9 @@ async def _tls(address: reach.ServerAddress, ca_file: Path | None, seconds: floa
 # --- the API -------------------------------------------------------------------------------------
 
 
-async def _talk(
-    project: Project, provider: Provider, console: Console
-) -> tuple[Sequence[Check], tuple[Permission, ...]]:
+async def _talk(project: Project, provider: Provider) -> tuple[Sequence[Check], tuple[Permission, ...]]:
     try:
-        greeting = await console.greet()
+        greeting = await provider.questions.greet()
     except ReconcilerError as error:
         # Before any request: a token file or command.
         return (Check("sign-in", Level.ERROR, error.message, error.hint),), ()
@@ -140,8 +138,8 @@ async def _talk(
     if checks[1].level is Level.ERROR:
         skipped = Check("permissions", Level.SKIPPED, "not signed in")
         return (*checks, skipped), ()
-    probes = await console.probe()
-    permissions = _permissions(provider.operations.values(), probes)
+    probes = await provider.questions.probe()
+    permissions = _permissions(provider.facts.operations.values(), probes)
     organization = project.server.organization
     words = f"acting in {organization}" if organization else "the one that the account belongs to"
     return (*checks, Check("organization", Level.OK, words), *_reads(probes)), permissions
@@ -178,7 +176,11 @@ def _sign_in(auth: Auth | None, greeting: Greeting) -> Check:
 
 def _no_answer(error: ServerError) -> bool:
     """Whether a call ended with something else than a no of the API."""
-    return error.status != 403
+    return not _not_permitted(error)
+
+
+def _not_permitted(error: ServerError | None) -> bool:
+    return error is not None and Refusal.NOT_PERMITTED in error.meaning
 
 
 def _clock(project: Project, greeting: Greeting) -> Check:
@@ -211,16 +213,17 @@ def _permissions(operations: Iterable[Operation], probes: Sequence[Probe]) -> tu
     """Every permission that the reference names, whether we have it, and which commands need it."""
     needing: dict[str, list[Operation]] = defaultdict(list)
     for operation in operations:
-        if operation.permission is not None:
-            needing[operation.permission].append(operation)
+        for name in operation.permissions:
+            needing[name].append(operation)
     answered: dict[str, list[Probe]] = defaultdict(list)
     for probe in probes:
-        answered[probe.operation.permission or ""].append(probe)
+        for name in probe.operation.permissions:
+            answered[name].append(probe)
 
     def one(name: str) -> Permission:
         every = dict.fromkeys(command for it in needing[name] for command in NEEDED_BY[it.name])
         commands = [each for each in every if each.partition(" ")[0] == each or each.split()[0] not in every]
-        refused = [p.operation.name for p in answered[name] if p.error is not None and p.error.status == 403]
+        refused = [p.operation.name for p in answered[name] if _not_permitted(p.error)]
         some = any(probe.error is None for probe in answered[name])
         granted = False if refused else True if some else None
         return Permission(name, granted, tuple(commands), tuple(refused))

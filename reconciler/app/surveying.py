@@ -16,7 +16,7 @@ from reconciler.errors import InvalidInput, ReconcilerError
 from reconciler.export import Exported, Wanted, export
 from reconciler.export.tree import CAMPAIGNS
 from reconciler.model import Desired
-from reconciler.providers.base import Provider
+from reconciler.providers.base import Reads
 from reconciler.settings import Project
 from reconciler.snapshot import Header, Overrides, Taken, gateways_to_ask, take
 from reconciler.text import plural
@@ -32,10 +32,10 @@ Told = Callable[[int, int], None]
 async def export_server(project: Project, wanted: Wanted, out: TextIO) -> Exported:
     """Write what the server has as resources; `out` is told how far it is."""
     refuse_links(wanted.folder / CAMPAIGNS, project.root, what="the export")
-    async with connected(project) as (provider, _), counting(provider, out) as told:
+    async with connected(project) as provider, counting(provider.reads, out) as told:
         state = state_of(project, store_of(project))
         owners = {owned.id: resource for resource, owned in state.campaigns.items()}
-        return await export(provider, owners, wanted, told)
+        return await export(provider.reads, provider.facts, owners, wanted, told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,13 @@ class TakingSnapshot:
 
     async def _into(self, file: BinaryIO, out: TextIO) -> Taken:
         project, store = self.project, store_of(self.project)
-        async with connected(project) as (provider, _), counting(provider, out) as told:
+        async with connected(project) as provider, counting(provider.reads, out) as told:
             now = int(time.time() * 1000)
             header = Header(provider.server, now, self.overrides, project.name, project.environment)
             asked = gateways_to_ask(self.overrides, self.desired, state_of(project, store))
             return await take(
-                provider,
+                provider.reads,
+                provider.facts,
                 header,
                 file,
                 load=lambda: state_of(project, store),
@@ -100,7 +101,7 @@ def written(path: Path) -> Iterator[BinaryIO]:
 
 
 @asynccontextmanager
-async def counting(provider: Provider, out: TextIO, *, seconds: float | None = None) -> AsyncIterator[Told]:
+async def counting(reads: Reads, out: TextIO, *, seconds: float | None = None) -> AsyncIterator[Told]:
     """Says on `out` how far it is: on a terminal one line that is redrawn, elsewhere a line now and then."""
     terminal = out.isatty()
     done, total = 0, 0
@@ -112,7 +113,7 @@ async def counting(provider: Provider, out: TextIO, *, seconds: float | None = N
     async def say() -> None:
         while True:
             await asyncio.sleep(seconds or (ON_A_TERMINAL if terminal else SECONDS))
-            requests = plural(sum(provider.requests.values()), "request")
+            requests = plural(sum(reads.requests.values()), "request")
             line = f"{done:,} of {plural(total, 'campaign')} read, {requests} so far"
             out.write(f"\r\x1b[K{line}" if terminal else f"{line}\n")
             out.flush()

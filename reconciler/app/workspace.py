@@ -25,13 +25,10 @@ if TYPE_CHECKING:
     from reconciler.project import LoadedProject
     from reconciler.project.loader import AnyPath
     from reconciler.providers.base import Provider
-    from reconciler.providers.console import Console
 
 EMBEDDED_DATABASE: Final = Path(".reconciler/embedded.db")
 PARALLELISM: Final = 16
-"""Steps that run at the same time, where nobody says how many."""
-PATIENCE: Final = 300.0
-"""Seconds that one call may wait in all: a server that asks for a minute gets it."""
+"""Requests that are under way at the same time, where nobody says how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,26 +158,19 @@ def event_loop(engine: Engine | None = None) -> asyncio.Runner:
 
 @asynccontextmanager
 async def connected(
-    project: Project, *, backoff: Backoff | None = None
-) -> AsyncIterator[tuple[Provider, Console]]:
-    """The project's server for plans and for people, for as long as the block runs.
+    project: Project, *, parallelism: int = PARALLELISM, backoff: Backoff | None = None
+) -> AsyncIterator[Provider]:
+    """The project's server, for as long as the block runs; at most `parallelism` requests at a time.
 
     InvalidInput unless it is trusted (`Workspace.trusted`).
     """
-    from reconciler.providers.pulse.console import PulseConsole, Watched
-    from reconciler.providers.pulse.engine import open_engine
-    from reconciler.providers.pulse.provider import connect
+    from reconciler.providers.opening import opened
 
-    server = project.server
     _refuse(project.needs)
     async with AsyncExitStack() as stack:
         app = _app(project, stack)
-        engine = open_engine(
-            server.url, app=app, ca_file=server.ca_file, timeout=server.timeout, engine=server.engine
-        )
-        watched = Watched(await stack.enter_async_context(engine))
-        async with connect(server, transport=watched, backoff=backoff) as provider:
-            yield provider, PulseConsole(provider.client, watched)
+        server = opened(project.server, app=app, parallelism=parallelism, backoff=backoff)
+        yield await stack.enter_async_context(server)
 
 
 def _app(project: Project, stack: AsyncExitStack) -> Starlette | None:

@@ -35,7 +35,6 @@ from reconciler.model.actions import (
     UploadPackage,
     Verb,
     carried_by,
-    differences,
     gateways_of,
     target_of,
 )
@@ -61,7 +60,6 @@ from reconciler.model.desired import (
     used_packages,
 )
 from reconciler.model.live import (
-    MARK_LENGTH,
     CampaignSummary,
     Claim,
     Live,
@@ -75,7 +73,6 @@ from reconciler.model.scope import Aspects, Scope
 from reconciler.model.steps import Need, Operation, Outcome, OutcomeStatus, Repeat, Skip, Step, StepGroup
 from reconciler.model.words import (
     API_VERSION,
-    GATEWAY_STATES,
     Finding,
     FromEnv,
     FromFile,
@@ -93,8 +90,6 @@ from reconciler.model.words import (
 
 __all__ = [
     "API_VERSION",
-    "GATEWAY_STATES",
-    "MARK_LENGTH",
     "Action",
     "AddGateways",
     "ApproveCampaign",
@@ -167,7 +162,6 @@ __all__ = [
     "Verb",
     "Window",
     "carried_by",
-    "differences",
     "gateways_of",
     "several",
     "sorted_ids",

@@ -31,6 +31,7 @@ from reconciler.project.declared import Declared, Given, is_there
 from reconciler.project.sign_in import TOKEN_FILE, SignIn, find_auth
 from reconciler.project.trust_needs import NeedsOfProject
 from reconciler.project.urls import named_hosts, server_url, state_url
+from reconciler.providers.opening import kind_of
 from reconciler.settings import (
     DEFAULT_STATE_URL,
     EMBEDDED_URL,
@@ -218,9 +219,13 @@ class _Run:
             by = by or Given(self.environ[TOKEN_FILE], TOKEN_FILE)
             self._look_for("token", by.value, by, ours=False)
         default = ServerSettings()
+        provider = str(values.get("provider", default.provider))
+        for name, why in kind_of(provider).check(values):
+            given = declared.get("server", name)
+            findings.error("bad-setting", why, given.place if given else None)
         return ServerSettings(
             url=server_url(named, findings) if named else EMBEDDED_URL,
-            provider=values.get("provider", default.provider),
+            provider=provider,
             api_version=_text(values.get("apiVersion")),
             organization=_text(values.get("organization")),
             auth=auth,

@@ -16,7 +16,7 @@ from reconciler.model import (
     ResourceId,
     Server,
 )
-from reconciler.providers.console import (
+from reconciler.providers.base.questions import (
     CampaignCounts,
     CampaignProgress,
     GatewayStatus,
@@ -311,7 +311,7 @@ def package(info: PackageInfo) -> Answer:
         ("Name", it.name),
         ("Id", it.id),
         ("Description", it.description),
-        ("Content", f"sha256:{it.mark}… (as its mark says)" if it.mark else "not marked"),
+        ("Content", f"sha256:{info.digits}… (as its mark says)" if info.digits else "not marked"),
         ("By", info.created_by or "-"),
         ("Created", timestamp(info.created)),
     ]
@@ -324,7 +324,7 @@ def _package_item(info: PackageInfo) -> dict[str, object]:
         "id": it.id,
         "name": it.name,
         "description": it.description,
-        "mark": it.mark,
+        "mark": info.digits,
         "createdBy": info.created_by or None,
         "created": info.created,
     }

@@ -87,10 +87,10 @@ def test_the_embedded_server_is_the_same_one_each_time(tmp_path):
     settings = workspace(tmp_path).settle()
 
     async def campaigns() -> int:
-        async with connected(settings) as (provider, console):
+        async with connected(settings) as provider:
             assert provider.server == settings.server.identity
-            assert (await console.counts()).started == 0
-            return len(await provider.campaigns())
+            assert (await provider.questions.counts()).started == 0
+            return len(await provider.reads.campaigns())
 
     assert [asyncio.run(campaigns()), asyncio.run(campaigns())] == [0, 0]
     assert (tmp_path / ".reconciler" / "embedded.db").exists()

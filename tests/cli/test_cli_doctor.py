@@ -210,13 +210,13 @@ def test_a_proxy_of_the_environment(folder, run, monkeypatch):
     assert "secret" not in ran.out
     assert found["sign-in"]["level"] == "error"
     monkeypatch.setenv("no_proxy", "pulse.example.com")
-    monkeypatch.setattr("reconciler.providers.reach.resolve", unreachable)
+    monkeypatch.setattr("reconciler.providers.http.reach.resolve", unreachable)
     found, _ = checks(run("doctor", "--url", "http://pulse.example.com", "--output", "json"))
     assert found["address"]["message"] == "no way"
 
 
 async def unreachable(_: object) -> tuple[str, ...]:
-    from reconciler.providers.reach import Blocked
+    from reconciler.providers.http.reach import Blocked
 
     raise Blocked("no way")
 
@@ -228,8 +228,8 @@ def test_a_connection_in_the_clear_is_a_warning(folder, run, monkeypatch):
     async def quick(_: object, *, seconds: float) -> float:
         return seconds / 1000
 
-    monkeypatch.setattr("reconciler.providers.reach.resolve", here)
-    monkeypatch.setattr("reconciler.providers.reach.connect", quick)
+    monkeypatch.setattr("reconciler.providers.http.reach.resolve", here)
+    monkeypatch.setattr("reconciler.providers.http.reach.connect", quick)
     monkeypatch.setenv("http_proxy", "")
     found, _ = checks(run("doctor", "--url", "http://pulse.invalid", "--output", "json"))
     assert found["tls"]["level"] == "warning"

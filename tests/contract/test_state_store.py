@@ -130,8 +130,9 @@ class Place:
 
     def worker(self, action: str, *, timeout: float = 0) -> Worker:
         program = Path(__file__).with_name("state_process.py")
-        # The process is to run the code that is tested, installed or not.
-        environment = {**os.environ, "PYTHONPATH": str(Path(reconciler.__file__).parents[1])}
+        # The process is to run the code that is tested, installed or not, and isn't measured.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+        environment["PYTHONPATH"] = str(Path(reconciler.__file__).parents[1])
         command = [sys.executable, str(program), action, self.url, str(self.root), str(timeout)]
         process = self.stack.enter_context(
             subprocess.Popen(

@@ -65,6 +65,6 @@ def test_never_less_than_asked_and_never_more_than_the_budget(
 ) -> None:
     delay = Backoff(attempts=10_000, random=lambda: jitter)(attempts, asked)
     if delay is None:
-        assert (asked or 0) > 30
+        assert (asked or 0) > 300
     else:
-        assert (asked or 0) <= delay <= max(8.0, asked or 0) <= 30
+        assert (asked or 0) <= delay <= max(8.0, asked or 0) <= 300

@@ -39,16 +39,17 @@ from reconciler.plan.model import CampaignImpact, GuardTrip, Impact, Partial, Sn
 from reconciler.state.base import CampaignOwned, FieldApplied, MembersApplied, Origin, Owned, State
 from reconciler.validation.schemas import schema
 from tests.actions import action
-from tests.fakes import FakeServer, file, rid
+from tests.fakes import PULSE, file, rid
+from tests.memory_provider import SERVER
 from tests.properties.prop_strategies import examples
 
 VALIDATOR = Draft202012Validator(dict(schema("plan-file")))
 KEY = Secret("environment variable KEY", "canary-71aa", FromEnv("KEY"))
-OPERATIONS = FakeServer.operations
+OPERATIONS = PULSE.operations
 
 
 def made(**fields_of_plan: object) -> Made:
-    plan = Plan(FakeServer.server, **fields_of_plan)  # type: ignore[arg-type]
+    plan = Plan(SERVER, **fields_of_plan)  # type: ignore[arg-type]
     return Made(plan, Live(), State("lineage", "5a17", serial=7))
 
 
@@ -108,7 +109,7 @@ def test_a_plan_file_says_what_it_holds(tmp_path: Path) -> None:
         partial=Partial(("--target Campaign/line",), 1, 4),
         snapshot=Snapshot(1, 2),
     )
-    blank = Plan(FakeServer.server)
+    blank = Plan(SERVER)
     assert [f.name for f in fields(blank) if getattr(found.plan, f.name) == getattr(blank, f.name)] == [
         "server"
     ]
@@ -255,8 +256,8 @@ START = {"verb": "start", "resource": "Campaign/a", "reason": "asked"}
             "the fingerprint of the users 'p-1' lacks its ids",
         ),
         (
-            {"type": "fingerprint", "of": "mark", "key": "ab", "facts": {"ids": "c-1"}},
-            "the fingerprint of the mark 'ab' lacks its ids",
+            {"type": "fingerprint", "of": "content", "key": "ab", "facts": {"ids": "c-1"}},
+            "the fingerprint of the content 'ab' lacks its ids",
         ),
     ],
 )

@@ -14,7 +14,7 @@ from reconciler.model import FromEnv, FromFile, Secret
 from reconciler.plan.file import open_plan, plan_digest
 from reconciler.plan.file.disk import SavedPlan
 from tests.conftest import Golden
-from tests.fakes import FakeServer
+from tests.fakes import PULSE
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plan-file.jsonl"
 OLDER = GOLDEN.with_name("plan-file-0.1.jsonl")
@@ -52,7 +52,7 @@ def read(path: Path) -> SavedPlan:
         value = "canary-71aa" if isinstance(secret.origin, FromEnv) else "canary-90ff"
         return Secret(secret.source, value, secret.origin)
 
-    return open_plan(path).read(ROOT, FakeServer.operations, opened)
+    return open_plan(path).read(ROOT, PULSE.operations, opened)
 
 
 @pytest.mark.parametrize("seed", ["1", "2"])

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from reconciler.errors import ReconcilerError
-from reconciler.providers.pulse.transport import Transport
+from reconciler.providers.http.transport import Transport
 from reconciler.settings import Engine
 
 AsgiApp = Callable[
@@ -65,7 +65,7 @@ async def open_engine(
     engine: Engine = Engine.HTTPX,
 ) -> AsyncIterator[Transport]:
     """An engine for the server at `url`, or for `app` in this process; `ca_file` alone is trusted then."""
-    from reconciler.providers.pulse.httpx_engine import open_httpx
+    from reconciler.providers.http.httpx_engine import open_httpx
 
     base = _IN_PROCESS if app is not None else check_url(url)
     proxies = app is None and not _on_this_machine(base)
@@ -80,7 +80,7 @@ async def open_engine(
         async with plain() as transport:
             yield transport
         return
-    from reconciler.providers.pulse.aiohttp_engine import open_aiohttp
+    from reconciler.providers.http.aiohttp_engine import open_aiohttp
 
     async def uploads(stack: AsyncExitStack) -> Transport:
         return await stack.enter_async_context(plain())

@@ -1,7 +1,7 @@
-"""The seam for what people ask of a server by hand, beside `Provider`, which serves plans.
+"""What people ask of a server by hand, and what `doctor` wants to know.
 
 A plan needs none of this, and a server that can't answer a question here can still be planned for.
-Commands that change something beyond `notify` go through `Provider.run`, so that there is one way to
+Commands that change something beyond `notify` go through `Writes.run`, so that there is one way to
 send a write and one way to repeat it. Times are epoch milliseconds, UTC; None is what wasn't said.
 """
 
@@ -9,25 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from reconciler.errors import ServerError
 from reconciler.model import LivePackage, Operation
-
-
-class Stage(StrEnum):
-    """What a gateway's state means to a person: not begun, on its way, or over in one way or the other."""
-
-    IDLE = "idle"
-    MOVING = "moving"
-    DONE = "done"
-    FAILED = "failed"
-
-    @property
-    def final(self) -> bool:
-        """Whether nothing more comes."""
-        return self in (Stage.DONE, Stage.FAILED)
 
 
 class CampaignCounts(NamedTuple):
@@ -82,11 +67,12 @@ class GatewayStatus:
 
 @dataclass(frozen=True, slots=True)
 class PackageInfo:
-    """A package, who brought it and when."""
+    """A package, who brought it and when; ``digits`` of its SHA-256, as many as the server tells."""
 
     package: LivePackage
     created_by: str = ""
     created: int | None = None
+    digits: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +96,8 @@ class Greeting:
     error: ServerError | None = None
 
 
-class Console(Protocol):
+class Questions(Protocol):
     """Questions and commands of a person. Every read and `notify` may raise ServerError."""
-
-    def stage(self, state: str) -> Stage:
-        """What a gateway's state means; IDLE for a word that nobody knows."""
-        ...
-
-    def rank(self, state: str) -> int:
-        """How far on its way a gateway in `state` is, for sorting; words that nobody knows come last."""
-        ...
 
     async def counts(self) -> CampaignCounts:
         """How many campaigns there are by status."""

@@ -21,9 +21,9 @@ from urllib.parse import quote, urlencode
 
 from reconciler import __version__
 from reconciler.errors import ReconcilerError, Refused, ServerError, Unclear
-from reconciler.providers.pulse.connecting import WHOLE_ANSWER, no_connection, too_late_to_connect
-from reconciler.providers.pulse.filebody import FileBody
-from reconciler.providers.pulse.transport import Request, Response, Transport
+from reconciler.providers.http.connecting import WHOLE_ANSWER, no_connection, too_late_to_connect
+from reconciler.providers.http.filebody import FileBody
+from reconciler.providers.http.transport import Request, Response, Transport
 
 if TYPE_CHECKING:
     import aiohttp

@@ -21,9 +21,9 @@ from urllib.parse import quote, urlencode
 
 from reconciler import __version__
 from reconciler.errors import NotExecuted, ReconcilerError, Refused, ServerError, Unclear
-from reconciler.providers.pulse.connecting import WHOLE_ANSWER, no_connection, too_late_to_connect
-from reconciler.providers.pulse.filebody import FileBody, FileChangedError
-from reconciler.providers.pulse.transport import CannotConnect, Request, Response, Transport
+from reconciler.providers.http.connecting import WHOLE_ANSWER, no_connection, too_late_to_connect
+from reconciler.providers.http.filebody import FileBody, FileChangedError
+from reconciler.providers.http.transport import CannotConnect, Request, Response, Transport
 
 if TYPE_CHECKING:
     import httpx

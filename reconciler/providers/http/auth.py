@@ -23,7 +23,7 @@ THE_COMMAND = "the tokenCommand of the project file"
 class Access:
     """The token of a run. ``fetch`` None: nobody told us who we are, and requests go out without one."""
 
-    def __init__(self, fetch: Fetch | None, *, renewable: bool, hint: str) -> None:
+    def __init__(self, fetch: Fetch | None, secrets: set[str], *, renewable: bool, hint: str) -> None:
         self._fetch = fetch
         self._renewable = renewable
         self._turn = asyncio.Lock()
@@ -32,8 +32,7 @@ class Access:
         self._refusal: Unauthorized | None = None
         self.hint = hint
         """What to do when the server doesn't accept it."""
-        self.secrets: set[str] = set()
-        """Every token of this run: what must not show in a message."""
+        self._secrets = secrets
 
     async def token(self) -> str | None:
         """The token to send, fetched when it is needed first."""
@@ -71,42 +70,45 @@ class Access:
             self._refusal = error
             raise
         self._token = header_value(fetched, "the access token")
-        self.secrets.add(self._token)
+        self._secrets.add(self._token)
         return self._token
 
 
-def access(auth: Auth | None, exchange: Callable[[Basic], Awaitable[str]]) -> Access:
-    """Where tokens come from; `exchange` gives one for a user name and a password."""
+def access(auth: Auth | None, exchange: Callable[[Basic], Awaitable[str]], secrets: set[str]) -> Access:
+    """Where tokens come from; `exchange` gives one for a user name and a password.
+
+    `secrets` gets to know what must not show in a message.
+    """
     match auth:
         case None:
             hint = "Name the credentials: set RECONCILER_TOKEN, or server.auth in the project file."
-            return Access(None, renewable=False, hint=hint)
+            return Access(None, secrets, renewable=False, hint=hint)
         case Token(token):
 
             async def fixed() -> str:
                 return token.reveal()
 
-            return Access(fixed, renewable=False, hint=f"Renew the token in {token.source}.")
+            return Access(fixed, secrets, renewable=False, hint=f"Renew the token in {token.source}.")
         case TokenFile(path):
 
             async def from_file() -> str:
                 return await asyncio.to_thread(_read, auth)
 
-            return Access(from_file, renewable=True, hint=f"Renew the token in {path}.")
+            return Access(from_file, secrets, renewable=True, hint=f"Renew the token in {path}.")
         case TokenCommand():
 
             async def from_command() -> str:
                 return await _run(auth)
 
-            return Access(from_command, renewable=True, hint=f"Does {THE_COMMAND} print a valid token?")
+            hint = f"Does {THE_COMMAND} print a valid token?"
+            return Access(from_command, secrets, renewable=True, hint=hint)
         case Basic(_, password):
 
             async def exchanged() -> str:
                 return await exchange(auth)
 
-            made = Access(exchanged, renewable=True, hint="May this user use the API at all?")
-            made.secrets.update((password.reveal(), basic_header(auth).removeprefix("Basic ")))
-            return made
+            secrets.update((password.reveal(), basic_header(auth).removeprefix("Basic ")))
+            return Access(exchanged, secrets, renewable=True, hint="May this user use the API at all?")
 
 
 def basic_header(auth: Basic) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from reconciler.errors import NotExecuted
-from reconciler.providers.pulse.filebody import FileBody
+from reconciler.providers.http.filebody import FileBody
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The Pulse server behind the console's seam: what people ask by hand, and what `doctor` wants to know."""
+"""What people ask of this server by hand, and what `doctor` wants to know."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from reconciler.errors import ServerError
-from reconciler.model import GATEWAY_STATES, Json
+from reconciler.errors import Refusal, ServerError
+from reconciler.model import Json
 from reconciler.pool import concurrently
-from reconciler.providers.console import (
+from reconciler.providers.base.questions import (
     CampaignCounts,
     CampaignProgress,
     GatewayStatus,
@@ -18,17 +18,16 @@ from reconciler.providers.console import (
     PackageInfo,
     PackageProgress,
     Probe,
-    Stage,
 )
-from reconciler.providers.pulse import gatewaystates
-from reconciler.providers.pulse.client import PulseClient
-from reconciler.providers.pulse.codec import answers
-from reconciler.providers.pulse.codec.shape import Unexpected
+from reconciler.providers.http.listing import ListShape, page
+from reconciler.providers.http.shape import Unexpected
+from reconciler.providers.http.transport import Request, Response, Transport
+from reconciler.providers.http.wire import Call, Query, Wire
+from reconciler.providers.pulse.calls import Calls, Item
+from reconciler.providers.pulse.codec import answers, bodies, progress
+from reconciler.providers.pulse.codec.members import GATEWAYS
 from reconciler.providers.pulse.operations import OPERATIONS
-from reconciler.providers.pulse.transport import Request, Response, Transport
-from reconciler.providers.pulse.wire import Call, Query
 
-_ORDER: Final = tuple(state for state in GATEWAY_STATES if state != gatewaystates.FAILED)
 _VERSION = "api-version="
 _SMALL: Final[Query] = (("page.size", "1"),)
 _ALONE: Final = ("list-campaigns", "get-campaign-counts", "list-packages")
@@ -70,74 +69,68 @@ class Watched:
         return response
 
 
-class PulseConsole:
-    """`reconciler.providers.console.Console` over the Campaign Management API."""
+class PulseQuestions(Calls):
+    """`reconciler.providers.base.Questions` over the Campaign Management API."""
 
-    def __init__(self, client: PulseClient, watched: Watched) -> None:
-        self._client = client
+    def __init__(self, wire: Wire, watched: Watched, *, page_size: int = 500, parallelism: int = 16) -> None:
+        super().__init__(wire, page_size=page_size, parallelism=parallelism)
         self._watched = watched
 
-    def stage(self, state: str) -> Stage:
-        """See `Console.stage`."""
-        if state == gatewaystates.FAILED:
-            return Stage.FAILED
-        at = self.rank(state)
-        if at == len(_ORDER) - 1:
-            return Stage.DONE
-        return Stage.MOVING if gatewaystates.BEGUN <= at < len(_ORDER) else Stage.IDLE
-
-    def rank(self, state: str) -> int:
-        """See `Console.rank`."""
-        return _ORDER.index(state) if state in _ORDER else len(_ORDER) + (state == gatewaystates.FAILED)
-
     async def counts(self) -> CampaignCounts:
-        """See `Console.counts`."""
-        return await self._client.get_campaign_counts()
+        """*Get Campaign Count by Status*."""
+        return await self.wire.read(Call(OPERATIONS["get-campaign-counts"]), answers.campaign_counts)
 
     async def campaign_progress(self, campaign_id: str) -> CampaignProgress:
-        """See `Console.campaign_progress`."""
-        return await self._client.get_campaign_status(campaign_id)
+        """*Get Overall Campaign Status*."""
+        call = Call(OPERATIONS["get-campaign-status"], {"campaign_id": campaign_id})
+        return await self.wire.read(call, progress.campaign_progress)
 
     async def gateway_state(self, campaign_id: str, gateway_id: str) -> str:
-        """See `Console.gateway_state`."""
-        return await self._client.get_gateway_state(campaign_id, gateway_id)
+        """*Get Campaign State*: the state of one gateway in the campaign."""
+        return await self._read_gateway("get-gateway-state", campaign_id, gateway_id, progress.gateway_state)
 
     async def gateway_status(self, campaign_id: str, gateway_id: str) -> GatewayStatus:
-        """See `Console.gateway_status`."""
-        return await self._client.get_gateway_status(campaign_id, gateway_id)
+        """*Get Campaign Status Per Gateway*: state, progress, and the cause when it failed."""
 
-    async def gateway_packages(self, campaign_id: str, gateway_id: str) -> tuple[str, ...]:
-        """See `Console.gateway_packages`."""
-        return await self._client.get_gateway_packages(campaign_id, gateway_id)
+        def decode(value: Json) -> GatewayStatus:
+            return progress.gateway_status(value, gateway_id)
+
+        return await self._read_gateway("get-gateway-status", campaign_id, gateway_id, decode)
 
     async def download_progress(self, campaign_id: str, gateway_id: str) -> tuple[PackageProgress, ...]:
-        """See `Console.download_progress`."""
-        return await self._client.get_download_progress(campaign_id, gateway_id)
+        """*Get Download Progress*: of each package, bytes."""
+        read = progress.download_progress
+        return await self._read_gateway("get-download-progress", campaign_id, gateway_id, read)
 
     async def execution_progress(self, campaign_id: str, gateway_id: str) -> tuple[str, ...]:
-        """See `Console.execution_progress`."""
-        return await self._client.get_execution_progress(campaign_id, gateway_id)
+        """*Get Execution Progress*: lines in the server's words."""
+        read = progress.execution_progress
+        return await self._read_gateway("get-execution-progress", campaign_id, gateway_id, read)
 
     async def active_campaigns(self, gateway_id: str) -> tuple[str, ...]:
-        """See `Console.active_campaigns`."""
-        return await self._client.get_active_campaigns(gateway_id)
+        """*Get Active Campaigns for a Gateway*: their ids, in the server's order."""
+        call = Call(OPERATIONS["get-active-campaigns"], {"gateway_id": gateway_id})
+        return await self.wire.read(call, progress.active_campaigns)
 
     async def notify(self, campaign_id: str, gateway_id: str) -> None:
-        """See `Console.notify`."""
-        await self._client.notify_gateway(campaign_id, gateway_id)
+        """*Notify Gateway*."""
+        await self._of_gateway(
+            "notify-gateway", campaign_id, gateway_id, bodies.of_gateway(campaign_id, gateway_id)
+        )
 
     async def package_infos(self, names: Collection[str] | None = None) -> tuple[PackageInfo, ...]:
-        """See `Console.package_infos`."""
-        return await self._client.list_package_infos(names)
+        """*List Packages*, with who brought each and when; else as `list_packages`."""
+        return await self._by_name(
+            "list-packages", progress.PACKAGE_INFOS, names, lambda info: info.package.name
+        )
 
     async def package_info(self, package_id: str) -> PackageInfo | None:
-        """See `Console.package_info`."""
-        return await self._client.get_package_info(package_id)
-
-    # --- doctor ------------------------------------------------------------------------------------
+        """*Get Package Information*, with who brought it and when; None when there is no such id."""
+        call = Call(OPERATIONS["get-package"], {"package_id": package_id})
+        return await self._found(call, progress.package_info)
 
     async def greet(self) -> Greeting:
-        """See `Console.greet`."""
+        """See `Questions.greet`."""
         error: ServerError | None = None
         try:
             await self._raw("list-campaigns", {})
@@ -146,7 +139,7 @@ class PulseConsole:
         return Greeting(self._watched.version, self._watched.ahead, error)
 
     async def probe(self) -> tuple[Probe, ...]:
-        """See `Console.probe`. Without a campaign or a gateway to ask about, those reads are left out."""
+        """See `Questions.probe`. Without a campaign or a gateway to ask about, those reads are left out."""
         found: dict[str, Probe] = {}
         first: dict[str, str] = {}
 
@@ -154,12 +147,13 @@ class PulseConsole:
             try:
                 value = await self._raw(name, first)
             except ServerError as error:
-                # 404 says that there is no such thing, not that it may not be read.
-                return Probe(OPERATIONS[name], None if error.status == 404 else error)
+                # That there is no such thing says not that it may not be read.
+                absent = Refusal.NO_SUCH_OBJECT in error.meaning
+                return Probe(OPERATIONS[name], None if absent else error)
             if name == "list-campaigns":
                 _first(first, "campaign_id", value, answers.CAMPAIGNS)
             elif name == "list-gateways":
-                _first(first, "gateway_id", value, answers.GATEWAYS)
+                _first(first, "gateway_id", value, GATEWAYS)
             return Probe(OPERATIONS[name])
 
         found |= await concurrently(_ALONE, one)
@@ -174,13 +168,13 @@ class PulseConsole:
         operation = OPERATIONS[name]
         wanted = {key: value for key, value in ids.items() if f"{{{key}}}" in operation.path}
         call = Call(operation, wanted, _SMALL if name in _LISTS else ())
-        return await self._client.wire.read(call, lambda value: value, empty={})
+        return await self.wire.read(call, lambda value: value, empty={})
 
 
-def _first(into: dict[str, str], key: str, value: Json, shape: answers.ListShape[answers.Item]) -> None:
+def _first(into: dict[str, str], key: str, value: Json, shape: ListShape[Item]) -> None:
     """Keep the id of the first row of a list, when it can be read and there is one."""
     try:
-        items = answers.page(value, shape).items
+        items = page(value, shape).items
     except Unexpected:
         return
     if items:

@@ -11,12 +11,11 @@ count from 1. A list that shrinks while it is read is read afresh, for an item m
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Set
-from itertools import compress
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Generic, Protocol, TypeVar
 
 from reconciler.pool import concurrently
-from reconciler.providers.pulse.codec.answers import GatewayRow, Page
+from reconciler.providers.http.listing import Page
 
 Item = TypeVar("Item")
 Item_contra = TypeVar("Item_contra", contravariant=True)
@@ -240,43 +239,3 @@ class Items(Generic[Item]):
     def result(self) -> tuple[Item, ...]:
         """What was kept, sorted by id."""
         return tuple(self._kept[key] for key in sorted(self._kept))
-
-
-class Members:
-    """A fold of gateways into one set a state: a million of them are a few sets."""
-
-    def __init__(self) -> None:
-        self._states: dict[str, set[str]] = {}
-        self._closed: set[str] = set()
-
-    def add(self, items: Mapping[str, GatewayRow]) -> int:
-        before = len(self)
-        kinds = set(items.values())
-        coming = {row.state for row in kinds}
-        for state, members in self._states.items():
-            if coming != {state}:
-                members.difference_update(items)
-        if self._closed:
-            self._closed.difference_update(items)
-        for row in kinds:
-            alike = items if len(kinds) == 1 else list(compress(items, map(row.__eq__, items.values())))
-            self._states.setdefault(row.state, set()).update(alike)
-            if row.closed:
-                self._closed.update(alike)
-        return len(self) - before
-
-    def clear(self) -> None:
-        self._states.clear()
-        self._closed.clear()
-
-    def __len__(self) -> int:
-        return sum(map(len, self._states.values()))
-
-    def states(self) -> Mapping[str, Set[str]]:
-        """State → gateways, sorted by state; the fold is empty after: these are its sets, and not copies."""
-        states, self._states = self._states, {}
-        return {state: states[state] for state in sorted(states) if states[state]}
-
-    def closed(self) -> frozenset[str]:
-        """Gateways that are closed for the campaign."""
-        return frozenset(self._closed)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
-from reconciler.providers.pulse.transport import CannotConnect
+from reconciler.providers.http.transport import CannotConnect
 
 WHOLE_ANSWER: Final = 4
 """A whole answer may take so many timeouts: a server that sends a byte now and then isn't waited for."""

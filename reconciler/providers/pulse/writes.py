@@ -1,13 +1,9 @@
-"""What an action becomes on this server: the call that does it, and what that call is sent.
-
-`lower` is the table; `Runner` sends one step; `OutcomeVerifier` reads what became of one after an unclear
-answer.
-"""
+"""Steps on this server: what their calls are sent, and what became of them after an unclear answer."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Final, TypeVar, assert_never
+from typing import TypeVar, assert_never
 
 from reconciler.errors import NotExecuted, ReconcilerError, Refused, Unclear
 from reconciler.model import (
@@ -39,59 +35,13 @@ from reconciler.model import (
     UploadPackage,
     target_of,
 )
-from reconciler.providers.base import Bindings, Lowered, Readback, Result
+from reconciler.providers.base.writes import Bindings, Readback, Result
+from reconciler.providers.http.filebody import FileBody
 from reconciler.providers.pulse.client import PulseClient
-from reconciler.providers.pulse.codec.marks import DESCRIPTION_LIMIT, MARK_LENGTH, mark
-from reconciler.providers.pulse.filebody import FileBody
-from reconciler.providers.pulse.operations import CALLBACK_OPERATIONS, OPERATIONS, SCHEDULE_OPERATIONS
+from reconciler.providers.pulse.codec.marks import DESCRIPTION_LIMIT, MARK_LENGTH, mark, mark_of
+from reconciler.providers.pulse.entry import STATUSES
 
 Value = TypeVar("Value")
-
-_UPLOADS: Final = {UploadMode.MULTIPART: "upload-package", UploadMode.STREAMING: "stream-package"}
-
-
-def lower(action: Action, *, batch_size: int) -> Lowered:
-    """The call that does `action`, and how many gateways one carries."""
-    name, per_call = _call(action, batch_size)
-    return Lowered(OPERATIONS[name], per_call)
-
-
-def _call(action: Action, batch: int) -> tuple[str, int]:  # noqa: PLR0911, PLR0912, C901
-    match action:
-        case UploadPackage():
-            return _UPLOADS[action.file.mode], 0
-        case CreateCampaign():
-            return "create-campaign", 0
-        case EditCampaign():
-            return "edit-campaign", 0
-        case RegisterCallback():
-            return CALLBACK_OPERATIONS[action.event], 0
-        case SetDistributionList():
-            return "set-distribution-list", 0
-        case RemoveGateways():
-            return "remove-gateways", batch
-        case AddGateways():
-            return "add-gateways", batch
-        case AssignPackages():
-            return "assign-gateway-packages", 1
-        case ScheduleWindow():
-            return SCHEDULE_OPERATIONS[action.phase], 1
-        case RunOnThings():
-            return "run-on-things", batch
-        case CloseGateways():
-            return "close-gateway", 1
-        case ApproveCampaign():
-            return "approve-campaign", 0
-        case StartCampaign():
-            return "start-campaign", 0
-        case StopCampaign():
-            return "stop-campaign", 0
-        case DeleteCampaign():
-            return "delete-campaign", 0
-        case DeletePackage():
-            return "delete-package", 0
-        case _:
-            assert_never(action)
 
 
 def campaign_of(action: Action, bindings: Bindings) -> str:
@@ -102,14 +52,14 @@ def campaign_of(action: Action, bindings: Bindings) -> str:
     return found
 
 
-class Runner:
-    """Sends steps, each once."""
+class PulseWrites:
+    """`reconciler.providers.base.Writes` over the Campaign Management API."""
 
     def __init__(self, client: PulseClient) -> None:
         self._client = client
 
     async def run(self, step: Step, bindings: Bindings) -> Result:  # noqa: PLR0912, C901
-        """See `Provider.run`."""
+        """See `Writes.run`."""
         client, gateways = self._client, step.gateways
         match action := step.action:
             case UploadPackage():
@@ -124,6 +74,8 @@ class Runner:
             case EditCampaign():
                 await self._edit(action, campaign_id, step, bindings)
             case RegisterCallback():
+                if action.callback is None:
+                    raise Refused("a callback can't be taken back", request=_request(step))
                 await client.register_callback(campaign_id, action.event, action.callback)
             case SetDistributionList():
                 await client.set_distribution_list(campaign_id, action.distribution)
@@ -164,7 +116,7 @@ class Runner:
         fields = action.fields
         packages = None if fields.packages is None else _packages(fields.packages, bindings)
         # Names need not be unique on the server: between plan and now, somebody may have taken this one.
-        for namesake in await _read_first(self._client.list_campaigns([fields.name]), step):
+        for namesake in await _read_first(self._client.campaigns([fields.name]), step):
             raise Refused(
                 f"the name {fields.name!r} has meanwhile been taken by campaign {namesake.id}",
                 request=_request(step),
@@ -228,45 +180,40 @@ class Runner:
     async def _stop(self, campaign_id: str, step: Step) -> None:
         # Not every server refuses to stop what is stopped, and who did decides whether it starts again.
         if (await self._live(campaign_id, step)).phase not in (Phase.RUNNING, Phase.UNKNOWN):
-            raise Refused("it is not started", request=_request(step), status=409)
+            raise Refused("it is not started", request=_request(step), meaning=STATUSES.refusals[409])
         await self._client.stop_campaign(campaign_id)
 
     async def _live(self, campaign_id: str, step: Step) -> LiveCampaign:
-        live = await _read_first(self._client.get_campaign(campaign_id), step)
+        live = await _read_first(self._client.campaign(campaign_id), step)
         if live is None:
             raise Refused(
                 f"campaign {campaign_id} is no longer there",
                 request=_request(step),
-                status=404,
+                meaning=STATUSES.refusals[404],
                 hint="Plan again.",
             )
         return live
 
-
-class OutcomeVerifier:
-    """Reads what became of steps."""
-
-    def __init__(self, client: PulseClient) -> None:
-        self._client = client
+    # --- what became of it --------------------------------------------------------------------------
 
     async def verify(self, step: Step, bindings: Bindings) -> Readback:
-        """See `Provider.verify`."""
+        """See `Writes.verify`."""
         if step.operation.repeat is Repeat.IDEMPOTENT:
             return Readback(done=False)
         match action := step.action:
             case CreateCampaign():
                 name = action.fields.name
-                lines = await self._client.list_campaigns([name])
+                lines = await self._client.campaigns([name])
                 return _made(f"campaigns named {name!r}", [line.id for line in lines])
             case UploadPackage():
                 digits = action.file.sha256[:MARK_LENGTH]
-                packages = await self._client.list_packages()
-                marked = [package.id for package in packages if package.mark == digits]
+                packages = await self._client.packages()
+                marked = [package.id for package in packages if mark_of(package) == digits]
                 return _made(f"packages marked [sha256:{digits}]", marked)
             case DeletePackage():
-                return Readback(await self._client.get_package(action.target) is None)
+                return Readback(await self._client.package(action.target) is None)
             case AddGateways() | RemoveGateways() | CloseGateways():
-                return await self._gateways(action, step.gateways, campaign_of(action, bindings))
+                return await self._left(action, step.gateways, campaign_of(action, bindings))
             case StartCampaign() | StopCampaign() | ApproveCampaign() | DeleteCampaign():
                 return await self._status(action, campaign_of(action, bindings))
             case (
@@ -281,13 +228,13 @@ class OutcomeVerifier:
             case _:
                 assert_never(action)
 
-    async def _gateways(
+    async def _left(
         self,
         action: AddGateways | RemoveGateways | CloseGateways,
         gateways: tuple[str, ...],
         campaign_id: str,
     ) -> Readback:
-        members = await self._client.list_gateways(campaign_id)
+        members = await self._client.gateways(campaign_id)
         here = frozenset(gateways)
         match action:
             case AddGateways():
@@ -301,7 +248,7 @@ class OutcomeVerifier:
     async def _status(
         self, action: StartCampaign | StopCampaign | ApproveCampaign | DeleteCampaign, campaign_id: str
     ) -> Readback:
-        live = await self._client.get_campaign(campaign_id)
+        live = await self._client.campaign(campaign_id)
         match action:
             case DeleteCampaign():
                 return Readback(live is None)
