@@ -50,7 +50,7 @@ def find_auth(
     if file := environ.get(TOKEN_FILE):
         return SignIn(TokenFile(cwd / file))
     if command := environ.get(TOKEN_COMMAND):
-        return SignIn(TokenCommand(command, cwd))
+        return SignIn(TokenCommand(command, cwd, f"the command in {TOKEN_COMMAND}"))
     if given is None:
         return SignIn(None)
     return SignIn(_declared(given, environ, root, findings, needed), given)

@@ -161,6 +161,9 @@ def _databases(address: StoreAddress) -> Iterator[Destination]:
             at = ports[index] if len(ports) == len(hosts) else ports[0]
             if host and not host.startswith(("/", "@")):
                 yield Destination.at("postgresql", host, int(at) if at.isdecimal() else None)
+    for name in (address.path, options.get("dbname", "")):
+        if "=" in name or "://" in name:  # no name of a database, but a way to say where another one is
+            yield Destination(POSTGRESQL, name)
     if issuer := options.get("oauth_issuer"):
         yield _destination(issuer)
 

@@ -119,7 +119,7 @@ def test_a_command_needs_the_word_of_a_person_even_for_this_machine(here) -> Non
     assert project.server.auth == TokenCommand("vault read x", here.root)
     named = here.project({"RECONCILER_TOKEN_COMMAND": "other"}, cwd=here.root)
     assert missing(named) == []
-    assert named.server.auth == TokenCommand("other", here.root)
+    assert named.server.auth == TokenCommand("other", here.root, "the command in RECONCILER_TOKEN_COMMAND")
     assert missing(here.project({"RECONCILER_TOKEN": "t"})) == [], "what isn't run needs nothing"
 
 
@@ -188,6 +188,8 @@ POSTGRESQL = [("postgresql", DB)]
             "postgresql:///x?host=127.0.0.1,db.example.com&port=1,2",
             [("postgresql", f"{DB}:2")],
         ),
+        ("postgresql://localhost/x?dbname=host%3Devil", [("postgresql", "postgresql://host=evil")]),
+        ("postgresql://localhost/postgresql:%2F%2Fevil", [("postgresql", "postgresql://[postgresql://evil]")]),
         (
             "postgresql://localhost/x?oauth_issuer=https://sso.example.com",
             [("postgresql", "https://sso.example.com")],
