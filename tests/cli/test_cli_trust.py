@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from cli_runs import Ran, Run, on_a_terminal
+from cli_runs import OnATerminal, Ran, Run
 
 from reconciler.cli import main
 from reconciler.embedded import Running
@@ -428,9 +428,7 @@ def test_a_pair_is_trusted_for_that_secret_and_that_host(
     assert elsewhere.seen == []
 
 
-def test_a_person_on_a_terminal_is_asked_once(
-    folder: Path, config: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_person_on_a_terminal_is_asked_once(folder: Path, config: Path, on_a_terminal: OnATerminal) -> None:
     with Running(token=CANARY) as server:
         branch(folder, f"url: '{server.url}', auth: {{tokenCommand: 'echo {CANARY}'}}")
         with on_a_terminal(folder, "plan") as terminal:

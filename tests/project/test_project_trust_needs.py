@@ -189,7 +189,10 @@ POSTGRESQL = [("postgresql", DB)]
             [("postgresql", f"{DB}:2")],
         ),
         ("postgresql://localhost/x?dbname=host%3Devil", [("postgresql", "postgresql://host=evil")]),
-        ("postgresql://localhost/postgresql:%2F%2Fevil", [("postgresql", "postgresql://[postgresql://evil]")]),
+        (
+            "postgresql://localhost/postgresql:%2F%2Fevil",
+            [("postgresql", "postgresql://[postgresql://evil]")],
+        ),
         (
             "postgresql://localhost/x?oauth_issuer=https://sso.example.com",
             [("postgresql", "https://sso.example.com")],
