@@ -74,11 +74,17 @@ _PROJECT = {
     "bad-url": "The URL of a server or a state cannot be used.",
     "plain-http": "Credentials would travel over plain http to another machine.",
     "state-in-ci": "The state is a file, and CI is set: a runner forgets it.",
+    "bad-trusted-host": "An entry of `RECONCILER_TRUSTED_HOSTS` is no host.",
+    "untrusted-host": "A secret would go to a host that only the project file names.",
+    "reserved-variable": "A secret is named that belongs to this tool, to CI or to another tool.",
+    "untrusted-command": "A command would be run that only the project file names.",
+    "untrusted-file": "A file outside of the project would be read that only the project file names.",
 }
 
 _RESOLVING = {
     "bad-path": "A path in a resource is absolute or has control characters.",
     "outside-project": "A path leads out of the project, perhaps behind a link.",
+    "private-path": "A path leads into `.git` or `.reconciler`, perhaps behind a link.",
     "missing-file": "A file that is referred to does not exist.",
     "empty-package": "A package file is empty.",
     "wrong-sha256": "A package file does not have the pinned digest.",

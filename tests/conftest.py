@@ -118,18 +118,22 @@ class SkipBan:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _same_environment_everywhere() -> Iterator[None]:
+def _same_environment_everywhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The tool reads `CI` and `RECONCILER_*`; a test sees them only when it sets them.
 
-    A job in the background may be told to ignore Ctrl-C, and so would be every process that it starts.
+    What the person who runs the tests trusts on this machine doesn't count in them. A job in the background
+    may be told to ignore Ctrl-C, and so would be every process that it starts.
     """
     interrupted = signal.getsignal(signal.SIGINT)
     if interrupted is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
         for name in list(os.environ):
             if name in {"CI", "NO_COLOR", "FORCE_COLOR"} or name.startswith("RECONCILER_"):
                 patch.delenv(name)
+        # No test outlives a power cut; that the disk is asked to is what they look at.
+        patch.setattr(os, "fsync", lambda descriptor: None)
         yield
     signal.signal(signal.SIGINT, interrupted)
 

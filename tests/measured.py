@@ -24,6 +24,8 @@ REPEATED: Mapping[str, str] = {
     "forge/test_forge_workflows.py": "the tools of others",
     "packaging": "the tools of others, and whole interpreters",
     "properties": "random episodes; `scenarios` has those that matter",
+    "scale": "the way through the code, whose steps it counts with a tracer of its own",
+    "scenarios/test_status_table.py": "every status against every wish; the other scenarios reach the same",
     "soak": "random worlds, as processes against a server",
 }
 """Files and folders of tests, each with what it repeats."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,7 +11,7 @@ from reconciler.app.auditlog import audited_plan
 from reconciler.app.caller import Caller, Question
 from reconciler.app.pipeline import Job, apply_exit, make
 from reconciler.app.savedplans import Reviewed, changed, rests_on, reviewed
-from reconciler.app.workspace import connected, state_of
+from reconciler.app.workspace import Workspace, connected, state_of
 from reconciler.errors import Exit, StalePlan
 from reconciler.model import Finding, Live, Outcome, OutcomeStatus
 from reconciler.options import Options
@@ -118,10 +118,10 @@ class Applying:
                     session.record(SaltChosen(before.salt))
                 return await self._execute(plan, provider, session)
 
-    async def reviewed(self, file: PlanFile, waivers: Waivers, environ: Mapping[str, str]) -> ApplyResult:
+    async def reviewed(self, file: PlanFile, waivers: Waivers, workspace: Workspace) -> ApplyResult:
         """Run the plan in `file` and nothing else, if all that it touches is as it was."""
         async with connected(self.project, parallelism=self.parallelism) as provider:
-            reviewed, plan = self._opened(file, waivers, environ, provider)
+            reviewed, plan = self._opened(file, waivers, workspace, provider)
             self.listener.preview(plan, asking=False)
             if not _sends(plan):
                 return self._nothing(plan)
@@ -134,20 +134,20 @@ class Applying:
                     session.record(SaltChosen(salt))
                 return await self._execute(plan, provider, session, file=file.digest)
 
-    async def rehearsed(self, file: PlanFile, waivers: Waivers, environ: Mapping[str, str]) -> Plan:
+    async def rehearsed(self, file: PlanFile, waivers: Waivers, workspace: Workspace) -> Plan:
         """The plan in `file`, if it could be applied now; nothing is locked or written."""
         async with connected(self.project, parallelism=self.parallelism) as provider:
-            reviewed, plan = self._opened(file, waivers, environ, provider)
+            reviewed, plan = self._opened(file, waivers, workspace, provider)
             if _sends(plan):
                 live = await reviewed.check(provider.reads, state_of(self.project, self.store))
                 plan = self._reconsidered(plan, live, provider, waivers)
             return plan
 
     def _opened(
-        self, file: PlanFile, waivers: Waivers, environ: Mapping[str, str], provider: Provider
+        self, file: PlanFile, waivers: Waivers, workspace: Workspace, provider: Provider
     ) -> tuple[Reviewed, Plan]:
         """What is in `file`, and its plan with the guards that are waived now."""
-        found = reviewed(file, self.project, provider.facts.operations, environ)
+        found = reviewed(file, self.project, provider.facts.operations, workspace)
         self.listener.about(plan_digest(found.saved.plan), f"From {file.path}")
         return found, waive(found.saved.plan, waivers)
 

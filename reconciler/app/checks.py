@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from reconciler.app.workspace import Workspace, connected, store_of
-from reconciler.errors import ReconcilerError, Refusal, ServerError, Unauthorized
+from reconciler.errors import InvalidInput, ReconcilerError, Refusal, ServerError, Unauthorized
 from reconciler.model import Finding, Operation, Server, Verb
 from reconciler.pacing import Backoff
+from reconciler.project.sign_in import PASSWORD
 from reconciler.providers.base import Facts, Provider
 from reconciler.providers.base.questions import Greeting, Probe
 from reconciler.providers.http import reach
 from reconciler.report.doctor_report import Check, Diagnosis, Level, Permission
 from reconciler.settings import Auth, Project, Token, TokenCommand, TokenFile
 from reconciler.text import plural
+from reconciler.trust.hosts import is_loopback
 
 SECONDS: Final = 10.0
 """How long a connection may take."""
@@ -39,6 +40,13 @@ async def diagnose(workspace: Workspace) -> Diagnosis:
         return Diagnosis(None, tuple(checks))
     url = project.server.url
     try:
+        project = workspace.trusted(project)
+    except InvalidInput as error:
+        checks += (Check("trust", Level.ERROR, _placed(each), each.hint) for each in error.findings)
+        return Diagnosis(url, tuple(checks))
+    except ReconcilerError as error:
+        return Diagnosis(url, (*checks, Check("trust", Level.ERROR, error.message, error.hint)))
+    try:
         reached = True
         async for check in _way(project):
             checks.append(check)
@@ -58,12 +66,15 @@ async def diagnose(workspace: Workspace) -> Diagnosis:
 def _project_checks(project: Project | None, findings: Iterable[Finding]) -> Iterator[Check]:
     for finding in findings:
         level = Level.ERROR if finding.is_error else Level.WARNING
-        place = f"{finding.place}: " if finding.place else ""
-        yield Check("project", level, f"{place}{finding.message}", finding.hint)
+        yield Check("project", level, _placed(finding), finding.hint)
     if project is not None:
         where = str(project.file) if project.file else "no project file: the defaults, and what was given"
         environment = f", environment {project.environment}" if project.environment else ""
         yield Check("project", Level.OK, f"{where}{environment}")
+
+
+def _placed(finding: Finding) -> str:
+    return f"{finding.place}: {finding.message}" if finding.place else finding.message
 
 
 # --- below HTTP ----------------------------------------------------------------------------------
@@ -76,7 +87,7 @@ async def _way(project: Project) -> AsyncIterator[Check]:
         return
     address = reach.ServerAddress.of(project.server.url)
     seconds = min(project.server.timeout, SECONDS)
-    if not _loopback(address.host) and (proxy := address.proxy):
+    if not is_loopback(address.host) and (proxy := address.proxy):
         # The way is the proxy's business; what it makes of it shows in the calls.
         yield Check("address", Level.WARNING, f"reached through the proxy {proxy}; name and TLS not tried")
         return
@@ -96,7 +107,7 @@ async def _way(project: Project) -> AsyncIterator[Check]:
         return
     if address.scheme == "https":
         yield await _tls(address, project.server.ca_file, seconds)
-    elif not _loopback(address.host):
+    elif not is_loopback(address.host):
         hint = "Use https: anybody on the way can read the token."
         yield Check("tls", Level.WARNING, "the connection is not encrypted", hint)
 
@@ -112,13 +123,6 @@ async def _tls(address: reach.ServerAddress, ca_file: Path | None, seconds: floa
     if left < SOON_DAYS:
         return Check("tls", Level.WARNING, words, "Have the server's certificate renewed.")
     return Check("tls", Level.OK, words)
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 # --- the API -------------------------------------------------------------------------------------
@@ -164,7 +168,9 @@ def _sign_in(auth: Auth | None, greeting: Greeting) -> Check:
         case TokenCommand():
             words = "the token of tokenCommand is accepted"
         case _:
-            words = f"as {auth.username}"
+            # What stands in a variable that the project file chose may be anything.
+            ours = auth.password.source == f"environment variable {PASSWORD}"
+            words = f"as {auth.username}" if ours else "the user name and password are accepted"
     return Check("sign-in", Level.OK, words)
 
 

@@ -14,6 +14,7 @@ from reconciler.options import Options
 from reconciler.plan.model import Partial, Plan
 from reconciler.settings import Project, ServerSettings
 from reconciler.state.base import State, StateStore, bound_to
+from reconciler.trust.needs import TrustNeed
 
 if TYPE_CHECKING:
     from reconciler.plan.guards import Basis
@@ -33,6 +34,8 @@ class Checked:
     findings: tuple[Finding, ...]
     apart: tuple[str, ...] = ()
     """The environments of the project with other resources or with overlays."""
+    needs: tuple[TrustNeed, ...] = ()
+    """What has to be trusted before the secrets of resources go out."""
 
     @property
     def sound(self) -> bool:
@@ -91,19 +94,27 @@ def check(workspace: Workspace, *, offline: bool) -> Checked:
     findings = (*loaded.findings, *read.findings, *valid.findings, *resolved.findings)
     if project:
         findings += tuple(_of_the_state(project, offline=offline))
+    needs: tuple[TrustNeed, ...] = ()
+    if project and not offline:
+        from reconciler.app.trusting import needs_of_settings
+
+        needs = tuple(needs_of_settings(project, resolved.desired, valid.documents))
     return Checked(
         project,
         resolved.desired,
         len(read.documents),
         tuple(sorted(findings, key=Finding.sort_key)),
         loaded.apart,
+        needs,
     )
 
 
 def _of_the_state(project: Project, *, offline: bool) -> Iterator[Finding]:
     """What keeps the state's URL from being opened; a library may be missing where it isn't needed."""
+    from reconciler.state.stores import open_store
+
     try:
-        store_of(project)
+        open_store(project.state_url, root=project.root)
     except ReconcilerError as error:
         if not (offline and isinstance(error.__cause__, ImportError)):
             yield Finding("bad-url", error.message, hint=error.hint)
@@ -136,6 +147,8 @@ def prepare(
     if checked.project is None or not checked.sound:
         raise InvalidInput(checked.findings)
     project, desired = checked.project, checked.desired
+    if saved is None:
+        project = workspace.trusted(project, checked.needs, findings=checked.findings)
     # Paths given beside a project file are a part of the project: what they lack may well be declared.
     if project.file is not None and workspace.paths:
         desired = replace(desired, complete=False)

@@ -14,11 +14,13 @@ from reconciler.app.pipeline import check
 from reconciler.app.workspace import Workspace, connected, state_of, store_of
 from reconciler.errors import InvalidInput, ReconcilerError
 from reconciler.export import Exported, Wanted, export
+from reconciler.export.tree import CAMPAIGNS
 from reconciler.model import Desired
 from reconciler.providers.base import Reads
 from reconciler.settings import Project
 from reconciler.snapshot import Header, Overrides, Taken, gateways_to_ask, take
 from reconciler.text import plural
+from reconciler.trust.folders import refuse_links
 
 SECONDS: Final = 10.0
 ON_A_TERMINAL: Final = 0.5
@@ -29,6 +31,7 @@ Told = Callable[[int, int], None]
 
 async def export_server(project: Project, wanted: Wanted, out: TextIO) -> Exported:
     """Write what the server has as resources; `out` is told how far it is."""
+    refuse_links(wanted.folder / CAMPAIGNS, project.root, what="the export")
     async with connected(project) as provider, counting(provider.reads, out) as told:
         state = state_of(project, store_of(project))
         owners = {owned.id: resource for resource, owned in state.campaigns.items()}
@@ -46,6 +49,7 @@ class TakingSnapshot:
 
     async def run(self, out: TextIO) -> Taken:
         """Take it; `out` is told how far it is. ReconcilerError when the file can't be written."""
+        refuse_links(self.path, self.project.root, what="the snapshot")
         with written(self.path) as file:
             return await self._into(file, out)
 
@@ -82,7 +86,8 @@ def written(path: Path) -> Iterator[BinaryIO]:
     """A file that takes the place of `path` when the block ends well, and leaves nothing behind otherwise."""
     part = path.with_name(f".{path.name}.part")
     try:
-        file = part.open("wb")
+        part.unlink(missing_ok=True)
+        file = part.open("xb")
     except OSError as error:
         raise ReconcilerError(f"{path} can't be written: {error.strerror or error}") from error
     try:

@@ -75,6 +75,7 @@ async def export(
     selection = select(lines, owners, wanted.names)
     tree = Tree(selection.names, await reads.packages(), facts, overrides=wanted.overrides)
     folder = wanted.folder
+    _refuse_linked_folders(folder)
     with _beside(folder, dry_run=wanted.dry_run) as stage:
         staging = Staging(Path(stage), folder)
         done = 0
@@ -169,6 +170,15 @@ def _in_the_way(foreign: Sequence[str], folder: Path) -> ReconcilerError:
         f" somebody made or changed: {first(foreign, _FEW)}; nothing was written",
         hint="Choose another folder with --out and compare; or write over them with --force.",
     )
+
+
+def _refuse_linked_folders(folder: Path) -> None:
+    """Folders of an export are folders: behind a link we would write, and compare, elsewhere."""
+    if linked := [folder / name for name in FOLDERS if (folder / name).is_symlink()]:
+        raise ReconcilerError(
+            f"{linked[0]} is a link, and links are not followed where we write; nothing was written",
+            hint="Remove the link, or choose another folder with --out.",
+        )
 
 
 def _beside(folder: Path, *, dry_run: bool) -> tempfile.TemporaryDirectory[str]:

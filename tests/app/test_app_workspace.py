@@ -37,7 +37,8 @@ def project(tmp_path: Path) -> Workspace:
     made = workspace(tmp_path)
     (tmp_path / "reconciler.yaml").write_text(PROJECT)
     (tmp_path / "night.yaml").write_text(NIGHT)
-    return replace(made, paths=(), environ={"TOKEN": "t"})
+    trusted = {"RECONCILER_TRUSTED_HOSTS": "pulse.example.com, test.example.com"}
+    return replace(made, paths=(), environ={"TOKEN": "t", **trusted})
 
 
 @pytest.mark.parametrize(

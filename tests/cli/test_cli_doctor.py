@@ -95,11 +95,13 @@ def test_a_sign_in_that_fails(folder, run, monkeypatch):
             (folder / "token").write_text("right\n")
             monkeypatch.delenv("RECONCILER_TOKEN", raising=False)
             project(folder, f"url: '{server.url}', auth: {auth}, organization: acme, apiVersion: '0.17'")
+            assert run("trust", "add", "--auto-approve").code == 0
             found, _ = checks(run("doctor", "--output", "json"))
             assert found["sign-in"]["message"].startswith(said)
         assert found["organization"]["message"] == "acting in acme"
         assert found["version"]["message"] == "0.17, as server.apiVersion says"
         project(folder, f"url: '{server.url}', auth: {{tokenCommand: 'exit 3'}}")
+        assert run("trust", "add", "--auto-approve").code == 0
         found, _ = checks(run("doctor", "--output", "json"))
         assert found["sign-in"]["message"] == "the tokenCommand of the project file ended with 3"
 

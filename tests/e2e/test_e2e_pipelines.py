@@ -142,6 +142,7 @@ def github_jobs(repo: Repository, event: str, *, fork: bool = False) -> dict[str
         "github.repository": "acme/fleet",
         "github.token": FORGE_TOKEN,
         "vars.RECONCILER_URL": "",
+        "vars.RECONCILER_TRUSTED_HOSTS": "",
         "vars.RECONCILER_STATE": repo.env["RECONCILER_STATE"],
         **{f"secrets.{name}": value for name, value in secrets.items()},
     }  # fmt: skip

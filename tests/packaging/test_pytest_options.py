@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.measured import REPEATED, TESTS
+
 CONFTEST = Path(__file__).parents[1] / "conftest.py"
 
 SKIPS = {
@@ -230,3 +232,8 @@ def test_a_run_that_hangs_at_its_end_says_where_and_ends(inner: pytest.Pytester)
     result = inner.runpytest_subprocess(timeout=60)
     assert result.ret == 1
     result.stderr.fnmatch_lines(["Timeout (*", "*test_it.py* in stubborn"])
+
+
+@pytest.mark.parametrize("name", REPEATED)
+def test_what_is_not_measured_is_there(name: str) -> None:
+    assert (TESTS / name).exists(), "coverage would be measured as if the list didn't have it"

@@ -324,13 +324,15 @@ def test_it_is_for_its_owner_only_and_replaces_what_was_there(tmp_path: Path) ->
     assert [each.name for each in tmp_path.iterdir()] == ["plan.jsonl"]
 
 
-def test_a_link_stays_a_link(tmp_path: Path) -> None:
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "plan").write_text("somebody's")
     link = tmp_path / "plan.jsonl"
     link.symlink_to(tmp_path / "real" / "plan")
-    small(tmp_path)
+    with pytest.raises(ReconcilerError, match="is a link, and links are not followed"):
+        small(tmp_path)
     assert link.is_symlink()
-    assert open_plan(tmp_path / "real" / "plan").head.version == "0.1.0"
+    assert (tmp_path / "real" / "plan").read_text() == "somebody's"
 
 
 def test_what_was_there_stays_when_writing_fails(tmp_path: Path) -> None:

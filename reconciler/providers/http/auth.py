@@ -16,8 +16,6 @@ from reconciler.settings import Auth, Basic, Token, TokenCommand, TokenFile
 
 Fetch = Callable[[], Awaitable[str]]
 COMMAND_SECONDS = 60.0
-THE_COMMAND = "the tokenCommand of the project file"
-"""Never the command itself: a secret may stand in it."""
 
 
 class Access:
@@ -100,7 +98,7 @@ def access(auth: Auth | None, exchange: Callable[[Basic], Awaitable[str]], secre
             async def from_command() -> str:
                 return await _run(auth)
 
-            hint = f"Does {THE_COMMAND} print a valid token?"
+            hint = f"Does {auth.by} print a valid token?"
             return Access(from_command, secrets, renewable=True, hint=hint)
         case Basic(_, password):
 
@@ -147,7 +145,7 @@ async def _run(auth: TokenCommand) -> str:
             stdout=asyncio.subprocess.PIPE,
         )
     except OSError as error:
-        raise ReconcilerError(f"{THE_COMMAND} can't be run: {error.strerror}", hint=hint) from error
+        raise ReconcilerError(f"{auth.by} can't be run: {error.strerror}", hint=hint) from error
     try:
         printed, _ = await asyncio.wait_for(process.communicate(), COMMAND_SECONDS)
     except BaseException as error:
@@ -156,9 +154,9 @@ async def _run(auth: TokenCommand) -> str:
             process.kill()
         await process.wait()
         if isinstance(error, TimeoutError):
-            late = f"{THE_COMMAND} took longer than {COMMAND_SECONDS:.0f} s"
+            late = f"{auth.by} took longer than {COMMAND_SECONDS:.0f} s"
             raise ReconcilerError(late, hint=hint) from None
         raise
     if process.returncode != 0:
-        raise ReconcilerError(f"{THE_COMMAND} ended with {process.returncode}", hint=hint)
+        raise ReconcilerError(f"{auth.by} ended with {process.returncode}", hint=hint)
     return printed.decode("utf-8", "replace").strip()
