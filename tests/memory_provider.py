@@ -104,6 +104,7 @@ _ROWS = (
     _operation("set-hook", "PUT", "/rollouts/{rollout}/hooks", _SAFE),
     _operation("take-targets", "POST", "/rollouts/{rollout}/targets", _LOOK),
     _operation("leave-target", "DELETE", "/rollouts/{rollout}/targets/{target}", _LOOK, destructive=True),
+    _operation("poke-target", "POST", "/rollouts/{rollout}/targets/{target}/poke", Repeat.NEVER),
     _operation("pin-target", "PUT", "/rollouts/{rollout}/targets/{target}/files", _SAFE),
     _operation("start-rollout", "POST", "/rollouts/{rollout}/start", _LOOK),
     _operation("halt-rollout", "POST", "/rollouts/{rollout}/halt", _LOOK),
@@ -176,6 +177,7 @@ FACTS = Facts(
         (Verb.DELETE_PACKAGE,),
     ),
     lowering=_lower,
+    writes={verb: (name,) for verb, (name, _) in _LOWERED.items()},
     reads={
         "campaigns": "list-rollouts",
         "campaign": "read-rollout",
@@ -184,6 +186,12 @@ FACTS = Facts(
         "packages": "list-files",
         "packages_of": "list-files",
         "package": "read-file",
+    },
+    questions={
+        "gateway_packages": "read-target",
+        "notify": "poke-target",
+        "package_infos": "list-files",
+        "package_info": "read-file",
     },
     marks=lambda package: None,
     limits=Limits(

@@ -62,28 +62,32 @@ async def show_campaign(session: ServerSession, word: str) -> Answer:
 async def approve_campaign(session: ServerSession, word: str) -> Answer:
     """Approve a campaign that waits for it."""
     live = await session.campaign(word)
-    outcome = await session.act(ApproveCampaign(*asked_of(live)))
-    return _moved("approve-campaign", live, outcome, "approved", "it asks for no approval")
+    action = ApproveCampaign(*asked_of(live))
+    outcome = await session.act(action)
+    return _moved(session.called(action), live, outcome, "approved", "it asks for no approval")
 
 
 async def start_campaign(session: ServerSession, word: str) -> Answer:
     """Start a campaign; a hold ends with that."""
     live = await session.campaign(word)
-    outcome = await session.act(StartCampaign(*asked_of(live)))
-    return _moved("start-campaign", live, outcome, "started", "it is started already")
+    action = StartCampaign(*asked_of(live))
+    outcome = await session.act(action)
+    return _moved(session.called(action), live, outcome, "started", "it is started already")
 
 
 async def stop_campaign(session: ServerSession, word: str) -> Answer:
     """Stop a campaign; one that apply started is held from then on."""
     live = await session.campaign(word)
     about = _about(live)
+    action = StopCampaign(*asked_of(live))
+    operation = session.called(action)
     if live.phase in (Phase.READY, Phase.WAITING, Phase.PAUSED):
-        return idle("stop-campaign", about, f"{_named(live)} is {live.status}; nothing was sent")
+        return idle(operation, about, f"{_named(live)} is {live.status}; nothing was sent")
     if not session.sure(f"Stop {_named(live)}, {live.status},"):
-        return declined("stop-campaign", about)
-    outcome = await session.act(StopCampaign(*asked_of(live)))
+        return declined(operation, about)
+    outcome = await session.act(action)
     more = _after_stop(session, live)
-    return _moved("stop-campaign", live, outcome, "stopped", "it isn't running", more=more)
+    return _moved(operation, live, outcome, "stopped", "it isn't running", more=more)
 
 
 def asked_of(live: LiveCampaign) -> tuple[ResourceId, Reason, str]:
@@ -131,8 +135,9 @@ async def notify_gateway(session: ServerSession, word: str, gateway: str) -> Ans
         f"`reconciler gateway status {live.id} {gateway}` shows what the gateway does."
         " A second notification does no harm to one that is at rest."
     )
+    operation = session.provider.facts.questions["notify"]
     call = AuditedCall(
-        "notify-gateway",
+        operation,
         OutcomeStatus.DONE,
         live.id,
         session.owners.get(live.id),
@@ -141,19 +146,21 @@ async def notify_gateway(session: ServerSession, word: str, gateway: str) -> Ans
     )
     await session.once(call, lambda: session.provider.questions.notify(live.id, gateway), look=look)
     about = {"campaign": live.id, "gateway": gateway}
-    return done("notify-gateway", about, None, f"gateway {gateway} is told to ask for its tasks")
+    return done(operation, about, None, f"gateway {gateway} is told to ask for its tasks")
 
 
 async def close_gateway(session: ServerSession, word: str, gateway: str) -> Answer:
     """Close a campaign for a gateway, for good."""
     live = await session.campaign(word)
     about = {"campaign": live.id, "gateway": gateway}
+    action = CloseGateways(*asked_of(live), (gateway,))
+    operation = session.called(action)
     if not session.sure(f"Close campaign {live.name!r} for gateway {gateway}, for good,"):
-        return declined("close-gateway", about)
-    outcome = await session.act(CloseGateways(*asked_of(live), (gateway,)))
+        return declined(operation, about)
+    outcome = await session.act(action)
     already = " already" if outcome.status is OutcomeStatus.NOT_NEEDED else ""
     sentence = f"campaign {live.name!r} ({live.id}) is closed{already} for gateway {gateway}"
-    return done("close-gateway", about, outcome, sentence)
+    return done(operation, about, outcome, sentence)
 
 
 async def gateway_state(session: ServerSession, word: str, gateway: str) -> Answer:
@@ -214,22 +221,23 @@ async def upload_package(
     action = await asyncio.to_thread(upload_action, path, name, description, upload, limits)
     outcome = await session.act(action)
     about = {"package": outcome.created or "", "name": action.file.name, "sha256": action.file.sha256}
-    operation = session.provider.facts.lower(action).operation.name
     sentence = f"{action.file.name} is package {outcome.created} ({action.file.size:,} bytes)"
-    return done(operation, about, outcome, sentence)
+    return done(session.called(action), about, outcome, sentence)
 
 
 async def delete_package(session: ServerSession, word: str) -> Answer:
     """Delete a package."""
     found = (await session.package(word)).package
     about = {"package": found.id, "name": found.name}
-    if not session.sure(f"Delete package {found.name!r} ({found.id})"):
-        return declined("delete-package", about)
     resource = ResourceId(Kind.PACKAGE_SET, found.name or found.id)
-    outcome = await session.act(DeletePackage(resource, Reason.ASKED, found.id))
+    action = DeletePackage(resource, Reason.ASKED, found.id)
+    operation = session.called(action)
+    if not session.sure(f"Delete package {found.name!r} ({found.id})"):
+        return declined(operation, about)
+    outcome = await session.act(action)
     already = " already" if outcome.status is OutcomeStatus.NOT_NEEDED else ""
     sentence = f"package {found.name!r} ({found.id}) is deleted{already}"
-    return done("delete-package", about, outcome, sentence)
+    return done(operation, about, outcome, sentence)
 
 
 def upload_action(

@@ -10,10 +10,10 @@ from typing import Final
 
 from reconciler.app.workspace import Workspace, connected, store_of
 from reconciler.errors import InvalidInput, ReconcilerError, Refusal, ServerError, Unauthorized
-from reconciler.model import Finding, Operation, Server
+from reconciler.model import Finding, Operation, Server, Verb
 from reconciler.pacing import Backoff
 from reconciler.project.sign_in import PASSWORD
-from reconciler.providers.base import Provider
+from reconciler.providers.base import Facts, Provider
 from reconciler.providers.base.questions import Greeting, Probe
 from reconciler.providers.http import reach
 from reconciler.report.doctor_report import Check, Diagnosis, Level, Permission
@@ -139,7 +139,7 @@ async def _talk(project: Project, provider: Provider) -> tuple[Sequence[Check], 
         skipped = Check("permissions", Level.SKIPPED, "not signed in")
         return (*checks, skipped), ()
     probes = await provider.questions.probe()
-    permissions = _permissions(provider.facts.operations.values(), probes)
+    permissions = _permissions(provider.facts, probes)
     organization = project.server.organization
     words = f"acting in {organization}" if organization else "the one that the account belongs to"
     return (*checks, Check("organization", Level.OK, words), *_reads(probes)), permissions
@@ -209,19 +209,20 @@ def _reads(probes: Sequence[Probe]) -> Iterator[Check]:
         yield Check("permissions", Level.OK, f"{plural(len(probes), 'read')} tried, each may be made")
 
 
-def _permissions(operations: Iterable[Operation], probes: Sequence[Probe]) -> tuple[Permission, ...]:
+def _permissions(facts: Facts, probes: Sequence[Probe]) -> tuple[Permission, ...]:
     """Every permission that the reference names, whether we have it, and which commands need it."""
     needing: dict[str, list[Operation]] = defaultdict(list)
-    for operation in operations:
+    for operation in facts.operations.values():
         for name in operation.permissions:
             needing[name].append(operation)
+    commands_of = needed_by(facts)
     answered: dict[str, list[Probe]] = defaultdict(list)
     for probe in probes:
         for name in probe.operation.permissions:
             answered[name].append(probe)
 
     def one(name: str) -> Permission:
-        every = dict.fromkeys(command for it in needing[name] for command in NEEDED_BY[it.name])
+        every = dict.fromkeys(command for it in needing[name] for command in commands_of[it.name])
         commands = [each for each in every if each.partition(" ")[0] == each or each.split()[0] not in every]
         refused = [p.operation.name for p in answered[name] if _not_permitted(p.error)]
         some = any(probe.error is None for probe in answered[name])
@@ -255,55 +256,64 @@ def _state_checks(project: Project, server: Server | None) -> Iterator[Check]:
         yield Check("state", Level.ERROR, error.message, error.hint)
 
 
-# --- which command makes which call, beyond reading campaigns: also for the coverage page -----------
+# --- which command makes which call, beyond reading campaigns -----------------------------------------
 
 _PLAN: Final = ("plan", "apply", "status")
 _APPLY: Final = ("apply",)
+_PRUNE: Final = ("apply --prune",)
 _NAMED: Final = ("campaign", "gateway")
 """Commands that find a campaign by its name or id."""
-_ALL: Final = ("snapshot", "export")
-"""Commands that read every campaign."""
+_READ: Final = (*_PLAN, "import", "snapshot", "export")
+_PACKAGE: Final = ("package info", "package delete")
 
-NEEDED_BY: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "create-campaign": _APPLY,
-        "edit-campaign": _APPLY,
-        "delete-campaign": ("apply --prune",),
-        "get-campaign": (*_PLAN, *_NAMED, "import", *_ALL),
-        "start-campaign": (*_APPLY, "campaign start"),
-        "stop-campaign": (*_APPLY, "campaign stop"),
-        "approve-campaign": (*_APPLY, "campaign approve"),
-        "register-completed-callback": _APPLY,
-        "register-wake-up-callback": _APPLY,
-        "register-state-change-callback": _APPLY,
-        "register-execution-progress-callback": _APPLY,
-        "register-download-progress-callback": _APPLY,
-        "notify-gateway": ("gateway notify",),
-        "assign-gateway-packages": _APPLY,
-        "get-gateway-packages": (*_PLAN, "gateway packages", "import", *_ALL),
-        "list-gateways": (*_PLAN, "import", *_ALL),
-        "list-campaigns": (*_PLAN, "campaign list", *_NAMED, "import", *_ALL),
-        "add-gateways": _APPLY,
-        "remove-gateways": _APPLY,
-        "set-distribution-list": _APPLY,
-        "get-distribution-list": (*_PLAN, "campaign show", "import", *_ALL),
-        "schedule-download": _APPLY,
-        "schedule-activation": _APPLY,
-        "schedule-execution": _APPLY,
-        "close-gateway": (*_APPLY, "gateway close"),
-        "get-gateway-state": ("gateway state",),
-        "get-execution-progress": ("gateway progress",),
-        "get-download-progress": ("gateway progress",),
-        "get-active-campaigns": ("gateway active-campaigns",),
-        "get-campaign-status": ("campaign show",),
-        "get-gateway-status": ("status", "gateway status"),
-        "get-campaign-counts": ("campaign counts",),
-        "get-package": (*_PLAN, "package info", "package delete", "import"),
-        "list-packages": (*_PLAN, "package list", "package info", "package delete", "import", *_ALL),
-        "delete-package": ("apply --prune", "package delete"),
-        "upload-package": (*_APPLY, "package upload"),
-        "stream-package": (*_APPLY, "package upload"),
-        "run-on-things": _APPLY,
+_BY_VERB: Final[Mapping[Verb, tuple[str, ...]]] = MappingProxyType(
+    dict.fromkeys(Verb, _APPLY)
+    | {
+        Verb.UPLOAD: (*_APPLY, "package upload"),
+        Verb.START: (*_APPLY, "campaign start"),
+        Verb.STOP: (*_APPLY, "campaign stop"),
+        Verb.APPROVE: (*_APPLY, "campaign approve"),
+        Verb.CLOSE: (*_APPLY, "gateway close"),
+        Verb.DELETE: _PRUNE,
+        Verb.DELETE_PACKAGE: (*_PRUNE, "package delete"),
     }
 )
-"""Operation → the commands that may call it."""
+_BY_READ: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "campaigns": (*_READ, "campaign list", *_NAMED),
+        "campaign": (*_READ, *_NAMED),
+        "gateways": _READ,
+        "distribution_list": (*_READ, "campaign show"),
+        "overrides": _READ,
+        "packages": _READ,
+        "packages_of": (*_PLAN, "import"),
+        "package": (*_PLAN, "import"),
+    }
+)
+_BY_QUESTION: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "counts": ("campaign counts",),
+        "campaign_progress": ("campaign show",),
+        "gateway_state": ("gateway state",),
+        "gateway_status": ("status", "gateway status"),
+        "gateway_packages": ("gateway packages",),
+        "download_progress": ("gateway progress",),
+        "execution_progress": ("gateway progress",),
+        "active_campaigns": ("gateway active-campaigns",),
+        "notify": ("gateway notify",),
+        "package_infos": ("package list", *_PACKAGE),
+        "package_info": _PACKAGE,
+    }
+)
+
+
+def needed_by(facts: Facts) -> Mapping[str, Sequence[str]]:
+    """Name of an operation → the commands that may call it."""
+    found: dict[str, dict[str, None]] = {name: {} for name in facts.operations}
+    for verb, names in facts.writes.items():
+        for name in names:
+            found[name] |= dict.fromkeys(_BY_VERB[verb])
+    for table, commands in ((facts.reads, _BY_READ), (facts.questions, _BY_QUESTION)):
+        for asked, name in table.items():
+            found[name] |= dict.fromkeys(commands[asked])
+    return {name: tuple(commands) for name, commands in found.items()}

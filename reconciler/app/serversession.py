@@ -162,6 +162,10 @@ class ServerSession:
         )
         return self.approved or self.caller.ask(question)
 
+    def called(self, action: Action) -> str:
+        """What the server calls the operation that does `action`."""
+        return self.provider.facts.lower(action).operation.name
+
     async def act(self, action: Action) -> Outcome:
         """Do one thing; ReconcilerError when it failed."""
         lowered = self.provider.facts.lower(action)

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from reconciler.forge.notes import ForgeError
-from reconciler.pacing import Backoff, Sleep, retry_after
+from reconciler.pacing import Backoff, Sleep, retried, retry_after
 from reconciler.text import excerpt
 
 _TIMEOUT = 30.0
@@ -61,35 +61,40 @@ class Api:
     async def _send(
         self, method: str, path: str, body: Any, query: Mapping[str, str | int]
     ) -> httpx.Response:
-        attempts, waited = 0, 0.0
-        while True:
-            attempts += 1
-            asked: float | None = None
+        async def attempt() -> httpx.Response:
             try:
                 answer = await self._client.request(method, path, params=dict(query), json=body)
             except httpx.ConnectError as error:
-                said = f"no connection: {error}"
+                raise _Passing(f"{method} {path}: no connection: {error}") from error
             except httpx.HTTPError as error:
-                said = f"no answer: {type(error).__name__}"
-                if method == "POST":
-                    # It may have been made: the next run finds it by its mark.
-                    raise ForgeError(f"{method} {path}: {said}", hint=_AGAIN_HINT) from error
-            else:
-                if answer.is_success:
-                    return answer
-                said = f"{answer.status_code} {_message(answer)}"
-                asked = retry_after(answer.headers.get("retry-after"))
-                limited = answer.status_code == 403 and asked is not None
-                if not limited and (answer.status_code not in _AGAIN or (method == "POST" and not asked)):
-                    raise ForgeError(f"{method} {path}: {said}", hint=_hint(answer.status_code))
-            wait = self._backoff(attempts, asked, waited)
-            if wait is None:
-                raise ForgeError(f"{method} {path}: {said}", hint=_AGAIN_HINT)
-            await self._sleep(wait)
-            waited += wait
+                # A POST may have been made: the next run finds it by its mark.
+                failure = ForgeError if method == "POST" else _Passing
+                said = f"{method} {path}: no answer: {type(error).__name__}"
+                raise failure(said, hint=_AGAIN_HINT) from error
+            if answer.is_success:
+                return answer
+            said = f"{method} {path}: {answer.status_code} {_message(answer)}"
+            asked = retry_after(answer.headers.get("retry-after"))
+            limited = answer.status_code == 403 and asked is not None
+            if not limited and (answer.status_code not in _AGAIN or (method == "POST" and not asked)):
+                raise ForgeError(said, hint=_hint(answer.status_code))
+            raise _Passing(said, asked=asked)
+
+        def wait(error: Exception, attempts: int, waited: float) -> float | None:
+            return self._backoff(attempts, error.asked, waited) if isinstance(error, _Passing) else None
+
+        return await retried(attempt, wait, sleep=self._sleep)
 
 
 _AGAIN_HINT = "Run the job again."
+
+
+class _Passing(ForgeError):
+    """What a later attempt may not meet; ``asked``: seconds that the host asks to wait."""
+
+    def __init__(self, message: str, *, hint: str = _AGAIN_HINT, asked: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.asked = asked
 
 
 def _message(answer: httpx.Response) -> str:

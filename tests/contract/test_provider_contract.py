@@ -41,6 +41,7 @@ from reconciler.options import Options
 from reconciler.plan import Plan
 from reconciler.providers.base import Bindings, Facts, Field, Reads, Stage
 from reconciler.providers.base.facts import KNOWN
+from reconciler.providers.base.questions import Questions
 from reconciler.providers.snapshot import saved_server
 from reconciler.resolve import resolve
 from reconciler.snapshot import Header, open_snapshot, take
@@ -129,11 +130,21 @@ def test_every_verb_lowers_to_an_operation(facts: Facts) -> None:
                 lowered = facts.lower(acting(verb, event=event, phase=phase, gateways=("a",)))
                 operation = lowered.operation
                 assert facts.operations[operation.name] == operation
+                assert operation.name in facts.writes[verb]
                 assert operation.repeat in Repeat
                 about_gateways = hasattr(action(verb), "gateways")
                 assert (lowered.per_call > 0) is about_gateways
                 assert operation.path.count("{") <= (2 if lowered.per_call == 1 else 1)
                 assert all(operation.permissions)
+
+
+@every_facts
+def test_every_operation_is_a_write_a_read_or_a_question(facts: Facts) -> None:
+    writes = {name for names in facts.writes.values() for name in names}
+    assert facts.writes.keys() == known(facts)
+    assert facts.reads.keys() <= {name for name in vars(Reads) if not name.startswith("_")}
+    assert facts.questions.keys() <= {name for name in vars(Questions) if not name.startswith("_")}
+    assert writes | {*facts.reads.values()} | {*facts.questions.values()} == facts.operations.keys()
 
 
 @every_facts

@@ -142,14 +142,13 @@ def test_latency_adds_up_and_lets_the_call_through(api: httpx.Client, when: str)
 
 
 def test_a_slow_call_does_not_hold_up_others(api: httpx.Client) -> None:
-    put(api, {"effect": "latency", "milliseconds": 400, **CREATE})
+    put(api, {"effect": "latency", "milliseconds": 800, **CREATE})
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(make, api, "n")
         while not fired(api)[0][1]:
             pass
-        began = time.monotonic()
         assert names(api) == []
-        assert time.monotonic() - began < 0.3
+        assert not slow.done()
         assert slow.result().status_code == 200
 
 

@@ -55,9 +55,9 @@ def test_valid_unique_and_the_same_again(texts: list[str]) -> None:
 def test_ten_thousand_of_one_name_are_named_in_no_time() -> None:
     names = Names()
     names.keep("firmware-3")
-    begun = time.perf_counter()
+    begun = time.thread_time()
     found = [names.unique("firmware" if index % 2 else "Firmware") for index in range(10_000)]
-    assert time.perf_counter() - begun < 1
+    assert time.thread_time() - begun < 1
     assert found[:4] == ["Firmware", "firmware-2", "Firmware-4", "firmware-5"]
     assert len({name.casefold() for name in found}) == 10_000
 

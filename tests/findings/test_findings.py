@@ -44,12 +44,12 @@ def test_a_hundred_thousand_findings_are_gathered_in_no_time() -> None:
     places = [Place("a.yaml", line, 1) for line in range(100_000)]
     random.Random(4711).shuffle(places)
     findings = Findings()
-    begun = time.perf_counter()
+    begun = time.thread_time()
     for place in places:
         findings.warning("a", "it", place)
         assert not findings.failed
     found = findings.sorted()
-    assert time.perf_counter() - begun < 5
+    assert time.thread_time() - begun < 5
     assert [each.place.line for each in found if each.place] == list(range(100_000))
 
 

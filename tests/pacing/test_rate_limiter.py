@@ -150,6 +150,35 @@ def test_the_rate_recovers_slowly_and_never_passes_the_limit() -> None:
     assert limiter.rate == 80
 
 
+@pytest.mark.parametrize("often", [1, 2, 4, 8])
+@pytest.mark.parametrize("limit", [None, 80])
+def test_the_rate_recovers_by_a_tenth_a_second_however_often_somebody_asks(
+    limit: float | None, often: int
+) -> None:
+    time = Time()
+    limiter = time.limiter(limit)
+    departures(time, limiter, 1 if limit else 80)
+    limiter.too_much()
+    for second in range(1, 5):
+        for _ in range(often):
+            assert limiter.rate == pytest.approx(40 * 1.1 ** (second - 1))
+            time.now += 1 / often
+            departures(time, limiter, 1)
+        assert limiter.rate == pytest.approx(40 * 1.1**second)
+
+
+def test_a_long_rest_gives_back_as_much_as_many_short_ones() -> None:
+    time = Time()
+    limiter = time.limiter(80)
+    limiter.too_much()
+    time.now += 3.5
+    departures(time, limiter, 1)
+    assert limiter.rate == pytest.approx(40 * 1.1**3)
+    time.now += 10_000
+    departures(time, limiter, 1)
+    assert limiter.rate == 80
+
+
 def test_without_a_limit_a_complaint_halves_what_was_sent_and_is_forgotten_in_the_end() -> None:
     time = Time()
     limiter = time.limiter()

@@ -112,9 +112,9 @@ def test_what_may_have_been_meant() -> None:
 
 
 def test_a_word_without_end_is_compared_in_no_time() -> None:
-    begun = time.perf_counter()
+    begun = time.thread_time()
     assert nearest("package" * 100_000, ["packages"] * 100) is None
-    assert time.perf_counter() - begun < 1
+    assert time.thread_time() - begun < 1
 
 
 def test_a_sentence_begins_with_a_capital() -> None:

@@ -6,7 +6,7 @@ the facts allow. A fact that none of them acts on has no place here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -107,8 +107,12 @@ class Facts:
     order: tuple[tuple[Verb, ...], ...]
     """Ranks of verbs: what is done first comes first. Every verb that the server knows is among them."""
     lowering: Callable[[Action], Lowered]
+    writes: Mapping[Verb, Collection[str]]
+    """What a verb may be lowered to: names of operations."""
     reads: Mapping[str, str]
     """Name of a read (of `Reads`) → the operation that it is."""
+    questions: Mapping[str, str]
+    """Name of a question (of `Questions`) → the operation that it is."""
     marks: Callable[[LivePackage], str | None]
     """The first digits of its SHA-256 that a package tells in a way of the server's own; None: none."""
     limits: Limits = field(default_factory=Limits)

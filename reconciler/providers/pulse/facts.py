@@ -29,7 +29,7 @@ from reconciler.providers.base import Facts, Field, FieldFacts, Limits, Stage, S
 from reconciler.providers.base.facts import KNOWN
 from reconciler.providers.pulse.codec.marks import DESCRIPTION_LIMIT, mark, mark_of
 from reconciler.providers.pulse.codec.statuses import PHASES
-from reconciler.providers.pulse.lowering import lower
+from reconciler.providers.pulse.lowering import WRITES, lower
 from reconciler.providers.pulse.operations import OPERATIONS
 from reconciler.settings import EditWhileStarted, ServerSettings
 
@@ -87,6 +87,21 @@ _READS: Final[Mapping[str, str]] = MappingProxyType(
         "package": "get-package",
     }
 )
+_QUESTIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "counts": "get-campaign-counts",
+        "campaign_progress": "get-campaign-status",
+        "gateway_state": "get-gateway-state",
+        "gateway_status": "get-gateway-status",
+        "gateway_packages": "get-gateway-packages",
+        "download_progress": "get-download-progress",
+        "execution_progress": "get-execution-progress",
+        "active_campaigns": "get-active-campaigns",
+        "notify": "notify-gateway",
+        "package_infos": "list-packages",
+        "package_info": "get-package",
+    }
+)
 _LIMITS: Final = Limits(
     package_name=255,
     package_description=DESCRIPTION_LIMIT - len(mark("", "0" * 64)),
@@ -138,7 +153,9 @@ def facts_of(settings: ServerSettings) -> Facts:
         interrupting=frozenset({Verb.STOP, Verb.REMOVE, Verb.CLOSE, Verb.DELETE}),
         order=_ORDER,
         lowering=partial(lower, batch_size=settings.batch_size),
+        writes=WRITES,
         reads=_READS,
+        questions=_QUESTIONS,
         marks=mark_of,
         limits=_LIMITS,
     )

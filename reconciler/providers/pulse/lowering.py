@@ -2,73 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Final, assert_never
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
 
-from reconciler.model import (
-    Action,
-    AddGateways,
-    ApproveCampaign,
-    AssignPackages,
-    CloseGateways,
-    CreateCampaign,
-    DeleteCampaign,
-    DeletePackage,
-    EditCampaign,
-    RegisterCallback,
-    RemoveGateways,
-    RunOnThings,
-    ScheduleWindow,
-    SetDistributionList,
-    StartCampaign,
-    StopCampaign,
-    UploadMode,
-    UploadPackage,
-)
+from reconciler.model import Action, RegisterCallback, ScheduleWindow, UploadMode, UploadPackage, Verb
 from reconciler.providers.base.facts import Lowered
 from reconciler.providers.pulse.operations import CALLBACK_OPERATIONS, OPERATIONS, SCHEDULE_OPERATIONS
 
 _UPLOADS: Final = {UploadMode.MULTIPART: "upload-package", UploadMode.STREAMING: "stream-package"}
+WRITES: Final[Mapping[Verb, tuple[str, ...]]] = MappingProxyType(
+    {
+        Verb.UPLOAD: tuple(_UPLOADS.values()),
+        Verb.CREATE: ("create-campaign",),
+        Verb.EDIT: ("edit-campaign",),
+        Verb.CALLBACK: tuple(CALLBACK_OPERATIONS.values()),
+        Verb.DISTRIBUTE: ("set-distribution-list",),
+        Verb.REMOVE: ("remove-gateways",),
+        Verb.ADD: ("add-gateways",),
+        Verb.OVERRIDE: ("assign-gateway-packages",),
+        Verb.SCHEDULE: tuple(SCHEDULE_OPERATIONS.values()),
+        Verb.THINGS: ("run-on-things",),
+        Verb.CLOSE: ("close-gateway",),
+        Verb.APPROVE: ("approve-campaign",),
+        Verb.START: ("start-campaign",),
+        Verb.STOP: ("stop-campaign",),
+        Verb.DELETE: ("delete-campaign",),
+        Verb.DELETE_PACKAGE: ("delete-package",),
+    }
+)
+"""The operations that do what a verb says."""
+_BATCHED: Final = frozenset({Verb.REMOVE, Verb.ADD, Verb.THINGS})
+_ONE_EACH: Final = frozenset({Verb.OVERRIDE, Verb.SCHEDULE, Verb.CLOSE})
 
 
 def lower(action: Action, *, batch_size: int) -> Lowered:
     """The call that does `action`, and how many gateways one carries."""
-    name, per_call = _call(action, batch_size)
-    return Lowered(OPERATIONS[name], per_call)
+    per_call = batch_size if action.verb in _BATCHED else int(action.verb in _ONE_EACH)
+    return Lowered(OPERATIONS[_name(action)], per_call)
 
 
-def _call(action: Action, batch: int) -> tuple[str, int]:  # noqa: PLR0911, PLR0912, C901
+def _name(action: Action) -> str:
     match action:
-        case UploadPackage():
-            return _UPLOADS[action.file.mode], 0
-        case CreateCampaign():
-            return "create-campaign", 0
-        case EditCampaign():
-            return "edit-campaign", 0
-        case RegisterCallback():
-            return CALLBACK_OPERATIONS[action.event], 0
-        case SetDistributionList():
-            return "set-distribution-list", 0
-        case RemoveGateways():
-            return "remove-gateways", batch
-        case AddGateways():
-            return "add-gateways", batch
-        case AssignPackages():
-            return "assign-gateway-packages", 1
-        case ScheduleWindow():
-            return SCHEDULE_OPERATIONS[action.phase], 1
-        case RunOnThings():
-            return "run-on-things", batch
-        case CloseGateways():
-            return "close-gateway", 1
-        case ApproveCampaign():
-            return "approve-campaign", 0
-        case StartCampaign():
-            return "start-campaign", 0
-        case StopCampaign():
-            return "stop-campaign", 0
-        case DeleteCampaign():
-            return "delete-campaign", 0
-        case DeletePackage():
-            return "delete-package", 0
-        case _:
-            assert_never(action)
+        case UploadPackage(file=file):
+            return _UPLOADS[file.mode]
+        case RegisterCallback(event=event):
+            return CALLBACK_OPERATIONS[event]
+        case ScheduleWindow(phase=phase):
+            return SCHEDULE_OPERATIONS[phase]
+    (name,) = WRITES[action.verb]
+    return name
