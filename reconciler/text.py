@@ -5,6 +5,7 @@ Nothing here knows what it speaks about, and nothing heavy is imported before it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
@@ -14,6 +15,12 @@ have no place in a name.
 """
 
 # --- what others said ------------------------------------------------------------------------------
+
+
+_SECRET: Final = re.compile(
+    r"passw|passphrase|\bpwd|secret|token|credential|(?:api|private|access|signing|encryption)[-_. ]?key",
+    re.IGNORECASE,
+)
 
 
 def clean(text: str) -> str:
@@ -52,6 +59,11 @@ def excerpt(text: str, most: int) -> str:
 
 
 # --- counts and lists --------------------------------------------------------------------------------
+
+
+def smells_secret(name: str) -> bool:
+    """Whether a value under a key of this name is likely to be a secret."""
+    return _SECRET.search(name) is not None
 
 
 def plural(count: int, noun: str, many: str | None = None) -> str:

@@ -32,7 +32,7 @@ from reconciler.model import (
 from reconciler.providers.base import Facts, Field
 from reconciler.resolve.ids import GOOD
 from reconciler.state.applied import callback_field, known_plain
-from reconciler.validation.document_rules import smells_secret
+from reconciler.text import smells_secret
 
 CAMPAIGNS: Final = "campaigns"
 PACKAGES: Final = "packages"

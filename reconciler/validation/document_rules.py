@@ -9,26 +9,17 @@ from typing import Any
 
 from reconciler.loading.nodes import Document, resource_of, unsure
 from reconciler.model import Finding, Kind, Place, ResourceId, Severity
-from reconciler.text import did_you_mean, printable, quoted
+from reconciler.text import did_you_mean, printable, quoted, smells_secret
 
 Path = tuple[str | int, ...]
 
 MOST_SUGGESTIONS = 100
 """How many misspelt references get a suggestion: each is compared with every name there is."""
 
-_SECRET = re.compile(
-    r"passw|passphrase|\bpwd|secret|token|credential|(?:api|private|access|signing|encryption)[-_. ]?key",
-    re.IGNORECASE,
-)
 _CREDENTIALS = re.compile(r"[A-Za-z0-9+.-]+://[^/?#]*@")
 _PASSWORD = re.compile(
     r"[A-Za-z0-9+.-]+://(?:[^/?#@]*:[^/?#]*@|[^?#]*\?(?:[^#]*&)?(?:password|sslpassword)=)", re.IGNORECASE
 )
-
-
-def smells_secret(name: str) -> bool:
-    """Whether a value under a key of this name is likely to be a secret."""
-    return _SECRET.search(name) is not None
 
 
 @dataclass(slots=True)

@@ -8,9 +8,8 @@ import pytest
 from reconciler.loading import Document, load_text
 from reconciler.loading.nodes import unsure
 from reconciler.model import Finding, Place, Severity
-from reconciler.text import nearest
+from reconciler.text import nearest, smells_secret
 from reconciler.validation import Validated, validate
-from reconciler.validation.document_rules import smells_secret
 
 
 def documents(*texts: str) -> list[Document]:
