@@ -96,6 +96,69 @@ def test_a_name_that_a_prune_frees_may_be_taken() -> None:
     assert [step.operation.name for step in needs_of(plan, edit)] == ["delete-campaign"]
 
 
+# live campaigns by id (*: somebody else's, ?: of an unknown status), the names that ours are to have (who is
+# left out goes) → who can't have its name, and who has it
+NAMES: dict[str, tuple[dict[str, str], dict[str, str], dict[str, str]]] = {
+    "a chain whose last name is free": ({"a": "A", "b": "B"}, {"a": "B", "b": "C"}, {}),
+    "a chain whose last name is taken": (
+        {"a": "A", "b": "B", "c": "C", "x*": "D"}, {"a": "B", "b": "C", "c": "D"},
+        {"a": "b", "b": "c", "c": "x"},
+    ),
+    "a new one at the end of a chain whose last name is taken": (
+        {"a": "A", "x*": "B"}, {"a": "B", "new": "A"}, {"a": "x", "new": "a"},
+    ),
+    "a ring": ({"a": "A", "b": "B", "c": "C"}, {"a": "B", "b": "C", "c": "A"}, {}),
+    "a ring, and somebody outside wants a name of it": (
+        {"a": "A", "b": "B", "c": "C"}, {"a": "B", "b": "A", "c": "D"}, {},
+    ),
+    "a ring, of which one name has a twin": (
+        {"a": "A", "b": "B", "x*": "B"}, {"a": "B", "b": "A"}, {"a": "x", "b": "a"},
+    ),
+    "two of the name, of which one gives it up": (
+        {"a": "A", "b": "B", "x*": "B"}, {"a": "B", "b": "C"}, {"a": "x"},
+    ),
+    "two of the name, of which both give it up": (
+        {"a": "A", "b": "B", "c": "B"}, {"a": "B", "b": "C", "c": "D"}, {},
+    ),
+    "several who keep it": (
+        {"a": "A", "x*": "B", "y*": "B", "b": "B"}, {"a": "B", "b": "C"}, {"a": "x, y"},
+    ),
+    "one that is deleted gives it up": ({"a": "A", "b": "B"}, {"a": "B"}, {}),
+    "one that is to be deleted in a status that nobody knows keeps it": (
+        {"a": "A", "b?": "B"}, {"a": "B"}, {"a": "b"},
+    ),
+    "one that is to be renamed in a status that nobody knows keeps it": (
+        {"a": "A", "b?": "B"}, {"a": "B", "b": "C"}, {"a": "b"},
+    ),
+    "one that wants it is in a status that nobody knows": ({"a?": "A", "x*": "B"}, {"a": "B"}, {"a": "x"}),
+    "who is refused keeps its name from two": (
+        {"a": "A", "b": "B", "x*": "C"}, {"a": "C", "b": "A", "new": "A"}, {"a": "x", "b": "a", "new": "a"},
+    ),
+    "the name that it has": ({"a": "A", "x*": "A"}, {"a": "A"}, {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", NAMES)
+def test_who_can_have_its_name(row: str) -> None:
+    there, wanted, refused = NAMES[row]
+    fakes = {
+        key[0]: FakeCampaign(key[0], name, "ODD" if key.endswith("?") else "CREATED")
+        for key, name in there.items()
+    }
+    project = Project(FakeServer(*fakes.values()))
+    for key in there:
+        if not key.endswith("*"):
+            project.own(key.rstrip("?"), key[0])
+    difference = project.diff(desired(*(campaign(*each) for each in wanted.items())), prune=True)
+    said = {
+        f.resource.name: f.message.partition("the live campaign ")[2].removesuffix(" has it and keeps it")
+        for f in difference.findings
+        if f.code == "name-taken" and f.resource
+    }
+    assert said == refused
+    assert {c.desired.resource.name for c in difference.campaigns} == wanted.keys() - refused.keys()
+
+
 def test_a_distribution_list_can_not_be_set_without_an_interval() -> None:
     project = Project(FakeServer(FakeCampaign("1", "line")))
     project.own("line", "1")
