@@ -50,7 +50,6 @@ from reconciler.model import (
     RegisterCallback,
     RemoveGateways,
     ResourceId,
-    RunOnThings,
     SchedulePhase,
     ScheduleWindow,
     Secret,
@@ -95,6 +94,7 @@ _OPERATIONS: Mapping[Verb | SchedulePhase | CallbackEvent, tuple[str, int]] = {
     Verb.EDIT: ("edit-campaign", 0),
     Verb.DISTRIBUTE: ("set-distribution-list", 0),
     Verb.OVERRIDE: ("assign-gateway-packages", 1),
+    Verb.THINGS: ("run-on-things", 0),
     Verb.CLOSE: ("close-gateway", 1),
     Verb.APPROVE: ("approve-campaign", 0),
     Verb.START: ("start-campaign", 0),
@@ -222,8 +222,6 @@ class FakeServer:
         match action:
             case AddGateways() | RemoveGateways():
                 return Lowered(OPERATIONS[f"{action.verb}-gateways"], self.batch)
-            case RunOnThings():
-                return Lowered(OPERATIONS["run-on-things"], self.batch)
             case UploadPackage(file=PackageFile(mode=mode)):
                 name = "stream-package" if mode is UploadMode.STREAMING else "upload-package"
                 return Lowered(OPERATIONS[name])

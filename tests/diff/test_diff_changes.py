@@ -9,6 +9,7 @@ from reconciler.diff import CampaignDiff, Diff, Run, Transition
 from reconciler.diff.overrides import PackagesFor
 from reconciler.diff.schedules import WindowFor
 from reconciler.model import (
+    Action,
     Assignment,
     Callback,
     CallbackEvent,
@@ -24,10 +25,12 @@ from reconciler.model import (
     PendingUpload,
     Place,
     Reason,
+    RunOnThings,
     SchedulePhase,
     Secret,
     Window,
 )
+from reconciler.providers.base import Lowered
 from reconciler.state.applied import packages_value, things_value, window_value
 from reconciler.state.base import (
     CampaignOwned,
@@ -71,8 +74,16 @@ THERE = {"notificationDestinationId": "there", "trackedStates": ["X", "Y"]}
 DOWNLOAD, EXECUTION = (f"schedules.{phase}" for phase in ("download", "execution"))
 
 
+class BatchingServer(FakeServer):
+    """Runs the things of many gateways by one call, as servers do."""
+
+    def lower(self, action: Action) -> Lowered:
+        lowered = super().lower(action)
+        return replace(lowered, per_call=self.batch) if isinstance(action, RunOnThings) else lowered
+
+
 def project(*campaigns: FakeCampaign) -> Project:
-    return Project(FakeServer(*campaigns, packages=[LivePackage(f"p-{n}", f"n-{n}") for n in (1, 2, 3)]))
+    return Project(BatchingServer(*campaigns, packages=[LivePackage(f"p-{n}", f"n-{n}") for n in (1, 2, 3)]))
 
 
 def window(which: Window) -> dict[str, int]:
