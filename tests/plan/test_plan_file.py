@@ -34,7 +34,7 @@ from reconciler.model import (
 from reconciler.options import Options, Selector, Targets
 from reconciler.plan import Plan
 from reconciler.plan.file import open_plan, plan_digest, salted
-from reconciler.plan.file.lines import ITEMS_A_LINE, LONG
+from reconciler.plan.file.lines import ITEMS_A_LINE, LONG, dumped
 from reconciler.plan.model import CampaignImpact, GuardTrip, Impact, Partial, Snapshot
 from reconciler.state.base import CampaignOwned, FieldApplied, MembersApplied, Origin, Owned, State
 from reconciler.validation.schemas import schema
@@ -427,3 +427,9 @@ def test_which_plans_hold_digests_of_secrets() -> None:
     plain = replace(recorded, value={"B": {"value": "x"}})
     other = FieldApplied(rid("line"), "callbackSet.completed", {"digest": "9f"})
     assert not salted(made(groups=(edit(), group()), records=(plain, other)).plan)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_line_holds_no_number_that_json_lacks(number: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        dumped({"x": number})
