@@ -15,6 +15,8 @@ from reconciler.model import (
     Desired,
     DesiredStatus,
     DistributionList,
+    Finding,
+    Live,
     OnRemove,
     Phase,
     Severity,
@@ -479,3 +481,61 @@ def test_a_million_gateways_are_counted_in_sets() -> None:
     assert found(project, desired(campaign("line", status=STOPPED))) == [
         ("maxInFlightInterrupted", "line", 200_000, 0)
     ]
+
+
+# --- whatever order a plan's lines have ------------------------------------------------------------
+
+
+def shuffled(project: Project, wanted: Desired, **options: bool) -> tuple[Plan, Basis]:
+    plan, basis = planned(project, wanted, **options)
+    return replace(plan, groups=plan.groups[::-1], changes=plan.changes[::-1]), basis
+
+
+def test_campaigns_are_named_in_order_whatever_order_the_groups_have() -> None:
+    everything = {"maxDeletes": 0, "maxStarts": 0, "maxGatewaysRemovedPercent": 0}
+    project = of_many(4)
+    for number in (3, 1, 2):
+        project.uploaded(file(str(number)), f"p-{number}")
+        project.server.stored[f"p-{number}"] = object()  # type: ignore[assignment]
+    first = [
+        trip.message.partition("(")[2]
+        for trip in trips(*shuffled(project, desired(), prune=True), everything)
+    ]
+    assert [each.partition(")")[0] for each in first] == [
+        "Campaign/gw-0000, Campaign/gw-0001, Campaign/gw-0002 and 1 more",
+        "p-1, p-2, p-3",
+    ]
+    started = desired(*(campaign(name, status=STARTED) for name in names(3)))
+    (trip,) = trips(*shuffled(of_many(3), started), everything)
+    assert "(Campaign/gw-0000, Campaign/gw-0001, Campaign/gw-0002)" in trip.message
+
+
+def test_memberships_and_interruptions_are_told_in_order() -> None:
+    fakes = [
+        FakeCampaign(name, name, "STARTED", gateways=set(names(10)), states={"gw-0000": "FLYING"})
+        for name in "hgfedcba"
+    ]
+    project = Project(FakeServer(*fakes))
+    for name in "abcdefgh":
+        project.own(name, name)
+    wanted = desired(*(campaign(name, gateways=(), description="new") for name in "abcdefgh"))
+    found_ = trips(*shuffled(project, wanted), {})
+    assert [trip.resource.name for trip in found_ if trip.resource] == [*"abcdefgh", *"abcdefgh"]
+    (flying_,) = (trip for trip in found_ if trip.guard == Guard.IN_FLIGHT)
+    assert "(1 in Campaign/a, 1 in Campaign/b, 1 in Campaign/c and 5 more)" in flying_.message
+
+
+def test_every_waiver_that_is_not_needed_is_told_in_order() -> None:
+    plan = waive(Plan(FakeServer.server), dict.fromkeys(map(str, Guard), "x"))
+    assert [each.message.partition(" ")[0] for each in plan.findings] == sorted(map(str, Guard))
+    (one,) = waive(plan, {Guard.STARTS: "x"}).findings
+    assert one == Finding(
+        "waiver-not-needed",
+        "maxStarts was waived, and nothing in this plan trips it",
+        hint="leave the waiver out next time, or it lets pass what it was not meant for",
+        severity=Severity.NOTE,
+    )
+
+
+def test_nothing_is_given_up_unless_it_is_said() -> None:
+    assert trips(Plan(FakeServer.server), Basis(desired(), Live(), bool), {}) == ()

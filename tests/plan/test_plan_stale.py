@@ -120,6 +120,7 @@ NEW = desired(campaign("line"), campaign("other"), campaign("new", packages=(V1,
 OVERRIDE = line(
     gateways={"gw-1", "gw-2"}, overrides=(Override(frozenset({"gw-1", "gw-2"}), (PackageById("p-3"),)),)
 )
+THREE = line(gateways="abcd", overrides=(Override(frozenset("abcd"), (PackageById("p-3"),)),))
 STATE = "the state's entry of Campaign/line"
 
 LATE = {
@@ -156,6 +157,23 @@ LATE = {
         OVERRIDE,
         put("1", overrides={"gw-2": ("p-2",)}),
         "campaign 1 (line) 1 gateway got other packages (gw-2)",
+    ),
+    "packages of three gateways": late(
+        THREE,
+        put("1", gateways=set("abcd"), overrides={"c": ("p-2",), "a": ("p-2",), "b": ("p-2",)}),
+        "campaign 1 (line) 3 gateways got other packages (a, b, c)",
+    ),
+    "packages of four gateways": late(
+        THREE,
+        put("1", overrides={"c": ("p-2",), "a": ("p-2",), "b": ("p-2",), "d": ("p-2",)}),
+        "campaign 1 (line) 4 gateways got other packages (a, b, c and 1 more)",
+    ),
+    "a gateway with packages of its own is closed": late(OVERRIDE, put("1", closed={"gw-1"})),
+    "three left": late(THREE, put("1", gateways={"d"}), "campaign 1 (line) 3 gateways left (a, b, c)"),
+    "letters of all languages": late(
+        EDIT,
+        put("1", description="Prüfstand 7 試"),
+        'campaign 1 (line) description "text" → "Prüfstand 7 試"',
     ),
     "a gateway with packages of its own left": late(
         OVERRIDE, put("1", gateways={"gw-1"}), "campaign 1 (line) 1 gateway left (gw-2)"
@@ -253,6 +271,8 @@ def test_what_is_said(name: str) -> None:
         case = replace(
             case, wanted=line(description="new", packages=(PackageById("p-1"), PackageById("p-2")))
         )
+    if case.wanted is THREE:
+        put("1", gateways=set("abcd"))(project)
     made = asyncio.run(planned(project, case.wanted, **case.options))
     assert made.plan.groups or made.plan.records
     case.deed(project)
