@@ -240,6 +240,38 @@ def test_an_upload_goes_once_its_users_have_another_one_or_are_deleted() -> None
     assert difference.findings == ()
 
 
+# the package has another name on the server than the one that we uploaded it with; who is to have it by that
+# name → whether it stays. Somebody whose status nobody knows is left as it is, and doesn't have it then.
+BY_NAME: dict[str, tuple[list[FakeCampaign], bool]] = {
+    "a new campaign": ([], True),
+    "a campaign of ours": ([FakeCampaign("1", "line")], True),
+    "a campaign of ours, whose status nobody knows": ([FakeCampaign("1", "line", "ODD")], False),
+}
+
+
+@pytest.mark.parametrize("row", BY_NAME)
+def test_an_upload_that_got_another_name_stays_for_who_is_to_have_it(row: str) -> None:
+    there, stays = BY_NAME[row]
+    project = Project(FakeServer(*there, packages=[package("p-1", "renamed")]))
+    project.uploaded(V1, "p-1")
+    if there:
+        project.own("line", "1")
+    found = pruned(project, campaign("line", packages=(PackageByName("renamed"),)), campaign("bare"))
+    assert [upload.id for upload in found.package_removals] == ([] if stays else ["p-1"])
+    said = "a campaign of this project uses it"
+    assert [f.code for f in found.findings if said in f.message] == ["package-in-use"] * stays
+
+
+def test_overrides_of_campaigns_that_stay_keep_an_upload_and_of_those_that_go_do_not() -> None:
+    had = {Field.OVERRIDES: {packages_value(["p-1"]): frozenset({"gw-1"})}}
+    for declared, stays in (([campaign("line")], True), ([], False)):
+        project = world(FakeCampaign("1", "line"))
+        project.own("line", "1", members=had)
+        found = pruned(project, *declared)
+        assert bool(found.package_removals) is not stays
+        assert [f.code for f in found.findings] == ["package-in-use"] * stays
+
+
 def abandoned(prune: bool, *refs: PackageRef) -> tuple[Project, Diff]:
     """Campaign old, whose gateway gw-1 has v1 of its own, is abandoned."""
     project = world(FakeCampaign("1", "old"))

@@ -147,3 +147,17 @@ def test_observing_writes_nothing() -> None:
     asyncio.run(observe(wanted, project.state, project.server, Options(adopt=True, prune=True)))
     assert project.state is before
     assert project.server.by_id["1"] == FakeCampaign("1", "line", "STARTED", packages=("p",), gateways={"g"})
+
+
+def test_what_vanished_is_looked_up_and_read_in_one_order() -> None:
+    names = [f"line-{number:02}" for number in range(12)]
+    project = Project(FakeServer(*(FakeCampaign(f"new {name}", name) for name in reversed(names))))
+    for name in names:
+        project.own(name, f"lost {name}")
+    live = project.live(desired(*map(campaign, names)), adopt=True)
+    assert live.gone == set(map(rid, names))
+    assert project.server.reads == [
+        *(f"campaign lost {name}" for name in names),
+        " ".join(["campaigns", *names]),
+        *(f"campaign new {name}" for name in names),
+    ]
