@@ -14,7 +14,7 @@ from reconciler.model import (
     PackageByName,
     Phase,
 )
-from reconciler.observe import observe
+from reconciler.observe import observe, observe_members
 from reconciler.options import Options
 from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, file, mark, rid
 
@@ -161,3 +161,15 @@ def test_what_vanished_is_looked_up_and_read_in_one_order() -> None:
         " ".join(["campaigns", *names]),
         *(f"campaign new {name}" for name in names),
     ]
+
+
+def test_members_of_many_are_read_in_one_order_and_none_twice() -> None:
+    names = [f"line-{number:02}" for number in range(12)]
+    project = Project(FakeServer(*(FakeCampaign(name, name, gateways={"a"}) for name in names)))
+    for name in names:
+        project.own(name, name)
+    live = project.live(desired(campaign(names[0], gateways="a"), *map(campaign, names[1:])))
+    project.server.reads.clear()
+    more = asyncio.run(observe_members(live, frozenset(map(rid, names)), project.server))
+    assert project.server.reads == [f"gateways {name}" for name in names[1:]]
+    assert all(found.gateways is not None for found in more.campaigns.values())

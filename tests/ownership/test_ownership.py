@@ -158,6 +158,20 @@ ROWS: dict[str, tuple[Setup, Desired, tuple[str, ...], Claim, Claim]] = {
         Claim(Ownership.NOT_OURS, ("1",)),
         Claim(Ownership.ADOPTED, ("1",)),
     ),
+    "owned by a resource that is gone from Git, a stranger, and an intent of ours": (
+        lambda p: (p.own("old", "1"), p.intends("line", "line")),
+        LINE,
+        ("1", "2"),
+        Claim(Ownership.MOVED, ("1",)),
+        Claim(Ownership.MOVED, ("1",)),
+    ),
+    "one that leaves the name, a stranger, and an intent of ours": (
+        lambda p: (p.own("other", "1"), p.intends("line", "line")),
+        desired(campaign("line"), campaign("other", "elsewhere")),
+        ("1", "2"),
+        Claim(Ownership.RECOVERED, ("2",)),
+        Claim(Ownership.RECOVERED, ("2",)),
+    ),
     "one that is ours already, and an intent of ours": (
         lambda p: (p.own("other", "1"), p.intends("line", "line")),
         desired(campaign("line"), campaign("other", "line")),
@@ -184,7 +198,7 @@ def test_the_tie(row: str, adopt: bool) -> None:
     [
         ((), Claim(Ownership.NONE)),
         (("7",), Claim(Ownership.RECOVERED, ("7",))),
-        (("7", "8"), Claim(Ownership.AMBIGUOUS, ("7", "8"))),
+        (("8", "7"), Claim(Ownership.AMBIGUOUS, ("7", "8"))),
     ],
 )
 def test_a_lost_create_is_found_under_the_name_that_it_was_sent_with(

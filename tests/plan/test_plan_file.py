@@ -550,3 +550,17 @@ OTHERS = (
 def test_digests_of_secrets_are_found_among_others(settings: Any, records: Any, expected: bool) -> None:
     groups = tuple(edit(settings=each) for each in settings)
     assert salted(made(groups=(*groups, group()), records=records).plan) is expected
+
+
+@pytest.mark.parametrize(
+    ("number", "lists"), [(1, []), (100, []), (101, [101]), (10_000, [10_000]), (10_001, [10_000, 1])]
+)
+def test_up_to_a_hundred_items_stand_where_they_belong_and_more_in_lines_of_ten_thousand(
+    number: int, lists: list[int], tmp_path: Path
+) -> None:
+    ids = tuple(f"gw-{each:05}" for each in range(number))
+    made(groups=(group(Verb.ADD, gateways=ids),)).save(tmp_path / "plan")
+    lines = lines_of(tmp_path / "plan")
+    assert [len(line["items"]) for line in lines if line["type"] == "list"] == lists
+    (line,) = (line for line in lines if line["type"] == "group")
+    assert line["action"]["gateways"] == ("list:1" if lists else [*ids])

@@ -1,11 +1,13 @@
 """What counts in fingerprints; they are the same in another process, where sets have another order."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -129,7 +131,7 @@ def test_fingerprints_and_plans_are_the_same_whatever_order_sets_have() -> None:
 
 # --- what counts -----------------------------------------------------------------------------------
 
-LINE, OTHER = rid("line"), rid("other")
+LINE, OTHER, THIRD, LOST = (rid(name) for name in ("line", "other", "third", "lost"))
 SET = ResourceId(Kind.PACKAGE_SET, "firmware")
 V1, V2, V3 = file("v1"), file("v2"), file("v3")
 MARK = V2.sha256[:16]
@@ -170,7 +172,7 @@ OWNED = Owned(
 STATE = State(
     "lineage",
     "5a17",
-    campaigns={LINE: OWNED, rid("third"): Owned(rid("third"), "3", Origin.ADOPTED)},
+    campaigns={LINE: OWNED, THIRD: Owned(THIRD, "3", Origin.ADOPTED), LOST: Owned(LOST, "9", Origin.CREATED)},
     packages={V1.sha256: Uploaded(V1.sha256, "p-1", "fw.bin", SET)},
     intents={
         str(LINE): Intent(str(LINE), "line", {"settings": {}}),
@@ -186,7 +188,7 @@ TOUCHED = Touched(
         marks=frozenset({MARK}),
         users=frozenset({"p-1", "p-5"}),
     ),
-    frozenset({LINE, OTHER}),
+    frozenset({LINE, OTHER, THIRD}),
     frozenset({V1.sha256, V2.sha256, V3.sha256}),
 )
 PLAN = Plan(
@@ -282,7 +284,9 @@ COUNTS: dict[str, tuple[Callable[[], tuple[Live, State]], list[str]]] = {
     "the campaign is back": (lambda: other(by_id={"9": BARE}), ["campaign 9"]),
     "who was not asked about": (lambda: other(by_id={"5": ONE}), NONE),
     "its owner": (
-        lambda: (LIVE, replace(STATE, campaigns={LINE: OWNED, OTHER: Owned(OTHER, "3", Origin.CREATED)})),
+        lambda: (
+            LIVE, replace(STATE, campaigns={**STATE.campaigns, OTHER: Owned(OTHER, "3", Origin.CREATED)}),
+        ),
         ["campaign 3", "owner 3", f"entry {OTHER}"],
     ),
     "whose it becomes": (lambda: other(campaigns={rid("x"): BARE}), ["campaign 3"]),
@@ -330,7 +334,8 @@ COUNTS: dict[str, tuple[Callable[[], tuple[Live, State]], list[str]]] = {
     ),
     "an entry is gone": (
         lambda: (LIVE, replace(STATE, campaigns={}, intents={})),
-        ["campaign 3", "owner 1", "owner 3", ENTRY, f"upload {V2.sha256}"],
+        ["campaign 3", "campaign 9", "owner 1", "owner 3", "owner 9", ENTRY, f"entry {THIRD}",
+         f"upload {V2.sha256}"],
     ),
     "the name of an intent": (lambda: intends(str(LINE), name="x"), [ENTRY]),
     "what an intent carries": (lambda: intends(str(LINE), applied={}), [ENTRY]),
@@ -383,7 +388,7 @@ def test_what_they_say() -> None:
         "owner 1": {"resource": "Campaign/line"},
         "owner 2": None,
         "owner 3": {"resource": "Campaign/third"},
-        "owner 9": None,
+        "owner 9": {"resource": "Campaign/lost"},
         "name free": {"ids": []},
         "name line": {"ids": ["1", "7"]},
         "package p-1": {},
@@ -403,7 +408,9 @@ def test_what_they_say() -> None:
         },
     }  # fmt: skip
     resources = {key: each.resource for key, each in told.items() if each.resource}
-    assert resources == {"campaign 1": LINE, "campaign 2": rid("listed"), "campaign 3": rid("third")}
+    assert resources == {
+        "campaign 1": LINE, "campaign 2": rid("listed"), "campaign 3": THIRD, "campaign 9": LOST,
+    }  # fmt: skip
     assert told[f"upload {V1.sha256}"].facts == {"id": "p-1"}
     assert told[f"upload {V2.sha256}"].facts == {"intent": "fw.bin"}
     assert told[f"upload {V3.sha256}"].facts is None
@@ -411,8 +418,23 @@ def test_what_they_say() -> None:
     assert set(told[ENTRY].facts or {}) == {
         "id", "origin", "onRemove", "status", "returnTo", "applied", "members", "intent",
     }  # fmt: skip
+    assert set(told[f"entry {THIRD}"].facts or {}) == set(told[ENTRY].facts or {}) - {"intent"}
     order = [(list(Of).index(each.of), each.key) for each in taken()]
     assert order == sorted(order)
+
+
+def test_an_intent_is_told_by_its_name_and_what_it_carries() -> None:
+    """As in the plan files that others have."""
+    for applied in ({}, {"settings": {}}):
+        found = {each.key: each.facts for each in taken(*intends(str(LINE), name="x", applied=applied))}
+        text = json.dumps(["x", applied], sort_keys=True)
+        assert (found[str(LINE)] or {})["intent"] == sha256(text.encode()).hexdigest()
+
+
+def test_a_distribution_list_without_an_interval_says_so() -> None:
+    found = taken(*live("2", distribution=DistributionList("dl")))
+    (facts,) = (each.facts or {} for each in found if (each.of, each.key) == (Of.CAMPAIGN, "2"))
+    assert facts["distributionList"] == {"id": "dl", "interval": None}
 
 
 def test_what_is_to_be_read_to_take_them_again() -> None:

@@ -513,3 +513,20 @@ def test_what_is_added_without_being_asked_about_has_its_place() -> None:
     order.add(group("edit", action(Verb.EDIT)))
     assert order.needs(about(Verb.ADD, "a")) == (Need("edit"),)
     assert order.needs(action(Verb.APPROVE)) == (Need("stop"), Need("edit"))
+
+
+@pytest.mark.parametrize("others", [0, 1, 5])
+def test_the_needs_of_a_step_are_named_once_whole_groups_first(others: int) -> None:
+    """Of a group that is needed as a whole every step, of the others only those about its gateways."""
+    operation = OPERATIONS["add-gateways"]
+
+    def of(key: str, gateways: str, *needed: Need, per_call: int = 1) -> StepGroup:
+        return StepGroup(key, about(Verb.ADD, gateways), operation, per_call, needed)
+
+    single = [of(f"single-{number}", "bx") for number in range(others)]
+    whole = of("whole", "ab")
+    last = of("last", "bc", Need("whole"), *(Need(each.key, by_gateway=True) for each in single), per_call=2)
+    plan = Plan(FakeServer.server, (whole, *single, last))
+    ((step, needed),) = plan.needs(last)
+    assert step.gateways == ("b", "c")
+    assert [each.id for each in needed] == ["whole:a", "whole:b", *(f"{each.key}:b" for each in single)]
