@@ -3,10 +3,15 @@
 import pytest
 
 from reconciler.diff import Diff
+from reconciler.diff.packages import bind
 from reconciler.model import (
     Change,
+    Claim,
+    DesiredCampaign,
+    Live,
     LivePackage,
     OnRemove,
+    Ownership,
     PackageById,
     PackageByName,
     PackageFile,
@@ -22,6 +27,7 @@ from reconciler.state.base import (
     CampaignAbandoned,
     PackageForgotten,
     PackageUploaded,
+    State,
     Uploaded,
 )
 from reconciler.state.folding import fold
@@ -97,6 +103,30 @@ def test_a_file_that_the_server_lacks_is_uploaded() -> None:
 
 def test_a_file_that_no_campaign_uses_is_uploaded_too() -> None:
     assert Project().diff(desired(packages=[V1])).uploads == (V1,)
+
+
+@pytest.mark.parametrize(
+    ("campaigns", "uploads"),
+    [
+        ([campaign("theirs", packages=(V1,))], ()),
+        ([campaign("theirs", packages=(V1, V2)), campaign("ours", packages=(V2,))], (V2,)),
+        ([campaign("theirs"), campaign("ours", packages=(V1,))], (V1,)),
+    ],
+)
+def test_a_file_that_only_a_campaign_of_somebody_else_would_use_is_not_uploaded(
+    campaigns: list[DesiredCampaign], uploads: tuple[PackageFile, ...]
+) -> None:
+    project = Project(FakeServer(FakeCampaign("7", "theirs")))
+    found = project.diff(desired(*campaigns))
+    assert (found.uploads, [f.code for f in found.findings]) == (uploads, ["not-ours"])
+
+
+def test_what_was_not_looked_up_is_not_there() -> None:
+    wanted = desired(campaign("new", packages=(PackageByName("one"), V1)))
+    live = Live(claims={rid("new"): Claim(Ownership.NONE)})
+    found = bind(wanted, live, State("lineage", "5a17"))
+    assert [f.code for f in found.findings] == ["package-not-found"]
+    assert found.packages == {V1: PendingUpload(V1.sha256)}
 
 
 def test_a_file_that_two_campaigns_use_is_uploaded_once() -> None:

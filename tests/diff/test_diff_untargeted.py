@@ -96,6 +96,9 @@ TAKES: dict[str, tuple[dict[str, tuple[str, str]], str | None]] = {
     "two lose others": (
         {"m": ("ab", "b"), "n": ("b", "")}, "the gateway a from Campaign/m, the gateway b from Campaign/n",
     ),
+    "two lose others, in another order": (
+        {"n": ("a", ""), "m": ("b", "")}, "the gateway b from Campaign/m, the gateway a from Campaign/n",
+    ),
     "others are lost": ({"m": ("xy", "y")}, None),
 }  # fmt: skip
 
