@@ -2,8 +2,10 @@
 
 import pytest
 
-from reconciler.diff import Diff
-from reconciler.model import DistributionList, Place, Severity
+from reconciler.diff import CampaignDiff, Diff
+from reconciler.diff.refusals import settle_names
+from reconciler.model import CampaignFields, DistributionList, Live, Place, Severity
+from reconciler.options import Targets
 from tests.actions import needs_of
 from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, rid
 
@@ -135,6 +137,9 @@ NAMES: dict[str, tuple[dict[str, str], dict[str, str], dict[str, str]]] = {
         {"a": "A", "b": "B", "x*": "C"}, {"a": "C", "b": "A", "new": "A"}, {"a": "x", "b": "a", "new": "a"},
     ),
     "the name that it has": ({"a": "A", "x*": "A"}, {"a": "A"}, {}),
+    "the name that it has, and that another one wants": (
+        {"a": "A", "x*": "A", "b": "B"}, {"a": "A", "b": "A"}, {"b": "a, x"},
+    ),
 }  # fmt: skip
 
 
@@ -150,13 +155,42 @@ def test_who_can_have_its_name(row: str) -> None:
         if not key.endswith("*"):
             project.own(key.rstrip("?"), key[0])
     difference = project.diff(desired(*(campaign(*each) for each in wanted.items())), prune=True)
-    said = {
-        f.resource.name: f.message.partition("the live campaign ")[2].removesuffix(" has it and keeps it")
+    said = [
+        (f.resource.name, f.message.partition("the live campaign ")[2].removesuffix(" has it and keeps it"))
         for f in difference.findings
         if f.code == "name-taken" and f.resource
-    }
-    assert said == refused
+    ]
+    assert sorted(said) == sorted(refused.items()), "each is said once"
     assert {c.desired.resource.name for c in difference.campaigns} == wanted.keys() - refused.keys()
+
+
+def test_who_is_refused_is_told_in_one_order() -> None:
+    """Who can't have its name because of others comes after those: number 1 and 8 want that of number 0."""
+    names = [f"line-{number}" for number in range(9)]
+    project = Project(FakeServer(*(FakeCampaign(name, name) for name in (*names, "taken"))))
+    for name in names:
+        project.own(name, name)
+    wanted = {names[0]: "taken", names[1]: names[0], names[8]: names[0]}
+    found = project.diff(desired(*(campaign(name, wanted.get(name, f"free {name}")) for name in names)))
+    assert [f.resource for f in found.findings] == [rid(names[0]), rid(names[1]), rid(names[8])]
+
+
+def test_of_several_who_are_left_alone_and_have_the_name_the_first_is_named() -> None:
+    names = [f"keeper-{number:02}" for number in range(12)]
+    project = Project(
+        FakeServer(FakeCampaign("1", "line"), *(FakeCampaign(name, "wanted") for name in reversed(names)))
+    )
+    project.own("line", "1")
+    for name in reversed(names):
+        project.own(name, name)
+    everything = desired(campaign("line", "wanted"), *(campaign(name, f"free {name}") for name in names))
+    made = project.draft(everything, targets=Targets((rid("line"),)))  # type: ignore[arg-type]
+    assert [f.hint for f in made.plan.findings] == ["target Campaign/keeper-00, too"]
+
+
+def test_a_name_that_was_not_looked_up_is_free() -> None:
+    found = CampaignDiff(campaign("new"), None, CampaignFields("new"))
+    assert settle_names([found], [], Live(), {}) == ()
 
 
 def test_a_distribution_list_can_not_be_set_without_an_interval() -> None:
