@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 
 from reconciler.diff import Diff
+from reconciler.diff.settings import diff_settings
 from reconciler.errors import StateError
 from reconciler.model import Json, Live, Reason, Secret, Severity
 from reconciler.plan.guards import Basis, trips
 from reconciler.state.applied import recorded_settings
 from reconciler.state.base import CampaignOwned, FieldApplied, Origin, Owned
+from tests.diff.diff_parts import Side, view
 from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, rid
 
 SALT = "5a17"
@@ -222,3 +224,49 @@ def test_what_an_edit_may_lose(row: str, edited: bool) -> None:
 def test_a_damaged_record_is_an_error_that_says_what_to_do() -> None:
     with pytest.raises(StateError, match="setting A"):
         compared({"A": "a"}, {"A": "a"})
+
+
+# --- in one order, and asserted -------------------------------------------------------------------
+
+KEYS = [f"KEY_{number:02}" for number in range(12)]
+
+
+def test_keys_stand_in_one_order() -> None:
+    names = ", ".join(KEYS)
+    changed = compared(dict.fromkeys(reversed(KEYS), "b"), None)
+    assert [c.field for c in changed.changes] == [f"settings.{key}" for key in KEYS]
+    secrets = record(**dict.fromkeys(reversed(KEYS), KEY))
+    (lost,) = compared(None, secrets, description="new").findings
+    assert lost.message.endswith(f"the secrets {names} are no longer declared")
+    (untold,) = compared(dict.fromkeys(reversed(KEYS), Secret("variable KEY")), secrets).findings
+    assert f"the secret settings {names} changed" in untold.message
+
+
+@pytest.mark.parametrize("recorded", [None, record(A="a", B="b")])
+def test_asserted_settings_are_all_sent(recorded: Json) -> None:
+    project = Project(FakeServer(FakeCampaign("1", "line")))
+    project.own("line", "1", applied={} if recorded is None else {"settings": recorded})
+    found = project.diff(desired(campaign("line", settings={"A": "a", "C": "c"})), reassert=True)
+    gone = [] if recorded is None else [("settings.B", "b", None)]
+    before = None if recorded is None else "a"
+    assert [(c.field, c.before, c.after) for c in found.changes] == [
+        ("settings.A", before, "a"),
+        *gone,
+        ("settings.C", None, "c"),
+    ]
+    assert {c.reason for c in found.changes} == {Reason.REASSERTED}
+
+
+def test_a_secret_that_was_not_read_is_not_said_to_be_untold_where_it_is_sent_anyway() -> None:
+    project = Project(FakeServer(FakeCampaign("1", "line")))
+    project.own("line", "1", applied={"settings": record(K=KEY)})
+    found = project.diff(desired(campaign("line", settings={"K": Secret("variable KEY")})), reassert=True)
+    assert found.findings == ()
+    assert [c.field for c in found.changes] == ["settings.K"]
+
+
+def test_adopted_settings_that_are_known_are_compared() -> None:
+    one = view(Side(adopting=True, applied={"settings": record(A="a")}), settings={"A": "b"})
+    found = diff_settings(one)
+    assert [(c.field, c.before, c.after) for c in found.changes] == [("settings.A", "a", "b")]
+    assert (found.findings, found.records) == ((), ())

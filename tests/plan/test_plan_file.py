@@ -231,7 +231,9 @@ START = {"verb": "start", "resource": "Campaign/a", "reason": "asked"}
 @pytest.mark.parametrize(
     ("line", "why"),
     [
+        ([], "an object belongs here"),
         ({"type": "surprise"}, "there is no line of the type 'surprise'"),
+        ({"type": ["group"]}, "there is no line of the type ['group']"),
         ({"type": "group", "key": "x"}, "group.action is missing"),
         ({"type": "impact"}, "there are 2 lines of the type impact"),
         ({"type": "unreadable", "resource": "line", "fields": []}, "unreadable.resource: KIND/NAME belongs"),
@@ -272,9 +274,7 @@ START = {"verb": "start", "resource": "Campaign/a", "reason": "asked"}
         ),
     ],
 )
-def test_what_makes_no_sense_is_said_with_its_place(
-    tmp_path: Path, line: dict[str, object], why: str
-) -> None:
+def test_what_makes_no_sense_is_said_with_its_place(tmp_path: Path, line: Any, why: str) -> None:
     path = small(tmp_path)
     forged(path, [*lines_of(path)[:-1], line])
     with pytest.raises(UnusablePlan) as caught:
@@ -302,6 +302,30 @@ def test_a_long_list_of_other_things_than_text(tmp_path: Path) -> None:
     forged(tmp_path / "plan", [{**line, "items": [1]} if line["type"] == "list" else line for line in lines])
     with pytest.raises(UnusablePlan):
         reread(tmp_path / "plan")
+
+
+def test_a_list_that_goes_on_after_it_was_named(tmp_path: Path) -> None:
+    path = small(tmp_path)
+    part = {"type": "list", "list": 1, "items": ["a"]}
+    unreadable = {"type": "unreadable", "resource": "Campaign/a", "fields": "list:1"}
+    forged(path, [*lines_of(path)[:-1], part, part, unreadable])
+    assert reread(path).plan.unreadable == {rid("a"): ("a", "a")}
+    forged(path, [*lines_of(path)[:-1], part])
+    with pytest.raises(UnusablePlan) as caught:
+        reread(path)
+    assert "items: a list that nobody has named yet belongs here" in caught.value.findings[0].message
+
+
+def test_a_path_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "plan"
+    made(groups=(group(Verb.UPLOAD, file=file("v1")),)).save(path)
+    lines = lines_of(path)[:-1]
+    (upload,) = (line for line in lines if line["type"] == "group")
+    upload["action"]["file"]["path"] = 5
+    forged(path, lines)
+    with pytest.raises(UnusablePlan) as caught:
+        reread(path)
+    assert "group.action.file.path: a string belongs here" in caught.value.findings[0].message
 
 
 def test_a_list_of_anything_but_text_is_no_list_of_gateways(tmp_path: Path) -> None:

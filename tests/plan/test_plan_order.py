@@ -525,8 +525,12 @@ def test_the_needs_of_a_step_are_named_once_whole_groups_first(others: int) -> N
 
     single = [of(f"single-{number}", "bx") for number in range(others)]
     whole = of("whole", "ab")
-    last = of("last", "bc", Need("whole"), *(Need(each.key, by_gateway=True) for each in single), per_call=2)
+    last = of(
+        "last", "bcde", Need("whole"), *(Need(each.key, by_gateway=True) for each in single), per_call=2
+    )
     plan = Plan(FakeServer.server, (whole, *single, last))
-    ((step, needed),) = plan.needs(last)
-    assert step.gateways == ("b", "c")
-    assert [each.id for each in needed] == ["whole:a", "whole:b", *(f"{each.key}:b" for each in single)]
+    found = {step.gateways: [each.id for each in needed] for step, needed in plan.needs(last)}
+    assert found == {
+        ("b", "c"): ["whole:a", "whole:b", *(f"{each.key}:b" for each in single)],
+        ("d", "e"): ["whole:a", "whole:b"],
+    }

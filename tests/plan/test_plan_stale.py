@@ -22,11 +22,12 @@ from reconciler.model import (
     ScheduleWindow,
     Scope,
     StepGroup,
+    Verb,
     Window,
 )
 from reconciler.plan import Plan
-from reconciler.plan.fingerprints import touched_of
-from reconciler.plan.stale import expired
+from reconciler.plan.fingerprints import Fingerprint, Of, touched_of
+from reconciler.plan.stale import expired, stale
 from reconciler.state.base import (
     CampaignForgotten,
     CampaignOwned,
@@ -41,6 +42,7 @@ from reconciler.state.base import (
     upload_key,
 )
 from reconciler.state.folding import fold
+from tests.actions import action as action_of
 from tests.fakes import NOW, FakeCampaign, FakeServer, Project, campaign, desired, file, mark, rid
 from tests.properties.prop_strategies import GATEWAYS, NAMES, examples
 
@@ -387,11 +389,20 @@ def test_a_window_that_has_ended_since_is_said() -> None:
         rid("line"), Reason.NOT_RECORDED, "1", ids, phase=SchedulePhase.DOWNLOAD, window=window
     )
     group = StepGroup("schedule-download:line", action, FakeServer.operations["schedule-download"], 1)
-    plan = Plan(FakeServer.server, (group,))
+    start = StepGroup("start-campaign:line", action_of(Verb.START), FakeServer.operations["start-campaign"])
+    plan = Plan(FakeServer.server, (group, start))
     assert expired(plan, NOW + 999) == ()
     (found,) = expired(plan, NOW + 1000)
     assert found.message == "the download window of 2 gateways ended 2027-01-15 08:00:01 UTC"
     assert (found.code, found.resource) == ("stale-plan", rid("line"))
+
+
+@pytest.mark.parametrize(("length", "shown"), [(80, 80), (81, 80)])
+def test_a_long_id_is_cut(length: int, shown: int) -> None:
+    before = Fingerprint(Of.PACKAGE, "x" * length, {})
+    (found,) = stale([before], [replace(before, facts=None)])
+    words = found.message.split()
+    assert (len(words[1]), words[2:]) == (shown, ["is", "no", "longer", "on", "the", "server"])
 
 
 # --- for every world ----------------------------------------------------------------------------
