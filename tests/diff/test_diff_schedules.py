@@ -160,3 +160,12 @@ def test_gateways_stand_in_one_order() -> None:
     part = diff_schedules(view(Side(members=ids, adopting=True, joining=ids[:7]), schedules=(entry(ids),)))
     assert ["".join(each.gateways) for each in part.todo] == ["tuvwxyz"]
     assert part.records == (applied("schedules.download", VALUES[SOON], "mnopqrs"),)
+
+
+@pytest.mark.parametrize(
+    ("closing", "closed", "said"), [("x", "", False), ("", "x", False), ("x", "x", False), ("", "", True)]
+)
+def test_who_is_or_will_be_closed_is_no_stranger(closing: str, closed: str, said: bool) -> None:
+    side = Side(recorded(SOON, "a"), live=live(closed=closed))
+    part = diff_schedules(view(side, schedules=(entry("ax"),), closed=frozenset(closing)))
+    assert [each.code for each in part.findings] == ["not-a-member"] * said
