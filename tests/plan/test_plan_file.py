@@ -533,8 +533,7 @@ def test_it_is_on_the_disk_before_it_has_its_name_and_the_name_is_then(
 
 
 def test_a_file_of_no_lines_is_a_plan_of_nothing() -> None:
-    server = SERVER
-    assert rebuilt(server, {}) == Plan(server)
+    assert rebuilt(SERVER, {}) == Plan(SERVER)
 
 
 def test_the_first_need_that_is_missing_is_named() -> None:
