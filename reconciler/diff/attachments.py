@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from reconciler.diff.detail import differences
 from reconciler.diff.view import Part, View
 from reconciler.model import (
     Callback,
@@ -32,7 +33,6 @@ from reconciler.model import (
     Finding,
     Json,
     Reason,
-    differences,
 )
 from reconciler.providers.base import Field
 from reconciler.state.applied import ADDED, MEMBERSHIP, callback_field, callback_value

@@ -35,7 +35,6 @@ from reconciler.model.actions import (
     UploadPackage,
     Verb,
     carried_by,
-    differences,
     gateways_of,
     target_of,
 )
@@ -167,7 +166,6 @@ __all__ = [
     "Verb",
     "Window",
     "carried_by",
-    "differences",
     "gateways_of",
     "several",
     "sorted_ids",

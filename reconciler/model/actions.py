@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
@@ -79,23 +79,6 @@ class Change:
     """Set for membership instead of ``before`` and ``after``."""
     members: tuple[str, ...] = ()
     """The gateways whose value it is, sorted; none when it is the campaign's."""
-
-
-def differences(name: str, before: Json, after: Json) -> Iterator[tuple[str, Json, Json]]:
-    """What differs, by its path below `name`, sorted; None where a side lacks it.
-
-    Mappings are compared key by key, everything else as one value, and so is what stands for a secret.
-    """
-    if (
-        isinstance(before, Mapping)
-        and isinstance(after, Mapping)
-        and {"secret"} not in (set(before), set(after))
-    ):
-        for key in sorted({*before, *after}):
-            if key not in before or key not in after or before[key] != after[key]:
-                yield from differences(f"{name}.{key}", before.get(key), after.get(key))
-    else:
-        yield name, before, after
 
 
 class Verb(StrEnum):

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from reconciler.diff.detail import differences
 from reconciler.errors import Exit
 from reconciler.model import (
     Action,
@@ -23,7 +24,6 @@ from reconciler.model import (
     OutcomeStatus,
     Reason,
     RunOnThings,
-    differences,
 )
 from reconciler.plan.model import CampaignImpact, Plan
 from reconciler.report.apply_summary import applied_lines, outcome_counts

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from reconciler.model import Change, Finding, Reason, Severity, differences
+from reconciler.diff.detail import differences
+from reconciler.model import Change, Finding, Reason, Severity
 from reconciler.plan.model import Impact, Plan
 from reconciler.report.blocks import Block, blocks, findings_of, happenings, part, recorded, unreadable
 from reconciler.report.terminal import Paint, Tone, plain

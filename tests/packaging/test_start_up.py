@@ -8,6 +8,7 @@ from pathlib import Path
 
 HEAVY = {
     "asyncio",
+    "deepdiff",
     "httpx",
     "jsonschema",
     "obstore",
