@@ -22,7 +22,7 @@ _PIECE: Final = 1 << 20
 
 
 def read_whole(path: Path, most: int = MOST_BYTES) -> bytes:
-    """The content of the file or pipe at `path`; OSError when it can't be read, or has more than `most` bytes."""
+    """The content of the file or pipe at `path`, at most `most` bytes; OSError when it can't be read."""
     # A named pipe would block the opening until somebody writes to it.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
@@ -41,7 +41,7 @@ def read_whole(path: Path, most: int = MOST_BYTES) -> bytes:
 
 
 def _from_pipe(descriptor: int, path: Path, most: int) -> bytes:
-    """All that is written to a pipe. One without a name is open at its other end already, so it may take its time."""
+    """All that is written to a pipe. One without a name has its writer already, which may take its time."""
     named = not os.path.realpath(path).startswith("/proc/")
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)

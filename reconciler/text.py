@@ -20,8 +20,8 @@ INVISIBLE: Final = (
     # No format characters by their category, and as invisible: fillers, selectors, the joiner of graphemes.
     r"\u034f\u115f\u1160\u17b4\u17b5\u2065\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef"
 )
-"""What nobody sees (Unicode category Cf and its like: zero width, soft hyphen, byte order mark, bidirectional),
-to stand in the brackets of a pattern: with it, one name looks like another.
+"""What nobody sees (Unicode category Cf and its like: zero width, soft hyphen, byte order mark,
+direction), to stand in the brackets of a pattern: with it, one name looks like another.
 """
 _JOINERS: Final = "\u200c\u200d\ufe0e\ufe0f"
 """Between letters of some scripts and in emoji they belong to the text."""

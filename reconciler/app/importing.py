@@ -97,7 +97,7 @@ class Importing:
             if live is None:
                 raise self._no_such("package")
             file = _file_of([file for file in files if file.resource == resource], resource, live)
-            uploaded = Uploaded(file.sha256, live.id, live.name, resource)
+            uploaded = Uploaded(file.sha256, live.id, live.name, resource, description=live.unmarked)
             known = await _uploaded_already(self._state(), uploaded, provider)
             if not known:
                 with self._writing() as session:

@@ -15,7 +15,9 @@ HEAD: Final = 4096
 
 _LFS: Final = re.compile(rb"version https?://[^\s]*(?:git-lfs|hawser|git-media)[^\s]*\r?\n")
 _ANNEX: Final = re.compile(rb"(?:\.\./)*(?:\.git)?/?annex/objects/\S+\s*\Z")
-_BEFORE_A_PAGE: Final = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s+|<\?xml[^>]{0,200}\?>|<!--.{0,2000}?-->)*", re.DOTALL)
+_BEFORE_A_PAGE: Final = re.compile(
+    rb"(?:\xef\xbb\xbf)?(?:\s+|<\?xml[^>]{0,200}\?>|<!--.{0,2000}?-->)*", re.DOTALL
+)
 _PAGE: Final = re.compile(rb"<(?:!doctype\s+html|html|head|body)[\s>/]", re.IGNORECASE)
 _REFUSAL: Final = re.compile(
     rb"<Error>\s*<Code>|\{\s*\"(?:errors?|message|detail|status|statusCode)\"\s*:", re.IGNORECASE
@@ -44,7 +46,7 @@ _SIGN_IN = "download it again, signed in, and look into it: this may be a sign-i
 def stand_in(head: bytes, *, name: str = "", size: int | None = None) -> StandIn | None:
     """What a file that begins with `head` is instead of itself; None where it may well be itself.
 
-    `name` tells by its ending whether a page is meant, `size` whether all of it can be an answer that says no.
+    `name` tells by its ending whether a page is meant, `size` whether it can be an error.
     """
     if _LFS.match(head.removeprefix(b"\xef\xbb\xbf")):
         return StandIn("lfs-pointer", "a pointer of Git LFS, not the content that it stands for", _POINTER)
@@ -62,7 +64,7 @@ def stand_in(head: bytes, *, name: str = "", size: int | None = None) -> StandIn
 
 
 def conflict_marker(text: str) -> int | None:
-    """Where the first line begins that a merge nobody resolved has left in `text`; None where there is none."""
+    """Where the first line begins that an unresolved merge left in `text`; None where there is none."""
     if not any(marker in text for marker in _MARKERS):
         return None
     found = _MARKER.search(text)
@@ -72,5 +74,5 @@ def conflict_marker(text: str) -> int | None:
 CONFLICT = StandIn(
     "merge-conflict",
     "an unresolved merge: this line is a marker of Git, and both sides stand around it",
-    "choose what is meant, remove the lines with `<<<<<<<`, `|||||||`, `=======` and `>>>>>>>`, and commit that",
+    "choose what is meant, and remove the lines with `<<<<<<<`, `|||||||`, `=======` and `>>>>>>>`",
 )

@@ -178,7 +178,7 @@ class Walk:
             if not _ALMOST_YAML.search(name) and not _json_of_resources(path):
                 return
             why = "this file isn't read, for it doesn't end with .yaml or .yml"
-            hint = "rename it when it holds resources; else move it elsewhere, or hide it with a dot before its name"
+            hint = "rename it when it holds resources; else move it, or hide it with a dot before its name"
         elif _is_yaml(path):
             why, hint = "this isn't read, for it is a pipe, a socket or a device", "make it a file"
         else:

@@ -112,6 +112,11 @@ class LivePackage:
     mark: str | None = None
     """The 16 hex digits that its description tells of its content."""
 
+    @property
+    def unmarked(self) -> str:
+        """Its description without the mark, which stands at its end in brackets."""
+        return self.description[: self.description.rfind("[")].strip() if self.mark else self.description
+
 
 class Ownership(StrEnum):
     """How a declared campaign is tied to a live one."""

@@ -72,7 +72,9 @@ def _data_file(source: ResourceSource, files: Files) -> IdFile | None:
 
 def _warn_of_blanks(source: ResourceSource, place: Place) -> None:
     message = "a blank stands before the quotes of a cell; it is read as if it weren't there"
-    source.warning("odd-gateway-id", message, place, "write the quotes right behind the comma: others read it otherwise")
+    source.warning(
+        "odd-gateway-id", message, place, "write the quotes right behind the comma: others read it otherwise"
+    )
 
 
 def _content(name: str, path: Path) -> bytes | Problem:

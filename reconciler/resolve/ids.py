@@ -93,11 +93,16 @@ def _why(id_: str) -> tuple[str, str | None]:
         return f"gateway id {quoted(id_)} has the control character {bad} in it", hint
     if unseen := invisible_character(id_):
         at, which = unseen
-        message = f"gateway id {quoted(id_)} has the invisible character {which} in it, at its character {at + 1}"
+        message = (
+            f"gateway id {quoted(id_)} has the invisible character {which} in it, at its character {at + 1}"
+        )
         return message, "remove it: the id only looks like the one that is meant"
     if found := QUOTED.fullmatch(id_):
         bare = (found["plain"] or found["other"] or "").strip()
-        return f"gateway id {quoted(id_)} still has quotes around it", f"write {quoted(bare)}" if bare else "take it out"
+        return (
+            f"gateway id {quoted(id_)} still has quotes around it",
+            f"write {quoted(bare)}" if bare else "take it out",
+        )
     return f"gateway id {quoted(id_)} has {len(id_):,} characters, but {LONGEST} is the most", "shorten it"
 
 
@@ -128,9 +133,17 @@ def _odd(id_: str, place: Place) -> tuple[str, Place, str]:
         what = "white space" if re.search(r"\s", id_) else "a separator"
         return f"gateway id {quoted(id_)} has {what} in it: a line is one id", place, "write one id a line"
     if re.search(r"\w", id_) is None:
-        return f"gateway id {quoted(id_)} has neither a letter nor a digit", place, "take the line out if it isn't an id"
+        return (
+            f"gateway id {quoted(id_)} has neither a letter nor a digit",
+            place,
+            "take the line out if it isn't an id",
+        )
     if re.search("[\"'`]", id_):
-        return f"gateway id {quoted(id_)} has a quote in it", place, "take it out if it isn't a part of the id"
+        return (
+            f"gateway id {quoted(id_)} has a quote in it",
+            place,
+            "take it out if it isn't a part of the id",
+        )
     return (
         f"gateway id {quoted(id_)} looks like a number that a spreadsheet rounded",
         place,
