@@ -5,9 +5,10 @@ Codes are public and stable: reports, SARIF and the documentation list them from
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Final
 
 from reconciler.model import Finding, Place, ResourceId, Severity
 
@@ -212,3 +213,22 @@ class Findings:
     def sorted(self) -> tuple[Finding, ...]:
         """All of them, in the order of their places."""
         return tuple(sorted(self.found, key=Finding.sort_key))
+
+
+MOST_SHOWN: Final = 1_000
+"""How many findings a report lists."""
+
+
+def first_of(findings: Iterable[Finding]) -> Sequence[Finding]:
+    """The findings that a report lists, sorted by place: all, or `MOST_SHOWN` and how many more there are.
+
+    Errors go before warnings, and those before notes: what is left out doesn't alone keep a run from going on.
+    """
+    found = sorted(findings, key=Finding.sort_key)
+    if len(found) <= MOST_SHOWN:
+        return found
+    order = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
+    kept = sorted(found, key=lambda each: order[each.severity])[:MOST_SHOWN]
+    more = f"{len(found) - MOST_SHOWN:,} more findings are not listed"
+    rest = Finding("more-findings", more, hint="mend these first", severity=Severity.NOTE)
+    return [*sorted(kept, key=Finding.sort_key), rest]

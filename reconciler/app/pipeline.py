@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.app.workspace import Workspace, connected, read_resources, store_of
@@ -33,6 +34,8 @@ class Checked:
     findings: tuple[Finding, ...]
     apart: tuple[str, ...] = ()
     """The environments of the project with other resources or with overlays."""
+    root: Path = Path()
+    """The folder from which findings name files."""
 
     @property
     def sound(self) -> bool:
@@ -95,6 +98,7 @@ def check(workspace: Workspace, *, offline: bool) -> Checked:
         len(read.documents),
         tuple(sorted(findings, key=Finding.sort_key)),
         loaded.apart,
+        loaded.root,
     )
 
 

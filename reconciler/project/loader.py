@@ -24,7 +24,6 @@ from typing import Any
 
 from reconciler.findings import Findings
 from reconciler.loading import Document, load_text
-from reconciler.loading.nodes import unsure
 from reconciler.loading.walk import PROJECT_FILE, project_files
 from reconciler.model import Finding
 from reconciler.project.declared import Declared, Given, is_there
@@ -229,11 +228,8 @@ class _Run:
         return url
 
     def _must_name_server(self) -> bool:
-        """Without a project file only a robot has to; a project has to, but `validate` may not know where."""
-        document = self.declared.document
-        if document is None:
-            return self.need_server and _is_ci(self.environ)
-        return self.need_server or not (self._with_url(document) or unsure(_spec(document), "environments"))
+        """`validate` needs none: a variable may name it elsewhere. Without a project file only a robot must."""
+        return self.need_server and (self.declared.document is not None or _is_ci(self.environ))
 
     def _where_to_name_it(self) -> str:
         document = self.declared.document
