@@ -222,7 +222,7 @@ MOST_SHOWN: Final = 1_000
 def first_of(findings: Iterable[Finding]) -> Sequence[Finding]:
     """The findings that a report lists, sorted by place: all, or `MOST_SHOWN` and how many more there are.
 
-    Errors go before warnings, and those before notes: what is left out doesn't alone keep a run from going on.
+    Errors go before warnings, and those before notes: what is left out alone never stops a run.
     """
     found = sorted(findings, key=Finding.sort_key)
     if len(found) <= MOST_SHOWN:

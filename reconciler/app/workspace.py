@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -175,13 +175,22 @@ def serve_embedded(
     port: int,
     token: str | None,
     approval_needed: bool | None,
+    allowed_hosts: Sequence[str],
     ready: Callable[[str], None],
 ) -> None:
     """Serve the embedded server over TCP until a signal ends it; `ready` is told its URL."""
     with _as_ours():
         from reconciler.embedded import serve
 
-        serve(database, host=host, port=port, token=token, approval_needed=approval_needed, ready=ready)
+        serve(
+            database,
+            host=host,
+            port=port,
+            token=token,
+            approval_needed=approval_needed,
+            allowed_hosts=allowed_hosts,
+            ready=ready,
+        )
 
 
 @contextmanager

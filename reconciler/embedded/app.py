@@ -1,9 +1,10 @@
 """The ASGI application: from HTTP to a handler inside one transaction, and back. Every answer is JSON."""
 
 import logging
+import re
 import sqlite3
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -28,11 +29,13 @@ from reconciler.embedded.middleware import RawPath, Record, RequestLog
 from reconciler.embedded.operations import ACCESS, API, CONTROL, Endpoint, finder
 from reconciler.embedded.simulation.driver import Driver
 from reconciler.embedded.store import Store
+from reconciler.embedded.strangers import NoStrangers, is_loopback, names_of
 from reconciler.embedded.tables import settings
 from reconciler.embedded.wire import Body, Json, ReceivedCall, parse_body
 
 # A million gateway ids in one call fit; a body without end doesn't.
 MAX_BODY: Final = 64 << 20
+_JSON: Final = re.compile(r"application/(?:[\w.!#$&^+-]+\+)?json")
 
 logger = logging.getLogger(__name__)
 
@@ -46,11 +49,16 @@ def create_app(
     approval_needed: bool | None = None,
     record: bool = False,
     dialect: Dialect = REFERENCE,
+    host: str | None = None,
+    allowed_hosts: Collection[str] = (),
 ) -> Starlette:
     """The server over `database`, a file that is made when it isn't there, or ":memory:".
 
     Without `token` and `username` everybody may call; else a call needs that token, or one that
     `GET /api/tokens` gave for the user. `approval_needed` None keeps what the database says (at first off).
+    `host`: the address that it listens on, None for calls in process. Over TCP only calls under its own names
+    and `allowed_hosts` are answered, and where everybody may call from elsewhere, nobody may set where
+    callbacks go.
     `record` keeps the calls that come in, for `/_embedded/calls`. `dialect`: in what shapes it answers.
     `app.state.context.store.close()` closes the database before the app ends. Raises EmbeddedError when the
     database can't be used.
@@ -74,7 +82,9 @@ def create_app(
         new_id=lambda: str(uuid.uuid4()),
         speech=Speech(dialect),
         faults=Faults(),
+        callbacks_allowed=host is None or is_loopback(host) or bool(token or username),
     )
+    names = None if host is None else names_of(host) | {name.lower() for name in allowed_hosts}
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -86,6 +96,7 @@ def create_app(
     app = Starlette(
         routes=_routes(context, (*ACCESS, *API, *CONTROL)),
         middleware=[
+            Middleware(NoStrangers, names=names),
             Middleware(Record, recorder=context.recorder),
             Middleware(Inject, faults=context.faults, find=finder()),
             Middleware(RawPath),
@@ -183,7 +194,12 @@ async def _body(request: Request) -> Body:
         pieces += piece
         if len(pieces) > MAX_BODY:
             raise Refusal(413, f"The body is larger than {MAX_BODY} bytes.")
-    return parse_body(bytes(pieces))
+    body = parse_body(bytes(pieces))
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if pieces.strip() and not _JSON.fullmatch(kind):
+        # Other types a page of any site may send without asking.
+        raise Refusal(415, f"The body must be application/json, not {kind[:60] or 'of no type'}.")
+    return body
 
 
 def _no(status: int, message: str) -> Response:

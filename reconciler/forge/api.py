@@ -132,15 +132,11 @@ def _client(base: str, headers: Mapping[str, str]) -> httpx.AsyncClient:
 
 def _proxy(base: httpx.URL) -> str | None:
     """The proxy that the environment names for `base`."""
-    from urllib.request import getproxies_environment, proxy_bypass_environment
+    from urllib.request import getproxies_environment, proxy_bypass
 
     proxies = getproxies_environment()
     found = proxies.get(base.scheme) or proxies.get("all")
-    if (
-        not found
-        or proxy_bypass_environment(base.host, proxies)
-        or _in_networks(base.host, proxies.get("no"))
-    ):
+    if not found or proxy_bypass(base.host) or _in_networks(base.host, proxies.get("no")):
         return None
     return found if "://" in found else f"http://{found}"
 

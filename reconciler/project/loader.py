@@ -228,7 +228,7 @@ class _Run:
         return url
 
     def _must_name_server(self) -> bool:
-        """`validate` needs none: a variable may name it elsewhere. Without a project file only a robot must."""
+        """`validate` needs none: a variable may name it. Without a project file only a robot has to."""
         return self.need_server and (self.declared.document is not None or _is_ci(self.environ))
 
     def _where_to_name_it(self) -> str:

@@ -164,6 +164,8 @@ def get_list(call: ReceivedCall) -> Json:
 
 def put_destination(call: ReceivedCall) -> Json:
     """Where callbacks with this `notificationDestinationId` go."""
+    if not call.context.callbacks_allowed:
+        raise Refusal(403, "Anybody may call this server, so nobody says where it calls: serve --token-env.")
     url = check_url(text(call.body, "url"))
     deliveries.set_destination(call.db, call.path["destination_id"], url)
     return {"id": call.path["destination_id"], "url": url}

@@ -5,6 +5,7 @@ import ipaddress
 import time
 from collections.abc import Sequence
 from itertools import chain
+from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
@@ -122,8 +123,9 @@ class Courier:
         import httpx
 
         if self._client is None:
-            # On this machine, without TLS: no proxy, and no certificates to load.
-            self._client = httpx.Client(timeout=_TIMEOUT, trust_env=False, verify=False)  # noqa: S501
+            # On this machine, without TLS: no proxy, and a context that trusts nobody, which is quickly made.
+            nobody = SSLContext(PROTOCOL_TLS_CLIENT)
+            self._client = httpx.Client(timeout=_TIMEOUT, trust_env=False, verify=nobody)
 
 
 def _verdict(delivery: Delivery, error: str | None, simulation: Simulation) -> tuple[str, int | None]:
