@@ -14,6 +14,7 @@ from reconciler.errors import Refused
 from reconciler.model import LiveCampaign, Membership
 from reconciler.pool import in_order
 from reconciler.providers.base import Provider
+from reconciler.resolve.ids import RESERVED
 
 AT_ONCE = 16
 """Campaigns that are read at the same time."""
@@ -60,6 +61,7 @@ async def _whole(provider: Provider, campaign_id: str, overridden: Overridden) -
     live = replace(live, gateways=await provider.gateways(live.id))
     distribution = await provider.distribution_list(live.id)
     live = replace(live, distribution=distribution, distribution_read=True)
-    if gateways := overridden(live):
+    # No address leads to a gateway of such an id, whatever the server says: the rest is read all the same.
+    if gateways := frozenset(overridden(live)) - RESERVED:
         live = replace(live, overrides=await provider.overrides(live.id, gateways))
     return live

@@ -1,5 +1,6 @@
 """The ASGI application: from HTTP to a handler inside one transaction, and back. Every answer is JSON."""
 
+import json
 import logging
 import re
 import sqlite3
@@ -31,7 +32,7 @@ from reconciler.embedded.simulation.driver import Driver
 from reconciler.embedded.store import Store
 from reconciler.embedded.strangers import NoStrangers, is_loopback, names_of
 from reconciler.embedded.tables import settings
-from reconciler.embedded.wire import Body, Json, ReceivedCall, parse_body
+from reconciler.embedded.wire import Body, Json, ReceivedCall, check_text, parse_body
 
 # A million gateway ids in one call fit; a body without end doesn't.
 MAX_BODY: Final = 64 << 20
@@ -197,6 +198,7 @@ async def _body(request: Request) -> Body:
     body = parse_body(bytes(pieces))
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if pieces.strip() and not _JSON.fullmatch(kind):
+        check_text(json.dumps(body, ensure_ascii=False), "The body")
         # Other types a page of any site may send without asking.
         raise Refusal(415, f"The body must be application/json, not {kind[:60] or 'of no type'}.")
     return body

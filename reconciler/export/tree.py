@@ -17,7 +17,7 @@ from typing import Final
 from reconciler.export.resource_names import Names, as_name
 from reconciler.export.yamltext import Comment, Noted, Value, comment, writable, yaml_lines
 from reconciler.model import API_VERSION, Kind, LiveCampaign, LivePackage, Membership, Phase
-from reconciler.resolve.ids import GOOD, RESERVED
+from reconciler.resolve.ids import GOOD, ODD_LINE, RESERVED, is_good
 
 CAMPAIGNS: Final = "campaigns"
 PACKAGES: Final = "packages"
@@ -174,10 +174,10 @@ class Tree:
             spec: Spec = {"gateways": ids}
             if len(ids) > INLINE:
                 spec = {"file": f"{found}.txt"}
-                # In a text file white space and a `#` begin a comment.
-                if odd := [gateway for gateway in ids if "#" in gateway]:
+                # In a text file white space and a `#` begin a comment, and who reads it doubts other signs.
+                if odd := [gateway for gateway in ids if _odd(gateway)]:
                     spec["gateways"] = odd
-                lines = (gateway for gateway in ids if "#" not in gateway)
+                lines = (gateway for gateway in ids if not _odd(gateway))
                 yield File(f"{GATEWAYS}/{found}.txt", lines)
             yield _resource(GATEWAYS, Kind.GATEWAY_LIST, found, spec)
         return self._lists[content]
@@ -190,8 +190,12 @@ def _digest(ids: Iterable[str]) -> str:
     return found.hexdigest()
 
 
+def _odd(gateway: str) -> bool:
+    return "#" in gateway or ODD_LINE.search(gateway) is not None
+
+
 def _good(gateway: str) -> bool:
-    return gateway not in RESERVED and GOOD.fullmatch(gateway) is not None
+    return gateway not in RESERVED and is_good(gateway)
 
 
 def _say(spec: Spec, text: str) -> None:

@@ -46,7 +46,7 @@ def check_ids(source: ResourceSource, ids: Ids) -> tuple[frozenset[str], bool]:
     if rest:
         message = f"{len(rest):,} more ids of this list are wrong or repeated; this is the first of them"
         source.note("more-findings", message, ids.place(rest[0]), "mend those before it first")
-    kept = frozenset(filter(_is_good, good - RESERVED))
+    kept = frozenset(filter(is_good, good - RESERVED))
     return kept, len(kept) == len(good)
 
 
@@ -56,13 +56,14 @@ def _all_good(ids: Sequence[str], good: Collection[str]) -> bool:
     if all_of_them.isascii() and all_of_them.isprintable() and not _TELLING.search(all_of_them):
         lengths = set(map(len, ids))
         return not lengths or (min(lengths) > 0 and max(lengths) <= LONGEST)
-    return all(map(_is_good, good))
+    return all(map(is_good, good))
 
 
 _TELLING = re.compile("[ \"'`]")
 
 
-def _is_good(id_: str) -> bool:
+def is_good(id_: str) -> bool:
+    """Whether `id_` can be that of a gateway, but for those that are `RESERVED`."""
     return GOOD.fullmatch(id_) is not None and not (id_[0] in _OPENING and QUOTED.fullmatch(id_))
 
 
@@ -76,7 +77,7 @@ def _wrong(ids: Ids) -> Iterator[tuple[int, str, str, str | None]]:
         if id_ in RESERVED:
             message = f"{quoted(id_)} can't be a gateway id: the API uses it in its addresses"
             yield index, "reserved-gateway-id", message, "take it out"
-        elif not _is_good(id_):
+        elif not is_good(id_):
             yield (index, "bad-gateway-id", *_why(id_))
         elif (before := first.setdefault(id_, index)) != index:
             message = f"gateway {quoted(id_)} stands twice in this list, first at {ids.place(before)}"
@@ -117,7 +118,7 @@ def warn_of_odd_ids(source: ResourceSource, ids: Ids, odd_id: re.Pattern[str]) -
     odd = (
         (index, id_)
         for index, id_ in enumerate(ids.ids)
-        if odd_id.search(id_) and id_ not in RESERVED and _is_good(id_)
+        if odd_id.search(id_) and id_ not in RESERVED and is_good(id_)
     )
     for index, id_ in islice(odd, MOST):
         source.warning("odd-gateway-id", *_odd(id_, ids.place(index)))

@@ -97,9 +97,6 @@ def test_a_reusable_workflow_hands_on_what_it_is_given(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [*ACTIONS, *WORKFLOWS, TEMPLATES / "github.yml"], ids=lambda path: path.parent.name + path.stem
-)
-@pytest.mark.parametrize(
     "path", [*ACTIONS, *REUSABLE, TEMPLATES / "github.yml"], ids=lambda path: path.parent.name + path.stem
 )
 def test_nothing_is_imported_from_the_checkout(path: Path) -> None:
