@@ -72,12 +72,7 @@ class Api:
                 answer = await self._client.request(method, path, params=dict(query), json=body)
             except httpx.ConnectError as error:
                 said = f"no connection: {error}"
-            except (
-                httpx.InvalidURL,
-                httpx.UnsupportedProtocol,
-                httpx.LocalProtocolError,
-                ValueError,
-            ) as error:
+            except _NEVER_SENT as error:
                 raise ForgeError(f"{method} {path}: {error}", hint=_SETTINGS_HINT) from error
             except httpx.HTTPError as error:
                 said = f"no answer: {type(error).__name__}"
@@ -101,6 +96,14 @@ class Api:
             waited += wait
 
 
+_NEVER_SENT = (
+    httpx.InvalidURL,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+    ValueError,
+    OverflowError,  # a port beyond all ports; of a name with several addresses, in a group
+    ExceptionGroup,
+)
 _AGAIN_HINT = "Run the job again."
 _SETTINGS_HINT = (
     "Look at the address of the code host, its token and the proxy in the environment of the job."
