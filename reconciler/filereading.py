@@ -40,6 +40,16 @@ def read_whole(path: Path, most: int = MOST_BYTES) -> bytes:
         os.close(descriptor)
 
 
+def only_a_file(path: Path) -> None:
+    """OSError when `path` is there and no regular file: whoever opens a pipe may wait for ever."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a folder says what it is
+        raise OSError(errno.EINVAL, "It is a pipe, a device or a socket, not a file", str(path))
+
+
 def _from_pipe(descriptor: int, path: Path, most: int) -> bytes:
     """All that is written to a pipe. One without a name has its writer already, which may take its time."""
     named = not os.path.realpath(path).startswith("/proc/")

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reconciler.filereading import read_whole
 from reconciler.findings import Findings
 from reconciler.loading import Document, load_text
 from reconciler.loading.walk import PROJECT_FILE, project_files
@@ -282,7 +283,7 @@ def _read(path: Path, given: Given | None, findings: Findings) -> Document | Non
 
     origin = f" (from {given.origin})" if given else ""
     try:
-        data = path.read_bytes()
+        data = read_whole(path)
     except OSError as error:
         code = "file-not-found" if isinstance(error, FileNotFoundError) else "unreadable-file"
         findings.error(

@@ -24,6 +24,10 @@ def resolve_settings(
     for key, value in source.spec["settings"].items():
         if not isinstance(value, Mapping):
             settings[str(key)] = str(value)
+            if len(str(value)) > SECRET_LIMIT:
+                said = f"the setting {quoted(str(key))} has {len(str(value)):,} characters"
+                hint = f"{SECRET_LIMIT:,} is the most: more is surely not a setting"
+                source.error("too-long", said, source.place("settings", key), hint)
             continue
         how = next((how for how in ("fromEnv", "fromFile") if how in value), None)
         if how is None:
@@ -71,6 +75,8 @@ def read_secret(secret: Secret, name: str, environ: Mapping[str, str]) -> Secret
     match secret.origin:
         case FromEnv(variable):
             value = environ.get(variable) or _unset(secret, variable, environ)
+            if isinstance(value, str) and len(value) > SECRET_LIMIT:
+                value = _too_long(secret.source)
         case FromFile(path):
             value = _content(name, path)
         case None:

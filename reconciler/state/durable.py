@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from reconciler.errors import StateError
+from reconciler.filereading import only_a_file
 
 _NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _NOT_A_FOLDER = frozenset({errno.ENOTDIR, errno.EEXIST, errno.EISDIR})
@@ -43,6 +44,7 @@ def read_bytes(path: Path) -> bytes | None:
     """What is in the file; None when there is none."""
     with explained("read", path):
         try:
+            only_a_file(path)
             return path.read_bytes()
         except FileNotFoundError:
             return None
