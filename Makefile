@@ -17,6 +17,10 @@ VENV := $(if $(NEWEST),.venv-newest,.venv)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 LOCKS := .ci/requirements
+# Processes that tests start find their modules compiled, whatever the shell says.
+unexport PYTHONDONTWRITEBYTECODE
+# Each worker begins with a half of its own, so that what tests share is rarely made twice.
+WORKERS := -n 2 --dist worksteal
 COVERAGE := --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 .PHONY: help demo rehearsal test lint types imports unit schemas golden docs bench dialects soak mutants lock clean
@@ -75,14 +79,14 @@ imports: $(VENV)/.installed-dev ## Check that imports point along the way throug
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.installed-dev ## Run the tests with the coverage gate; warnings are errors
-	$(BIN)/pytest -n 2 -m 'not soak' $(COVERAGE) $(PYTEST_ARGS)
+	$(BIN)/pytest $(WORKERS) -m 'not soak' $(COVERAGE) $(PYTEST_ARGS)
 
 schemas: $(VENV)/.installed-dev ## Rewrite the schemas of what we write from the types that it is made of
 	$(BIN)/pytest -q tests/schemas --update-golden
 	@git status --short schemas
 
 golden: $(VENV)/.installed-dev ## Rewrite the golden files from what the code says now
-	$(BIN)/pytest -n 2 -m 'not soak' --update-golden $(PYTEST_ARGS)
+	$(BIN)/pytest $(WORKERS) -m 'not soak' --update-golden $(PYTEST_ARGS)
 	@git status --short tests/golden schemas docs/coverage.md docs/reference tests/contract/wire/cassettes
 
 docs: $(VENV)/.installed-dev ## Build the site of the documentation into build/docs; warnings are errors

@@ -9,16 +9,16 @@ ReconcilerError                  1
 │   ├── StateLocked              1
 │   └── WrongServer              1
 └── ServerError                  1   about one request
-    ├── NotExecuted              1   surely not executed: not sent, 429, 420
-    ├── Unclear                  1   may have been executed: cut, timed out, 5xx, unreadable answer
-    ├── Refused                  1   answered with a clear no (4xx)
-    └── Unauthorized             1   401 after one new sign-in
+    ├── NotExecuted              1   surely not executed: not sent, or the server wants to be asked later
+    ├── Unclear                  1   may have been executed: cut, timed out, failed, unreadable answer
+    ├── Refused                  1   answered with a clear no
+    └── Unauthorized             1   not accepted as who we are, after one new sign-in
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
 from reconciler.text import plural
@@ -89,11 +89,24 @@ class WrongServer(StateError):
     """The state belongs to another server."""
 
 
+class Refusal(StrEnum):
+    """What a server's no may mean; the provider knows its server's ways to say it."""
+
+    MAY_HAVE_HAPPENED = "may-have-happened"
+    """That is how the server says no to what is done already, too."""
+    ABOUT_SOME_GATEWAYS = "about-some-gateways"
+    """It may be about some of the gateways of a call, and not about all of them."""
+    NO_SUCH_OBJECT = "no-such-object"
+    NOT_AN_ID = "not-an-id"
+    """What stands for an id may be none, whatever there is on the server."""
+    NOT_PERMITTED = "not-permitted"
+
+
 class ServerError(ReconcilerError):
     """One request that didn't succeed.
 
     ``request`` is ``METHOD path``, ``status`` the HTTP status if there was an answer, ``retry_after``
-    seconds that the server asked to wait.
+    seconds that the server asked to wait, ``meaning`` what its no may mean.
     """
 
     def __init__(
@@ -104,15 +117,17 @@ class ServerError(ReconcilerError):
         status: int | None = None,
         retry_after: float | None = None,
         hint: str | None = None,
+        meaning: frozenset[Refusal] = frozenset(),
     ) -> None:
         super().__init__(f"{request}: {message}", hint=hint)
         self.request = request
         self.status = status
         self.retry_after = retry_after
+        self.meaning = meaning
 
 
 class NotExecuted(ServerError):
-    """The server surely did nothing: it was never reached, or said 429 or 420."""
+    """The server surely did nothing: it was never reached, or wants to be asked later."""
 
 
 class Unclear(ServerError):

@@ -22,7 +22,6 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from reconciler.model import (
-    MARK_LENGTH,
     Aspects,
     Claim,
     Desired,
@@ -42,7 +41,7 @@ from reconciler.model import (
 )
 from reconciler.options import Options
 from reconciler.ownership import claims_of, comparable, removable, removable_packages, unanswered
-from reconciler.providers.base import Field, Provider
+from reconciler.providers.base import Field, Reads, Source
 from reconciler.reading import read
 from reconciler.state.applied import schedule_field
 from reconciler.state.base import Owned, State, Uploaded, upload_key
@@ -51,15 +50,15 @@ _STAYING: Final = frozenset({Field.OVERRIDES.value, *map(schedule_field, Schedul
 """Fields of single gateways that can't be taken back: whoever has them goes on having them."""
 
 
-async def observe(desired: Desired, state: State, provider: Provider, options: Options) -> Live:
+async def observe(desired: Desired, state: State, source: Source, options: Options) -> Live:
     """Read the live side of `desired` and `state`. ServerError when a read fails for good."""
-    return await _Observation(desired, state, provider, options).made()
+    return await _Observation(desired, state, source, options).made()
 
 
-async def observe_members(live: Live, resources: Iterable[ResourceId], provider: Provider) -> Live:
+async def observe_members(live: Live, resources: Iterable[ResourceId], reads: Reads) -> Live:
     """`live` with the members of those campaigns, too; what was read is not read again."""
     ids = (live.campaigns[resource].id for resource in sorted(resources))
-    return await read(Scope(dict.fromkeys(ids, Aspects(members=True))), provider, live)
+    return await read(Scope(dict.fromkeys(ids, Aspects(members=True))), reads, live)
 
 
 def _about_gateways(campaign: DesiredCampaign, owned: Owned | None) -> bool:
@@ -74,7 +73,7 @@ class _Observation:
 
     desired: Desired
     state: State
-    provider: Provider
+    source: Source
     options: Options
     live: Live = field(default_factory=Live)
     claims: dict[ResourceId, Claim] = field(default_factory=dict)
@@ -104,7 +103,7 @@ class _Observation:
         await self._read(
             Scope(
                 package_names=self._package_names(),
-                marks=self._marks(),
+                contents=self._contents(),
                 users=frozenset(upload.id for upload in uploads if self.live.package_ids[upload.id]),
             )
         )
@@ -118,7 +117,7 @@ class _Observation:
         )
 
     async def _read(self, scope: Scope) -> None:
-        self.live = await read(scope, self.provider, self.live)
+        self.live = await read(scope, self.source.reads, self.live)
 
     def _unowned(self) -> frozenset[str]:
         """The names of what nobody owns yet, and those that a lost create of ours went by."""
@@ -163,6 +162,8 @@ class _Observation:
 
     def _loses(self, campaign: DesiredCampaign) -> bool:
         """Whether gateways would have to go, unless the server decides who is in."""
+        if not self.source.facts.supports(Field.DISTRIBUTION):
+            return False
         live = self._live(campaign)
         members = live.gateways if live else None
         return bool(campaign.gateways is not None and members and members.beyond(campaign.gateways))
@@ -182,7 +183,7 @@ class _Observation:
         if not joining:
             return
         await self._read(Scope(whole=True))
-        phases = {each.id: self.provider.phase(each.status) for each in self.live.listed or ()}
+        phases = {each.id: self.source.facts.phase(each.status) for each in self.live.listed or ()}
         running = [i for i in declared if phases.get(i) is Phase.RUNNING]
         await self._read(Scope({i: Aspects(members=not joining <= declared[i]) for i in running}))
         members = ((i, live.gateways) for i in running if (live := self.live.by_id[i]) and live.gateways)
@@ -211,9 +212,8 @@ class _Observation:
     def _package_names(self) -> frozenset[str]:
         return frozenset(ref.name for ref in self._wanted() if isinstance(ref, PackageByName))
 
-    def _marks(self) -> frozenset[str]:
-        """The marks of files that aren't there as we know them, where a mark may be trusted."""
+    def _contents(self) -> frozenset[str]:
+        """Files that aren't there as we know them, where what the server tells of contents may be trusted."""
         known = self.state.packages
         lost = [s for s in self._files() if s not in known or not self.live.package_ids[known[s].id]]
-        trusted = (s for s in lost if self.options.adopt or upload_key(s) in self.state.intents)
-        return frozenset(s[:MARK_LENGTH] for s in trusted)
+        return frozenset(s for s in lost if self.options.adopt or upload_key(s) in self.state.intents)

@@ -9,9 +9,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TypeVar
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[object]]
+Value = TypeVar("Value")
 
 
 def retry_after(value: str | None, *, now: datetime | None = None) -> float | None:
@@ -34,13 +36,13 @@ class Backoff:
     """Exponential back-off with full jitter. Times in seconds.
 
     Never less than the server asked for, and nothing at all once `attempts` were made or the waits would
-    pass `budget`.
+    pass `budget`: a server that asks for a minute gets it.
     """
 
     base: float = 0.2
     cap: float = 8.0
     attempts: int = 8
-    budget: float = 30.0
+    budget: float = 300.0
     random: Callable[[], float] = field(default=random.random, repr=False)
 
     def __call__(self, attempts: int, asked: float | None = None, waited: float = 0.0) -> float | None:
@@ -51,6 +53,30 @@ class Backoff:
         ceiling = min(self.cap, self.base * 2.0 ** min(attempts - 1, 60))
         delay = max(self.random() * ceiling, asked or 0.0)
         return delay if waited + delay <= self.budget else None
+
+
+async def retried(
+    attempt: Callable[[], Awaitable[Value]],
+    wait: Callable[[Exception, int, float], float | None],
+    *,
+    sleep: Sleep = asyncio.sleep,
+) -> Value:
+    """The result of `attempt`, made again after an error for as long as `wait` says.
+
+    `wait` gets the error, the attempts and the seconds waited so far, and answers how long to wait until the
+    next attempt; None raises the error.
+    """
+    attempts, waited = 0, 0.0
+    while True:
+        attempts += 1
+        try:
+            return await attempt()
+        except Exception as error:
+            seconds = wait(error, attempts, waited)
+            if seconds is None:
+                raise
+        await sleep(seconds)
+        waited += seconds
 
 
 class RateLimiter:

@@ -3,7 +3,7 @@
 campaigns by name or all of them   list-campaigns
 campaigns by id                    get-campaign
 and of each, at the same time      list-gateways (all pages), get-gateway-packages, get-distribution-list
-packages                           get-package, list-packages
+packages                           get-package, list-packages by name or content
 who uses packages                  get-campaign of all that are listed
 """
 
@@ -16,84 +16,93 @@ from typing import TypeVar
 
 from reconciler.model import Aspects, CampaignSummary, Live, LiveCampaign, LivePackage, Membership, Scope
 from reconciler.pool import concurrently
-from reconciler.providers.base import Provider
+from reconciler.providers.base import Facts, Reads
 
 _Listed = TypeVar("_Listed", CampaignSummary, LivePackage)
 
 
-async def read(scope: Scope, provider: Provider, live: Live | None = None) -> Live:
+async def read(scope: Scope, reads: Reads, live: Live | None = None) -> Live:
     """`live` with all that `scope` asks for; nothing is read twice. ServerError when a read fails for good.
 
     A package that a campaign has is there. What a campaign that isn't there would have is not read.
     """
     live = live or Live()
-    live = await _names(scope, provider, live)
-    live = await _campaigns(scope.campaigns, provider, live)
-    live = await _packages(scope, provider, live)
+    live = await _names(scope, reads, live)
+    live = await _campaigns(scope.campaigns, reads, live)
+    live = await _packages(scope, reads, live)
     if scope.users:
-        live = await _users(provider, live)
+        live = await _users(reads, live)
     return replace(live, scope=live.scope | scope)
 
 
-async def _names(scope: Scope, provider: Provider, live: Live) -> Live:
+async def _names(scope: Scope, reads: Reads, live: Live) -> Live:
     """Names answer from the whole list where it was read."""
     unknown = scope.names - live.namesakes.keys()
     if (scope.whole or scope.users) and live.listed is None:
-        live = replace(live, listed=await provider.campaigns())
+        live = replace(live, listed=await reads.campaigns())
     if not unknown:
         return live
-    listed = await provider.campaigns(unknown) if live.listed is None else live.listed
+    listed = await reads.campaigns(unknown) if live.listed is None else live.listed
     return replace(live, namesakes={**live.namesakes, **_grouped(unknown, listed, lambda each: each.name)})
 
 
-async def _campaigns(wanted: Mapping[str, Aspects], provider: Provider, live: Live) -> Live:
+async def _campaigns(wanted: Mapping[str, Aspects], reads: Reads, live: Live) -> Live:
     async def more(campaign_id: str) -> LiveCampaign | None:
         found = by_id[campaign_id]
-        return found and await _aspects(found, wanted[campaign_id], provider)
+        return found and await _aspects(found, wanted[campaign_id], reads)
 
-    by_id = {**live.by_id, **await concurrently(_missing(wanted, live), provider.campaign)}
-    by_id |= await concurrently([i for i, aspects in wanted.items() if aspects != Aspects()], more)
+    by_id = {
+        **live.by_id,
+        **await _by_id(_missing(wanted, live), reads),
+    }
+    asked = [i for i, aspects in wanted.items() if aspects != Aspects()]
+    by_id |= await concurrently(asked, more, limit=reads.parallelism)
     of_ours = {resource: by_id[known.id] or known for resource, known in live.campaigns.items()}
     return replace(live, by_id=by_id, campaigns=of_ours)
+
+
+async def _by_id(ids: Iterable[str], reads: Reads) -> dict[str, LiveCampaign | None]:
+    return await concurrently(ids, reads.campaign, limit=reads.parallelism)
 
 
 def _missing(ids: Iterable[str], live: Live) -> list[str]:
     return [each for each in ids if each not in live.by_id]
 
 
-async def _aspects(live: LiveCampaign, wanted: Aspects, provider: Provider) -> LiveCampaign:
+async def _aspects(live: LiveCampaign, wanted: Aspects, reads: Reads) -> LiveCampaign:
     if wanted.members and live.gateways is None:
-        live = replace(live, gateways=await provider.gateways(live.id))
+        live = replace(live, gateways=await reads.gateways(live.id))
     members = live.gateways or Membership()
     asked = wanted.overrides - live.overrides.keys() - members.closed
     if asked := asked - members.lacking(asked):
-        overrides = await provider.overrides(live.id, asked)
+        overrides = await reads.overrides(live.id, asked)
         live = replace(live, overrides={**live.overrides, **overrides})
     if wanted.distribution and not live.distribution_read:
-        distribution = await provider.distribution_list(live.id)
+        distribution = await reads.distribution_list(live.id)
         live = replace(live, distribution=distribution, distribution_read=True)
     return live
 
 
-async def _packages(scope: Scope, provider: Provider, live: Live) -> Live:
+async def _packages(scope: Scope, reads: Reads, live: Live) -> Live:
     in_place = {package for campaign in live.by_id.values() if campaign for package in campaign.packages}
     ids = scope.package_ids - live.package_ids.keys()
-    looked_up = await concurrently(sorted(ids - in_place), provider.package)
+    looked_up = await concurrently(sorted(ids - in_place), reads.package, limit=reads.parallelism)
     exists = {each: each in in_place or looked_up[each] is not None for each in ids}
     names = scope.package_names - live.named_packages.keys()
-    marks = scope.marks - live.marked_packages.keys()
-    listed = await provider.packages(None if marks else names) if marks or names else ()
+    contents = scope.contents - live.packages_by_content.keys()
+    listed = await reads.packages(names) if names else ()
+    found = await reads.packages_of(contents) if contents else {}
     return replace(
         live,
         package_ids={**live.package_ids, **exists},
         named_packages={**live.named_packages, **_grouped(names, listed, lambda each: each.name)},
-        marked_packages={**live.marked_packages, **_grouped(marks, listed, lambda each: each.mark)},
+        packages_by_content={**live.packages_by_content, **found},
     )
 
 
-async def _users(provider: Provider, live: Live) -> Live:
+async def _users(reads: Reads, live: Live) -> Live:
     everybody = _missing((summary.id for summary in live.listed or ()), live)
-    by_id = {**live.by_id, **await concurrently(everybody, provider.campaign)}
+    by_id = {**live.by_id, **await _by_id(everybody, reads)}
     users: dict[str, set[str]] = defaultdict(set)
     for campaign_id, campaign in by_id.items():
         for package in campaign.packages if campaign else ():
@@ -111,3 +120,20 @@ def _grouped(
         if key in groups:
             groups[key].append(each)
     return {key: tuple(sorted(group, key=lambda each: each.id)) for key, group in groups.items()}
+
+
+def operations_of(live: Live, facts: Facts) -> frozenset[str]:
+    """The operations that it takes to read `live`."""
+    campaigns = [campaign for campaign in live.by_id.values() if campaign]
+    in_place = {package for campaign in campaigns for package in campaign.packages}
+    made = {
+        "campaigns": live.listed is not None or bool(live.namesakes),
+        "campaign": bool(live.by_id),
+        "gateways": any(campaign.gateways is not None for campaign in campaigns),
+        "distribution_list": any(campaign.distribution_read for campaign in campaigns),
+        "overrides": any(campaign.overrides for campaign in campaigns),
+        "packages": bool(live.named_packages),
+        "packages_of": bool(live.packages_by_content),
+        "package": not live.package_ids.keys() <= in_place,
+    }
+    return frozenset(facts.reads[name] for name, read in made.items() if read and name in facts.reads)

@@ -8,6 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from reconciler.model import Secret, Server
+from reconciler.trust.hosts import TrustedHost
+from reconciler.trust.needs import TrustNeed
 
 EMBEDDED_URL = "embedded:"
 DEFAULT_STATE_URL = "file:.reconciler/state.json"
@@ -34,6 +36,8 @@ class TokenCommand:
     command: str
     folder: Path
     """Where it runs: the folder of the project file."""
+    by: str = "the tokenCommand of the project file"
+    """What to call it: never as it is written, for a secret may stand in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +110,7 @@ class Project:
     server: ServerSettings = field(default_factory=ServerSettings)
     state_url: str = DEFAULT_STATE_URL
     guards: Mapping[str, int | bool] = field(default_factory=dict)
+    needs: tuple[TrustNeed, ...] = ()
+    """What has to be trusted before anything is connected; empty once it is."""
+    trusted_hosts: tuple[TrustedHost, ...] = ()
+    """Hosts that a person named: in the list of them, and in the URLs of flags and variables."""

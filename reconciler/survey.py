@@ -10,19 +10,13 @@ from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from contextlib import aclosing
 from dataclasses import replace
 
-from reconciler.errors import Refused
+from reconciler.errors import Refusal, Refused
 from reconciler.model import LiveCampaign, Membership
 from reconciler.pool import in_order
-from reconciler.providers.base import Provider
-from reconciler.resolve.ids import RESERVED
-
-AT_ONCE = 16
-"""Campaigns that are read at the same time."""
+from reconciler.providers.base import Facts, Field, Reads
 
 READINGS = 3
 """How often a campaign is read anew whose gateways leave while they are asked about."""
-
-GONE = frozenset({404, 410})
 
 Overridden = Callable[[LiveCampaign], Collection[str]]
 """Of which gateways of a campaign (whose members are known) the packages are to be read."""
@@ -35,33 +29,38 @@ def open_members(live: LiveCampaign) -> frozenset[str]:
 
 
 async def survey(
-    provider: Provider, ids: Iterable[str], overridden: Overridden
+    reads: Reads, facts: Facts, ids: Iterable[str], overridden: Overridden
 ) -> AsyncGenerator[LiveCampaign]:
-    """The campaigns in the order of `ids`, without those that vanish while they are read."""
+    """The campaigns in the order of `ids`, without those that vanish while they are read.
+
+    What the server lacks, by its `facts`, is not asked for.
+    """
 
     async def read(campaign_id: str) -> LiveCampaign | None:
         for _ in range(READINGS - 1):
             try:
-                return await _whole(provider, campaign_id, overridden)
+                return await _whole(reads, facts, campaign_id, overridden)
             except Refused as error:
-                if error.status not in GONE:
+                if Refusal.NO_SUCH_OBJECT not in error.meaning:
                     raise
-        return await _whole(provider, campaign_id, overridden)
+        return await _whole(reads, facts, campaign_id, overridden)
 
-    async with aclosing(in_order(ids, read, limit=AT_ONCE)) as campaigns:
+    async with aclosing(in_order(ids, read, limit=reads.parallelism)) as campaigns:
         async for live in campaigns:
             if live:
                 yield live
 
 
-async def _whole(provider: Provider, campaign_id: str, overridden: Overridden) -> LiveCampaign | None:
-    live = await provider.campaign(campaign_id)
+async def _whole(reads: Reads, facts: Facts, campaign_id: str, overridden: Overridden) -> LiveCampaign | None:
+    live = await reads.campaign(campaign_id)
     if live is None:
         return None
-    live = replace(live, gateways=await provider.gateways(live.id))
-    distribution = await provider.distribution_list(live.id)
-    live = replace(live, distribution=distribution, distribution_read=True)
+    live = replace(live, gateways=await reads.gateways(live.id))
+    if facts.supports(Field.DISTRIBUTION):
+        distribution = await reads.distribution_list(live.id)
+        live = replace(live, distribution=distribution, distribution_read=True)
     # No address leads to a gateway of such an id, whatever the server says: the rest is read all the same.
-    if gateways := frozenset(overridden(live)) - RESERVED:
-        live = replace(live, overrides=await provider.overrides(live.id, gateways))
+    asked = frozenset(overridden(live)) - facts.limits.reserved_ids.keys()
+    if asked and facts.supports(Field.OVERRIDES):
+        live = replace(live, overrides=await reads.overrides(live.id, asked))
     return live

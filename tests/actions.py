@@ -51,7 +51,7 @@ def action(verb: Verb, resource: ResourceId = LINE, reason: Reason = Reason.DIFF
         "things": things,
         "target": "p-1",
     }
-    needed = {f.name for f in fields(kind) if f.default is f.default_factory}
+    needed = {f.name for f in fields(kind) if f.default is f.default_factory or f.name == "callback"}
     return kind(
         **{**{n: v for n, v in usual.items() if n in needed}, "resource": resource, "reason": reason, **said}
     )

@@ -26,8 +26,9 @@ from reconciler.loading import load
 from reconciler.model import Desired, Outcome
 from reconciler.options import Options
 from reconciler.plan import Plan
+from reconciler.providers.base import Provider
+from reconciler.providers.pulse.kind import connect
 from reconciler.providers.pulse.operations import OPERATIONS
-from reconciler.providers.pulse.provider import PulseProvider, connect
 from reconciler.resolve import resolve
 from reconciler.settings import ServerSettings
 from reconciler.state.base import StateStore, bound_to
@@ -58,7 +59,7 @@ class World:
     """A project folder, a state in it, and a server."""
 
     folder: Path
-    provider: PulseProvider
+    provider: Provider
     app: Any
     seen: list[Any]
     settings: ServerSettings = field(default_factory=ServerSettings)
@@ -95,7 +96,7 @@ class World:
         path.write_text(text)
         loaded = load([path], base=self.folder)
         valid = validate(loaded.documents)
-        resolved = resolve(valid.documents, root=self.folder, environ=self.environ)
+        resolved = resolve(valid.documents, self.provider.facts, root=self.folder, environ=self.environ)
         errors = [f for f in (*loaded.findings, *valid.findings, *resolved.findings) if f.is_error]
         assert not errors, errors
         return resolved.desired
@@ -108,7 +109,7 @@ class World:
     async def run(self, plan: Plan, on_outcome: Callable[[Outcome], None] = lambda _: None) -> Applied:
         with self.store.locked(self.provider.server, "apply") as session:
             return await apply_plan(
-                plan, self.provider, session, delay=no_delay, parallelism=8, on_outcome=on_outcome
+                plan, self.provider.writes, session, delay=no_delay, parallelism=8, on_outcome=on_outcome
             )
 
     async def plan(self, text: str, **options: Any) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,7 +11,7 @@ from reconciler.app.auditlog import audited_plan
 from reconciler.app.caller import Caller, Question
 from reconciler.app.pipeline import Job, apply_exit, make
 from reconciler.app.savedplans import Reviewed, changed, rests_on, reviewed
-from reconciler.app.workspace import PATIENCE, connected, state_of
+from reconciler.app.workspace import Workspace, connected, state_of
 from reconciler.errors import Exit, StalePlan
 from reconciler.model import Finding, Live, Outcome, OutcomeStatus
 from reconciler.options import Options
@@ -86,7 +86,7 @@ class Applying:
 
     async def unasked(self, job: Job, options: Options) -> ApplyResult:
         """Lock, then plan and run: nobody has to be waited for."""
-        async with connected(self.project) as (provider, _):
+        async with connected(self.project, parallelism=self.parallelism) as provider:
             with self._locked(provider) as session:
                 plan = (await make(job, session.state, provider, options)).plan
                 self.listener.preview(plan, asking=False)
@@ -94,7 +94,7 @@ class Applying:
 
     async def asked(self, job: Job, options: Options) -> ApplyResult:
         """Plan, ask, and lock only then: nobody else has to wait for an answer. Then look once more."""
-        async with connected(self.project) as (provider, _):
+        async with connected(self.project, parallelism=self.parallelism) as provider:
             before = self.store.load()
             planned = await make(job, before, provider, options)
             plan = planned.plan
@@ -108,7 +108,7 @@ class Applying:
                 state = session.state
                 if (before.begun or state.begun) and state.lineage != before.lineage:
                     raise _planned_on_older("the state was begun or replaced")
-                findings, live = await changed(plan, rests_on(planned), provider, state)
+                findings, live = await changed(plan, rests_on(planned), provider.reads, state)
                 if findings:
                     raise _planned_on_older("what it touches changed", findings)
                 plan = self._reconsidered(plan, live, provider, job.waivers)
@@ -118,15 +118,15 @@ class Applying:
                     session.record(SaltChosen(before.salt))
                 return await self._execute(plan, provider, session)
 
-    async def reviewed(self, file: PlanFile, waivers: Waivers, environ: Mapping[str, str]) -> ApplyResult:
+    async def reviewed(self, file: PlanFile, waivers: Waivers, workspace: Workspace) -> ApplyResult:
         """Run the plan in `file` and nothing else, if all that it touches is as it was."""
-        async with connected(self.project) as (provider, _):
-            reviewed, plan = self._opened(file, waivers, environ, provider)
+        async with connected(self.project, parallelism=self.parallelism) as provider:
+            reviewed, plan = self._opened(file, waivers, workspace, provider)
             self.listener.preview(plan, asking=False)
             if not _sends(plan):
                 return self._nothing(plan)
             with self._locked(provider) as session:
-                live = await reviewed.check(provider, session.state)
+                live = await reviewed.check(provider.reads, session.state)
                 plan = self._reconsidered(plan, live, provider, waivers)
                 if plan.tripped:
                     return self._nothing(plan)
@@ -134,26 +134,26 @@ class Applying:
                     session.record(SaltChosen(salt))
                 return await self._execute(plan, provider, session, file=file.digest)
 
-    async def rehearsed(self, file: PlanFile, waivers: Waivers, environ: Mapping[str, str]) -> Plan:
+    async def rehearsed(self, file: PlanFile, waivers: Waivers, workspace: Workspace) -> Plan:
         """The plan in `file`, if it could be applied now; nothing is locked or written."""
-        async with connected(self.project) as (provider, _):
-            reviewed, plan = self._opened(file, waivers, environ, provider)
+        async with connected(self.project, parallelism=self.parallelism) as provider:
+            reviewed, plan = self._opened(file, waivers, workspace, provider)
             if _sends(plan):
-                live = await reviewed.check(provider, state_of(self.project, self.store))
+                live = await reviewed.check(provider.reads, state_of(self.project, self.store))
                 plan = self._reconsidered(plan, live, provider, waivers)
             return plan
 
     def _opened(
-        self, file: PlanFile, waivers: Waivers, environ: Mapping[str, str], provider: Provider
+        self, file: PlanFile, waivers: Waivers, workspace: Workspace, provider: Provider
     ) -> tuple[Reviewed, Plan]:
         """What is in `file`, and its plan with the guards that are waived now."""
-        found = reviewed(file, self.project, provider.operations, environ)
+        found = reviewed(file, self.project, provider.facts.operations, workspace)
         self.listener.about(plan_digest(found.saved.plan), f"From {file.path}")
         return found, waive(found.saved.plan, waivers)
 
     def _reconsidered(self, plan: Plan, live: Live, provider: Provider, waivers: Waivers) -> Plan:
         """`plan`, with what it would interrupt by now."""
-        return reconsidered(plan, live, provider.in_flight, self.project.guards, waivers)
+        return reconsidered(plan, live, provider.facts, self.project.guards, waivers)
 
     @contextmanager
     def _locked(self, provider: Provider) -> Iterator[Session]:
@@ -198,9 +198,9 @@ class Applying:
             try:
                 applied = await apply_plan(
                     plan,
-                    provider,
+                    provider.writes,
                     session,
-                    delay=Backoff(budget=PATIENCE),
+                    delay=Backoff(),
                     parallelism=self.parallelism,
                     on_outcome=on_outcome,
                     stop=stop,

@@ -30,9 +30,10 @@ from reconciler.model import (
     StopCampaign,
     UploadPackage,
 )
+from reconciler.providers.base import Limits
 from reconciler.report import command_answers as answers
 from reconciler.report.command_answers import Answer, declined, done, idle
-from reconciler.resolve.package_sets import MULTIPART_LIMIT, NAME_LIMIT, upload_mode
+from reconciler.resolve.package_sets import NAME_LIMIT, too_large, upload_mode
 from reconciler.text import sentence
 
 # --- campaigns -----------------------------------------------------------------------------------
@@ -40,21 +41,22 @@ from reconciler.text import sentence
 
 async def list_campaigns(session: ServerSession, name: str | None, status: str | None) -> Answer:
     """The campaigns on the server, declared or not."""
-    found = await session.provider.campaigns(None if name is None else [name])
+    found = await session.provider.reads.campaigns(None if name is None else [name])
     wanted = [line for line in found if status is None or line.status.upper() == status.upper()]
     return answers.campaign_list(wanted, session.owners)
 
 
 async def count_campaigns(session: ServerSession) -> Answer:
     """How many campaigns are in which status."""
-    return answers.counts(await session.console.counts())
+    return answers.counts(await session.provider.questions.counts())
 
 
 async def show_campaign(session: ServerSession, word: str) -> Answer:
     """All that can be read of a campaign."""
     live = await session.campaign(word)
     progress, distribution = await asyncio.gather(
-        session.console.campaign_progress(live.id), session.provider.distribution_list(live.id)
+        session.provider.questions.campaign_progress(live.id),
+        session.provider.reads.distribution_list(live.id),
     )
     return answers.campaign(live, progress, distribution, session.owners.get(live.id))
 
@@ -62,28 +64,32 @@ async def show_campaign(session: ServerSession, word: str) -> Answer:
 async def approve_campaign(session: ServerSession, word: str) -> Answer:
     """Approve a campaign that waits for it."""
     live = await session.campaign(word)
-    outcome = await session.act(ApproveCampaign(*asked_of(live)))
-    return _moved("approve-campaign", live, outcome, "approved", "it asks for no approval")
+    action = ApproveCampaign(*asked_of(live))
+    outcome = await session.act(action)
+    return _moved(session.called(action), live, outcome, "approved", "it asks for no approval")
 
 
 async def start_campaign(session: ServerSession, word: str) -> Answer:
     """Start a campaign; a hold ends with that."""
     live = await session.campaign(word)
-    outcome = await session.act(StartCampaign(*asked_of(live)))
-    return _moved("start-campaign", live, outcome, "started", "it is started already")
+    action = StartCampaign(*asked_of(live))
+    outcome = await session.act(action)
+    return _moved(session.called(action), live, outcome, "started", "it is started already")
 
 
 async def stop_campaign(session: ServerSession, word: str) -> Answer:
     """Stop a campaign; one that apply started is held from then on."""
     live = await session.campaign(word)
     about = _about(live)
+    action = StopCampaign(*asked_of(live))
+    operation = session.called(action)
     if live.phase in (Phase.READY, Phase.WAITING, Phase.PAUSED):
-        return idle("stop-campaign", about, f"{_named(live)} is {live.status}; nothing was sent")
+        return idle(operation, about, f"{_named(live)} is {live.status}; nothing was sent")
     if not session.sure(f"Stop {_named(live)}, {live.status},"):
-        return declined("stop-campaign", about)
-    outcome = await session.act(StopCampaign(*asked_of(live)))
+        return declined(operation, about)
+    outcome = await session.act(action)
     more = _after_stop(session, live)
-    return _moved("stop-campaign", live, outcome, "stopped", "it isn't running", more=more)
+    return _moved(operation, live, outcome, "stopped", "it isn't running", more=more)
 
 
 def asked_of(live: LiveCampaign) -> tuple[ResourceId, Reason, str]:
@@ -131,43 +137,47 @@ async def notify_gateway(session: ServerSession, word: str, gateway: str) -> Ans
         f"`reconciler gateway status {live.id} {gateway}` shows what the gateway does."
         " A second notification does no harm to one that is at rest."
     )
+    operation = session.provider.facts.questions["notify"]
     call = AuditedCall(
-        "notify-gateway",
+        operation,
         OutcomeStatus.DONE,
         live.id,
         session.owners.get(live.id),
         (gateway,),
         carried={"name": live.name},
     )
-    await session.once(call, lambda: session.console.notify(live.id, gateway), look=look)
+    await session.once(call, lambda: session.provider.questions.notify(live.id, gateway), look=look)
     about = {"campaign": live.id, "gateway": gateway}
-    return done("notify-gateway", about, None, f"gateway {gateway} is told to ask for its tasks")
+    return done(operation, about, None, f"gateway {gateway} is told to ask for its tasks")
 
 
 async def close_gateway(session: ServerSession, word: str, gateway: str) -> Answer:
     """Close a campaign for a gateway, for good."""
     live = await session.campaign(word)
     about = {"campaign": live.id, "gateway": gateway}
+    action = CloseGateways(*asked_of(live), (gateway,))
+    operation = session.called(action)
     if not session.sure(f"Close campaign {live.name!r} for gateway {gateway}, for good,"):
-        return declined("close-gateway", about)
-    outcome = await session.act(CloseGateways(*asked_of(live), (gateway,)))
+        return declined(operation, about)
+    outcome = await session.act(action)
     already = " already" if outcome.status is OutcomeStatus.NOT_NEEDED else ""
     sentence = f"campaign {live.name!r} ({live.id}) is closed{already} for gateway {gateway}"
-    return done("close-gateway", about, outcome, sentence)
+    return done(operation, about, outcome, sentence)
 
 
 async def gateway_state(session: ServerSession, word: str, gateway: str) -> Answer:
     """The state of a gateway in a campaign."""
     live = await session.campaign(word)
-    return answers.gateway_state(live.id, gateway, await session.console.gateway_state(live.id, gateway))
+    state = await session.provider.questions.gateway_state(live.id, gateway)
+    return answers.gateway_state(live.id, gateway, state)
 
 
 async def gateway_progress(session: ServerSession, word: str, gateway: str) -> Answer:
     """How far download and execution are."""
     live = await session.campaign(word)
     downloads, execution = await asyncio.gather(
-        session.console.download_progress(live.id, gateway),
-        session.console.execution_progress(live.id, gateway),
+        session.provider.questions.download_progress(live.id, gateway),
+        session.provider.questions.execution_progress(live.id, gateway),
     )
     return answers.gateway_progress(live.id, gateway, downloads, execution)
 
@@ -175,19 +185,19 @@ async def gateway_progress(session: ServerSession, word: str, gateway: str) -> A
 async def gateway_packages(session: ServerSession, word: str, gateway: str) -> Answer:
     """The packages that a gateway gets: its own, or else the campaign's."""
     live = await session.campaign(word)
-    found = await session.console.gateway_packages(live.id, gateway)
+    found = await session.provider.questions.gateway_packages(live.id, gateway)
     return answers.gateway_packages(live.id, gateway, found)
 
 
 async def gateway_status(session: ServerSession, word: str, gateway: str) -> Answer:
     """State, progress and cause of failure of a gateway."""
     live = await session.campaign(word)
-    return answers.gateway_status(live.id, await session.console.gateway_status(live.id, gateway))
+    return answers.gateway_status(live.id, await session.provider.questions.gateway_status(live.id, gateway))
 
 
 async def active_campaigns(session: ServerSession, gateway: str) -> Answer:
     """The campaigns that are running for a gateway."""
-    found = await session.console.active_campaigns(gateway)
+    found = await session.provider.questions.active_campaigns(gateway)
     return answers.active_campaigns(gateway, found, session.owners)
 
 
@@ -196,7 +206,8 @@ async def active_campaigns(session: ServerSession, gateway: str) -> Answer:
 
 async def list_packages(session: ServerSession, name: str | None) -> Answer:
     """The packages on the server."""
-    return answers.package_list(await session.console.package_infos(None if name is None else [name]))
+    found = await session.provider.questions.package_infos(None if name is None else [name])
+    return answers.package_list(found)
 
 
 async def show_package(session: ServerSession, word: str) -> Answer:
@@ -208,28 +219,32 @@ async def upload_package(
     session: ServerSession, path: Path, name: str | None, description: str, upload: str
 ) -> Answer:
     """Upload a file as a new package, marked as those that apply uploads."""
-    action = await asyncio.to_thread(upload_action, path, name, description, upload)
+    limits = session.provider.facts.limits
+    action = await asyncio.to_thread(upload_action, path, name, description, upload, limits)
     outcome = await session.act(action)
     about = {"package": outcome.created or "", "name": action.file.name, "sha256": action.file.sha256}
-    operation = session.provider.lower(action).operation.name
     sentence = f"{action.file.name} is package {outcome.created} ({action.file.size:,} bytes)"
-    return done(operation, about, outcome, sentence)
+    return done(session.called(action), about, outcome, sentence)
 
 
 async def delete_package(session: ServerSession, word: str) -> Answer:
     """Delete a package."""
     found = (await session.package(word)).package
     about = {"package": found.id, "name": found.name}
-    if not session.sure(f"Delete package {found.name!r} ({found.id})"):
-        return declined("delete-package", about)
     resource = ResourceId(Kind.PACKAGE_SET, found.name or found.id)
-    outcome = await session.act(DeletePackage(resource, Reason.ASKED, found.id))
+    action = DeletePackage(resource, Reason.ASKED, found.id)
+    operation = session.called(action)
+    if not session.sure(f"Delete package {found.name!r} ({found.id})"):
+        return declined(operation, about)
+    outcome = await session.act(action)
     already = " already" if outcome.status is OutcomeStatus.NOT_NEEDED else ""
     sentence = f"package {found.name!r} ({found.id}) is deleted{already}"
-    return done("delete-package", about, outcome, sentence)
+    return done(operation, about, outcome, sentence)
 
 
-def upload_action(path: Path, name: str | None, description: str, upload: str) -> UploadPackage:
+def upload_action(
+    path: Path, name: str | None, description: str, upload: str, limits: Limits
+) -> UploadPackage:
     """The upload of `path`; ReconcilerError when it can't be one."""
     called = path.name if name is None else name
     try:
@@ -246,15 +261,15 @@ def upload_action(path: Path, name: str | None, description: str, upload: str) -
         raise ReconcilerError(f"{path} is empty", hint="There is nothing to upload: was it built?")
     if instead:
         hint = (
-            f"{sentence(instead.hint)}. If it is meant, --name with the ending .html, .json or .xml says so."
+            f"{sentence(instead.hint)}. If it is meant, --name says so with .html, .json or .xml at its end."
         )
         raise ReconcilerError(f"{path} is {instead.what}", hint=hint)
-    if not called.strip() or len(called) > NAME_LIMIT or not called.isprintable():
+    if not called.strip() or len(called) > (limits.package_name or NAME_LIMIT) or not called.isprintable():
         raise ReconcilerError(f"{called!r} can't be the name of a package", hint="Give it one with --name.")
-    mode = upload_mode(upload, size)
+    mode = upload_mode(upload, size, limits)
     if mode is None:
         raise ReconcilerError(
-            f"{path} has {size:,} bytes, but multipart takes {MULTIPART_LIMIT:,} at most",
+            too_large(str(path), size, upload, limits),
             hint="Leave --upload out, or choose streaming.",
         )
     resource = ResourceId(Kind.PACKAGE_SET, called)

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from reconciler.app.workspace import Workspace, connected, store_of
-from reconciler.errors import ReconcilerError, ServerError, Unauthorized
-from reconciler.model import Finding, Operation, Server
+from reconciler.errors import InvalidInput, ReconcilerError, Refusal, ServerError, Unauthorized
+from reconciler.model import Finding, Operation, Server, Verb
 from reconciler.pacing import Backoff
-from reconciler.providers import reach
-from reconciler.providers.base import Provider
-from reconciler.providers.console import Console, Greeting, Probe
+from reconciler.project.sign_in import PASSWORD
+from reconciler.providers.base import Facts, Provider
+from reconciler.providers.base.questions import Greeting, Probe
+from reconciler.providers.http import reach
 from reconciler.report.doctor_report import Check, Diagnosis, Level, Permission
 from reconciler.settings import Auth, Project, Token, TokenCommand, TokenFile
 from reconciler.text import plural
+from reconciler.trust.hosts import is_loopback
 
 SECONDS: Final = 10.0
 """How long a connection may take."""
@@ -39,6 +40,13 @@ async def diagnose(workspace: Workspace) -> Diagnosis:
         return Diagnosis(None, tuple(checks))
     url = project.server.url
     try:
+        project = workspace.trusted(project)
+    except InvalidInput as error:
+        checks += (Check("trust", Level.ERROR, _placed(each), each.hint) for each in error.findings)
+        return Diagnosis(url, tuple(checks))
+    except ReconcilerError as error:
+        return Diagnosis(url, (*checks, Check("trust", Level.ERROR, error.message, error.hint)))
+    try:
         reached = True
         async for check in _way(project):
             checks.append(check)
@@ -47,8 +55,8 @@ async def diagnose(workspace: Workspace) -> Diagnosis:
             names = ("version", "sign-in", "clock", "organization", "permissions")
             checks += [Check(name, Level.SKIPPED, "the server can't be reached") for name in names]
             return Diagnosis(url, (*checks, *_state_checks(project, None)))
-        async with connected(project, backoff=_QUICK) as (provider, console):
-            said, permissions = await _talk(project, provider, console)
+        async with connected(project, backoff=_QUICK) as provider:
+            said, permissions = await _talk(project, provider)
             state = _state_checks(project, provider.server)
             return Diagnosis(str(provider.server), (*checks, *said, *state), permissions)
     except ReconcilerError as error:
@@ -58,12 +66,15 @@ async def diagnose(workspace: Workspace) -> Diagnosis:
 def _project_checks(project: Project | None, findings: Iterable[Finding]) -> Iterator[Check]:
     for finding in findings:
         level = Level.ERROR if finding.is_error else Level.WARNING
-        place = f"{finding.place}: " if finding.place else ""
-        yield Check("project", level, f"{place}{finding.message}", finding.hint)
+        yield Check("project", level, _placed(finding), finding.hint)
     if project is not None:
         where = str(project.file) if project.file else "no project file: the defaults, and what was given"
         environment = f", environment {project.environment}" if project.environment else ""
         yield Check("project", Level.OK, f"{where}{environment}")
+
+
+def _placed(finding: Finding) -> str:
+    return f"{finding.place}: {finding.message}" if finding.place else finding.message
 
 
 # --- below HTTP ----------------------------------------------------------------------------------
@@ -76,7 +87,7 @@ async def _way(project: Project) -> AsyncIterator[Check]:
         return
     address = reach.ServerAddress.of(project.server.url)
     seconds = min(project.server.timeout, SECONDS)
-    if not _loopback(address.host) and (proxy := address.proxy):
+    if not is_loopback(address.host) and (proxy := address.proxy):
         # The way is the proxy's business; what it makes of it shows in the calls.
         yield Check("address", Level.WARNING, f"reached through the proxy {proxy}; name and TLS not tried")
         return
@@ -96,7 +107,7 @@ async def _way(project: Project) -> AsyncIterator[Check]:
         return
     if address.scheme == "https":
         yield await _tls(address, project.server.ca_file, seconds)
-    elif not _loopback(address.host):
+    elif not is_loopback(address.host):
         hint = "Use https: anybody on the way can read the token."
         yield Check("tls", Level.WARNING, "the connection is not encrypted", hint)
 
@@ -114,21 +125,12 @@ async def _tls(address: reach.ServerAddress, ca_file: Path | None, seconds: floa
     return Check("tls", Level.OK, words)
 
 
-def _loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-
-
 # --- the API -------------------------------------------------------------------------------------
 
 
-async def _talk(
-    project: Project, provider: Provider, console: Console
-) -> tuple[Sequence[Check], tuple[Permission, ...]]:
+async def _talk(project: Project, provider: Provider) -> tuple[Sequence[Check], tuple[Permission, ...]]:
     try:
-        greeting = await console.greet()
+        greeting = await provider.questions.greet()
     except ReconcilerError as error:
         # Before any request: a token file or command.
         return (Check("sign-in", Level.ERROR, error.message, error.hint),), ()
@@ -136,8 +138,8 @@ async def _talk(
     if checks[1].level is Level.ERROR:
         skipped = Check("permissions", Level.SKIPPED, "not signed in")
         return (*checks, skipped), ()
-    probes = await console.probe()
-    permissions = _permissions(provider.operations.values(), probes)
+    probes = await provider.questions.probe()
+    permissions = _permissions(provider.facts, probes)
     organization = project.server.organization
     words = f"acting in {organization}" if organization else "the one that the account belongs to"
     return (*checks, Check("organization", Level.OK, words), *_reads(probes)), permissions
@@ -166,13 +168,19 @@ def _sign_in(auth: Auth | None, greeting: Greeting) -> Check:
         case TokenCommand():
             words = "the token of tokenCommand is accepted"
         case _:
-            words = f"as {auth.username}"
+            # What stands in a variable that the project file chose may be anything.
+            ours = auth.password.source == f"environment variable {PASSWORD}"
+            words = f"as {auth.username}" if ours else "the user name and password are accepted"
     return Check("sign-in", Level.OK, words)
 
 
 def _no_answer(error: ServerError) -> bool:
     """Whether a call ended with something else than a no of the API."""
-    return error.status != 403
+    return not _not_permitted(error)
+
+
+def _not_permitted(error: ServerError | None) -> bool:
+    return error is not None and Refusal.NOT_PERMITTED in error.meaning
 
 
 def _clock(project: Project, greeting: Greeting) -> Check:
@@ -201,20 +209,22 @@ def _reads(probes: Sequence[Probe]) -> Iterator[Check]:
         yield Check("permissions", Level.OK, f"{plural(len(probes), 'read')} tried, each may be made")
 
 
-def _permissions(operations: Iterable[Operation], probes: Sequence[Probe]) -> tuple[Permission, ...]:
+def _permissions(facts: Facts, probes: Sequence[Probe]) -> tuple[Permission, ...]:
     """Every permission that the reference names, whether we have it, and which commands need it."""
     needing: dict[str, list[Operation]] = defaultdict(list)
-    for operation in operations:
-        if operation.permission is not None:
-            needing[operation.permission].append(operation)
+    for operation in facts.operations.values():
+        for name in operation.permissions:
+            needing[name].append(operation)
+    commands_of = needed_by(facts)
     answered: dict[str, list[Probe]] = defaultdict(list)
     for probe in probes:
-        answered[probe.operation.permission or ""].append(probe)
+        for name in probe.operation.permissions:
+            answered[name].append(probe)
 
     def one(name: str) -> Permission:
-        every = dict.fromkeys(command for it in needing[name] for command in NEEDED_BY[it.name])
+        every = dict.fromkeys(command for it in needing[name] for command in commands_of[it.name])
         commands = [each for each in every if each.partition(" ")[0] == each or each.split()[0] not in every]
-        refused = [p.operation.name for p in answered[name] if p.error is not None and p.error.status == 403]
+        refused = [p.operation.name for p in answered[name] if _not_permitted(p.error)]
         some = any(probe.error is None for probe in answered[name])
         granted = False if refused else True if some else None
         return Permission(name, granted, tuple(commands), tuple(refused))
@@ -246,55 +256,64 @@ def _state_checks(project: Project, server: Server | None) -> Iterator[Check]:
         yield Check("state", Level.ERROR, error.message, error.hint)
 
 
-# --- which command makes which call, beyond reading campaigns: also for the coverage page -----------
+# --- which command makes which call, beyond reading campaigns -----------------------------------------
 
 _PLAN: Final = ("plan", "apply", "status")
 _APPLY: Final = ("apply",)
+_PRUNE: Final = ("apply --prune",)
 _NAMED: Final = ("campaign", "gateway")
 """Commands that find a campaign by its name or id."""
-_ALL: Final = ("snapshot", "export")
-"""Commands that read every campaign."""
+_READ: Final = (*_PLAN, "import", "snapshot", "export")
+_PACKAGE: Final = ("package info", "package delete")
 
-NEEDED_BY: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "create-campaign": _APPLY,
-        "edit-campaign": _APPLY,
-        "delete-campaign": ("apply --prune",),
-        "get-campaign": (*_PLAN, *_NAMED, "import", *_ALL),
-        "start-campaign": (*_APPLY, "campaign start"),
-        "stop-campaign": (*_APPLY, "campaign stop"),
-        "approve-campaign": (*_APPLY, "campaign approve"),
-        "register-completed-callback": _APPLY,
-        "register-wake-up-callback": _APPLY,
-        "register-state-change-callback": _APPLY,
-        "register-execution-progress-callback": _APPLY,
-        "register-download-progress-callback": _APPLY,
-        "notify-gateway": ("gateway notify",),
-        "assign-gateway-packages": _APPLY,
-        "get-gateway-packages": (*_PLAN, "gateway packages", "import", *_ALL),
-        "list-gateways": (*_PLAN, "import", *_ALL),
-        "list-campaigns": (*_PLAN, "campaign list", *_NAMED, "import", *_ALL),
-        "add-gateways": _APPLY,
-        "remove-gateways": _APPLY,
-        "set-distribution-list": _APPLY,
-        "get-distribution-list": (*_PLAN, "campaign show", "import", *_ALL),
-        "schedule-download": _APPLY,
-        "schedule-activation": _APPLY,
-        "schedule-execution": _APPLY,
-        "close-gateway": (*_APPLY, "gateway close"),
-        "get-gateway-state": ("gateway state",),
-        "get-execution-progress": ("gateway progress",),
-        "get-download-progress": ("gateway progress",),
-        "get-active-campaigns": ("gateway active-campaigns",),
-        "get-campaign-status": ("campaign show",),
-        "get-gateway-status": ("status", "gateway status"),
-        "get-campaign-counts": ("campaign counts",),
-        "get-package": (*_PLAN, "package info", "package delete", "import"),
-        "list-packages": (*_PLAN, "package list", "package info", "package delete", "import", *_ALL),
-        "delete-package": ("apply --prune", "package delete"),
-        "upload-package": (*_APPLY, "package upload"),
-        "stream-package": (*_APPLY, "package upload"),
-        "run-on-things": _APPLY,
+_BY_VERB: Final[Mapping[Verb, tuple[str, ...]]] = MappingProxyType(
+    dict.fromkeys(Verb, _APPLY)
+    | {
+        Verb.UPLOAD: (*_APPLY, "package upload"),
+        Verb.START: (*_APPLY, "campaign start"),
+        Verb.STOP: (*_APPLY, "campaign stop"),
+        Verb.APPROVE: (*_APPLY, "campaign approve"),
+        Verb.CLOSE: (*_APPLY, "gateway close"),
+        Verb.DELETE: _PRUNE,
+        Verb.DELETE_PACKAGE: (*_PRUNE, "package delete"),
     }
 )
-"""Operation → the commands that may call it."""
+_BY_READ: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "campaigns": (*_READ, "campaign list", *_NAMED),
+        "campaign": (*_READ, *_NAMED),
+        "gateways": _READ,
+        "distribution_list": (*_READ, "campaign show"),
+        "overrides": _READ,
+        "packages": _READ,
+        "packages_of": (*_PLAN, "import"),
+        "package": (*_PLAN, "import"),
+    }
+)
+_BY_QUESTION: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "counts": ("campaign counts",),
+        "campaign_progress": ("campaign show",),
+        "gateway_state": ("gateway state",),
+        "gateway_status": ("status", "gateway status"),
+        "gateway_packages": ("gateway packages",),
+        "download_progress": ("gateway progress",),
+        "execution_progress": ("gateway progress",),
+        "active_campaigns": ("gateway active-campaigns",),
+        "notify": ("gateway notify",),
+        "package_infos": ("package list", *_PACKAGE),
+        "package_info": _PACKAGE,
+    }
+)
+
+
+def needed_by(facts: Facts) -> Mapping[str, Sequence[str]]:
+    """Name of an operation → the commands that may call it."""
+    found: dict[str, dict[str, None]] = {name: {} for name in facts.operations}
+    for verb, names in facts.writes.items():
+        for name in names:
+            found[name] |= dict.fromkeys(_BY_VERB[verb])
+    for table, commands in ((facts.reads, _BY_READ), (facts.questions, _BY_QUESTION)):
+        for asked, name in table.items():
+            found[name] |= dict.fromkeys(commands[asked])
+    return {name: tuple(commands) for name, commands in found.items()}

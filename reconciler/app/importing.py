@@ -64,10 +64,10 @@ class Importing:
         names = [campaign.resource.name for campaign in self.job.desired.campaigns]
         if resource.name not in names:
             raise _undeclared(resource, names)
-        async with connected(self.job.project) as (provider, _):
+        async with connected(self.job.project) as provider:
             before = self._state()
             known = _owned_already(before, resource, self.id)
-            live = await unless_no_id(provider.campaign(self.id))
+            live = await unless_no_id(provider.reads.campaign(self.id))
             if live is None:
                 raise self._no_such("campaign")
             options = Options(targets=Targets((resource,)))
@@ -92,18 +92,20 @@ class Importing:
         files = [ref for ref in self.job.desired.packages if isinstance(ref, PackageFile)]
         if declared_name(self.job.project, resource) is None:
             raise _undeclared(resource, {file.resource.name for file in files})
-        async with connected(self.job.project) as (provider, _):
-            live = await unless_no_id(provider.package(self.id))
+        async with connected(self.job.project) as provider:
+            live = await unless_no_id(provider.reads.package(self.id))
             if live is None:
                 raise self._no_such("package")
-            file = _file_of([file for file in files if file.resource == resource], resource, live)
-            uploaded = Uploaded(file.sha256, live.id, live.name, resource, description=live.unmarked)
+            told = provider.facts.digits(live)
+            file = _file_of([file for file in files if file.resource == resource], resource, live, told)
+            said = live.described(file.sha256)
+            uploaded = Uploaded(file.sha256, live.id, live.name, resource, description=said)
             known = await _uploaded_already(self._state(), uploaded, provider)
             if not known:
                 with self._writing() as session:
                     await _uploaded_already(session.state, uploaded, provider)
                     session.record(PackageUploaded(uploaded))
-            return [*package_imported(live, resource, file, known=known)]
+            return [*package_imported(live, resource, file, known=known, told=told is not None)]
 
     def _state(self) -> State:
         return state_of(self.job.project, self.job.store)
@@ -142,8 +144,13 @@ def _owned_already(state: State, resource: ResourceId, campaign_id: str) -> bool
     return False
 
 
-def _file_of(files: list[PackageFile], resource: ResourceId, live: LivePackage) -> PackageFile:
-    """The file of the set that is meant; ReconcilerError when it is none, or not to be told."""
+def _file_of(
+    files: list[PackageFile], resource: ResourceId, live: LivePackage, told: str | None
+) -> PackageFile:
+    """The file of the set that is meant; ReconcilerError when it is none, or not to be told.
+
+    `told`: the digits of its SHA-256 that the server tells.
+    """
     if not files:
         raise ReconcilerError(
             f"{resource} declares no file of its own",
@@ -158,10 +165,10 @@ def _file_of(files: list[PackageFile], resource: ResourceId, live: LivePackage) 
             hint="A file is told by the name that the package has on the server: give it that `name`.",
         )
     (file,) = meant
-    if live.mark and live.mark != file.sha256[: len(live.mark)]:
+    if told and not file.sha256.startswith(told):
         raise ReconcilerError(
-            f"package {live.id} ({live.name!r}) is marked to hold other content, sha256:{live.mark}…, than"
-            f" {file.name!r}, sha256:{file.sha256[: len(live.mark)]}…",
+            f"package {live.id} ({live.name!r}) is marked to hold other content, sha256:{told}…, than"
+            f" {file.name!r}, sha256:{file.sha256[: len(told)]}…",
             hint="Is it the right package, and the right file?",
         )
     return file
@@ -179,7 +186,7 @@ async def _uploaded_already(state: State, wanted: Uploaded, provider: Provider) 
             f" {other.resource}",
             hint="One of the two is wrong: look at the package, and at the file.",
         )
-    if known and await provider.package(known.id):
+    if known and await provider.reads.package(known.id):
         raise ReconcilerError(
             f"the content of the file is recorded as package {known.id}, which is on the server",
             hint="Nothing has to be imported: that package is used.",

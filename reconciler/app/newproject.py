@@ -13,6 +13,7 @@ from typing import Final
 from reconciler import __version__
 from reconciler.app.repository import repository_root
 from reconciler.errors import ReconcilerError
+from reconciler.trust.folders import refuse_links
 
 TEMPLATES: Final = Path(__file__).parents[1] / "templates"
 """`project/` is laid out as it is; `ci/` holds one file for each service that runs CI."""
@@ -48,6 +49,8 @@ def make_project(root: Path, ci: str, environ: Mapping[str, str]) -> Iterator[st
         names = ", ".join(str(root / name) for name in there)
         hint = "Move it away, or choose another folder."
         raise ReconcilerError(f"nothing was made, for this would be overwritten: {names}", hint=hint)
+    for name in files:
+        refuse_links(root / name, root, what="a new project")
     for name, text in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)

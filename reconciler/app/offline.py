@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
@@ -15,9 +15,8 @@ from reconciler.errors import ReconcilerError, StateError
 from reconciler.model import Server
 from reconciler.options import Options
 from reconciler.plan.model import Snapshot
-from reconciler.providers.base import Provider
-from reconciler.providers.pulse.transport import Request, Response
-from reconciler.providers.snapshot import SnapshotProvider
+from reconciler.providers.opening import facts_of
+from reconciler.providers.snapshot import SavedServer, saved_server
 from reconciler.settings import Project
 from reconciler.snapshot import Header, SnapshotFile, open_snapshot, read_state
 from reconciler.state.base import LockInfo, Session, State
@@ -28,21 +27,16 @@ async def plan_offline(workspace: Workspace, options: Options, file: Path) -> Pl
     saved = open_snapshot(file)
     store = SavedState(f"snapshot {file}", read_state(saved))
     job = prepare(workspace, saved=store)
-    async with replayed(job.project, saved) as provider:
-        planned = await make(job, store.load(), provider, options)
+    planned = await make(job, store.load(), replayed(job.project, saved), options)
     taken = saved.header.taken
     snapshot = Snapshot(taken, max(0, int(time.time() - taken / 1000)))
     return replace(planned, plan=replace(planned.plan, snapshot=snapshot))
 
 
-@asynccontextmanager
-async def replayed(project: Project, saved: SnapshotFile) -> AsyncIterator[Provider]:
+def replayed(project: Project, saved: SnapshotFile) -> SavedServer:
     """The server as the snapshot has it; ReconcilerError when that is of another project or server."""
-    from reconciler.providers.pulse.provider import connect
-
     _check(project, saved.header)
-    async with connect(replace(project.server, auth=None), transport=_Nowhere()) as facts:
-        yield SnapshotProvider(saved, facts)
+    return saved_server(saved, facts_of(project.server))
 
 
 def _check(project: Project, header: Header) -> None:
@@ -63,13 +57,6 @@ def _check(project: Project, header: Header) -> None:
 def _described(project: str | None, environment: str | None) -> str:
     what = f"the project {project!r}" if project else "no project file"
     return f"{what} in the environment {environment!r}" if environment else f"{what} without an environment"
-
-
-class _Nowhere:
-    """A transport that sends nothing."""
-
-    async def send(self, request: Request) -> Response:
-        raise ReconcilerError(f"{request}: a plan of a snapshot asks no server")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,19 +17,19 @@ from typing import Final, Protocol
 
 from reconciler.app.pipeline import Job, Planned, make
 from reconciler.app.workspace import connected
-from reconciler.errors import NotExecuted, Refused, Unclear
+from reconciler.errors import NotExecuted, Refusal, Refused, Unclear
 from reconciler.model import Live, LiveCampaign, Membership, ResourceId
 from reconciler.options import Options
 from reconciler.pool import concurrently
-from reconciler.providers.base import Provider
-from reconciler.providers.console import Console, GatewayStatus, Stage
+from reconciler.providers.base import Provider, Stage
+from reconciler.providers.base.questions import GatewayStatus
 from reconciler.report.status_report import GatewayLine, Gateways, StatusReport, status_rows
 
 CAUSES: Final = 100
 """How many failed gateways are asked why, in all."""
 _LISTS_AT_ONCE: Final = 4
 """Pages of one list are read side by side already."""
-_FIRST: Final = (Stage.FAILED, Stage.MOVING, Stage.IDLE, Stage.DONE)
+_FIRST: Final = (Stage.FAILED, Stage.UNDER_WAY, Stage.IDLE, Stage.DONE)
 """Which gateways are listed first."""
 
 _Asked = tuple[ResourceId, str, str]
@@ -52,8 +52,8 @@ async def look(
     job: Job, listener: StatusListener, *, limit: int = 0, interval: float | None = None
 ) -> StatusReport:
     """Look once, or, with an `interval` in seconds, until nothing more is to come; the last look."""
-    async with connected(job.project) as (provider, console):
-        overview = Overview(job, provider, console, limit)
+    async with connected(job.project) as provider:
+        overview = Overview(job, provider, limit)
         status = await overview.look(Options())
         listener.show(status)
         while interval is not None and not status.final:
@@ -74,7 +74,6 @@ class Overview:
 
     job: Job
     provider: Provider
-    console: Console
     limit: int = 0
 
     async def look(self, options: Options) -> StatusReport:
@@ -96,15 +95,15 @@ class Overview:
         live, owned = planned.live, planned.state.campaigns
         declared = {campaign.resource for campaign in self.job.desired.campaigns}
         unread = {r: it.id for r, it in owned.items() if r not in declared and r not in live.campaigns}
-        found = await concurrently(unread.values(), self.provider.campaign)
+        found = await concurrently(unread.values(), self.provider.reads.campaign)
         campaigns = {**live.campaigns}
         campaigns |= {resource: it for resource, i in unread.items() if (it := found[i]) is not None}
 
         async def members(campaign_id: str) -> Membership | None:
             try:
-                return await self.provider.gateways(campaign_id)
+                return await self.provider.reads.gateways(campaign_id)
             except Refused as error:
-                if error.status == 404:  # deleted a moment ago
+                if Refusal.NO_SUCH_OBJECT in error.meaning:  # deleted a moment ago
                     return None
                 raise
 
@@ -134,15 +133,15 @@ class Overview:
 
     def _members(self, found: LiveCampaign, stage: Stage) -> Iterator[str]:
         for state, members in found.gateways.states.items() if found.gateways else ():
-            if self.console.stage(state) is stage:
+            if self._stage(state) is stage:
                 yield from members
 
     async def _ask(self, asked: _Asked) -> GatewayStatus | None:
         _, campaign_id, gateway = asked
         try:
-            return await self.console.gateway_status(campaign_id, gateway)
+            return await self.provider.questions.gateway_status(campaign_id, gateway)
         except Refused as error:
-            if error.status == 404:  # removed a moment ago
+            if Refusal.NO_SUCH_OBJECT in error.meaning:  # removed a moment ago
                 return None
             raise
 
@@ -153,12 +152,12 @@ class Overview:
         stages: dict[Stage, int] = defaultdict(int)
         pending = 0
         for state, ids in states.items():
-            stage = self.console.stage(state)
+            stage = self._stage(state)
             stages[stage] += len(ids)
             pending += 0 if stage.final else len(ids) - len(ids & members.closed)
         causes: dict[str, list[str]] = defaultdict(list)
         for gateway, status in sorted(asked.items()):
-            if self.console.stage(members.state_of(gateway) or "") is Stage.FAILED:
+            if self._stage(members.state_of(gateway) or "") is Stage.FAILED:
                 causes[status.cause].append(gateway)
         return Gateways(
             states={state: len(ids) for state, ids in states.items() if ids},
@@ -175,8 +174,13 @@ class Overview:
             ),
         )
 
+    def _stage(self, state: str) -> Stage:
+        """What a state means to a person: a word that nobody knows is no news."""
+        stage = self.provider.facts.stage(state)
+        return Stage.IDLE if stage is Stage.UNKNOWN else stage
+
     def _order(self, state: str) -> tuple[int, str]:
-        return self.console.rank(state), state
+        return self.provider.facts.rank(state), state
 
 
 def _by_campaign(

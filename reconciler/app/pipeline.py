@@ -13,12 +13,13 @@ from reconciler.errors import Exit, InvalidInput, ReconcilerError
 from reconciler.model import Desired, Finding, Live, Outcome, OutcomeStatus, Severity
 from reconciler.options import Options
 from reconciler.plan.model import Partial, Plan
-from reconciler.settings import Project
+from reconciler.settings import Project, ServerSettings
 from reconciler.state.base import State, StateStore, bound_to
+from reconciler.trust.needs import TrustNeed
 
 if TYPE_CHECKING:
     from reconciler.plan.guards import Basis
-    from reconciler.providers.base import Provider
+    from reconciler.providers.base import Source
 
 NOT_OURS: Final = "not-ours"
 """The code of the finding that a live object of a declared name isn't owned."""
@@ -34,6 +35,8 @@ class Checked:
     findings: tuple[Finding, ...]
     apart: tuple[str, ...] = ()
     """The environments of the project with other resources or with overlays."""
+    needs: tuple[TrustNeed, ...] = ()
+    """What has to be trusted before the secrets of resources go out."""
     root: Path = Path()
     """The folder from which findings name files."""
 
@@ -80,6 +83,7 @@ def check(workspace: Workspace, *, offline: bool) -> Checked:
 
     `offline`: no server is needed, and no secret is read.
     """
+    from reconciler.providers.opening import facts_of
     from reconciler.resolve import resolve
     from reconciler.validation import validate
 
@@ -88,24 +92,33 @@ def check(workspace: Workspace, *, offline: bool) -> Checked:
     read = read_resources(project or loaded, part=bool(workspace.paths))
     valid = validate(read.documents, unread=read.unread)
     environ = None if offline or not project else workspace.environ
-    resolved = resolve(valid.documents, root=loaded.root, environ=environ)
+    facts = facts_of(project.server if project else ServerSettings())
+    resolved = resolve(valid.documents, facts, root=loaded.root, environ=environ)
     findings = (*loaded.findings, *read.findings, *valid.findings, *resolved.findings)
     if project:
         findings += tuple(_of_the_state(project, offline=offline))
+    needs: tuple[TrustNeed, ...] = ()
+    if project and not offline:
+        from reconciler.app.trusting import needs_of_settings
+
+        needs = tuple(needs_of_settings(project, resolved.desired, valid.documents))
     return Checked(
         project,
         resolved.desired,
         len(read.documents),
         tuple(sorted(findings, key=Finding.sort_key)),
         loaded.apart,
+        needs,
         loaded.root,
     )
 
 
 def _of_the_state(project: Project, *, offline: bool) -> Iterator[Finding]:
     """What keeps the state's URL from being opened; a library may be missing where it isn't needed."""
+    from reconciler.state.stores import open_store
+
     try:
-        store_of(project)
+        open_store(project.state_url, root=project.root)
     except ReconcilerError as error:
         if not (offline and isinstance(error.__cause__, ImportError)):
             yield Finding("bad-url", error.message, hint=error.hint)
@@ -138,6 +151,8 @@ def prepare(
     if checked.project is None or not checked.sound:
         raise InvalidInput(checked.findings)
     project, desired = checked.project, checked.desired
+    if saved is None:
+        project = workspace.trusted(project, checked.needs, findings=checked.findings)
     # Paths given beside a project file are a part of the project: what they lack may well be declared.
     if project.file is not None and workspace.paths:
         desired = replace(desired, complete=False)
@@ -150,17 +165,18 @@ def prepare(
 
 async def plan_once(job: Job, options: Options) -> Planned:
     """Plan on the state as it is; nothing is locked or written."""
-    async with connected(job.project) as (provider, _):
+    async with connected(job.project) as provider:
         return await make(job, job.store.load(), provider, options)
 
 
-async def make(job: Job, state: State, provider: Provider, options: Options) -> Planned:
-    """Observe and plan; nothing is written anywhere. `state` must belong to the provider's server."""
+async def make(job: Job, state: State, source: Source, options: Options) -> Planned:
+    """Observe and plan; nothing is written anywhere. `state` must belong to the server of `source`."""
     from reconciler.plan.guards import guarded
     from reconciler.plan.impact import with_reads, with_removed
+    from reconciler.reading import operations_of
 
-    bound = bound_to(state, provider.server, url=job.store.url)
-    planned = await draft(job.desired, bound, provider, options, now=int(time.time() * 1000))
+    bound = bound_to(state, source.server, url=job.store.url)
+    planned = await draft(job.desired, bound, source, options, now=int(time.time() * 1000))
     plan, desired = planned.plan, planned.desired
     findings = [*job.warnings, *plan.findings]
     if options.prune and not desired.complete:
@@ -168,13 +184,15 @@ async def make(job: Job, state: State, provider: Provider, options: Options) -> 
     plan = replace(plan, findings=tuple(findings), partial=_partial(desired))
     emptied = options.prune and desired.complete and not job.documents and not desired.focus
     given_up = len(bound.campaigns) + len(bound.packages) if emptied else 0
-    basis = await guard_basis(replace(planned, plan=plan), provider, given_up=given_up)
-    impact = with_reads(with_removed(plan.impact, basis.live), provider.requests, provider.operations)
-    plan = replace(plan, impact=impact)
+    basis = await guard_basis(replace(planned, plan=plan), source, given_up=given_up)
+    impact = with_removed(plan.impact, basis.live)
+    plan = replace(
+        plan, impact=with_reads(impact, operations_of(basis.live, source.facts), source.facts.operations)
+    )
     return replace(planned, plan=guarded(plan, basis, job.project.guards, job.waivers), live=basis.live)
 
 
-async def draft(desired: Desired, state: State, provider: Provider, options: Options, *, now: int) -> Planned:
+async def draft(desired: Desired, state: State, source: Source, options: Options, *, now: int) -> Planned:
     """The stages from `desired` to a plan, no guard asked; `now` in epoch milliseconds."""
     from reconciler.diff import Ask, diff
     from reconciler.observe import observe
@@ -182,18 +200,19 @@ async def draft(desired: Desired, state: State, provider: Provider, options: Opt
     from reconciler.targets import narrowed
 
     desired = narrowed(desired, state, options.targets)
-    live = await observe(desired, state, provider, options)
-    ask = Ask(options, now=now, past=provider.past)
-    return Planned(make_plan(diff(desired, live, state, ask), provider), desired, live, state)
+    live = await observe(desired, state, source, options)
+    difference = diff(desired, live, state, Ask(options, now=now, facts=source.facts))
+    plan = make_plan(difference, source.facts, source.server)
+    return Planned(plan, desired, live, state)
 
 
-async def guard_basis(planned: Planned, provider: Provider, *, given_up: int = 0) -> Basis:
+async def guard_basis(planned: Planned, source: Source, *, given_up: int = 0) -> Basis:
     """What guards ask of a plan; the gateways of campaigns that it interrupts are read for that."""
     from reconciler.observe import observe_members
     from reconciler.plan.guards import Basis, interrupted
 
-    live = await observe_members(planned.live, interrupted(planned.plan), provider)
-    return Basis(planned.desired, live, provider.in_flight, given_up)
+    live = await observe_members(planned.live, interrupted(planned.plan, source.facts), source.reads)
+    return Basis(planned.desired, live, source.facts, given_up)
 
 
 def _partial(desired: Desired) -> Partial | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import reconciler
 from reconciler.app.pipeline import Planned
 from reconciler.app.workspace import Workspace
-from reconciler.model import Finding, Live, Operation, Secret, UploadPackage
+from reconciler.model import Finding, FromFile, Live, Operation, Secret, UploadPackage
 from reconciler.options import Options
 from reconciler.plan.file import (
     Head,
@@ -30,10 +30,11 @@ from reconciler.plan.fingerprints import Fingerprint, fingerprints, touched_of
 from reconciler.plan.model import Plan
 from reconciler.plan.stale import CODE, expired, stale
 from reconciler.plan.touched import touched_by
-from reconciler.providers.base import Provider
+from reconciler.providers.base import Reads
 from reconciler.reading import read
 from reconciler.settings import Project
 from reconciler.state.base import State
+from reconciler.trust.folders import strays
 
 if TYPE_CHECKING:
     from reconciler.resolve.source import Problem
@@ -46,11 +47,11 @@ def rests_on(planned: Planned) -> tuple[Fingerprint, ...]:
 
 
 async def changed(
-    plan: Plan, before: Sequence[Fingerprint], provider: Provider, state: State
+    plan: Plan, before: Sequence[Fingerprint], reads: Reads, state: State
 ) -> tuple[tuple[Finding, ...], Live]:
     """What is not as it was `before`, and windows that have ended; and what was read again to see that."""
     touched = touched_of(before)
-    live = await read(touched.scope, provider)
+    live = await read(touched.scope, reads)
     now = int(time.time() * 1000)
     return (*stale(before, fingerprints(plan, touched, live, state)), *expired(plan, now)), live
 
@@ -113,7 +114,7 @@ class Reviewed:
     problems: Mapping[str, Problem] = field(default_factory=dict)
     """Source of a secret → why it can't be read."""
 
-    async def check(self, provider: Provider, state: State) -> Live:
+    async def check(self, reads: Reads, state: State) -> Live:
         """What it touches, read again.
 
         UnusablePlan, which says all that there is to say, unless it can be applied to `state` as it is.
@@ -127,7 +128,7 @@ class Reviewed:
         if made.lineage != (state.lineage if state.begun else None):
             raise refused(self.path, [Finding("foreign-plan", _other_state(made, state))])
         salt = made.salt or state.salt
-        late, live = await changed(saved.plan, saved.fingerprints, provider, state)
+        late, live = await changed(saved.plan, saved.fingerprints, reads, state)
         if findings := [*self._secrets(salt), *self._packages(), *late]:
             raise refused(self.path, findings)
         return live
@@ -149,7 +150,7 @@ class Reviewed:
             if isinstance(group.action, UploadPackage):
                 file = group.action.file
                 name = os.path.relpath(file.path, os.path.realpath(self.project.root))
-                digest = files.digest(name, file.path)
+                digest = _astray(name, file.path, self.project) or files.digest(name, file.path)
                 if isinstance(digest, Problem):
                     yield Finding(digest.code, digest.message, hint=digest.hint, resource=file.resource)
                 elif digest.sha256 != file.sha256:
@@ -158,21 +159,39 @@ class Reviewed:
 
 
 def reviewed(
-    file: PlanFile, project: Project, operations: Mapping[str, Operation], environ: Mapping[str, str]
+    file: PlanFile, project: Project, operations: Mapping[str, Operation], workspace: Workspace
 ) -> Reviewed:
-    """What `file` holds, its secrets read again; UnusablePlan when it makes no sense."""
+    """What `file` holds, its secrets read again; UnusablePlan when it makes no sense.
+
+    InvalidInput when a secret isn't trusted to go to this server: the file may have been made anywhere.
+    """
+    from reconciler.app.trusting import need_of_secret
     from reconciler.resolve.campaign_settings import read_secret
 
     problems: dict[str, Problem] = {}
 
     def opened(secret: Secret) -> Secret:
-        found = read_secret(secret, secret.source.removeprefix("file "), environ)
+        name = secret.source.removeprefix("file ")
+        if isinstance(secret.origin, FromFile) and (stray := _astray(name, secret.origin.path, project)):
+            problems[secret.source] = stray
+            return secret
+        if need := need_of_secret(project, secret, f"{file.path}"):
+            workspace.trusted(project, [need])
+        found = read_secret(secret, name, workspace.environ)
         if isinstance(found, Secret):
             return found
         problems[secret.source] = found
         return secret
 
     return Reviewed(file.path, project, file.read(project.root, operations, opened), problems)
+
+
+def _astray(name: str, path: Path, project: Project) -> Problem | None:
+    """Why a file that a plan names is none of the project."""
+    from reconciler.resolve.referenced_files import astray
+
+    why = strays(Path(os.path.realpath(path)), project.root)
+    return astray(name, why) if why else None
 
 
 def _other_state(made: MadeOn, state: State) -> str:

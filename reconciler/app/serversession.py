@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 from reconciler.app.auditlog import audited
 from reconciler.app.caller import Caller, Question
-from reconciler.app.workspace import PATIENCE, declared_name, state_of, store_of
+from reconciler.app.workspace import declared_name, state_of, store_of
 from reconciler.apply.retrier import Retrier
 from reconciler.audit.recorder import AuditedCall, AuditRecorder
-from reconciler.errors import NotExecuted, ReconcilerError, Refused, Unclear, UsageError
+from reconciler.errors import NotExecuted, ReconcilerError, Refusal, Refused, Unclear, UsageError
 from reconciler.model import (
     Action,
     CampaignSummary,
@@ -30,18 +30,15 @@ from reconciler.model import (
     StepGroup,
     target_of,
 )
-from reconciler.pacing import Backoff
+from reconciler.pacing import Backoff, retried
 from reconciler.pool import concurrently
 from reconciler.providers.base import Bindings, Provider
-from reconciler.providers.console import Console, PackageInfo
+from reconciler.providers.base.questions import PackageInfo
 from reconciler.settings import Project
 from reconciler.state.base import State, StateStore
 from reconciler.text import clean
 
 Value = TypeVar("Value")
-
-_NO_SUCH_ID = frozenset({400, 404, 410, 422})
-"""What a server says to a word that isn't an id at all."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +47,12 @@ class ServerSession:
 
     project: Project
     provider: Provider
-    console: Console
     caller: Caller
     approved: bool = False
     command: str = ""
     """As the audit log calls it: ``campaign stop``."""
     lock_timeout: float = 0.0
-    backoff: Backoff = field(default_factory=lambda: Backoff(budget=PATIENCE))
+    backoff: Backoff = field(default_factory=Backoff)
 
     @cached_property
     def state(self) -> State:
@@ -87,7 +83,7 @@ class ServerSession:
         ids = [word, *([owned.id] if owned else ())]
         by_id: dict[str, LiveCampaign | None]
         by_id, named = await asyncio.gather(
-            concurrently(ids, self._campaign_or_none), self.provider.campaigns([word])
+            concurrently(ids, self._campaign_or_none), self.provider.reads.campaigns([word])
         )
         if exact := by_id[word]:
             return exact
@@ -104,7 +100,7 @@ class ServerSession:
         if owned_id is None:
             found = await self._declared(resource)
             return await self._one(str(resource), {line.id: f"called {line.name!r}" for line in found})
-        live = await self.provider.campaign(owned_id)
+        live = await self.provider.reads.campaign(owned_id)
         if live is None:
             raise ReconcilerError(
                 f"{resource} is campaign {owned_id}, which is no longer on the server",
@@ -115,7 +111,7 @@ class ServerSession:
     async def _declared(self, resource: ResourceId) -> tuple[CampaignSummary, ...]:
         """Live campaigns of the name that `resource` declares, when it is declared and nobody owns it."""
         name = await asyncio.to_thread(declared_name, self.project, resource)
-        return await self.provider.campaigns([name]) if name else ()
+        return await self.provider.reads.campaigns([name]) if name else ()
 
     async def _one(self, word: str, meant: Mapping[str, str]) -> LiveCampaign:
         if len(meant) > 1:
@@ -124,7 +120,7 @@ class ServerSession:
                 f"{word!r} could mean {len(meant)} campaigns: {each}",
                 hint="Name the one by its id, or by its resource as Campaign/NAME.",
             )
-        live = await self.provider.campaign(next(iter(meant))) if meant else None
+        live = await self.provider.reads.campaign(next(iter(meant))) if meant else None
         if live is None:
             raise ReconcilerError(
                 f"there is no campaign {word!r} on {self.provider.server}",
@@ -134,14 +130,14 @@ class ServerSession:
         return live
 
     async def _campaign_or_none(self, campaign_id: str) -> LiveCampaign | None:
-        return await unless_no_id(self.provider.campaign(campaign_id))
+        return await unless_no_id(self.provider.reads.campaign(campaign_id))
 
     async def package(self, word: str) -> PackageInfo:
         """The package that `word` means, an id or a name; ReconcilerError when it is none or several."""
-        info = await unless_no_id(self.console.package_info(word))
+        info = await unless_no_id(self.provider.questions.package_info(word))
         if info:
             return info
-        match await self.console.package_infos([word]):
+        match await self.provider.questions.package_infos([word]):
             case [info]:
                 return info
             case []:
@@ -166,13 +162,18 @@ class ServerSession:
         )
         return self.approved or self.caller.ask(question)
 
+    def called(self, action: Action) -> str:
+        """What the server calls the operation that does `action`."""
+        return self.provider.facts.lower(action).operation.name
+
     async def act(self, action: Action) -> Outcome:
         """Do one thing; ReconcilerError when it failed."""
-        lowered = self.provider.lower(action)
+        lowered = self.provider.facts.lower(action)
         step = Step(StepGroup(action.verb, action, lowered.operation, lowered.per_call), 0)
         owner = self.owners.get(target) if (target := target_of(action)) else None
         with self._audited() as recorder:
-            outcome = await Retrier(self.provider, self.backoff).settle(step, Bindings(), asyncio.Event())
+            retrier = Retrier(self.provider.writes, self.backoff)
+            outcome = await retrier.settle(step, Bindings(), asyncio.Event())
             recorder.outcome(outcome, owner=owner)
             if outcome.status is OutcomeStatus.FAILED:
                 raise ReconcilerError(outcome.message, hint=_after(outcome))
@@ -183,24 +184,27 @@ class ServerSession:
 
         ``call`` says what it is.
         """
+        attempts = 0
+
+        async def sent() -> None:
+            nonlocal attempts
+            attempts += 1
+            await send()
+
+        def wait(error: Exception, attempts: int, waited: float) -> float | None:
+            if isinstance(error, NotExecuted):
+                return self.backoff(attempts, error.retry_after, waited)
+            return None
+
         with self._audited() as recorder:
-            attempts, waited = 0, 0.0
-            while True:
-                attempts += 1
-                try:
-                    await send()
-                    return recorder.call(replace(call, attempts=attempts))
-                except ReconcilerError as error:
-                    wait = None
-                    if isinstance(error, NotExecuted):
-                        wait = self.backoff(attempts, error.retry_after, waited)
-                    if wait is None:
-                        unclear = isinstance(error, Unclear)
-                        status = OutcomeStatus.UNKNOWN if unclear else OutcomeStatus.FAILED
-                        recorder.call(replace(call, status=status, attempts=attempts, message=error.message))
-                        raise (_unknown(error, look) if unclear else error) from error
-                await asyncio.sleep(wait)
-                waited += wait
+            try:
+                await retried(sent, wait)
+            except ReconcilerError as error:
+                unclear = isinstance(error, Unclear)
+                status = OutcomeStatus.UNKNOWN if unclear else OutcomeStatus.FAILED
+                recorder.call(replace(call, status=status, attempts=attempts, message=error.message))
+                raise (_unknown(error, look) if unclear else error) from error
+            recorder.call(replace(call, attempts=attempts))
 
     @contextmanager
     def _audited(self) -> Iterator[AuditRecorder]:
@@ -214,8 +218,7 @@ async def unless_no_id(read: Coroutine[Any, Any, Value | None]) -> Value | None:
     try:
         return await read
     except Refused as error:
-        # `request` without an id was never sent: it can't stand in a path.
-        if error.status in _NO_SUCH_ID or error.status is None:
+        if Refusal.NOT_AN_ID in error.meaning:
             return None
         raise
 

@@ -14,11 +14,13 @@ from reconciler.app.pipeline import check
 from reconciler.app.workspace import Workspace, connected, state_of, store_of
 from reconciler.errors import InvalidInput, ReconcilerError
 from reconciler.export import Exported, Wanted, export
+from reconciler.export.tree import CAMPAIGNS
 from reconciler.model import Desired
-from reconciler.providers.base import Provider
+from reconciler.providers.base import Reads
 from reconciler.settings import Project
 from reconciler.snapshot import Header, Overrides, Taken, gateways_to_ask, take
 from reconciler.text import plural
+from reconciler.trust.folders import refuse_links
 
 SECONDS: Final = 10.0
 ON_A_TERMINAL: Final = 0.5
@@ -29,10 +31,11 @@ Told = Callable[[int, int], None]
 
 async def export_server(project: Project, wanted: Wanted, out: TextIO) -> Exported:
     """Write what the server has as resources; `out` is told how far it is."""
-    async with connected(project) as (provider, _), counting(provider, out) as told:
+    refuse_links(wanted.folder / CAMPAIGNS, project.root, what="the export")
+    async with connected(project) as provider, counting(provider.reads, out) as told:
         state = state_of(project, store_of(project))
         owners = {owned.id: resource for resource, owned in state.campaigns.items()}
-        return await export(provider, owners, wanted, told)
+        return await export(provider.reads, provider.facts, owners, wanted, told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +49,19 @@ class TakingSnapshot:
 
     async def run(self, out: TextIO) -> Taken:
         """Take it; `out` is told how far it is. ReconcilerError when the file can't be written."""
+        refuse_links(self.path, self.project.root, what="the snapshot")
         with written(self.path) as file:
             return await self._into(file, out)
 
     async def _into(self, file: BinaryIO, out: TextIO) -> Taken:
         project, store = self.project, store_of(self.project)
-        async with connected(project) as (provider, _), counting(provider, out) as told:
+        async with connected(project) as provider, counting(provider.reads, out) as told:
             now = int(time.time() * 1000)
             header = Header(provider.server, now, self.overrides, project.name, project.environment)
             asked = gateways_to_ask(self.overrides, self.desired, state_of(project, store))
             return await take(
-                provider,
+                provider.reads,
+                provider.facts,
                 header,
                 file,
                 load=lambda: state_of(project, store),
@@ -81,7 +86,8 @@ def written(path: Path) -> Iterator[BinaryIO]:
     """A file that takes the place of `path` when the block ends well, and leaves nothing behind otherwise."""
     part = path.with_name(f".{path.name}.part")
     try:
-        file = part.open("wb")
+        part.unlink(missing_ok=True)
+        file = part.open("xb")
     except OSError as error:
         raise ReconcilerError(f"{path} can't be written: {error.strerror or error}") from error
     try:
@@ -95,7 +101,7 @@ def written(path: Path) -> Iterator[BinaryIO]:
 
 
 @asynccontextmanager
-async def counting(provider: Provider, out: TextIO, *, seconds: float | None = None) -> AsyncIterator[Told]:
+async def counting(reads: Reads, out: TextIO, *, seconds: float | None = None) -> AsyncIterator[Told]:
     """Says on `out` how far it is: on a terminal one line that is redrawn, elsewhere a line now and then."""
     terminal = out.isatty()
     done, total = 0, 0
@@ -107,7 +113,7 @@ async def counting(provider: Provider, out: TextIO, *, seconds: float | None = N
     async def say() -> None:
         while True:
             await asyncio.sleep(seconds or (ON_A_TERMINAL if terminal else SECONDS))
-            requests = plural(sum(provider.requests.values()), "request")
+            requests = plural(sum(reads.requests.values()), "request")
             line = f"{done:,} of {plural(total, 'campaign')} read, {requests} so far"
             out.write(f"\r\x1b[K{line}" if terminal else f"{line}\n")
             out.flush()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from reconciler.app.caller import Caller, Unattended
 from reconciler.errors import InvalidInput, ReconcilerError
-from reconciler.model import ResourceId
+from reconciler.model import Finding, ResourceId
 from reconciler.settings import Engine, Project
 from reconciler.state.base import State, StateStore, bound_to
+from reconciler.trust.folders import refuse_links
+from reconciler.trust.needs import TrustNeed, refusal
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -22,13 +25,10 @@ if TYPE_CHECKING:
     from reconciler.project import LoadedProject
     from reconciler.project.loader import AnyPath
     from reconciler.providers.base import Provider
-    from reconciler.providers.console import Console
 
 EMBEDDED_DATABASE: Final = Path(".reconciler/embedded.db")
 PARALLELISM: Final = 16
-"""Steps that run at the same time, where nobody says how many."""
-PATIENCE: Final = 300.0
-"""Seconds that one call may wait in all: a server that asks for a minute gets it."""
+"""Requests that are under way at the same time, where nobody says how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,8 @@ class Workspace:
     state: str | None = None
     paths: tuple[AnyPath, ...] = ()
     """Files and folders in the place of the resources of the project."""
+    caller: Caller = field(default_factory=Unattended)
+    """Who may be asked for trust."""
 
     @property
     def environment_given(self) -> bool:
@@ -81,7 +83,23 @@ class Workspace:
         loaded = replace(self, paths=()).load(access=access)
         if loaded.project is None or any(finding.is_error for finding in loaded.findings):
             raise InvalidInput(loaded.findings)
-        return loaded.project
+        return self.trusted(loaded.project, findings=loaded.findings, server=access)
+
+    def trusted(
+        self,
+        project: Project,
+        more: Iterable[TrustNeed] = (),
+        *,
+        findings: Sequence[Finding] = (),
+        server: bool = True,
+    ) -> Project:
+        """`project`, once all that it needs and `more` is trusted: else InvalidInput, with `findings`, too.
+
+        Not `server`: only the state is connected.
+        """
+        from reconciler.app.trusting import TrustGate
+
+        return TrustGate(self.environ, self.caller).admit(project, more, findings=findings, server=server)
 
 
 def read_resources(source: Project | LoadedProject, *, part: bool = False) -> Loaded:
@@ -111,10 +129,17 @@ def declared_name(project: Project, resource: ResourceId) -> str | None:
 
 
 def store_of(project: Project) -> StateStore:
-    """Where the project's state is kept."""
+    """Where the project's state is kept; InvalidInput unless it is trusted (`Workspace.trusted`)."""
     from reconciler.state.stores import open_store
 
+    _refuse(need for need in project.needs if need.of_state)
     return open_store(project.state_url, root=project.root)
+
+
+def _refuse(needs: Iterable[TrustNeed]) -> None:
+    """Nothing is connected that somebody still has to allow."""
+    if found := tuple(map(refusal, needs)):
+        raise InvalidInput(found)
 
 
 def state_of(project: Project, store: StateStore) -> State:
@@ -133,29 +158,28 @@ def event_loop(engine: Engine | None = None) -> asyncio.Runner:
 
 @asynccontextmanager
 async def connected(
-    project: Project, *, backoff: Backoff | None = None
-) -> AsyncIterator[tuple[Provider, Console]]:
-    """The project's server for plans and for people, for as long as the block runs."""
-    from reconciler.providers.pulse.console import PulseConsole, Watched
-    from reconciler.providers.pulse.engine import open_engine
-    from reconciler.providers.pulse.provider import connect
+    project: Project, *, parallelism: int = PARALLELISM, backoff: Backoff | None = None
+) -> AsyncIterator[Provider]:
+    """The project's server, for as long as the block runs; at most `parallelism` requests at a time.
 
-    server = project.server
+    InvalidInput unless it is trusted (`Workspace.trusted`).
+    """
+    from reconciler.providers.opening import opened
+
+    _refuse(project.needs)
     async with AsyncExitStack() as stack:
         app = _app(project, stack)
-        engine = open_engine(
-            server.url, app=app, ca_file=server.ca_file, timeout=server.timeout, engine=server.engine
-        )
-        watched = Watched(await stack.enter_async_context(engine))
-        async with connect(server, transport=watched, backoff=backoff) as provider:
-            yield provider, PulseConsole(provider.client, watched)
+        server = opened(project.server, app=app, parallelism=parallelism, backoff=backoff)
+        yield await stack.enter_async_context(server)
 
 
 def _app(project: Project, stack: AsyncExitStack) -> Starlette | None:
     """The server in this process, closed with `stack`; None where the project names another one."""
     if not project.server.embedded:
         return None
-    app = _embedded(project.root / EMBEDDED_DATABASE)
+    database = project.root / EMBEDDED_DATABASE
+    refuse_links(database, project.root, what="the database of the embedded server")
+    app = _embedded(database)
     stack.callback(app.state.context.store.close)
     return app
 
@@ -179,6 +203,7 @@ def serve_embedded(
     ready: Callable[[str], None],
 ) -> None:
     """Serve the embedded server over TCP until a signal ends it; `ready` is told its URL."""
+    refuse_links(database, Path.cwd(), what="the database of the embedded server")
     with _as_ours():
         from reconciler.embedded import serve
 

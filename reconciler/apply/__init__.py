@@ -10,7 +10,7 @@ from reconciler.apply.retrier import Delay, Retrier
 from reconciler.apply.run import Applied, Execution
 from reconciler.model import Outcome
 from reconciler.plan import Plan
-from reconciler.providers.base import Provider
+from reconciler.providers.base import Writes
 from reconciler.state.base import Session
 
 __all__ = ["Applied", "Outcomes", "apply_plan"]
@@ -18,7 +18,7 @@ __all__ = ["Applied", "Outcomes", "apply_plan"]
 
 async def apply_plan(
     plan: Plan,
-    provider: Provider,
+    writes: Writes,
     session: Session,
     *,
     delay: Delay,
@@ -32,5 +32,5 @@ async def apply_plan(
     failed step is an outcome, not an error. Once the state can't be written nothing new is sent: see
     `Applied.error`.
     """
-    execution = Execution(plan, Retrier(provider, delay), session, on_outcome, stop or asyncio.Event())
+    execution = Execution(plan, Retrier(writes, delay), session, on_outcome, stop or asyncio.Event())
     return await execution.run(parallelism)

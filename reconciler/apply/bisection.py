@@ -18,13 +18,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
-from reconciler.errors import Refused
+from reconciler.errors import Refusal, Refused
 from reconciler.model import AddGateways, Outcome, OutcomeStatus, RemoveGateways, Step
 
 NOT_AGAIN = "not sent again: the run was interrupted"
-
-_STATUSES = frozenset({400, 404, 409, 422})
-"""Refusals that may be about some of the gateways."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,7 @@ Attempt = Callable[[Step], Awaitable[Tried]]
 def divides(step: Step, refusal: Refused) -> bool:
     """Whether `refusal` may be about some of the gateways of `step`."""
     batch = isinstance(step.action, AddGateways | RemoveGateways) and len(step.gateways) > 1
-    return batch and refusal.status in _STATUSES
+    return batch and Refusal.ABOUT_SOME_GATEWAYS in refusal.meaning
 
 
 class Bisection:

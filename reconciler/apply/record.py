@@ -122,7 +122,8 @@ def _settled(outcome: Outcome, salt: str) -> Iterator[Event]:  # noqa: PLR0912, 
                 yield FieldApplied(resource, name, value)
                 yield FieldApplied(resource, ASSUMED_SETTINGS, None)
         case RegisterCallback():
-            yield FieldApplied(resource, callback_field(action.event), callback_value(action.callback))
+            told = None if action.callback is None else callback_value(action.callback)
+            yield FieldApplied(resource, callback_field(action.event), told)
         case SetDistributionList():
             yield FieldApplied(resource, Field.DISTRIBUTION, action.distribution.id)
         case StartCampaign(bracket=True):

@@ -20,22 +20,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from reconciler.apply.bisection import NOT_AGAIN, Bisection, Tried, divides, undone
-from reconciler.errors import NotExecuted, ReconcilerError, Refused, Unclear
+from reconciler.errors import NotExecuted, ReconcilerError, Refusal, Refused, Unclear
 from reconciler.model import CreateCampaign, Outcome, OutcomeStatus, Repeat, Step, UploadPackage
-from reconciler.providers.base import Bindings, Provider, Readback
+from reconciler.providers.base import Bindings, Readback, Writes
 
 Delay = Callable[[int, float | None, float], float | None]
 """(attempts so far, seconds the server asked for, seconds waited so far) → seconds to wait, None: give up."""
-
-_HAPPENED = frozenset({404, 409, 410, 412})
-"""Refusals that may say: it has already happened."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retrier:
     """Runs steps, each until it is settled or given up."""
 
-    provider: Provider
+    writes: Writes
     delay: Delay
     bisection: Bisection = field(default_factory=Bisection)
 
@@ -72,7 +69,7 @@ class Retrier:
         while True:
             attempts += 1
             try:
-                result = await self.provider.run(left, bindings)
+                result = await self.writes.run(left, bindings)
                 return Tried(Outcome(step, result.status, result.message, attempts, result.created), left)
             except ReconcilerError as error:
                 failure = error
@@ -81,7 +78,7 @@ class Retrier:
                 return ended(OutcomeStatus.UNKNOWN, _words(failure))
             try:
                 verifies = self._verifies(left, failure, unclear=unclear, verified=verified)
-                readback = await self.provider.verify(left, bindings) if verifies else None
+                readback = await self.writes.verify(left, bindings) if verifies else None
             except ReconcilerError as error:
                 refused = f"{_words(failure)}; what it did can't be read: " if not unclear else ""
                 return ended(OutcomeStatus.FAILED, refused + _words(error))
@@ -106,7 +103,7 @@ class Retrier:
                 return True
             case Refused() if unclear:
                 return True
-            case Refused(status=status) if status in _HAPPENED:
+            case Refused(meaning=meaning) if Refusal.MAY_HAVE_HAPPENED in meaning:
                 return not verified and not isinstance(step.action, CreateCampaign | UploadPackage)
             case Refused() as refusal:
                 # Before it is divided: that the server did nothing is for the server to show.

@@ -52,10 +52,8 @@ def answer(
 
     async def at_server() -> tuple[Server, Answer]:
         project = workspace(flags).settle()
-        async with connected(project) as (provider, console):
-            session = ServerSession(
-                project, provider, console, Terminal(), approved, command_name(), lock_timeout
-            )
+        async with connected(project) as provider:
+            session = ServerSession(project, provider, Terminal(), approved, command_name(), lock_timeout)
             return provider.server, await main(session)
 
     with failing(form):

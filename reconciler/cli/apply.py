@@ -93,8 +93,8 @@ def command(
             engine = project.server.engine
             applying = Applying(project, store_of(project), caller, reporter, parallelism, lock_timeout)
             if not dry_run:
-                return run(flags, applying.reviewed(saved, waivers, where.environ), engine=engine).exit
-            plan = run(flags, applying.rehearsed(saved, waivers, where.environ), engine=engine)
+                return run(flags, applying.reviewed(saved, waivers, where), engine=engine).exit
+            plan = run(flags, applying.rehearsed(saved, waivers, where), engine=engine)
         else:
             options = shared.chosen(switches)
             job = prepare(where, waivers=waivers)

@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "package": "List, show, upload and delete packages by hand.",
     "state": "Look at what is kept of a project, and mend it by hand.",
     "audit": "Show who did what, and check that nobody changed the log of it.",
+    "trust": "Say where secrets may go, and what may be run and read.",
     "explain": "Explain a kind or a field, or say which file set it.",
     "schema": "Print the JSON Schema of a kind.",
     "completion": "Print the script that completes commands in a shell.",

@@ -42,7 +42,9 @@ def workspace(flags: Flags, paths: tuple[str, ...] = ()) -> Workspace:
     from reconciler.app.workspace import Workspace
 
     environ = dict(os.environ)
-    return Workspace(Path.cwd(), environ, flags.project, flags.environment, flags.url, flags.state, paths)
+    return Workspace(
+        Path.cwd(), environ, flags.project, flags.environment, flags.url, flags.state, paths, Terminal()
+    )
 
 
 def command_name() -> str:
@@ -168,7 +170,9 @@ def interruptible() -> Iterator[None]:
     import asyncio
 
     with interrupting():
-        task = asyncio.current_task()
+        task = None
+        with suppress(RuntimeError):  # no loop runs yet: there is nothing to end but the block
+            task = asyncio.current_task()
         if task and task.cancelling():
             # It came a moment ago, and is told only at the next await.
             raise KeyboardInterrupt

@@ -86,10 +86,12 @@ def enum_of(kind: type[Enum]) -> Made:
     wanted = " or ".join(words)
 
     def decode(value: Any, _: Any) -> Any:
-        found = words.get(value) if isinstance(value, str) else None
-        if found is None:
-            raise Malformed.wrong(wanted if isinstance(value, str) else "a string")
-        return found
+        if not isinstance(value, str):
+            raise Malformed.wrong("a string")
+        try:
+            return words.get(value) or kind(value)  # an enum may know older words
+        except ValueError:
+            raise Malformed.wrong(wanted) from None
 
     return Made(lambda value, _: value.value, decode)
 

@@ -1,16 +1,17 @@
-"""What hangs on a campaign as a whole, and can't be taken back: its callbacks and its distribution list.
+"""What hangs on a campaign as a whole: its callbacks and its distribution list.
 
-Callbacks can't be read: each is compared with what was last sent.
+A callback is compared with the one that the server tells; where it tells none, with what was last sent.
 
-| declared | recorded   | campaign           | what happens                                    |
-|----------|------------|--------------------|-------------------------------------------------|
-| yes      | the same   | any                | nothing                                         |
-| yes      | another    | any                | registered                                      |
-| yes      | nothing    | ours before        | registered                                      |
-| yes      | nothing    | just being adopted | assumed to be so: recorded, not sent            |
-| no       | yes        | any                | stays registered, with a word                   |
+| declared | known      | campaign           | what happens                                               |
+|----------|------------|--------------------|------------------------------------------------------------|
+| yes      | the same   | any                | nothing                                                    |
+| yes      | another    | any                | registered                                                 |
+| yes      | nothing    | ours before        | registered                                                 |
+| yes      | nothing    | just being adopted | unless it can be read assumed to be so: recorded, not sent |
+| no       | yes        | any                | taken back; where the server can't, it stays, with a word  |
 
-A distribution list can be read. It needs an interval: a declared one, or that of the list that is set.
+A distribution list can be read, and can't be taken back. It needs an interval: a declared one, or that of the
+list that is set.
 
 | declared | live          | what happens                                                               |
 |----------|---------------|----------------------------------------------------------------------------|
@@ -38,7 +39,8 @@ from reconciler.providers.base import Field
 from reconciler.state.applied import ADDED, MEMBERSHIP, callback_field, callback_value
 from reconciler.state.base import Event, FieldApplied
 
-CallbackFor = tuple[CallbackEvent, Callback]
+CallbackFor = tuple[CallbackEvent, Callback | None]
+"""None: it is taken back."""
 
 
 def diff_callbacks(view: View) -> Part[CallbackFor]:
@@ -50,31 +52,44 @@ def diff_callbacks(view: View) -> Part[CallbackFor]:
     declared = view.campaign.callbacks or {}
     for event in CallbackEvent:
         name = callback_field(event)
-        before = view.owned.applied.get(name) if view.owned else None
-        if event not in declared:
-            if before is not None:
+        before = view.value(Field.CALLBACKS, name)
+        wanted = declared.get(event)
+        if wanted is None and (before is None or not _takes_back(view)):
+            if before is not None and view.owned and name in view.owned.applied:
                 findings.append(_not_taken_back(view, event))
             continue
-        after = callback_value(declared[event])
-        if before == after and not view.ask.options.reassert:
+        after = None if wanted is None else callback_value(wanted)
+        if before == after and not view.reasserting(Field.CALLBACKS):
             continue
-        if before is None and view.assuming:
+        if before is None and view.assuming(Field.CALLBACKS):
             findings.append(_assumed(view, event))
             records.append(FieldApplied(view.campaign.resource, name, after))
             continue
-        todo.append((event, declared[event]))
-        reason = view.why(known=before is not None)
+        todo.append((event, wanted))
+        reason = view.why(Field.CALLBACKS, known=before is not None)
         changes.append(Change(view.campaign.resource, name, before, after, reason))
     return Part(tuple(todo), tuple(changes), tuple(findings), tuple(records))
+
+
+def _takes_back(view: View) -> bool:
+    """Whether callbacks go that are not declared: where some are, or where it is said that none are."""
+    return view.campaign.callbacks is not None and view.ask.facts.clearable(Field.CALLBACKS)
 
 
 def _not_taken_back(view: View, event: CallbackEvent) -> Finding:
     return view.note(
         "cannot-undo",
-        f"the callback {event} is no longer declared, but stays registered: it can't be taken back",
+        f"the callback {event} is no longer declared, but stays registered: {_why_it_stays(view)}",
         Field.CALLBACKS,
-        "point it at a destination that ignores it",
+        "declare a callbackSet without it"
+        if view.ask.facts.clearable(Field.CALLBACKS)
+        else "point it at a destination that ignores it",
     )
+
+
+def _why_it_stays(view: View) -> str:
+    clearable = view.ask.facts.clearable(Field.CALLBACKS)
+    return "callbacks are no longer managed" if clearable else "it can't be taken back"
 
 
 def _assumed(view: View, event: CallbackEvent) -> Finding:

@@ -21,6 +21,7 @@ from reconciler.model import (
     Change,
     DesiredCampaign,
     DesiredStatus,
+    Finding,
     GatewayChange,
     Json,
     LiveCampaign,
@@ -77,7 +78,9 @@ def diff_live(view: View, live: LiveCampaign, owned: Owned) -> CampaignDiff:
     view = replace(view, members=members, joining=joining, leaving=leaving)
     settings = diff_settings(view)
     transition = transition_of(campaign, live, owned, view.ask.options)
-    edits = [*_field_changes(campaign, live, packages, bound), *settings.changes]
+    fields = _field_changes(campaign, live, packages, bound)
+    stays = [change for change in fields if not (change.after or _clearable(view, change))]
+    edits = [*(change for change in fields if change not in stays), *settings.changes]
     distribution = diff_distribution(view)
     lossy = [settings.lossy] if edits and settings.lossy else []
     difference = CampaignDiff(
@@ -98,6 +101,7 @@ def diff_live(view: View, live: LiveCampaign, owned: Owned) -> CampaignDiff:
         findings=(
             *settings.findings,
             *lossy,
+            *(_not_emptied(view, change) for change in stays),
             *distribution.findings,
             *membership.findings,
             *transition.findings,
@@ -166,6 +170,15 @@ def _field_changes(
     if packages is not None and set(packages) != set(live.packages):
         rows.append((Field.PACKAGES, list(live.packages), shown_packages(packages, bound)))
     return [Change(campaign.resource, name, before, after, Reason.DIFFERS) for name, before, after in rows]
+
+
+def _clearable(view: View, change: Change) -> bool:
+    return view.ask.facts.clearable(Field(change.field))
+
+
+def _not_emptied(view: View, change: Change) -> Finding:
+    message = f"{change.field} is declared empty, but stays: the server can't take it back"
+    return view.note("cannot-undo", message, change.field)
 
 
 def _status_changes(campaign: DesiredCampaign, live: LiveCampaign, transition: Transition) -> list[Change]:

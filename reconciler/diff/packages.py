@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.model import (
-    MARK_LENGTH,
     BoundPackage,
     Change,
     Desired,
@@ -84,21 +83,20 @@ def bind(desired: Desired, live: Live, state: State) -> Bound:
 
 
 def _of_file(file: PackageFile, live: Live, state: State) -> Uploaded | PendingUpload | Finding:
-    """Our own upload if the server still has it, else one that bears its mark and may be trusted."""
+    """Our own upload if the server still has it, else one that holds it, where that may be trusted."""
     known = state.packages.get(file.sha256)
     if known and live.package_ids.get(known.id):
         return known
-    match live.marked_packages.get(file.sha256[:MARK_LENGTH], ()):
+    match live.packages_by_content.get(file.sha256, ()):
         case ():
             return PendingUpload(file.sha256)
         case (found,):
-            return Uploaded(
-                file.sha256, found.id, found.name, file.resource, description=found.unmarked or None
-            )
+            said = found.described(file.sha256) or None
+            return Uploaded(file.sha256, found.id, found.name, file.resource, description=said)
         case several:
             return Finding(
                 "ambiguous-package",
-                f"{len(several)} live packages bear the mark of {file.name}: {_ids(several)}",
+                f"{len(several)} live packages seem to hold the content of {file.name}: {_ids(several)}",
                 file.place,
                 "delete the one that no campaign uses, or declare the other by its id",
                 file.resource,

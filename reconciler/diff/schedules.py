@@ -1,4 +1,4 @@
-"""Windows can be written but not read: per phase and gateway they are compared with what was last sent.
+"""Windows, per phase and gateway: compared with what the server tells, or else with what was last sent.
 
 | gateway                     | what happens                                              |
 |-----------------------------|-----------------------------------------------------------|
@@ -60,7 +60,7 @@ class _Phase:
 
     @cached_property
     def _recorded(self) -> Mapping[str, frozenset[str]]:
-        return self.view.recorded(schedule_field(self.phase))
+        return self.view.values(Field.SCHEDULES, schedule_field(self.phase))
 
     @cached_property
     def _known(self) -> frozenset[str]:
@@ -72,7 +72,7 @@ class _Phase:
         """Gateways for which a window of that phase would come too late."""
         view = self.view
         states = view.live.gateways.states if view.live and view.live.gateways else {}
-        late = [frozenset(ids) for state, ids in states.items() if view.ask.past(state, self.phase)]
+        late = [frozenset(ids) for state, ids in states.items() if view.ask.facts.past(state, self.phase)]
         return without(joined(late), view.joining)
 
     def diff(self, targets: Targets) -> Part[WindowFor]:
@@ -90,7 +90,7 @@ class _Phase:
         """Who is to have a window, has not got it, as recorded, and is not past the phase."""
         view = self.view
         missing = targets
-        if not view.ask.options.reassert:
+        if not view.reasserting(Field.SCHEDULES):
             missing = without(targets, self._recorded.get(value, EMPTY))
             if view.joining:
                 missing |= targets & view.joining
@@ -101,10 +101,10 @@ class _Phase:
         if window.end <= view.ask.now:
             message = f"the {phase} window of {count(missing)} has ended; it is not sent"
             return Part(findings=(view.note("expired", message, Field.SCHEDULES, place=assignment.place),))
-        assumed = missing - view.joining if view.assuming else EMPTY
+        assumed = missing - view.joining if view.assuming(Field.SCHEDULES) else EMPTY
         if assumed:
             message = f"the {phase} window of {count(assumed)} can't be read; it is taken to be as declared"
-            todo = _todo(phase, window, missing - assumed, view.why(known=False))
+            todo = _todo(phase, window, missing - assumed, view.why(Field.SCHEDULES, known=False))
             return Part(
                 todo,
                 tuple(_changes(view, todo)),
@@ -112,8 +112,8 @@ class _Phase:
                 (view.applied(schedule_field(phase), window_value(window), assumed),),
             )
         todo = (
-            *_todo(phase, window, missing & self._known, view.why(known=True)),
-            *_todo(phase, window, without(missing, self._known), view.why(known=False)),
+            *_todo(phase, window, missing & self._known, view.why(Field.SCHEDULES, known=True)),
+            *_todo(phase, window, without(missing, self._known), view.why(Field.SCHEDULES, known=False)),
         )
         return Part(todo, tuple(_changes(view, todo)))
 

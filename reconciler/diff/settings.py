@@ -1,4 +1,4 @@
-"""Settings can be written but not read: they are compared with what was last applied.
+"""Settings are compared with what the server tells. Where it tells nothing, with what was last applied:
 
 | declared | recorded | campaign           | what happens                                  |
 |----------|----------|--------------------|-----------------------------------------------|
@@ -7,13 +7,16 @@
 | yes      | no       | just being adopted | assumed to be so: recorded, not sent          |
 | no       | any      | any                | not managed; an edit sends the recorded ones  |
 
+An edit can wipe settings only where they can't be read. A value that the server tells is never shown where it
+is, was or may be a secret.
+
 A secret that can't be compared (not read, or its digest withheld) is no difference, and is said to be neither
 that nor in sync.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from reconciler.diff.view import View
@@ -36,6 +39,7 @@ from reconciler.state.applied import (
     untold_settings,
 )
 from reconciler.state.base import Event, FieldApplied, Origin
+from reconciler.validation.document_rules import smells_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ def diff_settings(view: View) -> SettingsDiff:
     """Compare the settings of a live campaign of ours."""
     campaign, owned, salt = view.campaign, view.owned, view.salt
     assert owned is not None
+    if view.readable(Field.SETTINGS):
+        return _readable(view)
     recorded = owned.applied.get(Field.SETTINGS)
     if campaign.settings is None:
         return _unmanaged(campaign, recorded, owned.origin)
@@ -62,14 +68,14 @@ def diff_settings(view: View) -> SettingsDiff:
         lossy = _lossy(campaign, "it was adopted, and may have settings that YAML doesn't name")
     kept = recorded_settings(campaign.settings, salt, unread=WITHHELD)
     record = FieldApplied(campaign.resource, Field.SETTINGS, kept)
-    if recorded is None and view.assuming:
+    if recorded is None and view.assuming(Field.SETTINGS):
         mark = FieldApplied(campaign.resource, ASSUMED_SETTINGS, True)
         return SettingsDiff(campaign.settings, (), lossy, (_assumed(view),), (record, mark))
     known = recorded if isinstance(recorded, Mapping) else {}
     differing = changed_settings(known, campaign.settings, salt)
-    if view.ask.options.reassert:
+    if view.reasserting(Field.SETTINGS):
         differing = frozenset(campaign.settings) | differing
-    reason = view.why(known=recorded is not None)
+    reason = view.why(Field.SETTINGS, known=recorded is not None)
     before = {key: _shown_record(known[key]) for key in differing if key in known}
     after = {key: shown(campaign.settings[key]) for key in differing if key in campaign.settings}
     changes = tuple(
@@ -80,6 +86,39 @@ def diff_settings(view: View) -> SettingsDiff:
     findings = (_untold(view, untold),) if untold else ()
     kept_otherwise = not differing and not untold and record.value != recorded
     return SettingsDiff(campaign.settings, changes, lossy, findings, (record,) if kept_otherwise else ())
+
+
+def _readable(view: View) -> SettingsDiff:
+    """The live settings tell what differs; nothing is assumed, and nothing lost."""
+    campaign, owned = view.campaign, view.owned
+    assert owned is not None
+    if campaign.settings is None:
+        return SettingsDiff()
+    live = view.value(Field.SETTINGS, Field.SETTINGS)
+    known = live if isinstance(live, Mapping) else {}
+    differing = changed_settings(known, campaign.settings, view.salt)
+    kept = owned.applied.get(Field.SETTINGS)
+    secret = known_plain(kept)[1] | {k for k, v in campaign.settings.items() if isinstance(v, Secret)}
+    before = {key: _shown_live(key, known[key], secret) for key in differing if key in known}
+    after = {key: shown(campaign.settings[key]) for key in differing if key in campaign.settings}
+    changes = tuple(
+        Change(
+            campaign.resource,
+            f"{Field.SETTINGS}.{key}",
+            before.get(key),
+            after.get(key),
+            view.why(Field.SETTINGS, known=True),
+        )
+        for key in sorted(differing)
+    )
+    untold = untold_settings(known, campaign.settings) - differing
+    return SettingsDiff(campaign.settings, changes, findings=(_untold(view, untold),) if untold else ())
+
+
+def _shown_live(key: str, live: Json, secret: Collection[str]) -> Json:
+    if key in secret or smells_secret(key):
+        return {"secret": "as on the server"}
+    return _shown_record(live)
 
 
 def _unmanaged(campaign: DesiredCampaign, recorded: Json, origin: Origin) -> SettingsDiff:

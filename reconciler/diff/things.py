@@ -19,20 +19,21 @@ from reconciler.state.base import Event
 def diff_things(view: View) -> Part[tuple[str, tuple[str, ...]]]:
     """Gateways and their things that are to be run, sorted by gateway."""
     things = view.campaign.things or {}
-    recorded = view.recorded(Field.THINGS)
+    recorded = view.values(Field.THINGS, Field.THINGS)
     values = {gateway: value for value, gateways in recorded.items() for gateway in gateways}
     missing: dict[str, tuple[str, ...]] = {}
     doubtful: set[str] = set()
     for gateway in sorted(things.keys() & view.members):
         value = things_value(things[gateway])
         last = None if gateway in view.joining else values.get(gateway)
-        if last == unclear(value) and not view.ask.options.reassert:
+        if last == unclear(value) and not view.reasserting(Field.THINGS):
             doubtful.add(gateway)
-        elif last != value or view.ask.options.reassert:
+        elif last != value or view.reasserting(Field.THINGS):
             missing[gateway] = things[gateway]
     findings: list[Finding] = [_doubtful(view, frozenset(doubtful))] if doubtful else []
     records: list[Event] = []
-    if view.assuming and (assumed := {g: t for g, t in missing.items() if g not in view.joining}):
+    assumed = {g: t for g, t in missing.items() if g not in view.joining}
+    if assumed and view.assuming(Field.THINGS):
         findings.append(_assumed(view, frozenset(assumed)))
         records += (view.applied(Field.THINGS, v, ids) for v, ids in _by_value(assumed).items())
         missing = {g: t for g, t in missing.items() if g not in assumed}
@@ -43,7 +44,7 @@ def diff_things(view: View) -> Part[tuple[str, tuple[str, ...]]]:
             Field.THINGS,
             None,
             list(missing[min(ids)]),
-            view.why(known=bool(ids & known)),
+            view.why(Field.THINGS, known=bool(ids & known)),
             members=tuple(sorted(ids)),
         )
         for ids in _by_value(missing).values()

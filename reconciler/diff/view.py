@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -11,14 +11,14 @@ from reconciler.model import (
     Change,
     DesiredCampaign,
     Finding,
+    Json,
     LiveCampaign,
     Place,
     Reason,
-    SchedulePhase,
     Severity,
 )
 from reconciler.options import Options
-from reconciler.providers.base import Field
+from reconciler.providers.base import Facts, Field
 from reconciler.state.base import Event, MembersApplied, Owned
 
 Todo = TypeVar("Todo")
@@ -29,12 +29,12 @@ EMPTY: frozenset[str] = frozenset()
 class Ask:
     """What a comparison needs beside both sides.
 
-    ``now`` is in epoch milliseconds; ``past`` tells whether a gateway in a state is past a phase.
+    ``now`` is in epoch milliseconds.
     """
 
     options: Options
     now: int
-    past: Callable[[str, SchedulePhase], bool]
+    facts: Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +68,29 @@ class View:
     joining: frozenset[str] = EMPTY
     leaving: frozenset[str] = EMPTY
 
-    @property
-    def assuming(self) -> bool:
-        """Whether what can't be read is taken to be as declared."""
-        return self.adopting and not self.ask.options.reassert
+    def readable(self, name: Field) -> bool:
+        """Whether the live value tells."""
+        return self.live is not None and self.ask.facts.readable(name)
+
+    def assuming(self, name: Field) -> bool:
+        """Whether a field is taken to be as declared, for it can't be read."""
+        return self.adopting and not self.ask.options.reassert and not self.readable(name)
+
+    def reasserting(self, name: Field) -> bool:
+        """Whether a field is sent whatever was last sent of it, for it can't be read."""
+        return self.ask.options.reassert and not self.readable(name)
+
+    def value(self, name: Field, key: str) -> Json:
+        """What the campaign has of a field: as the server tells, or else as it was last applied."""
+        if self.live and self.readable(name):
+            return self.live.applied.get(key)
+        return self.owned.applied.get(key) if self.owned else None
+
+    def values(self, name: Field, key: str) -> Mapping[str, frozenset[str]]:
+        """Value → gateways that have it: as the server tells, or else as it was last applied."""
+        if self.live and self.readable(name):
+            return self.live.gateways.values.get(key, {}) if self.live.gateways else {}
+        return self.recorded(key)
 
     @property
     def closed_live(self) -> frozenset[str]:
@@ -95,10 +114,12 @@ class View:
         """That these gateways have the value, for the state."""
         return MembersApplied(self.campaign.resource, name, value, tuple(sorted(gateways)))
 
-    def why(self, *, known: bool) -> Reason:
-        """The reason for sending what can't be read; ``known``: another value was last applied."""
+    def why(self, name: Field, *, known: bool) -> Reason:
+        """The reason for sending a value; ``known``: another one was last applied."""
         if self.live is None:
             return Reason.NOT_ON_SERVER
+        if self.readable(name):
+            return Reason.DIFFERS
         if self.ask.options.reassert:
             return Reason.REASSERTED
         return Reason.DECLARED_SINCE if known else Reason.NOT_RECORDED

@@ -52,9 +52,13 @@ def _open(database: Path | str) -> sqlite3.Connection:
     try:
         if where != MEMORY:
             path = Path(where)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # Campaign settings may be secrets: the file is its owner's alone, and so are -wal and -shm.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            # Campaign settings may be secrets: folder and file are their owner's alone, and so are -wal and
+            # -shm. A link among them may be somebody's who wants us to write elsewhere.
+            _make_folder(path.parent)
+            for suffix in ("", "-wal", "-shm", "-journal"):
+                if path.with_name(f"{path.name}{suffix}").is_symlink():
+                    raise OSError(f"{path.name}{suffix} is a link, and links are not followed")
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
         connection = sqlite3.connect(where, timeout=10, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")
@@ -74,6 +78,12 @@ def _open(database: Path | str) -> sqlite3.Connection:
             connection.close()
         raise
     return connection
+
+
+def _make_folder(folder: Path) -> None:
+    for each in reversed([folder, *folder.parents]):
+        if not each.exists():
+            each.mkdir(0o700, exist_ok=True)
 
 
 def _ensure_tables(connection: sqlite3.Connection, where: str) -> None:

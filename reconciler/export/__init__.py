@@ -19,7 +19,7 @@ from reconciler.export.resource_names import Names, as_name
 from reconciler.export.staging import Difference, Staging
 from reconciler.export.tree import FOLDERS, Tree
 from reconciler.model import CampaignSummary, Finding, ResourceId, Severity
-from reconciler.providers.base import Provider
+from reconciler.providers.base import Facts, Reads
 from reconciler.resolve.ids import GOOD
 from reconciler.survey import open_members, survey
 from reconciler.text import first, plural
@@ -60,24 +60,26 @@ class Selection:
 
 
 async def export(
-    provider: Provider,
+    reads: Reads,
+    facts: Facts,
     owners: Mapping[str, ResourceId],
     wanted: Wanted,
     on_campaign: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Exported:
-    """Write the resources of the provider's server; all of them or none.
+    """Write the resources of a server; all of them or none.
 
     `owners`: campaign id → resource that owns it, and keeps its name. ReconcilerError when a file is in the
     way that somebody else made or changed.
     """
-    lines = await provider.campaigns()
+    lines = await reads.campaigns()
     selection = select(lines, owners, wanted.names)
-    tree = Tree(selection.names, await provider.packages(), overrides=wanted.overrides)
+    tree = Tree(selection.names, await reads.packages(), facts, overrides=wanted.overrides)
     folder = wanted.folder
+    _refuse_linked_folders(folder)
     with _beside(folder, dry_run=wanted.dry_run) as stage:
         staging = Staging(Path(stage), folder)
         done = 0
-        reading = survey(provider, selection.names, open_members if wanted.overrides else lambda _: ())
+        reading = survey(reads, facts, selection.names, open_members if wanted.overrides else lambda _: ())
         async with aclosing(reading) as campaigns:
             async for live in campaigns:
                 for file in tree.files(live):
@@ -168,6 +170,15 @@ def _in_the_way(foreign: Sequence[str], folder: Path) -> ReconcilerError:
         f" somebody made or changed: {first(foreign, _FEW)}; nothing was written",
         hint="Choose another folder with --out and compare; or write over them with --force.",
     )
+
+
+def _refuse_linked_folders(folder: Path) -> None:
+    """Folders of an export are folders: behind a link we would write, and compare, elsewhere."""
+    if linked := [folder / name for name in FOLDERS if (folder / name).is_symlink()]:
+        raise ReconcilerError(
+            f"{linked[0]} is a link, and links are not followed where we write; nothing was written",
+            hint="Remove the link, or choose another folder with --out.",
+        )
 
 
 def _beside(folder: Path, *, dry_run: bool) -> tempfile.TemporaryDirectory[str]:

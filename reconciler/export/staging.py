@@ -50,6 +50,10 @@ class Staging:
         found = Difference()
         for path in sorted(self.paths):
             there = self.target / path
+            if there.is_symlink():
+                # Somebody else's. With --force a file takes its place; where it leads, nothing changes.
+                found.foreign.append(path)
+                continue
             data = there.read_bytes() if there.exists() else None
             if data is None:
                 found.new.append(path)
@@ -64,7 +68,11 @@ class Staging:
     def stale(self, folders: Iterable[str]) -> list[str]:
         """What an earlier export wrote into `folders` and nobody changed, and that is not written here."""
         there = (path for folder in folders for path in (self.target / folder).glob("[!.]*"))
-        others = {path.relative_to(self.target).as_posix(): path for path in there if path.is_file()}
+        others = {
+            path.relative_to(self.target).as_posix(): path
+            for path in there
+            if path.is_file() and not path.is_symlink()
+        }
         return [path for path in sorted(others.keys() - self.paths) if intact(others[path].read_bytes())]
 
     def move(self, paths: Iterable[str]) -> None:

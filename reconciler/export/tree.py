@@ -3,6 +3,7 @@
     campaigns/NAME.yaml                     a Campaign
     packages/NAME.yaml                      a PackageSet for each set of packages
     gateways/NAME.yaml, gateways/NAME.txt   a GatewayList for each set of gateways; a long one as a text file
+    callbacks/NAME.yaml                     a CallbackSet of a campaign, where the server tells them
 
 What can't be read, or can't stand in YAML, is left out and so not managed, with a comment that says so.
 """
@@ -10,19 +11,34 @@ What can't be read, or can't stand in YAML, is left out and so not managed, with
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from reconciler.export.resource_names import Names, as_name
 from reconciler.export.yamltext import Comment, Noted, Value, comment, writable, yaml_lines
-from reconciler.model import API_VERSION, Kind, LiveCampaign, LivePackage, Membership, Phase
-from reconciler.resolve.ids import GOOD, ODD_LINE, RESERVED, is_good
+from reconciler.model import (
+    API_VERSION,
+    CallbackEvent,
+    Json,
+    Kind,
+    LiveCampaign,
+    LivePackage,
+    Membership,
+    Phase,
+)
+from reconciler.providers.base import Facts, Field
+from reconciler.resolve.ids import GOOD, ODD_LINE, is_good
+from reconciler.state.applied import callback_field, known_plain
+from reconciler.validation.document_rules import smells_secret
 
 CAMPAIGNS: Final = "campaigns"
 PACKAGES: Final = "packages"
 GATEWAYS: Final = "gateways"
-FOLDERS: Final = (CAMPAIGNS, PACKAGES, GATEWAYS)
+CALLBACKS: Final = "callbacks"
+FOLDERS: Final = (CAMPAIGNS, PACKAGES, GATEWAYS, CALLBACKS)
 
 INLINE: Final = 50
 """A list of more gateways goes to a text file."""
@@ -30,8 +46,9 @@ INLINE: Final = 50
 _SETTINGS: Final = (
     "settings can't be read back; add those that the campaign has: an edit sends only what stands here"
 )
-_WRITE_ONLY: Final = (
-    "schedules, callbackSet and runOnThings can't be read back; add what is to be kept in Git"
+_WRITE_ONLY: Final = "{} can't be read back; add what is to be kept in Git"
+_BLIND: Final[Mapping[Field, str]] = MappingProxyType(
+    {Field.SCHEDULES: "schedules", Field.CALLBACKS: "callbackSet", Field.THINGS: "runOnThings"}
 )
 _BY_LIST: Final = (
     "the distribution list decides who is in it, so gatewayLists is left out; write gateways there that are"
@@ -56,8 +73,14 @@ class Tree:
     """
 
     def __init__(
-        self, names: Mapping[str, str], packages: Iterable[LivePackage], *, overrides: bool = True
+        self,
+        names: Mapping[str, str],
+        packages: Iterable[LivePackage],
+        facts: Facts,
+        *,
+        overrides: bool = True,
     ) -> None:
+        self._facts = facts
         self._campaign_names = names
         self._overrides = overrides
         self._packages: dict[str, LivePackage] = {}
@@ -91,12 +114,17 @@ class Tree:
         elif live.description:
             _say(spec, "the description holds what YAML can't, and is left out")
         yield from self._own_packages(live, spec)
-        _say(spec, _SETTINGS)
+        self._settings(live, spec)
         yield from self._members(live, name, spec)
         yield from self._package_overrides(live, name, spec)
         _distribution(live, spec)
-        _say(spec, _WRITE_ONLY)
-        if closed := sorted(filter(_good, (live.gateways or Membership()).closed)):
+        yield from self._callbacks(live, name, spec)
+        facts = self._facts
+        if blind := [
+            word for name, word in _BLIND.items() if facts.supports(name) and not facts.readable(name)
+        ]:
+            _say(spec, _WRITE_ONLY.format(_and(blind)))
+        if closed := sorted(filter(self._good, (live.gateways or Membership()).closed)):
             spec["closedGateways"] = closed
         _status(live, spec)
         yield _resource(CAMPAIGNS, Kind.CAMPAIGN, name, spec, f"campaign {live.id} on the server")
@@ -111,12 +139,44 @@ class Tree:
         else:
             spec["packageSet"] = yield from self._set(live.packages)
 
+    def _settings(self, live: LiveCampaign, spec: Spec) -> None:
+        """Settings as the server tells them; what looks like a secret is asked of the environment."""
+        if not self._facts.readable(Field.SETTINGS):
+            if self._facts.supports(Field.SETTINGS):
+                _say(spec, _SETTINGS)
+            return
+        plain, _ = known_plain(live.applied.get(Field.SETTINGS))
+        settings: dict[str | Comment, Value] = {
+            key: {"fromEnv": _variable(key)} if smells_secret(key) else value
+            for key, value in sorted(plain.items())
+            if writable(value)
+        }
+        if settings:
+            spec["settings"] = settings
+
+    def _callbacks(self, live: LiveCampaign, name: str, spec: Spec) -> Iterator[File]:
+        """The callbacks that the server tells, as a set of their own."""
+        found = {event: live.applied.get(callback_field(event)) for event in CallbackEvent}
+        told: Spec = {
+            event.value: {key: _value(part) for key, part in value.items()}
+            for event, value in found.items()
+            if isinstance(value, Mapping)
+        }
+        if told:
+            spec["callbackSet"] = name
+            yield _resource(CALLBACKS, Kind.CALLBACK_SET, name, told)
+
+    def _good(self, gateway: str) -> bool:
+        limits = self._facts.limits
+        short = limits.id is None or len(gateway) <= limits.id
+        return short and gateway not in limits.reserved_ids and is_good(gateway)
+
     def _members(self, live: LiveCampaign, name: str, spec: Spec) -> Iterator[File]:
         members = frozenset(live.gateways or ())
         if live.distribution is not None:
             _say(spec, _BY_LIST)
-        elif not all(map(_good, members)):
-            odd = min(gateway for gateway in members if not _good(gateway))
+        elif not all(map(self._good, members)):
+            odd = min(gateway for gateway in members if not self._good(gateway))
             _say(spec, f"gatewayLists is left out, for {odd!r} can't stand in a list")
         elif not members:
             spec["gatewayLists"] = []
@@ -129,7 +189,7 @@ class Tree:
         groups: dict[frozenset[str], tuple[tuple[str, ...], list[str]]] = {}
         for gateway, packages in sorted(live.overrides.items()):
             own = frozenset(packages)
-            if own != frozenset(live.packages) and _good(gateway) and all(map(GOOD.fullmatch, own)):
+            if own != frozenset(live.packages) and self._good(gateway) and all(map(GOOD.fullmatch, own)):
                 groups.setdefault(own, (packages, []))[1].append(gateway)
         entries: list[Value] = []
         for packages, gateways in sorted(groups.values()):
@@ -194,8 +254,17 @@ def _odd(gateway: str) -> bool:
     return "#" in gateway or ODD_LINE.search(gateway) is not None
 
 
-def _good(gateway: str) -> bool:
-    return gateway not in RESERVED and is_good(gateway)
+def _and(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def _variable(key: str) -> str:
+    """The environment variable that is to hold a secret setting."""
+    return re.sub(r"[^A-Z0-9]+", "_", key.upper()).strip("_") or "SECRET"
+
+
+def _value(part: Json) -> Value:
+    return [str(each) for each in part] if isinstance(part, list) else str(part)
 
 
 def _say(spec: Spec, text: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from reconciler.forge.notes import ForgeError
-from reconciler.pacing import Backoff, Sleep, retry_after
+from reconciler.pacing import Backoff, Sleep, retried, retry_after
 from reconciler.text import duration, excerpt
 
 _TIMEOUT = 30.0
@@ -63,37 +63,31 @@ class Api:
     async def _send(
         self, method: str, path: str, body: Any, query: Mapping[str, str | int]
     ) -> httpx.Response:
-        attempts, waited = 0, 0.0
-        while True:
-            attempts += 1
-            asked: float | None = None
-            hint = _AGAIN_HINT
+        async def attempt() -> httpx.Response:
             try:
                 answer = await self._client.request(method, path, params=dict(query), json=body)
             except httpx.ConnectError as error:
-                said = f"no connection: {error}"
+                raise _Passing(f"{method} {path}: no connection: {error}") from error
             except _NEVER_SENT as error:
                 raise ForgeError(f"{method} {path}: {error}", hint=_SETTINGS_HINT) from error
             except httpx.HTTPError as error:
-                said = f"no answer: {type(error).__name__}"
-                if method == "POST":
-                    # It may have been made: the next run finds it by its mark.
-                    raise ForgeError(f"{method} {path}: {said}", hint=_AGAIN_HINT) from error
-            else:
-                if answer.is_success:
-                    return answer
-                said = f"{answer.status_code} {_message(answer)}"
-                asked = _asked(answer)
-                limited = _limited(answer)
-                again = limited or answer.status_code in _AGAIN
-                if not again or (method == "POST" and not limited and not asked):
-                    raise ForgeError(f"{method} {path}: {said}", hint=_hint(answer))
-                hint = _hint(answer)
-            wait = self._backoff(attempts, asked, waited)
-            if wait is None:
-                raise ForgeError(f"{method} {path}: {said}", hint=hint)
-            await self._sleep(wait)
-            waited += wait
+                # A POST may have been made: the next run finds it by its mark.
+                failure = ForgeError if method == "POST" else _Passing
+                said = f"{method} {path}: no answer: {type(error).__name__}"
+                raise failure(said, hint=_AGAIN_HINT) from error
+            if answer.is_success:
+                return answer
+            said = f"{method} {path}: {answer.status_code} {_message(answer)}"
+            asked, limited = _asked(answer), _limited(answer)
+            again = limited or answer.status_code in _AGAIN
+            if not again or (method == "POST" and not limited and not asked):
+                raise ForgeError(said, hint=_hint(answer))
+            raise _Passing(said, hint=_hint(answer), asked=asked)
+
+        def wait(error: Exception, attempts: int, waited: float) -> float | None:
+            return self._backoff(attempts, error.asked, waited) if isinstance(error, _Passing) else None
+
+        return await retried(attempt, wait, sleep=self._sleep)
 
 
 _NEVER_SENT = (
@@ -189,6 +183,14 @@ def _asked(answer: httpx.Response) -> float | None:
     return asked
 
 
+class _Passing(ForgeError):
+    """What a later attempt may not meet; ``asked``: seconds that the host asks to wait."""
+
+    def __init__(self, message: str, *, hint: str = _AGAIN_HINT, asked: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.asked = asked
+
+
 def _message(answer: httpx.Response) -> str:
     try:
         said = answer.json()
@@ -201,7 +203,7 @@ def _message(answer: httpx.Response) -> str:
 def _hint(answer: httpx.Response) -> str:
     if _limited(answer):
         asked = _asked(answer)
-        after = f" in {duration(max(1, min(round(asked), 10**9)))}" if asked else " later"
+        after = f" in {duration(max(1, round(min(asked, 1e9))))}" if asked else " later"
         return f"The code host's rate limit is used up: run the job again{after}."
     if answer.status_code in (401, 403, 404):
         return "Does the job's token have the permission to write comments and issues here?"

@@ -15,6 +15,7 @@ from reconciler.filereading import read_whole
 from reconciler.findings import Findings
 from reconciler.model import Finding, Place, Severity
 from reconciler.text import printable
+from reconciler.trust.folders import Astray, strays
 
 SUFFIXES = (".yaml", ".yml")
 """What a YAML file in a folder ends with, in any case."""
@@ -146,11 +147,11 @@ class Walk:
                 if not is_file and not stat.S_ISDIR(status.st_mode):
                     self._passed_over(path, status)
                     continue
-                if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(home):
+                if why := _leaves(path, home):
                     count += 1
-                    message = "this link leads out of the project, and is not followed"
+                    message = f"this link {why.words}, and is not followed"
                     hint = "keep resources in the project folder, also behind links"
-                    self._report("outside-project", message, path, hint)
+                    self._report(why.code, message, path, hint)
                     continue
                 if is_file:
                     count += 1
@@ -159,8 +160,7 @@ class Walk:
                 if not self._first_time(status):
                     continue
             entries = self._entries(path)
-            for entry in filter(is_project_file, reversed(entries)):
-                self._another_project(entry)
+            self._other_projects(entries, home)
             waiting.extend(entries)
         if not count:
             self._report(
@@ -184,6 +184,11 @@ class Walk:
         else:
             return
         self._report("skipped-file", why, path, hint, Severity.WARNING)
+
+    def _other_projects(self, entries: Sequence[Path], home: Path) -> None:
+        for entry in filter(is_project_file, reversed(entries)):
+            if not _leaves(entry, home):
+                self._another_project(entry)
 
     def _another_project(self, file: Path) -> None:
         """A project other than the one that is read: its overlays are no resources, whoever reads them."""
@@ -242,6 +247,11 @@ def _json_of_resources(path: Path) -> bool:
             return _OF_RESOURCES in file.read(_HEAD)
     except OSError:
         return False
+
+
+def _leaves(path: Path, home: Path) -> Astray | None:
+    """Where a link leads that isn't followed; None for what is read."""
+    return strays(Path(os.path.realpath(path)), home) if path.is_symlink() else None
 
 
 def read(source: SourceFile) -> bytes | Finding:

@@ -60,7 +60,6 @@ from reconciler.model.desired import (
     used_packages,
 )
 from reconciler.model.live import (
-    MARK_LENGTH,
     CampaignSummary,
     Claim,
     Live,
@@ -74,7 +73,6 @@ from reconciler.model.scope import Aspects, Scope
 from reconciler.model.steps import Need, Operation, Outcome, OutcomeStatus, Repeat, Skip, Step, StepGroup
 from reconciler.model.words import (
     API_VERSION,
-    GATEWAY_STATES,
     Finding,
     FromEnv,
     FromFile,
@@ -92,8 +90,6 @@ from reconciler.model.words import (
 
 __all__ = [
     "API_VERSION",
-    "GATEWAY_STATES",
-    "MARK_LENGTH",
     "Action",
     "AddGateways",
     "ApproveCampaign",

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     MAY_WANT_APPROVAL = "may-want-approval"
     STOP_TO_EDIT = "stop-to-edit"
     STOP_TO_DELETE = "stop-to-delete"
+    STOP_TO_CHANGE = "stop-to-change"
     START_AGAIN = "start-again"
     FINISH_INTERRUPTED = "finish-interrupted"
     RESUMED = "resumed"
@@ -178,7 +179,8 @@ class RegisterCallback(_OnCampaign):
     verb: ClassVar[Verb] = Verb.CALLBACK
     event: CallbackEvent
     """What it is called back about."""
-    callback: Callback
+    callback: Callback | None = None
+    """None: the one that is registered is taken back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

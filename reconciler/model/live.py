@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
 
 from reconciler.model.desired import DistributionList
 from reconciler.model.scope import Scope
-from reconciler.model.words import ResourceId
-
-MARK_LENGTH: Final = 16
-"""Hex digits of a digest in the mark of a package."""
+from reconciler.model.words import Json, ResourceId
 
 
 class Phase(StrEnum):
@@ -36,6 +32,8 @@ class Membership:
     states: Mapping[str, Set[str]] = field(default_factory=dict)
     """State → its gateways; nobody changes such a set any more."""
     closed: frozenset[str] = frozenset()
+    values: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
+    """Field → value → its gateways, as a state holds them: what the server tells of single gateways."""
 
     def __len__(self) -> int:
         return sum(map(len, self.states.values()))
@@ -97,11 +95,13 @@ class LiveCampaign:
     distribution_read: bool = False
     overrides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Gateway → effective packages, of those gateways that were asked about."""
+    applied: Mapping[str, Json] = field(default_factory=dict)
+    """Field → value, as a state holds them: what this server tells and others can't. Secrets are in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class LivePackage:
-    """A package as the server says; ``mark`` holds the 16 hex digits of the digest in its description."""
+    """A package as the server says; ``sha256`` of its content (64 hex digits) where the server tells that."""
 
     id: str
     """The server's id."""
@@ -109,13 +109,14 @@ class LivePackage:
     """Its name."""
     description: str = ""
     """Its description."""
-    mark: str | None = None
-    """The 16 hex digits that its description tells of its content."""
+    sha256: str | None = None
+    """The SHA-256 of its content, where the server tells that."""
 
-    @property
-    def unmarked(self) -> str:
-        """Its description without the mark, which stands at its end in brackets."""
-        return self.description[: self.description.rfind("[")].strip() if self.mark else self.description
+    def described(self, sha256: str) -> str:
+        """Its description, without the brackets at its end where they tell that its content is `sha256`."""
+        at = self.description.rfind("[")
+        tells = at >= 0 and sha256[:8] in self.description[at:].lower()
+        return self.description[:at].strip() if tells else self.description
 
 
 class Ownership(StrEnum):
@@ -171,7 +172,7 @@ class Live:
     """Package id → whether the server has it; for ids that matter."""
     named_packages: Mapping[str, tuple[LivePackage, ...]] = field(default_factory=dict)
     """Name → packages of exactly that name, for every name that was looked up."""
-    marked_packages: Mapping[str, tuple[LivePackage, ...]] = field(default_factory=dict)
-    """The first 16 digits of a digest → packages that bear them as a mark, for all that were looked up."""
+    packages_by_content: Mapping[str, tuple[LivePackage, ...]] = field(default_factory=dict)
+    """SHA-256 → packages that hold it as far as the server tells, for every content that was looked up."""
     users: Mapping[str, frozenset[str]] | None = None
     """Package → ids of the live campaigns that use it; None when nobody asked."""

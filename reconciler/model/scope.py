@@ -40,7 +40,8 @@ class Scope:
     package_ids: frozenset[str] = _NONE
     """Are these packages there?"""
     package_names: frozenset[str] = _NONE
-    marks: frozenset[str] = _NONE
+    contents: frozenset[str] = _NONE
+    """Which packages hold these (SHA-256, 64 hex digits)?"""
     users: frozenset[str] = _NONE
     """Which of all campaigns use these packages?"""
 
@@ -53,6 +54,6 @@ class Scope:
             self.whole or other.whole,
             self.package_ids | other.package_ids,
             self.package_names | other.package_names,
-            self.marks | other.marks,
+            self.contents | other.contents,
             self.users | other.users,
         )

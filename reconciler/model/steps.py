@@ -23,15 +23,15 @@ class Repeat(StrEnum):
 class Operation:
     """One operation of a server's API.
 
-    ``path`` may hold ``{campaign_id}``, ``{gateway_id}`` and ``{package_id}``; ``section`` is the
-    heading in the API reference; ``permission`` is None where the reference names none.
+    ``path`` holds up to two placeholders in braces: first the object that it is about, then the gateway.
+    ``section`` is the heading in the API reference, ``permissions`` are all that a call needs.
     """
 
     name: str
     method: str
     path: str
     section: str
-    permission: str | None
+    permissions: tuple[str, ...]
     repeat: Repeat
     destructive: bool = False
 

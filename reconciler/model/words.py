@@ -185,23 +185,3 @@ def several(sets: Iterable[frozenset[str]]) -> frozenset[str]:
         again |= once & each
         once |= each
     return frozenset(again)
-
-
-GATEWAY_STATES = (
-    "INSTANTIATED",
-    "INVENTORY_UP_TO_DATE",
-    "WAITING_FOR_DOWNLOAD_APPROVAL",
-    "SCHEDULED_DOWNLOAD",
-    "WAITING_FOR_DOWNLOAD",
-    "DOWNLOAD_COMPLETE",
-    "WAITING_FOR_EXECUTION_APPROVAL",
-    "SCHEDULED_EXECUTION",
-    "WAITING_FOR_EXECUTION",
-    "EXECUTION_COMPLETE",
-    "WAITING_FOR_ACTIVATION_APPROVAL",
-    "SCHEDULED_ACTIVATION",
-    "WAITING_FOR_ACTIVATION",
-    "ACTIVATION_COMPLETE",
-    "FAILED",
-)
-"""The states of a gateway in a campaign, in their order. A server may have more."""

@@ -18,6 +18,7 @@ from reconciler.model import (
     Phase,
     Reason,
     ResourceId,
+    Server,
     StepGroup,
     StopCampaign,
     UploadPackage,
@@ -28,17 +29,17 @@ from reconciler.ownership import overriding
 from reconciler.plan.campaign import campaign_actions, removal_actions
 from reconciler.plan.impact import impact
 from reconciler.plan.model import Plan
-from reconciler.plan.order import CampaignOrder, in_order
-from reconciler.providers.base import Field, Provider
+from reconciler.plan.order import CampaignOrder, in_order, stage
+from reconciler.providers.base import Facts, Field
 
 
-def make_plan(difference: Diff, provider: Provider) -> Plan:
-    """The fewest steps that undo `difference`, in a safe order. Pure but for the provider's facts."""
-    build = _Build(provider)
+def make_plan(difference: Diff, facts: Facts, server: Server) -> Plan:
+    """The fewest steps that undo `difference` on `server`, in a safe order. Pure."""
+    build = _Build(facts)
     for file in difference.uploads:
         build.upload(file)
     refused: dict[ResourceId, Finding] = {}
-    for resource, actions in _planned(difference, provider):
+    for resource, actions in _planned(difference, facts):
         if isinstance(actions, Finding):
             refused[resource] = actions
         else:
@@ -49,27 +50,25 @@ def make_plan(difference: Diff, provider: Provider) -> Plan:
     build.delete_packages(difference)
     groups = in_order(build.groups.values())
     return Plan(
-        server=provider.server,
+        server=server,
         groups=groups,
         changes=tuple(change for change in difference.changes if change.resource not in refused),
         findings=tuple(sorted((*difference.findings, *refused.values()), key=Finding.sort_key)),
         impact=impact(difference, planned, groups),
         records=difference.records,
-        unreadable=_unreadable(planned, provider),
+        unreadable=_unreadable(planned, facts),
     )
 
 
-def _planned(
-    difference: Diff, provider: Provider
-) -> Iterator[tuple[ResourceId, tuple[Action, ...] | Finding]]:
+def _planned(difference: Diff, facts: Facts) -> Iterator[tuple[ResourceId, tuple[Action, ...] | Finding]]:
     for found in difference.campaigns:
-        yield found.desired.resource, campaign_actions(found, provider)
+        yield found.desired.resource, campaign_actions(found, facts)
     for removal in difference.removals:
-        yield removal.owned.resource, removal_actions(removal, provider)
+        yield removal.owned.resource, removal_actions(removal, facts)
 
 
-def _unreadable(campaigns: Iterable[CampaignDiff], provider: Provider) -> dict[ResourceId, tuple[str, ...]]:
-    blind = [name for name in Field if not provider.traits(name).readable]
+def _unreadable(campaigns: Iterable[CampaignDiff], facts: Facts) -> dict[ResourceId, tuple[str, ...]]:
+    blind = [name for name in Field if facts.supports(name) and not facts.readable(name)]
     managed = {
         found.desired.resource: tuple(name.value for name in blind if _manages(found.desired, name))
         for found in campaigns
@@ -90,14 +89,14 @@ def _manages(campaign: DesiredCampaign, name: Field) -> bool:
 class _Build:
     """Groups as they are put together. Keys are ``operation:resource``, then ``operation:resource#2``."""
 
-    def __init__(self, provider: Provider) -> None:
-        self.provider = provider
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
         self.groups: dict[str, StepGroup] = {}
         self.keys: Counter[str] = Counter()
         self.uploads: dict[str, str] = {}
 
     def add(self, action: Action, needed: Iterable[Need], name: str | None = None) -> StepGroup:
-        lowered = self.provider.lower(action)
+        lowered = self.facts.lower(action)
         key = f"{lowered.operation.name}:{name or action.resource.name}"
         self.keys[key] += 1
         if self.keys[key] > 1:
@@ -112,9 +111,9 @@ class _Build:
 
     def chain(self, actions: Iterable[Action]) -> None:
         """The actions of one campaign, each after those that the order puts before it."""
-        actions = tuple(actions)
+        actions = sorted(actions, key=lambda action: stage(action, self.facts))
         uploads = [self._brought_by(action) for action in actions]
-        order = CampaignOrder()
+        order = CampaignOrder(self.facts)
         for action, own in zip(actions, uploads, strict=True):
             # A campaign isn't interrupted before everything that its edit needs is there.
             interrupts = isinstance(action, StopCampaign) and action.bracket

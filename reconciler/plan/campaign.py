@@ -3,6 +3,7 @@
 | live    | to edit | transition  | actions                             |
 |---------|---------|-------|-------------------------------------|
 | running | yes     | keep  | stop, edit, …, start (a bracket)    |
+| running | no, but what the server takes only while it is stopped | keep | a bracket |
 | running | joiners with an override or window of their own, unless they join directly | keep | a bracket |
 | running | yes     | stop  | stop, edit, …                       |
 | running | no      | stop  | stop, …                             |
@@ -12,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from reconciler.diff import CampaignDiff, Removal, Run
@@ -40,42 +41,52 @@ from reconciler.model import (
     StopCampaign,
     Verb,
 )
-from reconciler.providers.base import Field, Provider
+from reconciler.providers.base import Facts, Field
 from reconciler.state.applied import callback_field
 
 
-def campaign_actions(found: CampaignDiff, provider: Provider) -> tuple[Action, ...] | Finding:
-    """What to do, in order; a finding when the server would refuse it whatever comes first."""
-    live = found.live
-    if live and found.edit and not _can(provider, Verb.EDIT, live):
-        return _refused(found.desired.resource, live, "edited")
-    return tuple(_actions(found, provider))
+def campaign_actions(found: CampaignDiff, facts: Facts) -> tuple[Action, ...] | Finding:
+    """What to do; a finding when the server would refuse something of it whatever comes first."""
+    live, resource = found.live, found.desired.resource
+    if live and found.edit and not _can(facts, Verb.EDIT, live):
+        return _refused(resource, live, "edited")
+    changes = (*_attachments(found, live.id if live else None), *_members(found, live.id if live else None))
+    pause = _pause(found, changes, facts) if found.transition.run is Run.KEEP else None
+    actions = tuple(_actions(found, changes, pause))
+    phase = Phase.PAUSED if pause or found.transition.run is Run.STOP else live.phase if live else Phase.READY
+    verbs = {action.verb for action in changes} | ({Verb.EDIT} if found.edit else set())
+    denied = [verb for verb in verbs if not facts.allows(verb, phase)]
+    match found.transition.run:
+        case Run.STOP if live and not facts.allows(Verb.STOP, live.phase):
+            denied.append(Verb.STOP)
+        case Run.START if not facts.allows(Verb.START, Phase.READY if found.transition.approve else phase):
+            denied.append(Verb.START)
+    return _denied(resource, live, sorted(denied)) if denied else actions
 
 
-def removal_actions(removal: Removal, provider: Provider) -> tuple[Action, ...] | Finding:
+def removal_actions(removal: Removal, facts: Facts) -> tuple[Action, ...] | Finding:
     """Delete a campaign, after a stop if it runs."""
     live, resource = removal.live, removal.owned.resource
-    if not _can(provider, Verb.DELETE, live):
+    if not _can(facts, Verb.DELETE, live):
         return _refused(resource, live, "deleted")
     delete = DeleteCampaign(resource, Reason.REMOVED_FROM_GIT, live.id)
-    if provider.allows(Verb.DELETE, live.phase):
+    if facts.allows(Verb.DELETE, live.phase):
         return (delete,)
     return (StopCampaign(resource, Reason.STOP_TO_DELETE, live.id), delete)
 
 
-def _can(provider: Provider, verb: Verb, live: LiveCampaign) -> bool:
+def _can(facts: Facts, verb: Verb, live: LiveCampaign) -> bool:
     """Whether the server takes `verb` now, or once the campaign is stopped."""
-    return provider.allows(verb, live.phase) or (
+    return facts.allows(verb, live.phase) or (
         live.phase is Phase.RUNNING
-        and provider.allows(Verb.STOP, live.phase)
-        and provider.allows(verb, Phase.PAUSED)
+        and facts.allows(Verb.STOP, live.phase)
+        and facts.allows(verb, Phase.PAUSED)
     )
 
 
-def _actions(found: CampaignDiff, provider: Provider) -> Iterator[Action]:
+def _actions(found: CampaignDiff, changes: Sequence[Action], pause: Reason | None) -> Iterator[Action]:
     campaign, live, transition = found.desired, found.live, found.transition
     resource, target = campaign.resource, live.id if live else None
-    pause = _pause(found, provider) if transition.run is Run.KEEP else None
     if transition.run is Run.STOP:
         yield StopCampaign(resource, transition.reason, target)
     elif pause:
@@ -84,8 +95,7 @@ def _actions(found: CampaignDiff, provider: Provider) -> Iterator[Action]:
         yield CreateCampaign(resource, found.changes[0].reason, found.fields, campaign.on_remove)
     elif found.edit:
         yield EditCampaign(resource, Reason.DIFFERS, target, fields=found.fields)
-    yield from _attachments(found, target)
-    yield from _members(found, target)
+    yield from changes
     if transition.approve:
         reason = Reason.MAY_WANT_APPROVAL if found.create else Reason.WANTS_APPROVAL
         yield ApproveCampaign(resource, reason, target, only_if_waiting=found.create)
@@ -98,13 +108,16 @@ def _actions(found: CampaignDiff, provider: Provider) -> Iterator[Action]:
         yield StartCampaign(resource, Reason.START_AGAIN, target, approve=campaign.approve, bracket=True)
 
 
-def _pause(found: CampaignDiff, provider: Provider) -> Reason | None:
-    """Why a running campaign has to be stopped for a while."""
+def _pause(found: CampaignDiff, changes: Sequence[Action], facts: Facts) -> Reason | None:
+    """Why a running campaign has to be stopped for a while: where that helps."""
     live = found.live
-    if live is None or live.phase is not Phase.RUNNING:
+    if live is None or live.phase is not Phase.RUNNING or not facts.allows(Verb.STOP, live.phase):
         return None
-    if found.edit and not provider.allows(Verb.EDIT, live.phase):
+    if found.edit and not facts.allows(Verb.EDIT, live.phase):
         return Reason.STOP_TO_EDIT
+    verbs = {action.verb for action in changes}
+    if any(not facts.allows(v, live.phase) and facts.allows(v, Phase.PAUSED) for v in verbs):
+        return Reason.STOP_TO_CHANGE
     joining = set(found.gained) if found.desired.joining is Joining.PAUSE else set()
     own = chain(*(o.gateways for o in found.overrides), *(s.gateways for s in found.schedules))
     return None if joining.isdisjoint(own) else Reason.STOP_TO_JOIN
@@ -147,5 +160,15 @@ def _refused(resource: ResourceId, live: LiveCampaign, what: str) -> Finding:
         "unknown-status",
         f"{resource} can't be {what} while it is {live.status!r}, a status that this version doesn't know",
         hint="bring it to a known status on the server",
+        resource=resource,
+    )
+
+
+def _denied(resource: ResourceId, live: LiveCampaign | None, verbs: Sequence[Verb]) -> Finding:
+    when = f"while it is {live.status!r}" if live else "when it is new"
+    return Finding(
+        "not-allowed",
+        f"{resource}: the server takes no {' and no '.join(verbs)} {when}, nor once it is stopped",
+        hint="bring it to another status on the server, or take that out of the resource",
         resource=resource,
     )

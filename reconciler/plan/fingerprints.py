@@ -8,7 +8,7 @@
 | `name`         | name       | the ids of the live campaigns that have it                             |
 | `package`      | id         | that it is there                                                       |
 | `package-name` | name       | the ids of the packages that have it                                   |
-| `mark`         | 16 digits  | the ids of the packages that bear it                                   |
+| `content`      | sha256     | the ids of the packages that hold it                                   |
 | `users`        | package id | the ids of the live campaigns that use it                              |
 | `entry`        | resource   | what the state says of it; what may be long as digests                 |
 | `upload`       | sha256     | the package that the state knows it as, and whether it was left behind |
@@ -56,10 +56,15 @@ class Of(StrEnum):
     NAME = "name"
     PACKAGE = "package"
     PACKAGE_NAME = "package-name"
-    MARK = "mark"
+    CONTENT = "content"
     USERS = "users"
     ENTRY = "entry"
     UPLOAD = "upload"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Of | None:
+        """Plan files of old know contents by their first digits, which tells what a server tells of them."""
+        return cls.CONTENT if value == "mark" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,7 @@ def fingerprints(plan: Plan, touched: Touched, live: Live, state: State) -> tupl
         *(Fingerprint(Of.OWNER, key, _owner(owners.get(key))) for key in scope.campaigns),
         *(Fingerprint(of, key, {"ids": sorted(each)}) for of, key, each in ids),
         *(Fingerprint(Of.PACKAGE_NAME, n, _packages(live.named_packages[n])) for n in scope.package_names),
-        *(Fingerprint(Of.MARK, mark, _packages(live.marked_packages[mark])) for mark in scope.marks),
+        *(Fingerprint(Of.CONTENT, c, _packages(live.packages_by_content[c])) for c in scope.contents),
         *(Fingerprint(Of.PACKAGE, key, {} if live.package_ids[key] else None) for key in scope.package_ids),
         *(Fingerprint(Of.ENTRY, str(resource), _entry(resource, state)) for resource in touched.resources),
         *(Fingerprint(Of.UPLOAD, sha256, _upload(sha256, state)) for sha256 in touched.uploads),
@@ -111,7 +116,7 @@ def sound(found: Fingerprint) -> Fingerprint:
     match found.of:
         case Of.ENTRY:
             ResourceId.parse(found.key)
-        case Of.NAME | Of.PACKAGE_NAME | Of.MARK | Of.USERS:
+        case Of.NAME | Of.PACKAGE_NAME | Of.CONTENT | Of.USERS:
             ids = (found.facts or {}).get("ids")
             if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
                 raise ValueError(f"the fingerprint of the {found.of} {found.key!r} lacks its ids")
@@ -137,7 +142,7 @@ def touched_of(found: Iterable[Fingerprint]) -> Touched:
             names=frozenset(keys[Of.NAME]),
             package_ids=frozenset(keys[Of.PACKAGE]),
             package_names=frozenset(keys[Of.PACKAGE_NAME]),
-            marks=frozenset(keys[Of.MARK]),
+            contents=frozenset(keys[Of.CONTENT]),
             users=frozenset(keys[Of.USERS]),
         ),
         frozenset(map(ResourceId.parse, keys[Of.ENTRY])),
@@ -177,6 +182,8 @@ def _campaign(
     for gateway, packages in live.overrides.items():
         overrides[packages_value(packages)].add(gateway)
     gateways |= {value: frozenset(members) for value, members in overrides.items()}
+    if live.gateways is not None and live.gateways.values:
+        facts["members"] = _members(live.gateways.values)
     return Fingerprint(Of.CAMPAIGN, key, facts, gateways, resource)
 
 
@@ -237,7 +244,10 @@ FACTS_FORMAT: Final = Format(
         LiveCampaign: Shape(
             names={"distribution": Field.DISTRIBUTION.value},
             always=frozenset({"description", "packages", "distribution"}),
-            forms={"packages": WrittenAs(lambda ids: sorted(set(ids)))},
+            forms={
+                "packages": WrittenAs(lambda ids: sorted(set(ids))),
+                "applied": WrittenAs(lambda found: _digest(plain(found))),
+            },
             without={
                 "id": _KEY,
                 "phase": Left("it is what the status means"),
@@ -252,7 +262,7 @@ FACTS_FORMAT: Final = Format(
                 "id": Left("it stands among the ids"),
                 "name": Left("`Of.PACKAGE_NAME` is about it"),
                 "description": _NO_CALL,
-                "mark": Left("`Of.MARK` is about it"),
+                "sha256": Left("`Of.CONTENT` is about it"),
             }
         ),
         Owned: Shape(

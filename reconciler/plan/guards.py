@@ -9,14 +9,14 @@
 | `allowEmpty`                | false   | gateways of a campaign that loses all; what an empty project owns |
 | `mayLoseSettings`           | false   | edits that could wipe settings that nobody knows                  |
 
-Closed gateways are not in flight. Removing and closing interrupt only in a campaign that may be running;
-a stop and a deletion interrupt all that are in flight.
+Closed gateways are not in flight. What interrupts says the server: removing and closing only in a campaign
+that may be running, a stop and a deletion all that are in flight.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
@@ -24,7 +24,6 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.model import (
-    CloseGateways,
     DeleteCampaign,
     DeletePackage,
     Desired,
@@ -35,14 +34,14 @@ from reconciler.model import (
     LiveCampaign,
     Phase,
     Place,
-    RemoveGateways,
     ResourceId,
     Severity,
     StartCampaign,
-    StopCampaign,
+    gateways_of,
     target_of,
 )
 from reconciler.plan.model import GuardTrip, Plan
+from reconciler.providers.base import Facts
 
 
 class Guard(StrEnum):
@@ -85,20 +84,19 @@ _RUNNING: Final = frozenset({Phase.RUNNING, Phase.UNKNOWN})
 class Basis:
     """What a plan was made from, as far as guards ask.
 
-    ``in_flight`` tells of a gateway's state whether it is in the middle of an update. ``given_up`` is how
-    many things a prune would take from a project that declares no resource at all.
+    ``given_up`` is how many things a prune would take from a project that declares no resource at all.
     """
 
     desired: Desired
     live: Live
-    in_flight: Callable[[str], bool]
+    facts: Facts
     given_up: int = 0
 
 
-def interrupted(plan: Plan) -> frozenset[ResourceId]:
+def interrupted(plan: Plan, facts: Facts) -> frozenset[ResourceId]:
     """The campaigns of which every gateway in flight is interrupted: their members have to be known."""
     actions = (group.action for group in plan.groups)
-    return frozenset(a.resource for a in actions if isinstance(a, StopCampaign | DeleteCampaign))
+    return frozenset(a.resource for a in actions if a.verb in facts.interrupting and not gateways_of(a))
 
 
 def guarded(plan: Plan, basis: Basis, limits: Limits, waivers: Waivers) -> Plan:
@@ -117,9 +115,7 @@ def waive(plan: Plan, waivers: Waivers) -> Plan:
     return replace(plan, guards=found, findings=(*said, *map(_needless, needless)))
 
 
-def reconsidered(
-    plan: Plan, live: Live, in_flight: Callable[[str], bool], limits: Limits, waivers: Waivers
-) -> Plan:
+def reconsidered(plan: Plan, live: Live, facts: Facts, limits: Limits, waivers: Waivers) -> Plan:
     """`plan`, made earlier, with the guard of what it interrupts as things are in `live`.
 
     The states of gateways go on changing, and a plan does not rest on them; all that the other guards count
@@ -129,7 +125,7 @@ def reconsidered(
     campaigns = {r: found for r, target in targets.items() if target and (found := live.by_id.get(target))}
     limit = int({**DEFAULTS, **limits}[Guard.IN_FLIGHT])
     kept = (trip for trip in plan.guards if trip.guard != Guard.IN_FLIGHT)
-    guards = (*kept, *_interrupted(plan, campaigns, in_flight, limit))
+    guards = (*kept, *_interrupted(plan, campaigns, facts, limit))
     order = {guard.value: number for number, guard in enumerate(Guard)}
     ordered = sorted(guards, key=lambda trip: order.get(trip.guard, len(order)))
     return waive(replace(plan, guards=tuple(ordered)), waivers)
@@ -147,7 +143,7 @@ def trips(plan: Plan, basis: Basis, limits: Limits) -> tuple[GuardTrip, ...]:
         *_many(Guard.DELETES, deletes, "campaign", "deleted", _deleted(plan)),
         *_many(Guard.DELETES, deletes, "package", "deleted", _packages(plan)),
         *_many(Guard.STARTS, starts, "campaign", "started", _started(plan)),
-        *_interrupted(plan, basis.live.campaigns, basis.in_flight, int(known[Guard.IN_FLIGHT])),
+        *_interrupted(plan, basis.live.campaigns, basis.facts, int(known[Guard.IN_FLIGHT])),
         *(() if known[Guard.EMPTY] else _emptied(plan, basis)),
         *(() if known[Guard.SETTINGS] else _wiped(plan)),
     )
@@ -207,12 +203,12 @@ def _packages(plan: Plan) -> Sequence[str]:
 
 
 def _interrupted(
-    plan: Plan, campaigns: Mapping[ResourceId, LiveCampaign], in_flight: Callable[[str], bool], limit: int
+    plan: Plan, campaigns: Mapping[ResourceId, LiveCampaign], facts: Facts, limit: int
 ) -> Iterator[GuardTrip]:
     counts = {
         resource: len(gateways)
-        for resource, leaving in sorted(_touched(plan).items())
-        if (live := campaigns.get(resource)) and (gateways := _flying(live, leaving, in_flight))
+        for resource, leaving in sorted(_touched(plan, facts).items())
+        if (live := campaigns.get(resource)) and (gateways := _flying(live, leaving, facts))
     }
     total = sum(counts.values())
     if total > limit:
@@ -223,24 +219,22 @@ def _interrupted(
         yield GuardTrip(Guard.IN_FLIGHT, message, resource, total, limit)
 
 
-def _touched(plan: Plan) -> Mapping[ResourceId, frozenset[str] | None]:
+def _touched(plan: Plan, facts: Facts) -> Mapping[ResourceId, frozenset[str] | None]:
     """Campaign → the gateways that leave it or are closed; None where all of them are touched."""
-    whole = interrupted(plan)
+    whole = interrupted(plan, facts)
     leaving: dict[ResourceId, set[str]] = defaultdict(set)
     for group in plan.groups:
         action = group.action
-        if isinstance(action, RemoveGateways | CloseGateways) and action.resource not in whole:
-            leaving[action.resource].update(action.gateways)
+        if action.verb in facts.interrupting and action.resource not in whole:
+            leaving[action.resource].update(gateways_of(action))
     return {**dict.fromkeys(whole), **{each: frozenset(ids) for each, ids in leaving.items()}}
 
 
-def _flying(
-    live: LiveCampaign, leaving: frozenset[str] | None, in_flight: Callable[[str], bool]
-) -> frozenset[str]:
+def _flying(live: LiveCampaign, leaving: frozenset[str] | None, facts: Facts) -> frozenset[str]:
     """The gateways in flight among those `leaving` a campaign; None: among all of them."""
     if live.gateways is None or (leaving is not None and live.phase not in _RUNNING):
         return frozenset()
-    states = (ids for state, ids in live.gateways.states.items() if in_flight(state))
+    states = (ids for state, ids in live.gateways.states.items() if facts.in_flight(state))
     flying = frozenset().union(*states) - live.gateways.closed
     return flying if leaving is None else flying & leaving
 

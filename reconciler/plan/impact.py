@@ -42,7 +42,7 @@ def with_reads(found: Impact, reads: Iterable[str], operations: Mapping[str, Ope
 
 
 def _permissions(operations: Iterable[Operation]) -> tuple[str, ...]:
-    return tuple(sorted({each.permission for each in operations if each.permission}))
+    return tuple(sorted({name for each in operations for name in each.permissions}))
 
 
 def with_removed(found: Impact, live: Live) -> Impact:

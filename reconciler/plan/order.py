@@ -1,4 +1,8 @@
-"""The order within a campaign: each stage comes after every stage before it.
+"""The order within a campaign: each action comes after all before it in the server's order of verbs.
+
+Actions about single gateways need only the step before that carries the same gateway, so that one refused
+gateway stops nobody else; but all wait for gateways that leave. An action about the whole campaign needs all
+that comes before. The start that closes a bracket needs its stop, and of all else only that it has ended.
 
     upload
       └─ stop
@@ -10,107 +14,42 @@
                                     └─ approve
                                          └─ start
 
-    stop ─ delete campaign ─ delete package
-
-Stages about single gateways need only the step before that carries the same gateway, so that one refused
-gateway stops nobody else. The start that closes a bracket needs its stop, and of all else only that it has
-ended.
+That is one order; a server may have another.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from enum import IntEnum
 from itertools import chain
-from typing import assert_never
+from typing import Final
 
 from reconciler.model import (
     Action,
-    AddGateways,
-    ApproveCampaign,
-    AssignPackages,
-    CloseGateways,
-    CreateCampaign,
-    DeleteCampaign,
-    DeletePackage,
-    EditCampaign,
     Need,
-    RegisterCallback,
-    RemoveGateways,
-    RunOnThings,
     SchedulePhase,
     ScheduleWindow,
-    SetDistributionList,
     StartCampaign,
     StepGroup,
     StopCampaign,
-    UploadPackage,
+    Verb,
     gateways_of,
 )
+from reconciler.providers.base import Facts
+
+Stage = tuple[int, int]
+"""The rank of a verb, and among windows the phase."""
+
+_BY_GATEWAY: Final = frozenset({Verb.ADD, Verb.OVERRIDE, Verb.SCHEDULE, Verb.THINGS, Verb.CLOSE})
+_LAST: Final = frozenset({Verb.APPROVE, Verb.START, Verb.DELETE})
+"""What needs all that comes before, not only what came just before."""
+_PHASES: Final = {phase: at for at, phase in enumerate(SchedulePhase)}
 
 
-class PlanStage(IntEnum):
-    """The place of an action in the order."""
-
-    UPLOAD = 0
-    STOP = 1
-    WRITE = 2
-    ATTACH = 3
-    REMOVE = 4
-    ADD = 5
-    OVERRIDE = 6
-    DOWNLOAD = 7
-    EXECUTION = 8
-    ACTIVATION = 9
-    THINGS = 10
-    CLOSE = 11
-    APPROVE = 12
-    START = 13
-    DELETE = 14
-    DELETE_PACKAGE = 15
-
-
-_PHASES = {
-    SchedulePhase.DOWNLOAD: PlanStage.DOWNLOAD,
-    SchedulePhase.EXECUTION: PlanStage.EXECUTION,
-    SchedulePhase.ACTIVATION: PlanStage.ACTIVATION,
-}
-
-
-def stage(action: Action) -> PlanStage:  # noqa: C901, PLR0911, PLR0912
-    """Where `action` stands in the order."""
-    match action:
-        case UploadPackage():
-            return PlanStage.UPLOAD
-        case StopCampaign():
-            return PlanStage.STOP
-        case CreateCampaign() | EditCampaign():
-            return PlanStage.WRITE
-        case RegisterCallback() | SetDistributionList():
-            return PlanStage.ATTACH
-        case RemoveGateways():
-            return PlanStage.REMOVE
-        case AddGateways():
-            return PlanStage.ADD
-        case AssignPackages():
-            return PlanStage.OVERRIDE
-        case ScheduleWindow():
-            return _PHASES[action.phase]
-        case RunOnThings():
-            return PlanStage.THINGS
-        case CloseGateways():
-            return PlanStage.CLOSE
-        case ApproveCampaign():
-            return PlanStage.APPROVE
-        case StartCampaign():
-            return PlanStage.START
-        case DeleteCampaign():
-            return PlanStage.DELETE
-        case DeletePackage():
-            return PlanStage.DELETE_PACKAGE
-        case _:
-            assert_never(action)
+def stage(action: Action, facts: Facts) -> Stage:
+    """Where `action` stands in the server's order."""
+    within = _PHASES[action.phase] if isinstance(action, ScheduleWindow) else 0
+    return facts.place(action.verb), within
 
 
 class CampaignOrder:
@@ -119,57 +58,47 @@ class CampaignOrder:
     Only the last step before it is needed of what is about the same gateway: that one needs those before.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
         self._places: dict[str, int] = {}
         self._groups: list[StepGroup] = []
-        self._stage = PlanStage.UPLOAD
+        self._stage: Stage = (-1, 0)
         self._of_stage: list[StepGroup] = []
         self._barrier: tuple[Need, ...] = ()
         self._last: dict[str, tuple[str, ...]] = {}
-        """Gateway → the groups of the last stage that is about it; without those in `_later`."""
-        self._later: list[list[StepGroup]] = []
-        self._alike: Mapping[tuple[str, ...], str] = {}
+        """Gateway → the groups of the last stage that is about it."""
 
     def needs(self, action: Action) -> tuple[Need, ...]:
         """What `action` needs of the groups so far; ValueError when it belongs before one of them."""
-        here = self._begin(stage(action))
+        self._begin(stage(action, self._facts))
         if isinstance(action, StartCampaign) and action.bracket:
             return tuple(_ended(group) for group in self._groups)
-        if here >= PlanStage.APPROVE:
+        if action.verb in _LAST or (self._last and action.verb not in _BY_GATEWAY):
             return tuple(Need(group.key) for group in self._groups)
-        keys = self._carrying(gateways_of(action))
+        before = {*map(self._last.get, gateways_of(action))} - {None} if self._last else ()
+        keys = sorted({*chain.from_iterable(filter(None, before))}, key=self._places.__getitem__)
         return (*self._barrier, *(Need(key, by_gateway=True) for key in keys))
 
     def add(self, group: StepGroup) -> None:
         """`group` is the next one."""
-        self._begin(stage(group.action))
+        self._begin(stage(group.action, self._facts))
         self._of_stage.append(group)
         self._places[group.key] = len(self._places)
 
-    def _carrying(self, gateways: tuple[str, ...]) -> Iterable[str]:
-        """The groups with the last step before that is about any of `gateways`."""
-        # Mostly a stage is about just whom the one before it was about: one window after the other.
-        if same := self._alike.get(gateways):
-            return (same,)
-        for groups in self._later:
-            self._last |= _by_gateway(groups)
-        self._later = []
-        found = {*map(self._last.get, gateways)} - {None} if self._last else ()
-        return sorted({*chain.from_iterable(filter(None, found))}, key=self._places.__getitem__)
-
-    def _begin(self, here: PlanStage) -> PlanStage:
+    def _begin(self, here: Stage) -> None:
         if here < self._stage:
-            raise ValueError(f"{here.name} comes before {self._stage.name}")
+            raise ValueError(f"what is ranked {here} comes before what is ranked {self._stage}")
         if here > self._stage and self._of_stage:
-            if self._stage < PlanStage.ADD:
+            one_by_one = [group for group in self._of_stage if group.action.verb in _BY_GATEWAY]
+            if len(one_by_one) < len(self._of_stage):
+                # Whoever needs these needs all that they need.
                 self._barrier = tuple(Need(group.key) for group in self._of_stage)
+                self._last = {}
             else:
-                self._later.append(self._of_stage)
-                self._alike = _disjoint(self._of_stage)
+                self._last |= _by_gateway(one_by_one)
             self._groups += self._of_stage
             self._of_stage = []
         self._stage = here
-        return here
 
 
 def _ended(group: StepGroup) -> Need:

@@ -49,7 +49,7 @@ _OBJECTS: Final[Mapping[Of, str]] = MappingProxyType(
         Of.NAME: "the name {!r}",
         Of.PACKAGE: "package {}",
         Of.PACKAGE_NAME: "the package name {!r}",
-        Of.MARK: "the mark [sha256:{}]",
+        Of.CONTENT: "the content sha256:{}",
         Of.USERS: "package {}",
         Of.ENTRY: "the state's entry of {}",
         Of.UPLOAD: "the state's entry of the content {}",
@@ -100,7 +100,7 @@ _RELATIONS: Final[Mapping[Of, Callable[[Mapping[str, Json]], str]]] = MappingPro
         Of.OWNER: _owner,
         Of.NAME: _name,
         Of.PACKAGE_NAME: _of_packages,
-        Of.MARK: _of_packages,
+        Of.CONTENT: _of_packages,
         Of.USERS: _users,
     }
 )

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reconciler.model import (
-    MARK_LENGTH,
     Action,
     Aspects,
     CreateCampaign,
@@ -70,7 +69,7 @@ def touched_by(plan: Plan, live: Live, state: State) -> Touched:
             names=frozenset(names & live.namesakes.keys()),
             package_ids=frozenset(packages & live.package_ids.keys()),
             package_names=frozenset(name for name, found in named if packages & {each.id for each in found}),
-            marks=frozenset(s[:MARK_LENGTH] for s in uploads) & live.marked_packages.keys(),
+            contents=frozenset(uploads & live.packages_by_content.keys()),
             users=frozenset(deleted) if live.users is not None else frozenset(),
         ),
         frozenset(resources),

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,10 @@ from reconciler.loading import Document, load_text
 from reconciler.loading.walk import PROJECT_FILE, project_files
 from reconciler.model import Finding
 from reconciler.project.declared import Declared, Given, is_there
-from reconciler.project.sign_in import find_auth
-from reconciler.project.urls import server_url, state_url
+from reconciler.project.sign_in import TOKEN_FILE, SignIn, find_auth
+from reconciler.project.trust_needs import NeedsOfProject
+from reconciler.project.urls import named_hosts, server_url, state_url
+from reconciler.providers.opening import kind_of
 from reconciler.settings import (
     DEFAULT_STATE_URL,
     EMBEDDED_URL,
@@ -40,7 +42,10 @@ from reconciler.settings import (
     TokenFile,
 )
 from reconciler.text import did_you_mean, printable, quoted
+from reconciler.trust.folders import strays
+from reconciler.trust.needs import TrustNeed
 
+CA_FILE = "RECONCILER_CA_FILE"
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 AnyPath = str | os.PathLike[str]
@@ -98,6 +103,11 @@ def load_project(
     if len(findings.found) > before or (named and not declared.environment):
         need_server = False  # of an environment that isn't known, nothing can be missing
     run = _Run(declared, root, cwd, environ, findings, need_server, need_server and need_access)
+    named_url = _given(url, "--url", environ, "RECONCILER_URL", findings)
+    named_state = _given(state, "--state", environ, "RECONCILER_STATE", findings)
+    signing_in = find_auth(declared, environ, root, cwd, findings, needed=run.need_access)
+    server = run.server(named_url, signing_in)
+    state_given, known_state = run.state(named_state)
     environments: Mapping[str, Any] = {} if document is None else _spec(document).get("environments", {})
     project = Project(
         root=root,
@@ -107,16 +117,18 @@ def load_project(
         resources=tuple(cwd / path for path in paths) or run.resources(),
         overlays=run.paths("overlays"),
         excluded=tuple(root / name for each in environments.values() for name in each.get("overlays", ())),
-        server=run.server(_given(url, "--url", environ, "RECONCILER_URL", findings)),
-        state_url=run.state(_given(state, "--state", environ, "RECONCILER_STATE", findings)),
+        server=server,
+        state_url=known_state,
         guards=declared.merged("guards"),
+        needs=tuple(run.needs(named_url, server, signing_in, state_given, known_state)),
+        trusted_hosts=named_hosts(environ, (named_url, named_state), findings if need_server else Findings()),
     )
     return LoadedProject(
         None if findings.failed else project,
         findings.sorted(),
         root,
-        resources=tuple(filter(is_there, project.resources)),
-        overlays=tuple(filter(is_there, project.overlays)),
+        resources=run.inside(project.resources, given=bool(paths)),
+        overlays=run.inside(project.overlays),
         excluded=project.excluded,
         environments=tuple(sorted(environments)),
         apart=tuple(
@@ -147,20 +159,44 @@ class _Run:
         given = self.declared.get(name)
         if given is None:
             return ()
-        home = os.path.realpath(self.root)
         for index, path_name in enumerate(given.value):
             path, place = self.root / path_name, self._item(given, index)
-            if not Path(os.path.realpath(path)).is_relative_to(home):
+            if why := strays(Path(os.path.realpath(path)), self.root):
                 hint = f"keep {name} in the folder of the project file, also behind links"
-                self.findings.error(
-                    "outside-project", f"{quoted(path_name)} leads out of the project", place, hint
-                )
+                self.findings.error(why.code, f"{quoted(path_name)} {why.words}", place, hint)
             elif not is_there(path):
                 message = f"there is no file or folder {quoted(path_name)}"
                 self.findings.error("file-not-found", message, place)
         return tuple(self.root / path_name for path_name in given.value)
 
-    def server(self, named: Given | None) -> ServerSettings:
+    def inside(self, paths: Sequence[Path], *, given: bool = False) -> tuple[Path, ...]:
+        """Those of `paths` that are there, and in the project unless a person has `given` them."""
+        return tuple(
+            path
+            for path in paths
+            if (given or not strays(Path(os.path.realpath(path)), self.root)) and is_there(path)
+        )
+
+    def needs(
+        self, url: Given | None, server: ServerSettings, signing_in: SignIn, state: Given, state_url: str
+    ) -> Iterator[TrustNeed]:
+        """What has to be trusted before the server or the state is connected."""
+        if not self.need_server:
+            return
+        declared = self.declared
+        made = NeedsOfProject(declared.document, self.root)
+        yield from made.state(state_url, state, self.cwd)
+        if server.ca_file and (given := self._ca_file()) and given.place is not None:
+            yield from made.file(server.ca_file, given.origin, given.place, CA_FILE)
+        given_url = url or declared.get("server", "url")
+        yield from made.server(server.url, given_url, signing_in.auth, signing_in.declared)
+
+    def _ca_file(self) -> Given | None:
+        if named := self.environ.get(CA_FILE):
+            return Given(named, CA_FILE)
+        return self.declared.get("server", "caFile")
+
+    def server(self, named: Given | None, signing_in: SignIn) -> ServerSettings:
         declared, findings = self.declared, self.findings
         named = named or declared.get("server", "url")
         if named is None and self._must_name_server() and not declared.unsure("server", "url"):
@@ -174,20 +210,26 @@ class _Run:
                 "missing-url", message, declared.place("server", key=True), self._where_to_name_it()
             )
         values = declared.merged("server")
-        ca_file = declared.get("server", "caFile")
+        ca_file = self._ca_file()
         if ca_file:
             self._look_for("CA", ca_file.value, ca_file, ours=True)
-        auth = find_auth(declared, self.environ, self.root, findings, needed=self.need_access)
-        if isinstance(auth, TokenFile) and (given := declared.get("server", "auth")):
-            self._look_for("token", given.value["tokenFile"], given, ours=False)
+        auth, given = signing_in.auth, signing_in.declared
+        if isinstance(auth, TokenFile):
+            by = Given(given.value["tokenFile"], given.origin, given.place) if given else None
+            by = by or Given(self.environ[TOKEN_FILE], TOKEN_FILE)
+            self._look_for("token", by.value, by, ours=False)
         default = ServerSettings()
+        provider = str(values.get("provider", default.provider))
+        for name, why in kind_of(provider).check(values):
+            given = declared.get("server", name)
+            findings.error("bad-setting", why, given.place if given else None)
         return ServerSettings(
             url=server_url(named, findings) if named else EMBEDDED_URL,
-            provider=values.get("provider", default.provider),
+            provider=provider,
             api_version=_text(values.get("apiVersion")),
             organization=_text(values.get("organization")),
             auth=auth,
-            ca_file=self.root / ca_file.value if ca_file else None,
+            ca_file=self._beside(ca_file) / ca_file.value if ca_file else None,
             timeout=float(values.get("timeoutSeconds", default.timeout)),
             max_requests_per_second=values.get("maxRequestsPerSecond"),
             batch_size=values.get("batchSize", default.batch_size),
@@ -198,17 +240,22 @@ class _Run:
 
     def _look_for(self, what: str, name: str, given: Given, *, ours: bool) -> None:
         """A file has to be there to call the server, and in any case when it is `ours`: in the project."""
-        path = self.root / name
+        path = self._beside(given) / name
         if is_there(path, as_file=True) or (self.need_server and not self.need_access):
             return
-        message = f"there is no {what} file {quoted(name)}"
+        message = f"there is no {what} file {quoted(name)}" + ("" if given.place else f" ({given.origin})")
         if self.need_access or (ours and Path(os.path.abspath(path)).is_relative_to(self.root)):  # noqa: PTH100
             self.findings.error("missing-file", message, given.place)
         else:
             hint = "it has to be there where the server is called, as in a CI job"
             self.findings.warning("missing-file", f"{message} on this machine", given.place, hint)
 
-    def state(self, named: Given | None) -> str:
+    def _beside(self, given: Given) -> Path:
+        """What a path is relative to: a variable's to where we are."""
+        return self.cwd if given.place is None else self.root
+
+    def state(self, named: Given | None) -> tuple[Given, str]:
+        """Who named the state, and its URL."""
         environment = self.declared.environment
         default = f"file:.reconciler/{environment}/state.json" if environment else DEFAULT_STATE_URL
         given = named or self.declared.get("state", "url") or Given(default, "the state")
@@ -226,7 +273,7 @@ class _Run:
                 given.place,
                 "name a state that outlives the runner, or keep the file between runs",
             )
-        return url
+        return given, url
 
     def _must_name_server(self) -> bool:
         """`validate` needs none: a variable may name it. Without a project file only a robot has to."""

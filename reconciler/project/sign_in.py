@@ -12,24 +12,48 @@ from reconciler.project.declared import Declared, Given
 from reconciler.settings import Auth, Basic, Token, TokenCommand, TokenFile
 
 TOKEN, USERNAME, PASSWORD = "RECONCILER_TOKEN", "RECONCILER_USERNAME", "RECONCILER_PASSWORD"
+TOKEN_FILE, TOKEN_COMMAND = "RECONCILER_TOKEN_FILE", "RECONCILER_TOKEN_COMMAND"
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """How to sign in, and what of the project file says so; None of `declared`: a variable does."""
+
+    auth: Auth | None
+    declared: Given | None = None
 
 
 def find_auth(
-    declared: Declared, environ: Mapping[str, str], root: Path, findings: Findings, *, needed: bool
-) -> Auth | None:
-    """How to sign in; None where nothing says so. Not `needed`: what is not set is no error, and not read."""
+    declared: Declared,
+    environ: Mapping[str, str],
+    root: Path,
+    cwd: Path,
+    findings: Findings,
+    *,
+    needed: bool,
+) -> SignIn:
+    """How to sign in, if anything says so. Not `needed`: what is not set is no error, and not read.
+
+    Paths in the file are relative to `root`, those in variables to `cwd`, where their command is run, too.
+    """
     names = [name for name in (USERNAME, PASSWORD) if environ.get(name)]
     given = declared.get("server", "auth")
     if environ.get(TOKEN):
-        return Token(_Variables(environ, findings, needed).secret(TOKEN))
+        return SignIn(Token(_Variables(environ, findings, needed).secret(TOKEN)))
     if len(names) == 2:
-        return _Variables(environ, findings, needed).basic(USERNAME, PASSWORD)
+        return SignIn(_Variables(environ, findings, needed).basic(USERNAME, PASSWORD))
     if names and needed:
         missing = PASSWORD if names == [USERNAME] else USERNAME
         findings.error(
             "missing-secret", f"{names[0]} is set, but {missing} is not", None, "set both or neither"
         )
-    return None if given is None else _declared(given, environ, root, findings, needed)
+    if file := environ.get(TOKEN_FILE):
+        return SignIn(TokenFile(cwd / file))
+    if command := environ.get(TOKEN_COMMAND):
+        return SignIn(TokenCommand(command, cwd, f"the command in {TOKEN_COMMAND}"))
+    if given is None:
+        return SignIn(None)
+    return SignIn(_declared(given, environ, root, findings, needed), given)
 
 
 def _declared(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from reconciler.findings import Findings
 from reconciler.project.declared import Given
 from reconciler.settings import DEFAULT_STATE_URL, EMBEDDED_URL
+from reconciler.text import quoted
+from reconciler.trust.hosts import PORTS, Destination, TrustedHost, is_loopback, named, trusted_hosts
+
+TRUSTED_HOSTS = "RECONCILER_TRUSTED_HOSTS"
 
 STATE = re.compile(r"(file:(?!/*$)(?!//(?!localhost/|/))|postgresql://|s3://)\S+")
 """A ``file:`` names a file, and no other machine."""
@@ -34,7 +38,7 @@ def server_url(given: Given, findings: Findings) -> str:
     elif parts.query or parts.fragment or text[-1] in "?#":
         hint = "leave out what begins with ? or #"
         findings.error("bad-url", f"{given.origin} has a query or a fragment", given.place, hint)
-    elif parts.scheme == "http" and not _loopback(parts.hostname):
+    elif parts.scheme == "http" and not is_loopback(parts.hostname):
         message = (
             f"{given.origin} is plain http: on the way to {parts.hostname} anybody can read the credentials"
         )
@@ -62,6 +66,23 @@ def state_url(given: Given, findings: Findings, *, beside: Path | None, public: 
     return text
 
 
+def named_hosts(
+    environ: Mapping[str, str], urls: Iterable[Given | None], findings: Findings
+) -> tuple[TrustedHost, ...]:
+    """Hosts that a person named: in ``RECONCILER_TRUSTED_HOSTS``, and in `urls` of flags and variables."""
+    found, bad = trusted_hosts(environ.get(TRUSTED_HOSTS, ""))
+    for entry in bad:
+        message = f"{TRUSTED_HOSTS}: {quoted(entry)} is no host"
+        hint = "write HOST, HOST:PORT or http://HOST, in ASCII, without a path or `*`, separated by commas"
+        findings.error("bad-trusted-host", message, None, hint)
+    destinations: list[Destination] = []
+    for given in urls:
+        parts = _split(str(given.value)) if given else None
+        if parts is not None and parts.scheme in PORTS and parts.hostname:
+            destinations.append(Destination.at(parts.scheme, parts.hostname, parts.port))
+    return (*found, *map(named, destinations))
+
+
 def _split(text: str) -> SplitResult | None:
     """The parts of a URL; None when it is none."""
     if re.search(r"[\s\x00-\x1f\x7f-\x9f\\]", text):
@@ -72,10 +93,3 @@ def _split(text: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

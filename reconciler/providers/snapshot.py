@@ -1,32 +1,26 @@
 """A server as it was when a snapshot of it was taken: reads answer from the snapshot, and nothing is sent.
 
-What the server can do is still told by the real provider, which is asked for nothing that takes a call.
-A read that the snapshot has no answer for is an error that says how to take one that has.
+What such a server can do are the facts of its kind. A read that the snapshot has no answer for is an error
+that says how to take one that has.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import replace
-from typing import NoReturn, Protocol
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
 
 from reconciler.errors import ReconcilerError
 from reconciler.model import (
-    Action,
     CampaignSummary,
     DistributionList,
     LiveCampaign,
     LivePackage,
     Membership,
-    Operation,
-    Phase,
-    SchedulePhase,
     Server,
-    Step,
-    Verb,
 )
-from reconciler.providers.base import Bindings, Field, Lowered, Provider, Readback, Result, Traits
+from reconciler.providers.base import Facts
+from reconciler.providers.base.contents import holding
 
 
 class Saved(Protocol):
@@ -54,63 +48,32 @@ class Saved(Protocol):
         ...
 
 
-class SnapshotProvider:
-    """`reconciler.providers.base.Provider` over what was `saved`; `facts` is the provider of that server.
+@dataclass(frozen=True, slots=True)
+class SavedServer:
+    """`reconciler.providers.base.Source` of a snapshot: it has no writes, and answers nobody's questions."""
 
-    ``requests`` counts the calls that the same reads would have made: a plan needs the same permissions.
-    """
+    server: Server
+    facts: Facts
+    reads: SnapshotReads
 
-    def __init__(self, saved: Saved, facts: Provider) -> None:
+
+def saved_server(saved: Saved, facts: Facts) -> SavedServer:
+    """The server that was `saved`, of the kind that `facts` are of."""
+    return SavedServer(saved.server, facts, SnapshotReads(saved, facts))
+
+
+class SnapshotReads:
+    """`reconciler.providers.base.Reads` over what was `saved`."""
+
+    parallelism: Final = 1
+    requests: Final[Mapping[str, int]] = {}
+
+    def __init__(self, saved: Saved, facts: Facts) -> None:
         self._saved = saved
         self._facts = facts
-        self._requests: Counter[str] = Counter()
-
-    # --- facts -------------------------------------------------------------------------------------
-
-    @property
-    def server(self) -> Server:
-        """The server that the snapshot is of."""
-        return self._saved.server
-
-    @property
-    def operations(self) -> Mapping[str, Operation]:
-        """See `Provider.operations`."""
-        return self._facts.operations
-
-    @property
-    def requests(self) -> Mapping[str, int]:
-        """See `Provider.requests`: what would have been sent."""
-        return self._requests
-
-    def traits(self, name: Field) -> Traits:
-        """See `Provider.traits`."""
-        return self._facts.traits(name)
-
-    def phase(self, status: str) -> Phase:
-        """See `Provider.phase`."""
-        return self._facts.phase(status)
-
-    def allows(self, verb: Verb, phase: Phase) -> bool:
-        """See `Provider.allows`."""
-        return self._facts.allows(verb, phase)
-
-    def past(self, state: str, phase: SchedulePhase) -> bool:
-        """See `Provider.past`."""
-        return self._facts.past(state, phase)
-
-    def in_flight(self, state: str) -> bool:
-        """See `Provider.in_flight`."""
-        return self._facts.in_flight(state)
-
-    def lower(self, action: Action) -> Lowered:
-        """See `Provider.lower`."""
-        return self._facts.lower(action)
-
-    # --- reads -------------------------------------------------------------------------------------
 
     async def campaigns(self, names: Collection[str] | None = None) -> tuple[CampaignSummary, ...]:
-        """See `Provider.campaigns`."""
-        self._would_ask("list-campaigns", names is None or bool(names))
+        """See `Reads.campaigns`."""
         return tuple(
             CampaignSummary(saved.id, saved.name, saved.status)
             for saved in self._saved.campaigns.values()
@@ -118,26 +81,23 @@ class SnapshotProvider:
         )
 
     async def campaign(self, campaign_id: str) -> LiveCampaign | None:
-        """See `Provider.campaign`."""
-        self._would_ask("get-campaign")
+        """See `Reads.campaign`."""
         saved = self._saved.campaigns.get(campaign_id)
-        return saved and replace(
-            saved, phase=self.phase(saved.status), distribution=None, distribution_read=False
-        )
+        if saved is None:
+            return None
+        phase = self._facts.phase(saved.status)
+        return replace(saved, phase=phase, distribution=None, distribution_read=False)
 
     async def gateways(self, campaign_id: str) -> Membership:
-        """See `Provider.gateways`."""
-        self._would_ask("list-gateways")
+        """See `Reads.gateways`."""
         return self._saved.gateways(campaign_id)
 
     async def distribution_list(self, campaign_id: str) -> DistributionList | None:
-        """See `Provider.distribution_list`."""
-        self._would_ask("get-distribution-list")
+        """See `Reads.distribution_list`."""
         return self._saved.campaigns[campaign_id].distribution
 
     async def overrides(self, campaign_id: str, gateways: Collection[str]) -> Mapping[str, tuple[str, ...]]:
-        """See `Provider.overrides`."""
-        self._would_ask("get-gateway-packages", bool(gateways))
+        """See `Reads.overrides`."""
         saved = self._saved.overrides(campaign_id) if gateways else {}
         if missing := sorted(gateways - saved.keys()):
             more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
@@ -150,33 +110,13 @@ class SnapshotProvider:
         return {gateway: saved[gateway] for gateway in sorted(gateways)}
 
     async def packages(self, names: Collection[str] | None = None) -> tuple[LivePackage, ...]:
-        """See `Provider.packages`."""
-        self._would_ask("list-packages", names is None or bool(names))
+        """See `Reads.packages`."""
         return tuple(p for p in self._saved.packages.values() if names is None or p.name in names)
 
+    async def packages_of(self, contents: Collection[str]) -> Mapping[str, tuple[LivePackage, ...]]:
+        """See `Reads.packages_of`."""
+        return holding(contents, self._saved.packages.values(), self._facts.digits)
+
     async def package(self, package_id: str) -> LivePackage | None:
-        """See `Provider.package`."""
-        self._would_ask("get-package")
+        """See `Reads.package`."""
         return self._saved.packages.get(package_id)
-
-    def _would_ask(self, operation: str, really: bool = True) -> None:
-        """Count a call that the server would have got; none is needed for nothing."""
-        if really:
-            self._requests[operation] += 1
-
-    # --- steps -------------------------------------------------------------------------------------
-
-    async def run(self, step: Step, bindings: Bindings) -> Result:
-        """A snapshot is not a server."""
-        del step, bindings
-        self._refuse()
-
-    async def verify(self, step: Step, bindings: Bindings) -> Readback:
-        """A snapshot is not a server."""
-        del step, bindings
-        self._refuse()
-
-    def _refuse(self) -> NoReturn:
-        raise ReconcilerError(
-            "a plan of a snapshot can't be applied", hint="Plan on the server itself: leave --snapshot out."
-        )

@@ -16,7 +16,7 @@ from reconciler.model import (
     ResourceId,
     Server,
 )
-from reconciler.providers.console import (
+from reconciler.providers.base.questions import (
     CampaignCounts,
     CampaignProgress,
     GatewayStatus,
@@ -108,6 +108,12 @@ def counts(found: CampaignCounts) -> Answer:
     return Answer({"counts": {key: number for _, key, number in named}}, lines)
 
 
+def _key(state: str) -> str:
+    """``IN_THIS_STATE`` as ``inThisState``."""
+    first, *more = state.lower().split("_")
+    return first + "".join(word.capitalize() for word in more)
+
+
 def campaign(
     live: LiveCampaign,
     progress: CampaignProgress,
@@ -115,11 +121,7 @@ def campaign(
     resource: ResourceId | None,
 ) -> Answer:
     """`campaign show`."""
-    in_state = {
-        "downloadComplete": progress.downloaded,
-        "executionComplete": progress.executed,
-        "activationComplete": progress.activated,
-    }
+    in_state = {_key(state): number for state, number in progress.states.items()}
     item = {
         "id": live.id,
         "name": live.name,
@@ -136,11 +138,9 @@ def campaign(
 
     def lines(paint: Paint) -> Iterator[str]:
         gateways = f"{progress.gateways:,}"
-        if progress.gateways:
-            gateways += (
-                f" (DOWNLOAD_COMPLETE {progress.downloaded:,}, EXECUTION_COMPLETE {progress.executed:,},"
-                f" ACTIVATION_COMPLETE {progress.activated:,})"
-            )
+        if progress.gateways and progress.states:
+            each = (f"{clean(state)} {number:,}" for state, number in progress.states.items())
+            gateways += f" ({', '.join(each)})"
         values = [
             ("Name", live.name),
             ("Id", live.id),
@@ -312,7 +312,7 @@ def package(info: PackageInfo) -> Answer:
         ("Name", it.name),
         ("Id", it.id),
         ("Description", it.description),
-        ("Content", f"sha256:{it.mark}… (as its mark says)" if it.mark else "not marked"),
+        ("Content", f"sha256:{info.digits}… (as its mark says)" if info.digits else "not marked"),
         ("By", info.created_by or "-"),
         ("Created", timestamp(info.created)),
     ]
@@ -325,7 +325,7 @@ def _package_item(info: PackageInfo) -> dict[str, object]:
         "id": it.id,
         "name": it.name,
         "description": it.description,
-        "mark": it.mark,
+        "mark": info.digits,
         "createdBy": info.created_by or None,
         "created": info.created,
     }

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
-from reconciler.model import DeletePackage, Outcome, Step, target_of
+from reconciler.model import Outcome, Step, target_of
 from reconciler.text import clean
+
+_PLACEHOLDER = re.compile(r"\{[^}]*\}")
+"""The first stands for the object that a call is about, the second for a gateway."""
 
 
 def path_of(step: Step, made: str | None = None) -> str:
     """The path, ids filled in and percent-encoded; one that this plan makes, if any, is `made`.
 
-    Without it that stays ``{campaign_id}``.
+    Without it that stays the placeholder that it is.
     """
+    ids = (target_of(step.action) or made, step.gateways[0] if step.gateways else None)
     path = step.operation.path
-    target = target_of(step.action) or made
-    if target is not None:
-        placeholder = "{package_id}" if isinstance(step.action, DeletePackage) else "{campaign_id}"
-        path = path.replace(placeholder, quote(target, safe=""))
-    if "{gateway_id}" in path and step.gateways:
-        path = path.replace("{gateway_id}", quote(step.gateways[0], safe=""))
+    for placeholder, value in zip(_PLACEHOLDER.findall(path), ids, strict=False):
+        if value is not None:
+            path = path.replace(placeholder, quote(value, safe=""))
     return path
 
 

@@ -148,9 +148,15 @@ def step_item(step: Step, needs: Iterable[Step]) -> dict[str, object]:
         "needs": [need.id for need in needs],
         "reason": step.action.reason.value,
         "destructive": operation.destructive,
-        "permission": operation.permission,
+        **_permissions(operation.permissions),
         **({"onlyIf": "APPROVAL_NEEDED"} if conditional else {}),
     }
+
+
+def _permissions(names: Sequence[str]) -> dict[str, object]:
+    """The permission of a call, as a list beside it where there are several."""
+    several = {"permissions": list(names)} if len(names) > 1 else {}
+    return {"permission": names[0] if names else None, **several}
 
 
 def change_item(change: Change) -> dict[str, object]:

@@ -11,7 +11,8 @@ from typing import Final
 from reconciler.findings import first_of
 from reconciler.model import Desired, Finding, Live, LiveCampaign, Ownership, Place, ResourceId, used_packages
 from reconciler.plan.model import Plan
-from reconciler.providers.console import GatewayStatus, Stage
+from reconciler.providers.base import Stage
+from reconciler.providers.base.questions import GatewayStatus
 from reconciler.report.command_answers import download_summary, gateway_item, server_item
 from reconciler.report.plan_document import FORMAT_VERSION, finding_item
 from reconciler.report.plan_text import finding_lines

@@ -63,12 +63,12 @@ def campaign_imported(
 
 
 def package_imported(
-    live: LivePackage, resource: ResourceId, file: PackageFile, *, known: bool
+    live: LivePackage, resource: ResourceId, file: PackageFile, *, known: bool, told: bool
 ) -> Iterator[str]:
-    """What a package is taken for."""
+    """What a package is taken for; `told`: the server says what it holds."""
     since = "already; nothing was written" if known else "from now on"
     content = f"{show(file.name)} of {clean(str(resource))}"
     yield f"Package {clean(live.id)}, {show(live.name)}, is the content of {content}, {since}."
-    if not live.mark:
+    if not told:
         yield "That it holds the same can't be read back; it is taken on your word."
     yield "The next plan uses it, and uploads nothing for it."

@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from reconciler.providers.console import Stage
+from reconciler.providers.base import Stage
 from reconciler.report.terminal import Paint, Tone, columns, padded, plain
 from reconciler.text import clean
 
 BLOCKS: Final[Mapping[Stage, str]] = {
     Stage.DONE: "█",
-    Stage.MOVING: "▒",
+    Stage.UNDER_WAY: "▒",
     Stage.IDLE: "░",
     Stage.FAILED: "×",
 }
 LETTERS: Final[Mapping[Stage, str]] = {
     Stage.DONE: "#",
-    Stage.MOVING: "=",
+    Stage.UNDER_WAY: "=",
     Stage.IDLE: ".",
     Stage.FAILED: "x",
 }
 """For terminals whose encoding lacks the blocks."""
 _TONES: Final = {
     Stage.DONE: Tone.GOOD,
-    Stage.MOVING: Tone.WARNING,
+    Stage.UNDER_WAY: Tone.WARNING,
     Stage.IDLE: Tone.QUIET,
     Stage.FAILED: Tone.ERROR,
 }
@@ -61,7 +61,7 @@ def pairs(values: Sequence[tuple[str, str]], paint: Paint = plain) -> Iterator[s
 def bar(counts: Mapping[Stage, int], width: int, paint: Paint = plain, *, blocks: bool = True) -> str:
     """`counts` as a bar of `width` columns; a stage that has anything at all shows, where there is room."""
     signs = BLOCKS if blocks else LETTERS
-    order = (Stage.DONE, Stage.MOVING, Stage.IDLE, Stage.FAILED)
+    order = (Stage.DONE, Stage.UNDER_WAY, Stage.IDLE, Stage.FAILED)
     sizes = _shares([counts.get(stage, 0) for stage in order], width)
     return "".join(
         paint(signs[stage] * size, _TONES[stage]) for stage, size in zip(order, sizes, strict=True) if size

@@ -27,6 +27,7 @@ SENTENCES: Final[Mapping[Reason, str]] = {
     Reason.MAY_WANT_APPROVAL: "the server may ask for an approval, and approve: true is declared",
     Reason.STOP_TO_EDIT: "it can't be changed while it runs",
     Reason.STOP_TO_DELETE: "it can't be deleted while it runs",
+    Reason.STOP_TO_CHANGE: "the server takes this only while it is stopped",
     Reason.START_AGAIN: "it was stopped only to be changed",
     Reason.FINISH_INTERRUPTED: "an earlier run stopped it and was interrupted",
     Reason.RESUMED: "somebody stopped it, and --resume was asked for",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.model import GATEWAY_STATES, Callback, CallbackEvent
+from reconciler.model import Callback, CallbackEvent
 from reconciler.resolve.source import ResourceSource
 from reconciler.text import did_you_mean, quoted
 
@@ -23,11 +23,11 @@ def resolve_callback_set(source: ResourceSource) -> Callbacks:
 
 
 def _states(source: ResourceSource, event: CallbackEvent) -> frozenset[str]:
-    states = source.spec[event]["trackedStates"]
+    states, known = source.spec[event]["trackedStates"], source.facts.states
     for index, state in enumerate(states):
-        if state not in GATEWAY_STATES:
+        if state not in known:
             message = f"{quoted(state)} is no state of a gateway that is known here"
-            near = did_you_mean(state, GATEWAY_STATES) or f"known are {', '.join(GATEWAY_STATES)}"
+            near = did_you_mean(state, known) or f"known are {', '.join(known)}"
             place = source.place(event, "trackedStates", index)
             source.warning("unknown-state", message, place, near)
     return frozenset(map(str, states))

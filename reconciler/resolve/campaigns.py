@@ -25,6 +25,7 @@ from reconciler.resolve.overlaps import Composition, check_overlaps
 from reconciler.resolve.package_sets import PackageMembers
 from reconciler.resolve.referenced_files import Files
 from reconciler.resolve.source import ResourceSource
+from reconciler.resolve.supported import check_supported
 from reconciler.resolve.timetables import Timetable
 
 Part = TypeVar("Part")
@@ -93,6 +94,7 @@ def resolve_campaign(source: ResourceSource, parts: Parts) -> DesiredCampaign:
     named = [("this override", entry.groups) for entry in overrides]
     named += [("this schedule", entry.groups) for entry in schedules]
     named += [("closedGateways", (closed,))] if closed else []
+    check_supported(source)
     every = campaign.gateways if _all_known(source, lists) else None
     check_overlaps(source, Composition(packages, timetables, named, every))
     return campaign

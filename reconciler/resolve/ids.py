@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from itertools import islice
 
 from reconciler.model import Place
+from reconciler.providers.base import Limits
 from reconciler.resolve.source import ResourceSource
 from reconciler.text import CONTROLS, INVISIBLE, control_character, invisible_character, quoted
 
 LONGEST = 255
-
-RESERVED = frozenset({"things", ".", ".."})
-"""No id of a gateway: each would make another address (…/devices/things is the operation *Run on Things*)."""
 
 GOOD = re.compile(rf"(?=\S)[^{CONTROLS}{INVISIBLE}]{{1,{LONGEST}}}(?<=\S)")
 
@@ -36,55 +34,63 @@ class Ids:
 
 def check_ids(source: ResourceSource, ids: Ids) -> tuple[frozenset[str], bool]:
     """The good ids as a set, and whether there were no others; each wrong or repeated one is an error."""
+    limits = source.facts.limits
+    reserved, longest = limits.reserved_ids.keys(), _longest(limits)
     good = frozenset(ids.ids)
-    if len(good) == len(ids.ids) and good.isdisjoint(RESERVED) and _all_good(ids.ids, good):
+    if len(good) == len(ids.ids) and good.isdisjoint(reserved) and _all_good(ids.ids, good, longest):
         return good, True
-    wrong = _wrong(ids)
+    wrong = _wrong(ids, limits)
     for index, code, message, hint in islice(wrong, MOST):
         source.error(code, message, ids.place(index), hint)
     rest = [index for index, *_ in wrong]
     if rest:
         message = f"{len(rest):,} more ids of this list are wrong or repeated; this is the first of them"
         source.note("more-findings", message, ids.place(rest[0]), "mend those before it first")
-    kept = frozenset(filter(is_good, good - RESERVED))
+    kept = frozenset(id_ for id_ in filter(is_good, good - reserved) if len(id_) <= longest)
     return kept, len(kept) == len(good)
 
 
-def _all_good(ids: Sequence[str], good: Collection[str]) -> bool:
+def _longest(limits: Limits) -> int:
+    """How long an id may be: as long as both the server and our files take it."""
+    return min(LONGEST, limits.id or LONGEST)
+
+
+def _all_good(ids: Sequence[str], good: Collection[str], longest: int) -> bool:
     """Whether each is good: one look at all of them, and one by one only if that does not tell."""
     all_of_them = "".join(ids)
     if all_of_them.isascii() and all_of_them.isprintable() and not _TELLING.search(all_of_them):
         lengths = set(map(len, ids))
-        return not lengths or (min(lengths) > 0 and max(lengths) <= LONGEST)
-    return all(map(is_good, good))
+        return not lengths or (min(lengths) > 0 and max(lengths) <= longest)
+    return all(len(id_) <= longest and is_good(id_) for id_ in good)
 
 
 _TELLING = re.compile("[ \"'`]")
 
 
 def is_good(id_: str) -> bool:
-    """Whether `id_` can be that of a gateway, but for those that are `RESERVED`."""
+    """Whether `id_` can be that of a gateway, as far as no server says otherwise."""
     return GOOD.fullmatch(id_) is not None and not (id_[0] in _OPENING and QUOTED.fullmatch(id_))
 
 
 _OPENING = frozenset(f"={_QUOTES}")
 
 
-def _wrong(ids: Ids) -> Iterator[tuple[int, str, str, str | None]]:
+def _wrong(ids: Ids, limits: Limits) -> Iterator[tuple[int, str, str, str | None]]:
     """Index, code, message and hint of each id that is wrong or was there before."""
     first: dict[str, int] = {}
+    longest = _longest(limits)
     for index, id_ in enumerate(ids.ids):
-        if id_ in RESERVED:
-            message = f"{quoted(id_)} can't be a gateway id: the API uses it in its addresses"
+        if why := limits.reserved_ids.get(id_):
+            message = f"{quoted(id_)} can't be a gateway id: {why}"
             yield index, "reserved-gateway-id", message, "take it out"
-        elif not is_good(id_):
-            yield (index, "bad-gateway-id", *_why(id_))
+        elif len(id_) > longest or not is_good(id_):
+            yield (index, "bad-gateway-id", *_why(id_, longest))
         elif (before := first.setdefault(id_, index)) != index:
             message = f"gateway {quoted(id_)} stands twice in this list, first at {ids.place(before)}"
             yield index, "duplicate-gateway", message, "keep one of them"
 
 
-def _why(id_: str) -> tuple[str, str | None]:
+def _why(id_: str, longest: int) -> tuple[str, str | None]:
     if not id_.strip():
         return "the gateway id is empty", "write an id, or take the line out"
     if id_ != id_.strip():
@@ -104,7 +110,7 @@ def _why(id_: str) -> tuple[str, str | None]:
             f"gateway id {quoted(id_)} still has quotes around it",
             f"write {quoted(bare)}" if bare else "take it out",
         )
-    return f"gateway id {quoted(id_)} has {len(id_):,} characters, but {LONGEST} is the most", "shorten it"
+    return f"gateway id {quoted(id_)} has {len(id_):,} characters, but {longest} is the most", "shorten it"
 
 
 _ROUNDED = r"^[-+]?\d+(?:[.,]\d+)?[eE]\+\d+$"
@@ -115,10 +121,11 @@ ODD_LINE = re.compile(rf"[\s,;|\"'`]|^\W+$|{_ROUNDED}")
 
 def warn_of_odd_ids(source: ResourceSource, ids: Ids, odd_id: re.Pattern[str]) -> None:
     """A warning for each id that is probably something else: several, or a number of a spreadsheet."""
+    reserved = source.facts.limits.reserved_ids
     odd = (
         (index, id_)
         for index, id_ in enumerate(ids.ids)
-        if odd_id.search(id_) and id_ not in RESERVED and is_good(id_)
+        if odd_id.search(id_) and id_ not in reserved and is_good(id_)
     )
     for index, id_ in islice(odd, MOST):
         source.warning("odd-gateway-id", *_odd(id_, ids.place(index)))

@@ -9,14 +9,13 @@ from typing import Any
 
 from reconciler.loading.nodes import gapped, unsure
 from reconciler.model import PackageById, PackageByName, PackageFile, PackageRef, Place, UploadMode
+from reconciler.providers.base import Limits
 from reconciler.resolve.referenced_files import Digest, Files
 from reconciler.resolve.source import Problem, ResourceSource
 from reconciler.text import control_character, quoted
 
-MULTIPART_LIMIT = 1_000_000_000
-"""Bytes that *Upload Package* takes as multipart; above it the file has to be streamed."""
-
 NAME_LIMIT = 255
+"""Characters of a package's name, where the server takes no fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +107,22 @@ def describe(package: PackageRef) -> str:
     return f"the content sha256:{package.sha256[:16]}"
 
 
-def upload_mode(wish: str, size: int) -> UploadMode | None:
-    """How a file of `size` bytes travels; None when it is too large for the mode that was asked for."""
+def upload_mode(wish: str, size: int, limits: Limits) -> UploadMode | None:
+    """How a file of `size` bytes travels; None when it is too large for the mode that was asked for.
+
+    Multipart wherever the server takes that, else streaming.
+    """
+    fits = [mode for mode in UploadMode if size <= limits.upload.get(mode, size)]
     if wish == "auto":
-        return UploadMode.MULTIPART if size <= MULTIPART_LIMIT else UploadMode.STREAMING
-    return None if wish == "multipart" and size > MULTIPART_LIMIT else UploadMode(wish)
+        return next(iter(fits), None)
+    return UploadMode(wish) if UploadMode(wish) in fits else None
+
+
+def too_large(name: str, size: int, wish: str, limits: Limits) -> str:
+    """That a file is larger than what travels as was asked for."""
+    largest = max(limits.upload.values(), default=0) if wish == "auto" else limits.upload[UploadMode(wish)]
+    way = "the server" if wish == "auto" else wish
+    return f"{name} has {size:,} bytes, but {way} takes {largest:,} at most"
 
 
 def _package(source: ResourceSource, index: int, item: Mapping[str, Any], files: Files) -> PackageRef | None:
@@ -143,13 +153,22 @@ def _package_file(
     if "name" in item or not unsure(item, "name"):
         _printable(source, index, "name" if "name" in item else "file", name)
     _fits(source, index, digest)
-    mode = upload_mode(str(item.get("upload", "auto")), digest.size)
+    limits, wish = source.facts.limits, str(item.get("upload", "auto"))
+    mode = upload_mode(wish, digest.size, limits)
     if mode is None:
         source.error(
             "package-too-large",
-            f"{quoted(file)} has {digest.size:,} bytes, but multipart takes {MULTIPART_LIMIT:,} at most",
-            source.place("packages", index, "upload"),
-            "leave upload out, or write upload: streaming",
+            too_large(quoted(file), digest.size, wish, limits),
+            source.place("packages", index, "file" if wish == "auto" else "upload"),
+            "leave upload out, or write upload: streaming" if wish == "multipart" else None,
+        )
+    description, longest = str(item.get("description", "")), limits.package_description
+    if longest is not None and len(description) > longest:
+        source.error(
+            "too-long",
+            f"the description has {len(description)} characters, but {longest} is the most",
+            source.place("packages", index, "description"),
+            "shorten it",
         )
     return PackageFile(
         sha256=digest.sha256,
@@ -157,7 +176,7 @@ def _package_file(
         name=name,
         size=digest.size,
         resource=source.identity,
-        description=str(item.get("description", "")),
+        description=description,
         mode=mode or UploadMode.MULTIPART,
         place=source.place("packages", index),
     )
@@ -191,10 +210,11 @@ def _fits(source: ResourceSource, index: int, digest: Digest) -> None:
 
 
 def _printable(source: ResourceSource, index: int, key: str, name: str) -> None:
+    most = source.facts.limits.package_name or NAME_LIMIT
     place = source.place("packages", index, key)
     if bad := control_character(name):
         message = f"{quoted(name)} has the control character {bad} in it"
         source.error("bad-package-name", message, place, "remove it; it may be invisible in your editor")
-    elif not name.strip() or len(name) > NAME_LIMIT:
-        message = f"a package name has 1 to {NAME_LIMIT} characters, but this has {len(name.strip())}"
+    elif not name.strip() or len(name) > most:
+        message = f"a package name has 1 to {most} characters, but this has {len(name.strip())}"
         source.error("bad-package-name", message, place)

@@ -15,6 +15,7 @@ from reconciler.loading import Document
 from reconciler.loading.stand_ins import HEAD, StandIn, stand_in
 from reconciler.resolve.source import Problem
 from reconciler.text import control_character, did_you_mean, quoted
+from reconciler.trust.folders import Astray, strays
 
 Content = TypeVar("Content")
 
@@ -45,12 +46,8 @@ class Files:
                 "bad-path", f"{quoted(name)} is not a relative path", "write it relative to this YAML file"
             )
         path = Path(os.path.realpath(document.path.parent / name))
-        if not path.is_relative_to(self._home(document)):
-            return Problem(
-                "outside-project",
-                f"{quoted(name)} leads out of the project",
-                "keep the file in the project folder, also behind links",
-            )
+        if why := strays(path, self._home(document)):
+            return astray(name, why)
         try:
             mode = path.stat().st_mode
         except (FileNotFoundError, NotADirectoryError):
@@ -82,6 +79,12 @@ class Files:
         if folder.is_relative_to(root) or folder.resolve().is_relative_to(root.resolve()):
             return root.resolve()
         return folder.resolve()
+
+
+def astray(name: str, why: Astray) -> Problem:
+    """That a file is none of the project."""
+    hint = "keep the file in the project folder, also behind links, and out of .git and .reconciler"
+    return Problem(why.code, f"{quoted(name)} {why.words}", hint)
 
 
 def reading(name: str, read: Callable[[], Content]) -> Content | Problem:

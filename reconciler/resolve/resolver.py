@@ -9,6 +9,7 @@ from pathlib import Path
 from reconciler.findings import Findings
 from reconciler.loading import Document
 from reconciler.model import Desired, Finding, Kind
+from reconciler.providers.base import Facts
 from reconciler.resolve.callback_sets import resolve_callback_set
 from reconciler.resolve.campaigns import Part, Parts, resolve_campaign
 from reconciler.resolve.gateway_lists import resolve_gateway_list
@@ -26,15 +27,19 @@ class Resolved:
     findings: tuple[Finding, ...]
 
 
-def resolve(documents: Sequence[Document], *, root: Path, environ: Mapping[str, str] | None) -> Resolved:
+def resolve(
+    documents: Sequence[Document], facts: Facts, *, root: Path, environ: Mapping[str, str] | None
+) -> Resolved:
     """References, files, times, secrets and defaults of validated `documents`, all findings at once.
 
     Files stay inside `root`. `environ` None: secrets are not read, as in ``validate``. A reference to a
     resource that is not among `documents` is skipped: validation has said so. Of a document with gaps, all is
     said that is sure of what is left of it.
+
+    `facts`: of the server that it is for; what that lacks, or takes no more of, is found.
     """
     findings = Findings()
-    sources = [ResourceSource.of(document, findings) for document in documents]
+    sources = [ResourceSource.of(document, findings, facts) for document in documents]
     files = Files(root)
     package_sets = [
         (source, resolve_package_set(source, files)) for source in by_name(sources, Kind.PACKAGE_SET)

@@ -10,6 +10,7 @@ from reconciler.findings import Findings
 from reconciler.loading import Document, MarkedMap
 from reconciler.loading.nodes import resource_of
 from reconciler.model import Kind, Place, ResourceId
+from reconciler.providers.base import Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +37,15 @@ class ResourceSource:
     spec: Mapping[str, Any]
     findings: Findings = field(repr=False)
     """Those of the run; what is found here goes there."""
+    facts: Facts = field(repr=False)
+    """Of the server that it is for."""
 
     @classmethod
-    def of(cls, document: Document, findings: Findings) -> ResourceSource:
+    def of(cls, document: Document, findings: Findings, facts: Facts) -> ResourceSource:
         """`document` as a resource; it has passed the schema of its kind, perhaps with gaps."""
         value: Any = document.value
         kind, spec = Kind(value["kind"]), value.get("spec", _UNKNOWN)
-        return cls(document, kind, resource_of(document), spec, findings)
+        return cls(document, kind, resource_of(document), spec, findings, facts)
 
     @property
     def identity(self) -> ResourceId:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import BinaryIO
 
 from reconciler.errors import StateError
-from reconciler.model import Desired, LiveCampaign, ResourceId
-from reconciler.providers.base import Field, Provider
+from reconciler.model import Desired, Json, LiveCampaign, ResourceId
+from reconciler.providers.base import Facts, Field, Reads
 from reconciler.snapshot.file import SnapshotFile, open_snapshot, read_state
 from reconciler.snapshot.line_format import Header, Writer, write_state
+from reconciler.state.applied import WITHHELD, known_plain
 from reconciler.state.base import State
 from reconciler.survey import Overridden, open_members, survey
+from reconciler.validation.document_rules import smells_secret
 
 __all__ = [
     "Header",
@@ -49,7 +51,8 @@ class Taken:
 
 
 async def take(
-    provider: Provider,
+    reads: Reads,
+    facts: Facts,
     header: Header,
     out: BinaryIO,
     *,
@@ -57,23 +60,24 @@ async def take(
     overridden: Overridden,
     on_campaign: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Taken:
-    """Write a snapshot of the provider's server and of the state that `load` gives to `out`.
+    """Write a snapshot of a server and of the state that `load` gives to `out`.
 
     StateError when the state changed meanwhile: somebody applied, and the two sides would not fit.
     """
     state = load()
     writer = Writer(out, header)
     taken = Taken()
-    lines = await provider.campaigns()
+    secret = {o.id: known_plain(o.applied.get(Field.SETTINGS))[1] for o in state.campaigns.values()}
+    lines = await reads.campaigns()
     ids = sorted(line.id for line in lines)
-    async with aclosing(survey(provider, ids, overridden)) as campaigns:
+    async with aclosing(survey(reads, facts, ids, overridden)) as campaigns:
         async for live in campaigns:
-            writer.campaign(live)
+            writer.campaign(replace(live, applied=_without_secrets(live, secret.get(live.id, frozenset()))))
             taken.campaigns += 1
             taken.gateways += len(live.gateways or ())
             taken.overrides += len(live.overrides)
             on_campaign(taken.campaigns, len(ids))
-    for package in sorted(await provider.packages(), key=lambda package: package.id):
+    for package in sorted(await reads.packages(), key=lambda package: package.id):
         writer.package(package)
         taken.packages += 1
     if _facts(load()) != _facts(state):
@@ -84,6 +88,18 @@ async def take(
     write_state(state, writer)
     writer.end()
     return taken
+
+
+def _without_secrets(live: LiveCampaign, secret: Collection[str]) -> Mapping[str, Json]:
+    """What the server tells of a campaign, without the values of settings that are or may be secrets."""
+    settings = live.applied.get(Field.SETTINGS)
+    if not isinstance(settings, Mapping):
+        return live.applied
+    hidden = {key for key in settings if key in secret or smells_secret(key)}
+    return {
+        **live.applied,
+        Field.SETTINGS: {k: dict(WITHHELD) if k in hidden else v for k, v in settings.items()},
+    }
 
 
 def _facts(state: State) -> tuple[object, ...]:

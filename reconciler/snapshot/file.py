@@ -22,6 +22,7 @@ from reconciler.snapshot.line_format import (
     Line,
     OverridesLine,
     StateLine,
+    ValuesLine,
     line_coder,
 )
 from reconciler.state.base import State
@@ -53,11 +54,18 @@ class SnapshotFile:
         """See `Saved.gateways`."""
         states: dict[str, set[str]] = defaultdict(set)
         closed: set[str] = set()
+        values: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
         for line in self._at(self.lists.get(campaign_id, ())):
             if isinstance(line, GatewaysLine):
                 states[line.state].update(line.ids)
                 closed.update(line.ids if line.closed else ())
-        return Membership({state: frozenset(ids) for state, ids in states.items()}, frozenset(closed))
+            elif isinstance(line, ValuesLine):
+                values[line.field][line.value].update(line.ids)
+        return Membership(
+            {state: frozenset(ids) for state, ids in states.items()},
+            frozenset(closed),
+            {name: {v: frozenset(ids) for v, ids in groups.items()} for name, groups in values.items()},
+        )
 
     def overrides(self, campaign_id: str) -> Mapping[str, tuple[str, ...]]:
         """See `Saved.overrides`."""
@@ -89,7 +97,7 @@ def open_snapshot(path: Path) -> SnapshotFile:
         campaign = ""
         for offset, document, place in lines:
             match _kind(document, place):
-                case "gateways" | "overrides" if campaign:
+                case "gateways" | "overrides" | "values" if campaign:
                     found.lists[campaign].append(offset)
                 case "state":
                     found.state.append(offset)

@@ -4,7 +4,8 @@
     {"kind": "campaign", "id": …, "name": …, "status": …, "description": …, "packages": […], …}
     {"kind": "gateways", "state": …, "closed": …, "ids": […]}    of the campaign above, a thousand a line
     {"kind": "overrides", "packages": […], "ids": […]}           the same
-    {"kind": "package", "id": …, "name": …, "description": …, "mark": …}
+    {"kind": "values", "field": …, "value": …, "ids": […]}       the same
+    {"kind": "package", "id": …, "name": …, "description": …, "sha256": …}
     {"kind": "state", "event": {…}}                              of what the project owns: see `write_state`
     {"kind": "end", "lines": …, "sha256": …}
 
@@ -81,6 +82,18 @@ class OverridesLine:
 
 
 @dataclass(frozen=True, slots=True)
+class ValuesLine:
+    """What the server tells of gateways of the campaign above, where it does."""
+
+    field: str
+    """Which field it is."""
+    value: str
+    """Its value, as a state holds it."""
+    ids: tuple[str, ...]
+    """Gateways, sorted; at most a thousand."""
+
+
+@dataclass(frozen=True, slots=True)
 class StateLine:
     """A fact of the project's state: who owns what, what was last applied. Never a secret or its digest."""
 
@@ -98,7 +111,7 @@ class EndLine:
     """SHA-256 of all lines before this one, hex."""
 
 
-Line = Header | LiveCampaign | GatewaysLine | OverridesLine | LivePackage | StateLine | EndLine
+Line = Header | LiveCampaign | GatewaysLine | OverridesLine | ValuesLine | LivePackage | StateLine | EndLine
 
 SNAPSHOT_FORMAT: Final = Format(
     tags={
@@ -109,6 +122,7 @@ SNAPSHOT_FORMAT: Final = Format(
                 LiveCampaign: "campaign",
                 GatewaysLine: "gateways",
                 OverridesLine: "overrides",
+                ValuesLine: "values",
                 LivePackage: "package",
                 StateLine: "state",
                 EndLine: "end",
@@ -132,7 +146,7 @@ SNAPSHOT_FORMAT: Final = Format(
             },
         ),
         DistributionList: Shape(always=frozenset({"interval"})),
-        LivePackage: Shape(always=frozenset({"description", "mark"})),
+        LivePackage: Shape(always=frozenset({"description", "sha256"})),
     },
 )
 
@@ -176,6 +190,11 @@ class Writer:
         for packages in sorted(by_packages):
             for part in parts(by_packages[packages]):
                 self.line(OverridesLine(packages, part))
+
+        for name, groups in sorted(members.values.items()):
+            for value in sorted(groups):
+                for part in parts(groups[value]):
+                    self.line(ValuesLine(name, value, part))
 
     def package(self, package: LivePackage) -> None:
         self.line(package)

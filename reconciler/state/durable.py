@@ -7,9 +7,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from reconciler.errors import StateError
 from reconciler.filereading import only_a_file
+
+NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+"""Nobody may plant a link where we write, and have us write elsewhere."""
 
 _NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _NOT_A_FOLDER = frozenset({errno.ENOTDIR, errno.EEXIST, errno.EISDIR})
@@ -30,6 +34,8 @@ def explained(doing: str, path: Path) -> Iterator[None]:
 def _what_to_do(number: int | None) -> str:
     if number in _NOT_ALLOWED:
         return "Let this user read and write that file and its folder, or keep the state elsewhere (--state)."
+    if number == errno.ELOOP:
+        return "A link stands there, and links are not followed where we write: remove it."
     if number in _NOT_A_FOLDER:
         return (
             "A file stands in a folder's place, or the reverse: move it,"
@@ -45,9 +51,15 @@ def read_bytes(path: Path) -> bytes | None:
     with explained("read", path):
         try:
             only_a_file(path)
-            return path.read_bytes()
+            with opened(path) as file:
+                return file.read()
         except FileNotFoundError:
             return None
+
+
+def opened(path: Path) -> BinaryIO:
+    """The file at `path`, to be read; OSError for a link."""
+    return os.fdopen(os.open(path, os.O_RDONLY | NOFOLLOW), "rb")
 
 
 def make_folder(folder: Path) -> None:
@@ -66,7 +78,7 @@ def replace(path: Path, data: bytes) -> None:
     """Writes the file `path` (mode 0600) whole or not at all, also when the machine loses power.
 
     The caller holds the lock that makes it the only writer, so the temporary name can be a fixed one, and
-    what a killed process left under it is overwritten.
+    what a killed process left under it is removed first, and so is a link, unfollowed.
     """
     temporary = _beside(path)
     _write_new(temporary, data)
@@ -107,7 +119,8 @@ def append(descriptor: int, data: bytes, *, sync: bool = True) -> None:
 
 
 def _write_new(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW, 0o600)
     try:
         append(descriptor, data)
     finally:

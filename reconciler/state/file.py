@@ -37,12 +37,17 @@ from reconciler.state.journal import encode_line
 from reconciler.state.locks import file_holder, hold_file, unlock_file
 from reconciler.state.replay import JournalPart, StoredState, StorePlaces, kept, snapshot_of
 from reconciler.state.state_format import encode_event, encode_state
+from reconciler.trust.folders import link_in
 
 
 class FileStore:
-    """A state in the file `path`; `url` is how reports call it. A `StateStore`."""
+    """A state in the file `path`; `url` is how reports call it. A `StateStore`.
 
-    def __init__(self, path: Path, *, url: str | None = None) -> None:
+    `home`: a folder that a branch may have filled; behind a link in it there is no state of ours.
+    """
+
+    def __init__(self, path: Path, *, url: str | None = None, home: Path | None = None) -> None:
+        self._link = None if home is None else link_in(path, home)
         # The real name, so that two links to a state share one lock and a link stays a link.
         self.path = Path(os.path.realpath(path))
         self._url = url or f"file:{path}"
@@ -65,6 +70,7 @@ class FileStore:
 
     def load(self) -> State:
         """See `StateStore.load`."""
+        self._refuse_link()
         return self._read().state
 
     @contextmanager
@@ -73,6 +79,7 @@ class FileStore:
 
         A session in which nothing is recorded writes nothing but the lock, and removes that.
         """
+        self._refuse_link()
         with hold_file(self._beside("lock"), operation, url=self._url, timeout=timeout):
             with explained("write", self.path):
                 durable.check_replaceable(self.path)
@@ -91,15 +98,26 @@ class FileStore:
 
     def audit_lines(self) -> Iterator[str]:
         """See `StateStore.audit_lines`."""
+        self._refuse_link()
         return AuditFile(self.audit_log).lines()
 
     def holder(self) -> LockInfo | None:
         """See `StateStore.holder`."""
+        self._refuse_link()
         return file_holder(self._beside("lock"), url=self._url)
 
     def unlock(self, lock_id: str) -> None:  # noqa: ARG002
         """See `StateStore.unlock`. Only what a crash left behind can be removed, whatever its id."""
+        self._refuse_link()
         unlock_file(self._beside("lock"), url=self._url)
+
+    def _refuse_link(self) -> None:
+        if self._link is not None:
+            raise StateError(
+                f"can't use the state {self._url}: {self._link} is a link, and links in the project are not"
+                " followed where we write",
+                hint="Remove the link if you didn't make it; else name the place that it leads to (--state).",
+            )
 
     def _read(self) -> StoredState:
         # In this order, see the top of the module.

@@ -55,7 +55,7 @@ class AuditFile:
         with (
             explained("read the audit log", self._path),
             suppress(FileNotFoundError),
-            self._path.open("rb") as file,
+            durable.opened(self._path) as file,
         ):
             for line in file:
                 yield _text(line.removesuffix(b"\n"))
@@ -76,7 +76,9 @@ class AuditFile:
 
     def _opened(self) -> int:
         if self._descriptor is None:
-            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._descriptor = os.open(
+                self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | durable.NOFOLLOW, 0o600
+            )
             durable.sync_folder(self._path.parent)
         return self._descriptor
 
@@ -101,7 +103,7 @@ def _mended(whole: str | None, rest: bytes) -> tuple[bytes, str | None]:
 def _last(path: Path) -> tuple[str | None, bytes]:
     """The last line that has its end, and what stands behind that; not more is read than it takes."""
     data = b""
-    with suppress(FileNotFoundError), path.open("rb") as file:
+    with suppress(FileNotFoundError), durable.opened(path) as file:
         start = file.seek(0, os.SEEK_END)
         while start and data.count(b"\n") < 2:
             block = min(start, _BLOCK)

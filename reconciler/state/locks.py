@@ -14,7 +14,7 @@ from typing import TypeVar
 from reconciler.codec import parse
 from reconciler.errors import StateError, StateLocked
 from reconciler.state.base import LockInfo
-from reconciler.state.durable import explained, make_folder
+from reconciler.state.durable import NOFOLLOW, explained, make_folder
 from reconciler.state.state_format import decode_lock, encode_lock
 
 _T = TypeVar("_T")
@@ -148,7 +148,7 @@ def _left_behind(path: Path) -> Iterator[bool]:
     """Whether nobody holds the lock file `path`, or there is none; in the block nobody begins to."""
     with explained("look at", path), ExitStack() as stack:
         try:
-            descriptor = os.open(path, os.O_RDONLY)
+            descriptor = os.open(path, os.O_RDONLY | NOFOLLOW)
         except FileNotFoundError:
             yield True
             return
@@ -184,7 +184,7 @@ def _flock(descriptor: int, *, shared: bool = False) -> None:
 def _try_lock(path: Path) -> int | None:
     """The descriptor of the locked file `path`; None when somebody else holds it."""
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | NOFOLLOW, 0o600)
         try:
             _flock(descriptor)
             # The holder before us may have removed the name after we opened it: a lock on nothing.

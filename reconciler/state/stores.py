@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from reconciler.errors import ReconcilerError
 from reconciler.state.base import StateStore
+from reconciler.trust.folders import checkout_of
 
 
 def open_store(url: str, *, root: Path) -> StateStore:
@@ -43,7 +44,7 @@ def _file_store(rest: str, url: str, root: Path) -> StateStore:
         raise ReconcilerError(
             f"{url} names no file", hint="Write file:PATH, as in file:.reconciler/state.json"
         )
-    return FileStore(root / path, url=url)
+    return FileStore(root / path, url=url, home=checkout_of(root))
 
 
 def _postgresql_store(_rest: str, url: str, _root: Path) -> StateStore:

@@ -199,10 +199,7 @@ def _too_long(error: Any, path: Sequence[str | int]) -> Words:
             f"is a gateway id of {length} characters, but {most} is the most",
             "shorten it",
         )
-    message = f"has {length} characters, but {most} is the most"
-    if path[-1:] == ("description",):
-        message += ": the server keeps 128, and a mark of 26 with the digest of the file is appended"
-    return "too-long", message, "shorten it"
+    return "too-long", f"has {length} characters, but {most} is the most", "shorten it"
 
 
 def _too_short(error: Any, path: Sequence[str | int]) -> Words:
@@ -225,7 +222,7 @@ def _range(error: Any, path: Sequence[str | int]) -> Words:
 def _reserved(error: Any, path: Sequence[str | int]) -> Words:
     return (
         "reserved-gateway-id",
-        f"is `{error.validator_value}`, an id that the server keeps for itself",
+        f"is `{error.validator_value}`, which can't stand in an address",
         "take it out",
     )
 

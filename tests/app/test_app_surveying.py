@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 
 from reconciler.app.surveying import counting
-from tests.fakes import FakeServer
+from tests.memory_provider import MemoryServer
 
 
 class Stream(StringIO):
@@ -27,7 +27,7 @@ class Stream(StringIO):
 @pytest.mark.parametrize("terminal", [True, False])
 def test_how_far_it_is(terminal: bool) -> None:
     async def body() -> str:
-        server, stream = FakeServer(), Stream(terminal)
+        server, stream = MemoryServer(), Stream(terminal)
         server.requests = {"get-campaign": 1_200, "list-gateways": 34}
         async with counting(server, stream, seconds=0.001) as told:
             told(12, 200)
@@ -45,7 +45,7 @@ def test_how_far_it_is(terminal: bool) -> None:
 
 def test_a_short_one_says_nothing_and_an_error_passes() -> None:
     async def body(stream: Stream) -> None:
-        async with counting(FakeServer(), stream):
+        async with counting(MemoryServer(), stream):
             raise ValueError("as it is")
 
     async def quiet() -> str:

@@ -37,7 +37,8 @@ def project(tmp_path: Path) -> Workspace:
     made = workspace(tmp_path)
     (tmp_path / "reconciler.yaml").write_text(PROJECT)
     (tmp_path / "night.yaml").write_text(NIGHT)
-    return replace(made, paths=(), environ={"TOKEN": "t"})
+    trusted = {"RECONCILER_TRUSTED_HOSTS": "pulse.example.com, test.example.com"}
+    return replace(made, paths=(), environ={"TOKEN": "t", **trusted})
 
 
 @pytest.mark.parametrize(
@@ -86,10 +87,10 @@ def test_the_embedded_server_is_the_same_one_each_time(tmp_path):
     settings = workspace(tmp_path).settle()
 
     async def campaigns() -> int:
-        async with connected(settings) as (provider, console):
+        async with connected(settings) as provider:
             assert provider.server == settings.server.identity
-            assert (await console.counts()).started == 0
-            return len(await provider.campaigns())
+            assert (await provider.questions.counts()).started == 0
+            return len(await provider.reads.campaigns())
 
     assert [asyncio.run(campaigns()), asyncio.run(campaigns())] == [0, 0]
     assert (tmp_path / ".reconciler" / "embedded.db").exists()

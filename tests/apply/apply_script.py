@@ -34,6 +34,7 @@ from reconciler.model import (
 )
 from reconciler.plan import Plan
 from reconciler.providers.base import Bindings, Readback, Result
+from reconciler.providers.pulse.entry import STATUSES
 from reconciler.providers.pulse.operations import OPERATIONS
 from reconciler.state.base import Event, State
 from reconciler.state.folding import fold
@@ -198,7 +199,7 @@ class Script:
                 raise ReconcilerError("the file fw.bin changed", hint="plan again")
             case "bug":
                 raise Bug("nobody foresaw this")
-        raise Refused("no", request="PUT /x", status=int(word))
+        raise Refused("no", request="PUT /x", meaning=STATUSES.refusals.get(int(word), frozenset()))
 
     @staticmethod
     def _word(script: dict[str, list[str]], step: Step, default: str | None) -> str:

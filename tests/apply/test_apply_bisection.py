@@ -15,6 +15,7 @@ from reconciler.apply.retrier import Retrier
 from reconciler.errors import NotExecuted, Refused, Unclear
 from reconciler.model import DistributionList, Need, Outcome, OutcomeStatus, Skip, Step, StepGroup, Verb
 from reconciler.providers.base import Bindings, Readback, Result
+from reconciler.providers.pulse.entry import STATUSES
 from reconciler.state.base import CampaignOwned, Origin, Owned
 from tests.apply.apply_script import (
     CAMPAIGN,
@@ -52,7 +53,12 @@ class Fleet:
         self.before(step, len(self.sent))
         if (refused := sorted(self.bad.intersection(step.gateways))) or len(step.gateways) > self.most:
             message = f"{self.status} there is no {refused[0]}" if refused else f"{self.status} too many"
-            raise Refused(message, request=REQUEST, status=self.status)
+            raise Refused(
+                message,
+                request=REQUEST,
+                status=self.status,
+                meaning=STATUSES.refusals.get(self.status, frozenset()),
+            )
         self.done |= {self._key(step, gateway) for gateway in step.gateways}
         return Result()
 
@@ -129,7 +135,7 @@ def test_the_words() -> None:
 def test_one_reason_of_many_is_said_once() -> None:
     def before(step: Step, sends: int) -> None:
         if fleet.bad.intersection(step.gateways):
-            raise Refused("400 not today", request=REQUEST, status=400)
+            raise Refused("400 not today", request=REQUEST, status=400, meaning=STATUSES.refusals[400])
 
     fleet = Fleet(frozenset(["gw-0001", "gw-0003"]), before=before)
     found = settle(fleet, batch(ADD, 5))

@@ -13,6 +13,7 @@ from reconciler.model import (
     PendingUpload,
     Secret,
     Step,
+    Verb,
 )
 from reconciler.state.base import (
     BracketClosed,
@@ -168,6 +169,43 @@ def test_after_it_has_ended(
     created = "id-1" if "create" in what or what == "upload" else None
     outcome = Outcome(STEPS[what], status, created=created, unclear=unclear)
     assert after(outcome, SALT, {FILE.sha256: "p-7"}) == learned.get(what, ())
+
+
+LEFT: dict[str, tuple[tuple[str, ...], tuple[Event, ...]]] = {
+    # What of a batch isn't done, and what is kept of the rest.
+    "add": (("a",), ()),
+    "remove": (("b",), (MembersForgotten(CAMPAIGN, ("a",)),)),
+    "add beside a list": (("a",), (MembersApplied(CAMPAIGN, "gateways", "added", ("b",)),)),
+    "things": (("c",), DONE["things"][1:]),
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "unclear"),
+    [
+        (OutcomeStatus.FAILED, False),
+        (OutcomeStatus.FAILED, True),
+        (OutcomeStatus.SKIPPED, False),
+        (OutcomeStatus.UNKNOWN, True),
+    ],
+)
+@pytest.mark.parametrize("what", LEFT)
+def test_after_a_batch_that_is_done_in_part(what: str, status: OutcomeStatus, unclear: bool) -> None:
+    left, learned = LEFT[what]
+    if what == "things":
+        learned = (MembersApplied(CAMPAIGN, "runOnThings", '["t-1", "t-2"]', ("a",)), *learned)
+    outcome = Outcome(STEPS[what], status, "no", left=left, unclear=unclear)
+    assert after(outcome, SALT) == learned
+
+
+def test_every_verb_is_in_the_table() -> None:
+    assert {one.action.verb for one in STEPS.values()} == set(Verb)
+
+
+def test_a_package_of_nobody_is_not_forgotten() -> None:
+    """Where nobody knows what it held, nothing of it is in the state."""
+    unknown = step("delete-package", sha256=None)
+    assert after(Outcome(unknown, OutcomeStatus.DONE), SALT) == ()
 
 
 def test_no_secret_is_kept() -> None:

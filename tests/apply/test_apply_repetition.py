@@ -48,15 +48,18 @@ from reconciler.model import (
     Window,
 )
 from reconciler.pacing import Backoff
-from reconciler.providers.base import Bindings
-from reconciler.providers.pulse.client import PulseClient
-from reconciler.providers.pulse.engine import open_engine
-from reconciler.providers.pulse.filebody import FileBody
+from reconciler.providers.base import Bindings, Provider
+from reconciler.providers.http.engine import open_engine
+from reconciler.providers.http.filebody import FileBody
+from reconciler.providers.pulse.codec.marks import mark_of
+from reconciler.providers.pulse.entry import wire_of
+from reconciler.providers.pulse.kind import provider_of
 from reconciler.providers.pulse.operations import OPERATIONS
-from reconciler.providers.pulse.provider import PulseProvider
-from reconciler.providers.pulse.wire import Wire
+from reconciler.providers.pulse.questions import Watched
+from reconciler.providers.pulse.writes import PulseWrites
 from reconciler.settings import ServerSettings
 from tests.actions import action
+from tests.providers.all_calls import AllCalls
 from tests.world import operation_of
 
 T = TypeVar("T")
@@ -95,7 +98,7 @@ class Bench:
     """A campaign of its own on the server, and the provider that works on it."""
 
     server: Running
-    provider: PulseProvider
+    provider: Provider
     folder: Path
     time: Time
     asked: list[float | None] = field(default_factory=list)
@@ -105,8 +108,8 @@ class Bench:
     name: str = ""
 
     @property
-    def client(self) -> PulseClient:
-        return self.provider.client
+    def client(self) -> Any:
+        return AllCalls(self.provider)
 
     def file(self, mode: UploadMode = UploadMode.MULTIPART) -> PackageFile:
         path = self.folder / f"{self.name}.bin"
@@ -127,7 +130,7 @@ class Bench:
         """A campaign in `status` with two gateways and a package, and perhaps one that nobody uses."""
         self.name = f"bench-{next(_numbers)}"
         await self.control("settings", {"approvalNeeded": status == "APPROVAL_NEEDED"})
-        client, known = self.client, await self.client.list_packages(["common.bin"])
+        client, known = self.client, await self.client.packages(["common.bin"])
         self.package = known[0].id if known else await self.upload("common.bin")
         self.spare = await self.upload(f"{self.name}-spare.bin") if spare else ""
         self.campaign = await client.create_campaign(self.name, packages=[self.package])
@@ -167,8 +170,9 @@ async def bench(
     time, settings = Time(), ServerSettings(url=server.url, api_version="0.17")
     async with open_engine(server.url) as engine:
         backoff = Backoff(random=lambda: 0.0)
-        wire = Wire(engine, settings, backoff=backoff, clock=time.clock, sleep=time.sleep)
-        made = Bench(server, PulseProvider(settings, wire), folder, time)
+        watched = Watched(engine)
+        wire = wire_of(watched, settings, backoff=backoff, clock=time.clock, sleep=time.sleep)
+        made = Bench(server, provider_of(settings, wire, watched), folder, time)
         await made.prepare(status, spare=spare)
         try:
             yield made
@@ -225,14 +229,14 @@ def schedule(phase: SchedulePhase) -> Write:
 
 def is_in(phase: Phase | None) -> Callable[[Bench], Awaitable[bool]]:
     async def verify(at: Bench) -> bool:
-        live = await at.client.get_campaign(at.campaign)
+        live = await at.client.campaign(at.campaign)
         return (live and live.phase) is phase
 
     return verify
 
 
 async def members(at: Bench) -> set[str]:
-    return set(await at.client.list_gateways(at.campaign))
+    return set(await at.client.gateways(at.campaign))
 
 
 async def has_three(at: Bench) -> bool:
@@ -244,32 +248,32 @@ async def has_one(at: Bench) -> bool:
 
 
 async def one_is_closed(at: Bench) -> bool:
-    return (await at.client.list_gateways(at.campaign)).closed == {"gw-1"}
+    return (await at.client.gateways(at.campaign)).closed == {"gw-1"}
 
 
 async def one_more(at: Bench) -> bool:
-    return len(await at.client.list_campaigns([f"{at.name}-new"])) == 1
+    return len(await at.client.campaigns([f"{at.name}-new"])) == 1
 
 
 async def one_package(at: Bench) -> bool:
-    return len([p for p in await at.client.list_packages() if p.mark == at.file().sha256[:16]]) == 1
+    return len([p for p in await at.client.packages() if mark_of(p) == at.file().sha256[:16]]) == 1
 
 
 async def no_package(at: Bench) -> bool:
-    return await at.client.get_package(at.spare) is None
+    return await at.client.package(at.spare) is None
 
 
 async def edited(at: Bench) -> bool:
-    live = await at.client.get_campaign(at.campaign)
+    live = await at.client.campaign(at.campaign)
     return live is not None and live.description == "new"
 
 
 async def assigned(at: Bench) -> bool:
-    return await at.client.get_gateway_packages(at.campaign, "gw-1") == (at.spare,)
+    return await at.client.gateway_packages(at.campaign, "gw-1") == (at.spare,)
 
 
 async def distributed(at: Bench) -> bool:
-    return await at.client.get_distribution_list(at.campaign) == DistributionList("list-1", 300)
+    return await at.client.distribution_list(at.campaign) == DistributionList("list-1", 300)
 
 
 GET = ("get-campaign",)
@@ -358,12 +362,12 @@ def test_a_write(server: Running, tmp_path: Path, name: str, fault: str) -> None
             made = write.verb in (Verb.UPLOAD, Verb.CREATE)
             values = {"target": None if made else at.campaign, **write.values(at)}
             action = _action(write.verb, **values)
-            lowered = at.provider.lower(action)
+            lowered = at.provider.facts.lower(action)
             assert lowered.operation.name == name
             step = Step(StepGroup(name, action, lowered.operation, lowered.per_call), 0)
             await at.faulty(name, fault)
 
-            outcome = await Retrier(at.provider, at.delay).settle(step, Bindings(), asyncio.Event())
+            outcome = await Retrier(at.provider.writes, at.delay).settle(step, Bindings(), asyncio.Event())
 
             calls, status, attempts = expected(name, write, fault)
             assert at.calls() == calls
@@ -410,20 +414,20 @@ def test_a_notification_is_sent_once(
 # --- reads -----------------------------------------------------------------------------------------
 
 READS: Mapping[str, Callable[[Bench], Awaitable[object]]] = {
-    "get-campaign": lambda at: at.client.get_campaign(at.campaign),
-    "list-campaigns": lambda at: at.client.list_campaigns([at.name]),
-    "get-gateway-packages": lambda at: at.client.get_gateway_packages(at.campaign, "gw-1"),
-    "list-gateways": lambda at: at.client.list_gateways(at.campaign),
-    "get-distribution-list": lambda at: at.client.get_distribution_list(at.campaign),
-    "get-gateway-state": lambda at: at.client.get_gateway_state(at.campaign, "gw-1"),
-    "get-execution-progress": lambda at: at.client.get_execution_progress(at.campaign, "gw-1"),
-    "get-download-progress": lambda at: at.client.get_download_progress(at.campaign, "gw-1"),
-    "get-active-campaigns": lambda at: at.client.get_active_campaigns("gw-1"),
-    "get-campaign-status": lambda at: at.client.get_campaign_status(at.campaign),
-    "get-gateway-status": lambda at: at.client.get_gateway_status(at.campaign, "gw-1"),
-    "get-campaign-counts": lambda at: at.client.get_campaign_counts(),
-    "get-package": lambda at: at.client.get_package(at.package),
-    "list-packages": lambda at: at.client.list_packages([at.file().name]),
+    "get-campaign": lambda at: at.client.campaign(at.campaign),
+    "list-campaigns": lambda at: at.client.campaigns([at.name]),
+    "get-gateway-packages": lambda at: at.client.gateway_packages(at.campaign, "gw-1"),
+    "list-gateways": lambda at: at.client.gateways(at.campaign),
+    "get-distribution-list": lambda at: at.client.distribution_list(at.campaign),
+    "get-gateway-state": lambda at: at.client.gateway_state(at.campaign, "gw-1"),
+    "get-execution-progress": lambda at: at.client.execution_progress(at.campaign, "gw-1"),
+    "get-download-progress": lambda at: at.client.download_progress(at.campaign, "gw-1"),
+    "get-active-campaigns": lambda at: at.client.active_campaigns("gw-1"),
+    "get-campaign-status": lambda at: at.client.campaign_progress(at.campaign),
+    "get-gateway-status": lambda at: at.client.gateway_status(at.campaign, "gw-1"),
+    "get-campaign-counts": lambda at: at.client.counts(),
+    "get-package": lambda at: at.client.package(at.package),
+    "list-packages": lambda at: at.client.packages([at.file().name]),
 }
 
 
@@ -460,26 +464,26 @@ def test_two_that_could_be_ours_are_named(server: Running, tmp_path: Path, name:
         async with bench(server, tmp_path) as at:
             write = WRITES[name]
             action = _action(write.verb, **write.values(at))
-            lowered = at.provider.lower(action)
+            lowered = at.provider.facts.lower(action)
             step = Step(StepGroup(name, action, lowered.operation), 0)
 
-            class Meddled(PulseProvider):
+            class Meddled(PulseWrites):
                 async def verify(self, step: Step, bindings: Bindings) -> Any:
                     # Nobody checks the name of a campaign for another team, or the mark of an upload.
                     await at.control("faults", {"rules": []})
                     if name == "create-campaign":
                         await at.client.create_campaign(f"{at.name}-new")
                     else:
-                        await at.provider.run(step, bindings)
-                    return await at.provider.verify(step, bindings)
+                        await at.provider.writes.run(step, bindings)
+                    return await at.provider.writes.verify(step, bindings)
 
-            meddled = Meddled(ServerSettings(url=server.url), at.client.wire)
+            meddled = Meddled(at.provider.reads)
             await at.faulty(name, "cut after")
             outcome = await Retrier(meddled, at.delay).settle(step, Bindings(), asyncio.Event())
             if name == "create-campaign":
-                ids = [line.id for line in await at.client.list_campaigns([f"{at.name}-new"])]
+                ids = [line.id for line in await at.client.campaigns([f"{at.name}-new"])]
             else:
-                ids = [p.id for p in await at.client.list_packages() if p.mark == at.file().sha256[:16]]
+                ids = [p.id for p in await at.client.packages() if mark_of(p) == at.file().sha256[:16]]
             return outcome, ids
 
     outcome, ids = run(body())

@@ -71,6 +71,36 @@ def test_any_change_of_a_line_is_found_in_that_line(made: tuple[list[str], int],
     assert broken(lines) == (place, Fault.CHANGED)
 
 
+TAMPERED = [
+    # what is done to a log of five lines, where the chain breaks, how, and a part of why
+    (lambda log: [log[0], log[2], log[1], *log[3:]], 2, Fault.MOVED, "and what belongs here stands"),
+    (lambda log: [log[0], *log[2:]], 2, Fault.LOST, "line 2 should stand before line 3"),
+    (lambda log: [log[0], *log[3:]], 2, Fault.LOST, "lines 2 to 3 should stand before line 4"),
+    (lambda log: [*log[:3], log[1], *log[3:]], 4, Fault.ADDED, "what belongs here stands at line 5"),
+    (lambda log: [*log[:3], log[1]], 4, Fault.ADDED, "it is line 2 once more"),
+    (lambda log: [log[0], "noise", *log[1:]], 2, Fault.ADDED, "what belongs here stands at line 3"),
+    (lambda log: [log[0], "noise", *log[2:]], 2, Fault.CHANGED, "it isn't what was written"),
+    (lambda log: [forged(log[0]), *log[1:]], 1, Fault.CHANGED, "line 2 goes on from another one"),
+    (lambda log: [log[0], forged(log[1]), *log[2:]], 2, Fault.CHANGED, "line 3 goes on from another one"),
+]  # fmt: skip
+
+
+def forged(line: str) -> str:
+    """Another line in the place of `line`, with a hash of its own."""
+    entry = decode(line)
+    assert entry is not None
+    after = ChainLink(entry.link.number - 1, 0, entry.previous)
+    return encode({"type": "call", "outcome": "forged"}, after, run=1)[0]
+
+
+@pytest.mark.parametrize(("tamper", "line", "fault", "why"), TAMPERED)
+def test_where_and_why_it_breaks(tamper, line: int, fault: Fault, why: str) -> None:
+    found = verify(tamper(log_of(5))).broken
+    assert found is not None
+    assert (found.line, found.fault) == (line, fault)
+    assert why in found.why
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "x", "[]", "null", "NaN", "[" * 100_000, '{"a":1}', '{"hash":1,"number":1,"previous":null,"run":1}'],

@@ -1,17 +1,23 @@
 """Command lines, in this process and as a process of their own."""
 
+import codecs
+import fcntl
 import os
 import pty
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from reconciler.cli import main
+from tests.e2e.e2e_forks import Forks
 
 ROOT = Path(__file__).parents[2]
 
@@ -111,46 +117,67 @@ def edit(folder: Path, old: str, new: str) -> None:
 
 
 class Terminal:
-    """A process on a pseudo-terminal (stdin and stderr), its stdout read apart."""
+    """A run on a pseudo-terminal (stdin and stderr); stdout is the terminal, too, unless it is `apart`."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(
+        self, forks: Forks, folder: Path, *arguments: str, size: tuple[int, int] = (24, 200), apart: bool
+    ) -> None:
         self.master, slave = pty.openpty()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "reconciler", *arguments],
-            cwd=folder,
-            env=environment(TERM="xterm"),
-            stdin=slave,
-            stderr=slave,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+        env = {name: value for name, value in environment().items() if name not in ("COLUMNS", "LINES")}
+        self.process = forks(
+            arguments,
+            folder,
+            env | {"TERM": "xterm"},
+            terminal=slave,
+            stdout_apart=apart,
+            measured=True,
         )
         os.close(slave)
         self.said = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def until(self, text: str) -> None:
         while text not in self.said:
-            self.said += os.read(self.master, 4096).decode()
+            self._read()
 
     def type(self, text: str) -> None:
         os.write(self.master, text.encode())
 
     def end(self) -> tuple[int, str]:
-        out, _ = self.process.communicate(timeout=60)
+        """Read to the end: the exit code, and what stdout has that stands apart."""
         try:
-            while piece := os.read(self.master, 4096):
-                self.said += piece.decode()
+            while True:
+                self._read()
         except OSError:
             pass  # the other side is closed: all is read
-        return self.process.returncode, out.decode()
+        out, _ = self.process.communicate(timeout=60)
+        assert self.process.returncode is not None
+        return self.process.returncode, out
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.process.close()
+        os.close(self.master)
+
+    def _read(self) -> None:
+        self.said += self._decoder.decode(os.read(self.master, 65_536))
 
 
-@contextmanager
-def on_a_terminal(folder: Path, *arguments: str) -> Iterator[Terminal]:
-    """A command line as a process on a terminal; it does not outlive the block."""
-    terminal = Terminal(folder, *arguments)
-    try:
-        yield terminal
-    finally:
-        terminal.process.kill()
-        terminal.process.communicate()
-        os.close(terminal.master)
+OnATerminal = Callable[..., AbstractContextManager[Terminal]]
+
+
+@pytest.fixture
+def on_a_terminal(forks: Forks) -> OnATerminal:
+    """(folder, *arguments) → a command line as a process on a terminal; it does not outlive the block."""
+
+    @contextmanager
+    def begun(folder: Path, *arguments: str, apart: bool = True, **more: Any) -> Iterator[Terminal]:
+        terminal = Terminal(forks, folder, *arguments, apart=apart, **more)
+        try:
+            yield terminal
+        finally:
+            terminal.close()
+
+    return begun

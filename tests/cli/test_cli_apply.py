@@ -8,10 +8,11 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from cli_runs import RESOURCES, edit, environment, on_a_terminal
+from cli_runs import RESOURCES, edit, environment
 
 from reconciler.embedded import Running
 from reconciler.model import Server
+from reconciler.providers.pulse.entry import STATUSES
 from reconciler.state.stores import open_store
 
 
@@ -87,7 +88,7 @@ def test_with_nothing_to_ask_no_terminal_is_needed(run, process):
 QUESTION = "Apply these 4 steps to embedded:? Type 'yes': "
 
 
-def test_yes_applies(folder):
+def test_yes_applies(folder, on_a_terminal):
     with on_a_terminal(folder, "apply", "resources") as terminal:
         terminal.until(QUESTION)
         terminal.type("yes\n")
@@ -98,7 +99,7 @@ def test_yes_applies(folder):
 
 
 @pytest.mark.parametrize("answer", ["no\n", "y\n", "\n", "\x04"])
-def test_anything_else_does_not(folder, answer):
+def test_anything_else_does_not(folder, answer, on_a_terminal):
     with on_a_terminal(folder, "apply", "resources") as terminal:
         terminal.until(QUESTION)
         terminal.type(answer)
@@ -108,7 +109,7 @@ def test_anything_else_does_not(folder, answer):
     assert not (folder / ".reconciler" / "state.json").exists()
 
 
-def test_a_declined_json_apply_is_a_document_without_outcomes(folder):
+def test_a_declined_json_apply_is_a_document_without_outcomes(folder, on_a_terminal):
     with on_a_terminal(folder, "apply", "resources", "--output", "json") as terminal:
         terminal.until(QUESTION)
         terminal.type("no\n")
@@ -118,7 +119,7 @@ def test_a_declined_json_apply_is_a_document_without_outcomes(folder):
     assert "Campaign/line-3" in terminal.said, "the plan to agree to is on the terminal"
 
 
-def test_ctrl_c_at_the_question(folder):
+def test_ctrl_c_at_the_question(folder, on_a_terminal):
     with on_a_terminal(folder, "apply", "resources") as terminal:
         terminal.until(QUESTION)
         terminal.process.send_signal(signal.SIGINT)
@@ -143,7 +144,7 @@ def test_ctrl_c_a_moment_before_the_question_counts_too():
         asyncio.run(asking())
 
 
-def test_a_state_that_was_written_meanwhile_stops_apply(folder, run):
+def test_a_state_that_was_written_meanwhile_stops_apply(folder, run, on_a_terminal):
     assert run("apply", "resources", "--auto-approve").code == 0
     edit(folder, "description: Line 3", "description: Line three")
     with on_a_terminal(folder, "apply", "resources") as terminal:
@@ -157,7 +158,7 @@ def test_a_state_that_was_written_meanwhile_stops_apply(folder, run):
     assert "error: what it touches changed since this was planned; nothing was applied" in terminal.said
 
 
-def test_the_first_apply_of_two_wins(folder, run):
+def test_the_first_apply_of_two_wins(folder, run, on_a_terminal):
     with on_a_terminal(folder, "apply", "resources") as terminal:
         terminal.until(QUESTION)
         assert run("apply", "resources", "--auto-approve").code == 0
@@ -259,16 +260,18 @@ def test_a_wrong_token_and_a_dead_server_are_one_clear_message(folder, run, serv
 
 def test_a_failed_step_is_3(folder, run, monkeypatch):
     from reconciler.errors import Refused
-    from reconciler.providers.pulse.provider import PulseProvider
+    from reconciler.providers.pulse.writes import PulseWrites
 
-    real = PulseProvider.run
+    real = PulseWrites.run
 
     async def refuse(self, step, bindings):
         if step.operation.name == "start-campaign":
-            raise Refused("403 no permission", request="PUT /api/campaigns/x/start", status=403)
+            raise Refused(
+                "403 no permission", request="PUT /api/campaigns/x/start", meaning=STATUSES.refusals[403]
+            )
         return await real(self, step, bindings)
 
-    monkeypatch.setattr(PulseProvider, "run", refuse)
+    monkeypatch.setattr(PulseWrites, "run", refuse)
     ran = run("apply", "resources", "--auto-approve")
     assert ran.code == 3
     assert (
@@ -308,7 +311,7 @@ def test_a_signal_finishes_what_is_in_flight_and_the_next_apply_does_the_rest(fo
     assert run("plan").out.endswith("No changes.\n")
 
 
-def test_one_step_is_asked_about_as_one(folder, run):
+def test_one_step_is_asked_about_as_one(folder, run, on_a_terminal):
     assert run("apply", "resources", "--auto-approve").code == 0
     edit(folder, "desiredStatus: STARTED", "desiredStatus: STOPPED")
     with on_a_terminal(folder, "apply", "resources") as terminal:
@@ -319,7 +322,7 @@ def test_one_step_is_asked_about_as_one(folder, run):
     assert out.endswith("Applied to embedded: 1 done.\n")
 
 
-def test_a_first_apply_looks_again_after_the_answer(folder, run):
+def test_a_first_apply_looks_again_after_the_answer(folder, run, on_a_terminal):
     with on_a_terminal(folder, "apply", "resources") as terminal:
         terminal.until(QUESTION)
         assert run("apply", "resources", "--auto-approve", "--state", "file:other.json").code == 0

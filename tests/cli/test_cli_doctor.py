@@ -95,11 +95,13 @@ def test_a_sign_in_that_fails(folder, run, monkeypatch):
             (folder / "token").write_text("right\n")
             monkeypatch.delenv("RECONCILER_TOKEN", raising=False)
             project(folder, f"url: '{server.url}', auth: {auth}, organization: acme, apiVersion: '0.17'")
+            assert run("trust", "add", "--auto-approve").code == 0
             found, _ = checks(run("doctor", "--output", "json"))
             assert found["sign-in"]["message"].startswith(said)
         assert found["organization"]["message"] == "acting in acme"
         assert found["version"]["message"] == "0.17, as server.apiVersion says"
         project(folder, f"url: '{server.url}', auth: {{tokenCommand: 'exit 3'}}")
+        assert run("trust", "add", "--auto-approve").code == 0
         found, _ = checks(run("doctor", "--output", "json"))
         assert found["sign-in"]["message"] == "the tokenCommand of the project file ended with 3"
 
@@ -208,13 +210,13 @@ def test_a_proxy_of_the_environment(folder, run, monkeypatch):
     assert "secret" not in ran.out
     assert found["sign-in"]["level"] == "error"
     monkeypatch.setenv("no_proxy", "pulse.example.com")
-    monkeypatch.setattr("reconciler.providers.reach.resolve", unreachable)
+    monkeypatch.setattr("reconciler.providers.http.reach.resolve", unreachable)
     found, _ = checks(run("doctor", "--url", "http://pulse.example.com", "--output", "json"))
     assert found["address"]["message"] == "no way"
 
 
 async def unreachable(_: object) -> tuple[str, ...]:
-    from reconciler.providers.reach import Blocked
+    from reconciler.providers.http.reach import Blocked
 
     raise Blocked("no way")
 
@@ -226,8 +228,8 @@ def test_a_connection_in_the_clear_is_a_warning(folder, run, monkeypatch):
     async def quick(_: object, *, seconds: float) -> float:
         return seconds / 1000
 
-    monkeypatch.setattr("reconciler.providers.reach.resolve", here)
-    monkeypatch.setattr("reconciler.providers.reach.connect", quick)
+    monkeypatch.setattr("reconciler.providers.http.reach.resolve", here)
+    monkeypatch.setattr("reconciler.providers.http.reach.connect", quick)
     monkeypatch.setenv("http_proxy", "")
     found, _ = checks(run("doctor", "--url", "http://pulse.invalid", "--output", "json"))
     assert found["tls"]["level"] == "warning"

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from cli_servers import World
 
-from reconciler.providers.pulse import engine, provider
-from reconciler.providers.pulse.transport import Transport
+from reconciler.providers.http import engine
+from reconciler.providers.http.transport import Transport
+from reconciler.providers.pulse import kind
 
 RUNS = [
     "plan resources",
@@ -35,7 +36,7 @@ def loops(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         async with real(*arguments, **more) as transport:
             yield transport
 
-    for module in (engine, provider):
+    for module in (engine, kind):
         monkeypatch.setattr(module, "open_engine", watched)
     return seen
 

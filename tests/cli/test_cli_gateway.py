@@ -2,8 +2,13 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
+
+from reconciler.model import UploadMode
+from reconciler.providers.pulse.facts import facts_of
+from reconciler.settings import ServerSettings
 
 
 @pytest.fixture
@@ -228,7 +233,8 @@ def test_what_can_not_be_uploaded(world, line_3, content, arguments, said):
 
 
 def test_what_is_too_large_for_multipart(world, line_3, monkeypatch):
-    monkeypatch.setattr("reconciler.resolve.package_sets.MULTIPART_LIMIT", 2)
+    limits = replace(facts_of(ServerSettings()).limits, upload={UploadMode.MULTIPART: 2})
+    monkeypatch.setattr("reconciler.providers.pulse.facts._LIMITS", limits)
     (world.folder / "new.bin").write_bytes(b"new")
     ran = world.run("package", "upload", "new.bin", "--upload", "multipart")
     assert "new.bin has 3 bytes, but multipart takes" in ran.err

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from cli_servers import Proxy, World, call, operation_of
 
-from reconciler.app.checks import NEEDED_BY
+from reconciler.app.checks import needed_by
 from reconciler.cli import main
 from reconciler.embedded import Running
+from reconciler.providers.pulse.facts import facts_of
 from reconciler.providers.pulse.operations import OPERATIONS
+from reconciler.settings import ServerSettings
 
 RESOURCES = """\
 apiVersion: reconciler/v1
@@ -127,10 +129,12 @@ STEPS = {
 def test_every_operation_is_here_and_has_a_command() -> None:
     assert CALLS.keys() | STEPS.keys() == OPERATIONS.keys()
     assert not CALLS.keys() & STEPS.keys()
-    assert NEEDED_BY.keys() == OPERATIONS.keys()
+    commands = needed_by(facts_of(ServerSettings()))
+    assert commands.keys() == OPERATIONS.keys()
+    assert all(commands.values())
     for name, (line, *_) in CALLS.items():
         words = " ".join(line.split()[:2]) if line.split()[0] != "status" else "status"
-        assert {words, words.split()[0]} & set(NEEDED_BY[name]), name
+        assert {words, words.split()[0]} & set(commands[name]), name
 
 
 @pytest.fixture(scope="module")

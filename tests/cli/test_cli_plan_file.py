@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from cli_runs import RESOURCES, edit, on_a_terminal
+from cli_runs import RESOURCES, edit
 
 from reconciler.model import Server
 from reconciler.state.stores import open_store
@@ -188,7 +188,7 @@ def test_beside_a_plan_nothing_may_change_what_is_applied(run, folder, beside, s
 OTHER = RESOURCES.split("---\n")[2].replace("line-3", "other").replace("  packageSet: firmware\n", "")
 
 
-def test_what_it_doesnt_touch_may_change_while_somebody_thinks(folder, run):
+def test_what_it_doesnt_touch_may_change_while_somebody_thinks(folder, run, on_a_terminal):
     text = RESOURCES + "---\n" + OTHER.replace("  gatewayLists: [hall]\n", "")
     (folder / "resources" / "line.yaml").write_text(text)
     assert run("apply", "resources", "--auto-approve").code == 0
@@ -204,7 +204,7 @@ def test_what_it_doesnt_touch_may_change_while_somebody_thinks(folder, run):
     assert out.endswith("Applied to embedded: 3 done.\n")
 
 
-def test_what_is_in_flight_when_the_answer_comes_is_guarded(world):
+def test_what_is_in_flight_when_the_answer_comes_is_guarded(world, on_a_terminal):
     """Nothing else changed, and nobody was told of it in the preview."""
     folder = world.folder
     edit(folder, "description: Line 3", "description: Line three")
@@ -220,7 +220,7 @@ def test_what_is_in_flight_when_the_answer_comes_is_guarded(world):
     assert world.writes() == []
 
 
-def test_another_state_while_somebody_thinks(folder, run):
+def test_another_state_while_somebody_thinks(folder, run, on_a_terminal):
     with on_a_terminal(folder, "apply", "resources") as terminal:
         terminal.until("Type 'yes': ")
         (folder / "elsewhere.yaml").write_text(OTHER.replace("  gatewayLists: [hall]\n", ""))

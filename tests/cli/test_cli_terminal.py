@@ -1,73 +1,13 @@
 """Questions of commands by hand, and `status --watch`, on a pseudo-terminal."""
 
-import fcntl
 import json
-import os
-import pty
 import re
 import signal
-import struct
 import subprocess
 import sys
-import termios
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from cli_runs import environment
-
-
-class Terminal:
-    """A process that has nothing but a terminal."""
-
-    def __init__(
-        self, folder, *arguments: str, size: tuple[int, int] = (24, 200), stdout: int | None = None
-    ) -> None:
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
-        env = {
-            key: value for key, value in environment(TERM="xterm").items() if key not in ("COLUMNS", "LINES")
-        }
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "reconciler", *arguments],
-            cwd=folder,
-            env=env,
-            stdin=slave,
-            stderr=slave,
-            stdout=slave if stdout is None else stdout,
-            start_new_session=True,
-        )
-        os.close(slave)
-        self.said = ""
-
-    def until(self, text: str) -> None:
-        while text not in self.said:
-            self.read()
-
-    def read(self) -> None:
-        self.said += os.read(self.master, 65_536).decode()
-
-    def type(self, text: str) -> None:
-        os.write(self.master, text.encode())
-
-    def end(self) -> int:
-        """Read to the end, and the exit code."""
-        try:
-            while True:
-                self.read()
-        except OSError:  # the other side is gone
-            return self.process.wait(30)
-
-
-@contextmanager
-def terminal(folder, *arguments: str, **more) -> Iterator[Terminal]:
-    made = Terminal(folder, *arguments, **more)
-    try:
-        yield made
-    finally:
-        made.process.kill()
-        made.process.wait()
-        os.close(made.master)
 
 
 @pytest.mark.parametrize(
@@ -78,15 +18,15 @@ def terminal(folder, *arguments: str, **more) -> Iterator[Terminal]:
         (["package", "delete", "spare.bin"], "delete-package"),
     ],
 )
-def test_what_can_not_be_taken_back_asks(world, arguments, operation):
+def test_what_can_not_be_taken_back_asks(world, arguments, operation, on_a_terminal):
     (world.folder / "spare.bin").write_bytes(b"spare")
     assert world.run("package", "upload", "spare.bin").code == 0
     world.server.forget_calls()
     for typed, said, sent in (("no\n", "declined: nothing was done", []), ("yes\n", "done", [operation])):
-        with terminal(world.folder, *arguments) as shown:
+        with on_a_terminal(world.folder, *arguments, apart=False) as shown:
             shown.until(f" on {world.proxy.url}? Type 'yes': ")
             shown.type(typed)
-            assert shown.end() == 0
+            assert shown.end() == (0, "")
             assert said in plain(shown.said)
         assert world.writes() == sent
 
@@ -98,15 +38,17 @@ def plain(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
-def test_watch_redraws_until_all_is_over(world):
+def test_watch_redraws_until_all_is_over(world, on_a_terminal):
     campaign_id = world.id_of("line-3")
     world.put(campaign_id, "gw-1", state="ACTIVATION_COMPLETE")
-    with terminal(world.folder, "status", "resources", "--watch", "--interval", "0.05") as shown:
+    with on_a_terminal(
+        world.folder, "status", "resources", "--watch", "--interval", "0.05", apart=False
+    ) as shown:
         shown.until("33 % done")
         world.put(campaign_id, "gw-2", state="FAILED", causedBy="no space left")
         shown.until("no space left")
         world.put(campaign_id, "gw-3", state="ACTIVATION_COMPLETE")
-        assert shown.end() == 0
+        assert shown.end() == (0, "")
     frames = plain(shown.said).split("\r\x1b[J")
     assert len(frames) > 3
     assert frames[1].startswith("Server: http")
@@ -117,50 +59,54 @@ def test_watch_redraws_until_all_is_over(world):
     assert "█" in frames[-1]
 
 
-def test_watch_ends_with_ctrl_c(world):
-    with terminal(world.folder, "status", "resources", "--watch", "--interval", "30") as shown:
+def test_watch_ends_with_ctrl_c(world, on_a_terminal):
+    with on_a_terminal(
+        world.folder, "status", "resources", "--watch", "--interval", "30", apart=False
+    ) as shown:
         shown.until("in sync")
         shown.process.send_signal(signal.SIGINT)
-        assert shown.end() == 0
+        assert shown.end() == (0, "")
     assert "Traceback" not in shown.said
     assert "interrupted" not in shown.said
 
 
-def test_ctrl_c_before_the_first_look_is_an_interruption(world):
+def test_ctrl_c_before_the_first_look_is_an_interruption(world, on_a_terminal):
     (world.folder / ".reconciler" / "wait").touch()
     world.proxy.tell("get-campaign", status=429, headers={"Retry-After": "20"})
-    with terminal(world.folder, "status", "resources", "--watch", "-v") as shown:
+    with on_a_terminal(world.folder, "status", "resources", "--watch", "-v", apart=False) as shown:
         shown.until("429")
         shown.process.send_signal(signal.SIGINT)
-        assert shown.end() == 1
+        assert shown.end() == (1, "")
     assert "error: interrupted" in shown.said
 
 
-def test_a_small_terminal_gets_a_part_while_it_watches(world):
+def test_a_small_terminal_gets_a_part_while_it_watches(world, on_a_terminal):
     campaign_id = world.id_of("line-3")
     world.put(campaign_id, "gw-1", state="FAILED", causedBy="x" * 300)
-    with terminal(
-        world.folder, "status", "resources", "--watch", "--interval", "0.05", size=(5, 40)
+    with on_a_terminal(
+        world.folder, "status", "resources", "--watch", "--interval", "0.05", size=(5, 40), apart=False
     ) as shown:
         shown.until("… 3 more lines")
         for gateway in ("gw-2", "gw-3"):
             world.put(campaign_id, gateway, state="ACTIVATION_COMPLETE")
-        assert shown.end() == 0
+        assert shown.end() == (0, "")
     frames = plain(shown.said).split("\r\x1b[J")
     assert all(len(line) <= 40 for line in frames[1].splitlines())
     assert "x" * 300 in frames[-1].replace("\r\n", ""), "the last frame is whole"
 
 
-def test_a_server_that_is_away_for_a_while_is_asked_again(world):
+def test_a_server_that_is_away_for_a_while_is_asked_again(world, on_a_terminal):
     campaign_id = world.id_of("line-3")
-    with terminal(world.folder, "status", "resources", "--watch", "--interval", "0.05") as shown:
+    with on_a_terminal(
+        world.folder, "status", "resources", "--watch", "--interval", "0.05", apart=False
+    ) as shown:
         shown.until("in sync")
         world.proxy.tell("list-gateways", status=429, headers={"Retry-After": "1000"})
         shown.until("looking again")
         world.proxy.told.clear()
         for gateway in ("gw-1", "gw-2", "gw-3"):
             world.put(campaign_id, gateway, state="ACTIVATION_COMPLETE")
-        assert shown.end() == 0
+        assert shown.end() == (0, "")
     assert "3 ACTIVATION_COMPLETE" in plain(shown.said)
 
 

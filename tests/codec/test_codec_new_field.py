@@ -31,7 +31,7 @@ from reconciler.plan.fingerprints import FACTS_FORMAT, Fingerprint, Of, fingerpr
 from reconciler.plan.model import Impact
 from reconciler.plan.stale import stale
 from reconciler.plan.touched import Touched
-from reconciler.snapshot.line_format import SNAPSHOT_FORMAT, GatewaysLine, OverridesLine
+from reconciler.snapshot.line_format import SNAPSHOT_FORMAT, GatewaysLine, OverridesLine, ValuesLine
 from reconciler.state.base import Intent, Origin, Owned, State, Uploaded
 from reconciler.state.state_format import STATE_FORMAT
 
@@ -106,10 +106,10 @@ def taken(campaign: LiveCampaign, package: LivePackage, state: State) -> Mapping
     live = Live(
         by_id={"1": campaign},
         named_packages={"fw.bin": (package,)},
-        marked_packages={"ab" * 8: (package,)},
+        packages_by_content={"ab" * 32: (package,)},
         namesakes={"Line": (CampaignSummary("1", "Line", "STARTED"),)},
     )
-    scope = Scope({"1": None}, package_names=frozenset({"fw.bin"}), marks=frozenset({"ab" * 8}))  # type: ignore[dict-item]
+    scope = Scope({"1": None}, package_names=frozenset({"fw.bin"}), contents=frozenset({"ab" * 32}))  # type: ignore[dict-item]
     touched = Touched(scope, frozenset({LINE}), frozenset({"ab" * 32}))
     return {each.of: each for each in fingerprints(Plan(SERVER), touched, live, state)}
 
@@ -117,7 +117,7 @@ def taken(campaign: LiveCampaign, package: LivePackage, state: State) -> Mapping
 OF: dict[str, tuple[Of, Any]] = {
     "campaign": (Of.CAMPAIGN, LIVE),
     "package by name": (Of.PACKAGE_NAME, PACKAGE),
-    "package by mark": (Of.MARK, PACKAGE),
+    "package by content": (Of.CONTENT, PACKAGE),
     "owned": (Of.ENTRY, OWNED),
     "intent": (Of.ENTRY, INTENT),
     "upload": (Of.UPLOAD, UPLOADED),
@@ -162,9 +162,10 @@ def test_what_is_not_in_a_fingerprint_is_named_with_its_reason() -> None:
 
 def test_the_lines_of_gateways_hold_all_of_a_membership() -> None:
     """They are taken apart by hand: a new field of a membership needs a place in its lines."""
-    assert {each.name for each in fields(Membership)} == {"states", "closed"}
+    assert {each.name for each in fields(Membership)} == {"states", "closed", "values"}
     assert {each.name for each in fields(GatewaysLine)} == {"state", "closed", "ids"}
     assert {each.name for each in fields(OverridesLine)} == {"packages", "ids"}
+    assert {each.name for each in fields(ValuesLine)} == {"field", "value", "ids"}
 
 
 def test_every_part_of_a_plan_has_its_line() -> None:

@@ -23,6 +23,7 @@ from reconciler.embedded.operations import Endpoint as Served
 from reconciler.model import Verb
 from reconciler.providers.pulse.client import PulseClient
 from reconciler.providers.pulse.operations import OPERATIONS
+from reconciler.providers.pulse.questions import PulseQuestions
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "coverage.md"
@@ -35,7 +36,7 @@ Every operation of the API reference, in its order, and where it is to be found.
 embedded server and the cassettes; the test fails when a row has a hole. `make golden` writes the page anew.
 
 - *Method and path*, *permission*: as in the reference, and as in the embedded server.
-- *Client*: the method of `PulseClient` that sends it, found by running it.
+- *Client*: the method of `PulseClient` or `PulseQuestions` that sends it, found by running it.
 - *Command or step*: commands that send it, and the step of a plan that `apply` runs.
 - *Handler*: the function of `reconciler/embedded/handlers` that serves it.
 - *Cassette*: its requests and answers on the wire, replayed by `tests/contract/wire`.
@@ -45,6 +46,8 @@ embedded server and the cassettes; the test fails when a row has a hole. `make g
 """
 
 HOLE: Final = "**missing**"
+MADE_OF_OTHERS: Final = {"overrides", "packages_of", "greet", "probe"}
+"""Questions that calls of other methods answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class Row:
             f"`{self.name}`",
             operation.section,
             f"`{operation.method} {operation.path}`",
-            f"`{operation.permission}`" if operation.permission else "none named",
+            " ".join(f"`{name}`" for name in operation.permissions) or "none named",
             _code(self.methods),
             _code([*self.commands, *(f"apply: {step}" for step in self.steps)]),
             _code([self.handler] if self.handler else []),
@@ -102,8 +105,9 @@ def public_methods() -> dict[str, str]:
     """The operations of the client with their docstrings."""
     return {
         name: inspect.getdoc(method) or ""
-        for name, method in inspect.getmembers(PulseClient, inspect.iscoroutinefunction)
-        if not name.startswith("_")
+        for part in (PulseClient, PulseQuestions)
+        for name, method in inspect.getmembers(part, inspect.iscoroutinefunction)
+        if not name.startswith("_") and name not in MADE_OF_OTHERS
     }
 
 
@@ -183,14 +187,14 @@ def holes(row: Row) -> Iterator[str]:
         yield f"the section is called {printed.heading!r}, not {ours.section!r}"
     if (ours.method, _places(ours.path)) != (printed.method, _places(path_of(row.name))):
         yield f"the reference has {printed.method} {path_of(row.name)}"
-    if ours.permission != permission_of(row.name):
+    if (*ours.permissions, None)[0] != permission_of(row.name):
         yield f"the reference asks for {permission_of(row.name)}"
     if served is None or not row.handler:
         yield "the embedded server has no handler"
     else:
         if (served.method, _places(served.path)) != (ours.method, _places(ours.path)):
             yield f"the embedded server serves {served.method} {served.path}"
-        if served.permission != ours.permission:
+        if served.permission != (*ours.permissions, None)[0]:
             yield f"the embedded server asks for {served.permission}"
     if not row.methods:
         yield "no method of the client sends it"

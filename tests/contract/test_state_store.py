@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -36,12 +36,17 @@ from reconciler.state.base import (
     IntentDropped,
     IntentNoted,
     LockInfo,
+    MembersApplied,
+    MembersForgotten,
     OnRemoveSet,
     Origin,
     Owned,
     PackageForgotten,
     PackageUploaded,
+    PlanApplied,
+    SaltChosen,
     Session,
+    State,
     StateStore,
     StatusSet,
     Uploaded,
@@ -67,6 +72,11 @@ EVERY_EVENT: tuple[Event, ...] = (
     FieldApplied(LINE_3, "settings", {"LEVEL": {"value": "debug"}, "KEY": {"digest": "9f86"}}),
     FieldApplied(LINE_3, "callbacks", ["not", "for", "long"]),
     FieldApplied(LINE_3, "callbacks", None),
+    MembersApplied(LINE_3, "packageOverrides", '["p-1"]', ("gw-2", "gw-1", "gw-3")),
+    MembersApplied(LINE_3, "packageOverrides", '["p-2"]', ("gw-3",)),
+    MembersApplied(LINE_3, "gateways", "added", ("gw-4", "gw-1")),
+    MembersForgotten(LINE_3, ("gw-2",), "packageOverrides"),
+    MembersForgotten(LINE_3, ("gw-4",)),
     OnRemoveSet(LINE_3, OnRemove.ABANDON),
     StatusSet(LINE_3, None),
     CampaignOwned(Owned(LINE_4, "c-2", Origin.ADOPTED, applied={"things": {"gw-1": ("t-1", "t-2")}})),
@@ -80,7 +90,15 @@ EVERY_EVENT: tuple[Event, ...] = (
     IntentNoted(Intent("Campaign/line-5", "Line 5")),
     IntentNoted(Intent("Campaign/line-6", "Straße 6 \u2028 \ud800")),
     IntentDropped("Campaign/line-5"),
+    SaltChosen("5a17"),
+    PlanApplied("ef" * 32, False),
+    PlanApplied("01" * 32, False),
+    PlanApplied("ef" * 32, True),
 )
+
+
+def test_that_is_every_event() -> None:
+    assert {type(event) for event in EVERY_EVENT} == set(get_args(Event))
 
 
 @dataclass
@@ -130,8 +148,9 @@ class Place:
 
     def worker(self, action: str, *, timeout: float = 0) -> Worker:
         program = Path(__file__).with_name("state_process.py")
-        # The process is to run the code that is tested, installed or not.
-        environment = {**os.environ, "PYTHONPATH": str(Path(reconciler.__file__).parents[1])}
+        # The process is to run the code that is tested, installed or not, and isn't measured.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+        environment["PYTHONPATH"] = str(Path(reconciler.__file__).parents[1])
         command = [sys.executable, str(program), action, self.url, str(self.root), str(timeout)]
         process = self.stack.enter_context(
             subprocess.Popen(
@@ -198,8 +217,17 @@ def test_what_is_recorded_is_in_the_session_and_in_the_next_load(place: Place) -
             Origin.CREATED,
             OnRemove.ABANDON,
             applied={"settings": {"LEVEL": {"value": "debug"}, "KEY": {"digest": "9f86"}}},
+            members={
+                "packageOverrides": {
+                    '["p-1"]': frozenset({"gw-1"}),
+                    '["p-2"]': frozenset({"gw-3"}),
+                },
+                "gateways": {"added": frozenset({"gw-1"})},
+            },
         )
     }
+    assert list(after.plans.items()) == [("ef" * 32, True), ("01" * 32, False)], "the oldest first"
+    assert after.salt == "5a17"
     assert dict(after.packages) == {SHA: Uploaded(SHA, "p-1", "fw.bin", FIRMWARE, left_behind=True)}
     assert dict(after.intents) == {
         "Campaign/line-6": Intent("Campaign/line-6", "Straße 6 \u2028 \ud800"),
@@ -257,6 +285,38 @@ def test_an_error_in_a_session_keeps_what_was_recorded_and_unlocks(place: Place)
     assert list(place.store().load().intents) == ["Campaign/line-3"]
     with place.store().locked(SERVER, "apply") as session:
         assert list(session.state.intents) == ["Campaign/line-3"]
+
+
+@pytest.mark.parametrize("sync", [True, False])
+def test_every_event_outlives_a_session_that_could_not_be_ended(
+    place: Place, monkeypatch: pytest.MonkeyPatch, sync: bool
+) -> None:
+    """What a crash leaves is a snapshot and a journal, in which each event is a line of its own."""
+    with place.store().locked(SERVER, "apply") as session:
+        session.record(IntentNoted(Intent("Campaign/first", "name")))
+        first = session.state
+
+    def crash(_: Session) -> None:
+        raise StateError("crashed", hint="mend it")
+
+    def recorded(session: Session) -> State:
+        for event in EVERY_EVENT[:-1]:
+            session.record(event, sync=sync)
+        session.record(EVERY_EVENT[-1])
+        return session.state
+
+    crashes = pytest.raises(StateError, match="crashed")
+    with monkeypatch.context() as patch, crashes, place.store().locked(SERVER, "apply") as session:
+        patch.setattr(type(session), "_save", crash)
+        there = recorded(session)
+    assert there.campaigns == fold(first, EVERY_EVENT).campaigns
+    found = place.store().load()
+    assert found == there
+    with place.store().locked(SERVER, "apply") as session:
+        assert session.state == found
+        session.record(IntentNoted(Intent("Campaign/last", "name")))
+    assert place.store().load().campaigns == found.campaigns
+    assert place.store().load().plans == found.plans
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -15,7 +15,7 @@ from reconciler.model import (
     UploadMode,
     Verb,
 )
-from reconciler.providers.pulse.steps import lower
+from reconciler.providers.pulse.lowering import lower
 from tests.actions import CLASSES, action
 
 COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {

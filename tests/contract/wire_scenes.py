@@ -22,9 +22,14 @@ from reconciler.model import (
     Secret,
     Window,
 )
-from reconciler.providers.console import CampaignCounts, CampaignProgress, GatewayStatus, PackageProgress
+from reconciler.providers.base.questions import (
+    CampaignCounts,
+    CampaignProgress,
+    GatewayStatus,
+    PackageProgress,
+)
+from reconciler.providers.http.filebody import FileBody
 from reconciler.providers.pulse.client import PulseClient
-from reconciler.providers.pulse.filebody import FileBody
 
 TOKEN: Final = "canary-token-4f6a1c"
 USERNAME: Final = "canary-user-77b0"
@@ -181,7 +186,7 @@ SCENES: Final[Mapping[str, Scene]] = {
     ),
     "delete-campaign": Scene(lambda play: play.client.delete_campaign(play.ids.campaign)),
     "get-campaign": Scene(
-        lambda play: play.client.get_campaign(play.ids.campaign),
+        lambda play: play.client.campaign(play.ids.campaign),
         LiveCampaign(
             id=IDS.campaign,
             name="winter",
@@ -196,21 +201,21 @@ SCENES: Final[Mapping[str, Scene]] = {
     "approve-campaign": Scene(lambda play: play.client.approve_campaign(play.ids.campaign), approval=True),
     "register-completed-callback": _callback(CallbackEvent.COMPLETED),
     "register-wake-up-callback": _callback(CallbackEvent.WAKE_UP),
-    "notify-gateway": Scene(lambda play: play.client.notify_gateway(play.ids.campaign, "gw-1")),
+    "notify-gateway": Scene(lambda play: play.client.notify(play.ids.campaign, "gw-1")),
     "assign-gateway-packages": Scene(
         lambda play: play.client.assign_gateway_packages(play.ids.campaign, "gw-1", [play.ids.second])
     ),
     "get-gateway-packages": Scene(
-        lambda play: play.client.get_gateway_packages(play.ids.campaign, "gw-1"), (IDS.package, IDS.second)
+        lambda play: play.client.gateway_packages(play.ids.campaign, "gw-1"), (IDS.package, IDS.second)
     ),
     "list-gateways": Scene(
-        lambda play: play.client.list_gateways(play.ids.campaign),
+        lambda play: play.client.gateways(play.ids.campaign),
         Membership({"INSTANTIATED": frozenset({"gw-1", "gw-2", "gw-3"})}, frozenset({"gw-2"})),
         before=_closed,
         requests=2,
     ),
     "list-campaigns": Scene(
-        lambda play: play.client.list_campaigns(["winter"]),
+        lambda play: play.client.campaigns(["winter"]),
         (CampaignSummary(IDS.campaign, "winter", "CREATED"),),
     ),
     "add-gateways": Scene(lambda play: play.client.add_gateways(play.ids.campaign, ["gw-4", "gw-5"])),
@@ -219,7 +224,7 @@ SCENES: Final[Mapping[str, Scene]] = {
         lambda play: play.client.set_distribution_list(play.ids.campaign, DistributionList("north", 300))
     ),
     "get-distribution-list": Scene(
-        lambda play: play.client.get_distribution_list(play.ids.campaign),
+        lambda play: play.client.distribution_list(play.ids.campaign),
         DistributionList("north", 300),
         before=_listed,
     ),
@@ -228,7 +233,7 @@ SCENES: Final[Mapping[str, Scene]] = {
     "schedule-execution": _schedule(SchedulePhase.EXECUTION),
     "close-gateway": Scene(lambda play: play.client.close_gateway(play.ids.campaign, "gw-1")),
     "get-gateway-state": Scene(
-        lambda play: play.client.get_gateway_state(play.ids.campaign, "gw-1"),
+        lambda play: play.client.gateway_state(play.ids.campaign, "gw-1"),
         "EXECUTION_COMPLETE",
         before=_advanced,
     ),
@@ -236,20 +241,20 @@ SCENES: Final[Mapping[str, Scene]] = {
     "register-execution-progress-callback": _callback(CallbackEvent.EXECUTION_PROGRESS),
     "register-download-progress-callback": _callback(CallbackEvent.DOWNLOAD_PROGRESS),
     "get-execution-progress": Scene(
-        lambda play: play.client.get_execution_progress(play.ids.campaign, "gw-1"),
+        lambda play: play.client.execution_progress(play.ids.campaign, "gw-1"),
         (IDS.package,),
         before=_advanced,
     ),
     "get-download-progress": Scene(
-        lambda play: play.client.get_download_progress(play.ids.campaign, "gw-1"),
+        lambda play: play.client.download_progress(play.ids.campaign, "gw-1"),
         _DOWNLOADS,
         before=_advanced,
     ),
     "get-active-campaigns": Scene(
-        lambda play: play.client.get_active_campaigns("gw-1"), (IDS.campaign,), before=_started
+        lambda play: play.client.active_campaigns("gw-1"), (IDS.campaign,), before=_started
     ),
     "get-campaign-status": Scene(
-        lambda play: play.client.get_campaign_status(play.ids.campaign),
+        lambda play: play.client.campaign_progress(play.ids.campaign),
         CampaignProgress(
             id=IDS.campaign,
             name="winter",
@@ -257,30 +262,28 @@ SCENES: Final[Mapping[str, Scene]] = {
             description="before the frost",
             gateways=3,
             packages=2,
-            downloaded=0,
-            executed=1,
-            activated=0,
+            states={"DOWNLOAD_COMPLETE": 0, "EXECUTION_COMPLETE": 1, "ACTIVATION_COMPLETE": 0},
             created=MOMENT,
             modified=MOMENT,
         ),
         before=_advanced,
     ),
     "get-gateway-status": Scene(
-        lambda play: play.client.get_gateway_status(play.ids.campaign, "gw-1"),
+        lambda play: play.client.gateway_status(play.ids.campaign, "gw-1"),
         GatewayStatus("gw-1", "EXECUTION_COMPLETE", MOMENT, _DOWNLOADS, (IDS.package,)),
         before=_advanced,
     ),
     "get-campaign-counts": Scene(
-        lambda play: play.client.get_campaign_counts(),
+        lambda play: play.client.counts(),
         CampaignCounts(ready=1, waiting=0, approved=0, started=1, stopped=0),
         before=_started,
     ),
     "get-package": Scene(
-        lambda play: play.client.get_package(play.ids.package),
+        lambda play: play.client.package(play.ids.package),
         LivePackage(IDS.package, "firmware-1.bin", "number 1"),
     ),
     "list-packages": Scene(
-        lambda play: play.client.list_packages(),
+        lambda play: play.client.packages(),
         (
             LivePackage(IDS.package, "firmware-1.bin", "number 1"),
             LivePackage(IDS.second, "firmware-2.bin", "number 2"),
@@ -311,13 +314,13 @@ SCENES: Final[Mapping[str, Scene]] = {
 
 ACCESS: Final[Mapping[str, Scene]] = {
     "sign-in": Scene(
-        lambda play: play.client.get_package(play.ids.package),
+        lambda play: play.client.package(play.ids.package),
         LivePackage(IDS.package, "firmware-1.bin", "number 1"),
         basic=True,
         also={"get-package": 1},
     ),
     "get-version": Scene(
-        lambda play: play.client.get_package(play.ids.package),
+        lambda play: play.client.package(play.ids.package),
         LivePackage(IDS.package, "firmware-1.bin", "number 1"),
         api_version=None,
         also={"get-package": 1},

@@ -38,9 +38,11 @@ from wire_scenes import (
 
 from reconciler.embedded import Running
 from reconciler.model import Secret
+from reconciler.providers.base import Provider
 from reconciler.providers.pulse.client import PulseClient
-from reconciler.providers.pulse.provider import PulseProvider, connect
+from reconciler.providers.pulse.kind import connect
 from reconciler.settings import Basic, ServerSettings, Token
+from tests.providers.all_calls import AllCalls
 
 CASSETTES: Final = Path(__file__).parent / "wire" / "cassettes"
 HOST: Final = "http://pulse.example.com"
@@ -74,12 +76,12 @@ def record(scene: Scene, path: Path, folder: Path) -> None:
 
     async def main(url: str) -> None:
         async with connect(settings(replace(scene, basic=False), url)) as provider:
-            ids = await build(provider.client, file)
+            ids = await build(AllCalls(provider), file)
             if scene.before is not None:
-                await scene.before(Stage(provider.client, url, ids))
+                await scene.before(Stage(AllCalls(provider), url, ids))
         async with connect(settings(scene, url)) as provider:
             with _tape(path, "all", ids):
-                await scene.call(Play(provider.client, ids, file))
+                await scene.call(Play(AllCalls(provider), ids, file))
 
     with Running(
         ":memory:", token=TOKEN, username=USERNAME, password=PASSWORD, approval_needed=scene.approval
@@ -96,14 +98,14 @@ def play(
     """
     file = firmware(folder)
 
-    async def main() -> tuple[Any, PulseProvider, bool]:
+    async def main() -> tuple[Any, Provider, bool]:
         async with connect(settings(scene, HOST)) as provider:
             with _tape(path, "none", IDS) as tape:
-                gave = await scene.call(Play(watched(provider.client), IDS, file))
+                gave = await scene.call(Play(watched(AllCalls(provider)), IDS, file))
                 return gave, provider, tape.all_played
 
     gave, provider, all_played = asyncio.run(main())
-    return gave, dict(provider.requests), all_played
+    return gave, dict(provider.reads.requests), all_played
 
 
 @contextmanager

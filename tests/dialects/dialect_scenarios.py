@@ -161,8 +161,8 @@ async def _what_has_happened(world: World, steps: _Steps) -> None:
     """Between plan and apply somebody else does the same, or a part of it."""
     stopped = COMMON + campaign("c", gateways(1, 5), desiredStatus="STOPPED")
     await steps.apply(stopped)
-    client = world.provider.client
-    [live] = await world.provider.campaigns()
+    client = world.provider.reads
+    [live] = await world.provider.reads.campaigns()
     wish = COMMON + campaign("c", gateways(3, 8), closedGateways="[gw-3, gw-4]")
     plan = await world.make_plan(wish)
     await client.add_gateways(live.id, ["gw-6", "gw-7"])
@@ -184,8 +184,8 @@ async def _a_persons_stop(world: World, steps: _Steps) -> None:
     await steps.apply(PLAIN)
     changed = PLAIN.replace("all about c-2", "something else")
     plan = await world.make_plan(changed)
-    [live] = await world.provider.campaigns(["c-2"])
-    await world.provider.client.stop_campaign(live.id)
+    [live] = await world.provider.reads.campaigns(["c-2"])
+    await world.provider.reads.stop_campaign(live.id)
     world.seen.clear()
     assert not (await world.run(plan)).failed
     steps.writes.append(sorted(set(world.writes()) - {"stop-campaign"}))

@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from reconciler.embedded.dialects import PRESETS, Dialect
 from reconciler.errors import Refused
 from reconciler.model import DistributionList
+from reconciler.providers.http.filebody import FileBody
 from reconciler.providers.pulse.client import PulseClient
-from reconciler.providers.pulse.filebody import FileBody
 from tests.dialects.test_dialects_converge import DIALECTS
+from tests.providers.all_calls import AllCalls
 from tests.world import World, run
 
 GATEWAYS = [f"gw-{number}" for number in range(7)]
@@ -21,42 +22,42 @@ NAMES = ["c", "cc", "ccc", "d", "e"]
 async def everything_read(client: PulseClient, ids: dict[str, str]) -> dict[str, Any]:
     """What each read of the client answers."""
     full, empty, package = ids["full"], ids["empty"], ids["package"]
-    members = await client.list_gateways(full)
+    members = await client.gateways(full)
     return {
-        "campaigns": await client.list_campaigns(),
-        "one name": await client.list_campaigns(["c"]),
-        "two names": await client.list_campaigns(["c", "e"]),
-        "no such name": await client.list_campaigns(["nobody"]),
-        "campaign": await client.get_campaign(full),
-        "empty campaign": await client.get_campaign(empty),
-        "no campaign": await client.get_campaign("nobody"),
-        "counts": await client.get_campaign_counts(),
-        "status": await client.get_campaign_status(full),
-        "empty status": await client.get_campaign_status(empty),
+        "campaigns": await client.campaigns(),
+        "one name": await client.campaigns(["c"]),
+        "two names": await client.campaigns(["c", "e"]),
+        "no such name": await client.campaigns(["nobody"]),
+        "campaign": await client.campaign(full),
+        "empty campaign": await client.campaign(empty),
+        "no campaign": await client.campaign("nobody"),
+        "counts": await client.counts(),
+        "status": await client.campaign_progress(full),
+        "empty status": await client.campaign_progress(empty),
         "gateways": (dict(members.states), members.closed),
-        "no gateways": len(await client.list_gateways(empty)),
-        "distribution list": await client.get_distribution_list(full),
-        "no distribution list": await client.get_distribution_list(empty),
-        "gateway packages": await client.get_gateway_packages(full, "gw-1"),
-        "no gateway packages": await client.get_gateway_packages(full, "gw-2"),
-        "gateway state": await client.get_gateway_state(full, "gw-3"),
-        "gateway status": await client.get_gateway_status(full, "gw-3"),
-        "download": await client.get_download_progress(full, "gw-3"),
-        "no download": await client.get_download_progress(full, "gw-2"),
-        "execution": await client.get_execution_progress(full, "gw-3"),
-        "no execution": await client.get_execution_progress(full, "gw-1"),
-        "active": await client.get_active_campaigns("gw-1"),
-        "not active": await client.get_active_campaigns("nobody"),
-        "package": await client.get_package_info(package),
-        "no package": await client.get_package_info("nobody"),
-        "packages": await client.list_package_infos(),
-        "packages of a name": await client.list_packages(["p"]),
+        "no gateways": len(await client.gateways(empty)),
+        "distribution list": await client.distribution_list(full),
+        "no distribution list": await client.distribution_list(empty),
+        "gateway packages": await client.gateway_packages(full, "gw-1"),
+        "no gateway packages": await client.gateway_packages(full, "gw-2"),
+        "gateway state": await client.gateway_state(full, "gw-3"),
+        "gateway status": await client.gateway_status(full, "gw-3"),
+        "download": await client.download_progress(full, "gw-3"),
+        "no download": await client.download_progress(full, "gw-2"),
+        "execution": await client.execution_progress(full, "gw-3"),
+        "no execution": await client.execution_progress(full, "gw-1"),
+        "active": await client.active_campaigns("gw-1"),
+        "not active": await client.active_campaigns("nobody"),
+        "package": await client.package_info(package),
+        "no package": await client.package_info("nobody"),
+        "packages": await client.package_infos(),
+        "packages of a name": await client.packages(["p"]),
     }
 
 
 async def fill(world: World) -> dict[str, str]:
     """A server with a little of everything; the ids by what they are of."""
-    client = world.provider.client
+    client = AllCalls(world.provider)
     file = world.folder / "p"
     file.write_bytes(b"content")
     digest = "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73"
@@ -81,7 +82,7 @@ async def fill(world: World) -> dict[str, str]:
 async def same_in(dialect: Dialect, folder: Path) -> None:
     async with World.open(folder, page_size=2) as world:
         ids = await fill(world)
-        client, speech = world.provider.client, world.app.state.context.speech
+        client, speech = AllCalls(world.provider), world.app.state.context.speech
         expected = await everything_read(client, ids)
         speech.dialect = dialect
         found = await everything_read(client, ids)
@@ -106,7 +107,7 @@ def test_any_dialect_is_read_the_same(dialect: Dialect, tmp_path: Path) -> None:
 def test_the_reading_is_of_something(tmp_path: Path) -> None:
     async def body() -> None:
         async with World.open(tmp_path, page_size=2) as world:
-            found = await everything_read(world.provider.client, await fill(world))
+            found = await everything_read(AllCalls(world.provider), await fill(world))
             assert [line.name for line in found["one name"]] == ["c"]
             assert len(found["campaigns"]) == 6
             assert found["no distribution list"] is None

@@ -4,7 +4,7 @@ Gateways are letters: ``"ab"`` are the gateways a and b. Each field has a place 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reconciler.diff import Ask
@@ -25,8 +25,9 @@ from reconciler.model import (
     Severity,
 )
 from reconciler.options import Options
+from reconciler.providers.base import Stage, StateFacts
 from reconciler.state.base import Event, MembersApplied, Origin, Owned
-from tests.fakes import NOW, campaign, rid
+from tests.fakes import NOW, PULSE, campaign, rid
 
 LINE = rid("line")
 FIELDS = ("schedules", "packageOverrides", "callbackSet", "runOnThings", "closedGateways", "gatewayLists")
@@ -59,6 +60,12 @@ def live(
     )
 
 
+FACTS = replace(
+    PULSE,
+    states={f"past {phase}": StateFacts(Stage.UNDER_WAY, frozenset({phase})) for phase in SchedulePhase},
+)
+
+
 @dataclass(frozen=True)
 class Side:
     """What a part is compared with. ``members`` are those after the plan; ``new``: nothing is live yet."""
@@ -85,17 +92,13 @@ def view(side: Side, **declared: Any) -> View:
         None if side.new else side.live,
         None if side.new else owned,
         side.adopting,
-        Ask(Options(reassert=side.reassert), NOW, _past),
+        Ask(Options(reassert=side.reassert), NOW, FACTS),
         Bound(PACKAGES),
         "5a17",
         frozenset(side.members),
         frozenset(side.members if side.new else side.joining),
         frozenset(side.leaving),
     )
-
-
-def _past(state: str, phase: SchedulePhase) -> bool:
-    return state == f"past {phase}"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from reconciler.model import (
     Severity,
 )
 from reconciler.state.base import Origin
-from tests.fakes import NOW, FakeCampaign, FakeServer, Project, campaign, desired, file, rid
+from tests.fakes import NOW, Project, campaign, desired, file, rid
+from tests.memory_provider import MemoryCampaign, MemoryServer
 
 V1 = file("v1")
 PACKAGES = [LivePackage("p-1", "one"), LivePackage("p-2", "two")]
@@ -30,7 +31,7 @@ F1 = DistributionList("f-1", 60)
 
 def compared(live: dict[str, Any], **fields: Any) -> Diff:
     """A campaign of ours against its live side."""
-    server = FakeServer(FakeCampaign("1", **{"name": "line", **live}), packages=PACKAGES)
+    server = MemoryServer(MemoryCampaign("1", **{"name": "line", **live}), packages=PACKAGES)
     project = Project(server)
     project.own("line", "1")
     return project.diff(desired(campaign("line", **fields)))
@@ -171,7 +172,7 @@ def test_a_distribution_list_spares_who_is_not_declared(live: Any, wanted: Any) 
 
 
 def created(**fields: Any) -> Diff:
-    return Project(FakeServer(packages=PACKAGES)).diff(desired(campaign("line", **fields)))
+    return Project(MemoryServer(packages=PACKAGES)).diff(desired(campaign("line", **fields)))
 
 
 def test_a_new_campaign_of_nothing_but_a_name() -> None:
@@ -241,7 +242,7 @@ DROPPED: dict[str, tuple[dict[str, dict[str, str]], list[tuple[str, str]]]] = {
 @pytest.mark.parametrize("row", DROPPED)
 def test_what_is_no_longer_declared_and_stays_is_said(row: str, lists: str | None) -> None:
     recorded, said = DROPPED[row]
-    project = Project(FakeServer(FakeCampaign("1", "line", gateways=set("ab"))))
+    project = Project(MemoryServer(MemoryCampaign("1", "line", gateways=set("ab"))))
     members = {name: {v: frozenset(ids) for v, ids in each.items()} for name, each in recorded.items()}
     project.own("line", "1", members=members)
     found = project.diff(desired(campaign("line", gateways=lists)))
@@ -250,7 +251,7 @@ def test_what_is_no_longer_declared_and_stays_is_said(row: str, lists: str | Non
 
 
 def test_members_are_not_read_for_what_leaves_nothing_behind() -> None:
-    project = Project(FakeServer(FakeCampaign("1", "line", gateways=set("ab"))))
+    project = Project(MemoryServer(MemoryCampaign("1", "line", gateways=set("ab"))))
     members = {"runOnThings": {'["t"]': frozenset("ab")}, "gateways": {"added": frozenset("a")}}
     project.own("line", "1", members=members)
     assert project.reads(desired(campaign("line"))) == ["campaign 1"]

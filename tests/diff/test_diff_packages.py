@@ -27,14 +27,15 @@ from reconciler.state.base import (
     Uploaded,
 )
 from reconciler.state.folding import fold
-from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, file, mark, rid
+from tests.fakes import Project, campaign, desired, file, holds, rid
+from tests.memory_provider import MemoryCampaign, MemoryServer
 
 V1, V2 = file("v1"), file("v2", "fw2.bin")
 HERE = Place("packages.yaml", 3, 5)
 
 
 def package(package_id: str, name: str = "fw.bin", marked: PackageFile | None = None) -> LivePackage:
-    return LivePackage(package_id, name, mark=mark(marked) if marked else None)
+    return holds(package_id, name, marked) if marked else LivePackage(package_id, name)
 
 
 def bound(project: Project, ref: PackageRef, **options: bool) -> tuple[object, Diff]:
@@ -47,12 +48,12 @@ def bound(project: Project, ref: PackageRef, **options: bool) -> tuple[object, D
 
 
 def test_by_id() -> None:
-    found, difference = bound(Project(FakeServer(packages=[package("p-1")])), PackageById("p-1", HERE))
+    found, difference = bound(Project(MemoryServer(packages=[package("p-1")])), PackageById("p-1", HERE))
     assert (found, difference.findings) == ("p-1", ())
 
 
 def test_by_name() -> None:
-    server = FakeServer(packages=[package("p-1", "one"), package("p-2", "one more")])
+    server = MemoryServer(packages=[package("p-1", "one"), package("p-2", "one more")])
     found, difference = bound(Project(server), PackageByName("one", HERE))
     assert (found, difference.findings) == ("p-1", ())
 
@@ -72,7 +73,7 @@ MISSING = {
 @pytest.mark.parametrize("row", MISSING)
 def test_a_package_that_cannot_be_found_leaves_its_campaign_out(row: str) -> None:
     ref, packages, code, words = MISSING[row]
-    project = Project(FakeServer(packages=packages))
+    project = Project(MemoryServer(packages=packages))
     difference = project.diff(desired(campaign("new", packages=(ref,)), campaign("fine")))
     [finding] = difference.findings
     assert (finding.code, finding.place, finding.severity) == (code, HERE, Severity.ERROR)
@@ -84,7 +85,7 @@ def test_a_package_that_cannot_be_found_leaves_its_campaign_out(row: str) -> Non
 
 def test_a_package_of_somebody_elses_campaign_is_not_said_to_be_missing() -> None:
     """It was not looked up: its campaign is left out whatever becomes of it."""
-    server = FakeServer(FakeCampaign("1", "line"), packages=[package("p-1", "one")])
+    server = MemoryServer(MemoryCampaign("1", "line"), packages=[package("p-1", "one")])
     wanted = desired(campaign("line", packages=(PackageById("p-1"), PackageByName("one"))))
     assert [finding.code for finding in Project(server).diff(wanted).findings] == ["not-ours"]
 
@@ -107,7 +108,7 @@ def test_a_file_that_two_campaigns_use_is_uploaded_once() -> None:
 
 
 def test_a_file_that_we_uploaded() -> None:
-    project = Project(FakeServer(packages=[package("p-1")]))
+    project = Project(MemoryServer(packages=[package("p-1")]))
     project.uploaded(V1, "p-1")
     found, difference = bound(project, V1)
     assert (found, difference.uploads, difference.records) == ("p-1", (), ())
@@ -126,7 +127,7 @@ def test_a_file_that_we_uploaded_and_that_is_gone_is_uploaded_again() -> None:
     ("intent", "adopt", "trusted"), [(False, False, False), (True, False, True), (False, True, True)]
 )
 def test_marks(intent: bool, adopt: bool, trusted: bool) -> None:
-    project = Project(FakeServer(packages=[package("p-1", "live.bin", marked=V1), package("p-2")]))
+    project = Project(MemoryServer(packages=[package("p-1", "live.bin", marked=V1), package("p-2")]))
     if intent:
         project.intends(V1, "fw.bin")
     found, difference = bound(project, V1, adopt=adopt)
@@ -139,12 +140,12 @@ def test_marks(intent: bool, adopt: bool, trusted: bool) -> None:
 
 
 def test_marks_of_another_content_are_not_taken() -> None:
-    project = Project(FakeServer(packages=[package("p-1", marked=V2)]))
+    project = Project(MemoryServer(packages=[package("p-1", marked=V2)]))
     assert bound(project, V1, adopt=True)[0] == PendingUpload(V1.sha256)
 
 
 def test_two_packages_of_one_mark_are_an_error_that_names_both() -> None:
-    project = Project(FakeServer(packages=[package("p-2", marked=V1), package("p-1", marked=V1)]))
+    project = Project(MemoryServer(packages=[package("p-2", marked=V1), package("p-1", marked=V1)]))
     found, difference = bound(project, V1, adopt=True)
     [finding] = difference.findings
     assert found is None
@@ -160,9 +161,9 @@ def pruned(project: Project, *campaigns: object, **more: object) -> Diff:
     return project.diff(desired(*campaigns, **more), prune=True)  # type: ignore[arg-type]
 
 
-def world(*campaigns: FakeCampaign) -> Project:
+def world(*campaigns: MemoryCampaign) -> Project:
     """We uploaded v1 as p-1."""
-    project = Project(FakeServer(*campaigns, packages=[package("p-1"), package("p-2")]))
+    project = Project(MemoryServer(*campaigns, packages=[package("p-1"), package("p-2")]))
     project.uploaded(V1, "p-1")
     return project
 
@@ -194,24 +195,28 @@ def test_an_upload_that_is_still_declared_stays(ref: PackageRef) -> None:
 
 
 USERS = {
-    "somebody else's campaign": ([FakeCampaign("7", "theirs", packages=("p-1",))], [], "campaigns 7 use it"),
+    "somebody else's campaign": (
+        [MemoryCampaign("7", "theirs", packages=("p-1",))],
+        [],
+        "campaigns 7 use it",
+    ),
     "our campaign, whose packages are not managed": (
-        [FakeCampaign("1", "line", packages=("p-1",))],
+        [MemoryCampaign("1", "line", packages=("p-1",))],
         [campaign("line")],
         "campaigns 1 use it",
     ),
     "our campaign, which can't be compared": (
-        [FakeCampaign("1", "line", packages=("p-1",))],
+        [MemoryCampaign("1", "line", packages=("p-1",))],
         [campaign("line", packages=(PackageById("p-9"),))],
         "campaigns 1 use it",
     ),
     "our campaign, whose status nobody knows": (
-        [FakeCampaign("1", "line", "SUSPENDED", packages=("p-1",))],
+        [MemoryCampaign("1", "line", "SUSPENDED", packages=("p-1",))],
         [campaign("line", packages=(PackageById("p-2"),))],
         "campaigns 1 use it",
     ),
     "a campaign to be deleted, whose status nobody knows": (
-        [FakeCampaign("1", "line", "SUSPENDED", packages=("p-1",))],
+        [MemoryCampaign("1", "line", "SUSPENDED", packages=("p-1",))],
         [],
         "campaigns 1 use it",
     ),
@@ -233,7 +238,7 @@ def test_an_upload_in_use_stays_with_a_word(row: str) -> None:
 
 def test_an_upload_goes_once_its_users_have_another_one_or_are_deleted() -> None:
     project = world(
-        FakeCampaign("1", "line", packages=("p-1", "p-2")), FakeCampaign("2", "old", packages=("p-1",))
+        MemoryCampaign("1", "line", packages=("p-1", "p-2")), MemoryCampaign("2", "old", packages=("p-1",))
     )
     project.own("line", "1")
     project.own("old", "2")
@@ -244,7 +249,7 @@ def test_an_upload_goes_once_its_users_have_another_one_or_are_deleted() -> None
 
 def abandoned(prune: bool, *refs: PackageRef) -> tuple[Project, Diff]:
     """Campaign old, whose gateway gw-1 has v1 of its own, is abandoned."""
-    project = world(FakeCampaign("1", "old"))
+    project = world(MemoryCampaign("1", "old"))
     overrides = {Field.OVERRIDES: {packages_value(["p-1"]): frozenset({"gw-1"})}}
     project.own("old", "1", on_remove=OnRemove.ABANDON, members=overrides)
     return project, project.diff(desired(packages=refs), prune=prune)
@@ -279,7 +284,7 @@ def test_an_upload_that_gateways_of_an_abandoned_campaign_have_is_given_up(
     ],
 )
 def test_what_no_server_changes_is_said(name: str, description: str, kept: list[str]) -> None:
-    project = Project(FakeServer(packages=[package("p-1", "fw.bin", marked=V1)]))
+    project = Project(MemoryServer(packages=[package("p-1", "fw.bin", marked=V1)]))
     uploaded = Uploaded(V1.sha256, "p-1", "fw.bin", V1.resource, description="for hall 1")
     project.state = fold(project.state, [PackageUploaded(uploaded)])
     declared = replace(V1, name=name, description=description, place=Place("p.yaml", 3, 5))

@@ -5,7 +5,8 @@ import pytest
 from reconciler.diff import Diff
 from reconciler.model import DistributionList, Place, Severity
 from tests.actions import needs_of
-from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, rid
+from tests.fakes import Project, campaign, desired, rid
+from tests.memory_provider import MemoryCampaign, MemoryServer
 
 NAME = Place("line.yaml", 9, 3)
 
@@ -17,7 +18,7 @@ def left_out(difference: Diff, resource: str = "line") -> bool:
 
 
 def test_somebody_elses_campaign() -> None:
-    project = Project(FakeServer(FakeCampaign("7", "line")))
+    project = Project(MemoryServer(MemoryCampaign("7", "line")))
     difference = project.diff(desired(campaign("line", places={"name": NAME}, description="x")))
     [finding] = difference.findings
     assert (finding.code, finding.place, finding.severity) == ("not-ours", NAME, Severity.ERROR)
@@ -29,7 +30,7 @@ def test_somebody_elses_campaign() -> None:
 
 @pytest.mark.parametrize("adopt", [False, True])
 def test_two_campaigns_of_the_name(adopt: bool) -> None:
-    project = Project(FakeServer(FakeCampaign("8", "line"), FakeCampaign("7", "line")))
+    project = Project(MemoryServer(MemoryCampaign("8", "line"), MemoryCampaign("7", "line")))
     difference = project.diff(desired(campaign("line")), adopt=adopt)
     [finding] = difference.findings
     assert (finding.code, finding.severity) == ("ambiguous-name", Severity.ERROR)
@@ -39,7 +40,7 @@ def test_two_campaigns_of_the_name(adopt: bool) -> None:
 
 
 def test_a_rename_to_a_name_that_is_taken() -> None:
-    project = Project(FakeServer(FakeCampaign("1", "line"), FakeCampaign("7", "new")))
+    project = Project(MemoryServer(MemoryCampaign("1", "line"), MemoryCampaign("7", "new")))
     project.own("line", "1")
     difference = project.diff(desired(campaign("line", "new", places={"name": NAME}), campaign("fine")))
     [finding] = difference.findings
@@ -51,14 +52,14 @@ def test_a_rename_to_a_name_that_is_taken() -> None:
 
 
 def test_a_rename_to_a_free_name() -> None:
-    project = Project(FakeServer(FakeCampaign("1", "line"), FakeCampaign("7", "NEW")))
+    project = Project(MemoryServer(MemoryCampaign("1", "line"), MemoryCampaign("7", "NEW")))
     project.own("line", "1")
     difference = project.diff(desired(campaign("line", "new")))
     assert (difference.findings, [c.after for c in difference.changes]) == ((), ["new"])
 
 
 def test_two_campaigns_that_swap_their_names() -> None:
-    project = Project(FakeServer(FakeCampaign("1", "a"), FakeCampaign("2", "b")))
+    project = Project(MemoryServer(MemoryCampaign("1", "a"), MemoryCampaign("2", "b")))
     project.own("a", "1")
     project.own("b", "2")
     difference = project.diff(desired(campaign("a", "b"), campaign("b", "a")))
@@ -67,7 +68,7 @@ def test_two_campaigns_that_swap_their_names() -> None:
 
 
 def test_a_name_that_a_campaign_of_ours_keeps_is_taken() -> None:
-    project = Project(FakeServer(FakeCampaign("1", "a"), FakeCampaign("2", "b")))
+    project = Project(MemoryServer(MemoryCampaign("1", "a"), MemoryCampaign("2", "b")))
     project.own("a", "1")
     project.own("b", "2")
     difference = project.diff(desired(campaign("a", "b"), campaign("b")))
@@ -77,7 +78,7 @@ def test_a_name_that_a_campaign_of_ours_keeps_is_taken() -> None:
 
 def test_a_name_is_taken_only_from_who_gives_it_up() -> None:
     """`new` wants a name whose holder is renamed, but the holder can't be: its status is unknown."""
-    project = Project(FakeServer(FakeCampaign("1", "wanted", "HIBERNATING")))
+    project = Project(MemoryServer(MemoryCampaign("1", "wanted", "HIBERNATING")))
     project.own("holder", "1")
     found = project.diff(desired(campaign("holder", "other"), campaign("new", "wanted")))
     assert [finding.code for finding in found.findings] == ["name-taken"]
@@ -85,7 +86,7 @@ def test_a_name_is_taken_only_from_who_gives_it_up() -> None:
 
 
 def test_a_name_that_a_prune_frees_may_be_taken() -> None:
-    project = Project(FakeServer(FakeCampaign("1", "wanted"), FakeCampaign("2", "mine")))
+    project = Project(MemoryServer(MemoryCampaign("1", "wanted"), MemoryCampaign("2", "mine")))
     project.own("gone", "1")
     project.own("kept", "2")
     wish = desired(campaign("kept", "wanted"))
@@ -97,7 +98,7 @@ def test_a_name_that_a_prune_frees_may_be_taken() -> None:
 
 
 def test_a_distribution_list_can_not_be_set_without_an_interval() -> None:
-    project = Project(FakeServer(FakeCampaign("1", "line")))
+    project = Project(MemoryServer(MemoryCampaign("1", "line")))
     project.own("line", "1")
     found = project.diff(desired(campaign("line", distribution=DistributionList("f-1"))))
     assert [finding.code for finding in found.findings] == ["interval-needed"]

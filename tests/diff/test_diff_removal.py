@@ -5,13 +5,14 @@ import pytest
 from reconciler.diff import Diff
 from reconciler.model import Change, OnRemove, Reason, Severity
 from reconciler.state.base import CampaignAbandoned, CampaignForgotten, IntentDropped
-from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, file, rid
+from tests.fakes import Project, campaign, desired, file, rid
+from tests.memory_provider import MemoryCampaign, MemoryServer
 
 OLD = rid("old")
 
 
 def compared(*, on_remove: OnRemove, prune: bool, live: bool = True, complete: bool = True) -> Diff:
-    project = Project(FakeServer(*([FakeCampaign("1", "old", "STOPPED")] if live else [])))
+    project = Project(MemoryServer(*([MemoryCampaign("1", "old", "STOPPED")] if live else [])))
     project.own("old", "1", on_remove=on_remove)
     return project.diff(desired(complete=complete), prune=prune)
 
@@ -54,14 +55,14 @@ def test_nothing_goes_while_a_part_of_the_project_is_left_out(on_remove: OnRemov
 
 @pytest.mark.parametrize("prune", [False, True])
 def test_a_campaign_that_a_renamed_resource_claims_moves(prune: bool) -> None:
-    project = Project(FakeServer(FakeCampaign("1", "old")))
+    project = Project(MemoryServer(MemoryCampaign("1", "old")))
     project.own("old", "1")
     difference = project.diff(desired(campaign("new", "old")), prune=prune)
     assert (difference.removals, difference.findings, difference.changes) == ((), (), ())
 
 
 def test_a_claim_that_cannot_be_decided_protects_both() -> None:
-    project = Project(FakeServer(FakeCampaign("1", "line"), FakeCampaign("2", "line")))
+    project = Project(MemoryServer(MemoryCampaign("1", "line"), MemoryCampaign("2", "line")))
     project.own("old", "1")
     project.own("older", "2")
     difference = project.diff(desired(campaign("line")), prune=True)
@@ -70,7 +71,7 @@ def test_a_claim_that_cannot_be_decided_protects_both() -> None:
 
 
 def test_what_nobody_owns_is_never_deleted() -> None:
-    project = Project(FakeServer(FakeCampaign("1", "theirs")))
+    project = Project(MemoryServer(MemoryCampaign("1", "theirs")))
     project.own("old", "2")
     assert project.diff(desired(), prune=True).removals == ()
 
@@ -80,7 +81,7 @@ def test_what_nobody_owns_is_never_deleted() -> None:
 
 @pytest.mark.parametrize("prune", [False, True])
 def test_what_an_interrupted_create_may_have_made_is_named_and_never_deleted(prune: bool) -> None:
-    project = Project(FakeServer(FakeCampaign("1", "old")))
+    project = Project(MemoryServer(MemoryCampaign("1", "old")))
     project.intends("old", "old")
     difference = project.diff(desired(), prune=prune)
     assert (difference.removals, difference.records) == ((), ())
@@ -93,7 +94,7 @@ def test_what_an_interrupted_create_may_have_made_is_named_and_never_deleted(pru
 def test_an_interrupted_create_is_forgotten_when_there_is_nothing_that_it_may_have_made(
     owner: str | None,
 ) -> None:
-    project = Project(FakeServer(*([FakeCampaign("1", "old")] if owner else [])))
+    project = Project(MemoryServer(*([MemoryCampaign("1", "old")] if owner else [])))
     project.intends("old", "old")
     wanted = desired()
     if owner:
@@ -105,7 +106,7 @@ def test_an_interrupted_create_is_forgotten_when_there_is_nothing_that_it_may_ha
 
 
 def test_an_interrupted_create_stays_in_mind_while_a_part_of_the_project_is_left_out() -> None:
-    project = Project(FakeServer(FakeCampaign("1", "old")))
+    project = Project(MemoryServer(MemoryCampaign("1", "old")))
     project.intends("old", "old")
     project.intends(file("one"), "one.bin")
     assert project.reads(desired(complete=False)) == []

@@ -9,20 +9,21 @@ from reconciler.errors import StateError
 from reconciler.model import Json, Reason, Secret, Severity
 from reconciler.state.applied import recorded_settings
 from reconciler.state.base import CampaignOwned, FieldApplied, Origin, Owned
-from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, rid
+from tests.fakes import Project, campaign, desired, rid
+from tests.memory_provider import MemoryCampaign, MemoryServer
 
 SALT = "5a17"
 KEY = Secret("variable KEY", "k3y")
 
 
 def compared(declared: Any, recorded: Json, origin: Origin = Origin.CREATED, **fields: Any) -> Diff:
-    project = Project(FakeServer(FakeCampaign("1", "line", description="text")))
+    project = Project(MemoryServer(MemoryCampaign("1", "line", description="text")))
     project.own("line", "1", origin, applied={} if recorded is None else {"settings": recorded})
     return project.diff(desired(campaign("line", settings=declared, **fields)))
 
 
 def adopted(declared: Any, **fields: Any) -> Diff:
-    project = Project(FakeServer(FakeCampaign("1", "line", description="text")))
+    project = Project(MemoryServer(MemoryCampaign("1", "line", description="text")))
     return project.diff(desired(campaign("line", settings=declared, **fields)), adopt=True)
 
 

@@ -7,7 +7,8 @@ import pytest
 from reconciler.diff import Diff, Run
 from reconciler.model import DesiredStatus, Reason, Severity
 from reconciler.state.base import BracketClosed, Origin, StatusSet
-from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, rid
+from tests.fakes import Project, campaign, desired, rid
+from tests.memory_provider import MemoryCampaign, MemoryServer
 
 STARTED, STOPPED = DesiredStatus.STARTED, DesiredStatus.STOPPED
 STATUSES = ("CREATED", "APPROVED", "APPROVAL_NEEDED", "STARTED", "STOPPED", "SUSPENDED")
@@ -22,7 +23,7 @@ def compared(
     return_to: str | None = None,
     resume: bool = False,
 ) -> Diff:
-    project = Project(FakeServer(FakeCampaign("1", "line", live)))
+    project = Project(MemoryServer(MemoryCampaign("1", "line", live)))
     project.own("line", "1", Origin.CREATED, status=last, return_to=return_to)
     return project.diff(desired(campaign("line", status=wish, approve=approve)), resume=resume)
 
@@ -145,7 +146,7 @@ def test_records(
 
 
 def test_a_hold_ends_when_git_changes_its_mind_twice() -> None:
-    project = Project(FakeServer(FakeCampaign("1", "line", "STOPPED")))
+    project = Project(MemoryServer(MemoryCampaign("1", "line", "STOPPED")))
     project.own("line", "1", status="STARTED")
     started, stopped = (desired(campaign("line", status=wish)) for wish in (STARTED, STOPPED))
     assert project.plan(started) == []

@@ -10,13 +10,6 @@ from reconciler.embedded import Running
 from tests.e2e.e2e_forks import Forks
 
 
-@pytest.fixture(scope="session")
-def forks() -> Iterator[Forks]:
-    """Starts runs in no time: nine in ten of these tests are not about the start of a process."""
-    with Forks() as forks:
-        yield forks
-
-
 @pytest.fixture
 def live() -> Iterator[Live]:
     """An empty server that wants the token."""

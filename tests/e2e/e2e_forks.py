@@ -6,7 +6,8 @@
 
 A run is a real process, with a pid, signals, files and sockets of its own, that began with its imports done:
 a tenth of what an interpreter costs. `tricks` are functions by name, as `e2e_tricks` has them, that the new
-process calls first: what a test must change in a process, and only in that one.
+process calls first: what a test must change in a process, and only in that one. Coverage is measured in a run
+that is `measured`, when it is measured at all.
 """
 
 import contextlib
@@ -26,6 +27,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Self, TextIO
+
+import coverage
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60
@@ -114,7 +117,7 @@ class Forks:
 
     def __enter__(self) -> Self:
         ours, theirs = socket.socketpair()
-        # Its coverage isn't wanted: it would slow down every run, and a killed one writes none.
+        # Its own coverage isn't wanted; a run may have its own.
         env = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")}
         env |= {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
         with theirs:
@@ -142,16 +145,30 @@ class Forks:
         *,
         tricks: Sequence[Trick] = (),
         terminal: int | None = None,
+        stdout_apart: bool = False,
+        measured: bool = False,
     ) -> Fork:
-        """Begin a run of `reconciler`; `terminal` is the terminal that it has in the place of all streams."""
-        request = {"arguments": arguments, "folder": str(folder), "env": dict(env), "tricks": tricks}
+        """Begin a run of `reconciler`.
+
+        `terminal` is the terminal that it has in the place of all streams, or of all but stdout.
+        """
+        request = {
+            "arguments": arguments,
+            "folder": str(folder),
+            "env": dict(env),
+            "tricks": tricks,
+            "measured": measured,
+        }
         ours, theirs = socket.socketpair()
         # A file takes all that comes, so that only one pipe has to be read.
         stdout = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - `Fork` closes it
         read, write = os.pipe()
         nothing = os.open(os.devnull, os.O_RDONLY)
         try:
-            streams = [nothing, stdout.fileno(), write] if terminal is None else [terminal] * 3
+            if terminal is None:
+                streams = [nothing, stdout.fileno(), write]
+            else:
+                streams = [terminal, stdout.fileno() if stdout_apart else terminal, terminal]
             socket.send_fds(self._socket, [b"!"], [theirs.fileno(), *streams])
             ours.sendall(json.dumps(request).encode() + b"\n")
         finally:
@@ -167,6 +184,8 @@ class Forks:
 def main(descriptor: int) -> None:
     """Fork for each who asks, until nobody can ask any more."""
     with socket.socket(fileno=descriptor) as asked:
+        # A process that is killed loses nothing that it wrote: only a power cut does.
+        os.fsync = lambda descriptor: None
         _warm_up()
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         asked.send(b"!")
@@ -187,7 +206,7 @@ def _warm_up() -> None:
     from reconciler.cli import main as run
 
     for module in pkgutil.walk_packages(reconciler.__path__, "reconciler."):
-        if not module.name.startswith(("reconciler.embedded", "reconciler.__main__")):
+        if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
     with tempfile.TemporaryDirectory() as folder, socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
@@ -237,7 +256,11 @@ def _run(request: Mapping[str, Any], *streams: int) -> NoReturn:
         for name, *arguments in request["tricks"]:
             module, _, function = name.partition(":")
             getattr(importlib.import_module(module), function)(*arguments)
+        measuring = coverage.process_startup() if request["measured"] else None
         code = run(request["arguments"])
+        if measuring:
+            measuring.stop()
+            measuring.save()
         # An interpreter that ends hears no signal any more.
         for kind in (signal.SIGINT, signal.SIGTERM):
             signal.signal(kind, signal.SIG_IGN)

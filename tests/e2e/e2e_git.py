@@ -2,12 +2,15 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import pytest
 
 from reconciler.embedded import Running
 from tests.e2e.e2e_runs import TOKEN, Live
@@ -109,6 +112,8 @@ class Repository:
 @contextmanager
 def scratch_repository(tmp_path: Path) -> Iterator[tuple[Repository, Live]]:
     """A repository with an empty project, a campaign server and a code host."""
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
     kept = {name: os.environ[name] for name in ("HOME", "COVERAGE_PROCESS_CONFIG") if name in os.environ}
     with Running(token=TOKEN, record=True) as running, code_host() as host:
         folder = tmp_path / "fleet"

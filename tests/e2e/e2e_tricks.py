@@ -15,7 +15,7 @@ def hurry(factor: float) -> None:
     """Every wait of the process takes the `factor`-th part of its time, and so does every time limit."""
     import asyncio
 
-    from reconciler.providers.pulse.wire import Wire
+    from reconciler.providers.http.wire import Wire
 
     def clock(*_: object) -> float:
         return time.monotonic() * factor
@@ -143,6 +143,6 @@ def crash(method: str) -> None:
 
 def leak() -> None:
     """What a server repeats is said as it is."""
-    from reconciler.providers.pulse.wire import Wire
+    from reconciler.providers.http.wire import Wire
 
     Wire._hide = lambda self, text, more=(): text  # type: ignore[method-assign]

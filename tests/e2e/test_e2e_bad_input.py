@@ -8,14 +8,19 @@ import re
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from e2e_runs import TOKEN, Answer, Gate, Live, Ran, Workplace
 
 from reconciler.embedded import Running
+from tests.e2e.e2e_forks import Forks
 
 APPLY = ("apply", "--auto-approve", "resources.yaml")
+HURRY = 25.0
+"""How much faster time passes for a process that waits for a server to recover."""
 
 
 def one_message(ran: Ran, *said: str, code: int = 1) -> None:
@@ -200,9 +205,9 @@ NOT_JSON: Mapping[str, tuple[Answer, str]] = {
 
 
 @pytest.fixture(scope="module")
-def anywhere(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+def anywhere(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Workplace:
     """A folder with resources and a token, for many servers."""
-    return Workplace(tmp_path_factory.mktemp("work"), {"RECONCILER_TOKEN": TOKEN}, [TOKEN])
+    return Workplace(tmp_path_factory.mktemp("work"), {"RECONCILER_TOKEN": TOKEN}, [TOKEN], start=forks)
 
 
 @pytest.mark.parametrize("name", NOT_JSON)
@@ -238,8 +243,9 @@ def test_a_redirect_and_a_refusal(anywhere: Workplace) -> None:
         assert "\x1b" not in ran.err
 
 
-def test_a_server_that_is_ill_gets_time_and_then_up(anywhere: Workplace) -> None:
-    """The three at once: each waits for a while, as a back-off does."""
+def test_a_server_that_is_ill_gets_time_and_then_up(anywhere: Workplace, forks: Forks) -> None:
+    """The three at once: each waits for a while, as a back-off does, on a clock that runs ahead."""
+    hurried = replace(anywhere, start=partial(forks, tricks=[["tests.e2e.e2e_tricks:hurry", HURRY]]))
     ills = {
         "500 Unknown internal server error": Answer(500, b"Unknown internal server error"),
         "the connection was cut before a whole answer came": Answer(body=None),
@@ -250,7 +256,7 @@ def test_a_server_that_is_ill_gets_time_and_then_up(anywhere: Workplace) -> None
         with Gate() as gate:
             gate.answer("versions", VERSIONS)
             gate.answer("list-campaigns", ill, times=99)
-            return anywhere.run("plan", "resources.yaml", RECONCILER_URL=gate.url)
+            return hurried.run("plan", "resources.yaml", RECONCILER_URL=gate.url)
 
     with ThreadPoolExecutor(len(ills)) as pool:
         for said, ran in zip(ills, pool.map(meet, ills.values()), strict=True):

@@ -10,6 +10,7 @@ import pytest
 from e2e_runs import TOKEN, Live, Workplace
 
 from reconciler.embedded import Running
+from tests.e2e.e2e_forks import Forks
 
 CAMPAIGNS = 200
 PROJECT = """\
@@ -48,7 +49,7 @@ def create(live: Live, name: str, packages: list[str], gateways: list[str], desc
 
 
 @pytest.fixture(scope="module")
-def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workplace, Live]]:
+def grown(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Iterator[tuple[Workplace, Live]]:
     """A server that grew by hand, and a project that declares nothing of it yet."""
     with Running(token=TOKEN, record=True) as running:
         live = Live(running)
@@ -84,6 +85,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workplace,
             tmp_path_factory.mktemp("grown") / "work",
             {"RECONCILER_URL": live.url, "RECONCILER_TOKEN": TOKEN},
             [TOKEN],
+            start=forks,
         )
         (place.folder / "resources.yaml").unlink()
         (place.folder / "reconciler.yaml").write_text(PROJECT)

@@ -346,7 +346,7 @@ def test_the_project_and_the_environment_are_those_of_the_file(place: Workplace,
     assert ran.code == 0, ran
     nested = place.folder / "below"
     nested.mkdir()
-    apart = Workplace(nested, place.env, place.canaries)
+    apart = Workplace(nested, place.env, place.canaries, start=place.start)
     (place.folder / "reconciler.yaml").write_text(project % "others")
     other = apart.run("apply", "--plan", "../../plan.jsonl")
     assert other.code == 4

@@ -126,6 +126,7 @@ def test_while_a_command_gets_the_token(place: Workplace, live: Live, kind: sign
         "apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: lines}\n"
         "spec: {server: {auth: {tokenCommand: 'echo asking >&2; exec sleep 600'}}}\n"
     )
+    assert place.run("trust", "add", "--auto-approve").code == 0
     with place.started(*APPLY) as process:
         process.until("asking")
         process.popen.send_signal(kind)

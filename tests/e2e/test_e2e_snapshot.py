@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from e2e_runs import RESOURCES, TOKEN, Answer, Gate, Live, Workplace, unused_port
 
+from tests.e2e.e2e_forks import Forks
+
 SECRET = "canary-of-line-3"
 PROJECT = """\
 apiVersion: reconciler/v1
@@ -26,10 +28,10 @@ PRODUCTION = ("--environment", "production")
 
 
 @pytest.fixture
-def main(tmp_path: Path, live: Live) -> Workplace:
+def main(tmp_path: Path, live: Live, forks: Forks) -> Workplace:
     """A checkout in which the main branch is applied; the credentials are here."""
     env = {"PULSE_TOKEN": TOKEN, "LINE3_KEY": SECRET}
-    place = Workplace(tmp_path / "main", env, canaries=[TOKEN, SECRET])
+    place = Workplace(tmp_path / "main", env, canaries=[TOKEN, SECRET], start=forks)
     (place.folder / "reconciler.yaml").write_text(PROJECT.format(url=live.url, state="file:kept/state.json"))
     (place.folder / "resources.yaml").write_text(WITH_SECRET)
     ran = place.run("apply", "--auto-approve", *PRODUCTION)
@@ -40,7 +42,7 @@ def main(tmp_path: Path, live: Live) -> Workplace:
 @pytest.fixture
 def fork(tmp_path: Path, main: Workplace) -> Workplace:
     """Somebody's checkout with an edit; no credential, no secret, no state, and no server within reach."""
-    place = Workplace(tmp_path / "fork", {"CI": "true"}, canaries=[TOKEN, SECRET])
+    place = Workplace(tmp_path / "fork", {"CI": "true"}, canaries=[TOKEN, SECRET], start=main.start)
     nowhere = f"http://127.0.0.1:{unused_port()}"
     project = (main.folder / "reconciler.yaml").read_text()
     (place.folder / "reconciler.yaml").write_text(project)

@@ -13,7 +13,7 @@ from reconciler.embedded.faults import Effect, Faults, Rule
 from reconciler.errors import NotExecuted, Unclear
 from reconciler.pacing import Backoff
 from reconciler.providers.pulse.client import PulseClient
-from reconciler.providers.pulse.provider import connect
+from reconciler.providers.pulse.kind import connect
 from reconciler.settings import ServerSettings
 
 CREATE = {"operations": ["create-campaign"]}
@@ -300,7 +300,7 @@ async def create(url: str, app: object, rule: dict[str, object]) -> Exception | 
     """What `rule` makes of a create by our client: over TCP, or in process where `app` is given."""
     settings = ServerSettings(url=url, api_version="1")
     async with connect(settings, app=app, backoff=ONCE) as provider:  # type: ignore[arg-type]
-        client: PulseClient = provider.client
+        client: PulseClient = provider.reads
         try:
             await client.create_campaign("n")
         except (Unclear, NotExecuted) as error:

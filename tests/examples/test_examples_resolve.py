@@ -16,6 +16,7 @@ from reconciler.project import load_project
 from reconciler.resolve import Resolved, resolve
 from reconciler.validation import validate
 from reconciler.validation.schemas import inline, schema
+from tests.fakes import PULSE
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
@@ -31,7 +32,7 @@ def read(name: str, cwd: Path, **flags: Any) -> tuple[Loaded, Resolved]:
     loaded = load(project.project.resources, base=root, excluded=project.project.excluded)
     loaded = overlaid(loaded, read_layers(project.project.overlays, base=root))
     validated = validate(loaded.documents)
-    resolved = resolve(validated.documents, root=root, environ=SECRETS)
+    resolved = resolve(validated.documents, PULSE, root=root, environ=SECRETS)
     assert (*loaded.findings, *validated.findings, *resolved.findings) == ()
     return loaded, resolved
 

@@ -12,6 +12,7 @@ from reconciler.model import DistributionList, Finding, ResourceId
 from reconciler.plan import Plan
 from reconciler.resolve import resolve
 from reconciler.validation import validate
+from tests.fakes import PULSE
 from tests.world import World
 
 
@@ -32,7 +33,7 @@ class Made:
 
 async def fill(world: World, packages: Iterable[str], campaigns: Iterable[Made]) -> list[str]:
     """Put it all there through the API; the ids of the campaigns."""
-    client = world.provider.client
+    client = world.provider.reads
     ids = [await upload(world, name) for name in packages]
     made: list[str] = []
     for one in campaigns:
@@ -53,20 +54,20 @@ async def fill(world: World, packages: Iterable[str], campaigns: Iterable[Made])
 
 
 async def upload(world: World, name: str) -> str:
-    from reconciler.providers.pulse.filebody import FileBody
+    from reconciler.providers.http.filebody import FileBody
 
     path = world.folder / "package.bin"
     path.write_bytes(b"content")
     from hashlib import sha256
 
     body = FileBody(path, 7, sha256(b"content").hexdigest())
-    return await world.provider.client.stream_package(body, name=name, description="by hand")
+    return await world.provider.reads.stream_package(body, name=name, description="by hand")
 
 
 async def exported(world: World, folder: Path, **wanted: Any) -> Exported:
     """Export the world's server into `folder`, as `reconciler export` would."""
     owners = {owned.id: resource for resource, owned in world.store.load().campaigns.items()}
-    return await export(world.provider, owners, Wanted(folder, **wanted))
+    return await export(world.provider.reads, world.provider.facts, owners, Wanted(folder, **wanted))
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -79,7 +80,7 @@ def checked(folder: Path) -> tuple[Any, tuple[Finding, ...]]:
     """What the files ask for, and every finding about them."""
     loaded = load([folder], base=folder)
     valid = validate(loaded.documents)
-    resolved = resolve(valid.documents, root=folder, environ={})
+    resolved = resolve(valid.documents, PULSE, root=folder, environ={})
     return resolved.desired, (*loaded.findings, *valid.findings, *resolved.findings)
 
 

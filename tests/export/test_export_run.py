@@ -10,17 +10,18 @@ import pytest
 from reconciler.errors import ReconcilerError, Refused
 from reconciler.export import Exported, Wanted, export
 from reconciler.model import DistributionList, LiveCampaign, LivePackage
+from reconciler.providers.pulse.entry import STATUSES
 from tests.conftest import Golden
 from tests.export.export_worlds import checked, tree
-from tests.fakes import FakeCampaign, FakeServer
+from tests.memory_provider import MemoryCampaign, MemoryServer
 
 PACKAGES = [
     LivePackage(f"p{number}", name) for number, name in enumerate(["fw.bin", "FW.bin", "boot", "c", "d"])
 ]
 
 
-def run(server: FakeServer, folder: Path, **wanted: object) -> Exported:
-    return asyncio.run(export(server, {}, Wanted(folder, **wanted)))  # type: ignore[arg-type]
+def run(server: MemoryServer, folder: Path, **wanted: object) -> Exported:
+    return asyncio.run(export(server, server.facts, {}, Wanted(folder, **wanted)))  # type: ignore[arg-type]
 
 
 def spec_of(folder: Path, name: str = "line") -> str:
@@ -30,25 +31,26 @@ def spec_of(folder: Path, name: str = "line") -> str:
 
 def test_as_few_requests_as_there_can_be(tmp_path: Path) -> None:
     many = [
-        FakeCampaign(f"c{n:03}", f"line {n}", gateways={"gw-1", "gw-2"}, closed={"gw-2"}) for n in range(100)
+        MemoryCampaign(f"c{n:03}", f"line {n}", gateways={"gw-1", "gw-2"}, closed={"gw-2"})
+        for n in range(100)
     ]
-    server = FakeServer(*many, packages=PACKAGES)
+    server = MemoryServer(*many, packages=PACKAGES)
     run(server, tmp_path / "a")
-    kinds = Counter(read.split()[0] for read in server.reads)
+    kinds = Counter(read.split()[0] for read in server.log)
     one_each = dict.fromkeys(("campaign", "gateways", "distribution", "override"), 100)
     assert kinds == {"campaigns": 1, "packages": 1, **one_each}, "a closed gateway is not asked about"
 
-    server.reads.clear()
+    server.log.clear()
     run(server, tmp_path / "b", overrides=False, names=("line 7", "line 1?"))
-    kinds = Counter(read.split()[0] for read in server.reads)
+    kinds = Counter(read.split()[0] for read in server.log)
     assert kinds == {"campaigns": 1, "packages": 1, "campaign": 11, "gateways": 11, "distribution": 11}
     assert "# packageOverrides were not read" in spec_of(tmp_path / "b", "line-7")
 
 
 def test_a_campaign_with_everything(tmp_path: Path, golden: Golden) -> None:
     members = {f"gw-{number:02}" for number in range(4)}
-    server = FakeServer(
-        FakeCampaign(
+    server = MemoryServer(
+        MemoryCampaign(
             "8c7f",
             "Line 3",
             "STARTED",
@@ -59,7 +61,7 @@ def test_a_campaign_with_everything(tmp_path: Path, golden: Golden) -> None:
             closed={"gw-03"},
             overrides={"gw-01": ("p1",), "gw-02": ("gone", "p0")},
         ),
-        FakeCampaign("9d80", "Line 4", "STOPPED", "", ("p0", "p1", "p2", "p3", "p4"), members),
+        MemoryCampaign("9d80", "Line 4", "STOPPED", "", ("p0", "p1", "p2", "p3", "p4"), members),
         packages=PACKAGES,
     )
     run(server, tmp_path)
@@ -69,26 +71,29 @@ def test_a_campaign_with_everything(tmp_path: Path, golden: Golden) -> None:
 @pytest.mark.parametrize(
     ("campaign", "said"),
     [
-        (FakeCampaign("1", "line", description="\ud800"), "the description holds what YAML can't"),
-        (FakeCampaign("1", "line", packages=("p\n",)), "packages with ids that YAML can't hold"),
+        (MemoryCampaign("1", "line", description="\ud800"), "the description holds what YAML can't"),
+        (MemoryCampaign("1", "line", packages=("p\n",)), "packages with ids that YAML can't hold"),
         (
-            FakeCampaign("1", "line", gateways={"things", "gw"}),
+            MemoryCampaign("1", "line", gateways={"things", "gw"}),
             "gatewayLists is left out, for 'things' can't",
         ),
         (
-            FakeCampaign("1", "line", gateways={" gw"}, closed={" gw"}),
+            MemoryCampaign("1", "line", gateways={" gw"}, closed={" gw"}),
             "gatewayLists is left out, for ' gw' can't",
         ),
-        (FakeCampaign("1", "line", distribution=DistributionList("dl", None)), "its interval can't be read"),
-        (FakeCampaign("1", "line", distribution=DistributionList("dl", 0)), "its interval can't be read"),
-        (FakeCampaign("1", "line", "BREWING"), "BREWING on the server: desiredStatus is left out"),
         (
-            FakeCampaign("1", "line", "APPROVAL_NEEDED"),
+            MemoryCampaign("1", "line", distribution=DistributionList("dl", None)),
+            "its interval can't be read",
+        ),
+        (MemoryCampaign("1", "line", distribution=DistributionList("dl", 0)), "its interval can't be read"),
+        (MemoryCampaign("1", "line", "BREWING"), "BREWING on the server: desiredStatus is left out"),
+        (
+            MemoryCampaign("1", "line", "APPROVAL_NEEDED"),
             "APPROVAL_NEEDED on the server: desiredStatus is left out",
         ),
-        (FakeCampaign("1", "line", "\n# x: y"), "desiredStatus is left out"),
-        (FakeCampaign("1", "line"), "no packages on the server; packageSet is left out"),
-        (FakeCampaign("1", "line", gateways={"a"}, overrides={"a": ("p\n",)}), "no packages on the server"),
+        (MemoryCampaign("1", "line", "\n# x: y"), "desiredStatus is left out"),
+        (MemoryCampaign("1", "line"), "no packages on the server; packageSet is left out"),
+        (MemoryCampaign("1", "line", gateways={"a"}, overrides={"a": ("p\n",)}), "no packages on the server"),
     ],
     ids=[
         "half a character",
@@ -105,9 +110,9 @@ def test_a_campaign_with_everything(tmp_path: Path, golden: Golden) -> None:
     ],
 )
 def test_what_can_not_be_written_is_left_out_with_a_word(
-    campaign: FakeCampaign, said: str, tmp_path: Path
+    campaign: MemoryCampaign, said: str, tmp_path: Path
 ) -> None:
-    run(FakeServer(campaign), tmp_path)
+    run(MemoryServer(campaign), tmp_path)
     assert said in " ".join(spec_of(tmp_path).replace("#", "").split())
     desired, findings = checked(tmp_path)
     assert not findings
@@ -126,9 +131,9 @@ def test_a_package_may_be_anything(tmp_path: Path) -> None:
         tuple(f"p{n}" for n in range(5)),
         ("p2", "p3", "p4"),
     ]
-    campaigns = [FakeCampaign(str(n), f"c{n}", packages=packages) for n, packages in enumerate(sets)]
-    campaigns.append(FakeCampaign("9", "c9", packages=("p0",), gateways={"a"}, overrides={"a": ()}))
-    made = run(FakeServer(*campaigns, packages=[*PACKAGES, LivePackage("p9", "\n" * 300)]), tmp_path)
+    campaigns = [MemoryCampaign(str(n), f"c{n}", packages=packages) for n, packages in enumerate(sets)]
+    campaigns.append(MemoryCampaign("9", "c9", packages=("p0",), gateways={"a"}, overrides={"a": ()}))
+    made = run(MemoryServer(*campaigns, packages=[*PACKAGES, LivePackage("p9", "\n" * 300)]), tmp_path)
     names = sorted(path.stem for path in (tmp_path / "packages").iterdir())
     assert made.package_sets == len(names)
     assert names == [
@@ -148,12 +153,12 @@ def test_long_names_stay_valid(tmp_path: Path) -> None:
 
     name = "n" * 128
     members = {f"g{number}" for number in range(60)}
-    campaign = FakeCampaign(
+    campaign = MemoryCampaign(
         "1", "x", packages=("p0",), gateways=members, overrides=dict.fromkeys(members, ("p1",))
     )
-    server = FakeServer(campaign, packages=PACKAGES)
+    server = MemoryServer(campaign, packages=PACKAGES)
     owners = {"1": ResourceId(Kind.CAMPAIGN, name)}
-    asyncio.run(export(server, owners, Wanted(tmp_path)))
+    asyncio.run(export(server, server.facts, owners, Wanted(tmp_path)))
     desired, findings = checked(tmp_path)
     assert not findings
     assert desired.campaigns[0].resource.name == name
@@ -164,8 +169,8 @@ def test_long_names_stay_valid(tmp_path: Path) -> None:
 
 
 def test_all_or_nothing_is_written(tmp_path: Path) -> None:
-    one, two = FakeCampaign("1", "one"), FakeCampaign("2", "two")
-    run(FakeServer(one, two), tmp_path)
+    one, two = MemoryCampaign("1", "one"), MemoryCampaign("2", "two")
+    run(MemoryServer(one, two), tmp_path)
     edited = tmp_path / "campaigns/one.yaml"
     edited.write_text(edited.read_text().replace("CREATED", "created"))
     one.description = two.description = "new"
@@ -175,25 +180,25 @@ def test_all_or_nothing_is_written(tmp_path: Path) -> None:
         with pytest.raises(
             ReconcilerError, match=r"1 file in .* somebody made or changed: campaigns/one\.yaml;"
         ):
-            run(FakeServer(one, two, FakeCampaign("3", "three")), tmp_path)
+            run(MemoryServer(one, two, MemoryCampaign("3", "three")), tmp_path)
         assert tree(tmp_path) == before
 
-    planned = run(FakeServer(one, two, FakeCampaign("3", "three")), tmp_path, dry_run=True)
+    planned = run(MemoryServer(one, two, MemoryCampaign("3", "three")), tmp_path, dry_run=True)
     assert (planned.files.new, planned.files.changed) == (["campaigns/three.yaml"], ["campaigns/two.yaml"])
     assert planned.files.foreign == ["campaigns/one.yaml"]
     assert tree(tmp_path) == before
 
-    run(FakeServer(one, two, FakeCampaign("3", "three")), tmp_path, force=True)
+    run(MemoryServer(one, two, MemoryCampaign("3", "three")), tmp_path, force=True)
     assert "description: new" in edited.read_text()
-    assert run(FakeServer(one, two, FakeCampaign("3", "three")), tmp_path).files.unchanged == [
+    assert run(MemoryServer(one, two, MemoryCampaign("3", "three")), tmp_path).files.unchanged == [
         f"campaigns/{name}.yaml" for name in ("one", "three", "two")
     ]
 
 
 def test_what_is_gone_from_the_server_stays_and_is_said(tmp_path: Path) -> None:
-    both = FakeServer(FakeCampaign("1", "one", gateways={"a"}), FakeCampaign("2", "two"))
+    both = MemoryServer(MemoryCampaign("1", "one", gateways={"a"}), MemoryCampaign("2", "two"))
     run(both, tmp_path)
-    made = run(FakeServer(FakeCampaign("2", "two")), tmp_path)
+    made = run(MemoryServer(MemoryCampaign("2", "two")), tmp_path)
     assert [(f.code, f.message.split()[0]) for f in made.findings] == [
         ("stale-export", "campaigns/one.yaml"),
         ("stale-export", "gateways/one.yaml"),
@@ -202,27 +207,27 @@ def test_what_is_gone_from_the_server_stays_and_is_said(tmp_path: Path) -> None:
 
 
 def test_a_dry_run_does_not_even_make_the_folder(tmp_path: Path) -> None:
-    made = run(FakeServer(FakeCampaign("1", "one")), tmp_path / "x/y", dry_run=True)
+    made = run(MemoryServer(MemoryCampaign("1", "one")), tmp_path / "x/y", dry_run=True)
     assert made.files.new == ["campaigns/one.yaml"]
     assert not (tmp_path / "x").exists()
 
 
 def test_an_export_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    class Broken(FakeServer):
+    class Broken(MemoryServer):
         async def gateways(self, campaign_id: str) -> object:  # type: ignore[override]
             if campaign_id == "c19":
                 raise ReconcilerError("no more")
             return await super().gateways(campaign_id)
 
     with pytest.raises(ReconcilerError, match="no more"):
-        run(Broken(*(FakeCampaign(f"c{n:02}", f"line-{n:02}") for n in range(40))), tmp_path / "out")
+        run(Broken(*(MemoryCampaign(f"c{n:02}", f"line-{n:02}") for n in range(40))), tmp_path / "out")
     assert tree(tmp_path) == {}
 
 
 # --- campaigns that move while they are read ------------------------------------------------------------
 
 
-class Leaving(FakeServer):
+class Leaving(MemoryServer):
     """``gone``: campaigns that are deleted after the list was read; ``left``: how often gateways leave."""
 
     gone: Collection[str] = ()
@@ -234,12 +239,12 @@ class Leaving(FakeServer):
     async def overrides(self, campaign_id: str, gateways: Collection[str]) -> Mapping[str, tuple[str, ...]]:
         if self.left:
             self.left -= 1
-            raise Refused("no such gateway", request="GET x", status=404)
+            raise Refused("no such gateway", request="GET x", meaning=STATUSES.refusals[404])
         return await super().overrides(campaign_id, gateways)
 
 
 def test_what_vanishes_is_left_out(tmp_path: Path) -> None:
-    server = Leaving(FakeCampaign("1", "one"), FakeCampaign("2", "two"))
+    server = Leaving(MemoryCampaign("1", "one"), MemoryCampaign("2", "two"))
     server.gone = ("1",)
     assert run(server, tmp_path).campaigns == 1
     assert list(tree(tmp_path)) == ["campaigns/two.yaml"]
@@ -249,28 +254,28 @@ def test_what_vanishes_is_left_out(tmp_path: Path) -> None:
 def test_a_gateway_that_leaves_meanwhile_makes_another_reading(
     left: int, fails: bool, tmp_path: Path
 ) -> None:
-    server = Leaving(FakeCampaign("1", "one", gateways={"a"}))
+    server = Leaving(MemoryCampaign("1", "one", gateways={"a"}))
     server.left = left
     if fails:
         with pytest.raises(Refused):
             run(server, tmp_path)
     else:
         assert run(server, tmp_path).campaigns == 1
-    assert server.reads.count("gateways 1") == left + (not fails)
+    assert server.log.count("gateways 1") == left + (not fails)
 
 
 def test_another_refusal_is_an_error(tmp_path: Path) -> None:
-    class Forbidden(FakeServer):
+    class Forbidden(MemoryServer):
         async def gateways(self, campaign_id: str) -> object:  # type: ignore[override]
-            raise Refused("not allowed", request="GET x", status=403)
+            raise Refused("not allowed", request="GET x", meaning=STATUSES.refusals[403])
 
     with pytest.raises(Refused, match="not allowed"):
-        run(Forbidden(FakeCampaign("1", "one")), tmp_path)
+        run(Forbidden(MemoryCampaign("1", "one")), tmp_path)
 
 
 @pytest.mark.parametrize("odd", [".", "..", "things"])
 def test_a_gateway_that_has_no_address_blocks_nothing(odd: str, tmp_path: Path) -> None:
-    class Strict(FakeServer):
+    class Strict(MemoryServer):
         async def overrides(
             self, campaign_id: str, gateways: Collection[str]
         ) -> Mapping[str, tuple[str, ...]]:
@@ -278,14 +283,16 @@ def test_a_gateway_that_has_no_address_blocks_nothing(odd: str, tmp_path: Path) 
                 raise Refused(f"{odd!r} can't be the id of anything", request="GET x")
             return await super().overrides(campaign_id, gateways)
 
-    server = Strict(FakeCampaign("1", "one", gateways={odd, "a"}), FakeCampaign("2", "two", gateways={"b"}))
+    server = Strict(
+        MemoryCampaign("1", "one", gateways={odd, "a"}), MemoryCampaign("2", "two", gateways={"b"})
+    )
     assert run(server, tmp_path).campaigns == 2
     assert not checked(tmp_path)[1]
 
 
 def test_ids_that_a_reader_would_doubt_are_read_back_without_a_word(tmp_path: Path) -> None:
     ids = {f"gw-{number:03}" for number in range(60)} | {"a b", "c,d", "e#f", "1.5E+10"}
-    run(FakeServer(FakeCampaign("1", "one", gateways=ids)), tmp_path)
+    run(MemoryServer(MemoryCampaign("1", "one", gateways=ids)), tmp_path)
     desired, findings = checked(tmp_path)
     assert not findings
     assert desired.campaigns[0].gateways == ids

@@ -125,6 +125,25 @@ def test_a_link_that_leads_out_is_refused(tmp_path: Path) -> None:
     assert all(finding.hint for finding in loaded.findings)
 
 
+def test_links_into_what_git_keeps_are_not_followed(tmp_path: Path) -> None:
+    write(tmp_path, "a.yaml", ".git/b.yaml", ".reconciler/c.yaml", ".git/x/d.yaml")
+    for name, target in {"b.yaml": ".git/b.yaml", "c.yaml": ".reconciler/c.yaml", "x": ".git/x"}.items():
+        (tmp_path / name).symlink_to(target)
+    loaded = load([Path()], base=tmp_path)
+    assert files(loaded) == ["a.yaml"]
+    assert codes(loaded) == [f"{place}:1:1 private-path" for place in ("b.yaml", "c.yaml", "x")]
+
+
+def test_a_project_file_that_is_a_link_out_is_not_opened(tmp_path: Path) -> None:
+    write(tmp_path, "in/a.yaml", "in/sub/b.yaml")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "out.yaml").write_text("kind: Project\nspec: {environments: {x: {overlays: [b.yaml]}}}\n")
+    (tmp_path / "in" / "sub" / "reconciler.yaml").symlink_to("../../out.yaml")
+    loaded = load([Path()], base=tmp_path / "in")
+    assert files(loaded) == ["a.yaml", "sub/b.yaml"]
+    assert codes(loaded) == ["sub/reconciler.yaml:1:1 outside-project"]
+
+
 def test_what_a_person_names_may_be_anywhere(tmp_path: Path) -> None:
     """A folder elsewhere is the home of the links in it, and so is what a given link leads to."""
     write(tmp_path, "in/a.yaml", "out/c.yaml", "out/x/d.yaml")

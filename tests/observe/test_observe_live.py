@@ -16,15 +16,16 @@ from reconciler.model import (
 )
 from reconciler.observe import observe
 from reconciler.options import Options
-from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, file, mark, rid
+from tests.fakes import Project, campaign, desired, file, holds, rid
+from tests.memory_provider import MemoryCampaign, MemoryServer
 
 V1 = file("v1")
 
 
 def test_campaigns_by_resource_with_what_was_asked_about() -> None:
-    server = FakeServer(
-        FakeCampaign("1", "line", "STARTED", "text", ("p-1",), {"gw-1"}, DistributionList("f-1", 60)),
-        FakeCampaign("2", "other", "STOPPED"),
+    server = MemoryServer(
+        MemoryCampaign("1", "line", "STARTED", "text", ("p-1",), {"gw-1"}, DistributionList("f-1", 60)),
+        MemoryCampaign("2", "other", "STOPPED"),
     )
     project = Project(server)
     project.own("line", "1")
@@ -51,7 +52,7 @@ def test_a_gone_campaign_is_said_to_be_gone() -> None:
 
 
 def test_a_gone_campaign_whose_name_somebody_took_is_not_ours() -> None:
-    project = Project(FakeServer(FakeCampaign("2", "line")))
+    project = Project(MemoryServer(MemoryCampaign("2", "line")))
     project.own("line", "1")
     live = project.live(desired(campaign("line")))
     assert live.claims == {rid("line"): Claim(Ownership.NOT_OURS, ("2",))}
@@ -59,7 +60,7 @@ def test_a_gone_campaign_whose_name_somebody_took_is_not_ours() -> None:
 
 
 def test_a_gone_campaign_moves_to_what_a_resource_that_is_no_longer_declared_owns() -> None:
-    project = Project(FakeServer(FakeCampaign("2", "line")))
+    project = Project(MemoryServer(MemoryCampaign("2", "line")))
     project.own("line", "1")
     project.own("old", "2")
     live = project.live(desired(campaign("line")))
@@ -74,31 +75,31 @@ def test_an_orphan_that_is_gone_is_said_to_be_gone() -> None:
 
 
 def test_a_campaign_that_vanishes_between_list_and_read_is_to_be_created() -> None:
-    class Vanishing(FakeServer):
+    class Vanishing(MemoryServer):
         async def campaigns(self, names: Collection[str] | None = None) -> tuple[CampaignSummary, ...]:
             listed = await super().campaigns(names)
             self.by_id.clear()
             return listed
 
-    project = Project(Vanishing(FakeCampaign("1", "line")))
+    project = Project(Vanishing(MemoryCampaign("1", "line")))
     live = project.live(desired(campaign("line")), adopt=True)
     assert live.claims == {rid("line"): Claim(Ownership.NONE)}
     assert live.campaigns == {}
 
 
 def test_namesakes_of_the_names_that_were_looked_up() -> None:
-    project = Project(FakeServer(FakeCampaign("1", "line"), FakeCampaign("2", "taken")))
+    project = Project(MemoryServer(MemoryCampaign("1", "line"), MemoryCampaign("2", "taken")))
     project.own("line", "1")
     live = project.live(desired(campaign("line", "taken"), campaign("new")))
     assert live.namesakes == {"new": (), "taken": (CampaignSummary("2", "taken", "CREATED"),)}
 
 
 def test_packages_that_exist_by_id_name_and_mark() -> None:
-    server = FakeServer(
+    server = MemoryServer(
         packages=[
-            LivePackage("p-2", "one", mark=mark(V1)),
+            holds("p-2", "one", V1),
             LivePackage("p-1", "one"),
-            LivePackage("p-3", "two", mark="0" * 16),
+            LivePackage("p-3", "two", "[sha256:0000000000000000]"),
         ]
     )
     wanted = desired(
@@ -112,13 +113,13 @@ def test_packages_that_exist_by_id_name_and_mark() -> None:
         "no": [],
         "one": ["p-1", "p-2"],
     }
-    assert {m: [p.id for p in found] for m, found in live.marked_packages.items()} == {mark(V1): ["p-2"]}
+    assert {m: [p.id for p in found] for m, found in live.packages_by_content.items()} == {V1.sha256: ["p-2"]}
 
 
 def test_users_of_packages_over_every_live_campaign() -> None:
-    server = FakeServer(
-        FakeCampaign("1", "line", packages=("p-1", "p-2")),
-        FakeCampaign("2", "of somebody else", packages=("p-2",)),
+    server = MemoryServer(
+        MemoryCampaign("1", "line", packages=("p-1", "p-2")),
+        MemoryCampaign("2", "of somebody else", packages=("p-2",)),
         packages=[LivePackage("p-1", "one"), LivePackage("p-2", "two")],
     )
     project = Project(server)
@@ -129,21 +130,23 @@ def test_users_of_packages_over_every_live_campaign() -> None:
 
 
 def test_a_campaign_that_is_deleted_while_users_are_read_uses_nothing() -> None:
-    class Vanishing(FakeServer):
+    class Vanishing(MemoryServer):
         async def campaign(self, campaign_id: str) -> LiveCampaign | None:
             return None if campaign_id == "2" else await super().campaign(campaign_id)
 
-    server = Vanishing(FakeCampaign("2", "theirs", packages=("p-1",)), packages=[LivePackage("p-1", "one")])
+    server = Vanishing(MemoryCampaign("2", "theirs", packages=("p-1",)), packages=[LivePackage("p-1", "one")])
     project = Project(server)
     project.uploaded(V1, "p-1")
     assert project.live(desired(), prune=True).users == {}
 
 
 def test_observing_writes_nothing() -> None:
-    project = Project(FakeServer(FakeCampaign("1", "line", "STARTED", packages=("p",), gateways={"g"})))
+    project = Project(MemoryServer(MemoryCampaign("1", "line", "STARTED", packages=("p",), gateways={"g"})))
     project.own("line", "1")
     before = project.state
     wanted = desired(campaign("line", "new", description="x", gateways=(), packages=(V1,)))
     asyncio.run(observe(wanted, project.state, project.server, Options(adopt=True, prune=True)))
     assert project.state is before
-    assert project.server.by_id["1"] == FakeCampaign("1", "line", "STARTED", packages=("p",), gateways={"g"})
+    assert project.server.by_id["1"] == MemoryCampaign(
+        "1", "line", "STARTED", packages=("p",), gateways={"g"}
+    )

@@ -14,20 +14,21 @@ from reconciler.model import (
     PackageById,
     PackageByName,
 )
-from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, file, mark
+from tests.fakes import Project, campaign, desired, file, holds
+from tests.memory_provider import MemoryCampaign, MemoryServer
 
 V1, V2 = file("v1"), file("v2")
 GATEWAYS = {"gw-1", "gw-2"}
 
 
-def server() -> FakeServer:
-    return FakeServer(
-        FakeCampaign("1", "line", "STARTED", "text", ("p-1",), set(GATEWAYS)),
-        FakeCampaign("2", "other", "STOPPED", packages=("p-2",)),
+def server() -> MemoryServer:
+    return MemoryServer(
+        MemoryCampaign("1", "line", "STARTED", "text", ("p-1",), set(GATEWAYS)),
+        MemoryCampaign("2", "other", "STOPPED", packages=("p-2",)),
         packages=[
             LivePackage("p-1", "one"),
             LivePackage("p-2", "two"),
-            LivePackage("p-3", "three", mark=mark(V1)),
+            holds("p-3", "three", V1),
         ],
     )
 
@@ -145,18 +146,20 @@ CASES = {
         line(packages=(V1,)), ["campaign 1", "package p-9"], uploaded={"v1": "p-9"}
     ),
     "an upload whose answer was lost: marks": ours(
-        line(packages=(V1,)), ["campaign 1", "packages"], intents=("v1",)
+        line(packages=(V1,)), ["campaign 1", "packages-of 3bfc2695"], intents=("v1",)
     ),
-    "an intent of an upload, and names: one list": ours(
-        line(packages=(V1, PackageByName("one"))), ["campaign 1", "packages"], intents=("v1",)
+    "an intent of an upload, and names": ours(
+        line(packages=(V1, PackageByName("one"))),
+        ["campaign 1", "packages one", "packages-of 3bfc2695"],
+        intents=("v1",),
     ),
-    "--adopt trusts marks": ours(line(packages=(V1,)), ["campaign 1", "packages"], options=ADOPT),
+    "--adopt trusts marks": ours(line(packages=(V1,)), ["campaign 1", "packages-of 3bfc2695"], options=ADOPT),
     "--adopt of what is known needs no marks": ours(
         line(packages=(V1,)), ["campaign 1"], uploaded={"v1": "p-1"}, options=ADOPT
     ),
     "an upload that is gone, with --adopt": ours(
         line(packages=(V1,)),
-        ["campaign 1", "package p-9", "packages"],
+        ["campaign 1", "package p-9", "packages-of 3bfc2695"],
         uploaded={"v1": "p-9"},
         options=ADOPT,
     ),

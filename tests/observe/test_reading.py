@@ -12,27 +12,28 @@ from reconciler.model import (
     Scope,
 )
 from reconciler.reading import read
-from tests.fakes import FakeCampaign, FakeServer, rid
+from tests.fakes import rid
+from tests.memory_provider import MemoryCampaign, MemoryServer
 
-MARK = "0123456789abcdef"
+CONTENT = "c" * 64
 MEMBERS = Aspects(members=True)
 ALL = Aspects(members=True, distribution=True, overrides=frozenset({"gw-1", "gw-3", "gw-9"}))
 
 
-def server() -> FakeServer:
-    return FakeServer(
-        FakeCampaign(
+def server() -> MemoryServer:
+    return MemoryServer(
+        MemoryCampaign(
             "1", "line", "STARTED", "", ("p-1",), {"gw-1", "gw-2", "gw-3"}, DistributionList("f-1", 60),
             closed={"gw-3"}, overrides={"gw-1": ("p-2",)},
         ),
-        FakeCampaign("2", "other", packages=("p-1", "p-2")),
-        packages=[LivePackage("p-1", "one"), LivePackage("p-2", "two", mark=MARK)],
+        MemoryCampaign("2", "other", packages=("p-1", "p-2")),
+        packages=[LivePackage("p-1", "one"), LivePackage("p-2", "two", sha256=CONTENT)],
     )  # fmt: skip
 
 
-def reading(scope: Scope, found: FakeServer, live: Live | None = None) -> tuple[Live, list[str]]:
-    found.reads.clear()
-    return asyncio.run(read(scope, found, live)), list(found.reads)
+def reading(scope: Scope, found: MemoryServer, live: Live | None = None) -> tuple[Live, list[str]]:
+    found.log.clear()
+    return asyncio.run(read(scope, found, live)), list(found.log)
 
 
 def test_nothing_is_read_for_nothing() -> None:
@@ -46,7 +47,7 @@ def test_all_that_is_asked_for() -> None:
         frozenset({"line", "nobody"}),
         package_ids=frozenset({"p-1", "p-2", "p-9"}),
         package_names=frozenset({"two", "none"}),
-        marks=frozenset({MARK}),
+        contents=frozenset({CONTENT}),
     )
     live, reads = reading(scope, server())
     assert reads == [
@@ -58,7 +59,8 @@ def test_all_that_is_asked_for() -> None:
         "distribution 1",
         "package p-2",
         "package p-9",
-        "packages",
+        "packages none two",
+        "packages-of cccccccc",
     ]
     assert live.scope == scope
     line = live.by_id["1"]
@@ -74,7 +76,7 @@ def test_all_that_is_asked_for() -> None:
         "none": [],
         "two": ["p-2"],
     }
-    assert [package.id for package in live.marked_packages[MARK]] == ["p-2"]
+    assert [package.id for package in live.packages_by_content[CONTENT]] == ["p-2"]
     again, reads = reading(scope, server(), live)
     assert (again, reads) == (live, []), "nothing is read twice"
 

@@ -42,6 +42,23 @@ def departures(time: Time, limiter: RateLimiter, calls: int) -> list[float]:
     return left
 
 
+def test_turns_come_in_the_order_of_asking() -> None:
+    """Also when the time of somebody who asked first is over while others look at the clock."""
+    time = Time()
+    limiter = time.limiter(2.0)
+    left: list[int] = []
+
+    async def call(number: int) -> None:
+        await limiter.acquire()
+        left.append(number)
+
+    async def main() -> None:
+        await asyncio.gather(*map(call, range(6)))
+
+    asyncio.run(main())
+    assert left == list(range(6))
+
+
 def test_without_a_limit_nobody_waits() -> None:
     time = Time()
     assert set(departures(time, time.limiter(), 1000)) == {1000.0}
@@ -130,6 +147,35 @@ def test_the_rate_recovers_slowly_and_never_passes_the_limit() -> None:
     for _ in range(20):
         time.now += 1
         departures(time, limiter, 1)
+    assert limiter.rate == 80
+
+
+@pytest.mark.parametrize("often", [1, 2, 4, 8])
+@pytest.mark.parametrize("limit", [None, 80])
+def test_the_rate_recovers_by_a_tenth_a_second_however_often_somebody_asks(
+    limit: float | None, often: int
+) -> None:
+    time = Time()
+    limiter = time.limiter(limit)
+    departures(time, limiter, 1 if limit else 80)
+    limiter.too_much()
+    for second in range(1, 5):
+        for _ in range(often):
+            assert limiter.rate == pytest.approx(40 * 1.1 ** (second - 1))
+            time.now += 1 / often
+            departures(time, limiter, 1)
+        assert limiter.rate == pytest.approx(40 * 1.1**second)
+
+
+def test_a_long_rest_gives_back_as_much_as_many_short_ones() -> None:
+    time = Time()
+    limiter = time.limiter(80)
+    limiter.too_much()
+    time.now += 3.5
+    departures(time, limiter, 1)
+    assert limiter.rate == pytest.approx(40 * 1.1**3)
+    time.now += 10_000
+    departures(time, limiter, 1)
     assert limiter.rate == 80
 
 

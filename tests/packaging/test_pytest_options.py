@@ -1,8 +1,11 @@
 """The options of `tests/conftest.py`, tried in runs of their own."""
 
+import signal
 from pathlib import Path
 
 import pytest
+
+from tests.measured import REPEATED, TESTS
 
 CONFTEST = Path(__file__).parents[1] / "conftest.py"
 
@@ -70,6 +73,70 @@ def test_forbid_skips_fails_and_names_skipped_tests_and_modules(
     result.stdout.no_fnmatch_line("test_it.py::test_fails_as_expected: *")
 
 
+@pytest.mark.parametrize(
+    ("allowed", "fails"),
+    [({"test_it.py::test_skips": "no registry has it"}, False), ({"test_it": "x"}, True)],
+)
+def test_what_may_be_skipped_is_listed(inner: pytest.Pytester, allowed: dict[str, str], fails: bool) -> None:
+    conftest = inner.path / "conftest.py"
+    conftest.write_text(f"{conftest.read_text()}\nALLOWED_SKIPS = {allowed}\n")
+    inner.makepyfile(**(SKIPS if fails else {"test_it": SKIPS["test_it"]}))
+    result = inner.runpytest_subprocess("--forbid-skips")
+    ((_, why),) = allowed.items()
+    result.stdout.fnmatch_lines(["*skips that are allowed*", f"test_it.py::test_skips: {why}"])
+    if fails:
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        result.stdout.fnmatch_lines(["*skips are forbidden here*", "test_whole.py: *"])
+    else:
+        assert result.ret == pytest.ExitCode.OK
+        result.stdout.no_fnmatch_line("*skips are forbidden*")
+
+
+COUNTED = """
+def on_purpose():
+    return 1
+
+def by_chance():
+    return 2
+"""
+
+
+def test_coverage_counts_what_is_reached_on_purpose(
+    inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a test calls; not what a property calls, nor what is imported while tests are found."""
+    monkeypatch.setenv("COVERAGE_FILE", str(inner.path / "data"))
+    for name in ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"):
+        monkeypatch.delenv(name, raising=False)
+    inner.makepyfile(counted=COUNTED)
+    inner.makeini("[pytest]\npythonpath = .")
+    inner.makefile(".ini", coveragerc="[run]\npatch = subprocess\nparallel = true\n")
+    inner.makepyfile(
+        test_it="""
+        import os
+        from hypothesis import given, strategies as st
+        import counted
+
+        def test_measured():
+            assert counted.on_purpose() == 1
+            assert "COVERAGE_PROCESS_CONFIG" in os.environ
+
+        @given(st.just(2))
+        def test_property(value):
+            assert counted.by_chance() == value
+            assert "COVERAGE_PROCESS_CONFIG" not in os.environ
+
+        def test_measured_again():
+            assert "COVERAGE_PROCESS_CONFIG" in os.environ
+        """
+    )
+    result = inner.runpytest_subprocess(
+        "-p", "pytest_cov", "--cov=counted", "--cov-config=coveragerc.ini", "--cov-report=term-missing"
+    )
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["counted.py * 4 * 3 * 25% * 1, 4-5"])
+
+
 def test_every_run_is_the_same_run(inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a robot sets doesn't reach the tests, hypothesis repeats itself, a ban minds only skips."""
     monkeypatch.setenv("CI", "true")
@@ -77,7 +144,11 @@ def test_every_run_is_the_same_run(inner: pytest.Pytester, monkeypatch: pytest.M
     inner.makepyfile(
         """
         import os
+        import signal
         import hypothesis
+
+        def test_interrupted():
+            assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
         def test_clean():
             assert "CI" not in os.environ
@@ -88,7 +159,11 @@ def test_every_run_is_the_same_run(inner: pytest.Pytester, monkeypatch: pytest.M
             assert hypothesis.settings().deadline is None
         """
     )
-    assert inner.runpytest_subprocess("--forbid-skips").ret == pytest.ExitCode.OK
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a job in the background has it
+    try:
+        assert inner.runpytest_subprocess("--forbid-skips").ret == pytest.ExitCode.OK
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_hypothesis_looks_further_when_asked_to(inner: pytest.Pytester) -> None:
@@ -157,3 +232,8 @@ def test_a_run_that_hangs_at_its_end_says_where_and_ends(inner: pytest.Pytester)
     result = inner.runpytest_subprocess(timeout=60)
     assert result.ret == 1
     result.stderr.fnmatch_lines(["Timeout (*", "*test_it.py* in stubborn"])
+
+
+@pytest.mark.parametrize("name", REPEATED)
+def test_what_is_not_measured_is_there(name: str) -> None:
+    assert (TESTS / name).exists(), "coverage would be measured as if the list didn't have it"

@@ -30,10 +30,11 @@ from reconciler.plan.stale import stale
 from reconciler.plan.touched import touched_by
 from reconciler.reading import read
 from reconciler.state.base import State
-from tests.fakes import NOW, FakeServer, Project
+from tests.fakes import NOW, PULSE, Project
+from tests.memory_provider import MemoryServer
 from tests.properties.prop_strategies import VENDOR, VENDOR_NAME, projects
 
-OPERATIONS = FakeServer.operations
+OPERATIONS = PULSE.operations
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class Case:
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     vendor = LivePackage(VENDOR, VENDOR_NAME)
-    server = FakeServer(packages=[vendor], batch=draw(st.sampled_from((1, 2, 100))))
+    server = MemoryServer(packages=[vendor], batch=draw(st.sampled_from((1, 2, 100))))
     project = Project(server)
     before = draw(projects())
     if draw(st.integers(0, 3)):

@@ -7,6 +7,7 @@ from pathlib import Path
 from plan_files import Made, planned
 
 from reconciler.model import (
+    Action,
     Assignment,
     Callback,
     CallbackEvent,
@@ -20,6 +21,7 @@ from reconciler.model import (
     Override,
     PackageById,
     Place,
+    RunOnThings,
     SchedulePhase,
     Secret,
     Severity,
@@ -31,6 +33,7 @@ from reconciler.model import (
 from reconciler.options import Options, Selector, Targets
 from reconciler.plan.file import Head, MadeIn, MadeOn, write_plan
 from reconciler.plan.model import GuardTrip, Impact, Partial, Snapshot
+from reconciler.providers.base import Lowered
 from reconciler.state.base import (
     BracketClosed,
     BracketOpened,
@@ -51,10 +54,11 @@ from reconciler.state.base import (
     SaltChosen,
     Uploaded,
 )
-from tests.fakes import NOW, FakeCampaign, FakeServer, Project, campaign, desired, file, rid
+from tests.fakes import NOW, PULSE, Project, campaign, desired, file, rid
+from tests.memory_provider import SERVER, MemoryCampaign, MemoryServer
 
 ROOT = Path("/home/ann/fleet")
-SERVER = replace(FakeServer.server, organization="acme")
+SERVER = replace(SERVER, organization="acme")
 MANY = frozenset(f"gw-{n:04}" for n in range(150))
 V1 = replace(file("v1"), path=ROOT / "fw.bin")
 V2 = replace(file("v2"), path=ROOT / "packages" / "fw.bin", description="two", mode=UploadMode.STREAMING)
@@ -69,18 +73,25 @@ OPTIONS = Options(
 )
 
 
+def _at_once(action: Action) -> Lowered:
+    """As Pulse, but for things, which this server takes in one call."""
+    made = PULSE.lower(action)
+    return replace(made, per_call=0) if isinstance(action, RunOnThings) else made
+
+
 def _world() -> Project:
-    server = FakeServer(
-        FakeCampaign("1", "line", "STARTED", "text", ("p-1",), {"gw-0001", "gw-0002", "stranger"}),
-        FakeCampaign("2", "other", "STOPPED", "", ("p-2",), {"gw-0001"}, DistributionList("dl-9")),
-        FakeCampaign("3", "adoptee", "STARTED", packages=("p-2",)),
-        FakeCampaign("4", "removed", "STARTED", packages=("p-2",)),
+    server = MemoryServer(
+        MemoryCampaign("1", "line", "STARTED", "text", ("p-1",), {"gw-0001", "gw-0002", "stranger"}),
+        MemoryCampaign("2", "other", "STOPPED", "", ("p-2",), {"gw-0001"}, DistributionList("dl-9")),
+        MemoryCampaign("3", "adoptee", "STARTED", packages=("p-2",)),
+        MemoryCampaign("4", "removed", "STARTED", packages=("p-2",)),
         packages=[
             LivePackage("p-1", "one"),
             LivePackage("p-2", "two"),
             LivePackage("p-3", "x", f"[sha256:{V1.sha256[:16]}]", V1.sha256[:16]),
             LivePackage("p-4", "gone"),
         ],
+        facts=replace(PULSE, lowering=_at_once),
     )
     project = Project(server)
     project.own(

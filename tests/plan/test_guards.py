@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from reconciler.app.pipeline import guard_basis
 from reconciler.model import (
-    GATEWAY_STATES,
     Desired,
     DesiredStatus,
     DistributionList,
@@ -24,10 +23,10 @@ from reconciler.plan.fingerprints import fingerprints, touched_of
 from reconciler.plan.guards import DEFAULTS, Basis, Guard, guarded, reconsidered, trips, waive
 from reconciler.plan.model import GuardTrip
 from reconciler.plan.touched import touched_by
-from reconciler.providers.pulse import gatewaystates
 from reconciler.reading import read
 from reconciler.state.base import Origin
-from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, file
+from tests.fakes import PULSE, Project, campaign, desired, file
+from tests.memory_provider import SERVER, MemoryCampaign, MemoryServer
 
 DELETES, STARTS = Guard.DELETES, Guard.STARTS
 STARTED, STOPPED = DesiredStatus.STARTED, DesiredStatus.STOPPED
@@ -40,7 +39,7 @@ def names(count: int) -> list[str]:
 def planned(project: Project, wanted: Desired, *, given_up: int = 0, **options: bool) -> tuple[Plan, Basis]:
     """A plan, and what guards ask of what it was made from."""
     made = project.draft(wanted, **options)
-    project.server.reads.clear()
+    project.server.log.clear()
     return made.plan, asyncio.run(guard_basis(made, project.server, given_up=given_up))
 
 
@@ -55,7 +54,7 @@ def found(
 
 def live_campaign(members: int = 0, status: str = "STOPPED", **more: Any) -> Project:
     """One campaign of ours, ``line``, with so many gateways."""
-    project = Project(FakeServer(FakeCampaign("1", "line", status, gateways=set(names(members)), **more)))
+    project = Project(MemoryServer(MemoryCampaign("1", "line", status, gateways=set(names(members)), **more)))
     project.own("line", "1")
     return project
 
@@ -109,8 +108,8 @@ def test_those_who_join_make_up_for_nobody() -> None:
 
 
 def test_each_campaign_is_counted_for_itself() -> None:
-    fakes = [FakeCampaign(name, name, gateways=set(names(10))) for name in "cab"]
-    project = Project(FakeServer(*fakes))
+    fakes = [MemoryCampaign(name, name, gateways=set(names(10))) for name in "cab"]
+    project = Project(MemoryServer(*fakes))
     for name in "abc":
         project.own(name, name)
     lost = {"a": 4, "b": 3, "c": 5}
@@ -131,8 +130,8 @@ def test_only_those_that_leave_by_this_plan_count() -> None:
 
 
 def of_many(count: int, status: str = "STOPPED", **more: Any) -> Project:
-    fakes = [FakeCampaign(name, name, status) for name in names(count)]
-    project = Project(FakeServer(*fakes))
+    fakes = [MemoryCampaign(name, name, status) for name in names(count)]
+    project = Project(MemoryServer(*fakes))
     for name in names(count):
         project.own(name, name, **more)
     return project
@@ -271,7 +270,7 @@ def test_what_is_in_flight_is_asked_again_of_what_is_read_again(way: str) -> Non
     for before in ((), (GuardTrip(Guard.IN_FLIGHT, "as it was", found=99),)):
         made = replace(plan, guards=(*others[:1], *before, *others[1:]))
         waivers = {Guard.IN_FLIGHT: "agreed"}
-        again = reconsidered(waive(made, waivers), live, project.server.in_flight, {}, waivers)
+        again = reconsidered(waive(made, waivers), live, project.server.facts, {}, waivers)
         found_ = [(t.guard, t.found, t.waived) for t in again.guards if t not in others]
         assert found_ == ([("maxInFlightInterrupted", count, "agreed")] if count else [])
         rest = [trip.guard for trip in again.guards if trip.guard != Guard.IN_FLIGHT]
@@ -279,7 +278,7 @@ def test_what_is_in_flight_is_asked_again_of_what_is_read_again(way: str) -> Non
         assert (again.guards[1].guard == Guard.IN_FLIGHT) == bool(count)
         notes = [each for each in again.findings if each.code == "waiver-not-needed"]
         assert len(notes) == (0 if count else 1), "said once, and only where nothing calls for it"
-        assert reconsidered(made, live, project.server.in_flight, {Guard.IN_FLIGHT: 3}, {}).guards == others
+        assert reconsidered(made, live, project.server.facts, {Guard.IN_FLIGHT: 3}, {}).guards == others
 
 
 def test_who_is_closed_is_not_in_flight() -> None:
@@ -290,8 +289,8 @@ def test_who_is_closed_is_not_in_flight() -> None:
 
 
 def test_it_is_about_the_whole_plan() -> None:
-    fakes = [FakeCampaign(n, n, "STARTED", gateways=set(names(5)), states=dict(STATES)) for n in "ab"]
-    project = Project(FakeServer(*fakes))
+    fakes = [MemoryCampaign(n, n, "STARTED", gateways=set(names(5)), states=dict(STATES)) for n in "ab"]
+    project = Project(MemoryServer(*fakes))
     for name in "ab":
         project.own(name, name)
     wanted = desired(*(campaign(name, status=STOPPED) for name in "ab"))
@@ -323,14 +322,17 @@ def test_members_are_read_once_and_only_to_know(
     project = flying(status)
     wanted = desired() if fields is None else desired(campaign("line", **fields))
     planned(project, wanted, prune=True)
-    assert project.server.reads == reads
+    assert project.server.log == reads
 
 
-@pytest.mark.parametrize("state", [*GATEWAY_STATES, "", "SOMETHING_NEW"])
+WORDS = tuple(PULSE.states)
+
+
+@pytest.mark.parametrize("state", [*WORDS, "", "SOMETHING_NEW"])
 def test_what_is_in_flight_is_for_the_provider_to_say(state: str) -> None:
     """From SCHEDULED_DOWNLOAD on, until a final state; what nobody knows may be."""
-    idle = GATEWAY_STATES[: GATEWAY_STATES.index("SCHEDULED_DOWNLOAD")]
-    assert gatewaystates.in_flight(state) == (state not in (*idle, "ACTIVATION_COMPLETE", "FAILED"))
+    idle = WORDS[: WORDS.index("SCHEDULED_DOWNLOAD")]
+    assert PULSE.in_flight(state) == (state not in (*idle, "ACTIVATION_COMPLETE", "FAILED"))
 
 
 # --- allowEmpty ------------------------------------------------------------------------------------
@@ -366,7 +368,7 @@ def test_a_project_that_declares_nothing() -> None:
 
 
 def adopted(description: str = "old", status: str = "STOPPED") -> Project:
-    project = Project(FakeServer(FakeCampaign("1", "line", status, description)))
+    project = Project(MemoryServer(MemoryCampaign("1", "line", status, description)))
     project.own("line", "1", Origin.ADOPTED)
     return project
 
@@ -392,7 +394,7 @@ def test_without_an_edit_nothing_is_wiped() -> None:
     assert found(adopted(), desired(campaign("line", description="old", gateways=["a"]))) == []
     # Nor where the edit is refused for another reason.
     strange = adopted(status="STRANGE")
-    assert strange.server.phase("STRANGE") is Phase.UNKNOWN
+    assert strange.server.facts.phase("STRANGE") is Phase.UNKNOWN
     plan, basis = planned(strange, desired(campaign("line", description="new")))
     assert {finding.code for finding in plan.findings} == {"may-lose-settings", "unknown-status"}
     assert guarded(plan, basis, {}, {}) == plan
@@ -458,9 +460,7 @@ def test_a_waiver_that_is_not_needed_is_a_note_and_does_no_harm() -> None:
 
 
 def test_a_waiver_of_a_guard_that_trips_twice_is_for_both() -> None:
-    plan = Plan(
-        FakeServer.server, guards=(GuardTrip(DELETES, "a", None, 2, 1), GuardTrip(DELETES, "b", None, 3, 1))
-    )
+    plan = Plan(SERVER, guards=(GuardTrip(DELETES, "a", None, 2, 1), GuardTrip(DELETES, "b", None, 3, 1)))
     assert waive(plan, {DELETES: "spring cleaning"}).tripped == ()
     assert standing(waive(plan, {STARTS: "x"})) == [DELETES, DELETES]
 

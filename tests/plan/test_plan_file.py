@@ -39,16 +39,17 @@ from reconciler.plan.model import CampaignImpact, GuardTrip, Impact, Partial, Sn
 from reconciler.state.base import CampaignOwned, FieldApplied, MembersApplied, Origin, Owned, State
 from reconciler.validation.schemas import schema
 from tests.actions import action
-from tests.fakes import FakeServer, file, rid
+from tests.fakes import PULSE, file, rid
+from tests.memory_provider import SERVER
 from tests.properties.prop_strategies import examples
 
 VALIDATOR = Draft202012Validator(dict(schema("plan-file")))
 KEY = Secret("environment variable KEY", "canary-71aa", FromEnv("KEY"))
-OPERATIONS = FakeServer.operations
+OPERATIONS = PULSE.operations
 
 
 def made(**fields_of_plan: object) -> Made:
-    plan = Plan(FakeServer.server, **fields_of_plan)  # type: ignore[arg-type]
+    plan = Plan(SERVER, **fields_of_plan)  # type: ignore[arg-type]
     return Made(plan, Live(), State("lineage", "5a17", serial=7))
 
 
@@ -108,7 +109,7 @@ def test_a_plan_file_says_what_it_holds(tmp_path: Path) -> None:
         partial=Partial(("--target Campaign/line",), 1, 4),
         snapshot=Snapshot(1, 2),
     )
-    blank = Plan(FakeServer.server)
+    blank = Plan(SERVER)
     assert [f.name for f in fields(blank) if getattr(found.plan, f.name) == getattr(blank, f.name)] == [
         "server"
     ]
@@ -255,8 +256,8 @@ START = {"verb": "start", "resource": "Campaign/a", "reason": "asked"}
             "the fingerprint of the users 'p-1' lacks its ids",
         ),
         (
-            {"type": "fingerprint", "of": "mark", "key": "ab", "facts": {"ids": "c-1"}},
-            "the fingerprint of the mark 'ab' lacks its ids",
+            {"type": "fingerprint", "of": "content", "key": "ab", "facts": {"ids": "c-1"}},
+            "the fingerprint of the content 'ab' lacks its ids",
         ),
     ],
 )
@@ -323,13 +324,15 @@ def test_it_is_for_its_owner_only_and_replaces_what_was_there(tmp_path: Path) ->
     assert [each.name for each in tmp_path.iterdir()] == ["plan.jsonl"]
 
 
-def test_a_link_stays_a_link(tmp_path: Path) -> None:
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "plan").write_text("somebody's")
     link = tmp_path / "plan.jsonl"
     link.symlink_to(tmp_path / "real" / "plan")
-    small(tmp_path)
+    with pytest.raises(ReconcilerError, match="is a link, and links are not followed"):
+        small(tmp_path)
     assert link.is_symlink()
-    assert open_plan(tmp_path / "real" / "plan").head.version == "0.1.0"
+    assert (tmp_path / "real" / "plan").read_text() == "somebody's"
 
 
 def test_what_was_there_stays_when_writing_fails(tmp_path: Path) -> None:

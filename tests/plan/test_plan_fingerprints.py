@@ -22,7 +22,8 @@ from reconciler.model import (
 )
 from reconciler.plan.fingerprints import Of
 from reconciler.state.applied import packages_value
-from tests.fakes import NOW, FakeCampaign, FakeServer, Project, campaign, desired, file
+from tests.fakes import NOW, Project, campaign, desired, file
+from tests.memory_provider import MemoryCampaign, MemoryServer
 from tests.plan.plan_files import Made, planned
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +37,7 @@ def world() -> Made:
     packages = [LivePackage(f"p-{letter}", f"name-{letter}") for letter in (*LETTERS, "z")]
     uploads = [file(f"v{number}") for number in range(8)]
     live = [
-        FakeCampaign(
+        MemoryCampaign(
             f"c-{letter}",
             f"line-{letter}",
             "STARTED",
@@ -47,7 +48,7 @@ def world() -> Made:
         )
         for at, letter in enumerate(LETTERS)
     ]
-    project = Project(FakeServer(*live, packages=packages))
+    project = Project(MemoryServer(*live, packages=packages))
     window = Window(NOW + 1, NOW + 10**9)
     wanted = []
     for at, letter in enumerate(LETTERS[:6]):

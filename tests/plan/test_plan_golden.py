@@ -15,7 +15,7 @@ from reconciler.plan.file import open_plan, plan_digest
 from reconciler.plan.file.disk import SavedPlan
 from reconciler.state.base import Event, PackageUploaded
 from tests.conftest import Golden
-from tests.fakes import FakeServer
+from tests.fakes import PULSE
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plan-file.jsonl"
 OLDER = GOLDEN.with_name("plan-file-0.1.jsonl")
@@ -61,7 +61,7 @@ def read(path: Path) -> SavedPlan:
         value = "canary-71aa" if isinstance(secret.origin, FromEnv) else "canary-90ff"
         return Secret(secret.source, value, secret.origin)
 
-    return open_plan(path).read(ROOT, FakeServer.operations, opened)
+    return open_plan(path).read(ROOT, PULSE.operations, opened)
 
 
 @pytest.mark.parametrize("seed", ["1", "2"])

@@ -11,7 +11,8 @@ from reconciler.plan import CampaignImpact, Impact, Plan
 from reconciler.plan.file import plan_digest
 from reconciler.plan.guards import interrupted
 from reconciler.plan.impact import with_reads, with_removed
-from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, file, rid
+from tests.fakes import PULSE, Project, campaign, desired, file, rid
+from tests.memory_provider import SERVER, MemoryCampaign, MemoryServer
 
 STARTED, STOPPED = DesiredStatus.STARTED, DesiredStatus.STOPPED
 
@@ -20,23 +21,23 @@ def test_nothing() -> None:
     plan = Project().make_plan(desired())
     assert plan.empty
     assert plan.impact == Impact()
-    assert plan.server == FakeServer.server
+    assert plan.server == SERVER
 
 
 def test_an_unchanged_campaign_has_no_impact() -> None:
-    project = Project(FakeServer(FakeCampaign("1", "line", "STARTED")))
+    project = Project(MemoryServer(MemoryCampaign("1", "line", "STARTED")))
     project.own("line", "1")
     assert project.make_plan(desired(campaign("line"))).impact.campaigns == ()
 
 
 def test_counts_are_exact() -> None:
-    server = FakeServer(
-        FakeCampaign("1", "edited", "STARTED"),
-        FakeCampaign("2", "started"),
-        FakeCampaign("3", "stopped", "STARTED"),
-        FakeCampaign("4", "old", "STARTED"),
-        FakeCampaign("5", "older", "STOPPED"),
-        FakeCampaign("6", "swapped", "STOPPED", gateways={"a", "b", "c"}),
+    server = MemoryServer(
+        MemoryCampaign("1", "edited", "STARTED"),
+        MemoryCampaign("2", "started"),
+        MemoryCampaign("3", "stopped", "STARTED"),
+        MemoryCampaign("4", "old", "STARTED"),
+        MemoryCampaign("5", "older", "STOPPED"),
+        MemoryCampaign("6", "swapped", "STOPPED", gateways={"a", "b", "c"}),
         batch=1,
     )
     project = Project(server)
@@ -64,11 +65,11 @@ def test_counts_are_exact() -> None:
 
 
 def test_a_campaign_that_is_deleted_loses_all_of_its_gateways() -> None:
-    server = FakeServer(
-        FakeCampaign("1", "old", "STARTED", gateways={"a", "b", "c"}),
-        FakeCampaign("2", "older", "STOPPED", gateways={"a"}),
-        FakeCampaign("3", "bare", "STOPPED"),
-        FakeCampaign("4", "stays", "STARTED", gateways={"a"}),
+    server = MemoryServer(
+        MemoryCampaign("1", "old", "STARTED", gateways={"a", "b", "c"}),
+        MemoryCampaign("2", "older", "STOPPED", gateways={"a"}),
+        MemoryCampaign("3", "bare", "STOPPED"),
+        MemoryCampaign("4", "stays", "STARTED", gateways={"a"}),
     )
     project = Project(server)
     for each in server.by_id.values():
@@ -76,19 +77,21 @@ def test_a_campaign_that_is_deleted_loses_all_of_its_gateways() -> None:
     wanted = desired(campaign("stays", status=STOPPED))
     plan = project.make_plan(wanted, prune=True)
     assert plan.impact.lost == 0, "nobody has read them yet"
-    live = asyncio.run(observe_members(project.live(wanted, prune=True), interrupted(plan), server))
+    live = asyncio.run(
+        observe_members(project.live(wanted, prune=True), interrupted(plan, server.facts), server)
+    )
     impact = with_removed(plan.impact, live)
     assert {row.name: row.lost for row in impact.campaigns} == {"old": 3, "older": 1, "bare": 0, "stays": 0}
     assert impact.requests == plan.impact.requests
 
 
 def test_gateways_that_another_running_campaign_has_too() -> None:
-    server = FakeServer(
-        FakeCampaign("1", "running", "STARTED", gateways={"a", "b"}),
-        FakeCampaign("2", "idle", "STOPPED", gateways={"a"}),
-        FakeCampaign("3", "held", "STOPPED", gateways={"a"}),
-        FakeCampaign("4", "ending", "STARTED", gateways={"a"}),
-        FakeCampaign("5", "beginning", gateways={"b", "c"}),
+    server = MemoryServer(
+        MemoryCampaign("1", "running", "STARTED", gateways={"a", "b"}),
+        MemoryCampaign("2", "idle", "STOPPED", gateways={"a"}),
+        MemoryCampaign("3", "held", "STOPPED", gateways={"a"}),
+        MemoryCampaign("4", "ending", "STARTED", gateways={"a"}),
+        MemoryCampaign("5", "beginning", gateways={"b", "c"}),
     )
     project = Project(server)
     for live in server.by_id.values():
@@ -112,23 +115,23 @@ def test_gateways_that_another_running_campaign_has_too() -> None:
 
 
 def test_permissions_of_the_reads_and_the_writes() -> None:
-    server = FakeServer(FakeCampaign("1", "line", "STARTED"), packages=[LivePackage("p-1", "fw.bin")])
+    server = MemoryServer(MemoryCampaign("1", "line", "STARTED"), packages=[LivePackage("p-1", "fw.bin")])
     project = Project(server)
     project.own("line", "1")
     plan = project.make_plan(desired(campaign("line", packages=(file("v1"),))))
     writes = ("CREATE_PACKAGE", "EDIT_CAMPAIGN", "START_CAMPAIGN", "STOP_CAMPAIGN")
     assert plan.impact.permissions == writes
-    found = with_reads(plan.impact, {"get-campaign": 1, "sign-in": 1}, server.operations)
+    found = with_reads(plan.impact, {"get-campaign": 1, "sign-in": 1}, PULSE.operations)
     assert found == replace(plan.impact, permissions=(*writes, "VIEW_CAMPAIGN"))
 
 
 @pytest.mark.parametrize("more", [["get-campaign"], ["get-campaign", "list-gateways", "list-packages"]])
 def test_the_digest_is_of_the_plan_alone_however_much_was_read_for_it(more: list[str]) -> None:
     def planned(reads: list[str]) -> Plan:
-        project = Project(FakeServer(FakeCampaign("1", "line", "STARTED", gateways={"a", "b"})))
+        project = Project(MemoryServer(MemoryCampaign("1", "line", "STARTED", gateways={"a", "b"})))
         project.own("line", "1")
         plan = project.make_plan(desired(campaign("line", description="new", gateways={"b", "c"})))
-        return replace(plan, impact=with_reads(plan.impact, reads, FakeServer.operations))
+        return replace(plan, impact=with_reads(plan.impact, reads, PULSE.operations))
 
     few, many = planned([]), planned(more)
     assert few.impact.permissions != many.impact.permissions
@@ -136,7 +139,7 @@ def test_the_digest_is_of_the_plan_alone_however_much_was_read_for_it(more: list
 
 
 def test_findings_stand_in_the_order_of_files() -> None:
-    server = FakeServer(FakeCampaign("1", "a"), FakeCampaign("2", "b", "SUSPENDED"))
+    server = MemoryServer(MemoryCampaign("1", "a"), MemoryCampaign("2", "b", "SUSPENDED"))
     project = Project(server)
     project.own("b", "2")
     plan = project.make_plan(desired(campaign("a"), campaign("b", description="x", status=STARTED)))
@@ -145,7 +148,7 @@ def test_findings_stand_in_the_order_of_files() -> None:
 
 
 def test_records_take_no_step() -> None:
-    project = Project(FakeServer(FakeCampaign("1", "line")))
+    project = Project(MemoryServer(MemoryCampaign("1", "line")))
     plan = project.make_plan(desired(campaign("line")), adopt=True)
     assert plan.empty
     assert len(plan.records) == 1

@@ -23,10 +23,13 @@ from reconciler.model import (
     Verb,
 )
 from reconciler.plan import Plan
-from reconciler.plan.order import CampaignOrder, PlanStage, in_order, stage
+from reconciler.plan.order import CampaignOrder, in_order, stage
+from reconciler.providers.pulse.facts import facts_of
 from reconciler.providers.pulse.operations import OPERATIONS
+from reconciler.settings import EditWhileStarted, ServerSettings
 from tests.actions import action, needs_of
-from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, file, rid
+from tests.fakes import PULSE, Project, campaign, desired, file, rid
+from tests.memory_provider import MemoryCampaign, MemoryServer
 
 V1, V2 = file("v1"), file("v2")
 UP1, UP2 = (f"upload-package:{package.sha256[:12]}" for package in (V1, V2))
@@ -34,10 +37,10 @@ STARTED, STOPPED = DesiredStatus.STARTED, DesiredStatus.STOPPED
 F1 = DistributionList("f-1", 60)
 
 
-def project(*campaigns: FakeCampaign, batch: int = 100) -> Project:
+def project(*campaigns: MemoryCampaign, batch: int = 100) -> Project:
     """Campaigns of ours, each under its name."""
     packages = [LivePackage("p-1", "one"), LivePackage("p-2", "two")]
-    made = Project(FakeServer(*campaigns, packages=packages, batch=batch))
+    made = Project(MemoryServer(*campaigns, packages=packages, batch=batch))
     for live in campaigns:
         made.own(live.name, live.id)
     return made
@@ -82,7 +85,7 @@ def test_a_new_campaign() -> None:
 
 
 def test_a_bracket() -> None:
-    made = project(FakeCampaign("1", "line", "STARTED", gateways={"a", "b"}))
+    made = project(MemoryCampaign("1", "line", "STARTED", gateways={"a", "b"}))
     wanted = desired(campaign("line", packages=(V1,), gateways={"b", "c"}, description="new"))
     plan = made.make_plan(wanted)
     stop, edit, remove, add = (
@@ -125,19 +128,19 @@ ROWS: dict[str, tuple[str, dict[str, object], list[str]]] = {
 @pytest.mark.parametrize("row", ROWS)
 def test_steps(row: str) -> None:
     status, fields, expected = ROWS[row]
-    made = project(FakeCampaign("1", "line", status))
+    made = project(MemoryCampaign("1", "line", status))
     wanted = desired(campaign("line", **fields))
     assert made.plan(wanted) == [f"{verb}-campaign:line" for verb in expected]
 
 
 def test_a_server_that_takes_edits_of_a_started_campaign_needs_no_bracket() -> None:
-    made = project(FakeCampaign("1", "line", "STARTED"))
-    made.server.edit_while_started = True
+    made = project(MemoryCampaign("1", "line", "STARTED"))
+    made.server.facts = facts_of(ServerSettings(edit_while_started=EditWhileStarted.ALLOW))
     assert made.plan(desired(campaign("line", description="x"))) == ["edit-campaign:line"]
 
 
 def test_an_interrupted_bracket_is_closed_even_when_the_edit_is_refused() -> None:
-    made = project(FakeCampaign("1", "line", "STOPPED"))
+    made = project(MemoryCampaign("1", "line", "STOPPED"))
     made.own("line", "1", return_to="STARTED")
     plan = made.make_plan(desired(campaign("line", description="x")))
     assert arrows(plan) == {"edit-campaign:line": [], "start-campaign:line": ["edit-campaign:line?"]}
@@ -145,7 +148,7 @@ def test_an_interrupted_bracket_is_closed_even_when_the_edit_is_refused() -> Non
 
 
 def test_uploads_of_a_campaign_that_is_stopped_anyway_do_not_wait_for_it() -> None:
-    made = project(FakeCampaign("1", "line", "STARTED"))
+    made = project(MemoryCampaign("1", "line", "STARTED"))
     plan = made.make_plan(desired(campaign("line", packages=(V1,), status=STOPPED)))
     assert arrows(plan) == {
         UP1: [],
@@ -167,7 +170,7 @@ def test_a_large_file_is_streamed() -> None:
 @pytest.mark.parametrize(("count", "calls"), [(0, 0), (1, 1), (40, 1), (41, 2), (80, 2), (90, 3)])
 def test_the_fewest_calls_that_the_batch_size_allows(count: int, calls: int) -> None:
     gateways = {f"gw-{n:03}" for n in range(count)}
-    made = project(FakeCampaign("1", "line"), batch=40)
+    made = project(MemoryCampaign("1", "line"), batch=40)
     plan = made.make_plan(desired(campaign("line", gateways=gateways)))
     sent = [gateway for step in plan.steps() for gateway in step.gateways]
     assert (len(list(plan.steps())), sent) == (calls, sorted(gateways))
@@ -178,8 +181,8 @@ def test_the_fewest_calls_that_the_batch_size_allows(count: int, calls: int) -> 
 
 def moving(*, source: str) -> Plan:
     made = project(
-        FakeCampaign("1", "from", source, gateways={"a", "b", "c"}),
-        FakeCampaign("2", "to", gateways={"z"}),
+        MemoryCampaign("1", "from", source, gateways={"a", "b", "c"}),
+        MemoryCampaign("2", "to", gateways={"z"}),
         batch=1,
     )
     wanted = desired(campaign("from", gateways={"b"}), campaign("to", gateways={"a", "n", "z"}))
@@ -206,9 +209,9 @@ def test_a_gateway_need_not_leave_a_campaign_that_does_not_run(source: str) -> N
 
 def test_a_gateway_leaves_every_running_campaign_first() -> None:
     made = project(
-        FakeCampaign("1", "x", "STARTED", gateways={"a"}),
-        FakeCampaign("2", "y", "STARTED", gateways={"a"}),
-        FakeCampaign("3", "z"),
+        MemoryCampaign("1", "x", "STARTED", gateways={"a"}),
+        MemoryCampaign("2", "y", "STARTED", gateways={"a"}),
+        MemoryCampaign("3", "z"),
     )
     wanted = desired(*(campaign(n, gateways=()) for n in "xy"), campaign("z", gateways={"a"}))
     add = made.make_plan(wanted).by_key["add-gateways:z"]
@@ -217,7 +220,8 @@ def test_a_gateway_leaves_every_running_campaign_first() -> None:
 
 def test_two_campaigns_that_swap_gateways_do_not_wait_for_each_other() -> None:
     made = project(
-        FakeCampaign("1", "x", "STARTED", gateways={"a"}), FakeCampaign("2", "y", "STARTED", gateways={"b"})
+        MemoryCampaign("1", "x", "STARTED", gateways={"a"}),
+        MemoryCampaign("2", "y", "STARTED", gateways={"b"}),
     )
     wanted = desired(campaign("x", gateways={"b"}), campaign("y", gateways={"a"}))
     plan = made.make_plan(wanted)
@@ -226,7 +230,7 @@ def test_two_campaigns_that_swap_gateways_do_not_wait_for_each_other() -> None:
 
 
 def test_a_name_is_given_up_before_a_new_campaign_takes_it() -> None:
-    made = project(FakeCampaign("1", "line", "STARTED"))
+    made = project(MemoryCampaign("1", "line", "STARTED"))
     wanted = desired(campaign("line", "line old"), campaign("another", "line"))
     plan = made.make_plan(wanted)
     assert plan.findings == ()
@@ -248,7 +252,7 @@ def test_a_name_is_given_up_before_a_new_campaign_takes_it() -> None:
     ],
 )
 def test_delete(status: str, steps: list[str]) -> None:
-    made = project(FakeCampaign("1", "old", status))
+    made = project(MemoryCampaign("1", "old", status))
     plan = made.make_plan(desired(), prune=True)
     assert [step.id for step in plan.steps()] == steps
     assert arrows(plan)["delete-campaign:old"] == steps[:-1]
@@ -259,7 +263,8 @@ def test_delete(status: str, steps: list[str]) -> None:
 
 def test_a_package_is_deleted_after_all_who_used_it() -> None:
     made = project(
-        FakeCampaign("1", "line", "STARTED", packages=("p-1",)), FakeCampaign("2", "old", packages=("p-1",))
+        MemoryCampaign("1", "line", "STARTED", packages=("p-1",)),
+        MemoryCampaign("2", "old", packages=("p-1",)),
     )
     made.uploaded(V1, "p-1")
     wanted = desired(campaign("line", packages=(PackageById("p-2"),)))
@@ -280,7 +285,7 @@ def test_a_package_is_deleted_after_all_who_used_it() -> None:
 def test_an_edit_in_an_unknown_status_is_refused_and_nothing_of_the_campaign_planned(
     fields: dict[str, object],
 ) -> None:
-    made = project(FakeCampaign("1", "line", "SUSPENDED"), FakeCampaign("2", "fine", "STOPPED"))
+    made = project(MemoryCampaign("1", "line", "SUSPENDED"), MemoryCampaign("2", "fine", "STOPPED"))
     wanted = desired(campaign("line", **fields), campaign("fine", description="x"))
     plan = made.make_plan(wanted)
     assert [step.id for step in plan.steps()] == ["edit-campaign:fine"]
@@ -292,12 +297,12 @@ def test_an_edit_in_an_unknown_status_is_refused_and_nothing_of_the_campaign_pla
 
 
 def test_gateways_change_in_an_unknown_status() -> None:
-    made = project(FakeCampaign("1", "line", "SUSPENDED"))
+    made = project(MemoryCampaign("1", "line", "SUSPENDED"))
     assert made.plan(desired(campaign("line", gateways={"a"}))) == ["add-gateways:line:1"]
 
 
 def test_a_deletion_in_an_unknown_status_is_refused() -> None:
-    made = project(FakeCampaign("1", "old", "SUSPENDED", packages=("p-1",)))
+    made = project(MemoryCampaign("1", "old", "SUSPENDED", packages=("p-1",)))
     made.uploaded(V1, "p-1")
     plan = made.make_plan(desired(), prune=True)
     assert (plan.empty, plan.size, plan.changes) == (True, 0, ())
@@ -326,7 +331,9 @@ ORDER = [
 
 
 def test_every_verb_has_its_place() -> None:
-    assert [{stage(a) for a in actions} for actions in ORDER] == [{place} for place in PlanStage]
+    places = [{stage(a, PULSE) for a in actions} for actions in ORDER]
+    assert all(len(place) == 1 for place in places)
+    assert places == sorted(places, key=min)
     assert {a.verb for actions in ORDER for a in actions} == set(Verb)
 
 
@@ -340,7 +347,7 @@ def group(key: str, of: Action, *needed: str) -> StepGroup:
 
 def ordered(*actions: Action) -> dict[str, tuple[Need, ...]]:
     """What each needs, which come one after the other; a group is called as its verb, or its phase."""
-    order, found = CampaignOrder(), {}
+    order, found = CampaignOrder(PULSE), {}
     for each in actions:
         key = str(each.phase if isinstance(each, ScheduleWindow) else each.verb)
         key += f"#{len(found)}" * (key in found)
@@ -427,7 +434,7 @@ def test_the_start_that_closes_a_bracket_needs_of_all_but_its_stop_only_the_end(
 
 
 def test_actions_that_come_out_of_order_are_a_mistake_of_ours() -> None:
-    with pytest.raises(ValueError, match="WRITE comes before ADD"):
+    with pytest.raises(ValueError, match=r"ranked \(\d+, 0\) comes before what is ranked"):
         ordered(about(Verb.ADD, "a"), action(Verb.EDIT))
 
 

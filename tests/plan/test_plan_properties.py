@@ -25,7 +25,8 @@ from reconciler.model import (
 from reconciler.plan import Plan
 from reconciler.state.applied import recorded_settings
 from reconciler.state.base import Origin
-from tests.fakes import FakeCampaign, FakeServer, Project, campaign, desired, file, mark, rid
+from tests.fakes import Project, campaign, desired, file, holds, rid
+from tests.memory_provider import MemoryCampaign, MemoryServer
 
 RESOURCES = ("a", "b", "c", "d")
 GATEWAYS = tuple(f"gw-{n}" for n in range(6))
@@ -56,7 +57,7 @@ def maybe(strategy: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
 
 @composite
 def worlds(draw: DrawFn) -> Case:
-    server = FakeServer(
+    server = MemoryServer(
         packages=[LivePackage("p-1", "one"), LivePackage("p-2", "two")],
         batch=draw(st.sampled_from((1, 2, 100))),
         edit_while_started=draw(st.booleans()),
@@ -65,7 +66,7 @@ def worlds(draw: DrawFn) -> Case:
     project = Project(server)
     for number, content in enumerate(FILES):
         if draw(st.booleans()):
-            server.stored[f"f-{number}"] = LivePackage(f"f-{number}", content.name, mark=mark(content))
+            server.stored[f"f-{number}"] = holds(f"f-{number}", content.name, content)
         if draw(st.booleans()):
             project.uploaded(content, f"f-{number}")
     for number, name in enumerate(RESOURCES):
@@ -98,7 +99,7 @@ def _live(draw: DrawFn, project: Project, campaign_id: str, name: str) -> None:
     """A campaign on the server: ours, somebody else's, or ours and gone."""
     known = draw(maybe(SETTINGS))
     stored = sorted(project.server.stored)
-    live = FakeCampaign(
+    live = MemoryCampaign(
         campaign_id,
         name,
         draw(st.sampled_from(STATUSES)),
@@ -268,7 +269,7 @@ def test_impact_is_what_becomes_of_the_gateways(case: Case) -> None:
 def test_a_plan_is_the_same_twice_and_reads_alone(case: Case) -> None:
     state, server = case.project.state, deepcopy(case.project.server)
     plan = case.plan()
-    reads = list(case.project.server.reads)
+    reads = list(case.project.server.log)
     assert len(reads) == len(set(reads))
     assert case.plan() == plan
     assert case.project.state is state
@@ -277,7 +278,7 @@ def test_a_plan_is_the_same_twice_and_reads_alone(case: Case) -> None:
 
 
 def test_leaving_a_step_out_takes_its_arrows_along() -> None:
-    project = Project(FakeServer(FakeCampaign("1", "a", "STARTED"), batch=1))
+    project = Project(MemoryServer(MemoryCampaign("1", "a", "STARTED"), batch=1))
     project.own("a", "1")
     plan = project.make_plan(desired(campaign("a", description="x", gateways={"g", "h"})))
     steps = {step.id: step for step in plan.steps()}

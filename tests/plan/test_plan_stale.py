@@ -41,7 +41,8 @@ from reconciler.state.base import (
     upload_key,
 )
 from reconciler.state.folding import fold
-from tests.fakes import NOW, FakeCampaign, FakeServer, Project, campaign, desired, file, mark, rid
+from tests.fakes import NOW, PULSE, Project, campaign, desired, file, holds, rid
+from tests.memory_provider import SERVER, MemoryCampaign, MemoryServer
 from tests.properties.prop_strategies import GATEWAYS, NAMES, examples
 
 V1 = file("v1")
@@ -49,10 +50,10 @@ V1 = file("v1")
 
 def world() -> Project:
     """Three campaigns, of which one is somebody else's, and packages."""
-    server = FakeServer(
-        FakeCampaign("1", "line", "STARTED", "text", ("p-1",), {"gw-1", "gw-2"}),
-        FakeCampaign("2", "other", "STOPPED", "", ("p-2",), {"gw-1"}),
-        FakeCampaign("3", "theirs", "STARTED", packages=("p-2",)),
+    server = MemoryServer(
+        MemoryCampaign("1", "line", "STARTED", "text", ("p-1",), {"gw-1", "gw-2"}),
+        MemoryCampaign("2", "other", "STOPPED", "", ("p-2",), {"gw-1"}),
+        MemoryCampaign("3", "theirs", "STARTED", packages=("p-2",)),
         packages=[LivePackage("p-1", "one"), LivePackage("p-2", "two"), LivePackage("p-3", "three")],
     )
     project = Project(server)
@@ -87,7 +88,7 @@ def put(campaign_id: str, **values: Any) -> Callable[[Project], object]:
     return deed
 
 
-def add(found: FakeCampaign) -> Callable[[Project], object]:
+def add(found: MemoryCampaign) -> Callable[[Project], object]:
     return lambda project: project.server.by_id.update({found.id: found})
 
 
@@ -162,21 +163,21 @@ LATE = {
     ),
     "one that was gone is back": late(
         desired(campaign("line"), campaign("other"), campaign("lost")),
-        add(FakeCampaign("9", "back")),
+        add(MemoryCampaign("9", "back")),
         "campaign 9 is on the server now, and was not",
     ),
     # names
     "a name that was free": late(
-        NEW, add(FakeCampaign("7", "new")), "the name 'new' was free, and is that of campaign 7 now"
+        NEW, add(MemoryCampaign("7", "new")), "the name 'new' was free, and is that of campaign 7 now"
     ),
     "a name that is to be taken from another one": late(
         desired(campaign("line", "other"), campaign("other", "line")),
-        add(FakeCampaign("7", "other")),
+        add(MemoryCampaign("7", "other")),
         "the name 'other' was that of campaign 2, and is that of campaigns 2, 7 now",
     ),
     "an adopted one has a twin": late(
         desired(campaign("line"), campaign("other"), campaign("theirs")),
-        add(FakeCampaign("7", "theirs")),
+        add(MemoryCampaign("7", "theirs")),
         "the name 'theirs' was that of campaign 3, and is that of campaigns 3, 7 now",
         adopt=True,
     ),
@@ -197,8 +198,8 @@ LATE = {
     ),
     "a package that is to be uploaded": late(
         NEW,
-        store(LivePackage("p-4", "fw.bin", mark=mark(V1))),
-        f"the mark [sha256:{mark(V1)}] was that of no package, and is that of package p-4 now",
+        store(holds("p-4", "fw.bin", V1)),
+        f"the content sha256:{V1.sha256} was that of no package, and is that of package p-4 now",
         adopt=True,
     ),
     "somebody uploaded it": late(
@@ -231,7 +232,7 @@ LATE = {
     "another campaign of ours": late(EDIT, put("2", status="STARTED", gateways={"gw-9"}, name="x")),
     "another campaign of ours is gone": late(EDIT, lose("2")),
     "a campaign of somebody else": late(EDIT, put("3", status="STOPPED")),
-    "a new campaign of somebody else": late(EDIT, add(FakeCampaign("7", "seventh"))),
+    "a new campaign of somebody else": late(EDIT, add(MemoryCampaign("7", "seventh"))),
     "a package that nobody uses": late(EDIT, unstore("p-3")),
     "an entry of another resource": late(
         EDIT, learn(StatusSet(rid("other"), "STOPPED"), CampaignForgotten(rid("other")))
@@ -293,13 +294,13 @@ def test_what_is_deleted_is_looked_at_again_with_all_who_use_it() -> None:
 
 def test_packages_that_are_recognised_or_forgotten_are_touched() -> None:
     project = world()
-    project.server.stored["p-4"] = LivePackage("p-4", "fw.bin", mark=mark(V1))
+    project.server.stored["p-4"] = holds("p-4", "fw.bin", V1)
     made = asyncio.run(planned(project, NEW, adopt=True))
     assert [type(record) for record in made.plan.records] == [PackageUploaded]
     unstore("p-4")(project)
     messages = [found.message for found in asyncio.run(stale_now(made, project))]
     assert messages == [
-        f"the mark [sha256:{mark(V1)}] was that of package p-4, and is that of no package now"
+        f"the content sha256:{V1.sha256} was that of package p-4, and is that of no package now"
     ]
 
     project = world()
@@ -318,7 +319,7 @@ def test_packages_that_are_recognised_or_forgotten_are_touched() -> None:
         (JOIN, {}, ["campaign 1", "gateways 1"]),
         (OVERRIDE, {}, ["campaign 1", "gateways 1", "override 1 gw-1", "override 1 gw-2", "package p-3"]),
         (line(gateways={"gw-1"}), {}, ["campaign 1", "gateways 1", "distribution 1"]),
-        (NEW, {"adopt": True}, ["campaigns new", "packages"]),
+        (NEW, {"adopt": True}, ["campaigns new", "packages-of 3bfc2695"]),
         (line(packages=(PackageByName("three"),)), {}, ["campaign 1", "gateways 1", "packages three"]),
         (
             desired(campaign("line")),
@@ -334,9 +335,9 @@ def test_only_what_it_touches_is_read_again_and_nothing_twice(
     if "prune" in options:
         project.uploaded(V1, "p-3")
     made = asyncio.run(planned(project, wanted, **options))
-    project.server.reads.clear()
+    project.server.log.clear()
     assert asyncio.run(stale_now(made, project)) == ()
-    assert project.server.reads == reads
+    assert project.server.log == reads
 
 
 def test_gateways_that_a_distribution_list_adds_dont_count_but_those_that_the_plan_names() -> None:
@@ -366,8 +367,8 @@ def test_a_window_that_has_ended_since_is_said() -> None:
     action = ScheduleWindow(
         rid("line"), Reason.NOT_RECORDED, "1", ids, phase=SchedulePhase.DOWNLOAD, window=window
     )
-    group = StepGroup("schedule-download:line", action, FakeServer.operations["schedule-download"], 1)
-    plan = Plan(FakeServer.server, (group,))
+    group = StepGroup("schedule-download:line", action, PULSE.operations["schedule-download"], 1)
+    plan = Plan(SERVER, (group,))
     assert expired(plan, NOW + 999) == ()
     (found,) = expired(plan, NOW + 1000)
     assert found.message == "the download window of 2 gateways ended 2027-01-15 08:00:01 UTC"
@@ -393,7 +394,7 @@ def meddle(project: Project, what: str, which: int, gateway: str, name: str) -> 
     """Somebody does something to the server, or another apply to the state."""
     server = project.server
     if what == "foreign":
-        server.by_id["foreign"] = FakeCampaign("foreign", name)
+        server.by_id["foreign"] = MemoryCampaign("foreign", name)
         return
     if what == "unstore":
         server.stored.pop(sorted(server.stored)[which % len(server.stored)])

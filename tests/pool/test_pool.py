@@ -156,7 +156,8 @@ def test_answers_come_in_the_order_of_the_items(items: list[int], limit: int, tu
     assert max(seen, default=0) <= limit
 
 
-def test_no_more_than_so_many_wait_to_be_taken() -> None:
+@pytest.mark.parametrize(("limit", "at_once"), [(3, 3), (1, 1), (None, 16)])
+def test_no_more_than_so_many_wait_to_be_taken(limit: int | None, at_once: int) -> None:
     async def body() -> None:
         begun: list[int] = []
 
@@ -164,11 +165,12 @@ def test_no_more_than_so_many_wait_to_be_taken() -> None:
             begun.append(item)
             return item
 
-        async with aclosing(in_order(range(100), work, limit=3)) as answers:
+        how = {} if limit is None else {"limit": limit}
+        async with aclosing(in_order(range(100), work, **how)) as answers:
             assert await anext(answers) == 0
             for _ in range(5):
                 await asyncio.sleep(0)
-            assert begun == [0, 1, 2]
+            assert begun == list(range(at_once))
 
     run(body())
 

@@ -18,7 +18,7 @@ from reconciler.errors import Refused
 from reconciler.model import Desired, PackageFile
 from reconciler.options import Options
 from reconciler.plan import Plan
-from reconciler.providers.base import Provider
+from reconciler.providers.base import Writes
 from reconciler.state.base import State, bound_to
 from tests.properties.prop_strategies import CONTENTS, VENDOR, VENDOR_NAME, Deed, Episode
 from tests.world import World, no_delay, operation_of
@@ -156,7 +156,7 @@ class Lab(World):
         desired: Desired,
         options: Options | None = None,
         *,
-        through: Provider | None = None,
+        through: Writes | None = None,
         without: Callable[[Plan], Plan] = lambda plan: plan,
     ) -> tuple[Plan, Applied]:
         """Lock, plan and apply, as the command does; `seen` then holds the calls of the apply alone.
@@ -166,7 +166,9 @@ class Lab(World):
         with self.store.locked(self.provider.server, "apply") as session:
             plan = without(await self.plan_of(desired, options, session.state))
             self.seen.clear()
-            applied = await apply_plan(plan, through or self.provider, session, delay=no_delay, parallelism=8)
+            applied = await apply_plan(
+                plan, through or self.provider.writes, session, delay=no_delay, parallelism=8
+            )
         return plan, applied
 
     def answered(self) -> list[tuple[str, int]]:
@@ -180,7 +182,7 @@ class Lab(World):
 
     async def meddle(self, deed: Deed) -> None:
         """Do it; what the server refuses doesn't happen."""
-        client = self.provider.client
+        client = self.provider.reads
         if deed.what == "lose state":
             for path in self.folder.glob("state.json*"):
                 path.unlink()
@@ -203,7 +205,7 @@ class Lab(World):
             pass
 
     async def _meddle_with(self, held: Held, deed: Deed) -> None:
-        client, target, gateway = self.provider.client, held.id, deed.gateway
+        client, target, gateway = self.provider.reads, held.id, deed.gateway
         match deed.what:
             case "start":
                 await client.start_campaign(target)

@@ -24,7 +24,7 @@ class Wrapped:
     """A provider in front of the real one; what isn't said here is the real one's."""
 
     def __init__(self, lab: Lab) -> None:
-        self._real = lab.provider
+        self._real = lab.provider.writes
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)

@@ -14,11 +14,14 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from reconciler.model import Secret
 from reconciler.pacing import Backoff, RateLimiter
+from reconciler.providers.base import Provider
+from reconciler.providers.http.filebody import FileBody
+from reconciler.providers.http.transport import Request, Response
+from reconciler.providers.http.wire import Wire
 from reconciler.providers.pulse.client import PulseClient
-from reconciler.providers.pulse.filebody import FileBody
-from reconciler.providers.pulse.provider import PulseProvider
-from reconciler.providers.pulse.transport import Request, Response
-from reconciler.providers.pulse.wire import Wire
+from reconciler.providers.pulse.entry import wire_of
+from reconciler.providers.pulse.kind import provider_of
+from reconciler.providers.pulse.questions import PulseQuestions, Watched
 from reconciler.settings import ServerSettings, Token
 
 TOKEN = Token(Secret("environment variable THE_TOKEN", "s3cr3t-token"))
@@ -82,7 +85,7 @@ def wire(
     waits = waits or Waits()
     limiter = RateLimiter(settings.max_requests_per_second, clock=waits.clock, sleep=waits.sleep)
     backoff = more.pop("backoff", Backoff(random=lambda: 1.0))
-    return Wire(
+    return wire_of(
         transport, settings, backoff=backoff, limiter=limiter, clock=waits.clock, sleep=waits.sleep, **more
     )
 
@@ -91,8 +94,14 @@ def client(transport: Any, settings: ServerSettings = SETTINGS, **more: Any) -> 
     return PulseClient(wire(transport, settings, **more), page_size=settings.page_size)
 
 
-def provider(transport: Any, settings: ServerSettings = SETTINGS, **more: Any) -> PulseProvider:
-    return PulseProvider(settings, wire(transport, settings, **more))
+def questions(transport: Any, settings: ServerSettings = SETTINGS, **more: Any) -> PulseQuestions:
+    watched = Watched(transport)
+    return PulseQuestions(wire(watched, settings, **more), watched, page_size=settings.page_size)
+
+
+def provider(transport: Any, settings: ServerSettings = SETTINGS, **more: Any) -> Provider:
+    watched = Watched(transport)
+    return provider_of(settings, wire(watched, settings, **more), watched)
 
 
 # --- raw TCP -------------------------------------------------------------------------------------

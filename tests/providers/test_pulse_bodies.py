@@ -17,7 +17,8 @@ from reconciler.model import (
 )
 from reconciler.providers.pulse.client import PulseClient
 from reconciler.providers.pulse.codec import bodies
-from tests.providers.canned_server import Canned, answer, body_of, client
+from tests.providers.all_calls import AllCalls
+from tests.providers.canned_server import Canned, answer, body_of, client, provider
 
 Call = Callable[[PulseClient], Coroutine[Any, Any, Any]]
 
@@ -88,7 +89,7 @@ SENT: dict[str, tuple[Call, str, Any]] = {
         {"distributionListId": "d1", "campaignId": "c1"},
     ),
     "notify": (
-        lambda c: c.notify_gateway("c1", "g1"),
+        lambda c: c.notify("c1", "g1"),
         "PUT /api/campaigns/c1/devices/g1/notify",
         {"gatewayId": "g1", "campaignId": "c1"},
     ),
@@ -160,7 +161,7 @@ SENT: dict[str, tuple[Call, str, Any]] = {
 @pytest.mark.parametrize(("call", "line", "body"), SENT.values(), ids=SENT.keys())
 def test_a_write_sends_what_the_reference_shows(call: Call, line: str, body: Any) -> None:
     canned = Canned(answer({"uuid": "new"}))
-    asyncio.run(call(client(canned)))
+    asyncio.run(call(AllCalls(provider(canned))))
     assert canned.lines == [line]
     sent = canned.seen[0]
     if body is None:
@@ -172,27 +173,27 @@ def test_a_write_sends_what_the_reference_shows(call: Call, line: str, body: Any
 
 
 READ: dict[str, tuple[Call, str, Any]] = {
-    "campaign": (lambda c: c.get_campaign("c1"), "GET /api/campaigns/c1", {"id": "c1"}),
+    "campaign": (lambda c: c.campaign("c1"), "GET /api/campaigns/c1", {"id": "c1"}),
     "distribution list": (
-        lambda c: c.get_distribution_list("c1"),
+        lambda c: c.distribution_list("c1"),
         "GET /api/campaigns/c1/distribution-list",
         {},
     ),
-    "gateways": (lambda c: c.list_gateways("c1"), "GET /api/campaigns/c1/devices", {}),
+    "gateways": (lambda c: c.gateways("c1"), "GET /api/campaigns/c1/devices", {}),
     "packages of a gateway": (
-        lambda c: c.get_gateway_packages("c1", "g1"),
+        lambda c: c.gateway_packages("c1", "g1"),
         "GET /api/campaigns/c1/devices/g1/packages",
         {"packages": []},
     ),
-    "package": (lambda c: c.get_package("p1"), "GET /api/programs/p1/file-info", {"id": "p1"}),
-    "packages": (lambda c: c.list_packages(), "GET /api/programs", {}),
+    "package": (lambda c: c.package("p1"), "GET /api/programs/p1/file-info", {"id": "p1"}),
+    "packages": (lambda c: c.packages(), "GET /api/programs", {}),
 }
 
 
 @pytest.mark.parametrize(("call", "line", "value"), READ.values(), ids=READ.keys())
 def test_a_read_asks_as_the_reference_shows(call: Call, line: str, value: Any) -> None:
     canned = Canned(answer(value))
-    asyncio.run(call(client(canned)))
+    asyncio.run(call(AllCalls(provider(canned))))
     assert canned.lines == [line]
     assert canned.seen[0].body is None
 

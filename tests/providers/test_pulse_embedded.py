@@ -11,15 +11,16 @@ import pytest
 from reconciler.embedded import Running, create_app
 from reconciler.errors import Refused, Unauthorized
 from reconciler.model import Phase, Secret
-from reconciler.providers.pulse.codec.marks import mark
-from reconciler.providers.pulse.filebody import FileBody
-from reconciler.providers.pulse.provider import PulseProvider, connect
+from reconciler.providers.base import Provider
+from reconciler.providers.http.filebody import FileBody
+from reconciler.providers.pulse.codec.marks import mark, mark_of
+from reconciler.providers.pulse.kind import connect
 from reconciler.settings import Basic, ServerSettings, Token
 
 TOKEN = Token(Secret("environment variable THE_TOKEN", "a-long-token"))
 SETTINGS = ServerSettings(auth=TOKEN, page_size=7)
 
-Body = Callable[[PulseProvider], Awaitable[None]]
+Body = Callable[[Provider], Awaitable[None]]
 
 
 def over_tcp(body: Body) -> None:
@@ -47,17 +48,17 @@ def in_process(body: Body) -> None:
 def test_a_campaign_lives(way: Callable[[Body], None]) -> None:
     gateways = [f"g{n:03}" for n in range(100)]
 
-    async def body(provider: PulseProvider) -> None:
-        client = provider.client
+    async def body(provider: Provider) -> None:
+        client = provider.reads
         campaign_id = await client.create_campaign("winter", description="d", settings={"a": "b"})
-        assert [line.id for line in await provider.campaigns(["winter", "other"])] == [campaign_id]
+        assert [line.id for line in await provider.reads.campaigns(["winter", "other"])] == [campaign_id]
         await client.add_gateways(campaign_id, gateways)
         await client.remove_gateways(campaign_id, gateways[:30])
-        assert set(await provider.gateways(campaign_id)) == set(gateways[30:])
-        assert provider.requests["list-gateways"] == 10
-        assert await provider.distribution_list(campaign_id) is None
+        assert set(await provider.reads.gateways(campaign_id)) == set(gateways[30:])
+        assert provider.reads.requests["list-gateways"] == 10
+        assert await provider.reads.distribution_list(campaign_id) is None
         await client.start_campaign(campaign_id)
-        live = await provider.campaign(campaign_id)
+        live = await provider.reads.campaign(campaign_id)
         assert live is not None
         assert (live.phase, live.description, live.packages) == (Phase.RUNNING, "d", ())
         with pytest.raises(Refused) as caught:
@@ -66,8 +67,8 @@ def test_a_campaign_lives(way: Callable[[Body], None]) -> None:
         await client.stop_campaign(campaign_id)
         await client.edit_campaign(campaign_id, "spring", description="", packages=())
         await client.delete_campaign(campaign_id)
-        assert await provider.campaign(campaign_id) is None
-        assert provider.requests["get-version"] == 1
+        assert await provider.reads.campaign(campaign_id) is None
+        assert provider.reads.requests["get-version"] == 1
 
     way(body)
 
@@ -79,17 +80,17 @@ def test_both_uploads_arrive_and_are_known_by_their_mark(tmp_path: Path, way: Ca
     sha256 = hashlib.sha256(content).hexdigest()
     file = FileBody(path, len(content), sha256)
 
-    async def body(provider: PulseProvider) -> None:
-        client = provider.client
+    async def body(provider: Provider) -> None:
+        client = provider.reads
         first = await client.upload_package(file, name="fw ä.bin", description=mark("", sha256))
         second = await client.stream_package(file, name="fw.bin", description=mark("x" * 102, sha256))
-        packages = {package.id: package for package in await provider.packages()}
+        packages = {package.id: package for package in await provider.reads.packages()}
         assert packages.keys() == {first, second}
-        assert {package.mark for package in packages.values()} == {sha256[:16]}
+        assert {mark_of(package) for package in packages.values()} == {sha256[:16]}
         assert packages[first].name == "fw ä.bin"
-        assert await provider.package(second) == packages[second]
+        assert await provider.reads.package(second) == packages[second]
         await client.delete_package(second)
-        assert await provider.package(second) is None
+        assert await provider.reads.package(second) is None
 
     way(body)
 
@@ -99,12 +100,12 @@ def test_who_we_are() -> None:
 
     async def main(url: str) -> None:
         async with connect(ServerSettings(url=url, auth=Basic("robot", password))) as provider:
-            assert await provider.campaigns() == ()
-            assert provider.requests == {"get-version": 1, "sign-in": 1, "list-campaigns": 1}
+            assert await provider.reads.campaigns() == ()
+            assert provider.reads.requests == {"get-version": 1, "sign-in": 1, "list-campaigns": 1}
         for auth in (None, TOKEN, Basic("robot", Secret("x", "wrong-password"))):
             async with connect(ServerSettings(url=url, auth=auth)) as provider:
                 with pytest.raises(Unauthorized) as caught:
-                    await provider.campaigns()
+                    await provider.reads.campaigns()
                 assert caught.value.hint
 
     with Running(database=":memory:", username="robot", password="hunter22") as server:

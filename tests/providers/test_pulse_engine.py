@@ -18,11 +18,12 @@ import pytest
 
 from reconciler.errors import NotExecuted, ReconcilerError, Refused, ServerError, Unauthorized, Unclear
 from reconciler.pacing import Backoff
-from reconciler.providers.pulse import engine
-from reconciler.providers.pulse.engine import check_url, open_engine
-from reconciler.providers.pulse.httpx_engine import HttpxTransport
-from reconciler.providers.pulse.provider import PulseProvider, connect
-from reconciler.providers.pulse.transport import CannotConnect, Request
+from reconciler.providers.base import Provider
+from reconciler.providers.http import engine
+from reconciler.providers.http.engine import check_url, open_engine
+from reconciler.providers.http.httpx_engine import HttpxTransport
+from reconciler.providers.http.transport import CannotConnect, Request
+from reconciler.providers.pulse.kind import connect
 from reconciler.settings import Engine, ServerSettings
 from tests.providers.canned_server import SETTINGS, Canned, Connection, RawServer, answer, raw_server
 
@@ -38,7 +39,7 @@ def engine_of_all(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 FAST = Backoff(base=0.001, random=lambda: 1.0)
 
 Handler = Callable[[Connection], Awaitable[None]]
-Body = Callable[[PulseProvider, RawServer], Awaitable[None]]
+Body = Callable[[Provider, RawServer], Awaitable[None]]
 
 
 def against(handler: Handler, body: Body, **settings: Any) -> RawServer:
@@ -54,12 +55,12 @@ def against(handler: Handler, body: Body, **settings: Any) -> RawServer:
     return asyncio.run(main())
 
 
-async def start(provider: PulseProvider, _: RawServer) -> None:
-    await provider.client.start_campaign("c1")
+async def start(provider: Provider, _: RawServer) -> None:
+    await provider.reads.start_campaign("c1")
 
 
-async def get(provider: PulseProvider, _: RawServer) -> None:
-    found = await provider.campaign("c1")
+async def get(provider: Provider, _: RawServer) -> None:
+    found = await provider.reads.campaign("c1")
     assert found is not None
 
 
@@ -121,9 +122,9 @@ FAULTS: list[Handler] = [
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_a_write_that_arrived_is_unclear_and_the_server_saw_it_once(fault: Handler) -> None:
-    async def body(provider: PulseProvider, server: RawServer) -> None:
+    async def body(provider: Provider, server: RawServer) -> None:
         with pytest.raises(Unclear) as caught:
-            await provider.client.start_campaign("c1")
+            await provider.reads.start_campaign("c1")
         assert caught.value.request == "PUT /api/campaigns/c1/start"
         assert len(str(caught.value)) < 200
 
@@ -150,9 +151,9 @@ def test_a_kept_connection_that_the_server_closed_makes_nothing_unclear() -> Non
         await connection.reply()
         connection.writer.close()
 
-    async def body(provider: PulseProvider, server: RawServer) -> None:
+    async def body(provider: Provider, server: RawServer) -> None:
         for _ in range(5):
-            await provider.client.start_campaign("c1")
+            await provider.reads.start_campaign("c1")
             await asyncio.sleep(0.01)
 
     assert len(against(one_each, body).seen) == 5
@@ -166,12 +167,12 @@ def test_a_write_on_a_kept_connection_that_is_cut_is_not_sent_again(method: str)
     async def first_only(connection: Connection) -> None:
         await (connection.reply() if replies and replies.pop() else cut(connection))
 
-    async def body(provider: PulseProvider, server: RawServer) -> None:
-        await provider.client.start_campaign("c1")
+    async def body(provider: Provider, server: RawServer) -> None:
+        await provider.reads.start_campaign("c1")
         again = {
-            "PUT": lambda: provider.client.stop_campaign("c1"),
-            "POST": lambda: provider.client.add_gateways("c1", ["gw"]),
-            "DELETE": lambda: provider.client.delete_campaign("c1"),
+            "PUT": lambda: provider.reads.stop_campaign("c1"),
+            "POST": lambda: provider.reads.add_gateways("c1", ["gw"]),
+            "DELETE": lambda: provider.reads.delete_campaign("c1"),
         }
         with pytest.raises(Unclear):
             await again[method]()
@@ -183,7 +184,7 @@ def test_a_write_on_a_kept_connection_that_is_cut_is_not_sent_again(method: str)
 
 
 @contextlib.asynccontextmanager
-async def to(url: str, **settings: Any) -> AsyncIterator[PulseProvider]:
+async def to(url: str, **settings: Any) -> AsyncIterator[Provider]:
     async with connect(replace(SETTINGS, url=url, **settings), backoff=FAST) as provider:
         yield provider
 
@@ -192,7 +193,7 @@ def failure(url: str, *, read: bool = False, **settings: Any) -> ServerError:
     async def main() -> ServerError:
         async with to(url, **settings) as provider:
             with pytest.raises(ServerError) as caught:
-                await (provider.campaign("c1") if read else provider.client.start_campaign("c1"))
+                await (provider.reads.campaign("c1") if read else provider.reads.start_campaign("c1"))
             return caught.value
 
     return asyncio.run(main())
@@ -290,10 +291,10 @@ def test_tls_with_a_ca_file(certificate: Path) -> None:
     async def main() -> None:
         async with tls_server(certificate) as server:
             async with to(server.url, ca_file=certificate) as provider:
-                assert await provider.campaign("c1")
+                assert await provider.reads.campaign("c1")
             async with to(server.url) as provider:
                 with pytest.raises(CannotConnect, match=r"certificate of .* is not trusted: self") as caught:
-                    await provider.campaign("c1")
+                    await provider.reads.campaign("c1")
             assert caught.value.tries == 1
             assert "server.caFile" in (caught.value.hint or "")
             assert len(server.seen) == 1
@@ -312,7 +313,7 @@ def test_https_to_a_server_without_tls() -> None:
         port = server.sockets[0].getsockname()[1]
         async with server, to(f"https://127.0.0.1:{port}") as provider:
             with pytest.raises(CannotConnect, match="no TLS connection to https://") as caught:
-                await provider.client.start_campaign("c1")
+                await provider.reads.start_campaign("c1")
             assert caught.value.hint == "Does the server speak https on this port?"
 
     asyncio.run(main())
@@ -372,9 +373,9 @@ def test_a_wrong_token_is_one_clear_error() -> None:
     async def unauthorized(connection: Connection) -> None:
         await connection.reply(401, b"Unauthorized", {"WWW-Authenticate": "Bearer"})
 
-    async def body(provider: PulseProvider, server: RawServer) -> None:
+    async def body(provider: Provider, server: RawServer) -> None:
         with pytest.raises(Unauthorized, match="does not accept our credentials"):
-            await provider.campaign("c1")
+            await provider.reads.campaign("c1")
 
     assert len(against(unauthorized, body).seen) == 1
 
@@ -396,9 +397,9 @@ def test_a_redirect_loop_is_one_request_and_an_error(status: int) -> None:
     async def around(connection: Connection) -> None:
         await connection.reply(status, b"", {"Location": connection.seen.path})
 
-    async def body(provider: PulseProvider, server: RawServer) -> None:
+    async def body(provider: Provider, server: RawServer) -> None:
         with pytest.raises(Refused, match=f"{status} redirects to /api/campaigns/c1$"):
-            await provider.campaign("c1")
+            await provider.reads.campaign("c1")
 
     assert len(against(around, body).seen) == 1
 
@@ -407,9 +408,9 @@ def test_what_goes_over_the_wire() -> None:
     async def reply(connection: Connection) -> None:
         await connection.reply(200, {"page": {"totalElements": 0}}, {"Set-Cookie": "SESSION=x; Path=/"})
 
-    async def body(provider: PulseProvider, server: RawServer) -> None:
-        assert await provider.campaigns(["a b&c/ä"]) == ()
-        await provider.client.add_gateways("c1", ["ä"])
+    async def body(provider: Provider, server: RawServer) -> None:
+        assert await provider.reads.campaigns(["a b&c/ä"]) == ()
+        await provider.reads.add_gateways("c1", ["ä"])
 
     server = against(reply, body, organization="org-7")
     listed, added = server.seen
@@ -429,7 +430,7 @@ def test_a_url_may_have_a_path_of_its_own() -> None:
 
     async def main() -> None:
         async with raw_server(reply) as server, to(f"{server.url}/pulse//") as provider:
-            assert await provider.campaign("a/b")
+            assert await provider.reads.campaign("a/b")
             assert provider.server.url == f"{server.url}/pulse"
             assert server.lines() == ["GET /pulse/api/campaigns/a/b"]
 
@@ -444,8 +445,8 @@ def test_requests_are_concurrent_and_bounded() -> None:
     async def main() -> None:
         async with raw_server(slow) as server:
             settings = replace(SETTINGS, url=server.url)
-            async with connect(settings, concurrency=4) as provider:
-                await asyncio.gather(*(provider.campaign(f"c{n}") for n in range(60)))
+            async with connect(settings, parallelism=4) as provider:
+                await asyncio.gather(*(provider.reads.campaign(f"c{n}") for n in range(60)))
             assert server.most_open == 4
             assert len(server.seen) == 60
 
@@ -514,12 +515,12 @@ def test_a_proxy_from_the_environment_serves_other_machines_only(monkeypatch: py
         async with raw_server(proxy) as server:
             monkeypatch.setenv("HTTP_PROXY", server.url)
             async with to("http://pulse.invalid") as provider:
-                assert await provider.campaign("c1")
+                assert await provider.reads.campaign("c1")
             assert len(server.seen) == 1
             url = f"http://127.0.0.1:{free_port()}"
             async with to(url) as provider:
                 with pytest.raises(NotExecuted, match="refused"):
-                    await provider.campaign("c1")
+                    await provider.reads.campaign("c1")
             assert len(server.seen) == 1
 
     asyncio.run(main())
@@ -536,7 +537,7 @@ def test_another_engine_may_stand_behind_the_seam() -> None:
     async def main() -> None:
         canned = Canned(answer(CAMPAIGN))
         async with connect(SETTINGS, transport=canned) as provider:
-            assert await provider.campaign("c1")
+            assert await provider.reads.campaign("c1")
         assert canned.lines == ["GET /api/campaigns/c1"]
 
     asyncio.run(main())
@@ -545,7 +546,7 @@ def test_another_engine_may_stand_behind_the_seam() -> None:
 # --- in process ------------------------------------------------------------------------------------
 
 
-def in_process(app: Any, body: Callable[[PulseProvider], Awaitable[None]]) -> None:
+def in_process(app: Any, body: Callable[[Provider], Awaitable[None]]) -> None:
     async def main() -> None:
         async with connect(ServerSettings(api_version="1"), app=app, backoff=FAST) as provider:
             await body(provider)
@@ -559,10 +560,10 @@ def test_an_application_in_this_process_is_a_server() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"{}"})
 
-    async def body(provider: PulseProvider) -> None:
-        await provider.client.start_campaign("c1")
+    async def body(provider: Provider) -> None:
+        await provider.reads.start_campaign("c1")
         assert provider.server.url == "embedded:"
-        assert provider.requests == {"start-campaign": 1}
+        assert provider.reads.requests == {"start-campaign": 1}
 
     in_process(app, body)
 
@@ -571,9 +572,9 @@ def test_an_application_that_fails_is_unclear() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         raise RuntimeError("a fault of its own")
 
-    async def body(provider: PulseProvider) -> None:
+    async def body(provider: Provider) -> None:
         with pytest.raises(Unclear, match="the server answered 500"):
-            await provider.client.start_campaign("c1")
+            await provider.reads.start_campaign("c1")
 
     in_process(app, body)
 

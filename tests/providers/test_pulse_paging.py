@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from reconciler.errors import ServerError
 from reconciler.model import Membership
+from reconciler.providers.http.listing import Page
+from reconciler.providers.http.paging import Incomplete, Items, read_all
+from reconciler.providers.http.transport import Request, Response
 from reconciler.providers.pulse.client import PulseClient
-from reconciler.providers.pulse.codec.answers import GatewayRow, Page
-from reconciler.providers.pulse.paging import Incomplete, Items, Members, read_all
-from reconciler.providers.pulse.transport import Request, Response
+from reconciler.providers.pulse.codec.members import GatewayRow, Members
 from tests.providers.canned_server import Canned, answer, client
 
 
@@ -59,8 +60,8 @@ class Pages:
 
 
 def read(pages: Any, size: int = 1000) -> list[str]:
-    reader = PulseClient(client(pages).wire, page_size=size, concurrency=4)
-    return sorted(asyncio.run(reader.list_gateways("c1")))
+    reader = PulseClient(client(pages).wire, page_size=size, parallelism=4)
+    return sorted(asyncio.run(reader.gateways("c1")))
 
 
 def rows(count: int) -> list[str]:
@@ -231,7 +232,7 @@ def test_a_list_that_never_stops_shrinking_is_an_error() -> None:
 
 
 def test_without_a_total_a_list_without_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reconciler.providers.pulse.paging.PAGES_WITHOUT_TOTAL", 50)
+    monkeypatch.setattr("reconciler.providers.http.paging.PAGES_WITHOUT_TOTAL", 50)
 
     async def fetch(number: int | None) -> Page[str]:
         return Page({str(number): "x"}, 1)
@@ -308,7 +309,7 @@ NAMES = [f"line-{n}" for n in range(200)] + ["Line-1", "twice", "twice"]
 )
 def test_names_are_matched_exactly(wanted: list[str], filters: bool, totals: bool) -> None:
     server = Campaigns(NAMES, filters, totals)
-    found = asyncio.run(client(server).list_campaigns(wanted))
+    found = asyncio.run(client(server).campaigns(wanted))
     assert sorted(line.id for line in found) == sorted(
         f"c{n}" for n, name in enumerate(NAMES) if name in wanted
     )
@@ -320,19 +321,19 @@ def test_names_are_matched_exactly(wanted: list[str], filters: bool, totals: boo
 )
 def test_names_cost_the_fewest_requests(wanted: list[str], requests: int) -> None:
     server = Campaigns(NAMES)
-    asyncio.run(client(server).list_campaigns(wanted))
+    asyncio.run(client(server).campaigns(wanted))
     assert len(server.asked) == requests
 
 
 def test_many_names_on_a_short_list_cost_one_request() -> None:
     server = Campaigns(NAMES[:8])
-    assert len(asyncio.run(client(server).list_campaigns(NAMES[:5]))) == 5
+    assert len(asyncio.run(client(server).campaigns(NAMES[:5]))) == 5
     assert len(server.asked) == 1
 
 
 def test_names_on_an_empty_server_cost_one_request() -> None:
     canned = Canned(answer({}))
-    assert asyncio.run(client(canned).list_campaigns(["a", "b"])) == ()
+    assert asyncio.run(client(canned).campaigns(["a", "b"])) == ()
     assert len(canned.seen) == 1
 
 
@@ -359,7 +360,7 @@ def test_items_count_what_they_do_not_keep() -> None:
 
 def test_gateways_stay_a_few_sets() -> None:
     pages = Pages([f"g{n}" for n in range(20_000)], cap=500)
-    found = asyncio.run(PulseClient(client(pages).wire, page_size=500).list_gateways("c1"))
+    found = asyncio.run(PulseClient(client(pages).wire, page_size=500).gateways("c1"))
     assert isinstance(found, Membership)
     assert [(state, len(members)) for state, members in found.states.items()] == [("S", 20_000)]
     assert len(pages.asked) == 40

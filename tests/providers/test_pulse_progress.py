@@ -4,16 +4,24 @@ import asyncio
 from typing import Any
 
 import pytest
-from canned_server import Canned, answer, client
+from canned_server import Canned, answer, questions, wire
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.errors import Refused, ServerError
 from reconciler.model import Json
-from reconciler.providers.console import CampaignProgress, GatewayStatus, PackageProgress, Stage
+from reconciler.providers.base import Stage
+from reconciler.providers.base.questions import CampaignProgress, GatewayStatus, PackageProgress
+from reconciler.providers.http.shape import Unexpected
 from reconciler.providers.pulse.codec import progress
-from reconciler.providers.pulse.codec.shape import Unexpected
-from reconciler.providers.pulse.console import PulseConsole, Watched
+from reconciler.providers.pulse.facts import facts_of
+from reconciler.providers.pulse.questions import PulseQuestions, Watched
+from reconciler.settings import ServerSettings
+
+
+def counted(*numbers: int) -> dict[str, int]:
+    return dict(zip(("DOWNLOAD_COMPLETE", "EXECUTION_COMPLETE", "ACTIVATION_COMPLETE"), numbers, strict=True))
+
 
 STATUS = {
     "status": "STARTED",
@@ -28,7 +36,9 @@ STATUS = {
     "numberOfGatewaysInDownloadCompleteState": "1",
     "description": "d",
 }
-READ = CampaignProgress("c1", "n", "STARTED", "d", 9, 2, 1, 2, 3, 1_700_000_000_000, 1_700_000_000_001)
+READ = CampaignProgress(
+    "c1", "n", "STARTED", "d", 9, 2, counted(1, 2, 3), 1_700_000_000_000, 1_700_000_000_001
+)
 
 
 @pytest.mark.parametrize(
@@ -36,13 +46,13 @@ READ = CampaignProgress("c1", "n", "STARTED", "d", 9, 2, 1, 2, 3, 1_700_000_000_
     [
         (STATUS, READ),
         ({k: int(v) if v.isdigit() else v for k, v in STATUS.items()}, READ),
-        ({"uuid": "c1"}, CampaignProgress("c1", "", "", "", 0, 0, 0, 0, 0)),
-        ({"id": "c1", "creationTime": "soon"}, CampaignProgress("c1", "", "", "", 0, 0, 0, 0, 0)),
+        ({"uuid": "c1"}, CampaignProgress("c1", "", "", "", 0, 0, counted(0, 0, 0))),
+        ({"id": "c1", "creationTime": "soon"}, CampaignProgress("c1", "", "", "", 0, 0, counted(0, 0, 0))),
     ],
 )
 def test_the_status_of_a_campaign(body: Any, read: CampaignProgress) -> None:
     canned = Canned(answer(body))
-    assert asyncio.run(client(canned).get_campaign_status("c 1")) == read
+    assert asyncio.run(questions(canned).campaign_progress("c 1")) == read
     assert canned.lines == ["GET /api/campaigns/c%201/status"]
 
 
@@ -84,7 +94,7 @@ PACKAGES = {"packagesProgress": [{"progress": "1", "total": "2", "id": "p"}]}
 )
 def test_the_status_of_a_gateway(body: Any, read: GatewayStatus) -> None:
     canned = Canned(answer(body))
-    assert asyncio.run(client(canned).get_gateway_status("c1", "g1")) == read
+    assert asyncio.run(questions(canned).gateway_status("c1", "g1")) == read
     assert canned.lines == ["GET /api/campaigns/c1/devices/g1/status"]
 
 
@@ -101,7 +111,7 @@ def test_the_status_of_a_gateway(body: Any, read: GatewayStatus) -> None:
 )
 def test_download_progress(body: Any, read: Any) -> None:
     canned = Canned(answer(body))
-    assert asyncio.run(client(canned).get_download_progress("c1", "g1")) == read
+    assert asyncio.run(questions(canned).download_progress("c1", "g1")) == read
     assert canned.lines == ["GET /api/campaigns/c1/devices/g1/progress/download"]
 
 
@@ -118,7 +128,7 @@ def test_download_progress(body: Any, read: Any) -> None:
 )
 def test_execution_progress(body: Any, read: Any) -> None:
     canned = Canned(answer(body))
-    assert asyncio.run(client(canned).get_execution_progress("c1", "g1")) == read
+    assert asyncio.run(questions(canned).execution_progress("c1", "g1")) == read
     assert canned.lines == ["GET /api/campaigns/c1/devices/g1/progress/execution"]
 
 
@@ -136,24 +146,24 @@ def test_execution_progress(body: Any, read: Any) -> None:
 )
 def test_active_campaigns(body: Any, read: Any) -> None:
     canned = Canned(answer(body))
-    assert asyncio.run(client(canned).get_active_campaigns("g/1")) == read
+    assert asyncio.run(questions(canned).active_campaigns("g/1")) == read
     assert canned.lines == ["GET /api/devices/g%2F1/active-campaigns"]
 
 
 @pytest.mark.parametrize(("body", "state"), [({"state": "FAILED"}, "FAILED"), ("FAILED", "FAILED"), ({}, "")])
 def test_the_state_of_a_gateway(body: Any, state: str) -> None:
     canned = Canned(answer(body))
-    assert asyncio.run(client(canned).get_gateway_state("c1", "g1")) == state
+    assert asyncio.run(questions(canned).gateway_state("c1", "g1")) == state
     assert canned.lines == ["GET /api/campaigns/c1/devices/g1/state"]
 
 
 @pytest.mark.parametrize(
-    "name", ["get_gateway_state", "get_gateway_status", "get_download_progress", "get_execution_progress"]
+    "name", ["gateway_state", "gateway_status", "download_progress", "execution_progress"]
 )
 @pytest.mark.parametrize("body", [{"odd": 1}, 1.5])
 def test_what_is_quite_different_is_an_error(name: str, body: Any) -> None:
-    call = getattr(client(Canned(answer(body))), name)
-    if (name, body) == ("get_gateway_status", {"odd": 1}):
+    call = getattr(questions(Canned(answer(body))), name)
+    if (name, body) == ("gateway_status", {"odd": 1}):
         assert asyncio.run(call("c1", "g1")) == GatewayStatus("g1", "")
         return
     with pytest.raises(ServerError, match="the answer can't be read: expected "):
@@ -162,12 +172,12 @@ def test_what_is_quite_different_is_an_error(name: str, body: Any) -> None:
 
 def test_an_empty_status_is_an_error() -> None:
     with pytest.raises(ServerError, match="expected a gateway's status"):
-        asyncio.run(client(Canned(answer({}))).get_gateway_status("c1", "g1"))
+        asyncio.run(questions(Canned(answer({}))).gateway_status("c1", "g1"))
 
 
 def test_a_refusal_is_raised() -> None:
     with pytest.raises(Refused, match="404 no gateway"):
-        asyncio.run(client(Canned(answer(b"no gateway", 404))).get_gateway_state("c1", "g1"))
+        asyncio.run(questions(Canned(answer(b"no gateway", 404))).gateway_state("c1", "g1"))
 
 
 def test_packages_with_who_brought_them() -> None:
@@ -179,15 +189,15 @@ def test_packages_with_who_brought_them() -> None:
         "createdOn": "2026-01-02T03:04:05Z",
     }
     canned = Canned(answer({"programs": [row], "page": {"totalElements": 1}}))
-    (info,) = asyncio.run(client(canned).list_package_infos())
+    (info,) = asyncio.run(questions(canned).package_infos())
     assert (info.package.id, info.created_by, info.created) == ("p", "ota", 1_767_323_045_000)
     assert canned.lines == ["GET /api/programs"]
     bare = Canned(answer({"uuid": "p", "createdBy": 5, "createdOn": [1]}))
-    found = asyncio.run(client(bare).get_package_info("p"))
+    found = asyncio.run(questions(bare).package_info("p"))
     assert found is not None
     assert (found.created_by, found.created) == ("", None)
     assert bare.lines == ["GET /api/programs/p/file-info"]
-    assert asyncio.run(client(Canned(answer(b"", 404))).get_package_info("p")) is None
+    assert asyncio.run(questions(Canned(answer(b"", 404))).package_info("p")) is None
 
 
 @pytest.mark.parametrize(
@@ -245,25 +255,23 @@ def test_any_json_is_read_or_unexpected(value: Json) -> None:
         assert said.startswith("expected ")
 
 
-# --- the console ---------------------------------------------------------------------------------
+# --- questions -----------------------------------------------------------------------------------
 
 
-def console(*replies: Any) -> tuple[PulseConsole, Canned]:
+def asked(*replies: Any) -> tuple[PulseQuestions, Canned]:
     canned = Canned(*replies)
     watched = Watched(canned, clock=lambda: 100.0)
-    return PulseConsole(client(watched), watched), canned
+    return PulseQuestions(wire(watched), watched), canned
 
 
 def test_what_a_state_means() -> None:
-    found, _ = console(answer({}))
-    stages = {
-        state: found.stage(state)
-        for state in ("INSTANTIATED", "WAITING_FOR_DOWNLOAD_APPROVAL", "", "PONDERING")
-    }
+    found = facts_of(ServerSettings())
+    stages = {state: found.stage(state) for state in ("INSTANTIATED", "WAITING_FOR_DOWNLOAD_APPROVAL")}
     assert set(stages.values()) == {Stage.IDLE}
-    assert found.stage("SCHEDULED_DOWNLOAD") is found.stage("WAITING_FOR_ACTIVATION") is Stage.MOVING
+    assert {found.stage(state) for state in ("", "PONDERING")} == {Stage.UNKNOWN}
+    assert found.stage("SCHEDULED_DOWNLOAD") is found.stage("WAITING_FOR_ACTIVATION") is Stage.UNDER_WAY
     assert (found.stage("ACTIVATION_COMPLETE"), found.stage("FAILED")) == (Stage.DONE, Stage.FAILED)
-    assert [stage.final for stage in Stage] == [False, False, True, True]
+    assert [stage.final for stage in Stage] == [False, False, True, True, False]
     order = ["ACTIVATION_COMPLETE", "FAILED", "INSTANTIATED", "PONDERING", "SCHEDULED_DOWNLOAD"]
     assert sorted(order, key=found.rank) == [
         "INSTANTIATED", "SCHEDULED_DOWNLOAD", "ACTIVATION_COMPLETE", "PONDERING", "FAILED",
@@ -275,13 +283,13 @@ def test_what_a_state_means() -> None:
     [({"date": "Thu, 01 Jan 1970 00:01:50 GMT"}, 10.5), ({"date": "x"}, None), ({}, None)],
 )
 def test_the_first_call_tells_version_and_clock(headers: dict[str, str], ahead: float | None) -> None:
-    found, canned = console(answer({"campaigns": []}, **headers))
+    found, canned = asked(answer({"campaigns": []}, **headers))
     greeting = asyncio.run(found.greet())
     assert (greeting.version, greeting.ahead, greeting.error) == ("0.17", ahead, None)
     assert canned.seen[0].query == (("page.size", "1"),)
 
 
 def test_the_first_call_tells_why_it_failed() -> None:
-    found, _ = console(answer(b"no", 403))
+    found, _ = asked(answer(b"no", 403))
     greeting = asyncio.run(found.greet())
     assert isinstance(greeting.error, Refused)

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from reconciler.errors import ServerError, Unclear
 from reconciler.model import CampaignSummary, DistributionList, LiveCampaign, LivePackage, Membership, Phase
-from reconciler.providers.pulse.codec import answers
-from reconciler.providers.pulse.codec.marks import mark, read_mark
-from reconciler.providers.pulse.codec.shape import EXCERPT, Unexpected, flag, glimpse, in_words, whole
-from tests.providers.canned_server import Canned, answer, client
+from reconciler.providers.http.listing import page
+from reconciler.providers.http.shape import EXCERPT, Unexpected, flag, glimpse, in_words, whole
+from reconciler.providers.pulse.codec import answers, members
+from reconciler.providers.pulse.codec.marks import mark, mark_of, read_mark
+from tests.providers.canned_server import Canned, answer, client, questions
 
 LINE = {"uuid": "c1", "name": "winter", "status": "STARTED"}
 SUMMARY = CampaignSummary("c1", "winter", "STARTED")
@@ -42,7 +43,7 @@ ONE_CAMPAIGN = {
 @pytest.mark.parametrize("shape", ONE_CAMPAIGN.values(), ids=ONE_CAMPAIGN.keys())
 def test_a_list_of_one_takes_one_request_in_every_shape(shape: Any) -> None:
     canned = Canned(answer(shape))
-    assert asyncio.run(client(canned).list_campaigns()) == (SUMMARY,)
+    assert asyncio.run(client(canned).campaigns()) == (SUMMARY,)
     assert canned.lines == ["GET /api/campaigns"]
     assert canned.seen[0].query == (("page.size", "500"),)
 
@@ -60,7 +61,7 @@ EMPTY = {
 @pytest.mark.parametrize("shape", EMPTY.values(), ids=EMPTY.keys())
 def test_an_empty_list_takes_one_request_in_every_shape(shape: Any) -> None:
     canned = Canned(answer(shape))
-    assert asyncio.run(client(canned).list_campaigns()) == ()
+    assert asyncio.run(client(canned).campaigns()) == ()
     assert len(canned.seen) == 1
 
 
@@ -86,7 +87,7 @@ NOT_A_LIST: dict[str, tuple[Any, str, str]] = {
 def test_what_is_no_list_is_an_error_and_never_an_empty_list(value: Any, expected: str, came: str) -> None:
     canned = Canned(answer(value))
     with pytest.raises(ServerError) as caught:
-        asyncio.run(client(canned).list_campaigns())
+        asyncio.run(client(canned).campaigns())
     assert "GET /api/campaigns: the answer can't be read: expected" in str(caught.value)
     assert expected in str(caught.value)
     assert came in str(caught.value)
@@ -106,13 +107,13 @@ GATEWAYS = {
 def test_gateways_are_grouped_by_state(row: Any, key: str) -> None:
     rows = [row, {"gatewayId": "g2"}, {"gatewayId": 3, "closed": False, "state": None}]
     canned = Canned(answer({"pageResponse": {"totalElements": "3"}, key: rows}))
-    found = asyncio.run(client(canned).list_gateways("c1"))
+    found = asyncio.run(client(canned).gateways("c1"))
     assert found == Membership({"": frozenset({"g2", "3"}), "FAILED": frozenset({"g1"})}, frozenset({"g1"}))
 
 
 def test_gateways_may_be_bare_ids() -> None:
     canned = Canned(answer(["g1", "g2"]), answer([]))
-    assert set(asyncio.run(client(canned).list_gateways("c1"))) == {"g1", "g2"}
+    assert set(asyncio.run(client(canned).gateways("c1"))) == {"g1", "g2"}
 
 
 @pytest.mark.parametrize(
@@ -120,7 +121,7 @@ def test_gateways_may_be_bare_ids() -> None:
 )
 def test_a_gateway_that_cannot_be_read_is_an_error(row: Any) -> None:
     with pytest.raises(ServerError, match="can't be read"):
-        asyncio.run(client(Canned(answer([row]))).list_gateways("c1"))
+        asyncio.run(client(Canned(answer([row]))).gateways("c1"))
 
 
 CAMPAIGN = {"id": "c1", "name": "winter", "status": "CREATED", "description": "d"}
@@ -137,12 +138,12 @@ PACKAGES = {
 
 @pytest.mark.parametrize(("packages", "ids"), PACKAGES.values(), ids=PACKAGES.keys())
 def test_a_campaign_has_packages_in_every_shape(packages: Any, ids: tuple[str, ...]) -> None:
-    found = asyncio.run(client(Canned(answer({**CAMPAIGN, "packages": packages}))).get_campaign("c1"))
+    found = asyncio.run(client(Canned(answer({**CAMPAIGN, "packages": packages}))).campaign("c1"))
     assert found == LiveCampaign("c1", "winter", "CREATED", Phase.READY, "d", ids)
 
 
 def test_what_a_campaign_leaves_out_is_empty() -> None:
-    found = asyncio.run(client(Canned(answer({"uuid": 5}))).get_campaign("5"))
+    found = asyncio.run(client(Canned(answer({"uuid": 5}))).campaign("5"))
     assert found == LiveCampaign("5", "", "", Phase.UNKNOWN)
 
 
@@ -158,15 +159,15 @@ def test_what_a_campaign_leaves_out_is_empty() -> None:
 )
 def test_a_campaign_that_cannot_be_read_is_an_error_and_never_absence(value: Any) -> None:
     with pytest.raises(ServerError, match="can't be read"):
-        asyncio.run(client(Canned(answer(value))).get_campaign("c1"))
+        asyncio.run(client(Canned(answer(value))).campaign("c1"))
 
 
 @pytest.mark.parametrize("body", [{"message": "no such campaign"}, b"Not found", b"<html>", b""])
 def test_absence_is_a_404_whatever_its_body(body: Any) -> None:
     missing = client(Canned(answer(body, 404)))
-    assert asyncio.run(missing.get_campaign("c1")) is None
-    assert asyncio.run(missing.get_package("p1")) is None
-    assert asyncio.run(missing.get_distribution_list("c1")) is None
+    assert asyncio.run(missing.campaign("c1")) is None
+    assert asyncio.run(missing.package("p1")) is None
+    assert asyncio.run(missing.distribution_list("c1")) is None
 
 
 DISTRIBUTION = {
@@ -205,7 +206,7 @@ DISTRIBUTION = {
 @pytest.mark.parametrize(("value", "wanted"), DISTRIBUTION.values(), ids=DISTRIBUTION.keys())
 def test_a_distribution_list_is_read_in_every_shape(value: Any, wanted: DistributionList | None) -> None:
     canned = Canned(answer(value))
-    assert asyncio.run(client(canned).get_distribution_list("c1")) == wanted
+    assert asyncio.run(client(canned).distribution_list("c1")) == wanted
     assert canned.lines == ["GET /api/campaigns/c1/distribution-list"]
 
 
@@ -214,7 +215,7 @@ def test_a_distribution_list_is_read_in_every_shape(value: Any, wanted: Distribu
 )
 def test_a_distribution_list_that_cannot_be_read_is_an_error(value: Any) -> None:
     with pytest.raises(ServerError, match="can't be read"):
-        asyncio.run(client(Canned(answer(value))).get_distribution_list("c1"))
+        asyncio.run(client(Canned(answer(value))).distribution_list("c1"))
 
 
 @pytest.mark.parametrize("key", ["programs", "packages", "content", "items"])
@@ -224,10 +225,12 @@ def test_packages_bear_their_mark(key: str) -> None:
         {"uuid": "p2", "name": "b.zip"},
     ]
     canned = Canned(answer({"page": {"totalElements": 2}, key: rows}))
-    assert asyncio.run(client(canned).list_packages()) == (
-        LivePackage("p1", "a.zip", "x [sha256:0123456789ABCDEF] ", "0123456789abcdef"),
+    found = asyncio.run(client(canned).packages())
+    assert found == (
+        LivePackage("p1", "a.zip", "x [sha256:0123456789ABCDEF] "),
         LivePackage("p2", "b.zip"),
     )
+    assert [mark_of(package) for package in found] == ["0123456789abcdef", None]
 
 
 @pytest.mark.parametrize("key", ["uuid", "id", "campaignId"])
@@ -266,13 +269,13 @@ COUNTS = {
 @pytest.mark.parametrize("value", COUNTS.values(), ids=COUNTS.keys())
 def test_counts_are_strings_or_numbers_in_both_spellings(value: Any) -> None:
     canned = Canned(answer(value))
-    counts = asyncio.run(client(canned).get_campaign_counts())
+    counts = asyncio.run(questions(canned).counts())
     assert counts == answers.CampaignCounts(approved=1, started=2, stopped=3, waiting=4, ready=5)
     assert canned.lines == ["GET /api/campaign-status/campaigns"]
 
 
 def test_counts_of_zero_may_be_left_out() -> None:
-    counts = asyncio.run(client(Canned(answer({"startedCount": "7"}))).get_campaign_counts())
+    counts = asyncio.run(questions(Canned(answer({"startedCount": "7"}))).counts())
     assert counts == answers.CampaignCounts(0, 0, 0, 7, 0)
 
 
@@ -341,9 +344,9 @@ _JSON: st.SearchStrategy[Any] = st.recursive(
 @given(_JSON)
 def test_any_json_is_read_or_unexpected(value: Any) -> None:
     for read in (
-        lambda v: answers.page(v, answers.CAMPAIGNS),
-        lambda v: answers.page(v, answers.GATEWAYS),
-        lambda v: answers.page(v, answers.PACKAGES),
+        lambda v: page(v, answers.CAMPAIGNS),
+        lambda v: page(v, members.GATEWAYS),
+        lambda v: page(v, answers.PACKAGES),
         answers.campaign,
         answers.package,
         answers.package_ids,

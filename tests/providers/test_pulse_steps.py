@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.errors import ReconcilerError, Refused, ServerError, Unclear
+from reconciler.errors import ReconcilerError, Refusal, Refused, ServerError, Unclear
 from reconciler.model import (
     Callback,
     CallbackEvent,
@@ -29,8 +29,8 @@ from reconciler.model import (
     Window,
 )
 from reconciler.providers.base import Bindings, Readback, Result
-from reconciler.providers.pulse.filebody import FileBody
-from reconciler.providers.pulse.transport import Request, Response
+from reconciler.providers.http.filebody import FileBody
+from reconciler.providers.http.transport import Request, Response
 from tests.actions import action
 from tests.providers.canned_server import SETTINGS, answer, provider, whole
 
@@ -96,16 +96,16 @@ def campaign(status: str = "CREATED", **more: Any) -> Fake:
 
 def step(verb: Verb, server: Fake | None = None, **values: Any) -> Step:
     made = action(verb, values.pop("resource", ME), **values)
-    lowered = provider(server or Fake()).lower(made)
+    lowered = provider(server or Fake()).facts.lower(made)
     return Step(StepGroup("winter:x", made, lowered.operation, lowered.per_call), 0)
 
 
 def run(server: Fake, verb: Verb, bindings: Bindings = FOUND, **values: Any) -> Result:
-    return asyncio.run(provider(server).run(step(verb, **values), bindings))
+    return asyncio.run(provider(server).writes.run(step(verb, **values), bindings))
 
 
 def look(server: Fake, verb: Verb, bindings: Bindings = FOUND, **values: Any) -> Readback:
-    return asyncio.run(provider(server).verify(step(verb, **values), bindings))
+    return asyncio.run(provider(server).writes.verify(step(verb, **values), bindings))
 
 
 # --- lowering ------------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ LOWERED: list[tuple[Verb, dict[str, Any], str, int]] = [
 @pytest.mark.parametrize(("verb", "values", "operation", "per_call"), LOWERED)
 def test_an_action_becomes_a_call(verb: Verb, values: dict[str, Any], operation: str, per_call: int) -> None:
     pulse = provider(Fake(), replace(SETTINGS, batch_size=40))
-    lowered = pulse.lower(action(verb, ME, **values))
+    lowered = pulse.facts.lower(action(verb, ME, **values))
     assert (lowered.operation.name, lowered.per_call) == (operation, per_call)
 
 
@@ -189,9 +189,9 @@ def test_a_batch_carries_only_its_own_gateways() -> None:
     pulse = provider(server := campaign(), replace(SETTINGS, batch_size=2))
     things = {f"g{n}": (f"t{n}",) for n in range(3)}
     made = action(Verb.THINGS, ME, gateways=tuple(things), things=things)
-    group = StepGroup("k", made, pulse.lower(made).operation, pulse.lower(made).per_call)
+    group = StepGroup("k", made, pulse.facts.lower(made).operation, pulse.facts.lower(made).per_call)
     for each in group:
-        asyncio.run(pulse.run(each, FOUND))
+        asyncio.run(pulse.writes.run(each, FOUND))
     assert [[thing["gateway_id"] for thing in body["gateway_things"]] for _, body in server.seen] == [
         ["g0", "g1"],
         ["g2"],
@@ -278,7 +278,7 @@ def test_a_step_on_a_campaign_that_is_gone_is_refused(verb: Verb) -> None:
     server = Fake()
     with pytest.raises(Refused, match="campaign c1 is no longer there") as caught:
         run(server, verb)
-    assert caught.value.status == 404
+    assert Refusal.NO_SUCH_OBJECT in caught.value.meaning
     assert len(server.seen) == 1
 
 
@@ -320,7 +320,7 @@ def test_a_stop_of_what_is_not_running_is_not_left_to_the_server(status: str) ->
     server = campaign(status)
     with pytest.raises(Refused, match="it is not started") as caught:
         run(server, Verb.STOP)
-    assert caught.value.status == 409
+    assert Refusal.MAY_HAVE_HAPPENED in caught.value.meaning
     assert server.lines == ["GET /api/campaigns/c1"]
 
 
@@ -339,11 +339,11 @@ def test_somebody_else_may_approve_just_before_a_start(status: str) -> None:
     server.send = faster  # type: ignore[method-assign]
     start = step(Verb.START, approve=True)
     if status == "APPROVED":
-        assert asyncio.run(pulse.run(start, FOUND)).status is OutcomeStatus.DONE
+        assert asyncio.run(pulse.writes.run(start, FOUND)).status is OutcomeStatus.DONE
         assert server.lines[-1] == "PUT /api/campaigns/c1/start"
     else:
         with pytest.raises(Refused, match="409 already approved"):
-            asyncio.run(pulse.run(start, FOUND))
+            asyncio.run(pulse.writes.run(start, FOUND))
         assert server.lines[-1] == "GET /api/campaigns/c1"
 
 
@@ -503,7 +503,7 @@ def test_the_provider_reads_through_its_client() -> None:
     for gateway in ("g1", "g2"):
         line = f"GET /api/campaigns/c1/devices/{gateway}/packages"
         server.say[line] = answer({"packages": [f"p-{gateway}"]})
-    pulse = provider(server)
+    pulse = provider(server).reads
 
     async def main() -> None:
         assert [line.id for line in await pulse.campaigns()] == ["c1"]

@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.errors import Refused, Unclear
+from reconciler.providers.http.filebody import CHUNK, FileBody, FileChangedError, disposition, multipart
 from reconciler.providers.pulse.client import PulseClient
-from reconciler.providers.pulse.filebody import CHUNK, FileBody, FileChangedError, disposition, multipart
-from reconciler.providers.pulse.provider import connect
+from reconciler.providers.pulse.kind import connect
 from tests.providers.canned_server import (
     SETTINGS,
     Canned,
@@ -41,7 +41,7 @@ def against(
 ) -> RawServer:
     async def main() -> RawServer:
         async with raw_server(handler) as server, connect(replace(SETTINGS, url=server.url)) as provider:
-            await send(provider.client)
+            await send(provider.reads)
         return server
 
     return asyncio.run(main())
@@ -200,7 +200,7 @@ def test_an_upload_goes_out_again_after_a_new_sign_in(tmp_path: Path) -> None:
         async with raw_server(reply) as server:
             settings = replace(SETTINGS, url=server.url, auth=TokenFile(token))
             async with connect(settings) as provider:
-                assert await provider.client.stream_package(file, name="x", description="d") == "p1"
+                assert await provider.reads.stream_package(file, name="x", description="d") == "p1"
             return [seen.body for seen in server.seen]
 
     assert asyncio.run(main()) == [b"x" * 1000] * 2

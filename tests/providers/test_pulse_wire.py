@@ -16,10 +16,10 @@ import pytest
 from reconciler.errors import NotExecuted, ReconcilerError, Refused, ServerError, Unauthorized, Unclear
 from reconciler.model import DistributionList, Secret
 from reconciler.pacing import Backoff
-from reconciler.providers.pulse import auth
+from reconciler.providers.http import auth
+from reconciler.providers.http.transport import CannotConnect, Request, Response
 from reconciler.providers.pulse.client import PulseClient
-from reconciler.providers.pulse.transport import CannotConnect, Request, Response
-from reconciler.providers.pulse.wire import Wire
+from reconciler.providers.pulse.entry import wire_of
 from reconciler.settings import Basic, ServerSettings, TokenCommand, TokenFile
 from tests.providers.canned_server import SETTINGS, TOKEN, Canned, Waits, answer, body_of, client, wire
 
@@ -28,7 +28,7 @@ BASIC = Basic("robot", Secret("environment variable THE_PASSWORD", "hunter22"))
 
 
 def read(canned: Canned, settings: ServerSettings = SETTINGS, **more: Any) -> None:
-    found = asyncio.run(client(canned, settings, **more).get_campaign("c1"))
+    found = asyncio.run(client(canned, settings, **more).campaign("c1"))
     assert found is not None
     assert found.id == "c1"
 
@@ -143,15 +143,36 @@ def test_a_read_gives_up_in_the_end() -> None:
     assert waits.slept == sorted(waits.slept)
 
 
-def test_a_read_honours_retry_after_within_its_budget() -> None:
-    canned, waits = Canned(answer("", 429, retry_after="12"), CAMPAIGN), Waits()
+@pytest.mark.parametrize("status", [420, 429, 503])
+@pytest.mark.parametrize("seconds", [12, 31, 60, 300])
+def test_a_read_waits_as_long_as_the_server_asks(status: int, seconds: int) -> None:
+    canned, waits = Canned(answer("", status, retry_after=str(seconds)), CAMPAIGN), Waits()
     read(canned, waits=waits)
-    assert waits.slept == [12.0]
-    canned, waits = Canned(answer("", 429, retry_after="3600")), Waits()
-    with pytest.raises(NotExecuted) as caught:
+    assert waits.slept == [seconds]
+
+
+def test_a_read_waits_300_seconds_in_all() -> None:
+    canned, waits = Canned(answer("", 429, retry_after="100")), Waits()
+    with pytest.raises(NotExecuted, match=r"the server asks to wait 100 s"):
         read(canned, waits=waits)
-    assert caught.value.retry_after == 3600
+    assert waits.slept == [100.0, 100.0, 100.0]
+
+
+@pytest.mark.parametrize(("asked", "said"), [("301", "301 s"), ("3600", "3,600 s"), ("300.5", "301 s")])
+def test_a_read_that_would_wait_too_long_says_how_long_at_once(asked: str, said: str) -> None:
+    canned, waits = Canned(answer("busy", 429, retry_after=asked)), Waits()
+    with pytest.raises(NotExecuted, match=f"429 busy \\(the server asks to wait {said}\\)") as caught:
+        read(canned, waits=waits)
+    assert caught.value.retry_after == float(asked)
     assert waits.slept == []
+
+
+def test_after_a_long_wait_other_failures_are_still_tried_again() -> None:
+    busy, down = answer("", 429, retry_after="60"), answer("", 503)
+    canned, waits = Canned(busy, down, down, CAMPAIGN), Waits()
+    read(canned, waits=waits)
+    assert waits.slept[0] == 60.0
+    assert len(waits.slept) == 3
 
 
 def test_a_slow_failure_is_tried_twice_however_long_it_took() -> None:
@@ -182,8 +203,8 @@ def test_later_a_server_that_is_restarted_is_waited_for() -> None:
 
     async def main() -> None:
         reader = client(canned)
-        await reader.get_campaign("c1")
-        await reader.get_campaign("c1")
+        await reader.campaign("c1")
+        await reader.campaign("c1")
 
     asyncio.run(main())
     assert len(canned.seen) == 7
@@ -253,7 +274,7 @@ def test_without_a_version_the_server_is_asked_once_and_without_credentials(vers
 
     async def main() -> PulseClient:
         reader = client(canned, replace(SETTINGS, api_version=None))
-        await asyncio.gather(*(reader.get_campaign("c1") for _ in range(5)))
+        await asyncio.gather(*(reader.campaign("c1") for _ in range(5)))
         return reader
 
     reader = asyncio.run(main())
@@ -350,7 +371,7 @@ def test_a_user_name_and_password_are_exchanged_once() -> None:
 
     async def main() -> None:
         reader = client(canned, replace(SETTINGS, auth=BASIC))
-        await asyncio.gather(*(reader.get_campaign("c1") for _ in range(5)))
+        await asyncio.gather(*(reader.campaign("c1") for _ in range(5)))
         assert reader.wire.requests["sign-in"] == 1
 
     asyncio.run(main())
@@ -385,7 +406,7 @@ def test_after_one_new_sign_in_it_gives_up_for_good() -> None:
         reader = client(canned, replace(SETTINGS, auth=BASIC))
         for _ in range(3):
             with pytest.raises(Unauthorized, match="401 expired") as caught:
-                await reader.get_campaign("c1")
+                await reader.campaign("c1")
             assert caught.value.hint
         for token in given:
             assert token not in str(caught.value)
@@ -513,7 +534,7 @@ def test_a_refused_password_is_not_tried_again_and_again() -> None:
 
     async def main() -> None:
         reader = client(canned, replace(SETTINGS, auth=BASIC))
-        results = await asyncio.gather(*(reader.get_campaign("c1") for _ in range(9)), return_exceptions=True)
+        results = await asyncio.gather(*(reader.campaign("c1") for _ in range(9)), return_exceptions=True)
         assert {type(result) for result in results} == {Unauthorized}
 
     asyncio.run(main())
@@ -611,7 +632,7 @@ def test_requests_never_pass_the_declared_rate() -> None:
 
     async def main() -> None:
         reader = client(Noting(), replace(SETTINGS, max_requests_per_second=10), waits=waits)
-        await asyncio.gather(*(reader.get_campaign("c1") for _ in range(30)))
+        await asyncio.gather(*(reader.campaign("c1") for _ in range(30)))
 
     asyncio.run(main())
     assert all(sum(t <= other < t + 1 - 1e-9 for other in times) <= 10 for t in times)
@@ -624,7 +645,7 @@ def test_a_complaint_slows_all_requests_down() -> None:
 
     async def main() -> None:
         for _ in range(3):
-            await reader.get_campaign("c1")
+            await reader.campaign("c1")
 
     asyncio.run(main())
     assert waits.slept[-1] == pytest.approx(1 / 20)
@@ -644,8 +665,8 @@ def test_no_more_requests_are_under_way_than_allowed() -> None:
             return CAMPAIGN
 
     async def main() -> None:
-        reader = PulseClient(Wire(Slow(), SETTINGS, concurrency=5, backoff=Backoff()))
-        await asyncio.gather(*(reader.get_campaign("c1") for _ in range(100)))
+        reader = PulseClient(wire_of(Slow(), SETTINGS, concurrency=5, backoff=Backoff()))
+        await asyncio.gather(*(reader.campaign("c1") for _ in range(100)))
 
     asyncio.run(main())
     assert most == 5

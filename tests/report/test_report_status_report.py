@@ -24,7 +24,8 @@ from reconciler.model import (
     Verb,
 )
 from reconciler.plan.model import Plan
-from reconciler.providers.console import GatewayStatus, PackageProgress, Stage
+from reconciler.providers.base import Stage
+from reconciler.providers.base.questions import GatewayStatus, PackageProgress
 from reconciler.report.status_report import (
     GatewayLine,
     Gateways,
@@ -120,7 +121,7 @@ def test_every_state_a_campaign_can_be_in(golden):
         rid("changed"): Gateways(),
         rid("held"): Gateways(
             {"WAITING_FOR_DOWNLOAD": 20, "ACTIVATION_COMPLETE": 70, "": 2, "FAILED": 8},
-            {Stage.MOVING: 20, Stage.DONE: 70, Stage.IDLE: 2, Stage.FAILED: 8},
+            {Stage.UNDER_WAY: 20, Stage.DONE: 70, Stage.IDLE: 2, Stage.FAILED: 8},
             closed=3,
             pending=21,
             causes={"checksum mismatch": gateways_named(6), "": ("gw-x",)},

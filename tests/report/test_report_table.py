@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.providers.console import Stage
+from reconciler.providers.base import Stage
 from reconciler.report.table import bar, pairs, percent, table
 from reconciler.report.terminal import Tone, ansi, columns
 from reconciler.text import timestamp
@@ -30,22 +30,25 @@ def test_pairs():
     assert list(pairs([])) == []
 
 
-_COUNTS = st.dictionaries(st.sampled_from(Stage), st.integers(0, 10**6))
+STAGES = [stage for stage in Stage if stage is not Stage.UNKNOWN]
+_COUNTS = st.dictionaries(st.sampled_from(STAGES), st.integers(0, 10**6))
 
 
 @given(_COUNTS, st.integers(4, 60))
 def test_a_bar_has_its_width_and_shows_whatever_counts(counts, width):
     drawn = bar(counts, width)
     assert len(drawn) == (width if any(counts.values()) else 0)
-    for stage, letter in zip(Stage, "░▒█×", strict=True):
+    for stage, letter in zip(STAGES, "░▒█×", strict=True):
         assert (letter in drawn) == bool(counts.get(stage))
 
 
 def test_a_bar_in_colour_and_in_letters():
-    counts = {Stage.DONE: 2, Stage.MOVING: 1, Stage.FAILED: 1}
+    counts = {Stage.DONE: 2, Stage.UNDER_WAY: 1, Stage.FAILED: 1}
     assert bar(counts, 8, blocks=False) == "####==xx"
     assert bar({Stage.IDLE: 1}, 2, ansi) == "\x1b[2m░░\x1b[0m"
     assert bar(counts, 2) == "█▒", "where there is no room, the largest"
+    assert bar({Stage.DONE: 10**6, Stage.FAILED: 1}, 8) == "███████×", "what counts is seen"
+    assert bar({}, 8) == bar({Stage.DONE: 0}, 8) == ""
 
 
 @pytest.mark.parametrize(

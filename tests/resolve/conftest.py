@@ -11,6 +11,7 @@ from reconciler.loading import load
 from reconciler.model import DesiredCampaign, Finding
 from reconciler.resolve import Resolved, resolve
 from reconciler.validation import validate
+from tests.fakes import PULSE
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Folder:
         loaded = load([self.root], base=self.root)
         validated = validate(loaded.documents)
         assert not [finding for finding in (*loaded.findings, *validated.findings) if finding.is_error]
-        resolved = resolve(validated.documents, root=root or self.root, environ=environ)
+        resolved = resolve(validated.documents, PULSE, root=root or self.root, environ=environ)
         assert {finding.code for finding in resolved.findings} <= CODES.keys()
         assert all(finding.place and finding.resource for finding in resolved.findings)
         return resolved
@@ -55,7 +56,7 @@ class Folder:
         """What all stages up to resolve find, as in ``validate``, sorted."""
         loaded = load([self.root], base=self.root)
         validated = validate(loaded.documents, unread=loaded.unread)
-        resolved = resolve(validated.documents, root=self.root, environ=None)
+        resolved = resolve(validated.documents, PULSE, root=self.root, environ=None)
         found = (*loaded.findings, *validated.findings, *resolved.findings)
         assert {finding.code for finding in found} <= CODES.keys()
         assert all(finding.place for finding in found)

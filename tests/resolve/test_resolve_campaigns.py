@@ -16,6 +16,7 @@ from reconciler.model import (
     Severity,
 )
 from reconciler.resolve import resolve
+from tests.fakes import PULSE
 
 UNMANAGED = [
     "description",
@@ -162,7 +163,7 @@ spec:
   closedGateways: [x]
 """
     (document,) = load_text(text, "c.yaml", folder.root / "c.yaml").documents
-    resolved = resolve([document], root=folder.root, environ={})
+    resolved = resolve([document], PULSE, root=folder.root, environ={})
     assert resolved.findings == ()
     (campaign,) = resolved.desired.campaigns
     assert (campaign.packages, campaign.callbacks) == (None, None)

@@ -8,7 +8,7 @@ from reconciler.resolve.ids import GOOD, MOST
 
 
 def test_addresses_are_no_ids_in_yaml_either(folder) -> None:
-    folder.resource("GatewayList", "l", 'gateways: [a, ".."]')
+    folder.resource("GatewayList", "l", "gateways: [a, things]")
     finding = folder.finding()
     assert (finding.code, finding.place) == ("reserved-gateway-id", Place("gatewaylist-l.yaml", 5, 17))
 

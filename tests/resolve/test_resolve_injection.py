@@ -20,6 +20,7 @@ from reconciler.loading import load_text
 from reconciler.model import Finding
 from reconciler.resolve import resolve
 from reconciler.validation import validate
+from tests.fakes import PULSE
 
 Node = tuple[str | int, ...]
 
@@ -295,7 +296,7 @@ def said(root: Path, texts: Mapping[str, str]) -> dict[tuple[str, str, int], Fin
         findings += loaded.findings
     validated = validate(documents)
     findings += validated.findings
-    findings += resolve(validated.documents, root=root, environ=None).findings
+    findings += resolve(validated.documents, PULSE, root=root, environ=None).findings
     return {(found.code, *place_of(found)): found for found in findings}
 
 

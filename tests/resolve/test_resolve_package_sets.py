@@ -2,14 +2,19 @@
 
 import hashlib
 import os
+import sys
+from dataclasses import replace
 
 import pytest
 
 from reconciler.model import PackageById, PackageByName, PackageFile, Place, ResourceId, UploadMode
-from reconciler.resolve.package_sets import MULTIPART_LIMIT, upload_mode
+from reconciler.resolve.package_sets import upload_mode
+from tests.fakes import PULSE
 
 CONTENT = b"firmware"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+MULTIPART_LIMIT = PULSE.limits.upload[UploadMode.MULTIPART]
 
 
 def packages(folder, spec: str) -> tuple:
@@ -62,11 +67,15 @@ def test_the_name_is_that_of_the_link_and_not_of_its_target(folder) -> None:
     ],
 )
 def test_what_is_too_large_for_multipart_is_streamed(wish: str, size: int, mode: UploadMode | None) -> None:
-    assert upload_mode(wish, size) is mode
+    assert upload_mode(wish, size, PULSE.limits) is mode
 
 
 def test_a_file_too_large_for_the_upload_it_wants(folder, monkeypatch) -> None:
-    monkeypatch.setattr("reconciler.resolve.package_sets.MULTIPART_LIMIT", 7)
+    monkeypatch.setattr(
+        sys.modules[type(folder).__module__],
+        "PULSE",
+        replace(PULSE, limits=replace(PULSE.limits, upload={UploadMode.MULTIPART: 7})),
+    )
     folder.put("fw.bin", CONTENT)
     folder.resource("PackageSet", "p", "packages: [{file: fw.bin, upload: multipart}]")
     finding = folder.finding()
@@ -191,3 +200,13 @@ def test_one_file_is_read_once(folder, monkeypatch) -> None:
     folder.resource("PackageSet", "q", "packages: [{file: ./a.bin}]")
     assert folder.resolve().findings == ()
     assert len(read) == 1
+
+
+def test_a_description_leaves_room_for_what_the_server_adds(folder) -> None:
+    folder.put("fw.bin", CONTENT)
+    folder.resource("PackageSet", "p", f"packages: [{{file: fw.bin, description: {'ä' * 103}}}]")
+    finding = folder.finding()
+    assert (finding.code, finding.place) == ("too-long", Place("packageset-p.yaml", 5, 42))
+    assert finding.message == "the description has 103 characters, but 102 is the most"
+    folder.resource("PackageSet", "p", f"packages: [{{file: fw.bin, description: {'ä' * 102}}}]")
+    assert folder.resolve().findings == ()

@@ -38,6 +38,54 @@ def test_files_that_cannot_be_used(folder, file: str, code: str, said: str) -> N
     assert said in finding.message
 
 
+@pytest.mark.parametrize(
+    "file",
+    [
+        ".git/config",
+        ".GIT/config",
+        "./x/../.git/config",
+        "x/.git/config",
+        "link",
+        "linked/config",
+        ".reconciler/state.json",
+        ".Reconciler/state.json",
+    ],
+)
+@pytest.mark.parametrize(
+    ("kind", "spec", "place"),
+    [
+        ("GatewayList", "file: '{}'", (5, 9)),
+        ("PackageSet", "packages: [file: '{}']", (5, 20)),
+        ("Campaign", "settings: {{A: {{fromFile: '{}'}}}}", (5, 28)),
+    ],
+)
+def test_files_stay_out_of_what_git_and_we_keep(folder, file, kind, spec, place) -> None:
+    """There are the sign-ins of a checkout, and the digests of secrets."""
+    for name in (
+        ".git/config",
+        ".GIT/config",
+        "x/.git/config",
+        ".reconciler/state.json",
+        ".Reconciler/state.json",
+    ):
+        folder.put(name, "token = canary\n")
+    # Hidden from the walk over resources, which finds them, too.
+    (folder.root / ".links").mkdir()
+    (folder.root / ".links" / "link").symlink_to("../.git/config")
+    (folder.root / ".links" / "linked").symlink_to("../.git")
+    name = f".links/{file}" if file.startswith("link") else file
+    folder.resource(kind, "l", spec.format(name))
+    finding = folder.finding({})
+    assert (finding.code, finding.place) == ("private-path", Place(f"{kind.lower()}-l.yaml", *place))
+    assert "leads into " in finding.message
+    assert "canary" not in str(finding)
+
+
+def test_files_of_github_and_the_like_are_none_of_these(folder) -> None:
+    folder.put(".github/ids.txt", "a\n")
+    assert folder.ids_of("file: .github/ids.txt") == {"a"}
+
+
 def test_a_link_inside_the_project_is_fine(folder) -> None:
     folder.put("data/x.txt", "a\n")
     (folder.root / "link.txt").symlink_to("data/x.txt")

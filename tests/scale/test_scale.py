@@ -36,7 +36,8 @@ from reconciler.resolve import resolve
 from reconciler.state.applied import packages_value, schedule_field, window_value
 from reconciler.validation import validate
 from tests.apply.apply_script import Script, apply
-from tests.fakes import NOW, FakeCampaign, FakeServer, Project, campaign, desired, file
+from tests.fakes import NOW, PULSE, Project, campaign, desired, file
+from tests.memory_provider import SERVER, MemoryCampaign, MemoryServer
 
 PACKAGE = str(Path(reconciler.__file__).parent)
 PLACE = Place("c.yaml", 1, 1)
@@ -149,7 +150,7 @@ def windows(number: int, known: bool, same: bool = False) -> tuple[Project, Any]
             value = window_value(each[phase])
             field[value] = Counted((*field.get(value, ()), *gateways))
     everyone = Counted(gateway for group in groups for gateway in group)
-    server = FakeServer(FakeCampaign("1", "line", "STARTED", gateways=set(everyone)))
+    server = MemoryServer(MemoryCampaign("1", "line", "STARTED", gateways=set(everyone)))
     project = Project(server)
     project.own("line", "1", members=members if known else {})
     schedules = tuple(Assignment(each, group, PLACE) for each, group in zip(made, groups, strict=True))
@@ -161,8 +162,8 @@ def overrides(number: int, known: bool) -> tuple[Project, Any]:
     groups = [ids(at * 10) for at in range(number)]
     refs = [PackageById(f"p-{at}", PLACE) for at in range(number)]
     everyone = Counted(gateway for group in groups for gateway in group)
-    server = FakeServer(
-        FakeCampaign("1", "line", gateways=set(everyone), packages=("p-0",)),
+    server = MemoryServer(
+        MemoryCampaign("1", "line", gateways=set(everyone), packages=("p-0",)),
         packages=[LivePackage(ref.id, ref.id) for ref in refs],
     )
     recorded = {packages_value([ref.id]): group for ref, group in zip(refs, groups, strict=True)}
@@ -174,8 +175,8 @@ def overrides(number: int, known: bool) -> tuple[Project, Any]:
 
 def renames(number: int, last: str) -> tuple[Project, Any]:
     """Each campaign is to have the name of the next one; of the `last` one somebody else may have it."""
-    live = [FakeCampaign(str(at), f"name-{at:04}") for at in range(number)]
-    project = Project(FakeServer(*live, FakeCampaign("x", "taken")))
+    live = [MemoryCampaign(str(at), f"name-{at:04}") for at in range(number)]
+    project = Project(MemoryServer(*live, MemoryCampaign("x", "taken")))
     names = [f"name-{at + 1:04}" for at in range(number - 1)] + [last]
     for at in range(number):
         project.own(f"c-{at:04}", str(at))
@@ -185,9 +186,9 @@ def renames(number: int, last: str) -> tuple[Project, Any]:
 def moves(number: int) -> tuple[Project, Any]:
     """Gateways leave each running campaign and join the next one."""
     live = [
-        FakeCampaign(str(at), f"c-{at:04}", "STARTED", gateways=set(ids(at * 10))) for at in range(number)
+        MemoryCampaign(str(at), f"c-{at:04}", "STARTED", gateways=set(ids(at * 10))) for at in range(number)
     ]
-    project = Project(FakeServer(*live))
+    project = Project(MemoryServer(*live))
     for at in range(number):
         project.own(f"c-{at:04}", str(at))
     wanted = [campaign(f"c-{at:04}", gateways=ids(at * 10 + 5)) for at in range(number)]
@@ -205,15 +206,15 @@ def creations(number: int) -> tuple[Project, Any]:
         )
         for at in range(number)
     ]
-    return Project(FakeServer()), desired(*wanted)
+    return Project(MemoryServer()), desired(*wanted)
 
 
 def removals(number: int) -> tuple[Project, Any]:
     """Campaigns and their packages that are declared no more."""
     files = [file(f"v{at}") for at in range(number)]
-    live = [FakeCampaign(str(at), f"c-{at:04}", packages=(f"p-{at}",)) for at in range(number)]
+    live = [MemoryCampaign(str(at), f"c-{at:04}", packages=(f"p-{at}",)) for at in range(number)]
     packages = [LivePackage(f"p-{at}", files[at].name) for at in range(number)]
-    project = Project(FakeServer(*live, packages=packages))
+    project = Project(MemoryServer(*live, packages=packages))
     for at in range(number):
         project.own(f"c-{at:04}", str(at))
         project.uploaded(files[at], f"p-{at}")
@@ -249,11 +250,11 @@ def planned(world: World, number: int) -> tuple[Callable[[], Plan], Project]:
     project, wanted = world(number)
     options = Options(prune=True, refresh_recorded=True)
     live = project.live(wanted, prune=True, refresh_recorded=True)
-    ask = Ask(options, NOW, project.server.past)
+    ask = Ask(options, NOW, project.server.facts)
 
     def make() -> Plan:
-        plan = make_plan(diff(wanted, live, project.state, ask), project.server)
-        return guarded(plan, Basis(wanted, live, project.server.in_flight), {}, {})
+        plan = make_plan(diff(wanted, live, project.state, ask), project.server.facts, SERVER)
+        return guarded(plan, Basis(wanted, live, project.server.facts), {}, {})
 
     return make, project
 
@@ -322,7 +323,7 @@ def test_findings(tmp_path: Path, text: Callable[[int], str], findings: int) -> 
 
         def found() -> int:
             validated = validate(read.documents)
-            more = resolve(validated.documents, root=tmp_path, environ={}).findings
+            more = resolve(validated.documents, PULSE, root=tmp_path, environ={}).findings
             return len(validated.findings) + len(more)
 
         assert found() in (findings * number, findings * (number - 1))

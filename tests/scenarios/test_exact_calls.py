@@ -124,8 +124,8 @@ def test_a_field_that_yaml_leaves_out_keeps_its_live_value_through_an_edit(tmp_p
             await world.apply(STOPPED)
             plan = await world.make_plan(STOPPED)
             assert plan.empty
-            [summary] = await world.provider.campaigns()
-            before = await world.provider.campaign(summary.id)
+            [summary] = await world.provider.reads.campaigns()
+            before = await world.provider.reads.campaign(summary.id)
             assert before is not None
             assert (before.description, len(before.packages)) == ("first", 1)
             bare = (
@@ -134,7 +134,7 @@ def test_a_field_that_yaml_leaves_out_keeps_its_live_value_through_an_edit(tmp_p
                 .replace("settings: {LEVEL: info}", "")
             )
             assert await world.apply(bare) == [EDIT]
-            live = await world.provider.campaign(summary.id)
+            live = await world.provider.reads.campaign(summary.id)
             assert live is not None
             assert (live.name, live.description, live.packages) == ("renamed", "first", before.packages)
             sent = next(call.body for call in world.seen if call.method == "PUT")

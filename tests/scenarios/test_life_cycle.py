@@ -8,6 +8,7 @@ import pytest
 from reconciler.errors import Refused
 from reconciler.model import DistributionList, Outcome, OutcomeStatus, Step
 from reconciler.providers.base import Bindings, Result
+from reconciler.providers.pulse.entry import STATUSES
 from tests.actions import needs_of
 from tests.world import World, run
 
@@ -42,12 +43,12 @@ async def codes(world: World, text: str, **options: bool) -> list[str]:
 
 
 async def only_id(world: World) -> str:
-    [found] = await world.provider.campaigns()
+    [found] = await world.provider.reads.campaigns()
     return found.id
 
 
 async def status(world: World) -> str:
-    [found] = await world.provider.campaigns()
+    [found] = await world.provider.reads.campaigns()
     return found.status
 
 
@@ -58,7 +59,7 @@ def test_a_persons_stop_survives_ten_applies_and_is_reported_each_time(tmp_path:
     async def body() -> None:
         async with World.open(tmp_path) as world:
             await world.apply(STARTED)
-            await world.provider.client.stop_campaign(await only_id(world))
+            await world.provider.reads.stop_campaign(await only_id(world))
             for _ in range(10):
                 assert await codes(world, STARTED) == ["held"]
                 assert await world.apply(STARTED) == []
@@ -74,7 +75,7 @@ def test_a_hold_ends_with_a_new_wish_in_git(tmp_path: Path) -> None:
         async with World.open(tmp_path) as world:
             for other in (STOPPED, WHATEVER):
                 await world.apply(STARTED)
-                await world.provider.client.stop_campaign(await only_id(world))
+                await world.provider.reads.stop_campaign(await only_id(world))
                 assert await world.apply(STARTED) == []
                 assert await world.apply(other) == []
                 assert await world.apply(STARTED) == [START]
@@ -86,7 +87,7 @@ def test_a_held_campaign_is_edited_and_filled_all_the_same(tmp_path: Path) -> No
     async def body() -> None:
         async with World.open(tmp_path) as world:
             await world.apply(STARTED)
-            await world.provider.client.stop_campaign(await only_id(world))
+            await world.provider.reads.stop_campaign(await only_id(world))
             changed = campaign(gateways="gw-1", description="new")
             assert await world.apply(changed) == [EDIT, REMOVE]
             assert await status(world) == "STOPPED"
@@ -101,7 +102,7 @@ def test_who_is_stopped_between_plan_and_apply_is_left_stopped(tmp_path: Path) -
             await world.apply(STARTED)
             changed = campaign(description="new")
             plan = await world.make_plan(changed)
-            await world.provider.client.stop_campaign(await only_id(world))
+            await world.provider.reads.stop_campaign(await only_id(world))
             applied = await world.run(plan)
             assert [outcome.status for outcome in applied.outcomes] == [
                 OutcomeStatus.NOT_NEEDED,
@@ -126,7 +127,7 @@ def test_a_new_campaign_waits_for_an_approval_that_git_does_not_give(tmp_path: P
             assert not applied.failed
             assert await codes(world, STARTED) == ["waiting-for-approval"]
             assert await world.apply(STARTED) == []
-            await world.provider.client.approve_campaign(await only_id(world))
+            await world.provider.reads.approve_campaign(await only_id(world))
             assert await world.apply(STARTED) == [START]
 
     run(body())
@@ -167,7 +168,7 @@ def test_an_edit_that_brings_the_approval_back(approve: bool, tmp_path: Path) ->
             else:
                 assert await status(world) == "APPROVAL_NEEDED"
                 assert await codes(world, second) == ["waiting-for-approval"]
-                await world.provider.client.approve_campaign(await only_id(world))
+                await world.provider.reads.approve_campaign(await only_id(world))
                 assert await world.apply(second) == [START]
 
     run(body())
@@ -178,14 +179,14 @@ def test_an_edit_that_brings_the_approval_back(approve: bool, tmp_path: Path) ->
 
 def refusing(world: World, operation: str) -> None:
     """From now on the server refuses that operation."""
-    real = world.provider.run
+    real = world.provider.writes.run
 
     async def run_step(step: Step, bindings: Bindings) -> Result:
         if step.operation.name == operation:
-            raise Refused("no", request=f"PUT {operation}", status=400)
+            raise Refused("no", request=f"PUT {operation}", meaning=STATUSES.refusals[400])
         return await real(step, bindings)
 
-    world.provider.run = run_step  # type: ignore[method-assign]
+    world.provider.writes.run = run_step  # type: ignore[method-assign]
 
 
 def test_a_refused_edit_still_gets_its_closing_start(tmp_path: Path) -> None:
@@ -280,12 +281,12 @@ def test_while_a_distribution_list_is_set_only_gateways_that_we_added_leave(tmp_
     async def body() -> None:
         async with World.open(tmp_path) as world:
             await world.apply(campaign(distributionList=LISTED))
-            await world.provider.client.add_gateways(await only_id(world), ["gw-by-list"])
+            await world.provider.reads.add_gateways(await only_id(world), ["gw-by-list"])
             less = campaign(gateways="gw-1, gw-2", distributionList=LISTED)
             assert await codes(world, less) == ["may-come-back", "membership-by-distribution-list"]
             assert await world.apply(less) == [REMOVE]
             assert await codes(world, less) == ["membership-by-distribution-list"]
-            members = await world.provider.gateways(await only_id(world))
+            members = await world.provider.reads.gateways(await only_id(world))
             assert set(members) == {"gw-1", "gw-2", "gw-by-list"}
 
     run(body())
@@ -305,7 +306,7 @@ def test_somebody_elses_distribution_list_protects_undeclared_gateways(tmp_path:
     async def body() -> None:
         async with World.open(tmp_path) as world:
             await world.apply(STARTED)
-            client, live = world.provider.client, await only_id(world)
+            client, live = world.provider.reads, await only_id(world)
             await client.set_distribution_list(live, DistributionList("theirs", 60))
             await client.add_gateways(live, ["gw-by-list"])
             assert await world.plan(STARTED) == []
@@ -436,16 +437,16 @@ def cut(world: World, operation: str) -> None:
     """The server does it, and the answer is lost."""
     from reconciler.errors import Unclear
 
-    real = type(world.provider).run
+    real = type(world.provider.writes).run
 
     async def run_step(step: Step, bindings: Bindings) -> Result:
-        result = await real(world.provider, step, bindings)
+        result = await real(world.provider.writes, step, bindings)
         if step.operation.name == operation:
             raise Unclear("cut", request=operation)
         return result
 
-    world.provider.run = run_step  # type: ignore[method-assign]
+    world.provider.writes.run = run_step  # type: ignore[method-assign]
 
 
 def restore(world: World) -> None:
-    del world.provider.run  # type: ignore[method-assign]
+    del world.provider.writes.run  # type: ignore[method-assign]

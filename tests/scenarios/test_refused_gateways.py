@@ -8,11 +8,9 @@ from math import log2
 from pathlib import Path
 
 from reconciler.model import OutcomeStatus
-from reconciler.providers.pulse.engine import open_engine
-from reconciler.providers.pulse.provider import PulseProvider
-from reconciler.providers.pulse.transport import Request, Response, Transport
-from reconciler.providers.pulse.wire import Wire
-from reconciler.settings import ServerSettings
+from reconciler.providers.http.engine import open_engine
+from reconciler.providers.http.transport import Request, Response, Transport
+from reconciler.providers.pulse.kind import connect
 from tests.world import World, run
 
 GATEWAYS = [f"gw-{number:03}" for number in range(250)]
@@ -67,8 +65,8 @@ spec:
 async def picky(folder: Path, strangers: set[str]) -> AsyncIterator[tuple[World, Picky]]:
     async with World.open(folder) as world, open_engine("embedded:", app=world.app) as engine:
         transport = Picky(engine, strangers)
-        world.provider = PulseProvider(world.settings, Wire(transport, ServerSettings()))
-        yield world, transport
+        async with connect(world.settings, transport=transport) as world.provider:
+            yield world, transport
 
 
 def test_three_strangers_hold_up_nobody_else(tmp_path: Path) -> None:
@@ -77,8 +75,8 @@ def test_three_strangers_hold_up_nobody_else(tmp_path: Path) -> None:
             plan = await world.make_plan(resources())
             applied = await world.run(plan)
 
-            (campaign,) = await world.provider.campaigns()
-            assert set(await world.provider.gateways(campaign.id)) == set(GATEWAYS) - STRANGERS
+            (campaign,) = await world.provider.reads.campaigns()
+            assert set(await world.provider.reads.gateways(campaign.id)) == set(GATEWAYS) - STRANGERS
             left = {g for outcome in applied.outcomes for g in outcome.left}
             assert left == STRANGERS
             # Three batches; of the two that have strangers, no more than it takes to find them.
@@ -109,8 +107,8 @@ def test_who_can_not_be_removed_holds_up_nobody_else(tmp_path: Path) -> None:
             applied = await world.run(
                 await world.make_plan(resources(lists="[]").replace("STARTED", "STOPPED"))
             )
-            (campaign,) = await world.provider.campaigns()
-            assert set(await world.provider.gateways(campaign.id)) == STRANGERS
+            (campaign,) = await world.provider.reads.campaigns()
+            assert set(await world.provider.reads.gateways(campaign.id)) == STRANGERS
             assert {g for outcome in applied.outcomes for g in outcome.left} == STRANGERS
 
     run(body())

@@ -59,9 +59,9 @@ def test_table(live: str, desired: str | None, approve: bool, edit: str, tmp_pat
     async def body() -> None:
         async with World.open(tmp_path, approval_needed=approval_needed) as world:
             await world.apply(resource(EDITS["nothing"], None, approve=False))
-            [campaign] = await world.provider.campaigns()
+            [campaign] = await world.provider.reads.campaigns()
             for call in calls:
-                await getattr(world.provider.client, f"{call}_campaign")(campaign.id)
+                await getattr(world.provider.reads, f"{call}_campaign")(campaign.id)
             text = resource(EDITS[edit], desired, approve)
             plan = expected(live, desired, approve, edit != "nothing")
             assert await world.plan(text) == plan

@@ -22,6 +22,7 @@ from reconciler.snapshot.line_format import (
     Line,
     OverridesLine,
     StateLine,
+    ValuesLine,
 )
 from reconciler.state.base import Intent, Origin, Owned, State, Uploaded
 from reconciler.state.state_format import STATE_FORMAT, encode_state
@@ -102,6 +103,7 @@ def snapshot() -> Rule:
             Header: "snapshot",
             GatewaysLine: "gateways",
             OverridesLine: "overrides",
+            ValuesLine: "values",
             StateLine: "state",
             EndLine: "end",
         },

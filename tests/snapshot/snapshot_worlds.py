@@ -10,7 +10,7 @@ from reconciler.model import Finding
 from reconciler.options import Options
 from reconciler.plan import Plan
 from reconciler.providers.base import Provider
-from reconciler.providers.snapshot import SnapshotProvider
+from reconciler.providers.snapshot import saved_server
 from reconciler.report.markdown import plan_markdown
 from reconciler.report.plan_document import plan_chunks
 from reconciler.report.plan_text import plan_lines
@@ -41,7 +41,7 @@ class TwiceWorld(World):
 
     async def make_plan(self, text: str, **options: bool) -> Plan:
         # A run has a provider of its own; a world keeps one, with the requests of all its plans.
-        self.provider.client.wire.requests.clear()
+        self.provider.reads.wire.requests.clear()
         online = await super().make_plan(text, **options)
         saved = await self.snapshot(text)
         content = saved.path.read_text("ascii")
@@ -73,7 +73,7 @@ class TwiceWorld(World):
             self.environ = environ
         self.seen.clear()
         state, chosen = read_state(saved), Options(**options)
-        provider = SnapshotProvider(saved, self.provider)
+        provider = saved_server(saved, self.provider.facts)
         plan = (await draft(desired, state, provider, chosen, now=self.now)).plan
         assert not self.seen, "the server was asked"
         return plan
@@ -87,7 +87,14 @@ async def taken(
 ) -> bytes:
     """The bytes of a snapshot."""
     out = BytesIO()
-    await take(provider, Header(provider.server, TAKEN, overrides), out, load=load, overridden=asked)
+    await take(
+        provider.reads,
+        provider.facts,
+        Header(provider.server, TAKEN, overrides),
+        out,
+        load=load,
+        overridden=asked,
+    )
     return out.getvalue()
 
 

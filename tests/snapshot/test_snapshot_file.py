@@ -38,7 +38,7 @@ from reconciler.state.base import MembersApplied, Origin, Owned, State
 from reconciler.state.folding import fold
 from reconciler.validation.schemas import schema
 from tests.conftest import Golden
-from tests.fakes import FakeCampaign, FakeServer
+from tests.memory_provider import MemoryCampaign, MemoryServer
 from tests.snapshot.snapshot_worlds import saved_at, taken
 from tests.state.state_strategies import states
 
@@ -164,11 +164,14 @@ def test_a_snapshot_as_a_person_sees_it(golden: Golden) -> None:
         "Größe",
         ("p-1",),
         Membership(
-            {"INSTANTIATED": frozenset({"gw-1", "gw-2"}), "FAILED": frozenset({"gw-3"})}, frozenset({"gw-2"})
+            {"INSTANTIATED": frozenset({"gw-1", "gw-2"}), "FAILED": frozenset({"gw-3"})},
+            frozenset({"gw-2"}),
+            {"schedules.download": {"1800000000000/1800003600000": frozenset({"gw-1"})}},
         ),
         DistributionList("dl-7", 3600),
         True,
         {"gw-1": ("p-2",)},
+        {"settings": {"LEVEL": {"value": "info"}}},
     )
     resource = ResourceId(Kind.CAMPAIGN, "line-3")
     settings = {"KEY": {"digest": "9f86"}, "LEVEL": {"value": "info"}}
@@ -177,7 +180,7 @@ def test_a_snapshot_as_a_person_sees_it(golden: Golden) -> None:
         State("lineage", "salt", campaigns={resource: owned}),
         [MembersApplied(resource, "packageOverrides", '["p-2"]', ("gw-1",))],
     )
-    packages = [LivePackage("p-1", "fw.bin", "x [sha256:0123456789abcdef]", "0123456789abcdef")]
+    packages = [LivePackage("p-1", "fw.bin", "x [sha256:0123456789abcdef]", "0123456789abcdef" * 4)]
     golden("snapshot.jsonl", written([live], packages, state).decode())
 
 
@@ -274,14 +277,14 @@ def test_lists_that_can_not_be_read(tmp_path: Path) -> None:
 
 
 def test_one_pass_over_the_server_and_no_more() -> None:
-    server = FakeServer(
-        FakeCampaign("2", "two", gateways={"b", "c"}, closed={"c"}),
-        FakeCampaign("1", "one", gateways={"a"}),
+    server = MemoryServer(
+        MemoryCampaign("2", "two", gateways={"b", "c"}, closed={"c"}),
+        MemoryCampaign("1", "one", gateways={"a"}),
         packages=[LivePackage("p2", "x"), LivePackage("p1", "y")],
     )
     state = State("", "")
     data = asyncio.run(taken(server, lambda: state, gateways_to_ask(Overrides.ALL, Wanted(), state)))
-    assert sorted(server.reads) == [
+    assert sorted(server.log) == [
         "campaign 1", "campaign 2", "campaigns", "distribution 1", "distribution 2",
         "gateways 1", "gateways 2", "override 1 a", "override 2 b", "packages",
     ]  # fmt: skip
@@ -328,7 +331,7 @@ def test_an_apply_meanwhile_is_noticed() -> None:
     changed = State("l", "s", campaigns={resource: Owned(resource, "1", Origin.CREATED)})
     for after, fails in ((second, False), (State("other", "salt"), False), (changed, True)):
         answers = iter([first, after])
-        taking = taken(FakeServer(), lambda: next(answers), lambda _: ())  # noqa: B023
+        taking = taken(MemoryServer(), lambda: next(answers), lambda _: ())  # noqa: B023
         if fails:
             with pytest.raises(StateError, match="somebody applied while the snapshot was taken"):
                 asyncio.run(taking)

@@ -30,7 +30,7 @@ from reconciler.embedded.tables.packages import Package
 from reconciler.embedded.tables.settings import Settings
 from reconciler.model import Desired, DesiredStatus, OutcomeStatus, Secret
 from reconciler.plan import Plan
-from reconciler.providers.pulse.provider import connect
+from reconciler.providers.pulse.kind import connect
 from reconciler.settings import ServerSettings, Token
 from reconciler.state.applied import unclear
 from reconciler.state.base import State, upload_key

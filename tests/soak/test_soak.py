@@ -18,6 +18,7 @@ from reconciler.loading import load
 from reconciler.model import Desired, DesiredCampaign, Place, Secret, SettingValue
 from reconciler.resolve import resolve
 from reconciler.validation import validate
+from tests.fakes import PULSE
 from tests.properties.prop_strategies import FIELDS, episodes
 from tests.soak.conftest import COUNTS
 from tests.soak.soak_project import drawn, environment_of, in_real_time, write_project, yaml_of
@@ -77,7 +78,7 @@ def test_the_files_ask_for_what_was_drawn(tmp_path: Path, seed: int) -> None:
     (tmp_path / "resources.yaml").write_text(yaml_of(wish))
     documents = load([tmp_path / "resources.yaml"], base=tmp_path).documents
     valid = validate(documents)
-    resolved = resolve(valid.documents, root=tmp_path, environ=environment_of(wish))
+    resolved = resolve(valid.documents, PULSE, root=tmp_path, environ=environment_of(wish))
     assert not [finding for finding in (*valid.findings, *resolved.findings) if finding.is_error]
     assert comparable(resolved.desired) == comparable(wish)
 

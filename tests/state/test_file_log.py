@@ -52,6 +52,20 @@ def test_the_log_is_beside_the_state_for_its_user_alone(tmp_path: Path) -> None:
     assert [path.name for path in store.path.parent.iterdir()] == ["state.json.audit"], "no state was made"
 
 
+def test_a_new_log_is_there_after_a_crash_of_the_machine(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its name is made durable, too, once."""
+    synced: list[Path] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: synced.append(Path(f"/dev/fd/{descriptor}").resolve())
+    )
+    file = AuditFile(log)
+    file.append(["one"], sync=True)
+    assert synced == [log.parent, log]
+    file.append(["two"], sync=True)
+    assert synced == [log.parent, log, log]
+    file.close()
+
+
 def test_a_log_without_lines_makes_no_file(log: Path) -> None:
     file = AuditFile(log)
     assert file.tail is None

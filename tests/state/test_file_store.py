@@ -384,6 +384,26 @@ def test_a_holder_that_does_not_say_who_it_is_still_holds(store: FileStore, cont
             pytest.fail("the session was opened")
 
 
+def test_who_only_looks_is_in_nobodys_way(store: FileStore) -> None:
+    """Two may look at what a crash left behind at the same moment: neither takes the other for a holder."""
+    lock = store.path.with_name("state.json.lock")
+    lock.parent.mkdir()
+    lock.write_bytes(json.dumps(encode_lock(locks.new_lock("apply"))).encode() + b"\n")
+    with locks._left_behind(lock) as free, locks._left_behind(lock) as free_too:
+        assert (free, free_too) == (True, True)
+        assert store.holder() is None
+        with pytest.raises(StateLocked), store.locked(SERVER, "apply"):
+            pytest.fail("it was locked while somebody looked whether it may be removed")
+        store.unlock("any")
+    assert not lock.exists()
+    with store.locked(SERVER, "apply") as session:
+        session.record(noted(1))
+        for _ in range(2):
+            assert (store.holder() or locks.new_lock("")).operation == "apply"
+        with locks._left_behind(lock) as free:
+            assert not free
+
+
 def test_the_loser_is_told_in_local_time(store: FileStore) -> None:
     lock = store.path.with_name("state.json.lock")
     info = locks.new_lock("apply of line-3")

@@ -1,9 +1,8 @@
 """What a session does with its lease, and what it writes when; the place is a fake that can fail."""
 
-import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from threading import Event as Signal
 from threading import Thread
@@ -15,11 +14,10 @@ from reconciler.model import Server
 from reconciler.state import folding, leases, locks
 from reconciler.state.base import Event, Intent, IntentNoted, LockInfo, State
 from reconciler.state.folding import fold
-from reconciler.state.journal import decode_journal
-from reconciler.state.leased import HELD_BACK, Holding, LeasedSession, LeasedStore
+from reconciler.state.leased import HELD_BACK, LeasedSession, LeasedStore
 from reconciler.state.leases import Lease, LeaseLost, lease_seconds
 from reconciler.state.replay import StoredState
-from reconciler.state.state_format import decode_state
+from tests.state.fake_place import FakePlace
 
 SERVER = Server("pulse", "https://pulse.example.com")
 OTHER = LockInfo("other", "erin", "ci-2", 77, "apply", 0.0)
@@ -27,71 +25,6 @@ OTHER = LockInfo("other", "erin", "ci-2", 77, "apply", 0.0)
 
 def noted(number: int) -> IntentNoted:
     return IntentNoted(Intent(f"Campaign/{number}", "name"))
-
-
-@dataclass
-class Fake:
-    """A place in memory, and the lock on it. `failing` says what the next writes end with."""
-
-    snapshot: State | None = None
-    lines: list[bytes] = field(default_factory=list)
-    log: list[str] = field(default_factory=list)
-    writes: list[str] = field(default_factory=list)
-    failing: list[Exception] = field(default_factory=list)
-    replaced: LockInfo | None = None
-    crowded_at: int = 10**9
-    held_by: LockInfo | None = None
-    released: int = 0
-
-    # The remote.
-
-    def read(self) -> StoredState:
-        return StoredState(self.snapshot, decode_journal(b"".join(self.lines)))
-
-    def take(self, info: LockInfo) -> Holding | None:
-        return None if self.held_by else self
-
-    def holder(self) -> LockInfo | None:
-        return self.held_by
-
-    def unlock(self, lock_id: str) -> None:
-        if self.held_by and self.held_by.id == lock_id:
-            self.held_by = None
-
-    def audit_lines(self) -> Iterator[str]:
-        yield from self.log
-
-    # The lock.
-
-    @property
-    def audit_tail(self) -> str | None:
-        return self.log[-1] if self.log else None
-
-    def renew(self) -> None:
-        self._write("renew")
-
-    def append(self, lines: Sequence[bytes], *, base: int) -> bool:
-        self._write(f"append {len(lines)}")
-        self.lines += lines
-        return len(self.lines) >= self.crowded_at
-
-    def save(self, document: bytes, *, serial: int) -> None:
-        self._write("save")
-        self.snapshot = decode_state(json.loads(document))
-        assert self.snapshot.serial == serial
-        self.lines = []
-
-    def append_audit(self, lines: Sequence[str]) -> None:
-        self._write(f"audit {' '.join(lines)}")
-        self.log += lines
-
-    def release(self) -> None:
-        self.released += 1
-
-    def _write(self, what: str) -> None:
-        self.writes.append(what)
-        if self.failing:
-            raise self.failing.pop(0)
 
 
 def failed(count: int = 1) -> list[Exception]:
@@ -107,9 +40,9 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[Lease], None]:
 
 
 @pytest.fixture
-def place() -> Fake:
+def place() -> FakePlace:
     """A place with a state, so that a session goes on with a journal of its own."""
-    fake = Fake()
+    fake = FakePlace()
     with LeasedStore(fake, url="fake:", seconds=60).locked(SERVER, "apply") as session:
         session.record(noted(-1))
     fake.writes.clear()
@@ -117,7 +50,7 @@ def place() -> Fake:
 
 
 @pytest.fixture
-def store(place: Fake) -> LeasedStore:
+def store(place: FakePlace) -> LeasedStore:
     return LeasedStore(place, url="fake:", seconds=60)
 
 
@@ -129,7 +62,7 @@ def leased_session(session: object) -> LeasedSession:
 # --- what is written when -----------------------------------------------------------------------------
 
 
-def test_what_is_due_is_written_at_once_with_all_before_it(place: Fake, store: LeasedStore) -> None:
+def test_what_is_due_is_written_at_once_with_all_before_it(place: FakePlace, store: LeasedStore) -> None:
     with store.locked(SERVER, "apply") as session:
         for number in range(3):
             session.record(noted(number), sync=False)
@@ -141,7 +74,7 @@ def test_what_is_due_is_written_at_once_with_all_before_it(place: Fake, store: L
     assert place.writes == ["append 4", "save"]
 
 
-def test_what_is_held_back_is_written_when_the_thread_comes_by(place: Fake, store: LeasedStore) -> None:
+def test_what_is_held_back_is_written_when_the_thread_comes_by(place: FakePlace, store: LeasedStore) -> None:
     with store.locked(SERVER, "apply") as session:
         session.record(noted(0), sync=False)
         session.audit("one", sync=False)
@@ -152,7 +85,14 @@ def test_what_is_held_back_is_written_when_the_thread_comes_by(place: Fake, stor
         assert "Campaign/0" in store.load().intents
 
 
-def test_what_is_held_back_is_written_when_the_session_ends(place: Fake, store: LeasedStore) -> None:
+def test_the_thread_of_the_lease_comes_by(place: FakePlace, store: LeasedStore) -> None:
+    with store.locked(SERVER, "apply") as session:
+        session.record(noted(0), sync=False)
+        leased_session(session)._lease.beat()
+        assert place.writes == ["append 1"]
+
+
+def test_what_is_held_back_is_written_when_the_session_ends(place: FakePlace, store: LeasedStore) -> None:
     with store.locked(SERVER, "apply") as session:
         session.record(noted(0), sync=False)
         session.audit("one", sync=False)
@@ -163,7 +103,7 @@ def test_what_is_held_back_is_written_when_the_session_ends(place: Fake, store: 
 
 @pytest.mark.parametrize(("total", "at_once"), [(3_000, 1), (30_000, HELD_BACK)], ids=["due", "not due"])
 def test_many_records_rewrite_the_state_once(
-    place: Fake, store: LeasedStore, monkeypatch: pytest.MonkeyPatch, total: int, at_once: int
+    place: FakePlace, store: LeasedStore, monkeypatch: pytest.MonkeyPatch, total: int, at_once: int
 ) -> None:
     """The state is folded when it is looked at, and each event once."""
     folded = 0
@@ -184,7 +124,7 @@ def test_many_records_rewrite_the_state_once(
     assert place.writes == [*([f"append {at_once}"] * (total // at_once)), "save"]
 
 
-def test_a_crowded_journal_is_folded_in(place: Fake, store: LeasedStore) -> None:
+def test_a_crowded_journal_is_folded_in(place: FakePlace, store: LeasedStore) -> None:
     place.crowded_at = 3
     with store.locked(SERVER, "apply") as session:
         for number in range(7):
@@ -194,14 +134,14 @@ def test_a_crowded_journal_is_folded_in(place: Fake, store: LeasedStore) -> None
     assert len(store.load().intents) == 8
 
 
-def test_a_session_in_which_nothing_happens_writes_nothing(place: Fake, store: LeasedStore) -> None:
+def test_a_session_in_which_nothing_happens_writes_nothing(place: FakePlace, store: LeasedStore) -> None:
     with store.locked(SERVER, "apply") as session:
         session.record()
         session.audit()
     assert (place.writes, place.released) == ([], 2)
 
 
-def test_who_writes_does_not_keep_the_others_from_recording(place: Fake, store: LeasedStore) -> None:
+def test_who_writes_does_not_keep_the_others_from_recording(place: FakePlace, store: LeasedStore) -> None:
     """A slow write holds up what is due, not the event loop with what is not."""
     begun, go_on = Signal(), Signal()
     append = place.append
@@ -228,7 +168,9 @@ def test_who_writes_does_not_keep_the_others_from_recording(place: Fake, store: 
 # --- writes that fail ---------------------------------------------------------------------------------
 
 
-def test_a_fact_that_could_not_be_written_is_written_with_the_next(place: Fake, store: LeasedStore) -> None:
+def test_a_fact_that_could_not_be_written_is_written_with_the_next(
+    place: FakePlace, store: LeasedStore
+) -> None:
     with store.locked(SERVER, "apply") as session:
         place.failing = failed()
         with pytest.raises(StateError, match="the line is cut"):
@@ -241,7 +183,9 @@ def test_a_fact_that_could_not_be_written_is_written_with_the_next(place: Fake, 
     assert len(store.load().intents) == 4
 
 
-def test_what_the_thread_could_not_write_is_said_by_the_next_record(place: Fake, store: LeasedStore) -> None:
+def test_what_the_thread_could_not_write_is_said_by_the_next_record(
+    place: FakePlace, store: LeasedStore
+) -> None:
     with store.locked(SERVER, "apply") as session:
         session.record(noted(0), sync=False)
         place.failing = failed(2)
@@ -254,7 +198,7 @@ def test_what_the_thread_could_not_write_is_said_by_the_next_record(place: Fake,
 
 
 def ended_by_a_failure(
-    place: Fake, store: LeasedStore, *, sync: bool, error: Exception | None = None
+    place: FakePlace, store: LeasedStore, *, sync: bool, error: Exception | None = None
 ) -> None:
     with store.locked(SERVER, "apply") as session:
         session.record(noted(0), sync=sync)
@@ -266,21 +210,21 @@ def ended_by_a_failure(
 @pytest.mark.parametrize(
     ("sync", "said"), [(True, "Nothing is lost: "), (False, "What was done last could ")]
 )
-def test_the_end_says_what_is_lost(place: Fake, store: LeasedStore, sync: bool, said: str) -> None:
+def test_the_end_says_what_is_lost(place: FakePlace, store: LeasedStore, sync: bool, said: str) -> None:
     with pytest.raises(StateError, match="the line is cut") as caught:
         ended_by_a_failure(place, store, sync=sync)
     assert (caught.value.hint or "").startswith(f"Mend it. {said}")
     assert len(store.load().intents) == 1 + sync
 
 
-def test_the_first_error_is_reported_with_that_of_the_end(place: Fake, store: LeasedStore) -> None:
+def test_the_first_error_is_reported_with_that_of_the_end(place: FakePlace, store: LeasedStore) -> None:
     with pytest.raises(ValueError, match="mine") as caught:
         ended_by_a_failure(place, store, sync=True, error=ValueError("mine"))
     assert "the line is cut" in caught.value.__notes__[0]
     assert place.released == 2
 
 
-def test_lines_of_audit_that_failed_are_tried_as_they_were(place: Fake, store: LeasedStore) -> None:
+def test_lines_of_audit_that_failed_are_tried_as_they_were(place: FakePlace, store: LeasedStore) -> None:
     """Where they had arrived after all, they are recognised, and not written twice."""
     with store.locked(SERVER, "apply") as session:
         place.failing = failed()
@@ -311,7 +255,7 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     return clock
 
 
-def test_a_lease_is_renewed_three_times_in_its_time(place: Fake, time: Time) -> None:
+def test_a_lease_is_renewed_three_times_in_its_time(place: FakePlace, time: Time) -> None:
     idle: list[float] = []
     lease = Lease(place, 60, url="fake:")
     lease.idle = lambda: idle.append(time.now)
@@ -323,7 +267,7 @@ def test_a_lease_is_renewed_three_times_in_its_time(place: Fake, time: Time) -> 
 
 
 def test_the_thread_beats_and_ends(
-    place: Fake, run: Callable[[Lease], None], monkeypatch: pytest.MonkeyPatch
+    place: FakePlace, run: Callable[[Lease], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Lease, "_run", run)
     beaten = Signal()
@@ -334,7 +278,7 @@ def test_the_thread_beats_and_ends(
     assert not lease._thread.is_alive()
 
 
-def test_a_renewal_may_fail_for_as_long_as_the_lease_runs(place: Fake, time: Time) -> None:
+def test_a_renewal_may_fail_for_as_long_as_the_lease_runs(place: FakePlace, time: Time) -> None:
     place.failing = failed(3)
     lease = Lease(place, 60, url="fake:")
     for time.now in (20, 21, 60):
@@ -348,7 +292,7 @@ def test_a_renewal_may_fail_for_as_long_as_the_lease_runs(place: Fake, time: Tim
     assert place.writes == ["renew"] * 5, "nobody had taken it"
 
 
-def test_who_slept_asks_before_it_goes_on(place: Fake, store: LeasedStore, time: Time) -> None:
+def test_who_slept_asks_before_it_goes_on(place: FakePlace, store: LeasedStore, time: Time) -> None:
     lost = partial(pytest.raises, StateError, match=r"taken over by erin on ci-2 \(process 77\) for 'apply'")
     with lost() as caught, store.locked(SERVER, "apply") as session:
         time.now = 61
@@ -367,7 +311,9 @@ def test_who_slept_asks_before_it_goes_on(place: Fake, store: LeasedStore, time:
 
 
 @pytest.mark.parametrize("lost_by", ["append", "save", "audit", "renew"])
-def test_a_lock_that_is_lost_stops_the_run(place: Fake, store: LeasedStore, time: Time, lost_by: str) -> None:
+def test_a_lock_that_is_lost_stops_the_run(
+    place: FakePlace, store: LeasedStore, time: Time, lost_by: str
+) -> None:
     lost = partial(pytest.raises, StateError, match="was broken by somebody, while this run held it")
     if lost_by == "save":
         place.snapshot = None
@@ -385,7 +331,7 @@ def test_a_lock_that_is_lost_stops_the_run(place: Fake, store: LeasedStore, time
 
 
 def test_who_lost_its_lock_and_has_nothing_to_write_ends_well(
-    place: Fake, store: LeasedStore, time: Time
+    place: FakePlace, store: LeasedStore, time: Time
 ) -> None:
     with store.locked(SERVER, "apply") as session:
         time.now = 20
@@ -393,7 +339,7 @@ def test_who_lost_its_lock_and_has_nothing_to_write_ends_well(
         leased_session(session)._lease.beat()
 
 
-def test_a_lock_that_is_lost_while_the_state_is_read(place: Fake, store: LeasedStore) -> None:
+def test_a_lock_that_is_lost_while_the_state_is_read(place: FakePlace, store: LeasedStore) -> None:
     def read() -> StoredState:
         raise LeaseLost(OTHER)
 
@@ -404,7 +350,7 @@ def test_a_lock_that_is_lost_while_the_state_is_read(place: Fake, store: LeasedS
 
 
 def test_who_takes_a_lock_over_says_so(
-    place: Fake, store: LeasedStore, caplog: pytest.LogCaptureFixture
+    place: FakePlace, store: LeasedStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "reconciler.state")
     for expires, said in ((None, "its lease ran out. "), (0.0, "its lease ran out at 19")):
@@ -416,7 +362,7 @@ def test_who_takes_a_lock_over_says_so(
 
 
 def test_who_waits_is_told_for_whom(
-    place: Fake, store: LeasedStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    place: FakePlace, store: LeasedStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     place.held_by = LockInfo("other", "erin", "ci-2", 77, "apply", 0.0, 90.0)
     with pytest.raises(StateLocked, match="locked by erin on ci-2") as caught, store.locked(SERVER, "apply"):
@@ -454,7 +400,7 @@ class FakeTime:
             self.change()
 
 
-def test_a_lock_of_another_id_is_named(place: Fake, store: LeasedStore) -> None:
+def test_a_lock_of_another_id_is_named(place: FakePlace, store: LeasedStore) -> None:
     place.held_by = OTHER
     with pytest.raises(StateError, match="not locked under mine, but under other, by erin") as caught:
         store.unlock("mine")

@@ -13,7 +13,7 @@ from obstore.exceptions import GenericError
 
 from reconciler.errors import ReconcilerError, StateError, StateLocked
 from reconciler.model import Server
-from reconciler.state.base import Intent, IntentNoted, State, StateStore
+from reconciler.state.base import Intent, IntentNoted, LockInfo, State, StateStore
 from reconciler.state.folding import fold
 from reconciler.state.journal import encode_line
 from reconciler.state.leased import Holding, document_of
@@ -348,6 +348,63 @@ def test_a_write_that_had_arrived_is_known_again(
     assert record(store, 4).serial == 3
 
 
+@pytest.mark.parametrize("send", ["append", "save", "audit"])
+def test_a_write_that_had_arrived_is_no_write_of_who_lost_the_lock(
+    store: StateStore, backend: S3Backend, monkeypatch: pytest.MonkeyPatch, send: str
+) -> None:
+    """What stands there may be the same, and of who took the lock: it is asked whose the lock is."""
+    record(store, 1)
+    stale = taken(backend, "stale")
+    state = stale.read().state
+    sends: dict[str, Callable[[], object]] = {
+        "append": partial(stale.append, _lines(state, 2), base=state.serial),
+        "save": partial(stale.save, document_of(replace(state, serial=2)), serial=2),
+        "audit": partial(stale.append_audit, ["told"]),
+    }
+    write = sends[send]
+
+    def arrived(name: str) -> Callable[..., str | None]:
+        real = getattr(Bucket, name)
+
+        def unheard(self: Bucket, key: str, *rest: object) -> str | None:
+            made: str | None = real(self, key, *rest)
+            if key == backend.lock_key:
+                return made
+            broken(backend)
+            return None
+
+        return unheard
+
+    for name in ("create", "replace"):
+        monkeypatch.setattr(Bucket, name, arrived(name))
+    with pytest.raises(LeaseLost) as caught:
+        write()
+    assert caught.value.by is None
+
+
+def test_the_lock_object_is_what_other_versions_read(bucket: Bucket, backend: S3Backend) -> None:
+    """Several of them may meet at one state."""
+    info = LockInfo("1f", "erin", "ci-2", 77, "apply", 2.5)
+    document = {
+        "lock": {"id": "1f", "holder": "erin", "host": "ci-2", "pid": 77, "operation": "apply", "since": 2.5},
+        "lease": 60.0,
+        "status": "held",
+        "audit": 3,
+    }
+    lock = reader.Lock(info, 60.0, reader.LockStatus.HELD, 3)
+    assert json.loads(lock.encoded()) == document
+    assert reader.Lock.decoded(json.dumps(document).encode(), seconds=9) == lock
+    assert reader.Lock.decoded(b'{"lock": null}', seconds=9) == reader.Lock(None, 9, reader.LockStatus.HELD)
+    assert json.loads(reader.Lock(info, 1.0, reader.LockStatus.LEFT).encoded())["audit"] == 0
+    for status in reader.LockStatus:
+        bucket.put(backend.lock_key, json.dumps(document | {"status": status}).encode())
+        assert (backend.holder() is not None) == (status == "held")
+        taken_lock = backend.take(info)
+        assert (taken_lock is None) == (status == "held")
+        if taken_lock:
+            taken_lock.release()
+
+
 def test_of_two_that_find_no_lock_one_gets_it(backend: S3Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     first = new_lock("first")
     monkeypatch.setattr(backend, "lock", lambda: (None, None))
@@ -591,9 +648,11 @@ def test_of_an_error_what_the_server_said_is_told(text: str, said: str) -> None:
         ("s3://bucket:80/state.json", "names no object in a bucket", ""),
         ("s3://key:secret-canary@bucket/state.json", "holds credentials", "AWS_SECRET_ACCESS_KEY"),
         ("s3://bucket/s?secret_access_key=secret-canary", "holds secret_access_key", "AWS_SECRET_ACCESS_KEY"),
+        ("s3://bucket/s?access_key_id=secret-canary", "holds access_key_id", "AWS_ACCESS_KEY_ID"),
+        ("s3://bucket/s?session_token=secret-canary", "holds session_token", "AWS_SESSION_TOKEN"),
         (
             "s3://bucket/s?colour=red",
-            "option that can't be used: Configuration key: 'colour'",
+            "option that can't be used: colour",
             "region, endpoint",
         ),
         ("s3://bucket/s?region=a&region=b", "has an option twice", ""),

@@ -7,8 +7,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.errors import StateError
-from reconciler.model import Json, Secret, SettingValue
-from reconciler.state.applied import changed_settings, known_plain, recorded_settings
+from reconciler.model import (
+    Callback,
+    CallbackEvent,
+    Json,
+    SchedulePhase,
+    Secret,
+    SettingValue,
+    Window,
+)
+from reconciler.state.applied import (
+    WITHHELD,
+    callback_field,
+    callback_value,
+    changed_settings,
+    known_plain,
+    packages_of,
+    packages_value,
+    recorded_settings,
+    schedule_field,
+    things_value,
+    unclear,
+    untold_settings,
+    window_end,
+    window_value,
+    withheld,
+)
 
 SALT = "5a" * 16
 SETTINGS: dict[str, SettingValue] = {
@@ -103,3 +127,65 @@ def test_what_was_never_recorded_so_is_an_error(recorded: Json) -> None:
     assert caught.value.hint
     with pytest.raises(StateError):
         changed_settings(recorded, {}, SALT)
+
+
+def test_what_can_not_be_told_counts_as_unchanged() -> None:
+    """A secret that was not read, or whose digest is withheld."""
+    unread = Secret("env")
+    recorded: Json = {
+        "A": {"value": "x"},
+        "B": {"digest": "9f"},
+        "C": {"withheld": True},
+        "D": {"value": "x"},
+    }
+    now: dict[str, SettingValue] = {"A": unread, "B": unread, "C": "new", "D": "y", "E": unread}
+    assert changed_settings(recorded, now, SALT) == {"D", "E"}
+    assert untold_settings(recorded, now) == {"A", "B", "C"}
+    assert untold_settings(None, now) == frozenset()
+    assert known_plain(recorded) == ({"A": "x", "D": "x"}, {"B", "C"})
+
+
+def test_in_the_place_of_a_secret_that_was_not_read() -> None:
+    known, unread = Secret("env", "canary"), Secret("env")
+    settings: dict[str, SettingValue] = {"B": unread, "A": known, "C": "plain"}
+    assert recorded_settings(settings, SALT, unread=dict(WITHHELD)) == {
+        "A": {"digest": known.digest(SALT)},
+        "B": {"withheld": True},
+        "C": {"value": "plain"},
+    }
+
+
+def test_no_digest_is_left_where_digests_may_not_go() -> None:
+    one: Json = {"K": {"digest": "9f"}, "L": {"value": "x"}, "digest": {"value": "d"}}
+    without: Json = {"K": {"withheld": True}, "L": {"value": "x"}, "digest": {"value": "d"}}
+    assert withheld(one) == without
+    assert withheld({"settings": one, "more": [one, 1], "none": None}) == {
+        "settings": without,
+        "more": [without, 1],
+        "none": None,
+    }
+    assert withheld({"digest": "9f", "more": 1}) == {"digest": "9f", "more": 1}, "it is no secret"
+
+
+def test_texts_of_values() -> None:
+    assert packages_value(["b", "a", "b"]) == '["a", "b"]' == things_value(("b", "a", "a"))
+    assert packages_of('["a", "b"]') == {"a", "b"}
+    assert window_value(Window(10, 20)) == "10/20"
+    assert window_end("10/20") == 20
+    assert unclear("x") == "?x"
+    assert schedule_field(SchedulePhase.DOWNLOAD) == "schedules.download"
+    assert callback_field(CallbackEvent.COMPLETED) == "callbackSet.completed"
+    assert callback_value(Callback("d-1")) == {"notificationDestinationId": "d-1"}
+    with_states = Callback("d-1", frozenset({"B", "A"}))
+    assert callback_value(with_states) == {"notificationDestinationId": "d-1", "trackedStates": ["A", "B"]}
+    assert callback_value(Callback("d-1", frozenset()))["trackedStates"] == []
+
+
+@pytest.mark.parametrize(
+    "entry", [{"withheld": True, "x": 1}, {"withheld": False}, {"digest": "x", "y": 1}, None]
+)
+def test_of_what_is_damaged_the_setting_is_named(entry: Json) -> None:
+    with pytest.raises(StateError, match="of the setting KEY can't be read"):
+        known_plain({"KEY": entry})
+    with pytest.raises(StateError, match="of settings can't be read"):
+        known_plain([])

@@ -99,6 +99,10 @@ WRONG: dict[str, JsonObject] = {
     "nothing in it": {},
     "no events": {"version": 1, "lineage": "l", "base": 1},
     "events that are none": {"version": 1, "lineage": "l", "base": 1, "events": [{"event": "status-set"}]},
+    "a version in words": {"version": "1", "lineage": "l", "base": 1, "events": []},
+    "a lineage that is none": {"version": 1, "lineage": 1, "base": 1, "events": []},
+    "a base in words": {"version": 1, "lineage": "l", "base": "1", "events": []},
+    "no list of events": {"version": 1, "lineage": "l", "base": 1, "events": {}},
     "an old version": {"version": 0, "lineage": "l", "base": 1, "events": [{"event": "status-set"}]},
 }
 

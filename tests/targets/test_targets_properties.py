@@ -10,7 +10,8 @@ from reconciler.model import Desired, DesiredStatus, PackageById, ResourceId
 from reconciler.options import Targets
 from reconciler.plan import Plan
 from reconciler.targets import narrowed
-from tests.fakes import FakeCampaign, FakeServer, LivePackage, Project, campaign, desired, rid
+from tests.fakes import LivePackage, Project, campaign, desired, rid
+from tests.memory_provider import MemoryCampaign, MemoryServer
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 GATEWAYS = st.frozensets(st.sampled_from(["g1", "g2", "g3", "g4"]))
@@ -49,15 +50,15 @@ WORLDS = st.fixed_dictionaries(dict.fromkeys("abcd", LINES))
 
 def world(lines: dict[str, Line]) -> tuple[Project, Desired]:
     """A server and a state, and what Git wants; names on the server are unique, as those in Git."""
-    live: list[FakeCampaign] = []
+    live: list[MemoryCampaign] = []
     taken: set[str] = set()
     for key, line in lines.items():
         if line.owned and line.live_name not in taken:
             taken.add(line.live_name)
             live.append(
-                FakeCampaign(key, line.live_name, line.status, gateways=set(line.members), packages=("p1",))
+                MemoryCampaign(key, line.live_name, line.status, gateways=set(line.members), packages=("p1",))
             )
-    project = Project(FakeServer(*live, packages=[LivePackage(each, each) for each in PACKAGES]))
+    project = Project(MemoryServer(*live, packages=[LivePackage(each, each) for each in PACKAGES]))
     for found in live:
         project.own(found.id, found.id)
     wanted, names = [], set()

@@ -167,8 +167,8 @@ def test_a_distribution_list_keeps_what_it_added(folder: Path) -> None:
         async with World.open(folder) as world:
             lists = {"distributionList": "{distributionListId: d-1, reevaluationIntervalSeconds: 60}"}
             await world.apply(campaign("a", "gw-1", **RUNS, **lists))
-            (live,) = await world.provider.campaigns()
-            await world.provider.client.add_gateways(live.id, ["gw-7"])
+            (live,) = await world.provider.reads.campaigns()
+            await world.provider.reads.add_gateways(live.id, ["gw-7"])
             text = campaign("a", "gw-1", **RUNS, **lists) + campaign("b", "gw-7")
             plan = await world.make_plan(text, **only("b"))
             assert not [each for each in plan.findings if each.is_error]
@@ -246,7 +246,7 @@ def test_only_a_named_removed_campaign_is_deleted(folder: Path) -> None:
             assert plan.empty
             assert [each.code for each in plan.findings] == ["not-declared"]
             assert await world.apply(A, prune=True, **only("b")) == ["delete-campaign"]
-            assert {each.name for each in await world.provider.campaigns()} == {"a", "c"}
+            assert {each.name for each in await world.provider.reads.campaigns()} == {"a", "c"}
             # Its package goes with a whole plan, which knows who uses it.
             assert await world.apply(A, prune=True) == ["delete-campaign", "delete-package", "delete-package"]
 

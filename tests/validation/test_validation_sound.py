@@ -39,7 +39,7 @@ def gaps(value: object, path: str = "") -> dict[str, Any]:
 LEFT = [
     # kind, spec, what is left of it, its gaps
     ("GatewayList", "{gateways: [a, a, b]}", {"gateways": ["a", "b"]}, {}),
-    ("GatewayList", "{gateways: [a, 5, things, b]}", {"gateways": ["a", "b"]}, {".gateways": LIST}),
+    ("GatewayList", "{gateways: [a, 5, .., b]}", {"gateways": ["a", "b"]}, {".gateways": LIST}),
     ("GatewayList", "{gateways: a, file: x.txt}", {"file": "x.txt"}, {"": {"gateways"}}),
     ("GatewayList", "{gatways: [a], file: x.txt}", {"file": "x.txt"}, {"": {"gateways"}}),
     ("GatewayList", "{zzzzzzzz: [a], file: x.txt}", {"file": "x.txt"}, {"": {None}}),
@@ -51,6 +51,9 @@ LEFT = [
         {".packages": LIST, ".packages[1]": {"id", "name", "file"}, ".packages[2]": {"sha256"}}),
     ("PackageSet", "{packages: [{id: a, file: b, description: c, upload: x}]}", {"packages": [{"description": "c"}]},
         {".packages[0]": {"id", "name", "file", "upload"}}),
+    ("PackageSet", "{packages: [{description: c, file: *x}, {description: c, zzzzzzzz: *x}]}",
+        {"packages": [{"description": "c"}, {"description": "c"}]},
+        {".packages[0]": {"file"}, ".packages[1]": {"zzzzzzzz"}}),
     ("PackageSet", "{packages: [{name: a, upload: auto}]}", {"packages": [{"name": "a"}]}, {".packages[0]": {None}}),
     ("PackageSet", "{packages: [{file: *x, upload: auto, nmae: b}]}", {"packages": [{"upload": "auto"}]},
         {".packages[0]": {"file", "name"}}),

@@ -26,6 +26,7 @@ from reconciler.plan.file.lines import PLAN_FORMAT, TYPES, Reading, Sealed, Writ
 from reconciler.plan.fingerprints import Fingerprint, sound
 from reconciler.plan.model import Plan
 from reconciler.state.durable import sync_folder
+from reconciler.trust.folders import refuse_links
 
 FORMAT_VERSION: Final = 1
 
@@ -111,7 +112,7 @@ def write_plan(
     writing = Writing(root, salt)
     first = coder(HEAD_FORMAT, Head).encode(head, writing)
     found = chain(entries(plan), (("fingerprint", each) for each in fingerprints))
-    _write(path, chain([dumped(first)], writing.lines(found)))
+    _write(path, chain([dumped(first)], writing.lines(found)), root)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,9 +211,10 @@ def _last(digest: str) -> bytes:
     return dumped(coder(HEAD_FORMAT, PlanEnd).encode(PlanEnd(digest), None))
 
 
-def _write(path: Path, lines: Iterable[bytes]) -> None:
+def _write(path: Path, lines: Iterable[bytes], root: Path) -> None:
     digest = hashlib.sha256()
-    target = Path(os.path.realpath(path))
+    refuse_links(path, root, what="the plan")
+    target = path.absolute()
     try:
         if target.exists() and not target.is_file():
             raise ReconcilerError(f"{path} is not a file", hint="name the file that the plan is to stand in")

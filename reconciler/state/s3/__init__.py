@@ -17,21 +17,27 @@ A reader takes no lock: it looks at the end whether the snapshot still is the on
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 from reconciler.errors import ReconcilerError
 from reconciler.state.addresses import parse_address
 from reconciler.state.base import LockInfo
 from reconciler.state.leased import Holding, LeasedStore
 from reconciler.state.leases import lease_seconds
-from reconciler.state.s3.bucket import Bucket
+from reconciler.state.s3.bucket import OPTIONS, Bucket
 from reconciler.state.s3.locked import S3Holding
 from reconciler.state.s3.reader import Lock, LockStatus, S3Reader
+from reconciler.text import clean
 
 _SECRET: Final = dict.fromkeys(
     ("access_key_id", "secret_access_key", "session_token"),
     "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN",
 )
+_BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
+_REGION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _HINT: Final = "Write s3://BUCKET/KEY, as in s3://my-bucket/reconciler/state.json?region=eu-central-1"
 
 
@@ -48,9 +54,33 @@ def open_s3(url: str) -> LeasedStore:
         )
     options = dict(address.options)
     seconds = lease_seconds(options.pop("lease", None))
+    _check(address.host, options)
     bucket = Bucket(address.host, options, url=address.url)
     remote = S3Backend(bucket, key, seconds, name=f"s3://{address.host}/{key}")
     return LeasedStore(remote, url=address.url, seconds=seconds)
+
+
+def _check(bucket: str, options: Mapping[str, str]) -> None:
+    """Bucket and region become parts of a host name, and an option we don't know may name another one."""
+    if not _BUCKET.fullmatch(bucket):
+        raise ReconcilerError("the s3: URL of the state names no bucket", hint=_HINT)
+    if unknown := sorted(options.keys() - set(OPTIONS)):
+        raise ReconcilerError(
+            f"the s3: URL of the state has an option that can't be used: {clean(unknown[0])}",
+            hint=f"Known are {', '.join(OPTIONS)} and lease.",
+        )
+    if not _REGION.fullmatch(options.get("region", "auto")):
+        raise ReconcilerError("region= in the s3: URL of the state is no region", hint=_HINT)
+    if (endpoint := options.get("endpoint")) is not None:
+        parts = urlsplit(endpoint)
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or "\\" in endpoint
+            or "@" in parts.netloc
+        ):
+            hint = "Write endpoint=https://HOST, without user name and password."
+            raise ReconcilerError("endpoint= in the s3: URL of the state can't be used", hint=hint)
 
 
 class S3Backend(S3Reader):

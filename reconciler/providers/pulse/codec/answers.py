@@ -2,96 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import product
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from reconciler.model import CampaignSummary, DistributionList, Json, LiveCampaign, LivePackage
-from reconciler.providers.console import CampaignCounts
-from reconciler.providers.pulse.codec.marks import read_mark
-from reconciler.providers.pulse.codec.shape import (
+from reconciler.providers.base.facts import phase_of
+from reconciler.providers.base.questions import CampaignCounts
+from reconciler.providers.http.listing import ListShape
+from reconciler.providers.http.shape import (
     ID_KEYS,
     Unexpected,
-    flag,
     identity,
     mapping,
     sequence,
     text,
     whole,
 )
-from reconciler.providers.pulse.lifecycle import phase
+from reconciler.providers.pulse.codec.statuses import PHASES
 
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True, slots=True)
-class Page(Generic[Item]):
-    """A part of a list: id → item. ``rows`` counts repetitions; None is what the server doesn't say."""
-
-    items: Mapping[str, Item]
-    rows: int
-    number: int | None = None
-    total: int | None = None
-
-
-class GatewayRow(NamedTuple):
-    """A line of a campaign's list of gateways."""
-
-    state: str
-    closed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ListShape(Generic[Item]):
-    """What a list holds: the key that its items may stand under, and how one is read."""
-
-    what: str
-    keys: tuple[str, ...]
-    read: Callable[[Any], tuple[str, Item]]
-    quick: Callable[[Sequence[Any]], Mapping[str, Item] | None] = lambda _: None
-    """Reads all rows at once when they look as the reference says; None when they don't."""
-
-
 # --- lists ---------------------------------------------------------------------------------------
-
-_PAGE_KEYS = ("page", "pageResponse", "pageInfo")
-_NUMBER_KEYS = ("number", "page", "pageNumber")
-_FLAT_KEYS = ("totalElements", "totalPages", "number", "size", "page", "pageSize", "pageNumber")
-
-
-def page(value: Json, shape: ListShape[Item]) -> Page[Item]:
-    """A page of a list; its items under a key named after the kind, `content`, `items`, or bare."""
-    if isinstance(value, list):
-        info: Mapping[str, Any] = {}
-        rows = value
-    else:
-        answer = mapping(value, f"a list of {shape.what}")
-        info = _page_info(answer)
-        rows = list(sequence(_rows(answer, shape, bool(info)), f"the list of {shape.what}"))
-    items = shape.quick(rows)
-    if items is None:
-        items = dict(shape.read(row) for row in rows)
-    number = next((n for k in _NUMBER_KEYS if (n := whole(info.get(k), "the page number")) is not None), None)
-    return Page(items, len(rows), number, whole(info.get("totalElements"), "totalElements"))
-
-
-def _page_info(answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    for key in _PAGE_KEYS:
-        if isinstance(answer.get(key), Mapping):
-            info: Mapping[str, Any] = answer[key]
-            return info or {key: None}
-    return {key: answer[key] for key in _FLAT_KEYS if key in answer}
-
-
-def _rows(answer: Mapping[str, Any], shape: ListShape[Item], paged: bool) -> object:
-    for key in (*shape.keys, "content", "items"):
-        if key in answer:
-            return answer[key]
-    # An empty list may be left out, but something quite different must not pass for an empty list.
-    if paged or not answer:
-        return ()
-    raise Unexpected(f"a list of {shape.what}", answer)
 
 
 def _campaign_line(row: Any) -> tuple[str, CampaignSummary]:
@@ -101,43 +33,13 @@ def _campaign_line(row: Any) -> tuple[str, CampaignSummary]:
     return campaign_id, CampaignSummary(campaign_id, name, status)
 
 
-def _gateway_line(row: Any) -> tuple[str, GatewayRow]:
-    if isinstance(row, str) and row:
-        return row, GatewayRow("", closed=False)
-    record = mapping(row, "a gateway")
-    gateway_id = identity(record, "a gateway", ("gatewayId", "uuid", "id"))
-    return gateway_id, GatewayRow(state(record.get("state")), flag(record.get("closed"), "closed"))
-
-
-def _gateway_lines(rows: Sequence[Any]) -> Mapping[str, GatewayRow] | None:
-    """A million rows come in a few kinds: one `GatewayRow` serves all of a kind."""
-    try:
-        ids = [row["gatewayId"] for row in rows]
-        states = {row["state"] for row in rows}
-        closed = {row["closed"] for row in rows}
-    except (KeyError, TypeError):
-        return None
-    if not (_all_of(str, ids) and _all_of(str, states) and _all_of(bool, closed)) or "" in ids:
-        return None
-    if len(states) == len(closed) == 1:
-        return dict.fromkeys(ids, GatewayRow(*states, *closed))
-    kinds = {kind: GatewayRow(*kind) for kind in product(states, closed)}
-    return {row["gatewayId"]: kinds[row["state"], row["closed"]] for row in rows}
-
-
-def _all_of(kind: type, values: Iterable[object]) -> bool:
-    return set(map(type, values)) == {kind}
-
-
 def package(value: Any) -> LivePackage:
     """*Get Package Information*, and a line of *List Packages*."""
     record = mapping(value, "a package")
-    description = text(record.get("description"), "its description")
     return LivePackage(
         identity(record, "a package"),
         text(record.get("name"), "its name"),
-        description,
-        read_mark(description),
+        text(record.get("description"), "its description"),
     )
 
 
@@ -147,9 +49,6 @@ def _package_line(row: Any) -> tuple[str, LivePackage]:
 
 
 CAMPAIGNS: ListShape[CampaignSummary] = ListShape("campaigns", ("campaigns",), _campaign_line)
-GATEWAYS: ListShape[GatewayRow] = ListShape(
-    "gateways", ("gateways", "devices"), _gateway_line, _gateway_lines
-)
 PACKAGES: ListShape[LivePackage] = ListShape("packages", ("programs", "packages"), _package_line)
 
 
@@ -169,7 +68,7 @@ def campaign(value: Json) -> LiveCampaign:
         id=identity(record, "a campaign"),
         name=text(record.get("name"), "its name"),
         status=status,
-        phase=phase(status),
+        phase=phase_of(status, PHASES),
         description=text(record.get("description"), "its description"),
         packages=package_ids(record.get("packages")),
     )
@@ -201,13 +100,6 @@ def distribution_list(value: Json) -> DistributionList | None:
         return None
     interval = whole(record.get("reevaluationIntervalSeconds"), "reevaluationIntervalSeconds")
     return DistributionList(list_id, interval)
-
-
-def state(value: object) -> str:
-    """A gateway's state, as text or as ``{state: ...}``; left out: empty."""
-    if isinstance(value, Mapping):
-        value = value.get("state")
-    return text(value, "a gateway's state")
 
 
 def unprocessed_things(value: Json) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from reconciler.model import LivePackage
+
 DESCRIPTION_LIMIT = 128
 MARK_LENGTH = 16
 
@@ -23,3 +25,8 @@ def read_mark(description: str) -> str | None:
     """The 16 hex digits of a marked description."""
     found = _MARK.search(description)
     return found[1].lower() if found else None
+
+
+def mark_of(package: LivePackage) -> str | None:
+    """The 16 hex digits that the description of `package` ends in."""
+    return read_mark(package.description)

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from reconciler.model import Json
-from reconciler.providers.console import CampaignProgress, GatewayStatus, PackageInfo, PackageProgress
-from reconciler.providers.pulse.codec.answers import PACKAGES, ListShape, package, state
-from reconciler.providers.pulse.codec.shape import (
+from reconciler.providers.base.questions import CampaignProgress, GatewayStatus, PackageInfo, PackageProgress
+from reconciler.providers.http.listing import ListShape
+from reconciler.providers.http.shape import (
     ID_KEYS,
     Unexpected,
     identity,
@@ -21,6 +21,9 @@ from reconciler.providers.pulse.codec.shape import (
     text,
     whole,
 )
+from reconciler.providers.pulse.codec.answers import PACKAGES, package
+from reconciler.providers.pulse.codec.marks import mark_of
+from reconciler.providers.pulse.codec.members import state
 
 _PROGRESS_KEYS = ("packagesProgress", "packages_progress", "packages")
 
@@ -39,9 +42,11 @@ def campaign_progress(value: Json) -> CampaignProgress:
         description=text(record.get("description"), "its description"),
         gateways=count("totalNumberOfGateways"),
         packages=count("totalNumberOfPackages"),
-        downloaded=count("numberOfGatewaysInDownloadCompleteState"),
-        executed=count("numberOfGatewaysInExecutionCompleteState"),
-        activated=count("numberOfGatewaysInActivationCompleteState"),
+        states={
+            "DOWNLOAD_COMPLETE": count("numberOfGatewaysInDownloadCompleteState"),
+            "EXECUTION_COMPLETE": count("numberOfGatewaysInExecutionCompleteState"),
+            "ACTIVATION_COMPLETE": count("numberOfGatewaysInActivationCompleteState"),
+        },
         created=instant(record.get("creationTime")),
         modified=instant(record.get("modificationTime")),
     )
@@ -103,7 +108,8 @@ def package_info(value: Json) -> PackageInfo:
     """*Get Package Information*, and a line of *List Packages*."""
     read, record = package(value), mapping(value, "a package")
     by = record.get("createdBy")
-    return PackageInfo(read, by if isinstance(by, str) else "", instant(record.get("createdOn")))
+    created_by, created = by if isinstance(by, str) else "", instant(record.get("createdOn"))
+    return PackageInfo(read, created_by, created, mark_of(read))
 
 
 def instant(value: object) -> int | None:

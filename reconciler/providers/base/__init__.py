@@ -1,0 +1,69 @@
+"""The seam to a server, in four parts of which each can be had without the others.
+
+    facts       what can a field do, when may a thing be done, what do words mean, what call is an action?
+    reads       what is there?
+    writes      run single steps, and tell after an unclear answer what really happened
+    questions   what people ask by hand, and `doctor`
+
+The core speaks in campaigns, gateways, packages and verbs; a provider knows how its server says them.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from reconciler.model import Server
+from reconciler.providers.base.facts import (
+    Facts,
+    Field,
+    FieldFacts,
+    Limits,
+    Lowered,
+    Stage,
+    StateFacts,
+)
+from reconciler.providers.base.questions import Questions
+from reconciler.providers.base.reads import Reads
+from reconciler.providers.base.writes import Bindings, Readback, Result, Writes
+
+
+class Source(Protocol):
+    """What a plan is made from: a server, open or as it once was."""
+
+    @property
+    def server(self) -> Server: ...
+
+    @property
+    def facts(self) -> Facts: ...
+
+    @property
+    def reads(self) -> Reads: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """An open server; every report names it as ``server``."""
+
+    server: Server
+    facts: Facts
+    reads: Reads
+    writes: Writes
+    questions: Questions
+
+
+__all__ = [
+    "Bindings",
+    "Facts",
+    "Field",
+    "FieldFacts",
+    "Limits",
+    "Lowered",
+    "Provider",
+    "Questions",
+    "Readback",
+    "Reads",
+    "Result",
+    "Source",
+    "Stage",
+    "StateFacts",
+    "Writes",
+]

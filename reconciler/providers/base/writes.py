@@ -1,0 +1,58 @@
+"""What a plan does: single steps, and reading what became of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from reconciler.model import OutcomeStatus, ResourceId, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Bindings:
+    """Ids that steps of this run made: campaigns by resource, packages by content digest."""
+
+    campaigns: Mapping[ResourceId, str] = field(default_factory=dict)
+    packages: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a step that the server took ended: DONE, NOT_NEEDED or WAITING. ``created``: a new id."""
+
+    status: OutcomeStatus = OutcomeStatus.DONE
+    created: str | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Readback:
+    """What a look after an unclear answer found.
+
+    ``done``: it happened (``created`` holds the id it made). Otherwise ``remaining`` says which gateways
+    of the step are still to do; None means the whole step.
+    """
+
+    done: bool
+    created: str | None = None
+    remaining: tuple[str, ...] | None = None
+
+
+class Writes(Protocol):
+    """Steps on one server."""
+
+    async def run(self, step: Step, bindings: Bindings) -> Result:
+        """Send a step once.
+
+        Raises NotExecuted, Unclear or Refused. A refusal that says that it has already happened is for
+        the caller to `verify` at, for operations that look first.
+        """
+        ...
+
+    async def verify(self, step: Step, bindings: Bindings) -> Readback:
+        """Read what became of a step whose answer was unclear, or that was refused as already done.
+
+        ReconcilerError when two objects could be what the step made: it names both.
+        """
+        ...

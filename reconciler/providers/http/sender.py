@@ -1,0 +1,213 @@
+"""Single requests and what their answers mean: pace, retries, the classes of error, and what never shows.
+
+| answer                    | means        | a read                  | a write |
+|---------------------------|--------------|-------------------------|---------|
+| 2xx                       | done         | is decoded              | is decoded |
+| not sent; too often       | NotExecuted  | goes out again          | is raised |
+| cut, 5xx, 408, unreadable | Unclear      | goes out again          | is raised |
+| 401                       | not executed | one new sign-in, then Unauthorized | the same |
+| other 4xx                 | Refused      | is raised               | is raised |
+| 301, 307, 308             | Refused      | is raised, says where to | the same |
+| other 3xx                 | Refused, of a write Unclear | is raised | is raised |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import math
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from html import escape
+from typing import Final, TypeVar
+from urllib.parse import quote, quote_plus, urlsplit
+
+from reconciler.errors import NotExecuted, Refusal, Refused, ServerError, Unclear
+from reconciler.pacing import Backoff, Clock, RateLimiter, Sleep, retried, retry_after
+from reconciler.providers.http.shape import clip, in_words
+from reconciler.providers.http.transport import CannotConnect, Request, Response, Transport
+
+Value = TypeVar("Value")
+
+_LOG = logging.getLogger("reconciler.http")
+_UNREADABLE_TRIES: Final = 3
+_SENDING_SECONDS: Final = 30.0
+"""Seconds that attempts at one read may take beside the waits, after the second of them."""
+_SECRET_LENGTH: Final = 4
+"""Shorter ones can't be told from ordinary words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statuses:
+    """What one kind of server says with a status, beyond what HTTP does. ``too_often``: ask later."""
+
+    too_often: frozenset[int] = frozenset({429})
+    refusals: Mapping[int, frozenset[Refusal]] = field(default_factory=dict)
+
+
+class NotPrepared(NotExecuted):
+    """What must come before a call failed for good; the call was never sent."""
+
+    def __init__(self, error: ServerError) -> None:
+        super().__init__(
+            error.message.removeprefix(f"{error.request}: "),
+            request=error.request,
+            status=error.status,
+            retry_after=error.retry_after,
+            hint=error.hint,
+        )
+
+
+class Sender:
+    """Sends requests, at most `concurrency` at a time and as fast as the server likes it, and counts them."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        statuses: Statuses,
+        *,
+        concurrency: int = 16,
+        rate: float | None = None,
+        backoff: Backoff | None = None,
+        limiter: RateLimiter | None = None,
+        clock: Clock = time.monotonic,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._transport = transport
+        self._statuses = statuses
+        self._backoff = backoff or Backoff()
+        self._clock = clock
+        self._sleep = sleep
+        self._limiter = limiter or RateLimiter(rate, clock=clock, sleep=sleep)
+        self._slots = asyncio.Semaphore(concurrency)
+        self._reached = False
+        self.requests: Counter[str] = Counter()
+        self.secrets: set[str] = set()
+        """What must not show in a message."""
+
+    async def once(self, name: str, request: Request) -> Response:
+        """The answer to one request, when it is its turn; counted as `name`."""
+        async with self._slots:
+            await self._limiter.acquire()
+            self.requests[name] += 1
+            began = self._clock()
+            try:
+                response = await self._transport.send(request)
+            except ServerError as error:
+                took = (self._clock() - began) * 1000
+                _LOG.debug("%s %s after %.0f ms", request, type(error).__name__, took)
+                raise
+        _LOG.debug("%s %d in %.0f ms", request, response.status, (self._clock() - began) * 1000)
+        self._reached = True
+        if response.status in self._statuses.too_often:
+            self._limiter.too_much()
+        return response
+
+    def check(
+        self, request: Request, response: Response, *, hide: Iterable[str] = (), hint: str | None = None
+    ) -> None:
+        """Raise what a status other than 2xx means; `hint` is for one that the server refuses with."""
+        status, where = response.status, str(request)
+        if 200 <= status < 300:
+            return
+        message = self.words(response, hide)
+        wait = retry_after(response.headers.get("retry-after"))
+        if wait:
+            # Also in what is said once a run gives up: a longer wait than it had patience for.
+            message = f"{message} (the server asks to wait {math.ceil(wait):,} s)"
+        if status in self._statuses.too_often:
+            raise NotExecuted(message, request=where, status=status, retry_after=wait)
+        if status >= 500 or status == 408 or status < 200:
+            raise Unclear(message, request=where, status=status, retry_after=wait)
+        if status < 400:
+            moved = status in (301, 307, 308) or request.method == "GET"
+            kind = Refused if moved else Unclear
+            raise kind(
+                f"{status} redirects to {_target(response)}",
+                request=where,
+                status=status,
+                hint="Redirects are not followed: set the server's URL to where the API really is.",
+            )
+        meaning = self._statuses.refusals.get(status, frozenset())
+        raise Refused(self.words(response, hide), request=where, status=status, hint=hint, meaning=meaning)
+
+    def words(self, response: Response, hide: Iterable[str] = ()) -> str:
+        """An answer that isn't a success, in a few words."""
+        said = in_words(response.body, partial(self.hide, more=hide))
+        if said.startswith(str(response.status)):
+            return said
+        return f"{response.status} {said}" if said else f"the server answered {response.status}"
+
+    def passing(self, response: Response) -> bool:
+        """Whether an answer says that the same may be answered otherwise a moment later."""
+        return response.status in {408, *self._statuses.too_often} or response.status >= 500
+
+    def hide(self, text: str, more: Iterable[str] = ()) -> str:
+        """`text` without any secret that is known here."""
+        for secret in sorted({*self.secrets, *more}, key=len, reverse=True):
+            if len(secret) >= _SECRET_LENGTH:
+                for spelling in _spellings(secret):
+                    text = text.replace(spelling, "***")
+        return text
+
+    async def persistently(self, attempt: Callable[[], Awaitable[Value]]) -> Value:
+        """The result of `attempt`, made again after NotExecuted and Unclear while that can help."""
+        began, fresh = self._clock(), True
+
+        async def once() -> Value:
+            nonlocal fresh
+            fresh = not self._reached
+            return await attempt()
+
+        def wait(error: Exception, attempts: int, waited: float) -> float | None:
+            if isinstance(error, NotPrepared) or not isinstance(error, NotExecuted | Unclear):
+                return None  # what came before has been tried persistently
+            limit = self._backoff.attempts
+            if isinstance(error, CannotConnect) and (fresh or error.tries == 1):
+                limit = error.tries
+            elif error.status is not None and 200 <= error.status < 300:
+                limit = _UNREADABLE_TRIES
+            sending = self._clock() - began - waited
+            if attempts >= limit or (attempts > 1 and sending > min(_SENDING_SECONDS, self._backoff.budget)):
+                return None
+            return self._backoff(attempts, error.retry_after, waited)
+
+        return await retried(once, wait, sleep=self._sleep)
+
+    async def before(self, what: Callable[[], Awaitable[Value]]) -> Value:
+        """Something that comes before a call: when it fails, the call itself was surely not executed."""
+        try:
+            return await what()
+        except (NotExecuted, Unclear) as error:
+            raise NotPrepared(error) from error
+
+
+def _spellings(secret: str) -> Sequence[str]:
+    """How an answer may repeat `secret`, the longest first."""
+    spelled = {
+        secret,
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        repr(secret)[1:-1],
+        escape(secret),
+        quote(secret),
+        quote(secret, safe=""),
+        quote_plus(secret),
+    }
+    return sorted(spelled, key=len, reverse=True)
+
+
+def _target(response: Response) -> str:
+    """Where a redirect leads, without its query, which may hold secrets."""
+    location = response.headers.get("location", "")
+    try:
+        parts = urlsplit(location)
+        host = parts.netloc.rpartition("@")[2]
+    except ValueError:
+        return "an address that can't be read"
+    shown = f"{parts.scheme}://{host}{parts.path}" if host else parts.path
+    return clip(shown) or "nowhere"

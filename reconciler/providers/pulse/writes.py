@@ -1,0 +1,315 @@
+"""Steps on this server: what their calls are sent, and what became of them after an unclear answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TypeVar, assert_never
+
+from reconciler.errors import NotExecuted, ReconcilerError, Refused, Unclear
+from reconciler.model import (
+    Action,
+    AddGateways,
+    ApproveCampaign,
+    AssignPackages,
+    BoundPackage,
+    CloseGateways,
+    CreateCampaign,
+    DeleteCampaign,
+    DeletePackage,
+    EditCampaign,
+    LiveCampaign,
+    OutcomeStatus,
+    PackageFile,
+    PendingUpload,
+    Phase,
+    RegisterCallback,
+    RemoveGateways,
+    Repeat,
+    RunOnThings,
+    ScheduleWindow,
+    SetDistributionList,
+    StartCampaign,
+    Step,
+    StopCampaign,
+    UploadMode,
+    UploadPackage,
+    target_of,
+)
+from reconciler.providers.base.writes import Bindings, Readback, Result
+from reconciler.providers.http.filebody import FileBody
+from reconciler.providers.pulse.client import PulseClient
+from reconciler.providers.pulse.codec.marks import DESCRIPTION_LIMIT, MARK_LENGTH, mark, mark_of
+from reconciler.providers.pulse.entry import STATUSES
+
+Value = TypeVar("Value")
+
+
+def campaign_of(action: Action, bindings: Bindings) -> str:
+    """The id of the campaign (or package) that `action` is about."""
+    found = target_of(action) or bindings.campaigns.get(action.resource)
+    if found is None:
+        raise ReconcilerError(f"{action.resource} has no id on the server yet: what creates it was not done")
+    return found
+
+
+class PulseWrites:
+    """`reconciler.providers.base.Writes` over the Campaign Management API."""
+
+    def __init__(self, client: PulseClient) -> None:
+        self._client = client
+
+    async def run(self, step: Step, bindings: Bindings) -> Result:  # noqa: PLR0912, C901
+        """See `Writes.run`."""
+        client, gateways = self._client, step.gateways
+        match action := step.action:
+            case UploadPackage():
+                return await self._upload(action, step)
+            case CreateCampaign():
+                return await self._create(action, step, bindings)
+            case DeletePackage():
+                await client.delete_package(action.target)
+                return Result()
+        campaign_id = campaign_of(action, bindings)
+        match action:
+            case EditCampaign():
+                await self._edit(action, campaign_id, step, bindings)
+            case RegisterCallback():
+                if action.callback is None:
+                    raise Refused("a callback can't be taken back", request=_request(step))
+                await client.register_callback(campaign_id, action.event, action.callback)
+            case SetDistributionList():
+                await client.set_distribution_list(campaign_id, action.distribution)
+            case RemoveGateways():
+                await client.remove_gateways(campaign_id, gateways)
+            case AddGateways():
+                await client.add_gateways(campaign_id, gateways)
+            case AssignPackages():
+                packages = _packages(action.packages, bindings)
+                await client.assign_gateway_packages(campaign_id, gateways[0], packages)
+            case ScheduleWindow():
+                await client.schedule(campaign_id, gateways[0], action.phase, action.window)
+            case RunOnThings():
+                return await self._things(action, campaign_id, gateways)
+            case CloseGateways():
+                await client.close_gateway(campaign_id, gateways[0])
+            case ApproveCampaign():
+                return await self._approve(action, campaign_id, step)
+            case StartCampaign():
+                return await self._start(action, campaign_id, step)
+            case StopCampaign():
+                await self._stop(campaign_id, step)
+            case DeleteCampaign():
+                await client.delete_campaign(campaign_id)
+            case _:
+                assert_never(action)
+        return Result()
+
+    async def _upload(self, action: UploadPackage, step: Step) -> Result:
+        file = action.file
+        description = _described(file, step)
+        body = FileBody(file.path, file.size, file.sha256)
+        streams = file.mode is UploadMode.STREAMING
+        send = self._client.stream_package if streams else self._client.upload_package
+        return Result(created=await send(body, name=file.name, description=description))
+
+    async def _create(self, action: CreateCampaign, step: Step, bindings: Bindings) -> Result:
+        fields = action.fields
+        packages = None if fields.packages is None else _packages(fields.packages, bindings)
+        # Names need not be unique on the server: between plan and now, somebody may have taken this one.
+        for namesake in await _read_first(self._client.campaigns([fields.name]), step):
+            raise Refused(
+                f"the name {fields.name!r} has meanwhile been taken by campaign {namesake.id}",
+                request=_request(step),
+                hint="Plan again; `--adopt` takes that campaign as ours.",
+            )
+        created = await self._client.create_campaign(
+            fields.name, description=fields.description, packages=packages, settings=fields.settings
+        )
+        return Result(created=created)
+
+    async def _edit(self, action: EditCampaign, campaign_id: str, step: Step, bindings: Bindings) -> None:
+        fields = action.fields
+        description = fields.description
+        packages = None if fields.packages is None else _packages(fields.packages, bindings)
+        if description is None or packages is None:
+            # An edit may replace the whole campaign: what isn't managed is sent as it is right now.
+            live = await self._live(campaign_id, step)
+            description = live.description if description is None else description
+            packages = live.packages if packages is None else packages
+        await self._client.edit_campaign(
+            campaign_id, fields.name, description=description, packages=packages, settings=fields.settings
+        )
+
+    async def _things(self, action: RunOnThings, campaign_id: str, gateways: tuple[str, ...]) -> Result:
+        things = {gateway: action.things[gateway] for gateway in gateways}
+        left = await self._client.run_on_things(campaign_id, things)
+        if not left:
+            return Result()
+        more = f" and {len(left) - 5} more" if len(left) > 5 else ""
+        return Result(message=f"the server did not process {', '.join(left[:5])}{more}")
+
+    async def _approve(self, action: ApproveCampaign, campaign_id: str, step: Step) -> Result:
+        if action.only_if_waiting:
+            live = await self._live(campaign_id, step)
+            if live.phase is not Phase.WAITING:
+                return Result(OutcomeStatus.NOT_NEEDED, message="the server asks for no approval")
+        await self._client.approve_campaign(campaign_id)
+        return Result()
+
+    async def _start(self, action: StartCampaign, campaign_id: str, step: Step) -> Result:
+        live = await self._live(campaign_id, step)
+        message = ""
+        if live.phase is Phase.RUNNING:
+            return Result(OutcomeStatus.NOT_NEEDED, message="it is already started")
+        if live.phase is Phase.WAITING:
+            if not action.approve:
+                return Result(OutcomeStatus.WAITING, message="waiting for approval")
+            await self._approve_once(campaign_id, step)
+            message = "approved first, for the server asked for it"
+        await self._client.start_campaign(campaign_id)
+        return Result(message=message)
+
+    async def _approve_once(self, campaign_id: str, step: Step) -> None:
+        """Approve; a refusal is fine when somebody else was faster."""
+        try:
+            await self._client.approve_campaign(campaign_id)
+        except Refused:
+            if (await self._live(campaign_id, step)).phase is Phase.WAITING:
+                raise
+
+    async def _stop(self, campaign_id: str, step: Step) -> None:
+        # Not every server refuses to stop what is stopped, and who did decides whether it starts again.
+        if (await self._live(campaign_id, step)).phase not in (Phase.RUNNING, Phase.UNKNOWN):
+            raise Refused("it is not started", request=_request(step), meaning=STATUSES.refusals[409])
+        await self._client.stop_campaign(campaign_id)
+
+    async def _live(self, campaign_id: str, step: Step) -> LiveCampaign:
+        live = await _read_first(self._client.campaign(campaign_id), step)
+        if live is None:
+            raise Refused(
+                f"campaign {campaign_id} is no longer there",
+                request=_request(step),
+                meaning=STATUSES.refusals[404],
+                hint="Plan again.",
+            )
+        return live
+
+    # --- what became of it --------------------------------------------------------------------------
+
+    async def verify(self, step: Step, bindings: Bindings) -> Readback:
+        """See `Writes.verify`."""
+        if step.operation.repeat is Repeat.IDEMPOTENT:
+            return Readback(done=False)
+        match action := step.action:
+            case CreateCampaign():
+                name = action.fields.name
+                lines = await self._client.campaigns([name])
+                return _made(f"campaigns named {name!r}", [line.id for line in lines])
+            case UploadPackage():
+                digits = action.file.sha256[:MARK_LENGTH]
+                packages = await self._client.packages()
+                marked = [package.id for package in packages if mark_of(package) == digits]
+                return _made(f"packages marked [sha256:{digits}]", marked)
+            case DeletePackage():
+                return Readback(await self._client.package(action.target) is None)
+            case AddGateways() | RemoveGateways() | CloseGateways():
+                return await self._left(action, step.gateways, campaign_of(action, bindings))
+            case StartCampaign() | StopCampaign() | ApproveCampaign() | DeleteCampaign():
+                return await self._status(action, campaign_of(action, bindings))
+            case (
+                EditCampaign()
+                | RegisterCallback()
+                | SetDistributionList()
+                | AssignPackages()
+                | ScheduleWindow()
+                | RunOnThings()
+            ):
+                raise ReconcilerError(f"nothing on the server tells whether {action.verb} was done")
+            case _:
+                assert_never(action)
+
+    async def _left(
+        self,
+        action: AddGateways | RemoveGateways | CloseGateways,
+        gateways: tuple[str, ...],
+        campaign_id: str,
+    ) -> Readback:
+        members = await self._client.gateways(campaign_id)
+        here = frozenset(gateways)
+        match action:
+            case AddGateways():
+                left = members.lacking(here)
+            case RemoveGateways():
+                left = here - members.lacking(here)
+            case CloseGateways():
+                left = here - members.closed
+        return Readback(not left, remaining=tuple(sorted(left)))
+
+    async def _status(
+        self, action: StartCampaign | StopCampaign | ApproveCampaign | DeleteCampaign, campaign_id: str
+    ) -> Readback:
+        live = await self._client.campaign(campaign_id)
+        match action:
+            case DeleteCampaign():
+                return Readback(live is None)
+            case _ if live is None:
+                return Readback(done=False)
+            case StartCampaign():
+                return Readback(live.phase is Phase.RUNNING)
+            case StopCampaign():
+                return Readback(live.phase not in (Phase.RUNNING, Phase.UNKNOWN))
+            case ApproveCampaign():
+                return Readback(live.phase not in (Phase.WAITING, Phase.UNKNOWN))
+
+
+async def _read_first(read: Awaitable[Value], step: Step) -> Value:
+    """What a step has to know before it is sent; while it can't be read, the step is surely not executed."""
+    try:
+        return await read
+    except Unclear as error:
+        raise NotExecuted(
+            f"not sent, for a read that comes first failed: {error.message}",
+            request=_request(step),
+            retry_after=error.retry_after,
+            hint=error.hint,
+        ) from error
+
+
+def _made(what: str, ids: list[str]) -> Readback:
+    """One: it was made; none: it was not; several: nobody can tell which is ours."""
+    if len(ids) > 1:
+        raise ReconcilerError(
+            f"there are {len(ids)} {what}: {' and '.join(ids)}",
+            hint="One of them may be ours, sent just now. Delete the wrong one, then apply again.",
+        )
+    return Readback(bool(ids), created=ids[0] if ids else None)
+
+
+def _packages(packages: tuple[BoundPackage, ...], bindings: Bindings) -> tuple[str, ...]:
+    """Packages by their ids; those that this run uploads by the id that they got."""
+    return tuple(_package(package, bindings) for package in packages)
+
+
+def _package(package: BoundPackage, bindings: Bindings) -> str:
+    if not isinstance(package, PendingUpload):
+        return package
+    found = bindings.packages.get(package.sha256)
+    if found is None:
+        raise ReconcilerError(f"the package with sha256 {package.sha256[:MARK_LENGTH]}… was not uploaded")
+    return found
+
+
+def _described(file: PackageFile, step: Step) -> str:
+    description = mark(file.description, file.sha256)
+    if len(description) > DESCRIPTION_LIMIT:
+        room = DESCRIPTION_LIMIT - len(mark("", file.sha256))
+        raise Refused(
+            f"the description of {file.name} has {len(file.description)} characters",
+            request=_request(step),
+            hint=f"At most {room}: the mark of its content follows.",
+        )
+    return description
+
+
+def _request(step: Step) -> str:
+    return f"{step.operation.method} {step.operation.path}"

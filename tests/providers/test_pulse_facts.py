@@ -1,0 +1,77 @@
+import itertools
+
+import pytest
+
+from reconciler.model import Phase, SchedulePhase, Verb
+from reconciler.providers.base import Field
+from reconciler.providers.pulse.facts import facts_of
+from reconciler.settings import EditWhileStarted, ServerSettings
+from tests.providers.canned_server import Canned, provider
+
+FACTS = facts_of(ServerSettings())
+PHASES = {
+    "CREATED": Phase.READY,
+    "APPROVED": Phase.READY,
+    "APPROVAL_NEEDED": Phase.WAITING,
+    "STARTED": Phase.RUNNING,
+    "STOPPED": Phase.PAUSED,
+    "started": Phase.RUNNING,
+    "": Phase.UNKNOWN,
+    "FINISHED": Phase.UNKNOWN,
+}
+ALLOWED = {
+    Verb.START: {Phase.READY, Phase.PAUSED},
+    Verb.STOP: {Phase.RUNNING},
+    Verb.APPROVE: {Phase.WAITING},
+    Verb.EDIT: {Phase.READY, Phase.PAUSED, Phase.WAITING},
+    Verb.DELETE: {Phase.READY, Phase.PAUSED, Phase.WAITING},
+}
+
+
+@pytest.mark.parametrize(("status", "meaning"), list(PHASES.items()))
+def test_what_a_status_means(status: str, meaning: Phase) -> None:
+    assert FACTS.phase(status) is meaning
+
+
+@pytest.mark.parametrize(("verb", "in_phase"), list(itertools.product(Verb, Phase)), ids=str)
+def test_what_a_server_takes_in_which_phase(verb: Verb, in_phase: Phase) -> None:
+    assert FACTS.allows(verb, in_phase) is (in_phase in ALLOWED.get(verb, set(Phase)))
+
+
+@pytest.mark.parametrize("in_phase", list(Phase))
+def test_some_servers_take_an_edit_of_a_started_campaign(in_phase: Phase) -> None:
+    found = facts_of(ServerSettings(edit_while_started=EditWhileStarted.ALLOW))
+    assert found.allows(Verb.EDIT, in_phase)
+    assert found.allows(Verb.DELETE, in_phase) is FACTS.allows(Verb.DELETE, in_phase)
+
+
+def test_the_provider_tells_its_facts() -> None:
+    opened = provider(Canned())
+    pulse = opened.facts
+    assert pulse.phase("STARTED") is Phase.RUNNING
+    assert not pulse.allows(Verb.EDIT, Phase.RUNNING)
+    assert len(pulse.operations) == 38
+    assert {name for name in Field if not pulse.readable(name)} == {
+        Field.SETTINGS, Field.CALLBACKS, Field.SCHEDULES, Field.THINGS,
+    }  # fmt: skip
+    assert {Field.CALLBACKS, Field.SCHEDULES, Field.DISTRIBUTION, Field.OVERRIDES} <= {
+        name for name in Field if not pulse.clearable(name)
+    }
+    assert opened.server.url == "http://pulse.example.com"
+
+
+@pytest.mark.parametrize(
+    ("state", "phases"),
+    [
+        ("INSTANTIATED", set()),
+        ("WAITING_FOR_DOWNLOAD", set()),
+        ("DOWNLOAD_COMPLETE", {SchedulePhase.DOWNLOAD}),
+        ("EXECUTION_COMPLETE", {SchedulePhase.DOWNLOAD, SchedulePhase.EXECUTION}),
+        ("ACTIVATION_COMPLETE", set(SchedulePhase)),
+        ("FAILED", set(SchedulePhase)),
+        ("SOMETHING", set()),
+        ("", set()),
+    ],
+)
+def test_which_phases_a_gateway_has_behind_it(state: str, phases: set[SchedulePhase]) -> None:
+    assert {wanted for wanted in SchedulePhase if FACTS.past(state, wanted)} == phases
