@@ -59,6 +59,8 @@ async def _whole(reads: Reads, facts: Facts, campaign_id: str, overridden: Overr
     if facts.supports(Field.DISTRIBUTION):
         distribution = await reads.distribution_list(live.id)
         live = replace(live, distribution=distribution, distribution_read=True)
-    if facts.supports(Field.OVERRIDES) and (gateways := overridden(live)):
-        live = replace(live, overrides=await reads.overrides(live.id, gateways))
+    # No address leads to a gateway of such an id, whatever the server says: the rest is read all the same.
+    asked = frozenset(overridden(live)) - facts.limits.reserved_ids.keys()
+    if asked and facts.supports(Field.OVERRIDES):
+        live = replace(live, overrides=await reads.overrides(live.id, asked))
     return live

@@ -98,7 +98,8 @@ class Importing:
                 raise self._no_such("package")
             told = provider.facts.digits(live)
             file = _file_of([file for file in files if file.resource == resource], resource, live, told)
-            uploaded = Uploaded(file.sha256, live.id, live.name, resource)
+            said = live.described(file.sha256)
+            uploaded = Uploaded(file.sha256, live.id, live.name, resource, description=said)
             known = await _uploaded_already(self._state(), uploaded, provider)
             if not known:
                 with self._writing() as session:

@@ -48,6 +48,8 @@ class Context:
     new_id: Callable[[], str]
     speech: Speech = field(default_factory=Speech)
     faults: Faults = field(default_factory=Faults)
+    callbacks_allowed: bool = True
+    """Whether callers may say where callbacks go: else strangers could make this machine call itself."""
 
     def now_ms(self) -> int:
         """Epoch milliseconds by the clock of the server."""

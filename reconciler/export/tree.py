@@ -30,7 +30,7 @@ from reconciler.model import (
     Phase,
 )
 from reconciler.providers.base import Facts, Field
-from reconciler.resolve.ids import GOOD
+from reconciler.resolve.ids import GOOD, ODD_LINE, is_good
 from reconciler.state.applied import callback_field, known_plain
 from reconciler.text import smells_secret
 
@@ -169,7 +169,7 @@ class Tree:
     def _good(self, gateway: str) -> bool:
         limits = self._facts.limits
         short = limits.id is None or len(gateway) <= limits.id
-        return short and gateway not in limits.reserved_ids and GOOD.fullmatch(gateway) is not None
+        return short and gateway not in limits.reserved_ids and is_good(gateway)
 
     def _members(self, live: LiveCampaign, name: str, spec: Spec) -> Iterator[File]:
         members = frozenset(live.gateways or ())
@@ -234,10 +234,10 @@ class Tree:
             spec: Spec = {"gateways": ids}
             if len(ids) > INLINE:
                 spec = {"file": f"{found}.txt"}
-                # In a text file white space and a `#` begin a comment.
-                if odd := [gateway for gateway in ids if "#" in gateway]:
+                # In a text file white space and a `#` begin a comment, and who reads it doubts other signs.
+                if odd := [gateway for gateway in ids if _odd(gateway)]:
                     spec["gateways"] = odd
-                lines = (gateway for gateway in ids if "#" not in gateway)
+                lines = (gateway for gateway in ids if not _odd(gateway))
                 yield File(f"{GATEWAYS}/{found}.txt", lines)
             yield _resource(GATEWAYS, Kind.GATEWAY_LIST, found, spec)
         return self._lists[content]
@@ -248,6 +248,10 @@ def _digest(ids: Iterable[str]) -> str:
     for each in ids:
         found.update(f"{each}\n".encode())
     return found.hexdigest()
+
+
+def _odd(gateway: str) -> bool:
+    return "#" in gateway or ODD_LINE.search(gateway) is not None
 
 
 def _and(words: Sequence[str]) -> str:

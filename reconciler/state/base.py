@@ -63,6 +63,8 @@ class Uploaded:
     """The PackageSet that first asked for it."""
     left_behind: bool = False
     """Gateways of an abandoned campaign have it of their own, which nobody can see from outside."""
+    description: str | None = None
+    """Its description on the server, without the mark of its content; None where it isn't known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Which live package, or which upload, a declared package is; and which uploads go."""
 
+from dataclasses import replace
+
 import pytest
 
 from reconciler.diff import Diff
@@ -331,3 +333,26 @@ def test_an_upload_that_gateways_of_an_abandoned_campaign_have_is_given_up(
     said = [f.message for f in (*difference.findings, *later.findings) if f.resource == V1.resource]
     assert len(said) == 1
     assert "the package fw.bin (id p-1) is no longer declared; it stays on the server" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "description", "kept"),
+    [
+        ("fw.bin", "for hall 1", []),
+        ("fw.bin", "", []),
+        ("other.bin", "for hall 1", ["the name `fw.bin`"]),
+        ("fw.bin", "for every hall", ["the description `for hall 1`"]),
+        ("other.bin", "x", ["the name `fw.bin`", "the description `for hall 1`"]),
+    ],
+)
+def test_what_no_server_changes_is_said(name: str, description: str, kept: list[str]) -> None:
+    project = Project(MemoryServer(packages=[package("p-1", "fw.bin", marked=V1)]))
+    uploaded = Uploaded(V1.sha256, "p-1", "fw.bin", V1.resource, description="for hall 1")
+    project.state = fold(project.state, [PackageUploaded(uploaded)])
+    declared = replace(V1, name=name, description=description, place=Place("p.yaml", 3, 5))
+    _, difference = bound(project, declared)
+    said = [each for each in difference.findings if each.code == "package-kept"]
+    assert len(said) == bool(kept)
+    for each in said:
+        assert (each.severity, each.place) == (Severity.NOTE, Place("p.yaml", 3, 5))
+        assert each.message.endswith(f"it keeps {' and '.join(kept)}")

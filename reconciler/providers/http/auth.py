@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from reconciler.errors import ReconcilerError, Unauthorized
+from reconciler.filereading import read_whole
 from reconciler.settings import Auth, Basic, Token, TokenCommand, TokenFile
 
 Fetch = Callable[[], Awaitable[str]]
@@ -126,9 +127,13 @@ def header_value(value: str, what: str) -> str:
     return value
 
 
+_LONGEST_TOKEN = 65_536
+"""Bytes in the file of a token: more is something else."""
+
+
 def _read(auth: TokenFile) -> str:
     try:
-        return auth.path.read_text(encoding="utf-8").strip()
+        return read_whole(auth.path, _LONGEST_TOKEN).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it isn't text"
         raise ReconcilerError(f"the token can't be read from {auth.path}: {why}") from error

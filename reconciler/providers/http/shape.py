@@ -57,6 +57,8 @@ def parse(body: bytes, *, exact: bool = True) -> Json:
             return quick
     try:
         value: Json = json.loads(body)
+    except UnicodeDecodeError:
+        raise NotJson("JSON in UTF-8, which the bytes of this answer are not", body) from None
     except (ValueError, RecursionError):
         raise NotJson("JSON", body) from None
     return value
