@@ -2,6 +2,8 @@
 
 What is too large, a device, or a pipe that nobody writes to is an OSError like any other, which whoever reads
 files reports already.
+
+Tests: `tests/loading/test_loading_walk.py`.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 Of each campaign: get-campaign, list-gateways (all pages), get-distribution-list, and get-gateway-packages of
 the gateways that are asked for. A few campaigns are read at the same time, and no more are held.
+
+Tests: `tests/export/test_export_run.py`, `tests/snapshot/test_snapshot_plans.py`.
 """
 
 from __future__ import annotations

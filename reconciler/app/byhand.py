@@ -1,6 +1,8 @@
 """What is done by hand on a server: one function a command, each answers with what to say of it.
 
 A campaign is meant by a resource, a name on the server or an id: see `ServerSession.campaign`.
+
+Tests: `tests/cli/test_cli_campaign.py`, `tests/cli/test_cli_gateway.py`.
 """
 
 from __future__ import annotations

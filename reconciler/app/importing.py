@@ -4,6 +4,8 @@
 |--------------|-----------------------------|-----------------------------------------------------------|
 | Campaign     | of a live campaign          | owned, as adopted; what can't be read is assumed          |
 | PackageSet   | of a live package           | the content of the set's file counts as uploaded as that  |
+
+Tests: `tests/cli/test_cli_import.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""A small project to begin with. Nothing that is there is ever overwritten."""
+"""A small project to begin with. Nothing that is there is ever overwritten.
+
+Tests: `tests/cli/test_cli_init.py`.
+"""
 
 from __future__ import annotations
 

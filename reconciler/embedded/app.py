@@ -1,4 +1,7 @@
-"""The ASGI application: from HTTP to a handler inside one transaction, and back. Every answer is JSON."""
+"""The ASGI application: from HTTP to a handler inside one transaction, and back. Every answer is JSON.
+
+Tests: `tests/embedded/test_embedded_server.py`.
+"""
 
 import json
 import logging

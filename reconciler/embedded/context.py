@@ -1,4 +1,7 @@
-"""What every request of one server shares: the store, the clock, who may call, what is recorded."""
+"""What every request of one server shares: the store, the clock, who may call, what is recorded.
+
+Tests: `tests/embedded/test_embedded_control.py`.
+"""
 
 import hmac
 import secrets

@@ -1,4 +1,7 @@
-"""What the embedded server can say no with: to a caller over HTTP, or to the program that starts it."""
+"""What the embedded server can say no with: to a caller over HTTP, or to the program that starts it.
+
+Tests: `tests/embedded/test_embedded_campaigns.py`.
+"""
 
 from collections.abc import Collection
 

@@ -10,6 +10,8 @@ Own to the server: a client has its own reading of the same reference and must n
     delete   gone     gone             gone      409      gone
 
 (1) `APPROVAL_NEEDED` for a campaign made under approval, when the setting `reapproveAfterEdit` is on.
+
+Tests: `tests/embedded/test_embedded_machine.py`.
 """
 
 from typing import Final

@@ -1,4 +1,7 @@
-"""The server over TCP: in the foreground until a signal, or in a thread for as long as a `with` block."""
+"""The server over TCP: in the foreground until a signal, or in a thread for as long as a `with` block.
+
+Tests: `tests/embedded/test_embedded_server.py`.
+"""
 
 import asyncio
 import contextlib

@@ -6,6 +6,8 @@
     callbacks/NAME.yaml                     a CallbackSet of a campaign, where the server tells them
 
 What can't be read, or can't stand in YAML, is left out and so not managed, with a comment that says so.
+
+Tests: `tests/export/test_export_run.py`, `tests/export/test_export_adopts.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""GitHub, as a job of GitHub Actions sees it."""
+"""GitHub, as a job of GitHub Actions sees it.
+
+Tests: `tests/forge/test_forge_hosts.py`.
+"""
 
 from __future__ import annotations
 

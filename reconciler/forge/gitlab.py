@@ -1,4 +1,7 @@
-"""GitLab, as a job of GitLab CI sees it."""
+"""GitLab, as a job of GitLab CI sees it.
+
+Tests: `tests/forge/test_forge_hosts.py`.
+"""
 
 from __future__ import annotations
 

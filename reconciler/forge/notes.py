@@ -1,6 +1,8 @@
 """The seam to a code host, and what we keep there: one comment a purpose, and one issue.
 
 They are found again by a mark that nobody sees, and kept up to date.
+
+Tests: `tests/forge/test_forge_hosts.py`.
 """
 
 from __future__ import annotations

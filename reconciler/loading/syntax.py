@@ -3,6 +3,8 @@
 Events come from libyaml; where PyYAML was built without it, from its Python twin, which is some ten times
 slower and says the same. Since 0.2.6 (PyYAML 6.0.4) libyaml gives up at a depth of its own. The twin goes on
 there, so that whoever builds the documents says what is too deep, and where.
+
+Tests: `tests/loading/test_loading_text.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What the commands `campaign`, `gateway` and `package` answer: lines for people, a document for scripts."""
+"""What the commands `campaign`, `gateway` and `package` answer: lines for people, a document for scripts.
+
+Tests: `tests/cli/test_cli_campaign.py`, `tests/cli/test_cli_gateway.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The report of `doctor`: a line a check, and what to do about it."""
+"""The report of `doctor`: a line a check, and what to do about it.
+
+Tests: `tests/cli/test_cli_doctor.py`.
+"""
 
 from __future__ import annotations
 

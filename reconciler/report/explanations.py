@@ -1,4 +1,7 @@
-"""A field of a schema for a person, and where the value of a field of a resource comes from."""
+"""A field of a schema for a person, and where the value of a field of a resource comes from.
+
+Tests: `tests/cli/test_cli_explain.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What the commands `state …` answer. Digests of secrets stay where they are."""
+"""What the commands `state …` answer. Digests of secrets stay where they are.
+
+Tests: `tests/cli/test_cli_state.py`.
+"""
 
 from __future__ import annotations
 

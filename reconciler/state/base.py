@@ -2,6 +2,8 @@
 
 A state is a fold over events: a snapshot, then a journal of what happened since. `fold` is the only place
 where a state changes. Times are epoch seconds.
+
+Tests: `tests/contract/test_state_store.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""From what the reference prints to how a dialect says it. Pure: JSON in, JSON out."""
+"""From what the reference prints to how a dialect says it. Pure: JSON in, JSON out.
+
+Tests: `tests/embedded/test_embedded_dialects.py`.
+"""
 
 from collections.abc import Mapping
 from typing import Final

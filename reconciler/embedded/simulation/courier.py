@@ -1,4 +1,7 @@
-"""Callbacks on their way out: each is sent by HTTP POST, and again later when that didn't work."""
+"""Callbacks on their way out: each is sent by HTTP POST, and again later when that didn't work.
+
+Tests: `tests/embedded/test_embedded_callbacks.py`.
+"""
 
 import asyncio
 import ipaddress

@@ -2,6 +2,8 @@
 
 The last line holds a digest over all before it. A file is read twice, line by line: whether it is whole, and
 only then what it says.
+
+Tests: `tests/plan/test_plan_file.py`.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 A 401 means *not executed*: a request then waits for one new sign-in, which all requests share, and goes
 out again. A fixed token can't be had anew. Nothing here is ever logged or shown.
+
+Tests: `tests/providers/test_pulse_wire.py`.
 """
 
 from __future__ import annotations
