@@ -2,7 +2,11 @@
 
 import sys
 
-from reconciler.cli import main
-
 if __name__ == "__main__":
+    # Python puts the working folder first, which may be anybody's checkout: nothing is imported from there.
+    if not sys.flags.safe_path:
+        del sys.path[0]
+
+    from reconciler.cli import main
+
     sys.exit(main())

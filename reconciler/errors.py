@@ -13,6 +13,8 @@ ReconcilerError                  1
     ├── Unclear                  1   may have been executed: cut, timed out, failed, unreadable answer
     ├── Refused                  1   answered with a clear no
     └── Unauthorized             1   not accepted as who we are, after one new sign-in
+
+Tests: `tests/e2e/test_e2e_exit_codes.py`.
 """
 
 from __future__ import annotations

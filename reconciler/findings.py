@@ -5,9 +5,10 @@ Codes are public and stable: reports, SARIF and the documentation list them from
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Final
 
 from reconciler.model import Finding, Place, ResourceId, Severity
 
@@ -15,7 +16,11 @@ _LOADING = {
     "file-not-found": "A path that was given does not exist.",
     "unreadable-file": "A file or folder cannot be read: no permission, or not a regular file.",
     "empty-folder": "A folder that was given holds no YAML file.",
+    "skipped-file": "A file that looks like resources is not read, for it ends otherwise or is none.",
     "empty-file": "A file holds no document.",
+    "lfs-pointer": "A file is a pointer of Git LFS or git-annex, not the content that it stands for.",
+    "web-page": "A file is a page or an error of a web server in place of its content.",
+    "merge-conflict": "A file holds the markers of a merge that nobody resolved.",
     "not-utf8": "A file is not UTF-8 text.",
     "binary-file": "A file holds NUL bytes, so it is no text.",
     "control-character": "A character that YAML does not allow, or that readers take for a line break.",
@@ -52,7 +57,7 @@ _VALIDATION = {
     "too-long": "Text is longer than allowed.",
     "out-of-range": "A number is too small or too large.",
     "reserved-gateway-id": "A gateway id that the server uses for something else.",
-    "bad-gateway-id": "A gateway id is empty, too long, or has spaces around it or control characters.",
+    "bad-gateway-id": "A gateway id is empty or too long, in spaces or quotes, or has invisible characters.",
     "duplicate-gateway": "A gateway stands twice in one list.",
     "duplicate-item": "A value stands twice in one list.",
     "duplicate-resource": "Two resources of one kind have one name.",
@@ -60,6 +65,7 @@ _VALIDATION = {
     "dangling-reference": "A resource refers to one that does not exist.",
     "references-not-checked": "References may lead into a file, or to a resource, that could not be read.",
     "plain-secret": "A value in plain text under a key that smells of a secret.",
+    "invisible-character": "Text holds a character that nobody sees, so that it looks like other text.",
     "more-findings": "A document has more findings than are listed.",
     "url-with-credentials": "A server URL holds a user name or a password.",
 }
@@ -93,6 +99,7 @@ _RESOLVING = {
     "duplicate-package": "A package stands twice in one set.",
     "package-conflict": "The same content is declared with another name, description or upload.",
     "bad-id-file": "A file of gateway ids is neither text nor CSV with a `gatewayId` column.",
+    "odd-gateway-id": "A gateway id looks like several, or like what an editor or a spreadsheet made of one.",
     "unknown-timezone": "The time zone is not in the tz database.",
     "time-format": "A time is not ISO 8601, or has no time of day.",
     "time-range": "A time lies before 1970 or after 9999.",
@@ -132,6 +139,7 @@ _PLANNING = {
     "guard-waived": "A plan is beyond a guard, and somebody said why it may go on.",
     "waiver-not-needed": "A guard was waived that the plan does not trip.",
     "cannot-undo": "Something is no longer declared, and the server cannot take it back.",
+    "package-kept": "An uploaded package keeps its name and description: no server can change them.",
     "expired": "A window has ended, and is not sent.",
     "not-a-member": "A schedule is for gateways that are not in the campaign.",
     "override-kept": "Overrides are no longer managed, and stay.",
@@ -214,3 +222,22 @@ class Findings:
     def sorted(self) -> tuple[Finding, ...]:
         """All of them, in the order of their places."""
         return tuple(sorted(self.found, key=Finding.sort_key))
+
+
+MOST_SHOWN: Final = 1_000
+"""How many findings a report lists."""
+
+
+def first_of(findings: Iterable[Finding]) -> Sequence[Finding]:
+    """The findings that a report lists, sorted by place: all, or `MOST_SHOWN` and how many more there are.
+
+    Errors go before warnings, and those before notes: what is left out alone never stops a run.
+    """
+    found = sorted(findings, key=Finding.sort_key)
+    if len(found) <= MOST_SHOWN:
+        return found
+    order = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
+    kept = sorted(found, key=lambda each: order[each.severity])[:MOST_SHOWN]
+    more = f"{len(found) - MOST_SHOWN:,} more findings are not listed"
+    rest = Finding("more-findings", more, hint="mend these first", severity=Severity.NOTE)
+    return [*sorted(kept, key=Finding.sort_key), rest]

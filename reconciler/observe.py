@@ -13,6 +13,8 @@
 
 Each line is a scope, which follows from what was read before it. Nothing is read twice, and nothing whose
 answer can't matter.
+
+Tests: `tests/observe/test_observe_live.py`, `tests/observe/test_observe_reads.py`.
 """
 
 from __future__ import annotations

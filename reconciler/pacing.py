@@ -1,4 +1,7 @@
-"""How fast to ask, and when to ask again. A leaf: knows nothing of servers or HTTP."""
+"""How fast to ask, and when to ask again. A leaf: knows nothing of servers or HTTP.
+
+Tests: `tests/pacing/test_backoff.py`, `tests/pacing/test_rate_limiter.py`.
+"""
 
 from __future__ import annotations
 

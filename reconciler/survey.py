@@ -2,6 +2,8 @@
 
 Of each campaign: get-campaign, list-gateways (all pages), get-distribution-list, and get-gateway-packages of
 the gateways that are asked for. A few campaigns are read at the same time, and no more are held.
+
+Tests: `tests/export/test_export_run.py`, `tests/snapshot/test_snapshot_plans.py`.
 """
 
 from __future__ import annotations
@@ -59,6 +61,8 @@ async def _whole(reads: Reads, facts: Facts, campaign_id: str, overridden: Overr
     if facts.supports(Field.DISTRIBUTION):
         distribution = await reads.distribution_list(live.id)
         live = replace(live, distribution=distribution, distribution_read=True)
-    if facts.supports(Field.OVERRIDES) and (gateways := overridden(live)):
-        live = replace(live, overrides=await reads.overrides(live.id, gateways))
+    # No address leads to a gateway of such an id, whatever the server says: the rest is read all the same.
+    asked = frozenset(overridden(live)) - facts.limits.reserved_ids.keys()
+    if asked and facts.supports(Field.OVERRIDES):
+        live = replace(live, overrides=await reads.overrides(live.id, asked))
     return live

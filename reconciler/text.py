@@ -5,6 +5,7 @@ Nothing here knows what it speaks about, and nothing heavy is imported before it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
@@ -13,7 +14,26 @@ CONTROLS: Final = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
 have no place in a name.
 """
 
+INVISIBLE: Final = (
+    r"\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f"
+    r"\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    r"\U000e0001\U000e0020-\U000e007f"
+    # No format characters by their category, and as invisible: fillers, selectors, the joiner of graphemes.
+    r"\u034f\u115f\u1160\u17b4\u17b5\u2065\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef"
+)
+"""What nobody sees (Unicode category Cf and its like: zero width, soft hyphen, byte order mark,
+direction), to stand in the brackets of a pattern: with it, one name looks like another.
+"""
+_JOINERS: Final = "\u200c\u200d\ufe0e\ufe0f"
+"""Between letters of some scripts and in emoji they belong to the text."""
+
 # --- what others said ------------------------------------------------------------------------------
+
+
+_SECRET: Final = re.compile(
+    r"passw|passphrase|\bpwd|secret|token|credential|(?:api|private|access|signing|encryption)[-_. ]?key",
+    re.IGNORECASE,
+)
 
 
 def clean(text: str) -> str:
@@ -41,6 +61,23 @@ def control_character(text: str) -> str | None:
     return f"U+{ord(found[0]):04X}" if found else None
 
 
+def invisible_character(text: str, *, in_prose: bool = False) -> tuple[int, str] | None:
+    """Where the first of `INVISIBLE` is in `text`, and ``U+200B``; None where there is none.
+
+    `in_prose`: joiners behind a letter or sign that isn't ASCII are left alone, for people write them.
+    """
+    if text.isascii():
+        return None
+    from re import finditer
+
+    for found in finditer(f"[{INVISIBLE}]", text):
+        at = found.start()
+        if in_prose and found[0] in _JOINERS and at and not text[at - 1].isascii():
+            continue
+        return at, f"U+{ord(found[0]):04X}"
+    return None
+
+
 def quoted(text: str) -> str:
     """A name in a sentence: printable, in backticks."""
     return f"`{printable(text)}`"
@@ -52,6 +89,11 @@ def excerpt(text: str, most: int) -> str:
 
 
 # --- counts and lists --------------------------------------------------------------------------------
+
+
+def smells_secret(name: str) -> bool:
+    """Whether a value under a key of this name is likely to be a secret."""
+    return _SECRET.search(name) is not None
 
 
 def plural(count: int, noun: str, many: str | None = None) -> str:

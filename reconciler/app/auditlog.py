@@ -1,4 +1,7 @@
-"""The audit log of a project: what a command says of itself before it begins; and the log read again."""
+"""The audit log of a project: what a command says of itself before it begins; and the log read again.
+
+Tests: `tests/cli/test_cli_audit.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """What is done by hand on a server: one function a command, each answers with what to say of it.
 
 A campaign is meant by a resource, a name on the server or an id: see `ServerSession.campaign`.
+
+Tests: `tests/cli/test_cli_campaign.py`, `tests/cli/test_cli_gateway.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from pathlib import Path
 from reconciler.app.serversession import ServerSession
 from reconciler.audit.recorder import AuditedCall
 from reconciler.errors import ReconcilerError
+from reconciler.loading.stand_ins import HEAD, stand_in
 from reconciler.model import (
     ApproveCampaign,
     CloseGateways,
@@ -33,6 +36,7 @@ from reconciler.providers.base import Limits
 from reconciler.report import command_answers as answers
 from reconciler.report.command_answers import Answer, declined, done, idle
 from reconciler.resolve.package_sets import NAME_LIMIT, too_large, upload_mode
+from reconciler.text import sentence
 
 # --- campaigns -----------------------------------------------------------------------------------
 
@@ -244,15 +248,24 @@ def upload_action(
     path: Path, name: str | None, description: str, upload: str, limits: Limits
 ) -> UploadPackage:
     """The upload of `path`; ReconcilerError when it can't be one."""
+    called = path.name if name is None else name
     try:
+        if not path.is_file() and path.exists():
+            raise ReconcilerError(f"{path} is a folder, a pipe or a device, not a file")
         with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             size = os.fstat(file.fileno()).st_size
+            instead = stand_in(file.read(HEAD), name=called, size=size)
+            file.seek(0)
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ReconcilerError(f"{path} can't be read: {error.strerror or error}") from error
     if not size:
         raise ReconcilerError(f"{path} is empty", hint="There is nothing to upload: was it built?")
-    called = path.name if name is None else name
+    if instead:
+        hint = (
+            f"{sentence(instead.hint)}. If it is meant, --name says so with .html, .json or .xml at its end."
+        )
+        raise ReconcilerError(f"{path} is {instead.what}", hint=hint)
     if not called.strip() or len(called) > (limits.package_name or NAME_LIMIT) or not called.isprintable():
         raise ReconcilerError(f"{called!r} can't be the name of a package", hint="Give it one with --name.")
     mode = upload_mode(upload, size, limits)

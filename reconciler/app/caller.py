@@ -1,4 +1,7 @@
-"""Who runs a use case: what it needs of the process that it runs in, and of the person before it."""
+"""Who runs a use case: what it needs of the process that it runs in, and of the person before it.
+
+Tests: `tests/app/test_app_applying.py`.
+"""
 
 from __future__ import annotations
 

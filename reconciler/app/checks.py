@@ -1,4 +1,7 @@
-"""The checks of `doctor`, each after those that it needs."""
+"""The checks of `doctor`, each after those that it needs.
+
+Tests: `tests/cli/test_cli_doctor.py`.
+"""
 
 from __future__ import annotations
 

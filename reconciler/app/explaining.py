@@ -1,4 +1,7 @@
-"""Which file set a field of a resource: what `explain --from` says."""
+"""Which file set a field of a resource: what `explain --from` says.
+
+Tests: `tests/cli/test_cli_explain.py`.
+"""
 
 from __future__ import annotations
 

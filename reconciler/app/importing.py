@@ -4,6 +4,8 @@
 |--------------|-----------------------------|-----------------------------------------------------------|
 | Campaign     | of a live campaign          | owned, as adopted; what can't be read is assumed          |
 | PackageSet   | of a live package           | the content of the set's file counts as uploaded as that  |
+
+Tests: `tests/cli/test_cli_import.py`.
 """
 
 from __future__ import annotations
@@ -98,7 +100,8 @@ class Importing:
                 raise self._no_such("package")
             told = provider.facts.digits(live)
             file = _file_of([file for file in files if file.resource == resource], resource, live, told)
-            uploaded = Uploaded(file.sha256, live.id, live.name, resource)
+            said = live.described(file.sha256)
+            uploaded = Uploaded(file.sha256, live.id, live.name, resource, description=said)
             known = await _uploaded_already(self._state(), uploaded, provider)
             if not known:
                 with self._writing() as session:

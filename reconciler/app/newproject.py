@@ -1,14 +1,20 @@
-"""A small project to begin with. Nothing that is there is ever overwritten."""
+"""A small project to begin with. Nothing that is there is ever overwritten.
+
+Tests: `tests/cli/test_cli_init.py`.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from reconciler import __version__
+from reconciler.app.repository import repository_root
 from reconciler.errors import ReconcilerError
 from reconciler.trust.folders import refuse_links
 
@@ -27,16 +33,17 @@ Files = dict[str, str]
 """Path in the project → content."""
 
 
-def make_project(root: Path, ci: str) -> Iterator[str]:
+def make_project(root: Path, ci: str, environ: Mapping[str, str]) -> Iterator[str]:
     """Make a project in `root`, with the workflow file of the service `ci`; what to say of it.
 
+    The workflow file stands at the root of the repository, where alone it is run, and names the project.
     Where there is a project already, only the workflow file is made. ReconcilerError, and nothing is made,
     when there is nothing to make or something would be overwritten.
     """
     from reconciler.loading.walk import project_files
 
     found = project_files(root)
-    files = {**({} if found else _project(root)), **_workflow(ci)}
+    files = {**({} if found else _project(root)), **_workflow(ci, root, found, environ)}
     if not files:
         hint = "--ci github or --ci gitlab adds a workflow file to it."
         raise ReconcilerError(f"{found[0]} exists: this is a project already", hint=hint)
@@ -80,8 +87,38 @@ def _project(root: Path) -> Files:
     }
 
 
-def _workflow(ci: str) -> Files:
-    return {CI[ci]: (TEMPLATES / "ci" / f"{ci}.yml").read_text("utf-8")} if ci in CI else {}
+def _workflow(ci: str, root: Path, found: Sequence[Path], environ: Mapping[str, str]) -> Files:
+    """The workflow file, by its path from `root`; `found` are the project files that are there."""
+    if ci not in CI:
+        return {}
+    text = (TEMPLATES / "ci" / f"{ci}.yml").read_text("utf-8")
+    text = text.replace("reconciler[all]==VERSION", _package())
+    top, here = repository_root(root, environ), Path(os.path.realpath(root))
+    if top == here:
+        return {CI[ci]: text}
+    project = json.dumps((here / (found[0].name if found else PROJECT)).relative_to(top).as_posix())
+    line = f"  RECONCILER_PROJECT: {project}\n"
+    text = re.sub(r"(?m)^(?=  RECONCILER_PACKAGE:)", lambda _: line, text, count=1)
+    return {os.path.relpath(top / CI[ci], here): text}
+
+
+def _package() -> str:
+    """What pip installs to get this version: from where it was installed itself, as far as that is known."""
+    from importlib.metadata import PackageNotFoundError, distribution
+    from urllib.parse import urlsplit
+
+    try:
+        said = json.loads(distribution("reconciler").read_text("direct_url.json") or "{}")
+        url, vcs = str(said.get("url", "")), said.get("vcs_info")
+    except (PackageNotFoundError, ValueError, AttributeError):
+        url, vcs = "", None
+    if not url.startswith("https://") or "@" in urlsplit(url).netloc or '"' in url:
+        return f"reconciler[all]=={__version__}"
+    return (
+        f"reconciler[all] @ git+{url}@{vcs['commit_id']}"
+        if isinstance(vcs, dict)
+        else f"reconciler[all] @ {url}"
+    )
 
 
 def _name(root: Path) -> str:
@@ -96,7 +133,9 @@ def _filled(folder: Path) -> bool:
 
 def _said(root: Path, files: Files, new: bool) -> Iterator[str]:
     """What was made, and what to do with it."""
-    yield from (f"made {root / name}" for name in files if not name.startswith(".schemas/"))
+    yield from (f"made {os.path.normpath(root / name)}" for name in files if not name.startswith(".schemas/"))
+    if any(name.endswith(tuple(CI.values())) for name in files):
+        yield "Its RECONCILER_PACKAGE is what pip installs there: see that your index or that address has it."
     if not new:
         return
     yield f"made {root / '.schemas'}/, for editors that know `# yaml-language-server: $schema=…`"

@@ -1,4 +1,7 @@
-"""`plan --snapshot`: a plan without server, network, credentials and secrets, on what `snapshot` saved."""
+"""`plan --snapshot`: a plan without server, network, credentials and secrets, on what `snapshot` saved.
+
+Tests: `tests/snapshot/test_snapshot_plans.py`.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,8 @@
 2  campaigns that are owned and no longer declared                  get-campaign
 3  gateways of campaigns, where the plan had no need to know        list-gateways
 4  failed gateways, a bounded number, and those that are listed     get-gateway-status
+
+Tests: `tests/cli/test_cli_status.py`.
 """
 
 from __future__ import annotations

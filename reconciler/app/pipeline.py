@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.app.workspace import Workspace, connected, read_resources, store_of
@@ -36,6 +37,8 @@ class Checked:
     """The environments of the project with other resources or with overlays."""
     needs: tuple[TrustNeed, ...] = ()
     """What has to be trusted before the secrets of resources go out."""
+    root: Path = Path()
+    """The folder from which findings name files."""
 
     @property
     def sound(self) -> bool:
@@ -106,6 +109,7 @@ def check(workspace: Workspace, *, offline: bool) -> Checked:
         tuple(sorted(findings, key=Finding.sort_key)),
         loaded.apart,
         needs,
+        loaded.root,
     )
 
 

@@ -1,4 +1,7 @@
-"""Plan files of a project: a plan is saved, and before it is applied it is seen whether it still fits."""
+"""Plan files of a project: a plan is saved, and before it is applied it is seen whether it still fits.
+
+Tests: `tests/cli/test_cli_plan_file.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """Where commands by hand are done: an open server, the names that a person uses there, and single writes.
 
 A write goes the way of a step of a plan, so that it is repeated exactly as its operation may be.
+
+Tests: `tests/cli/test_cli_campaign.py`.
 """
 
 from __future__ import annotations

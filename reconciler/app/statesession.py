@@ -1,6 +1,8 @@
 """What is kept of a project, looked at and mended by hand: no server is called.
 
 One function a command, each answers with what to say of it.
+
+Tests: `tests/cli/test_cli_state.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """`trust list`, `add` and `remove`: what this user allowed project files to do.
 
 One function a command, each answers with what to say of it. No server is called.
+
+Tests: `tests/app/test_app_trusting.py`.
 """
 
 from __future__ import annotations

@@ -199,6 +199,7 @@ def serve_embedded(
     port: int,
     token: str | None,
     approval_needed: bool | None,
+    allowed_hosts: Sequence[str],
     ready: Callable[[str], None],
 ) -> None:
     """Serve the embedded server over TCP until a signal ends it; `ready` is told its URL."""
@@ -206,7 +207,15 @@ def serve_embedded(
     with _as_ours():
         from reconciler.embedded import serve
 
-        serve(database, host=host, port=port, token=token, approval_needed=approval_needed, ready=ready)
+        serve(
+            database,
+            host=host,
+            port=port,
+            token=token,
+            approval_needed=approval_needed,
+            allowed_hosts=allowed_hosts,
+            ready=ready,
+        )
 
 
 @contextmanager

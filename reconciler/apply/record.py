@@ -109,7 +109,9 @@ def _settled(outcome: Outcome, salt: str) -> Iterator[Event]:  # noqa: PLR0912, 
             yield CampaignOwned(owned)
         case UploadPackage(file=file):
             assert outcome.created is not None
-            yield PackageUploaded(Uploaded(file.sha256, outcome.created, file.name, resource))
+            yield PackageUploaded(
+                Uploaded(file.sha256, outcome.created, file.name, resource, description=file.description)
+            )
         case DeleteCampaign():
             yield CampaignForgotten(resource)
         case DeletePackage():

@@ -1,4 +1,7 @@
-"""The runs of a log, read again."""
+"""The runs of a log, read again.
+
+Tests: `tests/cli/test_cli_audit.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How commands by hand run and answer: ``--output text|json``, errors in both forms."""
+"""How commands by hand run and answer: ``--output text|json``, errors in both forms.
+
+Tests: `tests/cli/test_cli_campaign.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What words of the command line complete to. A mistake in a file is no reason to fail."""
+"""What words of the command line complete to. A mistake in a file is no reason to fail.
+
+Tests: `tests/cli/test_cli_completion.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The flags that every command takes, before its name and after it."""
+"""The flags that every command takes, before its name and after it.
+
+Tests: `tests/cli/test_cli_entry.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The group of commands. A command's module is imported when it is run, so that `--help` stays quick."""
+"""The group of commands. A command's module is imported when it is run, so that `--help` stays quick.
+
+Tests: `tests/cli/test_cli_entry.py`.
+"""
 
 from __future__ import annotations
 

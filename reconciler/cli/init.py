@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -27,8 +28,9 @@ def command(flags: Flags, directory: str, ci: str) -> Exit:
     """Make a small project to begin with.
 
     In DIR: a project file, example resources, JSON Schemas for the editor and a .gitignore. Where there is
-    a project already, only the workflow file. Nothing is overwritten.
+    a project already, only the workflow file, which goes to the root of the repository: it is run nowhere
+    else. Nothing is overwritten.
     """
     del flags
-    write_lines(make_project(Path(directory), ci))
+    write_lines(make_project(Path(directory), ci, os.environ))
     return Exit.DONE

@@ -1,4 +1,7 @@
-"""What is written, and in which form: results on stdout, everything else on stderr."""
+"""What is written, and in which form: results on stdout, everything else on stderr.
+
+Tests: `tests/cli/test_cli_entry.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`package`: packages by hand."""
+"""`package`: packages by hand.
+
+Tests: `tests/cli/test_cli_operations.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`plan`: what apply would do. Takes no lock, and writes nothing but the file of `--out`."""
+"""`plan`: what apply would do. Takes no lock, and writes nothing but the file of `--out`.
+
+Tests: `tests/cli/test_cli_guards.py`, `tests/e2e/test_e2e_main_job.py`.
+"""
 
 from __future__ import annotations
 

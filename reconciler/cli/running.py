@@ -10,6 +10,8 @@ Ctrl-C and SIGTERM mean the same:
 | does anything else            | at once                                                  |            |
 
 At once is a KeyboardInterrupt: what is in flight is dropped, and the next apply looks what became of it.
+
+Tests: `tests/cli/test_cli_apply.py`, `tests/e2e/test_e2e_signals.py`.
 """
 
 from __future__ import annotations

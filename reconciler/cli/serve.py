@@ -32,6 +32,13 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 )
 @click.option("--token-env", metavar="NAME", help="The environment variable with the token to ask for.")
 @click.option(
+    "--allow-host",
+    "allowed_hosts",
+    metavar="NAME",
+    multiple=True,
+    help="A name under which it may be called, beside addresses and names of this machine. Repeatable.",
+)
+@click.option(
     "--approval-needed/--no-approval-needed",
     default=None,
     help="Whether new campaigns wait for an approval.  [default: as before; at first not]",
@@ -39,7 +46,14 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 @global_flags
 @click.pass_obj
 def command(
-    flags: Flags, *, host: str, port: int, database: str, token_env: str | None, approval_needed: bool | None
+    flags: Flags,
+    *,
+    host: str,
+    port: int,
+    database: str,
+    token_env: str | None,
+    allowed_hosts: tuple[str, ...],
+    approval_needed: bool | None,
 ) -> Exit:
     """Serve a campaign server of your own, to rehearse on.
 
@@ -65,6 +79,7 @@ def command(
         port=port,
         token=token,
         approval_needed=approval_needed,
+        allowed_hosts=allowed_hosts,
         ready=lambda url: write_lines([url]),
     )
     return Exit.DONE

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +13,10 @@ from reconciler.cli.options import paths
 from reconciler.cli.output import paint_for, write, write_lines
 from reconciler.cli.running import workspace
 from reconciler.errors import Exit
+
+if TYPE_CHECKING:
+    from reconciler.app.pipeline import Checked
+    from reconciler.app.workspace import Workspace
 
 
 @click.command("validate")
@@ -32,7 +38,8 @@ def command(flags: Flags, paths: tuple[str, ...], output: str) -> Exit:
     """
     from reconciler.app.pipeline import check_everywhere
 
-    checked = check_everywhere(workspace(flags, paths))
+    place = workspace(flags, paths)
+    checked = check_everywhere(place)
     findings = checked.findings
     match output:
         case "json":
@@ -41,14 +48,24 @@ def command(flags: Flags, paths: tuple[str, ...], output: str) -> Exit:
             write(findings_chunks(findings))
         case "github":
             from reconciler.report.annotations import github_lines
+            from reconciler.report.workflow_commands import orders
 
-            write_lines(github_lines(findings))
+            write_lines(github_lines(findings, _named_from_root(checked, place)), orders(sys.stdout))
         case "sarif":
             from reconciler.report.annotations import sarif
 
-            write([sarif(findings)])
+            write([sarif(findings, _named_from_root(checked, place))])
         case _:
             from reconciler.report.plan_text import validation_lines
 
             write_lines(validation_lines(findings, checked.documents, paint_for(sys.stdout, flags)))
     return Exit.DONE if checked.sound else Exit.ERROR
+
+
+def _named_from_root(checked: Checked, place: Workspace) -> Callable[[str], str]:
+    """Code hosts know a file by its name from the root of the repository."""
+    from functools import partial
+
+    from reconciler.app.repository import from_root, repository_root
+
+    return partial(from_root, folder=checked.root, root=repository_root(checked.root, place.environ))

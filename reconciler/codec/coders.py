@@ -13,6 +13,8 @@
 | anything else                       | as the format says: `Scalar`                                    |
 
 Reading is strict: what is missing, unknown or of another type is `Malformed`.
+
+Tests: `tests/codec/test_codec_shapes.py`, `tests/codec/test_codec_refusals.py`.
 """
 
 from __future__ import annotations

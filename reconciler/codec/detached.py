@@ -1,4 +1,7 @@
-"""A value without what others may change: as if it had been written and read again, at a part of the cost."""
+"""A value without what others may change: as if it had been written and read again, at a part of the cost.
+
+Tests: `tests/codec/test_codec_shapes.py`.
+"""
 
 from __future__ import annotations
 

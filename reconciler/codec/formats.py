@@ -3,6 +3,8 @@
 Without a word of it a dataclass is an object whose members are its fields in camel case; one that has its
 default is left out, and need not be there when it is read. So a field that is added later, with a default,
 is written as soon as it says something, and older files are read as they are.
+
+Tests: `tests/codec/test_codec_shapes.py`.
 """
 
 from __future__ import annotations

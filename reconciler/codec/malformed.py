@@ -1,4 +1,7 @@
-"""JSON that is what it should be, or `Malformed` with the place where it isn't."""
+"""JSON that is what it should be, or `Malformed` with the place where it isn't.
+
+Tests: `tests/codec/test_codec_refusals.py`.
+"""
 
 from __future__ import annotations
 

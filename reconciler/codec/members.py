@@ -1,4 +1,7 @@
-"""What the objects of a format consist of, as the fields of dataclasses say."""
+"""What the objects of a format consist of, as the fields of dataclasses say.
+
+Tests: `tests/codec/test_codec_new_field.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How values that are no objects become JSON, and the reverse; of many values, given how one of them does."""
+"""How values that are no objects become JSON, and the reverse; of many values, given how one of them does.
+
+Tests: `tests/codec/test_codec_shapes.py`.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 The docstring of a class describes its objects, that beneath a field its member. They are read from the
 source: schemas are made where that is, and checked in.
+
+Tests: `tests/schemas/test_schemas_published.py`.
 """
 
 from __future__ import annotations

@@ -19,11 +19,13 @@ from reconciler.model import (
     PackageRef,
     PendingUpload,
     Reason,
+    Severity,
     used_packages,
 )
 from reconciler.ownership import comparable
 from reconciler.providers.base import Field
 from reconciler.state.base import Event, PackageUploaded, State, Uploaded
+from reconciler.text import quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ def bind(desired: Desired, live: Live, state: State) -> Bound:
                 findings.append(found)
             case Uploaded():
                 packages[ref] = found.id
+                if isinstance(ref, PackageFile) and (kept := _kept(ref, found)):
+                    findings.append(kept)
                 if state.packages.get(found.sha256) != found:
                     records.append(PackageUploaded(found))
             case _:
@@ -87,7 +91,8 @@ def _of_file(file: PackageFile, live: Live, state: State) -> Uploaded | PendingU
         case ():
             return PendingUpload(file.sha256)
         case (found,):
-            return Uploaded(file.sha256, found.id, found.name, file.resource)
+            said = found.described(file.sha256) or None
+            return Uploaded(file.sha256, found.id, found.name, file.resource, description=said)
         case several:
             return Finding(
                 "ambiguous-package",
@@ -96,6 +101,25 @@ def _of_file(file: PackageFile, live: Live, state: State) -> Uploaded | PendingU
                 "delete the one that no campaign uses, or declare the other by its id",
                 file.resource,
             )
+
+
+def _kept(file: PackageFile, uploaded: Uploaded) -> Finding | None:
+    """A note, where the server has another name or description than is declared; a text left out isn't."""
+    kept = [f"the name {quoted(uploaded.name)}"] if file.name != uploaded.name else []
+    known = uploaded.description
+    if file.description and known is not None and file.description.strip() != known.strip():
+        kept.append(f"the description {quoted(known)}" if known else "no description")
+    if not kept:
+        return None
+    return Finding(
+        "package-kept",
+        "the name and description of a package can't be changed on the server; "
+        f"it keeps {' and '.join(kept)}",
+        file.place,
+        "declare what the server has; only other content is another package",
+        file.resource,
+        Severity.NOTE,
+    )
 
 
 def _ids(packages: Iterable[LivePackage]) -> str:

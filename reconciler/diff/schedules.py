@@ -48,7 +48,8 @@ def diff_schedules(view: View) -> Part[WindowFor]:
 
 
 def _targets(view: View, assignment: Assignment) -> frozenset[str]:
-    return view.members if assignment.gateways is None else assignment.gateways & view.members
+    wanted = assignment.gateways
+    return view.members if wanted is None else wanted if wanted <= view.members else wanted & view.members
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,14 @@ class _Phase:
     def diff(self, targets: Targets) -> Part[WindowFor]:
         covered: dict[str, list[frozenset[str]]] = defaultdict(list)
         parts: list[Part[WindowFor]] = []
+        unsure = self.view.joining or self.view.reasserting(Field.SCHEDULES)
+        settled: Mapping[str, frozenset[str]] = {} if unsure else self._recorded
         for assignment, gateways in targets:
             if window := assignment.windows.get(self.phase):
                 value = window_value(window)
                 covered[value].append(gateways)
-                if missing := self._missing(value, gateways):
+                # Nothing is made of a window that everybody has: mostly that is all of them.
+                if not gateways <= settled.get(value, EMPTY) and (missing := self._missing(value, gateways)):
                     parts.append(self._window(window, missing, assignment))
         return together((*parts, Part(findings=tuple(self._not_taken_back(covered)))))
 
@@ -121,9 +125,9 @@ class _Phase:
         """`covered`: value → the gateways that are to have that window."""
         view, phase = self.view, self.phase
         left = [
-            ids.difference(*covered.get(value, ()))
+            ids.difference(*sets)
             for value, ids in self._recorded.items()
-            if window_end(value) > view.ask.now
+            if window_end(value) > view.ask.now and not ((sets := covered.get(value, [])) and ids <= sets[0])
         ]
         kept = without(joined(left), view.joining) & view.members
         if kept:

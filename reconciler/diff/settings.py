@@ -39,7 +39,7 @@ from reconciler.state.applied import (
     untold_settings,
 )
 from reconciler.state.base import Event, FieldApplied, Origin
-from reconciler.validation.document_rules import smells_secret
+from reconciler.text import smells_secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,14 @@
-"""The ASGI application: from HTTP to a handler inside one transaction, and back. Every answer is JSON."""
+"""The ASGI application: from HTTP to a handler inside one transaction, and back. Every answer is JSON.
 
+Tests: `tests/embedded/test_embedded_server.py`.
+"""
+
+import json
 import logging
+import re
 import sqlite3
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,18 +26,20 @@ from starlette.routing import Route
 from reconciler.embedded.clock import Clock
 from reconciler.embedded.context import Context, Credentials
 from reconciler.embedded.dialects import REFERENCE, Dialect, Speech, answer, offers, perform, refused
-from reconciler.embedded.errors import EmbeddedError, Refusal
+from reconciler.embedded.errors import CallRefused, EmbeddedError
 from reconciler.embedded.faults import Faults, Inject
 from reconciler.embedded.handlers.access import check_bearer, check_permission
 from reconciler.embedded.middleware import RawPath, Record, RequestLog
 from reconciler.embedded.operations import ACCESS, API, CONTROL, Endpoint, finder
 from reconciler.embedded.simulation.driver import Driver
 from reconciler.embedded.store import Store
+from reconciler.embedded.strangers import NoStrangers, is_loopback, names_of
 from reconciler.embedded.tables import settings
-from reconciler.embedded.wire import Body, Json, ReceivedCall, parse_body
+from reconciler.embedded.wire import Body, Json, ReceivedCall, check_text, parse_body
 
 # A million gateway ids in one call fit; a body without end doesn't.
 MAX_BODY: Final = 64 << 20
+_JSON: Final = re.compile(r"application/(?:[\w.!#$&^+-]+\+)?json")
 
 logger = logging.getLogger(__name__)
 
@@ -46,11 +53,16 @@ def create_app(
     approval_needed: bool | None = None,
     record: bool = False,
     dialect: Dialect = REFERENCE,
+    host: str | None = None,
+    allowed_hosts: Collection[str] = (),
 ) -> Starlette:
     """The server over `database`, a file that is made when it isn't there, or ":memory:".
 
     Without `token` and `username` everybody may call; else a call needs that token, or one that
     `GET /api/tokens` gave for the user. `approval_needed` None keeps what the database says (at first off).
+    `host`: the address that it listens on, None for calls in process. Over TCP only calls under its own names
+    and `allowed_hosts` are answered, and where everybody may call from elsewhere, nobody may set where
+    callbacks go.
     `record` keeps the calls that come in, for `/_embedded/calls`. `dialect`: in what shapes it answers.
     `app.state.context.store.close()` closes the database before the app ends. Raises EmbeddedError when the
     database can't be used.
@@ -74,7 +86,9 @@ def create_app(
         new_id=lambda: str(uuid.uuid4()),
         speech=Speech(dialect),
         faults=Faults(),
+        callbacks_allowed=host is None or is_loopback(host) or bool(token or username),
     )
+    names = None if host is None else names_of(host) | {name.lower() for name in allowed_hosts}
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -86,6 +100,7 @@ def create_app(
     app = Starlette(
         routes=_routes(context, (*ACCESS, *API, *CONTROL)),
         middleware=[
+            Middleware(NoStrangers, names=names),
             Middleware(Record, recorder=context.recorder),
             Middleware(Inject, faults=context.faults, find=finder()),
             Middleware(RawPath),
@@ -121,7 +136,7 @@ def _endpoint(context: Context, operations: Sequence[Endpoint]) -> Callable[[Req
         )
         try:
             return JSONResponse(await _run(context, operation, request))
-        except Refusal as refusal:
+        except CallRefused as refusal:
             return _answer(*refused(_dialect(context, operation.path), refusal))
         except sqlite3.Error as error:
             # The disk is full, or another process holds the file: the transaction is rolled back.
@@ -146,7 +161,7 @@ async def _run(context: Context, operation: Endpoint, request: Request) -> objec
     """The way of every call."""
     dialect = _dialect(context, operation.path)
     if not offers(dialect, operation.name):
-        raise Refusal(404, f"There is nothing at {operation.path}.")
+        raise CallRefused(404, f"There is nothing at {operation.path}.")
     if operation.needs_token:
         granted = check_bearer(context, request.headers.get("authorization", ""))
         check_permission(granted, operation.permission, control=operation.path.startswith("/_embedded/"))
@@ -182,8 +197,14 @@ async def _body(request: Request) -> Body:
     async for piece in request.stream():
         pieces += piece
         if len(pieces) > MAX_BODY:
-            raise Refusal(413, f"The body is larger than {MAX_BODY} bytes.")
-    return parse_body(bytes(pieces))
+            raise CallRefused(413, f"The body is larger than {MAX_BODY} bytes.")
+    body = parse_body(bytes(pieces))
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if pieces.strip() and not _JSON.fullmatch(kind):
+        check_text(json.dumps(body, ensure_ascii=False), "The body")
+        # Other types a page of any site may send without asking.
+        raise CallRefused(415, f"The body must be application/json, not {kind[:60] or 'of no type'}.")
+    return body
 
 
 def _no(status: int, message: str) -> Response:
@@ -206,7 +227,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
         405: f"{request.method} is not possible at {request.url.path}.",
     }.get(error.status_code, error.detail)
     dialect = _dialect(request.app.state.context, request.url.path)
-    _, body = refused(dialect, Refusal(error.status_code, message))
+    _, body = refused(dialect, CallRefused(error.status_code, message))
     response = _answer(error.status_code, body)
     response.headers.update(error.headers or {})
     return response

@@ -1,4 +1,7 @@
-"""What every request of one server shares: the store, the clock, who may call, what is recorded."""
+"""What every request of one server shares: the store, the clock, who may call, what is recorded.
+
+Tests: `tests/embedded/test_embedded_control.py`.
+"""
 
 import hmac
 import secrets
@@ -48,6 +51,8 @@ class Context:
     new_id: Callable[[], str]
     speech: Speech = field(default_factory=Speech)
     faults: Faults = field(default_factory=Faults)
+    callbacks_allowed: bool = True
+    """Whether callers may say where callbacks go: else strangers could make this machine call itself."""
 
     def now_ms(self) -> int:
         """Epoch milliseconds by the clock of the server."""

@@ -1,4 +1,7 @@
-"""What the embedded server can say no with: to a caller over HTTP, or to the program that starts it."""
+"""What the embedded server can say no with: to a caller over HTTP, or to the program that starts it.
+
+Tests: `tests/embedded/test_embedded_campaigns.py`.
+"""
 
 from collections.abc import Collection
 
@@ -7,7 +10,7 @@ class EmbeddedError(Exception):
     """The server can't start: its database or address is not usable; says why and what to do."""
 
 
-class Refusal(Exception):
+class CallRefused(Exception):
     """An answer other than 2xx: an HTTP status and a sentence for `{"message": …}`."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -16,7 +19,7 @@ class Refusal(Exception):
         self.message = message
 
 
-class Already(Refusal):
+class Already(CallRefused):
     """What was asked for has already happened; `gateways`: to these, where only a part has."""
 
     def __init__(self, status: int, message: str, gateways: Collection[str] = ()) -> None:
@@ -24,7 +27,7 @@ class Already(Refusal):
         self.gateways = frozenset(gateways)
 
 
-class NotSet(Refusal):
+class NotSet(CallRefused):
     """A campaign has no distribution list."""
 
     def __init__(self, campaign_id: str) -> None:
@@ -32,9 +35,9 @@ class NotSet(Refusal):
         self.campaign_id = campaign_id
 
 
-def missing(kind: str, name: str) -> Refusal:
+def missing(kind: str, name: str) -> CallRefused:
     """404 for a thing that isn't there."""
-    return Refusal(404, f"There is no {kind} {name!r}.")
+    return CallRefused(404, f"There is no {kind} {name!r}.")
 
 
 def some(names: list[str], shown: int = 5) -> str:

@@ -10,11 +10,13 @@ Own to the server: a client has its own reading of the same reference and must n
     delete   gone     gone             gone      409      gone
 
 (1) `APPROVAL_NEEDED` for a campaign made under approval, when the setting `reapproveAfterEdit` is on.
+
+Tests: `tests/embedded/test_embedded_machine.py`.
 """
 
 from typing import Final
 
-from reconciler.embedded.errors import Already, Refusal
+from reconciler.embedded.errors import Already, CallRefused
 
 CREATED: Final = "CREATED"
 APPROVAL_NEEDED: Final = "APPROVAL_NEEDED"
@@ -61,7 +63,7 @@ def move(call: str, status: str) -> str:
     """The status after `approve`, `start` or `stop`; 409 where the table has none."""
     after = MOVES[call].get(status)
     if after is None:
-        kind = Already if status in MOVES[call].values() else Refusal
+        kind = Already if status in MOVES[call].values() else CallRefused
         raise kind(409, f"Cannot {call} a campaign that is {status}; it must be {' or '.join(MOVES[call])}.")
     return after
 
@@ -69,7 +71,7 @@ def move(call: str, status: str) -> str:
 def edited(status: str, *, made_under_approval: bool, reapprove: bool) -> str:
     """The status after an edit; 409 while started."""
     if status == STARTED:
-        raise Refusal(409, "Cannot edit a campaign that is STARTED; stop it first.")
+        raise CallRefused(409, "Cannot edit a campaign that is STARTED; stop it first.")
     if reapprove and made_under_approval and status in (APPROVED, STOPPED):
         return APPROVAL_NEEDED
     return status
@@ -78,4 +80,4 @@ def edited(status: str, *, made_under_approval: bool, reapprove: bool) -> str:
 def check_delete(status: str) -> None:
     """409 while started."""
     if status == STARTED:
-        raise Refusal(409, "Cannot delete a campaign that is STARTED; stop it first.")
+        raise CallRefused(409, "Cannot delete a campaign that is STARTED; stop it first.")

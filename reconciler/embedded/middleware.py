@@ -1,4 +1,7 @@
-"""What stands before the routes: a record of calls, and paths as they were sent."""
+"""What stands before the routes: a record of calls, and paths as they were sent.
+
+Tests: `tests/embedded/test_embedded_control.py`.
+"""
 
 import json
 from collections import deque

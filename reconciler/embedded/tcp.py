@@ -1,11 +1,14 @@
-"""The server over TCP: in the foreground until a signal, or in a thread for as long as a `with` block."""
+"""The server over TCP: in the foreground until a signal, or in a thread for as long as a `with` block.
+
+Tests: `tests/embedded/test_embedded_server.py`.
+"""
 
 import asyncio
 import contextlib
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -137,6 +140,7 @@ def serve(
     username: str | None = None,
     password: str | None = None,
     approval_needed: bool | None = None,
+    allowed_hosts: Collection[str] = (),
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is in flight and return.
@@ -152,6 +156,8 @@ def serve(
         username=username,
         password=password,
         approval_needed=approval_needed,
+        host=host,
+        allowed_hosts=allowed_hosts,
     )
     app = _closing(listener, make)
     _Server(app, listener, ready or (lambda _: None)).serve_until_told()
@@ -184,6 +190,7 @@ class Running:
             password=password,
             approval_needed=approval_needed,
             record=record,
+            host=host,
         )
 
     @property

@@ -1,4 +1,4 @@
-"""Reading requests: JSON body, path, query. Whatever is wrong with them is a `Refusal`, status 400."""
+"""Reading requests: JSON body, path, query. Whatever is wrong with them is a `CallRefused`, status 400."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, QueryParams
 
-from reconciler.embedded.errors import Refusal
+from reconciler.embedded.errors import CallRefused
 
 if TYPE_CHECKING:
     from reconciler.embedded.context import Context
@@ -62,9 +62,9 @@ def parse_body(raw: bytes) -> Body:
     try:
         value = json.loads(raw, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise Refusal(400, f"The body is not JSON: {error}.") from error
+        raise CallRefused(400, f"The body is not JSON: {error}.") from error
     if not isinstance(value, dict):
-        raise Refusal(400, "The body must be a JSON object.")
+        raise CallRefused(400, "The body must be a JSON object.")
     return value
 
 
@@ -75,9 +75,11 @@ def _no_constant(name: str) -> object:
 def check_text(value: object, what: str) -> str:
     """`value` as text that can be stored; 400 for anything else."""
     if not isinstance(value, str):
-        raise Refusal(400, f"{what} must be a string.")
+        raise CallRefused(400, f"{what} must be a string.")
     if "\0" in value or not _encodable(value):
-        raise Refusal(400, f"{what} holds a character that is not allowed (NUL or half of a surrogate pair).")
+        raise CallRefused(
+            400, f"{what} holds a character that is not allowed (NUL or half of a surrogate pair)."
+        )
     return value
 
 
@@ -93,7 +95,7 @@ def text(body: Body, key: str) -> str:
     """A string that must be there and not be blank."""
     value = optional_text(body, key)
     if not value.strip():
-        raise Refusal(400, f"`{key}` is required and must not be blank.")
+        raise CallRefused(400, f"`{key}` is required and must not be blank.")
     return value
 
 
@@ -108,7 +110,7 @@ def texts(body: Body, key: str) -> list[str]:
     values = objects(body, key)
     found = [check_text(value, f"Each item of `{key}`") for value in values]
     if not all(value.strip() for value in found):
-        raise Refusal(400, f"An item of `{key}` is blank.")
+        raise CallRefused(400, f"An item of `{key}` is blank.")
     return found
 
 
@@ -116,10 +118,10 @@ def distinct_texts(body: Body, key: str) -> list[str]:
     """A list of strings with at least one item and none twice."""
     found = texts(body, key)
     if not found:
-        raise Refusal(400, f"`{key}` must have at least one item.")
+        raise CallRefused(400, f"`{key}` must have at least one item.")
     often, times = Counter(found).most_common(1)[0]
     if times > 1:
-        raise Refusal(400, f"`{key}` names {often!r} more than once.")
+        raise CallRefused(400, f"`{key}` names {often!r} more than once.")
     return found
 
 
@@ -129,7 +131,7 @@ def objects(body: Body, key: str) -> list[object]:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise Refusal(400, f"`{key}` must be a list.")
+        raise CallRefused(400, f"`{key}` must be a list.")
     return value
 
 
@@ -139,7 +141,7 @@ def mapping(body: Body, key: str) -> Body:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise Refusal(400, f"`{key}` must be an object.")
+        raise CallRefused(400, f"`{key}` must be an object.")
     return value
 
 
@@ -149,7 +151,9 @@ def digits(body: Body, key: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,18}", value):
-        raise Refusal(400, f"`{key}` is required: a whole number as a decimal string of at most 18 digits.")
+        raise CallRefused(
+            400, f"`{key}` is required: a whole number as a decimal string of at most 18 digits."
+        )
     return value
 
 
@@ -163,7 +167,7 @@ def _count(query: QueryParams, key: str, default: int) -> int:
     if value is None:
         return default
     if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) < 1:
-        raise Refusal(400, f"`{key}` must be a whole number from 1 to 999999999, not {value[:40]!r}.")
+        raise CallRefused(400, f"`{key}` must be a whole number from 1 to 999999999, not {value[:40]!r}.")
     return int(value)
 
 

@@ -6,6 +6,8 @@
     callbacks/NAME.yaml                     a CallbackSet of a campaign, where the server tells them
 
 What can't be read, or can't stand in YAML, is left out and so not managed, with a comment that says so.
+
+Tests: `tests/export/test_export_run.py`, `tests/export/test_export_adopts.py`.
 """
 
 from __future__ import annotations
@@ -30,9 +32,9 @@ from reconciler.model import (
     Phase,
 )
 from reconciler.providers.base import Facts, Field
-from reconciler.resolve.ids import GOOD
+from reconciler.resolve.ids import GOOD, ODD_LINE, is_good
 from reconciler.state.applied import callback_field, known_plain
-from reconciler.validation.document_rules import smells_secret
+from reconciler.text import smells_secret
 
 CAMPAIGNS: Final = "campaigns"
 PACKAGES: Final = "packages"
@@ -169,7 +171,7 @@ class Tree:
     def _good(self, gateway: str) -> bool:
         limits = self._facts.limits
         short = limits.id is None or len(gateway) <= limits.id
-        return short and gateway not in limits.reserved_ids and GOOD.fullmatch(gateway) is not None
+        return short and gateway not in limits.reserved_ids and is_good(gateway)
 
     def _members(self, live: LiveCampaign, name: str, spec: Spec) -> Iterator[File]:
         members = frozenset(live.gateways or ())
@@ -234,10 +236,10 @@ class Tree:
             spec: Spec = {"gateways": ids}
             if len(ids) > INLINE:
                 spec = {"file": f"{found}.txt"}
-                # In a text file white space and a `#` begin a comment.
-                if odd := [gateway for gateway in ids if "#" in gateway]:
+                # In a text file white space and a `#` begin a comment, and who reads it doubts other signs.
+                if odd := [gateway for gateway in ids if _odd(gateway)]:
                     spec["gateways"] = odd
-                lines = (gateway for gateway in ids if "#" not in gateway)
+                lines = (gateway for gateway in ids if not _odd(gateway))
                 yield File(f"{GATEWAYS}/{found}.txt", lines)
             yield _resource(GATEWAYS, Kind.GATEWAY_LIST, found, spec)
         return self._lists[content]
@@ -248,6 +250,10 @@ def _digest(ids: Iterable[str]) -> str:
     for each in ids:
         found.update(f"{each}\n".encode())
     return found.hexdigest()
+
+
+def _odd(gateway: str) -> bool:
+    return "#" in gateway or ODD_LINE.search(gateway) is not None
 
 
 def _and(words: Sequence[str]) -> str:

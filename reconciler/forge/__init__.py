@@ -1,4 +1,4 @@
 """What CI does beyond calling a command: one comment that is kept up to date, one issue about drift.
 
-`python -m reconciler.forge plan|apply|drift`, on GitHub Actions and GitLab CI alike.
+`reconciler-forge plan|apply|drift`, on GitHub Actions and GitLab CI alike.
 """

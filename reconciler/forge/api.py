@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from typing import Any
 
@@ -11,11 +13,12 @@ import httpx
 
 from reconciler.forge.notes import ForgeError
 from reconciler.pacing import Backoff, Sleep, retried, retry_after
-from reconciler.text import excerpt
+from reconciler.text import duration, excerpt
 
 _TIMEOUT = 30.0
 _AGAIN = frozenset({429, 500, 502, 503, 504})
 PAGE = 100
+_MOST_PAGES = 1_000
 
 
 class Api:
@@ -29,9 +32,7 @@ class Api:
         backoff: Backoff | None = None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        # A context that is never used spares loading all certificates.
-        tls = True if base.startswith("https:") else SSLContext(PROTOCOL_TLS_CLIENT)
-        self._client = httpx.AsyncClient(base_url=base, headers=headers, timeout=_TIMEOUT, verify=tls)
+        self._client = _client(base, headers)
         self._backoff = backoff or Backoff(base=1.0, budget=120.0)
         self._sleep = sleep
 
@@ -44,19 +45,20 @@ class Api:
 
     async def call(self, method: str, path: str, *, body: Any = None, **query: str | int) -> Any:
         """The JSON of the answer. Sent again after what passes; a POST only if it surely did not arrive."""
-        return (await self._send(method, path, body, query)).json()
+        return _json(await self._send(method, path, body, query), f"{method} {path}")
 
     async def pages(self, path: str, **query: str | int) -> AsyncIterator[Mapping[str, Any]]:
         """Every item of a list, over all of its pages."""
-        number = 1
-        while True:
+        for number in range(1, _MOST_PAGES + 1):
             answer = await self._send("GET", path, None, {**query, "per_page": PAGE, "page": number})
-            rows = answer.json()
+            rows = _json(answer, f"GET {path}")
+            if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+                raise ForgeError(f"GET {path}: the answer is no list of objects", hint=_SETTINGS_HINT)
             for row in rows:
                 yield row
             if len(rows) < PAGE:
                 return
-            number += 1
+        raise ForgeError(f"GET {path}: the list has more than {_MOST_PAGES:,} pages", hint=_SETTINGS_HINT)
 
     async def _send(
         self, method: str, path: str, body: Any, query: Mapping[str, str | int]
@@ -66,6 +68,8 @@ class Api:
                 answer = await self._client.request(method, path, params=dict(query), json=body)
             except httpx.ConnectError as error:
                 raise _Passing(f"{method} {path}: no connection: {error}") from error
+            except _NEVER_SENT as error:
+                raise ForgeError(f"{method} {path}: {error}", hint=_SETTINGS_HINT) from error
             except httpx.HTTPError as error:
                 # A POST may have been made: the next run finds it by its mark.
                 failure = ForgeError if method == "POST" else _Passing
@@ -74,11 +78,11 @@ class Api:
             if answer.is_success:
                 return answer
             said = f"{method} {path}: {answer.status_code} {_message(answer)}"
-            asked = retry_after(answer.headers.get("retry-after"))
-            limited = answer.status_code == 403 and asked is not None
-            if not limited and (answer.status_code not in _AGAIN or (method == "POST" and not asked)):
-                raise ForgeError(said, hint=_hint(answer.status_code))
-            raise _Passing(said, asked=asked)
+            asked, limited = _asked(answer), _limited(answer)
+            again = limited or answer.status_code in _AGAIN
+            if not again or (method == "POST" and not limited and not asked):
+                raise ForgeError(said, hint=_hint(answer))
+            raise _Passing(said, hint=_hint(answer), asked=asked)
 
         def wait(error: Exception, attempts: int, waited: float) -> float | None:
             return self._backoff(attempts, error.asked, waited) if isinstance(error, _Passing) else None
@@ -86,7 +90,97 @@ class Api:
         return await retried(attempt, wait, sleep=self._sleep)
 
 
+_NEVER_SENT = (
+    httpx.InvalidURL,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+    ValueError,
+    OverflowError,  # a port beyond all ports; of a name with several addresses, in a group
+    ExceptionGroup,
+)
 _AGAIN_HINT = "Run the job again."
+_SETTINGS_HINT = (
+    "Look at the address of the code host, its token and the proxy in the environment of the job."
+)
+
+
+def _client(base: str, headers: Mapping[str, str]) -> httpx.AsyncClient:
+    """The client for `base`; ForgeError when the settings of the job can't be used."""
+    # A context that is never used spares loading all certificates.
+    tls = httpx.create_ssl_context() if base.startswith("https:") else SSLContext(PROTOCOL_TLS_CLIENT)
+    try:
+        return httpx.AsyncClient(
+            base_url=base,
+            headers=headers,
+            timeout=_TIMEOUT,
+            verify=tls,
+            proxy=_proxy(httpx.URL(base)),
+            # What is read of the environment by itself fails for an IPv6 network in NO_PROXY.
+            trust_env=False,
+        )
+    except ImportError as error:
+        raise ForgeError(
+            "a SOCKS proxy is set, and the package socksio for it isn't installed",
+            hint="Install it, or unset ALL_PROXY, HTTP_PROXY and HTTPS_PROXY in this job.",
+        ) from error
+    except (httpx.InvalidURL, ValueError) as error:
+        raise ForgeError(f"the code host can't be called: {error}", hint=_SETTINGS_HINT) from error
+
+
+def _proxy(base: httpx.URL) -> str | None:
+    """The proxy that the environment names for `base`."""
+    from urllib.request import getproxies_environment, proxy_bypass
+
+    proxies = getproxies_environment()
+    found = proxies.get(base.scheme) or proxies.get("all")
+    if not found or proxy_bypass(base.host) or _in_networks(base.host, proxies.get("no")):
+        return None
+    return found if "://" in found else f"http://{found}"
+
+
+def _in_networks(host: str, listed: str | None) -> bool:
+    """Whether `host` is an address in one of the networks of NO_PROXY."""
+    from ipaddress import ip_address, ip_network
+
+    for each in (listed or "").split(","):
+        with suppress(ValueError):
+            if ip_address(host) in ip_network(each.strip().replace("[", "").replace("]", ""), strict=False):
+                return True
+    return False
+
+
+def _json(answer: httpx.Response, what: str) -> Any:
+    """The JSON of an answer; ForgeError when it is something else."""
+    try:
+        return answer.json()
+    except (ValueError, RecursionError) as error:
+        kind = excerpt(answer.headers.get("content-type", ""), 60) or "of no type"
+        raise ForgeError(
+            f"{what}: the answer is no JSON ({kind}), but begins with {excerpt(answer.text[:200], 60)!r}",
+            hint="Is this the API of the code host, and is it up? A proxy or a sign-in may be in its place.",
+        ) from error
+
+
+def _limited(answer: httpx.Response) -> bool:
+    """Whether the answer says that there were too many requests; GitHub says so with 403, too."""
+    if answer.status_code == 429:
+        return True
+    if answer.status_code != 403:
+        return False
+    headers = answer.headers
+    if "retry-after" in headers or headers.get("x-ratelimit-remaining", "").strip() == "0":
+        return True
+    return "rate limit" in _message(answer).lower()
+
+
+def _asked(answer: httpx.Response) -> float | None:
+    """Seconds that the code host asks to wait."""
+    asked = retry_after(answer.headers.get("retry-after"))
+    if asked is None and _limited(answer):
+        reset = answer.headers.get("x-ratelimit-reset") or answer.headers.get("ratelimit-reset") or ""
+        if reset.strip().isascii() and reset.strip().isdigit():
+            asked = max(0.0, float(reset) - time.time())
+    return asked
 
 
 class _Passing(ForgeError):
@@ -100,13 +194,17 @@ class _Passing(ForgeError):
 def _message(answer: httpx.Response) -> str:
     try:
         said = answer.json()
-    except ValueError:
-        return answer.reason_phrase
+    except (ValueError, RecursionError):
+        return excerpt(answer.reason_phrase, 200)
     message = said.get("message") if isinstance(said, dict) else None
     return excerpt(str(message or answer.reason_phrase), 200)
 
 
-def _hint(status: int) -> str:
-    if status in (401, 403, 404):
+def _hint(answer: httpx.Response) -> str:
+    if _limited(answer):
+        asked = _asked(answer)
+        after = f" in {duration(max(1, round(min(asked, 1e9))))}" if asked else " later"
+        return f"The code host's rate limit is used up: run the job again{after}."
+    if answer.status_code in (401, 403, 404):
         return "Does the job's token have the permission to write comments and issues here?"
     return _AGAIN_HINT

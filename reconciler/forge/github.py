@@ -1,4 +1,7 @@
-"""GitHub, as a job of GitHub Actions sees it."""
+"""GitHub, as a job of GitHub Actions sees it.
+
+Tests: `tests/forge/test_forge_hosts.py`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from reconciler.forge.api import Api
-from reconciler.forge.notes import ForgeError, Note
+from reconciler.forge.notes import ForgeError, Note, integer, text
 
 TRUSTED: Final = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
 
@@ -52,13 +55,13 @@ class GitHub:
 
     async def open_issue(self, title: str, body: str, label: str) -> None:
         """See `Forge.open_issue`."""
-        text = {"title": title, "body": body, "labels": [label]}
-        await self._api.call("POST", f"{self._repo}/issues", body=text)
+        told = {"title": title, "body": body, "labels": [label]}
+        await self._api.call("POST", f"{self._repo}/issues", body=told)
 
     async def edit_issue(self, note: Note, title: str, body: str, *, close: bool = False) -> None:
         """See `Forge.edit_issue`."""
-        text = {"title": title, "body": body, **({"state": "closed"} if close else {})}
-        await self._api.call("PATCH", f"{self._repo}/issues/{note.id}", body=text)
+        told = {"title": title, "body": body, **({"state": "closed"} if close else {})}
+        await self._api.call("PATCH", f"{self._repo}/issues/{note.id}", body=told)
 
     def _pull_request(self) -> int:
         if self._number is None:
@@ -68,15 +71,16 @@ class GitHub:
 
 def _note(row: Mapping[str, Any]) -> Note:
     """Whoever can't write here can't write in our place, however well they copy a mark."""
-    user = row.get("user") or {}
-    ours = user.get("type") == "Bot" or row.get("author_association") in TRUSTED
-    number = row["number"] if "number" in row else row["id"]
-    return Note(int(number), row.get("body") or "", ours, row.get("title") or "")
+    user = row.get("user")
+    bot = isinstance(user, dict) and user.get("type") == "Bot"
+    ours = bot or text(row, "author_association") in TRUSTED
+    number = integer(row, "number" if "number" in row else "id")
+    return Note(number, text(row, "body"), ours, text(row, "title"))
 
 
 def from_environment(environ: Mapping[str, str]) -> GitHub:
     """The repository and pull request of this job; ForgeError when the runner sets something not."""
-    token = environ.get("GITHUB_TOKEN", "")
+    token = environ.get("GITHUB_TOKEN", "").strip()
     repository = environ.get("GITHUB_REPOSITORY", "")
     if not token or not repository:
         raise ForgeError(
@@ -90,20 +94,21 @@ def from_environment(environ: Mapping[str, str]) -> GitHub:
     }
     api = Api(environ.get("GITHUB_API_URL", "https://api.github.com"), headers)
     number = _pull_request(environ).get("number")
-    return GitHub(api, repository, int(number) if number else None)
+    return GitHub(api, repository, number if isinstance(number, int) else None)
 
 
 def commit(environ: Mapping[str, str]) -> str:
     """What was pushed. Of a pull request GITHUB_SHA is a merge that nobody has seen."""
     head = _pull_request(environ).get("head")
-    return (head.get("sha") if isinstance(head, dict) else None) or environ.get("GITHUB_SHA", "")
+    sha = head.get("sha") if isinstance(head, dict) else None
+    return sha if isinstance(sha, str) and sha else environ.get("GITHUB_SHA", "")
 
 
 def _pull_request(environ: Mapping[str, str]) -> Mapping[str, Any]:
     """The pull request of the event that started this job; empty when it was another event."""
     try:
         event = json.loads(Path(environ.get("GITHUB_EVENT_PATH", "")).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     found = event.get("pull_request") if isinstance(event, dict) else None
     return found if isinstance(found, dict) else {}

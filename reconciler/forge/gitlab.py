@@ -1,4 +1,7 @@
-"""GitLab, as a job of GitLab CI sees it."""
+"""GitLab, as a job of GitLab CI sees it.
+
+Tests: `tests/forge/test_forge_hosts.py`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from reconciler.forge.api import Api
-from reconciler.forge.notes import ForgeError, Note
+from reconciler.forge.notes import ForgeError, Note, integer, text
 
 
 class GitLab:
@@ -29,10 +32,13 @@ class GitLab:
 
     async def comments(self) -> AsyncIterator[Note]:
         """See `Forge.comments`. Whoever owns the token is asked for first: only their notes are ours."""
-        me = (await self._api.call("GET", "/user"))["id"]
+        found = await self._api.call("GET", "/user")
+        me = integer(found if isinstance(found, dict) else {}, "id")
         query = {"sort": "asc", "order_by": "created_at"}
         async for row in self._api.pages(f"{self._merge_request()}/notes", **query):
-            yield Note(int(row["id"]), row.get("body") or "", row.get("author", {}).get("id") == me)
+            author = row.get("author")
+            ours = isinstance(author, dict) and author.get("id") == me
+            yield Note(integer(row, "id"), text(row, "body"), ours)
 
     async def comment(self, body: str) -> None:
         """See `Forge.comment`."""
@@ -45,17 +51,17 @@ class GitLab:
     async def issues(self, label: str) -> AsyncIterator[Note]:
         """See `Forge.issues`."""
         async for row in self._api.pages(f"{self._project}/issues", state="opened", labels=label):
-            yield Note(int(row["iid"]), row.get("description") or "", True, row.get("title") or "")
+            yield Note(integer(row, "iid"), text(row, "description"), True, text(row, "title"))
 
     async def open_issue(self, title: str, body: str, label: str) -> None:
         """See `Forge.open_issue`."""
-        text = {"title": title, "description": body, "labels": label}
-        await self._api.call("POST", f"{self._project}/issues", body=text)
+        told = {"title": title, "description": body, "labels": label}
+        await self._api.call("POST", f"{self._project}/issues", body=told)
 
     async def edit_issue(self, note: Note, title: str, body: str, *, close: bool = False) -> None:
         """See `Forge.edit_issue`."""
-        text = {"title": title, "description": body, **({"state_event": "close"} if close else {})}
-        await self._api.call("PUT", f"{self._project}/issues/{note.id}", body=text)
+        told = {"title": title, "description": body, **({"state_event": "close"} if close else {})}
+        await self._api.call("PUT", f"{self._project}/issues/{note.id}", body=told)
 
     def _merge_request(self) -> str:
         if self._number is None:
@@ -67,7 +73,7 @@ class GitLab:
 
 def from_environment(environ: Mapping[str, str]) -> GitLab:
     """The project and merge request of this job; ForgeError when something is missing."""
-    token = environ.get("RECONCILER_GITLAB_TOKEN", "")
+    token = environ.get("RECONCILER_GITLAB_TOKEN", "").strip()
     project = environ.get("CI_PROJECT_ID", "")
     if not token or not project:
         raise ForgeError(

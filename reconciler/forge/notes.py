@@ -1,13 +1,15 @@
 """The seam to a code host, and what we keep there: one comment a purpose, and one issue.
 
 They are found again by a mark that nobody sees, and kept up to date.
+
+Tests: `tests/forge/test_forge_hosts.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from reconciler.errors import ReconcilerError
 
@@ -26,6 +28,20 @@ class Note:
     body: str
     ours: bool = True
     title: str = ""
+
+
+def integer(row: Mapping[str, Any], name: str) -> int:
+    """A number of a row that the code host lists; ForgeError when it has none there."""
+    found = row.get(name)
+    if isinstance(found, int):
+        return found
+    raise ForgeError(f"the code host answered without the number {name!r}", hint="Is this its API?")
+
+
+def text(row: Mapping[str, Any], name: str) -> str:
+    """A text of such a row; empty where there is none."""
+    found = row.get(name)
+    return found if isinstance(found, str) else ""
 
 
 class Forge(Protocol):
@@ -68,12 +84,12 @@ def mark(key: str) -> str:
 
 async def keep_comment(forge: Forge, key: str, body: str) -> None:
     """Make the comment for `key` say `body`: the one that is there, or a new one."""
-    text = _within(f"{mark(key)}\n{body}", forge.limit)
+    said = _within(f"{mark(key)}\n{body}", forge.limit)
     found = await _marked(forge.comments(), key)
     if found is None:
-        await forge.comment(text)
-    elif found.body != text:
-        await forge.edit_comment(found, text)
+        await forge.comment(said)
+    elif found.body != said:
+        await forge.edit_comment(found, said)
 
 
 async def keep_issue(forge: Forge, key: str, title: str, body: str | None) -> None:
@@ -85,11 +101,11 @@ async def keep_issue(forge: Forge, key: str, title: str, body: str | None) -> No
                 found, found.title, f"{mark(key)}\nNothing differs any more.\n", close=True
             )
         return
-    text = _within(f"{mark(key)}\n{body}", forge.limit)
+    said = _within(f"{mark(key)}\n{body}", forge.limit)
     if found is None:
-        await forge.open_issue(title, text, LABEL)
-    elif (found.title, found.body) != (title, text):
-        await forge.edit_issue(found, title, text)
+        await forge.open_issue(title, said, LABEL)
+    elif (found.title, found.body) != (title, said):
+        await forge.edit_issue(found, title, said)
 
 
 async def _marked(notes: AsyncIterator[Note], key: str) -> Note | None:

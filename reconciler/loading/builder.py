@@ -2,6 +2,8 @@
 
 A value or key with a finding is left out and leaves a gap, and the reading goes on behind it: only a syntax
 error or nesting without end stops a file, since no parser can tell what comes after.
+
+Tests: `tests/loading/test_loading_text.py`, `tests/loading/test_loading_nodes.py`.
 """
 
 from __future__ import annotations

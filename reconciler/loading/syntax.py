@@ -3,6 +3,8 @@
 Events come from libyaml; where PyYAML was built without it, from its Python twin, which is some ten times
 slower and says the same. Since 0.2.6 (PyYAML 6.0.4) libyaml gives up at a depth of its own. The twin goes on
 there, so that whoever builds the documents says what is too deep, and where.
+
+Tests: `tests/loading/test_loading_text.py`.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from yaml.error import MarkedYAMLError
 from yaml.events import Event, ScalarEvent
 from yaml.scanner import ScannerError
 
+from reconciler.loading.stand_ins import CONFLICT, HEAD, conflict_marker, stand_in
 from reconciler.model import Finding, Place
 
 # Beyond what YAML forbids: NEL, LS and PS end a line in YAML 1.1 and don't in 1.2, and a byte order mark
@@ -89,6 +92,8 @@ def decode(data: str | bytes, file: str) -> str:
         text = data
     elif data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise _fault(file, "", 0, "not-utf8", "the file is UTF-16", "save it as UTF-8")
+    elif instead := stand_in(data[:HEAD], size=len(data)):
+        raise _fault(file, "", 0, instead.code, f"the file is {instead.what}", instead.hint)
     else:
         try:
             text = data.decode()
@@ -99,6 +104,8 @@ def decode(data: str | bytes, file: str) -> str:
             message = f"the byte 0x{data[error.start]:02x} is not UTF-8"
             raise _fault(file, good, len(good), "not-utf8", message, "save the file as UTF-8") from None
     text = text.removeprefix("\ufeff")
+    if (at := conflict_marker(text)) is not None:
+        raise _fault(file, text, at, CONFLICT.code, f"the file holds {CONFLICT.what}", CONFLICT.hint)
     bad = _FORBIDDEN.search(text)
     if bad is None:
         return text

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from reconciler.filereading import read_whole
 from reconciler.findings import Findings
 from reconciler.model import Finding, Place, Severity
 from reconciler.text import printable
@@ -17,6 +20,15 @@ from reconciler.trust.folders import Astray, strays
 SUFFIXES = (".yaml", ".yml")
 """What a YAML file in a folder ends with, in any case."""
 PROJECT_FILE = "reconciler.yaml"
+_HINTS = {
+    errno.EFBIG: "split it into several files",
+    errno.ETIMEDOUT: "name a file, or write to the pipe before it is read",
+}
+_ALMOST_YAML = re.compile(r"\.ya?ml", re.IGNORECASE)
+"""In the name of a file that ends otherwise: ``a.yaml.j2``, ``a.yaml~``, ``a.yml.bak``, ``a.yamlx``."""
+_JSON = (".json", ".json5", ".jsonc", ".jsonl")
+_OF_RESOURCES = b"apiVersion"
+_HEAD = 65_536
 _PROJECT_FILES = frozenset({PROJECT_FILE, "reconciler.yml"})
 
 
@@ -133,6 +145,7 @@ class Walk:
                     continue
                 is_file = stat.S_ISREG(status.st_mode) and _is_yaml(path)
                 if not is_file and not stat.S_ISDIR(status.st_mode):
+                    self._passed_over(path, status)
                     continue
                 if why := _leaves(path, home):
                     count += 1
@@ -157,6 +170,20 @@ class Walk:
                 "hidden files and folders are skipped",
                 Severity.WARNING,
             )
+
+    def _passed_over(self, path: Path, status: os.stat_result) -> None:
+        """A file that isn't read, and that somebody may take for one that is."""
+        name = path.name
+        if stat.S_ISREG(status.st_mode):
+            if not _ALMOST_YAML.search(name) and not _json_of_resources(path):
+                return
+            why = "this file isn't read, for it doesn't end with .yaml or .yml"
+            hint = "rename it when it holds resources; else move it, or hide it with a dot before its name"
+        elif _is_yaml(path):
+            why, hint = "this isn't read, for it is a pipe, a socket or a device", "make it a file"
+        else:
+            return
+        self._report("skipped-file", why, path, hint, Severity.WARNING)
 
     def _other_projects(self, entries: Sequence[Path], home: Path) -> None:
         for entry in filter(is_project_file, reversed(entries)):
@@ -211,6 +238,17 @@ class Walk:
         self.findings.add([Finding(code, message, place, hint, severity=severity)])
 
 
+def _json_of_resources(path: Path) -> bool:
+    """Whether a file of JSON looks like resources, which only YAML files hold."""
+    if not path.name.lower().endswith(_JSON) or path.is_symlink():
+        return False
+    try:
+        with path.open("rb") as file:
+            return _OF_RESOURCES in file.read(_HEAD)
+    except OSError:
+        return False
+
+
 def _leaves(path: Path, home: Path) -> Astray | None:
     """Where a link leads that isn't followed; None for what is read."""
     return strays(Path(os.path.realpath(path)), home) if path.is_symlink() else None
@@ -219,9 +257,10 @@ def _leaves(path: Path, home: Path) -> Astray | None:
 def read(source: SourceFile) -> bytes | Finding:
     """The bytes of a file, read once, or why they can't be read."""
     try:
-        return source.path.read_bytes()
+        return read_whole(source.path)
     except OSError as error:
-        return Finding("unreadable-file", _why(error), Place(source.file, 1, 1), "give read permission")
+        hint = _HINTS.get(error.errno or 0, "give read permission")
+        return Finding("unreadable-file", _why(error), Place(source.file, 1, 1), hint)
 
 
 def shown(path: Path, base: Path) -> str:
@@ -232,4 +271,5 @@ def shown(path: Path, base: Path) -> str:
 
 def _why(error: OSError | ValueError) -> str:
     reason = error.strerror if isinstance(error, OSError) else None
-    return f"this cannot be read: {(reason or str(error)).lower()}"
+    text = reason or str(error)
+    return f"this cannot be read: {text[:1].lower()}{text[1:]}"

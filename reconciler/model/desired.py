@@ -1,4 +1,7 @@
-"""What Git asks for. None: not managed; empty: managed and empty."""
+"""What Git asks for. None: not managed; empty: managed and empty.
+
+Tests: `tests/resolve/test_resolve_campaigns.py`.
+"""
 
 from __future__ import annotations
 

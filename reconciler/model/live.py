@@ -112,6 +112,12 @@ class LivePackage:
     sha256: str | None = None
     """The SHA-256 of its content, where the server tells that."""
 
+    def described(self, sha256: str) -> str:
+        """Its description, without the brackets at its end where they tell that its content is `sha256`."""
+        at = self.description.rfind("[")
+        tells = at >= 0 and sha256[:8] in self.description[at:].lower()
+        return self.description[:at].strip() if tells else self.description
+
 
 class Ownership(StrEnum):
     """How a declared campaign is tied to a live one."""

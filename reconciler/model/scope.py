@@ -1,4 +1,7 @@
-"""What is to be read of a server, as a value."""
+"""What is to be read of a server, as a value.
+
+Tests: `tests/observe/test_reading.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""From everything that differs to a plan."""
+"""From everything that differs to a plan.
+
+Tests: `tests/plan/test_plan_order.py`, `tests/plan/test_plan_properties.py`.
+"""
 
 from __future__ import annotations
 

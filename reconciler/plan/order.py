@@ -20,7 +20,7 @@ That is one order; a server may have another.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final
 
@@ -104,14 +104,6 @@ class CampaignOrder:
 def _ended(group: StepGroup) -> Need:
     """What the start that closes a bracket needs of `group`."""
     return Need(group.key, even_failed=not isinstance(group.action, StopCampaign))
-
-
-def _disjoint(groups: Sequence[StepGroup]) -> Mapping[tuple[str, ...], str]:
-    """Gateways → the group that is about just them; empty when a gateway is in two groups."""
-    several = len(groups) > 1
-    if several and len(set().union(*(g.gateways for g in groups))) < sum(len(g.gateways) for g in groups):
-        return {}
-    return {group.gateways: group.key for group in groups if group.gateways}
 
 
 def _by_gateway(groups: Sequence[StepGroup]) -> dict[str, tuple[str, ...]]:

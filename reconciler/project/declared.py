@@ -1,4 +1,7 @@
-"""What a project file says in one environment, and where."""
+"""What a project file says in one environment, and where.
+
+Tests: `tests/project/test_project_loader.py`.
+"""
 
 from __future__ import annotations
 

@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reconciler.filereading import read_whole
 from reconciler.findings import Findings
 from reconciler.loading import Document, load_text
-from reconciler.loading.nodes import unsure
 from reconciler.loading.walk import PROJECT_FILE, project_files
 from reconciler.model import Finding
 from reconciler.project.declared import Declared, Given, is_there
@@ -276,11 +276,8 @@ class _Run:
         return given, url
 
     def _must_name_server(self) -> bool:
-        """Without a project file only a robot has to; a project has to, but `validate` may not know where."""
-        document = self.declared.document
-        if document is None:
-            return self.need_server and _is_ci(self.environ)
-        return self.need_server or not (self._with_url(document) or unsure(_spec(document), "environments"))
+        """`validate` needs none: a variable may name it. Without a project file only a robot has to."""
+        return self.need_server and (self.declared.document is not None or _is_ci(self.environ))
 
     def _where_to_name_it(self) -> str:
         document = self.declared.document
@@ -333,7 +330,7 @@ def _read(path: Path, given: Given | None, findings: Findings) -> Document | Non
 
     origin = f" (from {given.origin})" if given else ""
     try:
-        data = path.read_bytes()
+        data = read_whole(path)
     except OSError as error:
         code = "file-not-found" if isinstance(error, FileNotFoundError) else "unreadable-file"
         findings.error(

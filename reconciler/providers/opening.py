@@ -1,6 +1,8 @@
 """Kinds of server by name: how to get the facts of one, check its settings, and open it.
 
 A new kind is a line of `PROVIDERS`, and the one import of its folder.
+
+Tests: `tests/providers/test_pulse_facts.py`.
 """
 
 from __future__ import annotations

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePath
 from typing import Final
 from urllib.parse import quote
 
 import reconciler
-from reconciler.findings import CODES
+from reconciler.findings import CODES, first_of
 from reconciler.model import Finding, Severity
+from reconciler.report.workflow_commands import no_orders
 
 _SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 _COMMANDS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 
 
-def github_lines(findings: Iterable[Finding]) -> Iterator[str]:
+FileName = Callable[[str], str]
+"""The name of a file from the root of its repository, of the one that findings show."""
+
+
+def github_lines(findings: Iterable[Finding], name: FileName = str) -> Iterator[str]:
     """A workflow command for each finding, which GitHub shows on its line."""
-    for finding in sorted(findings, key=Finding.sort_key):
+    for finding in first_of(findings):
         properties = {"title": finding.code}
         if finding.place:
             place = finding.place
             properties |= {
-                "file": PurePath(place.file).as_posix(),
+                "file": PurePath(name(place.file)).as_posix(),
                 "line": str(place.line),
                 "col": str(place.column),
             }
@@ -45,9 +50,9 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def sarif(findings: Iterable[Finding]) -> str:
+def sarif(findings: Iterable[Finding], name: FileName = str) -> str:
     """A SARIF 2.1.0 log with one run."""
-    found = sorted(findings, key=Finding.sort_key)
+    found = first_of(findings)
     codes = sorted({finding.code for finding in found})
     index = {code: at for at, code in enumerate(codes)}
     log = {
@@ -63,11 +68,11 @@ def sarif(findings: Iterable[Finding]) -> str:
                     }
                 },
                 "columnKind": "unicodeCodePoints",
-                "results": [_result(finding, index[finding.code]) for finding in found],
+                "results": [_result(finding, index[finding.code], name) for finding in found],
             }
         ],
     }
-    return json.dumps(log, indent=2) + "\n"
+    return no_orders(json.dumps(log, indent=2)) + "\n"
 
 
 def _rule(code: str) -> dict[str, object]:
@@ -75,7 +80,7 @@ def _rule(code: str) -> dict[str, object]:
     return {"id": code, **meaning}
 
 
-def _result(finding: Finding, rule: int) -> dict[str, object]:
+def _result(finding: Finding, rule: int, name: FileName) -> dict[str, object]:
     result: dict[str, object] = {
         "ruleId": finding.code,
         "ruleIndex": rule,
@@ -84,7 +89,7 @@ def _result(finding: Finding, rule: int) -> dict[str, object]:
     }
     if finding.place:
         place = finding.place
-        path = PurePath(place.file)
+        path = PurePath(name(place.file))
         uri = path.as_uri() if path.is_absolute() else quote(path.as_posix())
         result["locations"] = [
             {

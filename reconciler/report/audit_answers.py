@@ -1,6 +1,8 @@
 """What the commands `audit …` answer.
 
 A log may be of another version, or forged: what isn't as expected is shown as it is, or as missing.
+
+Tests: `tests/cli/test_cli_audit.py`.
 """
 
 from __future__ import annotations

@@ -151,8 +151,14 @@ def unreadable(plan: Plan) -> Iterator[str]:
 
 def recorded(records: Sequence[Event]) -> Iterator[str]:
     """What apply only writes down, because the server already has it."""
-    for event in records:
+    for before, event, after in zip((None, *records), records, (*records[1:], None), strict=False):
         match event:
+            case CampaignForgotten(resource) if isinstance(after, CampaignOwned):
+                # A campaign moves: another resource declares it, under whose name it is kept from now on.
+                now, id_ = clean(str(after.owned.resource)), clean(after.owned.id)
+                yield f"{clean(str(resource))} is {now} from now on: it is campaign {id_} on the server"
+            case CampaignOwned() if isinstance(before, CampaignForgotten):
+                pass
             case CampaignOwned(owned):
                 how = "is adopted" if owned.origin is Origin.ADOPTED else "is found again"
                 yield f"{clean(str(owned.resource))} {how}: it is campaign {clean(owned.id)} on the server"

@@ -1,4 +1,7 @@
-"""What the commands `campaign`, `gateway` and `package` answer: lines for people, a document for scripts."""
+"""What the commands `campaign`, `gateway` and `package` answer: lines for people, a document for scripts.
+
+Tests: `tests/cli/test_cli_campaign.py`, `tests/cli/test_cli_gateway.py`.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,7 @@ from reconciler.report.plan_document import FORMAT_VERSION
 from reconciler.report.table import pairs, percent, table
 from reconciler.report.terminal import Paint, Tone
 from reconciler.report.wording import OUTCOMES
+from reconciler.report.workflow_commands import no_orders
 from reconciler.text import clean, cut, plural, timestamp
 
 Lines = Callable[[Paint], Iterator[str]]
@@ -55,14 +59,14 @@ class Answer:
     def document(self, server: Server) -> Iterator[str]:
         """For scripts."""
         head = {"formatVersion": FORMAT_VERSION, "server": server_item(server)}
-        text = json.dumps({**head, **self.data}, ensure_ascii=False, indent=2)
+        text = no_orders(json.dumps({**head, **self.data}, ensure_ascii=False, indent=2))
         if self.items is None:
             yield f"{text}\n"
             return
         key, items = self.items
         yield text.removesuffix("\n}") + f",\n  {json.dumps(key)}: ["
         for index, item in enumerate(items):
-            yield ("," if index else "") + f"\n    {json.dumps(item, ensure_ascii=False)}"
+            yield ("," if index else "") + f"\n    {no_orders(json.dumps(item, ensure_ascii=False))}"
         yield "\n  ]\n}\n"
 
 

@@ -1,4 +1,7 @@
-"""The report of `doctor`: a line a check, and what to do about it."""
+"""The report of `doctor`: a line a check, and what to do about it.
+
+Tests: `tests/cli/test_cli_doctor.py`.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Final
 
 from reconciler.report.plan_document import FORMAT_VERSION
 from reconciler.report.terminal import Paint, Tone, padded, plain
+from reconciler.report.workflow_commands import no_orders
 from reconciler.text import clean, plural
 
 
@@ -116,4 +120,4 @@ def doctor_document(found: Diagnosis) -> str:
             for it in found.permissions
         ],
     }
-    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+    return no_orders(json.dumps(value, ensure_ascii=False, indent=2)) + "\n"

@@ -1,4 +1,7 @@
-"""A field of a schema for a person, and where the value of a field of a resource comes from."""
+"""A field of a schema for a person, and where the value of a field of a resource comes from.
+
+Tests: `tests/cli/test_cli_explain.py`.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,7 @@ from reconciler.model import Kind, ResourceId
 from reconciler.overlays.history import Said
 from reconciler.report.terminal import Paint, Tone, plain
 from reconciler.report.wording import show
-from reconciler.text import clean
-from reconciler.validation.document_rules import smells_secret
+from reconciler.text import clean, smells_secret
 from reconciler.validation.schema_fields import SPEC, SchemaField, element, fields, find, type_words
 from reconciler.validation.schemas import PROJECT, schema_names
 

@@ -1,4 +1,7 @@
-"""What a step calls, as reports show it."""
+"""What a step calls, as reports show it.
+
+Tests: `tests/report/test_report_plan_document.py`.
+"""
 
 from __future__ import annotations
 

@@ -12,12 +12,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from reconciler.errors import Exit
+from reconciler.findings import first_of
 from reconciler.model import ApproveCampaign, Change, Finding, Outcome, Server, Severity, Step
 from reconciler.plan.model import CampaignImpact, Impact, Partial, Plan
 from reconciler.report.apply_summary import outcome_counts
 from reconciler.report.blocks import findings_of, guard_item, recorded
 from reconciler.report.paths import path_of
 from reconciler.report.wording import safe
+from reconciler.report.workflow_commands import no_orders
 
 FORMAT_VERSION: Final = 1
 
@@ -45,12 +47,12 @@ def applied_chunks(
 
 def findings_chunks(findings: Iterable[Finding]) -> Iterator[str]:
     """The document of what `validate` found, and of a plan that invalid input prevented."""
-    found = sorted(findings, key=Finding.sort_key)
+    found = list(findings)
     return _object(
         [
             ("formatVersion", FORMAT_VERSION),
             ("summary", _counts(found)),
-            ("findings", map(finding_item, found)),
+            ("findings", map(finding_item, first_of(found))),
         ]
     )
 
@@ -103,7 +105,7 @@ def _body(plan: Plan) -> list[Entry]:
         ("impact", _impact(plan.impact)),
         ("unreadable", ({"resource": str(r), "fields": list(f)} for r, f in sorted(plan.unreadable.items()))),
         ("guards", map(guard_item, plan.guards)),
-        ("findings", map(finding_item, sorted(findings_of(plan), key=Finding.sort_key))),
+        ("findings", map(finding_item, first_of(findings_of(plan)))),
     ]
 
 
@@ -129,7 +131,7 @@ def _array(items: Iterator[object]) -> Iterator[str]:
 
 def _dumps(value: object) -> str:
     # A lone surrogate can't be written as UTF-8, so everything outside ASCII is escaped.
-    return json.dumps(value)
+    return no_orders(json.dumps(value))
 
 
 def step_item(step: Step, needs: Iterable[Step]) -> dict[str, object]:

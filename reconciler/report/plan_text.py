@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from reconciler.diff.detail import differences
+from reconciler.findings import first_of
 from reconciler.model import Change, Finding, Reason, Severity
 from reconciler.plan.model import Impact, Plan
 from reconciler.report.blocks import Block, blocks, findings_of, happenings, part, recorded, unreadable
@@ -26,7 +27,7 @@ _FEW = 8
 
 def finding_lines(findings: Iterable[Finding], paint: Paint = plain) -> Iterator[str]:
     """Every finding, sorted by place, each with its hint."""
-    for finding in sorted(findings, key=Finding.sort_key):
+    for finding in first_of(findings):
         where = clean(str(finding.place)) + ": " if finding.place else ""
         about = clean(str(finding.resource)) + ": " if finding.resource and not finding.place else ""
         label = paint(f"{finding.severity.value}[{finding.code}]", _TONES[finding.severity])

@@ -1,4 +1,7 @@
-"""What the commands `state …` answer. Digests of secrets stay where they are."""
+"""What the commands `state …` answer. Digests of secrets stay where they are.
+
+Tests: `tests/cli/test_cli_state.py`.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,12 @@ from reconciler.report.terminal import Paint, Tone
 from reconciler.report.wording import show
 from reconciler.state.base import LockInfo, Owned, State, Uploaded
 from reconciler.state.entries import StateEntry, entries
-from reconciler.text import and_more, clean, first, plural, timestamp
+from reconciler.text import and_more, clean, first, plural, printable, timestamp
 
 _SAMPLE: Final = 5
 """Gateways that are named of those that share a value."""
 _DIGITS: Final = 12
+_LONGEST_KEY: Final = 200
 _HIDDEN: Final = "(secret)"
 
 
@@ -200,7 +204,7 @@ def _flat(name: str, value: Json) -> Iterator[tuple[str, str]]:
             yield name, show(text)
         case Mapping() if value:
             for key in sorted(value):
-                yield from _flat(f"{name}.{key}", value[key])
+                yield from _flat(f"{name}.{printable(key, _LONGEST_KEY)}", value[key])
         case _:
             yield name, show(value)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from reconciler.findings import first_of
 from reconciler.model import Desired, Finding, Live, LiveCampaign, Ownership, Place, ResourceId, used_packages
 from reconciler.plan.model import Plan
 from reconciler.providers.base import Stage
@@ -18,6 +19,7 @@ from reconciler.report.plan_text import finding_lines
 from reconciler.report.table import bar, percent, table
 from reconciler.report.terminal import Paint, Tone, plain
 from reconciler.report.wording import counted
+from reconciler.report.workflow_commands import no_orders
 from reconciler.state.base import State
 from reconciler.text import clean, first, plural, timestamp
 
@@ -321,9 +323,9 @@ def status_document(status: StatusReport, *, indent: int | None = 2) -> str:
             "final": status.final,
         },
         "campaigns": list(map(_item, rows)),
-        "findings": [finding_item(it) for it in sorted(plan.findings, key=Finding.sort_key)],
+        "findings": [finding_item(it) for it in first_of(plan.findings)],
     }
-    return json.dumps(value, ensure_ascii=False, indent=indent) + "\n"
+    return no_orders(json.dumps(value, ensure_ascii=False, indent=indent)) + "\n"
 
 
 def _item(row: Row) -> dict[str, object]:

@@ -1,4 +1,7 @@
-"""What `snapshot`, `export` and `import` say at their end."""
+"""What `snapshot`, `export` and `import` say at their end.
+
+Tests: `tests/export/test_export_run.py`, `tests/snapshot/test_snapshot_plans.py`.
+"""
 
 from __future__ import annotations
 

@@ -52,6 +52,7 @@ def table(
 
 def pairs(values: Sequence[tuple[str, str]], paint: Paint = plain) -> Iterator[str]:
     """``Name   value`` a line, the values aligned."""
+    values = [(clean(name), value) for name, value in values]
     width = max((columns(name) for name, _ in values), default=0)
     for name, value in values:
         yield f"{paint(padded(name, width), Tone.STRONG)}  {clean(value)}".rstrip()

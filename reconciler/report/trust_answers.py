@@ -1,4 +1,7 @@
-"""What `trust` answers: lines for people, a document for scripts."""
+"""What `trust` answers: lines for people, a document for scripts.
+
+Tests: `tests/cli/test_cli_trust.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""CallbackSets: where a campaign calls back, and about what."""
+"""CallbackSets: where a campaign calls back, and about what.
+
+Tests: `tests/resolve/test_resolve_campaigns.py`.
+"""
 
 from __future__ import annotations
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
+from reconciler.loading.stand_ins import CONFLICT, HEAD, conflict_marker, stand_in
 from reconciler.model import FromEnv, FromFile, Secret, SettingValue
 from reconciler.resolve.referenced_files import Files, beside, reading, unreadable
 from reconciler.resolve.source import Problem, ResourceSource
@@ -22,6 +24,10 @@ def resolve_settings(
     for key, value in source.spec["settings"].items():
         if not isinstance(value, Mapping):
             settings[str(key)] = str(value)
+            if len(str(value)) > SECRET_LIMIT:
+                said = f"the setting {quoted(str(key))} has {len(str(value)):,} characters"
+                hint = f"{SECRET_LIMIT:,} is the most: more is surely not a setting"
+                source.error("too-long", said, source.place("settings", key), hint)
             continue
         how = next((how for how in ("fromEnv", "fromFile") if how in value), None)
         if how is None:
@@ -45,18 +51,23 @@ def _unread(source: ResourceSource, key: str, how: str, name: str, files: Files)
     path = files.find(giver, name)
     if isinstance(path, Problem):
         return path
-    return _bad_size(name, path) or Secret(f"file {beside(giver, name)}", origin=FromFile(path))
+    return _bad_file(name, path) or Secret(f"file {beside(giver, name)}", origin=FromFile(path))
 
 
-def _bad_size(name: str, path: Path) -> Problem | None:
-    """What can be said of a secret without reading it."""
+def _bad_file(name: str, path: Path) -> Problem | None:
+    """What can be said of a secret without keeping it."""
     try:
         size = path.stat().st_size
+        if not size:
+            return _empty(name)
+        if size > SECRET_LIMIT:
+            return _too_long(name)
     except OSError as error:
         return unreadable(name, error)
-    if not size:
-        return _empty(name)
-    return _too_long(name) if size > SECRET_LIMIT else None
+    with suppress(OSError):  # whoever needs the value says so
+        instead = stand_in(_head(path)[:HEAD], name=name, size=size)
+        return Problem(instead.code, f"{quoted(name)} is {instead.what}", instead.hint) if instead else None
+    return None
 
 
 def read_secret(secret: Secret, name: str, environ: Mapping[str, str]) -> Secret | Problem:
@@ -64,6 +75,8 @@ def read_secret(secret: Secret, name: str, environ: Mapping[str, str]) -> Secret
     match secret.origin:
         case FromEnv(variable):
             value = environ.get(variable) or _unset(secret, variable, environ)
+            if isinstance(value, str) and len(value) > SECRET_LIMIT:
+                value = _too_long(secret.source)
         case FromFile(path):
             value = _content(name, path)
         case None:
@@ -89,6 +102,9 @@ def _content(name: str, path: Path) -> str | Problem:
         return Problem(
             "not-utf8", f"{quoted(name)} is not UTF-8 text", "a setting is text; encode binary keys"
         )
+    if (at := conflict_marker(text)) is not None:
+        line = text.count("\n", 0, at) + 1
+        return Problem(CONFLICT.code, f"line {line} of {quoted(name)} holds {CONFLICT.what}", CONFLICT.hint)
     value = text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
     return value or _empty(name)
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from reconciler.filereading import read_whole
 from reconciler.loading.nodes import unsure
 from reconciler.model import Place
 from reconciler.resolve.idfiles import IdFile, Misread, read_ids
-from reconciler.resolve.ids import Ids, check_ids
+from reconciler.resolve.ids import ODD_CELL, ODD_LINE, Ids, check_ids, warn_of_odd_ids
 from reconciler.resolve.referenced_files import Files, beside, reading
 from reconciler.resolve.source import Problem, ResourceSource
 from reconciler.text import quoted
@@ -42,6 +43,10 @@ def resolve_gateway_list(source: ResourceSource, files: Files) -> GatewayList:
         return data.place(file, index - len(inline))
 
     gateways, good = check_ids(source, Ids([*inline, *data.ids], place))
+    odd = ODD_LINE if data.cell is None else ODD_CELL
+    warn_of_odd_ids(source, Ids(data.ids, lambda index: data.place(file, index)), odd)
+    if data.blanks is not None:
+        _warn_of_blanks(source, data.place(file, data.blanks))
     whole = good and read is not None and not any(unsure(source.spec, key) for key in ("gateways", "file"))
     things = _things(source, gateways, whole)
     return GatewayList(gateways, things, whole, whole and not unsure(source.spec, "things"))
@@ -65,8 +70,15 @@ def _data_file(source: ResourceSource, files: Files) -> IdFile | None:
     return read
 
 
+def _warn_of_blanks(source: ResourceSource, place: Place) -> None:
+    message = "a blank stands before the quotes of a cell; it is read as if it weren't there"
+    source.warning(
+        "odd-gateway-id", message, place, "write the quotes right behind the comma: others read it otherwise"
+    )
+
+
 def _content(name: str, path: Path) -> bytes | Problem:
-    return reading(name, path.read_bytes)
+    return reading(name, lambda: read_whole(path))
 
 
 def _things(source: ResourceSource, gateways: frozenset[str], whole: bool) -> Mapping[str, tuple[str, ...]]:

@@ -7,13 +7,15 @@ white space. White space around an id doesn't count. A line counts once; places 
 from __future__ import annotations
 
 import csv
+import re
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import PurePosixPath
 from typing import Any
 
+from reconciler.loading.stand_ins import CONFLICT, HEAD, conflict_marker, stand_in
 from reconciler.model import Place
 from reconciler.resolve.source import Problem
 from reconciler.text import quoted
@@ -43,6 +45,8 @@ class IdFile:
     numbers: Sequence[int] = ()
     rows: Sequence[str] = field(default=(), repr=False)
     cell: int | None = None
+    blanks: int | None = None
+    """The first id that is another one when blanks before quotes count as a part of a cell."""
 
     def place(self, file: str, index: int) -> Place:
         """Where the id at `index` stands, the file being called `file`."""
@@ -58,6 +62,8 @@ def read_ids(name: str, data: bytes) -> IdFile | Misread:
     if suffix not in (".txt", ".csv"):
         hint = f"use .txt with one id a line, or .csv with a {COLUMN} column"
         return Misread(Problem("bad-id-file", f"{quoted(name)} is neither .txt nor .csv", hint))
+    if instead := stand_in(data[:HEAD], size=len(data)):
+        return Misread(Problem(instead.code, f"{quoted(name)} is {instead.what}", instead.hint))
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -65,6 +71,9 @@ def read_ids(name: str, data: bytes) -> IdFile | Misread:
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         hint = "save the file as UTF-8"
         return Misread(Problem("not-utf8", f"{quoted(name)} is not UTF-8 text", hint), line, column)
+    if (at := conflict_marker(text)) is not None:
+        problem = Problem(CONFLICT.code, f"{quoted(name)} holds {CONFLICT.what}", CONFLICT.hint)
+        return Misread(problem, text.count("\n", 0, at) + 1)
     if suffix == ".txt":
         rows, words = text.split("\n"), text.split()
         # In most files the lines are just the ids.
@@ -95,7 +104,21 @@ def _without_comment(line: str) -> str:
 
 
 def _from_csv(name: str, rows: Sequence[str]) -> IdFile | Misread:
-    reader = csv.reader(rows, strict=True)
+    read = _table(name, rows, skip_blanks=True)
+    if isinstance(read, IdFile) and any(map(_BLANK_BEFORE_QUOTES.search, rows)):
+        other = _table(name, rows, skip_blanks=False)
+        ids = other.ids if isinstance(other, IdFile) else ()
+        differing = (n for n, id_ in enumerate(read.ids) if n >= len(ids) or ids[n] != id_)
+        return replace(read, blanks=next(differing, None))
+    return read
+
+
+_BLANK_BEFORE_QUOTES = re.compile('(?:^|,) +"')
+
+
+def _table(name: str, rows: Sequence[str], *, skip_blanks: bool) -> IdFile | Misread:
+    """`skip_blanks`: blanks between a comma and quotes don't count, as most people mean it."""
+    reader = csv.reader(rows, strict=True, skipinitialspace=skip_blanks)
     ids: list[str] = []
     numbers = array("L")
     try:
@@ -131,6 +154,8 @@ def _cell(rows: Sequence[str], number: int, cell: int) -> tuple[int, int]:
                 return line, column
             if char == '"' and (fresh or quoting):
                 quoting, quoted = True, not quoted
+            if fresh and char == " ":
+                continue  # blanks before quotes
             fresh = char == "," and not quoted
             if fresh:
                 quoting = False

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from reconciler.model import Place
 from reconciler.providers.base import Limits
 from reconciler.resolve.source import ResourceSource
-from reconciler.text import CONTROLS, control_character, quoted
+from reconciler.text import CONTROLS, INVISIBLE, control_character, invisible_character, quoted
 
 LONGEST = 255
 
-GOOD = re.compile(rf"(?=\S)[^{CONTROLS}]{{1,{LONGEST}}}(?<=\S)")
+GOOD = re.compile(rf"(?=\S)[^{CONTROLS}{INVISIBLE}]{{1,{LONGEST}}}(?<=\S)")
+
+_QUOTES = "\"'`\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
+QUOTED = re.compile(rf"=?\s*(?:\"(?P<plain>.*)\"|[{_QUOTES}](?P<other>.*)[{_QUOTES}])\s*[,;]?", re.DOTALL)
+"""An id in the quotes of another format, JSON's or a spreadsheet's: ``"gw-1",`` and ``="0012"``."""
 
 MOST = 100
 """How many ids of one list are reported one by one."""
@@ -33,7 +37,7 @@ def check_ids(source: ResourceSource, ids: Ids) -> tuple[frozenset[str], bool]:
     limits = source.facts.limits
     reserved, longest = limits.reserved_ids.keys(), _longest(limits)
     good = frozenset(ids.ids)
-    if len(good) == len(ids.ids) and good.isdisjoint(reserved) and _all_good(ids.ids, longest):
+    if len(good) == len(ids.ids) and good.isdisjoint(reserved) and _all_good(ids.ids, good, longest):
         return good, True
     wrong = _wrong(ids, limits)
     for index, code, message, hint in islice(wrong, MOST):
@@ -42,7 +46,7 @@ def check_ids(source: ResourceSource, ids: Ids) -> tuple[frozenset[str], bool]:
     if rest:
         message = f"{len(rest):,} more ids of this list are wrong or repeated; this is the first of them"
         source.note("more-findings", message, ids.place(rest[0]), "mend those before it first")
-    kept = frozenset(id_ for id_ in filter(GOOD.fullmatch, good - reserved) if len(id_) <= longest)
+    kept = frozenset(id_ for id_ in filter(is_good, good - reserved) if len(id_) <= longest)
     return kept, len(kept) == len(good)
 
 
@@ -51,13 +55,24 @@ def _longest(limits: Limits) -> int:
     return min(LONGEST, limits.id or LONGEST)
 
 
-def _all_good(ids: Sequence[str], longest: int) -> bool:
-    """Whether each matches `GOOD`: one look at all of them, and one by one only if that does not tell."""
+def _all_good(ids: Sequence[str], good: Collection[str], longest: int) -> bool:
+    """Whether each is good: one look at all of them, and one by one only if that does not tell."""
     all_of_them = "".join(ids)
-    if all_of_them.isascii() and all_of_them.isprintable() and " " not in all_of_them:
+    if all_of_them.isascii() and all_of_them.isprintable() and not _TELLING.search(all_of_them):
         lengths = set(map(len, ids))
         return not lengths or (min(lengths) > 0 and max(lengths) <= longest)
-    return all(len(id_) <= longest and GOOD.fullmatch(id_) for id_ in ids)
+    return all(len(id_) <= longest and is_good(id_) for id_ in good)
+
+
+_TELLING = re.compile("[ \"'`]")
+
+
+def is_good(id_: str) -> bool:
+    """Whether `id_` can be that of a gateway, as far as no server says otherwise."""
+    return GOOD.fullmatch(id_) is not None and not (id_[0] in _OPENING and QUOTED.fullmatch(id_))
+
+
+_OPENING = frozenset(f"={_QUOTES}")
 
 
 def _wrong(ids: Ids, limits: Limits) -> Iterator[tuple[int, str, str, str | None]]:
@@ -68,7 +83,7 @@ def _wrong(ids: Ids, limits: Limits) -> Iterator[tuple[int, str, str, str | None
         if why := limits.reserved_ids.get(id_):
             message = f"{quoted(id_)} can't be a gateway id: {why}"
             yield index, "reserved-gateway-id", message, "take it out"
-        elif len(id_) > longest or not GOOD.fullmatch(id_):
+        elif len(id_) > longest or not is_good(id_):
             yield (index, "bad-gateway-id", *_why(id_, longest))
         elif (before := first.setdefault(id_, index)) != index:
             message = f"gateway {quoted(id_)} stands twice in this list, first at {ids.place(before)}"
@@ -83,4 +98,62 @@ def _why(id_: str, longest: int) -> tuple[str, str | None]:
     if bad := control_character(id_):
         hint = "remove it; it may be invisible in your editor"
         return f"gateway id {quoted(id_)} has the control character {bad} in it", hint
+    if unseen := invisible_character(id_):
+        at, which = unseen
+        message = (
+            f"gateway id {quoted(id_)} has the invisible character {which} in it, at its character {at + 1}"
+        )
+        return message, "remove it: the id only looks like the one that is meant"
+    if found := QUOTED.fullmatch(id_):
+        bare = (found["plain"] or found["other"] or "").strip()
+        return (
+            f"gateway id {quoted(id_)} still has quotes around it",
+            f"write {quoted(bare)}" if bare else "take it out",
+        )
     return f"gateway id {quoted(id_)} has {len(id_):,} characters, but {longest} is the most", "shorten it"
+
+
+_ROUNDED = r"^[-+]?\d+(?:[.,]\d+)?[eE]\+\d+$"
+ODD_CELL = re.compile(_ROUNDED)
+ODD_LINE = re.compile(rf"[\s,;|\"'`]|^\W+$|{_ROUNDED}")
+"""What an id is not expected to be, in a cell of a table and in a line of text."""
+
+
+def warn_of_odd_ids(source: ResourceSource, ids: Ids, odd_id: re.Pattern[str]) -> None:
+    """A warning for each id that is probably something else: several, or a number of a spreadsheet."""
+    reserved = source.facts.limits.reserved_ids
+    odd = (
+        (index, id_)
+        for index, id_ in enumerate(ids.ids)
+        if odd_id.search(id_) and id_ not in reserved and is_good(id_)
+    )
+    for index, id_ in islice(odd, MOST):
+        source.warning("odd-gateway-id", *_odd(id_, ids.place(index)))
+    rest = [index for index, _ in odd]
+    if rest:
+        message = f"{len(rest):,} more ids of this file look odd; this is the first of them"
+        source.note("more-findings", message, ids.place(rest[0]), "mend those before it first")
+
+
+def _odd(id_: str, place: Place) -> tuple[str, Place, str]:
+    """Message, place and hint."""
+    if re.search(r"[\s,;|]", id_):
+        what = "white space" if re.search(r"\s", id_) else "a separator"
+        return f"gateway id {quoted(id_)} has {what} in it: a line is one id", place, "write one id a line"
+    if re.search(r"\w", id_) is None:
+        return (
+            f"gateway id {quoted(id_)} has neither a letter nor a digit",
+            place,
+            "take the line out if it isn't an id",
+        )
+    if re.search("[\"'`]", id_):
+        return (
+            f"gateway id {quoted(id_)} has a quote in it",
+            place,
+            "take it out if it isn't a part of the id",
+        )
+    return (
+        f"gateway id {quoted(id_)} looks like a number that a spreadsheet rounded",
+        place,
+        "export the column as text, and look for the digits that are lost",
+    )

@@ -1,4 +1,7 @@
-"""Whom the parts of a campaign are for, as far as that is known."""
+"""Whom the parts of a campaign are for, as far as that is known.
+
+Tests: `tests/resolve/test_resolve_campaigns.py`.
+"""
 
 from __future__ import annotations
 

@@ -192,6 +192,13 @@ def _fits(source: ResourceSource, index: int, digest: Digest) -> None:
             source.place("packages", index, "file"),
             "there is nothing to upload: was it built?",
         )
+    if digest.instead and item.get("sha256") != digest.sha256:  # who pins it has looked at it
+        source.error(
+            digest.instead.code,
+            f"{quoted(str(item['file']))} is {digest.instead.what}",
+            source.place("packages", index, "file"),
+            f"{digest.instead.hint}; if it is meant, pin it with sha256: {digest.sha256}",
+        )
     pin = str(item.get("sha256", digest.sha256))
     if pin != digest.sha256:
         source.error(

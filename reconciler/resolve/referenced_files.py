@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from reconciler.loading import Document
+from reconciler.loading.stand_ins import HEAD, StandIn, stand_in
 from reconciler.resolve.source import Problem
 from reconciler.text import control_character, did_you_mean, quoted
 from reconciler.trust.folders import Astray, strays
@@ -25,6 +26,8 @@ class Digest:
 
     sha256: str
     size: int
+    instead: StandIn | None = None
+    """What the file seems to be in place of its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,10 @@ def beside(document: Document, name: str) -> str:
 
 def _digest(path: Path) -> Digest:
     with path.open("rb") as file:
-        return Digest(hashlib.file_digest(file, "sha256").hexdigest(), os.fstat(file.fileno()).st_size)
+        size = os.fstat(file.fileno()).st_size
+        instead = stand_in(file.read(HEAD), name=path.name, size=size)
+        file.seek(0)
+        return Digest(hashlib.file_digest(file, "sha256").hexdigest(), size, instead)
 
 
 def _in_its_place(name: str, other: str) -> str:

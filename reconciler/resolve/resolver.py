@@ -1,4 +1,7 @@
-"""Resources → desired: the kinds in the order in which they refer to each other."""
+"""Resources → desired: the kinds in the order in which they refer to each other.
+
+Tests: `tests/resolve/test_resolve_all_at_once.py`.
+"""
 
 from __future__ import annotations
 

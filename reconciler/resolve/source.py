@@ -1,4 +1,7 @@
-"""One resource with where it stands, and with the findings of the run, to which it adds its own."""
+"""One resource with where it stands, and with the findings of the run, to which it adds its own.
+
+Tests: `tests/resolve/test_resolve_all_at_once.py`.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from reconciler.snapshot.line_format import Header, Writer, write_state
 from reconciler.state.applied import WITHHELD, known_plain
 from reconciler.state.base import State
 from reconciler.survey import Overridden, open_members, survey
-from reconciler.validation.document_rules import smells_secret
+from reconciler.text import smells_secret
 
 __all__ = [
     "Header",

@@ -12,6 +12,7 @@ from typing import BinaryIO, Final
 
 from reconciler.codec import Malformed, parse
 from reconciler.errors import ReconcilerError
+from reconciler.filereading import only_a_file
 from reconciler.model import Json, LiveCampaign, LivePackage, Membership, Server
 from reconciler.snapshot.line_format import (
     FORMAT_VERSION,
@@ -87,6 +88,8 @@ class SnapshotFile:
 
 def open_snapshot(path: Path) -> SnapshotFile:
     """The snapshot at `path`, read once from end to end; ReconcilerError when it isn't a whole one."""
+    with explained(path):
+        only_a_file(path)
     with explained(path), path.open("rb") as file:
         lines = _verified(file)
         _, first, place = next(lines, (0, None, "line 1"))

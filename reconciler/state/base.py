@@ -2,6 +2,8 @@
 
 A state is a fold over events: a snapshot, then a journal of what happened since. `fold` is the only place
 where a state changes. Times are epoch seconds.
+
+Tests: `tests/contract/test_state_store.py`.
 """
 
 from __future__ import annotations
@@ -63,6 +65,8 @@ class Uploaded:
     """The PackageSet that first asked for it."""
     left_behind: bool = False
     """Gateways of an abandoned campaign have it of their own, which nobody can see from outside."""
+    description: str | None = None
+    """Its description on the server, without the mark of its content; None where it isn't known."""
 
 
 @dataclass(frozen=True, slots=True)

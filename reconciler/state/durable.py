@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from reconciler.errors import StateError
+from reconciler.filereading import only_a_file
 
 NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 """Nobody may plant a link where we write, and have us write elsewhere."""
@@ -49,6 +50,7 @@ def read_bytes(path: Path) -> bytes | None:
     """What is in the file; None when there is none."""
     with explained("read", path):
         try:
+            only_a_file(path)
             with opened(path) as file:
                 return file.read()
         except FileNotFoundError:

@@ -1,6 +1,8 @@
 """The audit log beside a state in a file: one line behind the other, and never taken back.
 
 What a crash cut short stays where it is; the next line that is written comes behind one that says so.
+
+Tests: `tests/state/test_file_log.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Events folded into a state: what a journal says, one event after the other."""
+"""Events folded into a state: what a journal says, one event after the other.
+
+Tests: `tests/state/test_state_fold.py`.
+"""
 
 from __future__ import annotations
 

@@ -5,6 +5,8 @@ else is the same wherever it is, and stands here.
 
 A fact that isn't due at once (``sync=False``) is held back until a second is over, until there are so many
 of them, or until one is written that is due. A process that is killed loses those: see `Session.record`.
+
+Tests: `tests/state/test_leased_session.py`.
 """
 
 from __future__ import annotations

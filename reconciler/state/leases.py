@@ -2,6 +2,8 @@
 
 A thread renews, which a busy event loop can't keep from it. What makes a lease safe is not the clock: every
 write is refused by the store once somebody else has the lock, however late it comes (see `Holding`).
+
+Tests: `tests/state/test_leased_session.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """The format of a state: snapshots, events and locks as JSON, and back; the same for every store.
 
 Formats of older versions are migrated forward, one version at a time; a newer one is refused.
+
+Tests: `tests/state/test_state_codec.py`.
 """
 
 from __future__ import annotations

@@ -5,30 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from reconciler.loading.nodes import Document, resource_of, unsure
 from reconciler.model import Finding, Kind, Place, ResourceId, Severity
-from reconciler.text import did_you_mean, printable, quoted
+from reconciler.text import did_you_mean, invisible_character, printable, quoted, smells_secret
 
 Path = tuple[str | int, ...]
 
 MOST_SUGGESTIONS = 100
 """How many misspelt references get a suggestion: each is compared with every name there is."""
 
-_SECRET = re.compile(
-    r"passw|passphrase|\bpwd|secret|token|credential|(?:api|private|access|signing|encryption)[-_. ]?key",
-    re.IGNORECASE,
-)
 _CREDENTIALS = re.compile(r"[A-Za-z0-9+.-]+://[^/?#]*@")
 _PASSWORD = re.compile(
     r"[A-Za-z0-9+.-]+://(?:[^/?#@]*:[^/?#]*@|[^?#]*\?(?:[^#]*&)?(?:password|sslpassword)=)", re.IGNORECASE
 )
-
-
-def smells_secret(name: str) -> bool:
-    """Whether a value under a key of this name is likely to be a secret."""
-    return _SECRET.search(name) is not None
 
 
 @dataclass(slots=True)
@@ -59,6 +51,7 @@ class Rules:
             yield from _same_name(document, resource, campaigns)
         for document in self.documents:
             yield from _secrets(document)
+            yield from _invisible(document)
         yield from self._dangling()
 
     def _declared_somehow(self, document: Document) -> None:
@@ -184,8 +177,46 @@ def _secrets(document: Document) -> Iterator[Finding]:
             )
 
 
+MOST_INVISIBLE = 100
+"""How many texts of one document are reported for what nobody sees in them."""
+_IDS = frozenset({"gateways", "closedGateways"})
+"""Lists of ids: what their ids may hold is checked with those of data files."""
+
+
+def _invisible(document: Document) -> Iterator[Finding]:
+    """Texts and keys that hold what nobody sees. The text is not shown: it may be a secret."""
+    found = _texts_with_invisible(document.value, ())
+    for path, at_key, (at, which) in islice(found, MOST_INVISIBLE):
+        what = f"the key {quoted(str(path[-1]))}" if at_key else f"`{printable('.'.join(map(str, path)))}`"
+        yield Finding(
+            "invisible-character",
+            f"{what} has the invisible character {which} in it, at its character {at + 1}",
+            document.place(path, key=at_key),
+            "remove it: the text only looks like the one that is meant",
+            resource_of(document),
+            Severity.WARNING,
+        )
+
+
+def _texts_with_invisible(value: object, path: Path) -> Iterator[tuple[Path, bool, tuple[int, str]]]:
+    """Path, whether its key is meant, and what is there."""
+    if isinstance(value, str):
+        if not value.isascii() and (unseen := invisible_character(value, in_prose=True)):
+            yield path, False, unseen
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            if not key.isascii() and (unseen := invisible_character(key, in_prose=True)):
+                yield (*path, key), True, unseen
+            if not (key in _IDS and isinstance(item, list)):
+                yield from _texts_with_invisible(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _texts_with_invisible(item, (*path, index))
+
+
 def project_findings(document: Document) -> Iterator[Finding]:
     """Credentials in the URLs of a project file, also in its environments. The URL is not shown."""
+    yield from _invisible(document)
     spec = _mapping(document.value.get("spec"))
     places: list[Path] = [("spec",)]
     places += [("spec", "environments", name) for name in _mapping(spec.get("environments"))]

@@ -10,8 +10,7 @@ from typing import Any
 from reconciler.loading.nodes import Ambiguous, Document, resource_of
 from reconciler.loading.scalars import canonical
 from reconciler.model import API_VERSION, Finding, Place, Severity
-from reconciler.text import did_you_mean, nearest, printable, quoted
-from reconciler.validation.document_rules import smells_secret
+from reconciler.text import did_you_mean, nearest, printable, quoted, smells_secret
 from reconciler.validation.keywords import Key
 
 MOST_ERRORS = 200

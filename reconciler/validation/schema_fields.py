@@ -1,6 +1,8 @@
 """Fields by their path in a schema: ``Campaign.spec.schedules.gatewayLists``.
 
 Lists are gone through without a word, and ``spec`` may be left out. Where any name may stand, each will do.
+
+Tests: `tests/cli/test_cli_explain.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The published JSON Schemas: where they are, and as values."""
+"""The published JSON Schemas: where they are, and as values.
+
+Tests: `tests/schemas/test_schemas_published.py`.
+"""
 
 from __future__ import annotations
 

@@ -287,6 +287,15 @@ def test_where_anything_was_taken_every_batch_is_divided(parallelism: int) -> No
     ]
 
 
+def test_a_batch_that_was_taken_in_part_says_that_the_group_is_taken() -> None:
+    """None is ever taken whole: of the batches behind one that is all bad the good ones still join."""
+    bad = frozenset(["gw-0000", *names(12)[4:8], "gw-0009"])
+    fleet = Fleet(bad)
+    found = of_group(fleet, batches(ADD, 12, 4))
+    assert fleet.gateways() == set(names(12)) - bad
+    assert [outcome.left for outcome in found.outcomes] == [("gw-0000",), (), ("gw-0009",)]
+
+
 def test_another_campaign_tries_for_itself() -> None:
     fleet = Fleet(frozenset(names(4)))
     groups = [batches(ADD, 4, 4, resource=campaign(name), key=name) for name in "ab"]

@@ -107,7 +107,9 @@ DONE: dict[str, tuple[Event, ...]] = {
         FieldApplied(CAMPAIGN, "settings", {}),
         FieldApplied(CAMPAIGN, "settings.assumed", None),
     ),
-    "upload": (PackageUploaded(Uploaded(FILE.sha256, "id-1", "fw.bin", PACKAGES)),),
+    "upload": (
+        PackageUploaded(Uploaded(FILE.sha256, "id-1", "fw.bin", PACKAGES, description=FILE.description)),
+    ),
     "start": (StatusSet(CAMPAIGN, STARTED),),
     "start of a bracket": (BracketClosed(CAMPAIGN),),
     "stop": (StatusSet(CAMPAIGN, STOPPED),),

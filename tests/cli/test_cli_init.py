@@ -131,7 +131,8 @@ def test_a_project_is_left_alone(run, home):
     assert again.code == 1
     assert "reconciler.yaml exists: this is a project already" in again.err
     made = run("init", "--ci", "github")
-    assert (made.code, made.out) == (0, "made .github/workflows/reconciler.yml\n")
+    assert made.code == 0
+    assert made.out.startswith("made .github/workflows/reconciler.yml\nIts RECONCILER_PACKAGE is what pip")
     assert {name: (home / name).read_bytes() for name in before} == before
     twice = run("init", "--ci", "github")
     assert twice.code == 1
@@ -183,8 +184,40 @@ def test_a_workflow_is_one_that_its_service_takes(run, home, service):
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
     text = path.read_text()
-    for command in ("reconciler validate", "reconciler.forge plan", "reconciler.forge apply", "forge drift"):
+    for command in (
+        "reconciler validate",
+        *(f"reconciler-forge {job}" for job in ("plan", "apply", "drift")),
+    ):
         assert command in text
+    assert "python -m" not in text, "it would import from the checkout"
+    assert "VERSION" not in text
+
+
+@pytest.mark.parametrize("service", CI)
+@pytest.mark.parametrize("said", [True, False])
+def test_a_workflow_stands_at_the_root_of_the_repository(run, home, service, said, monkeypatch):
+    """Nowhere else is it run; it names the project, which is found from no other folder."""
+    if said:
+        monkeypatch.setenv("GITHUB_WORKSPACE", str(home))
+    else:
+        (home / ".git").write_text("gitdir: elsewhere\n")
+    project = home / "plant" / "hall 1"
+    project.mkdir(parents=True)
+    monkeypatch.chdir(project)
+    assert run("init").code == 0
+    made = run("init", "--ci", service)
+    assert made.out.startswith(f"made ../../{CI[service]}\n")
+    workflow = yaml.safe_load((home / CI[service]).read_text())
+    variables = workflow["env"] if service == "github" else workflow["variables"]
+    assert variables["RECONCILER_PROJECT"] == "plant/hall 1/reconciler.yaml"
+
+
+def test_what_forks_get_needs_no_variable(run, home):
+    assert run("init", "--ci", "github").code == 0
+    workflow = yaml.safe_load((home / CI["github"]).read_text())
+    assert "${{" not in workflow["env"]["RECONCILER_PACKAGE"]
+    assert "${{" not in str(workflow["jobs"]["validate"]["steps"])
+    assert "dependabot[bot]" in workflow["jobs"]["preview"]["if"]
 
 
 def test_the_templates_are_right_by_themselves():

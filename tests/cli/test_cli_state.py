@@ -418,3 +418,17 @@ def test_a_lock_of_a_file_goes_with_its_process_only(run, store):
         ran = run("state", "unlock", "--force")
     assert ran.code == 1
     assert "its lock can't be broken" in ran.err
+
+
+def test_keys_that_others_named_steer_no_terminal(store: FileStore, run) -> None:
+    with store.locked(SERVER, "apply") as session:
+        session.record(
+            FieldApplied(
+                LINE_3, "settings", {"A\x1b[2J\x9b": {"value": "x\x1b[31m"}, "k" * 10_000: {"value": "1"}}
+            )
+        )
+    ran = run("state", "show", "Campaign/line-3")
+    assert ran.code == 0
+    assert "settings.A\\x1b[2J" in ran.out
+    assert not {"\x1b", "\x9b"} & set(ran.out)
+    assert len(ran.out) < 5_000

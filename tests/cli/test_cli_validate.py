@@ -103,7 +103,6 @@ def test_a_wrong_project_file_does_not_hide_what_is_wrong_with_its_resources(tmp
     assert ran.code == 1
     assert [line.split("[")[1].split("]")[0] for line in ran.out.splitlines() if "error[" in line] == [
         "unknown-field",
-        "missing-url",
         "file-not-found",
     ]
 

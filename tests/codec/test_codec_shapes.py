@@ -220,6 +220,15 @@ def test_forms_of_their_own(kind: Any, shape: Shape, value: Any, document: Json)
     assert found.decode(parse(json.dumps(document)), None) == box(value)
 
 
+@pytest.mark.parametrize(
+    ("kind", "value"), [(str, "x"), (int, 3), (float, 2.5), (bool, True), (Json, [1, None])]
+)
+def test_what_is_json_already_is_written_as_it_is(kind: Any, value: Any) -> None:
+    found = coder(Format(), kind)
+    assert found.encode(value, None) == value
+    assert found.decode(value, None) == value
+
+
 def test_what_is_left_out_has_what_the_shape_says() -> None:
     shape = Shape(without={"y_axis": Left("it is told elsewhere", 5)}, always=frozenset({"x_axis"}))
     found = coder(Format(shapes={Point: shape}), Point)

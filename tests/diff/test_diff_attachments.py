@@ -1,5 +1,6 @@
 """Callbacks and distribution lists: the tables of ``reconciler.diff.attachments``."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -135,6 +136,11 @@ def test_distribution_lists(row: str) -> None:
     side = Side(applied=known, live=live(distribution=current))
     part = diff_distribution(view(side, distribution=declared, gateways=gateways))
     assert found(part) == expected
+
+
+def test_who_is_in_is_not_recorded_where_that_was_not_read() -> None:
+    side = Side(live=replace(live(), gateways=None))
+    assert found(diff_distribution(view(side, distribution=SET, gateways="ab"))) == Found([SET]) + FIRST
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from reconciler.diff import CampaignDiff, Diff
 from reconciler.model import (
+    Assignment,
     CampaignFields,
     Change,
     DesiredStatus,
@@ -16,8 +17,10 @@ from reconciler.model import (
     PackageByName,
     PendingUpload,
     Reason,
+    SchedulePhase,
     Secret,
     Severity,
+    Window,
 )
 from reconciler.state.base import Origin
 from tests.fakes import NOW, Project, campaign, desired, file, rid
@@ -166,6 +169,46 @@ def test_a_distribution_list_spares_who_is_not_declared(live: Any, wanted: Any) 
     assert finding.code == "membership-by-distribution-list"
     assert finding.severity is Severity.NOTE
     assert "2 gateways" in finding.message
+
+
+WINDOW_FOR_ALL = Assignment({SchedulePhase.DOWNLOAD: Window(NOW, NOW + 5)})
+
+# live members and who of them is closed, whether a list is live; declared gateways and closed ones, whether a
+# list is declared; who was added by us → who gets a window for all of the campaign
+EVERYBODY: dict[str, tuple[str, str, bool, str | None, str | None, bool, str, str]] = {
+    "as declared": ("ab", "", False, "ab", None, False, "", "ab"),
+    "one joins, one leaves": ("ab", "", False, "bc", None, False, "", "bc"),
+    "gateways are not managed": ("ab", "", False, None, None, False, "", "ab"),
+    "gateways are not managed, and one is closed": ("ab", "b", False, None, None, False, "", "a"),
+    "one is closed": ("ab", "b", False, "ab", None, False, "", "a"),
+    "one is to be closed": ("ab", "", False, "ab", "b", False, "", "a"),
+    "one is closed, and another is to be": ("abc", "b", False, "abc", "c", False, "", "a"),
+    "one that would join is closed": ("a", "", False, "ab", "b", False, "", "a"),
+    "a list is set, and it added one": ("ab", "", True, "a", None, False, "", "ab"),
+    "a list is set, and one joins": ("ab", "", True, "ac", None, False, "", "abc"),
+    "a list is set, and one that we added leaves": ("abc", "", True, "a", None, False, "b", "ac"),
+    "a list is to be set": ("ab", "", False, "ac", None, True, "", "abc"),
+    "a list is to be set, and one is closed": ("abd", "b", False, "ac", "d", True, "", "ac"),
+}
+
+
+@pytest.mark.parametrize("row", EVERYBODY)
+def test_who_is_in_the_campaign_after_the_plan(row: str) -> None:
+    live, closed, listed, gateways, closing, lists, added, everybody = EVERYBODY[row]
+    there = MemoryCampaign(
+        "1", "line", gateways=set(live), closed=set(closed), distribution=F1 if listed else None
+    )
+    project = Project(MemoryServer(there))
+    project.own("line", "1", members={"gateways": {"added": frozenset(added)}} if added else {})
+    wanted = campaign(
+        "line",
+        gateways=gateways,
+        closed=closing,
+        distribution=F1 if lists else None,
+        schedules=(WINDOW_FOR_ALL,),
+    )
+    (found,) = project.diff(desired(wanted)).campaigns
+    assert sorted({gateway for each in found.schedules for gateway in each.gateways}) == [*everybody]
 
 
 # --- a campaign that is to be created

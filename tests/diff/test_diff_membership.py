@@ -1,5 +1,7 @@
 """Who joins, who leaves, and for whom a campaign is closed: the tables of ``reconciler.diff.membership``."""
 
+from dataclasses import replace
+
 import pytest
 
 from reconciler.diff.membership import MembershipDiff, diff_closed, diff_gateways
@@ -31,6 +33,10 @@ ROWS: dict[str, tuple[str | None, str, LiveCampaign, str, bool, str, str, Reason
         "a", "", live(distribution=SET), "b", False, "", "b", Reason.LEAVES, [SPARED, AGAIN],
     ),
     "a list is to be set": ("ab", "", live(), "", True, "", "", None, [SPARED]),
+    "a list is set, and one is to be set": (
+        "ab", "", live(distribution=SET), "", True, "", "", None, [SPARED],
+    ),
+    "a list is set, and nobody leaves": ("abc", "", live(distribution=SET), "", True, "", "", None, []),
     "a list is set, and somebody joins": (
         "abcx", "", live(distribution=SET), "", False, "x", "", Reason.JOINS, [],
     ),
@@ -89,6 +95,7 @@ CLOSED: dict[str, tuple[str | None, Side, Found]] = {
     "one less, one more": ("b", Side(live=live(closed="ac")), closes("b") + reopened("2 gateways")),
     "left out": (None, Side(live=live(closed="a")), Found()),
     "of a new campaign": ("a", Side(new=True), Found()),
+    "members were not read": ("a", Side(live=replace(live(), gateways=None)), Found()),
 }
 
 
@@ -96,3 +103,11 @@ CLOSED: dict[str, tuple[str | None, Side, Found]] = {
 def test_closing(row: str) -> None:
     declared, side, expected = CLOSED[row]
     assert found(diff_closed(view(side, closed=declared))) == expected
+
+
+def test_those_who_close_and_those_who_leave_stand_in_one_order() -> None:
+    ids = "zyxwvutsrqponm"
+    part = diff_closed(view(Side(live=live(ids)), closed=ids))
+    assert "".join(part.todo) == "".join(part.changes[0].members) == "mnopqrstuvwxyz"
+    moved = diff_gateways(campaign(gateways="abcdefgh"), live(ids), Owned(LINE, "1", Origin.CREATED))
+    assert ("".join(moved.gained), "".join(moved.lost)) == ("abcdefgh", "mnopqrstuvwxyz")

@@ -101,6 +101,14 @@ ROWS: dict[str, tuple[list[Override] | None, Side, str, Found]] = {
     "the campaign gets other packages, and it was assigned": (
         [entry("c", "p")], Side(recorded(p="c"), live=live(overrides={"c": "p"})), "r", Found(),
     ),
+    "several were given, and none is declared any more": (
+        [], Side(recorded(q="a", r="b")), "p",
+        Found([("p", "ab", "taken-back")])
+        + Found(changes=[
+            ("packageOverrides", [each], ["p"], "taken-back", who) for each, who in (("q", "a"), ("r", "b"))
+        ]),
+    ),
+    "left out, and several were given": (None, Side(recorded(q="a", r="b")), "p", kept("2 gateways")),
     "left out": (None, Side(recorded(q="ab")), "p", kept("2 gateways")),
     "left out, and one joins anew": (None, Side(recorded(q="ab"), joining="a"), "p", kept("the gateway b")),
     "left out, and nobody had one": (None, Side(), "p", Found()),
@@ -119,3 +127,10 @@ def test_overrides(row: str) -> None:
 def _assigned(each: PackagesFor) -> tuple[str, str, str]:
     assert all(isinstance(package, str) for package in each.packages)
     return "".join(map(str, each.packages)), "".join(each.gateways), each.reason.value
+
+
+def test_packages_of_a_gateway_are_shown_in_one_order() -> None:
+    had = live(members="a", overrides={"a": "rqp"})
+    one = view(Side(live=had, members="a"), overrides=(entry("a", "p"),))
+    part = found(diff_overrides(one, ("p",), edits_packages=False))
+    assert part.changes == [("packageOverrides", ["p", "q", "r"], ["p"], "differs", "a")]

@@ -1,12 +1,19 @@
 """Which live package, or which upload, a declared package is; and which uploads go."""
 
+from dataclasses import replace
+
 import pytest
 
 from reconciler.diff import Diff
+from reconciler.diff.packages import bind
 from reconciler.model import (
     Change,
+    Claim,
+    DesiredCampaign,
+    Live,
     LivePackage,
     OnRemove,
+    Ownership,
     PackageById,
     PackageByName,
     PackageFile,
@@ -22,6 +29,7 @@ from reconciler.state.base import (
     CampaignAbandoned,
     PackageForgotten,
     PackageUploaded,
+    State,
     Uploaded,
 )
 from reconciler.state.folding import fold
@@ -98,6 +106,30 @@ def test_a_file_that_the_server_lacks_is_uploaded() -> None:
 
 def test_a_file_that_no_campaign_uses_is_uploaded_too() -> None:
     assert Project().diff(desired(packages=[V1])).uploads == (V1,)
+
+
+@pytest.mark.parametrize(
+    ("campaigns", "uploads"),
+    [
+        ([campaign("theirs", packages=(V1,))], ()),
+        ([campaign("theirs", packages=(V1, V2)), campaign("ours", packages=(V2,))], (V2,)),
+        ([campaign("theirs"), campaign("ours", packages=(V1,))], (V1,)),
+    ],
+)
+def test_a_file_that_only_a_campaign_of_somebody_else_would_use_is_not_uploaded(
+    campaigns: list[DesiredCampaign], uploads: tuple[PackageFile, ...]
+) -> None:
+    project = Project(MemoryServer(MemoryCampaign("7", "theirs")))
+    found = project.diff(desired(*campaigns))
+    assert (found.uploads, [f.code for f in found.findings]) == (uploads, ["not-ours"])
+
+
+def test_what_was_not_looked_up_is_not_there() -> None:
+    wanted = desired(campaign("new", packages=(PackageByName("one"), V1)))
+    live = Live(claims={rid("new"): Claim(Ownership.NONE)})
+    found = bind(wanted, live, State("lineage", "5a17"))
+    assert [f.code for f in found.findings] == ["package-not-found"]
+    assert found.packages == {V1: PendingUpload(V1.sha256)}
 
 
 def test_a_file_that_two_campaigns_use_is_uploaded_once() -> None:
@@ -245,6 +277,38 @@ def test_an_upload_goes_once_its_users_have_another_one_or_are_deleted() -> None
     assert difference.findings == ()
 
 
+# the package has another name on the server than the one that we uploaded it with; who is to have it by that
+# name → whether it stays. Somebody whose status nobody knows is left as it is, and doesn't have it then.
+BY_NAME: dict[str, tuple[list[MemoryCampaign], bool]] = {
+    "a new campaign": ([], True),
+    "a campaign of ours": ([MemoryCampaign("1", "line")], True),
+    "a campaign of ours, whose status nobody knows": ([MemoryCampaign("1", "line", "ODD")], False),
+}
+
+
+@pytest.mark.parametrize("row", BY_NAME)
+def test_an_upload_that_got_another_name_stays_for_who_is_to_have_it(row: str) -> None:
+    there, stays = BY_NAME[row]
+    project = Project(MemoryServer(*there, packages=[package("p-1", "renamed")]))
+    project.uploaded(V1, "p-1")
+    if there:
+        project.own("line", "1")
+    found = pruned(project, campaign("line", packages=(PackageByName("renamed"),)), campaign("bare"))
+    assert [upload.id for upload in found.package_removals] == ([] if stays else ["p-1"])
+    said = "a campaign of this project uses it"
+    assert [f.code for f in found.findings if said in f.message] == ["package-in-use"] * stays
+
+
+def test_overrides_of_campaigns_that_stay_keep_an_upload_and_of_those_that_go_do_not() -> None:
+    had = {Field.OVERRIDES: {packages_value(["p-1"]): frozenset({"gw-1"})}}
+    for declared, stays in (([campaign("line")], True), ([], False)):
+        project = world(MemoryCampaign("1", "line"))
+        project.own("line", "1", members=had)
+        found = pruned(project, *declared)
+        assert bool(found.package_removals) is not stays
+        assert [f.code for f in found.findings] == ["package-in-use"] * stays
+
+
 def abandoned(prune: bool, *refs: PackageRef) -> tuple[Project, Diff]:
     """Campaign old, whose gateway gw-1 has v1 of its own, is abandoned."""
     project = world(MemoryCampaign("1", "old"))
@@ -269,3 +333,26 @@ def test_an_upload_that_gateways_of_an_abandoned_campaign_have_is_given_up(
     said = [f.message for f in (*difference.findings, *later.findings) if f.resource == V1.resource]
     assert len(said) == 1
     assert "the package fw.bin (id p-1) is no longer declared; it stays on the server" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "description", "kept"),
+    [
+        ("fw.bin", "for hall 1", []),
+        ("fw.bin", "", []),
+        ("other.bin", "for hall 1", ["the name `fw.bin`"]),
+        ("fw.bin", "for every hall", ["the description `for hall 1`"]),
+        ("other.bin", "x", ["the name `fw.bin`", "the description `for hall 1`"]),
+    ],
+)
+def test_what_no_server_changes_is_said(name: str, description: str, kept: list[str]) -> None:
+    project = Project(MemoryServer(packages=[package("p-1", "fw.bin", marked=V1)]))
+    uploaded = Uploaded(V1.sha256, "p-1", "fw.bin", V1.resource, description="for hall 1")
+    project.state = fold(project.state, [PackageUploaded(uploaded)])
+    declared = replace(V1, name=name, description=description, place=Place("p.yaml", 3, 5))
+    _, difference = bound(project, declared)
+    said = [each for each in difference.findings if each.code == "package-kept"]
+    assert len(said) == bool(kept)
+    for each in said:
+        assert (each.severity, each.place) == (Severity.NOTE, Place("p.yaml", 3, 5))
+        assert each.message.endswith(f"it keeps {' and '.join(kept)}")

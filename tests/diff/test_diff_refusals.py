@@ -2,8 +2,10 @@
 
 import pytest
 
-from reconciler.diff import Diff
-from reconciler.model import DistributionList, Place, Severity
+from reconciler.diff import CampaignDiff, Diff
+from reconciler.diff.refusals import settle_names
+from reconciler.model import CampaignFields, DistributionList, Live, Place, Severity
+from reconciler.options import Targets
 from tests.actions import needs_of
 from tests.fakes import Project, campaign, desired, rid
 from tests.memory_provider import MemoryCampaign, MemoryServer
@@ -95,6 +97,103 @@ def test_a_name_that_a_prune_frees_may_be_taken() -> None:
     assert [f.code for f in plan.findings] == []
     edit = next(step for step in plan.steps() if step.operation.name == "edit-campaign")
     assert [step.operation.name for step in needs_of(plan, edit)] == ["delete-campaign"]
+
+
+# live campaigns by id (*: somebody else's, ?: of an unknown status), the names that ours are to have (who is
+# left out goes) → who can't have its name, and who has it
+NAMES: dict[str, tuple[dict[str, str], dict[str, str], dict[str, str]]] = {
+    "a chain whose last name is free": ({"a": "A", "b": "B"}, {"a": "B", "b": "C"}, {}),
+    "a chain whose last name is taken": (
+        {"a": "A", "b": "B", "c": "C", "x*": "D"}, {"a": "B", "b": "C", "c": "D"},
+        {"a": "b", "b": "c", "c": "x"},
+    ),
+    "a new one at the end of a chain whose last name is taken": (
+        {"a": "A", "x*": "B"}, {"a": "B", "new": "A"}, {"a": "x", "new": "a"},
+    ),
+    "a ring": ({"a": "A", "b": "B", "c": "C"}, {"a": "B", "b": "C", "c": "A"}, {}),
+    "a ring, and somebody outside wants a name of it": (
+        {"a": "A", "b": "B", "c": "C"}, {"a": "B", "b": "A", "c": "D"}, {},
+    ),
+    "a ring, of which one name has a twin": (
+        {"a": "A", "b": "B", "x*": "B"}, {"a": "B", "b": "A"}, {"a": "x", "b": "a"},
+    ),
+    "two of the name, of which one gives it up": (
+        {"a": "A", "b": "B", "x*": "B"}, {"a": "B", "b": "C"}, {"a": "x"},
+    ),
+    "two of the name, of which both give it up": (
+        {"a": "A", "b": "B", "c": "B"}, {"a": "B", "b": "C", "c": "D"}, {},
+    ),
+    "several who keep it": (
+        {"a": "A", "x*": "B", "y*": "B", "b": "B"}, {"a": "B", "b": "C"}, {"a": "x, y"},
+    ),
+    "one that is deleted gives it up": ({"a": "A", "b": "B"}, {"a": "B"}, {}),
+    "one that is to be deleted in a status that nobody knows keeps it": (
+        {"a": "A", "b?": "B"}, {"a": "B"}, {"a": "b"},
+    ),
+    "one that is to be renamed in a status that nobody knows keeps it": (
+        {"a": "A", "b?": "B"}, {"a": "B", "b": "C"}, {"a": "b"},
+    ),
+    "one that wants it is in a status that nobody knows": ({"a?": "A", "x*": "B"}, {"a": "B"}, {"a": "x"}),
+    "who is refused keeps its name from two": (
+        {"a": "A", "b": "B", "x*": "C"}, {"a": "C", "b": "A", "new": "A"}, {"a": "x", "b": "a", "new": "a"},
+    ),
+    "the name that it has": ({"a": "A", "x*": "A"}, {"a": "A"}, {}),
+    "the name that it has, and that another one wants": (
+        {"a": "A", "x*": "A", "b": "B"}, {"a": "A", "b": "A"}, {"b": "a, x"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", NAMES)
+def test_who_can_have_its_name(row: str) -> None:
+    there, wanted, refused = NAMES[row]
+    fakes = {
+        key[0]: MemoryCampaign(key[0], name, "ODD" if key.endswith("?") else "CREATED")
+        for key, name in there.items()
+    }
+    project = Project(MemoryServer(*fakes.values()))
+    for key in there:
+        if not key.endswith("*"):
+            project.own(key.rstrip("?"), key[0])
+    difference = project.diff(desired(*(campaign(*each) for each in wanted.items())), prune=True)
+    said = [
+        (f.resource.name, f.message.partition("the live campaign ")[2].removesuffix(" has it and keeps it"))
+        for f in difference.findings
+        if f.code == "name-taken" and f.resource
+    ]
+    assert sorted(said) == sorted(refused.items()), "each is said once"
+    assert {c.desired.resource.name for c in difference.campaigns} == wanted.keys() - refused.keys()
+
+
+def test_who_is_refused_is_told_in_one_order() -> None:
+    """Who can't have its name because of others comes after those: number 1 and 8 want that of number 0."""
+    names = [f"line-{number}" for number in range(9)]
+    project = Project(MemoryServer(*(MemoryCampaign(name, name) for name in (*names, "taken"))))
+    for name in names:
+        project.own(name, name)
+    wanted = {names[0]: "taken", names[1]: names[0], names[8]: names[0]}
+    found = project.diff(desired(*(campaign(name, wanted.get(name, f"free {name}")) for name in names)))
+    assert [f.resource for f in found.findings] == [rid(names[0]), rid(names[1]), rid(names[8])]
+
+
+def test_of_several_who_are_left_alone_and_have_the_name_the_first_is_named() -> None:
+    names = [f"keeper-{number:02}" for number in range(12)]
+    project = Project(
+        MemoryServer(
+            MemoryCampaign("1", "line"), *(MemoryCampaign(name, "wanted") for name in reversed(names))
+        )
+    )
+    project.own("line", "1")
+    for name in reversed(names):
+        project.own(name, name)
+    everything = desired(campaign("line", "wanted"), *(campaign(name, f"free {name}") for name in names))
+    made = project.draft(everything, targets=Targets((rid("line"),)))  # type: ignore[arg-type]
+    assert [f.hint for f in made.plan.findings] == ["target Campaign/keeper-00, too"]
+
+
+def test_a_name_that_was_not_looked_up_is_free() -> None:
+    found = CampaignDiff(campaign("new"), None, CampaignFields("new"))
+    assert settle_names([found], [], Live(), {}) == ()
 
 
 def test_a_distribution_list_can_not_be_set_without_an_interval() -> None:

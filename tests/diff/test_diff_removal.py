@@ -3,8 +3,11 @@
 import pytest
 
 from reconciler.diff import Diff
-from reconciler.model import Change, OnRemove, Reason, Severity
-from reconciler.state.base import CampaignAbandoned, CampaignForgotten, IntentDropped
+from reconciler.diff.removal import remove_campaigns
+from reconciler.model import Change, Live, LivePackage, OnRemove, Reason, Severity
+from reconciler.options import Options
+from reconciler.state.applied import packages_value
+from reconciler.state.base import CampaignAbandoned, CampaignForgotten, IntentDropped, PackageForgotten
 from tests.fakes import Project, campaign, desired, file, rid
 from tests.memory_provider import MemoryCampaign, MemoryServer
 
@@ -112,3 +115,68 @@ def test_an_interrupted_create_stays_in_mind_while_a_part_of_the_project_is_left
     assert project.reads(desired(complete=False)) == []
     difference = project.diff(desired(complete=False))
     assert (difference.removals, difference.findings, difference.records) == ((), (), ())
+
+
+def test_what_an_interrupted_create_may_have_made_is_not_what_somebody_else_has_or_takes_over() -> None:
+    project = Project(MemoryServer(MemoryCampaign("1", "old")))
+    project.intends("old", "old")
+    adopted = project.diff(desired(campaign("new", "old")), adopt=True)
+    assert ([f.code for f in adopted.findings], adopted.records[-1]) == ([], IntentDropped(str(OLD)))
+    project.own("gone", "1")
+    owned = project.diff(desired())
+    assert [f.code for f in owned.findings] == ["not-declared"]
+    assert owned.records == (IntentDropped(str(OLD)),)
+
+
+def test_what_was_not_looked_up_is_nobodys() -> None:
+    project = Project()
+    project.intends("old", "old")
+    found = remove_campaigns(desired(), Live(), project.state, Options())
+    assert found == ((), (), (IntentDropped(str(OLD)),))
+
+
+# --- one order ------------------------------------------------------------------------------------
+
+NAMES = [f"old-{number:02}" for number in range(12)]
+
+
+def many(on_remove: OnRemove, *, live: bool) -> Project:
+    project = Project(MemoryServer(*(MemoryCampaign(n, n) for n in reversed(NAMES) if live)))
+    for name in reversed(NAMES):
+        project.own(name, name, on_remove=on_remove)
+    return project
+
+
+def test_all_that_goes_is_told_in_one_order() -> None:
+    expected = list(map(rid, NAMES))
+    abandoned = many(OnRemove.ABANDON, live=True).diff(desired())
+    assert list(abandoned.records) == list(map(CampaignAbandoned, expected))
+    assert [f.resource for f in abandoned.findings] == expected
+    gone = many(OnRemove.DELETE, live=False).diff(desired(), prune=True)
+    assert list(gone.records) == list(map(CampaignForgotten, expected))
+    deleted = many(OnRemove.DELETE, live=True).diff(desired(), prune=True)
+    assert [removal.owned.resource for removal in deleted.removals] == expected
+
+
+def test_uploads_that_gateways_of_an_abandoned_campaign_keep() -> None:
+    """Sorted by their content; what somebody else uploaded is none of ours."""
+    project = Project(MemoryServer(MemoryCampaign("1", "old")))
+    uploads = [file(f"content {number}") for number in range(8)]
+    for number, each in enumerate(uploads):
+        project.uploaded(each, f"p-{number}")
+        project.server.stored[f"p-{number}"] = LivePackage(f"p-{number}", "fw.bin")
+    given = [f"p-{number}" for number in range(7)]
+    values = {
+        packages_value([*given[:3], "theirs"]): frozenset("a"),
+        packages_value(given[3:]): frozenset("b"),
+    }
+    project.own("old", "1", on_remove=OnRemove.ABANDON, members={"packageOverrides": values})
+    project.own("lost", "9")
+    found = project.diff(desired(), prune=True)
+    kept = tuple(sorted(each.sha256 for each in uploads[:7]))
+    assert found.records == (
+        CampaignForgotten(rid("lost")),
+        CampaignAbandoned(OLD, kept),
+        *map(PackageForgotten, kept),
+    )
+    assert [upload.id for upload in found.package_removals] == ["p-7"]

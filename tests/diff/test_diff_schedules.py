@@ -1,5 +1,6 @@
 """Windows can't be read: the table of ``reconciler.diff.schedules``."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -46,6 +47,7 @@ ASSUMED = Found(
     ],
     records=[applied("schedules.download", VALUES[SOON], "abc")],
 )
+STRANGER = "no window while not in the campaign, for"
 EXPIRED = "the download window of 3 gateways has ended; it is not sent"
 
 # what is declared, what it is compared with → all that comes of it
@@ -107,9 +109,31 @@ ROWS: dict[str, tuple[list[Assignment] | None, Side, Found]] = {
     "is no member": (
         [entry("a", 0), entry("bxy", 1)],
         Side(recorded(SOON, "ab")),
-        Found(notes=[("not-a-member", "entry 1", "no window while not in the campaign, for 2 gateways")]),
+        Found(notes=[("not-a-member", "entry 1", f"{STRANGER} 2 gateways")]),
     ),
     "is closed": ([entry("ax")], Side(recorded(SOON, "a"), live=live(closed="x")), Found()),
+    "somebody joins who has no window": ([entry("ab")], Side(recorded(SOON, "ab"), joining="c"), Found()),
+    "members were not read": (
+        [entry("ab"), entry("x", 1)],
+        Side(live=replace(live(), gateways=None)),
+        sent("ab", "not-recorded")
+        + Found(notes=[("not-a-member", "entry 1", f"{STRANGER} the gateway x")]),
+    ),
+    "got several other windows": (
+        [entry("abc")],
+        Side({"schedules.download": {VALUES[LATE]: "b", VALUES[ENDED]: "a"}}),
+        sent("ab", "declared-since") + sent("c", "not-recorded"),
+    ),
+    "several are past the phase": (
+        [entry("abc")],
+        Side(live=live(states={"past download": "b", "idle": "ac"})),
+        sent("ac", "not-recorded"),
+    ),
+    "several windows, none of them declared": (
+        [],
+        Side({"schedules.download": {VALUES[SOON]: "b", VALUES[LATE]: "c"}}),
+        kept(DOWNLOAD, "2 gateways"),
+    ),
     "two phases of one entry": (
         [entry("ab", 0, SOON, EXECUTION, DOWNLOAD)],
         Side(recorded(LATE, "a", EXECUTION)),
@@ -129,3 +153,19 @@ def test_windows(row: str) -> None:
 
 def _window(each: WindowFor) -> tuple[Any, ...]:
     return each.phase, each.window, "".join(each.gateways), each.reason.value
+
+
+def test_gateways_stand_in_one_order() -> None:
+    ids = "zyxwvutsrqponm"
+    part = diff_schedules(view(Side(members=ids, adopting=True, joining=ids[:7]), schedules=(entry(ids),)))
+    assert ["".join(each.gateways) for each in part.todo] == ["tuvwxyz"]
+    assert part.records == (applied("schedules.download", VALUES[SOON], "mnopqrs"),)
+
+
+@pytest.mark.parametrize(
+    ("closing", "closed", "said"), [("x", "", False), ("", "x", False), ("x", "x", False), ("", "", True)]
+)
+def test_who_is_or_will_be_closed_is_no_stranger(closing: str, closed: str, said: bool) -> None:
+    side = Side(recorded(SOON, "a"), live=live(closed=closed))
+    part = diff_schedules(view(side, schedules=(entry("ax"),), closed=frozenset(closing)))
+    assert [each.code for each in part.findings] == ["not-a-member"] * said

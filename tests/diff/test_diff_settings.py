@@ -5,11 +5,14 @@ from typing import Any
 import pytest
 
 from reconciler.diff import Diff
+from reconciler.diff.settings import diff_settings
 from reconciler.errors import StateError
-from reconciler.model import Json, Reason, Secret, Severity
+from reconciler.model import Json, Live, Reason, Secret, Severity
+from reconciler.plan.guards import Basis, trips
 from reconciler.state.applied import recorded_settings
 from reconciler.state.base import CampaignOwned, FieldApplied, Origin, Owned
-from tests.fakes import Project, campaign, desired, rid
+from tests.diff.diff_parts import Side, view
+from tests.fakes import PULSE, Project, campaign, desired, rid
 from tests.memory_provider import MemoryCampaign, MemoryServer
 
 SALT = "5a17"
@@ -71,9 +74,55 @@ def test_what_differs(row: str) -> None:
     assert "k3y" not in repr(difference.changes)
 
 
-def test_settings_that_were_never_written_say_so() -> None:
-    [change] = compared({"A": "a"}, None).changes
-    assert change.reason is Reason.NOT_RECORDED
+@pytest.mark.parametrize("row", ROWS)
+def test_why(row: str) -> None:
+    declared, recorded, _ = ROWS[row]
+    reason = Reason.NOT_RECORDED if recorded is None else Reason.DECLARED_SINCE
+    assert {change.reason for change in compared(declared, recorded).changes} <= {reason}
+
+
+PLAIN, OTHER = Secret("variable KEY", "plain"), Secret("variable KEY", "other")
+
+# declared, recorded → what the state keeps without a call: None where nothing is to be learned
+KEPT: dict[str, tuple[Any, Json, Json]] = {
+    "never written, and none wanted": ({}, None, record()),
+    "never written": ({"A": "a"}, None, None),
+    "the same": ({"A": "a", "K": KEY}, record(A="a", K=KEY), None),
+    "one differs": ({"A": "b"}, record(A="a"), None),
+    "a plain value becomes a secret of that value": ({"A": PLAIN}, record(A="plain"), record(A=PLAIN)),
+    "a secret becomes a plain value of that value": ({"A": "plain"}, record(A=PLAIN), record(A="plain")),
+    "both, and another one": (
+        {"A": PLAIN, "B": "b"}, record(A="plain", B="b"), record(A=PLAIN, B="b"),
+    ),
+    "one becomes a secret, and another differs: the edit will tell": (
+        {"A": PLAIN, "B": "c"}, record(A="plain", B="b"), None,
+    ),
+    "becomes a secret of another value: the edit will tell": ({"A": OTHER}, record(A="plain"), None),
+    "becomes a secret that was not read": ({"A": Secret("variable KEY")}, record(A="plain"), None),
+    "one becomes a secret, and another was not read": (
+        {"A": PLAIN, "K": Secret("variable K")}, record(A="plain", K=KEY), None,
+    ),
+    "not managed": (None, record(A="plain"), None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", KEPT)
+def test_what_the_state_learns_without_a_call(row: str) -> None:
+    declared, recorded, kept = KEPT[row]
+    found = compared(declared, recorded)
+    assert found.records == (() if kept is None else (FieldApplied(rid("line"), "settings", kept),))
+
+
+def test_a_plain_value_that_becomes_a_secret_of_that_value_goes_from_the_state() -> None:
+    project = Project(MemoryServer(MemoryCampaign("1", "line")))
+    project.own("line", "1", applied={"settings": record(A="plain")})
+    wanted = desired(campaign("line", settings={"A": PLAIN}))
+    plan = project.make_plan(wanted)
+    assert plan.empty
+    project.apply(plan)
+    assert "plain" not in repr(project.state)
+    assert project.diff(wanted).records == ()
+    assert project.plan(desired(campaign("line", settings={"A": OTHER}))) == ["edit-campaign:line"]
 
 
 # --- not managed: an edit sends what is known
@@ -133,6 +182,92 @@ def test_settings_of_an_adopted_campaign_that_are_not_managed() -> None:
     assert [finding.code for finding in difference.findings] == ["may-lose-settings"]
 
 
+UNKNOWN = "it was adopted, and its settings can't be read"
+UNNAMED = "it was adopted, and may have settings that YAML doesn't name"
+GONE = "the secrets K are no longer declared"
+ASSUMED = {"settings.assumed": True}
+BASIS = Basis(desired(), Live(), PULSE)
+
+# how it became ours, what is recorded (or only assumed), declared → why an edit may lose some
+LOSES: dict[str, tuple[Origin, dict[str, Any], Any, str | None]] = {
+    "created, nothing known": (Origin.CREATED, {}, {"A": "a"}, None),
+    "created, known": (Origin.CREATED, {"settings": record(A="a")}, {"A": "a"}, None),
+    "created, not managed, nothing known": (Origin.CREATED, {}, None, None),
+    "created, not managed, plain": (Origin.CREATED, {"settings": record(A="a")}, None, None),
+    "created, not managed, a secret": (Origin.CREATED, {"settings": record(K=KEY)}, None, GONE),
+    "adopted, nothing known": (Origin.ADOPTED, {}, {"A": "a"}, UNNAMED),
+    "adopted, assumed": (Origin.ADOPTED, {"settings": record(A="a"), **ASSUMED}, {"A": "a"}, UNNAMED),
+    "adopted, assumed, and others wanted": (
+        Origin.ADOPTED, {"settings": record(A="a"), **ASSUMED}, {"B": "b"}, UNNAMED,
+    ),
+    "adopted, and sent since": (Origin.ADOPTED, {"settings": record(A="a")}, {"A": "a"}, None),
+    "adopted, not managed, nothing known": (Origin.ADOPTED, {}, None, UNKNOWN),
+    "adopted, not managed, and sent once": (Origin.ADOPTED, {"settings": record(A="a")}, None, None),
+    "adopted, not managed, a secret": (Origin.ADOPTED, {"settings": record(K=KEY)}, None, GONE),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("edited", [False, True])
+@pytest.mark.parametrize("row", LOSES)
+def test_what_an_edit_may_lose(row: str, edited: bool) -> None:
+    origin, applied, declared, why = LOSES[row]
+    project = Project(MemoryServer(MemoryCampaign("1", "line", description="text")))
+    project.own("line", "1", origin, applied=applied)
+    wanted = desired(campaign("line", settings=declared, description="new" if edited else "text"))
+    found = project.diff(wanted)
+    [one] = found.campaigns
+    said = [each.message.partition("that we don't know: ")[2] for each in found.findings]
+    assert said == ([why] if why and one.edit else [])
+    guards = [trip.guard for trip in trips(project.make_plan(wanted), BASIS, {})]
+    assert guards == (["mayLoseSettings"] if why and one.edit else [])
+
+
 def test_a_damaged_record_is_an_error_that_says_what_to_do() -> None:
     with pytest.raises(StateError, match="setting A"):
         compared({"A": "a"}, {"A": "a"})
+
+
+# --- in one order, and asserted -------------------------------------------------------------------
+
+KEYS = [f"KEY_{number:02}" for number in range(12)]
+
+
+def test_keys_stand_in_one_order() -> None:
+    names = ", ".join(KEYS)
+    changed = compared(dict.fromkeys(reversed(KEYS), "b"), None)
+    assert [c.field for c in changed.changes] == [f"settings.{key}" for key in KEYS]
+    secrets = record(**dict.fromkeys(reversed(KEYS), KEY))
+    (lost,) = compared(None, secrets, description="new").findings
+    assert lost.message.endswith(f"the secrets {names} are no longer declared")
+    (untold,) = compared(dict.fromkeys(reversed(KEYS), Secret("variable KEY")), secrets).findings
+    assert f"the secret settings {names} changed" in untold.message
+
+
+@pytest.mark.parametrize("recorded", [None, record(A="a", B="b")])
+def test_asserted_settings_are_all_sent(recorded: Json) -> None:
+    project = Project(MemoryServer(MemoryCampaign("1", "line")))
+    project.own("line", "1", applied={} if recorded is None else {"settings": recorded})
+    found = project.diff(desired(campaign("line", settings={"A": "a", "C": "c"})), reassert=True)
+    gone = [] if recorded is None else [("settings.B", "b", None)]
+    before = None if recorded is None else "a"
+    assert [(c.field, c.before, c.after) for c in found.changes] == [
+        ("settings.A", before, "a"),
+        *gone,
+        ("settings.C", None, "c"),
+    ]
+    assert {c.reason for c in found.changes} == {Reason.REASSERTED}
+
+
+def test_a_secret_that_was_not_read_is_not_said_to_be_untold_where_it_is_sent_anyway() -> None:
+    project = Project(MemoryServer(MemoryCampaign("1", "line")))
+    project.own("line", "1", applied={"settings": record(K=KEY)})
+    found = project.diff(desired(campaign("line", settings={"K": Secret("variable KEY")})), reassert=True)
+    assert found.findings == ()
+    assert [c.field for c in found.changes] == ["settings.K"]
+
+
+def test_adopted_settings_that_are_known_are_compared() -> None:
+    one = view(Side(adopting=True, applied={"settings": record(A="a")}), settings={"A": "b"})
+    found = diff_settings(one)
+    assert [(c.field, c.before, c.after) for c in found.changes] == [("settings.A", "a", "b")]
+    assert (found.findings, found.records) == ((), ())

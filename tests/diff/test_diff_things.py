@@ -73,3 +73,12 @@ def test_gateways_of_the_same_things_are_one_change() -> None:
         ("runOnThings", None, ["t1", "t2"], "declared-since", "ac"),
         ("runOnThings", None, ["t2"], "not-recorded", "b"),
     ]
+
+
+def test_gateways_stand_in_one_order() -> None:
+    ids = "zyxwvutsrqponm"
+    things = dict.fromkeys(ids, ("t1",))
+    part = found(diff_things(view(Side(members=ids, adopting=True, joining=ids[:7]), things=things)))
+    assert part.todo == [(gateway, ("t1",)) for gateway in "tuvwxyz"]
+    assert [change[-1] for change in part.changes] == ["tuvwxyz"]
+    assert part.records == [applied("runOnThings", ONE, "mnopqrs")]

@@ -15,13 +15,13 @@ def hurry(factor: float) -> None:
     """Every wait of the process takes the `factor`-th part of its time, and so does every time limit."""
     import asyncio
 
-    from reconciler.providers.http.wire import Wire
+    from reconciler.providers.http.sender import Sender
 
     def clock(*_: object) -> float:
         return time.monotonic() * factor
 
     asyncio.BaseEventLoop.time = clock  # type: ignore[method-assign]
-    defaults = Wire.__init__.__kwdefaults__
+    defaults = Sender.__init__.__kwdefaults__
     assert defaults is not None
     defaults["clock"] = clock
 
@@ -136,13 +136,13 @@ def crash(method: str) -> None:
     async def buggy(self: Any, *arguments: Any, **more: Any) -> None:
         settings = more.get("settings") or {}
         opened = [value.reveal() for value in settings.values() if isinstance(value, Secret)]
-        raise ValueError(f"{arguments} {more} {opened} {self._wire._access.secrets}")
+        raise ValueError(f"{arguments} {more} {opened} {self._wire._sender.secrets}")
 
     setattr(PulseClient, method, buggy)
 
 
 def leak() -> None:
     """What a server repeats is said as it is."""
-    from reconciler.providers.http.wire import Wire
+    from reconciler.providers.http.sender import Sender
 
-    Wire._hide = lambda self, text, more=(): text  # type: ignore[method-assign]
+    Sender.hide = lambda self, text, more=(): text  # type: ignore[method-assign]

@@ -148,7 +148,7 @@ ROWS = [
     Row("a secret that is far too long", "plan -e token", 1, "secrets/key.txt", prepare=too_long),
     # a bug
     *(Row(f"a bug {flag}", f"{APPLY} {flag}", 1, "this is a bug", rotate=True, tricks=crash("edit_campaign")) for flag in ("", "-v", "--output json")),
-    Row("a bug after a sign-in", "plan -e basic -v", 1, "this is a bug", tricks=crash("get_campaign")),
+    Row("a bug after a sign-in", "plan -e basic -v", 1, "this is a bug", tricks=crash("campaign")),
 ]
 # fmt: on
 

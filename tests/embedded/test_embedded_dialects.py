@@ -33,7 +33,7 @@ from reconciler.embedded.dialects.model import (
     Written,
 )
 from reconciler.embedded.dialects.translate import query
-from reconciler.embedded.errors import Already, Refusal
+from reconciler.embedded.errors import Already, CallRefused
 
 NewCampaign = Callable[..., str]
 
@@ -259,15 +259,15 @@ def test_queries(dialect: Dialect, asked: dict[str, str], expected: dict[str, st
 @pytest.mark.parametrize(
     ("dialect", "refusal", "expected"),
     [
-        (REFERENCE, Refusal(400, "no"), (400, {"message": "no"})),
+        (REFERENCE, CallRefused(400, "no"), (400, {"message": "no"})),
         (REFERENCE, Already(404, "no"), (404, {"message": "no"})),
         (Dialect(repeated=Repeated.CONFLICT), Already(404, "no"), (409, {"message": "no"})),
         (Dialect(repeated=Repeated.MISSING), Already(409, "no"), (404, {"message": "no"})),
-        (Dialect(repeated=Repeated.MISSING), Refusal(409, "no"), (409, {"message": "no"})),
-        (Dialect(refusals=Refusals.TEXT), Refusal(400, "no"), (400, "no")),
+        (Dialect(repeated=Repeated.MISSING), CallRefused(409, "no"), (409, {"message": "no"})),
+        (Dialect(refusals=Refusals.TEXT), CallRefused(400, "no"), (400, "no")),
     ],
 )
-def test_refusals(dialect: Dialect, refusal: Refusal, expected: tuple[int, object]) -> None:
+def test_refusals(dialect: Dialect, refusal: CallRefused, expected: tuple[int, object]) -> None:
     assert refused(dialect, refusal) == expected
 
 

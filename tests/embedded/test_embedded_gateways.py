@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.embedded.errors import Refusal
+from reconciler.embedded.errors import CallRefused
 from reconciler.embedded.store import Store
 from reconciler.embedded.tables import campaigns, gateways
 from reconciler.embedded.tables.campaigns import Spec
@@ -166,7 +166,7 @@ def test_a_refused_call_leaves_no_trace_in_the_counts() -> None:
     with store.transaction(write=True) as db:
         campaign = _campaign(db, "c")
         gateways.add(db, campaign, ["a"], 0)
-    with pytest.raises(Refusal), store.transaction(write=True) as db:
+    with pytest.raises(CallRefused), store.transaction(write=True) as db:
         gateways.add(db, campaign, ["b", "a"], 0)
     with store.transaction(write=False) as db:
         assert _page(db, campaign, 1, 10) == (1, ["a"])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.embedded.errors import Refusal
+from reconciler.embedded.errors import CallRefused
 from reconciler.embedded.lifecycle import FIRST_STATE, GATEWAY_STATES
 from reconciler.embedded.simulation.machine import (
     FINAL,
@@ -210,7 +210,7 @@ def test_settings_go_to_json_and_back() -> None:
     ],
 )
 def test_wrong_settings_are_refused(values: dict[str, object]) -> None:
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(CallRefused) as refusal:
         parse(Simulation(), values)
     assert refusal.value.status == 400
     assert next(iter(values)) in refusal.value.message

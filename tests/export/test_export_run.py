@@ -271,3 +271,28 @@ def test_another_refusal_is_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(Refused, match="not allowed"):
         run(Forbidden(MemoryCampaign("1", "one")), tmp_path)
+
+
+@pytest.mark.parametrize("odd", [".", "..", "things"])
+def test_a_gateway_that_has_no_address_blocks_nothing(odd: str, tmp_path: Path) -> None:
+    class Strict(MemoryServer):
+        async def overrides(
+            self, campaign_id: str, gateways: Collection[str]
+        ) -> Mapping[str, tuple[str, ...]]:
+            if odd in gateways:
+                raise Refused(f"{odd!r} can't be the id of anything", request="GET x")
+            return await super().overrides(campaign_id, gateways)
+
+    server = Strict(
+        MemoryCampaign("1", "one", gateways={odd, "a"}), MemoryCampaign("2", "two", gateways={"b"})
+    )
+    assert run(server, tmp_path).campaigns == 2
+    assert not checked(tmp_path)[1]
+
+
+def test_ids_that_a_reader_would_doubt_are_read_back_without_a_word(tmp_path: Path) -> None:
+    ids = {f"gw-{number:03}" for number in range(60)} | {"a b", "c,d", "e#f", "1.5E+10"}
+    run(MemoryServer(MemoryCampaign("1", "one", gateways=ids)), tmp_path)
+    desired, findings = checked(tmp_path)
+    assert not findings
+    assert desired.campaigns[0].gateways == ids

@@ -89,10 +89,20 @@ def test_a_reusable_workflow_hands_on_what_it_is_given(path: Path) -> None:
     given = yaml.safe_load(text)[True]["workflow_call"]
     for name in given["inputs"]:
         assert f"${{{{ inputs.{name} }}}}" in text, name
-    runs = [part for part in text.split("      - ") if "python -m reconciler.forge" in part]
+    runs = [part for part in text.split("      - ") if "reconciler-forge " in part]
+    assert runs
     for run in runs:
         for name in given["secrets"]:
             assert f"{name}: ${{{{ secrets.{name} }}}}" in run, name
+
+
+@pytest.mark.parametrize(
+    "path", [*ACTIONS, *REUSABLE, TEMPLATES / "github.yml"], ids=lambda path: path.parent.name + path.stem
+)
+def test_nothing_is_imported_from_the_checkout(path: Path) -> None:
+    """`python -m` puts the working folder before everything that is installed."""
+    for script in re.findall(r"run: (.*)", path.read_text(encoding="utf-8")):
+        assert "python" not in script
 
 
 @pytest.mark.parametrize(

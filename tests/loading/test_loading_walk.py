@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.filereading import read_whole
 from reconciler.loading import Loaded, load
 from reconciler.loading.walk import project_files
 from reconciler.model import Severity
@@ -172,7 +173,7 @@ def test_a_link_to_nowhere_is_a_finding_only_when_it_is_yaml(tmp_path: Path) -> 
 
 def test_pipes_are_read_when_named_and_skipped_in_folders(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
-    assert codes(load([Path()], base=tmp_path)) == [".:1:1 empty-folder"]
+    assert codes(load([Path()], base=tmp_path)) == ["pipe.yaml:1:1 skipped-file", ".:1:1 empty-folder"]
     reader, writer = os.pipe()
     os.write(writer, b"kind: x\n")
     os.close(writer)
@@ -190,7 +191,7 @@ def test_devices_are_not_read() -> None:
 def test_what_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Root may read everything, so the refusals are played."""
     write(tmp_path, "a.yaml", "b.yaml", "x/c.yaml")
-    listdir, read_bytes = os.listdir, Path.read_bytes
+    listdir = os.listdir
 
     def no_listdir(path: Path) -> list[str]:
         if path.name == "x":
@@ -200,10 +201,10 @@ def test_what_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     def no_read(path: Path) -> bytes:
         if path.name == "a.yaml":
             raise PermissionError(13, "Permission denied")
-        return read_bytes(path)
+        return read_whole(path)
 
     monkeypatch.setattr(os, "listdir", no_listdir)
-    monkeypatch.setattr(Path, "read_bytes", no_read)
+    monkeypatch.setattr("reconciler.loading.walk.read_whole", no_read)
     loaded = load([Path()], base=tmp_path)
     assert files(loaded) == ["b.yaml"]
     assert sorted(codes(loaded)) == ["a.yaml:1:1 unreadable-file", "x:1:1 unreadable-file"]
@@ -271,10 +272,46 @@ def test_a_project_file_is_found_where_the_folder_may_not_be_listed(
 
 
 def test_upper_case_endings_are_read_too(tmp_path: Path) -> None:
-    write(tmp_path, "a.YAML", "b/c.Yml", "d.yaml", "e.YAMLX")
+    write(tmp_path, "a.YAML", "b/c.Yml", "d.yaml")
     loaded = load([Path()], base=tmp_path)
     assert files(loaded) == ["a.YAML", "b/c.Yml", "d.yaml"]
     assert loaded.findings == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["e.YAMLX", "a.yaml.j2", "a.yaml~", "a.yml.bak", "x/a.yaml.txt", "a.yaml ", "c.JSON", "x/d.json5"]
+)
+def test_what_looks_like_resources_is_never_passed_over_in_silence(tmp_path: Path, name: str) -> None:
+    write(tmp_path, "d.yaml")
+    write(tmp_path, name, text='{{"apiVersion": "reconciler/v1"}}\n')
+    loaded = load([Path()], base=tmp_path)
+    assert files(loaded) == ["d.yaml"]
+    assert codes(loaded) == [f"{name}:1:1 skipped-file"]
+    assert loaded.findings[0].severity is Severity.WARNING
+    assert loaded.findings[0].hint
+    assert loaded.complete
+
+
+def test_other_files_beside_resources_are_nobodys_concern(tmp_path: Path) -> None:
+    write(tmp_path, "d.yaml", "README.md", "ids.csv", "yaml", "fw.bin", "package.json", ".a.yaml.swp")
+    assert codes(load([Path()], base=tmp_path)) == []
+
+
+def test_a_pipe_to_which_nobody_writes_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.filereading.PATIENCE", 0.05)
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (finding,) = load([Path("pipe.yaml")], base=tmp_path).findings
+    assert (str(finding.place), finding.code) == ("pipe.yaml:1:1", "unreadable-file")
+    assert "nobody wrote to it" in finding.message
+
+
+def test_a_file_without_end_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "a.yaml").open("wb") as file:
+        file.truncate(1 << 40)
+    (finding,) = load([Path()], base=tmp_path).findings
+    assert (str(finding.place), finding.code) == ("a.yaml:1:1", "unreadable-file")
+    assert "larger than 64 MiB" in finding.message
+    assert finding.hint == "split it into several files"
 
 
 # --- projects below -------------------------------------------------------------------------------

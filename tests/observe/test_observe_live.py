@@ -14,7 +14,7 @@ from reconciler.model import (
     PackageByName,
     Phase,
 )
-from reconciler.observe import observe
+from reconciler.observe import observe, observe_members
 from reconciler.options import Options
 from tests.fakes import Project, campaign, desired, file, holds, rid
 from tests.memory_provider import MemoryCampaign, MemoryServer
@@ -150,3 +150,29 @@ def test_observing_writes_nothing() -> None:
     assert project.server.by_id["1"] == MemoryCampaign(
         "1", "line", "STARTED", packages=("p",), gateways={"g"}
     )
+
+
+def test_what_vanished_is_looked_up_and_read_in_one_order() -> None:
+    names = [f"line-{number:02}" for number in range(12)]
+    project = Project(MemoryServer(*(MemoryCampaign(f"new {name}", name) for name in reversed(names))))
+    for name in names:
+        project.own(name, f"lost {name}")
+    live = project.live(desired(*map(campaign, names)), adopt=True)
+    assert live.gone == set(map(rid, names))
+    assert project.server.log == [
+        *(f"campaign lost {name}" for name in names),
+        " ".join(["campaigns", *names]),
+        *(f"campaign new {name}" for name in names),
+    ]
+
+
+def test_members_of_many_are_read_in_one_order_and_none_twice() -> None:
+    names = [f"line-{number:02}" for number in range(12)]
+    project = Project(MemoryServer(*(MemoryCampaign(name, name, gateways={"a"}) for name in names)))
+    for name in names:
+        project.own(name, name)
+    live = project.live(desired(campaign(names[0], gateways="a"), *map(campaign, names[1:])))
+    project.server.log.clear()
+    more = asyncio.run(observe_members(live, frozenset(map(rid, names)), project.server))
+    assert project.server.log == [f"gateways {name}" for name in names[1:]]
+    assert all(found.gateways is not None for found in more.campaigns.values())

@@ -175,6 +175,9 @@ CASES = {
         uploaded={"v1": "p-9"},
         options=PRUNE,
     ),
+    "an upload that nobody declares, without --prune: nothing": ours(
+        line(packages=(V2,)), ["campaign 1"], uploaded={"v1": "p-3", "v2": "p-1"}
+    ),
     "an upload that is declared by its id now": ours(
         desired(campaign("line"), packages=[PackageById("p-3")]),
         ["campaign 1"],

@@ -1,14 +1,35 @@
 """How a declared campaign finds its live one: the table of ``reconciler.ownership``, row by row."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from reconciler.model import CampaignSummary, Claim, Desired, OnRemove, Ownership
+from reconciler.model import (
+    CampaignSummary,
+    Claim,
+    Desired,
+    Focus,
+    OnRemove,
+    Ownership,
+    PackageById,
+    PackageByName,
+    PackageRef,
+)
 from reconciler.options import Options
-from reconciler.ownership import claims_of, owned_by
+from reconciler.ownership import (
+    claims_of,
+    comparable,
+    overriding,
+    owned_by,
+    removable,
+    removable_packages,
+    unanswered,
+)
+from reconciler.state.applied import packages_value
 from reconciler.state.base import CampaignForgotten, CampaignOwned, OnRemoveSet, Origin, Owned, State
-from tests.fakes import Project, campaign, desired, rid
+from tests.fakes import Project, campaign, desired, file, rid
 
 Setup = Callable[[Project], object]
 LINE = desired(campaign("line"))
@@ -137,6 +158,20 @@ ROWS: dict[str, tuple[Setup, Desired, tuple[str, ...], Claim, Claim]] = {
         Claim(Ownership.NOT_OURS, ("1",)),
         Claim(Ownership.ADOPTED, ("1",)),
     ),
+    "owned by a resource that is gone from Git, a stranger, and an intent of ours": (
+        lambda p: (p.own("old", "1"), p.intends("line", "line")),
+        LINE,
+        ("1", "2"),
+        Claim(Ownership.MOVED, ("1",)),
+        Claim(Ownership.MOVED, ("1",)),
+    ),
+    "one that leaves the name, a stranger, and an intent of ours": (
+        lambda p: (p.own("other", "1"), p.intends("line", "line")),
+        desired(campaign("line"), campaign("other", "elsewhere")),
+        ("1", "2"),
+        Claim(Ownership.RECOVERED, ("2",)),
+        Claim(Ownership.RECOVERED, ("2",)),
+    ),
     "one that is ours already, and an intent of ours": (
         lambda p: (p.own("other", "1"), p.intends("line", "line")),
         desired(campaign("line"), campaign("other", "line")),
@@ -163,7 +198,7 @@ def test_the_tie(row: str, adopt: bool) -> None:
     [
         ((), Claim(Ownership.NONE)),
         (("7",), Claim(Ownership.RECOVERED, ("7",))),
-        (("7", "8"), Claim(Ownership.AMBIGUOUS, ("7", "8"))),
+        (("8", "7"), Claim(Ownership.AMBIGUOUS, ("7", "8"))),
     ],
 )
 def test_a_lost_create_is_found_under_the_name_that_it_was_sent_with(
@@ -238,6 +273,138 @@ def test_a_moved_campaign_takes_its_whole_history_along() -> None:
     )
 
 
+def test_a_moved_campaign_gets_the_on_remove_that_is_declared_now() -> None:
+    project = Project()
+    before = project.own("old", "1", on_remove=OnRemove.DELETE)
+    found, records = owned(project.state, Claim(Ownership.MOVED, ("1",)), OnRemove.ABANDON)
+    assert found == replace(before, resource=rid("line"), on_remove=OnRemove.ABANDON)
+    assert records == (CampaignForgotten(rid("old")), CampaignOwned(found))
+
+
+def test_a_recovered_campaign_gets_the_on_remove_that_is_declared_now() -> None:
+    project = Project()
+    project.intends("line", "line")
+    found, records = owned(project.state, Claim(Ownership.RECOVERED, ("1",)), OnRemove.ABANDON)
+    assert found == Owned(rid("line"), "1", Origin.CREATED, OnRemove.ABANDON)
+    assert records == (CampaignOwned(found),)
+
+
+def test_an_import_names_the_campaign_whatever_else_is_known() -> None:
+    project = Project()
+    project.own("line", "1")
+    project.intends("line", "line")
+    options = Options(imports={rid("line"): "7"})
+    claims = claims_of(LINE.campaigns, LINE, project.state, live("1", "2"), options)
+    assert claims == {rid("line"): Claim(Ownership.ADOPTED, ("7",))}
+
+
 @pytest.mark.parametrize("without", [Ownership.NONE, Ownership.NOT_OURS, Ownership.AMBIGUOUS])
 def test_nothing_is_owned_of_what_is_not_ours(without: Ownership) -> None:
     assert owned(Project().state, Claim(without, ("1",))) == (None, ())
+
+
+# --- what a prune may delete
+
+
+def focused(wanted: Desired, *removed: str) -> Desired:
+    """A run about some campaigns: of those that are declared no more, about `removed`."""
+    return replace(wanted, focus=Focus((), (), frozenset(map(rid, removed))))
+
+
+# what is desired, whether to prune → the owned campaigns that may be deleted
+REMOVABLE: dict[str, tuple[Desired, bool, list[str]]] = {
+    "declared no more": (LINE, True, ["gone", "older"]),
+    "without a prune": (LINE, False, []),
+    "in a part of the project": (replace(LINE, complete=False), True, []),
+    "all that is ours": (desired(), True, ["gone", "line", "older"]),
+    "of those that were asked for": (focused(LINE, "older"), True, ["older"]),
+    "of none that was asked for": (focused(LINE), True, []),
+    "asked for, and to be abandoned": (focused(LINE, "left"), True, []),
+}
+
+
+@pytest.mark.parametrize("row", REMOVABLE)
+def test_campaigns_that_may_be_deleted(row: str) -> None:
+    wanted, prune, expected = REMOVABLE[row]
+    project = Project()
+    for at, name in enumerate(("older", "gone", "line")):
+        project.own(name, str(at))
+    project.own("left", "9", on_remove=OnRemove.ABANDON)
+    found = removable(wanted, project.state, Options(prune=prune))
+    assert [each.resource.name for each in found] == expected
+    assert all(each is project.state.campaigns[each.resource] for each in found)
+
+
+V1, V2 = sorted((file("v1"), file("v2")), key=lambda each: each.sha256)
+
+# what is declared, whether to prune, whether the project is whole → the uploads that may be deleted
+UPLOADS: dict[str, tuple[list[PackageRef], bool, bool, list[str]]] = {
+    "none is declared": ([], True, True, ["p-1", "p-2"]),
+    "without a prune": ([], False, True, []),
+    "in a part of the project": ([], True, False, []),
+    "one is declared": ([V1], True, True, ["p-2"]),
+    "one is declared by its id": ([PackageById("p-2")], True, True, ["p-1"]),
+    "one is declared by its name": ([PackageByName("fw.bin")], True, True, []),
+    "others are declared": (
+        [PackageById("p-9"), PackageByName("another"), file("v3", "more.bin")],
+        True, True, ["p-1", "p-2"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", UPLOADS)
+def test_uploads_that_may_be_deleted(row: str) -> None:
+    declared, prune, complete, expected = UPLOADS[row]
+    project = Project()
+    project.uploaded(V2, "p-2")
+    project.uploaded(V1, "p-1")
+    wanted = desired(packages=declared, complete=complete)
+    options = Options(prune=prune)
+    assert [each.id for each in removable_packages(wanted, project.state, options)] == expected
+    assert removable_packages(focused(wanted), project.state, options) == ()
+
+
+def test_packages_that_gateways_have_of_their_own() -> None:
+    project = Project()
+    values: dict[str, Any] = {
+        "packageOverrides": {
+            packages_value(["p-1", "p-2"]): frozenset("a"),
+            packages_value(["p-3"]): frozenset("b"),
+        },
+        "runOnThings": {'["t"]': frozenset("a")},
+    }
+    assert overriding(project.own("line", "1", members=values)) == {"p-1", "p-2", "p-3"}
+    assert overriding(project.own("other", "2")) == frozenset()
+
+
+# whose create was lost, what is owned, what is desired → which of them Git has given up
+UNANSWERED: dict[str, tuple[list[str], list[str], Desired, list[str]]] = {
+    "given up": (["was", "another"], [], LINE, ["another", "was"]),
+    "still declared": (["line"], [], LINE, []),
+    "answered since": (["was"], ["was"], LINE, []),
+    "one of them answered": (["was", "another"], ["was"], LINE, ["another"]),
+    "in a part of the project": (["was"], [], replace(LINE, complete=False), []),
+    "asked for": (["was", "another"], [], focused(LINE, "was"), ["was"]),
+}
+
+
+@pytest.mark.parametrize("row", UNANSWERED)
+def test_creates_whose_answer_was_lost(row: str) -> None:
+    lost, ours, wanted, expected = UNANSWERED[row]
+    project = Project()
+    for name in lost:
+        project.intends(name, f"name of {name}")
+    for name in ours:
+        project.own(name, "1")
+    project.intends(V1, "fw.bin")
+    found = unanswered(wanted, project.state)
+    assert [each.name for each in found] == expected
+    assert {each.name: intent.name for each, intent in found.items()} == {n: f"name of {n}" for n in expected}
+
+
+def test_campaigns_that_are_ours_or_may_become_so() -> None:
+    wanted = desired(*(campaign(each.value) for each in Ownership))
+    claims = {rid(each.value): Claim(each, ("1",)) for each in Ownership}
+    assert [each.resource.name for each in comparable(wanted, claims)] == [
+        "adopted", "moved", "none", "owned", "recovered",
+    ]  # fmt: skip

@@ -1,5 +1,6 @@
-"""A name means one thing in the whole package."""
+"""A name means one thing in the whole package, and leads from a module to its tests."""
 
+import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -47,3 +48,59 @@ def test_the_check_sees_a_second_one(tmp_path: Path, text: str, found: list[str]
     (tmp_path / "a.py").write_text("class Plan: ...\n")
     (tmp_path / "b" / "c.py").write_text(text)
     assert twice(tmp_path) == ({} if found is None else {"Plan": found})
+
+
+# --- from a module to its tests ---------------------------------------------------------------------
+
+TESTS = Path(__file__).parents[1]
+SAID = re.compile(r"^Tests: (`[^`]+`(?:, `[^`]+`)*)\.$", re.MULTILINE)
+"""The last line of a module's docstring, where no test file has the module's name."""
+
+
+def has_a_test_of_its_name(module: str, tests: frozenset[str]) -> bool:
+    """Whether `tests`, names of files, have ``test_MODULE`` or ``test_…_MODULE``."""
+    name = module.rstrip("_")
+    return any(test == f"test_{name}" or test.endswith(f"_{name}") for test in tests)
+
+
+def said_tests(text: str) -> list[str]:
+    """The files that the docstring of a module names."""
+    found = SAID.search(ast.get_docstring(ast.parse(text)) or "")
+    return re.findall("`([^`]+)`", found[1]) if found else []
+
+
+def modules_without_tests(package: Path, tests: Path) -> list[str]:
+    """Modules that neither have a test of their name nor say where their tests are, or say it wrongly."""
+    names = frozenset(path.stem for path in tests.rglob("test_*.py"))
+    return [
+        path.relative_to(package).as_posix()
+        for path in sorted(package.rglob("*.py"))
+        if path.stem not in ("__init__", "__main__")
+        and not has_a_test_of_its_name(path.stem, names)
+        and not (
+            (said := said_tests(path.read_text("utf-8"))) and all((tests.parent / s).exists() for s in said)
+        )
+    ]
+
+
+def test_each_module_leads_to_its_tests() -> None:
+    assert modules_without_tests(PACKAGE, TESTS) == []
+
+
+@pytest.mark.parametrize(
+    ("docstring", "lost"),
+    [
+        ('"""What it does."""', True),
+        ('"""What it does.\n\nTests: `tests/test_other.py`.\n"""', False),
+        ('"""What it does.\n\nTests: `tests/test_other.py`, `tests/test_gone.py`.\n"""', True),
+        ('"""What it does.\n\nTests: everywhere.\n"""', True),
+    ],
+)
+def test_a_module_without_tests_is_noticed(tmp_path: Path, docstring: str, lost: bool) -> None:
+    for folder in ("package", "tests"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "package" / "other.py").write_text("")
+    (tmp_path / "package" / "module.py").write_text(f"{docstring}\n")
+    (tmp_path / "tests" / "test_other.py").write_text("")
+    found = modules_without_tests(tmp_path / "package", tmp_path / "tests")
+    assert found == (["module.py"] if lost else [])

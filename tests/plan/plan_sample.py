@@ -172,7 +172,7 @@ def sample() -> Made:
         applied={"settings": {"LEVEL": {"value": "debug"}}},
         members={"schedules.download": {"1/2": frozenset({"gw-0002", "gw-0001"})}},
     )
-    uploaded = Uploaded("ab" * 32, "p-9", "fw.bin", rid("line"), left_behind=True)
+    uploaded = Uploaded("ab" * 32, "p-9", "fw.bin", rid("line"), left_behind=True, description="For line 3.")
     records = (
         CampaignOwned(owned),
         IntentNoted(Intent("Campaign/line", "Line", {"settings": {"K": {"value": "v"}}})),

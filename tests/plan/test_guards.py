@@ -14,6 +14,8 @@ from reconciler.model import (
     Desired,
     DesiredStatus,
     DistributionList,
+    Finding,
+    Live,
     OnRemove,
     Phase,
     Severity,
@@ -479,3 +481,125 @@ def test_a_million_gateways_are_counted_in_sets() -> None:
     assert found(project, desired(campaign("line", status=STOPPED))) == [
         ("maxInFlightInterrupted", "line", 200_000, 0)
     ]
+
+
+# --- whatever order a plan's lines have ------------------------------------------------------------
+
+
+def shuffled(project: Project, wanted: Desired, **options: bool) -> tuple[Plan, Basis]:
+    plan, basis = planned(project, wanted, **options)
+    return replace(plan, groups=plan.groups[::-1], changes=plan.changes[::-1]), basis
+
+
+def test_campaigns_are_named_in_order_whatever_order_the_groups_have() -> None:
+    everything = {"maxDeletes": 0, "maxStarts": 0, "maxGatewaysRemovedPercent": 0}
+    project = of_many(4)
+    for number in (3, 1, 2):
+        project.uploaded(file(str(number)), f"p-{number}")
+        project.server.stored[f"p-{number}"] = object()  # type: ignore[assignment]
+    first = [
+        trip.message.partition("(")[2]
+        for trip in trips(*shuffled(project, desired(), prune=True), everything)
+    ]
+    assert [each.partition(")")[0] for each in first] == [
+        "Campaign/gw-0000, Campaign/gw-0001, Campaign/gw-0002 and 1 more",
+        "p-1, p-2, p-3",
+    ]
+    started = desired(*(campaign(name, status=STARTED) for name in names(3)))
+    (trip,) = trips(*shuffled(of_many(3), started), everything)
+    assert "(Campaign/gw-0000, Campaign/gw-0001, Campaign/gw-0002)" in trip.message
+
+
+def test_memberships_and_interruptions_are_told_in_order() -> None:
+    fakes = [
+        MemoryCampaign(name, name, "STARTED", gateways=set(names(10)), states={"gw-0000": "FLYING"})
+        for name in "hgfedcba"
+    ]
+    project = Project(MemoryServer(*fakes))
+    for name in "abcdefgh":
+        project.own(name, name)
+    wanted = desired(*(campaign(name, gateways=(), description="new") for name in "abcdefgh"))
+    found_ = trips(*shuffled(project, wanted), {})
+    assert [trip.resource.name for trip in found_ if trip.resource] == [*"abcdefgh", *"abcdefgh"]
+    (flying_,) = (trip for trip in found_ if trip.guard == Guard.IN_FLIGHT)
+    assert "(1 in Campaign/a, 1 in Campaign/b, 1 in Campaign/c and 5 more)" in flying_.message
+
+
+def test_every_waiver_that_is_not_needed_is_told_in_order() -> None:
+    plan = waive(Plan(SERVER), dict.fromkeys(map(str, Guard), "x"))
+    assert [each.message.partition(" ")[0] for each in plan.findings] == sorted(map(str, Guard))
+    (one,) = waive(plan, {Guard.STARTS: "x"}).findings
+    assert one == Finding(
+        "waiver-not-needed",
+        "maxStarts was waived, and nothing in this plan trips it",
+        hint="leave the waiver out next time, or it lets pass what it was not meant for",
+        severity=Severity.NOTE,
+    )
+
+
+def test_nothing_is_given_up_unless_it_is_said() -> None:
+    assert trips(Plan(SERVER), Basis(desired(), Live(), PULSE), {}) == ()
+
+
+# --- what is said ----------------------------------------------------------------------------------
+
+
+def messages(project: Project, wanted: Desired, limits: Mapping[str, Any] | None = None) -> list[str]:
+    return [trip.message for trip in trips(*planned(project, wanted, prune=True), limits or {})]
+
+
+@pytest.mark.parametrize(
+    ("members", "what"),
+    [(1, "its only gateway"), (2, "all of its 2 gateways"), (1000, "all of its 1,000 gateways")],
+)
+def test_how_a_campaign_loses_all_is_said(members: int, what: str) -> None:
+    limits = {"maxGatewaysRemovedPercent": 100}
+    said = messages(live_campaign(members), desired(campaign("line", gateways=[])), limits)
+    assert said == [f"Campaign/line would lose {what}"]
+
+
+@pytest.mark.parametrize(
+    ("percent", "said"), [(20, "2 (20 %)"), (20.0, "2 (20 %)"), (20.5, "2 (20.5 %)"), (0, "0 (0 %)")]
+)
+def test_how_many_may_go_is_said(percent: float, said: str) -> None:
+    wanted = desired(campaign("line", gateways=names(10)[4:]))
+    assert messages(live_campaign(10), wanted, {"maxGatewaysRemovedPercent": percent}) == [
+        f"Campaign/line would lose 4 of its 10 gateways; at most {said} may go at once"
+    ]
+
+
+@pytest.mark.parametrize(("limit", "said"), [(0, "none may be"), (1, "at most 1 may be")])
+def test_how_many_there_may_be_is_said(limit: int, said: str) -> None:
+    (message,) = messages(of_many(2), desired(), {"maxDeletes": limit})
+    assert message == f"2 campaigns would be deleted (Campaign/gw-0000, Campaign/gw-0001); {said}"
+
+
+def test_one_is_said_as_one() -> None:
+    assert messages(of_many(1), desired(), {"maxDeletes": 0}) == [
+        "1 campaign would be deleted (Campaign/gw-0000); none may be"
+    ]
+    one = live_campaign(1, "STARTED", states={"gw-0000": "FLYING"})
+    assert messages(one, desired(campaign("line", status=STOPPED))) == [
+        "1 gateway in the middle of an update would be interrupted (1 in Campaign/line); none may be"
+    ]
+
+
+def test_only_what_an_edit_may_lose_is_held_against_it_in_the_order_of_files() -> None:
+    project = Project(MemoryServer(*(MemoryCampaign(n, n, description="old", closed={"a"}) for n in "ba")))
+    for name in "ab":
+        project.own(name, name, Origin.ADOPTED)
+    wanted = desired(*(campaign(name, description="new", closed=()) for name in "ab"))
+    plan, basis = planned(project, wanted)
+    assert {found_.code for found_ in plan.findings} == {"cannot-undo", "may-lose-settings"}
+    for findings in (plan.findings, plan.findings[::-1]):
+        tripped = trips(replace(plan, findings=findings), basis, {})
+        assert [(t.guard, t.resource and t.resource.name) for t in tripped] == [
+            ("mayLoseSettings", "a"),
+            ("mayLoseSettings", "b"),
+        ]
+
+
+def test_what_is_in_flight_is_not_known_where_it_was_not_read() -> None:
+    project = flying()
+    made = project.draft(desired(campaign("line", status=STOPPED)))
+    assert trips(made.plan, Basis(made.desired, made.live, project.server.facts), {}) == ()

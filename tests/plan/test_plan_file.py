@@ -1,9 +1,12 @@
 """A plan in a file is the plan that was made, and nothing else."""
 
+import os
 import stat
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import event, given
@@ -33,10 +36,19 @@ from reconciler.model import (
 )
 from reconciler.options import Options, Selector, Targets
 from reconciler.plan import Plan
-from reconciler.plan.file import open_plan, plan_digest, salted
-from reconciler.plan.file.lines import ITEMS_A_LINE, LONG
+from reconciler.plan.file import Head, MadeIn, MadeOn, open_plan, plan_digest, salted, write_plan
+from reconciler.plan.file.lines import ITEMS_A_LINE, LONG, dumped, entries, rebuilt
+from reconciler.plan.fingerprints import Fingerprint, Of
 from reconciler.plan.model import CampaignImpact, GuardTrip, Impact, Partial, Snapshot
-from reconciler.state.base import CampaignOwned, FieldApplied, MembersApplied, Origin, Owned, State
+from reconciler.state.base import (
+    CampaignOwned,
+    FieldApplied,
+    MembersApplied,
+    Origin,
+    Owned,
+    State,
+    StatusSet,
+)
 from reconciler.validation.schemas import schema
 from tests.actions import action
 from tests.fakes import PULSE, file, rid
@@ -220,7 +232,9 @@ START = {"verb": "start", "resource": "Campaign/a", "reason": "asked"}
 @pytest.mark.parametrize(
     ("line", "why"),
     [
+        ([], "an object belongs here"),
         ({"type": "surprise"}, "there is no line of the type 'surprise'"),
+        ({"type": ["group"]}, "there is no line of the type ['group']"),
         ({"type": "group", "key": "x"}, "group.action is missing"),
         ({"type": "impact"}, "there are 2 lines of the type impact"),
         ({"type": "unreadable", "resource": "line", "fields": []}, "unreadable.resource: KIND/NAME belongs"),
@@ -261,9 +275,7 @@ START = {"verb": "start", "resource": "Campaign/a", "reason": "asked"}
         ),
     ],
 )
-def test_what_makes_no_sense_is_said_with_its_place(
-    tmp_path: Path, line: dict[str, object], why: str
-) -> None:
+def test_what_makes_no_sense_is_said_with_its_place(tmp_path: Path, line: Any, why: str) -> None:
     path = small(tmp_path)
     forged(path, [*lines_of(path)[:-1], line])
     with pytest.raises(UnusablePlan) as caught:
@@ -291,6 +303,30 @@ def test_a_long_list_of_other_things_than_text(tmp_path: Path) -> None:
     forged(tmp_path / "plan", [{**line, "items": [1]} if line["type"] == "list" else line for line in lines])
     with pytest.raises(UnusablePlan):
         reread(tmp_path / "plan")
+
+
+def test_a_list_that_goes_on_after_it_was_named(tmp_path: Path) -> None:
+    path = small(tmp_path)
+    part = {"type": "list", "list": 1, "items": ["a"]}
+    unreadable = {"type": "unreadable", "resource": "Campaign/a", "fields": "list:1"}
+    forged(path, [*lines_of(path)[:-1], part, part, unreadable])
+    assert reread(path).plan.unreadable == {rid("a"): ("a", "a")}
+    forged(path, [*lines_of(path)[:-1], part])
+    with pytest.raises(UnusablePlan) as caught:
+        reread(path)
+    assert "items: a list that nobody has named yet belongs here" in caught.value.findings[0].message
+
+
+def test_a_path_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "plan"
+    made(groups=(group(Verb.UPLOAD, file=file("v1")),)).save(path)
+    lines = lines_of(path)[:-1]
+    (upload,) = (line for line in lines if line["type"] == "group")
+    upload["action"]["file"]["path"] = 5
+    forged(path, lines)
+    with pytest.raises(UnusablePlan) as caught:
+        reread(path)
+    assert "group.action.file.path: a string belongs here" in caught.value.findings[0].message
 
 
 def test_a_list_of_anything_but_text_is_no_list_of_gateways(tmp_path: Path) -> None:
@@ -430,3 +466,127 @@ def test_which_plans_hold_digests_of_secrets() -> None:
     plain = replace(recorded, value={"B": {"value": "x"}})
     other = FieldApplied(rid("line"), "callbackSet.completed", {"digest": "9f"})
     assert not salted(made(groups=(edit(), group()), records=(plain, other)).plan)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_line_holds_no_number_that_json_lacks(number: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        dumped({"x": number})
+
+
+# --- while it is written -------------------------------------------------------------------------
+
+
+def saved(path: Path, *, told: Iterator[Fingerprint]) -> None:
+    plan = made(groups=(group(),)).plan
+    head = Head("0.1.0", plan.server, MadeIn("/project"), MadeOn(7), Options())
+    write_plan(path, head, plan, told, root=path.parent, salt="5a17")
+
+
+def test_until_it_is_whole_it_is_a_hidden_file_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "plan.jsonl"
+    path.write_text("before")
+
+    def told() -> Iterator[Fingerprint]:
+        (other,) = set(tmp_path.iterdir()) - {path}
+        assert other.name.startswith(".plan.jsonl.")
+        assert path.read_text() == "before"
+        yield Fingerprint(Of.PACKAGE, "p-1", {})
+
+    saved(path, told=told())
+    assert list(tmp_path.iterdir()) == [path]
+    assert reread(path).fingerprints == (Fingerprint(Of.PACKAGE, "p-1", {}),)
+
+
+def test_why_it_could_not_be_made_is_said_even_when_nothing_is_left_to_tidy_up(tmp_path: Path) -> None:
+    def told() -> Iterator[Fingerprint]:
+        (part,) = tmp_path.iterdir()
+        part.unlink()
+        raise ValueError("no more")
+        yield
+
+    with pytest.raises(ValueError, match="no more"):
+        saved(tmp_path / "plan", told=told())
+
+
+def test_it_is_on_the_disk_before_it_has_its_name_and_the_name_is_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, seen = tmp_path / "plan", list[tuple[str, int, bool]]()
+    sync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        seen.append(("file", os.fstat(descriptor).st_size, path.exists()))
+        sync(descriptor)
+
+    monkeypatch.setattr("reconciler.plan.file.disk.os.fsync", noted)
+    monkeypatch.setattr(
+        "reconciler.plan.file.disk.sync_folder",
+        lambda folder: seen.append((folder.name, path.stat().st_size, path.exists())),
+    )
+    saved(path, told=iter(()))
+    size = path.stat().st_size
+    assert seen == [("file", size, False), (tmp_path.name, size, True)]
+
+
+# --- lines that are not there --------------------------------------------------------------------
+
+
+def test_a_file_of_no_lines_is_a_plan_of_nothing() -> None:
+    assert rebuilt(SERVER, {}) == Plan(SERVER)
+
+
+def test_the_first_need_that_is_missing_is_named() -> None:
+    names = [f"group-{number:02}" for number in range(20)]
+    wanting = replace(group(), needs=tuple(map(Need, reversed(names))))
+    with pytest.raises(ValueError, match=f"{wanting.key} needs group-00, which"):
+        rebuilt(SERVER, {"group": [wanting]})
+    before = [replace(group(), key=name) for name in names[:7]]
+    with pytest.raises(ValueError, match="needs group-07, which"):
+        rebuilt(SERVER, {"group": [*before, wanting]})
+
+
+def test_what_cant_be_read_back_stands_in_one_order() -> None:
+    fields_ = {rid(name): (name,) for name in "dbca"}
+    lines = [value for kind, value in entries(made(unreadable=fields_).plan) if kind == "unreadable"]
+    assert [line.fields for line in lines] == [(name,) for name in "abcd"]
+
+
+SECRET = FieldApplied(rid("line"), "settings", {"A": {"digest": "9f"}, "B": {"value": "x"}})
+PLAIN = replace(SECRET, value={"B": {"value": "x"}})
+OTHERS = (
+    FieldApplied(rid("line"), "callbackSet.completed", {"A": {"digest": "9f"}}),
+    StatusSet(rid("line"), None),
+    CampaignOwned(Owned(rid("line"), "1", Origin.ADOPTED)),
+)
+
+
+@pytest.mark.parametrize(
+    ("settings", "records", "expected"),
+    [
+        ([{"LEVEL": "debug", "A": KEY}], (), True),
+        ([{"LEVEL": "debug"}, {"A": KEY, "B": "b"}], (), True),
+        ([{"LEVEL": "debug"}, None], (), False),
+        ([{}], (PLAIN, SECRET), True),
+        ([None], (*OTHERS, SECRET, PLAIN), True),
+        ([{"LEVEL": "debug"}], (*OTHERS, PLAIN), False),
+        ([], (), False),
+    ],
+)
+def test_digests_of_secrets_are_found_among_others(settings: Any, records: Any, expected: bool) -> None:
+    groups = tuple(edit(settings=each) for each in settings)
+    assert salted(made(groups=(*groups, group()), records=records).plan) is expected
+
+
+@pytest.mark.parametrize(
+    ("number", "lists"), [(1, []), (100, []), (101, [101]), (10_000, [10_000]), (10_001, [10_000, 1])]
+)
+def test_up_to_a_hundred_items_stand_where_they_belong_and_more_in_lines_of_ten_thousand(
+    number: int, lists: list[int], tmp_path: Path
+) -> None:
+    ids = tuple(f"gw-{each:05}" for each in range(number))
+    made(groups=(group(Verb.ADD, gateways=ids),)).save(tmp_path / "plan")
+    lines = lines_of(tmp_path / "plan")
+    assert [len(line["items"]) for line in lines if line["type"] == "list"] == lists
+    (line,) = (line for line in lines if line["type"] == "group")
+    assert line["action"]["gateways"] == ("list:1" if lists else [*ids])

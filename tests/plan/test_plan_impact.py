@@ -155,3 +155,57 @@ def test_records_take_no_step() -> None:
     project.apply(plan)
     assert project.state.campaigns[rid("line")].id == "1"
     assert project.make_plan(desired(campaign("line"))).records == ()
+
+
+# live campaigns: status and gateways; what is declared → who shares how many of the gateways that it gains
+SHARED: dict[str, tuple[dict[str, tuple[str, str]], dict[str, str | None], dict[str, dict[str, int]]]] = {
+    "a running one that changes nothing": (
+        {"runs": ("STARTED", "ab"), "idle": ("STOPPED", "")}, {"runs": "ab", "idle": "bx"},
+        {"idle": {"runs": 1}},
+    ),
+    "a running one whose gateways are not managed": (
+        {"runs": ("STARTED", "ab"), "idle": ("STOPPED", "")}, {"runs": None, "idle": "bx"}, {},
+    ),
+    "an idle one": ({"one": ("STOPPED", "ab"), "two": ("STOPPED", "")}, {"one": "ab", "two": "b"}, {}),
+    "two that run and share what nobody gains": (
+        {"one": ("STARTED", "qa"), "two": ("STARTED", "q"), "idle": ("STOPPED", "")},
+        {"one": "qa", "two": "q", "idle": "a"},
+        {"idle": {"one": 1}},
+    ),
+    "two that gain the same, and one of them runs": (
+        {"runs": ("STARTED", ""), "idle": ("STOPPED", "")}, {"runs": "ab", "idle": "bc"},
+        {"idle": {"runs": 1}},
+    ),
+    "two that run and gain the same": (
+        {"one": ("STARTED", ""), "two": ("STARTED", "")}, {"one": "ab", "two": "bc"},
+        {"one": {"two": 1}, "two": {"one": 1}},
+    ),
+    "nobody gains": ({"one": ("STARTED", "a"), "two": ("STARTED", "a")}, {"one": "a", "two": "a"}, {}),
+    "what it has already doesn't count": (
+        {"one": ("STARTED", "ab"), "two": ("STARTED", "a")}, {"one": "ab", "two": "ax"}, {},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", SHARED)
+def test_gateways_in_two_campaigns(row: str) -> None:
+    there, declared, expected = SHARED[row]
+    fakes = [MemoryCampaign(n, n, status, gateways=set(ids)) for n, (status, ids) in there.items()]
+    project = Project(MemoryServer(*fakes))
+    for each in fakes:
+        project.own(each.name, each.id)
+    wanted = desired(*(campaign(name, gateways=ids) for name, ids in declared.items()))
+    campaigns = project.make_plan(wanted).impact.campaigns
+    assert {
+        row.resource.name: {other.name: count for other, count in row.shared.items()}
+        for row in campaigns
+        if row.shared
+    } == expected
+
+
+def test_gateways_of_what_is_deleted_are_not_counted_before_they_are_read() -> None:
+    project = Project(MemoryServer(MemoryCampaign("1", "old", gateways={"a"})))
+    project.own("old", "1")
+    made = project.draft(desired(), prune=True)
+    assert with_removed(made.plan.impact, made.live) == made.plan.impact
+    assert with_removed(made.plan.impact, replace(made.live, campaigns={})) == made.plan.impact

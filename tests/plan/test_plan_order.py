@@ -29,7 +29,7 @@ from reconciler.providers.pulse.operations import OPERATIONS
 from reconciler.settings import EditWhileStarted, ServerSettings
 from tests.actions import action, needs_of
 from tests.fakes import PULSE, Project, campaign, desired, file, rid
-from tests.memory_provider import MemoryCampaign, MemoryServer
+from tests.memory_provider import SERVER, MemoryCampaign, MemoryServer
 
 V1, V2 = file("v1"), file("v2")
 UP1, UP2 = (f"upload-package:{package.sha256[:12]}" for package in (V1, V2))
@@ -469,3 +469,75 @@ def test_keys_stay_unique_whatever_resources_are_called() -> None:
     object.__setattr__(twins[1], "sha256", V1.sha256[:12] + "0" * 52)
     assert project().plan(desired(packages=twins)) == [UP1, f"{UP1}#2"]
     assert ResourceId(Kind.PACKAGE_SET, "firmware") == twins[0].resource
+
+
+# --- the order in which needs are named ------------------------------------------------------------
+
+MANY = [f"from-{number}" for number in range(12)]
+
+
+def test_needs_between_campaigns_are_named_in_one_order() -> None:
+    leave = [MemoryCampaign(name, name, "STARTED", gateways={"a"}) for name in MANY]
+    made = project(*leave, MemoryCampaign("to", "to"))
+    wanted = desired(*(campaign(name, gateways=()) for name in MANY), campaign("to", gateways={"a"}))
+    needs = made.make_plan(wanted).by_key["add-gateways:to"].needs
+    assert [need.group for need in needs] == sorted(f"remove-gateways:{name}" for name in MANY)
+
+
+def test_all_who_had_a_package_are_named_in_one_order() -> None:
+    made = project(*(MemoryCampaign(name, name, packages=("p-1",)) for name in MANY))
+    made.uploaded(V1, "p-1")
+    (delete,) = (
+        g for g in made.make_plan(desired(), prune=True).groups if isinstance(g.action, DeletePackage)
+    )
+    assert [need.group for need in delete.needs] == sorted(f"delete-campaign:{name}" for name in MANY)
+
+
+def test_groups_that_carry_one_of_the_gateways_are_named_as_they_come() -> None:
+    """Not as they are called: activation comes after execution."""
+    ids = [f"{number:02}" for number in range(12)]
+    adds = [about(Verb.ADD, each) for each in ids]
+    found = ordered(*adds, action(Verb.OVERRIDE, gateways=tuple("".join(ids))))
+    assert [need.group for need in found["override"]] == [*dict.fromkeys(found)][:-1]
+    found = ordered(
+        scheduled(SchedulePhase.EXECUTION, "a"),
+        scheduled(SchedulePhase.ACTIVATION, "b"),
+        about(Verb.THINGS, "ab"),
+    )
+    assert [need.group for need in found["things"]] == ["execution", "activation"]
+
+
+def test_what_is_asked_about_and_not_added_changes_nothing() -> None:
+    order = CampaignOrder(PULSE)
+    order.add(group("stop", action(Verb.STOP)))
+    assert order.needs(action(Verb.EDIT)) == (Need("stop"),)
+    assert order.needs(about(Verb.ADD, "a")) == (Need("stop"),)
+
+
+def test_what_is_added_without_being_asked_about_has_its_place() -> None:
+    order = CampaignOrder(PULSE)
+    order.add(group("stop", action(Verb.STOP)))
+    order.add(group("edit", action(Verb.EDIT)))
+    assert order.needs(about(Verb.ADD, "a")) == (Need("edit"),)
+    assert order.needs(action(Verb.APPROVE)) == (Need("stop"), Need("edit"))
+
+
+@pytest.mark.parametrize("others", [0, 1, 5])
+def test_the_needs_of_a_step_are_named_once_whole_groups_first(others: int) -> None:
+    """Of a group that is needed as a whole every step, of the others only those about its gateways."""
+    operation = OPERATIONS["add-gateways"]
+
+    def of(key: str, gateways: str, *needed: Need, per_call: int = 1) -> StepGroup:
+        return StepGroup(key, about(Verb.ADD, gateways), operation, per_call, needed)
+
+    single = [of(f"single-{number}", "bx") for number in range(others)]
+    whole = of("whole", "ab")
+    last = of(
+        "last", "bcde", Need("whole"), *(Need(each.key, by_gateway=True) for each in single), per_call=2
+    )
+    plan = Plan(SERVER, (whole, *single, last))
+    found = {step.gateways: [each.id for each in needed] for step, needed in plan.needs(last)}
+    assert found == {
+        ("b", "c"): ["whole:a", "whole:b", *(f"{each.key}:b" for each in single)],
+        ("d", "e"): ["whole:a", "whole:b"],
+    }

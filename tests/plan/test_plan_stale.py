@@ -22,11 +22,12 @@ from reconciler.model import (
     ScheduleWindow,
     Scope,
     StepGroup,
+    Verb,
     Window,
 )
 from reconciler.plan import Plan
-from reconciler.plan.fingerprints import touched_of
-from reconciler.plan.stale import expired
+from reconciler.plan.fingerprints import Fingerprint, Of, touched_of
+from reconciler.plan.stale import expired, stale
 from reconciler.state.base import (
     CampaignForgotten,
     CampaignOwned,
@@ -41,6 +42,7 @@ from reconciler.state.base import (
     upload_key,
 )
 from reconciler.state.folding import fold
+from tests.actions import action as action_of
 from tests.fakes import NOW, PULSE, Project, campaign, desired, file, holds, rid
 from tests.memory_provider import SERVER, MemoryCampaign, MemoryServer
 from tests.properties.prop_strategies import GATEWAYS, NAMES, examples
@@ -121,6 +123,7 @@ NEW = desired(campaign("line"), campaign("other"), campaign("new", packages=(V1,
 OVERRIDE = line(
     gateways={"gw-1", "gw-2"}, overrides=(Override(frozenset({"gw-1", "gw-2"}), (PackageById("p-3"),)),)
 )
+THREE = line(gateways="abcd", overrides=(Override(frozenset("abcd"), (PackageById("p-3"),)),))
 STATE = "the state's entry of Campaign/line"
 
 LATE = {
@@ -157,6 +160,23 @@ LATE = {
         OVERRIDE,
         put("1", overrides={"gw-2": ("p-2",)}),
         "campaign 1 (line) 1 gateway got other packages (gw-2)",
+    ),
+    "packages of three gateways": late(
+        THREE,
+        put("1", gateways=set("abcd"), overrides={"c": ("p-2",), "a": ("p-2",), "b": ("p-2",)}),
+        "campaign 1 (line) 3 gateways got other packages (a, b, c)",
+    ),
+    "packages of four gateways": late(
+        THREE,
+        put("1", overrides={"c": ("p-2",), "a": ("p-2",), "b": ("p-2",), "d": ("p-2",)}),
+        "campaign 1 (line) 4 gateways got other packages (a, b, c and 1 more)",
+    ),
+    "a gateway with packages of its own is closed": late(OVERRIDE, put("1", closed={"gw-1"})),
+    "three left": late(THREE, put("1", gateways={"d"}), "campaign 1 (line) 3 gateways left (a, b, c)"),
+    "letters of all languages": late(
+        EDIT,
+        put("1", description="Prüfstand 7 試"),
+        'campaign 1 (line) description "text" → "Prüfstand 7 試"',
     ),
     "a gateway with packages of its own left": late(
         OVERRIDE, put("1", gateways={"gw-1"}), "campaign 1 (line) 1 gateway left (gw-2)"
@@ -254,6 +274,8 @@ def test_what_is_said(name: str) -> None:
         case = replace(
             case, wanted=line(description="new", packages=(PackageById("p-1"), PackageById("p-2")))
         )
+    if case.wanted is THREE:
+        put("1", gateways=set("abcd"))(project)
     made = asyncio.run(planned(project, case.wanted, **case.options))
     assert made.plan.groups or made.plan.records
     case.deed(project)
@@ -368,11 +390,20 @@ def test_a_window_that_has_ended_since_is_said() -> None:
         rid("line"), Reason.NOT_RECORDED, "1", ids, phase=SchedulePhase.DOWNLOAD, window=window
     )
     group = StepGroup("schedule-download:line", action, PULSE.operations["schedule-download"], 1)
-    plan = Plan(SERVER, (group,))
+    start = StepGroup("start-campaign:line", action_of(Verb.START), PULSE.operations["start-campaign"])
+    plan = Plan(SERVER, (group, start))
     assert expired(plan, NOW + 999) == ()
     (found,) = expired(plan, NOW + 1000)
     assert found.message == "the download window of 2 gateways ended 2027-01-15 08:00:01 UTC"
     assert (found.code, found.resource) == ("stale-plan", rid("line"))
+
+
+@pytest.mark.parametrize(("length", "shown"), [(80, 80), (81, 80)])
+def test_a_long_id_is_cut(length: int, shown: int) -> None:
+    before = Fingerprint(Of.PACKAGE, "x" * length, {})
+    (found,) = stale([before], [replace(before, facts=None)])
+    words = found.message.split()
+    assert (len(words[1]), words[2:]) == (shown, ["is", "no", "longer", "on", "the", "server"])
 
 
 # --- for every world ----------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from reconciler.app.pipeline import draft
 from reconciler.apply import Applied, apply_plan
-from reconciler.embedded.errors import Refusal
+from reconciler.embedded.errors import CallRefused
 from reconciler.embedded.store import Store
 from reconciler.embedded.tables import campaigns, gateways, packages
 from reconciler.embedded.tables.packages import Package
@@ -201,7 +201,7 @@ class Lab(World):
             live = list(self.snapshot().campaigns.values())
             if live:
                 await self._meddle_with(live[deed.which % len(live)], deed)
-        except (Refused, Refusal):
+        except (Refused, CallRefused):
             pass
 
     async def _meddle_with(self, held: Held, deed: Deed) -> None:

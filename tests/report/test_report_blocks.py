@@ -45,3 +45,16 @@ def test_what_is_only_recorded_in_words():
         "Campaign/line-3 schedules of 2 gateways is assumed to be as declared: it can't be read",
         "Campaign/line-3 packageOverrides of 1 gateway is as declared already",
     ]
+
+
+def test_a_campaign_that_another_resource_declares_moves():
+    spring = ResourceId(Kind.CAMPAIGN, "spring")
+    events = (
+        CampaignForgotten(CAMPAIGN),
+        CampaignOwned(Owned(spring, "c3", Origin.CREATED)),
+        CampaignForgotten(ResourceId(Kind.CAMPAIGN, "gone")),
+    )
+    assert list(recorded(events)) == [
+        "Campaign/line-3 is Campaign/spring from now on: it is campaign c3 on the server",
+        "Campaign/gone is forgotten: the server no longer has it",
+    ]

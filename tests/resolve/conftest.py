@@ -9,6 +9,7 @@ import pytest
 from reconciler.findings import CODES
 from reconciler.loading import load
 from reconciler.model import DesiredCampaign, Finding
+from reconciler.providers.base import Facts
 from reconciler.resolve import Resolved, resolve
 from reconciler.validation import validate
 from tests.fakes import PULSE
@@ -19,6 +20,8 @@ class Folder:
     """`write` files, then `resolve` all of them."""
 
     root: Path
+    facts: Facts = PULSE
+    """Of the server that it is for."""
 
     def write(self, **files: str | bytes) -> None:
         """`a__b_yaml="…"` writes a/b.yaml."""
@@ -47,7 +50,7 @@ class Folder:
         loaded = load([self.root], base=self.root)
         validated = validate(loaded.documents)
         assert not [finding for finding in (*loaded.findings, *validated.findings) if finding.is_error]
-        resolved = resolve(validated.documents, PULSE, root=root or self.root, environ=environ)
+        resolved = resolve(validated.documents, self.facts, root=root or self.root, environ=environ)
         assert {finding.code for finding in resolved.findings} <= CODES.keys()
         assert all(finding.place and finding.resource for finding in resolved.findings)
         return resolved
@@ -56,7 +59,7 @@ class Folder:
         """What all stages up to resolve find, as in ``validate``, sorted."""
         loaded = load([self.root], base=self.root)
         validated = validate(loaded.documents, unread=loaded.unread)
-        resolved = resolve(validated.documents, PULSE, root=self.root, environ=None)
+        resolved = resolve(validated.documents, self.facts, root=self.root, environ=None)
         found = (*loaded.findings, *validated.findings, *resolved.findings)
         assert {finding.code for finding in found} <= CODES.keys()
         assert all(finding.place for finding in found)

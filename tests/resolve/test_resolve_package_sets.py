@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import sys
 from dataclasses import replace
 
 import pytest
@@ -70,12 +69,9 @@ def test_what_is_too_large_for_multipart_is_streamed(wish: str, size: int, mode:
     assert upload_mode(wish, size, PULSE.limits) is mode
 
 
-def test_a_file_too_large_for_the_upload_it_wants(folder, monkeypatch) -> None:
-    monkeypatch.setattr(
-        sys.modules[type(folder).__module__],
-        "PULSE",
-        replace(PULSE, limits=replace(PULSE.limits, upload={UploadMode.MULTIPART: 7})),
-    )
+def test_a_file_too_large_for_the_upload_it_wants(folder) -> None:
+    limits = replace(PULSE.limits, upload={UploadMode.MULTIPART: 7})
+    folder = replace(folder, facts=replace(PULSE, limits=limits))
     folder.put("fw.bin", CONTENT)
     folder.resource("PackageSet", "p", "packages: [{file: fw.bin, upload: multipart}]")
     finding = folder.finding()

@@ -1,6 +1,6 @@
 """What a server lacks, or takes no more of, is found where it is declared."""
 
-import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +10,9 @@ from tests.memory_provider import FACTS
 
 
 @pytest.fixture
-def other(folder: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def other(folder: Any) -> Any:
     """A folder for a server of another kind."""
-    monkeypatch.setattr(sys.modules[type(folder).__module__], "PULSE", FACTS)
+    folder = replace(folder, facts=FACTS)
     folder.put("fw.bin", "fw")
     folder.put("large.bin", "x" * 51)
     folder.put("middle.bin", "x" * 6)

@@ -247,7 +247,12 @@ _LARGE: Final = State(
     },
     packages={
         "3f1a9c0e" * 8: Uploaded(
-            "3f1a9c0e" * 8, "5c0d", "firmware-2.1.bin", ResourceId(Kind.PACKAGE_SET, "line-3-firmware"), True
+            "3f1a9c0e" * 8,
+            "5c0d",
+            "firmware-2.1.bin",
+            ResourceId(Kind.PACKAGE_SET, "line-3-firmware"),
+            True,
+            "For line 3.",
         )
     },
     intents={"Campaign/line-4": Intent("Campaign/line-4", "Line 4", {"settings": {"K": {"value": "3"}}})},

@@ -184,3 +184,57 @@ def test_selectors(text: str, selector: Selector) -> None:
 def test_no_selectors(text: str) -> None:
     with pytest.raises(ValueError, match="is not KEY=VALUE"):
         Selector.parse(text)
+
+
+# --- how much is said ------------------------------------------------------------------------------
+
+
+def many(number: int) -> Desired:
+    return Desired(tuple(campaign(f"line-{n}", site=f"site-{n}") for n in range(number, 0, -1)))
+
+
+@pytest.mark.parametrize(
+    ("number", "last"), [(2, "Campaign/line-2"), (8, "Campaign/line-8"), (9, "Campaign/line-8 and 1 more")]
+)
+def test_the_first_names_are_listed_in_order(number: int, last: str) -> None:
+    hint = finding(["Campaign/xyzzy"], desired=many(number))[2]
+    names = [f"Campaign/line-{n}" for n in range(1, min(number, 8) + 1)]
+    assert hint == "there are " + ", ".join([*names[:-1], last])
+
+
+@pytest.mark.parametrize("number", [3, 8, 9])
+def test_the_first_values_are_listed_in_order(number: int) -> None:
+    values = ", ".join(f"site-{n}" for n in range(1, min(number, 8) + 1))
+    assert finding(["site=x"], desired=many(number))[2] == f"the label `site` is one of {values}"
+
+
+@pytest.mark.parametrize("number", [8, 9])
+def test_only_for_the_first_targets_the_nearest_name_is_looked_for(number: int) -> None:
+    asked = [f"Campaign/linee-{n}" for n in range(1, number + 1)]
+    with pytest.raises(InvalidInput) as caught:
+        narrowed(many(number), state(), targets(*asked))
+    near = ["did you mean" in (each.hint or "") for each in caught.value.findings]
+    assert near == [True] * 8 + [False] * (number - 8)
+
+
+def test_a_long_name_is_cut() -> None:
+    message = finding(["Campaign/" + "x" * 300])[1]
+    shown = message.partition("there is no ")[2].partition(",")[0]
+    assert len(shown) == 200
+
+
+def test_what_is_declared_is_not_removed_even_if_the_state_knows_it() -> None:
+    found = narrowed(EVERYTHING, state("line-1", "old"), targets("Campaign/line-1", "Campaign/old"))
+    assert found.focus is not None
+    assert found.focus.removed == {rid("old")}
+    assert found.focus.excluded == LINES[1:]
+    part = narrowed(Desired(LINES, complete=False), state("line-1", "old"), targets("Campaign/line-1"))
+    assert part.focus is not None
+    assert (part.focus.removed, part.complete) == (frozenset(), False)
+
+
+def test_a_label_that_no_campaign_of_that_value_has() -> None:
+    hint = finding(["site=berlin", "ring=9"])[2]
+    assert hint == "the label `ring` is one of 1, 2"
+    both = finding(["site=x", "ring=9"])[2]
+    assert both == "the label `site` is one of berlin, munich; the label `ring` is one of 1, 2"

@@ -8,9 +8,8 @@ import pytest
 from reconciler.loading import Document, load_text
 from reconciler.loading.nodes import unsure
 from reconciler.model import Finding, Place, Severity
-from reconciler.text import nearest
+from reconciler.text import nearest, smells_secret
 from reconciler.validation import Validated, validate
-from reconciler.validation.document_rules import smells_secret
 
 
 def documents(*texts: str) -> list[Document]:
@@ -242,3 +241,33 @@ def test_findings_are_sorted_by_place() -> None:
 
 def test_nothing_is_fine() -> None:
     assert validate([]) == Validated((), ())
+
+
+@pytest.mark.parametrize(
+    ("spec", "place", "said"),
+    [
+        ('{name: "a\u200bb"}', "x.yaml:4:14", "`spec.name` has the invisible character U+200B"),
+        ('{name: "a\\u202Eb"}', "x.yaml:4:14", "U+202E in it, at its character 2"),
+        ('{description: "\u2066a"}', "x.yaml:4:21", "`spec.description`"),
+        ('{settings: {"a\u00adb": x}}', "x.yaml:4:19", "the key `a"),
+        ('{settings: {a: "\ufe0fx"}}', "x.yaml:4:22", "`spec.settings.a`"),
+    ],
+)
+def test_what_nobody_sees_is_said(spec: str, place: str, said: str) -> None:
+    text = f"apiVersion: reconciler/v1\nkind: Campaign\nmetadata: {{name: c}}\nspec: {spec}\n"
+    loaded = load_text(text, "x.yaml", Path("x.yaml"))
+    (finding,) = validate(loaded.documents).findings
+    assert (finding.code, finding.severity, str(finding.place)) == (
+        "invisible-character", Severity.WARNING, place,
+    )  # fmt: skip
+    assert said in finding.message
+    assert finding.hint
+
+
+@pytest.mark.parametrize(
+    "text", ["\u062d\u0644\u0642\u0647\u200c\u0647\u0627", "\U0001f469\u200d\U0001f527", "\u2764\ufe0f"]
+)
+def test_joiners_belong_to_some_texts(text: str) -> None:
+    document = f'apiVersion: reconciler/v1\nkind: Campaign\nmetadata: {{name: c}}\nspec: {{name: "{text}"}}\n'
+    loaded = load_text(document, "x.yaml", Path("x.yaml"))
+    assert validate(loaded.documents).findings == ()

@@ -6,7 +6,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final, get_type_hints
 
-from reconciler.embedded.errors import Refusal
+from reconciler.embedded.errors import CallRefused
 
 MAX_PAGE_SIZE: Final = 999_999_999
 
@@ -221,13 +221,13 @@ def parse_dialect(body: Mapping[str, object], before: Dialect) -> Dialect:
     if preset is not None:
         found = PRESETS.get(preset) if isinstance(preset, str) else None
         if found is None:
-            raise Refusal(400, f"There is no preset {preset!r}; there are {', '.join(PRESETS)}.")
+            raise CallRefused(400, f"There is no preset {preset!r}; there are {', '.join(PRESETS)}.")
         before = found
     kinds = get_type_hints(Dialect)
     names = {_wire_name(name): name for name in kinds}
     unknown = sorted(values.keys() - names)
     if unknown:
-        raise Refusal(400, f"A dialect has no {unknown[0]!r}; it has {', '.join([*names, 'preset'])}.")
+        raise CallRefused(400, f"A dialect has no {unknown[0]!r}; it has {', '.join([*names, 'preset'])}.")
     changes: dict[str, Any] = {
         names[key]: _read(key, value, kinds[names[key]]) for key, value in values.items()
     }
@@ -237,11 +237,11 @@ def parse_dialect(body: Mapping[str, object], before: Dialect) -> Dialect:
 def _read(key: str, value: object, kind: type) -> object:
     if issubclass(kind, StrEnum):
         if not isinstance(value, str) or value not in list(kind):
-            raise Refusal(400, f"`{key}` must be {', '.join(kind)}.")
+            raise CallRefused(400, f"`{key}` must be {', '.join(kind)}.")
         return kind(value)
     # bool is a kind of int in Python, and must not pass for one.
     if type(value) is not kind or (isinstance(value, int) and not isinstance(value, bool) and value < 1):
-        raise Refusal(
+        raise CallRefused(
             400, f"`{key}` must be {'true or false' if kind is bool else 'a whole number above 0'}."
         )
     return value

@@ -1,4 +1,7 @@
-"""Manners that need more than words: what a server does with a call that the reference's way refuses."""
+"""Manners that need more than words: what a server does with a call that the reference's way refuses.
+
+Tests: `tests/embedded/test_embedded_dialects.py`.
+"""
 
 from collections.abc import Callable
 
@@ -14,7 +17,7 @@ Run = Callable[[QueryParams, Body], Json]
 
 
 def perform(dialect: Dialect, operation: str, query: QueryParams, body: Body, run: Run) -> object:
-    """The answer to a call in the words and with the manners of `dialect`; Refusal where it refuses, too."""
+    """The answer to a call in the words and with the manners of `dialect`; also where it is CallRefused."""
     value = _politely(dialect, translate.query(dialect, operation, query), body, run)
     if dialect.past_end is PastEnd.REPEAT and operation in translate.LISTS:
         value = _last_page(dialect, operation, query, value, run)

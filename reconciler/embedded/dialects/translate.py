@@ -1,4 +1,7 @@
-"""From what the reference prints to how a dialect says it. Pure: JSON in, JSON out."""
+"""From what the reference prints to how a dialect says it. Pure: JSON in, JSON out.
+
+Tests: `tests/embedded/test_embedded_dialects.py`.
+"""
 
 from collections.abc import Mapping
 from typing import Final
@@ -18,7 +21,7 @@ from reconciler.embedded.dialects.model import (
     Spelled,
     Written,
 )
-from reconciler.embedded.errors import Already, Refusal
+from reconciler.embedded.errors import Already, CallRefused
 from reconciler.embedded.wire import Json
 
 LISTS: Final = {"list-campaigns": "campaigns", "list-gateways": "gateways", "list-packages": "programs"}
@@ -82,7 +85,7 @@ def answer(dialect: Dialect, operation: str, value: Json) -> object:
     return _object(dialect, operation, value)
 
 
-def refused(dialect: Dialect, refusal: Refusal) -> tuple[int, object]:
+def refused(dialect: Dialect, refusal: CallRefused) -> tuple[int, object]:
     """The status of a refusal, and its body: JSON, or text."""
     status = refusal.status
     if isinstance(refusal, Already) and dialect.repeated in (Repeated.CONFLICT, Repeated.MISSING):

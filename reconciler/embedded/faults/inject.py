@@ -1,4 +1,7 @@
-"""The middleware that lets faults strike. Over TCP a cut is a cut; in process, a ConnectionResetError."""
+"""The middleware that lets faults strike. Over TCP a cut is a cut; in process, a ConnectionResetError.
+
+Tests: `tests/embedded/test_embedded_faults.py`.
+"""
 
 import asyncio
 from collections.abc import Callable

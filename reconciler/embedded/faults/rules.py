@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from reconciler.embedded.errors import Refusal
+from reconciler.embedded.errors import CallRefused
 from reconciler.embedded.wire import check_text
 
 MAX_MILLISECONDS: Final = 600_000
@@ -140,20 +140,20 @@ def parse_rules(body: Mapping[str, object], known: Collection[str]) -> tuple[tup
     """Rules and seed of `{"seed": …, "rules": […]}`; 400 says what is wrong with which rule."""
     unknown = sorted(body.keys() - {"seed", "rules"})
     if unknown:
-        raise Refusal(400, f"There is no {unknown[0]!r} here; there are seed, rules.")
+        raise CallRefused(400, f"There is no {unknown[0]!r} here; there are seed, rules.")
     rules = body.get("rules")
     if not isinstance(rules, list):
-        raise Refusal(400, "`rules` must be a list.")
+        raise CallRefused(400, "`rules` must be a list.")
     seed = _whole(body, "seed", 0, low=-(1 << 53))
     return tuple(_rule(value, f"Rule {n}", known) for n, value in enumerate(rules)), seed
 
 
 def _rule(value: object, where: str, known: Collection[str]) -> Rule:
     if not isinstance(value, dict):
-        raise Refusal(400, f"{where} must be an object.")
+        raise CallRefused(400, f"{where} must be an object.")
     effect = value.get("effect")
     if effect not in list(Effect):
-        raise Refusal(400, f"{where}: `effect` must be {', '.join(Effect)}.")
+        raise CallRefused(400, f"{where}: `effect` must be {', '.join(Effect)}.")
     effect = Effect(effect)
     allowed = {"effect", "operations", "when", "count", "skip", "probability"}
     if effect is Effect.LATENCY:
@@ -162,10 +162,14 @@ def _rule(value: object, where: str, known: Collection[str]) -> Rule:
         allowed |= {"status", "retryAfter"}
     unknown = sorted(value.keys() - allowed)
     if unknown:
-        raise Refusal(400, f"{where} has no {unknown[0]!r}; `{effect}` takes {', '.join(sorted(allowed))}.")
+        raise CallRefused(
+            400, f"{where} has no {unknown[0]!r}; `{effect}` takes {', '.join(sorted(allowed))}."
+        )
     when = value.get("when", "after" if effect in _AFTER else "before")
     if when not in (("after",) if effect in _AFTER else ("before", "after")):
-        raise Refusal(400, f"{where}: `when` must be {'after' if effect in _AFTER else 'before or after'}.")
+        raise CallRefused(
+            400, f"{where}: `when` must be {'after' if effect in _AFTER else 'before or after'}."
+        )
     return Rule(
         effect=effect,
         operations=_operations(value, where, known),
@@ -182,10 +186,10 @@ def _rule(value: object, where: str, known: Collection[str]) -> Rule:
 def _operations(value: Mapping[str, object], where: str, known: Collection[str]) -> frozenset[str]:
     names = value.get("operations", [])
     if not isinstance(names, list):
-        raise Refusal(400, f"{where}: `operations` must be a list of names; empty for all.")
+        raise CallRefused(400, f"{where}: `operations` must be a list of names; empty for all.")
     for name in names:
         if not isinstance(name, str) or name not in known:
-            raise Refusal(400, f"{where}: there is no operation {name!r}.")
+            raise CallRefused(400, f"{where}: there is no operation {name!r}.")
     return frozenset(names)
 
 
@@ -195,14 +199,14 @@ def _status(value: Mapping[str, object], effect: Effect, where: str) -> int:
         return 0
     found = _whole(value, "status", default, low=200, high=599, where=where)
     if found in _WITHOUT_BODY:
-        raise Refusal(400, f"{where}: `status` {found} can't have a body, and a fault has one.")
+        raise CallRefused(400, f"{where}: `status` {found} can't have a body, and a fault has one.")
     return found
 
 
 def _probability(value: Mapping[str, object], where: str) -> float:
     found = value.get("probability", 1.0)
     if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= 1:
-        raise Refusal(400, f"{where}: `probability` must be a number from 0 to 1.")
+        raise CallRefused(400, f"{where}: `probability` must be a number from 0 to 1.")
     return float(found)
 
 
@@ -215,7 +219,7 @@ def _retry_after(value: Mapping[str, object], where: str) -> str | None:
         return str(found)
     text = check_text(found, f"{where}: `retryAfter`")
     if not all(" " <= c <= "~" for c in text):
-        raise Refusal(400, f"{where}: `retryAfter` must be seconds or one line of ASCII.")
+        raise CallRefused(400, f"{where}: `retryAfter` must be seconds or one line of ASCII.")
     return text
 
 
@@ -225,5 +229,5 @@ def _whole(
     found = body.get(key, default)
     if isinstance(found, bool) or not isinstance(found, int) or not low <= found <= high:
         prefix = f"{where}: " if where else ""
-        raise Refusal(400, f"{prefix}`{key}` must be a whole number from {low} to {high}.")
+        raise CallRefused(400, f"{prefix}`{key}` must be a whole number from {low} to {high}.")
     return found

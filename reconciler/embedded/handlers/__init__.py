@@ -1,1 +1,1 @@
-"""What each operation does: from a `Call` to the JSON object that the reference prints, or a `Refusal`."""
+"""What each operation does: from a call to the JSON object that the reference prints, or a `CallRefused`."""

@@ -4,7 +4,7 @@ import base64
 import binascii
 
 from reconciler.embedded.context import Context, new_token
-from reconciler.embedded.errors import Refusal
+from reconciler.embedded.errors import CallRefused
 from reconciler.embedded.tables import settings
 from reconciler.embedded.wire import Json, ReceivedCall
 
@@ -19,7 +19,7 @@ def tokens(call: ReceivedCall) -> Json:
     """Fresh tokens for HTTP Basic credentials; an open server gives them to anybody who signs in."""
     given = _basic(call.headers.get("authorization", ""))
     if given is None or not call.context.credentials.is_user(*given):
-        raise Refusal(401, "User name or password is wrong: sign in with HTTP Basic.")
+        raise CallRefused(401, "User name or password is wrong: sign in with HTTP Basic.")
     access, refresh = new_token(), new_token()
     now = call.context.now_ms()
     settings.add_token(call.db, "access", access, now)
@@ -54,7 +54,7 @@ def check_bearer(context: Context, header: str) -> frozenset[str] | None:
                 return granted
     if context.credentials.open:
         return None
-    raise Refusal(
+    raise CallRefused(
         401, "The token is missing, wrong or no longer good: send Authorization: Bearer <accessToken>."
     )
 
@@ -64,6 +64,6 @@ def check_permission(granted: frozenset[str] | None, permission: str | None, *, 
     if granted is None:
         return
     if control:
-        raise Refusal(403, "A token with limited permissions may not use the controls of the server.")
+        raise CallRefused(403, "A token with limited permissions may not use the controls of the server.")
     if permission is not None and permission not in granted:
-        raise Refusal(403, f"The permission {permission} is missing: the token does not have it.")
+        raise CallRefused(403, f"The permission {permission} is missing: the token does not have it.")

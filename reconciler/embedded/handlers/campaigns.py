@@ -1,7 +1,7 @@
 """Operations on a campaign as a whole."""
 
 from reconciler.embedded import lifecycle
-from reconciler.embedded.errors import NotSet, Refusal
+from reconciler.embedded.errors import CallRefused, NotSet
 from reconciler.embedded.simulation.world import world_of
 from reconciler.embedded.tables import campaigns, gateways, settings
 from reconciler.embedded.tables.campaigns import Campaign, Filter, Spec
@@ -25,7 +25,7 @@ def campaign_of(call: ReceivedCall) -> Campaign:
     """The campaign that the path names; a body that names another one is refused."""
     campaign_id = call.path["campaign_id"]
     if optional_text(call.body, "campaignId") not in ("", campaign_id):
-        raise Refusal(400, "`campaignId` in the body is not the campaign of the path.")
+        raise CallRefused(400, "`campaignId` in the body is not the campaign of the path.")
     return campaigns.find(call.db, campaign_id)
 
 
@@ -62,7 +62,7 @@ def edit(call: ReceivedCall) -> Json:
     """Edit Campaign: replaces; a field that `updateSpec` lacks becomes empty."""
     campaign = campaign_of(call)
     if "updateSpec" not in call.body:
-        raise Refusal(400, "`updateSpec` is required.")
+        raise CallRefused(400, "`updateSpec` is required.")
     spec = _spec(mapping(call.body, "updateSpec"))
     status = lifecycle.edited(
         campaign.status,
@@ -138,7 +138,7 @@ def set_distribution_list(call: ReceivedCall) -> Json:
     list_id = text(call.body, "distributionListId")
     seconds = digits(call.body, "reevaluationIntervalSeconds")
     if int(seconds) == 0:
-        raise Refusal(400, "`reevaluationIntervalSeconds` must be more than 0.")
+        raise CallRefused(400, "`reevaluationIntervalSeconds` must be more than 0.")
     campaigns.set_distribution_list(call.db, campaign.seq, list_id, seconds)
     if world := world_of(call):
         world.listed(campaign.seq)

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, replace
 
-from reconciler.embedded.errors import Refusal
+from reconciler.embedded.errors import CallRefused
 from reconciler.embedded.handlers.campaigns import campaign_of
 from reconciler.embedded.handlers.gateways import gateway_of
 from reconciler.embedded.lifecycle import GATEWAY_STATES
@@ -30,7 +30,7 @@ def put_settings(call: ReceivedCall) -> Json:
     record = values.pop("record", call.context.recorder.enabled)
     unknown = sorted(values.keys() - _WIRE_NAMES)
     if unknown:
-        raise Refusal(
+        raise CallRefused(
             400, f"There is no setting {unknown[0]!r}; there are {', '.join([*_WIRE_NAMES, 'record'])}."
         )
     before = settings.load(call.db)
@@ -38,11 +38,11 @@ def put_settings(call: ReceivedCall) -> Json:
         wanted = type(getattr(before, _WIRE_NAMES[key]))
         # bool is a kind of int in Python, and must not pass for one.
         if type(value) is not wanted or (wanted is int and not 0 < value < 1 << 53):  # type: ignore[operator]
-            raise Refusal(
+            raise CallRefused(
                 400, f"`{key}` must be {'true or false' if wanted is bool else 'a whole number above 0'}."
             )
     if not isinstance(record, bool):
-        raise Refusal(400, "`record` must be true or false.")
+        raise CallRefused(400, "`record` must be true or false.")
     after = replace(before, **{_WIRE_NAMES[key]: value for key, value in values.items()})  # type: ignore[arg-type]
     settings.save(call.db, after)
     call.context.recorder.configure(enabled=record, limit=after.max_recorded_calls)
@@ -114,11 +114,11 @@ def put_gateway(call: ReceivedCall) -> Json:
     campaign, gateway = gateway_of(call)
     state = optional_text(call.body, "state") or gateway.state
     if state not in GATEWAY_STATES:
-        raise Refusal(400, f"There is no state {state!r}; there are {', '.join(GATEWAY_STATES)}.")
+        raise CallRefused(400, f"There is no state {state!r}; there are {', '.join(GATEWAY_STATES)}.")
     downloaded = mapping(call.body, "downloaded") or gateway.downloaded
     sizes = {key: size for key, size in downloaded.items() if isinstance(size, int)}
     if len(sizes) != len(downloaded):
-        raise Refusal(400, "`downloaded` must map package ids to numbers of bytes.")
+        raise CallRefused(400, "`downloaded` must map package ids to numbers of bytes.")
     changed = replace(
         gateway,
         state=state,

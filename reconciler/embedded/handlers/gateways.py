@@ -2,7 +2,7 @@
 
 from contextlib import nullcontext
 
-from reconciler.embedded.errors import Refusal
+from reconciler.embedded.errors import CallRefused
 from reconciler.embedded.handlers.campaigns import campaign_of
 from reconciler.embedded.lifecycle import STARTED
 from reconciler.embedded.simulation.world import world_of
@@ -31,7 +31,7 @@ def gateway_of(call: ReceivedCall) -> tuple[Campaign, Gateway]:
     campaign = campaign_of(call)
     gateway_id = call.path["gateway_id"]
     if optional_text(call.body, "gatewayId") not in ("", gateway_id):
-        raise Refusal(400, "`gatewayId` in the body is not the gateway of the path.")
+        raise CallRefused(400, "`gatewayId` in the body is not the gateway of the path.")
     return campaign, gateways.find(call.db, campaign.seq, gateway_id)
 
 
@@ -52,7 +52,7 @@ def add(call: ReceivedCall) -> Json:
     campaign = campaign_of(call)
     gateway_ids = distinct_texts(call.body, "gatewayIds")
     if RESERVED_ID in gateway_ids:
-        raise Refusal(400, f"{RESERVED_ID!r} can't be the id of a gateway.")
+        raise CallRefused(400, f"{RESERVED_ID!r} can't be the id of a gateway.")
     gateways.add(call.db, campaign.seq, gateway_ids, call.context.now_ms())
     if world := world_of(call):
         world.joined(campaign.seq, gateway_ids)
@@ -72,7 +72,7 @@ def assign_packages(call: ReceivedCall) -> Json:
     """Assign Update Packages for the Target Gateway; an empty list is a list."""
     campaign, gateway = gateway_of(call)
     if "packages" not in call.body:
-        raise Refusal(400, "`packages` is required.")
+        raise CallRefused(400, "`packages` is required.")
     gateways.set_packages(call.db, campaign.seq, gateway.gateway_id, texts(call.body, "packages"))
     if world := world_of(call):
         world.changed(campaign.seq, gateway.gateway_id)
@@ -92,7 +92,7 @@ def scheduled(phase: str) -> Handler:
         campaign, gateway = gateway_of(call)
         begin, end = digits(call.body, "begin"), digits(call.body, "end")
         if int(end) <= int(begin):
-            raise Refusal(400, f"`end` ({end}) must be after `begin` ({begin}).")
+            raise CallRefused(400, f"`end` ({end}) must be after `begin` ({begin}).")
         gateways.set_schedule(call.db, campaign.seq, gateway.gateway_id, phase, (begin, end))
         if world := world_of(call):
             world.scheduled(campaign.seq, gateway.gateway_id, phase)
@@ -124,10 +124,10 @@ def run_on_things(call: ReceivedCall) -> Json:
     campaign = campaign_of(call)
     entries = objects(call.body, "gateway_things")
     if not entries:
-        raise Refusal(400, "`gateway_things` must have at least one item.")
+        raise CallRefused(400, "`gateway_things` must have at least one item.")
     for entry in entries:
         if not isinstance(entry, dict):
-            raise Refusal(400, "Each item of `gateway_things` must be an object.")
+            raise CallRefused(400, "Each item of `gateway_things` must be an object.")
         gateways.run_things(
             call.db, campaign.seq, text(entry, "gateway_id"), distinct_texts(entry, "thing_ids")
         )

@@ -9,7 +9,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from reconciler.embedded.context import Context
-from reconciler.embedded.errors import Refusal
+from reconciler.embedded.errors import CallRefused
 from reconciler.embedded.tables import packages, settings
 from reconciler.embedded.tables.packages import Package
 from reconciler.embedded.wire import Json, ReceivedCall, check_text, filters, page
@@ -57,15 +57,15 @@ async def upload_multipart(context: Context, request: Request) -> Json:
     async with request.form(max_files=1, max_fields=10) as form:
         file, description = form.get("file"), form.get("description", "")
         if not isinstance(file, UploadFile) or not file.filename:
-            raise Refusal(400, "A multipart upload needs a part `file` with a file name.")
+            raise CallRefused(400, "A multipart upload needs a part `file` with a file name.")
         if (file.size or 0) > limit:
             raise _too_large(limit)
         _check(file.filename, description)
         return await _store(context, file.filename, str(description), _pieces(file))
 
 
-def _too_large(limit: int) -> Refusal:
-    return Refusal(
+def _too_large(limit: int) -> CallRefused:
+    return CallRefused(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A multipart upload is limited to {limit} bytes; stream it."
     )
 
@@ -81,7 +81,7 @@ async def upload_stream(context: Context, request: Request) -> Json:
     header["content-disposition"] = request.headers.get("content-disposition", "")
     name = header.get_filename("")
     if not name:
-        raise Refusal(
+        raise CallRefused(
             400, 'A streaming upload needs the file name: Content-Disposition: attachment; filename="…".'
         )
     description = request.query_params.get("description", "")
@@ -92,7 +92,7 @@ async def upload_stream(context: Context, request: Request) -> Json:
 def _check(name: str, description: object) -> None:
     check_text(name, "The file name")
     if len(check_text(description, "`description`")) > MAX_DESCRIPTION:
-        raise Refusal(400, f"`description` is longer than {MAX_DESCRIPTION} characters.")
+        raise CallRefused(400, f"`description` is longer than {MAX_DESCRIPTION} characters.")
 
 
 async def _store(context: Context, name: str, description: str, pieces: AsyncIterator[bytes]) -> Json:

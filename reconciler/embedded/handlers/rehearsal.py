@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from reconciler.embedded.dialects import PRESETS, parse_dialect, shown
-from reconciler.embedded.errors import Refusal
+from reconciler.embedded.errors import CallRefused
 from reconciler.embedded.faults import parse_rules
 from reconciler.embedded.openapi import Described, document
 from reconciler.embedded.wire import Handler, Json, ReceivedCall
@@ -40,7 +40,7 @@ def get_dialect(call: ReceivedCall) -> Json:
 def put_dialect(call: ReceivedCall) -> Json:
     """Change those fields given, on top of `preset` if that is given; answers all of them."""
     if not call.body:
-        raise Refusal(400, f"Name a `preset` ({', '.join(PRESETS)}), or fields to change.")
+        raise CallRefused(400, f"Name a `preset` ({', '.join(PRESETS)}), or fields to change.")
     call.context.speech.dialect = parse_dialect(call.body, call.context.speech.dialect)
     return get_dialect(call)
 

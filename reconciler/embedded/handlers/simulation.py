@@ -8,7 +8,7 @@ from typing import Final
 from starlette.requests import Request
 
 from reconciler.embedded.context import Context
-from reconciler.embedded.errors import Refusal
+from reconciler.embedded.errors import CallRefused
 from reconciler.embedded.simulation import settings as simulations
 from reconciler.embedded.simulation.courier import check_url
 from reconciler.embedded.simulation.world import World
@@ -51,11 +51,11 @@ def put_clock(call: ReceivedCall) -> Json:
     now = int(digits(body, "now")) if "now" in body else None
     factor, paused = body.get("factor"), body.get("paused")
     if factor is not None and not 0 < _number(body, "factor") <= _FASTEST:
-        raise Refusal(400, f"`factor` must be more than 0 and at most {_FASTEST}.")
+        raise CallRefused(400, f"`factor` must be more than 0 and at most {_FASTEST}.")
     if paused is not None and not isinstance(paused, bool):
-        raise Refusal(400, "`paused` must be true or false.")
+        raise CallRefused(400, "`paused` must be true or false.")
     if now is not None and now < clock.now_ms() and simulations.load(call.db).enabled:
-        raise Refusal(409, f"It is {clock.now_ms()}: simulated gateways can't go back in time.")
+        raise CallRefused(409, f"It is {clock.now_ms()}: simulated gateways can't go back in time.")
     clock.change(now_ms=now, factor=None if factor is None else _number(body, "factor"), paused=paused)
     clock.save(call.db)
     return get_clock(call)
@@ -67,7 +67,7 @@ async def step_clock(context: Context, request: Request) -> Json:
     _only(body, "seconds")
     seconds = _number(body, "seconds")
     if not 0 <= seconds <= _LONGEST_STEP.total_seconds():
-        raise Refusal(400, f"`seconds` must be a number from 0 to {_LONGEST_STEP.total_seconds():.0f}.")
+        raise CallRefused(400, f"`seconds` must be a number from 0 to {_LONGEST_STEP.total_seconds():.0f}.")
     events, attempts = await context.driver.step(round(seconds * 1000))
     return {"now": str(context.now_ms()), "events": events, "callbacks": attempts}
 
@@ -75,14 +75,14 @@ async def step_clock(context: Context, request: Request) -> Json:
 def _number(body: Body, key: str) -> float:
     value = body.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise Refusal(400, f"`{key}` must be a number.")
+        raise CallRefused(400, f"`{key}` must be a number.")
     return float(value)
 
 
 def _only(body: Body, *keys: str) -> None:
     unknown = sorted(body.keys() - set(keys))
     if unknown:
-        raise Refusal(400, f"There is no {unknown[0]!r} here; there are {', '.join(keys)}.")
+        raise CallRefused(400, f"There is no {unknown[0]!r} here; there are {', '.join(keys)}.")
 
 
 def get_simulation(call: ReceivedCall) -> Json:
@@ -128,10 +128,10 @@ def _load(call: ReceivedCall, *, replace: bool) -> Json:
     fleet: dict[str, dict[str, str]] = {}
     for entry in objects(call.body, "gateways"):
         if not isinstance(entry, dict):
-            raise Refusal(400, "Each item of `gateways` must be an object.")
+            raise CallRefused(400, "Each item of `gateways` must be an object.")
         gateway_id = text(entry, "gatewayId")
         if gateway_id in fleet or gateway_id == _RESERVED:
-            raise Refusal(400, f"{gateway_id!r} stands there twice, or can't be the id of a gateway.")
+            raise CallRefused(400, f"{gateway_id!r} stands there twice, or can't be the id of a gateway.")
         fleet[gateway_id] = _attributes(entry, "attributes")
     inventory.put(call.db, fleet.items(), replace=replace)
     return {"gateways": len(fleet)}
@@ -140,7 +140,7 @@ def _load(call: ReceivedCall, *, replace: bool) -> Json:
 def _attributes(body: Body, key: str) -> dict[str, str]:
     values = mapping(body, key)
     if len(values) > _MOST_ATTRIBUTES:
-        raise Refusal(400, f"`{key}` has more than {_MOST_ATTRIBUTES} entries.")
+        raise CallRefused(400, f"`{key}` has more than {_MOST_ATTRIBUTES} entries.")
     return {
         check_text(name, f"A key of `{key}`"): check_text(value, f"The value of {name!r}")
         for name, value in values.items()
@@ -150,7 +150,7 @@ def _attributes(body: Body, key: str) -> dict[str, str]:
 def put_list(call: ReceivedCall) -> Json:
     """A saved filter: the gateways of the inventory that have all these attributes; `{}` is all of them."""
     if "filter" not in call.body:
-        raise Refusal(400, "`filter` is required.")
+        raise CallRefused(400, "`filter` is required.")
     inventory.set_list(call.db, call.path["list_id"], _attributes(call.body, "filter"))
     return get_list(call)
 
@@ -164,6 +164,10 @@ def get_list(call: ReceivedCall) -> Json:
 
 def put_destination(call: ReceivedCall) -> Json:
     """Where callbacks with this `notificationDestinationId` go."""
+    if not call.context.callbacks_allowed:
+        raise CallRefused(
+            403, "Anybody may call this server, so nobody says where it calls: serve --token-env."
+        )
     url = check_url(text(call.body, "url"))
     deliveries.set_destination(call.db, call.path["destination_id"], url)
     return {"id": call.path["destination_id"], "url": url}
@@ -180,7 +184,7 @@ def get_deliveries(call: ReceivedCall) -> Json:
     part = page(call.query, settings.load(call.db).max_page_size)
     campaign_id, outcome = filters(call.query, "campaignId", "outcome")
     if outcome not in (None, *deliveries.OUTCOMES):
-        raise Refusal(400, f"`outcome` must be one of {', '.join(deliveries.OUTCOMES)}.")
+        raise CallRefused(400, f"`outcome` must be one of {', '.join(deliveries.OUTCOMES)}.")
     total, found = deliveries.listing(call.db, part, campaign_id, outcome)
     return part.answer(total, "deliveries", found)
 
@@ -195,11 +199,11 @@ def put_tokens(call: ReceivedCall) -> Json:
     granted: dict[str, list[str]] = {}
     for token, names in call.body.items():
         if not token or not isinstance(names, list):
-            raise Refusal(400, "The body must map tokens to lists of permissions.")
+            raise CallRefused(400, "The body must map tokens to lists of permissions.")
         unknown = [one for one in names if not isinstance(one, str) or one not in settings.PERMISSIONS]
         if unknown:
             known = ", ".join(sorted(settings.PERMISSIONS))
-            raise Refusal(400, f"There is no permission {json.dumps(unknown[0])}; there are {known}.")
+            raise CallRefused(400, f"There is no permission {json.dumps(unknown[0])}; there are {known}.")
         granted[check_text(token, "A token")] = names
     settings.save_permissions(call.db, granted)
     return {"tokens": len(granted)}

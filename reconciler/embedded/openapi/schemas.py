@@ -2,6 +2,8 @@
 
 Numbers are decimal strings there, and so they are here. All fields of an answer are required: this is what
 the embedded server answers. Another server may leave fields of zero value out, or spell numbers as numbers.
+
+Tests: `tests/embedded/test_embedded_openapi.py`.
 """
 
 from typing import Any, Final

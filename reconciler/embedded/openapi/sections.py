@@ -1,4 +1,7 @@
-"""The table: what each section of the reference says beyond method, path and permission."""
+"""The table: what each section of the reference says beyond method, path and permission.
+
+Tests: `tests/embedded/test_embedded_openapi.py`.
+"""
 
 # ruff: noqa: E501 - a table reads best with a row a line
 

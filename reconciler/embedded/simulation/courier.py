@@ -1,14 +1,18 @@
-"""Callbacks on their way out: each is sent by HTTP POST, and again later when that didn't work."""
+"""Callbacks on their way out: each is sent by HTTP POST, and again later when that didn't work.
+
+Tests: `tests/embedded/test_embedded_callbacks.py`.
+"""
 
 import asyncio
 import ipaddress
 import time
 from collections.abc import Sequence
 from itertools import chain
+from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
-from reconciler.embedded.errors import Refusal
+from reconciler.embedded.errors import CallRefused
 from reconciler.embedded.simulation.settings import Simulation
 from reconciler.embedded.store import Store
 from reconciler.embedded.tables import deliveries
@@ -32,7 +36,7 @@ def check_url(url: str) -> str:
     except ValueError:
         port, host, parts = 0, "", urlsplit("")
     if parts.scheme != "http" or port == 0 or not (host == "localhost" or _is_loopback(host)):
-        raise Refusal(400, "`url` must be an http URL on this machine: http://127.0.0.1:<port>/…")
+        raise CallRefused(400, "`url` must be an http URL on this machine: http://127.0.0.1:<port>/…")
     return url
 
 
@@ -122,8 +126,9 @@ class Courier:
         import httpx
 
         if self._client is None:
-            # On this machine, without TLS: no proxy, and no certificates to load.
-            self._client = httpx.Client(timeout=_TIMEOUT, trust_env=False, verify=False)  # noqa: S501
+            # On this machine, without TLS: no proxy, and a context that trusts nobody, which is quickly made.
+            nobody = SSLContext(PROTOCOL_TLS_CLIENT)
+            self._client = httpx.Client(timeout=_TIMEOUT, trust_env=False, verify=nobody)
 
 
 def _verdict(delivery: Delivery, error: str | None, simulation: Simulation) -> tuple[str, int | None]:

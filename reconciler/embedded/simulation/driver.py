@@ -1,4 +1,7 @@
-"""What moves the simulated world: calls that come in, a task that waits for the next event, and steps."""
+"""What moves the simulated world: calls that come in, a task that waits for the next event, and steps.
+
+Tests: `tests/embedded/test_embedded_simulation.py`.
+"""
 
 import asyncio
 import logging

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from reconciler.embedded.errors import Refusal
+from reconciler.embedded.errors import CallRefused
 from reconciler.embedded.simulation.machine import PHASES
 
 _KEY: Final = "simulation"
@@ -42,7 +42,7 @@ def parse(before: Simulation, values: Mapping[str, object]) -> Simulation:
     """`before` with those values that are given; 400 for what is none."""
     unknown = sorted(values.keys() - _FIELDS)
     if unknown:
-        raise Refusal(400, f"There is no setting {unknown[0]!r}; there are {', '.join(_FIELDS)}.")
+        raise CallRefused(400, f"There is no setting {unknown[0]!r}; there are {', '.join(_FIELDS)}.")
     changes = {_FIELDS[key][0]: _FIELDS[key][1](f"`{key}`", value) for key, value in values.items()}
     return replace(before, **changes)  # type: ignore[arg-type]
 
@@ -75,14 +75,14 @@ def _plain(value: object) -> object:
 
 def _flag(what: str, value: object) -> bool:
     if not isinstance(value, bool):
-        raise Refusal(400, f"{what} must be true or false.")
+        raise CallRefused(400, f"{what} must be true or false.")
     return value
 
 
 def _whole(least: int, most: int) -> Callable[[str, object], int]:
     def read(what: str, value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            raise Refusal(400, f"{what} must be a whole number from {least} to {most}.")
+            raise CallRefused(400, f"{what} must be a whole number from {least} to {most}.")
         return value
 
     return read
@@ -90,7 +90,7 @@ def _whole(least: int, most: int) -> Callable[[str, object], int]:
 
 def _chance(what: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise Refusal(400, f"{what} must be a number from 0 to 1, or such a number for each phase.")
+        raise CallRefused(400, f"{what} must be a number from 0 to 1, or such a number for each phase.")
     return float(value)
 
 
@@ -99,13 +99,13 @@ def _rate(what: str, value: object) -> Rate:
         return Rate(whole=_chance(what, value))
     unknown = sorted(value.keys() - set(PHASES))
     if unknown:
-        raise Refusal(400, f"{what}: there is no phase {unknown[0]!r}; there are {', '.join(PHASES)}.")
+        raise CallRefused(400, f"{what}: there is no phase {unknown[0]!r}; there are {', '.join(PHASES)}.")
     return Rate(phases={phase: _chance(what, one) for phase, one in value.items()})
 
 
 def _rates(what: str, value: object) -> dict[str, Rate]:
     if not isinstance(value, Mapping):
-        raise Refusal(400, f"{what} must map package ids to rates.")
+        raise CallRefused(400, f"{what} must map package ids to rates.")
     return {str(key): _rate(f"{what}, {key!r},", one) for key, one in value.items()}
 
 
@@ -113,7 +113,7 @@ def _packages(what: str, value: object) -> bool | frozenset[str]:
     if isinstance(value, bool):
         return value
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise Refusal(400, f"{what} must be true, false or a list of package ids.")
+        raise CallRefused(400, f"{what} must be true, false or a list of package ids.")
     return frozenset(value)
 
 

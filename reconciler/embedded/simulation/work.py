@@ -1,4 +1,7 @@
-"""The work of the three phases in steps, and which step fails. Pure."""
+"""The work of the three phases in steps, and which step fails. Pure.
+
+Tests: `tests/embedded/test_embedded_machine.py`.
+"""
 
 import hashlib
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,7 @@
-"""Who acts when: gateways that are at work, and campaigns whose distribution list is evaluated."""
+"""Who acts when: gateways that are at work, and campaigns whose distribution list is evaluated.
+
+Tests: `tests/embedded/test_embedded_simulation.py`.
+"""
 
 import sqlite3
 from collections.abc import Iterable, Iterator

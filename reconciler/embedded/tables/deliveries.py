@@ -1,4 +1,7 @@
-"""Callbacks on their way: destinations, and what is, was or could not be delivered to them."""
+"""Callbacks on their way: destinations, and what is, was or could not be delivered to them.
+
+Tests: `tests/embedded/test_embedded_callbacks.py`.
+"""
 
 import json
 import sqlite3

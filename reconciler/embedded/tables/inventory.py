@@ -1,4 +1,7 @@
-"""Gateways that exist, campaigns aside, and the saved filters over them that serve as distribution lists."""
+"""Gateways that exist, campaigns aside, and the saved filters over them that serve as distribution lists.
+
+Tests: `tests/embedded/test_embedded_gateways.py`.
+"""
 
 import json
 import sqlite3

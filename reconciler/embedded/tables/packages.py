@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reconciler.embedded.errors import Refusal, missing, some
+from reconciler.embedded.errors import CallRefused, missing, some
 from reconciler.embedded.wire import PageRequest
 
 
@@ -73,7 +73,7 @@ def delete(db: sqlite3.Connection, package_id: str) -> None:
     )
     users = [row["id"] for row in rows]
     if users:
-        raise Refusal(409, f"Package {package_id!r} is used by campaign {some(users)}.")
+        raise CallRefused(409, f"Package {package_id!r} is used by campaign {some(users)}.")
     db.execute("DELETE FROM packages WHERE id = ?", (package_id,))
 
 
@@ -85,4 +85,4 @@ def check_known(db: sqlite3.Connection, package_ids: Sequence[str]) -> None:
     known = {row["id"] for row in rows}
     unknown = [package_id for package_id in package_ids if package_id not in known]
     if unknown:
-        raise Refusal(400, f"There is no package {some(unknown)}.")
+        raise CallRefused(400, f"There is no package {some(unknown)}.")

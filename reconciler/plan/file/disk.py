@@ -2,6 +2,8 @@
 
 The last line holds a digest over all before it. A file is read twice, line by line: whether it is whole, and
 only then what it says.
+
+Tests: `tests/plan/test_plan_file.py`.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from typing import Final
 import reconciler
 from reconciler.codec import Malformed, Shape, coder, parse
 from reconciler.errors import ReconcilerError, UnusablePlan
+from reconciler.filereading import only_a_file
 from reconciler.model import Finding, Operation, Secret, Server
 from reconciler.options import Options
 from reconciler.plan.file.lines import PLAN_FORMAT, TYPES, Reading, Sealed, Writing, dumped, entries, rebuilt
@@ -147,6 +150,7 @@ def open_plan(path: Path) -> PlanFile:
     """Check a plan file; UnusablePlan when it is none, of another version, altered or cut off."""
     digest = hashlib.sha256()
     try:
+        only_a_file(path)
         with path.open("rb") as file:
             head = _head(path, file.readline(_LONGEST_LINE))
         for _ in _lines(path, digest):

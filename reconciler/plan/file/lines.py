@@ -5,6 +5,8 @@
 
 Steps are not written, but the groups that they are made of; many gateways are written once, however often
 they are named, in lines of a bounded length. The same plan gives the same lines.
+
+Tests: `tests/plan/test_plan_file.py`, `tests/plan/test_plan_golden.py`.
 """
 
 from __future__ import annotations

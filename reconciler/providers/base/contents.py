@@ -1,4 +1,7 @@
-"""Packages by what they hold, where a server tells no more than the first digits of it."""
+"""Packages by what they hold, where a server tells no more than the first digits of it.
+
+Tests: `tests/contract/test_provider_contract.py`.
+"""
 
 from __future__ import annotations
 

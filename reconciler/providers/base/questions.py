@@ -3,6 +3,8 @@
 A plan needs none of this, and a server that can't answer a question here can still be planned for.
 Commands that change something beyond `notify` go through `Writes.run`, so that there is one way to
 send a write and one way to repeat it. Times are epoch milliseconds, UTC; None is what wasn't said.
+
+Tests: `tests/contract/test_provider_contract.py`.
 """
 
 from __future__ import annotations

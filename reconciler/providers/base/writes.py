@@ -1,4 +1,7 @@
-"""What a plan does: single steps, and reading what became of one."""
+"""What a plan does: single steps, and reading what became of one.
+
+Tests: `tests/contract/test_provider_contract.py`.
+"""
 
 from __future__ import annotations
 

@@ -8,6 +8,8 @@
 By itself aiohttp sends a GET, PUT or DELETE again when a kept connection turns out to be cut: that is
 switched off, and tests count what the server saw. Files go through the httpx engine, which sends them as
 they are read, and is opened when the first one is sent.
+
+Tests: `tests/providers/test_pulse_engine.py`.
 """
 
 from __future__ import annotations

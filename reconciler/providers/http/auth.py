@@ -2,6 +2,8 @@
 
 A 401 means *not executed*: a request then waits for one new sign-in, which all requests share, and goes
 out again. A fixed token can't be had anew. Nothing here is ever logged or shown.
+
+Tests: `tests/providers/test_pulse_wire.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from reconciler.errors import ReconcilerError, Unauthorized
+from reconciler.filereading import read_whole
 from reconciler.settings import Auth, Basic, Token, TokenCommand, TokenFile
 
 Fetch = Callable[[], Awaitable[str]]
@@ -126,9 +129,13 @@ def header_value(value: str, what: str) -> str:
     return value
 
 
+_LONGEST_TOKEN = 65_536
+"""Bytes in the file of a token: more is something else."""
+
+
 def _read(auth: TokenFile) -> str:
     try:
-        return auth.path.read_text(encoding="utf-8").strip()
+        return read_whole(auth.path, _LONGEST_TOKEN).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it isn't text"
         raise ReconcilerError(f"the token can't be read from {auth.path}: {why}") from error

@@ -1,4 +1,7 @@
-"""No connection came about: what that says, whichever engine tried."""
+"""No connection came about: what that says, whichever engine tried.
+
+Tests: `tests/providers/test_pulse_engine.py`.
+"""
 
 from __future__ import annotations
 

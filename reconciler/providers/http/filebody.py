@@ -4,6 +4,8 @@
 
 The content must be the one that was planned. It is hashed before the first byte goes out, and again on
 the way; the last piece is held back until the digest is right, so no server ever gets a whole wrong file.
+
+Tests: `tests/providers/test_pulse_uploads.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """The way to a server below HTTP, a step at a time: its name, a connection, its certificate.
 
 What fails is a `Blocked` that says at which step; nothing is sent to the server but a TLS handshake.
+
+Tests: `tests/cli/test_cli_doctor.py`.
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@
 | other 4xx                 | Refused      | is raised               | is raised |
 | 301, 307, 308             | Refused      | is raised, says where to | the same |
 | other 3xx                 | Refused, of a write Unclear | is raised | is raised |
+
+Tests: `tests/providers/test_pulse_wire.py`.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 Other servers leave out zero values, send numbers as strings and strings as numbers, and sometimes answer
 with HTML. Whatever can't be read is `Unexpected`: what was expected, and a short look at what came.
+
+Tests: `tests/providers/test_pulse_shapes.py`.
 """
 
 from __future__ import annotations
@@ -57,6 +59,8 @@ def parse(body: bytes, *, exact: bool = True) -> Json:
             return quick
     try:
         value: Json = json.loads(body)
+    except UnicodeDecodeError:
+        raise NotJson("JSON in UTF-8, which the bytes of this answer are not", body) from None
     except (ValueError, RecursionError):
         raise NotJson("JSON", body) from None
     return value

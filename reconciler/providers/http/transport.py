@@ -2,6 +2,8 @@
 
 An engine never resends by itself, follows no redirect, and tells *surely not sent* (NotExecuted) from
 *may have arrived* (Unclear). Everything that is an HTTP answer is a Response, whatever its status.
+
+Tests: `tests/providers/test_pulse_engine.py`.
 """
 
 from __future__ import annotations

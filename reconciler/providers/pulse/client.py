@@ -3,6 +3,8 @@
 Each names its section of the reference. Reads are sent again while that can help. Writes are sent once: who
 calls decides by the class of the operation what to do after an unclear answer. Every method may raise
 ServerError.
+
+Tests: `tests/providers/test_pulse_embedded.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Opens a Pulse server: facts without a connection, the other parts over one."""
+"""Opens a Pulse server: facts without a connection, the other parts over one.
+
+Tests: `tests/providers/test_pulse_embedded.py`.
+"""
 
 from __future__ import annotations
 

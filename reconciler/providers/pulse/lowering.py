@@ -1,4 +1,7 @@
-"""The call that an action becomes on this server, and how many gateways one carries."""
+"""The call that an action becomes on this server, and how many gateways one carries.
+
+Tests: `tests/providers/test_pulse_steps.py`.
+"""
 
 from __future__ import annotations
 

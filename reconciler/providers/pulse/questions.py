@@ -1,4 +1,7 @@
-"""What people ask of this server by hand, and what `doctor` wants to know."""
+"""What people ask of this server by hand, and what `doctor` wants to know.
+
+Tests: `tests/providers/test_pulse_progress.py`, `tests/cli/test_cli_doctor.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Steps on this server: what their calls are sent, and what became of them after an unclear answer."""
+"""Steps on this server: what their calls are sent, and what became of them after an unclear answer.
+
+Tests: `tests/providers/test_pulse_steps.py`, `tests/apply/test_apply_repetition.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Writing to a state in a database while its lock is ours. See `reconciler.state.postgresql`."""
+"""Writing to a state in a database while its lock is ours. See `reconciler.state.postgresql`.
+
+Tests: `tests/state/test_postgresql_store.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The rows of a state in a database, as everybody may read them. See `reconciler.state.postgresql`."""
+"""The rows of a state in a database, as everybody may read them. See `reconciler.state.postgresql`.
+
+Tests: `tests/state/test_postgresql_store.py`.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,8 @@ The one row of ``lock`` says who holds the lock, until when by the server's cloc
 held it last. Every write begins by moving ``expires`` of that row, if it still bears our id; where it
 doesn't, the rest of the statement has nothing to write. So a write that comes late changes nothing, and no
 transaction stays open when its client falls asleep.
+
+Tests: `tests/state/test_postgresql_store.py`.
 """
 
 from __future__ import annotations

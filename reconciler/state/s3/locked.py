@@ -1,4 +1,7 @@
-"""Writing to a state in a bucket while its lock is ours. See `reconciler.state.s3`."""
+"""Writing to a state in a bucket while its lock is ours. See `reconciler.state.s3`.
+
+Tests: `tests/state/test_s3_store.py`.
+"""
 
 from __future__ import annotations
 

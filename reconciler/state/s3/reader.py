@@ -1,4 +1,7 @@
-"""The objects of a state in a bucket, as everybody may read them. See `reconciler.state.s3`."""
+"""The objects of a state in a bucket, as everybody may read them. See `reconciler.state.s3`.
+
+Tests: `tests/state/test_s3_store.py`.
+"""
 
 from __future__ import annotations
 

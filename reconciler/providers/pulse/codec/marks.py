@@ -2,6 +2,8 @@
 
 No operation reads a package's content or digest, so the description carries the first 16 digits. Anyone
 who may upload can forge it.
+
+Tests: `tests/providers/test_pulse_shapes.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The gateways of a campaign: lines of its list, folded so that a million of them stay a few sets."""
+"""The gateways of a campaign: lines of its list, folded so that a million of them stay a few sets.
+
+Tests: `tests/providers/test_pulse_paging.py`.
+"""
 
 from __future__ import annotations
 

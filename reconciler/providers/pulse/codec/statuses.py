@@ -1,4 +1,7 @@
-"""The words for the status of a campaign: read by the codec, a part of the facts."""
+"""The words for the status of a campaign: read by the codec, a part of the facts.
+
+Tests: `tests/providers/test_pulse_shapes.py`.
+"""
 
 from __future__ import annotations
 
