@@ -91,7 +91,11 @@ def told(state: State, members: frozenset[str], *, unheard: bool) -> Mapping[str
 
     return {
         "campaigns": {resource: campaign(owned) for resource, owned in state.campaigns.items()},
-        "packages": {sha: replace(upload, id="") for sha, upload in state.packages.items()},
+        # Of a package that is found again, nobody knows whether an empty description is one.
+        "packages": {
+            sha: replace(upload, id="", description=upload.description or "")
+            for sha, upload in state.packages.items()
+        },
         "intents": dict(state.intents),
     }
 
