@@ -90,8 +90,9 @@ def test_the_reason(
     assert change.reason is reason
 
 
-def test_an_approval_is_the_reason_of_itself() -> None:
-    [change] = compared("APPROVAL_NEEDED", None, approve=True).changes
+@pytest.mark.parametrize("wish", [None, STOPPED])
+def test_an_approval_is_the_reason_of_itself(wish: DesiredStatus | None) -> None:
+    [change] = compared("APPROVAL_NEEDED", wish, approve=True).changes
     assert change.reason is Reason.WANTS_APPROVAL
 
 

@@ -238,3 +238,11 @@ def test_a_label_that_no_campaign_of_that_value_has() -> None:
     assert hint == "the label `ring` is one of 1, 2"
     both = finding(["site=x", "ring=9"])[2]
     assert both == "the label `site` is one of berlin, munich; the label `ring` is one of 1, 2"
+
+
+def test_all_unknown_targets_are_told_in_one_order() -> None:
+    names = [f"unknown-{number:02}" for number in range(12)]
+    with pytest.raises(InvalidInput) as caught:
+        narrowed(EVERYTHING, state(), targets(*(f"Campaign/{name}" for name in reversed(names))))
+    said = [each.message.partition("Campaign/")[2].partition(",")[0] for each in caught.value.findings]
+    assert said == names
