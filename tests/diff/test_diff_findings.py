@@ -146,6 +146,17 @@ def overriding() -> World:
     return found
 
 
+def named_otherwise() -> World:
+    """Upload v1 as p-1 by another name, and with a description, than are declared now."""
+    declared = replace(V1, name="other.bin", description="new", place=REF)
+    found = made(
+        wanted=desired(campaign("new", packages=(declared,))), packages=[LivePackage("p-1", "fw.bin")]
+    )
+    uploaded = Uploaded(V1.sha256, "p-1", "fw.bin", V1.resource, description="old")
+    found.project.state = replace(found.project.state, packages={V1.sha256: uploaded})
+    return found
+
+
 def two_of_one_content() -> World:
     packages = [holds(key, "fw.bin", V1) for key in ("p-2", "p-1")]
     wanted = desired(campaign("new", packages=(V1,)))
@@ -315,6 +326,18 @@ ROWS: dict[str, tuple[Callable[[], World], Finding]] = {
             V1.place,
             "delete the one that no campaign uses, or declare the other by its id",
             V1.resource,
+        ),
+    ),
+    "a package of another name and description": (
+        named_otherwise,
+        Finding(
+            "package-kept",
+            "the name and description of a package can't be changed on the server; "
+            "it keeps the name `fw.bin` and the description `old`",
+            REF,
+            "declare what the server has; only other content is another package",
+            V1.resource,
+            NOTE,
         ),
     ),
     # --- status
