@@ -22,7 +22,7 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
@@ -109,12 +109,24 @@ def confirmed(question: Question) -> bool:
         raise ReconcilerError(question.refusal, hint=question.hint)
     with interruptible():
         write([question.text], sys.stderr)
+        _until_answered(sys.stdin)
         return sys.stdin.readline().strip() == "yes"
+
+
+def _until_answered(stdin: TextIO) -> None:
+    """Wait in short spells: a signal that comes just before a long one would be heard only after it."""
+    import select
+
+    with suppress(OSError, ValueError):  # not everywhere, and not everything, can be waited for so
+        while not select.select([stdin], [], [], _SPELL)[0]:
+            pass
 
 
 # --- signals -------------------------------------------------------------------------------------
 
 _KINDS = (signal.SIGINT, signal.SIGTERM)
+_SPELL = 0.2
+"""Seconds."""
 
 
 @contextmanager

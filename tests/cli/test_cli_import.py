@@ -209,7 +209,9 @@ def test_a_package_without_a_mark_is_taken_on_trust(folder: Path, run: Run) -> N
         assert ran.code == 0, ran.err
         assert "That it holds the same can't be read back; it is taken on your word." in ran.out
         (upload,) = state(folder)["packages"].values()
-        assert upload == {"id": key, "name": "old.bin", "resource": "PackageSet/firmware"}
+        assert upload == {
+            "id": key, "name": "old.bin", "resource": "PackageSet/firmware", "description": "x",
+        }  # fmt: skip
 
 
 def test_packages_that_are_refused(folder: Path, run: Run) -> None:

@@ -15,7 +15,7 @@ from tests.e2e.e2e_git import PULL_REQUEST, RESOURCES, Repository, scratch_repos
 from tests.e2e.e2e_runs import TOKEN, Live
 from tests.forge.forge_server import TOKEN as FORGE_TOKEN
 
-KEYWORDS = {"default", "stages"}
+KEYWORDS = {"default", "stages", "variables"}
 
 
 @pytest.fixture
@@ -34,9 +34,13 @@ def workflow(repo: Repository, service: str) -> dict[str, Any]:
 
 
 def holds(condition: str, names: Mapping[str, str | None]) -> bool:
-    """Whether `A == B` holds; of each side what `names` says, or the text between its quotes."""
-    left, right = (side.strip("'\"") if side[0] in "'\"" else names[side] for side in condition.split(" == "))
-    return left == right
+    """Whether `A == B && C != D` holds; of each side what `names` says, or the text between its quotes."""
+    if " && " in condition:
+        return all(holds(each.strip(), names) for each in condition.split(" && "))
+    same = " == " in condition
+    sides = condition.split(" == " if same else " != ")
+    left, right = (side.strip("'\"") if side[0] in "'\"" else names[side] for side in sides)
+    return (left == right) is same
 
 
 # --- GitLab ------------------------------------------------------------------------------------------
@@ -139,6 +143,7 @@ def github_jobs(repo: Repository, event: str, *, fork: bool = False) -> dict[str
     known: dict[str, str | None] = {
         "github.event_name": event,
         "github.event.pull_request.head.repo.full_name": head if about else None,
+        "github.event.pull_request.user.login": "somebody",
         "github.repository": "acme/fleet",
         "github.token": FORGE_TOKEN,
         "vars.RECONCILER_URL": "",

@@ -14,7 +14,8 @@ HINTS = {
     "Let this user read and write that file and its folder": (errno.EACCES, errno.EPERM, errno.EROFS),
     "A file stands in a folder's place": (errno.ENOTDIR, errno.EEXIST, errno.EISDIR),
     "Make room on that disk": (errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
-    "Mend that": (errno.EIO, errno.ELOOP, errno.ENAMETOOLONG),
+    "A link stands there, and links are not followed where we write": (errno.ELOOP,),
+    "Mend that": (errno.EIO, errno.ENAMETOOLONG),
 }
 
 

@@ -29,7 +29,7 @@ AsgiApp = Callable[
     Awaitable[None],
 ]
 
-_IN_PROCESS = "http://embedded"
+_IN_PROCESS = "http://localhost"
 _KEEPALIVE_SECONDS = 2.0
 """Shorter than servers wait before they close: a request is rarely written into a closing connection."""
 
