@@ -372,9 +372,11 @@ def test_who_waits_is_told_for_whom(
     assert "anybody may take the lock from 1970-01-0" in hint
     assert "`reconciler state unlock other`" in hint
     with monkeypatch.context() as patch:
-        patch.setattr(locks, "time", FakeTime(lambda: place.unlock("other")))
+        waiting = FakeTime(lambda: place.unlock("other"))
+        patch.setattr(locks, "time", waiting)
         with store.locked(SERVER, "apply", timeout=600):
             pass
+    assert (waiting.naps, waiting.now) == (3, 1.5), "a server is asked twice a second"
     assert caplog.text.count("waiting up to 600 s: the state fake: is locked by erin on ci-2") == 1
 
 

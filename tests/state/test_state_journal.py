@@ -10,10 +10,24 @@ from state_strategies import journals
 
 from reconciler.codec import JsonObject
 from reconciler.errors import StateError
-from reconciler.state.base import Event, Intent, IntentNoted
+from reconciler.model import Kind, ResourceId
+from reconciler.state.base import (
+    CampaignOwned,
+    Event,
+    FieldApplied,
+    Intent,
+    IntentNoted,
+    Origin,
+    Owned,
+    new_state,
+)
+from reconciler.state.file import layout
+from reconciler.state.folding import fold
 from reconciler.state.journal import Damaged, Journal, decode_journal, encode_line
-from reconciler.state.state_format import encode_event
+from reconciler.state.leased import document_of
+from reconciler.state.state_format import encode_event, encode_state
 
+CAMPAIGN = ResourceId(Kind.CAMPAIGN, "line-3")
 NOTED: list[Event] = [IntentNoted(Intent(f"Campaign/{number}", "näme\u2028")) for number in range(4)]
 
 
@@ -93,6 +107,20 @@ def test_lines_of_two_journals_are_noticed() -> None:
     with pytest.raises(Damaged, match="another snapshot") as caught:
         decode_journal(one + two)
     assert caught.value.line == 2
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_no_json_is_never_written(number: float) -> None:
+    """Nobody could read it again."""
+    event = FieldApplied(CAMPAIGN, "settings", number)
+    with pytest.raises(ValueError, match="JSON compliant"):
+        encode_line([encode_event(event)], lineage="l", base=3)
+    owned = CampaignOwned(Owned(CAMPAIGN, "c-1", Origin.CREATED, applied={"settings": number}))
+    state = fold(new_state(), [owned])
+    with pytest.raises(ValueError, match="JSON compliant"):
+        document_of(state)
+    with pytest.raises(ValueError, match="JSON compliant"):
+        layout(encode_state(state))
 
 
 WRONG: dict[str, JsonObject] = {
