@@ -1,6 +1,6 @@
 """The actions that put one campaign right, and whether the server would take them in its status.
 
-| live    | to edit | transition  | actions                             |
+| live    | to edit | then  | actions                             |
 |---------|---------|-------|-------------------------------------|
 | running | yes     | keep  | stop, edit, …, start (a bracket)    |
 | running | no, but what the server takes only while it is stopped | keep | a bracket |

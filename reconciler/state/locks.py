@@ -16,6 +16,7 @@ from reconciler.errors import StateError, StateLocked
 from reconciler.state.base import LockInfo
 from reconciler.state.durable import NOFOLLOW, explained, make_folder
 from reconciler.state.state_format import decode_lock, encode_lock
+from reconciler.text import local_moment
 
 _T = TypeVar("_T")
 
@@ -84,12 +85,8 @@ def _since(seconds: float) -> str:
 
 def moment(seconds: float, *, after: str) -> str:
     """The word `after` and a time, in local time with its offset, as people of two time zones need it."""
-    from datetime import datetime
-
-    try:
-        return f" {after} {datetime.fromtimestamp(seconds).astimezone().isoformat(' ', 'seconds')}"
-    except (ValueError, OverflowError, OSError):
-        return ""
+    found = local_moment(seconds)
+    return f" {after} {found}" if found else ""
 
 
 @contextmanager
