@@ -77,7 +77,7 @@ NEEDLESS: Final = "waiver-not-needed"
 """The code of the finding that nothing trips a guard that was waived."""
 
 _NAMED: Final = 3
-_RUNNING: Final = frozenset({Phase.RUNNING, Phase.UNKNOWN})
+_RUNNING: Final = frozenset({Phase.RUNNING, Phase.BUSY, Phase.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
