@@ -4,8 +4,6 @@ It makes objects of its own (names end in a random word) and leaves them there. 
 and, of a real server, quick schedulers.
 """
 
-# ruff: noqa: E501 - a check reads best in one line
-
 import hashlib
 import secrets
 import time
