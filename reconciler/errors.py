@@ -12,6 +12,7 @@ ReconcilerError                  1
     ├── NotExecuted              1   surely not executed: not sent, or the server wants to be asked later
     ├── Unclear                  1   may have been executed: cut, timed out, failed, unreadable answer
     │   └── Unforeseen           1   so may this, which failed here in a way that nobody foresaw
+    ├── PartlyDone               1   done for some of the gateways that the call names
     ├── Refused                  1   answered with a clear no
     └── Unauthorized             1   not accepted as who we are, after one new sign-in
 
@@ -20,7 +21,7 @@ Tests: `tests/e2e/test_e2e_exit_codes.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -103,6 +104,8 @@ class Refusal(StrEnum):
     NOT_AN_ID = "not-an-id"
     """What stands for an id may be none, whatever there is on the server."""
     NOT_PERMITTED = "not-permitted"
+    TOO_LARGE = "too-large"
+    """It carries more than the server, or a proxy before it, takes: a smaller one may go through."""
 
 
 class ServerError(ReconcilerError):
@@ -139,6 +142,19 @@ class Unclear(ServerError):
 
 class Unforeseen(Unclear):
     """A bug of ours, or a fault of this machine, while a request was made or its answer was read."""
+
+
+class PartlyDone(ServerError):
+    """The server says that it did it for some of the gateways only.
+
+    ``failed``: gateway → why, of those that it names; it may name none.
+    """
+
+    def __init__(
+        self, message: str, *, request: str, failed: Mapping[str, str], status: int | None = None
+    ) -> None:
+        super().__init__(message, request=request, status=status)
+        self.failed = dict(failed)
 
 
 class Refused(ServerError):
