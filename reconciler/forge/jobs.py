@@ -19,8 +19,9 @@ from reconciler.errors import Exit
 from reconciler.forge import github, gitlab
 from reconciler.forge.drift import drift_markdown, drift_of
 from reconciler.forge.notes import Forge, ForgeError, keep_comment, keep_issue
-from reconciler.forge.running import POLICY, SECRETS, JobRun, run_command, run_policy
+from reconciler.forge.running import POLICY, SECRETS, JobRun, log, run_command, run_policy
 from reconciler.report.markdown import fenced_text, policy_markdown
+from reconciler.report.streams import open_descriptors, told
 from reconciler.report.workflow_commands import Unheard, in_ci
 from reconciler.text import clean, cut
 
@@ -44,9 +45,11 @@ PLAN_JSON           where to leave the plan as JSON, for steps that follow
 
 def run() -> int:
     """The command `reconciler-forge`: the job that stands on the command line; answers its exit code."""
-    if in_ci(os.environ):
-        sys.stdout, sys.stderr = Unheard(sys.stdout), Unheard(sys.stderr)
-    return main(sys.argv[1:], os.environ)
+    open_descriptors()
+    with told():
+        if in_ci(os.environ):
+            sys.stdout, sys.stderr = Unheard(sys.stdout), Unheard(sys.stderr)
+        return main(sys.argv[1:], os.environ)
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -137,7 +140,7 @@ def _judged(ran: JobRun, file: Path, environ: Mapping[str, str]) -> _Judged:
     policy = run_policy(file, environ)
     text = ran.out
     if policy is not None:
-        sys.stderr.write(f"policy: exit {policy.code}\n{policy.out}")
+        log(f"policy: exit {policy.code}\n{policy.out}")
         text = f"{policy_markdown(policy.code, policy.out)}\n{text}"
     if would != Exit.DONE:
         return _Judged(would, text, refused=would != Exit.ERROR)
@@ -153,9 +156,9 @@ def _comments(environ: Mapping[str, str]) -> bool:
 
 def _no_plan(environ: Mapping[str, str], why: str) -> str:
     """In the place of a plan: the one of an older commit must not stand there as if it were this one's."""
-    commit, log = _commit(environ), _log(environ)
+    commit, address = _commit(environ), _log(environ)
     of = f" for commit {commit[:12]}" if commit else ""
-    where = f"[The log of the job]({log})" if log else "The log of the job"
+    where = f"[The log of the job]({address})" if address else "The log of the job"
     said = f"\n{fenced_text(why)}" if why.strip() else ""
     return f"## No plan\n\n**There is no plan{of}.** {where} says why.\n{said}"
 
@@ -224,6 +227,6 @@ def _log(environ: Mapping[str, str]) -> str:
 
 def _signature(environ: Mapping[str, str]) -> str:
     """Which commit it is about, and where the log is."""
-    commit, log = _commit(environ), _log(environ)
-    parts = (f"Commit {commit[:12]}" if commit else "", f"[log]({log})" if log else "")
+    commit, address = _commit(environ), _log(environ)
+    parts = (f"Commit {commit[:12]}" if commit else "", f"[log]({address})" if address else "")
     return f"<sub>{' · '.join(filter(None, parts))}</sub>\n" if any(parts) else ""

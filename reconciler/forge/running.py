@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -64,18 +65,25 @@ def run_command(command: str, form: str, flags: Sequence[str], environ: Mapping[
     with process:
         assert process.stdout is not None, "they are pipes"
         assert process.stderr is not None, "they are pipes"
-        log = Thread(target=_passed_on, args=(process.stderr, last))
-        log.start()
+        reading = Thread(target=_passed_on, args=(process.stderr, last))
+        reading.start()
         out = process.stdout.read()
-        log.join()
+        reading.join()
     return JobRun(process.returncode, out.decode(errors="replace"), b"".join(last).decode(errors="replace"))
 
 
 def _passed_on(stream: IO[bytes], last: deque[bytes]) -> None:
     for line in stream:
         last.append(line)
-        sys.stderr.write(line.decode(errors="replace"))
-    sys.stderr.flush()
+        log(line.decode(errors="replace"))
+
+
+def log(text: str) -> None:
+    """Into the log of the job, as far as it can be said there."""
+    encoding = sys.stderr.encoding or "utf-8"
+    with suppress(OSError, ValueError):  # else the command would wait for somebody to read
+        sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stderr.flush()
 
 
 def run_policy(plan: Path, environ: Mapping[str, str]) -> JobRun | None:
