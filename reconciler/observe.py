@@ -21,7 +21,7 @@ Tests: `tests/observe/test_observe_live.py`, `tests/observe/test_observe_reads.p
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -41,17 +41,29 @@ from reconciler.model import (
     ResourceId,
     SchedulePhase,
     Scope,
+    Verb,
     used_packages,
 )
 from reconciler.options import Options
-from reconciler.ownership import claims_of, comparable, removable, removable_packages, unanswered
+from reconciler.ownership import (
+    Names,
+    claims_of,
+    comparable,
+    removable,
+    removable_packages,
+    retired,
+    unanswered,
+)
 from reconciler.providers.base import Field, Reads, Source
 from reconciler.reading import read
 from reconciler.state.applied import schedule_field
-from reconciler.state.base import Owned, State, Uploaded, upload_key
+from reconciler.state.base import Intent, Owned, State, Uploaded, upload_key
 
 _STAYING: Final = frozenset({Field.OVERRIDES.value, *map(schedule_field, SchedulePhase)})
 """Fields of single gateways that can't be taken back: whoever has them goes on having them."""
+
+
+_KNOWN: Final = frozenset({Ownership.OWNED, Ownership.SUCCEEDED})
 
 
 async def observe(desired: Desired, state: State, source: Source, options: Options) -> Live:
@@ -59,9 +71,14 @@ async def observe(desired: Desired, state: State, source: Source, options: Optio
     return await _Observation(desired, state, source, options).made()
 
 
-async def observe_members(live: Live, resources: Iterable[ResourceId], reads: Reads) -> Live:
-    """`live` with the members of those campaigns, too; what was read is not read again."""
-    ids = (live.campaigns[resource].id for resource in sorted(resources))
+async def observe_members(
+    live: Live, resources: Iterable[ResourceId], reads: Reads, formers: Iterable[str] = ()
+) -> Live:
+    """`live` with the members of those campaigns, too; what was read is not read again.
+
+    `formers`: ids of campaigns that others have replaced.
+    """
+    ids = (*(live.campaigns[resource].id for resource in sorted(resources)), *sorted(formers))
     return await read(Scope(dict.fromkeys(ids, Aspects(members=True))), reads, live)
 
 
@@ -90,6 +107,8 @@ class _Observation:
     options: Options
     live: Live = field(default_factory=Live)
     claims: dict[ResourceId, Claim] = field(default_factory=dict)
+    retired: Names = field(default_factory=dict)
+    """Name → campaigns that made room for a successor of it."""
     gone: set[ResourceId] = field(default_factory=set)
     ids: dict[ResourceId, str] = field(default_factory=dict)
 
@@ -98,7 +117,12 @@ class _Observation:
         declared = {campaign.resource: campaign for campaign in self.desired.campaigns}
         orphans = removable(self.desired, self.state, self.options)
         uploads = removable_packages(self.desired, self.state, self.options)
-        await self._read(Scope(names=self._unowned(), whole=bool(orphans or uploads)))
+        unowned = self._unowned()
+        facts = self.source.facts
+        # One that made room for a successor has a name that nobody can ask for.
+        hidden = bool(unowned) and facts.replaces and facts.knows(Verb.RETIRE)
+        await self._read(Scope(names=unowned, whole=bool(orphans or uploads or hidden)))
+        self.retired = retired(unowned, self.live.listed or (), facts) if hidden else {}
         await self._claim(declared.values(), self.state, orphans)
         vanished = [declared[resource] for resource in sorted(self.gone) if resource in declared]
         renamed = [c for c in declared.values() if (live := self._live(c)) and live.name != c.name]
@@ -135,18 +159,33 @@ class _Observation:
     def _unowned(self) -> frozenset[str]:
         """The names of what nobody owns yet, and those that a lost create of ours went by."""
         unowned = [c for c in self.desired.campaigns if c.resource not in self.state.campaigns]
-        declared = (self.state.intents.get(str(campaign.resource)) for campaign in unowned)
+        declared = (self._lost_create(campaign) for campaign in self.desired.campaigns)
         lost = (*declared, *unanswered(self.desired, self.state).values())
         return frozenset((*(c.name for c in unowned), *(intent.name for intent in lost if intent)))
+
+    def _lost_create(self, campaign: DesiredCampaign) -> Intent | None:
+        """A create, of it or of its successor, whose answer was never recorded."""
+        intent = self.state.intents.get(str(campaign.resource))
+        owned = self.state.campaigns.get(campaign.resource)
+        return intent if intent and (owned is None or intent.replaces == owned.id) else None
 
     async def _claim(
         self, campaigns: Iterable[DesiredCampaign], state: State, orphans: Iterable[Owned] = ()
     ) -> None:
         """Tie `campaigns` to the server, and read those that are ours, declared or not."""
-        claims = claims_of(campaigns, self.desired, state, self.live.namesakes, self.options)
+        claims = claims_of(
+            campaigns,
+            self.desired,
+            state,
+            self.live.namesakes,
+            self.options,
+            retired=self.retired,
+            phase=self.source.facts.phase,
+        )
         held = {resource: made.ids[0] for resource, made in claims.items() if made.held}
         held |= {owned.resource: owned.id for owned in orphans}
-        await self._read(Scope(dict.fromkeys(held.values(), Aspects())))
+        before = self._predecessors(claims, state, orphans)
+        await self._read(Scope(dict.fromkeys((*held.values(), *before), Aspects())))
         here = {resource for resource, key in held.items() if self.live.by_id[key]}
         self.ids |= held
         self.gone |= held.keys() - here
@@ -155,14 +194,33 @@ class _Observation:
             r: made if r in here or not made.held else Claim(Ownership.NONE) for r, made in claims.items()
         }
 
+    def _predecessors(
+        self, claims: Mapping[ResourceId, Claim], state: State, orphans: Iterable[Owned]
+    ) -> Iterator[str]:
+        """Those that may still be under way; all of them where they are to be deleted."""
+        for resource, made in claims.items():
+            owned = state.campaigns.get(resource) if made.ownership in _KNOWN else None
+            if made.ownership is Ownership.MOVED:
+                owned = next(it for it in state.campaigns.values() if it.id == made.ids[0])
+            if made.ownership is Ownership.SUCCEEDED and owned:
+                yield owned.id
+            for each in owned.predecessors if owned else ():
+                if self.options.prune or not each.ended:
+                    yield each.id
+            yield from (each for each in made.predecessors if made.held and self._looks(each, made))
+        yield from (each.id for owned in orphans for each in owned.predecessors)
+
+    def _looks(self, predecessor: str, made: Claim) -> bool:
+        return self.options.prune or predecessor not in made.ended
+
     def _live(self, campaign: DesiredCampaign) -> LiveCampaign | None:
         return self.live.by_id.get(self.ids.get(campaign.resource, ""))
 
     def _aspects(self, campaign: DesiredCampaign) -> Aspects:
         owned = self.state.campaigns.get(campaign.resource)
-        return Aspects(
-            _about_gateways(campaign, owned), campaign.distribution is not None, self._overridden(campaign)
-        )
+        # A successor takes along whoever is in it.
+        members = self.source.facts.replaces or _about_gateways(campaign, owned)
+        return Aspects(members, campaign.distribution is not None, self._overridden(campaign))
 
     def _overridden(self, campaign: DesiredCampaign) -> frozenset[str]:
         """Those that declare an override, or had one."""

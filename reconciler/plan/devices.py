@@ -50,7 +50,7 @@ from reconciler.model import (
     carried_by,
     target_of,
 )
-from reconciler.plan.guards import in_flight_among, touched_gateways
+from reconciler.plan.guards import flying_of_formers, in_flight_among, touched_gateways
 from reconciler.plan.model import CampaignImpact, Devices, Packages, Plan
 from reconciler.providers.base import Facts, Field
 from reconciler.state.base import State
@@ -63,10 +63,16 @@ _COUNTS: Final = tuple(each.name for each in fields(Devices))
 
 def repackaged(plan: Plan) -> frozenset[ResourceId]:
     """Campaigns that are there and get other packages."""
-    edited = {g.action.resource for g in plan.groups if isinstance(g.action, EditCampaign)}
+    edited = {g.action.resource for g in plan.groups if _rewrites(g.action)}
     return frozenset(
         each.resource for each in plan.changes if each.field == Field.PACKAGES and each.resource in edited
     )
+
+
+def _rewrites(action: Action) -> bool:
+    """Whether it edits a campaign, or creates what takes its place."""
+    replaces = isinstance(action, CreateCampaign) and action.replaces is not None
+    return replaces or isinstance(action, EditCampaign)
 
 
 def counted(plan: Plan) -> frozenset[ResourceId]:
@@ -134,7 +140,7 @@ def with_devices(plan: Plan, live: Live, desired: Desired, state: State, facts: 
         actions[group.action.resource].append(group.action)
     own = _with_packages_of_their_own(desired, live, state)
     others = _other_overrides(plan)
-    touched = touched_gateways(plan, facts)
+    touched, formers = touched_gateways(plan, facts), flying_of_formers(plan, live, facts)
     repackages = repackaged(plan)
     campaigns = [
         _Campaign(
@@ -145,6 +151,7 @@ def with_devices(plan: Plan, live: Live, desired: Desired, state: State, facts: 
             own.get(row.resource, _NOBODY),
             others.get(row.resource, _NOBODY),
             repackages=row.resource in repackages,
+            formers=formers.get(row.resource, _NOBODY),
             facts=facts,
         )
         for row in plan.impact.campaigns
@@ -189,10 +196,12 @@ class _Campaign:
     others: frozenset[str]
     repackages: bool
     facts: Facts
+    formers: frozenset[str] = _NOBODY
+    """Gateways in flight in campaigns that it replaced, and that are ended now."""
 
     def sets(self) -> _Sets:
         """Who is counted as what."""
-        join, leave = self._named(AddGateways), self._named(RemoveGateways)
+        join, leave = self._moves()
         before, chosen = self.before, self._chosen_by_server
         if before is None:
             unknown = {"members": None, "join": None if chosen else join, "leave": leave}
@@ -213,7 +222,7 @@ class _Campaign:
             "leave": gone,
             "start": (None if chosen else waiting) if self._starts else _NOBODY,
             "stop": (waiting_before if self.row.deleted else waiting) if self.row.stops else _NOBODY,
-            "interrupt": flying,
+            "interrupt": flying | self.formers,
             "update": None if chosen else update,
             "finished": changing & self._final,
         }
@@ -230,6 +239,13 @@ class _Campaign:
         elif set(after) == set(before):
             after = before
         return Packages(tuple(_shown(before, called)), tuple(_shown(after, called)))
+
+    def _moves(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Who joins and who leaves; a successor takes the others along."""
+        joins = self._named(AddGateways)
+        if self.row.replaced and self.before is not None:
+            return joins - self.before, self.before - joins - self._closed
+        return joins, self._named(RemoveGateways)
 
     @cached_property
     def before(self) -> frozenset[str] | None:
@@ -255,6 +271,8 @@ class _Campaign:
 
     @property
     def _starts(self) -> bool:
+        if self.row.replaced:
+            return self.row.starts
         return any(isinstance(action, StartCampaign) and not action.bracket for action in self.actions)
 
     @property
@@ -269,7 +287,7 @@ class _Campaign:
         found = self.others & after if self.others else _NOBODY
         if self.repackages:
             found |= after - self.own - self._named(AssignPackages)
-        return found - self._named(AddGateways) if found else found
+        return found - self._moves()[0] if found else found
 
     def _unread(self, join: frozenset[str]) -> _Sets:
         """What can't be said without the members."""

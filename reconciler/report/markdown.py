@@ -162,6 +162,7 @@ def _impact(page: _Page, plan: Plan) -> None:
     ]
     for count, word in (
         (sum(c.created for c in campaigns), "created"),
+        (sum(bool(c.replaced) for c in campaigns), "replaced"),
         (sum(c.deleted for c in campaigns), "deleted"),
         (sum(c.starts for c in campaigns), "started"),
         (sum(c.stops for c in campaigns), "stopped"),

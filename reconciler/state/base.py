@@ -64,6 +64,18 @@ class Owned:
     predecessors: tuple[Predecessor, ...] = ()
     """Those that it is the successor of, oldest first."""
 
+    def succeeded(self, event: CampaignReplaced) -> Owned:
+        """What is owned once a successor has taken the place of this one."""
+        return Owned(
+            self.resource,
+            event.id,
+            Origin.CREATED,
+            self.on_remove,
+            return_to=event.return_to,
+            applied=event.applied,
+            predecessors=(*self.predecessors, Predecessor(self.id)),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:

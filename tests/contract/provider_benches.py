@@ -30,7 +30,7 @@ from reconciler.providers.base import Bindings, Facts, Result
 from reconciler.providers.opening import facts_of, opened
 from reconciler.settings import EditWhileStarted, ServerSettings
 from tests.actions import CLASSES, action
-from tests.memory_provider import FACTS, MemoryServer
+from tests.memory_provider import FACTS, IMMUTABLE, IMMUTABLE_LATE, MemoryServer
 
 LINE = ResourceId(Kind.CAMPAIGN, "line")
 _numbers = itertools.count()
@@ -114,9 +114,16 @@ async def _memory(folder: Path) -> AsyncIterator[Bench]:
     yield Bench(MemoryServer(facts=FACTS, refuses=True), folder)
 
 
+@asynccontextmanager
+async def _immutable(folder: Path, *, facts: Facts, busy: int = 0) -> AsyncIterator[Bench]:
+    yield Bench(MemoryServer(facts=facts, refuses=True, busy=busy), folder)
+
+
 BENCHES: Mapping[str, Opening] = {
     **{f"pulse, {name}": partial(_pulse, dialect=name) for name in PRESETS},
     "memory": _memory,
+    "immutable": partial(_immutable, facts=IMMUTABLE),
+    "immutable, late": partial(_immutable, facts=IMMUTABLE_LATE),
 }
 """Name → an empty server of that kind."""
 
@@ -124,4 +131,6 @@ ALL_FACTS: Mapping[str, Facts] = {
     "pulse": facts_of(ServerSettings()),
     "pulse that edits what runs": facts_of(ServerSettings(edit_while_started=EditWhileStarted.ALLOW)),
     "memory": FACTS,
+    "immutable": IMMUTABLE,
+    "immutable, late": IMMUTABLE_LATE,
 }
