@@ -109,6 +109,8 @@ class _Observation:
     claims: dict[ResourceId, Claim] = field(default_factory=dict)
     retired: Names = field(default_factory=dict)
     """Name → campaigns that made room for a successor of it."""
+    unfinished: dict[ResourceId, list[str]] = field(default_factory=dict)
+    """Campaign → those that it replaced and that may still be under way."""
     gone: set[ResourceId] = field(default_factory=set)
     ids: dict[ResourceId, str] = field(default_factory=dict)
 
@@ -132,6 +134,9 @@ class _Observation:
 
         ours = [campaign for campaign in declared.values() if self._live(campaign)]
         await self._read(Scope({self.ids[c.resource]: self._aspects(c) for c in ours}))
+        # Nobody is declared: whoever is in what is being replaced goes over.
+        inherited = (key for c in ours if c.gateways is None for key in self.unfinished.get(c.resource, ()))
+        await self._read(Scope(dict.fromkeys(inherited, Aspects(members=True))))
         losing = [campaign for campaign in ours if self._loses(campaign)]
         await self._read(Scope({self.ids[c.resource]: Aspects(distribution=True) for c in losing}))
         await self._read_untargeted()
@@ -202,16 +207,17 @@ class _Observation:
             owned = state.campaigns.get(resource) if made.ownership in _KNOWN else None
             if made.ownership is Ownership.MOVED:
                 owned = next(it for it in state.campaigns.values() if it.id == made.ids[0])
+            unfinished = [each.id for each in owned.predecessors if not each.ended] if owned else []
             if made.ownership is Ownership.SUCCEEDED and owned:
-                yield owned.id
-            for each in owned.predecessors if owned else ():
-                if self.options.prune or not each.ended:
-                    yield each.id
-            yield from (each for each in made.predecessors if made.held and self._looks(each, made))
+                unfinished.append(owned.id)
+            if made.held:
+                unfinished += [each for each in made.predecessors if each not in made.ended]
+            yield from unfinished
+            self.unfinished[resource] = unfinished
+            if self.options.prune:
+                yield from (each.id for each in (owned.predecessors if owned else ()))
+                yield from made.predecessors if made.held else ()
         yield from (each.id for owned in orphans for each in owned.predecessors)
-
-    def _looks(self, predecessor: str, made: Claim) -> bool:
-        return self.options.prune or predecessor not in made.ended
 
     def _live(self, campaign: DesiredCampaign) -> LiveCampaign | None:
         return self.live.by_id.get(self.ids.get(campaign.resource, ""))

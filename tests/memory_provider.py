@@ -508,8 +508,11 @@ class MemoryServer:
             self._must(lacking <= 0 <= action.draft.size - len(gathered), "gateways of another draft")
             made.gateways |= gathered
         made.replaces = action.replaces
+        fields = action.fields
+        if action.replaces and fields.settings is None:
+            fields = replace(fields, settings=self._found(action.replaces).settings)
         self.by_id[made.id] = made
-        self._write(made, action.fields, bindings, new=True)
+        self._write(made, fields, bindings, new=True)
         return Result(created=made.id)
 
     def _settled_word(self) -> str:

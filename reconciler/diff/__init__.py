@@ -9,7 +9,7 @@ from reconciler.diff.model import CampaignDiff, Diff, Former, Removal, Run, Tran
 from reconciler.diff.packages import bind
 from reconciler.diff.refusals import refusal, settle_names
 from reconciler.diff.removal import campaign_removed, package_removed, remove_campaigns, remove_packages
-from reconciler.diff.replacement import formers_of, with_successor
+from reconciler.diff.replacement import formers_of, inheriting, with_successor
 from reconciler.diff.untargeted import keepers, takes, untargeted
 from reconciler.diff.view import Ask, View
 from reconciler.model import Desired, Finding, Live, Ownership, Reason, ResourceId, used_packages
@@ -40,7 +40,8 @@ def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
             owned, tied = owned_by(campaign, claim, state, by_id)
             there = live.campaigns[resource] if owned else None
             adopting = claim.ownership is Ownership.ADOPTED
-            view = View(campaign, there, owned, adopting, ask, bound, state.salt)
+            wanted = inheriting(campaign, owned, live) if owned else campaign
+            view = View(wanted, there, owned, adopting, ask, bound, state.salt)
             about: tuple[Event, ...] = ()
             if owned and there:
                 formers, about = formers_of(owned, live)

@@ -22,6 +22,7 @@ from reconciler.diff.model import CampaignDiff, Former
 from reconciler.diff.view import EMPTY, View
 from reconciler.model import (
     CampaignFields,
+    DesiredCampaign,
     DesiredStatus,
     Finding,
     Live,
@@ -59,6 +60,21 @@ def with_successor(found: CampaignDiff, view: View, owned: Owned) -> CampaignDif
     return replace(
         found, successor=made, replaced=fields, starts=_starts(found, live, owned), findings=findings
     )
+
+
+def inheriting(campaign: DesiredCampaign, owned: Owned, live: Live) -> DesiredCampaign:
+    """`campaign` with the gateways of the one that it is the successor of, while that hasn't ended.
+
+    Where no gateways are declared, those are the ones that go over; the run that was to add them may have
+    been interrupted.
+    """
+    if campaign.gateways is not None:
+        return campaign
+    for each in reversed(owned.predecessors):
+        former = live.by_id.get(each.id)
+        if former and not each.ended and former.gateways is not None:
+            return replace(campaign, gateways=frozenset(former.gateways) - former.gateways.closed)
+    return campaign
 
 
 def formers_of(owned: Owned, live: Live) -> tuple[tuple[Former, ...], tuple[Event, ...]]:

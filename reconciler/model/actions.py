@@ -122,7 +122,10 @@ BoundPackage = str | PendingUpload
 
 @dataclass(frozen=True, slots=True)
 class CampaignFields:
-    """What create and edit carry. None: not managed; an edit then sends the live value it just read."""
+    """What create and edit carry. None: not managed; an edit then sends the live value it just read.
+
+    The create of a successor takes what is None from the campaign that it replaces, as far as it can be read.
+    """
 
     name: str
     """On the server."""
