@@ -1,6 +1,6 @@
 """Ask the server for exactly what desired and owned things need.
 
-    1  names that nobody owns yet          list-campaigns    (all of it before a deletion)
+    1  names that are declared             list-campaigns    (all of it before a deletion)
     2  every campaign that is or becomes ours    get-campaign
     3  names of vanished and renamed ones  list-campaigns
     4  gateways, where it matters who is in  list-gateways     all pages
@@ -11,18 +11,21 @@
     5  packages that a difference would use    get-package, list-packages
     6  once there is a plan: members of campaigns that it stops or deletes    list-gateways
 
+What isn't found, and may be there all the same (`Lookout`), is looked for again until its time is over.
 Each line is a scope, which follows from what was read before it. Nothing is read twice, and nothing whose
 answer can't matter.
 
-Tests: `tests/observe/test_observe_live.py`, `tests/observe/test_observe_reads.py`.
+Tests: `tests/observe/test_observe_live.py`, `tests/observe/test_observe_reads.py`,
+`tests/observe/test_observe_doubt.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from reconciler.lookout import Lookout
 from reconciler.model import (
     Aspects,
     Claim,
@@ -41,20 +44,23 @@ from reconciler.model import (
     Scope,
     used_packages,
 )
+from reconciler.model.doubts import Missing
 from reconciler.options import Options
 from reconciler.ownership import claims_of, comparable, removable, removable_packages, unanswered
 from reconciler.providers.base import Field, Reads, Source
-from reconciler.reading import read
+from reconciler.reading import forgotten, read
 from reconciler.state.applied import schedule_field
-from reconciler.state.base import Owned, State, Uploaded, upload_key
+from reconciler.state.base import Intent, Owned, State, Uploaded, upload_key
 
 _STAYING: Final = frozenset({Field.OVERRIDES.value, *map(schedule_field, SchedulePhase)})
 """Fields of single gateways that can't be taken back: whoever has them goes on having them."""
 
 
-async def observe(desired: Desired, state: State, source: Source, options: Options) -> Live:
+async def observe(
+    desired: Desired, state: State, source: Source, options: Options, lookout: Lookout | None = None
+) -> Live:
     """Read the live side of `desired` and `state`. ServerError when a read fails for good."""
-    return await _Observation(desired, state, source, options).made()
+    return await _Observation(desired, state, source, options, lookout or Lookout()).made()
 
 
 async def observe_members(live: Live, resources: Iterable[ResourceId], reads: Reads) -> Live:
@@ -77,9 +83,11 @@ class _Observation:
     state: State
     source: Source
     options: Options
+    lookout: Lookout
     live: Live = field(default_factory=Live)
     claims: dict[ResourceId, Claim] = field(default_factory=dict)
     gone: set[ResourceId] = field(default_factory=set)
+    unreadable: set[ResourceId] = field(default_factory=set)
     ids: dict[ResourceId, str] = field(default_factory=dict)
 
     async def made(self) -> Live:
@@ -88,6 +96,7 @@ class _Observation:
         orphans = removable(self.desired, self.state, self.options)
         uploads = removable_packages(self.desired, self.state, self.options)
         await self._read(Scope(names=self._unowned(), whole=bool(orphans or uploads)))
+        await self._look_for_creates()
         await self._claim(declared.values(), self.state, orphans)
         vanished = [declared[resource] for resource in sorted(self.gone) if resource in declared]
         renamed = [c for c in declared.values() if (live := self._live(c)) and live.name != c.name]
@@ -102,6 +111,7 @@ class _Observation:
         await self._read_untargeted()
 
         await self._read(Scope(package_ids=self._package_ids(uploads)))
+        await self._look_for_packages()
         await self._read(
             Scope(
                 package_names=self._package_names(),
@@ -109,11 +119,13 @@ class _Observation:
                 users=frozenset(upload.id for upload in uploads if self.live.package_ids[upload.id]),
             )
         )
+        await self._look_for_uploads()
         return replace(
             self.live,
             campaigns={r: live for r, key in self.ids.items() if (live := self.live.by_id[key])},
             claims=self.claims,
             gone=frozenset(self.gone),
+            unreadable=frozenset(self.unreadable),
             # Nobody uses what isn't there.
             users=self.live.users or ({} if uploads else None),
         )
@@ -121,12 +133,118 @@ class _Observation:
     async def _read(self, scope: Scope) -> None:
         self.live = await read(scope, self.source.reads, self.live)
 
+    async def _again(self, scope: Scope) -> None:
+        self.live = forgotten(self.live, scope)
+        await self._read(scope)
+
+    async def _until(self, missing: Callable[[], Scope | None], seconds: float, *, at_once: bool) -> None:
+        """Read what is `missing` again until nothing is, or `seconds` are over."""
+        looks = int(at_once)
+
+        async def found() -> bool:
+            nonlocal looks
+            looks += 1
+            scope = missing()
+            if scope and looks > 1:
+                await self._again(scope)
+                scope = missing()
+            return scope is None
+
+        await self.lookout.settling.until(found, seconds)
+
     def _unowned(self) -> frozenset[str]:
         """The names of what nobody owns yet, and those that a lost create of ours went by."""
         unowned = [c for c in self.desired.campaigns if c.resource not in self.state.campaigns]
-        declared = (self.state.intents.get(str(campaign.resource)) for campaign in unowned)
-        lost = (*declared, *unanswered(self.desired, self.state).values())
-        return frozenset((*(c.name for c in unowned), *(intent.name for intent in lost if intent)))
+        lost = (intent.name for intent in self._lost())
+        return frozenset((*(campaign.name for campaign in unowned), *lost))
+
+    def _lost(self) -> Sequence[Intent]:
+        """Creates of ours whose answer nobody has, declared or not."""
+        unowned = (c.resource for c in self.desired.campaigns if c.resource not in self.state.campaigns)
+        declared = (self.state.intents.get(str(resource)) for resource in unowned)
+        return [*filter(None, declared), *unanswered(self.desired, self.state).values()]
+
+    async def _look_for_creates(self) -> None:
+        """What a create of ours may have made, and no list shows yet."""
+        owned = {each.id for each in self.state.campaigns.values()}
+
+        def unseen(intent: Intent) -> bool:
+            return all(found.id in owned for found in self.live.namesakes[intent.name])
+
+        waiting = {i.key: left for i in self._lost() if unseen(i) and (left := self.lookout.of_intent(i))}
+        if not waiting:
+            return
+
+        def missing() -> Scope | None:
+            names = frozenset(i.name for i in self._lost() if i.key in waiting and unseen(i))
+            return Scope(names=names, whole=self.live.listed is not None) if names else None
+
+        seconds = max(waiting.values())
+        self.lookout.tell(waiting, Missing.MAY_BE_MADE, seconds)
+        await self._until(missing, seconds, at_once=False)
+
+    async def _look_for_packages(self) -> None:
+        """An upload of a moment ago, for whose id the server doesn't answer yet."""
+        files, after = self._files(), self.lookout.after
+        new = {upload.id: upload for s, upload in self.state.packages.items() if s in files}
+
+        def missing() -> Scope | None:
+            ids = [i for i, upload in new.items() if not self.live.package_ids[i] and after(upload.since)]
+            return Scope(package_ids=frozenset(ids)) if ids else None
+
+        if scope := missing():
+            seconds = max(after(new[each].since) for each in scope.package_ids)
+            self.lookout.tell((new[each].name for each in scope.package_ids), Missing.JUST_MADE, seconds)
+            await self._until(missing, seconds, at_once=False)
+
+    async def _look_for_uploads(self) -> None:
+        """What an upload of ours may have brought, and no list shows yet."""
+        intents, of_intent = self.state.intents, self.lookout.of_intent
+
+        def missing() -> Scope | None:
+            contents = [
+                sha256
+                for sha256, found in self.live.packages_by_content.items()
+                if not found and (intent := intents.get(upload_key(sha256))) and of_intent(intent)
+            ]
+            return Scope(contents=frozenset(contents)) if contents else None
+
+        if scope := missing():
+            lost = [intents[upload_key(sha256)] for sha256 in scope.contents]
+            seconds = max(map(of_intent, lost))
+            self.lookout.tell((intent.name for intent in lost), Missing.MAY_BE_MADE, seconds)
+            await self._until(missing, seconds, at_once=False)
+
+    async def _look_for_ids(self, held: Mapping[ResourceId, str]) -> None:
+        """Ids that the server gave a moment ago, or lists, and doesn't answer for."""
+        since = {each.id: each.since for each in self.state.campaigns.values()}
+
+        def silent() -> dict[str, float]:
+            """Id → for how long yet it is looked for."""
+            without = [each for each in held.values() if self.live.by_id[each] is None]
+            listed, settle = self._listed() if without else {}, self.lookout.settling.seconds
+            left = {i: settle if i in listed else self.lookout.after(since.get(i)) for i in without}
+            return {i: seconds for i, seconds in left.items() if seconds or i in listed}
+
+        def missing() -> Scope | None:
+            ids, listed = silent(), self._listed()
+            names = frozenset(name for each in ids for name in listed.get(each, ()))
+            whole = self.live.listed is not None
+            return Scope(dict.fromkeys(ids, Aspects()), names, whole=whole) if ids else None
+
+        if ids := silent():
+            seconds = max(ids.values())
+            who = {campaign_id: resource for resource, campaign_id in held.items()}
+            self.lookout.tell((str(who[each]) for each in ids), Missing.JUST_MADE, seconds)
+            await self._until(missing, seconds, at_once=True)
+
+    def _listed(self) -> Mapping[str, frozenset[str]]:
+        """The ids that some list shows, each with the looked-up names that it has there."""
+        named: dict[str, set[str]] = {each.id: set() for each in self.live.listed or ()}
+        for name, found in self.live.namesakes.items():
+            for each in found:
+                named.setdefault(each.id, set()).add(name)
+        return {each: frozenset(names) for each, names in named.items()}
 
     async def _claim(
         self, campaigns: Iterable[DesiredCampaign], state: State, orphans: Iterable[Owned] = ()
@@ -136,13 +254,21 @@ class _Observation:
         held = {resource: made.ids[0] for resource, made in claims.items() if made.held}
         held |= {owned.resource: owned.id for owned in orphans}
         await self._read(Scope(dict.fromkeys(held.values(), Aspects())))
+        await self._look_for_ids(held)
+        listed = self._listed()
         here = {resource for resource, key in held.items() if self.live.by_id[key]}
+        silent = {resource for resource, key in held.items() if resource not in here and key in listed}
         self.ids |= held
-        self.gone |= held.keys() - here
-        # What vanished between list and read is to be created.
-        self.claims |= {
-            r: made if r in here or not made.held else Claim(Ownership.NONE) for r, made in claims.items()
-        }
+        self.unreadable |= silent
+        self.gone |= held.keys() - here - silent
+
+        def tie(resource: ResourceId, made: Claim) -> Claim:
+            if resource in here or not made.held:
+                return made
+            # What vanished between list and read is to be created.
+            return Claim(Ownership.UNREADABLE, made.ids) if resource in silent else Claim(Ownership.NONE)
+
+        self.claims |= {resource: tie(resource, made) for resource, made in claims.items()}
 
     def _live(self, campaign: DesiredCampaign) -> LiveCampaign | None:
         return self.live.by_id.get(self.ids.get(campaign.resource, ""))

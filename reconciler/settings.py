@@ -82,6 +82,8 @@ class ServerSettings:
     """How many gateways one add or remove carries."""
     page_size: int = 500
     edit_while_started: EditWhileStarted = EditWhileStarted.STOP
+    settle: float = 30.0
+    """How long what may have been made is looked for before it is made again."""
     engine: Engine = Engine.HTTPX
 
     @property

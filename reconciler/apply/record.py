@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import assert_never
 
@@ -65,14 +66,14 @@ from reconciler.state.base import (
 )
 
 
-def before(step: Step, salt: str) -> tuple[Event, ...]:
-    """Intents, the status to return to, and a wish that Git gave up: durable before the call is sent."""
+def before(step: Step, salt: str, now: int) -> tuple[Event, ...]:
+    """Intents, the status to return to, and a wish that Git gave up: durable before the call is sent.
+
+    `now` is in epoch seconds.
+    """
     match action := step.action:
-        case CreateCampaign():
-            intent = Intent(str(action.resource), action.fields.name, _applied(action, salt))
-            return (IntentNoted(intent),)
-        case UploadPackage():
-            return (IntentNoted(Intent(upload_key(action.file.sha256), action.file.name)),)
+        case CreateCampaign() | UploadPackage():
+            return (IntentNoted(_intent(action, salt, now)),)
         case StopCampaign(bracket=True):
             return (BracketOpened(action.resource, DesiredStatus.STARTED),)
         case StopCampaign():
@@ -85,20 +86,20 @@ def before(step: Step, salt: str) -> tuple[Event, ...]:
 
 
 def after(
-    outcome: Outcome, salt: str, packages: Mapping[str, str] = MappingProxyType({})
+    outcome: Outcome, salt: str, now: int, packages: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[Event, ...]:
     """What a step changed, once it has ended; `packages` are the uploads of this run, by content."""
     if outcome.left:
         done = frozenset(outcome.step.gateways) - frozenset(outcome.left)
         return tuple(_members(outcome.step.only(done), packages))
     if not outcome.settled:
-        return _unsettled(outcome)
+        return _unsettled(outcome, salt, now)
     if outcome.step.gateways:
         return tuple(_members(outcome.step, packages))
-    return tuple(_settled(outcome, salt))
+    return tuple(_settled(outcome, salt, now))
 
 
-def _settled(outcome: Outcome, salt: str) -> Iterator[Event]:  # noqa: PLR0912, C901
+def _settled(outcome: Outcome, salt: str, now: int) -> Iterator[Event]:  # noqa: PLR0912, C901
     """Of a step that isn't about single gateways."""
     resource = outcome.step.resource
     match action := outcome.step.action:
@@ -106,11 +107,18 @@ def _settled(outcome: Outcome, salt: str) -> Iterator[Event]:  # noqa: PLR0912, 
             assert outcome.created is not None
             applied = _applied(action, salt)
             owned = Owned(resource, outcome.created, Origin.CREATED, action.on_remove, applied=applied)
-            yield CampaignOwned(owned)
+            yield CampaignOwned(replace(owned, since=now))
         case UploadPackage(file=file):
             assert outcome.created is not None
             yield PackageUploaded(
-                Uploaded(file.sha256, outcome.created, file.name, resource, description=file.description)
+                Uploaded(
+                    file.sha256,
+                    outcome.created,
+                    file.name,
+                    resource,
+                    description=file.description,
+                    since=now,
+                )
             )
         case DeleteCampaign():
             yield CampaignForgotten(resource)
@@ -179,9 +187,13 @@ def _things(action: RunOnThings, gateways: tuple[str, ...], kept_as: Callable[[s
         yield MembersApplied(action.resource, Field.THINGS, value, tuple(those))
 
 
-def _unsettled(outcome: Outcome) -> tuple[Event, ...]:
+def _unsettled(outcome: Outcome, salt: str, now: int) -> tuple[Event, ...]:
     """What surely didn't happen leaves no intent, no bracket and no doubt behind."""
     if outcome.status is not OutcomeStatus.FAILED or outcome.unclear:
+        action = outcome.step.action
+        if outcome.unclear and isinstance(action, CreateCampaign | UploadPackage):
+            # Nothing of it is under way on our side any more: that is when the next run counts from.
+            return (IntentNoted(replace(_intent(action, salt, now), ended=True)),)
         return ()
     match action := outcome.step.action:
         case CreateCampaign():
@@ -194,6 +206,15 @@ def _unsettled(outcome: Outcome) -> tuple[Event, ...]:
             return (MembersForgotten(action.resource, outcome.step.gateways, Field.THINGS),)
         case _:
             return ()
+
+
+def _intent(action: CreateCampaign | UploadPackage, salt: str, now: int) -> Intent:
+    match action:
+        case CreateCampaign():
+            key, name, applied = str(action.resource), action.fields.name, _applied(action, salt)
+            return Intent(key, name, applied, since=now)
+        case UploadPackage(file=file):
+            return Intent(upload_key(file.sha256), file.name, since=now)
 
 
 def _applied(action: CreateCampaign | EditCampaign, salt: str) -> dict[str, Json]:

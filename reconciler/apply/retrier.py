@@ -7,34 +7,48 @@
 | unclear      | send again | verify; send again only what didn't happen | *unknown*      |
 | refused      | failed     | verify: perhaps it has already happened    | failed         |
 
-A create or upload that is refused was not ours, unless an answer before it was unclear: only then it is
-verified.
+A create or an upload goes its own way: see `Making`. *There is no such thing*, said of what this run made, is
+no refusal yet: servers show what is new with a delay, so that is waited out.
 A batch of gateways that is refused for good goes out again in halves (`Bisection`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from reconciler.apply.bisection import NOT_AGAIN, Bisection, Tried, divides, undone
+from reconciler.apply.making import Making
+from reconciler.apply.patience import Delay, Newborns, stopped, words
 from reconciler.errors import NotExecuted, ReconcilerError, Refusal, Refused, Unclear
-from reconciler.model import CreateCampaign, Outcome, OutcomeStatus, Repeat, Step, UploadPackage
+from reconciler.model import (
+    AddGateways,
+    CloseGateways,
+    CreateCampaign,
+    Outcome,
+    OutcomeStatus,
+    RemoveGateways,
+    Repeat,
+    Step,
+    UploadPackage,
+)
+from reconciler.model.doubts import OnDoubt, unheard
+from reconciler.pacing import Settling
 from reconciler.providers.base import Bindings, Readback, Writes
 
-Delay = Callable[[int, float | None, float], float | None]
-"""(attempts so far, seconds the server asked for, seconds waited so far) → seconds to wait, None: give up."""
 
-
-@dataclass(frozen=True, slots=True)
 class Retrier:
-    """Runs steps, each until it is settled or given up."""
+    """Runs steps, each until it is settled or given up. `told` hears of what is looked for."""
 
-    writes: Writes
-    delay: Delay
-    bisection: Bisection = field(default_factory=Bisection)
+    def __init__(
+        self, writes: Writes, delay: Delay, settling: Settling | None = None, told: OnDoubt = unheard
+    ) -> None:
+        self.writes = writes
+        self.delay = delay
+        self.bisection = Bisection()
+        self._settling = settling or Settling()
+        self._newborns = Newborns(self._settling)
+        self._making = Making(writes, delay, self._settling, self._newborns, told)
 
     async def settle(self, step: Step, bindings: Bindings, stop: asyncio.Event) -> Outcome:
         """Run `step`. Never raises a ReconcilerError: it becomes the outcome.
@@ -45,6 +59,8 @@ class Retrier:
         async def attempt(piece: Step) -> Tried:
             return await self._attempt(piece, bindings, stop, verified=True)
 
+        if isinstance(step.action, CreateCampaign | UploadPackage):
+            return await self._making.settle(step, bindings, stop)
         tried = await self._attempt(step, bindings, stop)
         if tried.outcome.settled:
             self.bisection.took(step)
@@ -73,26 +89,54 @@ class Retrier:
                 return Tried(Outcome(step, result.status, result.message, attempts, result.created), left)
             except ReconcilerError as error:
                 failure = error
+            if left_to_show := await self._unshown(left, bindings, failure):
+                pause = min(left_to_show, self._settling.pause(attempts))
+                if stop.is_set() or await stopped(stop, pause, self._settling.sleep):
+                    return ended(OutcomeStatus.FAILED, f"{words(failure)}; {NOT_AGAIN}")
+                continue
             unclear = unclear or isinstance(failure, Unclear)
             if unclear and step.operation.repeat is Repeat.NEVER:
-                return ended(OutcomeStatus.UNKNOWN, _words(failure))
+                return ended(OutcomeStatus.UNKNOWN, words(failure))
             try:
                 verifies = self._verifies(left, failure, unclear=unclear, verified=verified)
-                readback = await self.writes.verify(left, bindings) if verifies else None
+                readback = await self._look(left, bindings, stop) if verifies else None
             except ReconcilerError as error:
-                refused = f"{_words(failure)}; what it did can't be read: " if not unclear else ""
-                return ended(OutcomeStatus.FAILED, refused + _words(error))
+                refused = f"{words(failure)}; what it did can't be read: " if not unclear else ""
+                return ended(OutcomeStatus.FAILED, refused + words(error))
             if readback and (readback.done or readback.remaining == ()):
                 status = OutcomeStatus.DONE if unclear else OutcomeStatus.NOT_NEEDED
                 return Tried(Outcome(step, status, "", attempts, readback.created), left)
             smaller = _only(left, readback)
             wait = self._wait(failure, attempts, waited) if smaller is left else 0.0
             if wait is None:
-                return ended(OutcomeStatus.FAILED, _words(failure), failure)
+                return ended(OutcomeStatus.FAILED, words(failure), failure)
             left = smaller
             if await _stopped(stop, wait):
-                return ended(OutcomeStatus.FAILED, f"{_words(failure)}; {NOT_AGAIN}")
+                return ended(OutcomeStatus.FAILED, f"{words(failure)}; {NOT_AGAIN}")
             waited += wait
+
+    async def _unshown(self, step: Step, bindings: Bindings, failure: ReconcilerError) -> float | None:
+        """For how long yet `failure` may only mean that the server doesn't show what this run made."""
+        left = self._newborns.left(step, failure)
+        if left is not None and isinstance(step.action, AddGateways | RemoveGateways | CloseGateways):
+            # The server may mean a gateway: then the campaign itself is there.
+            with suppress(ReconcilerError):
+                await self.writes.verify(step, bindings)
+                return None
+        return left
+
+    async def _look(self, step: Step, bindings: Bindings, stop: asyncio.Event) -> Readback:
+        """What became of `step`; a campaign that isn't shown yet is waited for."""
+        looks = 0
+        while True:
+            looks += 1
+            try:
+                return await self.writes.verify(step, bindings)
+            except ReconcilerError as error:
+                left = self._newborns.left(step, error)
+                if left is None or stop.is_set():
+                    raise
+            await stopped(stop, min(left, self._settling.pause(looks)), self._settling.sleep)
 
     def _verifies(self, step: Step, failure: ReconcilerError, *, unclear: bool, verified: bool) -> bool:
         """Whether to ask the server what became of `step`; False where looking can't help."""
@@ -104,7 +148,7 @@ class Retrier:
             case Refused() if unclear:
                 return True
             case Refused(meaning=meaning) if Refusal.MAY_HAVE_HAPPENED in meaning:
-                return not verified and not isinstance(step.action, CreateCampaign | UploadPackage)
+                return not verified
             case Refused() as refusal:
                 # Before it is divided: that the server did nothing is for the server to show.
                 return not verified and divides(step, refusal) and not self.bisection.hopeless(step)
@@ -130,9 +174,3 @@ async def _stopped(stop: asyncio.Event, seconds: float) -> bool:
     with suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), seconds)
     return stop.is_set()
-
-
-def _words(error: ReconcilerError) -> str:
-    if not error.hint:
-        return error.message
-    return f"{error.message}. {error.hint[0].upper()}{error.hint[1:]}"

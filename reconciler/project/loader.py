@@ -235,6 +235,7 @@ class _Run:
             batch_size=values.get("batchSize", default.batch_size),
             page_size=values.get("pageSize", default.page_size),
             edit_while_started=EditWhileStarted(values.get("editWhileStarted", default.edit_while_started)),
+            settle=float(values.get("settleSeconds", default.settle)),
             engine=Engine(values.get("engine", default.engine)),
         )
 

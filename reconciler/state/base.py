@@ -49,6 +49,8 @@ class Owned:
     """Field → what was last applied of what can't be read; secrets as ``{"digest": …}``."""
     members: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
     """Field → value → the gateways it was last applied to. A window for 100,000 gateways is one entry."""
+    since: int | None = field(default=None, compare=False)
+    """When it was created, epoch seconds: a server may show it only after a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class Uploaded:
     """Gateways of an abandoned campaign have it of their own, which nobody can see from outside."""
     description: str | None = None
     """Its description on the server, without the mark of its content; None where it isn't known."""
+    since: int | None = field(default=None, compare=False)
+    """When it was uploaded, epoch seconds: a server may show it only after a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,10 @@ class Intent:
     """The name on the server."""
     applied: Mapping[str, Json] = field(default_factory=dict)
     """What a create carries of what can't be read: recorded as applied when its answer was lost."""
+    since: int | None = field(default=None, compare=False)
+    """When it was noted, epoch seconds; None: long ago, perhaps."""
+    ended: bool = field(default=False, compare=False)
+    """Whether the run that sent it saw the call end by then: it is under way no more, and may only lag."""
 
 
 # Events. Each says one thing that happened; replaying one twice changes nothing.
