@@ -95,7 +95,7 @@ class _Observation:
         declared = {campaign.resource: campaign for campaign in self.desired.campaigns}
         orphans = removable(self.desired, self.state, self.options)
         uploads = removable_packages(self.desired, self.state, self.options)
-        await self._read(Scope(names=self._unowned(), whole=bool(orphans or uploads)))
+        await self._read(Scope(names=self._names(), whole=bool(orphans or uploads)))
         await self._look_for_creates()
         await self._claim(declared.values(), self.state, orphans)
         vanished = [declared[resource] for resource in sorted(self.gone) if resource in declared]
@@ -120,6 +120,7 @@ class _Observation:
             )
         )
         await self._look_for_uploads()
+        await self._read(Scope(users=self._unexplained()))
         return replace(
             self.live,
             campaigns={r: live for r, key in self.ids.items() if (live := self.live.by_id[key])},
@@ -127,7 +128,7 @@ class _Observation:
             gone=frozenset(self.gone),
             unreadable=frozenset(self.unreadable),
             # Nobody uses what isn't there.
-            users=self.live.users or ({} if uploads else None),
+            users={} if uploads and self.live.users is None else self.live.users,
         )
 
     async def _read(self, scope: Scope) -> None:
@@ -152,11 +153,10 @@ class _Observation:
 
         await self.lookout.settling.until(found, seconds)
 
-    def _unowned(self) -> frozenset[str]:
-        """The names of what nobody owns yet, and those that a lost create of ours went by."""
-        unowned = [c for c in self.desired.campaigns if c.resource not in self.state.campaigns]
-        lost = (intent.name for intent in self._lost())
-        return frozenset((*(campaign.name for campaign in unowned), *lost))
+    def _names(self) -> frozenset[str]:
+        """The names that are declared, whoever owns them, and those that a lost create of ours went by."""
+        declared = (campaign.name for campaign in self.desired.campaigns)
+        return frozenset((*declared, *(intent.name for intent in self._lost())))
 
     def _lost(self) -> Sequence[Intent]:
         """Creates of ours whose answer nobody has, declared or not."""
@@ -341,7 +341,18 @@ class _Observation:
         return frozenset(ref.name for ref in self._wanted() if isinstance(ref, PackageByName))
 
     def _contents(self) -> frozenset[str]:
-        """Files that aren't there as we know them, where what the server tells of contents may be trusted."""
+        """Files that are there as we know them (are they twice?), and those whose marks may be trusted."""
         known = self.state.packages
-        lost = [s for s in self._files() if s not in known or not self.live.package_ids[known[s].id]]
-        return frozenset(s for s in lost if self.options.adopt or upload_key(s) in self.state.intents)
+        here = {s for s in self._files() if s in known and self.live.package_ids[known[s].id]}
+        trusted = {s for s in self._files() if self.options.adopt or upload_key(s) in self.state.intents}
+        return frozenset(here | trusted)
+
+    def _unexplained(self) -> frozenset[str]:
+        """Packages that hold what one of ours holds, and that nothing we know of uses."""
+        uploads = self.state.packages
+        here = [s for s in self._files() if s in uploads and self.live.package_ids[uploads[s].id]]
+        ours = {upload.id for upload in uploads.values()}
+        used = {package for live in self.live.by_id.values() if live for package in live.packages}
+        known = ours | used | {ref.id for ref in self.desired.packages if isinstance(ref, PackageById)}
+        twice = (each for s in here for each in self.live.packages_by_content.get(s, ()))
+        return frozenset(each.id for each in twice) - known

@@ -1,4 +1,4 @@
-"""A create or an upload whose answer was lost: looked for until the settle time is over, and sent again once."""
+"""A create or an upload whose answer was lost: looked for while it may come, and sent again once."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from reconciler.providers.base import Bindings, Readback, Result
 from tests.apply.apply_script import no_delay, run, step
 from tests.fakes import Ticking
 
-MAKERS = ["create-campaign", "upload-package", "stream-package"]
+MAKERS = ["create-campaign", "upload-package"]
 CUT = Unclear("the connection was cut", request="POST /x")
 LATER = Unclear("504 gateway time-out", request="POST /x", status=504)
 BUSY = NotExecuted("too many requests", request="POST /x", status=429)
@@ -26,7 +26,7 @@ UNREAD = ServerError("the list can't be read as a whole", request="GET /x")
 
 @dataclass
 class Slow:
-    """A server that makes something at each call, lets it be seen `lag` seconds later, and answers `answers`."""
+    """A server that makes something at each call, shows it `lag` seconds later, and answers `answers`."""
 
     time: Ticking
     answers: list[ReconcilerError | None]

@@ -171,11 +171,23 @@ def sample() -> Made:
         return_to="STARTED",
         applied={"settings": {"LEVEL": {"value": "debug"}}},
         members={"schedules.download": {"1/2": frozenset({"gw-0002", "gw-0001"})}},
+        since=1_790_000_000,
     )
-    uploaded = Uploaded("ab" * 32, "p-9", "fw.bin", rid("line"), left_behind=True, description="For line 3.")
+    uploaded = Uploaded(
+        "ab" * 32,
+        "p-9",
+        "fw.bin",
+        rid("line"),
+        left_behind=True,
+        description="For line 3.",
+        since=1_790_000_000,
+    )
+    intent = Intent(
+        "Campaign/line", "Line", {"settings": {"K": {"value": "v"}}}, since=1_790_000_000, ended=True
+    )
     records = (
         CampaignOwned(owned),
-        IntentNoted(Intent("Campaign/line", "Line", {"settings": {"K": {"value": "v"}}})),
+        IntentNoted(intent),
         CampaignForgotten(line),
         CampaignAbandoned(line, ("ab" * 32,)),
         BracketOpened(line, "STARTED"),

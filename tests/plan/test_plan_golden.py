@@ -19,7 +19,7 @@ from tests.fakes import PULSE
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plan-file.jsonl"
 OLDER = GOLDEN.with_name("plan-file-0.1.jsonl")
-DIGEST = "27dd10b792a99a9b4f22a98ebb951470b4234050da5f9596c77b0abcc79d0572"
+DIGEST = "48e987b3ac5860767ddd2bd737f4c3041c5e27a965e764325aeef14765050114"
 
 
 def test_a_plan_is_the_same_bytes_as_ever(golden: Golden, tmp_path: Path) -> None:

@@ -243,6 +243,7 @@ _LARGE: Final = State(
             "STARTED",
             {"settings": {"LOG_LEVEL": {"value": "debug"}, "API_KEY": {"digest": "9f86d081"}}},
             {"schedules.download": {"1714600000000/1714607200000": frozenset({"gw-1"})}},
+            1_714_599_000,
         )
     },
     packages={
@@ -253,8 +254,13 @@ _LARGE: Final = State(
             ResourceId(Kind.PACKAGE_SET, "line-3-firmware"),
             True,
             "For line 3.",
+            1_714_599_000,
         )
     },
-    intents={"Campaign/line-4": Intent("Campaign/line-4", "Line 4", {"settings": {"K": {"value": "3"}}})},
+    intents={
+        "Campaign/line-4": Intent(
+            "Campaign/line-4", "Line 4", {"settings": {"K": {"value": "3"}}}, 1_714_599_000, True
+        )
+    },
     plans={"3f1a9c0e" * 8: True},
 )
