@@ -11,6 +11,8 @@ ReconcilerError                  1
 └── ServerError                  1   about one request
     ├── NotExecuted              1   surely not executed: not sent, or the server wants to be asked later
     ├── Unclear                  1   may have been executed: cut, timed out, failed, unreadable answer
+    │   └── Unforeseen           1   so may this, which failed here in a way that nobody foresaw
+    ├── PartlyDone               1   done for some of the gateways that the call names
     ├── Refused                  1   answered with a clear no
     └── Unauthorized             1   not accepted as who we are, after one new sign-in
 
@@ -19,9 +21,9 @@ Tests: `tests/e2e/test_e2e_exit_codes.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reconciler.text import plural
 
@@ -102,13 +104,16 @@ class Refusal(StrEnum):
     NOT_AN_ID = "not-an-id"
     """What stands for an id may be none, whatever there is on the server."""
     NOT_PERMITTED = "not-permitted"
+    TOO_LARGE = "too-large"
+    """It carries more than the server, or a proxy before it, takes: a smaller one may go through."""
 
 
 class ServerError(ReconcilerError):
     """One request that didn't succeed.
 
     ``request`` is ``METHOD path``, ``status`` the HTTP status if there was an answer, ``retry_after``
-    seconds that the server asked to wait, ``meaning`` what its no may mean.
+    seconds that the server asked to wait, ``meaning`` what its no may mean, ``gateways`` whom of a call it is
+    about, where the server names them: for the others the same call may be sent again at once.
     """
 
     def __init__(
@@ -120,12 +125,14 @@ class ServerError(ReconcilerError):
         retry_after: float | None = None,
         hint: str | None = None,
         meaning: frozenset[Refusal] = frozenset(),
+        gateways: Sequence[str] = (),
     ) -> None:
         super().__init__(f"{request}: {message}", hint=hint)
         self.request = request
         self.status = status
         self.retry_after = retry_after
         self.meaning = meaning
+        self.gateways = tuple(gateways)
 
 
 class NotExecuted(ServerError):
@@ -136,9 +143,58 @@ class Unclear(ServerError):
     """The server may or may not have done it."""
 
 
+class Unforeseen(Unclear):
+    """A bug of ours, or a fault of this machine, while a request was made or its answer was read."""
+
+
+class PartlyDone(ServerError):
+    """The server says that it did it for some of the gateways only.
+
+    ``failed``: gateway → why, of those that it names; it may name none.
+    """
+
+    def __init__(
+        self, message: str, *, request: str, failed: Mapping[str, str], status: int | None = None
+    ) -> None:
+        super().__init__(message, request=request, status=status)
+        self.failed = dict(failed)
+
+
 class Refused(ServerError):
     """The server said no, and did nothing."""
 
 
 class Unauthorized(Refused):
     """The server doesn't accept who we are, also after a new sign-in."""
+
+
+# --- what nobody foresaw -------------------------------------------------------------------------
+
+REPORT: Final = "Please report it with this line"
+
+
+def fault(error: BaseException) -> tuple[str, str | None]:
+    """What an error that is none of ours says, and what to do: where it happened, never with what values.
+
+    They may be secret.
+    """
+    match error:
+        case BaseExceptionGroup():
+            return fault(error.exceptions[0])
+        case OSError():
+            what = error.strerror or type(error).__name__
+            return (f"{error.filename}: {what}" if error.filename else what), None
+        case MemoryError():
+            return "there is not enough memory", None
+    where = "a place that nobody knows"
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        where, trace = f"{code.co_name}, {code.co_filename}:{trace.tb_lineno}", trace.tb_next
+    return f"this is a bug in reconciler: {type(error).__name__} in {where}", REPORT
+
+
+def fault_in_words(error: BaseException) -> str:
+    """The same as one text."""
+    what, hint = fault(error)
+    return f"{what}. {hint}." if hint else what

@@ -9,7 +9,9 @@
        where the run is about some campaigns only, and gateways join them: list-campaigns, and of the
        running ones that are left alone get-campaign, list-gateways: do they lose them?
     5  packages that a difference would use    get-package, list-packages
-    6  once there is a plan: members of campaigns that it stops or deletes    list-gateways
+    6  once there is a plan: members of campaigns that it stops, deletes or
+       gives other packages, for the guards    list-gateways
+       and of those that it starts, and names of packages, for what it tells    list-gateways, get-package
 
 What isn't found, and may be there all the same (`Lookout`), is looked for again until its time is over.
 Each line is a scope, which follows from what was read before it. Nothing is read twice, and nothing whose
@@ -67,6 +69,15 @@ async def observe_members(live: Live, resources: Iterable[ResourceId], reads: Re
     """`live` with the members of those campaigns, too; what was read is not read again."""
     ids = (live.campaigns[resource].id for resource in sorted(resources))
     return await read(Scope(dict.fromkeys(ids, Aspects(members=True))), reads, live)
+
+
+async def observe_told(
+    live: Live, resources: Iterable[ResourceId], packages: frozenset[str], reads: Reads
+) -> Live:
+    """`live` with what a plan only tells: members of those campaigns, and the names of packages."""
+    ids = (live.campaigns[resource].id for resource in sorted(resources))
+    scope = Scope(dict.fromkeys(ids, Aspects(members=True)), called=packages)
+    return await read(scope, reads, live)
 
 
 def _about_gateways(campaign: DesiredCampaign, owned: Owned | None) -> bool:
@@ -160,9 +171,10 @@ class _Observation:
 
     def _lost(self) -> Sequence[Intent]:
         """Creates of ours whose answer nobody has, declared or not."""
-        unowned = (c.resource for c in self.desired.campaigns if c.resource not in self.state.campaigns)
-        declared = (self.state.intents.get(str(resource)) for resource in unowned)
-        return [*filter(None, declared), *unanswered(self.desired, self.state).values()]
+        owned, intents = self.state.campaigns, self.state.intents
+        noted = ((c.resource, intents.get(str(c.resource))) for c in self.desired.campaigns)
+        declared = [i for resource, i in noted if i and (resource not in owned or i.replaces)]
+        return [*declared, *unanswered(self.desired, self.state).values()]
 
     async def _look_for_creates(self) -> None:
         """What a create of ours may have made, and no list shows yet."""

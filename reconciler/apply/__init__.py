@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from reconciler.apply.containment import ContainedWrites, HeedlessListener
 from reconciler.apply.outcomes import Outcomes
 from reconciler.apply.patience import Delay
 from reconciler.apply.retrier import Retrier
@@ -36,9 +37,11 @@ async def apply_plan(
     """Run every step of `plan`, at most `parallelism` at a time, and record what happens in `session`.
 
     When `stop` is set nothing new is sent, but for the starts that close an open bracket. A refused or
-    failed step is an outcome, not an error. Once the state can't be written nothing new is sent: see
-    `Applied.error`. `on_doubt` hears what is looked for; `now` answers epoch seconds.
+    failed step is an outcome, not an error, and so is what nobody foresaw. Once the state can't be written
+    nothing new is sent: see `Applied.error`. `on_doubt` hears what is looked for; `now` answers epoch
+    seconds.
     """
-    retrier = Retrier(writes, delay, settling, on_doubt)
-    execution = Execution(plan, retrier, session, on_outcome, stop or asyncio.Event(), now=now)
+    retrier = Retrier(ContainedWrites(writes), delay, settling, on_doubt)
+    told = HeedlessListener(on_outcome)
+    execution = Execution(plan, retrier, session, told, stop or asyncio.Event(), now=now)
     return await execution.run(parallelism)

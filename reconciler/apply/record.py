@@ -17,11 +17,13 @@ from reconciler.model import (
     DeletePackage,
     DesiredStatus,
     EditCampaign,
+    EndCampaign,
     Json,
     Outcome,
     OutcomeStatus,
     RegisterCallback,
     RemoveGateways,
+    RetireCampaign,
     RunOnThings,
     ScheduleWindow,
     SetDistributionList,
@@ -49,6 +51,7 @@ from reconciler.state.base import (
     BracketOpened,
     CampaignForgotten,
     CampaignOwned,
+    CampaignReplaced,
     Event,
     FieldApplied,
     Intent,
@@ -60,6 +63,9 @@ from reconciler.state.base import (
     Owned,
     PackageForgotten,
     PackageUploaded,
+    PredecessorEnded,
+    PredecessorForgotten,
+    ReplacementBegun,
     StatusSet,
     Uploaded,
     upload_key,
@@ -72,7 +78,12 @@ def before(step: Step, salt: str, now: int) -> tuple[Event, ...]:
     `now` is in epoch seconds.
     """
     match action := step.action:
-        case CreateCampaign() | UploadPackage():
+        case CreateCampaign():
+            begun = (ReplacementBegun(action.resource),) if action.replaces else ()
+            return (*begun, IntentNoted(_intent(action, salt, now)))
+        case RetireCampaign():
+            return (ReplacementBegun(action.resource),)
+        case UploadPackage():
             return (IntentNoted(_intent(action, salt, now)),)
         case StopCampaign(bracket=True):
             return (BracketOpened(action.resource, DesiredStatus.STARTED),)
@@ -91,9 +102,9 @@ def after(
     """What a step changed, once it has ended; `packages` are the uploads of this run, by content."""
     if outcome.left:
         done = frozenset(outcome.step.gateways) - frozenset(outcome.left)
-        return tuple(_members(outcome.step.only(done), packages))
+        return (*_members(outcome.step.only(done), packages), *_unsettled(outcome, outcome.left, salt, now))
     if not outcome.settled:
-        return _unsettled(outcome, salt, now)
+        return _unsettled(outcome, outcome.step.gateways, salt, now)
     if outcome.step.gateways:
         return tuple(_members(outcome.step, packages))
     return tuple(_settled(outcome, salt, now))
@@ -106,8 +117,13 @@ def _settled(outcome: Outcome, salt: str, now: int) -> Iterator[Event]:  # noqa:
         case CreateCampaign():
             assert outcome.created is not None
             applied = _applied(action, salt)
-            owned = Owned(resource, outcome.created, Origin.CREATED, action.on_remove, applied=applied)
-            yield CampaignOwned(replace(owned, since=now))
+            if action.replaces is not None:
+                yield CampaignReplaced(
+                    resource, action.replaces, outcome.created, _return_to(action), applied
+                )
+            else:
+                owned = Owned(resource, outcome.created, Origin.CREATED, action.on_remove, applied=applied)
+                yield CampaignOwned(replace(owned, since=now))
         case UploadPackage(file=file):
             assert outcome.created is not None
             yield PackageUploaded(
@@ -120,8 +136,14 @@ def _settled(outcome: Outcome, salt: str, now: int) -> Iterator[Event]:  # noqa:
                     since=now,
                 )
             )
+        case DeleteCampaign(predecessor=True):
+            assert action.target is not None
+            yield PredecessorForgotten(resource, action.target)
         case DeleteCampaign():
             yield CampaignForgotten(resource)
+        case EndCampaign():
+            assert action.target is not None
+            yield PredecessorEnded(resource, action.target)
         case DeletePackage():
             if action.sha256 is not None:
                 yield PackageForgotten(action.sha256)
@@ -145,7 +167,7 @@ def _settled(outcome: Outcome, salt: str, now: int) -> Iterator[Event]:  # noqa:
             if outcome.status is OutcomeStatus.NOT_NEEDED:
                 # Somebody else stopped it: no later run may start it again.
                 yield BracketClosed(resource)
-        case ApproveCampaign():
+        case ApproveCampaign() | RetireCampaign():
             pass
         case (
             AddGateways()
@@ -187,8 +209,8 @@ def _things(action: RunOnThings, gateways: tuple[str, ...], kept_as: Callable[[s
         yield MembersApplied(action.resource, Field.THINGS, value, tuple(those))
 
 
-def _unsettled(outcome: Outcome, salt: str, now: int) -> tuple[Event, ...]:
-    """What surely didn't happen leaves no intent, no bracket and no doubt behind."""
+def _unsettled(outcome: Outcome, gateways: tuple[str, ...], salt: str, now: int) -> tuple[Event, ...]:
+    """What surely didn't happen, for `gateways`, leaves no intent, no bracket and no doubt behind."""
     if outcome.status is not OutcomeStatus.FAILED or outcome.unclear:
         action = outcome.step.action
         if outcome.unclear and isinstance(action, CreateCampaign | UploadPackage):
@@ -203,7 +225,7 @@ def _unsettled(outcome: Outcome, salt: str, now: int) -> tuple[Event, ...]:
         case StopCampaign(bracket=True):
             return (BracketClosed(action.resource),)
         case RunOnThings():
-            return (MembersForgotten(action.resource, outcome.step.gateways, Field.THINGS),)
+            return (MembersForgotten(action.resource, gateways, Field.THINGS),)
         case _:
             return ()
 
@@ -211,10 +233,20 @@ def _unsettled(outcome: Outcome, salt: str, now: int) -> tuple[Event, ...]:
 def _intent(action: CreateCampaign | UploadPackage, salt: str, now: int) -> Intent:
     match action:
         case CreateCampaign():
-            key, name, applied = str(action.resource), action.fields.name, _applied(action, salt)
-            return Intent(key, name, applied, since=now)
+            return Intent(
+                str(action.resource),
+                action.fields.name,
+                _applied(action, salt),
+                action.replaces,
+                _return_to(action),
+                since=now,
+            )
         case UploadPackage(file=file):
             return Intent(upload_key(file.sha256), file.name, since=now)
+
+
+def _return_to(action: CreateCampaign) -> str | None:
+    return DesiredStatus.STARTED if action.starts else None
 
 
 def _applied(action: CreateCampaign | EditCampaign, salt: str) -> dict[str, Json]:

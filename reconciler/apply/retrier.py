@@ -9,7 +9,9 @@
 
 A create or an upload goes its own way: see `Making`. *There is no such thing*, said of what this run made, is
 no refusal yet: servers show what is new with a delay, so that is waited out.
-A batch of gateways that is refused for good goes out again in halves (`Bisection`).
+What nobody foresaw is unclear, and sent again once at most.
+A batch of gateways that is refused for good goes out again in halves (`Bisection`). Of one that is partly
+done, what the server shows is done; those that it names are failed, and sent no more.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from contextlib import suppress
 from reconciler.apply.bisection import NOT_AGAIN, Bisection, Tried, divides, undone
 from reconciler.apply.making import Making
 from reconciler.apply.patience import Delay, Newborns, stopped, words
-from reconciler.errors import NotExecuted, ReconcilerError, Refusal, Refused, Unclear
+from reconciler.errors import NotExecuted, PartlyDone, ReconcilerError, Refusal, Refused, Unclear, Unforeseen
 from reconciler.model import (
     AddGateways,
     CloseGateways,
@@ -34,7 +36,7 @@ from reconciler.model import (
 )
 from reconciler.model.doubts import OnDoubt, unheard
 from reconciler.pacing import Settling
-from reconciler.providers.base import Bindings, Readback, Writes
+from reconciler.providers.base import Bindings, Readback, Result, Writes
 
 
 class Retrier:
@@ -61,12 +63,17 @@ class Retrier:
 
         if isinstance(step.action, CreateCampaign | UploadPackage):
             return await self._making.settle(step, bindings, stop)
+        if self.bisection.most(step) < len(step.gateways):
+            unsent = Tried(Outcome(step, OutcomeStatus.FAILED, NOT_AGAIN, 0), step)
+            return await self.bisection.run(step, unsent, attempt, stop)
         tried = await self._attempt(step, bindings, stop)
         if tried.outcome.settled:
             self.bisection.took(step)
             return tried.outcome
         if tried.divisible:
             return await self.bisection.run(step, tried, attempt, stop)
+        if len(tried.left.gateways) < len(step.gateways):
+            self.bisection.took(step)
         return undone(tried)
 
     async def _attempt(
@@ -80,23 +87,23 @@ class Retrier:
 
         def ended(status: OutcomeStatus, message: str, refusal: ReconcilerError | None = None) -> Tried:
             outcome = Outcome(step, status, message, attempts, unclear=unclear)
-            return Tried(outcome, left, refusal if isinstance(refusal, Refused) else None)
+            partly = refusal.failed if isinstance(refusal, PartlyDone) else {}
+            return Tried(outcome, left, refusal if isinstance(refusal, Refused) else None, partly)
 
         while True:
             attempts += 1
             try:
-                result = await self.writes.run(left, bindings)
+                result = await self._run(left, bindings, stop)
                 return Tried(Outcome(step, result.status, result.message, attempts, result.created), left)
             except ReconcilerError as error:
                 failure = error
-            if left_to_show := await self._unshown(left, bindings, failure):
-                pause = min(left_to_show, self._settling.pause(attempts))
-                if stop.is_set() or await stopped(stop, pause, self._settling.sleep):
-                    return ended(OutcomeStatus.FAILED, f"{words(failure)}; {NOT_AGAIN}")
-                continue
             unclear = unclear or isinstance(failure, Unclear)
-            if unclear and step.operation.repeat is Repeat.NEVER:
+            if step.operation.repeat is Repeat.NEVER and _in_doubt(failure, unclear=unclear):
                 return ended(OutcomeStatus.UNKNOWN, words(failure))
+            if isinstance(failure, PartlyDone) and step.operation.repeat is not Repeat.VERIFY_FIRST:
+                # Nothing tells what was done but the answer: that is those that it doesn't name.
+                left = left.only(failure.failed or left.gateways)
+                return ended(OutcomeStatus.FAILED, words(failure), failure)
             try:
                 verifies = self._verifies(left, failure, unclear=unclear, verified=verified)
                 readback = await self._look(left, bindings, stop) if verifies else None
@@ -104,9 +111,13 @@ class Retrier:
                 refused = f"{words(failure)}; what it did can't be read: " if not unclear else ""
                 return ended(OutcomeStatus.FAILED, refused + words(error))
             if readback and (readback.done or readback.remaining == ()):
-                status = OutcomeStatus.DONE if unclear else OutcomeStatus.NOT_NEEDED
+                sent = unclear or isinstance(failure, PartlyDone)
+                status = OutcomeStatus.DONE if sent else OutcomeStatus.NOT_NEEDED
                 return Tried(Outcome(step, status, "", attempts, readback.created), left)
             smaller = _only(left, readback)
+            if isinstance(failure, PartlyDone) and _all_named(smaller, failure):
+                left = smaller
+                return ended(OutcomeStatus.FAILED, words(failure), failure)
             wait = self._wait(failure, attempts, waited) if smaller is left else 0.0
             if wait is None:
                 return ended(OutcomeStatus.FAILED, words(failure), failure)
@@ -114,6 +125,19 @@ class Retrier:
             if await _stopped(stop, wait):
                 return ended(OutcomeStatus.FAILED, f"{words(failure)}; {NOT_AGAIN}")
             waited += wait
+
+    async def _run(self, step: Step, bindings: Bindings, stop: asyncio.Event) -> Result:
+        """Send `step` once, but for a no that only says that what this run made isn't shown yet."""
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                return await self.writes.run(step, bindings)
+            except ReconcilerError as error:
+                left = await self._unshown(step, bindings, error)
+                if left is None or stop.is_set():
+                    raise
+            await stopped(stop, min(left, self._settling.pause(tries)), self._settling.sleep)
 
     async def _unshown(self, step: Step, bindings: Bindings, failure: ReconcilerError) -> float | None:
         """For how long yet `failure` may only mean that the server doesn't show what this run made."""
@@ -143,12 +167,14 @@ class Retrier:
         if step.operation.repeat is not Repeat.VERIFY_FIRST:
             return False
         match failure:
-            case Unclear():
+            case Unclear() | PartlyDone():
                 return True
             case Refused() if unclear:
                 return True
             case Refused(meaning=meaning) if Refusal.MAY_HAVE_HAPPENED in meaning:
                 return not verified
+            case Refused(meaning=meaning) if Refusal.TOO_LARGE in meaning:
+                return False
             case Refused() as refusal:
                 # Before it is divided: that the server did nothing is for the server to show.
                 return not verified and divides(step, refusal) and not self.bisection.hopeless(step)
@@ -157,7 +183,9 @@ class Retrier:
 
     def _wait(self, failure: ReconcilerError, attempts: int, waited: float) -> float | None:
         """Seconds until the same is sent again; None to give up."""
-        if isinstance(failure, NotExecuted | Unclear):
+        if isinstance(failure, Unforeseen) and attempts > 1:
+            return None
+        if isinstance(failure, NotExecuted | Unclear | PartlyDone):
             return self.delay(attempts, failure.retry_after, waited)
         return None
 
@@ -167,6 +195,16 @@ def _only(step: Step, readback: Readback | None) -> Step:
     if readback is None or readback.remaining is None or len(readback.remaining) >= len(step.gateways):
         return step
     return step.only(readback.remaining)
+
+
+def _in_doubt(failure: ReconcilerError, *, unclear: bool) -> bool:
+    """Whether nobody knows what was done."""
+    return unclear or (isinstance(failure, PartlyDone) and not failure.failed)
+
+
+def _all_named(step: Step, failure: PartlyDone) -> bool:
+    """Whether `failure` is about each gateway of `step`; of none by name, it may be about any."""
+    return not failure.failed or failure.failed.keys() >= frozenset(step.gateways)
 
 
 async def _stopped(stop: asyncio.Event, seconds: float) -> bool:

@@ -21,6 +21,13 @@ class Phase(StrEnum):
     RUNNING = "running"
     PAUSED = "paused"
     """Ran, and may be started again."""
+    BUSY = "busy"
+    """The server is still at work on it, and it will be in another phase soon. A step that is sent meanwhile
+    waits for that: `Writes.run` says *not executed*."""
+    FINISHED = "finished"
+    """Ran, and is done: as good as running."""
+    ENDED = "ended"
+    """Was stopped or denied for good: it never runs again."""
     UNKNOWN = "unknown"
     """A word that nobody told us about; nothing is concluded from it."""
 
@@ -180,3 +187,5 @@ class Live:
     """SHA-256 → packages that hold it as far as the server tells, for every content that was looked up."""
     users: Mapping[str, frozenset[str]] | None = None
     """Package → ids of the live campaigns that use it; None when nobody asked."""
+    called: Mapping[str, str] = field(default_factory=dict)
+    """Package id → its name, of every package that was read by its id."""

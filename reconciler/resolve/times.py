@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.resolve.source import Problem
 from reconciler.text import did_you_mean, quoted
+from reconciler.walltime import EPOCH, MILLISECOND, ahead_of_utc, change_between, since_epoch
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -34,8 +35,6 @@ FORM = (
     "timezone: 2024-05-01T22:00:00+02:00"
 )
 
-EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - arithmetic on local times, without any zone
-MILLISECOND = timedelta(milliseconds=1)
 LAST = (datetime(9999, 12, 31, 23, 59, 59, 999_000) - EPOCH) // MILLISECOND  # noqa: DTZ001
 
 
@@ -57,7 +56,7 @@ def parse_time(text: str, zone: ZoneInfo | None) -> int | Problem:
             ahead = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
             if ahead >= timedelta(hours=24):
                 return Problem("time-format", f"{quoted(text)} has an offset of a day or more", EXAMPLE)
-            instant = _since_epoch(local, -ahead if sign == "-" else ahead)
+            instant = since_epoch(local, -ahead if sign == "-" else ahead)
     except ValueError as error:
         return Problem("time-format", f"{quoted(text)} is not a time: {error}", EXAMPLE)
     if isinstance(instant, int) and not 0 <= instant <= LAST:
@@ -102,10 +101,6 @@ def _zone_hint(name: str) -> str:
     )
 
 
-def _since_epoch(local: datetime, ahead: timedelta) -> int:
-    return (local - EPOCH - ahead) // MILLISECOND
-
-
 def _in_zone(text: str, local: datetime, zone: ZoneInfo | None) -> int | Problem:
     if zone is None:
         return Problem(
@@ -113,9 +108,9 @@ def _in_zone(text: str, local: datetime, zone: ZoneInfo | None) -> int | Problem
             f"{quoted(text)} doesn't say in which time zone",
             "add an offset (Z, +02:00) to the time, or a timezone to the schedule",
         )
-    first, second = (_ahead(local, zone, fold) for fold in (0, 1))
+    first, second = (ahead_of_utc(local, zone, fold) for fold in (0, 1))
     if first == second:
-        return _since_epoch(local, first)
+        return since_epoch(local, first)
     if first > second:
         both = " or ".join(_iso(local - ahead, zone) for ahead in (first, second))
         return Problem(
@@ -124,32 +119,13 @@ def _in_zone(text: str, local: datetime, zone: ZoneInfo | None) -> int | Problem
             f"write {both}",
         )
     # In a gap: with fold 0 the offset of before holds, with fold 1 the one of after.
-    change = _change_between(local - second, local - first, zone)
+    change = change_between(local - second, local - first, zone)
     before, after = _iso(change - timedelta(seconds=1), zone), _iso(change, zone)
     return Problem(
         "time-skipped",
         f"{quoted(text)} never happens in {zone.key}: clocks are set forward",
         f"write {before} (before the change) or {after} (after it)",
     )
-
-
-def _ahead(local: datetime, zone: ZoneInfo, fold: int) -> timedelta:
-    ahead = local.replace(tzinfo=zone, fold=fold).utcoffset()
-    assert ahead is not None, "a ZoneInfo knows the offset of every time"
-    return ahead
-
-
-def _change_between(low: datetime, high: datetime, zone: ZoneInfo) -> datetime:
-    """The first second in (low, high], UTC without tzinfo, at which the offset of `high` holds."""
-
-    def ahead(instant: datetime) -> timedelta | None:
-        return instant.replace(tzinfo=UTC).astimezone(zone).utcoffset()
-
-    after = ahead(high)
-    while high - low > timedelta(seconds=1):
-        middle = low + (high - low) // timedelta(seconds=2) * timedelta(seconds=1)
-        low, high = (low, middle) if ahead(middle) == after else (middle, high)
-    return high.replace(microsecond=0)
 
 
 def _iso(instant: datetime, zone: ZoneInfo) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from reconciler.errors import Refusal, Refused, ServerError
 from reconciler.model import Json
 from reconciler.pool import concurrently
+from reconciler.providers.http.answerbody import DEFAULT_MOST
 from reconciler.providers.http.listing import ListShape, Page, page
-from reconciler.providers.http.paging import Fold, Incomplete, Items, pages_after, read_all
+from reconciler.providers.http.paging import LIST_ANSWERS, Fold, Incomplete, Items, pages_after, read_all
 from reconciler.providers.http.wire import Call, Query, Wire
 from reconciler.providers.pulse.codec import bodies
 from reconciler.providers.pulse.codec.answers import package_ids
@@ -20,15 +22,27 @@ Item = TypeVar("Item")
 SEARCHES: Final = 10
 """From so many names on, a list whose length isn't told is read as a whole."""
 
+_TOO_LONG_A_URL: Final = (414, 431)
+"""How a server, or a proxy before it, says that the name in a query is too much for it."""
+
 
 class Calls:
     """Calls over a `Wire`, at most `parallelism` at a time.
 
-    ``page_size``: how many rows a page of a list is asked to have.
+    ``page_size``: how many rows a page of a list is asked to have. ``most_bytes``: how many bytes a whole
+    list may have.
     """
 
-    def __init__(self, wire: Wire, *, page_size: int = 500, parallelism: int = 16) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        *,
+        page_size: int = 500,
+        parallelism: int = 16,
+        most_bytes: int = LIST_ANSWERS * DEFAULT_MOST,
+    ) -> None:
         self.wire: Final = wire
+        self.most_bytes: Final = most_bytes
         self.page_size: Final = page_size
         self.parallelism: Final = parallelism
 
@@ -91,8 +105,15 @@ class Calls:
             await self._list(operation, shape, same, query=(("name", name),))
             return same.kept
 
-        for items in (await concurrently(sorted(wanted), named, limit=self.parallelism)).values():
-            found.add(items)
+        try:
+            for items in (await concurrently(sorted(wanted), named, limit=self.parallelism)).values():
+                found.add(items)
+        except Refused as error:
+            if error.status not in _TOO_LONG_A_URL:
+                raise
+            # The whole list tells it as well, whatever the server thinks of a long name in a URL.
+            found = Items(lambda item: name_of(item) in wanted)
+            await self._list(operation, shape, found)
         return found.result()
 
     async def _list(
@@ -109,7 +130,7 @@ class Calls:
             return await self._page(operation, shape, number, ids or {}, query)
 
         try:
-            await read_all(fetch, fold, width=self.parallelism, first=first)
+            await read_all(fetch, fold, width=self.parallelism, first=first, most_bytes=self.most_bytes)
         except Incomplete as error:
             request = str(Call(OPERATIONS[operation], ids or {}).request())
             raise ServerError(
@@ -130,4 +151,12 @@ class Calls:
         if number is not None:
             paging = (("page.number", str(number)), *paging)
         call = Call(OPERATIONS[operation], ids or {}, (*query, *paging))
-        return await self.wire.read(call, lambda value: page(value, shape))
+        size = 0
+
+        def measured(found: int) -> None:
+            nonlocal size
+            size = found
+
+        # A list that says nothing but that there is nothing is an empty one.
+        found = await self.wire.read(call, lambda value: page(value, shape), no_content={}, measured=measured)
+        return replace(found, size=size)

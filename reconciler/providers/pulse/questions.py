@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from reconciler.errors import Refusal, ServerError
 from reconciler.model import Json
+from reconciler.pacing import http_date
 from reconciler.pool import concurrently
 from reconciler.providers.base.questions import (
     CampaignCounts,
@@ -64,19 +64,16 @@ class Watched:
         before = self._clock()
         response = await self._inner.send(request)
         # A Date has whole seconds: on average half a second has passed since.
-        try:
-            date = parsedate_to_datetime(response.headers.get("date", ""))
-        except ValueError:
-            return response
-        self.ahead = date.timestamp() + 0.5 - (before + self._clock()) / 2
+        if date := http_date(response.headers.get("date", "")):
+            self.ahead = date.timestamp() + 0.5 - (before + self._clock()) / 2
         return response
 
 
 class PulseQuestions(Calls):
     """`reconciler.providers.base.Questions` over the Campaign Management API."""
 
-    def __init__(self, wire: Wire, watched: Watched, *, page_size: int = 500, parallelism: int = 16) -> None:
-        super().__init__(wire, page_size=page_size, parallelism=parallelism)
+    def __init__(self, wire: Wire, watched: Watched, **how: int) -> None:
+        super().__init__(wire, **how)
         self._watched = watched
 
     async def counts(self) -> CampaignCounts:

@@ -1,0 +1,430 @@
+"""May the next wave open, and who joins? One look, as a pure function.
+
+|    | question                                           | then                           |
+|----|----------------------------------------------------|--------------------------------|
+| 1  | more failures than the whole rollout may have      | abort; the limit fell: pause   |
+| 2  | too large a share of failures in an open wave      | abort                          |
+| 3  | a check fails                                      | abort                          |
+| 4  | paused, aborted, paused in Git, held, not running  | nobody joins                   |
+| 5  | fewer successes than the wave opened last needs    | wait; overdue: pause, or skip  |
+| 6  | that has just been reached                         | note since when                |
+| 7  | it hasn't soaked                                   | wait                           |
+| 8  | no wave is left                                    | complete                       |
+| 9  | the next one wants a person's word                 | wait                           |
+| 10 | the calendar is closed for all of it               | wait                           |
+| 11 | a check didn't pass                                | wait                           |
+| 12 | none of these                                      | it opens: one a look           |
+
+Then those of open waves join whose calendar is open, as many as the budget leaves room for.
+After an edit of the waves the questions 2 and 5 are asked of all who are in, as if they were one wave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from reconciler.model import (
+    Budget,
+    DesiredRollout,
+    Gate,
+    OnDeadline,
+    RolloutRecord,
+    RolloutStatus,
+    Wave,
+)
+from reconciler.rollout.calendars import Opening
+from reconciler.rollout.waves import ordered
+
+
+class WaitFor(StrEnum):
+    """What a rollout waits for."""
+
+    SUCCESS = "success"
+    SOAK = "soak"
+    APPROVAL = "approval"
+    CALENDAR = "calendar"
+    CHECK = "check"
+    BUDGET = "budget"
+    PAUSED = "paused"
+    PAUSED_IN_GIT = "paused-in-git"
+    ABORTED = "aborted"
+    HELD = "held"
+    NOT_RUNNING = "not-running"
+
+
+class CheckVerdict(StrEnum):
+    """What a check answered."""
+
+    PASS = "pass"  # noqa: S105 - no password
+    FAIL = "fail"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckAnswer:
+    """The answer of one check."""
+
+    name: str
+    verdict: CheckVerdict
+    text: str = ""
+    aborts: bool = True
+    """Whether *fail* ends the rollout; it waits otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What a rollout waits for, and until when; ``until`` None: nobody knows."""
+
+    reason: WaitFor
+    until: int | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that a look knows."""
+
+    now: int
+    waves: tuple[frozenset[str], ...]
+    """The gateways of each wave, disjoint."""
+    entered: frozenset[str]
+    """Declared gateways that are members."""
+    done: frozenset[str] = frozenset()
+    """Of those: the ones that closed their work in this campaign."""
+    failed: frozenset[str] = frozenset()
+    idle: frozenset[str] = frozenset()
+    forgiven: frozenset[str] = frozenset()
+    """Failures that a person no longer counts."""
+    refused: frozenset[str] = frozenset()
+    """Ids that the server will not take."""
+    running: bool = True
+    """Whether the campaign runs."""
+    held: bool = False
+    """Stopped by a person."""
+    stays: bool = False
+    """Git wishes it stopped."""
+    openings: Mapping[str, Opening] = field(default_factory=dict)
+    """Zone → what the calendars say; ``""`` for gateways whose zone doesn't matter."""
+    checks: Sequence[CheckAnswer] | None = None
+    """None: nobody asked them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The gateways of a wave, counted."""
+
+    total: int
+    entered: int
+    done: int
+    failed: int
+    idle: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one look decides."""
+
+    record: RolloutRecord
+    opens: int = 0
+    """The wave that opens, from 1 on; 0: none."""
+    release: frozenset[str] = frozenset()
+    """Who joins now."""
+    waits: tuple[Wait, ...] = ()
+    tallies: tuple[Tally, ...] = ()
+    left_out: int = 0
+    """Idle gateways that a deadline no longer counts."""
+
+
+def look(wish: DesiredRollout, record: RolloutRecord, seen: Situation) -> Decision:
+    """What becomes of a rollout; the same look at the same time again changes nothing."""
+    return _Looking(wish, record, seen).look()
+
+
+def level(waves: Sequence[frozenset[str]], entered: Set[str], refused: Set[str] = frozenset()) -> int:
+    """How many leading waves are wholly in. A wave without gateways counts when a later one does."""
+    found = 0
+    for number, wave in enumerate(waves, start=1):
+        if not wave - refused <= entered:
+            break
+        if wave:
+            found = number
+    return found
+
+
+class _Looking:
+    def __init__(self, wish: DesiredRollout, record: RolloutRecord, seen: Situation) -> None:
+        self._wish = wish
+        self._seen = seen
+        self._record = record
+        # A clock that went back waits.
+        self._now = max(seen.now, record.since, record.reached or 0, record.at)
+        self._failed = seen.failed - seen.forgiven
+        self._waits: list[Wait] = []
+        self._left_out = 0
+        self._past_calendar = 0
+        """The wave that opens just now past a closed calendar, by a person's word; 0: none."""
+
+    def look(self) -> Decision:
+        if not any(self._seen.waves):
+            return Decision(self._record, tallies=tuple(self._tally(wave) for wave in self._seen.waves))
+        opens = 0
+        if self._record.status is not RolloutStatus.COMPLETE:
+            self._start_clock()
+            self._judge()
+            if not self._blocked():
+                opens = self._advance()
+        release = frozenset() if self._barred() else self._released()
+        tallies = tuple(self._tally(wave) for wave in self._seen.waves)
+        return Decision(self._record, opens, release, tuple(self._waits), tallies, self._left_out)
+
+    # --- 1 to 4 --------------------------------------------------------------------------------
+
+    def _start_clock(self) -> None:
+        if self._record.wave and not self._record.since and self._seen.running:
+            self._record = replace(self._record, since=self._now)
+
+    def _judge(self) -> None:
+        most = self._gate().max_failed
+        before, self._record = self._record.limit, replace(self._record, limit=most)
+        if self._record.status is RolloutStatus.ABORTED:
+            return
+        if most is not None and len(self._failed) > most:
+            text = f"{len(self._failed)} gateways failed, more than the {most} that the rollout may have"
+            if before is not None and len(self._failed) <= before:
+                self._end(RolloutStatus.PAUSED, f"{text} since its limit was lowered")
+            else:
+                self._end(RolloutStatus.ABORTED, text)
+        elif why := next(self._too_many(), None) or next(self._failing(), None):
+            self._end(RolloutStatus.ABORTED, why)
+
+    def _too_many(self) -> Iterator[str]:
+        if self._record.edited:
+            groups = [("those who are in", self._seen.entered, self._gate())]
+        else:
+            pairs = zip(self._wish.waves, self._seen.waves, strict=True)
+            opened = list(pairs)[: self._record.wave]
+            groups = [(f"wave {wave.name}", members, wave.gate) for wave, members in opened]
+        for name, members, gate in groups:
+            counted = members - self._seen.refused
+            failed = len(counted & self._failed)
+            finished = failed + len(counted & self._seen.done)
+            limit = gate.max_failed_percent
+            if finished >= gate.sample and failed * 100 > limit * finished:
+                share = f"{failed * 100 / finished:.3g} % > {limit:g} %"
+                yield f"{name}: {failed} of {finished} finished ones failed, {share}"
+            elif failed * 100 > limit * len(counted):
+                share = f"more than {limit:g} % however the rest ends"
+                yield f"{name}: {failed} of {len(counted)} failed, {share}"
+
+    def _failing(self) -> Iterator[str]:
+        for check in self._seen.checks or ():
+            if check.verdict is CheckVerdict.FAIL and check.aborts:
+                yield f"check {check.name} fails: {check.text}"
+
+    def _blocked(self) -> bool:
+        """Whether nobody may join; says why."""
+        waits = list(self._bars())
+        self._waits += waits
+        return bool(waits)
+
+    def _bars(self) -> Iterator[Wait]:
+        record, seen = self._record, self._seen
+        if record.status is RolloutStatus.ABORTED:
+            yield Wait(WaitFor.ABORTED, text=record.why)
+        elif record.status is RolloutStatus.PAUSED:
+            yield Wait(WaitFor.PAUSED, text=record.why)
+        if self._wish.paused:
+            yield Wait(WaitFor.PAUSED_IN_GIT)
+        if seen.held:
+            yield Wait(WaitFor.HELD)
+        elif seen.stays or (record.wave and not seen.running):
+            yield Wait(WaitFor.NOT_RUNNING)
+
+    def _barred(self) -> bool:
+        bars = {wait.reason for wait in self._bars()}
+        if not self._record.since and not self._seen.stays:
+            # The first wave may join a campaign that has not run yet.
+            bars.discard(WaitFor.NOT_RUNNING)
+        return bool(bars)
+
+    # --- 5 to 12 -------------------------------------------------------------------------------
+
+    def _advance(self) -> int:
+        following = self._following()
+        skips = self._record.promoted.get(following, ())
+        if (self._record.wave or self._record.edited) and not self._passed(skips):
+            return 0
+        if not following:
+            self._end(RolloutStatus.COMPLETE, "")
+            return 0
+        if not self._may_open(following, skips):
+            return 0
+        promoted = {wave: skip for wave, skip in self._record.promoted.items() if wave > following}
+        since = self._now if self._seen.running else 0
+        self._record = replace(
+            self._record, wave=following, since=since, reached=None, edited=False, promoted=promoted
+        )
+        self._past_calendar = following if "calendar" in skips else 0
+        return following
+
+    def _following(self) -> int:
+        """The number of the next wave that has gateways; 0: there is none."""
+        numbered = enumerate(self._seen.waves, start=1)
+        return next((number for number, wave in numbered if number > self._record.wave and wave), 0)
+
+    def _passed(self, skips: Sequence[str]) -> bool:
+        """Whether the wave opened last, or all who are in, have met the gate for as long as they must."""
+        if not self._met() and "success" not in skips:
+            return self._late()
+        if self._record.reached is None:
+            self._record = replace(self._record, reached=self._now)
+        until = (self._record.reached or 0) + self._last().soak
+        if self._now < until and "soak" not in skips:
+            self._waits.append(Wait(WaitFor.SOAK, until))
+            return False
+        return True
+
+    def _met(self) -> bool:
+        counted = self._counted()
+        if self._overdue() and self._wish.on_deadline is OnDeadline.SKIP_IDLE:
+            idle = counted & self._seen.idle & self._seen.entered
+            self._left_out = len(idle)
+            if idle == counted:
+                return not idle
+            counted -= idle
+        return len(counted & self._seen.done) * 100 >= self._gate().min_success * len(counted)
+
+    def _late(self) -> bool:
+        if self._record.reached is not None:
+            self._record = replace(self._record, reached=None)
+        if self._overdue() and self._wish.on_deadline is OnDeadline.PAUSE:
+            self._end(RolloutStatus.PAUSED, "deadline")
+            self._waits.append(Wait(WaitFor.PAUSED, text="deadline"))
+            return False
+        counted = self._counted()
+        done = len(counted & self._seen.done)
+        text = f"{done:,} of {len(counted):,} done, fewer than {self._gate().min_success:g} %"
+        self._waits.append(Wait(WaitFor.SUCCESS, text=text))
+        return False
+
+    def _overdue(self) -> bool:
+        deadline, since = self._last().deadline, self._record.since
+        return deadline is not None and since > 0 and self._now > since + deadline
+
+    def _may_open(self, number: int, skips: Sequence[str]) -> bool:
+        wave, members = self._wish.waves[number - 1], self._seen.waves[number - 1]
+        promoted = number in self._record.promoted
+        if wave.approval and not promoted and self._wish.approved < number:
+            self._waits.append(Wait(WaitFor.APPROVAL, text=wave.name))
+            return False
+        if "calendar" not in skips:
+            its = [self._seen.openings[zone] for zone, _ in self._by_zone(members)]
+            if its and not any(each.open for each in its):
+                opens = [each.opens for each in its if each.opens is not None]
+                self._waits.append(Wait(WaitFor.CALENDAR, min(opens, default=None)))
+                return False
+        for check in self._seen.checks or ():
+            if check.verdict is not CheckVerdict.PASS and "check" not in skips:
+                self._waits.append(Wait(WaitFor.CHECK, text=f"{check.name}: {check.text}"))
+                return False
+        return True
+
+    # --- who joins -----------------------------------------------------------------------------
+
+    def _released(self) -> frozenset[str]:
+        """Of all open waves: who isn't in, whose calendar is open, as many as the budget has room for."""
+        joining: list[frozenset[str]] = []
+        closed_until: list[int | None] = []
+        for number, wave in enumerate(self._seen.waves[: self._record.wave], start=1):
+            rest = wave - self._seen.entered - self._seen.refused
+            if number != self._past_calendar:
+                for zone, members in self._by_zone(rest):
+                    if not self._seen.openings[zone].open:
+                        rest -= members
+                        closed_until.append(self._seen.openings[zone].opens)
+            joining.append(rest)
+        if closed_until and not any(wait.reason is WaitFor.CALENDAR for wait in self._waits):
+            known = [until for until in closed_until if until is not None]
+            self._waits.append(Wait(WaitFor.CALENDAR, min(known, default=None)))
+        if self._wish.budget is None:
+            return frozenset().union(*joining)
+        return self._within(self._wish.budget, joining)
+
+    def _within(self, budget: Budget, joining: Sequence[frozenset[str]]) -> frozenset[str]:
+        slots = _Slots(budget, self._seen)
+        taken: set[str] = set()
+        for wave in joining:
+            taken.update(slots.take(ordered(wave, self._wish.seed)))
+        if len(taken) < sum(map(len, joining)):
+            self._waits.append(Wait(WaitFor.BUDGET, text=f"{slots.used:,} slots are taken"))
+        return frozenset(taken)
+
+    # --- words -----------------------------------------------------------------------------------
+
+    def _by_zone(self, members: frozenset[str]) -> Iterator[tuple[str, frozenset[str]]]:
+        """The zones of `members` for which the calendars say something."""
+        if "" in self._seen.openings:
+            if members:
+                yield "", members
+            return
+        for zone, gateways in self._wish.zones.items():
+            if here := members & gateways:
+                yield zone, here
+
+    def _last(self) -> Wave:
+        return self._wish.waves[max(self._record.wave, 1) - 1]
+
+    def _gate(self) -> Gate:
+        return self._last().gate
+
+    def _counted(self) -> frozenset[str]:
+        edited = self._record.edited
+        members = self._seen.entered if edited else self._seen.waves[max(self._record.wave, 1) - 1]
+        return members - self._seen.refused
+
+    def _tally(self, wave: frozenset[str]) -> Tally:
+        seen = self._seen
+        inside = wave & seen.entered
+        return Tally(
+            len(wave),
+            len(inside),
+            len(inside & seen.done),
+            len(inside & self._failed),
+            len(inside & seen.idle),
+            len(wave & seen.refused),
+        )
+
+    def _end(self, status: RolloutStatus, why: str) -> None:
+        if self._record.status is not status:
+            self._record = replace(self._record, status=status, why=why, by="", at=self._now)
+
+
+class _Slots:
+    """How many more may be released and not done, in each group.
+
+    A failed gateway keeps its slot until a person forgives it, for it may be down.
+    """
+
+    def __init__(self, budget: Budget, seen: Situation) -> None:
+        everyone = seen.entered.union(*seen.waves)
+        named = budget.groups or {}
+        rest = everyone.difference(*named.values())
+        groups = [everyone & group for group in named.values()] + ([rest] if rest else [])
+        busy = seen.entered - seen.done - seen.forgiven
+        self._groups = groups
+        self._left = [budget.of(len(group)) - len(group & busy) for group in groups]
+        self.used = len(busy)
+
+    def take(self, gateways: Sequence[str]) -> Iterator[str]:
+        """Of `gateways`, in this order, those that there is room for."""
+        group_of = {
+            each: number for number, group in enumerate(self._groups) for each in group.intersection(gateways)
+        }
+        for each in gateways:
+            number = group_of[each]
+            if self._left[number] > 0:
+                self._left[number] -= 1
+                yield each
