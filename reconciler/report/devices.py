@@ -61,13 +61,13 @@ def what_happens(devices: Devices, packages: Packages | None) -> Iterator[str]:
     """What happens to how many; `packages`: those of all of them, None where they are not the same."""
     before, after = (packages.before, packages.after) if packages else ((), ())
     given = packages_words(after) if packages else "packages"
-    if devices.start:
-        using = f" with {given}" if packages and before == after else ""
-        yield f"{devices.start:,} {'starts' if devices.start == 1 else 'start'}{using}"
     if devices.join:
         yield f"{devices.join:,} {'joins' if devices.join == 1 else 'join'}"
     if devices.leave:
         yield f"{devices.leave:,} {'leaves' if devices.leave == 1 else 'leave'}"
+    if devices.start:
+        using = f" with {given}" if packages and before == after else ""
+        yield f"{devices.start:,} {'starts' if devices.start == 1 else 'start'}{using}"
     if devices.stop:
         yield f"{devices.stop:,} {'stops' if devices.stop == 1 else 'stop'}"
     if devices.update:

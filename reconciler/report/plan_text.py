@@ -69,7 +69,7 @@ def validation_lines(findings: Iterable[Finding], documents: int, paint: Paint =
 
 def plan_lines(plan: Plan, paint: Paint = plain) -> Iterator[str]:
     """A whole plan: what happens to devices, changes and calls by resource, records, findings, counts."""
-    yield f"Server: {server_words(plan.server).removeprefix('the ')}"
+    yield f"Server: {clean(str(plan.server))}"
     if plan.snapshot:
         yield f"Snapshot: {snapshot_age(plan.snapshot)}; the server was not asked"
     if plan.partial:
@@ -115,6 +115,12 @@ def counts(plan: Plan, every: Iterable[Block] | None = None) -> str:
         if verbs[verb]:
             said.append(f"{plural(verbs[verb], 'package')} to {word}")
     return f"{', '.join(said)}; {plural(plan.size, 'call')}"
+
+
+def question_text(plan: Plan) -> str:
+    """What is asked before a plan is applied: it says once more what happens to devices."""
+    words = " ".join((*total_words(plan.impact), f"{counts(plan)}."))
+    return f"{words}\nApply this to {server_words(plan.server)}? Type 'yes': "
 
 
 def _devices(plan: Plan, paint: Paint) -> Iterator[str]:
@@ -214,7 +220,7 @@ class _Rows:
 
     def _row(self, change: Change, label: str, before: str | None, after: str | None) -> _Row:
         """What comes is green, and what goes is red."""
-        about = f"{whose(change)}{self._why(change)}"
+        about = whose(change).replace(" of ", " for ", 1) + self._why(change)
         old, new = self.paint(before or ABSENT, Tone.ERROR), self.paint(after or ABSENT, Tone.GOOD)
         if before is None:
             return _Row("+", label, new + about)
