@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from reconciler.model import Secret, Server
+from reconciler.model import Place, ResourceId, Secret, Server
 from reconciler.trust.hosts import TrustedHost
 from reconciler.trust.needs import TrustNeed
 
@@ -81,6 +81,8 @@ class ServerSettings:
     batch_size: int = 100
     """How many gateways one add or remove carries."""
     page_size: int = 500
+    max_answer_megabytes: int = 64
+    """MiB of one answer, unpacked; a whole list may have eight times as much."""
     edit_while_started: EditWhileStarted = EditWhileStarted.STOP
     engine: Engine = Engine.HTTPX
 
@@ -92,6 +94,31 @@ class ServerSettings:
     @property
     def embedded(self) -> bool:
         return self.url == EMBEDDED_URL
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredWaiver:
+    """A waiver as it stands in the project file; its times are not read yet."""
+
+    guard: str
+    reason: str
+    until: str
+    timezone: str | None = None
+    campaign: str | None = None
+    """The name of its resource; None: of all."""
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GitWaiver:
+    """A guard that may be passed until some time: for one campaign, or (None) wherever it trips."""
+
+    guard: str
+    reason: str
+    until: int
+    """Epoch milliseconds; it is over from then on."""
+    campaign: ResourceId | None = None
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +137,8 @@ class Project:
     server: ServerSettings = field(default_factory=ServerSettings)
     state_url: str = DEFAULT_STATE_URL
     guards: Mapping[str, int | bool] = field(default_factory=dict)
+    waivers: tuple[DeclaredWaiver, ...] = ()
+    """Of guards, as a reviewed project file has them."""
     needs: tuple[TrustNeed, ...] = ()
     """What has to be trusted before anything is connected; empty once it is."""
     trusted_hosts: tuple[TrustedHost, ...] = ()
