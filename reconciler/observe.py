@@ -17,8 +17,7 @@ What isn't found, and may be there all the same (`Lookout`), is looked for again
 Each line is a scope, which follows from what was read before it. Nothing is read twice, and nothing whose
 answer can't matter.
 
-Tests: `tests/observe/test_observe_live.py`, `tests/observe/test_observe_reads.py`,
-`tests/observe/test_observe_doubt.py`.
+Tests: `tests/observe/test_observe_reads.py`, `tests/observe/test_observe_doubt.py`.
 """
 
 from __future__ import annotations
