@@ -207,8 +207,8 @@ def _interrupted(
 ) -> Iterator[GuardTrip]:
     counts = {
         resource: len(gateways)
-        for resource, leaving in sorted(_touched(plan, facts).items())
-        if (live := campaigns.get(resource)) and (gateways := _flying(live, leaving, facts))
+        for resource, leaving in sorted(touched_gateways(plan, facts).items())
+        if (live := campaigns.get(resource)) and (gateways := in_flight_among(live, leaving, facts))
     }
     total = sum(counts.values())
     if total > limit:
@@ -219,7 +219,7 @@ def _interrupted(
         yield GuardTrip(Guard.IN_FLIGHT, message, resource, total, limit)
 
 
-def _touched(plan: Plan, facts: Facts) -> Mapping[ResourceId, frozenset[str] | None]:
+def touched_gateways(plan: Plan, facts: Facts) -> Mapping[ResourceId, frozenset[str] | None]:
     """Campaign → the gateways that leave it or are closed; None where all of them are touched."""
     whole = interrupted(plan, facts)
     leaving: dict[ResourceId, set[str]] = defaultdict(set)
@@ -230,7 +230,7 @@ def _touched(plan: Plan, facts: Facts) -> Mapping[ResourceId, frozenset[str] | N
     return {**dict.fromkeys(whole), **{each: frozenset(ids) for each, ids in leaving.items()}}
 
 
-def _flying(live: LiveCampaign, leaving: frozenset[str] | None, facts: Facts) -> frozenset[str]:
+def in_flight_among(live: LiveCampaign, leaving: frozenset[str] | None, facts: Facts) -> frozenset[str]:
     """The gateways in flight among those `leaving` a campaign; None: among all of them."""
     if live.gateways is None or (leaving is not None and live.phase not in _RUNNING):
         return frozenset()

@@ -143,9 +143,7 @@ async def _hawkbit(folder: Path) -> AsyncIterator[Bench]:
     with running() as server:
         server.add_targets(f"gw-{n:02}" for n in range(23))
         auth = Basic("admin", Secret("the tests", "admin"))
-        settings = ServerSettings(
-            url=server.url, provider="hawkbit", batch_size=10, page_size=10, auth=auth
-        )
+        settings = ServerSettings(url=server.url, provider="hawkbit", batch_size=10, page_size=10, auth=auth)
         async with kind.connect(settings) as provider:
             bench = HawkbitBench(provider, folder)
             bench.standin = server

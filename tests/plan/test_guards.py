@@ -16,6 +16,7 @@ from reconciler.model import (
     DistributionList,
     Finding,
     Live,
+    LivePackage,
     OnRemove,
     Phase,
     Severity,
@@ -160,7 +161,7 @@ def test_packages_deleted(count: int, tripped: bool) -> None:
     for number in range(count):
         stored = file(f"content {number}", f"fw-{number}.bin")
         project.uploaded(stored, f"p-{number}")
-        project.server.stored[f"p-{number}"] = object()  # type: ignore[assignment]
+        project.server.stored[f"p-{number}"] = LivePackage(f"p-{number}", "fw.bin")
     expected = [("maxDeletes", None, count, 10)] if tripped else []
     assert found(project, desired(), prune=True) == expected
 
@@ -169,7 +170,7 @@ def test_campaigns_and_packages_are_counted_apart() -> None:
     project = of_many(2)
     for number in range(2):
         project.uploaded(file(str(number)), f"p-{number}")
-        project.server.stored[f"p-{number}"] = object()  # type: ignore[assignment]
+        project.server.stored[f"p-{number}"] = LivePackage(f"p-{number}", "fw.bin")
     assert found(project, desired(), {"maxDeletes": 2}, prune=True) == []
     tripped = trips(*planned(project, desired(), prune=True), {"maxDeletes": 1})
     assert [trip.message for trip in tripped] == [
@@ -510,7 +511,7 @@ def test_campaigns_are_named_in_order_whatever_order_the_groups_have() -> None:
     project = of_many(4)
     for number in (3, 1, 2):
         project.uploaded(file(str(number)), f"p-{number}")
-        project.server.stored[f"p-{number}"] = object()  # type: ignore[assignment]
+        project.server.stored[f"p-{number}"] = LivePackage(f"p-{number}", "fw.bin")
     first = [
         trip.message.partition("(")[2]
         for trip in trips(*shuffled(project, desired(), prune=True), everything)

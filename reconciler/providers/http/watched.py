@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 
+from reconciler.pacing import http_date
 from reconciler.providers.http.transport import Request, Response, Transport
 
 _VERSION = "api-version="
@@ -32,9 +32,6 @@ class Watched:
         before = self._clock()
         response = await self._inner.send(request)
         # A Date has whole seconds: on average half a second has passed since.
-        try:
-            date = parsedate_to_datetime(response.headers.get("date", ""))
-        except ValueError:
-            return response
-        self.ahead = date.timestamp() + 0.5 - (before + self._clock()) / 2
+        if date := http_date(response.headers.get("date", "")):
+            self.ahead = date.timestamp() + 0.5 - (before + self._clock()) / 2
         return response
