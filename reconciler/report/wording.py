@@ -35,6 +35,10 @@ SENTENCES: Final[Mapping[Reason, str]] = {
     Reason.TAKEN_BACK: "it is no longer declared, and goes back to what the campaign has",
     Reason.CLOSES: "these gateways are declared closed",
     Reason.ASKED: "it was asked for by hand",
+    Reason.REPLACES: "the server can't edit it, so a successor takes its place",
+    Reason.MAKES_ROOM: "its successor gets its name",
+    Reason.REPLACED: "its successor takes its place",
+    Reason.TAKES_OVER: "it takes the place of the one before it",
     Reason.STOP_TO_JOIN: "gateways with settings of their own join, and would act before they have them",
 }
 """Why there is a change or a step."""

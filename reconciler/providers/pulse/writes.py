@@ -17,6 +17,7 @@ from reconciler.model import (
     DeleteCampaign,
     DeletePackage,
     EditCampaign,
+    EndCampaign,
     LiveCampaign,
     OutcomeStatus,
     PackageFile,
@@ -24,6 +25,7 @@ from reconciler.model import (
     RegisterCallback,
     RemoveGateways,
     Repeat,
+    RetireCampaign,
     RunOnThings,
     ScheduleWindow,
     SetDistributionList,
@@ -89,6 +91,8 @@ class PulseWrites:
                 await self._stop(campaign_id, step)
             case DeleteCampaign():
                 await client.delete_campaign(campaign_id)
+            case RetireCampaign() | EndCampaign():
+                raise ValueError("a campaign of this server is edited, and has no successor")
             case _:
                 assert_never(action)
         return Result()
@@ -212,6 +216,8 @@ class PulseWrites:
                 | AssignPackages()
                 | ScheduleWindow()
                 | RunOnThings()
+                | RetireCampaign()
+                | EndCampaign()
             ):
                 raise ReconcilerError(f"nothing on the server tells whether {action.verb} was done")
             case _:
