@@ -151,7 +151,6 @@ async def _hawkbit(folder: Path) -> AsyncIterator[Bench]:
 
 
 BENCHES: Mapping[str, Opening] = {
-    "hawkbit": _hawkbit,
     **{f"pulse, {name}": partial(_pulse, dialect=name) for name in PRESETS},
     "memory": _memory,
 }
@@ -161,5 +160,4 @@ ALL_FACTS: Mapping[str, Facts] = {
     "pulse": facts_of(ServerSettings()),
     "pulse that edits what runs": facts_of(ServerSettings(edit_while_started=EditWhileStarted.ALLOW)),
     "memory": FACTS,
-    "hawkbit": hawkbit_facts(ServerSettings()),
 }

@@ -126,7 +126,7 @@ class HawkbitWorld:
     # --- the other side -----------------------------------------------------------------------------
 
     def devices(
-        self, outcome: str | None | Callable[[str], str | None], numbers: Iterable[int] = range(20)
+        self, outcome: str | Callable[[str], str | None] | None, numbers: Iterable[int] = range(20)
     ) -> dict[str, str]:
         """One poll of each device, and what it did."""
         tells = outcome if callable(outcome) else lambda _: outcome

@@ -30,7 +30,7 @@ def provider(canned: Canned, settings: ServerSettings = SETTINGS) -> Any:
     return provider_of(settings, canned, parallelism=4, backoff=Backoff(attempts=1))
 
 
-def error(status: int, code: str = "", **more: Any) -> Response:
+def error(status: int, code: str, **more: Any) -> Response:
     return answer(
         {"errorCode": CODE + code, "message": "why", **more} if code else {"message": "why"}, status
     )
@@ -114,7 +114,7 @@ def test_a_404_names_whom_the_server_doesn_t_know() -> None:
 )
 def test_what_is_asked_again(response: Response, kind: type[Exception], sent: int) -> None:
     canned = Canned(response)
-    opened = provider_of(SETTINGS, canned, parallelism=4, backoff=Backoff(first=0.001, attempts=3))
+    opened = provider_of(SETTINGS, canned, parallelism=4, backoff=Backoff(base=0.001, attempts=3))
     with pytest.raises(kind):
         asyncio.run(opened.reads.campaigns())
     assert len(canned.seen) == sent
@@ -131,13 +131,19 @@ def test_a_secret_of_a_device_shows_nowhere(tmp_path: Path, caplog: pytest.LogCa
             out = BytesIO()
             header = Header(world.provider.server, NOW, "all")
             state = world.session.state
-            await take(world.provider.reads, world.provider.facts, header, out, load=lambda: state)
+            await take(
+                world.provider.reads,
+                world.provider.facts,
+                header,
+                out,
+                load=lambda: state,
+                overridden=lambda _: (),
+            )
             # A page that is cut in the middle of a target.
             row = b'{"content": [{"securityToken": "secret-of-gw-01", "controllerId": "gw-'
             world.server.fault = lambda asked: Fault(200, row) if "assigned" in asked.path else None
             with pytest.raises(Unclear) as caught:
                 await world.provider.reads.gateways(str(world.rollout("line").id))
-            # What isn't JSON is quoted, for it tells what answered; here it is the server's own.
             told = caplog.text + repr(plan) + repr(world.session.state) + out.getvalue().decode()
             assert "secret-of" not in told
             assert "secret-of" not in str(caught.value)

@@ -62,7 +62,7 @@ class HawkbitCalls:
             nonlocal step
             at = 0 if number is None else number
             paging = (("limit", str(step)), ("offset", str(at * step)), ("sort", "id:ASC"))
-            call = Call(operation(name), ids, (*query, *paging))
+            call = Call(operation(name), ids, (*query, *paging), private=True)
             found = await self.wire.read(call, lambda value: codec.page(value, read, step, at))
             if number is None and 0 < found.rows < step and found.rows < (found.total or 0):
                 step = found.rows  # a server that cuts pages shorter than was asked for

@@ -25,7 +25,7 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.model import Action, Phase, UploadMode, Verb
-from reconciler.providers.base import Facts, Field, FieldFacts, Limits, Lowered
+from reconciler.providers.base import Changing, Facts, Field, FieldFacts, Limits, Lowered
 from reconciler.providers.hawkbit.operations import OPERATIONS
 from reconciler.providers.hawkbit.statuses import PHASES, STATES
 from reconciler.settings import ServerSettings
@@ -34,7 +34,7 @@ _FIELDS: Final[Mapping[Field, FieldFacts]] = MappingProxyType(
     {
         Field.NAME: FieldFacts(clearable=False),
         Field.DESCRIPTION: FieldFacts(),
-        Field.PACKAGES: FieldFacts(clearable=False),
+        Field.PACKAGES: FieldFacts(clearable=False, changing=Changing.REPLACED),
         Field.GATEWAYS: FieldFacts(),
         Field.CLOSED: FieldFacts(clearable=False),
         Field.STATUS: FieldFacts(clearable=False),
@@ -50,11 +50,13 @@ _ALLOWED: Final[Mapping[Verb, frozenset[Phase]]] = MappingProxyType(
 _ORDER: Final = (
     (Verb.UPLOAD,),
     (Verb.STOP,),
+    (Verb.RETIRE,),
     (Verb.CREATE, Verb.EDIT),
     (Verb.REMOVE,),
     (Verb.ADD,),
     (Verb.CLOSE,),
     (Verb.APPROVE,),
+    (Verb.END,),
     (Verb.START,),
     (Verb.DELETE,),
     (Verb.DELETE_PACKAGE,),
@@ -70,6 +72,8 @@ _LOWERED: Final[Mapping[Verb, str]] = MappingProxyType(
         Verb.APPROVE: "approve-rollout",
         Verb.START: "start-rollout",
         Verb.STOP: "pause-rollout",
+        Verb.RETIRE: "edit-rollout",
+        Verb.END: "stop-rollout",
         Verb.DELETE: "delete-rollout",
         Verb.DELETE_PACKAGE: "delete-module",
     }
@@ -124,7 +128,7 @@ def facts_of(settings: ServerSettings) -> Facts:
         phases=PHASES,
         allowed=_ALLOWED,
         states=STATES,
-        interrupting=frozenset({Verb.REMOVE, Verb.CLOSE, Verb.DELETE}),
+        interrupting=frozenset({Verb.REMOVE, Verb.CLOSE, Verb.END, Verb.DELETE}),
         order=_ORDER,
         lowering=lower,
         writes={verb: (name,) for verb, name in _LOWERED.items()},

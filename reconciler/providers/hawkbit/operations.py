@@ -42,6 +42,7 @@ _ROWS: Final = (
     Operation("delete-rollout", "DELETE", _ROLLOUT, "Rollouts", ("DELETE_ROLLOUT", "UPDATE_ROLLOUT", "DELETE_TARGET"), _LOOK, destructive=True),
     Operation("start-rollout", "POST", _ROLLOUT + "/start", "Rollouts", ("HANDLE_ROLLOUT",), _LOOK),
     Operation("pause-rollout", "POST", _ROLLOUT + "/pause", "Rollouts", ("HANDLE_ROLLOUT",), _LOOK),
+    Operation("stop-rollout", "POST", _ROLLOUT + "/stop", "Rollouts", ("UPDATE_ROLLOUT", "UPDATE_TARGET"), _LOOK, destructive=True),
     Operation("approve-rollout", "POST", _ROLLOUT + "/approve", "Rollouts", ("APPROVE_ROLLOUT",), _LOOK),
     Operation("tag-targets", "POST", _TAGGED, "Target Tags", ("UPDATE_TARGET",), _LOOK),
     Operation("untag-targets", "DELETE", _TAGGED, "Target Tags", ("UPDATE_TARGET",), _LOOK, destructive=True),
@@ -65,7 +66,6 @@ _PARTS: Final = (
     Operation("get-set", "GET", _SETS + "/{set}", "Distribution Sets", ("READ_DISTRIBUTION_SET",), _SAFE),
     Operation("create-set", "POST", _SETS, "Distribution Sets", ("CREATE_DISTRIBUTION_SET",), _LOOK),
     Operation("get-userinfo", "GET", f"{_BASE}/userinfo", "Basic Auth", (), _SAFE),
-    Operation("stop-rollout", "POST", _ROLLOUT + "/stop", "Rollouts", ("UPDATE_ROLLOUT",), _LOOK),
 )
 # fmt: on
 

@@ -18,6 +18,12 @@ PHASES: Final[Mapping[str, Phase]] = MappingProxyType(
         "WAITING_FOR_APPROVAL": Phase.WAITING,
         "RUNNING": Phase.RUNNING,
         "PAUSED": Phase.PAUSED,
+        "CREATING": Phase.BUSY,
+        "STARTING": Phase.BUSY,
+        "STOPPING": Phase.BUSY,
+        "FINISHED": Phase.FINISHED,
+        "STOPPED": Phase.ENDED,
+        "APPROVAL_DENIED": Phase.ENDED,
     }
 )
 BUSY: Final = frozenset({"creating", "starting", "stopping"})

@@ -9,10 +9,9 @@ Tests: `tests/providers/test_hawkbit_steps.py`, `tests/providers/test_hawkbit_li
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Final
 
-from reconciler.errors import NotExecuted, ReconcilerError, Refusal, Refused
+from reconciler.errors import ReconcilerError, Refused
 from reconciler.model import (
     AddGateways,
     ApproveCampaign,
@@ -22,6 +21,7 @@ from reconciler.model import (
     DeletePackage,
     Delivery,
     EditCampaign,
+    EndCampaign,
     Force,
     Json,
     Only,
@@ -29,25 +29,24 @@ from reconciler.model import (
     Phase,
     RemoveGateways,
     Repeat,
+    RetireCampaign,
     StartCampaign,
     Step,
     StopCampaign,
     UploadPackage,
 )
-from reconciler.pool import concurrently
 from reconciler.providers.base.facts import phase_of
 from reconciler.providers.base.writes import Bindings, Readback, Result
 from reconciler.providers.hawkbit import codec
 from reconciler.providers.hawkbit.client import HawkbitClient
-from reconciler.providers.hawkbit.codec import ActionRow, Rollout
+from reconciler.providers.hawkbit.codec import Rollout
+from reconciler.providers.hawkbit.ending import Ending, at_work
 from reconciler.providers.hawkbit.entry import DONE_ALREADY, MISSING
 from reconciler.providers.hawkbit.making import Making
 from reconciler.providers.hawkbit.query import tag_of, tagged
 from reconciler.providers.hawkbit.statuses import BUSY, PHASES
 from reconciler.providers.http.steps import campaign_of, first, one_made, packages_of, request_of
 
-AT_WORK_SECONDS: Final = 1.0
-"""When to ask again while the server is at work on a rollout."""
 _GROUP: Final = 10_000
 """Targets of a dynamic group: the server takes 500 groups a rollout, and 20,000 targets a group."""
 _NAME: Final = 128
@@ -69,6 +68,7 @@ class HawkbitWrites:
     def __init__(self, client: HawkbitClient) -> None:
         self._client = client
         self._making = Making(client)
+        self._ending = Ending(client)
 
     async def run(self, step: Step, bindings: Bindings) -> Result:
         """See `Writes.run`."""
@@ -89,19 +89,23 @@ class HawkbitWrites:
                 return await self._edit(action, live, step, bindings)
             case AddGateways():
                 await self._client.do("tag-targets", list(step.gateways), tag=await self._tag(live, step))
-                return Result()
             case RemoveGateways() | CloseGateways():
-                return await self._leave(live, step)
+                return await self._ending.leave(live, step, await self._own_tag(live, step))
             case ApproveCampaign():
                 return await self._approve(action, live, step)
             case StartCampaign():
                 return await self._start(action, live, step)
             case StopCampaign():
                 return await self._stop(live, step)
+            case RetireCampaign():
+                await self._client.do("edit-rollout", {"name": action.name}, rollout=live.id)
+            case EndCampaign():
+                return await self._ending.end(action, live, step, bindings)
             case DeleteCampaign():
                 return await self._delete(live)
             case _:
                 raise ValueError(f"a rollout knows no {action.verb}")
+        return Result()
 
     async def _live(self, campaign_id: str, step: Step) -> Rollout:
         live = await first(self._client.rollout(campaign_id), step)
@@ -166,7 +170,7 @@ class HawkbitWrites:
 
     async def _approve(self, action: ApproveCampaign, live: Rollout, step: Step) -> Result:
         if live.status == "creating":
-            raise _at_work(live, step)
+            raise at_work(live, step)
         if action.only_if_waiting and live.status != "waiting_for_approval":
             return Result(OutcomeStatus.NOT_NEEDED, message="the server asks for no approval")
         await self._client.do("approve-rollout", rollout=live.id)
@@ -177,7 +181,7 @@ class HawkbitWrites:
         if live.status in _ALREADY_RUNNING:
             return Result(OutcomeStatus.NOT_NEEDED, message="it is already started")
         if live.status in BUSY:
-            raise _at_work(live, step)
+            raise at_work(live, step)
         if live.status == "waiting_for_approval":
             if not action.approve:
                 return Result(OutcomeStatus.WAITING, message="waiting for approval")
@@ -200,7 +204,7 @@ class HawkbitWrites:
 
     async def _stop(self, live: Rollout, step: Step) -> Result:
         if live.status in BUSY:
-            raise _at_work(live, step)
+            raise at_work(live, step)
         if live.status != "running":
             raise Refused("it is not started", request=request_of(step), meaning=DONE_ALREADY)
         await self._client.do("pause-rollout", rollout=live.id)
@@ -252,46 +256,11 @@ class HawkbitWrites:
             )
         return found
 
-    async def _leave(self, live: Rollout, step: Step) -> Result:
-        """Out of the tag, so that it isn't taken in; then its action, if it was."""
-        gateways = step.gateways
-        if tag_of(live.query) is not None and live.dynamic:
-            await self._client.do("untag-targets", list(gateways), tag=await self._tag(live, step))
-        elif not live.begun:
-            raise Refused(
-                f"the rollout {live.name!r} fixed who is in it when it was made, and hasn't begun",
-                request=request_of(step),
-                hint="Delete it on the server, or start it first.",
-            )
-        if live.begun:
-            await self._cancel(live, gateways, step)
-        return Result()
-
-    async def _cancel(self, live: Rollout, gateways: Collection[str], step: Step) -> None:
-        """Ask the devices to give up what they do for the rollout; what hasn't begun is taken back."""
-        found = await first(self._client.actions_of(live.id, gateways), step)
-
-        async def end(target: str) -> bool:
-            """Whether it is over; False where the server says that it may be."""
-            key, row = found[target]
-            try:
-                if row.status == "scheduled":
-                    await self._client.do("purge-action", action=key)
-                else:
-                    await self._client.do("cancel-action", target=target, action=key)
-            except Refused as error:
-                if Refusal.MAY_HAVE_HAPPENED not in error.meaning:
-                    raise
-                return False
-            return True
-
-        todo = [target for target, (_, row) in found.items() if goes_on(row)]
-        ended = await concurrently(todo, end, limit=self._client.parallelism)
-        if doubtful := [target for target, over in ended.items() if not over]:
-            again = await first(self._client.actions_of(live.id, doubtful), step)
-            left = sorted(target for target, (_, row) in again.items() if goes_on(row))
-            if left:
-                raise Refused(f"the action of {left[0]} can't be cancelled", request=request_of(step))
+    async def _own_tag(self, live: Rollout, step: Step) -> str | None:
+        """The id of the tag that a rollout grows by; None where it grows by none."""
+        if tag_of(live.query) is None or not live.dynamic:
+            return None
+        return await self._tag(live, step)
 
     # --- packages -----------------------------------------------------------------------------------
 
@@ -321,14 +290,16 @@ class HawkbitWrites:
                 live = await self._client.rollout(campaign_of(action, bindings))
                 if live is None or isinstance(action, DeleteCampaign):
                     return Readback(live is None and isinstance(action, DeleteCampaign))
-                return await self._look(live, step)
+                return await self._look(live, step, bindings)
 
-    async def _look(self, live: Rollout, step: Step) -> Readback:
+    async def _look(self, live: Rollout, step: Step, bindings: Bindings) -> Readback:
         """What became of a step on a rollout that is there."""
         phase = phase_of(live.status, PHASES)
         match action := step.action:
             case StartCampaign():
                 return Readback(live.status in _ALREADY_RUNNING)
+            case EndCampaign():
+                return Readback(await self._ending.over(action, live, bindings))
             case StopCampaign():
                 return Readback(phase is not Phase.RUNNING and live.status not in BUSY)
             case ApproveCampaign():
@@ -344,7 +315,8 @@ class HawkbitWrites:
     async def _made(self, action: CreateCampaign) -> Readback:
         """The rollout of exactly this name, if it is on a tag as we make them."""
         name = action.fields.name
-        found = await self._client.rollouts_named([name])
+        named = await self._client.rollouts_named([name])
+        found = [each for each in named if each.id != action.replaces]
         for each in found:
             tag = tag_of(each.query)
             if tag is None or await self._client.tag_id(tag, ours=True) is None:
@@ -353,11 +325,6 @@ class HawkbitWrites:
                     hint="`--adopt` takes it as ours; or choose another name.",
                 )
         return one_made(f"rollouts named {name!r}", [each.id for each in found])
-
-
-def goes_on(row: ActionRow) -> bool:
-    """Whether an action is still to be ended."""
-    return (row.active or row.status == "scheduled") and row.status not in ("canceling", "canceled")
 
 
 def delivered(wanted: Delivery | None) -> dict[str, Json]:
@@ -376,12 +343,3 @@ def delivered(wanted: Delivery | None) -> dict[str, Json]:
     if wanted.start_at is not None:
         body["startAt"] = wanted.start_at
     return body
-
-
-def _at_work(live: Rollout, step: Step) -> NotExecuted:
-    return NotExecuted(
-        f"the server is still at work on the rollout {live.name!r}: it is {live.status}",
-        request=request_of(step),
-        retry_after=AT_WORK_SECONDS,
-        hint="Where it stays so, see the server's log: a target may be at its quota of actions.",
-    )

@@ -145,6 +145,7 @@ class Sender:
                 status=status,
                 hint=said,
                 meaning=verdict.meaning,
+                gateways=verdict.gateways,
             )
         wait = retry_after(response.headers.get("retry-after"))
         if wait:

@@ -28,7 +28,10 @@ NOT_THE_API: Final = "Is this the API's address, and not that of a proxy or of a
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One operation with its values. ``hidden``: secret texts that an answer may repeat."""
+    """One operation with its values. ``hidden``: secret texts that an answer may repeat.
+
+    ``private``: an answer that can't be read may hold secrets that nobody knows here: nothing of it is shown.
+    """
 
     operation: Operation
     ids: Mapping[str, str] = field(default_factory=dict)
@@ -37,6 +40,7 @@ class Call:
     file: FileBody | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     hidden: tuple[str, ...] = field(default=(), repr=False)
+    private: bool = False
 
     def request(self) -> Request:
         """The request, without what every request carries. Refused when an id can't stand in a path."""
@@ -159,7 +163,8 @@ class Wire:
         try:
             return decode(parse(response.body))
         except Unexpected as error:
-            message = error.without(partial(self._sender.hide, more=call.hidden))
+            hide = partial(self._sender.hide, more=call.hidden)
+            message = error.in_private if call.private else error.without(hide)
             # What isn't JSON may be a passing fault; JSON of another shape stays what it is.
             unclear = isinstance(error, NotJson) or call.operation.method != "GET"
             kind = Unclear if unclear else ServerError
