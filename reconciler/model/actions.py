@@ -10,7 +10,7 @@ from typing import ClassVar
 from reconciler.model.desired import (
     Callback,
     CallbackEvent,
-    Delivery,
+    DeliveryTerms,
     DistributionList,
     OnRemove,
     PackageFile,
@@ -136,7 +136,7 @@ class CampaignFields:
     """None: nothing is known of the settings, so none are sent."""
     package_set: SetName | None = None
     """What the packages are called together."""
-    delivery: Delivery | None = None
+    delivery: DeliveryTerms | None = None
     """How gateways get them."""
 
 

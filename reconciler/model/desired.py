@@ -93,7 +93,7 @@ class Only(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class DeliveryTerms:
     """How gateways get their packages. None: not managed. Times are epoch milliseconds."""
 
     force: Force | None = None
@@ -210,7 +210,7 @@ class DesiredCampaign:
     packages: tuple[PackageRef, ...] | None = None
     package_set: SetName | None = None
     """What they are called together."""
-    delivery: Delivery | None = None
+    delivery: DeliveryTerms | None = None
     settings: Mapping[str, SettingValue] | None = None
     gateways: frozenset[str] | None = None
     distribution: DistributionList | None = None

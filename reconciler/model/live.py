@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from reconciler.model.desired import Delivery, DistributionList
+from reconciler.model.desired import DeliveryTerms, DistributionList
 from reconciler.model.scope import Scope
 from reconciler.model.words import Json, ResourceId
 
@@ -104,7 +104,7 @@ class LiveCampaign:
     """Gateway → effective packages, of those gateways that were asked about."""
     applied: Mapping[str, Json] = field(default_factory=dict)
     """Field → value, as a state holds them: what this server tells and others can't. Secrets are in it."""
-    delivery: Delivery | None = None
+    delivery: DeliveryTerms | None = None
     """How gateways get their packages, where the server tells that; of what it doesn't tell, None."""
 
 

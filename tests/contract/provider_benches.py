@@ -29,7 +29,6 @@ from reconciler.model import (
 )
 from reconciler.providers.base import Bindings, Facts, Result
 from reconciler.providers.hawkbit import kind
-from reconciler.providers.hawkbit.facts import facts_of as hawkbit_facts
 from reconciler.providers.opening import facts_of, opened
 from reconciler.settings import Basic, EditWhileStarted, ServerSettings
 from tests.actions import CLASSES, action

@@ -15,7 +15,7 @@ from reconciler.model import (
     CampaignFields,
     CreateCampaign,
     DeleteCampaign,
-    Delivery,
+    DeliveryTerms,
     DesiredStatus,
     DistributionList,
     Draft,
@@ -146,7 +146,7 @@ def _to_approve(group: StepGroup) -> StepGroup:
 def _replacement(group: StepGroup) -> tuple[StepGroup, ...]:
     """Groups about a successor, as servers have them that can't edit."""
     line, draft = rid("line"), Draft("1f6e", 150)
-    delivery = Delivery(
+    delivery = DeliveryTerms(
         Force.AFTER, 1_800_000_000_000, Only.DOWNLOAD, confirm=True, start_at=1_790_000_000_000
     )
     fields = CampaignFields("line", package_set=SetName("firmware", "2.1"), delivery=delivery)

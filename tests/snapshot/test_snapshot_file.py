@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 
 from reconciler.errors import ReconcilerError, StateError
 from reconciler.model import (
-    Delivery,
+    DeliveryTerms,
     DesiredCampaign,
     DistributionList,
     Force,
@@ -175,7 +175,9 @@ def test_a_snapshot_as_a_person_sees_it(golden: Golden) -> None:
         True,
         {"gw-1": ("p-2",)},
         {"settings": {"LEVEL": {"value": "info"}}},
-        Delivery(Force.AFTER, 1_800_000_000_000, Only.DOWNLOAD, confirm=True, start_at=1_790_000_000_000),
+        DeliveryTerms(
+            Force.AFTER, 1_800_000_000_000, Only.DOWNLOAD, confirm=True, start_at=1_790_000_000_000
+        ),
     )
     resource = ResourceId(Kind.CAMPAIGN, "line-3")
     settings = {"KEY": {"digest": "9f86"}, "LEVEL": {"value": "info"}}

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from reconciler.errors import Refusal
 from reconciler.providers.http.auth import access, basic_header
-from reconciler.providers.http.sender import Sender, Statuses, Verdict
+from reconciler.providers.http.sender import AnswerMeaning, Sender, Statuses
 from reconciler.providers.http.shape import Unexpected, parse
 from reconciler.providers.http.transport import Response, Transport
 from reconciler.providers.http.wire import Wire
@@ -25,21 +25,21 @@ MISSING: Final = frozenset({_HAPPENED, _SOME, _GONE, Refusal.NOT_AN_ID})
 DONE_ALREADY: Final = frozenset({_HAPPENED})
 _NOT_PERMITTED: Final = frozenset({Refusal.NOT_PERMITTED})
 
-_MEANINGS: Final[Mapping[str, Verdict]] = MappingProxyType(
+_MEANINGS: Final[Mapping[str, AnswerMeaning]] = MappingProxyType(
     {
-        "rollout.illegalState": Verdict(DONE_ALREADY),
-        "action.notCancelable": Verdict(DONE_ALREADY),
-        "action.notForceQuitable": Verdict(DONE_ALREADY),
-        "repo.entityAlreadyExists": Verdict(DONE_ALREADY),
-        "repo.concurrentModification": Verdict(again=True),
-        "insufficientPermission": Verdict(_NOT_PERMITTED),
-        "entityReadOnly": Verdict(frozenset({_HAPPENED, _GONE})),
-        "locked": Verdict(hint="A rollout or an assignment uses it, and that locks it for good."),
+        "rollout.illegalState": AnswerMeaning(DONE_ALREADY),
+        "action.notCancelable": AnswerMeaning(DONE_ALREADY),
+        "action.notForceQuitable": AnswerMeaning(DONE_ALREADY),
+        "repo.entityAlreadyExists": AnswerMeaning(DONE_ALREADY),
+        "repo.concurrentModification": AnswerMeaning(again=True),
+        "insufficientPermission": AnswerMeaning(_NOT_PERMITTED),
+        "entityReadOnly": AnswerMeaning(frozenset({_HAPPENED, _GONE})),
+        "locked": AnswerMeaning(hint="A rollout or an assignment uses it, and that locks it for good."),
     }
 )
 
 
-def verdict(response: Response) -> Verdict | None:
+def verdict(response: Response) -> AnswerMeaning | None:
     """What the server's own words mean; None where it says none, as a proxy that answers in its place."""
     if not 400 <= response.status < 500:
         return None
@@ -52,11 +52,11 @@ def verdict(response: Response) -> Verdict | None:
         return None
     name = code.removeprefix(_CODE)
     if name == "repo.entityNotFound":
-        return Verdict(MISSING, _missing_targets(said))
+        return AnswerMeaning(MISSING, _missing_targets(said))
     if name.startswith("quota."):
         hint = "That is a quota of the server, and final: it grows only by the server's settings."
-        return Verdict(hint=hint)
-    return _MEANINGS.get(name, Verdict())
+        return AnswerMeaning(hint=hint)
+    return _MEANINGS.get(name, AnswerMeaning())
 
 
 def _missing_targets(said: Mapping[str, Any]) -> tuple[str, ...]:

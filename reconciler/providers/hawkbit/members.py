@@ -32,7 +32,7 @@ IDLE = "notstarted"
 _CANCELLED = frozenset({"canceling", "canceled"})
 
 
-class Ids:
+class TargetIds:
     """A fold of targets into one set."""
 
     def __init__(self) -> None:
@@ -115,7 +115,7 @@ class Memberships(HawkbitCalls):
         states = States()
         name = tag_of(rollout.query) if rollout.dynamic else None
         reads: list[str] = []
-        ids = Ids()
+        ids = TargetIds()
         tag = await self.tag_id(name) if name else None
         if tag:
             reads.append("tagged")
@@ -146,10 +146,10 @@ class Memberships(HawkbitCalls):
             (("q", f"rollout.id=={rollout_id}"), ("representation", "full")),
         )
 
-    async def _of_groups(self, rollout_id: str, ids: Ids) -> None:
+    async def _of_groups(self, rollout_id: str, ids: TargetIds) -> None:
         for group in await self.listed("list-groups", codec.group_row, rollout=rollout_id):
             await self.fold(
-                "list-group-targets", codec.target_row, Part(ids), rollout=rollout_id, group=group
+                "list-group-targets", codec.target_row, PartOfIds(ids), rollout=rollout_id, group=group
             )
 
     async def actions_of(
@@ -171,10 +171,10 @@ class Memberships(HawkbitCalls):
         }
 
 
-class Part(Ids):
+class PartOfIds(TargetIds):
     """One list of several that go into one set."""
 
-    def __init__(self, whole: Ids) -> None:
+    def __init__(self, whole: TargetIds) -> None:
         super().__init__()
         self._whole = whole
 

@@ -19,7 +19,7 @@ from reconciler.model import (
     CreateCampaign,
     DeleteCampaign,
     DeletePackage,
-    Delivery,
+    DeliveryTerms,
     EditCampaign,
     EndCampaign,
     Force,
@@ -145,12 +145,11 @@ class HawkbitWrites:
         try:
             return Result(created=await self._client.make("create-rollout", body))
         except Refused as error:
-            if error.status == 409:
+            if error.meaning == DONE_ALREADY:
                 raise Refused(
                     f"the name {fields.name!r} is taken, and no rollout of that name is listed: a deleted"
                     " one may hold it for good",
                     request=request_of(step),
-                    status=409,
                     hint="Choose another name in spec.name.",
                     meaning=error.meaning,
                 ) from error
@@ -327,7 +326,7 @@ class HawkbitWrites:
         return one_made(f"rollouts named {name!r}", [each.id for each in found])
 
 
-def delivered(wanted: Delivery | None) -> dict[str, Json]:
+def delivered(wanted: DeliveryTerms | None) -> dict[str, Json]:
     """What a rollout is made with to be delivered so; what isn't said is left to the server."""
     if wanted is None:
         return {}

@@ -47,7 +47,7 @@ _SECRET_LENGTH: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class AnswerMeaning:
     """What an answer that isn't a success means by its words, whatever its status would mean.
 
     ``again``: nothing was done, and the same may be answered otherwise later. Else it is a clear no.
@@ -66,7 +66,7 @@ class Statuses:
 
     too_often: frozenset[int] = frozenset({429})
     refusals: Mapping[int, frozenset[Refusal]] = field(default_factory=dict)
-    verdict: Callable[[Response], Verdict | None] = lambda _: None
+    verdict: Callable[[Response], AnswerMeaning | None] = lambda _: None
     """What an answer says itself; None: its status decides."""
 
 
