@@ -38,8 +38,8 @@ _QUICK: Final = Backoff(attempts=2, budget=3.0)
 async def diagnose(workspace: Workspace) -> Diagnosis:
     """Look at everything that the other commands need. Raises nothing that can be said as a check."""
     loaded = workspace.load()
-    checks = list(_project_checks(loaded.project, loaded.findings))
-    project = loaded.project
+    project = loaded.settings
+    checks = list(_project_checks(project, loaded.findings))
     if project is None:
         return Diagnosis(None, tuple(checks))
     url = project.server.url
