@@ -28,7 +28,7 @@ from reconciler.providers.base import Bindings, Readback, Writes
 
 
 @dataclass(frozen=True, slots=True)
-class Making:
+class Maker:
     """Runs creates and uploads. `told` hears of every one that is looked for."""
 
     writes: Writes
@@ -51,7 +51,7 @@ class Making:
 class _Tries:
     """The attempts at one step."""
 
-    making: Making
+    making: Maker
     step: Step
     bindings: Bindings
     stop: asyncio.Event

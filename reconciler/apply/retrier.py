@@ -7,7 +7,7 @@
 | unclear      | send again | verify; send again only what didn't happen | *unknown*      |
 | refused      | failed     | verify: perhaps it has already happened    | failed         |
 
-A create or an upload goes its own way: see `Making`. *There is no such thing*, said of what this run made, is
+A create or an upload goes its own way: see `Maker`. *There is no such thing*, said of what this run made, is
 no refusal yet: servers show what is new with a delay, so that is waited out.
 What nobody foresaw is unclear, and sent again once at most.
 A batch of gateways that is refused for good goes out again in halves (`Bisection`). Of one that is partly
@@ -20,7 +20,7 @@ import asyncio
 from contextlib import suppress
 
 from reconciler.apply.bisection import NOT_AGAIN, Bisection, Tried, divides, undone
-from reconciler.apply.making import Making
+from reconciler.apply.making import Maker
 from reconciler.apply.patience import Delay, Newborns, stopped, words
 from reconciler.errors import NotExecuted, PartlyDone, ReconcilerError, Refusal, Refused, Unclear, Unforeseen
 from reconciler.model import (
@@ -50,7 +50,7 @@ class Retrier:
         self.bisection = Bisection()
         self._settling = settling or Settling()
         self._newborns = Newborns(self._settling)
-        self._making = Making(writes, delay, self._settling, self._newborns, told)
+        self._making = Maker(writes, delay, self._settling, self._newborns, told)
 
     async def settle(self, step: Step, bindings: Bindings, stop: asyncio.Event) -> Outcome:
         """Run `step`. Never raises a ReconcilerError: it becomes the outcome.
