@@ -63,6 +63,8 @@ class Owned:
     """A successor is about to be created: it may have made room already, under another name."""
     predecessors: tuple[Predecessor, ...] = ()
     """Those that it is the successor of, oldest first."""
+    since: int | None = field(default=None, compare=False)
+    """When it was created, epoch seconds: a server may show it only after a while."""
 
     def succeeded(self, event: CampaignReplaced) -> Owned:
         """What is owned once a successor has taken the place of this one."""
@@ -73,6 +75,7 @@ class Owned:
             self.on_remove,
             return_to=event.return_to,
             applied=event.applied,
+            since=event.since,
             predecessors=(*self.predecessors, Predecessor(self.id)),
         )
 
@@ -93,6 +96,8 @@ class Uploaded:
     """Gateways of an abandoned campaign have it of their own, which nobody can see from outside."""
     description: str | None = None
     """Its description on the server, without the mark of its content; None where it isn't known."""
+    since: int | None = field(default=None, compare=False)
+    """When it was uploaded, epoch seconds: a server may show it only after a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,10 @@ class Intent:
     """Of the create of a successor: the id of the campaign that it replaces."""
     return_to: str | None = None
     """The status that what is created is to be brought to, whatever else."""
+    since: int | None = field(default=None, compare=False)
+    """When it was noted, epoch seconds; None: long ago, perhaps."""
+    ended: bool = field(default=False, compare=False)
+    """Whether the run that sent it saw the call end by then: it is under way no more, and may only lag."""
 
 
 # Events. Each says one thing that happened; replaying one twice changes nothing.
@@ -200,6 +209,8 @@ class CampaignReplaced(_AboutCampaign):
     """The status that it is to be brought to."""
     applied: Mapping[str, Json] = field(default_factory=dict)
     """Field → what it was created with of what can't be read."""
+    since: int | None = field(default=None, compare=False)
+    """When the server gave the id, epoch milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
