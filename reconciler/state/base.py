@@ -210,7 +210,7 @@ class CampaignReplaced(_AboutCampaign):
     applied: Mapping[str, Json] = field(default_factory=dict)
     """Field → what it was created with of what can't be read."""
     since: int | None = field(default=None, compare=False)
-    """When the server gave the id, epoch milliseconds."""
+    """When it was created, epoch seconds."""
 
 
 @dataclass(frozen=True, slots=True)
