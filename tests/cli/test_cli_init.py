@@ -49,7 +49,7 @@ def test_a_new_project_validates_and_plans_at_once(run, home):
     assert run("validate").out == "3 resources: no findings\n"
     plan = run("plan", "-e", "rehearsal")
     assert plan.code == 0
-    assert plan.out.endswith("\nPlan: 3 steps for 2 resources.\n")
+    assert plan.out.endswith("\nPlan: 1 to create, 1 package to upload; 3 calls.\n")
     assert run("apply", "-e", "rehearsal", "--auto-approve").code == 0
     assert run("plan", "-e", "rehearsal").out.endswith("\nNo changes.\n")
 

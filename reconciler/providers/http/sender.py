@@ -8,7 +8,7 @@
 | 401                       | not executed | one new sign-in, then Unauthorized | the same |
 | 413                       | Refused, too large | is raised         | is raised; a batch goes out in parts |
 | other 4xx                 | Refused      | is raised               | is raised |
-| 301, 307, 308             | Refused      | is raised, says where to | the same |
+| 301, 307, 308             | Refused, of a POST Unclear  | is raised, says where to | the same |
 | other 3xx                 | Refused, of a write Unclear | is raised | is raised |
 
 Tests: `tests/providers/test_pulse_wire.py`.
@@ -47,11 +47,27 @@ _SECRET_LENGTH: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerMeaning:
+    """What an answer that isn't a success means by its words, whatever its status would mean.
+
+    ``again``: nothing was done, and the same may be answered otherwise later. Else it is a clear no.
+    """
+
+    meaning: frozenset[Refusal] = frozenset()
+    gateways: tuple[str, ...] = ()
+    """Whom of a call it is about, where it names them."""
+    again: bool = False
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Statuses:
     """What one kind of server says with a status, beyond what HTTP does. ``too_often``: ask later."""
 
     too_often: frozenset[int] = frozenset({429})
     refusals: Mapping[int, frozenset[Refusal]] = field(default_factory=dict)
+    verdict: Callable[[Response], AnswerMeaning | None] = lambda _: None
+    """What an answer says itself; None: its status decides."""
 
 
 class NotPrepared(NotExecuted):
@@ -108,7 +124,7 @@ class Sender:
                 raise
         _LOG.debug("%s %d in %.0f ms", request, response.status, (self._clock() - began) * 1000)
         self._reached = True
-        if response.status in self._statuses.too_often:
+        if response.status in self._statuses.too_often and self._statuses.verdict(response) is None:
             self._limiter.too_much()
         return response
 
@@ -120,6 +136,18 @@ class Sender:
         if 200 <= status < 300:
             return
         message = self.words(response, hide)
+        if verdict := self._statuses.verdict(response):
+            if verdict.again:
+                raise NotExecuted(message, request=where, status=status, hint=verdict.hint)
+            said = verdict.hint or hint
+            raise Refused(
+                message,
+                request=where,
+                status=status,
+                hint=said,
+                meaning=verdict.meaning,
+                gateways=verdict.gateways,
+            )
         wait = retry_after(response.headers.get("retry-after"))
         if wait:
             # Also in what is said once a run gives up: a longer wait than it had patience for.
@@ -129,8 +157,9 @@ class Sender:
         if status >= 500 or status == 408 or status < 200:
             raise Unclear(message, request=where, status=status, retry_after=wait)
         if status < 400:
-            moved = status in (301, 307, 308) or request.method == "GET"
-            kind = Refused if moved else Unclear
+            # What a POST makes may be there by now, and that is where it leads.
+            moved = status in (301, 307, 308) and request.method != "POST"
+            kind = Refused if moved or request.method == "GET" else Unclear
             raise kind(
                 f"{status} redirects to {_target(response)}",
                 request=where,
@@ -157,6 +186,8 @@ class Sender:
 
     def passing(self, response: Response) -> bool:
         """Whether an answer says that the same may be answered otherwise a moment later."""
+        if verdict := self._statuses.verdict(response):
+            return verdict.again
         return response.status in {408, *self._statuses.too_often} or response.status >= 500
 
     def hide(self, text: str, more: Iterable[str] = ()) -> str:

@@ -45,6 +45,7 @@ class Call:
     """One operation with its values. ``hidden``: secret texts that an answer may repeat.
 
     ``batch``: ids that its body carries many of, of which an answer may name some.
+    ``private``: an answer that can't be read may hold secrets that nobody knows here: nothing of it is shown.
     """
 
     operation: Operation
@@ -55,6 +56,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     hidden: tuple[str, ...] = field(default=(), repr=False)
     batch: Sequence[str] = field(default=(), repr=False)
+    private: bool = False
 
     def request(self) -> Request:
         """The request, without what every request carries. Refused when an id can't stand in a path."""
@@ -90,6 +92,7 @@ class Wire:
     """Sends calls through a `sender`, signed in by `access`; ``headers``: what every call carries.
 
     `judge` looks at every answer with a good status before it is used.
+    ``scheme``: how the token is presented.
     """
 
     def __init__(
@@ -97,8 +100,10 @@ class Wire:
         sender: Sender,
         access: Access,
         headers: Callable[[], Awaitable[Mapping[str, str]]],
+        scheme: str = "Bearer",
         judge: Judge = judged,
     ) -> None:
+        self._scheme = scheme
         self._judge = judge
         self._sender = sender
         self._access = access
@@ -159,11 +164,11 @@ class Wire:
                 raise Refused(str(error), request=str(request), hint="Plan again.") from error
         headers = await self._headers()
         token = await self._sender.before(self._access.token)
-        response = await self._sender.once(call.operation.name, _with(request, headers, token))
+        response = await self._sender.once(call.operation.name, self._with(request, headers, token))
         if response.status == 401 and token is not None:
             renewed = await self._sender.before(lambda: self._access.renew(token))
             if renewed is not None:
-                response = await self._sender.once(call.operation.name, _with(request, headers, renewed))
+                response = await self._sender.once(call.operation.name, self._with(request, headers, renewed))
                 if response.status == 401:
                     self._access.give_up(renewed)
         self._check(call, request, response)
@@ -184,6 +189,12 @@ class Wire:
             hint = f"The operation needs the permission{'s' * (len(names) > 1)} {' and '.join(names)}."
         self._sender.check(request, response, hide=call.hidden, hint=hint)
 
+    def _with(self, request: Request, headers: Mapping[str, str], token: str | None) -> Request:
+        sent = {**headers, **request.headers}
+        if token is not None:
+            sent["Authorization"] = f"{self._scheme} {token}"
+        return Request(request.method, request.path, request.query, sent, request.body)
+
     def _decode(self, call: Call, response: Response, decode: Decode[Decoded], empty: Json = None) -> Decoded:
         if empty is not None and not response.body.strip():
             return decode(empty)
@@ -198,7 +209,8 @@ class Wire:
         except Unexpected as error:
             if not isinstance(error, NotJson) and (no := of_read(value, envelope=True)):
                 raise self._no(call, response, no) from None
-            message = error.without(partial(self._sender.hide, more=call.hidden))
+            hide = partial(self._sender.hide, more=call.hidden)
+            message = error.in_private if call.private else error.without(hide)
             # What isn't JSON may be a passing fault; JSON of another shape stays what it is.
             unclear = isinstance(error, NotJson) or call.operation.method != "GET"
             kind = Unclear if unclear else ServerError
@@ -216,7 +228,7 @@ class Wire:
         try:
             no = self._judge(call, value)
         except Misdirected as error:
-            words = clip(self._sender.hide(str(error), call.hidden), _SAID)
+            words = self._words(call, str(error))
             raise Unclear(
                 f"the answer can't be used: {words}",
                 request=str(call.request()),
@@ -232,16 +244,23 @@ class Wire:
                 raise self._no(call, response, no, contradicts=True)
         raise self._no(call, response, no)
 
+    def _words(self, call: Call, said: str) -> str:
+        """What an answer says, as far as it may be shown."""
+        return (
+            "what it says may be secret"
+            if call.private
+            else clip(self._sender.hide(said, call.hidden), _SAID)
+        )
+
     def _no(self, call: Call, response: Response, no: Denial, *, contradicts: bool = False) -> ServerError:
         """The error that a no in an answer is."""
-        words = clip(self._sender.hide(no.words, call.hidden), _SAID)
+        words = self._words(call, no.words)
         message, where = f"{response.status}, but the answer says no: {words}", str(call.request())
         if call.operation.method == "GET":
             # It may be answered otherwise a moment later. Whatever the words, they never say: there is none.
             return Unclear(message, request=where, status=response.status)
         if no.some and call.batch:
-            hide = partial(self._sender.hide, more=call.hidden)
-            failed = {each: clip(hide(why), _SAID) for each, why in no.failed.items()}
+            failed = {each: self._words(call, why) for each, why in no.failed.items()}
             if failed:
                 message = f"{message} (of {', '.join(list(failed)[:_NAMED])}{_more(failed)})"
             return PartlyDone(message, request=where, failed=failed, status=response.status)
@@ -256,10 +275,3 @@ class Wire:
 
 def _more(failed: Mapping[str, str]) -> str:
     return f" and {len(failed) - _NAMED:,} more" if len(failed) > _NAMED else ""
-
-
-def _with(request: Request, headers: Mapping[str, str], token: str | None) -> Request:
-    sent = {**headers, **request.headers}
-    if token is not None:
-        sent["Authorization"] = f"Bearer {token}"
-    return Request(request.method, request.path, request.query, sent, request.body)

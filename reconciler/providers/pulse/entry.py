@@ -43,7 +43,7 @@ def wire_of(transport: Transport, settings: ServerSettings, **how: Any) -> Wire:
     sender = Sender(transport, STATUSES, rate=settings.max_requests_per_second, **how)
     entry = Entry(sender, settings)
     signed = access(settings.auth, entry.sign_in, sender.secrets)
-    return Wire(sender, signed, entry.headers, judge)
+    return Wire(sender, signed, entry.headers, judge=judge)
 
 
 @dataclass(slots=True)
