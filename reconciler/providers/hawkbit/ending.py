@@ -103,7 +103,8 @@ class Ending:
                 raise at_work(successor, step)
         if live.status not in ENDED:
             await self._sent("stop-rollout", rollout=live.id)
-            live = await first(self._client.rollout(live.id), step) or live
+            now = await first(self._client.rollout(live.id), step)
+            live = live if now is None else now
         if live.status not in ENDED:
             raise at_work(live, step)
         for query in self._still(live):
