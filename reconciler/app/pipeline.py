@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.app.workspace import Workspace, connected, read_resources, store_of
 from reconciler.errors import Exit, InvalidInput, ReconcilerError
-from reconciler.model import Desired, Finding, Live, Outcome, OutcomeStatus, Severity
+from reconciler.hiding import Hiding
+from reconciler.model import Desired, Finding, Live, Outcome, OutcomeStatus, Secret, Severity
 from reconciler.options import Options
 from reconciler.plan.model import Partial, Plan
 from reconciler.settings import GitWaiver, Project, ServerSettings
@@ -195,12 +197,33 @@ async def plan_once(job: Job, options: Options) -> Planned:
 
 async def make(job: Job, state: State, source: Source, options: Options) -> Planned:
     """Observe and plan; nothing is written anywhere. `state` must belong to the server of `source`."""
+    bound = bound_to(state, source.server, url=job.store.url)
+    with unrevealing(job.desired):
+        return await _made(job, bound, source, options)
+
+
+@contextmanager
+def unrevealing(desired: Desired) -> Iterator[None]:
+    """What a server says no to a read with names no secret of `desired`, which earlier runs sent."""
+    try:
+        yield
+    except ReconcilerError as error:
+        error.hide(Hiding(secrets_of(desired)))
+        raise
+
+
+def secrets_of(desired: Desired) -> Iterator[str]:
+    """What a server may know by now, and nobody else may see."""
+    values = (value for each in desired.campaigns for value in (each.settings or {}).values())
+    return (value.reveal() for value in values if isinstance(value, Secret) and value.known)
+
+
+async def _made(job: Job, bound: State, source: Source, options: Options) -> Planned:
     from reconciler.plan.guards import guarded
     from reconciler.plan.impact import with_reads, with_removed
     from reconciler.reading import operations_of
     from reconciler.resolve.waivers import FOR_NOBODY
 
-    bound = bound_to(state, source.server, url=job.store.url)
     planned = await draft(job.desired, bound, source, options, now=_now())
     plan, desired = planned.plan, planned.desired
     # A campaign that is ours and no longer declared may well be named: it is the one that is deleted.

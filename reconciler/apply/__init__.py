@@ -9,6 +9,7 @@ from reconciler.apply.containment import ContainedWrites, HeedlessListener
 from reconciler.apply.outcomes import Outcomes
 from reconciler.apply.retrier import Delay, Retrier
 from reconciler.apply.run import Applied, Execution
+from reconciler.hiding import Hiding
 from reconciler.model import Outcome
 from reconciler.plan import Plan
 from reconciler.providers.base import Writes
@@ -26,14 +27,15 @@ async def apply_plan(
     parallelism: int,
     on_outcome: Callable[[Outcome], None] = lambda _: None,
     stop: asyncio.Event | None = None,
+    hiding: Hiding | None = None,
 ) -> Applied:
     """Run every step of `plan`, at most `parallelism` at a time, and record what happens in `session`.
 
     When `stop` is set nothing new is sent, but for the starts that close an open bracket. A refused or
     failed step is an outcome, not an error, and so is what nobody foresaw. Once the state can't be written
-    nothing new is sent: see `Applied.error`.
+    nothing new is sent: see `Applied.error`. No outcome says what `hiding` knows, or a secret of `plan`.
     """
     retrier = Retrier(ContainedWrites(writes), delay)
     told = HeedlessListener(on_outcome)
-    execution = Execution(plan, retrier, session, told, stop or asyncio.Event())
+    execution = Execution(plan, retrier, session, told, stop or asyncio.Event(), hiding or Hiding())
     return await execution.run(parallelism)
