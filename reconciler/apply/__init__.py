@@ -37,5 +37,5 @@ async def apply_plan(
     """
     retrier = Retrier(ContainedWrites(writes), delay)
     told = HeedlessListener(on_outcome)
-    execution = Execution(plan, retrier, session, told, stop or asyncio.Event(), hiding or Hiding())
+    execution = Execution(plan, retrier, session, told, stop or asyncio.Event(), hiding=hiding or Hiding())
     return await execution.run(parallelism)

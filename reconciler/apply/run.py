@@ -81,6 +81,7 @@ class Execution:
         session: Session,
         on_outcome: Callable[[Outcome], None],
         stop: asyncio.Event,
+        *,
         hiding: Hiding,
     ) -> None:
         hiding.update(_secrets(plan))

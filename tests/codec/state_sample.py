@@ -7,6 +7,7 @@ from reconciler.state.base import (
     CampaignAbandoned,
     CampaignForgotten,
     CampaignOwned,
+    CampaignReplaced,
     Event,
     FieldApplied,
     Intent,
@@ -21,6 +22,10 @@ from reconciler.state.base import (
     PackageForgotten,
     PackageUploaded,
     PlanApplied,
+    Predecessor,
+    PredecessorEnded,
+    PredecessorForgotten,
+    ReplacementBegun,
     SaltChosen,
     State,
     StatusSet,
@@ -40,6 +45,8 @@ OWNED = Owned(
     "STARTED",
     {"callbackSet.completed": None, "settings": {"LEVEL": {"value": "debug"}, "KEY": {"digest": "9f86"}}},
     {"gateways": {}, "schedules.download": {"1/2": frozenset({"gw-2", "gw-1"}), "0/9": frozenset({"gw-3"})}},
+    True,
+    (Predecessor("6d0e"), Predecessor("7a11", ended=True)),
 )
 STATE = State(
     "6f1c0a52-4c0e-4c43-9a55-0f5d8c4a7f0e",
@@ -54,6 +61,7 @@ STATE = State(
     {
         upload_key(ONE): Intent(upload_key(ONE), "fw.bin"),
         "Campaign/line-5": Intent("Campaign/line-5", "Line 5", {"settings": {"retries": {"value": "3"}}}),
+        "Campaign/line-3": Intent("Campaign/line-3", "Line 3", {}, "8c7f", "STARTED"),
     },
     {TWO: True, ONE: False},
 )
@@ -67,6 +75,10 @@ EVENTS: list[Event] = [
     StatusSet(A, None),
     BracketOpened(A, "STARTED"),
     BracketClosed(A),
+    ReplacementBegun(A),
+    CampaignReplaced(A, "8c7f", "9d80", "STARTED", {"settings": {}}),
+    PredecessorEnded(A, "8c7f"),
+    PredecessorForgotten(A, "8c7f"),
     FieldApplied(A, "settings", {"LEVEL": {"value": "debug"}}),
     FieldApplied(A, "callbackSet.completed", None),
     MembersApplied(A, "schedules.download", "1/2", ("gw-2", "gw-1")),
