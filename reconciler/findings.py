@@ -99,7 +99,7 @@ _RESOLVING = {
     "wrong-sha256": "A package file does not have the pinned digest.",
     "package-too-large": "A package file is too large for the upload that was asked for.",
     "bad-file-name": "No gateway could get a file of that name from this kind of server.",
-    "force-after": "A time from which on gateways have to update, and the word that says so, belong together.",
+    "force-after": "`force: after` and the time from which on gateways have to update belong together.",
     "force-and-only": "What is only downloaded is never forced.",
     "bad-package-name": "A package name is blank, too long, or has control characters.",
     "duplicate-package": "A package stands twice in one set.",
