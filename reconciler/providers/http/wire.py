@@ -128,6 +128,8 @@ class Wire:
 
     async def _send(self, call: Call, still: Callable[[], bool] | None = None) -> Response:
         """A 2xx answer to `call`, with a new sign-in should the server ask for one."""
+        # Whatever is answered from now on may repeat them.
+        self._sender.secrets.update(call.hidden)
         request = call.request()
         if isinstance(request.body, FileBody):
             try:
