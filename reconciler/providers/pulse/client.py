@@ -9,7 +9,7 @@ Tests: `tests/providers/test_pulse_embedded.py`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from reconciler.errors import Unclear
 from reconciler.model import (
@@ -74,14 +74,15 @@ class PulseClient(Calls):
         description: str | None = None,
         packages: Sequence[str] | None = None,
         settings: Settings | None = None,
+        still: Callable[[], bool] | None = None,
     ) -> str:
-        """*Create Campaign*: the new id. What is None is left out."""
+        """*Create Campaign*: the new id. What is None is left out; `still`: see `Wire.write`."""
         call = Call(
             OPERATIONS["create-campaign"],
             json=bodies.campaign_spec(name, description, packages, settings),
             hidden=bodies.secrets_in(settings),
         )
-        made = await self.wire.write(call, answers.new_id)
+        made = await self.wire.write(call, answers.new_id, still=still)
         if id_form(made) in self._seen:
             raise Unclear(
                 f"the answer names campaign {made!r} as the new one, and that was there before",
