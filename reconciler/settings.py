@@ -85,6 +85,8 @@ class ServerSettings:
     """MiB of one answer, unpacked; a whole list may have eight times as much."""
     edit_while_started: EditWhileStarted = EditWhileStarted.STOP
     engine: Engine = Engine.HTTPX
+    finished_run_again: bool | None = None
+    """Whether gateways that are done run again when packages change: what the server in this process says."""
 
     @property
     def identity(self) -> Server:
