@@ -57,6 +57,7 @@ from reconciler.state.base import (
     State,
     Uploaded,
 )
+from reconciler.text import id_form
 
 Declared = Mapping[ResourceId, DesiredCampaign]
 Names = Mapping[str, Sequence[CampaignSummary]]
@@ -101,10 +102,13 @@ def claims_of(  # noqa: C901 - a row of the table each
     """
     declared = {campaign.resource: campaign for campaign in desired.campaigns}
     everywhere = desired.declared
-    owners = owners_of(state)
+    owners = {id_form(key): resource for key, resource in owners_of(state).items()}
+
+    def owner(campaign_id: str) -> ResourceId | None:
+        return owners.get(id_form(campaign_id))
 
     def strangers(name: str) -> list[str]:
-        return [live.id for live in names.get(name, ()) if live.id not in owners]
+        return [live.id for live in names.get(name, ()) if owner(live.id) is None]
 
     def one(campaign: DesiredCampaign) -> Claim:
         if given := options.imports.get(campaign.resource):
@@ -119,10 +123,12 @@ def claims_of(  # noqa: C901 - a row of the table each
             # A create of ours whose answer was lost, and whose name has changed in Git since.
             return Claim(Ownership.RECOVERED if len(lost) == 1 else Ownership.AMBIGUOUS, tuple(sorted(lost)))
         namesakes = names.get(campaign.name, ())
-        moved = [live.id for live in namesakes if live.id in owners and owners[live.id] not in everywhere]
+        moved = [
+            state.campaigns[of].id for live in namesakes if (of := owner(live.id)) and of not in everywhere
+        ]
         if len(moved) == 1 and desired.complete:
             return Claim(Ownership.MOVED, tuple(moved))
-        match [live.id for live in namesakes if not _leaves(live, owners, declared)]:
+        match [live.id for live in namesakes if not _leaves(live, owner(live.id), declared)]:
             case []:
                 return gone_before(campaign)
             case [rival]:
@@ -138,7 +144,7 @@ def claims_of(  # noqa: C901 - a row of the table each
                 status = next(live.status for live in namesakes if live.id == rival)
                 over = {each.id for each in before if phase(each.status) is Phase.ENDED}
                 return Claim(
-                    Ownership.NOT_OURS if rival in owners else alone,
+                    Ownership.NOT_OURS if owner(rival) else alone,
                     (rival,),
                     predecessors=tuple(each.id for each in before),
                     ended=frozenset() if phase(status) in _NEW else frozenset(over),
@@ -148,7 +154,7 @@ def claims_of(  # noqa: C901 - a row of the table each
 
     def earlier(campaign: DesiredCampaign) -> list[CampaignSummary]:
         """Nobody's campaigns that made room for one of the name."""
-        return [live for live in retired.get(campaign.name, ()) if live.id not in owners]
+        return [live for live in retired.get(campaign.name, ()) if owner(live.id) is None]
 
     def gone_before(campaign: DesiredCampaign) -> Claim:
         """Of a campaign whose name nobody has: one may have made room for a successor that never came."""
@@ -164,9 +170,8 @@ def claims_of(  # noqa: C901 - a row of the table each
     return {campaign.resource: one(campaign) for campaign in campaigns}
 
 
-def _leaves(live: CampaignSummary, owners: Mapping[str, ResourceId], declared: Declared) -> bool:
+def _leaves(live: CampaignSummary, owner: ResourceId | None, declared: Declared) -> bool:
     """Whether a live campaign belongs to a resource that this run gives another name."""
-    owner = owners.get(live.id)
     return owner is not None and owner in declared and declared[owner].name != live.name
 
 

@@ -11,6 +11,7 @@ from reconciler.apply.outcomes import Outcomes
 from reconciler.apply.patience import Delay
 from reconciler.apply.retrier import Retrier
 from reconciler.apply.run import Applied, Execution
+from reconciler.hiding import Hiding
 from reconciler.model import Outcome
 from reconciler.model.doubts import OnDoubt, unheard
 from reconciler.pacing import Settling
@@ -30,6 +31,7 @@ async def apply_plan(
     parallelism: int,
     on_outcome: Callable[[Outcome], None] = lambda _: None,
     stop: asyncio.Event | None = None,
+    hiding: Hiding | None = None,
     settling: Settling | None = None,
     on_doubt: OnDoubt = unheard,
     now: Callable[[], float] = time.time,
@@ -39,9 +41,10 @@ async def apply_plan(
     When `stop` is set nothing new is sent, but for the starts that close an open bracket. A refused or
     failed step is an outcome, not an error, and so is what nobody foresaw. Once the state can't be written
     nothing new is sent: see `Applied.error`. `on_doubt` hears what is looked for; `now` answers epoch
-    seconds.
+    seconds. No outcome says what `hiding` knows, or a secret of `plan`.
     """
     retrier = Retrier(ContainedWrites(writes), delay, settling, on_doubt)
     told = HeedlessListener(on_outcome)
-    execution = Execution(plan, retrier, session, told, stop or asyncio.Event(), now=now)
+    hiding, stop = hiding or Hiding(), stop or asyncio.Event()
+    execution = Execution(plan, retrier, session, told, stop, hiding=hiding, now=now)
     return await execution.run(parallelism)

@@ -18,10 +18,14 @@ from reconciler.apply.outcomes import Outcomes
 from reconciler.apply.record import after, before
 from reconciler.apply.retrier import Retrier
 from reconciler.errors import StateError, fault_in_words
+from reconciler.hiding import Hiding
 from reconciler.model import (
+    CreateCampaign,
+    EditCampaign,
     Outcome,
     OutcomeStatus,
     ResourceId,
+    Secret,
     Skip,
     StartCampaign,
     Step,
@@ -79,8 +83,10 @@ class Execution:
         on_outcome: Callable[[Outcome], None],
         stop: asyncio.Event,
         *,
+        hiding: Hiding,
         now: Callable[[], float] = time.time,
     ) -> None:
+        hiding.update(_secrets(plan))
         self._plan = plan
         self._repeater = retrier
         self._session = session
@@ -91,6 +97,7 @@ class Execution:
         self._campaigns: dict[ResourceId, str] = {}
         self._packages: dict[str, str] = {}
         self._bindings = Bindings(self._campaigns, self._packages)
+        self._hiding = hiding
         self._outcomes = Outcomes()
         self._broken: StateError | None = None
         self._unsettled: dict[str, dict[int, Outcome]] = {g.key: {} for g in plan.groups}
@@ -194,6 +201,9 @@ class Execution:
 
     async def _ended(self, outcome: Outcome) -> None:
         step, key = outcome.step, outcome.step.group.key
+        if outcome.message:
+            # Whatever a server repeats, and whichever call it says no to.
+            outcome = replace(outcome, message=self._hiding(outcome.message))
         if not outcome.settled:
             made = None if target_of(step.action) else self._campaigns.get(step.resource)
             outcome = replace(outcome, target=made)
@@ -252,6 +262,15 @@ class Execution:
             self._broken = self._broken or StateError(fault_in_words(error))
             return False
         return True
+
+
+def _secrets(plan: Plan) -> Iterator[str]:
+    """What steps send that nobody may see."""
+    for group in plan.groups:
+        if isinstance(group.action, CreateCampaign | EditCampaign):
+            for value in (group.action.fields.settings or {}).values():
+                if isinstance(value, Secret) and value.known:
+                    yield value.reveal()
 
 
 def _closes(group: StepGroup) -> bool:

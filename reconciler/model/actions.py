@@ -353,6 +353,16 @@ def target_of(action: Action) -> str | None:
     return None if isinstance(action, UploadPackage | CreateCampaign) else action.target
 
 
+def of_former(action: Action) -> bool:
+    """Whether it is about a campaign that isn't what its resource is before the plan is done."""
+    match action:
+        case EndCampaign(successor=successor):
+            return successor is not None
+        case DeleteCampaign(predecessor=predecessor):
+            return predecessor
+    return False
+
+
 def gateways_of(action: Action) -> tuple[str, ...]:
     """The gateways that it is about, sorted; none when it is about the campaign or a package."""
     return action.gateways if isinstance(action, _OnGateways) else ()

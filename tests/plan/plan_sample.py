@@ -264,9 +264,7 @@ def sample() -> Made:
     devices = Devices(members=152, join=150, leave=2, start=150, stop=1, interrupt=3, update=151, finished=4)
     packages = Packages(("fw-2.1.bin",), ("fw-2.2.bin",))
     impact = tuple(
-        replace(
-            each, stops=True, replaced=("packages",), ends=1, devices=devices, packages=packages
-        )
+        replace(each, stops=True, replaced=("packages",), ends=1, devices=devices, packages=packages)
         for each in plan.impact.campaigns
     )
     plan = replace(
@@ -303,7 +301,7 @@ def save(made: Made, path: Path) -> None:
         "0.1.0",
         SERVER,
         MadeIn(str(ROOT), "fleet", "production"),
-        MadeOn(12, "6f1c0a52-4c0e-4c43-9a55-0f5d8c4a7f0e", "9b2e4c1fa07d53868e1d0c2b7a4f6e35"),
+        MadeOn(12, "6f1c0a52-4c0e-4c43-9a55-0f5d8c4a7f0e"),
         made.options,
     )
     write_plan(path, head, made.plan, made.fingerprints, root=ROOT, salt=made.state.salt)

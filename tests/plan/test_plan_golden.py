@@ -29,7 +29,7 @@ from tests.fakes import PULSE
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plan-file.jsonl"
 OLDER = GOLDEN.with_name("plan-file-0.1.jsonl")
-DIGEST = "444714e9336fc93f8f8631aedb05dde0a4405add123047f7f6ac6651d5c734b9"
+DIGEST = "156564ce5cefe87384ca4c713e345ef87a3643a01e8f60f1bab9f4e998ac3178"
 
 
 def test_a_plan_is_the_same_bytes_as_ever(golden: Golden, tmp_path: Path) -> None:
@@ -55,8 +55,10 @@ def test_an_old_plan_file_is_read() -> None:
     without = [replace(group, needs=()) for group in old.plan.groups]
     assert without == [replace(group, needs=()) for group in new.plan.groups]
     guards = tuple(replace(trip, counts={}, until=None, waived_at=None) for trip in new.plan.guards)
-    assert replace(old.plan, groups=(), records=()) == _not_in_devices(
-        replace(new.plan, groups=(), records=(), guards=guards)
+    # Reasons of packages that go, and what of a first plan is unreadable, are said otherwise by now.
+    assert len(old.plan.changes) == len(new.plan.changes)
+    assert replace(old.plan, groups=(), records=(), changes=(), unreadable={}) == _not_in_devices(
+        replace(new.plan, groups=(), records=(), changes=(), unreadable={}, guards=guards)
     )
     kept = (event for event in new.plan.records if not isinstance(event, _NEW))
     assert old.plan.records == tuple(map(_undescribed, kept))
