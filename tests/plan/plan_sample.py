@@ -220,11 +220,29 @@ def sample() -> Made:
         members={"schedules.download": {"1/2": frozenset({"gw-0002", "gw-0001"})}},
         replacing=True,
         predecessors=(Predecessor("0", ended=True),),
+        since=1_790_000_000,
     )
-    uploaded = Uploaded("ab" * 32, "p-9", "fw.bin", rid("line"), left_behind=True, description="For line 3.")
+    uploaded = Uploaded(
+        "ab" * 32,
+        "p-9",
+        "fw.bin",
+        rid("line"),
+        left_behind=True,
+        description="For line 3.",
+        since=1_790_000_000,
+    )
+    intent = Intent(
+        "Campaign/line",
+        "Line",
+        {"settings": {"K": {"value": "v"}}},
+        "1",
+        "STARTED",
+        since=1_790_000_000,
+        ended=True,
+    )
     records = (
         CampaignOwned(owned),
-        IntentNoted(Intent("Campaign/line", "Line", {"settings": {"K": {"value": "v"}}}, "1", "STARTED")),
+        IntentNoted(intent),
         CampaignForgotten(line),
         CampaignAbandoned(line, ("ab" * 32,)),
         BracketOpened(line, "STARTED"),
@@ -286,7 +304,7 @@ def save(made: Made, path: Path) -> None:
         "0.1.0",
         SERVER,
         MadeIn(str(ROOT), "fleet", "production"),
-        MadeOn(12, "6f1c0a52-4c0e-4c43-9a55-0f5d8c4a7f0e", "9b2e4c1fa07d53868e1d0c2b7a4f6e35"),
+        MadeOn(12, "6f1c0a52-4c0e-4c43-9a55-0f5d8c4a7f0e"),
         made.options,
     )
     write_plan(path, head, made.plan, made.fingerprints, root=ROOT, salt=made.state.salt)

@@ -30,7 +30,7 @@ from tests.fakes import PULSE
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plan-file.jsonl"
 OLDER = GOLDEN.with_name("plan-file-0.1.jsonl")
-DIGEST = "ca7da22a113f941627b232277bcf05943bd12aef4e918df460a5091af7050e82"
+DIGEST = "ac2309cdc57fe4f074c98bbef79a0fd52cba49f8837184498901e26679f76fb2"
 
 
 def test_a_plan_is_the_same_bytes_as_ever(golden: Golden, tmp_path: Path) -> None:
