@@ -1,8 +1,8 @@
 """Random worlds, people, faults and kills: see `soak_run`. `make soak` runs it, for it takes its time.
 
 SOAK_RUNS is how many runs (2000), SOAK_SEED the seed of the first; the run after it has the next seed. Beside
-them there are SOAK_STORMS storms (a tenth as many). Each failure is listed with the line that repeats it. A few
-runs are a part of every check.
+them there are SOAK_STORMS storms (a tenth as many). Each failure is listed with the line that repeats it. A
+few runs are a part of every check.
 """
 
 import json
