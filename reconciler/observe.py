@@ -47,6 +47,7 @@ from reconciler.providers.base import Field, Reads, Source
 from reconciler.reading import read
 from reconciler.state.applied import schedule_field
 from reconciler.state.base import Owned, State, Uploaded, upload_key
+from reconciler.state.declared import keeps, text_value
 
 _STAYING: Final = frozenset({Field.OVERRIDES.value, *map(schedule_field, SchedulePhase)})
 """Fields of single gateways that can't be taken back: whoever has them goes on having them."""
@@ -90,7 +91,7 @@ class _Observation:
         await self._read(Scope(names=self._unowned(), whole=bool(orphans or uploads)))
         await self._claim(declared.values(), self.state, orphans)
         vanished = [declared[resource] for resource in sorted(self.gone) if resource in declared]
-        renamed = [c for c in declared.values() if (live := self._live(c)) and live.name != c.name]
+        renamed = [c for c in declared.values() if (live := self._live(c)) and self._renamed(c, live)]
         await self._read(Scope(names=frozenset(campaign.name for campaign in (*vanished, *renamed))))
         without = {r: owned for r, owned in self.state.campaigns.items() if r not in self.gone}
         await self._claim(vanished, replace(self.state, campaigns=without))
@@ -143,6 +144,13 @@ class _Observation:
         self.claims |= {
             r: made if r in here or not made.held else Claim(Ownership.NONE) for r, made in claims.items()
         }
+
+    def _renamed(self, campaign: DesiredCampaign, live: LiveCampaign) -> bool:
+        """Whether it is to have another name than the server makes of it."""
+        owned = self.state.campaigns.get(campaign.resource)
+        if campaign.name == live.name:
+            return False
+        return not (owned and keeps(owned, Field.NAME, text_value(campaign.name), text_value(live.name)))
 
     def _live(self, campaign: DesiredCampaign) -> LiveCampaign | None:
         return self.live.by_id.get(self.ids.get(campaign.resource, ""))

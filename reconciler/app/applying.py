@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from reconciler.app.auditlog import audited_plan
@@ -204,10 +204,12 @@ class Applying:
                     parallelism=self.parallelism,
                     on_outcome=on_outcome,
                     stop=stop,
+                    source=provider,
                 )
             finally:
                 progress.close()
             outcomes = applied.outcomes
+            plan = replace(plan, findings=(*plan.findings, *applied.findings))
             if applied.error is not None:
                 # What was done stays done, and is said before what went wrong.
                 self.listener.applied(plan, outcomes, Exit.ERROR)
@@ -233,7 +235,7 @@ _AS_PLANNED = frozenset({OutcomeStatus.DONE, OutcomeStatus.NOT_NEEDED, OutcomeSt
 
 def _sends(plan: Plan) -> bool:
     """Whether there is anything to do, and nothing stands against it."""
-    return not plan.tripped and not (plan.empty and not plan.records)
+    return not plan.tripped and not (plan.empty and not plan.records and not plan.declares)
 
 
 def _planned_on_older(what: str, findings: Sequence[Finding] = ()) -> StalePlan:

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Callable
 
 from reconciler.apply.outcomes import Outcomes
+from reconciler.apply.readback import Readback
 from reconciler.apply.retrier import Delay, Retrier
 from reconciler.apply.run import Applied, Execution
 from reconciler.model import Outcome
 from reconciler.plan import Plan
-from reconciler.providers.base import Writes
+from reconciler.providers.base import Source, Writes
 from reconciler.state.base import Session
 
 __all__ = ["Applied", "Outcomes", "apply_plan"]
@@ -25,12 +26,15 @@ async def apply_plan(
     parallelism: int,
     on_outcome: Callable[[Outcome], None] = lambda _: None,
     stop: asyncio.Event | None = None,
+    source: Source | None = None,
 ) -> Applied:
     """Run every step of `plan`, at most `parallelism` at a time, and record what happens in `session`.
 
     When `stop` is set nothing new is sent, but for the starts that close an open bracket. A refused or
     failed step is an outcome, not an error. Once the state can't be written nothing new is sent: see
-    `Applied.error`.
+    `Applied.error`. With a `source` what the server keeps of what was sent is read back.
     """
-    execution = Execution(plan, Retrier(writes, delay), session, on_outcome, stop or asyncio.Event())
+    readback = Readback(source.reads, source.facts, session.state.salt, delay) if source else None
+    retrier = Retrier(writes, delay)
+    execution = Execution(plan, retrier, session, on_outcome, stop or asyncio.Event(), readback=readback)
     return await execution.run(parallelism)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from reconciler.model import (
     BoundPackage,
     Change,
+    ChangedIn,
     Desired,
     Finding,
     Json,
@@ -159,6 +160,7 @@ def _upload(file: PackageFile, state: State) -> Change:
         None,
         {"name": file.name, "sha256": file.sha256, "size": file.size},
         Reason.GONE_FROM_SERVER if gone else Reason.NOT_ON_SERVER,
+        changed_in=ChangedIn.SERVER if gone else ChangedIn.NEVER,
     )
 
 

@@ -49,6 +49,10 @@ class Owned:
     """Field → what was last applied of what can't be read; secrets as ``{"digest": …}``."""
     members: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
     """Field → value → the gateways it was last applied to. A window for 100,000 gateways is one entry."""
+    declared: Mapping[str, Json] = field(default_factory=dict)
+    """Field → what was last applied of what can be read; of gateways how many, and a digest."""
+    kept: Mapping[str, Json] = field(default_factory=dict)
+    """Field → what the server keeps for what was last applied, where that is something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +165,16 @@ class FieldApplied(_AboutCampaign):
 
 
 @dataclass(frozen=True, slots=True)
+class FieldsDeclared(_AboutCampaign):
+    """The campaign has these values now: each was sent, or was there already."""
+
+    fields: Mapping[str, Json]
+    """Field → what is declared."""
+    kept: Mapping[str, Json] = field(default_factory=dict)
+    """Field, these or others → what the server keeps for it, where that is something else."""
+
+
+@dataclass(frozen=True, slots=True)
 class MembersApplied(_AboutCampaign):
     """These gateways have that value of a field now, whatever they had before."""
 
@@ -233,6 +247,7 @@ Event = (
     | BracketOpened
     | BracketClosed
     | FieldApplied
+    | FieldsDeclared
     | MembersApplied
     | MembersForgotten
     | OnRemoveSet

@@ -19,6 +19,7 @@ from reconciler.state.base import (
     CampaignOwned,
     Event,
     FieldApplied,
+    FieldsDeclared,
     IntentDropped,
     IntentNoted,
     MembersApplied,
@@ -149,7 +150,8 @@ class _Members:
 
 
 def _owned_after(
-    owned: Owned, event: StatusSet | BracketOpened | BracketClosed | FieldApplied | OnRemoveSet
+    owned: Owned,
+    event: StatusSet | BracketOpened | BracketClosed | FieldApplied | FieldsDeclared | OnRemoveSet,
 ) -> Owned:
     match event:
         case StatusSet(status=status):
@@ -160,7 +162,11 @@ def _owned_after(
             return replace(owned, return_to=None)
         case OnRemoveSet(on_remove=on_remove):
             return replace(owned, on_remove=on_remove)
-        case FieldApplied(field=name, value=None):
-            return replace(owned, applied={k: v for k, v in owned.applied.items() if k != name})
+        case FieldsDeclared(fields=fields, kept=kept):
+            # What the server keeps belongs to what was sent.
+            still = {name: value for name, value in owned.kept.items() if name not in fields}
+            return replace(owned, declared={**owned.declared, **fields}, kept={**still, **kept})
         case FieldApplied(field=name, value=value):
-            return replace(owned, applied={**owned.applied, name: value})
+            others = {k: v for k, v in owned.applied.items() if k != name}
+            kept = {k: v for k, v in owned.kept.items() if k != name}
+            return replace(owned, applied=others if value is None else {**others, name: value}, kept=kept)

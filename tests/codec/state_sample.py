@@ -9,6 +9,7 @@ from reconciler.state.base import (
     CampaignOwned,
     Event,
     FieldApplied,
+    FieldsDeclared,
     Intent,
     IntentDropped,
     IntentNoted,
@@ -40,6 +41,8 @@ OWNED = Owned(
     "STARTED",
     {"callbackSet.completed": None, "settings": {"LEVEL": {"value": "debug"}, "KEY": {"digest": "9f86"}}},
     {"gateways": {}, "schedules.download": {"1/2": frozenset({"gw-2", "gw-1"}), "0/9": frozenset({"gw-3"})}},
+    {"name": "Line 3", "description": " Line 3", "gateways": {"count": 2, "digest": "7d1e"}},
+    {"description": "Line 3"},
 )
 STATE = State(
     "6f1c0a52-4c0e-4c43-9a55-0f5d8c4a7f0e",
@@ -69,6 +72,8 @@ EVENTS: list[Event] = [
     BracketClosed(A),
     FieldApplied(A, "settings", {"LEVEL": {"value": "debug"}}),
     FieldApplied(A, "callbackSet.completed", None),
+    FieldsDeclared(A, {"name": "Line 3"}),
+    FieldsDeclared(A, {"description": " Line 3"}, {"description": "Line 3"}),
     MembersApplied(A, "schedules.download", "1/2", ("gw-2", "gw-1")),
     MembersForgotten(A, ("gw-1",), "schedules.download"),
     MembersForgotten(A, ("gw-1",)),

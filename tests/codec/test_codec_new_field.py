@@ -179,6 +179,7 @@ def test_every_part_of_a_plan_has_its_line() -> None:
         "impact",
         "records",
         "unreadable",
+        "declares",
         "guards",
         "partial",
         "snapshot",

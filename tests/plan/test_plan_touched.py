@@ -34,6 +34,7 @@ from reconciler.state.base import (
     CampaignOwned,
     Event,
     FieldApplied,
+    FieldsDeclared,
     Intent,
     IntentDropped,
     IntentNoted,
@@ -214,6 +215,7 @@ ROWS: dict[str, tuple[list[Action], list[Event], Touched]] = {
         for record in (
             CampaignForgotten(LINE), CampaignAbandoned(LINE, (V1.sha256,)), StatusSet(LINE, None),
             BracketOpened(LINE, "STARTED"), BracketClosed(LINE), FieldApplied(LINE, "settings", {}),
+            FieldsDeclared(LINE, {"name": "line"}),
             MembersApplied(LINE, "gateways", "added", ("a",)), MembersForgotten(LINE, ("a",)),
             OnRemoveSet(LINE, OnRemove.DELETE),
         )
