@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.apply.retrier import Delay
-from reconciler.errors import ReconcilerError
 from reconciler.model import (
     Action,
     CreateCampaign,
@@ -98,7 +97,7 @@ class Readback:
                     *await self._of_campaign(campaign_id, actions, packages),
                     *await self._of_distribution(campaign_id, actions),
                 ]
-            except ReconcilerError:
+            except Exception:  # noqa: BLE001 - it is done whatever can be read of it
                 return []
             wait = self.delay(look + 2, None, 0.0) if look < _LOOKS - 1 else None
             if not found or wait is None:

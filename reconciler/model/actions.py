@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
@@ -93,9 +94,9 @@ class Change:
     """Set for membership instead of ``before`` and ``after``."""
     members: tuple[str, ...] = ()
     """The gateways whose value it is, sorted; none when it is the campaign's."""
-    changed_in: ChangedIn | None = field(default=None, compare=False)
+    changed_in: ChangedIn | None = dataclasses.field(default=None, compare=False)
     """Who made the difference; none where nothing tells, as with a state of old."""
-    last: Json = field(default=None, compare=False)
+    last: Json = dataclasses.field(default=None, compare=False)
     """What was last applied, where both changed it; of gateways how many."""
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 from typing import Final
 
 from reconciler.errors import Exit
 from reconciler.findings import first_of
-from reconciler.model import ApproveCampaign, Change, Finding, Outcome, Server, Severity, Step
-from reconciler.plan.model import CampaignImpact, Impact, Partial, Plan
+from reconciler.model import ApproveCampaign, Change, ChangedIn, Finding, Outcome, Server, Severity, Step
+from reconciler.plan.model import CampaignImpact, Devices, Impact, Partial, Plan
 from reconciler.report.apply_summary import outcome_counts
 from reconciler.report.blocks import findings_of, guard_item, recorded
 from reconciler.report.paths import path_of
@@ -26,9 +27,12 @@ FORMAT_VERSION: Final = 1
 Entry = tuple[str, object]
 
 
-def plan_chunks(plan: Plan, digest: str | None = None) -> Iterator[str]:
-    """The document of `plan`; `digest` is its own, where it stands in a file."""
-    return _object([*_head(plan, {}, digest), *_body(plan)])
+def plan_chunks(plan: Plan, digest: str | None = None, *, would: Exit | None = None) -> Iterator[str]:
+    """The document of `plan`; `digest` is its own, where it stands in a file, `would` how an apply would end
+    if nothing failed.
+    """
+    more: dict[str, object] = {} if would is None else {"applyExitCode": int(would)}
+    return _object([*_head(plan, more, digest), *_body(plan)])
 
 
 def applied_chunks(
@@ -172,6 +176,10 @@ def change_item(change: Change) -> dict[str, object]:
         "after": after,
         "reason": change.reason.value,
     }
+    if change.changed_in is not None:
+        item["changedIn"] = change.changed_in.value
+    if change.changed_in is ChangedIn.BOTH:
+        item["lastApplied"] = safe(change.last)
     # Whose value it is, where it isn't the campaign's.
     return {**item, "gateways": change.members} if change.members else item
 
@@ -219,6 +227,7 @@ def _impact(impact: Impact) -> dict[str, object]:
         "lost": impact.lost,
         "requests": impact.requests,
         "permissions": impact.permissions,
+        "devices": _devices(impact.devices),
         "campaigns": [_campaign(campaign) for campaign in impact.campaigns],
     }
 
@@ -235,4 +244,11 @@ def _campaign(campaign: CampaignImpact) -> dict[str, object]:
         "stops": campaign.stops,
         "interrupted": campaign.interrupted,
         "shared": {str(other): count for other, count in sorted(campaign.shared.items())},
+        "devices": _devices(campaign.devices),
+        "packages": {"before": campaign.packages.before, "after": campaign.packages.after},
     }
+
+
+def _devices(devices: Devices) -> dict[str, int | None]:
+    """How many gateways; null where that isn't known."""
+    return {each.name: getattr(devices, each.name) for each in fields(devices)}

@@ -14,6 +14,7 @@ from reconciler.report.terminal import Paint, Tone, plain
 from reconciler.report.wording import (
     SENTENCES,
     UNREADABLE,
+    changed_in,
     counted,
     gateway_change,
     show,
@@ -104,7 +105,8 @@ def _block(block: Block, paint: Paint) -> Iterator[str]:
 
 def change_lines(change: Change, paint: Paint = plain, *, reason: bool = True) -> Iterator[str]:
     """``description: "old" → "new" (why)``, a line for each value that differs."""
-    why = f" ({SENTENCES[change.reason]})" if reason else ""
+    whys = filter(None, (SENTENCES[change.reason] if reason else "", changed_in(change)))
+    why = f" ({said})" if (said := "; ".join(whys)) else ""
     if change.gateways is not None:
         yield f"{clean(change.field)}: {gateway_change(change.gateways)}{why}"
         return

@@ -22,6 +22,7 @@ from types import MappingProxyType
 from typing import Any, Final, get_args
 
 from reconciler.codec import RESOURCE, Format, Left, Malformed, Scalar, Shape, Tag, coder, parse
+from reconciler.findings import WAIVER_OVER
 from reconciler.model import (
     Action,
     Change,
@@ -39,7 +40,16 @@ from reconciler.model import (
 )
 from reconciler.plan.fingerprints import Fingerprint
 from reconciler.plan.guards import NEEDLESS
-from reconciler.plan.model import CampaignImpact, GuardTrip, Impact, Partial, Plan, Snapshot
+from reconciler.plan.model import (
+    CampaignImpact,
+    Devices,
+    GuardTrip,
+    Impact,
+    Packages,
+    Partial,
+    Plan,
+    Snapshot,
+)
 from reconciler.providers.base import Field
 from reconciler.state.applied import known_plain
 from reconciler.state.base import Event, FieldApplied
@@ -70,6 +80,16 @@ class Declares:
     """Whose fields they are."""
     fields: Mapping[str, Json]
     """Field → what is declared, as a state keeps it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPackage:
+    """What a package of the server is called."""
+
+    id: str
+    """The server's id."""
+    name: str
+    """Its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +153,7 @@ TYPES: Final[Mapping[str, Any]] = MappingProxyType(
         "guard": GuardTrip,
         "partial": Partial,
         "snapshot": Snapshot,
+        "package": NamedPackage,
         "fingerprint": Fingerprint,
     }
 )
@@ -154,6 +175,7 @@ def entries(plan: Plan) -> Iterator[Entry]:
     yield from (("guard", trip) for trip in plan.guards)
     yield from (("partial", plan.partial) for _ in range(plan.partial is not None))
     yield from (("snapshot", plan.snapshot) for _ in range(plan.snapshot is not None))
+    yield from (("package", NamedPackage(*each)) for each in sorted(plan.package_names.items()))
 
 
 def rebuilt(server: Server, found: Mapping[str, Sequence[Any]]) -> Plan:
@@ -183,6 +205,7 @@ def rebuilt(server: Server, found: Mapping[str, Sequence[Any]]) -> Plan:
         guards=tuple(found.get("guard", ())),
         partial=only("partial"),
         snapshot=only("snapshot"),
+        package_names={each.id: each.name for each in found.get("package", ())},
     )
 
 
@@ -190,17 +213,17 @@ def plan_digest(plan: Plan) -> str:
     """What tells one plan from another: a SHA-256 (hex) of all that stands in it.
 
     Secrets count by where they come from, package files by their content. What the plan rests on doesn't
-    count, nor what was read for it, who made the differences, nor what guards say of it: the same work has the
-    same digest when it is planned twice.
+    count, nor what was read for it, who made the differences, what it means for devices as they are now, nor
+    what guards say of it: the same work has the same digest when it is planned twice.
     """
     writing = Writing()
     digest = hashlib.sha256(dumped(coder(PLAN_FORMAT, Server).encode(plan.server, writing)))
-    findings = tuple(each for each in plan.findings if each.code != NEEDLESS)
-    impact = replace(plan.impact, permissions=())
+    findings = tuple(each for each in plan.findings if each.code not in (NEEDLESS, WAIVER_OVER))
     changes = tuple(replace(each, changed_in=None, last=None) for each in plan.changes)
-    alone = replace(
-        plan, changes=changes, findings=findings, impact=impact, guards=(), declares={}, snapshot=None
-    )
+    campaigns = (replace(each, devices=Devices(), packages=Packages()) for each in plan.impact.campaigns)
+    impact = replace(plan.impact, permissions=(), devices=Devices(), campaigns=tuple(campaigns))
+    alone = replace(plan, changes=changes, findings=findings, impact=impact, guards=(), snapshot=None)
+    alone = replace(alone, declares={}, package_names={})
     for line in writing.lines(entries(alone)):
         digest.update(line)
     return digest.hexdigest()
