@@ -32,8 +32,8 @@ from reconciler.model import (
     target_of,
 )
 from reconciler.plan import Plan
-from reconciler.providers.base import Bindings
-from reconciler.state.base import Event, Session
+from reconciler.providers.base import Bindings, Field
+from reconciler.state.base import Event, FieldsDeclared, Session
 
 INTERRUPTED = "not sent: the run was interrupted"
 UNRECORDED = "not sent: the state can't be written"
@@ -133,10 +133,13 @@ class Execution:
         return Applied(self._outcomes, self._stop.is_set(), findings, self._broken)
 
     def _as_declared(self) -> Iterator[Event]:
-        """Campaigns that nothing is done to: they have what they declare."""
+        """Campaigns that nothing is done to have what they declare; of others it isn't known who is in."""
         for resource, declares in self._plan.declares.items():
-            if resource not in self._groups_of and (event := learned(resource, declares, ()).event):
-                yield event
+            if resource not in self._groups_of:
+                yield FieldsDeclared(resource, declares)
+            elif Field.GATEWAYS in declares:
+                # It is only counted: one that changes unrecorded could go unnoticed.
+                yield FieldsDeclared(resource, {Field.GATEWAYS.value: None})
 
     async def _learn(self) -> None:
         """Of each campaign whose steps are over: what it has now, and what the server made of it."""

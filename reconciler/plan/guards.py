@@ -82,9 +82,9 @@ NEEDLESS: Final = "waiver-not-needed"
 """The code of the finding that nothing trips a guard that was waived."""
 
 _NAMED: Final = 3
+_RUNNING: Final = frozenset({Phase.RUNNING, Phase.BUSY, Phase.UNKNOWN})
 _ALL: Final = 2
 """From so many campaigns on it is no accident that all are gone."""
-_RUNNING: Final = frozenset({Phase.RUNNING, Phase.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,6 +253,7 @@ class _Run:
             max_requests_per_second=values.get("maxRequestsPerSecond"),
             batch_size=values.get("batchSize", default.batch_size),
             page_size=values.get("pageSize", default.page_size),
+            max_answer_megabytes=values.get("maxAnswerMegabytes", default.max_answer_megabytes),
             edit_while_started=EditWhileStarted(values.get("editWhileStarted", default.edit_while_started)),
             engine=Engine(values.get("engine", default.engine)),
         )

@@ -8,11 +8,17 @@ from plan_files import Made, planned
 
 from reconciler.model import (
     Action,
+    AddGateways,
     Assignment,
     Callback,
     CallbackEvent,
+    CampaignFields,
+    CreateCampaign,
+    DeleteCampaign,
     DesiredStatus,
     DistributionList,
+    Draft,
+    EndCampaign,
     Finding,
     FromEnv,
     FromFile,
@@ -21,6 +27,8 @@ from reconciler.model import (
     Override,
     PackageById,
     Place,
+    Reason,
+    RetireCampaign,
     RunOnThings,
     SchedulePhase,
     Secret,
@@ -40,6 +48,7 @@ from reconciler.state.base import (
     CampaignAbandoned,
     CampaignForgotten,
     CampaignOwned,
+    CampaignReplaced,
     FieldApplied,
     Intent,
     IntentNoted,
@@ -51,6 +60,10 @@ from reconciler.state.base import (
     PackageForgotten,
     PackageUploaded,
     PlanApplied,
+    Predecessor,
+    PredecessorEnded,
+    PredecessorForgotten,
+    ReplacementBegun,
     SaltChosen,
     Uploaded,
 )
@@ -118,6 +131,24 @@ def _to_approve(group: StepGroup) -> StepGroup:
     return replace(group, action=replace(group.action, target="5"))
 
 
+def _replacement(group: StepGroup) -> tuple[StepGroup, ...]:
+    """Groups about a successor, as servers have them that can't edit."""
+    line, draft = rid("line"), Draft("1f6e", 150)
+    fields = CampaignFields("line")
+    actions = (
+        AddGateways(line, Reason.REPLACES, None, ("gw-0001",), draft=draft),
+        RetireCampaign(line, Reason.MAKES_ROOM, "1", name="line ~1"),
+        CreateCampaign(line, Reason.REPLACES, fields, draft=draft, replaces="1", starts=True),
+        EndCampaign(line, Reason.REPLACED, "1", successor="9", before_start=True),
+        DeleteCampaign(line, Reason.REPLACED, "1", predecessor=True),
+    )
+    also = (group.operation,)
+    return tuple(
+        replace(group, key=f"replacement-{at}", action=action, needs=(), also=also)
+        for at, action in enumerate(actions)
+    )
+
+
 def sample() -> Made:
     """A plan with an action of each verb, and what else a plan may hold."""
     in_env = Secret("environment variable KEY", "canary-71aa", FromEnv("KEY"))
@@ -172,15 +203,21 @@ def sample() -> Made:
         return_to="STARTED",
         applied={"settings": {"LEVEL": {"value": "debug"}}},
         members={"schedules.download": {"1/2": frozenset({"gw-0002", "gw-0001"})}},
+        replacing=True,
+        predecessors=(Predecessor("0", ended=True),),
     )
     uploaded = Uploaded("ab" * 32, "p-9", "fw.bin", rid("line"), left_behind=True, description="For line 3.")
     records = (
         CampaignOwned(owned),
-        IntentNoted(Intent("Campaign/line", "Line", {"settings": {"K": {"value": "v"}}})),
+        IntentNoted(Intent("Campaign/line", "Line", {"settings": {"K": {"value": "v"}}}, "1", "STARTED")),
         CampaignForgotten(line),
         CampaignAbandoned(line, ("ab" * 32,)),
         BracketOpened(line, "STARTED"),
         BracketClosed(line),
+        ReplacementBegun(line),
+        CampaignReplaced(line, "0", "1", "STARTED", {"settings": {"K": {"value": "v"}}}),
+        PredecessorEnded(line, "0"),
+        PredecessorForgotten(line, "0"),
         FieldApplied(line, "callbackSet.completed", {"notificationDestinationId": "nd-7"}),
         MembersApplied(line, "schedules.download", "1/2", ("gw-0001", "gw-0002")),
         MembersForgotten(line, ("gw-0001",), "schedules.download"),
@@ -198,7 +235,7 @@ def sample() -> Made:
     )
     plan = replace(
         plan,
-        groups=tuple(map(_to_approve, plan.groups)),
+        groups=(*map(_to_approve, plan.groups), *_replacement(plan.groups[-1])),
         server=SERVER,
         findings=(Finding("held", "somebody stopped it", place, "--resume", line, Severity.NOTE),),
         impact=Impact(impact, 473, ("EDIT_CAMPAIGN",), devices),

@@ -24,7 +24,7 @@ from reconciler.snapshot.line_format import (
     StateLine,
     ValuesLine,
 )
-from reconciler.state.base import Intent, Origin, Owned, State, Uploaded
+from reconciler.state.base import Intent, Origin, Owned, Predecessor, State, Uploaded
 from reconciler.state.state_format import STATE_FORMAT, encode_state
 
 _SHA256: Final[Rule] = {"pattern": "^[0-9a-f]{64}$(?!\\n)"}
@@ -263,8 +263,10 @@ _LARGE: Final = State(
             "STARTED",
             {"settings": {"LOG_LEVEL": {"value": "debug"}, "API_KEY": {"digest": "9f86d081"}}},
             {"schedules.download": {"1714600000000/1714607200000": frozenset({"gw-1"})}},
-            {"name": "Line 3 ", "gateways": {"count": 1, "digest": "9f86d081"}},
-            {"name": "Line 3"},
+            replacing=True,
+            predecessors=(Predecessor("a9f2c1d0", ended=True),),
+            declared={"name": "Line 3 ", "gateways": {"count": 1, "digest": "9f86d081"}},
+            kept={"name": "Line 3"},
         )
     },
     packages={
@@ -277,6 +279,10 @@ _LARGE: Final = State(
             "For line 3.",
         )
     },
-    intents={"Campaign/line-4": Intent("Campaign/line-4", "Line 4", {"settings": {"K": {"value": "3"}}})},
+    intents={
+        "Campaign/line-4": Intent(
+            "Campaign/line-4", "Line 4", {"settings": {"K": {"value": "3"}}}, "b0e1d6a4", "STARTED"
+        )
+    },
     plans={"3f1a9c0e" * 8: True},
 )

@@ -17,6 +17,7 @@ from reconciler.state.base import (
     CampaignAbandoned,
     CampaignForgotten,
     CampaignOwned,
+    CampaignReplaced,
     Event,
     FieldApplied,
     FieldsDeclared,
@@ -31,6 +32,10 @@ from reconciler.state.base import (
     PackageForgotten,
     PackageUploaded,
     PlanApplied,
+    Predecessor,
+    PredecessorEnded,
+    PredecessorForgotten,
+    ReplacementBegun,
     SaltChosen,
     State,
     StatusSet,
@@ -143,6 +148,7 @@ def full_owned(resource: ResourceId, live: str) -> Owned:
         return_to="STARTED",
         applied={"settings": {"L": {"value": "1"}}, "settings.assumed": True},
         members=OF_A,
+        predecessors=(Predecessor("c-0"), Predecessor("c-1", ended=True)),
     )
 
 
@@ -224,6 +230,39 @@ ON_EACH: dict[str, Case] = {
     "no status": (StatusSet(A, None), EMPTY, campaign_a(status=None)),
     "a bracket is opened": (BracketOpened(A, "APPROVED"), EMPTY, campaign_a(return_to="APPROVED")),
     "a bracket is closed": (BracketClosed(A), EMPTY, campaign_a(return_to=None)),
+    "a replacement is begun": (ReplacementBegun(A), EMPTY, campaign_a(replacing=True)),
+    "replaced": (
+        CampaignReplaced(A, "c-a", "c-new", "STARTED", {"settings": {}}),
+        EMPTY,
+        replace(
+            FULL,
+            campaigns={
+                **FULL.campaigns,
+                A: Owned(
+                    A,
+                    "c-new",
+                    Origin.CREATED,
+                    OnRemove.ABANDON,
+                    return_to="STARTED",
+                    applied={"settings": {}},
+                    predecessors=(*FULL.campaigns[A].predecessors, Predecessor("c-a")),
+                ),
+            },
+            intents=without(FULL.intents, str(A)),
+        ),
+    ),
+    "replaced long ago": (CampaignReplaced(A, "c-0", "c-a"), EMPTY, FULL),
+    "a predecessor has ended": (
+        PredecessorEnded(A, "c-0"),
+        EMPTY,
+        campaign_a(predecessors=(Predecessor("c-0", ended=True), Predecessor("c-1", ended=True))),
+    ),
+    "a predecessor is gone": (
+        PredecessorForgotten(A, "c-0"),
+        EMPTY,
+        campaign_a(predecessors=(Predecessor("c-1", ended=True),)),
+    ),
+    "a predecessor that nobody knows": (PredecessorForgotten(A, "c-9"), EMPTY, FULL),
     "a field": (
         FieldApplied(A, "distributionList", "l-1"),
         EMPTY,
