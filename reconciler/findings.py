@@ -146,6 +146,7 @@ _PLANNING = {
     "guard-tripped": "A plan is beyond a guard: `apply` sends nothing of it, unless the guard is waived.",
     "guard-waived": "A plan is beyond a guard, and somebody said why it may go on.",
     "waiver-not-needed": "A guard was waived that the plan does not trip.",
+    "environment-without-project": "An environment is chosen, and there is no project file that has any.",
     WAIVER_OVER: "The time of a waiver in the project file is over: it waives nothing any more.",
     "waiver-for-nobody": "A waiver in the project file names a campaign that is not declared.",
     "cannot-undo": "Something is no longer declared, and the server cannot take it back.",

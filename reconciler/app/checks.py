@@ -38,8 +38,8 @@ _QUICK: Final = Backoff(attempts=2, budget=3.0)
 async def diagnose(workspace: Workspace) -> Diagnosis:
     """Look at everything that the other commands need. Raises nothing that can be said as a check."""
     loaded = workspace.load()
-    checks = list(_project_checks(loaded.project, loaded.findings))
-    project = loaded.project
+    project = loaded.settings
+    checks = list(_project_checks(project, loaded.findings))
     if project is None:
         return Diagnosis(None, tuple(checks))
     url = project.server.url
@@ -208,6 +208,7 @@ def _clock(project: Project, greeting: Greeting) -> Check:
 
 def _reads(probes: Sequence[Probe]) -> Iterator[Check]:
     """A check for all reads, or one for each that failed."""
+    probes = [probe for probe in probes if probe.tried]
     failed = [probe for probe in probes if probe.error is not None]
     for probe in failed:
         assert probe.error is not None

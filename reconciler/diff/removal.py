@@ -150,7 +150,7 @@ def campaign_removed(removal: Removal) -> Change:
 def package_removed(upload: Uploaded) -> Change:
     before = {"id": upload.id, "name": upload.name, "sha256": upload.sha256}
     return Change(
-        upload.resource, Field.PACKAGES, before, None, Reason.REMOVED_FROM_GIT, changed_in=ChangedIn.GIT
+        upload.resource, Field.PACKAGES, before, None, Reason.NO_LONGER_USED, changed_in=ChangedIn.GIT
     )
 
 

@@ -13,6 +13,7 @@
 
 An open bracket (`return_to`) is finished wherever Git doesn't wish the campaign stopped. Held: our wish
 to run was met once, hasn't changed since, and the campaign is paused: somebody stopped it for a reason.
+So is a paused one that is adopted: nobody knows any more whether we started it, and it is kept as if we did.
 A step for a busy campaign waits until the server is done with it.
 """
 
@@ -31,11 +32,16 @@ def transition_for_new(campaign: DesiredCampaign) -> Transition:
 
 
 def transition_of(
-    campaign: DesiredCampaign, live: LiveCampaign, owned: Owned, options: Options
+    campaign: DesiredCampaign, live: LiveCampaign, owned: Owned, options: Options, *, adopting: bool = False
 ) -> Transition:
-    """What is to become of a campaign of ours."""
+    """What is to become of a campaign of ours, or (`adopting`) of one that becomes ours by this plan."""
     approve = campaign.approve and live.phase is Phase.WAITING
     records = _records(campaign, live, owned)
+    if adopting and live.phase is Phase.PAUSED and campaign.status is DesiredStatus.STARTED:
+        if not options.resume:
+            met = StatusSet(campaign.resource, DesiredStatus.STARTED)
+            return Transition(findings=(_found_stopped(campaign, live),), records=(*records, met))
+        return Transition(Run.START, Reason.RESUMED, records=records)
     wanted = _wanted(campaign, live, owned, options)
     if isinstance(wanted, Finding):
         return Transition(findings=(wanted,), records=records)
@@ -120,6 +126,18 @@ def _ended(campaign: DesiredCampaign, live: LiveCampaign) -> Finding:
         "write desiredStatus: STOPPED; a change that makes a successor of it starts that",
         campaign.resource,
         Severity.WARNING,
+    )
+
+
+def _found_stopped(campaign: DesiredCampaign, live: LiveCampaign) -> Finding:
+    return Finding(
+        "held",
+        f"{campaign.resource} is adopted, and is {live.status}:"
+        " somebody may have stopped it, and it is left so",
+        campaign.place_of("desiredStatus"),
+        "start it with --resume, or write desiredStatus: STOPPED",
+        campaign.resource,
+        Severity.NOTE,
     )
 
 

@@ -11,10 +11,12 @@ from typing import ClassVar
 from reconciler.model.desired import (
     Callback,
     CallbackEvent,
+    DeliveryTerms,
     DistributionList,
     OnRemove,
     PackageFile,
     SchedulePhase,
+    SetName,
     Window,
 )
 from reconciler.model.words import Json, ResourceId, SettingValue
@@ -150,6 +152,10 @@ class CampaignFields:
     """Its packages."""
     settings: Mapping[str, SettingValue] | None = None
     """None: nothing is known of the settings, so none are sent."""
+    package_set: SetName | None = None
+    """What the packages are called together."""
+    delivery: DeliveryTerms | None = None
+    """How gateways get them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from reconciler.model.desired import DistributionList
+from reconciler.model.desired import DeliveryTerms, DistributionList
 from reconciler.model.scope import Scope
 from reconciler.model.words import Json, ResourceId
 
@@ -104,6 +104,8 @@ class LiveCampaign:
     """Gateway → effective packages, of those gateways that were asked about."""
     applied: Mapping[str, Json] = field(default_factory=dict)
     """Field → value, as a state holds them: what this server tells and others can't. Secrets are in it."""
+    delivery: DeliveryTerms | None = None
+    """How gateways get their packages, where the server tells that; of what it doesn't tell, None."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,7 @@ def _unreadable(campaigns: Iterable[CampaignDiff], facts: Facts) -> dict[Resourc
     managed = {
         found.desired.resource: tuple(name.value for name in blind if _manages(found.desired, name))
         for found in campaigns
+        if not found.create  # nothing of it can have been changed behind our back
     }
     return {resource: names for resource, names in managed.items() if names}
 

@@ -254,7 +254,8 @@ def _started(plan: Plan) -> Sequence[ResourceId]:
 
 def _packages(plan: Plan) -> Sequence[str]:
     actions = (group.action for group in plan.groups)
-    return sorted(action.target for action in actions if isinstance(action, DeletePackage))
+    packages = (action.target for action in actions if isinstance(action, DeletePackage))
+    return sorted(plan.package_names.get(package, package) for package in packages)
 
 
 def _interrupted(

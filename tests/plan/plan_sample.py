@@ -15,14 +15,17 @@ from reconciler.model import (
     CampaignFields,
     CreateCampaign,
     DeleteCampaign,
+    DeliveryTerms,
     DesiredStatus,
     DistributionList,
     Draft,
     EndCampaign,
     Finding,
+    Force,
     FromEnv,
     FromFile,
     LivePackage,
+    Only,
     OnRemove,
     Override,
     PackageById,
@@ -32,6 +35,7 @@ from reconciler.model import (
     RunOnThings,
     SchedulePhase,
     Secret,
+    SetName,
     Severity,
     StepGroup,
     UploadMode,
@@ -74,7 +78,16 @@ ROOT = Path("/home/ann/fleet")
 SERVER = replace(SERVER, organization="acme")
 MANY = frozenset(f"gw-{n:04}" for n in range(150))
 V1 = replace(file("v1"), path=ROOT / "fw.bin")
-V2 = replace(file("v2"), path=ROOT / "packages" / "fw.bin", description="two", mode=UploadMode.STREAMING)
+V2 = replace(
+    file("v2"),
+    path=ROOT / "packages" / "fw.bin",
+    description="two",
+    mode=UploadMode.STREAMING,
+    version="2.1",
+    type="application",
+    vendor="Acme",
+    first=False,
+)
 OPTIONS = Options(
     adopt=True,
     prune=True,
@@ -134,7 +147,10 @@ def _to_approve(group: StepGroup) -> StepGroup:
 def _replacement(group: StepGroup) -> tuple[StepGroup, ...]:
     """Groups about a successor, as servers have them that can't edit."""
     line, draft = rid("line"), Draft("1f6e", 150)
-    fields = CampaignFields("line")
+    delivery = DeliveryTerms(
+        Force.AFTER, 1_800_000_000_000, Only.DOWNLOAD, confirm=True, start_at=1_790_000_000_000
+    )
+    fields = CampaignFields("line", package_set=SetName("firmware", "2.1"), delivery=delivery)
     actions = (
         AddGateways(line, Reason.REPLACES, None, ("gw-0001",), draft=draft),
         RetireCampaign(line, Reason.MAKES_ROOM, "1", name="line ~1"),

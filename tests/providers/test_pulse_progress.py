@@ -13,9 +13,10 @@ from reconciler.model import Json
 from reconciler.providers.base import Stage
 from reconciler.providers.base.questions import CampaignProgress, GatewayStatus, PackageProgress
 from reconciler.providers.http.shape import Unexpected
+from reconciler.providers.http.watched import Watched
 from reconciler.providers.pulse.codec import progress
 from reconciler.providers.pulse.facts import facts_of
-from reconciler.providers.pulse.questions import PulseQuestions, Watched
+from reconciler.providers.pulse.questions import PulseQuestions
 from reconciler.settings import ServerSettings
 
 

@@ -47,11 +47,27 @@ _SECRET_LENGTH: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerMeaning:
+    """What an answer that isn't a success means by its words, whatever its status would mean.
+
+    ``again``: nothing was done, and the same may be answered otherwise later. Else it is a clear no.
+    """
+
+    meaning: frozenset[Refusal] = frozenset()
+    gateways: tuple[str, ...] = ()
+    """Whom of a call it is about, where it names them."""
+    again: bool = False
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Statuses:
     """What one kind of server says with a status, beyond what HTTP does. ``too_often``: ask later."""
 
     too_often: frozenset[int] = frozenset({429})
     refusals: Mapping[int, frozenset[Refusal]] = field(default_factory=dict)
+    verdict: Callable[[Response], AnswerMeaning | None] = lambda _: None
+    """What an answer says itself; None: its status decides."""
 
 
 class NotPrepared(NotExecuted):
@@ -108,7 +124,7 @@ class Sender:
                 raise
         _LOG.debug("%s %d in %.0f ms", request, response.status, (self._clock() - began) * 1000)
         self._reached = True
-        if response.status in self._statuses.too_often:
+        if response.status in self._statuses.too_often and self._statuses.verdict(response) is None:
             self._limiter.too_much()
         return response
 
@@ -120,6 +136,18 @@ class Sender:
         if 200 <= status < 300:
             return
         message = self.words(response, hide)
+        if verdict := self._statuses.verdict(response):
+            if verdict.again:
+                raise NotExecuted(message, request=where, status=status, hint=verdict.hint)
+            said = verdict.hint or hint
+            raise Refused(
+                message,
+                request=where,
+                status=status,
+                hint=said,
+                meaning=verdict.meaning,
+                gateways=verdict.gateways,
+            )
         wait = retry_after(response.headers.get("retry-after"))
         if wait:
             # Also in what is said once a run gives up: a longer wait than it had patience for.
@@ -153,6 +181,8 @@ class Sender:
 
     def passing(self, response: Response) -> bool:
         """Whether an answer says that the same may be answered otherwise a moment later."""
+        if verdict := self._statuses.verdict(response):
+            return verdict.again
         return response.status in {408, *self._statuses.too_often} or response.status >= 500
 
     def hide(self, text: str, more: Iterable[str] = ()) -> str:

@@ -43,6 +43,11 @@ class Unexpected(Exception):
         """The text, without what `hide` takes out."""
         return f"expected {self._expected}, but got {glimpse(self._got, hide)}"
 
+    @property
+    def in_private(self) -> str:
+        """The text, without anything of what came."""
+        return f"expected {self._expected}; what came may hold secrets, and isn't shown"
+
 
 class NotJson(Unexpected):
     """An answer that isn't JSON at all: cut short, or from something else than the server."""

@@ -28,7 +28,10 @@ NOT_THE_API: Final = "Is this the API's address, and not that of a proxy or of a
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One operation with its values. ``hidden``: secret texts that an answer may repeat."""
+    """One operation with its values. ``hidden``: secret texts that an answer may repeat.
+
+    ``private``: an answer that can't be read may hold secrets that nobody knows here: nothing of it is shown.
+    """
 
     operation: Operation
     ids: Mapping[str, str] = field(default_factory=dict)
@@ -37,6 +40,7 @@ class Call:
     file: FileBody | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     hidden: tuple[str, ...] = field(default=(), repr=False)
+    private: bool = False
 
     def request(self) -> Request:
         """The request, without what every request carries. Refused when an id can't stand in a path."""
@@ -58,11 +62,19 @@ class Call:
 
 
 class Wire:
-    """Sends calls through a `sender`, signed in by `access`; ``headers``: what every call carries."""
+    """Sends calls through a `sender`, signed in by `access`; ``headers``: what every call carries.
+
+    ``scheme``: how the token is presented.
+    """
 
     def __init__(
-        self, sender: Sender, access: Access, headers: Callable[[], Awaitable[Mapping[str, str]]]
+        self,
+        sender: Sender,
+        access: Access,
+        headers: Callable[[], Awaitable[Mapping[str, str]]],
+        scheme: str = "Bearer",
     ) -> None:
+        self._scheme = scheme
         self._sender = sender
         self._access = access
         self._headers = headers
@@ -119,11 +131,11 @@ class Wire:
                 raise Refused(str(error), request=str(request), hint="Plan again.") from error
         headers = await self._headers()
         token = await self._sender.before(self._access.token)
-        response = await self._sender.once(call.operation.name, _with(request, headers, token))
+        response = await self._sender.once(call.operation.name, self._with(request, headers, token))
         if response.status == 401 and token is not None:
             renewed = await self._sender.before(lambda: self._access.renew(token))
             if renewed is not None:
-                response = await self._sender.once(call.operation.name, _with(request, headers, renewed))
+                response = await self._sender.once(call.operation.name, self._with(request, headers, renewed))
                 if response.status == 401:
                     self._access.give_up(renewed)
         self._check(call, request, response)
@@ -144,6 +156,12 @@ class Wire:
             hint = f"The operation needs the permission{'s' * (len(names) > 1)} {' and '.join(names)}."
         self._sender.check(request, response, hide=call.hidden, hint=hint)
 
+    def _with(self, request: Request, headers: Mapping[str, str], token: str | None) -> Request:
+        sent = {**headers, **request.headers}
+        if token is not None:
+            sent["Authorization"] = f"{self._scheme} {token}"
+        return Request(request.method, request.path, request.query, sent, request.body)
+
     def _decode(self, call: Call, response: Response, decode: Decode[Decoded], empty: Json = None) -> Decoded:
         if empty is not None and not response.body.strip():
             return decode(empty)
@@ -152,7 +170,8 @@ class Wire:
         try:
             return decode(parse(response.body))
         except Unexpected as error:
-            message = error.without(partial(self._sender.hide, more=call.hidden))
+            hide = partial(self._sender.hide, more=call.hidden)
+            message = error.in_private if call.private else error.without(hide)
             # What isn't JSON may be a passing fault; JSON of another shape stays what it is.
             unclear = isinstance(error, NotJson) or call.operation.method != "GET"
             kind = Unclear if unclear else ServerError
@@ -162,10 +181,3 @@ class Wire:
                 status=response.status,
                 hint=NOT_THE_API,
             ) from None
-
-
-def _with(request: Request, headers: Mapping[str, str], token: str | None) -> Request:
-    sent = {**headers, **request.headers}
-    if token is not None:
-        sent["Authorization"] = f"Bearer {token}"
-    return Request(request.method, request.path, request.query, sent, request.body)

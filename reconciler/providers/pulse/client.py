@@ -188,7 +188,7 @@ class PulseClient(Calls):
 
     async def upload_package(self, file: FileBody, *, name: str, description: str) -> str:
         """*Upload Package Multipart*: the new id. Up to 1 GB."""
-        content_type, body = multipart(file, filename=name, description=description)
+        content_type, body = multipart(file, filename=name, fields={"description": description})
         call = Call(OPERATIONS["upload-package"], file=body, headers={"Content-Type": content_type})
         return await self.wire.write(call, answers.new_id)
 

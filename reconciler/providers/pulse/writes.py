@@ -5,16 +5,13 @@ Tests: `tests/providers/test_pulse_steps.py`, `tests/apply/test_apply_repetition
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import TypeVar, assert_never
+from typing import assert_never
 
-from reconciler.errors import NotExecuted, ReconcilerError, Refused, Unclear
+from reconciler.errors import ReconcilerError, Refused
 from reconciler.model import (
-    Action,
     AddGateways,
     ApproveCampaign,
     AssignPackages,
-    BoundPackage,
     CloseGateways,
     CreateCampaign,
     DeleteCampaign,
@@ -24,7 +21,6 @@ from reconciler.model import (
     LiveCampaign,
     OutcomeStatus,
     PackageFile,
-    PendingUpload,
     Phase,
     RegisterCallback,
     RemoveGateways,
@@ -38,23 +34,13 @@ from reconciler.model import (
     StopCampaign,
     UploadMode,
     UploadPackage,
-    target_of,
 )
 from reconciler.providers.base.writes import Bindings, Readback, Result
 from reconciler.providers.http.filebody import FileBody
+from reconciler.providers.http.steps import campaign_of, first, one_made, packages_of, request_of
 from reconciler.providers.pulse.client import PulseClient
 from reconciler.providers.pulse.codec.marks import DESCRIPTION_LIMIT, MARK_LENGTH, mark, mark_of
 from reconciler.providers.pulse.entry import STATUSES
-
-Value = TypeVar("Value")
-
-
-def campaign_of(action: Action, bindings: Bindings) -> str:
-    """The id of the campaign (or package) that `action` is about."""
-    found = target_of(action) or bindings.campaigns.get(action.resource)
-    if found is None:
-        raise ReconcilerError(f"{action.resource} has no id on the server yet: what creates it was not done")
-    return found
 
 
 class PulseWrites:
@@ -80,7 +66,7 @@ class PulseWrites:
                 await self._edit(action, campaign_id, step, bindings)
             case RegisterCallback():
                 if action.callback is None:
-                    raise Refused("a callback can't be taken back", request=_request(step))
+                    raise Refused("a callback can't be taken back", request=request_of(step))
                 await client.register_callback(campaign_id, action.event, action.callback)
             case SetDistributionList():
                 await client.set_distribution_list(campaign_id, action.distribution)
@@ -89,7 +75,7 @@ class PulseWrites:
             case AddGateways():
                 await client.add_gateways(campaign_id, gateways)
             case AssignPackages():
-                packages = _packages(action.packages, bindings)
+                packages = packages_of(action.packages, bindings)
                 await client.assign_gateway_packages(campaign_id, gateways[0], packages)
             case ScheduleWindow():
                 await client.schedule(campaign_id, gateways[0], action.phase, action.window)
@@ -121,12 +107,12 @@ class PulseWrites:
 
     async def _create(self, action: CreateCampaign, step: Step, bindings: Bindings) -> Result:
         fields = action.fields
-        packages = None if fields.packages is None else _packages(fields.packages, bindings)
+        packages = None if fields.packages is None else packages_of(fields.packages, bindings)
         # Names need not be unique on the server: between plan and now, somebody may have taken this one.
-        for namesake in await _read_first(self._client.campaigns([fields.name]), step):
+        for namesake in await first(self._client.campaigns([fields.name]), step):
             raise Refused(
                 f"the name {fields.name!r} has meanwhile been taken by campaign {namesake.id}",
-                request=_request(step),
+                request=request_of(step),
                 hint="Plan again; `--adopt` takes that campaign as ours.",
             )
         created = await self._client.create_campaign(
@@ -137,7 +123,7 @@ class PulseWrites:
     async def _edit(self, action: EditCampaign, campaign_id: str, step: Step, bindings: Bindings) -> None:
         fields = action.fields
         description = fields.description
-        packages = None if fields.packages is None else _packages(fields.packages, bindings)
+        packages = None if fields.packages is None else packages_of(fields.packages, bindings)
         if description is None or packages is None:
             # An edit may replace the whole campaign: what isn't managed is sent as it is right now.
             live = await self._live(campaign_id, step)
@@ -187,15 +173,15 @@ class PulseWrites:
     async def _stop(self, campaign_id: str, step: Step) -> None:
         # Not every server refuses to stop what is stopped, and who did decides whether it starts again.
         if (await self._live(campaign_id, step)).phase not in (Phase.RUNNING, Phase.UNKNOWN):
-            raise Refused("it is not started", request=_request(step), meaning=STATUSES.refusals[409])
+            raise Refused("it is not started", request=request_of(step), meaning=STATUSES.refusals[409])
         await self._client.stop_campaign(campaign_id)
 
     async def _live(self, campaign_id: str, step: Step) -> LiveCampaign:
-        live = await _read_first(self._client.campaign(campaign_id), step)
+        live = await first(self._client.campaign(campaign_id), step)
         if live is None:
             raise Refused(
                 f"campaign {campaign_id} is no longer there",
-                request=_request(step),
+                request=request_of(step),
                 meaning=STATUSES.refusals[404],
                 hint="Plan again.",
             )
@@ -211,12 +197,12 @@ class PulseWrites:
             case CreateCampaign():
                 name = action.fields.name
                 lines = await self._client.campaigns([name])
-                return _made(f"campaigns named {name!r}", [line.id for line in lines])
+                return one_made(f"campaigns named {name!r}", [line.id for line in lines])
             case UploadPackage():
                 digits = action.file.sha256[:MARK_LENGTH]
                 packages = await self._client.packages()
                 marked = [package.id for package in packages if mark_of(package) == digits]
-                return _made(f"packages marked [sha256:{digits}]", marked)
+                return one_made(f"packages marked [sha256:{digits}]", marked)
             case DeletePackage():
                 return Readback(await self._client.package(action.target) is None)
             case AddGateways() | RemoveGateways() | CloseGateways():
@@ -271,54 +257,13 @@ class PulseWrites:
                 return Readback(live.phase not in (Phase.WAITING, Phase.UNKNOWN))
 
 
-async def _read_first(read: Awaitable[Value], step: Step) -> Value:
-    """What a step has to know before it is sent; while it can't be read, the step is surely not executed."""
-    try:
-        return await read
-    except Unclear as error:
-        raise NotExecuted(
-            f"not sent, for a read that comes first failed: {error.message}",
-            request=_request(step),
-            retry_after=error.retry_after,
-            hint=error.hint,
-        ) from error
-
-
-def _made(what: str, ids: list[str]) -> Readback:
-    """One: it was made; none: it was not; several: nobody can tell which is ours."""
-    if len(ids) > 1:
-        raise ReconcilerError(
-            f"there are {len(ids)} {what}: {' and '.join(ids)}",
-            hint="One of them may be ours, sent just now. Delete the wrong one, then apply again.",
-        )
-    return Readback(bool(ids), created=ids[0] if ids else None)
-
-
-def _packages(packages: tuple[BoundPackage, ...], bindings: Bindings) -> tuple[str, ...]:
-    """Packages by their ids; those that this run uploads by the id that they got."""
-    return tuple(_package(package, bindings) for package in packages)
-
-
-def _package(package: BoundPackage, bindings: Bindings) -> str:
-    if not isinstance(package, PendingUpload):
-        return package
-    found = bindings.packages.get(package.sha256)
-    if found is None:
-        raise ReconcilerError(f"the package with sha256 {package.sha256[:MARK_LENGTH]}… was not uploaded")
-    return found
-
-
 def _described(file: PackageFile, step: Step) -> str:
     description = mark(file.description, file.sha256)
     if len(description) > DESCRIPTION_LIMIT:
         room = DESCRIPTION_LIMIT - len(mark("", file.sha256))
         raise Refused(
             f"the description of {file.name} has {len(file.description)} characters",
-            request=_request(step),
+            request=request_of(step),
             hint=f"At most {room}: the mark of its content follows.",
         )
     return description
-
-
-def _request(step: Step) -> str:
-    return f"{step.operation.method} {step.operation.path}"
