@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from reconciler.apply.containment import ContainedWrites, HeedlessListener
 from reconciler.apply.outcomes import Outcomes
-from reconciler.apply.readback import Readback
+from reconciler.apply.readback import KeptReader
 from reconciler.apply.retrier import Delay, Retrier
 from reconciler.apply.run import Applied, Execution
 from reconciler.model import Outcome
@@ -36,7 +36,7 @@ async def apply_plan(
     nothing new is sent: see `Applied.error`. With a `source` what the server keeps of what was sent is read
     back.
     """
-    readback = Readback(source.reads, source.facts, session.state.salt, delay) if source else None
+    readback = KeptReader(source.reads, source.facts, session.state.salt, delay) if source else None
     retrier = Retrier(ContainedWrites(writes), delay)
     told = HeedlessListener(on_outcome)
     execution = Execution(plan, retrier, session, told, stop or asyncio.Event(), readback=readback)

@@ -39,10 +39,10 @@ from reconciler.state.applied import (
 )
 from reconciler.state.base import FieldsDeclared
 from reconciler.state.declared import distribution_value, packages_list, text_value
-from reconciler.text import cut, printable, smells_secret
+from reconciler.text import clean, cut, smells_secret
 
 _LOOKS = 3
-_SHOWN = 120
+_SHOWN = 240
 
 _CARRIERS: Mapping[str, frozenset[Verb]] = {
     Field.NAME: frozenset({Verb.CREATE, Verb.EDIT}),
@@ -50,6 +50,7 @@ _CARRIERS: Mapping[str, frozenset[Verb]] = {
     Field.PACKAGES: frozenset({Verb.CREATE, Verb.EDIT}),
     Field.DISTRIBUTION: frozenset({Verb.CREATE, Verb.DISTRIBUTE}),
     Field.GATEWAYS: frozenset({Verb.CREATE, Verb.ADD, Verb.REMOVE}),
+    Field.STATUS: frozenset({Verb.CREATE, Verb.START, Verb.STOP}),
 }
 """Field → the verbs that bring it."""
 
@@ -73,7 +74,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Readback:
+class KeptReader:
     """Reads what the server keeps."""
 
     reads: Reads
@@ -200,7 +201,7 @@ def _finding(resource: ResourceId, kept: Kept) -> Finding:
 
 
 def _said(value: object) -> str:
-    return cut(printable(json.dumps(value, ensure_ascii=False)), _SHOWN) if value is not None else "nothing"
+    return cut(clean(json.dumps(value, ensure_ascii=False)), _SHOWN) if value is not None else "nothing"
 
 
 def _shown(value: SettingValue | None, key: str) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.apply.containment import unforeseen
 from reconciler.apply.outcomes import Outcomes
-from reconciler.apply.readback import Kept, Readback, learned, settled_fields
+from reconciler.apply.readback import Kept, KeptReader, learned, settled_fields
 from reconciler.apply.record import after, before
 from reconciler.apply.retrier import Retrier
 from reconciler.errors import StateError, fault_in_words
@@ -82,7 +82,7 @@ class Execution:
         on_outcome: Callable[[Outcome], None],
         stop: asyncio.Event,
         *,
-        readback: Readback | None = None,
+        readback: KeptReader | None = None,
     ) -> None:
         self._plan = plan
         self._readback = readback

@@ -34,6 +34,8 @@ def declared_now(
         found[Field.PACKAGES.value] = packages_declared(packages)
     if campaign.distribution is not None:
         found[Field.DISTRIBUTION.value] = distribution_value(set_distribution(view, campaign.distribution))
+    if campaign.status is not None:
+        found[Field.STATUS.value] = campaign.status.value
     if owned:
         now = _there(view)
         over = {n for n, kept in owned.kept.items() if n in found and now.get(n) != kept and n not in changed}

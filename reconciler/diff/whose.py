@@ -168,7 +168,9 @@ class _Whose:
         if change.reason is Reason.FINISH_INTERRUPTED:
             return _NEVER
         if met is None or wish is None:
-            return _GIT
+            # A start that was wished for never came about; what is to stand still was started by somebody.
+            known = wish is not None and self.owned.declared.get(Field.STATUS) == wish
+            return _GIT if not known else _NEVER if wish is DesiredStatus.STARTED else _SERVER
         running = self.live.phase is Phase.RUNNING
         return _told(wish != met, running != (met == DesiredStatus.STARTED), met)
 
