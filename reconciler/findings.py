@@ -158,6 +158,8 @@ _PLANNING = {
     "membership-by-distribution-list": "Undeclared gateways stay, for a distribution list decides.",
     "may-come-back": "A gateway leaves a campaign whose distribution list may add it again.",
     "not-declared": "Something of ours is no longer declared, and stays without `--prune`.",
+    "not-answering": "A campaign of ours is listed, but the server does not answer for its id.",
+    "possible-duplicate": "Something may have been made twice: somebody has to say which one stays.",
     "perhaps-ours": "A campaign may be what an interrupted create of ours made, and is no longer declared.",
     "abandoned": "Something of ours is no longer declared, and is given up.",
     "package-in-use": "A package is no longer declared, and stays while it is used.",

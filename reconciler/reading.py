@@ -37,6 +37,22 @@ async def read(scope: Scope, reads: Reads, live: Live | None = None) -> Live:
     return replace(live, scope=live.scope | scope)
 
 
+def forgotten(live: Live, scope: Scope) -> Live:
+    """`live` as if nobody had read what `scope` asks for: to read it again."""
+    return replace(
+        live,
+        by_id={key: found for key, found in live.by_id.items() if key not in scope.campaigns},
+        listed=None if scope.whole else live.listed,
+        namesakes={name: found for name, found in live.namesakes.items() if name not in scope.names},
+        package_ids={key: there for key, there in live.package_ids.items() if key not in scope.package_ids},
+        packages_by_content={
+            sha256: found
+            for sha256, found in live.packages_by_content.items()
+            if sha256 not in scope.contents
+        },
+    )
+
+
 async def _names(scope: Scope, reads: Reads, live: Live) -> Live:
     """Names answer from the whole list where it was read."""
     unknown = scope.names - live.namesakes.keys()

@@ -84,6 +84,8 @@ class ServerSettings:
     max_answer_megabytes: int = 64
     """MiB of one answer, unpacked; a whole list may have eight times as much."""
     edit_while_started: EditWhileStarted = EditWhileStarted.STOP
+    settle: float = 30.0
+    """How long what may have been made is looked for before it is made again."""
     engine: Engine = Engine.HTTPX
 
     @property

@@ -15,6 +15,7 @@ from reconciler.app.savedplans import Reviewed, changed, rests_on, reviewed
 from reconciler.app.workspace import Workspace, connected, state_of
 from reconciler.errors import Exit, StalePlan, fault_in_words
 from reconciler.model import Finding, Live, Outcome, OutcomeStatus
+from reconciler.model.doubts import Doubt
 from reconciler.options import Options
 from reconciler.plan.file import PlanFile, plan_digest, salted
 from reconciler.plan.guards import Waivers, reconsidered, waive
@@ -32,6 +33,10 @@ class OutcomeListener(Protocol):
 
     def __call__(self, outcome: Outcome) -> None: ...
 
+    def looking(self, doubt: Doubt) -> None:
+        """Something that may be on the server is looked for."""
+        ...
+
     def close(self) -> None:
         """Nothing more comes."""
         ...
@@ -46,6 +51,10 @@ class ApplyListener(Protocol):
 
     def preview(self, plan: Plan, *, asking: bool) -> None:
         """The plan, before anything else is done with it; `asking`: somebody is asked about it next."""
+        ...
+
+    def looking(self, doubt: Doubt) -> None:
+        """Something that may be on the server is looked for before the plan is made."""
         ...
 
     def running(self, plan: Plan) -> OutcomeListener:
@@ -84,6 +93,12 @@ class ContainedListener:
         with self._contained():
             if self._outcomes is not None:
                 self._outcomes(outcome)
+
+    def looking(self, doubt: Doubt) -> None:
+        """See `OutcomeListener`."""
+        with self._contained():
+            if self._outcomes is not None:
+                self._outcomes.looking(doubt)
 
     def close(self) -> None:
         """See `OutcomeListener`."""
@@ -133,7 +148,8 @@ class Applying:
         """Lock, then plan and run: nobody has to be waited for."""
         async with connected(self.project, parallelism=self.parallelism) as provider:
             with self._locked(provider) as session:
-                plan = (await make(job, session.state, provider, options)).plan
+                made = await make(job, session.state, provider, options, self.listener.looking)
+                plan = made.plan
                 self.listener.preview(plan, asking=False)
                 return await self._execute(plan, provider, session)
 
@@ -141,7 +157,7 @@ class Applying:
         """Plan, ask, and lock only then: nobody else has to wait for an answer. Then look once more."""
         async with connected(self.project, parallelism=self.parallelism) as provider:
             before = self.store.load()
-            planned = await make(job, before, provider, options)
+            planned = await make(job, before, provider, options, self.listener.looking)
             plan = planned.plan
             self.listener.preview(plan, asking=not (plan.empty or plan.tripped))
             if not _sends(plan):
@@ -226,7 +242,7 @@ class Applying:
         if not _sends(plan):
             return self._nothing(plan)
         from reconciler.apply import apply_plan
-        from reconciler.pacing import Backoff
+        from reconciler.pacing import Backoff, Settling
 
         with (
             self.caller.stopping() as stop,
@@ -252,6 +268,8 @@ class Applying:
                     on_outcome=on_outcome,
                     stop=stop,
                     source=provider,
+                    settling=Settling(self.project.server.settle),
+                    on_doubt=progress.looking,
                 )
             finally:
                 progress.close()

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.app.workspace import Workspace, connected, read_resources, store_of
 from reconciler.errors import Exit, InvalidInput, ReconcilerError
+from reconciler.lookout import Lookout
 from reconciler.model import Desired, Finding, Live, Outcome, OutcomeStatus, Severity
+from reconciler.model.doubts import OnDoubt, unheard
 from reconciler.options import Options
+from reconciler.pacing import Settling
 from reconciler.plan.model import Partial, Plan
 from reconciler.settings import GitWaiver, Project, ServerSettings
 from reconciler.state.base import State, StateStore, bound_to
@@ -187,21 +190,28 @@ def prepare(
 # --- from desired to a plan ----------------------------------------------------------------------
 
 
-async def plan_once(job: Job, options: Options) -> Planned:
+async def plan_once(job: Job, options: Options, on_doubt: OnDoubt = unheard) -> Planned:
     """Plan on the state as it is; nothing is locked or written."""
     async with connected(job.project) as provider:
-        return await make(job, job.store.load(), provider, options)
+        return await make(job, job.store.load(), provider, options, on_doubt)
 
 
-async def make(job: Job, state: State, source: Source, options: Options) -> Planned:
-    """Observe and plan; nothing is written anywhere. `state` must belong to the server of `source`."""
+async def make(
+    job: Job, state: State, source: Source, options: Options, on_doubt: OnDoubt = unheard
+) -> Planned:
+    """Observe and plan; nothing is written anywhere. `state` must belong to the server of `source`.
+
+    `on_doubt` hears of what is looked for because it may be there all the same.
+    """
     from reconciler.plan.guards import guarded
     from reconciler.plan.impact import with_reads, with_removed
     from reconciler.reading import operations_of
     from reconciler.resolve.waivers import FOR_NOBODY
 
     bound = bound_to(state, source.server, url=job.store.url)
-    planned = await draft(job.desired, bound, source, options, now=_now())
+    now = _now()
+    lookout = Lookout(Settling(job.project.server.settle), now // 1000, on_doubt)
+    planned = await draft(job.desired, bound, source, options, now=now, lookout=lookout)
     plan, desired = planned.plan, planned.desired
     # A campaign that is ours and no longer declared may well be named: it is the one that is deleted.
     warnings = (w for w in job.warnings if w.code != FOR_NOBODY or w.resource not in bound.campaigns)
@@ -221,7 +231,15 @@ async def make(job: Job, state: State, source: Source, options: Options) -> Plan
     return replace(planned, plan=plan, live=basis.live)
 
 
-async def draft(desired: Desired, state: State, source: Source, options: Options, *, now: int) -> Planned:
+async def draft(
+    desired: Desired,
+    state: State,
+    source: Source,
+    options: Options,
+    *,
+    now: int,
+    lookout: Lookout | None = None,
+) -> Planned:
     """The stages from `desired` to a plan, no guard asked; `now` in epoch milliseconds."""
     from reconciler.diff import Ask, diff
     from reconciler.observe import observe
@@ -229,7 +247,7 @@ async def draft(desired: Desired, state: State, source: Source, options: Options
     from reconciler.targets import narrowed
 
     desired = narrowed(desired, state, options.targets)
-    live = await observe(desired, state, source, options)
+    live = await observe(desired, state, source, options, lookout)
     difference = diff(desired, live, state, Ask(options, now=now, facts=source.facts))
     plan = make_plan(difference, source.facts, source.server)
     return Planned(plan, desired, live, state)

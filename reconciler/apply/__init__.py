@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from reconciler.apply.containment import ContainedWrites, HeedlessListener
 from reconciler.apply.outcomes import Outcomes
+from reconciler.apply.patience import Delay
 from reconciler.apply.readback import KeptReader
-from reconciler.apply.retrier import Delay, Retrier
+from reconciler.apply.retrier import Retrier
 from reconciler.apply.run import Applied, Execution
 from reconciler.model import Outcome
+from reconciler.model.doubts import OnDoubt, unheard
+from reconciler.pacing import Settling
 from reconciler.plan import Plan
 from reconciler.providers.base import Source, Writes
 from reconciler.state.base import Session
@@ -28,16 +32,19 @@ async def apply_plan(
     on_outcome: Callable[[Outcome], None] = lambda _: None,
     stop: asyncio.Event | None = None,
     source: Source | None = None,
+    settling: Settling | None = None,
+    on_doubt: OnDoubt = unheard,
+    now: Callable[[], float] = time.time,
 ) -> Applied:
     """Run every step of `plan`, at most `parallelism` at a time, and record what happens in `session`.
 
     When `stop` is set nothing new is sent, but for the starts that close an open bracket. A refused or
     failed step is an outcome, not an error, and so is what nobody foresaw. Once the state can't be written
     nothing new is sent: see `Applied.error`. With a `source` what the server keeps of what was sent is read
-    back.
+    back. `on_doubt` hears what is looked for; `now` answers epoch seconds.
     """
     readback = KeptReader(source.reads, source.facts, session.state.salt, delay) if source else None
-    retrier = Retrier(ContainedWrites(writes), delay)
+    retrier = Retrier(ContainedWrites(writes), delay, settling, on_doubt)
     told = HeedlessListener(on_outcome)
-    execution = Execution(plan, retrier, session, told, stop or asyncio.Event(), readback=readback)
+    execution = Execution(plan, retrier, session, told, stop or asyncio.Event(), readback=readback, now=now)
     return await execution.run(parallelism)

@@ -14,7 +14,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from reconciler.apply.retrier import Delay
+from reconciler.apply.patience import Delay
 from reconciler.model import (
     Action,
     CreateCampaign,

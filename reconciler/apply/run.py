@@ -8,6 +8,7 @@ that have to wait. Memory is a few bytes a step that is done.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -83,6 +84,7 @@ class Execution:
         stop: asyncio.Event,
         *,
         readback: KeptReader | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._plan = plan
         self._readback = readback
@@ -90,6 +92,7 @@ class Execution:
         self._session = session
         self._on_outcome = on_outcome
         self._stop = stop
+        self._now = now
         self._salt = session.state.salt
         self._campaigns: dict[ResourceId, str] = {}
         self._packages: dict[str, str] = {}
@@ -199,7 +202,7 @@ class Execution:
             return Outcome(step, OutcomeStatus.SKIPPED, INTERRUPTED, 0, skip=Skip.INTERRUPTED)
         if closing and any(need.group in self._left_stopped for need in step.group.needs):
             return Outcome(step, OutcomeStatus.NOT_NEEDED, LEFT_STOPPED, 0)
-        if self._broken or not self._record(*before(step, self._salt)):
+        if self._broken or not self._record(*before(step, self._salt, int(self._now()))):
             return Outcome(step, OutcomeStatus.SKIPPED, UNRECORDED, 0, skip=Skip.UNRECORDED)
         # A start that closes a bracket is worth its repeats, whoever is in a hurry.
         stop = asyncio.Event() if closing else self._stop
@@ -210,7 +213,7 @@ class Execution:
             # A stop that is still under way may come after this: the next run closes the bracket.
             return outcome
         # Facts of single gateways come by the ten thousand, and are not worth a wait for the disk.
-        self._record(*after(outcome, self._salt, self._packages), sync=not step.gateways)
+        self._record(*after(outcome, self._salt, int(self._now()), self._packages), sync=not step.gateways)
         return outcome
 
     def _waiting(self, group: StepGroup) -> _Held:

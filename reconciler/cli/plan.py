@@ -69,7 +69,7 @@ def command(
             )
         if snapshot is None:
             job = prepare(where)
-            planned = run(flags, plan_once(job, options), engine=job.project.server.engine)
+            planned = run(flags, plan_once(job, options, reporter.looking), engine=job.project.server.engine)
             if out is not None:
                 from reconciler.app.savedplans import save
 

@@ -21,6 +21,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 
 from reconciler.diff.model import CampaignDiff, Removal
+from reconciler.diff.refusals import not_answering
 from reconciler.diff.untargeted import heirs, not_deleted
 from reconciler.model import (
     Change,
@@ -74,6 +75,8 @@ def remove_campaigns(
             forgotten.append(CampaignAbandoned(resource, tuple(left)))
         elif resource not in deletable:
             findings.append(_stays(resource, owned))
+        elif resource in live.unreadable:
+            findings.append(not_answering(resource, owned.id))
         elif found := live.campaigns.get(resource):
             if heir := taking_over.get(found.name):
                 findings.append(not_deleted(resource, found, heir))

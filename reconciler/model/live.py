@@ -144,6 +144,8 @@ class Ownership(StrEnum):
     NOT_OURS = "not-ours"
     AMBIGUOUS = "ambiguous"
     """Several live campaigns could be meant."""
+    UNREADABLE = "unreadable"
+    """Ours, and listed, but the server doesn't answer for its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,8 @@ class Live:
     """Every declared campaign's tie to the server."""
     gone: frozenset[ResourceId] = frozenset()
     """Owned, but the server no longer has them."""
+    unreadable: frozenset[ResourceId] = frozenset()
+    """Owned and listed, but the server doesn't answer for their ids."""
     namesakes: Mapping[str, tuple[CampaignSummary, ...]] = field(default_factory=dict)
     """Name → live campaigns of exactly that name, for names that had to be looked up."""
     package_ids: Mapping[str, bool] = field(default_factory=dict)

@@ -23,7 +23,11 @@ from reconciler.report.workflow_commands import no_orders
 from reconciler.state.base import State
 from reconciler.text import clean, first, plural, timestamp
 
-_STRANGERS = {Ownership.NOT_OURS: "not ours", Ownership.AMBIGUOUS: "several on the server"}
+_STRANGERS = {
+    Ownership.NOT_OURS: "not ours",
+    Ownership.AMBIGUOUS: "several on the server",
+    Ownership.UNREADABLE: "not answered for",
+}
 _WAITS = {"held": "held", "waiting-for-approval": "waiting for approval"}
 """Code of a finding → what the table says."""
 

@@ -19,6 +19,7 @@ from reconciler.model import (
     Server,
     Severity,
 )
+from reconciler.model.doubts import Doubt, Missing
 from reconciler.plan.model import Snapshot
 from reconciler.settings import EMBEDDED_URL
 from reconciler.text import and_more, clean, cut, duration, first, moment, plural, window
@@ -83,6 +84,17 @@ CHANGED_IN: Final[Mapping[ChangedIn, str]] = {
     ChangedIn.NEVER: "never applied",
 }
 """Whose a change is."""
+
+
+def looking(doubt: Doubt) -> str:
+    """What is looked for before a run goes on, and for how long."""
+    match doubt.why:
+        case Missing.MAY_BE_MADE:
+            why = "it may have been made, though no answer said so"
+        case Missing.JUST_MADE:
+            why = "the server should have it, and doesn't answer for it yet"
+    return f"looking for {clean(doubt.what)} for up to {doubt.seconds:,.0f} s: {why}"
+
 
 PLAIN: Final = frozenset(
     {

@@ -63,6 +63,8 @@ class Owned:
     """A successor is about to be created: it may have made room already, under another name."""
     predecessors: tuple[Predecessor, ...] = ()
     """Those that it is the successor of, oldest first."""
+    since: int | None = field(default=None, compare=False)
+    """When it was created, epoch seconds: a server may show it only after a while."""
     declared: Mapping[str, Json] = field(default_factory=dict)
     """Field → what was last applied of what can be read; of gateways how many, and a digest."""
     kept: Mapping[str, Json] = field(default_factory=dict)
@@ -85,6 +87,8 @@ class Uploaded:
     """Gateways of an abandoned campaign have it of their own, which nobody can see from outside."""
     description: str | None = None
     """Its description on the server, without the mark of its content; None where it isn't known."""
+    since: int | None = field(default=None, compare=False)
+    """When it was uploaded, epoch seconds: a server may show it only after a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,10 @@ class Intent:
     """Of the create of a successor: the id of the campaign that it replaces."""
     return_to: str | None = None
     """The status that what is created is to be brought to, whatever else."""
+    since: int | None = field(default=None, compare=False)
+    """When it was noted, epoch seconds; None: long ago, perhaps."""
+    ended: bool = field(default=False, compare=False)
+    """Whether the run that sent it saw the call end by then: it is under way no more, and may only lag."""
 
 
 # Events. Each says one thing that happened; replaying one twice changes nothing.

@@ -49,7 +49,7 @@ from reconciler.state.applied import callback_field, callback_value
 from reconciler.state.base import State
 from reconciler.validation import validate
 from tests.actions import action
-from tests.fakes import MemorySession
+from tests.fakes import AT_ONCE, MemorySession
 
 NOW = 1_800_000_000_000
 VERBS = {
@@ -576,7 +576,12 @@ class Run:
         errors = [f for f in (*loaded.findings, *valid.findings, *resolved.findings) if f.is_error]
         assert not errors, errors
         made = await draft(
-            resolved.desired, self.session.state, self.bench.provider, Options(**options), now=NOW
+            resolved.desired,
+            self.session.state,
+            self.bench.provider,
+            Options(**options),
+            now=NOW,
+            lookout=AT_ONCE,
         )
         return made.plan
 
@@ -589,6 +594,7 @@ class Run:
             self.session,
             delay=lambda attempts, asked, waited: None,
             parallelism=4,
+            settling=AT_ONCE.settling,
         )
         assert not applied.failed, [outcome for outcome in applied.outcomes if not outcome.settled]
         again = await self.plan(text, **options)

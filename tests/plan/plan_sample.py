@@ -221,11 +221,29 @@ def sample() -> Made:
         members={"schedules.download": {"1/2": frozenset({"gw-0002", "gw-0001"})}},
         replacing=True,
         predecessors=(Predecessor("0", ended=True),),
+        since=1_790_000_000,
     )
-    uploaded = Uploaded("ab" * 32, "p-9", "fw.bin", rid("line"), left_behind=True, description="For line 3.")
+    uploaded = Uploaded(
+        "ab" * 32,
+        "p-9",
+        "fw.bin",
+        rid("line"),
+        left_behind=True,
+        description="For line 3.",
+        since=1_790_000_000,
+    )
+    intent = Intent(
+        "Campaign/line",
+        "Line",
+        {"settings": {"K": {"value": "v"}}},
+        "1",
+        "STARTED",
+        since=1_790_000_000,
+        ended=True,
+    )
     records = (
         CampaignOwned(owned),
-        IntentNoted(Intent("Campaign/line", "Line", {"settings": {"K": {"value": "v"}}}, "1", "STARTED")),
+        IntentNoted(intent),
         CampaignForgotten(line),
         CampaignAbandoned(line, ("ab" * 32,)),
         BracketOpened(line, "STARTED"),

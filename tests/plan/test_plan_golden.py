@@ -29,7 +29,7 @@ from tests.fakes import PULSE
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plan-file.jsonl"
 OLDER = GOLDEN.with_name("plan-file-0.1.jsonl")
-DIGEST = "401e94caa15ce70b88aebc9f90fb65708fa3be53f949d3531382266485ab2e21"
+DIGEST = "ac2309cdc57fe4f074c98bbef79a0fd52cba49f8837184498901e26679f76fb2"
 
 
 def test_a_plan_is_the_same_bytes_as_ever(golden: Golden, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@
 | 401                       | not executed | one new sign-in, then Unauthorized | the same |
 | 413                       | Refused, too large | is raised         | is raised; a batch goes out in parts |
 | other 4xx                 | Refused      | is raised               | is raised |
-| 301, 307, 308             | Refused      | is raised, says where to | the same |
+| 301, 307, 308             | Refused, of a POST Unclear  | is raised, says where to | the same |
 | other 3xx                 | Refused, of a write Unclear | is raised | is raised |
 
 Tests: `tests/providers/test_pulse_wire.py`.
@@ -157,8 +157,9 @@ class Sender:
         if status >= 500 or status == 408 or status < 200:
             raise Unclear(message, request=where, status=status, retry_after=wait)
         if status < 400:
-            moved = status in (301, 307, 308) or request.method == "GET"
-            kind = Refused if moved else Unclear
+            # What a POST makes may be there by now, and that is where it leads.
+            moved = status in (301, 307, 308) and request.method != "POST"
+            kind = Refused if moved or request.method == "GET" else Unclear
             raise kind(
                 f"{status} redirects to {_target(response)}",
                 request=where,
