@@ -10,11 +10,12 @@ from typing import Final, Protocol
 
 from reconciler.app.auditlog import audited_plan
 from reconciler.app.caller import Caller, Question
-from reconciler.app.pipeline import Job, apply_exit, make, waivers_now
+from reconciler.app.pipeline import Job, apply_exit, make, secrets_of, waivers_now
 from reconciler.app.savedplans import Reviewed, changed, rests_on, reviewed
 from reconciler.app.workspace import Workspace, connected, state_of
 from reconciler.errors import Exit, StalePlan, fault_in_words
-from reconciler.model import Finding, Live, Outcome, OutcomeStatus
+from reconciler.hiding import Hiding
+from reconciler.model import Desired, Finding, Live, Outcome, OutcomeStatus
 from reconciler.model.doubts import Doubt
 from reconciler.options import Options
 from reconciler.plan.file import PlanFile, plan_digest, salted
@@ -151,7 +152,7 @@ class Applying:
                 made = await make(job, session.state, provider, options, self.listener.looking)
                 plan = made.plan
                 self.listener.preview(plan, asking=False)
-                return await self._execute(plan, provider, session)
+                return await self._execute(plan, provider, session, desired=job.desired)
 
     async def asked(self, job: Job, options: Options) -> ApplyResult:
         """Plan, ask, and lock only then: nobody else has to wait for an answer. Then look once more."""
@@ -177,7 +178,7 @@ class Applying:
                     return self._nothing(plan)
                 if salted(plan) and not state.begun:
                     session.record(SaltChosen(before.salt))
-                return await self._execute(plan, provider, session)
+                return await self._execute(plan, provider, session, desired=job.desired)
 
     async def reviewed(self, file: PlanFile, waivers: Waivers, workspace: Workspace) -> ApplyResult:
         """Run the plan in `file` and nothing else, if all that it touches is as it was."""
@@ -191,8 +192,6 @@ class Applying:
                 plan = self._reconsidered(plan, live, provider, waivers)
                 if plan.tripped:
                     return self._nothing(plan)
-                if (salt := file.head.state.salt) is not None:
-                    session.record(SaltChosen(salt))
                 return await self._execute(plan, provider, session, file=file.digest)
 
     async def rehearsed(self, file: PlanFile, waivers: Waivers, workspace: Workspace) -> Plan:
@@ -236,9 +235,15 @@ class Applying:
         return self.caller.ask(question)
 
     async def _execute(
-        self, plan: Plan, provider: Provider, session: Session, *, file: str | None = None
+        self,
+        plan: Plan,
+        provider: Provider,
+        session: Session,
+        *,
+        file: str | None = None,
+        desired: Desired | None = None,
     ) -> ApplyResult:
-        """Run `plan`; `file` is the digest of the file that it stands in."""
+        """Run `plan`; `file` is the digest of the file that it stands in, `desired` what it was made for."""
         if not _sends(plan):
             return self._nothing(plan)
         from reconciler.apply import apply_plan
@@ -268,6 +273,7 @@ class Applying:
                     on_outcome=on_outcome,
                     stop=stop,
                     source=provider,
+                    hiding=Hiding(secrets_of(desired) if desired else ()),
                     settling=Settling(self.project.server.settle),
                     on_doubt=progress.looking,
                 )

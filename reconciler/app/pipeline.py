@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.app.workspace import Workspace, connected, read_resources, store_of
 from reconciler.errors import Exit, InvalidInput, ReconcilerError
+from reconciler.hiding import Hiding
 from reconciler.lookout import Lookout
-from reconciler.model import Desired, Finding, Live, Outcome, OutcomeStatus, Severity
+from reconciler.model import Desired, Finding, Live, Outcome, OutcomeStatus, Secret, Severity
 from reconciler.model.doubts import OnDoubt, unheard
 from reconciler.options import Options
 from reconciler.pacing import Settling
@@ -203,12 +205,33 @@ async def make(
 
     `on_doubt` hears of what is looked for because it may be there all the same.
     """
+    bound = bound_to(state, source.server, url=job.store.url)
+    with unrevealing(job.desired):
+        return await _made(job, bound, source, options, on_doubt)
+
+
+@contextmanager
+def unrevealing(desired: Desired) -> Iterator[None]:
+    """What a server says no to a read with names no secret of `desired`, which earlier runs sent."""
+    try:
+        yield
+    except ReconcilerError as error:
+        error.hide(Hiding(secrets_of(desired)))
+        raise
+
+
+def secrets_of(desired: Desired) -> Iterator[str]:
+    """What a server may know by now, and nobody else may see."""
+    values = (value for each in desired.campaigns for value in (each.settings or {}).values())
+    return (value.reveal() for value in values if isinstance(value, Secret) and value.known)
+
+
+async def _made(job: Job, bound: State, source: Source, options: Options, on_doubt: OnDoubt) -> Planned:
     from reconciler.plan.guards import guarded
     from reconciler.plan.impact import with_reads, with_removed
     from reconciler.reading import operations_of
     from reconciler.resolve.waivers import FOR_NOBODY
 
-    bound = bound_to(state, source.server, url=job.store.url)
     now = _now()
     lookout = Lookout(Settling(job.project.server.settle), now // 1000, on_doubt)
     planned = await draft(job.desired, bound, source, options, now=now, lookout=lookout)

@@ -19,11 +19,15 @@ from reconciler.apply.readback import Kept, KeptReader, learned, settled_fields
 from reconciler.apply.record import after, before
 from reconciler.apply.retrier import Retrier
 from reconciler.errors import StateError, fault_in_words
+from reconciler.hiding import Hiding
 from reconciler.model import (
+    CreateCampaign,
+    EditCampaign,
     Finding,
     Outcome,
     OutcomeStatus,
     ResourceId,
+    Secret,
     Skip,
     StartCampaign,
     Step,
@@ -83,9 +87,11 @@ class Execution:
         on_outcome: Callable[[Outcome], None],
         stop: asyncio.Event,
         *,
+        hiding: Hiding,
         readback: KeptReader | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
+        hiding.update(_secrets(plan))
         self._plan = plan
         self._readback = readback
         self._repeater = retrier
@@ -97,6 +103,7 @@ class Execution:
         self._campaigns: dict[ResourceId, str] = {}
         self._packages: dict[str, str] = {}
         self._bindings = Bindings(self._campaigns, self._packages)
+        self._hiding = hiding
         self._outcomes = Outcomes()
         self._broken: StateError | None = None
         self._unsettled: dict[str, dict[int, Outcome]] = {g.key: {} for g in plan.groups}
@@ -236,6 +243,9 @@ class Execution:
 
     async def _ended(self, outcome: Outcome) -> None:
         step, key = outcome.step, outcome.step.group.key
+        if outcome.message:
+            # Whatever a server repeats, and whichever call it says no to.
+            outcome = replace(outcome, message=self._hiding(outcome.message))
         if not outcome.settled:
             made = None if target_of(step.action) else self._campaigns.get(step.resource)
             outcome = replace(outcome, target=made)
@@ -299,6 +309,15 @@ class Execution:
             self._broken = self._broken or StateError(fault_in_words(error))
             return False
         return True
+
+
+def _secrets(plan: Plan) -> Iterator[str]:
+    """What steps send that nobody may see."""
+    for group in plan.groups:
+        if isinstance(group.action, CreateCampaign | EditCampaign):
+            for value in (group.action.fields.settings or {}).values():
+                if isinstance(value, Secret) and value.known:
+                    yield value.reveal()
 
 
 def _closes(group: StepGroup) -> bool:

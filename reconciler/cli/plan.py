@@ -73,7 +73,7 @@ def command(
             if out is not None:
                 from reconciler.app.savedplans import save
 
-                reporter.about(save(Path(out), job.project, planned, options), f"Saved as {out}")
+                reporter.about(save(Path(out), job.project, job.store, planned, options), f"Saved as {out}")
         else:
             from reconciler.app.offline import plan_offline
 

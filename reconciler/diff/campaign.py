@@ -7,6 +7,7 @@ from typing import Any
 
 from reconciler.diff.attachments import diff_callbacks, diff_distribution
 from reconciler.diff.declares import declared_now, packages_declared
+from reconciler.diff.delivery import differing_terms, shown_terms
 from reconciler.diff.membership import diff_closed, diff_gateways
 from reconciler.diff.model import CampaignDiff, Run, Transition
 from reconciler.diff.overrides import diff_overrides
@@ -48,6 +49,8 @@ def diff_new(view: View, reason: Reason) -> CampaignDiff:
     if packages is not None:
         rows.append((Field.PACKAGES, shown_packages(packages, bound)))
     rows += ((f"{Field.SETTINGS}.{key}", shown(v)) for key, v in sorted((campaign.settings or {}).items()))
+    if campaign.delivery is not None:
+        rows.append((Field.DELIVERY, shown_terms(campaign.delivery)))
     distribution = diff_distribution(view)
     rows += ((change.field, change.after) for change in distribution.changes)
     if campaign.status is DesiredStatus.STARTED:
@@ -60,7 +63,14 @@ def diff_new(view: View, reason: Reason) -> CampaignDiff:
     difference = CampaignDiff(
         desired=campaign,
         live=None,
-        fields=CampaignFields(campaign.name, campaign.description, packages, campaign.settings),
+        fields=CampaignFields(
+            campaign.name,
+            campaign.description,
+            packages,
+            campaign.settings,
+            campaign.package_set,
+            campaign.delivery,
+        ),
         changes=tuple(changes),
         gained=gained,
         distribution=next(iter(distribution.todo), None),
@@ -184,6 +194,8 @@ def _field_changes(view: View, live: LiveCampaign, packages: tuple[BoundPackage,
         there_now = packages_list(live.packages)
         if not view.kept(Field.PACKAGES, packages_declared(packages), there_now):
             rows.append((Field.PACKAGES, list(live.packages), shown_packages(packages, view.bound)))
+    if campaign.delivery and (terms := differing_terms(campaign.delivery, live.delivery)):
+        rows.append((Field.DELIVERY, *terms))
     return [Change(campaign.resource, name, before, after, Reason.DIFFERS) for name, before, after in rows]
 
 

@@ -27,7 +27,7 @@ from reconciler.embedded.clock import Clock
 from reconciler.embedded.context import Context, Credentials
 from reconciler.embedded.dialects import REFERENCE, Dialect, Speech, answer, offers, perform, refused
 from reconciler.embedded.errors import CallRefused, EmbeddedError
-from reconciler.embedded.faults import Faults, Inject
+from reconciler.embedded.faults import LAG, Faults, Inject
 from reconciler.embedded.handlers.access import check_bearer, check_permission
 from reconciler.embedded.middleware import RawPath, Record, RequestLog
 from reconciler.embedded.operations import ACCESS, API, CONTROL, Endpoint, finder
@@ -183,6 +183,7 @@ async def _run(context: Context, operation: Endpoint, request: Request) -> objec
                     query=query,
                     headers=request.headers,
                     body=body,
+                    lag_ms=request.scope.get(LAG, 0),
                 )
             )
 

@@ -137,7 +137,7 @@ def test_nobody_to_ask(project):
 def test_a_saved_plan(project):
     job, path = prepare(project), project.folder / "plan.jsonl"
     planned = asyncio.run(plan_once(job, Options()))
-    save(path, job.project, planned, Options())
+    save(path, job.project, job.store, planned, Options())
     file, home = find_home(path, project)
     told = Told()
     run = Applying(home, store_of(home), told, told, 1, 0.0)

@@ -165,7 +165,6 @@ def test_a_name_is_sent_once_and_taken_from_nobody() -> None:
     run.apply(name="Line 3 ", gateways=frozenset("a"))
     run.project.server.log.clear()
     assert run.apply(name="Line 3 ", gateways=frozenset("a")) == ([], [])
-    assert "campaigns Line 3 " not in run.project.server.log, "nobody asks for a name that it has"
     assert run.apply(name="Line 3 ", description="x", gateways=frozenset("a"))[0] == ["edit-campaign"]
     assert run.apply(name="Line 3 ", description="x", gateways=frozenset("a")) == ([], [])
 

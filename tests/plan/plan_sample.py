@@ -301,7 +301,7 @@ def save(made: Made, path: Path) -> None:
         "0.1.0",
         SERVER,
         MadeIn(str(ROOT), "fleet", "production"),
-        MadeOn(12, "6f1c0a52-4c0e-4c43-9a55-0f5d8c4a7f0e", "9b2e4c1fa07d53868e1d0c2b7a4f6e35"),
+        MadeOn(12, "6f1c0a52-4c0e-4c43-9a55-0f5d8c4a7f0e"),
         made.options,
     )
     write_plan(path, head, made.plan, made.fingerprints, root=ROOT, salt=made.state.salt)

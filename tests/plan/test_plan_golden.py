@@ -55,8 +55,10 @@ def test_an_old_plan_file_is_read() -> None:
     without = [replace(group, needs=()) for group in old.plan.groups]
     assert without == [replace(group, needs=()) for group in new.plan.groups]
     guards = tuple(replace(trip, counts={}, until=None, waived_at=None) for trip in new.plan.guards)
-    assert replace(old.plan, groups=(), records=()) == _not_in_devices(
-        replace(new.plan, groups=(), records=(), guards=guards)
+    # Reasons of packages that go, and what of a first plan is unreadable, are said otherwise by now.
+    assert len(old.plan.changes) == len(new.plan.changes)
+    assert replace(old.plan, groups=(), records=(), changes=(), unreadable={}) == _not_in_devices(
+        replace(new.plan, groups=(), records=(), changes=(), unreadable={}, guards=guards)
     )
     kept = (event for event in new.plan.records if not isinstance(event, _NEW))
     assert old.plan.records == tuple(map(_undescribed, kept))

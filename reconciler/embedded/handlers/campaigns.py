@@ -26,7 +26,7 @@ def campaign_of(call: ReceivedCall) -> Campaign:
     campaign_id = call.path["campaign_id"]
     if optional_text(call.body, "campaignId") not in ("", campaign_id):
         raise CallRefused(400, "`campaignId` in the body is not the campaign of the path.")
-    return campaigns.find(call.db, campaign_id)
+    return campaigns.find(call.db, campaign_id, until=call.shown_ms)
 
 
 def _spec(body: Body) -> Spec:
@@ -101,7 +101,9 @@ def listing(call: ReceivedCall) -> Json:
     """List Campaigns, oldest first. Callback filters and the sort direction change nothing."""
     wanted = Filter(*filters(call.query, "id", "name", "status", "description", "creationTime", "packages"))
     part = page(call.query, settings.load(call.db).max_page_size)
-    total, found = campaigns.listing(call.db, part, wanted, exact=call.context.speech.exact)
+    total, found = campaigns.listing(
+        call.db, part, wanted, exact=call.context.speech.exact, until=call.shown_ms
+    )
     return part.answer(total, "campaigns", [_shown(campaign) for campaign in found])
 
 

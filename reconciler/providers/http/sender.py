@@ -17,19 +17,18 @@ Tests: `tests/providers/test_pulse_wire.py`.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from html import escape
 from typing import Final, TypeVar
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import urlsplit
 
 from reconciler.errors import NotExecuted, Refusal, Refused, ServerError, Unclear
+from reconciler.hiding import Hiding
 from reconciler.pacing import Backoff, Clock, RateLimiter, Sleep, retried, retry_after
 from reconciler.providers.http.connecting import USE_HTTPS, wants_tls
 from reconciler.providers.http.filebody import FileBody
@@ -42,8 +41,6 @@ _LOG = logging.getLogger("reconciler.http")
 _UNREADABLE_TRIES: Final = 3
 _SENDING_SECONDS: Final = 30.0
 """Seconds that attempts at one read may take beside the waits, after the second of them."""
-_SECRET_LENGTH: Final = 4
-"""Shorter ones can't be told from ordinary words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +80,10 @@ class NotPrepared(NotExecuted):
         )
 
 
+class Overtaken(NotExecuted):
+    """What a request rests on was no longer so when its turn came; it was not sent."""
+
+
 class Sender:
     """Sends requests, at most `concurrency` at a time and as fast as the server likes it, and counts them."""
 
@@ -107,13 +108,15 @@ class Sender:
         self._slots = asyncio.Semaphore(concurrency)
         self._reached = False
         self.requests: Counter[str] = Counter()
-        self.secrets: set[str] = set()
+        self.secrets = Hiding()
         """What must not show in a message."""
 
-    async def once(self, name: str, request: Request) -> Response:
-        """The answer to one request, when it is its turn; counted as `name`."""
+    async def once(self, name: str, request: Request, *, still: Callable[[], bool] | None = None) -> Response:
+        """The answer to one request, when it is its turn; counted as `name`. Overtaken unless `still`."""
         async with self._slots:
             await self._limiter.acquire()
+            if still is not None and not still():
+                raise Overtaken("what it rests on has become too old", request=str(request))
             self.requests[name] += 1
             began = self._clock()
             try:
@@ -161,7 +164,7 @@ class Sender:
             moved = status in (301, 307, 308) and request.method != "POST"
             kind = Refused if moved or request.method == "GET" else Unclear
             raise kind(
-                f"{status} redirects to {_target(response)}",
+                f"{status} redirects to {self.hide(_target(response), hide)}",
                 request=where,
                 status=status,
                 hint="Redirects are not followed: set the server's URL to where the API really is.",
@@ -187,12 +190,9 @@ class Sender:
         return response.status in {408, *self._statuses.too_often} or response.status >= 500
 
     def hide(self, text: str, more: Iterable[str] = ()) -> str:
-        """`text` without any secret that is known here."""
-        for secret in sorted({*self.secrets, *more}, key=len, reverse=True):
-            if len(secret) >= _SECRET_LENGTH:
-                for spelling in _spellings(secret):
-                    text = text.replace(spelling, "***")
-        return text
+        """`text` without any secret that is known here; `more` are from now on."""
+        self.secrets.update(more)
+        return self.secrets(text)
 
     async def persistently(self, attempt: Callable[[], Awaitable[Value]]) -> Value:
         """The result of `attempt`, made again after NotExecuted and Unclear while that can help."""
@@ -224,21 +224,6 @@ class Sender:
             return await what()
         except (NotExecuted, Unclear) as error:
             raise NotPrepared(error) from error
-
-
-def _spellings(secret: str) -> Sequence[str]:
-    """How an answer may repeat `secret`, the longest first."""
-    spelled = {
-        secret,
-        json.dumps(secret)[1:-1],
-        json.dumps(secret, ensure_ascii=False)[1:-1],
-        repr(secret)[1:-1],
-        escape(secret),
-        quote(secret),
-        quote(secret, safe=""),
-        quote_plus(secret),
-    }
-    return sorted(spelled, key=len, reverse=True)
 
 
 def _too_large(request: Request) -> str:

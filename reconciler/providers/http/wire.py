@@ -106,9 +106,14 @@ class Wire:
 
         return await self._sender.persistently(attempt)
 
-    async def write(self, call: Call, decode: Decode[Decoded]) -> Decoded:
-        """The decoded answer of a call that is sent once; Unclear when it can't be decoded."""
-        return self._decode(call, await self._send(call), decode)
+    async def write(
+        self, call: Call, decode: Decode[Decoded], *, still: Callable[[], bool] | None = None
+    ) -> Decoded:
+        """The decoded answer of a call that is sent once; Unclear when it can't be decoded.
+
+        `still`: whether it may be sent, once it is its turn; else Overtaken.
+        """
+        return self._decode(call, await self._send(call, still), decode)
 
     async def do(self, call: Call) -> Json:
         """What a call that is sent once answers; None for a word, or nothing, for nothing depends on it."""
@@ -121,8 +126,10 @@ class Wire:
                 return self._decode(call, response, lambda value: value)
             return None
 
-    async def _send(self, call: Call) -> Response:
+    async def _send(self, call: Call, still: Callable[[], bool] | None = None) -> Response:
         """A 2xx answer to `call`, with a new sign-in should the server ask for one."""
+        # Whatever is answered from now on may repeat them.
+        self._sender.secrets.update(call.hidden)
         request = call.request()
         if isinstance(request.body, FileBody):
             try:
@@ -131,7 +138,8 @@ class Wire:
                 raise Refused(str(error), request=str(request), hint="Plan again.") from error
         headers = await self._headers()
         token = await self._sender.before(self._access.token)
-        response = await self._sender.once(call.operation.name, self._with(request, headers, token))
+        sent = self._with(request, headers, token)
+        response = await self._sender.once(call.operation.name, sent, still=still)
         if response.status == 401 and token is not None:
             renewed = await self._sender.before(lambda: self._access.renew(token))
             if renewed is not None:

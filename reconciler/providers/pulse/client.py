@@ -9,7 +9,7 @@ Tests: `tests/providers/test_pulse_embedded.py`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from reconciler.model import (
     Callback,
@@ -67,14 +67,15 @@ class PulseClient(Calls):
         description: str | None = None,
         packages: Sequence[str] | None = None,
         settings: Settings | None = None,
+        still: Callable[[], bool] | None = None,
     ) -> str:
-        """*Create Campaign*: the new id. What is None is left out."""
+        """*Create Campaign*: the new id. What is None is left out; `still`: see `Wire.write`."""
         call = Call(
             OPERATIONS["create-campaign"],
             json=bodies.campaign_spec(name, description, packages, settings),
             hidden=bodies.secrets_in(settings),
         )
-        return await self.wire.write(call, answers.new_id)
+        return await self.wire.write(call, answers.new_id, still=still)
 
     async def edit_campaign(
         self,

@@ -5,7 +5,9 @@ Tests: `tests/providers/test_pulse_steps.py`, `tests/apply/test_apply_repetition
 
 from __future__ import annotations
 
-from typing import assert_never
+from contextlib import suppress
+from functools import partial
+from typing import Final, assert_never
 
 from reconciler.errors import ReconcilerError, Refused
 from reconciler.model import (
@@ -37,10 +39,15 @@ from reconciler.model import (
 )
 from reconciler.providers.base.writes import Bindings, Readback, Result
 from reconciler.providers.http.filebody import FileBody
+from reconciler.providers.http.names import FreshNames
+from reconciler.providers.http.sender import Overtaken
 from reconciler.providers.http.steps import campaign_of, first, one_made, packages_of, request_of
 from reconciler.providers.pulse.client import PulseClient
 from reconciler.providers.pulse.codec.marks import DESCRIPTION_LIMIT, MARK_LENGTH, mark, mark_of
 from reconciler.providers.pulse.entry import STATUSES
+
+_TURNS: Final = 4
+"""How often a create waits for its turn with a list that is fresh as it begins to."""
 
 
 class PulseWrites:
@@ -48,6 +55,7 @@ class PulseWrites:
 
     def __init__(self, client: PulseClient) -> None:
         self._client = client
+        self._names = FreshNames(client.campaigns, page_size=client.page_size)
 
     async def run(self, step: Step, bindings: Bindings) -> Result:  # noqa: PLR0912, C901
         """See `Writes.run`."""
@@ -109,16 +117,26 @@ class PulseWrites:
         fields = action.fields
         packages = None if fields.packages is None else packages_of(fields.packages, bindings)
         # Names need not be unique on the server: between plan and now, somebody may have taken this one.
-        for namesake in await first(self._client.campaigns([fields.name]), step):
-            raise Refused(
-                f"the name {fields.name!r} has meanwhile been taken by campaign {namesake.id}",
-                request=request_of(step),
-                hint="Plan again; `--adopt` takes that campaign as ours.",
-            )
-        created = await self._client.create_campaign(
-            fields.name, description=fields.description, packages=packages, settings=fields.settings
-        )
-        return Result(created=created)
+        for tries in range(_TURNS):
+            namesakes = await first(self._names.having(fields.name), step)
+            for namesake in namesakes.found:
+                raise Refused(
+                    f"the name {fields.name!r} has meanwhile been taken by campaign {namesake.id}",
+                    request=request_of(step),
+                    hint="Plan again; `--adopt` takes that campaign as ours.",
+                )
+            # Where calls have to wait for their turn, the list may grow old; at a very slow pace it must.
+            last = tries == _TURNS - 1
+            with suppress(Overtaken):
+                created = await self._client.create_campaign(
+                    fields.name,
+                    description=fields.description,
+                    packages=packages,
+                    settings=fields.settings,
+                    still=None if last else partial(self._names.fresh, namesakes),
+                )
+                return Result(created=created)
+        raise AssertionError("the last one isn't overtaken")
 
     async def _edit(self, action: EditCampaign, campaign_id: str, step: Step, bindings: Bindings) -> None:
         fields = action.fields
