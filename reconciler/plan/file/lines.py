@@ -224,7 +224,10 @@ def plan_digest(plan: Plan) -> str:
     digest = hashlib.sha256(dumped(coder(PLAN_FORMAT, Server).encode(plan.server, writing)))
     findings = tuple(each for each in plan.findings if each.code not in _NOT_OF_THE_WORK)
     changes = tuple(replace(each, changed_in=None, last=None) for each in plan.changes)
-    campaigns = (replace(each, devices=Devices(), packages=Packages()) for each in plan.impact.campaigns)
+    campaigns = (
+        replace(each, devices=Devices(), packages=Packages(), place=None, windows=())
+        for each in plan.impact.campaigns
+    )
     impact = replace(plan.impact, permissions=(), devices=Devices(), campaigns=tuple(campaigns))
     alone = replace(plan, changes=changes, findings=findings, impact=impact, guards=(), snapshot=None)
     alone = replace(alone, declares={}, package_names={})
