@@ -13,6 +13,7 @@ from reconciler.diff.removal import campaign_removed, package_removed, remove_ca
 from reconciler.diff.replacement import formers_of, inheriting, with_successor
 from reconciler.diff.untargeted import keepers, takes, untargeted
 from reconciler.diff.view import Ask, View
+from reconciler.diff.whose import attributed
 from reconciler.model import Desired, Finding, Live, Ownership, Reason, ResourceId, used_packages
 from reconciler.ownership import owned_by, removable_packages
 from reconciler.state.base import Event, State
@@ -44,15 +45,17 @@ def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
             wanted = inheriting(campaign, owned, live) if owned else campaign
             view = View(wanted, there, owned, adopting, ask, bound, state.salt)
             about: tuple[Event, ...] = ()
+            gone = resource in live.gone
             if owned and there:
                 formers, about = formers_of(owned, live)
                 found = with_successor(diff_live(view, there, owned), view, owned)
                 found = replace(found, formers=formers)
             else:
-                gone = resource in live.gone
                 found = diff_new(view, Reason.GONE_FROM_SERVER if gone else Reason.NOT_ON_SERVER)
                 found = replace(found, gone=state.campaigns[resource].id if gone else None)
-            found = replace(found, records=(*tied, *about, *found.records))
+            view = replace(view, joining=frozenset(found.gained))
+            changes = attributed(view, found.changes, found.fields.packages, gone=gone)
+            found = replace(found, changes=changes, records=(*tied, *about, *found.records))
             if trouble := found.refused or taken_by(found):
                 findings.append(trouble)
             else:

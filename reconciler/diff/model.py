@@ -15,6 +15,7 @@ from reconciler.model import (
     DesiredCampaign,
     DistributionList,
     Finding,
+    Json,
     LiveCampaign,
     PackageFile,
     Reason,
@@ -89,12 +90,19 @@ class CampaignDiff:
     """Those that it is the successor of, oldest first."""
     gone: str | None = None
     """Of one that is created: the id of the one that the server has lost."""
+    declares: Mapping[str, Json] = field(default_factory=dict, compare=False)
+    """Field → what is declared of it, where the state doesn't know that yet; see `state/declared.py`."""
     refused: Finding | None = None
     """Why nothing may be done to it."""
 
     @property
     def create(self) -> bool:
         return self.live is None
+
+    @property
+    def renamed(self) -> bool:
+        """Whether it gets another name than it has."""
+        return self.live is None or any(change.field == Field.NAME for change in self.changes)
 
 
 @dataclass(frozen=True, slots=True)

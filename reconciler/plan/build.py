@@ -61,6 +61,7 @@ def make_plan(difference: Diff, facts: Facts, server: Server) -> Plan:
         impact=impact(difference, planned, groups),
         records=difference.records,
         unreadable=_unreadable(planned, facts),
+        declares={found.desired.resource: found.declares for found in planned if found.declares},
     )
 
 
@@ -174,11 +175,11 @@ class _Build:
             if live is None:
                 taking.append((by_resource[found.desired.resource, Verb.CREATE], name))
             elif found.successor:
-                if live.name != name:
+                if found.renamed:
                     taking.append((by_resource[found.desired.resource, Verb.CREATE], name))
                 if retires := by_resource.get((found.desired.resource, Verb.RETIRE)):
                     edited[live.name] = retires.key
-            elif live.name != name:
+            elif found.renamed:
                 group = by_resource[found.desired.resource, Verb.EDIT]
                 edited[live.name] = group.key
                 taking.append((group, name))
