@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from reconciler.model.rollouts import DesiredRollout
 from reconciler.model.words import Place, ResourceId, SettingValue
 
 
@@ -168,6 +169,10 @@ class DesiredCampaign:
     status: DesiredStatus | None = None
     joining: Joining = Joining.PAUSE
     on_remove: OnRemove = OnRemove.DELETE
+    rollout: DesiredRollout | None = None
+    """None: its gateways join all at once."""
+    later: frozenset[str] = frozenset()
+    """Declared gateways that the rollout has not released yet; they are not among ``gateways``."""
     labels: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str, Place] = field(default_factory=dict, compare=False)
     """Field name → where its value stands, for findings."""
