@@ -11,6 +11,7 @@ ReconcilerError                  1
 └── ServerError                  1   about one request
     ├── NotExecuted              1   surely not executed: not sent, or the server wants to be asked later
     ├── Unclear                  1   may have been executed: cut, timed out, failed, unreadable answer
+    ├── PartlyDone               1   done for some of the gateways that the call names
     ├── Refused                  1   answered with a clear no
     └── Unauthorized             1   not accepted as who we are, after one new sign-in
 
@@ -19,7 +20,7 @@ Tests: `tests/e2e/test_e2e_exit_codes.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
@@ -102,6 +103,8 @@ class Refusal(StrEnum):
     NOT_AN_ID = "not-an-id"
     """What stands for an id may be none, whatever there is on the server."""
     NOT_PERMITTED = "not-permitted"
+    TOO_LARGE = "too-large"
+    """It carries more than the server, or a proxy before it, takes: a smaller one may go through."""
 
 
 class ServerError(ReconcilerError):
@@ -134,6 +137,19 @@ class NotExecuted(ServerError):
 
 class Unclear(ServerError):
     """The server may or may not have done it."""
+
+
+class PartlyDone(ServerError):
+    """The server says that it did it for some of the gateways only.
+
+    ``failed``: gateway → why, of those that it names; it may name none.
+    """
+
+    def __init__(
+        self, message: str, *, request: str, failed: Mapping[str, str], status: int | None = None
+    ) -> None:
+        super().__init__(message, request=request, status=status)
+        self.failed = dict(failed)
 
 
 class Refused(ServerError):

@@ -99,6 +99,7 @@ _RESOLVING = {
     "duplicate-package": "A package stands twice in one set.",
     "package-conflict": "The same content is declared with another name, description or upload.",
     "bad-id-file": "A file of gateway ids is neither text nor CSV with a `gatewayId` column.",
+    "gateway-spelling": "Two gateway ids differ in case, width or the like only: probably one device.",
     "odd-gateway-id": "A gateway id looks like several, or like what an editor or a spreadsheet made of one.",
     "unknown-timezone": "The time zone is not in the tz database.",
     "time-format": "A time is not ISO 8601, or has no time of day.",

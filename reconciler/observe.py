@@ -9,7 +9,9 @@
        where the run is about some campaigns only, and gateways join them: list-campaigns, and of the
        running ones that are left alone get-campaign, list-gateways: do they lose them?
     5  packages that a difference would use    get-package, list-packages
-    6  once there is a plan: members of campaigns that it stops or deletes    list-gateways
+    6  once there is a plan: members of campaigns that it stops, deletes or
+       gives other packages, for the guards    list-gateways
+       and of those that it starts, and names of packages, for what it tells    list-gateways, get-package
 
 Each line is a scope, which follows from what was read before it. Nothing is read twice, and nothing whose
 answer can't matter.
@@ -61,6 +63,15 @@ async def observe_members(live: Live, resources: Iterable[ResourceId], reads: Re
     """`live` with the members of those campaigns, too; what was read is not read again."""
     ids = (live.campaigns[resource].id for resource in sorted(resources))
     return await read(Scope(dict.fromkeys(ids, Aspects(members=True))), reads, live)
+
+
+async def observe_told(
+    live: Live, resources: Iterable[ResourceId], packages: frozenset[str], reads: Reads
+) -> Live:
+    """`live` with what a plan only tells: members of those campaigns, and the names of packages."""
+    ids = (live.campaigns[resource].id for resource in sorted(resources))
+    scope = Scope(dict.fromkeys(ids, Aspects(members=True)), called=packages)
+    return await read(scope, reads, live)
 
 
 def _about_gateways(campaign: DesiredCampaign, owned: Owned | None) -> bool:

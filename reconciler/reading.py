@@ -4,6 +4,7 @@ campaigns by name or all of them   list-campaigns
 campaigns by id                    get-campaign
 and of each, at the same time      list-gateways (all pages), get-gateway-packages, get-distribution-list
 packages                           get-package, list-packages by name or content
+names of packages                  get-package
 who uses packages                  get-campaign of all that are listed
 """
 
@@ -14,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
+from reconciler.errors import Refused
 from reconciler.model import Aspects, CampaignSummary, Live, LiveCampaign, LivePackage, Membership, Scope
 from reconciler.pool import concurrently
 from reconciler.providers.base import Facts, Reads
@@ -92,12 +94,29 @@ async def _packages(scope: Scope, reads: Reads, live: Live) -> Live:
     contents = scope.contents - live.packages_by_content.keys()
     listed = await reads.packages(names) if names else ()
     found = await reads.packages_of(contents) if contents else {}
+    called = {**live.called, **{each.id: each.name for each in looked_up.values() if each}}
+    called |= await _called(sorted(scope.called - called.keys()), reads)
     return replace(
         live,
+        called=called,
         package_ids={**live.package_ids, **exists},
         named_packages={**live.named_packages, **_grouped(names, listed, lambda each: each.name)},
         packages_by_content={**live.packages_by_content, **found},
     )
+
+
+async def _called(ids: Iterable[str], reads: Reads) -> Mapping[str, str]:
+    """What packages are called. A name is only comfort: who may not read it does without."""
+
+    async def name(package_id: str) -> str | None:
+        try:
+            found = await reads.package(package_id)
+        except Refused:
+            return None
+        return found.name if found else None
+
+    found = await concurrently(ids, name, limit=reads.parallelism)
+    return {package_id: name for package_id, name in found.items() if name is not None}
 
 
 async def _users(reads: Reads, live: Live) -> Live:
@@ -134,6 +153,6 @@ def operations_of(live: Live, facts: Facts) -> frozenset[str]:
         "overrides": any(campaign.overrides for campaign in campaigns),
         "packages": bool(live.named_packages),
         "packages_of": bool(live.packages_by_content),
-        "package": not live.package_ids.keys() <= in_place,
+        "package": not live.package_ids.keys() <= in_place or bool(live.scope.called),
     }
     return frozenset(facts.reads[name] for name, read in made.items() if read and name in facts.reads)

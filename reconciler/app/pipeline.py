@@ -185,10 +185,11 @@ async def make(job: Job, state: State, source: Source, options: Options) -> Plan
     emptied = options.prune and desired.complete and not job.documents and not desired.focus
     given_up = len(bound.campaigns) + len(bound.packages) if emptied else 0
     basis = await guard_basis(replace(planned, plan=plan), source, given_up=given_up)
-    impact = with_removed(plan.impact, basis.live)
-    plan = replace(
-        plan, impact=with_reads(impact, operations_of(basis.live, source.facts), source.facts.operations)
-    )
+    # What is only told is no part of what the plan rests on.
+    told = await in_devices(replace(planned, plan=plan, live=basis.live), source)
+    impact = with_removed(told.plan.impact, basis.live)
+    impact = with_reads(impact, operations_of(told.live, source.facts), source.facts.operations)
+    plan = replace(told.plan, impact=impact)
     return replace(planned, plan=guarded(plan, basis, job.project.guards, job.waivers), live=basis.live)
 
 
@@ -207,12 +208,24 @@ async def draft(desired: Desired, state: State, source: Source, options: Options
 
 
 async def guard_basis(planned: Planned, source: Source, *, given_up: int = 0) -> Basis:
-    """What guards ask of a plan; the gateways of campaigns that it interrupts are read for that."""
+    """What guards ask of a plan; who is in campaigns that it interrupts or gives other packages is read."""
     from reconciler.observe import observe_members
+    from reconciler.plan.devices import repackaged
     from reconciler.plan.guards import Basis, interrupted
 
-    live = await observe_members(planned.live, interrupted(planned.plan, source.facts), source.reads)
+    asked = interrupted(planned.plan, source.facts) | repackaged(planned.plan)
+    live = await observe_members(planned.live, asked, source.reads)
     return Basis(planned.desired, live, source.facts, given_up)
+
+
+async def in_devices(planned: Planned, source: Source) -> Planned:
+    """The same plan, that says what it means for devices; what is read for that is in ``live``."""
+    from reconciler.observe import observe_told
+    from reconciler.plan.devices import counted, unnamed, with_devices
+
+    plan, live, state = planned.plan, planned.live, planned.state
+    live = await observe_told(live, counted(plan), unnamed(plan, live, state), source.reads)
+    return replace(planned, plan=with_devices(plan, live, planned.desired, state, source.facts), live=live)
 
 
 def _partial(desired: Desired) -> Partial | None:

@@ -8,6 +8,9 @@
 Of n gateways with k that the server doesn't take, at most 2·k·log2(n) + 1 requests are sent. Only a clear no
 to an add or a remove is divided: it did nothing. Where no gateway of a whole batch is taken, and none of its
 group was before, the no is about the campaign: its other batches are not divided.
+
+A batch that is too large for the server, or for a proxy before it, is no question of who: it goes out in
+equal parts, and later batches of the same operation are no larger, for the rest of the run.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from reconciler.errors import Refusal, Refused
 from reconciler.model import AddGateways, Outcome, OutcomeStatus, RemoveGateways, Step
@@ -31,6 +34,8 @@ class Tried:
     outcome: Outcome
     left: Step
     refusal: Refused | None = None
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Gateway → why it isn't done, where that isn't what the outcome says."""
 
     @property
     def divisible(self) -> bool:
@@ -42,9 +47,14 @@ Attempt = Callable[[Step], Awaitable[Tried]]
 
 
 def divides(step: Step, refusal: Refused) -> bool:
-    """Whether `refusal` may be about some of the gateways of `step`."""
-    batch = isinstance(step.action, AddGateways | RemoveGateways) and len(step.gateways) > 1
-    return batch and Refusal.ABOUT_SOME_GATEWAYS in refusal.meaning
+    """Whether `refusal` may be about some of the gateways of `step`, or about how many they are."""
+    if len(step.gateways) < 2:
+        return False
+    if Refusal.TOO_LARGE in refusal.meaning:
+        return True
+    return isinstance(step.action, AddGateways | RemoveGateways) and (
+        Refusal.ABOUT_SOME_GATEWAYS in refusal.meaning
+    )
 
 
 class Bisection:
@@ -54,6 +64,19 @@ class Bisection:
         self._taken: set[str] = set()
         self._hopeless: set[str] = set()
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._most: dict[str, int] = {}
+        """Operation → the most gateways of one call, where more were too large."""
+
+    def most(self, step: Step) -> int:
+        """How many gateways a call of the operation of `step` may carry, as far as this run knows."""
+        return self._most.get(step.operation.name, len(step.gateways))
+
+    def learn(self, tried: Tried) -> None:
+        """A call that was too large: later ones carry half as many."""
+        if tried.refusal and Refusal.TOO_LARGE in tried.refusal.meaning:
+            half = max(1, -(-len(tried.left.gateways) // 2))
+            name = tried.left.operation.name
+            self._most[name] = min(half, self._most.get(name, half))
 
     def hopeless(self, step: Step) -> bool:
         """Whether each gateway of a batch of its group was refused, and none of the group was ever taken."""
@@ -64,14 +87,17 @@ class Bisection:
         self._taken.add(step.group.key)
 
     async def run(self, step: Step, tried: Tried, attempt: Attempt, stop: asyncio.Event) -> Outcome:
-        """What becomes of a `step` that was `tried` and refused; `attempt` sends a part of it."""
+        """What becomes of a `step` that was `tried` and refused; `attempt` sends a part of it.
+
+        One that was not sent, for it is known to be too large, is sent in parts.
+        """
         # While nobody knows whether it is about the campaign, one batch tries for all.
         known = step.group.key in self._taken
         async with nullcontext() if known else self._turns[step.group.key]:
             if stop.is_set() or self.hopeless(step):
                 return undone(tried)
-            division = _Halving(attempt, stop)
-            await division.halves(tried.left)
+            division = _Division(self, attempt, stop)
+            await division.of(tried)
             if len(division.left) < len(step.gateways):
                 self.took(step)
             elif not stop.is_set():
@@ -84,7 +110,7 @@ class Bisection:
 
 def undone(tried: Tried) -> Outcome:
     """The outcome of a step that is not settled; of a batch that is in part, which gateways are left."""
-    return _partly(tried.outcome, dict.fromkeys(tried.left.gateways, _why(tried)))
+    return _partly(tried.outcome, _reasons(tried))
 
 
 def _partly(outcome: Outcome, left: Mapping[str, str]) -> Outcome:
@@ -100,25 +126,48 @@ def _partly(outcome: Outcome, left: Mapping[str, str]) -> Outcome:
     return replace(outcome, message=message, left=tuple(sorted(left)))
 
 
-class _Halving:
+class _Division:
     """One batch as it goes out in pieces. ``left``: gateway → why it isn't done."""
 
-    def __init__(self, attempt: Attempt, stop: asyncio.Event) -> None:
+    def __init__(self, bisection: Bisection, attempt: Attempt, stop: asyncio.Event) -> None:
+        self._bisection = bisection
         self._attempt = attempt
         self._stop = stop
         self.left: dict[str, str] = {}
         self.sent = 0
         self.unclear = False
+        self._took = False
 
-    async def halves(self, step: Step) -> bool:
-        """Send a refused `step` as two; whether all of it is done."""
+    async def of(self, tried: Tried) -> bool:
+        """Send a refused batch as smaller ones; whether all of it is done."""
+        if tried.refusal is None or Refusal.TOO_LARGE in tried.refusal.meaning:
+            self._bisection.learn(tried)
+            return await self._parts(tried.left)
+        return await self._halves(tried.left)
+
+    async def _halves(self, step: Step) -> bool:
+        """A `step` with a gateway that the server doesn't take, as two."""
         middle = len(step.gateways) // 2
         first, second = step.only(step.gateways[:middle]), step.only(step.gateways[middle:])
         if await self._piece(first):
             # What the server doesn't take is in the other half: that need not be sent to know so.
-            return await (self.halves(second) if len(second.gateways) > 1 else self._piece(second))
+            return await (self._halves(second) if len(second.gateways) > 1 else self._piece(second))
         await self._piece(second)
         return False
+
+    async def _parts(self, step: Step) -> bool:
+        """A `step` that is too large, in parts of the size that is known to be taken."""
+        done, gateways = True, step.gateways
+        while gateways:
+            most = self._bisection.most(step)
+            part, gateways = step.only(gateways[:most]), gateways[most:]
+            done = await self._piece(part) and done
+            if not done and most == 1 and not self._took and gateways:
+                # Not even a single one goes through: that is no question of size.
+                why = self.left.get(part.gateways[0], NOT_AGAIN)
+                self.left.update(dict.fromkeys(gateways, why))
+                break
+        return done
 
     async def _piece(self, step: Step) -> bool:
         if self._stop.is_set():
@@ -126,13 +175,22 @@ class _Halving:
             return False
         tried = await self._attempt(step)
         self.sent += tried.outcome.attempts
+        self._bisection.learn(tried)
         if tried.divisible:
-            return await self.halves(tried.left)
+            return await self.of(tried)
         if tried.outcome.settled:
+            self._took = True
             return True
         self.unclear = self.unclear or tried.outcome.unclear
-        self.left.update(dict.fromkeys(tried.left.gateways, _why(tried)))
+        self.left.update(_reasons(tried))
         return False
+
+
+def _reasons(tried: Tried) -> dict[str, str]:
+    """Of each gateway that is left: why."""
+    return dict.fromkeys(tried.left.gateways, _why(tried)) | {
+        gateway: why for gateway, why in tried.reasons.items() if gateway in tried.left.gateways
+    }
 
 
 def _why(tried: Tried) -> str:

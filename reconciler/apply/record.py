@@ -90,9 +90,9 @@ def after(
     """What a step changed, once it has ended; `packages` are the uploads of this run, by content."""
     if outcome.left:
         done = frozenset(outcome.step.gateways) - frozenset(outcome.left)
-        return tuple(_members(outcome.step.only(done), packages))
+        return (*_members(outcome.step.only(done), packages), *_unsettled(outcome, outcome.left))
     if not outcome.settled:
-        return _unsettled(outcome)
+        return _unsettled(outcome, outcome.step.gateways)
     if outcome.step.gateways:
         return tuple(_members(outcome.step, packages))
     return tuple(_settled(outcome, salt))
@@ -179,8 +179,8 @@ def _things(action: RunOnThings, gateways: tuple[str, ...], kept_as: Callable[[s
         yield MembersApplied(action.resource, Field.THINGS, value, tuple(those))
 
 
-def _unsettled(outcome: Outcome) -> tuple[Event, ...]:
-    """What surely didn't happen leaves no intent, no bracket and no doubt behind."""
+def _unsettled(outcome: Outcome, gateways: tuple[str, ...]) -> tuple[Event, ...]:
+    """What surely didn't happen, for `gateways`, leaves no intent, no bracket and no doubt behind."""
     if outcome.status is not OutcomeStatus.FAILED or outcome.unclear:
         return ()
     match action := outcome.step.action:
@@ -191,7 +191,7 @@ def _unsettled(outcome: Outcome) -> tuple[Event, ...]:
         case StopCampaign(bracket=True):
             return (BracketClosed(action.resource),)
         case RunOnThings():
-            return (MembersForgotten(action.resource, outcome.step.gateways, Field.THINGS),)
+            return (MembersForgotten(action.resource, gateways, Field.THINGS),)
         case _:
             return ()
 

@@ -9,7 +9,8 @@
 
 A create or upload that is refused was not ours, unless an answer before it was unclear: only then it is
 verified.
-A batch of gateways that is refused for good goes out again in halves (`Bisection`).
+A batch of gateways that is refused for good goes out again in halves (`Bisection`). Of one that is partly
+done, what the server shows is done; those that it names are failed, and sent no more.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from reconciler.apply.bisection import NOT_AGAIN, Bisection, Tried, divides, undone
-from reconciler.errors import NotExecuted, ReconcilerError, Refusal, Refused, Unclear
+from reconciler.errors import NotExecuted, PartlyDone, ReconcilerError, Refusal, Refused, Unclear
 from reconciler.model import CreateCampaign, Outcome, OutcomeStatus, Repeat, Step, UploadPackage
 from reconciler.providers.base import Bindings, Readback, Writes
 
@@ -45,12 +46,17 @@ class Retrier:
         async def attempt(piece: Step) -> Tried:
             return await self._attempt(piece, bindings, stop, verified=True)
 
+        if self.bisection.most(step) < len(step.gateways):
+            unsent = Tried(Outcome(step, OutcomeStatus.FAILED, NOT_AGAIN, 0), step)
+            return await self.bisection.run(step, unsent, attempt, stop)
         tried = await self._attempt(step, bindings, stop)
         if tried.outcome.settled:
             self.bisection.took(step)
             return tried.outcome
         if tried.divisible:
             return await self.bisection.run(step, tried, attempt, stop)
+        if len(tried.left.gateways) < len(step.gateways):
+            self.bisection.took(step)
         return undone(tried)
 
     async def _attempt(
@@ -64,7 +70,8 @@ class Retrier:
 
         def ended(status: OutcomeStatus, message: str, refusal: ReconcilerError | None = None) -> Tried:
             outcome = Outcome(step, status, message, attempts, unclear=unclear)
-            return Tried(outcome, left, refusal if isinstance(refusal, Refused) else None)
+            partly = refusal.failed if isinstance(refusal, PartlyDone) else {}
+            return Tried(outcome, left, refusal if isinstance(refusal, Refused) else None, partly)
 
         while True:
             attempts += 1
@@ -74,8 +81,12 @@ class Retrier:
             except ReconcilerError as error:
                 failure = error
             unclear = unclear or isinstance(failure, Unclear)
-            if unclear and step.operation.repeat is Repeat.NEVER:
+            if step.operation.repeat is Repeat.NEVER and _in_doubt(failure, unclear=unclear):
                 return ended(OutcomeStatus.UNKNOWN, _words(failure))
+            if isinstance(failure, PartlyDone) and step.operation.repeat is not Repeat.VERIFY_FIRST:
+                # Nothing tells what was done but the answer: that is those that it doesn't name.
+                left = left.only(failure.failed or left.gateways)
+                return ended(OutcomeStatus.FAILED, _words(failure), failure)
             try:
                 verifies = self._verifies(left, failure, unclear=unclear, verified=verified)
                 readback = await self.writes.verify(left, bindings) if verifies else None
@@ -83,9 +94,13 @@ class Retrier:
                 refused = f"{_words(failure)}; what it did can't be read: " if not unclear else ""
                 return ended(OutcomeStatus.FAILED, refused + _words(error))
             if readback and (readback.done or readback.remaining == ()):
-                status = OutcomeStatus.DONE if unclear else OutcomeStatus.NOT_NEEDED
+                sent = unclear or isinstance(failure, PartlyDone)
+                status = OutcomeStatus.DONE if sent else OutcomeStatus.NOT_NEEDED
                 return Tried(Outcome(step, status, "", attempts, readback.created), left)
             smaller = _only(left, readback)
+            if isinstance(failure, PartlyDone) and _all_named(smaller, failure):
+                left = smaller
+                return ended(OutcomeStatus.FAILED, _words(failure), failure)
             wait = self._wait(failure, attempts, waited) if smaller is left else 0.0
             if wait is None:
                 return ended(OutcomeStatus.FAILED, _words(failure), failure)
@@ -99,12 +114,14 @@ class Retrier:
         if step.operation.repeat is not Repeat.VERIFY_FIRST:
             return False
         match failure:
-            case Unclear():
+            case Unclear() | PartlyDone():
                 return True
             case Refused() if unclear:
                 return True
             case Refused(meaning=meaning) if Refusal.MAY_HAVE_HAPPENED in meaning:
                 return not verified and not isinstance(step.action, CreateCampaign | UploadPackage)
+            case Refused(meaning=meaning) if Refusal.TOO_LARGE in meaning:
+                return False
             case Refused() as refusal:
                 # Before it is divided: that the server did nothing is for the server to show.
                 return not verified and divides(step, refusal) and not self.bisection.hopeless(step)
@@ -113,7 +130,7 @@ class Retrier:
 
     def _wait(self, failure: ReconcilerError, attempts: int, waited: float) -> float | None:
         """Seconds until the same is sent again; None to give up."""
-        if isinstance(failure, NotExecuted | Unclear):
+        if isinstance(failure, NotExecuted | Unclear | PartlyDone):
             return self.delay(attempts, failure.retry_after, waited)
         return None
 
@@ -123,6 +140,16 @@ def _only(step: Step, readback: Readback | None) -> Step:
     if readback is None or readback.remaining is None or len(readback.remaining) >= len(step.gateways):
         return step
     return step.only(readback.remaining)
+
+
+def _in_doubt(failure: ReconcilerError, *, unclear: bool) -> bool:
+    """Whether nobody knows what was done."""
+    return unclear or (isinstance(failure, PartlyDone) and not failure.failed)
+
+
+def _all_named(step: Step, failure: PartlyDone) -> bool:
+    """Whether `failure` is about each gateway of `step`; of none by name, it may be about any."""
+    return not failure.failed or failure.failed.keys() >= frozenset(step.gateways)
 
 
 async def _stopped(stop: asyncio.Event, seconds: float) -> bool:

@@ -46,7 +46,7 @@ def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
                 gone = resource in live.gone
                 found = diff_new(view, Reason.GONE_FROM_SERVER if gone else Reason.NOT_ON_SERVER)
             found = replace(found, records=(*tied, *found.records))
-            if trouble := taken_by(found):
+            if trouble := found.refused or taken_by(found):
                 findings.append(trouble)
             else:
                 compared[resource] = found

@@ -107,6 +107,7 @@ def diff_live(view: View, live: LiveCampaign, owned: Owned) -> CampaignDiff:
             *transition.findings,
         ),
         records=(*settings.records, *transition.records, *distribution.records),
+        refused=membership.refused,
     )
     return _with_parts(difference, view, live.packages)
 

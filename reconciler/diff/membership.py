@@ -5,6 +5,9 @@
 | added by us, as the state says            | removed              | removed, with a word: it may come back |
 | added by anybody else                     | removed              | stays, with a word: the server decides |
 
+Where a gateway is to join and one of nearly the same id is in the campaign undeclared, both are probably one
+device: a server may fold ids. Then nothing is done to the campaign, and both spellings are named.
+
 Closing can be read, and can't be undone.
 
 | declared closed | live                        | what happens                                       |
@@ -17,6 +20,7 @@ Closing can be read, and can't be undone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reconciler.diff.view import EMPTY, Part, View, count
@@ -30,9 +34,11 @@ from reconciler.model import (
     Severity,
     sorted_ids,
 )
+from reconciler.model.spellings import Spellings, how_they_differ, respelled
 from reconciler.providers.base import Field
 from reconciler.state.applied import MEMBERSHIP
 from reconciler.state.base import Owned
+from reconciler.text import and_more, quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,8 @@ class MembershipDiff:
     lost: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
     findings: tuple[Finding, ...] = ()
+    refused: Finding | None = None
+    """Why nothing may be done to the campaign."""
 
 
 def diff_gateways(campaign: DesiredCampaign, live: LiveCampaign, owned: Owned) -> MembershipDiff:
@@ -51,6 +59,8 @@ def diff_gateways(campaign: DesiredCampaign, live: LiveCampaign, owned: Owned) -
         return MembershipDiff()
     gained, lost = live.gateways.against(campaign.gateways)
     gained -= campaign.closed or EMPTY
+    if pairs := respelled(gained, lost):
+        return MembershipDiff(refused=_respelled(campaign, pairs))
     findings: list[Finding] = []
     if lost and (live.distribution or campaign.distribution):
         ours = EMPTY.union(*owned.members.get(MEMBERSHIP, {}).values())
@@ -87,6 +97,20 @@ def diff_closed(view: View) -> Part[str]:
         return Part(findings=findings)
     change = Change(view.campaign.resource, Field.CLOSED, False, True, Reason.CLOSES, members=todo)
     return Part(todo, (change,), findings)
+
+
+def _respelled(campaign: DesiredCampaign, pairs: Sequence[Spellings]) -> Finding:
+    declared, live = pairs[0]
+    return Finding(
+        "gateway-spelling",
+        f"{campaign.resource} declares the gateway {quoted(declared)}, and the server has {quoted(live)}"
+        f"{and_more(len(pairs) - 1)}: they differ only in {how_they_differ(declared, live)}, so they are"
+        " probably one device, and nothing is done to the campaign",
+        campaign.place_of("gatewayLists"),
+        "write the id as the server has it; if these are two devices, let the one leave by an apply of its"
+        " own before the other joins",
+        campaign.resource,
+    )
 
 
 def _note(campaign: DesiredCampaign, code: str, message: str) -> Finding:

@@ -66,6 +66,8 @@ class CampaignDiff:
     findings: tuple[Finding, ...] = ()
     records: tuple[Event, ...] = ()
     """What the state learns of it without a call."""
+    refused: Finding | None = None
+    """Why nothing may be done to it."""
 
     @property
     def create(self) -> bool:

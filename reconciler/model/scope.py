@@ -47,6 +47,8 @@ class Scope:
     """Which packages hold these (SHA-256, 64 hex digits)?"""
     users: frozenset[str] = _NONE
     """Which of all campaigns use these packages?"""
+    called: frozenset[str] = _NONE
+    """What are these packages called? For people only: nothing is decided by it."""
 
     def __or__(self, other: Scope) -> Scope:
         shared = self.campaigns.keys() & other.campaigns.keys()
@@ -59,4 +61,5 @@ class Scope:
             self.package_names | other.package_names,
             self.contents | other.contents,
             self.users | other.users,
+            self.called | other.called,
         )

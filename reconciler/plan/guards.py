@@ -2,7 +2,7 @@
 
 | guard                       | default | what is counted                                                   |
 |-----------------------------|---------|-------------------------------------------------------------------|
-| `maxGatewaysRemovedPercent` | 30      | gateways that one campaign loses, of 10 live ones or more         |
+| `maxGatewaysRemovedPercent` | 30      | gateways that one campaign loses: all, or of 10 live ones or more |
 | `maxDeletes`                | 10      | campaigns that are deleted; and apart from them, packages         |
 | `maxStarts`                 | 10      | campaigns that are started; closing a bracket is no start         |
 | `maxInFlightInterrupted`    | 0       | gateways in flight that are stopped, deleted, removed or closed   |
@@ -70,7 +70,7 @@ DEFAULTS: Final[Limits] = MappingProxyType(
     }
 )
 SMALL: Final = 10
-"""A campaign of fewer gateways may lose any part of them."""
+"""A campaign of fewer gateways may lose any part of them, but not all."""
 LOSES_SETTINGS: Final = "may-lose-settings"
 """The code of the finding that an edit could wipe settings."""
 NEEDLESS: Final = "waiver-not-needed"
@@ -163,7 +163,7 @@ def _removed(plan: Plan, basis: Basis, percent: float) -> Iterator[GuardTrip]:
     part, shown = Fraction(str(percent)) / 100, str(percent).removesuffix(".0")
     for resource, gateways, place in _memberships(plan, basis):
         most, lost = int(gateways.before * part), len(gateways.lost)
-        if gateways.before >= SMALL and lost > most:
+        if (gateways.before >= SMALL or lost == gateways.before) and lost > most:
             message = (
                 f"{resource} would lose {lost:,} of its {gateways.before:,} gateways;"
                 f" at most {most:,} ({shown} %) may go at once"
@@ -207,8 +207,8 @@ def _interrupted(
 ) -> Iterator[GuardTrip]:
     counts = {
         resource: len(gateways)
-        for resource, leaving in sorted(_touched(plan, facts).items())
-        if (live := campaigns.get(resource)) and (gateways := _flying(live, leaving, facts))
+        for resource, leaving in sorted(touched_gateways(plan, facts).items())
+        if (live := campaigns.get(resource)) and (gateways := in_flight_among(live, leaving, facts))
     }
     total = sum(counts.values())
     if total > limit:
@@ -219,7 +219,7 @@ def _interrupted(
         yield GuardTrip(Guard.IN_FLIGHT, message, resource, total, limit)
 
 
-def _touched(plan: Plan, facts: Facts) -> Mapping[ResourceId, frozenset[str] | None]:
+def touched_gateways(plan: Plan, facts: Facts) -> Mapping[ResourceId, frozenset[str] | None]:
     """Campaign → the gateways that leave it or are closed; None where all of them are touched."""
     whole = interrupted(plan, facts)
     leaving: dict[ResourceId, set[str]] = defaultdict(set)
@@ -230,7 +230,7 @@ def _touched(plan: Plan, facts: Facts) -> Mapping[ResourceId, frozenset[str] | N
     return {**dict.fromkeys(whole), **{each: frozenset(ids) for each, ids in leaving.items()}}
 
 
-def _flying(live: LiveCampaign, leaving: frozenset[str] | None, facts: Facts) -> frozenset[str]:
+def in_flight_among(live: LiveCampaign, leaving: frozenset[str] | None, facts: Facts) -> frozenset[str]:
     """The gateways in flight among those `leaving` a campaign; None: among all of them."""
     if live.gateways is None or (leaving is not None and live.phase not in _RUNNING):
         return frozenset()

@@ -15,6 +15,38 @@ _FEW: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
+class Devices:
+    """How many gateways something happens to, as things are when the plan is made; none: it isn't known."""
+
+    members: int | None = None
+    """In the campaign once the plan is done; of one that is deleted, those that were."""
+    join: int | None = None
+    """That join."""
+    leave: int | None = None
+    """That leave, or are in a campaign that is deleted."""
+    start: int | None = None
+    """Open and not final, where the campaign is started; none of them where that closes a bracket."""
+    stop: int | None = None
+    """Open and not final, where the campaign is stopped for good."""
+    interrupt: int | None = None
+    """In flight when they are stopped, deleted, removed or closed."""
+    update: int | None = None
+    """That get packages: those that join, and open ones that aren't final, where packages change."""
+    finished: int | None = None
+    """Final ones, done or failed, whose packages change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packages:
+    """Packages of a campaign by name; by id where nobody knows a name."""
+
+    before: tuple[str, ...] = ()
+    """As they are; none of a campaign that is created."""
+    after: tuple[str, ...] = ()
+    """As they will be; none of a campaign that is deleted."""
+
+
+@dataclass(frozen=True, slots=True)
 class CampaignImpact:
     """What a plan does to the devices of one campaign. Counts are exact."""
 
@@ -38,6 +70,10 @@ class CampaignImpact:
     """Stopped and started again, so that it may be edited."""
     shared: Mapping[ResourceId, int] = field(default_factory=dict)
     """Other declared or owned running campaign → how many of this one's gateways it also has."""
+    devices: Devices = Devices()
+    """What happens to its gateways."""
+    packages: Packages = Packages()
+    """What they get."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +86,8 @@ class Impact:
     """Calls of its steps."""
     permissions: tuple[str, ...] = ()
     """What the token has to be allowed."""
+    devices: Devices = Devices()
+    """What happens to gateways in all, each counted once however many campaigns it is in."""
 
     @property
     def gained(self) -> int:
@@ -123,6 +161,8 @@ class Plan:
     """None: the plan is about everything."""
     snapshot: Snapshot | None = None
     """Set when no server was asked."""
+    package_names: Mapping[str, str] = field(default_factory=dict)
+    """Package id → its name, of those that the plan speaks of and whose name is known."""
 
     @property
     def tripped(self) -> tuple[GuardTrip, ...]:

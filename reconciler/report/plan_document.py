@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 from typing import Final
 
 from reconciler.errors import Exit
 from reconciler.findings import first_of
 from reconciler.model import ApproveCampaign, Change, Finding, Outcome, Server, Severity, Step
-from reconciler.plan.model import CampaignImpact, Impact, Partial, Plan
+from reconciler.plan.model import CampaignImpact, Devices, Impact, Partial, Plan
 from reconciler.report.apply_summary import outcome_counts
 from reconciler.report.blocks import findings_of, guard_item, recorded
 from reconciler.report.paths import path_of
@@ -219,6 +220,7 @@ def _impact(impact: Impact) -> dict[str, object]:
         "lost": impact.lost,
         "requests": impact.requests,
         "permissions": impact.permissions,
+        "devices": _devices(impact.devices),
         "campaigns": [_campaign(campaign) for campaign in impact.campaigns],
     }
 
@@ -235,4 +237,11 @@ def _campaign(campaign: CampaignImpact) -> dict[str, object]:
         "stops": campaign.stops,
         "interrupted": campaign.interrupted,
         "shared": {str(other): count for other, count in sorted(campaign.shared.items())},
+        "devices": _devices(campaign.devices),
+        "packages": {"before": campaign.packages.before, "after": campaign.packages.after},
     }
+
+
+def _devices(devices: Devices) -> dict[str, int | None]:
+    """How many gateways; null where that isn't known."""
+    return {each.name: getattr(devices, each.name) for each in fields(devices)}

@@ -100,7 +100,8 @@ def resolve_campaign(source: ResourceSource, parts: Parts) -> DesiredCampaign:
     named += [("closedGateways", (closed,))] if closed else []
     check_supported(source)
     every = campaign.gateways if _all_known(source, lists) else None
-    check_overlaps(source, Composition(packages, timetables, named, every))
+    together = campaign.gateways if campaign.gateways and len(lists) > 1 else frozenset()
+    check_overlaps(source, Composition(packages, timetables, named, every, together))
     return campaign
 
 

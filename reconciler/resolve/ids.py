@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from itertools import islice
 
 from reconciler.model import Place
+from reconciler.model.spellings import Spellings, how_they_differ, spelled_twice
 from reconciler.providers.base import Limits
 from reconciler.resolve.source import ResourceSource
-from reconciler.text import CONTROLS, INVISIBLE, control_character, invisible_character, quoted
+from reconciler.text import CONTROLS, INVISIBLE, and_more, control_character, invisible_character, quoted
 
 LONGEST = 255
 
@@ -38,7 +39,7 @@ def check_ids(source: ResourceSource, ids: Ids) -> tuple[frozenset[str], bool]:
     reserved, longest = limits.reserved_ids.keys(), _longest(limits)
     good = frozenset(ids.ids)
     if len(good) == len(ids.ids) and good.isdisjoint(reserved) and _all_good(ids.ids, good, longest):
-        return good, True
+        return good, not _say_twice(source, ids, good)
     wrong = _wrong(ids, limits)
     for index, code, message, hint in islice(wrong, MOST):
         source.error(code, message, ids.place(index), hint)
@@ -48,6 +49,33 @@ def check_ids(source: ResourceSource, ids: Ids) -> tuple[frozenset[str], bool]:
         source.note("more-findings", message, ids.place(rest[0]), "mend those before it first")
     kept = frozenset(id_ for id_ in filter(is_good, good - reserved) if len(id_) <= longest)
     return kept, len(kept) == len(good)
+
+
+def _say_twice(source: ResourceSource, ids: Ids, good: Collection[str]) -> bool:
+    """Whether ids are spelled in two ways; each is an error where it stands last."""
+    pairs = spelled_twice(good)
+    if pairs:
+        index = {id_: at for at, id_ in enumerate(ids.ids)}
+        ordered = sorted(sorted(pair, key=index.__getitem__) for pair in pairs)
+        for first, later in ordered[:MOST]:
+            place = ids.place(index[later])
+            source.error("gateway-spelling", said_twice([(first, later)]), place, HINT_SPELLING)
+        for _, later in ordered[MOST : MOST + 1]:
+            message = (
+                f"{len(ordered) - MOST:,} more ids of this list are spelled twice; this is the first of them"
+            )
+            source.note("more-findings", message, ids.place(index[later]), "mend those before it first")
+    return bool(pairs)
+
+
+def said_twice(pairs: Sequence[Spellings]) -> str:
+    """That ids are probably one device's."""
+    first, later = pairs[0]
+    what = f"the gateway ids {quoted(first)} and {quoted(later)}{and_more(len(pairs) - 1)}"
+    return f"{what} differ only in {how_they_differ(first, later)}: they are probably one device"
+
+
+HINT_SPELLING = "write each id once, as the server has it"
 
 
 def _longest(limits: Limits) -> int:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from reconciler.model import SchedulePhase, several
-from reconciler.resolve.ids import MOST
+from reconciler.model.spellings import spelled_twice
+from reconciler.resolve.ids import HINT_SPELLING, MOST, said_twice
 from reconciler.resolve.members import Group, ListEntry
 from reconciler.resolve.package_sets import PackageMembers
 from reconciler.resolve.source import ResourceSource
@@ -32,12 +33,16 @@ class Composition:
     """What names gateways (``this override``, ``closedGateways``), and which."""
     gateways: frozenset[str] | None
     """Every gateway that the campaign can have; None where that isn't known."""
+    members: frozenset[str] = frozenset()
+    """What several lists declare, where each alone spells its ids in one way."""
 
 
 def check_overlaps(source: ResourceSource, campaign: Composition) -> None:
     """All rules for `campaign`."""
     _overrides(source, campaign.overrides)
     _schedules(source, campaign.schedules)
+    if campaign.members and (pairs := spelled_twice(campaign.members)):
+        source.error("gateway-spelling", said_twice(pairs), source.place("gatewayLists"), HINT_SPELLING)
     if campaign.gateways is not None:
         for what, groups in campaign.named:
             for group in groups:

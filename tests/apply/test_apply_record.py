@@ -194,6 +194,9 @@ def test_after_a_batch_that_is_done_in_part(what: str, status: OutcomeStatus, un
     left, learned = LEFT[what]
     if what == "things":
         learned = (MembersApplied(CAMPAIGN, "runOnThings", '["t-1", "t-2"]', ("a",)), *learned)
+        if status is OutcomeStatus.FAILED and not unclear:
+            # Of those that surely were not told, no doubt is kept.
+            learned = (*learned, MembersForgotten(CAMPAIGN, left, "runOnThings"))
     outcome = Outcome(STEPS[what], status, "no", left=left, unclear=unclear)
     assert after(outcome, SALT) == learned
 

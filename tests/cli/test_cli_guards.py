@@ -75,7 +75,12 @@ def interrupt(world) -> None:
 
 
 def empty(world) -> None:
+    project(world, maxGatewaysRemovedPercent=100)
     edit(world, "gateways: [gw-1, gw-2, gw-3]", "gateways: []")
+
+
+def swap_all(world) -> None:
+    edit(world, "gateways: [gw-1, gw-2, gw-3]", "gateways: [gw-7, gw-8, gw-9]")
 
 
 def forget_all(world) -> None:
@@ -99,6 +104,7 @@ class Scene:
 
 SCENES = [
     Scene("maxGatewaysRemovedPercent", lose_four_of_ten, 4, 3, ("remove-gateways",)),
+    Scene("maxGatewaysRemovedPercent", swap_all, 3, 0, ("remove-gateways", "add-gateways")),
     Scene("maxDeletes", delete, 1, 0, ("stop-campaign", "delete-campaign"), "--prune"),
     Scene("maxStarts", start, 1, 0, ("create-campaign", "start-campaign")),
     Scene("maxInFlightInterrupted", interrupt, 1, 0, ("stop-campaign", "edit-campaign", "start-campaign")),
@@ -157,8 +163,8 @@ def test_each_guard_stops_everything_until_it_is_waived(world, scene):
 @pytest.fixture
 def thrice(world):
     """A plan that trips three guards."""
-    project(world, maxStarts=0)
     empty(world)
+    project(world, maxStarts=0, maxGatewaysRemovedPercent=100)
     edit(world, "description: Line 3", "description: Line three")
     declare(world, NEW)
     world.put(world.id_of("line-3"), "gw-2", state="WAITING_FOR_DOWNLOAD")

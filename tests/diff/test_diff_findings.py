@@ -220,6 +220,17 @@ def error(code: str, message: str, at: str | Place | None, hint: str | None = No
 
 
 ROWS: dict[str, tuple[Callable[[], World], Finding]] = {
+    "one device, spelled otherwise": (
+        lambda: declaring(gateways=["A", "B"]),
+        error(
+            "gateway-spelling",
+            "Campaign/line declares the gateway `A`, and the server has `a` and 1 more: they differ only in"
+            " upper and lower case, so they are probably one device, and nothing is done to the campaign",
+            "gatewayLists",
+            "write the id as the server has it; if these are two devices, let the one leave by an apply"
+            " of its own before the other joins",
+        ),
+    ),
     # --- who it is
     "somebody else's": (
         lambda: made(MemoryCampaign("7", "line"), wanted=desired(line())),

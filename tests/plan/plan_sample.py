@@ -32,7 +32,7 @@ from reconciler.model import (
 )
 from reconciler.options import Options, Selector, Targets
 from reconciler.plan.file import Head, MadeIn, MadeOn, write_plan
-from reconciler.plan.model import GuardTrip, Impact, Partial, Snapshot
+from reconciler.plan.model import Devices, GuardTrip, Impact, Packages, Partial, Snapshot
 from reconciler.providers.base import Lowered
 from reconciler.state.base import (
     BracketClosed,
@@ -190,19 +190,24 @@ def sample() -> Made:
         SaltChosen("9b2e4c1fa07d53868e1d0c2b7a4f6e35"),
     )
     place = Place("campaigns/line.yaml", 5, 9)
-    impact = tuple(replace(each, stops=True) for each in plan.impact.campaigns)
+    devices = Devices(members=152, join=150, leave=2, start=150, stop=1, interrupt=3, update=151, finished=4)
+    packages = Packages(("fw-2.1.bin",), ("fw-2.2.bin",))
+    impact = tuple(
+        replace(each, stops=True, devices=devices, packages=packages) for each in plan.impact.campaigns
+    )
     plan = replace(
         plan,
         groups=tuple(map(_to_approve, plan.groups)),
         server=SERVER,
         findings=(Finding("held", "somebody stopped it", place, "--resume", line, Severity.NOTE),),
-        impact=Impact(impact, 473, ("EDIT_CAMPAIGN",)),
+        impact=Impact(impact, 473, ("EDIT_CAMPAIGN",), devices),
         records=(*plan.records, *records),
         guards=(
             GuardTrip("maxDeletes", "2 campaigns would be deleted", line, 2, 1, "the site is closed", place),
         ),
         partial=Partial(OPTIONS.targets.asked, 1, 4),
         snapshot=Snapshot(NOW, 3600),
+        package_names={"p-1": "fw-2.1.bin"},
     )
     return replace(made, plan=plan, options=OPTIONS)
 

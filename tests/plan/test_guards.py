@@ -16,6 +16,7 @@ from reconciler.model import (
     DistributionList,
     Finding,
     Live,
+    LivePackage,
     OnRemove,
     Phase,
     Severity,
@@ -100,7 +101,8 @@ def test_gateways_removed_is_exact(members: int, lost: int, tenths: int) -> None
     plan, basis = planned(project, desired(campaign("line", gateways=names(members)[lost:])))
     percent = tenths / 10
     tripped = trips(plan, basis, {"maxGatewaysRemovedPercent": percent})
-    assert bool(tripped) == (members >= 10 and 1000 * lost > tenths * members)
+    counts = members >= 10 or lost == members
+    assert bool(tripped) == (counts and 1000 * lost > tenths * members)
 
 
 def test_those_who_join_make_up_for_nobody() -> None:
@@ -159,7 +161,7 @@ def test_packages_deleted(count: int, tripped: bool) -> None:
     for number in range(count):
         stored = file(f"content {number}", f"fw-{number}.bin")
         project.uploaded(stored, f"p-{number}")
-        project.server.stored[f"p-{number}"] = object()  # type: ignore[assignment]
+        project.server.stored[f"p-{number}"] = LivePackage(f"p-{number}", "fw.bin")
     expected = [("maxDeletes", None, count, 10)] if tripped else []
     assert found(project, desired(), prune=True) == expected
 
@@ -168,7 +170,7 @@ def test_campaigns_and_packages_are_counted_apart() -> None:
     project = of_many(2)
     for number in range(2):
         project.uploaded(file(str(number)), f"p-{number}")
-        project.server.stored[f"p-{number}"] = object()  # type: ignore[assignment]
+        project.server.stored[f"p-{number}"] = LivePackage(f"p-{number}", "fw.bin")
     assert found(project, desired(), {"maxDeletes": 2}, prune=True) == []
     tripped = trips(*planned(project, desired(), prune=True), {"maxDeletes": 1})
     assert [trip.message for trip in tripped] == [
@@ -347,8 +349,21 @@ def test_what_is_in_flight_is_for_the_provider_to_say(state: str) -> None:
 def test_a_campaign_that_loses_all(members: int, gateways: list[str], tripped: bool) -> None:
     wanted = desired(campaign("line", gateways=gateways))
     expected = [("allowEmpty", "line", members, 0)] if tripped else []
-    assert found(live_campaign(members), wanted) == expected
-    assert found(live_campaign(members), wanted, {"allowEmpty": True}) == []
+    part = {"maxGatewaysRemovedPercent": 100}
+    assert found(live_campaign(members), wanted, part) == expected
+    assert found(live_campaign(members), wanted, {**part, "allowEmpty": True}) == []
+
+
+@pytest.mark.parametrize(
+    ("members", "gateways", "lost"),
+    # Where all would go, a small campaign counts as well, whoever comes in their place.
+    [(1, [], 1), (3, ["new"], 3), (9, ["new-1", "new-2"], 9), (3, ["gw-0000"], None), (0, ["new"], None)],
+)
+def test_all_of_a_few_gateways(members: int, gateways: list[str], lost: int | None) -> None:
+    wanted = desired(campaign("line", gateways=gateways))
+    limit = members * 30 // 100
+    expected = [] if lost is None else [("maxGatewaysRemovedPercent", "line", lost, limit)]
+    assert found(live_campaign(members), wanted, {"allowEmpty": True}) == expected
 
 
 def test_a_deleted_campaign_is_not_emptied() -> None:
@@ -496,7 +511,7 @@ def test_campaigns_are_named_in_order_whatever_order_the_groups_have() -> None:
     project = of_many(4)
     for number in (3, 1, 2):
         project.uploaded(file(str(number)), f"p-{number}")
-        project.server.stored[f"p-{number}"] = object()  # type: ignore[assignment]
+        project.server.stored[f"p-{number}"] = LivePackage(f"p-{number}", "fw.bin")
     first = [
         trip.message.partition("(")[2]
         for trip in trips(*shuffled(project, desired(), prune=True), everything)

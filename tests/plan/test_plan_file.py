@@ -39,7 +39,7 @@ from reconciler.plan import Plan
 from reconciler.plan.file import Head, MadeIn, MadeOn, open_plan, plan_digest, salted, write_plan
 from reconciler.plan.file.lines import ITEMS_A_LINE, LONG, dumped, entries, rebuilt
 from reconciler.plan.fingerprints import Fingerprint, Of
-from reconciler.plan.model import CampaignImpact, GuardTrip, Impact, Partial, Snapshot
+from reconciler.plan.model import CampaignImpact, Devices, GuardTrip, Impact, Packages, Partial, Snapshot
 from reconciler.state.base import (
     CampaignOwned,
     FieldApplied,
@@ -108,18 +108,28 @@ def test_a_plan_file_says_what_it_holds(tmp_path: Path) -> None:
         "held", "somebody\nstopped \ud800 it", Place("a.yaml", 1, 2), "wait", rid("line"), Severity.NOTE
     )
     guard = GuardTrip("maxDeletes", "too many", rid("line"), 2, 1, "because", Place("b.yaml", 3, 4))
-    impact = CampaignImpact(rid("line"), "Line", 2, 1, shared={rid("other"): 3})
+    devices = Devices(1, 2, 3, 4, 5, 6, 7, 8)
+    impact = CampaignImpact(
+        rid("line"),
+        "Line",
+        2,
+        1,
+        shared={rid("other"): 3},
+        devices=devices,
+        packages=Packages(("a",), ("b",)),
+    )
     options = Options(adopt=True, targets=Targets((rid("line"),), (Selector("site", "berlin", True),)))
     found = made(
         groups=(group(Verb.ADD, gateways=ids),),
         changes=(Change(rid("line"), "f", {"a": [1.5, None, True]}, "b", Reason.DIFFERS, members=ids),),
         findings=(finding,),
-        impact=Impact((impact,), 3, ("EDIT_CAMPAIGN",)),
+        impact=Impact((impact,), 3, ("EDIT_CAMPAIGN",), devices),
         records=(CampaignOwned(owned), MembersApplied(rid("line"), "f", "v", ids)),
         unreadable={rid("line"): ("settings",)},
         guards=(guard,),
         partial=Partial(("--target Campaign/line",), 1, 4),
         snapshot=Snapshot(1, 2),
+        package_names={"p-1": "fw.bin"},
     )
     blank = Plan(SERVER)
     assert [f.name for f in fields(blank) if getattr(found.plan, f.name) == getattr(blank, f.name)] == [

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.errors import ServerError
+from reconciler.errors import ServerError, Unclear
 from reconciler.model import Membership
 from reconciler.providers.http.listing import Page
 from reconciler.providers.http.paging import Incomplete, Items, read_all
@@ -364,3 +364,31 @@ def test_gateways_stay_a_few_sets() -> None:
     assert isinstance(found, Membership)
     assert [(state, len(members)) for state, members in found.states.items()] == [("S", 20_000)]
     assert len(pages.asked) == 40
+
+
+# --- lists that need not be there ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [414, 431])
+def test_a_name_that_is_too_long_for_a_url_is_found_in_the_whole_list(status: int) -> None:
+    name, other = "n" * 9000, "x"
+    rows = [{"id": "c1", "name": name, "status": "CREATED"}, {"id": "c2", "name": other, "status": "CREATED"}]
+
+    def reply(request: Request) -> Response:
+        return answer({"message": "too long"}, status) if "name" in dict(request.query) else answer(rows)
+
+    found = asyncio.run(client(Canned(reply)).campaigns([name]))
+    assert [line.id for line in found] == ["c1"]
+
+
+def test_a_list_of_no_content_is_empty() -> None:
+    nothing = Response(204)
+    assert asyncio.run(client(Canned(nothing)).campaigns()) == ()
+    assert asyncio.run(client(Canned(nothing)).campaigns(["x"])) == ()
+    assert asyncio.run(client(Canned(nothing)).packages()) == ()
+    assert not asyncio.run(client(Canned(nothing)).gateways("c1")).lacking(frozenset())
+
+
+def test_an_empty_answer_that_is_no_204_is_no_empty_list() -> None:
+    with pytest.raises(Unclear):
+        asyncio.run(client(Canned(Response(200))).campaigns())

@@ -21,7 +21,7 @@ from reconciler.model import (
     StepGroup,
     Verb,
 )
-from reconciler.plan.model import CampaignImpact, Impact, Plan
+from reconciler.plan.model import CampaignImpact, Devices, Impact, Packages, Plan
 from reconciler.providers.pulse.operations import OPERATIONS
 from reconciler.state.base import CampaignOwned, Origin, Owned
 from tests.actions import action
@@ -135,12 +135,36 @@ def full_plan() -> Plan:
     )
     impact = Impact(
         (
-            CampaignImpact(LINE_3, "Line 3", lost=2, interrupted=True, shared={LINE_4: 7}),
-            CampaignImpact(LINE_4, "Line 4", gained=250, created=True, starts=True),
-            CampaignImpact(OLD, "Old", deleted=True, stops=True),
+            CampaignImpact(
+                LINE_3,
+                "Line 3",
+                lost=2,
+                interrupted=True,
+                shared={LINE_4: 7},
+                devices=Devices(118, 0, 2, 0, 0, 5, 20, 96),
+                packages=Packages(("fw-2.1.bin",), ("fw-2.2.bin",)),
+            ),
+            CampaignImpact(
+                LINE_4,
+                "Line 4",
+                gained=250,
+                created=True,
+                starts=True,
+                devices=Devices(250, 250, 0, 250, 0, 0, 250, 0),
+                packages=Packages((), tuple(f"p{number}" for number in range(12))),
+            ),
+            CampaignImpact(
+                OLD,
+                "Old",
+                deleted=True,
+                stops=True,
+                devices=Devices(40, 0, 40, 0, 31, 0, 0, 0),
+                packages=Packages(("fw-1.9.bin",), ()),
+            ),
         ),
         requests=15,
         permissions=("CREATE_CAMPAIGN", "EDIT_CAMPAIGN"),
+        devices=Devices(401, 250, 42, 250, 31, 5, 270, 96),
     )
     findings = (
         Finding("not-ours", "a live campaign is called `Line 5` | <b>@all</b>", resource=LINE_3),

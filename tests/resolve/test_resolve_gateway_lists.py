@@ -26,6 +26,25 @@ def test_an_id_in_yaml_and_in_the_file_is_there_twice(folder) -> None:
     assert "first at gatewaylist-l.yaml:5:17" in finding.message
 
 
+def test_one_device_spelled_twice(folder) -> None:
+    folder.write(x_txt="b\n# comment\nGW-1\n")
+    folder.resource("GatewayList", "l", "gateways: [c, gw-1]\nfile: x.txt")
+    finding = folder.finding()
+    assert (finding.code, finding.place) == ("gateway-spelling", Place("x.txt", 3, 1))
+    assert "`gw-1` and `GW-1` differ only in upper and lower case" in finding.message
+
+
+def test_one_device_spelled_twice_by_two_lists(folder) -> None:
+    folder.resource("GatewayList", "l", "gateways: [gw-1, a]")
+    folder.resource("GatewayList", "m", "gateways: [\uff27\uff37-1, a]")
+    folder.resource("Campaign", "c", "gatewayLists: [l, m]")
+    finding = folder.finding()
+    assert (finding.code, str(finding.resource)) == ("gateway-spelling", "Campaign/c")
+    folder.resource("Campaign", "c", "gatewayLists: [l]")
+    folder.resource("Campaign", "d", "gatewayLists: [m]")
+    assert not folder.resolve().findings
+
+
 def test_one_file_may_serve_two_lists(folder) -> None:
     folder.write(x_txt="a\n")
     folder.resource("GatewayList", "l", "file: x.txt")

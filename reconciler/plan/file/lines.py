@@ -39,7 +39,16 @@ from reconciler.model import (
 )
 from reconciler.plan.fingerprints import Fingerprint
 from reconciler.plan.guards import NEEDLESS
-from reconciler.plan.model import CampaignImpact, GuardTrip, Impact, Partial, Plan, Snapshot
+from reconciler.plan.model import (
+    CampaignImpact,
+    Devices,
+    GuardTrip,
+    Impact,
+    Packages,
+    Partial,
+    Plan,
+    Snapshot,
+)
 from reconciler.providers.base import Field
 from reconciler.state.applied import known_plain
 from reconciler.state.base import Event, FieldApplied
@@ -60,6 +69,16 @@ class Unreadable:
     """Whose fields they are."""
     fields: tuple[str, ...]
     """Their names."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPackage:
+    """What a package of the server is called."""
+
+    id: str
+    """The server's id."""
+    name: str
+    """Its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +141,7 @@ TYPES: Final[Mapping[str, Any]] = MappingProxyType(
         "guard": GuardTrip,
         "partial": Partial,
         "snapshot": Snapshot,
+        "package": NamedPackage,
         "fingerprint": Fingerprint,
     }
 )
@@ -140,6 +160,7 @@ def entries(plan: Plan) -> Iterator[Entry]:
     yield from (("guard", trip) for trip in plan.guards)
     yield from (("partial", plan.partial) for _ in range(plan.partial is not None))
     yield from (("snapshot", plan.snapshot) for _ in range(plan.snapshot is not None))
+    yield from (("package", NamedPackage(*each)) for each in sorted(plan.package_names.items()))
 
 
 def rebuilt(server: Server, found: Mapping[str, Sequence[Any]]) -> Plan:
@@ -168,6 +189,7 @@ def rebuilt(server: Server, found: Mapping[str, Sequence[Any]]) -> Plan:
         guards=tuple(found.get("guard", ())),
         partial=only("partial"),
         snapshot=only("snapshot"),
+        package_names={each.id: each.name for each in found.get("package", ())},
     )
 
 
@@ -175,14 +197,15 @@ def plan_digest(plan: Plan) -> str:
     """What tells one plan from another: a SHA-256 (hex) of all that stands in it.
 
     Secrets count by where they come from, package files by their content. What the plan rests on doesn't
-    count, nor what was read for it, nor what guards say of it: the same work planned twice has the same
-    digest.
+    count, nor what was read for it, nor what it means for devices as they are now, nor what guards say of
+    it: the same work planned twice has the same digest.
     """
     writing = Writing()
     digest = hashlib.sha256(dumped(coder(PLAN_FORMAT, Server).encode(plan.server, writing)))
     findings = tuple(each for each in plan.findings if each.code != NEEDLESS)
-    impact = replace(plan.impact, permissions=())
-    alone = replace(plan, findings=findings, impact=impact, guards=(), snapshot=None)
+    campaigns = (replace(each, devices=Devices(), packages=Packages()) for each in plan.impact.campaigns)
+    impact = replace(plan.impact, permissions=(), devices=Devices(), campaigns=tuple(campaigns))
+    alone = replace(plan, findings=findings, impact=impact, guards=(), snapshot=None, package_names={})
     for line in writing.lines(entries(alone)):
         digest.update(line)
     return digest.hexdigest()

@@ -6,6 +6,7 @@
 | not sent; too often       | NotExecuted  | goes out again          | is raised |
 | cut, 5xx, 408, unreadable | Unclear      | goes out again          | is raised |
 | 401                       | not executed | one new sign-in, then Unauthorized | the same |
+| 413                       | Refused, too large | is raised         | is raised; a batch goes out in parts |
 | other 4xx                 | Refused      | is raised               | is raised |
 | 301, 307, 308             | Refused      | is raised, says where to | the same |
 | other 3xx                 | Refused, of a write Unclear | is raised | is raised |
@@ -30,6 +31,7 @@ from urllib.parse import quote, quote_plus, urlsplit
 
 from reconciler.errors import NotExecuted, Refusal, Refused, ServerError, Unclear
 from reconciler.pacing import Backoff, Clock, RateLimiter, Sleep, retried, retry_after
+from reconciler.providers.http.filebody import FileBody
 from reconciler.providers.http.shape import clip, in_words
 from reconciler.providers.http.transport import CannotConnect, Request, Response, Transport
 
@@ -135,6 +137,8 @@ class Sender:
                 hint="Redirects are not followed: set the server's URL to where the API really is.",
             )
         meaning = self._statuses.refusals.get(status, frozenset())
+        if status == 413:
+            meaning, hint = meaning | {Refusal.TOO_LARGE}, hint or _too_large(request)
         raise Refused(self.words(response, hide), request=where, status=status, hint=hint, meaning=meaning)
 
     def words(self, response: Response, hide: Iterable[str] = ()) -> str:
@@ -201,6 +205,13 @@ def _spellings(secret: str) -> Sequence[str]:
         quote_plus(secret),
     }
     return sorted(spelled, key=len, reverse=True)
+
+
+def _too_large(request: Request) -> str:
+    """What helps where a body is more than the server, or a proxy before it, takes."""
+    if isinstance(request.body, FileBody):
+        return "The server, or a proxy before it, takes no body of that size: raise its limit."
+    return "A smaller server.batchSize makes smaller requests; the limit may be that of a proxy."
 
 
 def _target(response: Response) -> str:

@@ -72,15 +72,18 @@ class Wire:
         """How many requests were sent so far, by operation name, and what comes before calls by its own."""
         return self._sender.requests
 
-    async def read(self, call: Call, decode: Decode[Decoded], *, empty: Json = None) -> Decoded:
+    async def read(
+        self, call: Call, decode: Decode[Decoded], *, empty: Json = None, no_content: Json = None
+    ) -> Decoded:
         """The decoded answer of a call without side effects, sent again while that can help.
 
-        `empty` stands for an answer without a body, where one is to be expected.
+        `empty` stands for an answer without a body, where one is to be expected; `no_content` for one that
+        says so by its status (204).
         """
 
         async def attempt() -> Decoded:
             response = await self._send(call)
-            return self._decode(call, response, decode, empty)
+            return self._decode(call, response, decode, no_content if response.status == 204 else empty)
 
         return await self._sender.persistently(attempt)
 

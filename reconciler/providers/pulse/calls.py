@@ -20,6 +20,9 @@ Item = TypeVar("Item")
 SEARCHES: Final = 10
 """From so many names on, a list whose length isn't told is read as a whole."""
 
+_TOO_LONG_A_URL: Final = (414, 431)
+"""How a server, or a proxy before it, says that the name in a query is too much for it."""
+
 
 class Calls:
     """Calls over a `Wire`, at most `parallelism` at a time.
@@ -91,8 +94,15 @@ class Calls:
             await self._list(operation, shape, same, query=(("name", name),))
             return same.kept
 
-        for items in (await concurrently(sorted(wanted), named, limit=self.parallelism)).values():
-            found.add(items)
+        try:
+            for items in (await concurrently(sorted(wanted), named, limit=self.parallelism)).values():
+                found.add(items)
+        except Refused as error:
+            if error.status not in _TOO_LONG_A_URL:
+                raise
+            # The whole list tells it as well, whatever the server thinks of a long name in a URL.
+            found = Items(lambda item: name_of(item) in wanted)
+            await self._list(operation, shape, found)
         return found.result()
 
     async def _list(
@@ -130,4 +140,5 @@ class Calls:
         if number is not None:
             paging = (("page.number", str(number)), *paging)
         call = Call(OPERATIONS[operation], ids or {}, (*query, *paging))
-        return await self.wire.read(call, lambda value: page(value, shape))
+        # A list that says nothing but that there is nothing is an empty one.
+        return await self.wire.read(call, lambda value: page(value, shape), no_content={})

@@ -1,0 +1,360 @@
+"""What a plan means for devices: who is in its campaigns, joins, starts, is interrupted, gets packages. Pure.
+
+| of a campaign | which gateways                                                                            |
+|---------------|-------------------------------------------------------------------------------------------|
+| `members`     | in it once the plan is done; of one that is deleted, those that were                      |
+| `join`        | that it gains                                                                             |
+| `leave`       | that it loses; of one that is deleted, all                                                |
+| `start`       | open and not final, where it is started; none where that closes a bracket                 |
+| `stop`        | open and not final, where it is stopped, also to be deleted; none for a bracket           |
+| `interrupt`   | in flight when they are stopped, deleted, removed or closed: what the guard counts        |
+| `update`      | that join, and open ones that aren't final and whose packages change                      |
+| `finished`    | final ones whose packages change                                                          |
+
+Packages of a gateway change with those of its campaign, unless it has its own, or with its own. All of it is
+counted as things are now. What isn't known is None, never a guess: members that nobody read, or that a
+distribution list which is set by this plan will choose.
+
+Tests: `tests/plan/test_plan_devices.py`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Final
+
+from reconciler.model import (
+    Action,
+    AddGateways,
+    AssignPackages,
+    BoundPackage,
+    CloseGateways,
+    CreateCampaign,
+    DeleteCampaign,
+    DeletePackage,
+    Desired,
+    EditCampaign,
+    Live,
+    LiveCampaign,
+    PackageFile,
+    PendingUpload,
+    RemoveGateways,
+    ResourceId,
+    SetDistributionList,
+    StartCampaign,
+    StopCampaign,
+    UploadPackage,
+    carried_by,
+    target_of,
+)
+from reconciler.plan.guards import in_flight_among, touched_gateways
+from reconciler.plan.model import CampaignImpact, Devices, Packages, Plan
+from reconciler.providers.base import Facts, Field
+from reconciler.state.base import State
+
+_NOBODY: Final[frozenset[str]] = frozenset()
+_Sets = Mapping[str, frozenset[str] | None]
+"""Name of a count → whom it counts; None where that isn't known."""
+_COUNTS: Final = tuple(each.name for each in fields(Devices))
+
+
+def repackaged(plan: Plan) -> frozenset[ResourceId]:
+    """Campaigns that are there and get other packages."""
+    edited = {g.action.resource for g in plan.groups if isinstance(g.action, EditCampaign)}
+    return frozenset(
+        each.resource for each in plan.changes if each.field == Field.PACKAGES and each.resource in edited
+    )
+
+
+def counted(plan: Plan) -> frozenset[ResourceId]:
+    """The campaigns whose members have to be known to say what happens to devices."""
+    return repackaged(plan) | {
+        group.action.resource
+        for group in plan.groups
+        if isinstance(group.action, DeleteCampaign) or _starts_or_stops(group.action)
+        if target_of(group.action)
+    }
+
+
+def _starts_or_stops(action: Action) -> bool:
+    """Whether it does so for good; a bracket does neither."""
+    return isinstance(action, StartCampaign | StopCampaign) and not action.bracket
+
+
+def unnamed(plan: Plan, live: Live, state: State) -> frozenset[str]:
+    """Ids of packages that are to be called by a name which nobody knows yet: of what happens to devices."""
+    telling = {
+        group.action.resource
+        for group in plan.groups
+        if isinstance(group.action, AddGateways | DeleteCampaign) or _starts_or_stops(group.action)
+    } | repackaged(plan)
+    there = (live.campaigns.get(resource) for resource in telling)
+    had = {package for found in there if found for package in found.packages}
+    given = {
+        package
+        for group in plan.groups
+        for package in carried_by(group.action)
+        if isinstance(package, str)
+        and (group.action.resource in telling or isinstance(group.action, AssignPackages))
+    }
+    # What overrides were before stands in their changes.
+    own = set().union(*(_ids(each.before) for each in plan.changes if each.field == Field.OVERRIDES))
+    return frozenset(had | given | own) - names_of(live, state).keys()
+
+
+def names_of(live: Live, state: State) -> Mapping[str, str]:
+    """Package id → its name: as the server told, or else as the state has it."""
+    ours = {upload.id: upload.name for upload in state.packages.values()}
+    read = (*live.named_packages.values(), *live.packages_by_content.values())
+    told = {package.id: package.name for found in read for package in found}
+    known = {**ours, **told, **live.called}
+    return {key: name for key, name in known.items() if name}
+
+
+def with_devices(plan: Plan, live: Live, desired: Desired, state: State, facts: Facts) -> Plan:
+    """`plan` with its impact in devices and packages, and the names of the packages that it is about."""
+    names = names_of(live, state)
+    files: dict[BoundPackage, str] = {
+        PendingUpload(g.action.file.sha256): g.action.file.name
+        for g in plan.groups
+        if isinstance(g.action, UploadPackage)
+    }
+    files |= {
+        PendingUpload(ref.sha256): ref.name
+        for ref in desired.packages
+        if isinstance(ref, PackageFile) and PendingUpload(ref.sha256) not in files
+    }
+    called: dict[BoundPackage, str] = {**files}
+    called.update(names)
+    actions: dict[ResourceId, list[Action]] = defaultdict(list)
+    for group in plan.groups:
+        actions[group.action.resource].append(group.action)
+    own = _with_packages_of_their_own(desired, live, state)
+    others = _other_overrides(plan)
+    touched = touched_gateways(plan, facts)
+    repackages = repackaged(plan)
+    campaigns = [
+        _Campaign(
+            row,
+            live.campaigns.get(row.resource),
+            tuple(actions[row.resource]),
+            touched.get(row.resource, _NOBODY),
+            own.get(row.resource, _NOBODY),
+            others.get(row.resource, _NOBODY),
+            repackages=row.resource in repackages,
+            facts=facts,
+        )
+        for row in plan.impact.campaigns
+    ]
+    repeated = _in_several(campaigns)
+    totals: dict[str, int | None] = dict.fromkeys(_COUNTS, 0)
+    often: dict[str, dict[str, int]] = {name: defaultdict(int) for name in _COUNTS}
+    rows = []
+    for campaign in campaigns:
+        sets = campaign.sets()
+        for name, found in sets.items():
+            total = totals[name]
+            totals[name] = None if found is None or total is None else total + len(found)
+            for gateway in repeated & found if found and repeated else ():
+                often[name][gateway] += 1
+        counts = {name: None if found is None else len(found) for name, found in sets.items()}
+        rows.append(replace(campaign.row, devices=Devices(**counts), packages=campaign.packages(called)))
+    distinct = {
+        name: None if total is None else total - sum(n - 1 for n in often[name].values())
+        for name, total in totals.items()
+    }
+    impact = replace(plan.impact, campaigns=tuple(rows), devices=Devices(**distinct))
+    spoken = _spoken_of(plan, [campaign.live for campaign in campaigns])
+    return replace(
+        plan, impact=impact, package_names={key: names[key] for key in sorted(spoken) if key in names}
+    )
+
+
+@dataclass(frozen=True)
+class _Campaign:
+    """A campaign that a plan touches.
+
+    ``touched``: who leaves or is closed, None for all of them, as the guard of what is interrupted sees it;
+    ``own``: who has packages of its own; ``others``: whose packages of its own change.
+    """
+
+    row: CampaignImpact
+    live: LiveCampaign | None
+    actions: tuple[Action, ...]
+    touched: frozenset[str] | None
+    own: frozenset[str]
+    others: frozenset[str]
+    repackages: bool
+    facts: Facts
+
+    def sets(self) -> _Sets:
+        """Who is counted as what."""
+        join, leave = self._named(AddGateways), self._named(RemoveGateways)
+        before, chosen = self.before, self._chosen_by_server
+        if before is None:
+            unknown = {"members": None, "join": None if chosen else join, "leave": leave}
+            return {**dict.fromkeys(_COUNTS, _NOBODY), **unknown, **self._unread(join)}
+        gone = before if self.row.deleted else leave
+        after = (before - leave if leave else before) | join if leave or join else before
+        open_ = after - self._closed - self._named(CloseGateways) if self._closes else after
+        waiting = open_ - self._final if self._final else open_
+        waiting_before = before - self._closed - self._final
+        changing = self._changing(after)
+        update = join | (changing & waiting)
+        flying = _NOBODY
+        if self.live is not None and self.live.gateways is not None:
+            flying = in_flight_among(self.live, self.touched, self.facts)
+        return {
+            "members": None if chosen else after,
+            "join": None if chosen else join,
+            "leave": gone,
+            "start": (None if chosen else waiting) if self._starts else _NOBODY,
+            "stop": (waiting_before if self.row.deleted else waiting) if self.row.stops else _NOBODY,
+            "interrupt": flying,
+            "update": None if chosen else update,
+            "finished": changing & self._final,
+        }
+
+    def packages(self, called: Mapping[BoundPackage, str]) -> Packages:
+        """Its packages by name, as they were and as they will be; ids of those that nobody knows."""
+        before: tuple[BoundPackage, ...] = self.live.packages if self.live else ()
+        after = before
+        for action in self.actions:
+            if isinstance(action, CreateCampaign | EditCampaign) and action.fields.packages is not None:
+                after = action.fields.packages
+        if self.row.deleted:
+            after = ()
+        elif set(after) == set(before):
+            after = before
+        return Packages(tuple(_shown(before, called)), tuple(_shown(after, called)))
+
+    @cached_property
+    def before(self) -> frozenset[str] | None:
+        """Who is in it now; None when nobody read that."""
+        if self.live is None:
+            return _NOBODY
+        found = self.live.gateways
+        return None if found is None else frozenset().union(*found.states.values())
+
+    @cached_property
+    def _final(self) -> frozenset[str]:
+        found = self.live.gateways if self.live else None
+        states = found.states.items() if found else ()
+        return _NOBODY.union(*(ids for state, ids in states if self.facts.stage(state).final))
+
+    @property
+    def _closed(self) -> frozenset[str]:
+        return self.live.gateways.closed if self.live and self.live.gateways else _NOBODY
+
+    @property
+    def _closes(self) -> bool:
+        return bool(self._closed) or any(isinstance(action, CloseGateways) for action in self.actions)
+
+    @property
+    def _starts(self) -> bool:
+        return any(isinstance(action, StartCampaign) and not action.bracket for action in self.actions)
+
+    @property
+    def _chosen_by_server(self) -> bool:
+        """Whether another distribution list is set, which nobody has evaluated yet."""
+        there = self.live.distribution if self.live else None
+        sets = (action for action in self.actions if isinstance(action, SetDistributionList))
+        return any(there is None or action.distribution.id != there.id for action in sets)
+
+    def _changing(self, after: frozenset[str]) -> frozenset[str]:
+        """Members whose packages change, but for those that join."""
+        found = self.others & after if self.others else _NOBODY
+        if self.repackages:
+            found |= after - self.own - self._named(AssignPackages)
+        return found - self._named(AddGateways) if found else found
+
+    def _unread(self, join: frozenset[str]) -> _Sets:
+        """What can't be said without the members."""
+        asked = {
+            "leave": self.row.deleted,
+            "start": self._starts,
+            "stop": self.row.stops,
+            "interrupt": self.touched is None or bool(self.touched),
+            "update": self.repackages or bool(self.others) or self._chosen_by_server,
+            "finished": self.repackages or bool(self.others),
+        }
+        unknown: dict[str, frozenset[str] | None] = {name: None for name, needed in asked.items() if needed}
+        return {"update": join, **unknown}
+
+    def _named(self, kind: type[Action]) -> frozenset[str]:
+        found = (action for action in self.actions if isinstance(action, kind))
+        return _NOBODY.union(*(getattr(action, "gateways", ()) for action in found))
+
+
+def _shown(packages: Iterable[BoundPackage], called: Mapping[BoundPackage, str]) -> Iterator[str]:
+    for package in packages:
+        yield called.get(package) or (package if isinstance(package, str) else package.sha256)
+
+
+def _with_packages_of_their_own(
+    desired: Desired, live: Live, state: State
+) -> Mapping[ResourceId, frozenset[str]]:
+    """Campaign → gateways that have or are to have packages of their own."""
+    found: dict[ResourceId, set[str]] = defaultdict(set)
+    resources = {each.id: resource for resource, each in live.campaigns.items()}
+    for owned in state.campaigns.values():
+        for gateways in owned.members.get(Field.OVERRIDES, {}).values():
+            found[resources.get(owned.id, owned.resource)] |= gateways
+    for campaign in desired.campaigns:
+        for override in campaign.overrides or ():
+            found[campaign.resource] |= override.gateways
+    return {resource: frozenset(gateways) for resource, gateways in found.items()}
+
+
+def _other_overrides(plan: Plan) -> Mapping[ResourceId, frozenset[str]]:
+    """Campaign → gateways that get packages of their own that differ from what they get now."""
+    found: dict[ResourceId, set[str]] = defaultdict(set)
+    for change in plan.changes:
+        if change.field == Field.OVERRIDES and not _alike(change.before, change.after):
+            found[change.resource].update(change.members)
+    return {resource: frozenset(gateways) for resource, gateways in found.items()}
+
+
+def _alike(before: object, after: object) -> bool:
+    if not isinstance(before, list) or not isinstance(after, list):
+        return False
+    both = [*before, *after]
+    return all(isinstance(each, str) for each in both) and set(before) == set(after)
+
+
+def _in_several(campaigns: Iterable[_Campaign]) -> frozenset[str]:
+    """Gateways that more than one of the campaigns is about. No set of all of one is made for that."""
+    campaigns = tuple(campaigns)
+    if len(campaigns) < 2:
+        return _NOBODY
+    once: set[str] = set()
+    again: set[str] = set()
+    for campaign in campaigns:
+        found = campaign.live.gateways if campaign.live else None
+        parts: list[Set[str]] = list(found.states.values()) if found else []
+        parts += [frozenset(a.gateways) for a in campaign.actions if isinstance(a, AddGateways)]
+        for part in parts:
+            again |= once & part
+        for part in parts:
+            once |= part
+    return frozenset(again)
+
+
+def _spoken_of(plan: Plan, campaigns: Iterable[LiveCampaign | None]) -> set[str]:
+    """Ids of packages that reports of `plan` may name."""
+    found = {package for live in campaigns if live for package in live.packages}
+    for group in plan.groups:
+        found.update(package for package in carried_by(group.action) if isinstance(package, str))
+        if isinstance(group.action, DeletePackage):
+            found.add(group.action.target)
+    for change in plan.changes:
+        if change.field == Field.OVERRIDES:
+            found |= _ids(change.before) | _ids(change.after)
+    return found
+
+
+def _ids(value: object) -> set[str]:
+    return {each for each in value if isinstance(each, str)} if isinstance(value, list) else set()
