@@ -11,6 +11,7 @@ ReconcilerError                  1
 └── ServerError                  1   about one request
     ├── NotExecuted              1   surely not executed: not sent, or the server wants to be asked later
     ├── Unclear                  1   may have been executed: cut, timed out, failed, unreadable answer
+    │   └── Unforeseen           1   so may this, which failed here in a way that nobody foresaw
     ├── PartlyDone               1   done for some of the gateways that the call names
     ├── Refused                  1   answered with a clear no
     └── Unauthorized             1   not accepted as who we are, after one new sign-in
@@ -22,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reconciler.text import plural
 
@@ -139,6 +140,10 @@ class Unclear(ServerError):
     """The server may or may not have done it."""
 
 
+class Unforeseen(Unclear):
+    """A bug of ours, or a fault of this machine, while a request was made or its answer was read."""
+
+
 class PartlyDone(ServerError):
     """The server says that it did it for some of the gateways only.
 
@@ -158,3 +163,35 @@ class Refused(ServerError):
 
 class Unauthorized(Refused):
     """The server doesn't accept who we are, also after a new sign-in."""
+
+
+# --- what nobody foresaw -------------------------------------------------------------------------
+
+REPORT: Final = "Please report it with this line"
+
+
+def fault(error: BaseException) -> tuple[str, str | None]:
+    """What an error that is none of ours says, and what to do: where it happened, never with what values.
+
+    They may be secret.
+    """
+    match error:
+        case BaseExceptionGroup():
+            return fault(error.exceptions[0])
+        case OSError():
+            what = error.strerror or type(error).__name__
+            return (f"{error.filename}: {what}" if error.filename else what), None
+        case MemoryError():
+            return "there is not enough memory", None
+    where = "a place that nobody knows"
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        where, trace = f"{code.co_name}, {code.co_filename}:{trace.tb_lineno}", trace.tb_next
+    return f"this is a bug in reconciler: {type(error).__name__} in {where}", REPORT
+
+
+def fault_in_words(error: BaseException) -> str:
+    """The same as one text."""
+    what, hint = fault(error)
+    return f"{what}. {hint}." if hint else what

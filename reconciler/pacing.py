@@ -12,26 +12,46 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[object]]
 Value = TypeVar("Value")
 
 
+_LONGEST_TEXT: Final = 100
+_LONGEST_WAIT: Final = 365 * 86_400.0
+"""Seconds. Whoever asks for more means: never."""
+
+
 def retry_after(value: str | None, *, now: datetime | None = None) -> float | None:
-    """Seconds that a ``Retry-After`` asks to wait, from seconds or an HTTP date; None if unreadable."""
-    if value is None:
-        return None
-    text = value.strip()
+    """Seconds that a ``Retry-After`` asks to wait, from seconds or an HTTP date; None if unreadable.
+
+    At most a year, whatever was asked for.
+    """
+    text = (value or "").strip()
     if text.isascii() and text.replace(".", "", 1).isdigit():
-        return float(text)
+        return min(float(text), _LONGEST_WAIT)
+    when = http_date(text)
+    if when is None:
+        return None
+    # Of two floats, for the difference of two times that a calendar has may be none that it has.
+    wait = when.timestamp() - (now or datetime.now(UTC)).timestamp()
+    return min(max(0.0, wait), _LONGEST_WAIT)
+
+
+def http_date(text: str) -> datetime | None:
+    """The time that a header tells, in UTC where it names no zone; None if unreadable."""
+    if not text or len(text) > _LONGEST_TEXT:
+        return None
     try:
         when = parsedate_to_datetime(text)
-    except ValueError:
+        aware = when if when.tzinfo else when.replace(tzinfo=UTC)
+        aware.timestamp()
+    except (ValueError, OverflowError, TypeError, IndexError, AttributeError):
+        # All of these come out of the standard library, for a year, a zone or a month that is none.
         return None
-    aware = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return max(0.0, (aware - (now or datetime.now(UTC))).total_seconds())
+    return aware
 
 
 @dataclass(frozen=True, slots=True)

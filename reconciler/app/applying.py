@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from reconciler.app.auditlog import audited_plan
 from reconciler.app.caller import Caller, Question
 from reconciler.app.pipeline import Job, apply_exit, make
 from reconciler.app.savedplans import Reviewed, changed, rests_on, reviewed
 from reconciler.app.workspace import Workspace, connected, state_of
-from reconciler.errors import Exit, StalePlan
+from reconciler.errors import Exit, StalePlan, fault_in_words
 from reconciler.model import Finding, Live, Outcome, OutcomeStatus
 from reconciler.options import Options
 from reconciler.plan.file import PlanFile, plan_digest, salted
@@ -22,6 +23,8 @@ from reconciler.providers.base import Provider
 from reconciler.settings import Project
 from reconciler.state.base import PlanApplied, SaltChosen, Session, StateStore
 from reconciler.text import clean, plural
+
+_LOG: Final = logging.getLogger("reconciler.app")
 
 
 class OutcomeListener(Protocol):
@@ -60,6 +63,48 @@ class ApplyListener(Protocol):
     def applied(self, plan: Plan, outcomes: Sequence[Outcome], code: Exit) -> None:
         """What became of it; also right before the error that ended the run."""
         ...
+
+
+class ContainedListener:
+    """`listener`, told of the run of `plan`. Nothing that it raises reaches the run.
+
+    Its first error about outcomes is said on the log, and it hears of no more of them. ``failure`` is what
+    kept the result from being told: for the end of the run to raise.
+    """
+
+    def __init__(self, listener: ApplyListener, plan: Plan) -> None:
+        self.failure: Exception | None = None
+        self._listener = listener
+        self._outcomes: OutcomeListener | None = None
+        with self._contained():
+            self._outcomes = listener.running(plan)
+
+    def __call__(self, outcome: Outcome) -> None:
+        """See `OutcomeListener`."""
+        with self._contained():
+            if self._outcomes is not None:
+                self._outcomes(outcome)
+
+    def close(self) -> None:
+        """See `OutcomeListener`."""
+        with self._contained():
+            if self._outcomes is not None:
+                self._outcomes.close()
+
+    def applied(self, plan: Plan, outcomes: Sequence[Outcome], code: Exit) -> None:
+        """See `ApplyListener`."""
+        try:
+            self._listener.applied(plan, outcomes, code)
+        except Exception as error:  # noqa: BLE001 - the end of the run is written first
+            self.failure = error
+
+    @contextmanager
+    def _contained(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - whatever can't be shown, what is done goes on
+            self._outcomes = None
+            _LOG.error("progress is shown no longer: %s", fault_in_words(error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +232,7 @@ class Applying:
         ):
             if file:
                 session.record(PlanApplied(file, whole=False))
-            progress = self.listener.running(plan)
+            progress = ContainedListener(self.listener, plan)
 
             def on_outcome(outcome: Outcome) -> None:
                 recorder.outcome(outcome)
@@ -210,7 +255,7 @@ class Applying:
             outcomes = applied.outcomes
             if applied.error is not None:
                 # What was done stays done, and is said before what went wrong.
-                self.listener.applied(plan, outcomes, Exit.ERROR)
+                progress.applied(plan, outcomes, Exit.ERROR)
                 raise applied.error
             if file and all(outcome.status in _AS_PLANNED for outcome in outcomes):
                 session.record(PlanApplied(file, whole=True))
@@ -219,7 +264,9 @@ class Applying:
                 recorder.code = nothing.exit
                 return nothing
             recorder.code = apply_exit(plan, outcomes, interrupted=stop.is_set())
-            self.listener.applied(plan, outcomes, recorder.code)
+            progress.applied(plan, outcomes, recorder.code)
+        if progress.failure is not None:
+            raise progress.failure
         return ApplyResult(plan, outcomes, recorder.code)
 
     def _nothing(self, plan: Plan) -> ApplyResult:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from reconciler.app.auditlog import audited
 from reconciler.app.caller import Caller, Question
 from reconciler.app.workspace import declared_name, state_of, store_of
+from reconciler.apply.containment import ContainedWrites
 from reconciler.apply.retrier import Retrier
 from reconciler.audit.recorder import AuditedCall, AuditRecorder
 from reconciler.errors import NotExecuted, ReconcilerError, Refusal, Refused, Unclear, UsageError
@@ -174,7 +175,7 @@ class ServerSession:
         step = Step(StepGroup(action.verb, action, lowered.operation, lowered.per_call), 0)
         owner = self.owners.get(target) if (target := target_of(action)) else None
         with self._audited() as recorder:
-            retrier = Retrier(self.provider.writes, self.backoff)
+            retrier = Retrier(ContainedWrites(self.provider.writes), self.backoff)
             outcome = await retrier.settle(step, Bindings(), asyncio.Event())
             recorder.outcome(outcome, owner=owner)
             if outcome.status is OutcomeStatus.FAILED:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from reconciler.apply.containment import ContainedWrites, HeedlessListener
 from reconciler.apply.outcomes import Outcomes
 from reconciler.apply.retrier import Delay, Retrier
 from reconciler.apply.run import Applied, Execution
@@ -29,8 +30,10 @@ async def apply_plan(
     """Run every step of `plan`, at most `parallelism` at a time, and record what happens in `session`.
 
     When `stop` is set nothing new is sent, but for the starts that close an open bracket. A refused or
-    failed step is an outcome, not an error. Once the state can't be written nothing new is sent: see
-    `Applied.error`.
+    failed step is an outcome, not an error, and so is what nobody foresaw. Once the state can't be written
+    nothing new is sent: see `Applied.error`.
     """
-    execution = Execution(plan, Retrier(writes, delay), session, on_outcome, stop or asyncio.Event())
+    retrier = Retrier(ContainedWrites(writes), delay)
+    told = HeedlessListener(on_outcome)
+    execution = Execution(plan, retrier, session, told, stop or asyncio.Event())
     return await execution.run(parallelism)

@@ -9,6 +9,7 @@
 
 A create or upload that is refused was not ours, unless an answer before it was unclear: only then it is
 verified.
+What nobody foresaw is unclear, and sent again once at most.
 A batch of gateways that is refused for good goes out again in halves (`Bisection`). Of one that is partly
 done, what the server shows is done; those that it names are failed, and sent no more.
 """
@@ -21,7 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from reconciler.apply.bisection import NOT_AGAIN, Bisection, Tried, divides, undone
-from reconciler.errors import NotExecuted, PartlyDone, ReconcilerError, Refusal, Refused, Unclear
+from reconciler.errors import NotExecuted, PartlyDone, ReconcilerError, Refusal, Refused, Unclear, Unforeseen
 from reconciler.model import CreateCampaign, Outcome, OutcomeStatus, Repeat, Step, UploadPackage
 from reconciler.providers.base import Bindings, Readback, Writes
 
@@ -130,6 +131,8 @@ class Retrier:
 
     def _wait(self, failure: ReconcilerError, attempts: int, waited: float) -> float | None:
         """Seconds until the same is sent again; None to give up."""
+        if isinstance(failure, Unforeseen) and attempts > 1:
+            return None
         if isinstance(failure, NotExecuted | Unclear | PartlyDone):
             return self.delay(attempts, failure.retry_after, waited)
         return None

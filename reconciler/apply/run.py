@@ -12,10 +12,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from reconciler.apply.containment import unforeseen
 from reconciler.apply.outcomes import Outcomes
 from reconciler.apply.record import after, before
 from reconciler.apply.retrier import Retrier
-from reconciler.errors import StateError
+from reconciler.errors import StateError, fault_in_words
 from reconciler.model import (
     Outcome,
     OutcomeStatus,
@@ -122,7 +123,10 @@ class Execution:
                 async with self._changed:
                     await self._changed.wait_for(lambda: self._ready or not self._groups_left)
                 continue
-            outcome = await self._settle(step)
+            try:
+                outcome = await self._settle(step)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other steps go on
+                outcome = unforeseen(step, error)
             await self._ended(outcome)
 
     def _take(self) -> Step | None:
@@ -147,7 +151,7 @@ class Execution:
 
     async def _sent(self, step: Step) -> Outcome:
         """Send a step whose needs are done."""
-        closing = isinstance(step.action, StartCampaign) and step.action.bracket
+        closing = _closes(step.group)
         if self._stop.is_set() and not closing:
             return Outcome(step, OutcomeStatus.SKIPPED, INTERRUPTED, 0, skip=Skip.INTERRUPTED)
         if closing and any(need.group in self._left_stopped for need in step.group.needs):
@@ -157,6 +161,11 @@ class Execution:
         # A start that closes a bracket is worth its repeats, whoever is in a hurry.
         stop = asyncio.Event() if closing else self._stop
         outcome = await self._repeater.settle(step, self._bindings, stop)
+        if outcome.status is OutcomeStatus.NOT_NEEDED and any(
+            self._perhaps_stopped(step.group, need.group) for need in step.group.needs
+        ):
+            # A stop that is still under way may come after this: the next run closes the bracket.
+            return outcome
         # Facts of single gateways come by the ten thousand, and are not worth a wait for the disk.
         self._record(*after(outcome, self._salt, self._packages), sync=not step.gateways)
         return outcome
@@ -166,13 +175,18 @@ class Execution:
         held: dict[str, Outcome] = {}
         for need in group.needs:
             unsettled = self._unsettled[need.group]
-            if not unsettled or need.even_failed:
+            if not unsettled or need.even_failed or self._perhaps_stopped(group, need.group):
                 continue
             if not need.by_gateway:
                 return _Held(whole=self._first[need.group])
             for gateway, outcome in _both(group, self._plan.by_key[need.group], unsettled):
                 held.setdefault(gateway, outcome)
         return _Held(gateways=held)
+
+    def _perhaps_stopped(self, group: StepGroup, needed: str) -> bool:
+        """Whether `group` closes a bracket whose stop, the group `needed`, may have happened."""
+        stop = self._first.get(needed)
+        return _closes(group) and stop is not None and stop.unclear and _stops(stop.step.group)
 
     async def _ended(self, outcome: Outcome) -> None:
         step, key = outcome.step, outcome.step.group.key
@@ -230,7 +244,19 @@ class Execution:
         except StateError as error:
             self._broken = self._broken or error
             return False
+        except Exception as error:  # noqa: BLE001 - a state that can't be written, for whatever reason
+            self._broken = self._broken or StateError(fault_in_words(error))
+            return False
         return True
+
+
+def _closes(group: StepGroup) -> bool:
+    """Whether it starts what this run stopped for an edit."""
+    return isinstance(group.action, StartCampaign) and group.action.bracket
+
+
+def _stops(group: StepGroup) -> bool:
+    return isinstance(group.action, StopCampaign)
 
 
 def _both(

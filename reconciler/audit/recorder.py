@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from reconciler.audit.chain import ChainLink, encode, link_of
-from reconciler.errors import Exit, ReconcilerError, StateError
+from reconciler.errors import Exit, ReconcilerError, StateError, fault_in_words
 from reconciler.model import (
     Action,
     BoundPackage,
@@ -127,8 +127,8 @@ class AuditRecorder:
 
     def __init__(self, log: Log, *, clock: Clock = time.time) -> None:
         self.code = Exit.DONE
-        self.failure: StateError | None = None
-        """Why there are lines that are not written yet: nothing new may be begun."""
+        self._unwritten: StateError | None = None
+        self._lost: StateError | None = None
         self._log = log
         self._clock = clock
         self._link: ChainLink | None = None
@@ -136,6 +136,11 @@ class AuditRecorder:
         self._outcomes: Counter[str] = Counter()
         self._campaigns: dict[ResourceId, str] = {}
         self._packages: dict[str, str] = {}
+
+    @property
+    def failure(self) -> StateError | None:
+        """Why there are lines that are not written yet, or never will be: nothing new may be begun."""
+        return self._lost or self._unwritten
 
     def begin(self, run: AuditedRun) -> None:
         """Durable on return. StateError when it can't be written: then nothing may be done."""
@@ -145,6 +150,10 @@ class AuditRecorder:
 
     def outcome(self, outcome: Outcome, *, owner: ResourceId | None = None) -> None:
         """What became of a step; see `call`. ``owner``: whose it is, where it was asked for by hand."""
+        with self._contained():
+            self._outcome(outcome, owner)
+
+    def _outcome(self, outcome: Outcome, owner: ResourceId | None) -> None:
         action, created = outcome.step.action, outcome.created
         if created is not None and isinstance(action, UploadPackage):
             self._packages[action.file.sha256] = created
@@ -163,10 +172,14 @@ class AuditRecorder:
             outcome.left,
             {**self._carried(action), **({"name": action.resource.name} if by_hand else {})},
         )
-        self.call(call)
+        self._call(call)
 
     def call(self, call: AuditedCall) -> None:
         """What became of a call. Never raises: `failure` says so when it isn't written yet."""
+        with self._contained():
+            self._call(call)
+
+    def _call(self, call: AuditedCall) -> None:
         self._outcomes[call.status.value] += 1
         said: dict[str, Json] = {
             "resource": str(call.resource) if call.resource else None,
@@ -182,16 +195,24 @@ class AuditRecorder:
             "outcome": call.status.value,
             "attempts": call.attempts,
         }
+        self._write(CALL, {**always, **_filled(said)}, sync=False)
+
+    @contextmanager
+    def _contained(self) -> Iterator[None]:
         try:
-            self._write(CALL, {**always, **_filled(said)}, sync=False)
+            yield
         except StateError as error:
-            self.failure = error
+            self._unwritten = error
+        except Exception as error:  # noqa: BLE001 - what was done is done, whatever can't be said of it
+            self._lost = StateError(f"a call is missing in the audit log: {fault_in_words(error)}")
 
     def end(self, error: str | None = None) -> None:
         """Durable on return, with all that was said before; StateError when that can't be written."""
         if self._link is not None:
             counts: dict[str, Json] = {"exit": int(self.code), "outcomes": dict(self._outcomes)}
             self._write(END, {**counts, **_filled({"error": error})})
+        if self._lost is not None:
+            raise self._lost
 
     def _carried(self, action: Action) -> dict[str, Json]:
         window = action.window if isinstance(action, ScheduleWindow) else None
@@ -220,7 +241,7 @@ class AuditRecorder:
         at = moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
         line, self._link = encode({"type": kind, "at": at, **data}, self._link, run=self._run)
         self._log.audit(line, sync=sync)
-        self.failure = None
+        self._unwritten = None
 
 
 @contextmanager
@@ -239,9 +260,9 @@ def recording(log: Log, run: AuditedRun, *, clock: Clock = time.time) -> Iterato
             recorder.code, why = error.exit_code, error.message
         try:
             recorder.end(why)
-        except StateError as failure:
-            # The first error is the one to report.
-            error.add_note(f"{failure.message}\n{failure.hint}")
+        except Exception as failure:  # noqa: BLE001 - the first error is the one to report
+            hint = failure.hint if isinstance(failure, ReconcilerError) else None
+            error.add_note("\n".join(filter(None, [str(failure), hint])))
         raise
     recorder.end()
 

@@ -7,30 +7,42 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 import click
 
 from reconciler.cli.flags import Flags
 from reconciler.cli.group import cli
 from reconciler.cli.running import interrupting
-from reconciler.errors import Exit, ReconcilerError
+from reconciler.errors import Exit, ReconcilerError, fault
+from reconciler.report.streams import Dropping, open_descriptors, told
 
 _GARBAGE = (50_000, 20, 50)
 """When the collector looks through young, middle and old objects."""
+
+
+_PRINT: Final = frozenset(
+    {
+        *("validate", "plan", "status", "doctor", "explain", "schema", "completion"),
+        *("campaign list", "campaign counts", "campaign show", "package list", "package info"),
+        *("gateway state", "gateway progress", "gateway packages", "gateway status"),
+        *("gateway active-campaigns", "state list", "state show", "audit show", "audit verify", "trust list"),
+    }
+)
+"""Commands that do nothing but print: a result that is lost is all there was."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line `arguments` (default: those of the process) and answer the exit code."""
     flags = Flags()
     if arguments is None:
+        open_descriptors()
         # What is read is kept, and in no cycles: the process needn't look for garbage each 700 objects.
         gc.set_threshold(*_GARBAGE)
-    for stream in (sys.stdout, sys.stderr):
-        # A name that the terminal's encoding lacks is no reason to fail.
-        if reconfigure := getattr(stream, "reconfigure", None):
-            reconfigure(errors="backslashreplace")
-    with _heard_as_text():
-        return _run(arguments, flags)
+    with told() as (out, _), _heard_as_text():
+        code = _run(arguments, flags)
+        out.flush()
+        return _unless_lost(out, code, flags)
 
 
 def _run(arguments: Sequence[str] | None, flags: Flags) -> int:
@@ -39,6 +51,15 @@ def _run(arguments: Sequence[str] | None, flags: Flags) -> int:
             return int(cli.main(arguments, prog_name="reconciler", standalone_mode=False, obj=flags) or 0)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort
         return _explain(error, flags)
+
+
+def _unless_lost(out: Dropping, code: int, flags: Flags) -> int:
+    """`code`; of a command that only prints 1, where what it printed could not all be written."""
+    if not out.wanted:
+        return code
+    why = getattr(out.lost, "strerror", None) or str(out.lost)
+    lost = _fail(f"what stands on stdout could not all be written: {why}")
+    return lost if flags.command in _PRINT and code in (Exit.DONE, Exit.HAS_STEPS) else code
 
 
 @contextmanager
@@ -76,9 +97,7 @@ def _explain(error: BaseException, flags: Flags) -> int:
 
                 write_lines(finding_lines(error.findings, paint_for(sys.stderr, flags)), sys.stderr)
             return _fail(error.message, hint=error.hint, code=error.exit_code)
-        case OSError():
-            return _fail(_about(error))
-    return _bug(error, verbose=flags.verbose)
+    return _fault(error, verbose=flags.verbose)
 
 
 def _fail(message: str, *, hint: str | None = None, code: Exit = Exit.ERROR) -> int:
@@ -91,23 +110,15 @@ def _fail(message: str, *, hint: str | None = None, code: Exit = Exit.ERROR) -> 
     return code
 
 
-def _about(error: OSError) -> str:
-    what = error.strerror or type(error).__name__
-    return f"{error.filename}: {what}" if error.filename else what
-
-
-def _bug(error: BaseException, *, verbose: bool) -> int:
-    """Where it happened, never with what values: they may be secret."""
-    import traceback
-
-    frames = traceback.extract_tb(error.__traceback__)
-    at = frames[-1]
+def _fault(error: BaseException, *, verbose: bool) -> int:
+    what, hint = fault(error)
+    if hint is None:
+        return _fail(what)
     if verbose:
+        import traceback
+
         from reconciler.cli.output import write_lines
 
+        frames = traceback.extract_tb(error.__traceback__)
         write_lines((line.rstrip("\n") for line in traceback.format_list(frames)), sys.stderr)
-    return _fail(
-        f"this is a bug in reconciler: {type(error).__name__} in {at.name}, {at.filename}:{at.lineno}",
-        hint="Please report it with this line"
-        + ("." if verbose else "; --verbose shows how the program got there."),
-    )
+    return _fail(what, hint=hint + ("." if verbose else "; --verbose shows how the program got there."))

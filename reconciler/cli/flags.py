@@ -24,10 +24,14 @@ class Flags:
     state: str | None = None
     verbose: bool = False
     no_color: bool = False
+    command: str = ""
+    """What runs: ``campaign stop``."""
 
 
 def _keep(context: click.Context, parameter: click.Parameter, value: object) -> None:
     flags = context.find_object(Flags)
+    if flags is not None:
+        flags.command = context.command_path.partition(" ")[2]
     if value not in (None, False) and flags is not None and parameter.name is not None:
         setattr(flags, parameter.name, value)
 

@@ -45,17 +45,11 @@ document = click.option(
 
 
 def write(chunks: Iterable[str], stream: TextIO | None = None) -> None:
-    """Write to stdout, or `stream`.
-
-    A reader that has had enough changes neither the work nor its exit code.
-    """
+    """Write to stdout, or `stream`; what can't be said there is dropped (`report.streams`)."""
     out = stream or sys.stdout
-    try:
-        for chunk in chunks:
-            out.write(chunk)
-        out.flush()
-    except BrokenPipeError:
-        silence(out)
+    for chunk in chunks:
+        out.write(chunk)
+    out.flush()
 
 
 def write_lines(lines: Iterable[str], stream: TextIO | None = None) -> None:
@@ -66,16 +60,6 @@ def write_lines(lines: Iterable[str], stream: TextIO | None = None) -> None:
 def say(line: str) -> None:
     """A line on stderr."""
     write_lines([line], sys.stderr)
-
-
-def silence(stream: TextIO) -> None:
-    """Send what is still buffered nowhere, so that the interpreter doesn't complain at its end."""
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nowhere, stream.fileno())
-        finally:
-            os.close(nowhere)
 
 
 def paint_for(stream: TextIO, flags: Flags) -> Paint:

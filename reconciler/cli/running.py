@@ -1,6 +1,6 @@
 """How a command runs in this process: its event loop, its log, the person at the terminal, and signals.
 
-Ctrl-C and SIGTERM mean the same:
+Ctrl-C, SIGTERM and a hang-up (SIGHUP) mean the same:
 
 | while a run                   | the first                                                | the second |
 |-------------------------------|----------------------------------------------------------|------------|
@@ -8,6 +8,8 @@ Ctrl-C and SIGTERM mean the same:
 | applies                       | what is in flight is finished; then it saves and says so | at once    |
 | waits for a lock or an answer | at once                                                  |            |
 | does anything else            | at once                                                  |            |
+
+A hang-up is never the second: the shell and the system send it one after the other.
 
 At once is a KeyboardInterrupt: what is in flight is dropped, and the next apply looks what became of it.
 
@@ -105,7 +107,7 @@ def confirmed(question: Question) -> bool:
     """Whether the answer is *yes*; ReconcilerError without a terminal to ask on."""
     from reconciler.cli.output import write
 
-    if not sys.stdin.isatty():
+    if sys.stdin is None or sys.stdin.closed or not sys.stdin.isatty():
         raise ReconcilerError(question.refusal, hint=question.hint)
     with interruptible():
         write([question.text], sys.stderr)
@@ -124,7 +126,8 @@ def _until_answered(stdin: TextIO) -> None:
 
 # --- signals -------------------------------------------------------------------------------------
 
-_KINDS = (signal.SIGINT, signal.SIGTERM)
+_HANG_UP = getattr(signal, "SIGHUP", None)
+_KINDS = (signal.SIGINT, signal.SIGTERM, *([] if _HANG_UP is None else [_HANG_UP]))
 _SPELL = 0.2
 """Seconds."""
 
@@ -146,9 +149,30 @@ def _handled(handler: Callable[..., object]) -> Iterator[None]:
 
 
 @contextmanager
+def _first_and_second(first: Callable[[], object]) -> Iterator[Callable[[], bool]]:
+    """The first signal calls `first`, and a second one ends the block at once. Gives whether one came."""
+    told = False
+
+    def on_signal(kind: int, _: object) -> None:
+        nonlocal told
+        if not told:
+            told = True
+            first()
+        elif kind != _HANG_UP:
+            raise KeyboardInterrupt
+
+    with _handled(on_signal):
+        yield lambda: told
+
+
+@contextmanager
 def interrupting() -> Iterator[None]:
     """A signal ends the block at once."""
-    with _handled(signal.default_int_handler):
+
+    def end() -> None:
+        raise KeyboardInterrupt
+
+    with _first_and_second(end):
         yield
 
 
@@ -158,22 +182,17 @@ async def ended_by_signals(main: Coroutine[Any, Any, _T]) -> _T:
 
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
-    told = False
 
-    def on_signal(*_: object) -> None:
-        nonlocal told
-        if told:
-            raise KeyboardInterrupt
-        told = True
+    def end() -> None:
         task.cancel()
         # It may be asleep.
         loop.call_soon_threadsafe(lambda: None)
 
-    with _handled(on_signal):
+    with _first_and_second(end) as told:
         try:
             return await main
         except asyncio.CancelledError:
-            if told:
+            if told():
                 raise KeyboardInterrupt from None
             raise
 
@@ -201,18 +220,10 @@ def stopping() -> Iterator[asyncio.Event]:
     from reconciler.cli.output import say
 
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    told = False
-
-    def on_signal(*_: object) -> None:
-        nonlocal told
-        if told:
-            raise KeyboardInterrupt
-        told = True
-        loop.call_soon_threadsafe(tell)
 
     def tell() -> None:
         stop.set()
         say("stopping: what is in flight is finished, nothing new is begun; once more to end at once")
 
-    with _handled(on_signal):
+    with _first_and_second(lambda: loop.call_soon_threadsafe(tell)):
         yield stop

@@ -179,7 +179,7 @@ def _asked(answer: httpx.Response) -> float | None:
     if asked is None and _limited(answer):
         reset = answer.headers.get("x-ratelimit-reset") or answer.headers.get("ratelimit-reset") or ""
         if reset.strip().isascii() and reset.strip().isdigit():
-            asked = max(0.0, float(reset) - time.time())
+            asked = max(0.0, min(float(reset), 1e12) - time.time())
     return asked
 
 

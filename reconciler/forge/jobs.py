@@ -20,6 +20,7 @@ from reconciler.errors import Exit
 from reconciler.forge import github, gitlab
 from reconciler.forge.drift import drift_markdown, drift_of
 from reconciler.forge.notes import Forge, ForgeError, keep_comment, keep_issue
+from reconciler.report.streams import open_descriptors, told
 from reconciler.report.workflow_commands import Unheard, in_ci
 from reconciler.text import clean, cut
 
@@ -41,9 +42,11 @@ _LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 
 def run() -> int:
     """The command `reconciler-forge`: the job that stands on the command line; answers its exit code."""
-    if in_ci(os.environ):
-        sys.stdout, sys.stderr = Unheard(sys.stdout), Unheard(sys.stderr)
-    return main(sys.argv[1:], os.environ)
+    open_descriptors()
+    with told():
+        if in_ci(os.environ):
+            sys.stdout, sys.stderr = Unheard(sys.stdout), Unheard(sys.stderr)
+        return main(sys.argv[1:], os.environ)
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:

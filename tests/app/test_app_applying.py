@@ -133,3 +133,49 @@ def test_a_saved_plan(project):
     assert told.said[1:] == [f"about From {path}", "preview 4 False", *RAN]
     with pytest.raises(UnusablePlan, match="can't be applied"):
         asyncio.run(run.reviewed(file, {}, {}))
+
+
+@dataclass
+class Failing(Told):
+    """It raises where it is told of `at`."""
+
+    at: str = ""
+
+    def _told(self, what: str) -> None:
+        if what == self.at:
+            raise ValueError("the value of a secret")
+
+    def running(self, plan: Plan) -> "Told":
+        self._told("running")
+        return super().running(plan)
+
+    def __call__(self, outcome: Outcome) -> None:
+        self._told("outcome")
+        super().__call__(outcome)
+
+    def close(self) -> None:
+        self._told("close")
+        super().close()
+
+    def applied(self, plan: Plan, outcomes: Sequence[Outcome], code: Exit) -> None:
+        self._told("applied")
+        super().applied(plan, outcomes, code)
+
+
+@pytest.mark.parametrize("at", ["running", "outcome", "close"])
+def test_what_cannot_be_shown_changes_nothing(project, caplog, at):
+    told = Failing(at=at)
+    assert applied(project, told, "unasked").exit is Exit.DONE
+    assert told.said[-1] == "applied 4 DONE"
+    assert "progress is shown no longer: this is a bug in reconciler: ValueError in _told, " in caplog.text
+    assert "secret" not in caplog.text
+    assert applied(project, Told(), "unasked").outcomes == (), "nothing is left to do"
+
+
+def test_a_result_that_cannot_be_told_is_an_error_once_all_is_done_and_written(project):
+    with pytest.raises(ValueError, match="the value"):
+        applied(project, Failing(at="applied"), "unasked")
+    job = prepare(project)
+    assert job.store.holder() is None
+    assert '"exit":0' in list(job.store.audit_lines())[-1]
+    assert applied(project, Told(), "unasked").outcomes == ()

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from reconciler.apply import Applied, apply_plan
 from reconciler.apply.run import INTERRUPTED
 from reconciler.model import Need, Outcome, OutcomeStatus, Step, StepGroup
 from reconciler.plan import Plan
+from reconciler.state.base import BracketClosed, BracketOpened, Event
 from tests.apply.apply_script import (
     Bug,
     Memory,
@@ -448,24 +450,105 @@ def test_interrupted_a_step_that_waits_for_its_repeat_waits_no_longer() -> None:
 
 
 @pytest.mark.parametrize("parallelism", [1, 4])
-def test_a_bug_comes_out_and_nobody_waits_for_ever(parallelism: int) -> None:
+def test_a_bug_stays_in_its_step(parallelism: int) -> None:
     one = group("edit-campaign", campaign("a"))
     two = group("edit-campaign", campaign("b"))
-    three = group("start-campaign", campaign("a"), needs=[one.key, two.key])
-    script = Script({one.key: "bug"})
-    with pytest.raises(ExceptionGroup) as caught:
-        apply(plan(one, two, three), script, parallelism=parallelism)
-    assert caught.group_contains(Bug)
-    assert f"send {three.key}" not in script.log
+    three = group("start-campaign", campaign("a"), needs=[one.key])
+    script = Script({one.key: "bug bug"})
+    found = apply(plan(one, two, three), script, parallelism=parallelism)
+    assert by_id(found.outcomes) == {one.key: "failed", two.key: "done", three.key: "skipped"}
+    assert found.failed
+    (failed,) = (outcome for outcome in found.outcomes if outcome.status is OutcomeStatus.FAILED)
+    assert "this is a bug in reconciler: Bug in _answered, " in failed.message
+    assert "Please report it" in failed.message
+    assert "nobody foresaw" not in failed.message, "values may be secret"
+    assert (failed.attempts, failed.unclear) == (2, True)
 
 
-def test_a_bug_of_the_listener_comes_out() -> None:
-    def on_outcome(_: Outcome) -> None:
+@pytest.mark.parametrize("at", ["stop-campaign", "edit-campaign", "start-campaign"])
+@pytest.mark.parametrize("times", ["bug", "bug bug"])
+def test_a_bug_leaves_no_bracket_open(at: str, times: str) -> None:
+    """Sent once more where it can be; and where the stop may have happened, the start is sent."""
+    groups = bracket()
+    looks = {"stop-campaign": "nothing nothing", "start-campaign": "nothing nothing"}
+    script = Script({at: f"{times} ok"}, looks)
+    memory = Memory()
+    found = by_id(apply(plan(*groups), script, memory).outcomes)
+    twice = times != "bug"
+    if at == "start-campaign" and twice:
+        assert found["start-campaign:line-3"] == "failed"
+        assert _opened(memory), "the next run closes it"
+    else:
+        assert found["start-campaign:line-3"] == "done"
+        assert not _opened(memory)
+    assert found[f"{at}:line-3"] == ("failed" if twice else "done")
+
+
+def _opened(memory: Memory) -> bool:
+    closed = [event for event in memory.recorded if isinstance(event, BracketOpened | BracketClosed)]
+    return isinstance(closed[-1], BracketOpened)
+
+
+def test_a_start_that_finds_a_doubtful_stop_undone_leaves_the_bracket_to_the_next_run() -> None:
+    """The stop may still be under way on the server."""
+    answers = {"stop-campaign": "cut " * 9, "start-campaign": "none"}
+    script = Script(answers, {"stop-campaign": "nothing " * 9})
+    memory = Memory()
+    found = by_id(apply(plan(*bracket()), script, memory).outcomes)
+    assert found == {
+        "stop-campaign:line-3": "failed",
+        "edit-campaign:line-3": "skipped",
+        "start-campaign:line-3": "not-needed",
+    }
+    assert _opened(memory)
+
+
+def test_a_stop_that_surely_did_not_happen_needs_no_start() -> None:
+    memory = Memory()
+    found = by_id(apply(plan(*bracket()), Script({"stop-campaign": "400"}), memory).outcomes)
+    assert found["start-campaign:line-3"] == "skipped"
+    assert not _opened(memory)
+
+
+@pytest.mark.parametrize("at", ["before", "after"])
+def test_a_bug_around_a_step_stays_in_it(monkeypatch: pytest.MonkeyPatch, at: str) -> None:
+    """Of what is recorded of one step; the other goes on."""
+
+    def buggy(*arguments: Any, **_: Any) -> Any:
+        step = getattr(arguments[0], "step", arguments[0])
+        if step.resource.name == "a":
+            raise Bug("nobody foresaw this")
+        return ()
+
+    monkeypatch.setattr(f"reconciler.apply.run.{at}", buggy)
+    one, two = group("edit-campaign", campaign("a")), group("edit-campaign", campaign("b"))
+    found = apply(plan(one, two, group("start-campaign", campaign("a"), needs=[one.key])), Script())
+    assert by_id(found.outcomes) == {one.key: "unknown", two.key: "done", "start-campaign:a": "skipped"}
+    assert "this is a bug in reconciler: Bug in buggy" in found.outcomes[0].message
+
+
+def test_a_bug_of_a_state_is_a_state_that_cannot_be_written() -> None:
+    class Buggy(Memory):
+        def record(self, *events: Event, sync: bool = True) -> None:
+            raise Bug("of the state")
+
+    script = Script()
+    found = apply(plan(group("edit-campaign")), script, Buggy())
+    assert "this is a bug in reconciler: Bug in record" in str(found.error)
+    assert script.log == []
+
+
+def test_a_bug_of_a_listener_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    heard: list[str] = []
+
+    def on_outcome(outcome: Outcome) -> None:
+        heard.append(outcome.step.id)
         raise Bug("of the listener")
 
-    with pytest.raises(ExceptionGroup) as caught:
-        apply(plan(group("edit-campaign"), group("start-campaign")), Script(), on_outcome=on_outcome)
-    assert caught.group_contains(Bug, match="of the listener")
+    found = apply(plan(*bracket()), Script(), on_outcome=on_outcome)
+    assert set(by_id(found.outcomes).values()) == {"done"}
+    assert heard == ["stop-campaign:line-3"], "it is told nothing any more"
+    assert "progress is shown no longer: this is a bug in reconciler: Bug in on_outcome, " in caplog.text
 
 
 def test_cancelled_from_outside_it_ends() -> None:

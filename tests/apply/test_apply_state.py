@@ -60,7 +60,8 @@ BRACKETS = {
     "a stop that was never executed": ("429 429 429 429 429", "", "", "failed skipped skipped", False),
     "a stop refused, and it still runs": ("409", "nothing", "", "failed skipped skipped", False),
     "an unclear stop that happened": ("cut", "happened", "ok", "done done done", False),
-    "a stop of which nobody knows": ("cut", "cut", "", "failed skipped skipped", True),
+    "a stop of which nobody knows": ("cut", "cut", "", "failed skipped done", False),
+    "a stop that met a bug": ("bug", "cut", "", "failed skipped done", False),
     "somebody else stopped it": ("409", "happened", "ok", "not-needed done not-needed", False),
     "somebody else stopped it before we asked": ("none", "", "ok", "not-needed done not-needed", False),
     "somebody else stopped it, and the edit is refused": (

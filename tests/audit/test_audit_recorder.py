@@ -237,6 +237,27 @@ def test_calls_that_can_t_be_written_wait_for_the_end() -> None:
     assert recorder.failure is None
 
 
+def test_a_bug_of_a_line_ends_the_run_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The calls behind it are written; the end is, too, and then says that one is missing."""
+    log = MemoryLog()
+
+    def buggy(_: object) -> str:
+        raise ValueError("canary")
+
+    missing = pytest.raises(
+        StateError, match=r"a call is missing in the audit log: this is a bug in reconciler"
+    )
+    with missing as caught, recording(log, RUN, clock=ticking()) as recorder:
+        with monkeypatch.context() as patch:
+            patch.setattr("reconciler.audit.recorder.target_of", buggy)
+            recorder.outcome(Outcome(step(Verb.STOP, target="c-1"), OutcomeStatus.DONE))
+        assert recorder.failure is not None
+        recorder.outcome(Outcome(step(Verb.START, target="c-1"), OutcomeStatus.DONE))
+        assert recorder.failure is not None
+    assert [line["type"] for line in told(log)] == ["begin", "call", "end"]
+    assert "canary" not in str(caught.value) + "".join(log.lines)
+
+
 def test_an_end_that_can_t_be_written_is_an_error() -> None:
     log = MemoryLog(full=1)
     with pytest.raises(StateError, match="no space"), recording(log, RUN):

@@ -2,7 +2,6 @@
 
 import io
 import logging
-import os
 import subprocess
 import sys
 from importlib import import_module
@@ -13,7 +12,7 @@ import pytest
 from reconciler.cli import main
 from reconciler.cli.flags import Flags, global_flags
 from reconciler.cli.group import COMMANDS, cli
-from reconciler.cli.output import paint_for, silence, write
+from reconciler.cli.output import paint_for
 from reconciler.cli.running import run as run_async
 from reconciler.errors import InvalidInput, Refused, StateError, UsageError
 from reconciler.model import Finding, Place
@@ -177,15 +176,6 @@ def test_colour(monkeypatch, stream, flags, env, paint):
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     assert paint_for(stream, flags) is paint
-
-
-def test_a_reader_that_goes_away_is_no_error():
-    reader, writer = os.pipe()
-    os.close(reader)
-    with os.fdopen(writer, "w") as stream:
-        write((f"{number}\n" for number in range(100_000)), stream)
-        write(["more"], stream)
-    silence(io.StringIO())
 
 
 def test_a_pipe_that_ends_early_leaves_no_word(folder):

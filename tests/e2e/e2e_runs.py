@@ -281,6 +281,10 @@ class Hold:
         while not self._reached.wait(0.05):
             assert process.popen.poll() is None, process.end()
 
+    def reached(self, seconds: float) -> bool:
+        """Whether it is there within so many seconds."""
+        return self._reached.wait(seconds)
+
     def release(self) -> None:
         self._go.set()
 

@@ -141,6 +141,22 @@ def crash(method: str) -> None:
     setattr(PulseClient, method, buggy)
 
 
+def crash_for_one(method: str) -> None:
+    """A bug in a method of the client, for the first campaign that it is called with and for no other."""
+    from reconciler.providers.pulse.client import PulseClient
+
+    as_it_was = getattr(PulseClient, method)
+    met: list[str] = []
+
+    async def buggy(self: Any, campaign_id: str, *arguments: Any, **more: Any) -> Any:
+        met.append(campaign_id)
+        if campaign_id == met[0]:
+            raise ValueError(f"{arguments} {more}")
+        return await as_it_was(self, campaign_id, *arguments, **more)
+
+    setattr(PulseClient, method, buggy)
+
+
 def leak() -> None:
     """What a server repeats is said as it is."""
     from reconciler.providers.http.sender import Sender

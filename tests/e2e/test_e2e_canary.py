@@ -147,7 +147,7 @@ ROWS = [
     Row("a secret with a bell", "plan -e token -v", 0, "FROM_ENV", env={"LINE_KEY": f"{canary('from-env', 1)}\x07"}),
     Row("a secret that is far too long", "plan -e token", 1, "secrets/key.txt", prepare=too_long),
     # a bug
-    *(Row(f"a bug {flag}", f"{APPLY} {flag}", 1, "this is a bug", rotate=True, tricks=crash("edit_campaign")) for flag in ("", "-v", "--output json")),
+    *(Row(f"a bug {flag}", f"{APPLY} {flag}", 3, "this is a bug", rotate=True, tricks=crash("edit_campaign")) for flag in ("", "-v", "--output json")),
     Row("a bug after a sign-in", "plan -e basic -v", 1, "this is a bug", tricks=crash("campaign")),
 ]
 # fmt: on

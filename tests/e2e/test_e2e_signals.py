@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, wherever they come: a clean end, and the next apply goes on from there."""
+"""Ctrl-C, SIGTERM and hang-ups, wherever they come: a clean end, and the next apply goes on from there."""
 
 import os
 import pty
@@ -28,7 +28,9 @@ from tests.e2e.e2e_runs import (
 
 APPLY = ("apply", "--auto-approve", "resources.yaml")
 EDIT = ["stop-campaign", "edit-campaign", "start-campaign"]
-SIGNALS = pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+SIGNALS = pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+ENDING = pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+"""A second one of these ends it at once."""
 INTERRUPTED = "error: interrupted\n  hint: Nothing is lost: the same command goes on from here.\n"
 STOPPING = "stopping: what is in flight is finished, nothing new is begun; once more to end at once\n"
 
@@ -285,7 +287,7 @@ def test_in_the_middle_of_an_upload(
 # --- once more -------------------------------------------------------------------------------------------
 
 
-@SIGNALS
+@ENDING
 @pytest.mark.parametrize("operation", ["upload-package", "create-campaign", "add-gateways"])
 def test_a_second_one_ends_it_at_once(
     place: Workplace, gate: Gate, live: Live, kind: signal.Signals, operation: str
@@ -304,7 +306,7 @@ def test_a_second_one_ends_it_at_once(
     assert live.writes() == WHOLE_WAY, "nothing was doubled"
 
 
-@SIGNALS
+@ENDING
 def test_a_second_one_in_a_bracket(place: Workplace, gate: Gate, live: Live, kind: signal.Signals) -> None:
     """Now the campaign is left stopped, and that is known."""
     place.apply()
@@ -322,6 +324,47 @@ def test_a_second_one_in_a_bracket(place: Workplace, gate: Gate, live: Live, kin
     assert [owned.return_to for owned in state(place).campaigns.values()] == ["STARTED"]
     finished(place, live, "Line three")
     assert live.writes() == EDIT
+
+
+def test_hang_ups_one_after_the_other_are_one(place: Workplace, gate: Gate, live: Live) -> None:
+    """When a terminal closes, the system and the shell each send one."""
+    place.apply()
+    live.forget()
+    place.edit("Line 3", "Line three")
+    hold = gate.hold("stop-campaign", "after")
+    with place.started(*APPLY) as process:
+        hold.wait(process)
+        process.popen.send_signal(signal.SIGHUP)
+        process.until(STOPPING.rstrip())
+        for _ in range(3):
+            process.popen.send_signal(signal.SIGHUP)
+        hold.release()
+        assert process.end().code == 1
+    assert live.writes() == ["stop-campaign", "start-campaign"]
+    assert left(place) == {"state.json", "state.json.backup"}
+    finished(place, live, "Line three")
+
+
+def test_a_terminal_that_is_closed_leaves_no_bracket_open(
+    place: Workplace, gate: Gate, live: Live, forks: Forks
+) -> None:
+    """The hang-up comes with a terminal that takes no word any more."""
+    place.apply()
+    live.forget()
+    place.edit("Line 3", "Line three")
+    hold = gate.hold("edit-campaign", "before")
+    master, slave = pty.openpty()
+    env = environment(**place.env)
+    with forks([*APPLY], place.folder, env, terminal=slave) as fork:
+        os.close(slave)
+        hold.reached(SECONDS)
+        os.close(master)
+        fork.send_signal(signal.SIGHUP)
+        hold.release()
+        assert fork.wait(SECONDS) == 0
+    assert live.writes() == EDIT
+    assert left(place) == {"state.json", "state.json.backup"}
+    finished(place, live, "Line three")
 
 
 def test_what_is_ignored_stays_ignored(place: Workplace, gate: Gate, live: Live, forks: Forks) -> None:

@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.pacing import Backoff, retry_after
+from reconciler.pacing import Backoff, http_date, retry_after
 
+YEAR = 365 * 86_400.0
+"""Who asks for more means never."""
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
 
@@ -25,10 +27,49 @@ NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
         ("1.2.3", None),
         (".", None),
         ("٣", None),
+        ("9" * 20, YEAR),
+        ("9" * 5000, YEAR),
+        ("1e400", None),
+        ("inf", None),
+        ("nan", None),
+        ("-" + "9" * 400, None),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", YEAR),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", YEAR),
+        ("Mon, 01 Jan 0001 00:00:00 +2359", 0.0),
+        ("Mon, 01 Jan 0001 00:00:00 GMT", 0.0),
+        ("Fri, 31 Dec 99999 23:59:59 GMT", None),
+        (f"Fri, 31 Dec {'9' * 30} 23:59:59 GMT", None),
+        (f"Fri, 31 Dec 2026 23:59:59 +{'9' * 40}", None),
+        ("Fri, 31 Dec 2026 23:59:59 +9999", None),
+        ("Fri, 99 Foo 2026 23:59:59 GMT", None),
+        ("x" * 100_000, None),
     ],
 )
 def test_retry_after_reads_seconds_and_dates(value: str | None, seconds: float | None) -> None:
     assert retry_after(value, now=NOW) == seconds
+
+
+@given(
+    st.one_of(
+        st.text(),
+        st.text("0123456789.-+:, MonJanFebGMTZ\x00\t"),
+        st.builds(
+            "{}, {} {} {} {}:{} {}".format,
+            st.sampled_from(["Mon", "x", ""]),
+            st.integers(),
+            st.sampled_from(["Jan", "Dec", "x"]),
+            st.integers(),
+            st.integers(),
+            st.integers(),
+            st.one_of(st.just("GMT"), st.integers().map("{:+}".format), st.text()),
+        ),
+    )
+)
+def test_whatever_stands_in_a_header_is_a_wait_or_none(text: str) -> None:
+    wait = retry_after(text)
+    assert wait is None or 0.0 <= wait <= YEAR
+    date = http_date(text)
+    assert date is None or date.timestamp() < 1e12
 
 
 def test_retry_after_counts_from_now() -> None:

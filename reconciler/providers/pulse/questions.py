@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from reconciler.errors import Refusal, ServerError
 from reconciler.model import Json
+from reconciler.pacing import http_date
 from reconciler.pool import concurrently
 from reconciler.providers.base.questions import (
     CampaignCounts,
@@ -64,11 +64,8 @@ class Watched:
         before = self._clock()
         response = await self._inner.send(request)
         # A Date has whole seconds: on average half a second has passed since.
-        try:
-            date = parsedate_to_datetime(response.headers.get("date", ""))
-        except ValueError:
-            return response
-        self.ahead = date.timestamp() + 0.5 - (before + self._clock()) / 2
+        if date := http_date(response.headers.get("date", "")):
+            self.ahead = date.timestamp() + 0.5 - (before + self._clock()) / 2
         return response
 
 
