@@ -174,6 +174,9 @@ _PLANNING = {
     "altered-plan": "A plan file was altered or cut off, or is none.",
     "foreign-plan": "A plan file is of another server, environment, state or version of the format.",
     "applied-plan": "A plan file was applied before, wholly or in part.",
+    "rollout-aborted": "A rollout stands aborted: nobody else is released until a person says so.",
+    "rollout-changed": "What a rollout gives its gateways was changed while some are in.",
+    "rollout-paused": "A rollout is paused until a person goes on with it.",
     "run-failed": "A run ended with an error; the message says which.",
 }
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from reconciler.providers.base import Source
 
 NOT_OURS: Final = "not-ours"
+ABORTED: Final = "rollout-aborted"
 """The code of the finding that a live object of a declared name isn't owned."""
 
 
@@ -198,13 +199,21 @@ async def draft(desired: Desired, state: State, source: Source, options: Options
     from reconciler.diff import Ask, diff
     from reconciler.observe import observe
     from reconciler.plan import make_plan
+    from reconciler.rollout.stage import Pace, paced
     from reconciler.targets import narrowed
 
     desired = narrowed(desired, state, options.targets)
     live = await observe(desired, state, source, options)
-    difference = diff(desired, live, state, Ask(options, now=now, facts=source.facts))
+    pace = paced(desired, live, state, Pace(source.facts, now, resume=options.resume))
+    difference = diff(pace.desired, live, state, Ask(options, now=now, facts=source.facts))
     plan = make_plan(difference, source.facts, source.server)
-    return Planned(plan, desired, live, state)
+    plan = replace(
+        plan,
+        rollouts=pace.rollouts,
+        records=(*plan.records, *pace.records),
+        findings=tuple(sorted((*plan.findings, *pace.findings), key=Finding.sort_key)),
+    )
+    return Planned(plan, pace.desired, live, state)
 
 
 async def guard_basis(planned: Planned, source: Source, *, given_up: int = 0) -> Basis:
@@ -245,6 +254,7 @@ _NOT_PRUNED = Finding(
 
 # --- exit codes: never by the form of the output -------------------------------------------------
 
+_EXITS_OF_THEIR_OWN: Final = frozenset({NOT_OURS, ABORTED})
 _BAD: Final = frozenset({OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN})
 
 
@@ -263,6 +273,8 @@ def apply_exit(plan: Plan, outcomes: Collection[Outcome], *, interrupted: bool =
         return Exit.GUARD
     if any(outcome.status in _BAD for outcome in outcomes):
         return Exit.PARTLY
+    if any(view.aborted for view in plan.rollouts):
+        return Exit.ROLLOUT_ABORTED
     return Exit.NOT_OURS if any(finding.code == NOT_OURS for finding in plan.findings) else Exit.DONE
 
 
@@ -271,4 +283,4 @@ def _skipped(outcome: Outcome) -> bool:
 
 
 def _has_errors(plan: Plan) -> bool:
-    return any(finding.is_error and finding.code != NOT_OURS for finding in plan.findings)
+    return any(finding.is_error and finding.code not in _EXITS_OF_THEIR_OWN for finding in plan.findings)

@@ -105,7 +105,14 @@ def _settled(outcome: Outcome, salt: str) -> Iterator[Event]:  # noqa: PLR0912, 
         case CreateCampaign():
             assert outcome.created is not None
             applied = _applied(action, salt)
-            owned = Owned(resource, outcome.created, Origin.CREATED, action.on_remove, applied=applied)
+            owned = Owned(
+                resource,
+                outcome.created,
+                Origin.CREATED,
+                action.on_remove,
+                applied=applied,
+                rollout=action.rollout,
+            )
             yield CampaignOwned(owned)
         case UploadPackage(file=file):
             assert outcome.created is not None

@@ -16,6 +16,7 @@ from reconciler.model.desired import (
     SchedulePhase,
     Window,
 )
+from reconciler.model.rollouts import RolloutRecord
 from reconciler.model.words import Json, ResourceId, SettingValue
 
 
@@ -166,6 +167,8 @@ class CreateCampaign(_Asked):
     fields: CampaignFields
     on_remove: OnRemove = OnRemove.DELETE
     """What Git wants of the campaign should its resource be removed one day."""
+    rollout: RolloutRecord | None = None
+    """Where its rollout stands from then on; None: it has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from reconciler.model.rollouts import DesiredRollout
+from reconciler.model.rollouts import DesiredRollout, RolloutRecord
 from reconciler.model.words import Place, ResourceId, SettingValue
 
 
@@ -173,6 +173,8 @@ class DesiredCampaign:
     """None: its gateways join all at once."""
     later: frozenset[str] = frozenset()
     """Declared gateways that the rollout has not released yet; they are not among ``gateways``."""
+    begun: RolloutRecord | None = None
+    """What a state learns of the rollout, once the campaign is created."""
     labels: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str, Place] = field(default_factory=dict, compare=False)
     """Field name → where its value stands, for findings."""

@@ -92,7 +92,8 @@ def _actions(found: CampaignDiff, changes: Sequence[Action], pause: Reason | Non
     elif pause:
         yield StopCampaign(resource, pause, target, bracket=True)
     if found.create:
-        yield CreateCampaign(resource, found.changes[0].reason, found.fields, campaign.on_remove)
+        reason = found.changes[0].reason
+        yield CreateCampaign(resource, reason, found.fields, campaign.on_remove, campaign.begun)
     elif found.edit:
         yield EditCampaign(resource, Reason.DIFFERS, target, fields=found.fields)
     yield from changes

@@ -10,6 +10,7 @@ from reconciler.findings import first_of
 from reconciler.model import Change, Finding, Reason, Severity
 from reconciler.plan.model import Impact, Plan
 from reconciler.report.blocks import Block, blocks, findings_of, happenings, part, recorded, unreadable
+from reconciler.report.rollouts_report import rollout_lines
 from reconciler.report.terminal import Paint, Tone, plain
 from reconciler.report.wording import (
     SENTENCES,
@@ -56,6 +57,9 @@ def plan_lines(plan: Plan, paint: Paint = plain) -> Iterator[str]:
     for block in blocks(plan):
         yield ""
         yield from _block(block, paint)
+    if rollouts := tuple(rollout_lines(plan.rollouts, paint)):
+        yield ""
+        yield from rollouts
     notes = tuple(recorded(plan.records))
     if notes:
         yield ""

@@ -89,7 +89,7 @@ def resolve_campaign(source: ResourceSource, parts: Parts) -> DesiredCampaign:
         things=_things(source, lists) if spec.get("runOnThings") else None,
         approve=bool(spec.get("approve", False)),
         status=DesiredStatus(spec["desiredStatus"]) if "desiredStatus" in spec else None,
-        joining=Joining(spec.get("joinWhileStarted", Joining.PAUSE)),
+        joining=Joining(spec.get("joinWhileStarted", Joining.DIRECT if "rollout" in spec else Joining.PAUSE)),
         on_remove=OnRemove(spec.get("onRemove", OnRemove.DELETE)),
         rollout=resolve_rollout(source, _fleet(source, lists, closed), parts.policies),
         labels=source.labels,

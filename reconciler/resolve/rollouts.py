@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from reconciler.loading.nodes import unsure
 from reconciler.model import Budget, Calendar, DesiredRollout, Place, Wave, several
+from reconciler.model.waves import assigned
 from reconciler.resolve.gateway_lists import ZONE_COLUMN, GatewayList
 from reconciler.resolve.members import union
 from reconciler.resolve.policies import PolicyParts, WaveRule
 from reconciler.resolve.source import ResourceSource
-from reconciler.rollout.waves import assigned
 from reconciler.text import and_more, did_you_mean, quoted
 
 

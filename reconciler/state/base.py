@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from reconciler.errors import WrongServer
-from reconciler.model import Json, OnRemove, ResourceId, Server
+from reconciler.model import Json, OnRemove, ResourceId, RolloutRecord, Server
 
 FORMAT_VERSION = 1
 PLANS_KEPT = 100
@@ -49,6 +49,8 @@ class Owned:
     """Field → what was last applied of what can't be read; secrets as ``{"digest": …}``."""
     members: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
     """Field → value → the gateways it was last applied to. A window for 100,000 gateways is one entry."""
+    rollout: RolloutRecord | None = None
+    """Where its rollout stands; None: it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,14 @@ class PlanApplied:
     """Whether every step of it is settled; else it was begun, and a new plan does the rest."""
 
 
+@dataclass(frozen=True, slots=True)
+class RolloutNoted(_AboutCampaign):
+    """Where the rollout of a campaign stands now."""
+
+    rollout: RolloutRecord | None
+    """None: it has none any more."""
+
+
 Event = (
     IntentNoted
     | IntentDropped
@@ -236,6 +246,7 @@ Event = (
     | MembersApplied
     | MembersForgotten
     | OnRemoveSet
+    | RolloutNoted
     | PackageUploaded
     | PackageForgotten
     | SaltChosen

@@ -28,6 +28,7 @@ from reconciler.state.base import (
     PackageForgotten,
     PackageUploaded,
     PlanApplied,
+    RolloutNoted,
     SaltChosen,
     State,
     StatusSet,
@@ -149,7 +150,7 @@ class _Members:
 
 
 def _owned_after(
-    owned: Owned, event: StatusSet | BracketOpened | BracketClosed | FieldApplied | OnRemoveSet
+    owned: Owned, event: StatusSet | BracketOpened | BracketClosed | FieldApplied | OnRemoveSet | RolloutNoted
 ) -> Owned:
     match event:
         case StatusSet(status=status):
@@ -160,6 +161,8 @@ def _owned_after(
             return replace(owned, return_to=None)
         case OnRemoveSet(on_remove=on_remove):
             return replace(owned, on_remove=on_remove)
+        case RolloutNoted(rollout=rollout):
+            return replace(owned, rollout=rollout)
         case FieldApplied(field=name, value=None):
             return replace(owned, applied={k: v for k, v in owned.applied.items() if k != name})
         case FieldApplied(field=name, value=value):

@@ -47,6 +47,7 @@ from reconciler.state.base import (
     OnRemoveSet,
     Owned,
     PackageUploaded,
+    RolloutNoted,
     State,
     StatusSet,
 )
@@ -82,6 +83,7 @@ STATE_FORMAT: Final = Format(
         FieldApplied: Shape(first=("field", "value")),
         MembersApplied: Shape(first=("field", "value", "gateways")),
         MembersForgotten: Shape(first=("field", "gateways"), always=frozenset({"field"})),
+        RolloutNoted: Shape(always=frozenset({"rollout"})),
         OnRemoveSet: Shape(first=("on_remove",)),
         LockInfo: Shape(without={"expires": Left("the place that keeps the lock tells it")}),
     },

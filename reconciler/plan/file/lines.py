@@ -50,6 +50,7 @@ from reconciler.plan.model import (
     Snapshot,
 )
 from reconciler.providers.base import Field
+from reconciler.rollout.views import RolloutView
 from reconciler.state.applied import known_plain
 from reconciler.state.base import Event, FieldApplied
 
@@ -141,6 +142,7 @@ TYPES: Final[Mapping[str, Any]] = MappingProxyType(
         "guard": GuardTrip,
         "partial": Partial,
         "snapshot": Snapshot,
+        "rollout": RolloutView,
         "package": NamedPackage,
         "fingerprint": Fingerprint,
     }
@@ -160,6 +162,7 @@ def entries(plan: Plan) -> Iterator[Entry]:
     yield from (("guard", trip) for trip in plan.guards)
     yield from (("partial", plan.partial) for _ in range(plan.partial is not None))
     yield from (("snapshot", plan.snapshot) for _ in range(plan.snapshot is not None))
+    yield from (("rollout", view) for view in plan.rollouts)
     yield from (("package", NamedPackage(*each)) for each in sorted(plan.package_names.items()))
 
 
@@ -189,6 +192,7 @@ def rebuilt(server: Server, found: Mapping[str, Sequence[Any]]) -> Plan:
         guards=tuple(found.get("guard", ())),
         partial=only("partial"),
         snapshot=only("snapshot"),
+        rollouts=tuple(found.get("rollout", ())),
         package_names={each.id: each.name for each in found.get("package", ())},
     )
 
@@ -206,6 +210,7 @@ def plan_digest(plan: Plan) -> str:
     campaigns = (replace(each, devices=Devices(), packages=Packages()) for each in plan.impact.campaigns)
     impact = replace(plan.impact, permissions=(), devices=Devices(), campaigns=tuple(campaigns))
     alone = replace(plan, findings=findings, impact=impact, guards=(), snapshot=None, package_names={})
+    alone = replace(alone, rollouts=())
     for line in writing.lines(entries(alone)):
         digest.update(line)
     return digest.hexdigest()
