@@ -12,6 +12,9 @@ from typing import Final
 
 from reconciler.model import Finding, Place, ResourceId, Severity
 
+WAIVER_OVER: Final = "waiver-over"
+"""The code of the finding that the time of a waiver is over."""
+
 _LOADING = {
     "file-not-found": "A path that was given does not exist.",
     "unreadable-file": "A file or folder cannot be read: no permission, or not a regular file.",
@@ -154,6 +157,8 @@ _PLANNING = {
     "guard-tripped": "A plan is beyond a guard: `apply` sends nothing of it, unless the guard is waived.",
     "guard-waived": "A plan is beyond a guard, and somebody said why it may go on.",
     "waiver-not-needed": "A guard was waived that the plan does not trip.",
+    WAIVER_OVER: "The time of a waiver in the project file is over: it waives nothing any more.",
+    "waiver-for-nobody": "A waiver in the project file names a campaign that is not declared.",
     "cannot-undo": "Something is no longer declared, and the server cannot take it back.",
     "package-kept": "An uploaded package keeps its name and description: no server can change them.",
     "expired": "A window has ended, and is not sent.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from reconciler.model import Secret, Server
+from reconciler.model import Place, ResourceId, Secret, Server
 from reconciler.trust.hosts import TrustedHost
 from reconciler.trust.needs import TrustNeed
 
@@ -95,6 +95,31 @@ class ServerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DeclaredWaiver:
+    """A waiver as it stands in the project file; its times are not read yet."""
+
+    guard: str
+    reason: str
+    until: str
+    timezone: str | None = None
+    campaign: str | None = None
+    """The name of its resource; None: of all."""
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GitWaiver:
+    """A guard that may be passed until some time: for one campaign, or (None) wherever it trips."""
+
+    guard: str
+    reason: str
+    until: int
+    """Epoch milliseconds; it is over from then on."""
+    campaign: ResourceId | None = None
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """One run's settings. ``root`` is the folder that paths are relative to and may not leave."""
 
@@ -110,6 +135,8 @@ class Project:
     server: ServerSettings = field(default_factory=ServerSettings)
     state_url: str = DEFAULT_STATE_URL
     guards: Mapping[str, int | bool] = field(default_factory=dict)
+    waivers: tuple[DeclaredWaiver, ...] = ()
+    """Of guards, as a reviewed project file has them."""
     needs: tuple[TrustNeed, ...] = ()
     """What has to be trusted before anything is connected; empty once it is."""
     trusted_hosts: tuple[TrustedHost, ...] = ()

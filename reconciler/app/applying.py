@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from reconciler.app.auditlog import audited_plan
 from reconciler.app.caller import Caller, Question
-from reconciler.app.pipeline import Job, apply_exit, make
+from reconciler.app.pipeline import Job, apply_exit, make, waivers_now
 from reconciler.app.savedplans import Reviewed, changed, rests_on, reviewed
 from reconciler.app.workspace import Workspace, connected, state_of
 from reconciler.errors import Exit, StalePlan, fault_in_words
@@ -194,11 +194,14 @@ class Applying:
         """What is in `file`, and its plan with the guards that are waived now."""
         found = reviewed(file, self.project, provider.facts.operations, workspace)
         self.listener.about(plan_digest(found.saved.plan), f"From {file.path}")
-        return found, waive(found.saved.plan, waivers)
+        return found, waive(found.saved.plan, waivers, waivers_now(self.project))
 
     def _reconsidered(self, plan: Plan, live: Live, provider: Provider, waivers: Waivers) -> Plan:
         """`plan`, with what it would interrupt by now."""
-        return reconsidered(plan, live, provider.facts, self.project.guards, waivers)
+        project = self.project
+        return reconsidered(
+            plan, live, provider.facts, project.guards, waivers, declared=waivers_now(project)
+        )
 
     @contextmanager
     def _locked(self, provider: Provider) -> Iterator[Session]:

@@ -82,7 +82,7 @@ def audited_plan(
     if file is not None:
         about["planFile"] = file
     waived = tuple(
-        Waiver(trip.guard, trip.waived, trip.found, trip.limit, trip.resource)
+        Waiver(trip.guard, trip.waived, trip.found, trip.limit, trip.resource, trip.until)
         for trip in plan.guards
         if trip.waived is not None
     )

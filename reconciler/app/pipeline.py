@@ -13,7 +13,7 @@ from reconciler.errors import Exit, InvalidInput, ReconcilerError
 from reconciler.model import Desired, Finding, Live, Outcome, OutcomeStatus, Severity
 from reconciler.options import Options
 from reconciler.plan.model import Partial, Plan
-from reconciler.settings import Project, ServerSettings
+from reconciler.settings import GitWaiver, Project, ServerSettings
 from reconciler.state.base import State, StateStore, bound_to
 from reconciler.trust.needs import TrustNeed
 
@@ -98,6 +98,7 @@ def check(workspace: Workspace, *, offline: bool) -> Checked:
     findings = (*loaded.findings, *read.findings, *valid.findings, *resolved.findings)
     if project:
         findings += tuple(_of_the_state(project, offline=offline))
+        findings += _of_waivers(project, resolved.desired, whole=not workspace.paths)
     needs: tuple[TrustNeed, ...] = ()
     if project and not offline:
         from reconciler.app.trusting import needs_of_settings
@@ -123,6 +124,29 @@ def _of_the_state(project: Project, *, offline: bool) -> Iterator[Finding]:
     except ReconcilerError as error:
         if not (offline and isinstance(error.__cause__, ImportError)):
             yield Finding("bad-url", error.message, hint=error.hint)
+
+
+def _of_waivers(project: Project, desired: Desired, *, whole: bool) -> tuple[Finding, ...]:
+    """What is wrong with waivers in Git; not `whole`: who is declared isn't known."""
+    from reconciler.findings import Findings
+    from reconciler.resolve.waivers import about_waivers, read_waivers
+
+    findings = Findings()
+    waivers = read_waivers(project.waivers, findings)
+    known = desired.declared if whole and desired.complete else None
+    return (*findings.found, *about_waivers(waivers, known, _now()))
+
+
+def waivers_now(project: Project) -> tuple[GitWaiver, ...]:
+    """The waivers in Git that are in force."""
+    from reconciler.resolve.waivers import in_force, read_waivers
+
+    return in_force(read_waivers(project.waivers), _now())
+
+
+def _now() -> int:
+    """Epoch milliseconds."""
+    return int(time.time() * 1000)
 
 
 def check_everywhere(workspace: Workspace) -> Checked:
@@ -175,11 +199,14 @@ async def make(job: Job, state: State, source: Source, options: Options) -> Plan
     from reconciler.plan.guards import guarded
     from reconciler.plan.impact import with_reads, with_removed
     from reconciler.reading import operations_of
+    from reconciler.resolve.waivers import FOR_NOBODY
 
     bound = bound_to(state, source.server, url=job.store.url)
-    planned = await draft(job.desired, bound, source, options, now=int(time.time() * 1000))
+    planned = await draft(job.desired, bound, source, options, now=_now())
     plan, desired = planned.plan, planned.desired
-    findings = [*job.warnings, *plan.findings]
+    # A campaign that is ours and no longer declared may well be named: it is the one that is deleted.
+    warnings = (w for w in job.warnings if w.code != FOR_NOBODY or w.resource not in bound.campaigns)
+    findings = [*warnings, *plan.findings]
     if options.prune and not desired.complete:
         findings.append(_NOT_PRUNED)
     plan = replace(plan, findings=tuple(findings), partial=_partial(desired))
@@ -191,7 +218,8 @@ async def make(job: Job, state: State, source: Source, options: Options) -> Plan
     impact = with_removed(told.plan.impact, basis.live)
     impact = with_reads(impact, operations_of(told.live, source.facts), source.facts.operations)
     plan = replace(told.plan, impact=impact)
-    return replace(planned, plan=guarded(plan, basis, job.project.guards, job.waivers), live=basis.live)
+    plan = guarded(plan, basis, job.project.guards, job.waivers, waivers_now(job.project))
+    return replace(planned, plan=plan, live=basis.live)
 
 
 async def draft(desired: Desired, state: State, source: Source, options: Options, *, now: int) -> Planned:
@@ -220,11 +248,11 @@ async def guard_basis(planned: Planned, source: Source, *, given_up: int = 0) ->
     """What guards ask of a plan; who is in campaigns that it interrupts or gives other packages is read."""
     from reconciler.observe import observe_members
     from reconciler.plan.devices import repackaged
-    from reconciler.plan.guards import Basis, interrupted
+    from reconciler.plan.guards import Basis, all_missing, interrupted
 
     asked = interrupted(planned.plan, source.facts) | repackaged(planned.plan)
     live = await observe_members(planned.live, asked, source.reads)
-    return Basis(planned.desired, live, source.facts, given_up)
+    return Basis(planned.desired, live, source.facts, given_up, all_missing(live, planned.state))
 
 
 async def in_devices(planned: Planned, source: Source) -> Planned:

@@ -81,6 +81,8 @@ class Waiver:
     found: int
     limit: int
     resource: ResourceId | None = None
+    until: int | None = None
+    """When it is over, epoch milliseconds, where it stands in Git."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,9 +239,9 @@ class AuditRecorder:
 
     def _write(self, kind: str, data: Mapping[str, Json], *, sync: bool = True) -> None:
         assert self._link is not None, "a run begins first"
-        moment = datetime.fromtimestamp(self._clock(), UTC)
-        at = moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
-        line, self._link = encode({"type": kind, "at": at, **data}, self._link, run=self._run)
+        line, self._link = encode(
+            {"type": kind, "at": _moment(self._clock()), **data}, self._link, run=self._run
+        )
         self._log.audit(line, sync=sync)
         self._unwritten = None
 
@@ -292,7 +294,16 @@ def _beginning(run: AuditedRun) -> dict[str, Json]:
 
 def _waiver(waiver: Waiver) -> dict[str, Json]:
     said: dict[str, Json] = {"guard": waiver.guard, "found": waiver.found, "limit": waiver.limit}
-    return {**said, "reason": waiver.reason, **_filled({"resource": str(waiver.resource or "")})}
+    more: dict[str, Json] = {
+        "resource": str(waiver.resource or ""),
+        "until": _moment(waiver.until / 1000) if waiver.until is not None else None,
+    }
+    return {**said, "reason": waiver.reason, **_filled(more)}
+
+
+def _moment(seconds: float) -> str:
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def _filled(data: Mapping[str, Json]) -> dict[str, Json]:

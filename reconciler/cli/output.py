@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import click
@@ -72,13 +73,15 @@ def paint_for(stream: TextIO, flags: Flags) -> Paint:
 class Reporter:
     """Writes the one result of a run in the form that was asked for."""
 
-    def __init__(self, output: Output, flags: Flags) -> None:
+    def __init__(self, output: Output, flags: Flags, *, beside: str | None = None) -> None:
+        """`beside`: a file that gets a plan as JSON, too, whatever is written to stdout."""
         self._output = output
         self._text = output is Output.TEXT
         self._flags = flags
         self._written = False
         self._filed = ""
         self._digest: str | None = None
+        self._beside = beside
 
     def about(self, digest: str, where: str) -> None:
         """The plan has a digest; `where` says to which file it goes, or from which it comes."""
@@ -102,17 +105,30 @@ class Reporter:
 
     def plan(self, plan: Plan) -> None:
         """A plan that isn't executed."""
+        if self._beside is not None:
+            self._document(self._planned(plan))
         match self._output:
             case Output.TEXT:
                 self._text_plan(plan, sys.stdout)
             case Output.JSON:
-                from reconciler.report.plan_document import plan_chunks
-
-                self._write(plan_chunks(plan, self._digest))
+                self._write(self._planned(plan))
             case Output.MARKDOWN:
                 from reconciler.report.markdown import plan_markdown
 
                 self._write([plan_markdown(plan, digest=self._digest)])
+
+    def _planned(self, plan: Plan) -> Iterator[str]:
+        """The document of a plan."""
+        from reconciler.app.pipeline import apply_exit
+        from reconciler.report.plan_document import plan_chunks
+
+        return plan_chunks(plan, self._digest, would=apply_exit(plan, ()))
+
+    def _document(self, chunks: Iterable[str]) -> None:
+        """Into the file beside stdout."""
+        assert self._beside is not None, "only where one was asked for"
+        with Path(self._beside).open("w", encoding="utf-8") as file:
+            file.writelines(chunks)
 
     def applied(self, plan: Plan, outcomes: Sequence[Outcome], code: Exit) -> None:
         """What became of a plan."""
@@ -151,6 +167,10 @@ class Reporter:
         except ReconcilerError as error:
             if not self._written:
                 self._findings(as_findings(error))
+            if self._beside is not None:
+                from reconciler.report.plan_document import findings_chunks
+
+                self._document(findings_chunks(as_findings(error)))
             raise
 
     def _findings(self, findings: Sequence[Finding]) -> None:

@@ -27,6 +27,13 @@ from reconciler.errors import Exit, UsageError
     help="Save the plan, for `apply --plan FILE`.",
 )
 @click.option(
+    "--json",
+    "beside",
+    metavar="FILE",
+    shell_complete=completing("files"),
+    help="Also write the plan as JSON into FILE, for policies and other tools.",
+)
+@click.option(
     "--snapshot",
     metavar="FILE",
     shell_complete=completing("files"),
@@ -43,6 +50,7 @@ def command(
     output: str,
     detailed_exitcode: bool,
     out: str | None,
+    beside: str | None,
     snapshot: str | None,
     **switches: object,
 ) -> Exit:
@@ -52,7 +60,7 @@ def command(
     """
     from reconciler.app.pipeline import plan_exit, plan_once, prepare
 
-    reporter = Reporter(Output(output), flags)
+    reporter = Reporter(Output(output), flags, beside=beside)
     with reporter.failures():
         where, options = workspace(flags, paths), shared.chosen(switches)
         if out is not None and snapshot is not None:

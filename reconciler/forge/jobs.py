@@ -8,24 +8,25 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
-import shlex
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from reconciler.errors import Exit
 from reconciler.forge import github, gitlab
 from reconciler.forge.drift import drift_markdown, drift_of
 from reconciler.forge.notes import Forge, ForgeError, keep_comment, keep_issue
+from reconciler.forge.running import POLICY, SECRETS, JobRun, log, run_command, run_policy
+from reconciler.report.markdown import fenced_text, policy_markdown
 from reconciler.report.streams import open_descriptors, told
 from reconciler.report.workflow_commands import Unheard, in_ci
 from reconciler.text import clean, cut
 
 TITLE = "The server differs from Git"
-SECRETS = "RECONCILER_SECRETS"
+WARN = "warn"
 _LONGEST = 1_000
 """Characters of an error of the code host that are shown."""
 
@@ -35,9 +36,11 @@ USAGE = f"""usage: reconciler-forge {{{",".join(JOBS)}}}
 ARGUMENTS           stands behind the command, as on a command line
 KEY                 tells the comments and issues of several projects apart
 COMMENT             false only writes the job's summary
+GATE                warn: a plan that apply would refuse does not fail the job
+{POLICY}              a command that gets the plan as JSON on stdin; the job fails unless it ends with 0
+PLAN_JSON           where to leave the plan as JSON, for steps that follow
 {SECRETS}  more variables for the command, a line each: NAME=VALUE
 """
-_LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 
 
 def run() -> int:
@@ -56,10 +59,11 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         return Exit.USAGE
     (job,) = arguments
     key = "/".join(filter(None, (job, environ.get("KEY"), environ.get("RECONCILER_ENVIRONMENT"))))
+    refused = False
     try:
         match job:
             case "plan":
-                code = _plan(key, environ)
+                code, refused = _plan(key, environ)
             case "apply":
                 code = _apply(environ)
             case _:
@@ -68,7 +72,10 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         _complain(error)
         code = Exit.ERROR
     _append(environ.get("GITHUB_OUTPUT"), f"exit-code={int(code)}\n")
-    return code
+    if refused and environ.get("GATE", "").strip().lower() == WARN:
+        sys.stderr.write(f"warning: this ends with {int(code)}, and GATE={WARN} lets it pass\n")
+        return Exit.DONE
+    return int(code)
 
 
 def _complain(error: ForgeError) -> None:
@@ -88,79 +95,93 @@ def _append(path: str | None, text: str) -> bool:
     return bool(path)
 
 
-def _plan(key: str, environ: Mapping[str, str]) -> int:
-    """The plan as the one comment of this pull request; findings, or that there is none, in its place."""
+def _plan(key: str, environ: Mapping[str, str]) -> tuple[int, bool]:
+    """The plan as the one comment of this pull request; findings, or that there is none, in its place.
+
+    Ends as the apply would if nothing failed, so that a check fails where a guard refuses; and whether it is
+    a refusal.
+    """
+    with TemporaryDirectory() as folder:
+        file = Path(environ.get("PLAN_JSON") or Path(folder) / "plan.json")
+        file.unlink(missing_ok=True)  # an older one must not stand in for this one's
+        try:
+            ran = run_command("plan", "markdown", ["--json", str(file)], environ)
+            said = _judged(ran, file, environ)
+        except (ForgeError, OSError) as error:
+            failure = error if isinstance(error, ForgeError) else ForgeError(str(error))
+            _complain(failure)
+            said = _Judged(Exit.ERROR, _no_plan(environ, f"error: {failure.message}"))
+    _summarise(said.text, environ)
+    if _comments(environ):
+        asyncio.run(_comment(key, f"{said.text}\n{_signature(environ)}", environ))
+    return said.code, said.refused
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """How a plan is to end. ``refused``: by a guard, an owner or a policy, and not by a failure."""
+
+    code: int
+    text: str
+    refused: bool = False
+
+
+def _judged(ran: JobRun, file: Path, environ: Mapping[str, str]) -> _Judged:
+    """What becomes of a plan that was made, or wasn't."""
+    if ran.code not in (Exit.DONE, Exit.HAS_STEPS) or not ran.out.strip():
+        if ran.code == Exit.ERROR and ran.out.strip():
+            return _Judged(Exit.ERROR, ran.out)
+        code = ran.code if ran.code > 0 else Exit.ERROR
+        return _Judged(code, _no_plan(environ, ran.log))
     try:
-        code, text = _run("plan", "markdown", (), environ)
-    except ForgeError as error:
-        _complain(error)
-        code, text = Exit.ERROR, ""
-    if not text.strip() or code < 0:
-        text = _no_plan(environ)
-        code = code or Exit.ERROR
-    _summarise(text, environ)
-    if environ.get("COMMENT", "true") != "false":
-        asyncio.run(_comment(key, f"{text}\n{_signature(environ)}", environ))
-    return code
+        would = int(json.loads(file.read_text("utf-8"))["summary"]["applyExitCode"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ForgeError(f"what the plan would end with isn't known: {error!r}") from error
+    policy = run_policy(file, environ)
+    text = ran.out
+    if policy is not None:
+        log(f"policy: exit {policy.code}\n{policy.out}")
+        text = f"{policy_markdown(policy.code, policy.out)}\n{text}"
+    if would != Exit.DONE:
+        return _Judged(would, text, refused=would != Exit.ERROR)
+    if policy is not None and policy.code:
+        return _Judged(Exit.ERROR, text, refused=True)
+    return _Judged(ran.code, text)
 
 
-def _no_plan(environ: Mapping[str, str]) -> str:
+def _comments(environ: Mapping[str, str]) -> bool:
+    """Whether the code host is told."""
+    return environ.get("COMMENT", "").strip().lower() not in ("false", "0", "no")
+
+
+def _no_plan(environ: Mapping[str, str], why: str) -> str:
     """In the place of a plan: the one of an older commit must not stand there as if it were this one's."""
-    commit, log = _commit(environ), _log(environ)
+    commit, address = _commit(environ), _log(environ)
     of = f" for commit {commit[:12]}" if commit else ""
-    where = f"[The log of the job]({log})" if log else "The log of the job"
-    return f"## No plan\n\nThere is no plan{of}: the command said nothing. {where} says why.\n"
+    where = f"[The log of the job]({address})" if address else "The log of the job"
+    said = f"\n{fenced_text(why)}" if why.strip() else ""
+    return f"## No plan\n\n**There is no plan{of}.** {where} says why.\n{said}"
 
 
 def _apply(environ: Mapping[str, str]) -> int:
-    code, text = _run("apply", "markdown", ["--auto-approve"], environ)
-    _summarise(text, environ)
-    return code
+    ran = run_command("apply", "markdown", ["--auto-approve"], environ)
+    _summarise(ran.out, environ)
+    return ran.code
 
 
 def _drift(key: str, environ: Mapping[str, str]) -> int:
     """One open issue while the server differs, none while it doesn't."""
-    code, text = _run("plan", "json", (), environ)
+    ran = run_command("plan", "json", (), environ)
     try:
-        drift = drift_of(json.loads(text))
+        drift = drift_of(json.loads(ran.out))
     except ValueError:
         _complain(ForgeError("the plan could not be made", hint="What stands above says why."))
-        return code or Exit.ERROR
+        return ran.code or Exit.ERROR
     told = f"{drift_markdown(drift)}\n{_signature(environ)}" if drift.any else None
     _summarise(told or "No drift.\n", environ)
-    asyncio.run(_issue(key, told, environ))
-    return code
-
-
-def _unpacked(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """With the variables that one secret holds: a reusable workflow has to name all that it is given."""
-    rest = {name: value for name, value in environ.items() if name != SECRETS}
-    for number, line in enumerate(environ.get(SECRETS, "").splitlines(), 1):
-        if found := _LINE.fullmatch(line.strip()):
-            rest[found[1]] = found[2]
-        elif line.strip():
-            # The line itself may be a secret.
-            raise ForgeError(f"line {number} of {SECRETS} isn't NAME=VALUE")
-    return rest
-
-
-def _run(command: str, form: str, flags: Sequence[str], environ: Mapping[str, str]) -> tuple[int, str]:
-    """The exit code and what stood on stdout; the rest goes to the log of the job."""
-    environ = _unpacked(environ)
-    try:
-        arguments = shlex.split(environ.get("ARGUMENTS", ""))
-    except ValueError as error:
-        hint = "Each quote in it needs another one that closes it."
-        raise ForgeError(f"ARGUMENTS can't be read: {error}", hint=hint) from error
-    # -P: the working folder is a checkout, and nothing is imported from there.
-    line = [sys.executable, "-P", "-m", "reconciler", command, "--output", form, *flags, *arguments]
-    try:
-        ran = subprocess.run(  # noqa: S603
-            line, env=dict(environ), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False
-        )
-    except (OSError, ValueError) as error:
-        raise ForgeError(f"reconciler {command} can't be run: {error}") from error
-    return ran.returncode, ran.stdout.decode(errors="replace")
+    if _comments(environ):
+        asyncio.run(_issue(key, told, environ))
+    return ran.code
 
 
 async def _comment(key: str, body: str, environ: Mapping[str, str]) -> None:
@@ -180,7 +201,8 @@ async def _forge(environ: Mapping[str, str], stack: AsyncExitStack) -> Forge:
     if environ.get("GITLAB_CI"):
         return await stack.enter_async_context(gitlab.from_environment(environ))
     raise ForgeError(
-        "this is no job of GitHub Actions or GitLab CI", hint="COMMENT=false leaves the comment out."
+        "this is no job of GitHub Actions or GitLab CI",
+        hint="COMMENT=false writes no comment and no issue.",
     )
 
 
@@ -205,6 +227,6 @@ def _log(environ: Mapping[str, str]) -> str:
 
 def _signature(environ: Mapping[str, str]) -> str:
     """Which commit it is about, and where the log is."""
-    commit, log = _commit(environ), _log(environ)
-    parts = (f"Commit {commit[:12]}" if commit else "", f"[log]({log})" if log else "")
+    commit, address = _commit(environ), _log(environ)
+    parts = (f"Commit {commit[:12]}" if commit else "", f"[log]({address})" if address else "")
     return f"<sub>{' · '.join(filter(None, parts))}</sub>\n" if any(parts) else ""

@@ -8,6 +8,7 @@
 | `maxInFlightInterrupted`    | 0       | gateways in flight that are stopped, deleted, removed or closed   |
 | `allowEmpty`                | false   | gateways of a campaign that loses all; what an empty project owns |
 | `mayLoseSettings`           | false   | edits that could wipe settings that nobody knows                  |
+| `allowAllMissing`           | false   | campaigns of ours, two or more, when the server has none of them  |
 
 Closed gateways are not in flight. What interrupts says the server: removing and closing only in a campaign
 that may be running, a stop and a deletion all that are in flight.
@@ -42,6 +43,8 @@ from reconciler.model import (
 )
 from reconciler.plan.model import GuardTrip, Plan
 from reconciler.providers.base import Facts
+from reconciler.settings import GitWaiver
+from reconciler.state.base import State
 
 
 class Guard(StrEnum):
@@ -53,11 +56,12 @@ class Guard(StrEnum):
     IN_FLIGHT = "maxInFlightInterrupted"
     EMPTY = "allowEmpty"
     SETTINGS = "mayLoseSettings"
+    ALL_MISSING = "allowAllMissing"
 
 
 Limits = Mapping[str, int | float | bool]
 Waivers = Mapping[str, str]
-"""Guard → the reason for going on."""
+"""Guard → the reason for going on, as it was given for one run."""
 
 DEFAULTS: Final[Limits] = MappingProxyType(
     {
@@ -67,6 +71,7 @@ DEFAULTS: Final[Limits] = MappingProxyType(
         Guard.IN_FLIGHT: 0,
         Guard.EMPTY: False,
         Guard.SETTINGS: False,
+        Guard.ALL_MISSING: False,
     }
 )
 SMALL: Final = 10
@@ -77,6 +82,8 @@ NEEDLESS: Final = "waiver-not-needed"
 """The code of the finding that nothing trips a guard that was waived."""
 
 _NAMED: Final = 3
+_ALL: Final = 2
+"""From so many campaigns on it is no accident that all are gone."""
 _RUNNING: Final = frozenset({Phase.RUNNING, Phase.UNKNOWN})
 
 
@@ -84,13 +91,22 @@ _RUNNING: Final = frozenset({Phase.RUNNING, Phase.UNKNOWN})
 class Basis:
     """What a plan was made from, as far as guards ask.
 
-    ``given_up`` is how many things a prune would take from a project that declares no resource at all.
+    ``given_up`` is how many things a prune would take from a project that declares no resource at all,
+    ``missing`` how many campaigns of ours the server lacks when it has none of those that were looked for.
     """
 
     desired: Desired
     live: Live
     facts: Facts
     given_up: int = 0
+    missing: int = 0
+
+
+def all_missing(live: Live, state: State) -> int:
+    """How many campaigns of ours were looked for, if the server has none of them; else 0."""
+    there = {found.id for found in live.campaigns.values()}
+    ours = any(r in live.campaigns or owned.id in there for r, owned in state.campaigns.items())
+    return 0 if ours else len(live.gone)
 
 
 def interrupted(plan: Plan, facts: Facts) -> frozenset[ResourceId]:
@@ -99,23 +115,58 @@ def interrupted(plan: Plan, facts: Facts) -> frozenset[ResourceId]:
     return frozenset(a.resource for a in actions if a.verb in facts.interrupting and not gateways_of(a))
 
 
-def guarded(plan: Plan, basis: Basis, limits: Limits, waivers: Waivers) -> Plan:
+def guarded(
+    plan: Plan, basis: Basis, limits: Limits, waivers: Waivers, declared: Sequence[GitWaiver] = ()
+) -> Plan:
     """`plan` with the guards that it trips; what one says is no longer a finding beside it."""
     found = trips(plan, basis, limits)
     said = {trip.message for trip in found if trip.guard == Guard.SETTINGS}
     kept = (f for f in plan.findings if not (f.code == LOSES_SETTINGS and f.message in said))
-    return waive(replace(plan, guards=found, findings=tuple(kept)), waivers)
+    return waive(replace(plan, guards=found, findings=tuple(kept)), waivers, declared)
 
 
-def waive(plan: Plan, waivers: Waivers) -> Plan:
-    """`plan` with the reasons for going on beside its guards, and a note for each that nothing calls for."""
-    found = tuple(replace(trip, waived=waivers.get(trip.guard, trip.waived)) for trip in plan.guards)
+def waive(plan: Plan, waivers: Waivers, declared: Sequence[GitWaiver] = ()) -> Plan:
+    """`plan` with the reasons for going on beside its guards, and a note for each that nothing calls for.
+
+    `declared` are those of Git that are in force: what an earlier look at Git waived is waived no more.
+    """
+    found = tuple(_waived(trip, waivers, declared) for trip in plan.guards)
     needless = sorted(set(waivers) - {trip.guard for trip in found})
     said = (finding for finding in plan.findings if finding.code != NEEDLESS)
     return replace(plan, guards=found, findings=(*said, *map(_needless, needless)))
 
 
-def reconsidered(plan: Plan, live: Live, facts: Facts, limits: Limits, waivers: Waivers) -> Plan:
+def _waived(trip: GuardTrip, waivers: Waivers, declared: Sequence[GitWaiver]) -> GuardTrip:
+    if trip.until is not None:
+        trip = replace(trip, waived=None, until=None, waived_at=None)
+    if reason := waivers.get(trip.guard, trip.waived):
+        return replace(trip, waived=reason)
+    if not (chosen := _covering(trip, declared)):
+        return trip
+    reasons = "; ".join(dict.fromkeys(each.reason for each in chosen))
+    return replace(trip, waived=reasons, until=min(each.until for each in chosen), waived_at=chosen[0].place)
+
+
+def _covering(trip: GuardTrip, declared: Sequence[GitWaiver]) -> Sequence[GitWaiver]:
+    """The waivers that let `trip` pass: one for all campaigns, or those that leave no more than its limit."""
+    latest = sorted((each for each in declared if each.guard == trip.guard), key=lambda each: -each.until)
+    if whole := [each for each in latest if each.campaign is None]:
+        return whole[:1]
+    counts = trip.counts or ({trip.resource: trip.found} if trip.resource else {})
+    named = {each.campaign: each for each in reversed(latest) if each.campaign and each.campaign in counts}
+    left = sum(count for resource, count in counts.items() if resource not in named)
+    return [named[each] for each in sorted(named)] if named and left <= trip.limit else ()
+
+
+def reconsidered(
+    plan: Plan,
+    live: Live,
+    facts: Facts,
+    limits: Limits,
+    waivers: Waivers,
+    *,
+    declared: Sequence[GitWaiver] = (),
+) -> Plan:
     """`plan`, made earlier, with the guard of what it interrupts as things are in `live`.
 
     The states of gateways go on changing, and a plan does not rest on them; all that the other guards count
@@ -128,7 +179,7 @@ def reconsidered(plan: Plan, live: Live, facts: Facts, limits: Limits, waivers: 
     guards = (*kept, *_interrupted(plan, campaigns, facts, limit))
     order = {guard.value: number for number, guard in enumerate(Guard)}
     ordered = sorted(guards, key=lambda trip: order.get(trip.guard, len(order)))
-    return waive(replace(plan, guards=tuple(ordered)), waivers)
+    return waive(replace(plan, guards=tuple(ordered)), waivers, declared)
 
 
 def trips(plan: Plan, basis: Basis, limits: Limits) -> tuple[GuardTrip, ...]:
@@ -146,6 +197,7 @@ def trips(plan: Plan, basis: Basis, limits: Limits) -> tuple[GuardTrip, ...]:
         *_interrupted(plan, basis.live.campaigns, basis.facts, int(known[Guard.IN_FLIGHT])),
         *(() if known[Guard.EMPTY] else _emptied(plan, basis)),
         *(() if known[Guard.SETTINGS] else _wiped(plan)),
+        *(() if known[Guard.ALL_MISSING] else _missing(basis.missing)),
     )
 
 
@@ -179,22 +231,25 @@ def _memberships(plan: Plan, basis: Basis) -> Iterator[tuple[ResourceId, Gateway
             yield change.resource, change.gateways, places.get(change.resource)
 
 
-def _many(guard: Guard, limit: int, noun: str, what: str, names: Sequence[str]) -> Iterator[GuardTrip]:
+def _many(
+    guard: Guard, limit: int, noun: str, what: str, names: Sequence[str | ResourceId]
+) -> Iterator[GuardTrip]:
     if len(names) > limit:
-        message = f"{_count(len(names), noun)} would be {what} ({_first(names)}); {_most(limit)}"
-        yield GuardTrip(guard, message, None, len(names), limit)
+        message = f"{_count(len(names), noun)} would be {what} ({_first([*map(str, names)])}); {_most(limit)}"
+        counts = {name: 1 for name in names if isinstance(name, ResourceId)}
+        yield GuardTrip(guard, message, None, len(names), limit, counts=counts)
 
 
-def _deleted(plan: Plan) -> Sequence[str]:
+def _deleted(plan: Plan) -> Sequence[ResourceId]:
     actions = (group.action for group in plan.groups)
-    return sorted(str(action.resource) for action in actions if isinstance(action, DeleteCampaign))
+    return sorted(action.resource for action in actions if isinstance(action, DeleteCampaign))
 
 
-def _started(plan: Plan) -> Sequence[str]:
+def _started(plan: Plan) -> Sequence[ResourceId]:
     """The campaigns that are started; not those for which it only closes a bracket."""
     actions = (group.action for group in plan.groups)
     starts = (action for action in actions if isinstance(action, StartCampaign))
-    return sorted(str(action.resource) for action in starts if not action.bracket)
+    return sorted(action.resource for action in starts if not action.bracket)
 
 
 def _packages(plan: Plan) -> Sequence[str]:
@@ -216,7 +271,7 @@ def _interrupted(
         flying = f"{_count(total, 'gateway')} in the middle of an update"
         message = f"{flying} would be interrupted ({where}); {_most(limit)}"
         resource = next(iter(counts)) if len(counts) == 1 else None
-        yield GuardTrip(Guard.IN_FLIGHT, message, resource, total, limit)
+        yield GuardTrip(Guard.IN_FLIGHT, message, resource, total, limit, counts=counts)
 
 
 def touched_gateways(plan: Plan, facts: Facts) -> Mapping[ResourceId, frozenset[str] | None]:
@@ -256,6 +311,15 @@ def _wiped(plan: Plan) -> Iterator[GuardTrip]:
     for found in sorted(plan.findings, key=Finding.sort_key):
         if found.code == LOSES_SETTINGS and found.resource in edited:
             yield GuardTrip(Guard.SETTINGS, found.message, found.resource, 1, 0, place=found.place)
+
+
+def _missing(count: int) -> Iterator[GuardTrip]:
+    if count >= _ALL:
+        message = (
+            f"the server has none of the {count:,} campaigns that are ours: it is another server or tenant,"
+            " or somebody deleted them all; what is declared would be created anew"
+        )
+        yield GuardTrip(Guard.ALL_MISSING, message, None, count, 0)
 
 
 def _count(count: int, noun: str, many: str | None = None) -> str:

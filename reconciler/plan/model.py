@@ -129,6 +129,12 @@ class GuardTrip:
     """The reason that was given for going on."""
     place: Place | None = None
     """The value that brought it about, where there is one."""
+    counts: Mapping[ResourceId, int] = field(default_factory=dict)
+    """Campaign → its part of `found`, where it may be about several."""
+    until: int | None = None
+    """When the waiver is over, epoch milliseconds; set where it stands in Git."""
+    waived_at: Place | None = None
+    """Where in Git it stands."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from reconciler.providers.opening import kind_of
 from reconciler.settings import (
     DEFAULT_STATE_URL,
     EMBEDDED_URL,
+    DeclaredWaiver,
     EditWhileStarted,
     Engine,
     Project,
@@ -46,6 +47,7 @@ from reconciler.trust.folders import strays
 from reconciler.trust.needs import TrustNeed
 
 CA_FILE = "RECONCILER_CA_FILE"
+WAIVERS = "waivers"
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 AnyPath = str | os.PathLike[str]
@@ -119,7 +121,8 @@ def load_project(
         excluded=tuple(root / name for each in environments.values() for name in each.get("overlays", ())),
         server=server,
         state_url=known_state,
-        guards=declared.merged("guards"),
+        guards={name: limit for name, limit in declared.merged("guards").items() if name != WAIVERS},
+        waivers=tuple(run.waivers()),
         needs=tuple(run.needs(named_url, server, signing_in, state_given, known_state)),
         trusted_hosts=named_hosts(environ, (named_url, named_state), findings if need_server else Findings()),
     )
@@ -168,6 +171,22 @@ class _Run:
                 message = f"there is no file or folder {quoted(path_name)}"
                 self.findings.error("file-not-found", message, place)
         return tuple(self.root / path_name for path_name in given.value)
+
+    def waivers(self) -> Iterator[DeclaredWaiver]:
+        """Those of the environment, where it has any; else those of the project."""
+        given = self.declared.get("guards", WAIVERS)
+        if given is None:
+            return
+        for index, each in enumerate(given.value):
+            if {"guard", "reason", "until"} <= each.keys():  # else that is said already
+                yield DeclaredWaiver(
+                    str(each["guard"]),
+                    str(each["reason"]).strip(),
+                    str(each["until"]),
+                    _text(each.get("timezone")),
+                    _text(each.get("campaign")),
+                    self._item(given, index),
+                )
 
     def inside(self, paths: Sequence[Path], *, given: bool = False) -> tuple[Path, ...]:
         """Those of `paths` that are there, and in the project unless a person has `given` them."""

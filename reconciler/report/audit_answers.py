@@ -168,7 +168,8 @@ def _facts(run: PastRun) -> Iterator[tuple[str, str]]:
     for waiver in _objects(begin.get("waived")):
         about = f" for {waiver['resource']}" if "resource" in waiver else ""
         count = f"{waiver.get('found')} where {waiver.get('limit')} may be"
-        yield "Waived", f"{waiver.get('guard')}{about}, {count}: {waiver.get('reason')}"
+        git = f", in Git until {waiver['until']}" if "until" in waiver else ""
+        yield "Waived", f"{waiver.get('guard')}{about}, {count}{git}: {waiver.get('reason')}"
     for name in ("takes", "forgets"):
         for each in _objects(begin.get(name)):
             yield name.capitalize(), " ".join(_text(each[key]) for key in sorted(each, reverse=True))

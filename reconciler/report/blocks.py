@@ -25,7 +25,7 @@ from reconciler.state.base import (
     PackageForgotten,
     PackageUploaded,
 )
-from reconciler.text import clean, first, plural
+from reconciler.text import clean, first, moment, plural
 
 _ASSUMED: Final = "is assumed to be as declared: it can't be read"
 _AS_DECLARED: Final = "is as declared already"
@@ -189,6 +189,7 @@ _MEND: Final[Mapping[str, str]] = {
     Guard.IN_FLIGHT: "wait until these gateways are done (`reconciler status`)",
     Guard.EMPTY: "see whether the files lack something",
     Guard.SETTINGS: "declare every setting that the campaign needs",
+    Guard.ALL_MISSING: "see whether URL, organization and state belong together (`reconciler doctor`)",
 }
 
 
@@ -206,16 +207,24 @@ def guard_item(trip: GuardTrip) -> dict[str, object]:
         "found": trip.found,
         "limit": trip.limit,
         "waived": trip.waived,
+        **({"until": moment(trip.until)} if trip.until is not None else {}),
     }
+
+
+def _in_git(trip: GuardTrip) -> str:
+    if trip.until is None:
+        return ""
+    where = f" ({trip.waived_at})" if trip.waived_at else ""
+    return f" in Git{where} until {moment(trip.until)}"
 
 
 def _finding(trip: GuardTrip) -> Finding:
     if trip.waived is not None:
-        message = f"{trip.guard}: {trip.message}. Waived: {trip.waived}"
+        message = f"{trip.guard}: {trip.message}. Waived{_in_git(trip)}: {trip.waived}"
         return Finding("guard-waived", message, trip.place, None, trip.resource, Severity.NOTE)
     mend = _MEND[trip.guard]
     hint = (
         f'{mend}; if it is meant, apply with --waive {trip.guard} --reason "…",'
-        f" or set guards.{trip.guard} in the project file"
+        " or waive it in Git: guards.waivers in the project file"
     )
     return Finding("guard-tripped", f"{trip.guard}: {trip.message}", trip.place, hint, trip.resource)

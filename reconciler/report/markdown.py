@@ -319,6 +319,19 @@ def code_span(text: str, *, table: bool = False, limit: int = 2 * _NAME) -> str:
     return f"{fence}{inner}{fence}"
 
 
+def fenced_text(text: str, limit: int = _BLOCK) -> str:
+    """`text` of somebody else in a block in which nothing is markup, cut at `limit` characters."""
+    return _fenced([clean(line) for line in text.splitlines()], "text", limit, "line")
+
+
+def policy_markdown(code: int, said: str) -> str:
+    """What a policy says of a plan."""
+    if not code:
+        return "**The policy says yes.**\n"
+    lead = f"> [!CAUTION]\n> **The policy says no** (exit {code}).\n"
+    return f"{lead}\n{fenced_text(said)}" if said.strip() else lead
+
+
 def findings_markdown(findings: Sequence[Finding], *, title: str = "Plan", limit: int = LIMIT) -> str:
     """Why there is no plan."""
     page = _Page(limit)

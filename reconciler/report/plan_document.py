@@ -28,9 +28,12 @@ FORMAT_VERSION: Final = 1
 Entry = tuple[str, object]
 
 
-def plan_chunks(plan: Plan, digest: str | None = None) -> Iterator[str]:
-    """The document of `plan`; `digest` is its own, where it stands in a file."""
-    return _object([*_head(plan, {}, digest), *_body(plan)])
+def plan_chunks(plan: Plan, digest: str | None = None, *, would: Exit | None = None) -> Iterator[str]:
+    """The document of `plan`; `digest` is its own, where it stands in a file, `would` how an apply would end
+    if nothing failed.
+    """
+    more: dict[str, object] = {} if would is None else {"applyExitCode": int(would)}
+    return _object([*_head(plan, more, digest), *_body(plan)])
 
 
 def applied_chunks(

@@ -19,6 +19,7 @@ from reconciler.model import (
     LivePackage,
     OnRemove,
     Phase,
+    Place,
     Severity,
 )
 from reconciler.plan import Plan
@@ -27,8 +28,9 @@ from reconciler.plan.guards import DEFAULTS, Basis, Guard, guarded, reconsidered
 from reconciler.plan.model import GuardTrip
 from reconciler.plan.touched import touched_by
 from reconciler.reading import read
+from reconciler.settings import GitWaiver
 from reconciler.state.base import Origin
-from tests.fakes import PULSE, Project, campaign, desired, file
+from tests.fakes import PULSE, Project, campaign, desired, file, rid
 from tests.memory_provider import SERVER, MemoryCampaign, MemoryServer
 
 DELETES, STARTS = Guard.DELETES, Guard.STARTS
@@ -428,6 +430,7 @@ def test_the_limits_are_those_of_the_design() -> None:
         "maxInFlightInterrupted": 0,
         "allowEmpty": False,
         "mayLoseSettings": False,
+        "allowAllMissing": False,
     }
     assert list(DEFAULTS) == list(Guard)
 
@@ -480,6 +483,101 @@ def test_a_waiver_of_a_guard_that_trips_twice_is_for_both() -> None:
     plan = Plan(SERVER, guards=(GuardTrip(DELETES, "a", None, 2, 1), GuardTrip(DELETES, "b", None, 3, 1)))
     assert waive(plan, {DELETES: "spring cleaning"}).tripped == ()
     assert standing(waive(plan, {STARTS: "x"})) == [DELETES, DELETES]
+
+
+def git(guard: str, campaign: str | None = None, reason: str = "agreed", until: int = 10) -> GitWaiver:
+    return GitWaiver(
+        guard, reason, until, rid(campaign) if campaign else None, Place("reconciler.yaml", 7, 5)
+    )
+
+
+@pytest.mark.parametrize(
+    ("campaigns", "passes"),
+    [([], False), (["line"], True), (["other"], False), (["other", "line"], True), ([None], True)],
+)
+def test_a_waiver_in_git_is_for_its_campaign(campaigns: list[str | None], passes: bool) -> None:
+    waivers = [git(Guard.EMPTY, name) for name in campaigns]
+    made = guarded(*two_trips(), {"maxGatewaysRemovedPercent": 100}, {}, waivers)
+    (trip,) = made.guards
+    assert (trip.waived, trip.until) == (("agreed", 10) if passes else (None, None))
+    assert trip.waived_at == (Place("reconciler.yaml", 7, 5) if passes else None)
+    assert bool(made.tripped) is not passes
+    assert not [each for each in made.findings if each.code == "waiver-not-needed"], "it may wait in Git"
+
+
+def test_a_waiver_in_git_is_for_its_guard() -> None:
+    assert standing(guarded(*two_trips(), {}, {}, [git(Guard.DELETES)])) == [
+        "maxGatewaysRemovedPercent",
+        "allowEmpty",
+    ]
+
+
+def many(count: int) -> tuple[Plan, Basis]:
+    project = Project(MemoryServer())
+    return planned(project, desired(*(campaign(name, status=STARTED) for name in names(count))))
+
+
+@pytest.mark.parametrize(("waived", "passes"), [(0, False), (1, False), (2, True), (12, True)])
+def test_those_that_git_lets_pass_are_taken_off_a_sum(waived: int, passes: bool) -> None:
+    """12 would start, and 10 may: with two of them waived the others are as many as may."""
+    waivers = [git(STARTS, name, until=20 - at) for at, name in enumerate(names(waived))]
+    made = guarded(*many(12), {}, {}, waivers)
+    assert bool(made.tripped) is not passes
+    if passes:
+        assert made.guards[0].until == 21 - waived, "as long as the first of them holds"
+
+
+def test_of_gateways_in_flight_each_campaign_counts_its_own() -> None:
+    live = [
+        MemoryCampaign(key, key, "STARTED", gateways={f"{key}-1"}, states={f"{key}-1": "DOWNLOAD_COMPLETE"})
+        for key in ("a", "b")
+    ]
+    project = Project(MemoryServer(*live))
+    for each in live:
+        project.own(each.name, each.id)
+    plan, basis = planned(project, desired(campaign("a", status=STOPPED), campaign("b", status=STOPPED)))
+    for waivers, stands in (
+        ([git(Guard.IN_FLIGHT, "a")], True),
+        ([git(Guard.IN_FLIGHT, each) for each in "ab"], False),
+    ):
+        assert bool(guarded(plan, basis, {}, {}, waivers).tripped) is stands
+        assert bool(guarded(plan, basis, {Guard.IN_FLIGHT: 1}, {}, waivers).tripped) is False
+
+
+def test_what_git_waived_when_a_plan_was_saved_is_asked_again() -> None:
+    saved = guarded(*two_trips(), {}, {}, [git(Guard.EMPTY), git(Guard.GATEWAYS_REMOVED)])
+    assert standing(saved) == []
+    assert standing(waive(saved, {})) == ["maxGatewaysRemovedPercent", "allowEmpty"]
+    by_hand = waive(saved, {"allowEmpty": "now"}, [git(Guard.GATEWAYS_REMOVED, reason="still")])
+    assert [(trip.waived, trip.until) for trip in by_hand.guards] == [("still", 10), ("now", None)]
+
+
+@pytest.mark.parametrize(
+    ("owned", "there", "trips_"), [(2, 0, 2), (3, 0, 3), (1, 0, 0), (2, 1, 0), (0, 0, 0)]
+)
+def test_a_server_that_has_nothing_of_ours(owned: int, there: int, trips_: int) -> None:
+    ids = names(owned)
+    project = Project(MemoryServer(*(MemoryCampaign(each, each, "STOPPED") for each in ids[:there])))
+    for each in ids:
+        project.own(each, each)
+    wanted = desired(*(campaign(each) for each in ids), campaign("new"))
+    assert found(project, wanted) == ([("allowAllMissing", None, trips_, 0)] if trips_ else [])
+    assert found(project, wanted, {"allowAllMissing": True}) == []
+
+
+def test_campaigns_that_were_all_made_anew_by_hand_are_there() -> None:
+    project = Project(MemoryServer(*(MemoryCampaign(f"new-{n}", n, "STOPPED") for n in "ab")))
+    for each in "ab":
+        project.own(each, each)
+    wanted = desired(*(campaign(each) for each in "ab"))
+    assert found(project, wanted, adopt=True) == []
+
+
+def test_of_those_that_nobody_declares_any_more_none_is_there() -> None:
+    project = Project(MemoryServer())
+    for each in "ab":
+        project.own(each, each)
+    assert found(project, desired(campaign("new")), prune=True) == [("allowAllMissing", None, 2, 0)]
 
 
 def test_the_place_is_that_of_the_gateway_lists() -> None:

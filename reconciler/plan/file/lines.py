@@ -22,6 +22,7 @@ from types import MappingProxyType
 from typing import Any, Final, get_args
 
 from reconciler.codec import RESOURCE, Format, Left, Malformed, Scalar, Shape, Tag, coder, parse
+from reconciler.findings import WAIVER_OVER
 from reconciler.model import (
     Action,
     Change,
@@ -206,7 +207,7 @@ def plan_digest(plan: Plan) -> str:
     """
     writing = Writing()
     digest = hashlib.sha256(dumped(coder(PLAN_FORMAT, Server).encode(plan.server, writing)))
-    findings = tuple(each for each in plan.findings if each.code != NEEDLESS)
+    findings = tuple(each for each in plan.findings if each.code not in (NEEDLESS, WAIVER_OVER))
     campaigns = (replace(each, devices=Devices(), packages=Packages()) for each in plan.impact.campaigns)
     impact = replace(plan.impact, permissions=(), devices=Devices(), campaigns=tuple(campaigns))
     alone = replace(plan, findings=findings, impact=impact, guards=(), snapshot=None, package_names={})
