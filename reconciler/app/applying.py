@@ -16,6 +16,7 @@ from reconciler.app.workspace import Workspace, connected, state_of
 from reconciler.errors import Exit, StalePlan, fault_in_words
 from reconciler.model import Finding, Live, Outcome, OutcomeStatus
 from reconciler.options import Options
+from reconciler.plan.brakes import brakes
 from reconciler.plan.file import PlanFile, plan_digest, salted
 from reconciler.plan.guards import Waivers, reconsidered, waive
 from reconciler.plan.model import Plan
@@ -153,7 +154,7 @@ class Applying:
                 state = session.state
                 if (before.begun or state.begun) and state.lineage != before.lineage:
                     raise _planned_on_older("the state was begun or replaced")
-                findings, live = await changed(plan, rests_on(planned), provider.reads, state)
+                findings, live = await changed(plan, rests_on(planned), provider.reads, state, provider.facts)
                 if findings:
                     raise _planned_on_older("what it touches changed", findings)
                 plan = self._reconsidered(plan, live, provider, job.waivers)
@@ -171,7 +172,7 @@ class Applying:
             if not _sends(plan):
                 return self._nothing(plan)
             with self._locked(provider) as session:
-                live = await reviewed.check(provider.reads, session.state)
+                live = await reviewed.check(provider.reads, session.state, provider.facts)
                 plan = self._reconsidered(plan, live, provider, waivers)
                 if plan.tripped:
                     return self._nothing(plan)
@@ -184,7 +185,9 @@ class Applying:
         async with connected(self.project, parallelism=self.parallelism) as provider:
             reviewed, plan = self._opened(file, waivers, workspace, provider)
             if _sends(plan):
-                live = await reviewed.check(provider.reads, state_of(self.project, self.store))
+                live = await reviewed.check(
+                    provider.reads, state_of(self.project, self.store), provider.facts
+                )
                 plan = self._reconsidered(plan, live, provider, waivers)
             return plan
 
@@ -223,9 +226,15 @@ class Applying:
     async def _execute(
         self, plan: Plan, provider: Provider, session: Session, *, file: str | None = None
     ) -> ApplyResult:
-        """Run `plan`; `file` is the digest of the file that it stands in."""
+        """Run `plan`; `file` is the digest of the file that it stands in.
+
+        Of one that a guard stands against, only what holds rollouts up.
+        """
+        judged = plan
+        if plan.tripped:
+            plan = brakes(plan)
         if not _sends(plan):
-            return self._nothing(plan)
+            return self._nothing(judged)
         from reconciler.apply import apply_plan
         from reconciler.pacing import Backoff
 
@@ -263,10 +272,10 @@ class Applying:
             if file and all(outcome.status in _AS_PLANNED for outcome in outcomes):
                 session.record(PlanApplied(file, whole=True))
             if plan.empty:
-                nothing = self._nothing(plan)
+                nothing = self._nothing(judged)
                 recorder.code = nothing.exit
                 return nothing
-            recorder.code = apply_exit(plan, outcomes, interrupted=stop.is_set())
+            recorder.code = apply_exit(judged, outcomes, interrupted=stop.is_set())
             progress.applied(plan, outcomes, recorder.code)
         if progress.failure is not None:
             raise progress.failure

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.app.workspace import Workspace, connected, read_resources, store_of
 from reconciler.errors import Exit, InvalidInput, ReconcilerError
-from reconciler.model import Desired, Finding, Live, Outcome, OutcomeStatus, Severity
+from reconciler.model import Desired, Finding, Live, Outcome, OutcomeStatus, RolloutStatus, Severity
 from reconciler.options import Options
 from reconciler.plan.model import Partial, Plan
 from reconciler.settings import GitWaiver, Project, ServerSettings
@@ -252,7 +252,12 @@ async def guard_basis(planned: Planned, source: Source, *, given_up: int = 0) ->
 
     asked = interrupted(planned.plan, source.facts) | repackaged(planned.plan)
     live = await observe_members(planned.live, asked, source.reads)
-    return Basis(planned.desired, live, source.facts, given_up, all_missing(live, planned.state))
+    rollouts = {
+        resource: owned.rollout
+        for resource, owned in planned.state.campaigns.items()
+        if owned.rollout and owned.rollout.status is not RolloutStatus.COMPLETE
+    }
+    return Basis(planned.desired, live, source.facts, given_up, all_missing(live, planned.state), rollouts)
 
 
 async def in_devices(planned: Planned, source: Source) -> Planned:

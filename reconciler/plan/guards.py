@@ -8,6 +8,7 @@
 | `maxInFlightInterrupted`    | 0       | gateways in flight that are stopped, deleted, removed or closed   |
 | `allowEmpty`                | false   | gateways of a campaign that loses all; what an empty project owns |
 | `mayLoseSettings`           | false   | edits that could wipe settings that nobody knows                  |
+| `mayReleaseAtOnce`          | false   | gateways that join past a rollout that was given up before its end |
 | `allowAllMissing`           | false   | campaigns of ours, two or more, when the server has none of them  |
 
 Closed gateways are not in flight. What interrupts says the server: removing and closing only in a campaign
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
 from types import MappingProxyType
@@ -36,6 +37,7 @@ from reconciler.model import (
     Phase,
     Place,
     ResourceId,
+    RolloutRecord,
     Severity,
     StartCampaign,
     gateways_of,
@@ -57,6 +59,7 @@ class Guard(StrEnum):
     EMPTY = "allowEmpty"
     SETTINGS = "mayLoseSettings"
     ALL_MISSING = "allowAllMissing"
+    AT_ONCE = "mayReleaseAtOnce"
 
 
 Limits = Mapping[str, int | float | bool]
@@ -72,6 +75,7 @@ DEFAULTS: Final[Limits] = MappingProxyType(
         Guard.EMPTY: False,
         Guard.SETTINGS: False,
         Guard.ALL_MISSING: False,
+        Guard.AT_ONCE: False,
     }
 )
 SMALL: Final = 10
@@ -100,6 +104,8 @@ class Basis:
     facts: Facts
     given_up: int = 0
     missing: int = 0
+    rollouts: Mapping[ResourceId, RolloutRecord] = field(default_factory=dict)
+    """Where the rollouts of the state stand that aren't complete."""
 
 
 def all_missing(live: Live, state: State) -> int:
@@ -198,6 +204,7 @@ def trips(plan: Plan, basis: Basis, limits: Limits) -> tuple[GuardTrip, ...]:
         *(() if known[Guard.EMPTY] else _emptied(plan, basis)),
         *(() if known[Guard.SETTINGS] else _wiped(plan)),
         *(() if known[Guard.ALL_MISSING] else _missing(basis.missing)),
+        *(() if known[Guard.AT_ONCE] else _at_once(plan, basis)),
     )
 
 
@@ -260,10 +267,15 @@ def _packages(plan: Plan) -> Sequence[str]:
 def _interrupted(
     plan: Plan, campaigns: Mapping[ResourceId, LiveCampaign], facts: Facts, limit: int
 ) -> Iterator[GuardTrip]:
+    # A brake of a rollout is asked for by its policy.
+    braked = {view.resource for view in plan.rollouts if view.stops}
+    touched = sorted(touched_gateways(plan, facts).items())
     counts = {
         resource: len(gateways)
-        for resource, leaving in sorted(touched_gateways(plan, facts).items())
-        if (live := campaigns.get(resource)) and (gateways := in_flight_among(live, leaving, facts))
+        for resource, leaving in touched
+        if resource not in braked
+        and (live := campaigns.get(resource))
+        and (gateways := in_flight_among(live, leaving, facts))
     }
     total = sum(counts.values())
     if total > limit:
@@ -320,6 +332,19 @@ def _missing(count: int) -> Iterator[GuardTrip]:
             " or somebody deleted them all; what is declared would be created anew"
         )
         yield GuardTrip(Guard.ALL_MISSING, message, None, count, 0)
+
+
+def _at_once(plan: Plan, basis: Basis) -> Iterator[GuardTrip]:
+    given_up = {each.resource: each for each in basis.desired.campaigns if each.rollout is None}
+    for campaign in plan.impact.campaigns:
+        record = basis.rollouts.get(campaign.resource)
+        if record and campaign.gained and campaign.resource in given_up:
+            message = (
+                f"{campaign.resource} gives up its rollout, {record.status} at wave {record.wave}:"
+                f" {_count(campaign.gained, 'gateway')} would be released at once"
+            )
+            place = given_up[campaign.resource].place
+            yield GuardTrip(Guard.AT_ONCE, message, campaign.resource, campaign.gained, 0, place=place)
 
 
 def _count(count: int, noun: str, many: str | None = None) -> str:

@@ -19,6 +19,7 @@ from reconciler.model import (
     DesiredCampaign,
     DesiredRollout,
     DesiredStatus,
+    DuringFreeze,
     Finding,
     Live,
     LiveCampaign,
@@ -82,6 +83,8 @@ def paced(desired: Desired, live: Live, state: State, pace: Pace) -> Paced:
         wish = campaign.rollout
         if wish is None or campaign.gateways is None or claim is None or not _ours(claim):
             campaigns.append(campaign)
+            if wish is None and (known := state.campaigns.get(campaign.resource)) and known.rollout:
+                records.append(RolloutNoted(campaign.resource, None))
             continue
         owned = owned_by(campaign, claim, state, by_id)[0]
         there = live.campaigns.get(campaign.resource) if owned else None
@@ -90,7 +93,7 @@ def paced(desired: Desired, live: Live, state: State, pace: Pace) -> Paced:
         views.append(view)
         if owned is not None and owned.rollout != record:
             records.append(RolloutNoted(campaign.resource, record))
-    if not views:
+    if not (views or records):
         return Paced(desired)
     narrowed_down = replace(desired, campaigns=tuple(campaigns))
     return Paced(narrowed_down, tuple(views), tuple(records), tuple(_findings(views)))
@@ -132,8 +135,16 @@ class _Pacing:
         record, changed = self._begin()
         seen = self._situation(record)
         decision = look(self._wish, record, seen)
+        frozen = self._frozen(seen)
+        decision = replace(decision, record=replace(decision.record, frozen=frozen))
         view = self._view(decision, seen, changed=changed)
         return view, decision.record, self._narrowed(decision, changed=changed)
+
+    def _frozen(self, seen: Situation) -> bool:
+        """Whether the policy keeps the campaign stopped because of a freeze."""
+        if self._wish.during_freeze is not DuringFreeze.STOP or seen.stays or not self._inside:
+            return False
+        return any(each.frozen is not None for each in seen.openings.values())
 
     def _view(self, decision: Decision, seen: Situation, *, changed: bool) -> RolloutView:
         record = decision.record
@@ -146,6 +157,11 @@ class _Pacing:
             len(self._entered),
             joins=len(decision.release),
             failed=len(seen.failed - seen.forgiven),
+            all_failed=sum(
+                len(members)
+                for state, members in self._states.items()
+                if self._pace.facts.stage(state) is Stage.FAILED
+            ),
             wave=record.wave,
             opens=decision.opens,
             why=record.why,
@@ -157,6 +173,7 @@ class _Pacing:
             next_look=min((wait.until for wait in decision.waits if wait.until is not None), default=None),
             ends=ends(self._wish, record, seen),
             open_until=min(until, default=None),
+            stops=self._stops(record) and self._running,
             changed=changed,
             with_before=len(seen.done) if changed else 0,
             place=self._wish.place,
@@ -285,9 +302,13 @@ class _Pacing:
             campaign = replace(campaign, packages=None, settings=None)
         return campaign if whole else _of_released(campaign, released)
 
+    def _stops(self, record: RolloutRecord) -> bool:
+        """Whether the policy wants the campaign stopped."""
+        aborted = record.status is RolloutStatus.ABORTED and self._wish.on_failure is OnFailure.STOP
+        return aborted or record.frozen
+
     def _status(self, decision: Decision, released: frozenset[str]) -> DesiredStatus | None:
-        aborted = decision.record.status is RolloutStatus.ABORTED
-        if aborted and self._wish.on_failure is OnFailure.STOP:
+        if self._stops(decision.record):
             return DesiredStatus.STOPPED
         if self._campaign.status is DesiredStatus.STARTED and not released and not self._running:
             return None  # there is nobody yet to start for

@@ -60,6 +60,8 @@ class RolloutView:
     """How many this look releases."""
     failed: int = 0
     """How many of them failed, but for those that a person forgave."""
+    all_failed: int = 0
+    """How many members failed in all, declared or not."""
     wave: int = 0
     """The wave that is open, from 1 on; 0: none yet."""
     opens: int = 0
@@ -77,6 +79,8 @@ class RolloutView:
     """When it can be complete at the earliest."""
     open_until: int | None = None
     """When the calendar closes for somebody who joins now; None: it doesn't."""
+    stops: bool = False
+    """Its policy stops the campaign now: it is aborted, or a freeze holds."""
     changed: bool = False
     """What it rolls out was changed while gateways are in: the edit waits for a person."""
     with_before: int = 0
