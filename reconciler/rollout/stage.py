@@ -340,12 +340,12 @@ def _assignments(schedules: Iterable[Assignment], released: frozenset[str]) -> I
 
 
 def _revision(campaign: DesiredCampaign, salt: str) -> str:
-    """What is rolled out, as a digest that tells nothing."""
+    """What is rolled out, as a digest; that of a secret is salted."""
     settings = None
     if campaign.settings is not None:
         settings = recorded_settings(campaign.settings, salt, unread=True)
     packages = None if campaign.packages is None else sorted(map(_package, campaign.packages))
-    return _digest([salt, packages, settings])
+    return _digest([packages, settings])
 
 
 def _package(ref: PackageRef) -> list[str]:
