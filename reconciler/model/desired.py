@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from reconciler.model.rollouts import DesiredRollout, RolloutRecord
+from reconciler.model.rollouts import Calendar, DesiredRollout, RolloutRecord
 from reconciler.model.words import Place, ResourceId, SettingValue
 
 
@@ -207,6 +207,8 @@ class Desired:
     """Whether every resource of the project is known. Nothing is ever deleted otherwise."""
     focus: Focus | None = None
     """None: the run is about everything."""
+    calendars: tuple[Calendar, ...] = ()
+    """Every Calendar, named by a policy or not."""
 
     @property
     def declared(self) -> frozenset[ResourceId]:

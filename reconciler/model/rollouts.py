@@ -214,5 +214,7 @@ class RolloutRecord:
     """How many failures it was allowed at the last look."""
     promoted: tuple[Promotion, ...] = ()
     """What a person let waves skip, once."""
+    stops: bool = False
+    """A person aborted it, and wants its campaign stopped."""
     frozen: bool = False
     """Its campaign was stopped by us for a freeze."""

@@ -20,10 +20,10 @@ _PHASES = {
 }
 
 
-def rollout_lines(views: Iterable[RolloutView], paint: Paint = plain) -> Iterator[str]:
-    """Every rollout that isn't over: where it stands, its waves, and what it waits for."""
+def rollout_lines(views: Iterable[RolloutView], paint: Paint = plain, *, over: bool = False) -> Iterator[str]:
+    """Every rollout: where it stands, its waves, what it waits for. `over`: also those that are complete."""
     for view in views:
-        if view.status == "complete" and not view.joins:
+        if view.status == "complete" and not (view.joins or over):
             continue
         stands = f"{view.where} opens" if view.opens else f"{view.where}, {view.status}"
         yield f"{paint(clean(str(view.resource)), Tone.STRONG)}: rollout {clean(view.policy)}, {stands}"
@@ -42,7 +42,7 @@ def rollout_lines(views: Iterable[RolloutView], paint: Paint = plain) -> Iterato
 
 
 def _table(waves: Sequence[WaveView]) -> Iterator[str]:
-    rows = [(_mark(wave), clean(wave.name), f"{wave.gateways:,}", _stands(wave)) for wave in waves]
+    rows = [(_mark(wave), clean(wave.name), f"{wave.gateways:,}", wave_words(wave)) for wave in waves]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)] if rows else []
     for mark, name, count, stands in rows:
         yield f"{mark} {name:<{widths[1]}}  {count:>{widths[2]}}  {stands}".rstrip()
@@ -52,7 +52,8 @@ def _mark(wave: WaveView) -> str:
     return "→" if wave.phase in (WavePhase.OPEN, WavePhase.OPENS) else " "
 
 
-def _stands(wave: WaveView) -> str:
+def wave_words(wave: WaveView) -> str:
+    """How a wave stands, in a few words."""
     if wave.phase is WavePhase.LATER:
         parts = [] if wave.not_before is None else [f"not before {moment(wave.not_before)}"]
         if wave.approval:
@@ -136,7 +137,7 @@ def rollout_markdown(views: Sequence[RolloutView]) -> Iterator[str]:
         yield "|---|---:|---:|---:|---:|---|"
         for wave in view.waves:
             counts = (f"{each:,}" for each in (wave.gateways, wave.entered, wave.done, wave.failed))
-            yield f"| {_cell(wave.name)} | {' | '.join(counts)} | {_cell(_stands(wave))} |"
+            yield f"| {_cell(wave.name)} | {' | '.join(counts)} | {_cell(wave_words(wave))} |"
         yield ""
         for wait in view.waits:
             yield f"Waits: {_cell(wait_words(view, wait))}"

@@ -74,7 +74,8 @@ def resolve(
         environ=environ,
     )
     campaigns = tuple(resolve_campaign(source, parts) for source in by_name(sources, Kind.CAMPAIGN))
-    return Resolved(Desired(campaigns, tuple(packages)), findings.sorted())
+    known = tuple(calendar for calendar in calendars.values() if calendar is not None)
+    return Resolved(Desired(campaigns, tuple(packages), calendars=known), findings.sorted())
 
 
 def _named(resolved: Iterable[tuple[ResourceSource, Part]]) -> Mapping[str, Part]:

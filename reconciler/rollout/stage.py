@@ -197,7 +197,7 @@ class _Pacing:
                 since=now,
                 reached=None,
             )
-        changed = record.revision != self._revision and bool(self._entered)
+        changed = record.revision not in ("", self._revision) and bool(self._entered)
         if self._pace.resume and record.status is RolloutStatus.PAUSED:
             record = replace(record, status=RolloutStatus.PROGRESSING, why="", at=now)
             record, changed = replace(record, revision=self._revision), False
@@ -304,8 +304,8 @@ class _Pacing:
 
     def _stops(self, record: RolloutRecord) -> bool:
         """Whether the policy wants the campaign stopped."""
-        aborted = record.status is RolloutStatus.ABORTED and self._wish.on_failure is OnFailure.STOP
-        return aborted or record.frozen
+        stops = self._wish.on_failure is OnFailure.STOP or record.stops
+        return record.frozen or (record.status is RolloutStatus.ABORTED and stops)
 
     def _status(self, decision: Decision, released: frozenset[str]) -> DesiredStatus | None:
         if self._stops(decision.record):

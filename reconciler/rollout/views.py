@@ -131,7 +131,9 @@ def wave_views(wish: DesiredRollout, decision: Decision, seen: Situation) -> Ite
 def forecast(wish: DesiredRollout, record: RolloutRecord, seen: Situation) -> Sequence[int | None]:
     """When each wave that isn't open can open at the earliest, updates taken as instant."""
     at: int | None = seen.now
-    if record.wave:
+    if record.status is not RolloutStatus.PROGRESSING or wish.paused:
+        at = None  # a person decides
+    elif record.wave:
         at = (record.reached or seen.now) + wish.waves[record.wave - 1].soak
     found: list[int | None] = []
     for number, (wave, members) in enumerate(zip(wish.waves, seen.waves, strict=True), start=1):
@@ -146,7 +148,7 @@ def forecast(wish: DesiredRollout, record: RolloutRecord, seen: Situation) -> Se
 
 def ends(wish: DesiredRollout, record: RolloutRecord, seen: Situation) -> int | None:
     """When the last wave can have soaked at the earliest; None where nobody knows, or it is over."""
-    if record.status is RolloutStatus.COMPLETE:
+    if record.status is not RolloutStatus.PROGRESSING or wish.paused:
         return None
     earliest = forecast(wish, record, seen)
     last = max((n for n, members in enumerate(seen.waves) if members), default=None)
