@@ -113,7 +113,8 @@ class ServerError(ReconcilerError):
     """One request that didn't succeed.
 
     ``request`` is ``METHOD path``, ``status`` the HTTP status if there was an answer, ``retry_after``
-    seconds that the server asked to wait, ``meaning`` what its no may mean.
+    seconds that the server asked to wait, ``meaning`` what its no may mean, ``gateways`` whom of a call it is
+    about, where the server names them: for the others the same call may be sent again at once.
     """
 
     def __init__(
@@ -125,12 +126,14 @@ class ServerError(ReconcilerError):
         retry_after: float | None = None,
         hint: str | None = None,
         meaning: frozenset[Refusal] = frozenset(),
+        gateways: Sequence[str] = (),
     ) -> None:
         super().__init__(f"{request}: {message}", hint=hint)
         self.request = request
         self.status = status
         self.retry_after = retry_after
         self.meaning = meaning
+        self.gateways = tuple(gateways)
 
 
 class NotExecuted(ServerError):

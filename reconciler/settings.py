@@ -81,6 +81,8 @@ class ServerSettings:
     batch_size: int = 100
     """How many gateways one add or remove carries."""
     page_size: int = 500
+    max_answer_megabytes: int = 64
+    """MiB of one answer, unpacked; a whole list may have eight times as much."""
     edit_while_started: EditWhileStarted = EditWhileStarted.STOP
     engine: Engine = Engine.HTTPX
 

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
 
 CONTROLS: Final = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
 """Control characters, line separators and halves of characters, to stand in the brackets of a pattern: they
@@ -158,21 +161,40 @@ def moment(milliseconds: int) -> str:
     return _utc(milliseconds, "%Y-%m-%d %H:%M:%S UTC")
 
 
-def window(begin: int, end: int) -> str | None:
+def window(begin: int, end: int, timezone: str | None = None) -> str | None:
     """``2027-01-10 21:00 to 2027-01-11 05:00 UTC``, to the minute or as exact as it has to be.
 
-    Epoch milliseconds; None for what is no window in a calendar.
+    In a `timezone` (IANA): ``2027-01-10 22:00 to 2027-01-11 06:00 Europe/Berlin (21:00 to 05:00 UTC)``, with
+    its dates where they are others. Epoch milliseconds; None for what is no window in a calendar.
     """
-    from datetime import UTC, datetime, timedelta
+    from datetime import UTC
 
-    def short(milliseconds: int) -> str:
-        precision = "minutes" if milliseconds % 60_000 == 0 else "auto"
-        found = datetime.fromtimestamp(milliseconds // 1000, UTC) + timedelta(
-            milliseconds=milliseconds % 1000
-        )
-        return found.replace(tzinfo=None).isoformat(" ", precision)
+    if not 0 <= begin <= end <= _LAST:
+        return None
+    utc = [_clock(begin, UTC), _clock(end, UTC)]
+    told = f"{' '.join(utc[0])} to {' '.join(utc[1])} UTC"
+    if timezone is None or timezone in ("UTC", "Etc/UTC"):
+        return told
+    from zoneinfo import ZoneInfo
 
-    return f"{short(begin)} to {short(end)} UTC" if 0 <= begin <= end <= _LAST else None
+    try:
+        zone = ZoneInfo(timezone)
+        local = [_clock(begin, zone), _clock(end, zone)]
+    except (LookupError, OSError, ValueError, OverflowError):  # no such zone here, or no calendar has it
+        return told
+    alike = all(here[0] == there[0] for here, there in zip(local, utc, strict=True))
+    beside = f"{utc[0][1]} to {utc[1][1]} UTC" if alike else told
+    return f"{' '.join(local[0])} to {' '.join(local[1])} {timezone} ({beside})"
+
+
+def _clock(milliseconds: int, zone: tzinfo) -> tuple[str, str]:
+    """Date and time in a zone."""
+    from datetime import datetime, timedelta
+
+    found = datetime.fromtimestamp(milliseconds // 1000, zone) + timedelta(milliseconds=milliseconds % 1000)
+    precision = "minutes" if milliseconds % 60_000 == 0 else "auto"
+    date, _, time = found.replace(tzinfo=None).isoformat(" ", precision).partition(" ")
+    return date, time
 
 
 def local_moment(seconds: float) -> str | None:

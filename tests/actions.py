@@ -50,6 +50,7 @@ def action(verb: Verb, resource: ResourceId = LINE, reason: Reason = Reason.DIFF
         "window": Window(1, 2),
         "things": things,
         "target": "p-1",
+        "name": f"{resource.name} ~p-1",
     }
     needed = {f.name for f in fields(kind) if f.default is f.default_factory or f.name == "callback"}
     return kind(

@@ -21,9 +21,9 @@ from reconciler.plan.file import PlanFile, plan_digest, salted
 from reconciler.plan.guards import Waivers, reconsidered, waive
 from reconciler.plan.model import Plan
 from reconciler.providers.base import Provider
+from reconciler.report.plan_text import question_text
 from reconciler.settings import Project
 from reconciler.state.base import PlanApplied, SaltChosen, Session, StateStore
-from reconciler.text import clean, plural
 
 _LOG: Final = logging.getLogger("reconciler.app")
 
@@ -215,9 +215,8 @@ class Applying:
             yield session
 
     def _confirmed(self, plan: Plan) -> bool:
-        what = "this step" if plan.size == 1 else f"these {plural(plan.size, 'step')}"
         question = Question(
-            f"Apply {what} to {clean(str(plan.server))}? Type 'yes': ",
+            question_text(plan),
             refusal="there is no terminal to ask on, so nothing was applied",
             hint="--auto-approve applies without asking; --dry-run only shows the plan.",
         )

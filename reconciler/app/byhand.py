@@ -85,7 +85,7 @@ async def stop_campaign(session: ServerSession, word: str) -> Answer:
     about = _about(live)
     action = StopCampaign(*asked_of(live))
     operation = session.called(action)
-    if live.phase in (Phase.READY, Phase.WAITING, Phase.PAUSED):
+    if live.phase in (Phase.READY, Phase.WAITING, Phase.PAUSED, Phase.FINISHED, Phase.ENDED):
         return idle(operation, about, f"{_named(live)} is {live.status}; nothing was sent")
     if not session.sure(f"Stop {_named(live)}, {live.status},"):
         return declined(operation, about)

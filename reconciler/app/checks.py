@@ -19,6 +19,7 @@ from reconciler.project.sign_in import PASSWORD
 from reconciler.providers.base import Facts, Provider
 from reconciler.providers.base.questions import Greeting, Probe
 from reconciler.providers.http import reach
+from reconciler.proxies import proxy_for
 from reconciler.report.doctor_report import Check, Diagnosis, Level, Permission
 from reconciler.settings import Auth, Project, Token, TokenCommand, TokenFile
 from reconciler.text import plural
@@ -37,8 +38,8 @@ _QUICK: Final = Backoff(attempts=2, budget=3.0)
 async def diagnose(workspace: Workspace) -> Diagnosis:
     """Look at everything that the other commands need. Raises nothing that can be said as a check."""
     loaded = workspace.load()
-    checks = list(_project_checks(loaded.project, loaded.findings))
-    project = loaded.project
+    project = loaded.settings
+    checks = list(_project_checks(project, loaded.findings))
     if project is None:
         return Diagnosis(None, tuple(checks))
     url = project.server.url
@@ -90,9 +91,14 @@ async def _way(project: Project) -> AsyncIterator[Check]:
         return
     address = reach.ServerAddress.of(project.server.url)
     seconds = min(project.server.timeout, SECONDS)
-    if not is_loopback(address.host) and (proxy := address.proxy):
+    try:
+        proxy = None if is_loopback(address.host) else proxy_for(project.server.url)
+    except ReconcilerError as error:
+        yield Check("address", Level.ERROR, error.message, error.hint)
+        return
+    if proxy:
         # The way is the proxy's business; what it makes of it shows in the calls.
-        yield Check("address", Level.WARNING, f"reached through the proxy {proxy}; name and TLS not tried")
+        yield Check("address", Level.WARNING, f"reached through {proxy}; name and TLS not tried")
         return
     try:
         found = await reach.resolve(address)
@@ -119,8 +125,7 @@ async def _tls(address: reach.ServerAddress, ca_file: Path | None, seconds: floa
     try:
         found = await reach.certificate(address, ca_file, seconds=seconds)
     except reach.Blocked as error:
-        hint = "Name the certificate authority's file in server.caFile, and check that the port speaks https."
-        return Check("tls", Level.ERROR, str(error), hint)
+        return Check("tls", Level.ERROR, str(error), error.hint)
     left = found.days_left
     words = f"{found.protocol}, issued by {found.issuer}, valid for {plural(left, 'more day')}"
     if left < SOON_DAYS:

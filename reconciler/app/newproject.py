@@ -88,7 +88,11 @@ def _project(root: Path) -> Files:
 
 
 def _workflow(ci: str, root: Path, found: Sequence[Path], environ: Mapping[str, str]) -> Files:
-    """The workflow file, by its path from `root`; `found` are the project files that are there."""
+    """The workflow file, by its path from `root`; `found` are the project files that are there.
+
+    Of a project in a folder of a repository it is for that folder: other changes don't start it, and what it
+    writes stands beside what workflows of other folders write.
+    """
     if ci not in CI:
         return {}
     text = (TEMPLATES / "ci" / f"{ci}.yml").read_text("utf-8")
@@ -96,10 +100,29 @@ def _workflow(ci: str, root: Path, found: Sequence[Path], environ: Mapping[str, 
     top, here = repository_root(root, environ), Path(os.path.realpath(root))
     if top == here:
         return {CI[ci]: text}
-    project = json.dumps((here / (found[0].name if found else PROJECT)).relative_to(top).as_posix())
-    line = f"  RECONCILER_PROJECT: {project}\n"
-    text = re.sub(r"(?m)^(?=  RECONCILER_PACKAGE:)", lambda _: line, text, count=1)
-    return {os.path.relpath(top / CI[ci], here): text}
+    folder = here.relative_to(top).as_posix()
+    project = json.dumps(f"{folder}/{found[0].name if found else PROJECT}")
+    lines = f"  RECONCILER_PROJECT: {project}\n  KEY: {json.dumps(folder)}\n"
+    text = re.sub(r"(?m)^(?=  RECONCILER_PACKAGE:)", lambda _: lines, text, count=1)
+    path = top / CI[ci]
+    if ci == "github" and os.path.lexists(path):
+        path = path.with_name(f"{path.stem}-{_slug(folder)}{path.suffix}")
+    return {os.path.relpath(path, here): _for_folder(text, ci, folder, path.relative_to(top).as_posix())}
+
+
+def _for_folder(text: str, ci: str, folder: str, workflow: str) -> str:
+    """A workflow that has a name of its own, and runs when something in `folder` changes."""
+    text = re.sub(r"(?m)^name: reconciler$", lambda _: f"name: {json.dumps(f'reconciler {folder}')}", text)
+    if set(folder) & set("*?+[]!\\"):
+        return text  # signs of a pattern: it runs whatever changes
+    if ci == "github":
+        paths = json.dumps([f"{folder}/**", workflow])
+        text = text.replace("  pull_request:\n", f"  pull_request:\n    paths: {paths}\n", 1)
+        return text.replace("    branches: [main]\n", f"    branches: [main]\n    paths: {paths}\n", 1)
+    changes = f"      changes: {json.dumps([f'{folder}/**/*', workflow])}\n"
+    return re.sub(
+        r"(?m)^    - if: (?!.*schedule)(?:>-\n(?:        .*\n)+|.*\n)", lambda rule: rule[0] + changes, text
+    )
 
 
 def _package() -> str:
@@ -123,8 +146,11 @@ def _package() -> str:
 
 def _name(root: Path) -> str:
     """A name for the project: the folder's, as far as a name may be so."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", root.resolve().name).strip("-._")
-    return name[:128] or "project"
+    return _slug(root.resolve().name)[:128] or "project"
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")
 
 
 def _filled(folder: Path) -> bool:
@@ -134,7 +160,7 @@ def _filled(folder: Path) -> bool:
 def _said(root: Path, files: Files, new: bool) -> Iterator[str]:
     """What was made, and what to do with it."""
     yield from (f"made {os.path.normpath(root / name)}" for name in files if not name.startswith(".schemas/"))
-    if any(name.endswith(tuple(CI.values())) for name in files):
+    if any(Path(name).name.startswith(("reconciler", ".gitlab-ci")) and name != PROJECT for name in files):
         yield "Its RECONCILER_PACKAGE is what pip installs there: see that your index or that address has it."
     if not new:
         return

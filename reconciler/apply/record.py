@@ -16,11 +16,13 @@ from reconciler.model import (
     DeletePackage,
     DesiredStatus,
     EditCampaign,
+    EndCampaign,
     Json,
     Outcome,
     OutcomeStatus,
     RegisterCallback,
     RemoveGateways,
+    RetireCampaign,
     RunOnThings,
     ScheduleWindow,
     SetDistributionList,
@@ -48,6 +50,7 @@ from reconciler.state.base import (
     BracketOpened,
     CampaignForgotten,
     CampaignOwned,
+    CampaignReplaced,
     Event,
     FieldApplied,
     Intent,
@@ -59,6 +62,9 @@ from reconciler.state.base import (
     Owned,
     PackageForgotten,
     PackageUploaded,
+    PredecessorEnded,
+    PredecessorForgotten,
+    ReplacementBegun,
     StatusSet,
     Uploaded,
     upload_key,
@@ -69,8 +75,17 @@ def before(step: Step, salt: str) -> tuple[Event, ...]:
     """Intents, the status to return to, and a wish that Git gave up: durable before the call is sent."""
     match action := step.action:
         case CreateCampaign():
-            intent = Intent(str(action.resource), action.fields.name, _applied(action, salt))
-            return (IntentNoted(intent),)
+            intent = Intent(
+                str(action.resource),
+                action.fields.name,
+                _applied(action, salt),
+                action.replaces,
+                _return_to(action),
+            )
+            begun = (ReplacementBegun(action.resource),) if action.replaces else ()
+            return (*begun, IntentNoted(intent))
+        case RetireCampaign():
+            return (ReplacementBegun(action.resource),)
         case UploadPackage():
             return (IntentNoted(Intent(upload_key(action.file.sha256), action.file.name)),)
         case StopCampaign(bracket=True):
@@ -105,22 +120,33 @@ def _settled(outcome: Outcome, salt: str) -> Iterator[Event]:  # noqa: PLR0912, 
         case CreateCampaign():
             assert outcome.created is not None
             applied = _applied(action, salt)
-            owned = Owned(
-                resource,
-                outcome.created,
-                Origin.CREATED,
-                action.on_remove,
-                applied=applied,
-                rollout=action.rollout,
-            )
-            yield CampaignOwned(owned)
+            if action.replaces is not None:
+                yield CampaignReplaced(
+                    resource, action.replaces, outcome.created, _return_to(action), applied
+                )
+            else:
+                owned = Owned(
+                    resource,
+                    outcome.created,
+                    Origin.CREATED,
+                    action.on_remove,
+                    applied=applied,
+                    rollout=action.rollout,
+                )
+                yield CampaignOwned(owned)
         case UploadPackage(file=file):
             assert outcome.created is not None
             yield PackageUploaded(
                 Uploaded(file.sha256, outcome.created, file.name, resource, description=file.description)
             )
+        case DeleteCampaign(predecessor=True):
+            assert action.target is not None
+            yield PredecessorForgotten(resource, action.target)
         case DeleteCampaign():
             yield CampaignForgotten(resource)
+        case EndCampaign():
+            assert action.target is not None
+            yield PredecessorEnded(resource, action.target)
         case DeletePackage():
             if action.sha256 is not None:
                 yield PackageForgotten(action.sha256)
@@ -144,7 +170,7 @@ def _settled(outcome: Outcome, salt: str) -> Iterator[Event]:  # noqa: PLR0912, 
             if outcome.status is OutcomeStatus.NOT_NEEDED:
                 # Somebody else stopped it: no later run may start it again.
                 yield BracketClosed(resource)
-        case ApproveCampaign():
+        case ApproveCampaign() | RetireCampaign():
             pass
         case (
             AddGateways()
@@ -201,6 +227,10 @@ def _unsettled(outcome: Outcome, gateways: tuple[str, ...]) -> tuple[Event, ...]
             return (MembersForgotten(action.resource, gateways, Field.THINGS),)
         case _:
             return ()
+
+
+def _return_to(action: CreateCampaign) -> str | None:
+    return DesiredStatus.STARTED if action.starts else None
 
 
 def _applied(action: CreateCampaign | EditCampaign, salt: str) -> dict[str, Json]:

@@ -5,7 +5,8 @@ Tests: `tests/cli/test_cli_completion.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -14,6 +15,8 @@ from click.shell_completion import CompletionItem
 
 from reconciler.cli.flags import Flags
 from reconciler.cli.running import workspace
+from reconciler.loading import Document
+from reconciler.loading.walk import SUFFIXES
 from reconciler.model import Kind, ResourceId
 from reconciler.project import LoadedProject
 
@@ -52,6 +55,52 @@ def files(context: click.Context, parameter: click.Parameter, incomplete: str) -
     """Files and folders: the shell knows them."""
     del context, parameter
     return [CompletionItem(incomplete, type="file")]
+
+
+def resource_files(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """YAML files and folders, none of them hidden: what a PATH may be.
+
+    Of a folder that alone fits, what is in it fits, too: so no shell takes it for the end of the word.
+    """
+    del context, parameter
+    try:
+        found = _entries(incomplete)
+        if len(found) == 1 and found[0].endswith("/"):
+            found += _entries(found[0])
+        return [CompletionItem(each) for each in found]
+    except OSError:
+        return []
+
+
+def _entries(beginning: str) -> list[str]:
+    """The YAML files and folders whose paths begin so."""
+    folder, _, name = beginning.rpartition("/")
+    above = f"{folder}/" if "/" in beginning else ""
+    with os.scandir(above or ".") as entries:
+        found = [(entry.name, entry.is_dir()) for entry in entries]
+    return sorted(
+        f"{above}{each}{'/' if is_folder else ''}"
+        for each, is_folder in found
+        if each.startswith(name)
+        and not each.startswith(".")
+        and (is_folder or each.lower().endswith(SUFFIXES))
+    )
+
+
+def guards(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The guards that may be waived, and aren't yet."""
+    from reconciler.plan.guards import Guard
+
+    taken = context.params.get(parameter.name or "") or ()
+    return _items(lambda: (guard.value for guard in Guard if guard.value not in taken), incomplete)
+
+
+def labels(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Labels of declared campaigns, as ``KEY=VALUE``."""
+    del parameter
+    return _items(lambda: sorted(_labels(_project(context))), incomplete)
 
 
 def folders(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -103,15 +152,27 @@ def _project(context: click.Context, *, within: bool = True) -> LoadedProject:
 
 
 def _declared(loaded: LoadedProject) -> Iterator[ResourceId]:
-    from reconciler.loading import load_text
     from reconciler.loading.nodes import resource_of
+
+    yield from sorted({each for each in map(resource_of, _documents(loaded)) if each})
+
+
+def _labels(loaded: LoadedProject) -> Iterator[str]:
+    from reconciler.loading.nodes import resource_of
+
+    for document in _documents(loaded):
+        resource, metadata = resource_of(document), document.value.get("metadata")
+        given = metadata.get("labels") if isinstance(metadata, Mapping) else None
+        if resource and resource.kind is Kind.CAMPAIGN and isinstance(given, Mapping):
+            yield from {f"{key}={value}" for key, value in given.items()}
+
+
+def _documents(loaded: LoadedProject) -> Iterator[Document]:
+    from reconciler.loading import load_text
     from reconciler.loading.walk import Walk, read
 
-    found: set[ResourceId] = set()
     paths = ((loaded.resources, loaded.excluded), (loaded.overlays, ()))
     sources = (source for given, excluded in paths for source in Walk(loaded.root, excluded).sources(given))
     for source in sources:
         if source.path.stat().st_size <= LARGEST and isinstance(data := read(source), bytes):
-            every = map(resource_of, load_text(data, source.file, source.path).documents)
-            found |= {each for each in every if each}
-    yield from sorted(found)
+            yield from load_text(data, source.file, source.path).documents

@@ -55,7 +55,7 @@ _OPTIONS = (
     _option(
         "--project",
         metavar="FILE",
-        shell_complete=completing("files"),
+        shell_complete=completing("resource_files"),
         help="The project file.  [default: reconciler.yaml or .yml, here or above]",
     ),
     _option(

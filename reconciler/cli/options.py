@@ -20,7 +20,7 @@ else:  # it takes no parameter at run time in older versions of click
 
 _C = TypeVar("_C", bound=Callable[..., Any])
 
-paths = click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=completing("files"))
+paths = click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=completing("resource_files"))
 
 
 class Target(Resources):
@@ -76,6 +76,7 @@ _SWITCHES = (
         "selectors",
         multiple=True,
         type=LabelSelector(),
+        shell_complete=completing("labels"),
         help="Only campaigns with this label, as KEY=VALUE, KEY!=VALUE or KEY; all that are given must hold.",
     ),
 )
@@ -98,7 +99,13 @@ def chosen(switches: Mapping[str, Any]) -> Options:
 def waivers(command: _C) -> _C:
     """``--waive GUARD --reason TEXT``: the first reason is that of the first waiver, and so on."""
     reason = click.option("--reason", multiple=True, metavar="TEXT", help="Why; one for each --waive.")
-    waive = click.option("--waive", multiple=True, metavar="GUARD", help="Pass this guard, this once.")
+    waive = click.option(
+        "--waive",
+        multiple=True,
+        metavar="GUARD",
+        shell_complete=completing("guards"),
+        help="Pass this guard, this once.",
+    )
     return waive(reason(command))
 
 

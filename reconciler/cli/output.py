@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 import click
 
@@ -19,6 +19,7 @@ from reconciler.cli.flags import Flags
 from reconciler.errors import Exit, ReconcilerError
 from reconciler.model import Finding, Outcome
 from reconciler.plan.model import Plan
+from reconciler.report.lines import fitted
 from reconciler.report.terminal import Paint, painter
 from reconciler.report.wording import short
 from reconciler.text import clean
@@ -54,8 +55,24 @@ def write(chunks: Iterable[str], stream: TextIO | None = None) -> None:
 
 
 def write_lines(lines: Iterable[str], stream: TextIO | None = None) -> None:
-    """Like `write`, a line each."""
-    write((f"{line}\n" for line in lines), stream)
+    """Like `write`, a line each, which on a terminal goes on below where it is too long."""
+    width = width_of(stream or sys.stdout)
+    write((f"{line}\n" for line in fitted(lines, width)), stream)
+
+
+def width_of(stream: TextIO) -> int | None:
+    """Columns of the terminal that `stream` is; None where it is none, or doesn't tell."""
+    if not stream.isatty():
+        return None
+    try:
+        width = int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        return None
+    return width if width >= _NARROW else None
+
+
+_NARROW: Final = 20
+"""In fewer columns nothing fits: lines are left to the terminal."""
 
 
 def say(line: str) -> None:
@@ -97,11 +114,8 @@ class Reporter:
         """How far an apply is, on stderr."""
         from reconciler.report.progress import Progress
 
-        terminal, width = sys.stderr.isatty(), 80
-        if terminal:
-            with suppress(OSError):
-                width = os.get_terminal_size(sys.stderr.fileno()).columns or width
-        return Progress(plan.size, sys.stderr, terminal=terminal, width=width)
+        terminal = sys.stderr.isatty()
+        return Progress(plan.size, sys.stderr, terminal=terminal, width=width_of(sys.stderr) or 80)
 
     def plan(self, plan: Plan) -> None:
         """A plan that isn't executed."""

@@ -105,12 +105,14 @@ class Terminal:
 
 def confirmed(question: Question) -> bool:
     """Whether the answer is *yes*; ReconcilerError without a terminal to ask on."""
-    from reconciler.cli.output import write
+    from reconciler.cli.output import width_of, write
+    from reconciler.report.lines import fitted
 
     if sys.stdin is None or sys.stdin.closed or not sys.stdin.isatty():
         raise ReconcilerError(question.refusal, hint=question.hint)
     with interruptible():
-        write([question.text], sys.stderr)
+        lines = fitted(question.text.strip().split("\n"), width_of(sys.stderr))
+        write(["\n".join(lines), " "], sys.stderr)
         _until_answered(sys.stdin)
         return sys.stdin.readline().strip() == "yes"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler.cli.answer import auto_approve, family, from_state, lock_timeout, output
-from reconciler.cli.flags import Flags, global_flags
+from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.errors import Exit
 
 command = family("state", "Look at what is kept of a project, and mend it by hand.")
@@ -23,7 +23,7 @@ def list_(flags: Flags, output: str) -> Exit:
 
 
 @command.command()
-@click.argument("resource", metavar="KIND/NAME")
+@click.argument("resource", metavar="KIND/NAME", shell_complete=completing("resources"))
 @output
 @global_flags
 @click.pass_obj
@@ -35,8 +35,8 @@ def show(flags: Flags, resource: str, output: str) -> Exit:
 
 
 @command.command()
-@click.argument("old", metavar="OLD")
-@click.argument("new", metavar="NEW")
+@click.argument("old", metavar="OLD", shell_complete=completing("resources"))
+@click.argument("new", metavar="NEW", shell_complete=completing("resources"))
 @auto_approve
 @lock_timeout
 @output
@@ -59,7 +59,7 @@ def mv(flags: Flags, *, old: str, new: str, auto_approve: bool, lock_timeout: fl
 
 
 @command.command()
-@click.argument("resource", metavar="KIND/NAME")
+@click.argument("resource", metavar="KIND/NAME", shell_complete=completing("resources"))
 @auto_approve
 @lock_timeout
 @output

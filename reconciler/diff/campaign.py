@@ -77,7 +77,7 @@ def diff_live(view: View, live: LiveCampaign, owned: Owned) -> CampaignDiff:
     members = _members(campaign, live, owned, joining, leaving)
     view = replace(view, members=members, joining=joining, leaving=leaving)
     settings = diff_settings(view)
-    transition = transition_of(campaign, live, owned, view.ask.options)
+    transition = transition_of(campaign, live, owned, view.ask.options, adopting=view.adopting)
     fields = _field_changes(campaign, live, packages, bound)
     stays = [change for change in fields if not (change.after or _clearable(view, change))]
     edits = [*(change for change in fields if change not in stays), *settings.changes]

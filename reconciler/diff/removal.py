@@ -146,7 +146,7 @@ def campaign_removed(removal: Removal) -> Change:
 
 def package_removed(upload: Uploaded) -> Change:
     before = {"id": upload.id, "name": upload.name, "sha256": upload.sha256}
-    return Change(upload.resource, Field.PACKAGES, before, None, Reason.REMOVED_FROM_GIT)
+    return Change(upload.resource, Field.PACKAGES, before, None, Reason.NO_LONGER_USED)
 
 
 def _stays(resource: ResourceId, owned: Owned) -> Finding:

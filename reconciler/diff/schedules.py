@@ -21,7 +21,7 @@ from functools import cached_property
 from itertools import chain
 
 from reconciler.diff.view import EMPTY, Part, View, count, joined, together, without
-from reconciler.model import Assignment, Change, Finding, Reason, SchedulePhase, Window, sorted_ids
+from reconciler.model import Assignment, Change, Finding, Json, Reason, SchedulePhase, Window, sorted_ids
 from reconciler.providers.base import Field
 from reconciler.state.applied import schedule_field, window_end, window_value
 
@@ -111,7 +111,7 @@ class _Phase:
             todo = _todo(phase, window, missing - assumed, view.why(Field.SCHEDULES, known=False))
             return Part(
                 todo,
-                tuple(_changes(view, todo)),
+                tuple(_changes(view, todo, assignment)),
                 (view.note("assumed", message, Field.SCHEDULES, place=assignment.place),),
                 (view.applied(schedule_field(phase), window_value(window), assumed),),
             )
@@ -119,7 +119,7 @@ class _Phase:
             *_todo(phase, window, missing & self._known, view.why(Field.SCHEDULES, known=True)),
             *_todo(phase, window, without(missing, self._known), view.why(Field.SCHEDULES, known=False)),
         )
-        return Part(todo, tuple(_changes(view, todo)))
+        return Part(todo, tuple(_changes(view, todo, assignment)))
 
     def _not_taken_back(self, covered: Mapping[str, Sequence[frozenset[str]]]) -> Iterator[Finding]:
         """`covered`: value → the gateways that are to have that window."""
@@ -148,9 +148,11 @@ def _todo(
     return (WindowFor(phase, window, sorted_ids(gateways), reason),) if gateways else ()
 
 
-def _changes(view: View, todo: tuple[WindowFor, ...]) -> Iterator[Change]:
+def _changes(view: View, todo: tuple[WindowFor, ...], assignment: Assignment) -> Iterator[Change]:
     for item in todo:
-        after = {"begin": item.window.begin, "end": item.window.end}
+        after: dict[str, Json] = {"begin": item.window.begin, "end": item.window.end}
+        said = {"timezone": assignment.timezone, "schedule": assignment.schedule}
+        after |= {key: value for key, value in said.items() if value is not None}
         yield Change(
             view.campaign.resource,
             f"{Field.SCHEDULES}.{item.phase}",

@@ -6,10 +6,15 @@
 | waiting | approve, start; or wait | satisfied    | keep (approve, if Git says so)|
 | running | satisfied               | stop         | keep                          |
 | paused  | start, unless held      | satisfied    | keep                          |
+| busy    | start, unless we did    | stop, if we started it | keep                |
+| finished | satisfied              | satisfied    | keep                          |
+| ended   | say so                  | satisfied    | keep                          |
 | unknown | refuse                  | refuse       | keep                          |
 
 An open bracket (`return_to`) is finished wherever Git doesn't wish the campaign stopped. Held: our wish
 to run was met once, hasn't changed since, and the campaign is paused: somebody stopped it for a reason.
+So is a paused one that is adopted: nobody knows any more whether we started it, and it is kept as if we did.
+A step for a busy campaign waits until the server is done with it.
 """
 
 from __future__ import annotations
@@ -27,47 +32,64 @@ def transition_for_new(campaign: DesiredCampaign) -> Transition:
 
 
 def transition_of(
-    campaign: DesiredCampaign, live: LiveCampaign, owned: Owned, options: Options
+    campaign: DesiredCampaign, live: LiveCampaign, owned: Owned, options: Options, *, adopting: bool = False
 ) -> Transition:
-    """What is to become of a campaign of ours."""
-    interrupted = owned.return_to is not None
+    """What is to become of a campaign of ours, or (`adopting`) of one that becomes ours by this plan."""
     approve = campaign.approve and live.phase is Phase.WAITING
     records = _records(campaign, live, owned)
-    if live.phase is Phase.UNKNOWN and (campaign.status or interrupted):
-        return Transition(findings=(_unknown(campaign, live),), records=records)
-    match campaign.status, live.phase:
-        case DesiredStatus.STOPPED, Phase.RUNNING:
-            return Transition(Run.STOP, Reason.WANTS_STOPPED, records=records)
-        case (DesiredStatus.STOPPED, _) | (_, Phase.RUNNING):
-            return Transition(approve=approve, reason=Reason.WANTS_APPROVAL, records=records)
-        case _, _ if interrupted:
-            reason = Reason.FINISH_INTERRUPTED
-        case DesiredStatus.STARTED, Phase.PAUSED if owned.status == DesiredStatus.STARTED:
-            if not options.resume:
-                return Transition(findings=(_held(campaign, live),), records=records)
-            reason = Reason.RESUMED
-        case DesiredStatus.STARTED, _:
-            reason = Reason.WANTS_STARTED
-        case _:
-            return Transition(approve=approve, reason=Reason.WANTS_APPROVAL, records=records)
-    if live.phase is Phase.WAITING and not campaign.approve:
+    if adopting and live.phase is Phase.PAUSED and campaign.status is DesiredStatus.STARTED:
+        if not options.resume:
+            met = StatusSet(campaign.resource, DesiredStatus.STARTED)
+            return Transition(findings=(_found_stopped(campaign, live),), records=(*records, met))
+        return Transition(Run.START, Reason.RESUMED, records=records)
+    wanted = _wanted(campaign, live, owned, options)
+    if isinstance(wanted, Finding):
+        return Transition(findings=(wanted,), records=records)
+    run, reason = wanted
+    if run is Run.START and live.phase is Phase.WAITING and not campaign.approve:
         return Transition(findings=(_waiting(campaign, live),), records=records)
-    return Transition(Run.START, reason, approve, records=records)
+    return Transition(run, reason, approve, records=records)
+
+
+def _wanted(  # noqa: PLR0911 - a row of the table each
+    campaign: DesiredCampaign, live: LiveCampaign, owned: Owned, options: Options
+) -> tuple[Run, Reason] | Finding:
+    """What is to become of its running, or why nothing does."""
+    ours = owned.status == DesiredStatus.STARTED
+    interrupted = owned.return_to is not None
+    match campaign.status, live.phase:
+        case _, Phase.UNKNOWN if campaign.status or interrupted:
+            return _unknown(campaign, live)
+        case DesiredStatus.STOPPED, Phase.RUNNING:
+            return Run.STOP, Reason.WANTS_STOPPED
+        case DesiredStatus.STOPPED, Phase.BUSY if ours:
+            return Run.STOP, Reason.WANTS_STOPPED
+        case (DesiredStatus.STOPPED, _) | (_, Phase.RUNNING | Phase.FINISHED):
+            return Run.KEEP, Reason.WANTS_APPROVAL
+        case _, Phase.ENDED if campaign.status or interrupted:
+            return _ended(campaign, live)
+        case _, _ if interrupted:
+            return Run.START, Reason.FINISH_INTERRUPTED
+        case DesiredStatus.STARTED, Phase.BUSY if ours:
+            return _busy(campaign, live)
+        case DesiredStatus.STARTED, Phase.PAUSED if ours:
+            return (Run.START, Reason.RESUMED) if options.resume else _held(campaign, live)
+        case DesiredStatus.STARTED, _:
+            return Run.START, Reason.WANTS_STARTED
+    return Run.KEEP, Reason.WANTS_APPROVAL
 
 
 def _records(campaign: DesiredCampaign, live: LiveCampaign, owned: Owned) -> tuple[Event, ...]:
     """What the state learns of wishes that are met without a call, or that Git gave up."""
     events: list[Event] = []
-    met = (
-        live.phase is Phase.RUNNING
-        if campaign.status is DesiredStatus.STARTED
-        else live.phase not in (Phase.RUNNING, Phase.UNKNOWN)
-    )
+    runs = live.phase in (Phase.RUNNING, Phase.FINISHED)
+    open_ = live.phase in (Phase.RUNNING, Phase.UNKNOWN, Phase.BUSY)
+    met = runs if campaign.status is DesiredStatus.STARTED else not open_
     if campaign.status is None and owned.status is not None:
         events.append(StatusSet(campaign.resource, None))
     elif campaign.status is not None and met and owned.status != campaign.status:
         events.append(StatusSet(campaign.resource, campaign.status))
-    over = live.phase is Phase.RUNNING or campaign.status is DesiredStatus.STOPPED
+    over = runs or live.phase is Phase.ENDED or campaign.status is DesiredStatus.STOPPED
     if owned.return_to and over:
         events.append(BracketClosed(campaign.resource))
     return tuple(events)
@@ -80,6 +102,40 @@ def _held(campaign: DesiredCampaign, live: LiveCampaign) -> Finding:
         " somebody stopped it, and it is left so",
         campaign.place_of("desiredStatus"),
         "start it again with --resume, or write desiredStatus: STOPPED",
+        campaign.resource,
+        Severity.NOTE,
+    )
+
+
+def _busy(campaign: DesiredCampaign, live: LiveCampaign) -> Finding:
+    return Finding(
+        "still-busy",
+        f"{campaign.resource} was started by us and is {live.status} now: the server is still at work on it",
+        campaign.place_of("desiredStatus"),
+        "run this again in a moment; where it stays so, see the server's log",
+        campaign.resource,
+        Severity.NOTE,
+    )
+
+
+def _ended(campaign: DesiredCampaign, live: LiveCampaign) -> Finding:
+    return Finding(
+        "ended",
+        f"{campaign.resource} is {live.status}: somebody ended it, and it never runs again",
+        campaign.place_of("desiredStatus"),
+        "write desiredStatus: STOPPED; a change that makes a successor of it starts that",
+        campaign.resource,
+        Severity.WARNING,
+    )
+
+
+def _found_stopped(campaign: DesiredCampaign, live: LiveCampaign) -> Finding:
+    return Finding(
+        "held",
+        f"{campaign.resource} is adopted, and is {live.status}:"
+        " somebody may have stopped it, and it is left so",
+        campaign.place_of("desiredStatus"),
+        "start it with --resume, or write desiredStatus: STOPPED",
         campaign.resource,
         Severity.NOTE,
     )

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
 from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from typing import Any
 
 import httpx
 
+from reconciler.errors import ReconcilerError
 from reconciler.forge.notes import ForgeError
 from reconciler.pacing import Backoff, Sleep, retried, retry_after
+from reconciler.proxies import Proxy, proxy_for, socks_is_missing
 from reconciler.text import duration, excerpt
 
 _TIMEOUT = 30.0
@@ -32,7 +33,8 @@ class Api:
         backoff: Backoff | None = None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        self._client = _client(base, headers)
+        self._proxy = _proxy(base)
+        self._client = _client(base, headers, self._proxy)
         self._backoff = backoff or Backoff(base=1.0, budget=120.0)
         self._sleep = sleep
 
@@ -60,14 +62,21 @@ class Api:
                 return
         raise ForgeError(f"GET {path}: the list has more than {_MOST_PAGES:,} pages", hint=_SETTINGS_HINT)
 
+    def _unconnected(self, error: httpx.HTTPError, what: str) -> ForgeError:
+        """No connection: of the proxy where there is one, for only it was called."""
+        said = str(error) or "not in time"
+        if self._proxy:
+            return _Passing(f"{what}: no connection through {self._proxy}: {said}", hint=self._proxy.hint)
+        return _Passing(f"{what}: no connection: {said}")
+
     async def _send(
         self, method: str, path: str, body: Any, query: Mapping[str, str | int]
     ) -> httpx.Response:
         async def attempt() -> httpx.Response:
             try:
                 answer = await self._client.request(method, path, params=dict(query), json=body)
-            except httpx.ConnectError as error:
-                raise _Passing(f"{method} {path}: no connection: {error}") from error
+            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+                raise self._unconnected(error, f"{method} {path}") from error
             except _NEVER_SENT as error:
                 raise ForgeError(f"{method} {path}: {error}", hint=_SETTINGS_HINT) from error
             except httpx.HTTPError as error:
@@ -104,7 +113,7 @@ _SETTINGS_HINT = (
 )
 
 
-def _client(base: str, headers: Mapping[str, str]) -> httpx.AsyncClient:
+def _client(base: str, headers: Mapping[str, str], proxy: Proxy | None) -> httpx.AsyncClient:
     """The client for `base`; ForgeError when the settings of the job can't be used."""
     # A context that is never used spares loading all certificates.
     tls = httpx.create_ssl_context() if base.startswith("https:") else SSLContext(PROTOCOL_TLS_CLIENT)
@@ -114,39 +123,26 @@ def _client(base: str, headers: Mapping[str, str]) -> httpx.AsyncClient:
             headers=headers,
             timeout=_TIMEOUT,
             verify=tls,
-            proxy=_proxy(httpx.URL(base)),
+            proxy=proxy.url if proxy else None,
             # What is read of the environment by itself fails for an IPv6 network in NO_PROXY.
             trust_env=False,
         )
     except ImportError as error:
-        raise ForgeError(
-            "a SOCKS proxy is set, and the package socksio for it isn't installed",
-            hint="Install it, or unset ALL_PROXY, HTTP_PROXY and HTTPS_PROXY in this job.",
-        ) from error
+        assert proxy is not None
+        missing = socks_is_missing(proxy)
+        raise ForgeError(missing.message, hint=missing.hint) from error
     except (httpx.InvalidURL, ValueError) as error:
         raise ForgeError(f"the code host can't be called: {error}", hint=_SETTINGS_HINT) from error
 
 
-def _proxy(base: httpx.URL) -> str | None:
-    """The proxy that the environment names for `base`."""
-    from urllib.request import getproxies_environment, proxy_bypass
-
-    proxies = getproxies_environment()
-    found = proxies.get(base.scheme) or proxies.get("all")
-    if not found or proxy_bypass(base.host) or _in_networks(base.host, proxies.get("no")):
-        return None
-    return found if "://" in found else f"http://{found}"
-
-
-def _in_networks(host: str, listed: str | None) -> bool:
-    """Whether `host` is an address in one of the networks of NO_PROXY."""
-    from ipaddress import ip_address, ip_network
-
-    for each in (listed or "").split(","):
-        with suppress(ValueError):
-            if ip_address(host) in ip_network(each.strip().replace("[", "").replace("]", ""), strict=False):
-                return True
-    return False
+def _proxy(base: str) -> Proxy | None:
+    """The proxy of the job for `base`."""
+    try:
+        return proxy_for(base)
+    except ValueError as error:
+        raise ForgeError(f"the code host can't be called: {error}", hint=_SETTINGS_HINT) from error
+    except ReconcilerError as error:
+        raise ForgeError(error.message, hint=error.hint) from error
 
 
 def _json(answer: httpx.Response, what: str) -> Any:

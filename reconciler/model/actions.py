@@ -47,6 +47,10 @@ class Reason(StrEnum):
     CLOSES = "closes"
     STOP_TO_JOIN = "stop-to-join"
     ASKED = "asked"
+    REPLACES = "replaces"
+    MAKES_ROOM = "makes-room"
+    REPLACED = "replaced"
+    TAKES_OVER = "takes-over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,8 @@ class Verb(StrEnum):
     APPROVE = "approve"
     START = "start"
     STOP = "stop"
+    RETIRE = "retire"
+    END = "end"
     DELETE = "delete"
     DELETE_PACKAGE = "delete-package"
 
@@ -127,6 +133,20 @@ class CampaignFields:
     """Its packages."""
     settings: Mapping[str, SettingValue] | None = None
     """None: nothing is known of the settings, so none are sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Gateways that gather before their campaign is there, on a server that wants them first.
+
+    A provider keeps them under a name that it makes of the resource and ``key``; other members, or another
+    predecessor, are another draft. The campaign that is created of it has exactly these.
+    """
+
+    key: str
+    """Unlike that of every other draft of the resource."""
+    size: int
+    """How many gateways it has once all are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +187,12 @@ class CreateCampaign(_Asked):
     fields: CampaignFields
     on_remove: OnRemove = OnRemove.DELETE
     """What Git wants of the campaign should its resource be removed one day."""
+    draft: Draft | None = None
+    """Its gateways, where the server wants them first."""
+    replaces: str | None = None
+    """The server's id of the campaign that it is the successor of. It isn't the one that is created."""
+    starts: bool = False
+    """The one that it replaces runs, or is to run: a start follows, in this run or the next."""
     rollout: RolloutRecord | None = None
     """Where its rollout stands from then on; None: it has none."""
 
@@ -202,6 +228,8 @@ class AddGateways(_OnGateways):
     verb: ClassVar[Verb] = Verb.ADD
     distribution: DistributionList | None = None
     """The list that membership is shared with, if there is one."""
+    draft: Draft | None = None
+    """What they gather in, where they come before the campaign; then there is no ``target`` yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,9 +282,32 @@ class StopCampaign(_OnCampaign):
     """It opens a bracket: a start follows."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetireCampaign(_OnCampaign):
+    """Makes room for a successor: the campaign goes on as it is, under another name."""
+
+    verb: ClassVar[Verb] = Verb.RETIRE
+    name: str
+    """The one that it gets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndCampaign(_OnCampaign):
+    """Ends a campaign for good: it never runs again, and nothing that it set going is under way any more."""
+
+    verb: ClassVar[Verb] = Verb.END
+    successor: str | None = None
+    """The one that takes its place; None: the one that this plan creates for the resource."""
+    before_start: bool = False
+    """The successor is started next. Where that one waits for an approval the outcome is *waiting*, where the
+    server is still at work on it *not executed*, and the old one runs on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteCampaign(_OnCampaign):
     verb: ClassVar[Verb] = Verb.DELETE
+    predecessor: bool = False
+    """It is one that was replaced, and not the one that the resource is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +334,8 @@ Action = (
     | ApproveCampaign
     | StartCampaign
     | StopCampaign
+    | RetireCampaign
+    | EndCampaign
     | DeleteCampaign
     | DeletePackage
 )

@@ -125,6 +125,10 @@ class Assignment:
     windows: Mapping[SchedulePhase, Window]
     gateways: frozenset[str] | None = None
     place: Place | None = field(default=None, compare=False)
+    schedule: str | None = field(default=None, compare=False)
+    """The name of the Schedule."""
+    timezone: str | None = field(default=None, compare=False)
+    """The zone in which people wrote its times (IANA), where they did."""
 
 
 class DesiredStatus(StrEnum):

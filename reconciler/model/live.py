@@ -21,6 +21,13 @@ class Phase(StrEnum):
     RUNNING = "running"
     PAUSED = "paused"
     """Ran, and may be started again."""
+    BUSY = "busy"
+    """The server is still at work on it, and it will be in another phase soon. A step that is sent meanwhile
+    waits for that: `Writes.run` says *not executed*."""
+    FINISHED = "finished"
+    """Ran, and is done: as good as running."""
+    ENDED = "ended"
+    """Was stopped or denied for good: it never runs again."""
     UNKNOWN = "unknown"
     """A word that nobody told us about; nothing is concluded from it."""
 

@@ -204,6 +204,7 @@ class RolloutRecord:
     reached: int | None = None
     """Since when its gate is met, unbroken."""
     status: RolloutStatus = RolloutStatus.PROGRESSING
+    """Whether it goes on."""
     why: str = ""
     """Why it is paused or aborted."""
     by: str = ""

@@ -70,6 +70,8 @@ class StepGroup:
     """How many gateways a call carries; 0: the call is about none."""
     needs: tuple[Need, ...] = ()
     """What comes first."""
+    also: tuple[Operation, ...] = ()
+    """Further calls that each step makes."""
 
     @property
     def gateways(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 
 from reconciler.diff import CampaignDiff, Diff, Removal
@@ -75,6 +76,7 @@ def _unreadable(campaigns: Iterable[CampaignDiff], facts: Facts) -> dict[Resourc
     managed = {
         found.desired.resource: tuple(name.value for name in blind if _manages(found.desired, name))
         for found in campaigns
+        if not found.create  # nothing of it can have been changed behind our back
     }
     return {resource: names for resource, names in managed.items() if names}
 
@@ -104,7 +106,7 @@ class _Build:
         self.keys[key] += 1
         if self.keys[key] > 1:
             key = f"{key}#{self.keys[key]}"
-        group = StepGroup(key, action, lowered.operation, lowered.per_call, tuple(needed))
+        group = StepGroup(key, action, lowered.operation, lowered.per_call, tuple(needed), lowered.also)
         self.groups[key] = group
         return group
 
@@ -171,7 +173,7 @@ class _Build:
 
     def also_needs(self, group: StepGroup, more: Iterable[Need]) -> None:
         needed = tuple(dict.fromkeys((*group.needs, *more)))
-        self.groups[group.key] = StepGroup(group.key, group.action, group.operation, group.per_call, needed)
+        self.groups[group.key] = replace(group, needs=needed)
 
     def delete_packages(self, difference: Diff) -> None:
         """A package goes when those who used it are deleted or have another one."""

@@ -50,14 +50,15 @@ def campaign_actions(found: CampaignDiff, facts: Facts) -> tuple[Action, ...] | 
     live, resource = found.live, found.desired.resource
     if live and found.edit and not _can(facts, Verb.EDIT, live):
         return _refused(resource, live, "edited")
+    here = _settled(live.phase) if live else Phase.READY
     changes = (*_attachments(found, live.id if live else None), *_members(found, live.id if live else None))
     pause = _pause(found, changes, facts) if found.transition.run is Run.KEEP else None
     actions = tuple(_actions(found, changes, pause))
-    phase = Phase.PAUSED if pause or found.transition.run is Run.STOP else live.phase if live else Phase.READY
+    phase = Phase.PAUSED if pause or found.transition.run is Run.STOP else here
     verbs = {action.verb for action in changes} | ({Verb.EDIT} if found.edit else set())
     denied = [verb for verb in verbs if not facts.allows(verb, phase)]
     match found.transition.run:
-        case Run.STOP if live and not facts.allows(Verb.STOP, live.phase):
+        case Run.STOP if live and live.phase is not Phase.BUSY and not facts.allows(Verb.STOP, live.phase):
             denied.append(Verb.STOP)
         case Run.START if not facts.allows(Verb.START, Phase.READY if found.transition.approve else phase):
             denied.append(Verb.START)
@@ -70,14 +71,19 @@ def removal_actions(removal: Removal, facts: Facts) -> tuple[Action, ...] | Find
     if not _can(facts, Verb.DELETE, live):
         return _refused(resource, live, "deleted")
     delete = DeleteCampaign(resource, Reason.REMOVED_FROM_GIT, live.id)
-    if facts.allows(Verb.DELETE, live.phase):
+    if facts.allows(Verb.DELETE, _settled(live.phase)):
         return (delete,)
     return (StopCampaign(resource, Reason.STOP_TO_DELETE, live.id), delete)
 
 
+def _settled(phase: Phase) -> Phase:
+    """The phase in which a step finds the campaign: it waits until the server is done with it."""
+    return Phase.READY if phase is Phase.BUSY else phase
+
+
 def _can(facts: Facts, verb: Verb, live: LiveCampaign) -> bool:
     """Whether the server takes `verb` now, or once the campaign is stopped."""
-    return facts.allows(verb, live.phase) or (
+    return facts.allows(verb, _settled(live.phase)) or (
         live.phase is Phase.RUNNING
         and facts.allows(Verb.STOP, live.phase)
         and facts.allows(verb, Phase.PAUSED)
@@ -93,7 +99,7 @@ def _actions(found: CampaignDiff, changes: Sequence[Action], pause: Reason | Non
         yield StopCampaign(resource, pause, target, bracket=True)
     if found.create:
         reason = found.changes[0].reason
-        yield CreateCampaign(resource, reason, found.fields, campaign.on_remove, campaign.begun)
+        yield CreateCampaign(resource, reason, found.fields, campaign.on_remove, rollout=campaign.begun)
     elif found.edit:
         yield EditCampaign(resource, Reason.DIFFERS, target, fields=found.fields)
     yield from changes

@@ -86,9 +86,9 @@ NEEDLESS: Final = "waiver-not-needed"
 """The code of the finding that nothing trips a guard that was waived."""
 
 _NAMED: Final = 3
+_RUNNING: Final = frozenset({Phase.RUNNING, Phase.BUSY, Phase.UNKNOWN})
 _ALL: Final = 2
 """From so many campaigns on it is no accident that all are gone."""
-_RUNNING: Final = frozenset({Phase.RUNNING, Phase.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +261,8 @@ def _started(plan: Plan) -> Sequence[ResourceId]:
 
 def _packages(plan: Plan) -> Sequence[str]:
     actions = (group.action for group in plan.groups)
-    return sorted(action.target for action in actions if isinstance(action, DeletePackage))
+    packages = (action.target for action in actions if isinstance(action, DeletePackage))
+    return sorted(plan.package_names.get(package, package) for package in packages)
 
 
 def _interrupted(

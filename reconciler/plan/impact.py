@@ -30,8 +30,8 @@ def impact(difference: Diff, planned: Sequence[CampaignDiff], groups: Sequence[S
     ]
     return Impact(
         campaigns=tuple(sorted(touched, key=lambda row: row.resource)),
-        requests=sum(map(len, groups)),
-        permissions=_permissions(group.operation for group in groups),
+        requests=sum(len(group) * (1 + len(group.also)) for group in groups),
+        permissions=_permissions(each for group in groups for each in (group.operation, *group.also)),
     )
 
 

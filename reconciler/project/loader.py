@@ -57,12 +57,14 @@ AnyPath = str | os.PathLike[str]
 class LoadedProject:
     """The settings of a run, None when one of `findings` is an error.
 
+    ``settings``: also where only the paths of resources are wrong, for what needs none.
     ``root`` and ``resources`` are known all the same where they could be read: so that whoever mends the
     settings hears of the resources, too.
     """
 
     project: Project | None
     findings: tuple[Finding, ...] = ()
+    settings: Project | None = None
     root: Path = Path()
     resources: tuple[Path, ...] = ()
     overlays: tuple[Path, ...] = ()
@@ -101,10 +103,12 @@ def load_project(
     declared = Declared(document, _environment(named, document, findings))
     root = document.path.parent if document else cwd
     if lost:  # what else holds depends on the file
-        return LoadedProject(None, findings.sorted(), root, tuple(cwd / path for path in paths))
+        paths_given = tuple(cwd / path for path in paths)
+        return LoadedProject(None, findings.sorted(), root=root, resources=paths_given)
     if len(findings.found) > before or (named and not declared.environment):
         need_server = False  # of an environment that isn't known, nothing can be missing
-    run = _Run(declared, root, cwd, environ, findings, need_server, need_server and need_access)
+    about_paths = Findings()
+    run = _Run(declared, root, cwd, environ, findings, need_server, need_server and need_access, about_paths)
     named_url = _given(url, "--url", environ, "RECONCILER_URL", findings)
     named_state = _given(state, "--state", environ, "RECONCILER_STATE", findings)
     signing_in = find_auth(declared, environ, root, cwd, findings, needed=run.need_access)
@@ -126,9 +130,12 @@ def load_project(
         needs=tuple(run.needs(named_url, server, signing_in, state_given, known_state)),
         trusted_hosts=named_hosts(environ, (named_url, named_state), findings if need_server else Findings()),
     )
+    settings = None if findings.failed else project
+    findings.add(about_paths.found)
     return LoadedProject(
         None if findings.failed else project,
         findings.sorted(),
+        settings,
         root,
         resources=run.inside(project.resources, given=bool(paths)),
         overlays=run.inside(project.overlays),
@@ -151,6 +158,8 @@ class _Run:
     findings: Findings
     need_server: bool
     need_access: bool
+    about_paths: Findings
+    """What is wrong with the paths of resources and overlays only."""
 
     def resources(self) -> tuple[Path, ...]:
         if self.declared.get("resources") is None and not self.declared.unsure("resources"):
@@ -166,10 +175,10 @@ class _Run:
             path, place = self.root / path_name, self._item(given, index)
             if why := strays(Path(os.path.realpath(path)), self.root):
                 hint = f"keep {name} in the folder of the project file, also behind links"
-                self.findings.error(why.code, f"{quoted(path_name)} {why.words}", place, hint)
+                self.about_paths.error(why.code, f"{quoted(path_name)} {why.words}", place, hint)
             elif not is_there(path):
                 message = f"there is no file or folder {quoted(path_name)}"
-                self.findings.error("file-not-found", message, place)
+                self.about_paths.error("file-not-found", message, place)
         return tuple(self.root / path_name for path_name in given.value)
 
     def waivers(self) -> Iterator[DeclaredWaiver]:
@@ -253,6 +262,7 @@ class _Run:
             max_requests_per_second=values.get("maxRequestsPerSecond"),
             batch_size=values.get("batchSize", default.batch_size),
             page_size=values.get("pageSize", default.page_size),
+            max_answer_megabytes=values.get("maxAnswerMegabytes", default.max_answer_megabytes),
             edit_while_started=EditWhileStarted(values.get("editWhileStarted", default.edit_while_started)),
             engine=Engine(values.get("engine", default.engine)),
         )
@@ -378,13 +388,21 @@ def _read(path: Path, given: Given | None, findings: Findings) -> Document | Non
 
 
 def _environment(named: Given | None, document: Document | None, findings: Findings) -> str | None:
-    """The name of the environment. Without a project file any will do: it names a state."""
+    """The name of the environment. Without a project file any will do, which is said: it names a state."""
     if named is None:
         return None
     if not ENVIRONMENT_NAME.fullmatch(named.value):
         hint = "use letters, digits, -, _ and ., beginning with a letter or digit"
         findings.error("unknown-environment", f"{named.origin} is no name of an environment", None, hint)
         return None
+    if document is None and not findings.failed:
+        findings.warning(
+            "environment-without-project",
+            f"{named.origin} says `{named.value}`, and there is no project file, here or above, that says"
+            " what that is: it only names a state of its own",
+            None,
+            f"go to the folder with {PROJECT_FILE}, or name it with --project",
+        )
     environments: Mapping[str, object] = {} if document is None else _spec(document).get("environments", {})
     if document is not None and named.value not in environments:
         if Declared(document).unsure("environments", named.value):

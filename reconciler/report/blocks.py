@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from reconciler.model import Change, Finding, Kind, Reason, ResourceId, Severity, StepGroup
+from reconciler.model import Change, Finding, Kind, Reason, ResourceId, Severity, StepGroup, Verb
 from reconciler.plan.guards import Guard
 from reconciler.plan.model import CampaignImpact, GuardTrip, Partial, Plan
 from reconciler.providers.base import Field
@@ -62,6 +62,15 @@ class Block:
     changes: tuple[Change, ...]
     groups: tuple[StepGroup, ...]
     impact: CampaignImpact | None
+
+    @property
+    def sign(self) -> str:
+        """``+`` for what is made, ``-`` for what is deleted, ``~`` for what is changed."""
+        if self.impact is not None:
+            return "+" if self.impact.created else "-" if self.impact.deleted else "~"
+        verbs = {group.action.verb for group in self.groups}
+        made, gone = Verb.UPLOAD in verbs, Verb.DELETE_PACKAGE in verbs
+        return "~" if made is gone else "+" if made else "-"
 
     @property
     def steps(self) -> int:
@@ -142,8 +151,10 @@ def part(partial: Partial) -> str:
 def unreadable(plan: Plan) -> Iterator[str]:
     """What is managed and can't be read, with the campaigns that manage it."""
     campaigns: dict[str, list[str]] = {}
+    created = {row.resource for row in plan.impact.campaigns if row.created}
     for resource, fields in sorted(plan.unreadable.items()):
-        for name in fields:
+        # Of what is only made now, nothing was applied.
+        for name in fields if resource not in created else ():
             campaigns.setdefault(name, []).append(str(resource))
     for name, resources in sorted(campaigns.items()):
         yield f"{clean(name)}: {first(resources, 3)}"

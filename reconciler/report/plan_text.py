@@ -1,29 +1,50 @@
-"""Findings and plans for a terminal, line by line."""
+"""Findings and plans for a terminal, line by line: what happens to devices first, then each resource.
+
+    ~ Campaign/line-3 "Line 3": stopped and started again
+        120 gateways: 22 get fw-2.2.bin instead of fw-2.1.bin
+    !   5 gateways in the middle of an update are interrupted
+      ~ packages   fw-2.1.bin → fw-2.2.bin
+        calls      stop-campaign, edit-campaign, start-campaign
+
+At the begin of a line ``+`` is made, ``~`` changed, ``-`` deleted, and ``!`` interrupted.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
 
 from reconciler.diff.detail import differences
 from reconciler.findings import first_of
-from reconciler.model import Change, Finding, Reason, Severity
-from reconciler.plan.model import Impact, Plan
-from reconciler.report.blocks import Block, blocks, findings_of, happenings, part, recorded, unreadable
+from reconciler.model import Change, Finding, Json, Kind, Reason, Severity, Verb
+from reconciler.plan.model import CampaignImpact, Plan
+from reconciler.providers.base import Field
+from reconciler.report.blocks import Block, blocks, findings_of, part, recorded, unreadable
+from reconciler.report.devices import campaign_words, interrupted_words, packages_words, total_words
+from reconciler.report.lines import Line
 from reconciler.report.rollouts_report import rollout_lines
-from reconciler.report.terminal import Paint, Tone, plain
+from reconciler.report.terminal import Paint, Tone, columns, padded, plain
 from reconciler.report.wording import (
-    SENTENCES,
+    ABSENT,
     UNREADABLE,
     counted,
     gateway_change,
+    server_words,
+    short,
     show,
     snapshot_age,
+    why,
 )
 from reconciler.text import and_more, clean, first, plural
 
 _TONES = {Severity.ERROR: Tone.ERROR, Severity.WARNING: Tone.WARNING, Severity.NOTE: Tone.STRONG}
-_FEW = 8
+_SIGNS: Final[Mapping[str, Tone]] = {"+": Tone.GOOD, "~": Tone.WARNING, "-": Tone.ERROR, "!": Tone.ERROR}
+_FEW: Final = 8
+_WIDEST: Final = 26
+"""Columns of the names of fields; what is longer stands out."""
+_CALLS: Final = "calls"
 
 
 def finding_lines(findings: Iterable[Finding], paint: Paint = plain) -> Iterator[str]:
@@ -32,9 +53,9 @@ def finding_lines(findings: Iterable[Finding], paint: Paint = plain) -> Iterator
         where = clean(str(finding.place)) + ": " if finding.place else ""
         about = clean(str(finding.resource)) + ": " if finding.resource and not finding.place else ""
         label = paint(f"{finding.severity.value}[{finding.code}]", _TONES[finding.severity])
-        yield f"{where}{label}: {about}{clean(finding.message)}"
+        yield Line(f"{where}{label}: {about}{clean(finding.message)}", 2)
         if finding.hint:
-            yield f"  hint: {clean(finding.hint)}"
+            yield Line(f"  hint: {clean(finding.hint)}", 8)
 
 
 def validation_lines(findings: Iterable[Finding], documents: int, paint: Paint = plain) -> Iterator[str]:
@@ -48,74 +69,190 @@ def validation_lines(findings: Iterable[Finding], documents: int, paint: Paint =
 
 
 def plan_lines(plan: Plan, paint: Paint = plain) -> Iterator[str]:
-    """A whole plan: server, changes and steps by resource, records, impact, findings, summary."""
+    """A whole plan: what happens to devices, changes and calls by resource, records, findings, counts."""
     yield f"Server: {clean(str(plan.server))}"
     if plan.snapshot:
         yield f"Snapshot: {snapshot_age(plan.snapshot)}; the server was not asked"
     if plan.partial:
         yield f"Part of the project: {part(plan.partial)}; nothing else was planned"
-    for block in blocks(plan):
+    every = blocks(plan)
+    if not plan.empty:
         yield ""
-        yield from _block(block, paint)
+        yield from _devices(plan, paint)
+        yield counts(plan, every)
+    for block in every:
+        yield ""
+        yield from _block(block, plan, paint)
     if rollouts := tuple(rollout_lines(plan.rollouts, paint)):
         yield ""
         yield from rollouts
     notes = tuple(recorded(plan.records))
     if notes:
         yield ""
-        yield paint("Only recorded, for it takes no call", Tone.STRONG)
+        yield paint("Only written down: the server has it already", Tone.STRONG)
         yield from (f"  {note}" for note in notes)
-    if not plan.empty:
-        yield ""
-        yield from _impact(plan.impact, paint)
-    if plan.unreadable:
+    if lines := tuple(unreadable(plan)):
         yield ""
         yield paint("Not readable, so compared with what was last applied", Tone.STRONG)
-        yield from (f"  {line}" for line in unreadable(plan))
+        yield from (f"  {line}" for line in lines)
+    if plan.impact.permissions and not plan.empty:
+        yield ""
+        yield Line(f"Permissions needed: {', '.join(map(clean, plan.impact.permissions))}", 20)
     if findings := findings_of(plan):
         yield ""
         yield from finding_lines(findings, paint)
     yield ""
-    yield from _summary(plan, paint)
+    yield from _summary(plan, every, paint)
 
 
-def _summary(plan: Plan, paint: Paint) -> Iterator[str]:
+def counts(plan: Plan, every: Iterable[Block] | None = None) -> str:
+    """``2 to create, 1 to change, 1 to delete; 164 calls``: of campaigns, then of packages."""
+    campaigns = (block for block in every or blocks(plan) if block.resource.kind is Kind.CAMPAIGN)
+    signs = Counter(block.sign for block in campaigns if block.groups)
+    verbs = Counter(group.action.verb for group in plan.groups)
+    said = [
+        f"{signs[sign]:,} to {word}"
+        for sign, word in (("+", "create"), ("~", "change"), ("-", "delete"))
+        if signs[sign]
+    ]
+    for verb, word in ((Verb.UPLOAD, "upload"), (Verb.DELETE_PACKAGE, "delete")):
+        if verbs[verb]:
+            said.append(f"{plural(verbs[verb], 'package')} to {word}")
+    return f"{', '.join(said)}; {plural(plan.size, 'call')}"
+
+
+def question_text(plan: Plan) -> str:
+    """What is asked before a plan is applied: it says once more what happens to devices."""
+    words = " ".join((*total_words(plan.impact), f"{counts(plan)}."))
+    return f"{words}\nApply this to {server_words(plan.server)}? Type 'yes': "
+
+
+def _devices(plan: Plan, paint: Paint) -> Iterator[str]:
+    """What happens to devices in all."""
+    words, *more = [*total_words(plan.impact), ""]
+    if words:
+        yield paint(words, Tone.STRONG)
+    yield from (f"{paint('!', Tone.ERROR)} {paint(each, Tone.ERROR)}" for each in more if each)
+
+
+def _summary(plan: Plan, every: Iterable[Block], paint: Paint) -> Iterator[str]:
     found = counted(findings_of(plan))
     if plan.empty:
         yield paint("No changes.", Tone.GOOD) + (f" {found}." if found else "")
         return
-    destructive = sum(len(group) for group in plan.groups if group.operation.destructive)
-    where = len({group.action.resource for group in plan.groups})
-    parts = [f"{plural(plan.size, 'step')} for {plural(where, 'resource')}"]
-    if destructive:
-        parts.append(paint(f"{destructive:,} destructive", Tone.ERROR))
-    if found:
-        parts.append(found)
-    yield f"{paint('Plan:', Tone.STRONG)} {', '.join(parts)}."
+    yield f"{paint('Plan:', Tone.STRONG)} {counts(plan, every)}{f'; {found}' if found else ''}."
 
 
-def _block(block: Block, paint: Paint) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A field, and what becomes of it."""
+
+    sign: str
+    label: str
+    text: str
+
+
+def _block(block: Block, plan: Plan, paint: Paint) -> Iterator[str]:
     common = block.reason
-    heading = paint(block.heading, Tone.ERROR if block.destructive else Tone.STRONG)
-    yield f"{heading} ({SENTENCES[common]})" if common else heading
-    for change in block.changes:
-        yield from (f"  {line}" for line in change_lines(change, paint, reason=change.reason is not common))
+    tone = _SIGNS[block.sign]
+    heading = f"{paint(block.sign, tone)} {paint(block.heading, tone if block.sign == '-' else Tone.STRONG)}"
+    yield heading + (why(common) if common else "")
+    if block.impact is not None:
+        yield from _of_devices(
+            block.impact, paint, own=any(c.field == Field.OVERRIDES for c in block.changes)
+        )
+    told = _Rows(block, plan, paint)
+    rows = [row for change in block.changes for row in told.of(change)]
+    if block.lines:
+        rows.append(_Row(" ", _CALLS, ", ".join(_call(block, paint))))
+    width = min(_WIDEST, max((columns(row.label) for row in rows), default=0))
+    for row in rows:
+        sign = paint(row.sign, _SIGNS[row.sign]) if row.sign in _SIGNS else row.sign
+        yield Line(f"  {sign} {padded(row.label, width)}  {row.text}", 6 + width)
+
+
+def _of_devices(impact: CampaignImpact, paint: Paint, *, own: bool) -> Iterator[str]:
+    if words := campaign_words(impact, own=own):
+        yield Line(f"    {words}", 6)
+    if words := interrupted_words(impact.devices) if campaign_words(impact) else "":
+        yield Line(f"{paint('!', Tone.ERROR)}   {paint(words, Tone.ERROR)}", 6)
+    if impact.shared:
+        others = sorted(impact.shared.items(), key=lambda item: (-item[1], item[0]))
+        few = ", ".join(f"{clean(str(other))} ({count:,})" for other, count in others[:_FEW])
+        yield Line(f"    gateways also in running {few}{and_more(len(others) - _FEW)}", 6)
+
+
+def _call(block: Block, paint: Paint) -> Iterator[str]:
     for line in block.lines:
-        mark = f" {paint('destructive', Tone.ERROR)}" if line.destructive else ""
-        why = "" if line.reason is common else f" ({SENTENCES[line.reason]})"
-        yield f"  → {line}{mark}{why}"
+        said = paint(str(line), Tone.ERROR) if line.destructive else str(line)
+        yield said if line.reason is block.reason else f"{said}{why(line.reason)}"
 
 
-def change_lines(change: Change, paint: Paint = plain, *, reason: bool = True) -> Iterator[str]:
-    """``description: "old" → "new" (why)``, a line for each value that differs."""
-    why = f" ({SENTENCES[change.reason]})" if reason else ""
-    if change.gateways is not None:
-        yield f"{clean(change.field)}: {gateway_change(change.gateways)}{why}"
-        return
-    for path, before, after in differences(change.field, change.before, change.after):
-        unreadable = before is None and change.reason is Reason.NOT_RECORDED
-        old = UNREADABLE if unreadable else show(before)
-        yield f"{clean(path)}{whose(change)}: {paint(old, Tone.ERROR)} → {paint(show(after), Tone.GOOD)}{why}"
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows of a block."""
+
+    block: Block
+    plan: Plan
+    paint: Paint
+
+    def of(self, change: Change) -> Iterator[_Row]:
+        """A row for each value that differs."""
+        gone = self.block.sign == "-" and self.block.impact is not None
+        if change.gateways is not None:
+            sign = "+" if self.block.sign == "+" else "~"
+            yield _Row(sign, clean(change.field), gateway_change(change.gateways) + self._why(change))
+        elif change.field in (Field.PACKAGES, Field.OVERRIDES):
+            yield self._packages(change)
+        elif not gone:
+            for path, before, after in differences(change.field, change.before, change.after):
+                unreadable = before is None and change.reason is Reason.NOT_RECORDED
+                old = UNREADABLE if unreadable else _said(before)
+                yield self._row(change, clean(path), old, _said(after))
+
+    def _packages(self, change: Change) -> _Row:
+        """Packages by name; a package that comes or goes itself."""
+        match change.before, change.after:
+            case None, {"name": str(name), "sha256": str(sha256), "size": int(size)}:
+                return self._row(
+                    change, "package", None, f"{clean(name)} ({size:,} bytes, {clean(short(sha256))})"
+                )
+            case {"name": str(name)}, None:
+                return self._row(change, "package", clean(name), None)
+        before, after = (_named(value, self.plan) for value in (change.before, change.after))
+        return self._row(change, clean(change.field), before, after)
+
+    def _row(self, change: Change, label: str, before: str | None, after: str | None) -> _Row:
+        """What comes is green, and what goes is red."""
+        about = whose(change).replace(" of ", " for ", 1) + self._why(change)
+        old, new = self.paint(before or ABSENT, Tone.ERROR), self.paint(after or ABSENT, Tone.GOOD)
+        if before is None:
+            return _Row("+", label, new + about)
+        return _Row("-", label, old + about) if after is None else _Row("~", label, f"{old} → {new}{about}")
+
+    def _why(self, change: Change) -> str:
+        return "" if change.reason is self.block.reason else why(change.reason)
+
+
+def _said(value: Json) -> str | None:
+    return None if value is None else show(value)
+
+
+def _named(value: Json, plan: Plan) -> str | None:
+    if not isinstance(value, list):
+        return _said(value)
+    names = [
+        plan.package_names.get(each, each) if isinstance(each, str) else _uploaded(each) for each in value
+    ]
+    return packages_words(names)
+
+
+def _uploaded(value: Json) -> str:
+    """The name of a package that is still to be uploaded."""
+    match value:
+        case {"upload": str(name)}:
+            return name
+    return show(value)
 
 
 def whose(change: Change) -> str:
@@ -123,23 +260,3 @@ def whose(change: Change) -> str:
     if not change.members:
         return ""
     return f" of {plural(len(change.members), 'gateway')} ({first(change.members, 3)})"
-
-
-def _impact(impact: Impact, paint: Paint) -> Iterator[str]:
-    yield paint("Impact", Tone.STRONG)
-    yield f"  gateways: {impact.gained:,} gained, {impact.lost:,} lost"
-    for campaign in impact.campaigns:
-        parts = list(happenings(campaign))
-        if campaign.gained:
-            parts.append(f"{plural(campaign.gained, 'gateway')} gained")
-        if campaign.lost:
-            parts.append(f"{plural(campaign.lost, 'gateway')} lost")
-        if campaign.shared:
-            others = sorted(campaign.shared.items(), key=lambda item: (-item[1], item[0]))
-            few = ", ".join(f"{clean(str(other))} ({count:,})" for other, count in islice(others, _FEW))
-            parts.append(f"gateways also in running {few}{and_more(len(others) - _FEW)}")
-        if parts:
-            yield f"  {clean(str(campaign.resource))}: {', '.join(parts)}"
-    yield f"  requests: {impact.requests:,}"
-    if impact.permissions:
-        yield f"  permissions: {', '.join(map(clean, impact.permissions))}"

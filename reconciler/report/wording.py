@@ -7,8 +7,18 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from reconciler.errors import Exit
-from reconciler.model import Finding, GatewayChange, Json, OutcomeStatus, Reason, Secret, Severity
+from reconciler.model import (
+    Finding,
+    GatewayChange,
+    Json,
+    OutcomeStatus,
+    Reason,
+    Secret,
+    Server,
+    Severity,
+)
 from reconciler.plan.model import Snapshot
+from reconciler.settings import EMBEDDED_URL
 from reconciler.text import and_more, clean, cut, duration, first, moment, plural, window
 
 SENTENCES: Final[Mapping[Reason, str]] = {
@@ -35,6 +45,10 @@ SENTENCES: Final[Mapping[Reason, str]] = {
     Reason.TAKEN_BACK: "it is no longer declared, and goes back to what the campaign has",
     Reason.CLOSES: "these gateways are declared closed",
     Reason.ASKED: "it was asked for by hand",
+    Reason.REPLACES: "the server can't edit it, so a successor takes its place",
+    Reason.MAKES_ROOM: "its successor gets its name",
+    Reason.REPLACED: "its successor takes its place",
+    Reason.TAKES_OVER: "it takes the place of the one before it",
     Reason.STOP_TO_JOIN: "gateways with settings of their own join, and would act before they have them",
 }
 """Why there is a change or a step."""
@@ -61,8 +75,37 @@ OUTCOMES: Final[Mapping[OutcomeStatus, str]] = {
     OutcomeStatus.UNKNOWN: "unknown",
 }
 
+PLAIN: Final = frozenset(
+    {
+        Reason.NOT_ON_SERVER,
+        Reason.DIFFERS,
+        Reason.JOINS,
+        Reason.LEAVES,
+        Reason.WANTS_STARTED,
+        Reason.WANTS_STOPPED,
+        Reason.STOP_TO_DELETE,
+        Reason.START_AGAIN,
+        Reason.CLOSES,
+        Reason.NO_LONGER_USED,
+    }
+)
+"""Reasons that say no more than what is shown beside them."""
+
 ABSENT: Final = "(none)"
 UNREADABLE: Final = "(not readable)"
+
+
+def why(reason: Reason) -> str:
+    """`` (an earlier run stopped it and was interrupted)``; nothing where that goes without saying."""
+    return "" if reason in PLAIN else f" ({SENTENCES[reason]})"
+
+
+def server_words(server: Server) -> str:
+    """A server in a sentence: its address, or ``the embedded server``."""
+    if server.url != EMBEDDED_URL:
+        return clean(str(server))
+    inside = f" (organization {clean(server.organization)})" if server.organization else ""
+    return f"the embedded server{inside}"
 
 
 def short(digest: str) -> str:
@@ -114,13 +157,21 @@ def _secret(value: Mapping[str, object]) -> bool:
 def _window(value: Mapping[str, object]) -> str | None:
     """A window of epoch milliseconds in words; None for anything else."""
     match value:
-        case {"begin": int(begin), "end": int(end)} if len(value) == 2:
-            return window(begin, end)
+        case {"begin": int(begin), "end": int(end), **more} if more.keys() <= _OF_WINDOWS:
+            zone, schedule = more.get("timezone"), more.get("schedule")
+            told = window(begin, end, zone if isinstance(zone, str) else None)
+            return f"{told}, by Schedule/{clean(schedule)}" if told and isinstance(schedule, str) else told
     return None
 
 
+_OF_WINDOWS: Final = frozenset({"timezone", "schedule"})
+"""What may be said of a window beside its times."""
+
+
 def gateway_change(change: GatewayChange, limit: int = 5) -> str:
-    """``120 → 157, gains 37 (a, b and 35 more), loses none``."""
+    """``120 → 157, gains 37 (a, b and 35 more)``; ``37 (a, b and 35 more)`` where there was none."""
+    if not change.before and len(change.gained) == change.after:
+        return f"{change.after:,} ({first(change.gained, limit)})"
     parts = [f"{change.before:,} → {change.after:,}"]
     if change.gained:
         parts.append(f"gains {len(change.gained):,} ({first(change.gained, limit)})")

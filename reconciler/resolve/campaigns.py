@@ -79,7 +79,13 @@ def resolve_campaign(source: ResourceSource, parts: Parts) -> DesiredCampaign:
         if "packageOverrides" in spec
         else None,
         schedules=tuple(
-            Assignment(timetable.windows, None if entry.every else entry.gateways, source.place(*entry.path))
+            Assignment(
+                timetable.windows,
+                None if entry.every else entry.gateways,
+                source.place(*entry.path),
+                _scheduled_by(source, entry),
+                timetable.timezone,
+            )
             for entry, timetable in timetables
         )
         if "schedules" in spec
@@ -124,6 +130,11 @@ def _known(
         name = source.spec[str(section)][index].get(key)
         if name in parts:
             yield entry, parts[name]
+
+
+def _scheduled_by(source: ResourceSource, entry: ListEntry) -> str:
+    section, index = entry.path
+    return str(source.spec[str(section)][index]["schedule"])
 
 
 def _all_lists(source: ResourceSource, lists: Sequence[GatewayList]) -> bool:

@@ -25,6 +25,8 @@ class Timetable:
     windows: Mapping[SchedulePhase, Window] = field(default_factory=dict)
     phases: frozenset[SchedulePhase] = frozenset()
     """Those that it has a window for, also one with an error."""
+    timezone: str | None = None
+    """The zone in which its times are written (IANA), where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def resolve_schedule(source: ResourceSource) -> Timetable:
             begins[phase] = begin
         if begin and end and _ends_after(source, phase, begin, end):
             windows[phase] = Window(begin.at, end.at)
-    return Timetable(windows, frozenset(phases))
+    return Timetable(windows, frozenset(phases), clock.zone.key if clock.zone and clock.known else None)
 
 
 def _clock(source: ResourceSource) -> _Clock:

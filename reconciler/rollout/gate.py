@@ -79,8 +79,11 @@ class Wait:
     """What a rollout waits for, and until when; ``until`` None: nobody knows."""
 
     reason: WaitFor
+    """What it waits for."""
     until: int | None = None
+    """When that is over."""
     text: str = ""
+    """More about it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,16 +29,21 @@ class WaveView:
     """One wave, counted. Times are epoch milliseconds."""
 
     name: str
+    """Its name."""
     gateways: int
     """How many are in it."""
     entered: int = 0
     """Of those: how many are in the campaign."""
     done: int = 0
+    """How many are done."""
     failed: int = 0
+    """How many failed."""
     idle: int = 0
+    """How many have not begun."""
     refused: int = 0
     """How many the server will not take."""
     phase: WavePhase = WavePhase.LATER
+    """Where it stands."""
     not_before: int | None = None
     """When it can open at the earliest; None: it is open, or nobody knows."""
     approval: bool = False
@@ -50,8 +55,11 @@ class RolloutView:
     """Where one rollout stands. Times are epoch milliseconds."""
 
     resource: ResourceId
+    """Whose rollout it is."""
     policy: str
+    """The name of its policy."""
     status: RolloutStatus
+    """Whether it goes on."""
     total: int
     """Declared gateways."""
     entered: int
@@ -67,12 +75,17 @@ class RolloutView:
     opens: int = 0
     """The wave that this look opens; 0: none."""
     why: str = ""
+    """Why it does not go on."""
     by: str = ""
+    """Whose word that was."""
     at: int = 0
+    """Since when."""
     reached: int | None = None
     """Since when the gate is met."""
     waves: tuple[WaveView, ...] = ()
+    """Its waves, in order."""
     waits: tuple[Wait, ...] = ()
+    """What it waits for."""
     next_look: int | None = None
     """When a look may find something else; None: when a device or a person does something."""
     ends: int | None = None
@@ -86,6 +99,7 @@ class RolloutView:
     with_before: int = 0
     """How many are done with what was there before that change."""
     place: Place | None = None
+    """Where it is declared."""
 
     @property
     def aborted(self) -> bool:

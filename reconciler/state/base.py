@@ -30,6 +30,16 @@ class Origin(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Predecessor:
+    """A campaign that was replaced by a successor, and that nobody saw to be gone."""
+
+    id: str
+    """The server's id."""
+    ended: bool = False
+    """It never runs again, and nothing that it set going is under way: the successor may start."""
+
+
+@dataclass(frozen=True, slots=True)
 class Owned:
     """A campaign that this project made or adopted."""
 
@@ -49,6 +59,10 @@ class Owned:
     """Field → what was last applied of what can't be read; secrets as ``{"digest": …}``."""
     members: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
     """Field → value → the gateways it was last applied to. A window for 100,000 gateways is one entry."""
+    replacing: bool = False
+    """A successor is about to be created: it may have made room already, under another name."""
+    predecessors: tuple[Predecessor, ...] = ()
+    """Those that it is the successor of, oldest first."""
     rollout: RolloutRecord | None = None
     """Where its rollout stands; None: it has none."""
 
@@ -85,6 +99,10 @@ class Intent:
     """The name on the server."""
     applied: Mapping[str, Json] = field(default_factory=dict)
     """What a create carries of what can't be read: recorded as applied when its answer was lost."""
+    replaces: str | None = None
+    """Of the create of a successor: the id of the campaign that it replaces."""
+    return_to: str | None = None
+    """The status that what is created is to be brought to, whatever else."""
 
 
 # Events. Each says one thing that happened; replaying one twice changes nothing.
@@ -150,6 +168,44 @@ class BracketOpened(_AboutCampaign):
 @dataclass(frozen=True, slots=True)
 class BracketClosed(_AboutCampaign):
     """The campaign is back in its status."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplacementBegun(_AboutCampaign):
+    """Written before anything is done to the campaign that is to be replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignReplaced(_AboutCampaign):
+    """A successor was created, and is the campaign from now on; ends the intent.
+
+    What was the campaign so far is a predecessor.
+    """
+
+    replaces: str
+    """The server's id of that one. Where another is the campaign, this was said before."""
+    id: str
+    """The server's id of the successor."""
+    return_to: str | None = None
+    """The status that it is to be brought to."""
+    applied: Mapping[str, Json] = field(default_factory=dict)
+    """Field → what it was created with of what can't be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class PredecessorEnded(_AboutCampaign):
+    """It never runs again, and nothing of it is under way."""
+
+    id: str
+    """The server's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class PredecessorForgotten(_AboutCampaign):
+    """The server no longer has it."""
+
+    id: str
+    """The server's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +298,10 @@ Event = (
     | StatusSet
     | BracketOpened
     | BracketClosed
+    | ReplacementBegun
+    | CampaignReplaced
+    | PredecessorEnded
+    | PredecessorForgotten
     | FieldApplied
     | MembersApplied
     | MembersForgotten

@@ -5,7 +5,7 @@ Tests: `tests/state/test_state_fold.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.codec import detached
@@ -17,6 +17,7 @@ from reconciler.state.base import (
     CampaignAbandoned,
     CampaignForgotten,
     CampaignOwned,
+    CampaignReplaced,
     Event,
     FieldApplied,
     IntentDropped,
@@ -24,10 +25,15 @@ from reconciler.state.base import (
     MembersApplied,
     MembersForgotten,
     OnRemoveSet,
+    Origin,
     Owned,
     PackageForgotten,
     PackageUploaded,
     PlanApplied,
+    Predecessor,
+    PredecessorEnded,
+    PredecessorForgotten,
+    ReplacementBegun,
     RolloutNoted,
     SaltChosen,
     State,
@@ -40,7 +46,7 @@ UNFOLDED = 50_000
 """So many events wait to be folded, at most: folding copies what is known of the gateways of a campaign."""
 
 
-def fold(state: State, events: Iterable[Event]) -> State:
+def fold(state: State, events: Iterable[Event]) -> State:  # noqa: C901 - a case each
     """`state` after `events`; pure. One pass over the events, so folding a long journal is linear."""
     campaigns = dict(state.campaigns)
     packages = dict(state.packages)
@@ -52,10 +58,11 @@ def fold(state: State, events: Iterable[Event]) -> State:
                 intents[intent.key] = intent
             case IntentDropped(key):
                 intents.pop(key, None)
-            case CampaignOwned(owned):
-                intents.pop(str(owned.resource), None)
-                members.drop(owned.resource)
-                campaigns[owned.resource] = owned
+            case CampaignOwned() | CampaignReplaced():
+                if owned := _owned_by(campaigns, event):
+                    intents.pop(str(owned.resource), None)
+                    members.drop(owned.resource)
+                    campaigns[owned.resource] = owned
             case CampaignForgotten(resource) | CampaignAbandoned(resource):
                 members.drop(resource)
                 campaigns.pop(resource, None)
@@ -149,10 +156,41 @@ class _Members:
             self._campaigns[resource] = replace(self._campaigns[resource], members=members)
 
 
-def _owned_after(
-    owned: Owned, event: StatusSet | BracketOpened | BracketClosed | FieldApplied | OnRemoveSet | RolloutNoted
+def _owned_by(campaigns: Mapping[ResourceId, Owned], event: CampaignOwned | CampaignReplaced) -> Owned | None:
+    """What is owned by `event`; None for what was replaced already."""
+    if isinstance(event, CampaignOwned):
+        return event.owned
+    before = campaigns.get(event.resource)
+    if before is None or before.id != event.replaces:
+        return None
+    return Owned(
+        event.resource,
+        event.id,
+        Origin.CREATED,
+        before.on_remove,
+        return_to=event.return_to,
+        applied=event.applied,
+        predecessors=(*before.predecessors, Predecessor(before.id)),
+    )
+
+
+def _owned_after(  # noqa: PLR0911 - a case each
+    owned: Owned,
+    event: StatusSet
+    | BracketOpened
+    | BracketClosed
+    | ReplacementBegun
+    | PredecessorEnded
+    | PredecessorForgotten
+    | FieldApplied
+    | OnRemoveSet
+    | RolloutNoted,
 ) -> Owned:
     match event:
+        case ReplacementBegun():
+            return replace(owned, replacing=True)
+        case PredecessorEnded() | PredecessorForgotten():
+            return replace(owned, predecessors=tuple(_predecessors_after(owned.predecessors, event)))
         case StatusSet(status=status):
             return replace(owned, status=status)
         case BracketOpened(return_to=return_to):
@@ -167,3 +205,13 @@ def _owned_after(
             return replace(owned, applied={k: v for k, v in owned.applied.items() if k != name})
         case FieldApplied(field=name, value=value):
             return replace(owned, applied={**owned.applied, name: value})
+
+
+def _predecessors_after(
+    before: Iterable[Predecessor], event: PredecessorEnded | PredecessorForgotten
+) -> Iterator[Predecessor]:
+    for each in before:
+        if each.id != event.id:
+            yield each
+        elif isinstance(event, PredecessorEnded):
+            yield replace(each, ended=True)

@@ -64,6 +64,8 @@ VERBS = {
     "schedule-download": Verb.SCHEDULE,
     "close-gateway": Verb.CLOSE,
     "run-on-things": Verb.THINGS,
+    "retire": Verb.RETIRE,
+    "end": Verb.END,
 }
 """One operation of every verb."""
 
@@ -93,7 +95,8 @@ def group(
         values.setdefault("sha256", FILE.sha256)
     made = action(verb, resource, gateways=tuple(sorted(gateways)), **values)
     arrows = tuple(Need(need) if isinstance(need, str) else need for need in needs)
-    return StepGroup(key or f"{operation}:{resource.name}", made, OPERATIONS[operation], per_call, arrows)
+    known = OPERATIONS.get(operation, OPERATIONS["edit-campaign"])
+    return StepGroup(key or f"{operation}:{resource.name}", made, known, per_call, arrows)
 
 
 def step(operation: str, **values: Any) -> Step:

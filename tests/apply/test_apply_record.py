@@ -20,6 +20,7 @@ from reconciler.state.base import (
     BracketOpened,
     CampaignForgotten,
     CampaignOwned,
+    CampaignReplaced,
     Event,
     FieldApplied,
     Intent,
@@ -31,6 +32,9 @@ from reconciler.state.base import (
     Owned,
     PackageForgotten,
     PackageUploaded,
+    PredecessorEnded,
+    PredecessorForgotten,
+    ReplacementBegun,
     StatusSet,
     Uploaded,
     upload_key,
@@ -72,6 +76,13 @@ STEPS: dict[str, Step] = {
     "schedule": step("schedule-download", gateways="a", per_call=1),
     "things": step("run-on-things", gateways="abc", per_call=3, things=THINGS),
     "delete": step("delete-campaign"),
+    "create a successor": step(
+        "create-campaign", fields=FIELDS, replaces="c-0", starts=True, on_remove=OnRemove.ABANDON
+    ),
+    "create a successor that stays": step("create-campaign", replaces="c-0"),
+    "retire": step("retire", target="c-0"),
+    "end": step("end", target="c-0"),
+    "delete a predecessor": step("delete-campaign", target="c-0", predecessor=True),
     "delete package": step("delete-package"),
 }
 
@@ -79,6 +90,16 @@ BEFORE: dict[str, tuple[Event, ...]] = {
     "create": (IntentNoted(Intent("Campaign/line-3", "Line 3")),),
     "create with settings": (IntentNoted(Intent("Campaign/line-3", "Line 3", APPLIED)),),
     "create to abandon": (IntentNoted(Intent("Campaign/line-3", "line-3")),),
+    # What is replaced says so before anything is done to it.
+    "create a successor": (
+        ReplacementBegun(CAMPAIGN),
+        IntentNoted(Intent("Campaign/line-3", "Line 3", APPLIED, "c-0", STARTED)),
+    ),
+    "create a successor that stays": (
+        ReplacementBegun(CAMPAIGN),
+        IntentNoted(Intent("Campaign/line-3", "line-3", {}, "c-0")),
+    ),
+    "retire": (ReplacementBegun(CAMPAIGN),),
     "upload": (IntentNoted(Intent(CONTENT, "fw.bin")),),
     "stop of a bracket": (BracketOpened(CAMPAIGN, STARTED),),
     # Else a stop of ours whose answer is lost would be taken for somebody else's.
@@ -99,6 +120,10 @@ DONE: dict[str, tuple[Event, ...]] = {
     "create": (owned(),),
     "create with settings": (owned(**APPLIED),),
     "create to abandon": (owned(OnRemove.ABANDON),),
+    "create a successor": (CampaignReplaced(CAMPAIGN, "c-0", "id-1", STARTED, APPLIED),),
+    "create a successor that stays": (CampaignReplaced(CAMPAIGN, "c-0", "id-1"),),
+    "end": (PredecessorEnded(CAMPAIGN, "c-0"),),
+    "delete a predecessor": (PredecessorForgotten(CAMPAIGN, "c-0"),),
     "edit settings": (
         FieldApplied(CAMPAIGN, "settings", APPLIED["settings"]),
         FieldApplied(CAMPAIGN, "settings.assumed", None),
@@ -138,6 +163,8 @@ FAILED: dict[str, tuple[Event, ...]] = {
     "create": (IntentDropped("Campaign/line-3"),),
     "create with settings": (IntentDropped("Campaign/line-3"),),
     "create to abandon": (IntentDropped("Campaign/line-3"),),
+    "create a successor": (IntentDropped("Campaign/line-3"),),
+    "create a successor that stays": (IntentDropped("Campaign/line-3"),),
     "upload": (IntentDropped(CONTENT),),
     "things": (MembersForgotten(CAMPAIGN, GATEWAYS, "runOnThings"),),
     "stop of a bracket": (BracketClosed(CAMPAIGN),),

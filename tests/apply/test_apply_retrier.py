@@ -324,7 +324,7 @@ ANSWERS = st.sampled_from(["ok", "none", "waits", "429", "cut", "400", "404", "4
 
 
 @given(
-    operation=st.sampled_from(list(VERBS)),
+    operation=st.sampled_from([name for name in VERBS if name in OPERATIONS]),
     answers=st.lists(ANSWERS, min_size=40, max_size=40),
     looks=st.lists(LOOKS, min_size=40, max_size=40),
 )

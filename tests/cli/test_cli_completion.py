@@ -106,9 +106,6 @@ def test_kinds_and_fields(folder):
 @pytest.mark.parametrize(
     ("words", "kind"),
     [
-        (("validate", "a", "res"), "file"),
-        (("plan", "res"), "file"),
-        (("--project", "res"), "file"),
         (("plan", "--out", "res"), "file"),
         (("plan", "--snapshot", "res"), "file"),
         (("apply", "--plan", "res"), "file"),
@@ -216,3 +213,41 @@ def test_only_what_is_needed_is_loaded(project, words, value, heavy):
     )
     assert f"plain,{value}" in made.stdout.splitlines()
     assert {*heavy, "starlette"}.isdisjoint(json.loads(made.stderr))
+
+
+# --- what an argument takes ------------------------------------------------------------------------
+
+
+def test_a_path_is_a_yaml_file_or_a_folder_and_not_hidden(folder):
+    for name in (".hidden.yaml", "a.YML", "b.yaml", "firmware.bin", "c.txt"):
+        (folder / name).write_text("")
+    for name in (".git", "campaigns", "resources/deep"):
+        (folder / name).mkdir()
+    (folder / "resources" / "deep" / "x.yaml").write_text("")
+    for command in ("plan", "apply", "validate"):
+        assert complete(command, "") == ["a.YML", "b.yaml", "campaigns/", "resources/"]
+    assert complete("plan", ".") == []
+    assert complete("plan", "res") == ["resources/", "resources/deep/", "resources/line.yaml"]
+    assert complete("plan", "resources/d") == ["resources/deep/", "resources/deep/x.yaml"]
+    assert complete("plan", f"{folder}/b") == [f"{folder}/b.yaml"]
+    assert complete("plan", "nowhere/x") == []
+
+
+def test_a_guard_is_waived_once(folder):
+    assert complete("apply", "--waive", "maxS") == ["maxStarts"]
+    every = complete("apply", "--waive", "")
+    assert {"allowAllMissing", "maxDeletes"} <= set(every)
+    assert complete("apply", "--waive", "maxStarts", "--reason", "x", "--waive", "max") == [
+        each for each in every if each.startswith("max") and each != "maxStarts"
+    ]
+
+
+def test_labels_and_owned_resources(project):
+    path = project / "resources" / "labelled.yaml"
+    labelled = CAMPAIGN.format("east").replace(
+        "{name: east}", "{name: east, labels: {site: berlin, tier: a}}"
+    )
+    path.write_text(labelled)
+    assert complete("plan", "--selector", "si") == ["site=berlin"]
+    assert complete("plan", "--selector", "") == ["site=berlin", "tier=a"]
+    assert complete("state", "rm", "Campaign/ea") == ["Campaign/east"]

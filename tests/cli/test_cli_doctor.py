@@ -358,3 +358,20 @@ def test_a_state_that_is_damaged_or_anothers(world):
     found, _ = checks(ran)
     assert (ran.code, found["state"]["level"]) == (1, "error")
     assert "is damaged" in found["state"]["message"]
+
+
+def test_wrong_or_missing_resources_hide_nothing(world):
+    """The server is looked at all the same: that is what somebody asks who begins."""
+    project = (
+        "apiVersion: reconciler/v1\nkind: Project\nmetadata: {name: p}\nspec: {resources: [campaigns]}\n"
+    )
+    (world.folder / "reconciler.yaml").write_text(project)
+    missing = world.run("doctor", "--output", "json")
+    assert missing.code == 1
+    found = [(each["name"], each["level"]) for each in json.loads(missing.out)["checks"]]
+    assert ("project", "error") in found
+    wanted = ("address", "connection", "clock", "sign-in", "permissions", "state")
+    assert {(name, "ok") for name in wanted} <= set(found)
+    (world.folder / "campaigns").mkdir()
+    (world.folder / "campaigns" / "wrong.yaml").write_text("kind: [")
+    assert world.run("doctor").code == 0, "what is in the files is for validate to say"

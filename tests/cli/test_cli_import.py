@@ -61,14 +61,14 @@ def test_a_campaign_of_another_name(folder: Path, made: dict[str, str], run: Run
     assert first == f'Campaign/line-3 is campaign {made["other"]}, "other", from now on.'
     assert then == "The next plan:"
     for said in (
-        'name: "other" → "mine"',
-        'description: "theirs" → "Line 3"',
+        '  ~ name         "other" → "mine"',
+        '  ~ description  "theirs" → "Line 3"',
         "note[assumed]: Campaign/line-3: the settings can't be read",
         "note[assumed]: Campaign/line-3: the download window of 3 gateways can't be read",
-        "→ stop-campaign",
+        "    calls        stop-campaign (it can't be changed while it runs), edit-campaign, ",
     ):
         assert said in ran.out, said
-    assert "Only recorded" not in ran.out
+    assert "Only written down" not in ran.out
 
     owned = state(folder)["campaigns"]["Campaign/line-3"]
     assert (owned["id"], owned["origin"], owned["status"]) == (made["other"], "adopted", "STARTED")

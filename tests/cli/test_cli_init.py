@@ -49,7 +49,7 @@ def test_a_new_project_validates_and_plans_at_once(run, home):
     assert run("validate").out == "3 resources: no findings\n"
     plan = run("plan", "-e", "rehearsal")
     assert plan.code == 0
-    assert plan.out.endswith("\nPlan: 3 steps for 2 resources.\n")
+    assert plan.out.endswith("\nPlan: 1 to create, 1 package to upload; 3 calls.\n")
     assert run("apply", "-e", "rehearsal", "--auto-approve").code == 0
     assert run("plan", "-e", "rehearsal").out.endswith("\nNo changes.\n")
 
@@ -210,6 +210,44 @@ def test_a_workflow_stands_at_the_root_of_the_repository(run, home, service, sai
     workflow = yaml.safe_load((home / CI[service]).read_text())
     variables = workflow["env"] if service == "github" else workflow["variables"]
     assert variables["RECONCILER_PROJECT"] == "plant/hall 1/reconciler.yaml"
+    assert variables["KEY"] == "plant/hall 1", "its comment stands beside that of another folder"
+    if service == "github":
+        paths = ["plant/hall 1/**", ".github/workflows/reconciler.yml"]
+        assert workflow[True]["pull_request"]["paths"] == workflow[True]["push"]["paths"] == paths
+        assert workflow["name"] == "reconciler plant/hall 1"
+        assert workflow["concurrency"]["group"].startswith("${{ github.workflow }}-")
+        return
+    paths = ["plant/hall 1/**/*", ".gitlab-ci.yml"]
+    rules = {name: workflow[name]["rules"] for name in ("validate", "plan", "apply", "drift")}
+    for name in ("validate", "plan", "apply"):
+        assert rules[name][-1]["changes"] == paths, name
+    assert "schedule" in rules["apply"][0]["if"]
+    assert "changes" not in rules["apply"][0]
+    assert "changes" not in rules["drift"][0]
+
+
+def test_two_folders_of_a_repository_have_a_workflow_each(run, home, monkeypatch):
+    (home / ".git").mkdir()
+    for name in ("north", "south"):
+        (home / name).mkdir()
+        monkeypatch.chdir(home / name)
+        assert run("init", "--ci", "github").code == 0
+        assert run("init", "--ci", "github").code == (0 if name == "north" else 1), "nothing is overwritten"
+        if name == "north":
+            (home / ".github" / "workflows" / "reconciler-north.yml").unlink()
+    folder = home / ".github" / "workflows"
+    assert {path.name for path in folder.iterdir()} == {"reconciler.yml", "reconciler-south.yml"}
+    made = [yaml.safe_load(path.read_text()) for path in folder.iterdir()]
+    for told in ("name", "env", True):
+        assert made[0][told] != made[1][told]
+
+
+def test_a_folder_whose_name_is_a_pattern_has_no_filter(run, home, monkeypatch):
+    (home / ".git").mkdir()
+    (home / "hall [1]").mkdir()
+    monkeypatch.chdir(home / "hall [1]")
+    assert run("init", "--ci", "github").code == 0
+    assert yaml.safe_load((home / CI["github"]).read_text())[True]["pull_request"] is None
 
 
 def test_what_forks_get_needs_no_variable(run, home):
@@ -218,6 +256,24 @@ def test_what_forks_get_needs_no_variable(run, home):
     assert "${{" not in workflow["env"]["RECONCILER_PACKAGE"]
     assert "${{" not in str(workflow["jobs"]["validate"]["steps"])
     assert "dependabot[bot]" in workflow["jobs"]["preview"]["if"]
+
+
+def test_what_forks_get_on_gitlab_needs_no_variable(run, home):
+    assert run("init", "--ci", "gitlab").code == 0
+    workflow = yaml.safe_load((home / CI["gitlab"]).read_text())
+    assert "SOURCE_PROJECT_ID" not in str(workflow["validate"]["rules"])
+    (rule,) = workflow["plan"]["rules"]
+    assert "$CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_MERGE_REQUEST_PROJECT_ID" in rule["if"]
+
+
+def test_the_job_of_forks_runs_as_they_have_it(run, home, monkeypatch):
+    """Every variable of the repository is empty there."""
+    assert run("init").code == 0
+    for name, value in (("CI", "true"), ("RECONCILER_URL", ""), ("RECONCILER_STATE", ""),
+                        ("RECONCILER_TRUSTED_HOSTS", "")):  # fmt: skip
+        monkeypatch.setenv(name, value)
+    checked = run("validate", "--output", "github")
+    assert checked.code == 0, checked.out
 
 
 def test_the_templates_are_right_by_themselves():

@@ -108,7 +108,7 @@ def test_a_rehearsal_says_what_an_apply_would(run, folder):
     saved(run)
     ran = run("apply", "--plan", "plan.jsonl", "--dry-run")
     assert ran.code == 0
-    assert "Plan: 4 steps for 2 resources.\nFrom plan.jsonl, digest " in ran.out
+    assert "Plan: 1 to create, 1 package to upload; 4 calls.\nFrom plan.jsonl, digest " in ran.out
     assert not (folder / ".reconciler" / "state.json").exists()
     (folder / "resources" / "firmware.bin").write_bytes(b"else")
     ran = run("apply", "--plan", "plan.jsonl", "--dry-run", "--output", "json")

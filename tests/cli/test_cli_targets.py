@@ -69,7 +69,7 @@ def test_a_removed_campaign_by_its_name(run, two):
     made = run("apply", "resources", "--auto-approve", "--prune", "--target", "Campaign/line-4")
     assert made.code == 0, made.err
     assert "Part of the project: 1 of 2 campaigns (--target Campaign/line-4)" in made.out
-    assert "→ delete-campaign destructive" in made.out
+    assert "calls  delete-campaign" in made.out
     gone = run("plan", "resources", "--target", "Campaign/line-4")
     assert gone.code == 1
     assert "error[unknown-target]: --target: there is no Campaign/line-4" in gone.err

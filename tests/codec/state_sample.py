@@ -1,12 +1,21 @@
 """One state and one journal in which each field says something."""
 
-from reconciler.model import Kind, OnRemove, ResourceId, Server
+from reconciler.model import (
+    Kind,
+    OnRemove,
+    Promotion,
+    ResourceId,
+    RolloutRecord,
+    RolloutStatus,
+    Server,
+)
 from reconciler.state.base import (
     BracketClosed,
     BracketOpened,
     CampaignAbandoned,
     CampaignForgotten,
     CampaignOwned,
+    CampaignReplaced,
     Event,
     FieldApplied,
     Intent,
@@ -21,6 +30,11 @@ from reconciler.state.base import (
     PackageForgotten,
     PackageUploaded,
     PlanApplied,
+    Predecessor,
+    PredecessorEnded,
+    PredecessorForgotten,
+    ReplacementBegun,
+    RolloutNoted,
     SaltChosen,
     State,
     StatusSet,
@@ -31,6 +45,22 @@ from reconciler.state.base import (
 A, B = ResourceId(Kind.CAMPAIGN, "line-3"), ResourceId(Kind.CAMPAIGN, "line ä/4")
 FIRMWARE = ResourceId(Kind.PACKAGE_SET, "firmware")
 ONE, TWO = "ab" * 32, "0c" * 32
+ROLLOUT = RolloutRecord(
+    "9f86d081",
+    "2c26b46b",
+    edited=True,
+    wave=2,
+    since=1_800_000_000_000,
+    reached=1_800_000_600_000,
+    status=RolloutStatus.PAUSED,
+    why="the weather",
+    by="ann",
+    at=1_800_000_700_000,
+    limit=50,
+    promoted=(Promotion(3, ("soak", "calendar")),),
+    stops=True,
+    frozen=True,
+)
 OWNED = Owned(
     A,
     "8c7f",
@@ -40,6 +70,9 @@ OWNED = Owned(
     "STARTED",
     {"callbackSet.completed": None, "settings": {"LEVEL": {"value": "debug"}, "KEY": {"digest": "9f86"}}},
     {"gateways": {}, "schedules.download": {"1/2": frozenset({"gw-2", "gw-1"}), "0/9": frozenset({"gw-3"})}},
+    True,
+    (Predecessor("6d0e"), Predecessor("7a11", ended=True)),
+    ROLLOUT,
 )
 STATE = State(
     "6f1c0a52-4c0e-4c43-9a55-0f5d8c4a7f0e",
@@ -54,6 +87,7 @@ STATE = State(
     {
         upload_key(ONE): Intent(upload_key(ONE), "fw.bin"),
         "Campaign/line-5": Intent("Campaign/line-5", "Line 5", {"settings": {"retries": {"value": "3"}}}),
+        "Campaign/line-3": Intent("Campaign/line-3", "Line 3", {}, "8c7f", "STARTED"),
     },
     {TWO: True, ONE: False},
 )
@@ -67,12 +101,18 @@ EVENTS: list[Event] = [
     StatusSet(A, None),
     BracketOpened(A, "STARTED"),
     BracketClosed(A),
+    ReplacementBegun(A),
+    CampaignReplaced(A, "8c7f", "9d80", "STARTED", {"settings": {}}),
+    PredecessorEnded(A, "8c7f"),
+    PredecessorForgotten(A, "8c7f"),
     FieldApplied(A, "settings", {"LEVEL": {"value": "debug"}}),
     FieldApplied(A, "callbackSet.completed", None),
     MembersApplied(A, "schedules.download", "1/2", ("gw-2", "gw-1")),
     MembersForgotten(A, ("gw-1",), "schedules.download"),
     MembersForgotten(A, ("gw-1",)),
     OnRemoveSet(A, OnRemove.ABANDON),
+    RolloutNoted(A, ROLLOUT),
+    RolloutNoted(A, None),
     PackageUploaded(STATE.packages[ONE]),
     PackageUploaded(STATE.packages[TWO]),
     PackageForgotten(ONE),

@@ -30,6 +30,7 @@ from reconciler.state.base import (
     CampaignAbandoned,
     CampaignForgotten,
     CampaignOwned,
+    CampaignReplaced,
     Event,
     FieldApplied,
     Intent,
@@ -44,6 +45,9 @@ from reconciler.state.base import (
     PackageForgotten,
     PackageUploaded,
     PlanApplied,
+    PredecessorEnded,
+    PredecessorForgotten,
+    ReplacementBegun,
     SaltChosen,
     Session,
     State,
@@ -94,6 +98,12 @@ EVERY_EVENT: tuple[Event, ...] = (
     PlanApplied("ef" * 32, False),
     PlanApplied("01" * 32, False),
     PlanApplied("ef" * 32, True),
+    ReplacementBegun(LINE_3),
+    IntentNoted(Intent(str(LINE_3), "Line 3", {}, "c-1", "STARTED")),
+    CampaignReplaced(LINE_3, "c-1", "c-3", "STARTED", {"settings": {}}),
+    PredecessorEnded(LINE_3, "c-1"),
+    CampaignReplaced(LINE_3, "c-3", "c-4"),
+    PredecessorForgotten(LINE_3, "c-1"),
 )
 
 

@@ -13,10 +13,10 @@ from reconciler.model import (
     ResourceId,
     SchedulePhase,
     UploadMode,
-    Verb,
 )
 from reconciler.providers.pulse.lowering import lower
 from tests.actions import CLASSES, action
+from tests.fakes import PULSE
 
 COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "get-campaign": ("campaign show", "plan"),
@@ -49,7 +49,8 @@ def steps() -> dict[str, list[str]]:
     """Operation → the verbs that lower to it, with whatever else an action may say."""
     found: dict[str, list[str]] = {}
     resource = ResourceId(Kind.CAMPAIGN, "c")
-    for verb, mode, event, phase in product(Verb, UploadMode, CallbackEvent, SchedulePhase):
+    known = [verb for rank in PULSE.order for verb in rank]
+    for verb, mode, event, phase in product(known, UploadMode, CallbackEvent, SchedulePhase):
         file = PackageFile("0" * 64, Path("f"), "f", 1, resource, mode=mode)
         kind = CLASSES[verb]
         said = {"file": file, "event": event, "phase": phase}

@@ -25,6 +25,7 @@ from reconciler.model import (
     OnRemove,
     PackageById,
     PackageByName,
+    Phase,
     Place,
     SchedulePhase,
     Secret,
@@ -34,7 +35,7 @@ from reconciler.model import (
 from reconciler.options import Targets
 from reconciler.state.applied import packages_value, things_value, unclear, window_value
 from reconciler.state.base import Origin, Uploaded
-from tests.fakes import NOW, Project, campaign, desired, file, holds, rid
+from tests.fakes import NOW, PULSE, Project, campaign, desired, file, holds, rid
 from tests.memory_provider import MemoryCampaign, MemoryServer
 
 STARTED, STOPPED = DesiredStatus.STARTED, DesiredStatus.STOPPED
@@ -105,6 +106,18 @@ def members(name: str, value: str, gateways: str) -> dict[str, Any]:
 
 def status(word: str) -> Callable[[World], object]:
     return lambda each: setattr(each.line, "status", word)
+
+
+def other_words(word: str) -> Callable[[World], object]:
+    """The status `word`, on a server that has further phases."""
+
+    def change(each: World) -> None:
+        each.project.server.facts = replace(
+            PULSE, phases={**PULSE.phases, "STARTING": Phase.BUSY, "DENIED": Phase.ENDED}
+        )
+        each.line.status = word
+
+    return change
 
 
 def distribution(each: World) -> None:
@@ -360,6 +373,26 @@ ROWS: dict[str, tuple[Callable[[], World], Finding]] = {
             "desiredStatus",
             "start it again with --resume, or write desiredStatus: STOPPED",
             NOTE,
+        ),
+    ),
+    "still busy": (
+        lambda: declaring(other_words("STARTING"), owned={"status": "STARTED"}, status=STARTED),
+        of_line(
+            "still-busy",
+            "Campaign/line was started by us and is STARTING now: the server is still at work on it",
+            "desiredStatus",
+            "run this again in a moment; where it stays so, see the server's log",
+            NOTE,
+        ),
+    ),
+    "ended": (
+        lambda: declaring(other_words("DENIED"), owned={"status": "STARTED"}, status=STARTED),
+        of_line(
+            "ended",
+            "Campaign/line is DENIED: somebody ended it, and it never runs again",
+            "desiredStatus",
+            "write desiredStatus: STOPPED; a change that makes a successor of it starts that",
+            WARNING,
         ),
     ),
     "waiting": (

@@ -203,7 +203,7 @@ def test_an_upload_that_nobody_uses_goes() -> None:
     difference = pruned(project)
     assert difference.package_removals == (project.state.packages[V1.sha256],)
     before = {"id": "p-1", "name": "fw.bin", "sha256": V1.sha256}
-    assert difference.changes == (Change(V1.resource, "packages", before, None, Reason.REMOVED_FROM_GIT),)
+    assert difference.changes == (Change(V1.resource, "packages", before, None, Reason.NO_LONGER_USED),)
 
 
 def test_an_upload_stays_without_prune() -> None:

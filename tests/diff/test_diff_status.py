@@ -153,3 +153,23 @@ def test_a_hold_ends_when_git_changes_its_mind_twice() -> None:
     assert project.plan(started) == []
     project.apply(project.make_plan(stopped))
     assert project.plan(started) == ["start-campaign:line"]
+
+
+@pytest.mark.parametrize(
+    ("live", "run", "code"),
+    [("STOPPED", Run.KEEP, "held"), ("CREATED", Run.START, None), ("STARTED", Run.KEEP, None)],
+)
+def test_who_stopped_what_is_adopted_is_not_known(live: str, run: Run, code: str | None) -> None:
+    """After a lost state an emergency stop must not be undone by an adoption, and not by the run after it."""
+    project = Project(MemoryServer(MemoryCampaign("1", "line", live)))
+    wanted = desired(campaign("line", status=STARTED))
+    made = project.diff(wanted, adopt=True)
+    (found,) = made.campaigns
+    assert found.transition.run is run
+    assert [each.code for each in made.findings if each.code == "held"] == ([code] if code else [])
+    if code:
+        assert StatusSet(rid("line"), STARTED) in found.records
+        again = project.diff(wanted, adopt=True, resume=True).campaigns[0].transition
+        assert (again.run, again.reason) == (Run.START, Reason.RESUMED)
+        project.own("line", "1", Origin.ADOPTED, status=STARTED)
+        assert project.diff(wanted).campaigns[0].transition.run is Run.KEEP

@@ -28,7 +28,7 @@ def test_the_whole_way(place: Workplace, live: Live) -> None:
 
     planned = place.run("plan", "resources.yaml", "--detailed-exitcode")
     assert (planned.code, planned.err) == (2, "")
-    assert planned.out.endswith("\nPlan: 4 steps for 2 resources.\n")
+    assert planned.out.endswith("\nPlan: 1 to create, 1 package to upload; 4 calls.\n")
     assert not (place.folder / ".reconciler").exists(), "plan writes nothing"
     assert live.writes() == []
 
@@ -47,7 +47,7 @@ def test_the_whole_way(place: Workplace, live: Live) -> None:
     place.edit("description: Line 3", "description: Line three")
     place.edit("kind: Campaign", "kind: Campaign # a word")
     changed = place.run("plan", "resources.yaml")
-    for said in ('"Line 3" → "Line three"', "gains 1 (gw-4), loses 1 (gw-3)", "5 steps"):
+    for said in ('"Line 3" → "Line three"', "gains 1 (gw-4), loses 1 (gw-3)", "5 calls"):
         assert said in changed.out
     live.forget()
     place.apply()

@@ -96,6 +96,39 @@ def test_a_reusable_workflow_hands_on_what_it_is_given(path: Path) -> None:
             assert f"{name}: ${{{{ secrets.{name} }}}}" in run, name
 
 
+@pytest.mark.parametrize("path", [*REUSABLE, TEMPLATES / "github.yml"], ids=lambda path: path.stem)
+def test_every_checkout_fetches_large_files(path: Path) -> None:
+    jobs = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]
+    steps = [step for told in jobs.values() for step in told["steps"]]
+    checkouts = [step["with"] for step in steps if "checkout@" in step.get("uses", "")]
+    assert checkouts
+    assert all(given == {"persist-credentials": False, "lfs": True} for given in checkouts)
+
+
+def test_forks_and_dependabot_get_what_needs_no_secret() -> None:
+    jobs = yaml.safe_load((ROOT / ".github/workflows/reconciler-plan.yml").read_text(encoding="utf-8"))[
+        "jobs"
+    ]
+    assert "secrets." not in str(jobs["validate"])
+    assert "vars." not in str(jobs["validate"])
+    ours = jobs["plan"]["if"]
+    (run,) = [step for step in jobs["plan"]["steps"] if step.get("run") == "reconciler-forge plan"]
+    for told in (ours, run["env"]["COMMENT"]):
+        assert "head.repo.full_name == github.repository" in told
+        assert "user.login != 'dependabot[bot]'" in told
+
+
+@pytest.mark.parametrize("name", ["plan", "apply"])
+def test_the_gate_and_the_policy_are_inputs(name: str) -> None:
+    workflow = yaml.safe_load((ROOT / f".github/workflows/reconciler-{name}.yml").read_text(encoding="utf-8"))
+    (run,) = [
+        step for step in workflow["jobs"]["plan"]["steps"] if step.get("run") == "reconciler-forge plan"
+    ]
+    assert run["env"]["GATE"] == "${{ inputs.gate }}"
+    assert run["env"]["POLICY"] == "${{ inputs.policy }}"
+    assert workflow[True]["workflow_call"]["inputs"]["gate"]["default"] == "enforce"
+
+
 @pytest.mark.parametrize(
     "path", [*ACTIONS, *REUSABLE, TEMPLATES / "github.yml"], ids=lambda path: path.parent.name + path.stem
 )

@@ -8,11 +8,17 @@ from plan_files import Made, planned
 
 from reconciler.model import (
     Action,
+    AddGateways,
     Assignment,
     Callback,
     CallbackEvent,
+    CampaignFields,
+    CreateCampaign,
+    DeleteCampaign,
     DesiredStatus,
     DistributionList,
+    Draft,
+    EndCampaign,
     Finding,
     FromEnv,
     FromFile,
@@ -21,6 +27,11 @@ from reconciler.model import (
     Override,
     PackageById,
     Place,
+    Promotion,
+    Reason,
+    RetireCampaign,
+    RolloutRecord,
+    RolloutStatus,
     RunOnThings,
     SchedulePhase,
     Secret,
@@ -34,12 +45,15 @@ from reconciler.options import Options, Selector, Targets
 from reconciler.plan.file import Head, MadeIn, MadeOn, write_plan
 from reconciler.plan.model import Devices, GuardTrip, Impact, Packages, Partial, Snapshot
 from reconciler.providers.base import Lowered
+from reconciler.rollout.gate import Wait, WaitFor
+from reconciler.rollout.views import RolloutView, WavePhase, WaveView
 from reconciler.state.base import (
     BracketClosed,
     BracketOpened,
     CampaignAbandoned,
     CampaignForgotten,
     CampaignOwned,
+    CampaignReplaced,
     FieldApplied,
     Intent,
     IntentNoted,
@@ -51,6 +65,11 @@ from reconciler.state.base import (
     PackageForgotten,
     PackageUploaded,
     PlanApplied,
+    Predecessor,
+    PredecessorEnded,
+    PredecessorForgotten,
+    ReplacementBegun,
+    RolloutNoted,
     SaltChosen,
     Uploaded,
 )
@@ -70,6 +89,49 @@ OPTIONS = Options(
     refresh_recorded=True,
     targets=Targets((rid("line"),), (Selector("site", "berlin", negated=True),)),
     imports={rid("adoptee"): "3"},
+)
+
+
+ROLLOUT = RolloutRecord(
+    "9f86d081",
+    "2c26b46b",
+    edited=True,
+    wave=1,
+    since=NOW,
+    reached=NOW,
+    status=RolloutStatus.PAUSED,
+    why="the weather",
+    by="ann",
+    at=NOW,
+    limit=50,
+    promoted=(Promotion(2, ("soak",)),),
+    stops=True,
+    frozen=True,
+)
+VIEW = RolloutView(
+    rid("line"),
+    "careful",
+    RolloutStatus.PAUSED,
+    total=5000,
+    entered=50,
+    joins=450,
+    failed=2,
+    all_failed=3,
+    wave=1,
+    opens=2,
+    why="the weather",
+    by="ann",
+    at=NOW,
+    reached=NOW,
+    waves=(WaveView("canary", 50, 50, 40, 2, 5, 3, WavePhase.PASSED, NOW, approval=True),),
+    waits=(Wait(WaitFor.SOAK, NOW, "canary"),),
+    next_look=NOW,
+    ends=NOW,
+    open_until=NOW,
+    stops=True,
+    changed=True,
+    with_before=40,
+    place=Place("line.yaml", 3, 1),
 )
 
 
@@ -115,6 +177,26 @@ def _to_approve(group: StepGroup) -> StepGroup:
     if group.action.verb is not Verb.APPROVE:
         return group
     return replace(group, action=replace(group.action, target="5"))
+
+
+def _replacement(group: StepGroup) -> tuple[StepGroup, ...]:
+    """Groups about a successor, as servers have them that can't edit."""
+    line, draft = rid("line"), Draft("1f6e", 150)
+    fields = CampaignFields("line")
+    actions = (
+        AddGateways(line, Reason.REPLACES, None, ("gw-0001",), draft=draft),
+        RetireCampaign(line, Reason.MAKES_ROOM, "1", name="line ~1"),
+        CreateCampaign(
+            line, Reason.REPLACES, fields, draft=draft, replaces="1", starts=True, rollout=ROLLOUT
+        ),
+        EndCampaign(line, Reason.REPLACED, "1", successor="9", before_start=True),
+        DeleteCampaign(line, Reason.REPLACED, "1", predecessor=True),
+    )
+    also = (group.operation,)
+    return tuple(
+        replace(group, key=f"replacement-{at}", action=action, needs=(), also=also)
+        for at, action in enumerate(actions)
+    )
 
 
 def sample() -> Made:
@@ -171,19 +253,27 @@ def sample() -> Made:
         return_to="STARTED",
         applied={"settings": {"LEVEL": {"value": "debug"}}},
         members={"schedules.download": {"1/2": frozenset({"gw-0002", "gw-0001"})}},
+        replacing=True,
+        predecessors=(Predecessor("0", ended=True),),
+        rollout=ROLLOUT,
     )
     uploaded = Uploaded("ab" * 32, "p-9", "fw.bin", rid("line"), left_behind=True, description="For line 3.")
     records = (
         CampaignOwned(owned),
-        IntentNoted(Intent("Campaign/line", "Line", {"settings": {"K": {"value": "v"}}})),
+        IntentNoted(Intent("Campaign/line", "Line", {"settings": {"K": {"value": "v"}}}, "1", "STARTED")),
         CampaignForgotten(line),
         CampaignAbandoned(line, ("ab" * 32,)),
         BracketOpened(line, "STARTED"),
         BracketClosed(line),
+        ReplacementBegun(line),
+        CampaignReplaced(line, "0", "1", "STARTED", {"settings": {"K": {"value": "v"}}}),
+        PredecessorEnded(line, "0"),
+        PredecessorForgotten(line, "0"),
         FieldApplied(line, "callbackSet.completed", {"notificationDestinationId": "nd-7"}),
         MembersApplied(line, "schedules.download", "1/2", ("gw-0001", "gw-0002")),
         MembersForgotten(line, ("gw-0001",), "schedules.download"),
         OnRemoveSet(line, OnRemove.ABANDON),
+        RolloutNoted(line, ROLLOUT),
         PackageUploaded(uploaded),
         PackageForgotten("ab" * 32),
         PlanApplied("cd" * 32, whole=True),
@@ -197,7 +287,7 @@ def sample() -> Made:
     )
     plan = replace(
         plan,
-        groups=tuple(map(_to_approve, plan.groups)),
+        groups=(*map(_to_approve, plan.groups), *_replacement(plan.groups[-1])),
         server=SERVER,
         findings=(Finding("held", "somebody stopped it", place, "--resume", line, Severity.NOTE),),
         impact=Impact(impact, 473, ("EDIT_CAMPAIGN",), devices),
@@ -219,6 +309,7 @@ def sample() -> Made:
         partial=Partial(OPTIONS.targets.asked, 1, 4),
         snapshot=Snapshot(NOW, 3600),
         package_names={"p-1": "fw-2.1.bin"},
+        rollouts=(VIEW,),
     )
     return replace(made, plan=plan, options=OPTIONS)
 

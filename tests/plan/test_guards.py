@@ -431,6 +431,7 @@ def test_the_limits_are_those_of_the_design() -> None:
         "allowEmpty": False,
         "mayLoseSettings": False,
         "allowAllMissing": False,
+        "mayReleaseAtOnce": False,
     }
     assert list(DEFAULTS) == list(Guard)
 

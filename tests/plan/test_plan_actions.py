@@ -341,7 +341,12 @@ BLIND = (Field.SETTINGS, Field.SCHEDULES, Field.CALLBACKS, Field.THINGS)
 @pytest.mark.parametrize("readable", [(), BLIND[:1], BLIND[1:], BLIND])
 def test_managed_fields_that_the_server_does_not_tell(readable: tuple[Field, ...]) -> None:
     facts = replace(PULSE, fields={name: FieldFacts(readable=name in readable) for name in Field})
-    server = MemoryServer(packages=[LivePackage("p-1", "one")], facts=facts)
+    names = [*(name.value for name in BLIND), "all", "none"]
+    there = [MemoryCampaign(name, name) for name in names]
+    server = MemoryServer(*there, packages=[LivePackage("p-1", "one")], facts=facts)
+    made = Project(server)
+    for name in names:
+        made.own(name, name)
     managed: dict[Field, dict[str, Any]] = {
         Field.SETTINGS: {"settings": {}},
         Field.SCHEDULES: {"schedules": ()},
@@ -357,7 +362,9 @@ def test_managed_fields_that_the_server_does_not_tell(readable: tuple[Field, ...
     expected = {rid(name.value): (name.value,) for name in hidden}
     if hidden:
         expected[rid("all")] = tuple(name.value for name in hidden)
-    assert Project(server).make_plan(desired(*wanted)).unreadable == expected
+    assert made.make_plan(desired(*wanted)).unreadable == expected
+    first = Project(MemoryServer(packages=[LivePackage("p-1", "one")], facts=facts))
+    assert first.make_plan(desired(*wanted)).unreadable == {}, "what is made now, nobody has changed"
 
 
 def test_a_campaign_that_is_refused_is_not_said_to_be_unreadable() -> None:

@@ -334,7 +334,7 @@ def test_every_verb_has_its_place() -> None:
     places = [{stage(a, PULSE) for a in actions} for actions in ORDER]
     assert all(len(place) == 1 for place in places)
     assert places == sorted(places, key=min)
-    assert {a.verb for actions in ORDER for a in actions} == set(Verb)
+    assert {a.verb for actions in ORDER for a in actions} == {verb for verb in Verb if PULSE.knows(verb)}
 
 
 def bracket(group: StepGroup) -> bool:

@@ -32,6 +32,7 @@ from reconciler.state.base import (
     CampaignAbandoned,
     CampaignForgotten,
     CampaignOwned,
+    CampaignReplaced,
     Event,
     FieldApplied,
     Intent,
@@ -45,6 +46,10 @@ from reconciler.state.base import (
     PackageForgotten,
     PackageUploaded,
     PlanApplied,
+    PredecessorEnded,
+    PredecessorForgotten,
+    ReplacementBegun,
+    RolloutNoted,
     SaltChosen,
     State,
     StatusSet,
@@ -178,6 +183,10 @@ ROWS: dict[str, tuple[list[Action], list[Event], Touched]] = {
             Verb.APPROVE, Verb.START, Verb.STOP, Verb.DELETE,
         )
     },
+    "of a campaign and its predecessor": (
+        [action(Verb.RETIRE, LINE, target="2"), action(Verb.END, LINE, target="2", successor="1")], [],
+        touched(LINE, campaigns={**OF_LINE, **OF_OTHER}),
+    ),
     "of two campaigns": (
         [action(Verb.START, LINE, target="1"), action(Verb.STOP, OTHER, target="2")], [],
         touched(LINE, OTHER, campaigns={**OF_LINE, **OF_OTHER}),
@@ -215,7 +224,9 @@ ROWS: dict[str, tuple[list[Action], list[Event], Touched]] = {
             CampaignForgotten(LINE), CampaignAbandoned(LINE, (V1.sha256,)), StatusSet(LINE, None),
             BracketOpened(LINE, "STARTED"), BracketClosed(LINE), FieldApplied(LINE, "settings", {}),
             MembersApplied(LINE, "gateways", "added", ("a",)), MembersForgotten(LINE, ("a",)),
-            OnRemoveSet(LINE, OnRemove.DELETE),
+            OnRemoveSet(LINE, OnRemove.DELETE), RolloutNoted(LINE, None),
+            ReplacementBegun(LINE), CampaignReplaced(LINE, "0", "1"),
+            PredecessorEnded(LINE, "0"), PredecessorForgotten(LINE, "0"),
         )
     },
     "recognised": (

@@ -30,8 +30,24 @@ def test_paths_are_relative_to_the_working_folder(here) -> None:
 
 
 def test_an_environment_has_a_state_of_its_own(here) -> None:
-    project = here.project(environment="staging")
+    loaded = here.load(environment="staging")
+    project = loaded.project
+    assert project is not None
     assert (project.environment, project.state_url) == ("staging", "file:.reconciler/staging/state.json")
+    (said,) = loaded.findings
+    assert (said.code, said.severity) == ("environment-without-project", Severity.WARNING)
+    assert "--environment says `staging`, and there is no project file" in said.message
+    assert here.load({"RECONCILER_ENVIRONMENT": "x"}).findings[0].message.startswith("RECONCILER_ENVIRONMENT")
+
+
+def test_wrong_paths_of_resources_leave_the_settings(here) -> None:
+    here.write(f"resources: [campaigns]\nserver: {{url: {URL}}}")
+    loaded = here.load()
+    assert (loaded.project, [each.code for each in loaded.findings]) == (None, ["file-not-found"])
+    assert loaded.settings is not None
+    assert loaded.settings.server.url == URL
+    here.write("resources: [campaigns]\nserver: {url: 'https://a', organization: ' x'}")
+    assert here.load().settings is None
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", ".", "-x", "a b", "x" * 129])

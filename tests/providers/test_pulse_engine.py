@@ -20,6 +20,7 @@ from reconciler.errors import NotExecuted, ReconcilerError, Refused, ServerError
 from reconciler.pacing import Backoff
 from reconciler.providers.base import Provider
 from reconciler.providers.http import engine
+from reconciler.providers.http.connecting import Way
 from reconciler.providers.http.engine import check_url, open_engine
 from reconciler.providers.http.httpx_engine import HttpxTransport
 from reconciler.providers.http.transport import CannotConnect, Request
@@ -314,7 +315,7 @@ def test_https_to_a_server_without_tls() -> None:
         async with server, to(f"https://127.0.0.1:{port}") as provider:
             with pytest.raises(CannotConnect, match="no TLS connection to https://") as caught:
                 await provider.reads.start_campaign("c1")
-            assert caught.value.hint == "Does the server speak https on this port?"
+            assert "speaks plain HTTP on this port" in (caught.value.hint or "")
 
     asyncio.run(main())
 
@@ -351,7 +352,7 @@ def test_every_exception_of_httpx_has_a_class(kind: type[httpx.RequestError], te
         async with httpx.AsyncClient(transport=httpx.MockTransport(fail), verify=False) as inner:
             expected = NotExecuted if kind.__name__ in SURELY_NOT else Unclear
             with pytest.raises(expected) as caught:
-                await HttpxTransport(inner, "http://x", 5).send(Request("PUT", "/api"))
+                await HttpxTransport(inner, Way("http://x"), 5).send(Request("PUT", "/api"))
             assert str(caught.value).startswith("PUT /api: ")
 
     asyncio.run(main())

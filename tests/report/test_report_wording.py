@@ -12,9 +12,11 @@ from reconciler.model import (
     Reason,
     ResourceId,
     Secret,
+    Server,
 )
+from reconciler.plan.model import Plan
 from reconciler.report import wording
-from reconciler.report.plan_text import change_lines
+from reconciler.report.plan_text import plan_lines
 
 CAMPAIGN = ResourceId(Kind.CAMPAIGN, "line-3")
 
@@ -55,9 +57,8 @@ def test_a_secret_is_hidden_by_its_type_wherever_it_stands():
         {"k": [Secret("b", "canary")]},
         Reason.DIFFERS,
     )
-    assert list(change_lines(change)) == [
-        "settings.k: (secret from file a) → [(secret from b)] (the server says something else)"
-    ]
+    said = list(plan_lines(Plan(Server("pulse", "http://a"), changes=(change,))))
+    assert "  ~ settings.k  (secret from file a) → [(secret from b)]" in said
     assert json.loads(json.dumps(wording.safe(change.after))) == {"k": [{"secret": "from b"}]}
     assert wording.safe(Place("a", 1, 2)) == "a:1:2"
 

@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from reconciler.codec.typeschema import IDS, REFERENCE, Rule, SchemaMaker, illustrate
-from reconciler.model import Action, Kind, OnRemove, Operation, ResourceId, Secret, Server
+from reconciler.model import (
+    Action,
+    Kind,
+    OnRemove,
+    Operation,
+    Promotion,
+    ResourceId,
+    RolloutRecord,
+    RolloutStatus,
+    Secret,
+    Server,
+)
 from reconciler.plan.file.disk import HEAD_FORMAT, Head, PlanEnd
 from reconciler.plan.file.lines import PARTS_FORMAT, PLAN_FORMAT, TYPES, EnvSecret, FileSecret, ListPart
 from reconciler.snapshot import Overrides
@@ -24,7 +35,7 @@ from reconciler.snapshot.line_format import (
     StateLine,
     ValuesLine,
 )
-from reconciler.state.base import Intent, Origin, Owned, State, Uploaded
+from reconciler.state.base import Intent, Origin, Owned, Predecessor, State, Uploaded
 from reconciler.state.state_format import STATE_FORMAT, encode_state
 
 _SHA256: Final[Rule] = {"pattern": "^[0-9a-f]{64}$(?!\\n)"}
@@ -221,6 +232,22 @@ _OWNED: Final = Owned(
     status="STARTED",
     applied={"settings": {"LOG_LEVEL": {"value": "debug"}}},
 )
+_ROLLOUT: Final = RolloutRecord(
+    "9f86d081",
+    "2c26b46b",
+    edited=True,
+    wave=2,
+    since=1714600000000,
+    reached=1714607200000,
+    status=RolloutStatus.PAUSED,
+    why="the weather",
+    by="ann",
+    at=1714607200000,
+    limit=50,
+    promoted=(Promotion(3, ("soak",)),),
+    stops=True,
+    frozen=True,
+)
 _STATE: Final = State(
     lineage="6f1c0a52-4c0e-4c43-9a55-0f5d8c4a7f0e",
     salt="9b2e4c1fa07d53868e1d0c2b7a4f6e35",
@@ -243,6 +270,9 @@ _LARGE: Final = State(
             "STARTED",
             {"settings": {"LOG_LEVEL": {"value": "debug"}, "API_KEY": {"digest": "9f86d081"}}},
             {"schedules.download": {"1714600000000/1714607200000": frozenset({"gw-1"})}},
+            replacing=True,
+            predecessors=(Predecessor("a9f2c1d0", ended=True),),
+            rollout=_ROLLOUT,
         )
     },
     packages={
@@ -255,6 +285,10 @@ _LARGE: Final = State(
             "For line 3.",
         )
     },
-    intents={"Campaign/line-4": Intent("Campaign/line-4", "Line 4", {"settings": {"K": {"value": "3"}}})},
+    intents={
+        "Campaign/line-4": Intent(
+            "Campaign/line-4", "Line 4", {"settings": {"K": {"value": "3"}}}, "b0e1d6a4", "STARTED"
+        )
+    },
     plans={"3f1a9c0e" * 8: True},
 )

@@ -9,6 +9,7 @@ from reconciler.state.base import (
     CampaignAbandoned,
     CampaignForgotten,
     CampaignOwned,
+    CampaignReplaced,
     Event,
     FieldApplied,
     Intent,
@@ -22,6 +23,10 @@ from reconciler.state.base import (
     PackageForgotten,
     PackageUploaded,
     PlanApplied,
+    Predecessor,
+    PredecessorEnded,
+    PredecessorForgotten,
+    ReplacementBegun,
     SaltChosen,
     State,
     StatusSet,
@@ -53,10 +58,17 @@ owneds = st.builds(
     st.none() | statuses,
     st.dictionaries(field_names, values, max_size=2),
     st.dictionaries(field_names, member_groups, max_size=2),
+    st.booleans(),
+    st.lists(st.builds(Predecessor, texts, st.booleans()), max_size=2).map(tuple),
 )
 uploads = st.builds(Uploaded, digests, texts, texts, resources, st.booleans())
 intents = st.builds(
-    Intent, resources.map(str) | digests.map(upload_key), texts, st.dictionaries(field_names, values)
+    Intent,
+    resources.map(str) | digests.map(upload_key),
+    texts,
+    st.dictionaries(field_names, values),
+    st.none() | texts,
+    st.none() | statuses,
 )
 servers = st.builds(Server, texts, texts, st.none() | texts)
 states = st.builds(
@@ -79,6 +91,11 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(StatusSet, resources, st.none() | statuses),
     st.builds(BracketOpened, resources, statuses),
     st.builds(BracketClosed, resources),
+    st.builds(ReplacementBegun, resources),
+    # A server never gives an id twice.
+    st.builds(CampaignReplaced, resources, texts, st.uuids().map(str), st.none() | statuses),
+    st.builds(PredecessorEnded, resources, texts),
+    st.builds(PredecessorForgotten, resources, texts),
     st.builds(FieldApplied, resources, field_names, values),
     st.builds(MembersApplied, resources, field_names, texts, gateways),
     st.builds(MembersForgotten, resources, gateways, st.none() | field_names),

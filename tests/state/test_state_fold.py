@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from state_strategies import events, journals, states
 
-from reconciler.model import Kind, OnRemove, ResourceId, Server
+from reconciler.model import Kind, OnRemove, ResourceId, RolloutRecord, Server
 from reconciler.state import folding
 from reconciler.state.base import (
     BracketClosed,
@@ -17,6 +17,7 @@ from reconciler.state.base import (
     CampaignAbandoned,
     CampaignForgotten,
     CampaignOwned,
+    CampaignReplaced,
     Event,
     FieldApplied,
     Intent,
@@ -30,6 +31,11 @@ from reconciler.state.base import (
     PackageForgotten,
     PackageUploaded,
     PlanApplied,
+    Predecessor,
+    PredecessorEnded,
+    PredecessorForgotten,
+    ReplacementBegun,
+    RolloutNoted,
     SaltChosen,
     State,
     StatusSet,
@@ -131,6 +137,7 @@ def full_owned(resource: ResourceId, live: str) -> Owned:
         return_to="STARTED",
         applied={"settings": {"L": {"value": "1"}}, "settings.assumed": True},
         members=OF_A,
+        predecessors=(Predecessor("c-0"), Predecessor("c-1", ended=True)),
     )
 
 
@@ -212,6 +219,39 @@ ON_EACH: dict[str, Case] = {
     "no status": (StatusSet(A, None), EMPTY, campaign_a(status=None)),
     "a bracket is opened": (BracketOpened(A, "APPROVED"), EMPTY, campaign_a(return_to="APPROVED")),
     "a bracket is closed": (BracketClosed(A), EMPTY, campaign_a(return_to=None)),
+    "a replacement is begun": (ReplacementBegun(A), EMPTY, campaign_a(replacing=True)),
+    "replaced": (
+        CampaignReplaced(A, "c-a", "c-new", "STARTED", {"settings": {}}),
+        EMPTY,
+        replace(
+            FULL,
+            campaigns={
+                **FULL.campaigns,
+                A: Owned(
+                    A,
+                    "c-new",
+                    Origin.CREATED,
+                    OnRemove.ABANDON,
+                    return_to="STARTED",
+                    applied={"settings": {}},
+                    predecessors=(*FULL.campaigns[A].predecessors, Predecessor("c-a")),
+                ),
+            },
+            intents=without(FULL.intents, str(A)),
+        ),
+    ),
+    "replaced long ago": (CampaignReplaced(A, "c-0", "c-a"), EMPTY, FULL),
+    "a predecessor has ended": (
+        PredecessorEnded(A, "c-0"),
+        EMPTY,
+        campaign_a(predecessors=(Predecessor("c-0", ended=True), Predecessor("c-1", ended=True))),
+    ),
+    "a predecessor is gone": (
+        PredecessorForgotten(A, "c-0"),
+        EMPTY,
+        campaign_a(predecessors=(Predecessor("c-1", ended=True),)),
+    ),
+    "a predecessor that nobody knows": (PredecessorForgotten(A, "c-9"), EMPTY, FULL),
     "a field": (
         FieldApplied(A, "distributionList", "l-1"),
         EMPTY,
@@ -270,6 +310,11 @@ ON_EACH: dict[str, Case] = {
         MembersForgotten(A, ("x", "z")),
         EMPTY,
         campaign_a(members={"packageOverrides": {"old": frozenset("y")}}),
+    ),
+    "rollout": (
+        RolloutNoted(A, RolloutRecord(wave=2)),
+        EMPTY,
+        campaign_a(rollout=RolloutRecord(wave=2)),
     ),
     "on removal": (OnRemoveSet(A, OnRemove.DELETE), EMPTY, campaign_a(on_remove=OnRemove.DELETE)),
     "uploaded": (

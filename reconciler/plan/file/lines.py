@@ -53,7 +53,7 @@ from reconciler.plan.model import (
 from reconciler.providers.base import Field
 from reconciler.rollout.views import RolloutView
 from reconciler.state.applied import known_plain
-from reconciler.state.base import Event, FieldApplied
+from reconciler.state.base import Event, FieldApplied, RolloutNoted
 
 LONG: Final = 100
 """More items than these stand in a list of their own."""
@@ -211,7 +211,9 @@ def plan_digest(plan: Plan) -> str:
     campaigns = (replace(each, devices=Devices(), packages=Packages()) for each in plan.impact.campaigns)
     impact = replace(plan.impact, permissions=(), devices=Devices(), campaigns=tuple(campaigns))
     alone = replace(plan, findings=findings, impact=impact, guards=(), snapshot=None, package_names={})
-    alone = replace(alone, rollouts=())
+    # When a look was made is no part of the work.
+    records = tuple(each for each in plan.records if not isinstance(each, RolloutNoted))
+    alone = replace(alone, rollouts=(), records=records)
     for line in writing.lines(entries(alone)):
         digest.update(line)
     return digest.hexdigest()

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from reconciler.model import Server
 from reconciler.providers.base.facts import (
+    Changing,
     Facts,
     Field,
     FieldFacts,
@@ -52,6 +53,7 @@ class Provider:
 
 __all__ = [
     "Bindings",
+    "Changing",
     "Facts",
     "Field",
     "FieldFacts",

@@ -31,12 +31,25 @@ class Field(StrEnum):
     STATUS = "status"
 
 
+class Changing(StrEnum):
+    """How a field of a campaign that is there gets another value."""
+
+    EDITED = "edited"
+    """In place, by the verbs that set it. Where the phase forbids that it is as if it were ``replaced``, on a
+    server that has successors."""
+    REPLACED = "replaced"
+    """By a successor that is created with it."""
+    FIXED = "fixed"
+    """Never: a change is refused, and nothing of the campaign is sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class FieldFacts:
-    """What a server can do with a field: tell its value, or take it back."""
+    """What a server can do with a field: tell its value, take it back, change it."""
 
     readable: bool = True
     clearable: bool = True
+    changing: Changing = Changing.EDITED
 
 
 class Stage(StrEnum):
@@ -81,15 +94,27 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Lowered:
-    """The call that an action becomes. ``per_call``: gateways a call carries, 0 when it isn't about any."""
+    """The call that an action becomes. ``per_call``: gateways a call carries, 0 when it isn't about any.
+
+    ``also``: further calls that each step makes, once each: they count as requests and need permissions.
+    """
 
     operation: Operation
     per_call: int = 0
+    also: tuple[Operation, ...] = ()
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What one kind of server can do, and how it says things."""
+    """What one kind of server can do, and how it says things.
+
+    A server that can't edit all of a campaign says so by its fields (`Changing`). It then knows the verb
+    `END`, and, where names are unique, `RETIRE`: a change of a field that is *replaced* becomes
+
+        upload → (add) → retire the old → create → … → approve → end the old → start → (delete the old)
+
+    in the order of `order`. Where `ADD` comes before `CREATE` there, gateways gather in a `Draft` first.
+    """
 
     provider: str
     operations: Mapping[str, Operation]
@@ -129,12 +154,39 @@ class Facts:
         """Whether a value can be taken back."""
         return name in self.fields and self.fields[name].clearable
 
+    def changing(self, name: Field) -> Changing:
+        """How a field of a campaign that is there gets another value."""
+        return self.fields[name].changing if name in self.fields else Changing.FIXED
+
+    def knows(self, verb: Verb) -> bool:
+        """Whether the server has that verb at all."""
+        return verb in self._places
+
+    @cached_property
+    def replaces(self) -> bool:
+        """Whether a campaign may have a successor, for there are fields that can't be changed otherwise."""
+        return any(each.changing is Changing.REPLACED for each in self.fields.values())
+
+    @property
+    def members_first(self) -> bool:
+        """Whether gateways gather before their campaign is created."""
+        return self.knows(Verb.ADD) and self.place(Verb.ADD) < self.place(Verb.CREATE)
+
+    def retired_name(self, name: str, campaign_id: str) -> str:
+        """What a campaign `name` of that id is called once a successor has its name."""
+        mark = f" ~{campaign_id}"
+        room = None if self.limits.name is None else max(0, self.limits.name - len(mark))
+        return f"{name[:room]}{mark}"
+
     def phase(self, status: str) -> Phase:
         """What a status means; UNKNOWN for a word that nobody knows."""
         return phase_of(status, self.phases)
 
     def allows(self, verb: Verb, phase: Phase) -> bool:
-        """Whether the server takes `verb` for a campaign in `phase`. UNKNOWN allows what any phase allows."""
+        """Whether the server takes `verb` for a campaign in `phase`. UNKNOWN allows what any phase allows.
+
+        For a BUSY one: whether it takes it right now; what it takes in READY may be sent, and waits.
+        """
         if verb not in self.allowed:
             return verb in self._places
         return self.allowed[verb] >= KNOWN if phase is Phase.UNKNOWN else phase in self.allowed[verb]

@@ -49,12 +49,19 @@ class Writes(Protocol):
         """Send a step once.
 
         Raises NotExecuted, Unclear or Refused. A refusal that says that it has already happened is for
-        the caller to `verify` at, for operations that look first.
+        the caller to `verify` at, for operations that look first. One that names the gateways of a batch that
+        it is about (`Refused.gateways`) did nothing, and the others are sent again without them.
+
+        A campaign that the server is still at work on (`Phase.BUSY`) may not take the step yet: NotExecuted,
+        with ``retry_after`` and words that say so. The caller waits, for as long as it waits for anything.
         """
         ...
 
     async def verify(self, step: Step, bindings: Bindings) -> Readback:
         """Read what became of a step whose answer was unclear, or that was refused as already done.
+
+        What is created is never taken for the one that it replaces (`CreateCampaign.replaces`). An
+        `EndCampaign` is done when nothing that the campaign set going is under way any more.
 
         ReconcilerError when two objects could be what the step made: it names both.
         """

@@ -23,8 +23,24 @@ from urllib.parse import quote, urlencode
 
 from reconciler import __version__
 from reconciler.errors import ReconcilerError, Refused, ServerError, Unclear
-from reconciler.providers.http.connecting import WHOLE_ANSWER, no_connection, too_late_to_connect
+from reconciler.providers.http.answerbody import (
+    ACCEPTED,
+    DEFAULT_MOST,
+    AnswerReader,
+    AnswerTooLarge,
+    Undecodable,
+)
+from reconciler.providers.http.connecting import (
+    WHOLE_ANSWER,
+    Way,
+    cut,
+    no_connection,
+    too_late_to_connect,
+    unreadable,
+    unusable,
+)
 from reconciler.providers.http.filebody import FileBody
+from reconciler.providers.http.shape import clip
 from reconciler.providers.http.transport import Request, Response, Transport
 
 if TYPE_CHECKING:
@@ -35,15 +51,16 @@ Opener = Callable[[], Awaitable[Transport]]
 
 @asynccontextmanager
 async def open_aiohttp(
-    base: str,
+    way: Way,
     *,
     tls: SSLContext | bool,
     timeout: float,  # noqa: ASYNC109 - a setting, not a deadline of this call
     connections: int,
     keepalive: float,
     uploads: Callable[[AsyncExitStack], Awaitable[Transport]],
+    most: int = DEFAULT_MOST,
 ) -> AsyncIterator[Transport]:
-    """An engine for the server at `base`; `uploads` opens the one that files go through."""
+    """An engine for the server that `way` leads to; `uploads` opens the one that files go through."""
     try:
         import aiohttp
     except ImportError:
@@ -56,7 +73,8 @@ async def open_aiohttp(
     session = aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"User-Agent": f"reconciler/{__version__}"},
+        headers={"User-Agent": f"reconciler/{__version__}", "Accept-Encoding": ACCEPTED},
+        auto_decompress=False,
         skip_auto_headers=("Content-Type",),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=timeout, sock_read=timeout),
         read_bufsize=1 << 18,
@@ -65,19 +83,28 @@ async def open_aiohttp(
     session._retry_connection = False  # noqa: SLF001
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(session)
-        yield AiohttpTransport(session, base, timeout, lambda: uploads(stack))
+        yield AiohttpTransport(session, way, timeout, lambda: uploads(stack), AnswerReader(most))
 
 
 class AiohttpTransport:
     """A `Transport` on one session of aiohttp."""
 
-    def __init__(self, session: aiohttp.ClientSession, base: str, seconds: float, uploads: Opener) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        way: Way,
+        seconds: float,
+        uploads: Opener,
+        reader: AnswerReader,
+    ) -> None:
         from yarl import URL
 
         self._session = session
-        self._base = base
+        self._way = way
+        self._answered = False
         self._seconds = seconds
         self._uploads = uploads
+        self._reader = reader
         self._upload: Transport | None = None
         self._opening = asyncio.Lock()
         self._url = URL
@@ -91,21 +118,30 @@ class AiohttpTransport:
             return await (await self._for_files()).send(request)
         query = f"?{urlencode(request.query, quote_via=quote)}" if request.query else ""
         try:
-            url = self._url(f"{self._base}{request.path}{query}", encoded=True)
+            url = self._url(f"{self._way.base}{request.path}{query}", encoded=True)
             async with (
                 asyncio.timeout(self._seconds * WHOLE_ANSWER),
                 self._session.request(
                     request.method, url, headers=request.headers, data=body, allow_redirects=False
                 ) as answer,
             ):
-                content = await answer.read()
+                headers = answer.headers
+                content = await self._reader.read(
+                    answer.status,
+                    headers.get("Content-Length"),
+                    headers.get("Content-Encoding"),
+                    answer.content.iter_any(),
+                )
         except aiohttp.InvalidURL as error:
             raise Refused(f"the request can't be sent: {error}", request=str(request)) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise _meaning(error, request, self._base) from error
+            raise _meaning(error, request, self._way, answered=self._answered) from error
         except ValueError as error:
             raise Refused(f"the request can't be sent: {error}", request=str(request)) from error
-        return Response(answer.status, answer.headers, content)
+        except (AnswerTooLarge, Undecodable) as error:
+            raise unusable(error, str(request), self._reader.most) from error
+        self._answered = True
+        return Response(answer.status, headers, content)
 
     async def _for_files(self) -> Transport:
         async with self._opening:
@@ -114,25 +150,25 @@ class AiohttpTransport:
         return self._upload
 
 
-def _meaning(error: Exception, request: Request, base: str) -> ServerError:
+def _meaning(error: Exception, request: Request, way: Way, *, answered: bool) -> ServerError:
     """What an exception says about the request."""
     import aiohttp
 
     where = str(request)
     match error:
         case aiohttp.ConnectionTimeoutError():
-            return too_late_to_connect(base, where)
+            return too_late_to_connect(way, where)
         case aiohttp.ClientConnectorCertificateError():
-            return no_connection(error.certificate_error, where, base)
+            return no_connection(error.certificate_error, where, way)
         case aiohttp.ClientConnectorError():
-            return no_connection(error.os_error, where, base)
+            return no_connection(error.os_error, where, way)
         case aiohttp.SocketTimeoutError():
             return Unclear("no answer in time", request=where)
         case TimeoutError():
             return Unclear("the answer took too long to arrive", request=where)
         case aiohttp.ClientConnectionError() | aiohttp.ClientPayloadError():
-            kind = type(error).__name__
-            return Unclear(f"the connection was cut before a whole answer came ({kind})", request=where)
+            return cut(type(error).__name__, where, way, answered=answered)
+        case aiohttp.ClientResponseError() if "\\x15\\x03" in error.message:
+            return unreadable(clip(error.message), where, way)
         case _:
-            kind = type(error).__name__
-            return Unclear(f"there was no answer that can be read ({kind})", request=where)
+            return unreadable(type(error).__name__, where, way)

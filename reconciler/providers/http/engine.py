@@ -14,10 +14,12 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from reconciler.errors import ReconcilerError
+from reconciler.providers.http.answerbody import DEFAULT_MOST
+from reconciler.providers.http.connecting import Way
 from reconciler.providers.http.transport import Transport
+from reconciler.proxies import proxy_for
 from reconciler.settings import Engine
 
 AsgiApp = Callable[
@@ -63,20 +65,26 @@ async def open_engine(
     timeout: float = 30.0,  # noqa: ASYNC109 - a setting, not a deadline of this call
     connections: int = 16,
     engine: Engine = Engine.HTTPX,
+    most: int = DEFAULT_MOST,
 ) -> AsyncIterator[Transport]:
-    """An engine for the server at `url`, or for `app` in this process; `ca_file` alone is trusted then."""
+    """An engine for the server at `url`, or for `app` in this process; `ca_file` alone is trusted then.
+
+    An answer has at most `most` bytes.
+    """
     from reconciler.providers.http.httpx_engine import open_httpx
 
     base = _IN_PROCESS if app is not None else check_url(url)
-    proxies = app is None and not _on_this_machine(base)
+    proxy = None if app is not None or _on_this_machine(base) else proxy_for(base)
+    way = Way(base, proxy, ca_file=ca_file is not None)
     shared: dict[str, Any] = {
         "tls": _tls(base, ca_file),
         "timeout": timeout,
         "connections": connections,
         "keepalive": _KEEPALIVE_SECONDS,
+        "most": most,
     }
-    plain = partial(open_httpx, base, app=app, proxies=proxies, **shared)
-    if engine is Engine.HTTPX or app is not None or (proxies and _proxied(base)):
+    plain = partial(open_httpx, way, app=app, **shared)
+    if engine is Engine.HTTPX or app is not None or proxy is not None:
         async with plain() as transport:
             yield transport
         return
@@ -85,14 +93,8 @@ async def open_engine(
     async def uploads(stack: AsyncExitStack) -> Transport:
         return await stack.enter_async_context(plain())
 
-    async with open_aiohttp(base, uploads=uploads, **shared) as transport:
+    async with open_aiohttp(way, uploads=uploads, **shared) as transport:
         yield transport
-
-
-def _proxied(base: str) -> bool:
-    """Whether the environment names a proxy for `base`."""
-    parts = urlsplit(base)
-    return bool({parts.scheme, "all"} & getproxies().keys()) and not proxy_bypass(parts.hostname or "")
 
 
 def _tls(base: str, ca_file: Path | None) -> ssl.SSLContext | bool:

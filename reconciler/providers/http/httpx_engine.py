@@ -18,35 +18,51 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http.cookiejar import DefaultCookiePolicy
 from ssl import SSLContext
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from reconciler import __version__
 from reconciler.errors import NotExecuted, ReconcilerError, Refused, ServerError, Unclear
-from reconciler.providers.http.connecting import WHOLE_ANSWER, no_connection, too_late_to_connect
+from reconciler.providers.http.answerbody import (
+    ACCEPTED,
+    DEFAULT_MOST,
+    AnswerReader,
+    AnswerTooLarge,
+    Undecodable,
+)
+from reconciler.providers.http.connecting import (
+    WHOLE_ANSWER,
+    Way,
+    cut,
+    no_connection,
+    no_socks,
+    too_late_to_connect,
+    unreadable,
+    unusable,
+)
 from reconciler.providers.http.filebody import FileBody, FileChangedError
 from reconciler.providers.http.transport import CannotConnect, Request, Response, Transport
+from reconciler.proxies import PROXY_HINT, socks_is_missing
 
 if TYPE_CHECKING:
     import httpx
 
-PROXY_HINT: Final = "Look at HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY in the environment."
 _UPLOAD_BYTES_PER_SECOND = 1_000_000
 """A server may need so long to store an upload before it answers."""
 
 
 @asynccontextmanager
 async def open_httpx(
-    base: str,
+    way: Way,
     *,
     app: Any = None,
     tls: SSLContext | bool,
     timeout: float,  # noqa: ASYNC109 - a setting, not a deadline of this call
     connections: int,
     keepalive: float,
-    proxies: bool,
+    most: int = DEFAULT_MOST,
 ) -> AsyncIterator[Transport]:
-    """An engine for the server at `base`, or for `app` in this process; `proxies`: of the environment."""
+    """An engine for the server that `way` leads to, or for `app` in this process."""
     import httpx
 
     inside = httpx.ASGITransport(app, raise_app_exceptions=False) if app is not None else None
@@ -58,26 +74,35 @@ async def open_httpx(
     try:
         client = httpx.AsyncClient(
             transport=inside,
-            verify=tls,
+            # As the library reads the environment for it, where that may name authorities.
+            verify=httpx.create_ssl_context() if tls is True else tls,
             limits=limits,
-            trust_env=proxies,
-            headers={"User-Agent": f"reconciler/{__version__}"},
+            proxy=way.proxy.url if way.proxy else None,
+            trust_env=False,
+            headers={"User-Agent": f"reconciler/{__version__}", "Accept-Encoding": ACCEPTED},
         )
-    except (ImportError, ValueError, httpx.InvalidURL) as error:
+    except ImportError as error:
+        assert way.proxy is not None
+        raise socks_is_missing(way.proxy) from error
+    except (ValueError, httpx.InvalidURL) as error:
         raise ReconcilerError(
             f"the proxy that the environment names can't be used: {type(error).__name__}", hint=PROXY_HINT
         ) from error
     async with client:
         client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        yield HttpxTransport(client, base, timeout)
+        yield HttpxTransport(client, way, timeout, AnswerReader(most))
 
 
 class HttpxTransport:
     """A `Transport` on one httpx client."""
 
-    def __init__(self, client: httpx.AsyncClient, base: str, seconds: float) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, way: Way, seconds: float, reader: AnswerReader | None = None
+    ) -> None:
         self._client = client
-        self._base = base
+        self._reader = reader or AnswerReader()
+        self._way = way
+        self._answered = False
         self._seconds = seconds
 
     async def send(self, request: Request) -> Response:
@@ -86,16 +111,32 @@ class HttpxTransport:
 
         try:
             async with asyncio.timeout(self._deadline(request)):
-                answer = await self._client.send(self._build(request))
+                return await self._answer(request)
         except httpx.InvalidURL as error:
             raise Refused(f"the request can't be sent: {error}", request=str(request)) from error
         except httpx.HTTPError as error:
-            raise _meaning(error, request, self._base) from error
+            raise _meaning(error, request, self._way, answered=self._answered) from error
         except TimeoutError as error:
             raise Unclear("the answer took too long to arrive", request=str(request)) from error
+        except (AnswerTooLarge, Undecodable) as error:
+            raise unusable(error, str(request), self._reader.most) from error
         except FileChangedError as error:
             raise Refused(str(error), request=str(request), hint="Plan again.") from error
-        return Response(answer.status_code, _lower(answer.headers.items()), answer.content)
+        except Exception as error:
+            if self._way.proxy and self._way.proxy.socks and _of_socks(error):
+                raise no_socks(self._way.proxy, str(request)) from error
+            raise
+
+    async def _answer(self, request: Request) -> Response:
+        answer = await self._client.send(self._build(request), stream=True)
+        try:
+            headers = _lower(answer.headers.items())
+            length, encoding = headers.get("content-length"), headers.get("content-encoding")
+            body = await self._reader.read(answer.status_code, length, encoding, answer.aiter_raw())
+        finally:
+            await answer.aclose()
+        self._answered = True
+        return Response(answer.status_code, headers, body)
 
     def _build(self, request: Request) -> httpx.Request:
         import httpx
@@ -111,7 +152,7 @@ class HttpxTransport:
         query = f"?{urlencode(request.query, quote_via=quote)}" if request.query else ""
         return self._client.build_request(
             request.method,
-            f"{self._base}{request.path}{query}",
+            f"{self._way.base}{request.path}{query}",
             headers=headers,
             content=content,
             timeout=timeout,
@@ -121,33 +162,37 @@ class HttpxTransport:
         return None if isinstance(request.body, FileBody) else self._seconds * WHOLE_ANSWER
 
 
-def _meaning(error: httpx.HTTPError, request: Request, base: str) -> ServerError:
+def _meaning(error: httpx.HTTPError, request: Request, way: Way, *, answered: bool) -> ServerError:
     """What an exception of httpx says about the request."""
     import httpx
 
     where = str(request)
     match error:
         case httpx.ConnectTimeout():
-            return too_late_to_connect(base, where)
+            return too_late_to_connect(way, where)
         case httpx.PoolTimeout():
             return NotExecuted("no connection became free in time", request=where)
         case httpx.ProxyError() | httpx.UnsupportedProtocol():
+            through = f", through {way.proxy}" if way.proxy else ""
             return CannotConnect(
-                f"no connection to {base}: {error}",
+                f"no connection to {way.base}{through}: {error}",
                 request=where,
                 tries=1,
-                hint=PROXY_HINT,
+                hint=way.hint(PROXY_HINT),
             )
         case httpx.ConnectError():
-            return no_connection(error, where, base)
+            return no_connection(error, where, way)
         case httpx.ReadTimeout():
             return Unclear("no answer in time", request=where)
         case httpx.RemoteProtocolError() | httpx.NetworkError():
-            return Unclear(
-                f"the connection was cut before a whole answer came ({_kind(error)})", request=where
-            )
+            return cut(_kind(error), where, way, answered=answered)
         case _:
-            return Unclear(f"there was no answer that can be read ({_kind(error)})", request=where)
+            return unreadable(_kind(error), where, way)
+
+
+def _of_socks(error: Exception) -> bool:
+    """Whether it comes of a proxy that answers something else than SOCKS, which the library asserts."""
+    return isinstance(error, AssertionError) or type(error).__module__.startswith("socksio")
 
 
 def _kind(error: httpx.HTTPError) -> str:

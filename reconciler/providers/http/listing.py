@@ -23,6 +23,8 @@ class Page(Generic[Item]):
     rows: int
     number: int | None = None
     total: int | None = None
+    size: int = 0
+    """Bytes of the answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,9 @@
 The first page is asked for without a number, and counted on from the number that it answers. Where it
 answers none, page 1 tells: something new in it, and pages count from 0; the first page again, and they
 count from 1. A list that shrinks while it is read is read afresh, for an item may have slipped past.
+
+Whatever a server answers, there is an end: of items, pages and bytes. What goes beyond is no list that is
+used, and said so, also when it is only told to be that long.
 """
 
 from __future__ import annotations
@@ -24,8 +27,14 @@ READINGS = 4
 """How often a list is read anew before it is given up."""
 USELESS_PAGES = 32
 """Empty or repeated pages in a row after which a total is no longer believed."""
-PAGES_WITHOUT_TOTAL = 100_000
+PAGES_WITHOUT_TOTAL = 20_000
 """Where no total bounds a list, this does."""
+MOST_PAGES = 200_000
+"""Pages that a total may ask for."""
+MOST_ITEMS = 2_000_000
+"""Items of a list: twice the largest fleet that this is made for."""
+LIST_ANSWERS = 8
+"""A whole list may have so many times the bytes of one answer."""
 
 Fetch = Callable[[int | None], Awaitable[Page[Item]]]
 """Asks for a page by number; None: the first, whatever its number is."""
@@ -50,13 +59,18 @@ class Incomplete(Exception):
 
 
 async def read_all(
-    fetch: Fetch[Item], fold: Fold[Item], *, width: int = 16, first: Page[Item] | None = None
+    fetch: Fetch[Item],
+    fold: Fold[Item],
+    *,
+    width: int = 16,
+    first: Page[Item] | None = None,
+    most_bytes: int = 512 << 20,
 ) -> None:
     """Fold the whole list, at most `width` pages at a time; Incomplete rather than a part of it.
 
-    `first` is the first page where it was already read.
+    `first` is the first page where it was already read. It has at most `most_bytes`.
     """
-    reading = _Reading(fetch, fold, width)
+    reading = _Reading(fetch, fold, width, most_bytes)
     for _ in range(READINGS):
         if await reading.read(first):
             return
@@ -68,9 +82,16 @@ def pages_after(first: Page[Item]) -> int | None:
     """How many pages follow the first; None when the server doesn't say."""
     if not first.rows and not first.total:
         return 0
-    if first.total is None or len(first.items) > first.total:
+    if first.total is None or len(first.items) > first.total or first.total > MOST_ITEMS:
         return None
     return -(-first.total // max(first.rows, 1)) - 1
+
+
+_AT_MOST = f"at most {MOST_ITEMS:,} are read"
+
+
+def _counted(number: int) -> str:
+    return f"{number:,}" if number < 10**24 else "more than 10^24"
 
 
 class _Shrunk(Exception):
@@ -80,8 +101,10 @@ class _Shrunk(Exception):
 class _Reading(Generic[Item]):
     """Readings of one list into one fold."""
 
-    def __init__(self, fetch: Fetch[Item], fold: Fold[Item], width: int) -> None:
-        self._fetch = fetch
+    def __init__(self, fetch: Fetch[Item], fold: Fold[Item], width: int, most_bytes: int) -> None:
+        self._ask = fetch
+        self._most_bytes = most_bytes
+        self._bytes = 0
         self._fold = fold
         self._width = width
         self._floor = 0
@@ -104,8 +127,11 @@ class _Reading(Generic[Item]):
 
     async def read(self, first: Page[Item] | None = None) -> bool:
         """Read the list once, into what earlier readings found; whether it is complete."""
-        first = first or await self._fetch(None)
+        self._bytes = 0
+        first = self._bounded(first) if first else await self._fetch(None)
         total = first.total or 0
+        if -(-total // max(first.rows, 1)) > MOST_PAGES:
+            raise Incomplete(f"the server counts {total:,} items, and its pages have {first.rows:,}")
         if total < self._total:
             self._fold.clear()
         if len(first.items) > total:
@@ -129,6 +155,20 @@ class _Reading(Generic[Item]):
             self._fold.clear()
             return False
         return self._complete()
+
+    async def _fetch(self, number: int | None) -> Page[Item]:
+        return self._bounded(await self._ask(number))
+
+    def _bounded(self, page: Page[Item]) -> Page[Item]:
+        """`page`, unless the list is longer than any that is read."""
+        self._bytes += page.size
+        if self._bytes > self._most_bytes:
+            raise Incomplete(f"more than {self._most_bytes >> 20:,} MiB came, and it still goes on")
+        if (page.total or 0) > MOST_ITEMS:
+            raise Incomplete(f"the server counts {_counted(page.total or 0)} items; {_AT_MOST}")
+        if len(self._fold) > MOST_ITEMS:
+            raise Incomplete(f"{len(self._fold):,} items came, and it still goes on; {_AT_MOST}")
+        return page
 
     # --- with totals --------------------------------------------------------------------------------
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+
+from reconciler.providers.http.connecting import certificate_hint, tls_hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +32,6 @@ class ServerAddress:
         """The address of an http(s) URL."""
         parts = urlsplit(url)
         return cls(parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
-
-    @property
-    def proxy(self) -> str | None:
-        """The proxy of the environment for this address, without credentials; None for a direct way."""
-        proxies = getproxies()
-        found = proxies.get(self.scheme, proxies.get("all"))
-        if not found or proxy_bypass(self.host):
-            return None
-        return found.rpartition("@")[2] if "@" in found else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +50,11 @@ class Certificate:
 
 
 class Blocked(Exception):
-    """A step that failed, in words."""
+    """A step that failed, in words; ``hint``: what helps, where the fault itself tells."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 async def resolve(address: ServerAddress) -> tuple[str, ...]:
@@ -84,7 +80,7 @@ async def certificate(address: ServerAddress, ca_file: Path | None, *, seconds: 
         context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     except OSError as error:
         raise Blocked(f"{ca_file} can't be used: {error.strerror or error}") from error
-    found = await _opened(address, context, seconds)
+    found = await _opened(address, context, seconds, named=ca_file is not None)
     assert found is not None
     peer: Any = found.getpeercert()
     issuer = {key: value for pair in peer["issuer"] for key, value in pair}
@@ -97,18 +93,19 @@ async def certificate(address: ServerAddress, ca_file: Path | None, *, seconds: 
 
 
 async def _opened(
-    address: ServerAddress, context: ssl.SSLContext | None, seconds: float
+    address: ServerAddress, context: ssl.SSLContext | None, seconds: float, *, named: bool = False
 ) -> ssl.SSLObject | None:
-    """A connection, closed again; what TLS knows of it."""
+    """A connection, closed again; what TLS knows of it. `named`: one authority alone is trusted."""
     try:
         async with asyncio.timeout(seconds):
             _, writer = await asyncio.open_connection(address.host, address.port, ssl=context)
     except TimeoutError as error:
         raise Blocked(f"no connection within {seconds:g} s") from error
     except ssl.SSLCertVerificationError as error:
-        raise Blocked(f"the certificate is not trusted: {error.verify_message}") from error
+        hint = certificate_hint(error, ca_file=named)
+        raise Blocked(f"the certificate is not trusted: {error.verify_message}", hint) from error
     except ssl.SSLError as error:
-        raise Blocked(f"no TLS connection: {error.reason or error}") from error
+        raise Blocked(f"no TLS connection: {error.reason or error}", tls_hint(error)) from error
     except OSError as error:
         raise Blocked(f"no connection: {error.strerror or error}") from error
     found: ssl.SSLObject | None = writer.get_extra_info("ssl_object")

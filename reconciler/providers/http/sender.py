@@ -31,9 +31,10 @@ from urllib.parse import quote, quote_plus, urlsplit
 
 from reconciler.errors import NotExecuted, Refusal, Refused, ServerError, Unclear
 from reconciler.pacing import Backoff, Clock, RateLimiter, Sleep, retried, retry_after
+from reconciler.providers.http.connecting import USE_HTTPS, wants_tls
 from reconciler.providers.http.filebody import FileBody
 from reconciler.providers.http.shape import clip, in_words
-from reconciler.providers.http.transport import CannotConnect, Request, Response, Transport
+from reconciler.providers.http.transport import CannotConnect, Request, Response, TooMuch, Transport
 
 Value = TypeVar("Value")
 
@@ -139,6 +140,8 @@ class Sender:
         meaning = self._statuses.refusals.get(status, frozenset())
         if status == 413:
             meaning, hint = meaning | {Refusal.TOO_LARGE}, hint or _too_large(request)
+        elif wants_tls(message):
+            hint = USE_HTTPS
         raise Refused(self.words(response, hide), request=where, status=status, hint=hint, meaning=meaning)
 
     def words(self, response: Response, hide: Iterable[str] = ()) -> str:
@@ -170,7 +173,7 @@ class Sender:
             return await attempt()
 
         def wait(error: Exception, attempts: int, waited: float) -> float | None:
-            if isinstance(error, NotPrepared) or not isinstance(error, NotExecuted | Unclear):
+            if isinstance(error, NotPrepared | TooMuch) or not isinstance(error, NotExecuted | Unclear):
                 return None  # what came before has been tried persistently
             limit = self._backoff.attempts
             if isinstance(error, CannotConnect) and (fresh or error.tries == 1):

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from reconciler.errors import NotExecuted
+from reconciler.errors import NotExecuted, Unclear
 from reconciler.providers.http.filebody import FileBody
 
 
@@ -45,6 +45,10 @@ class CannotConnect(NotExecuted):
     def __init__(self, message: str, *, request: str, tries: int, hint: str | None = None) -> None:
         super().__init__(message, request=request, hint=hint)
         self.tries = tries
+
+
+class TooMuch(Unclear):
+    """The answer is larger than one may be: asking again brings it again."""
 
 
 class Transport(Protocol):

@@ -73,16 +73,23 @@ class Wire:
         return self._sender.requests
 
     async def read(
-        self, call: Call, decode: Decode[Decoded], *, empty: Json = None, no_content: Json = None
+        self,
+        call: Call,
+        decode: Decode[Decoded],
+        *,
+        empty: Json = None,
+        no_content: Json = None,
+        measured: Callable[[int], None] = lambda _: None,
     ) -> Decoded:
         """The decoded answer of a call without side effects, sent again while that can help.
 
         `empty` stands for an answer without a body, where one is to be expected; `no_content` for one that
-        says so by its status (204).
+        says so by its status (204). `measured` is told how many bytes it has.
         """
 
         async def attempt() -> Decoded:
             response = await self._send(call)
+            measured(len(response.body))
             return self._decode(call, response, decode, no_content if response.status == 204 else empty)
 
         return await self._sender.persistently(attempt)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from reconciler.errors import Refusal, Refused, ServerError
 from reconciler.model import Json
 from reconciler.pool import concurrently
+from reconciler.providers.http.answerbody import DEFAULT_MOST
 from reconciler.providers.http.listing import ListShape, Page, page
-from reconciler.providers.http.paging import Fold, Incomplete, Items, pages_after, read_all
+from reconciler.providers.http.paging import LIST_ANSWERS, Fold, Incomplete, Items, pages_after, read_all
 from reconciler.providers.http.wire import Call, Query, Wire
 from reconciler.providers.pulse.codec import bodies
 from reconciler.providers.pulse.codec.answers import package_ids
@@ -27,11 +29,20 @@ _TOO_LONG_A_URL: Final = (414, 431)
 class Calls:
     """Calls over a `Wire`, at most `parallelism` at a time.
 
-    ``page_size``: how many rows a page of a list is asked to have.
+    ``page_size``: how many rows a page of a list is asked to have. ``most_bytes``: how many bytes a whole
+    list may have.
     """
 
-    def __init__(self, wire: Wire, *, page_size: int = 500, parallelism: int = 16) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        *,
+        page_size: int = 500,
+        parallelism: int = 16,
+        most_bytes: int = LIST_ANSWERS * DEFAULT_MOST,
+    ) -> None:
         self.wire: Final = wire
+        self.most_bytes: Final = most_bytes
         self.page_size: Final = page_size
         self.parallelism: Final = parallelism
 
@@ -119,7 +130,7 @@ class Calls:
             return await self._page(operation, shape, number, ids or {}, query)
 
         try:
-            await read_all(fetch, fold, width=self.parallelism, first=first)
+            await read_all(fetch, fold, width=self.parallelism, first=first, most_bytes=self.most_bytes)
         except Incomplete as error:
             request = str(Call(OPERATIONS[operation], ids or {}).request())
             raise ServerError(
@@ -140,5 +151,12 @@ class Calls:
         if number is not None:
             paging = (("page.number", str(number)), *paging)
         call = Call(OPERATIONS[operation], ids or {}, (*query, *paging))
+        size = 0
+
+        def measured(found: int) -> None:
+            nonlocal size
+            size = found
+
         # A list that says nothing but that there is nothing is an empty one.
-        return await self.wire.read(call, lambda value: page(value, shape), no_content={})
+        found = await self.wire.read(call, lambda value: page(value, shape), no_content={}, measured=measured)
+        return replace(found, size=size)

@@ -14,6 +14,7 @@ from reconciler.pacing import Backoff
 from reconciler.providers.base import Facts, Provider
 from reconciler.providers.http.auth import header_value
 from reconciler.providers.http.engine import AsgiApp, check_url, open_engine
+from reconciler.providers.http.paging import LIST_ANSWERS
 from reconciler.providers.http.transport import Transport
 from reconciler.providers.http.wire import Wire
 from reconciler.providers.pulse.client import PulseClient
@@ -26,8 +27,13 @@ from reconciler.settings import EMBEDDED_URL, ServerSettings
 
 def provider_of(settings: ServerSettings, wire: Wire, watched: Watched, *, parallelism: int = 16) -> Provider:
     """The provider that calls over `wire`; `watched` is the transport below it."""
-    client = PulseClient(wire, page_size=settings.page_size, parallelism=parallelism)
-    questions = PulseQuestions(wire, watched, page_size=settings.page_size, parallelism=parallelism)
+    how = {
+        "page_size": settings.page_size,
+        "parallelism": parallelism,
+        "most_bytes": LIST_ANSWERS * settings.max_answer_megabytes << 20,
+    }
+    client = PulseClient(wire, **how)
+    questions = PulseQuestions(wire, watched, **how)
     return Provider(settings.identity, facts_of(settings), client, PulseWrites(client), questions)
 
 
@@ -60,6 +66,7 @@ async def connect(
         timeout=settings.timeout,
         connections=parallelism,
         engine=settings.engine,
+        most=settings.max_answer_megabytes << 20,
     ) as engine:
         watched = Watched(engine)
         wire = wire_of(watched, settings, concurrency=parallelism, backoff=backoff)

@@ -72,8 +72,8 @@ class Watched:
 class PulseQuestions(Calls):
     """`reconciler.providers.base.Questions` over the Campaign Management API."""
 
-    def __init__(self, wire: Wire, watched: Watched, *, page_size: int = 500, parallelism: int = 16) -> None:
-        super().__init__(wire, page_size=page_size, parallelism=parallelism)
+    def __init__(self, wire: Wire, watched: Watched, **how: int) -> None:
+        super().__init__(wire, **how)
         self._watched = watched
 
     async def counts(self) -> CampaignCounts:

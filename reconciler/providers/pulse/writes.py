@@ -20,6 +20,7 @@ from reconciler.model import (
     DeleteCampaign,
     DeletePackage,
     EditCampaign,
+    EndCampaign,
     LiveCampaign,
     OutcomeStatus,
     PackageFile,
@@ -28,6 +29,7 @@ from reconciler.model import (
     RegisterCallback,
     RemoveGateways,
     Repeat,
+    RetireCampaign,
     RunOnThings,
     ScheduleWindow,
     SetDistributionList,
@@ -103,6 +105,8 @@ class PulseWrites:
                 await self._stop(campaign_id, step)
             case DeleteCampaign():
                 await client.delete_campaign(campaign_id)
+            case RetireCampaign() | EndCampaign():
+                raise ValueError("a campaign of this server is edited, and has no successor")
             case _:
                 assert_never(action)
         return Result()
@@ -226,6 +230,8 @@ class PulseWrites:
                 | AssignPackages()
                 | ScheduleWindow()
                 | RunOnThings()
+                | RetireCampaign()
+                | EndCampaign()
             ):
                 raise ReconcilerError(f"nothing on the server tells whether {action.verb} was done")
             case _:
