@@ -21,7 +21,8 @@ Tests: `tests/e2e/test_e2e_exit_codes.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -56,6 +57,13 @@ class ReconcilerError(Exception):
         self.hint = hint
         self.findings = tuple(findings)
         """All that it is about, where that is more than the message says."""
+
+    def hide(self, hiding: Callable[[str], str]) -> None:
+        """Say the same without what `hiding` takes out."""
+        self.message = hiding(self.message)
+        self.args = (self.message,)
+        self.hint = None if self.hint is None else hiding(self.hint)
+        self.findings = tuple(replace(each, message=hiding(each.message)) for each in self.findings)
 
 
 class UsageError(ReconcilerError):

@@ -1,6 +1,6 @@
 """Ask the server for exactly what desired and owned things need.
 
-    1  names that nobody owns yet          list-campaigns    (all of it before a deletion)
+    1  names that are declared             list-campaigns    (all of it before a deletion)
     2  every campaign that is or becomes ours    get-campaign
     3  names of vanished and renamed ones  list-campaigns
     4  gateways, where it matters who is in  list-gateways     all pages
@@ -13,18 +13,20 @@
        gives other packages, for the guards    list-gateways
        and of those that it starts, and names of packages, for what it tells    list-gateways, get-package
 
+What isn't found, and may be there all the same (`Lookout`), is looked for again until its time is over.
 Each line is a scope, which follows from what was read before it. Nothing is read twice, and nothing whose
 answer can't matter.
 
-Tests: `tests/observe/test_observe_live.py`, `tests/observe/test_observe_reads.py`.
+Tests: `tests/observe/test_observe_reads.py`, `tests/observe/test_observe_doubt.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from reconciler.lookout import Lookout
 from reconciler.model import (
     Aspects,
     Claim,
@@ -43,20 +45,24 @@ from reconciler.model import (
     Scope,
     used_packages,
 )
+from reconciler.model.doubts import Missing
 from reconciler.options import Options
 from reconciler.ownership import claims_of, comparable, removable, removable_packages, unanswered
 from reconciler.providers.base import Field, Reads, Source
-from reconciler.reading import read
+from reconciler.reading import forgotten, read
 from reconciler.state.applied import schedule_field
-from reconciler.state.base import Owned, State, Uploaded, upload_key
+from reconciler.state.base import Intent, Owned, State, Uploaded, upload_key
+from reconciler.text import id_form
 
 _STAYING: Final = frozenset({Field.OVERRIDES.value, *map(schedule_field, SchedulePhase)})
 """Fields of single gateways that can't be taken back: whoever has them goes on having them."""
 
 
-async def observe(desired: Desired, state: State, source: Source, options: Options) -> Live:
+async def observe(
+    desired: Desired, state: State, source: Source, options: Options, lookout: Lookout | None = None
+) -> Live:
     """Read the live side of `desired` and `state`. ServerError when a read fails for good."""
-    return await _Observation(desired, state, source, options).made()
+    return await _Observation(desired, state, source, options, lookout or Lookout()).made()
 
 
 async def observe_members(live: Live, resources: Iterable[ResourceId], reads: Reads) -> Live:
@@ -88,9 +94,11 @@ class _Observation:
     state: State
     source: Source
     options: Options
+    lookout: Lookout
     live: Live = field(default_factory=Live)
     claims: dict[ResourceId, Claim] = field(default_factory=dict)
     gone: set[ResourceId] = field(default_factory=set)
+    unreadable: set[ResourceId] = field(default_factory=set)
     ids: dict[ResourceId, str] = field(default_factory=dict)
 
     async def made(self) -> Live:
@@ -98,7 +106,8 @@ class _Observation:
         declared = {campaign.resource: campaign for campaign in self.desired.campaigns}
         orphans = removable(self.desired, self.state, self.options)
         uploads = removable_packages(self.desired, self.state, self.options)
-        await self._read(Scope(names=self._unowned(), whole=bool(orphans or uploads)))
+        await self._read(Scope(names=self._names(), whole=bool(orphans or uploads)))
+        await self._look_for_creates()
         await self._claim(declared.values(), self.state, orphans)
         vanished = [declared[resource] for resource in sorted(self.gone) if resource in declared]
         renamed = [c for c in declared.values() if (live := self._live(c)) and live.name != c.name]
@@ -113,6 +122,7 @@ class _Observation:
         await self._read_untargeted()
 
         await self._read(Scope(package_ids=self._package_ids(uploads)))
+        await self._look_for_packages()
         await self._read(
             Scope(
                 package_names=self._package_names(),
@@ -120,24 +130,133 @@ class _Observation:
                 users=frozenset(upload.id for upload in uploads if self.live.package_ids[upload.id]),
             )
         )
+        await self._look_for_uploads()
+        await self._read(Scope(users=self._unexplained()))
         return replace(
             self.live,
             campaigns={r: live for r, key in self.ids.items() if (live := self.live.by_id[key])},
             claims=self.claims,
             gone=frozenset(self.gone),
+            unreadable=frozenset(self.unreadable),
             # Nobody uses what isn't there.
-            users=self.live.users or ({} if uploads else None),
+            users={} if uploads and self.live.users is None else self.live.users,
         )
 
     async def _read(self, scope: Scope) -> None:
         self.live = await read(scope, self.source.reads, self.live)
 
-    def _unowned(self) -> frozenset[str]:
-        """The names of what nobody owns yet, and those that a lost create of ours went by."""
-        unowned = [c for c in self.desired.campaigns if c.resource not in self.state.campaigns]
-        declared = (self.state.intents.get(str(campaign.resource)) for campaign in unowned)
-        lost = (*declared, *unanswered(self.desired, self.state).values())
-        return frozenset((*(c.name for c in unowned), *(intent.name for intent in lost if intent)))
+    async def _again(self, scope: Scope) -> None:
+        self.live = forgotten(self.live, scope)
+        await self._read(scope)
+
+    async def _until(self, missing: Callable[[], Scope | None], seconds: float, *, at_once: bool) -> None:
+        """Read what is `missing` again until nothing is, or `seconds` are over."""
+        looks = int(at_once)
+
+        async def found() -> bool:
+            nonlocal looks
+            looks += 1
+            scope = missing()
+            if scope and looks > 1:
+                await self._again(scope)
+                scope = missing()
+            return scope is None
+
+        await self.lookout.settling.until(found, seconds)
+
+    def _names(self) -> frozenset[str]:
+        """The names that are declared, whoever owns them, and those that a lost create of ours went by."""
+        declared = (campaign.name for campaign in self.desired.campaigns)
+        return frozenset((*declared, *(intent.name for intent in self._lost())))
+
+    def _lost(self) -> Sequence[Intent]:
+        """Creates of ours whose answer nobody has, declared or not."""
+        owned, intents = self.state.campaigns, self.state.intents
+        noted = ((c.resource, intents.get(str(c.resource))) for c in self.desired.campaigns)
+        declared = [i for resource, i in noted if i and (resource not in owned or i.replaces)]
+        return [*declared, *unanswered(self.desired, self.state).values()]
+
+    async def _look_for_creates(self) -> None:
+        """What a create of ours may have made, and no list shows yet."""
+        owned = {each.id for each in self.state.campaigns.values()}
+
+        def unseen(intent: Intent) -> bool:
+            return all(found.id in owned for found in self.live.namesakes[intent.name])
+
+        waiting = {i.key: left for i in self._lost() if unseen(i) and (left := self.lookout.of_intent(i))}
+        if not waiting:
+            return
+
+        def missing() -> Scope | None:
+            names = frozenset(i.name for i in self._lost() if i.key in waiting and unseen(i))
+            return Scope(names=names, whole=self.live.listed is not None) if names else None
+
+        seconds = max(waiting.values())
+        self.lookout.tell(waiting, Missing.MAY_BE_MADE, seconds)
+        await self._until(missing, seconds, at_once=False)
+
+    async def _look_for_packages(self) -> None:
+        """An upload of a moment ago, for whose id the server doesn't answer yet."""
+        files, after = self._files(), self.lookout.after
+        new = {upload.id: upload for s, upload in self.state.packages.items() if s in files}
+
+        def missing() -> Scope | None:
+            ids = [i for i, upload in new.items() if not self.live.package_ids[i] and after(upload.since)]
+            return Scope(package_ids=frozenset(ids)) if ids else None
+
+        if scope := missing():
+            seconds = max(after(new[each].since) for each in scope.package_ids)
+            self.lookout.tell((new[each].name for each in scope.package_ids), Missing.JUST_MADE, seconds)
+            await self._until(missing, seconds, at_once=False)
+
+    async def _look_for_uploads(self) -> None:
+        """What an upload of ours may have brought, and no list shows yet."""
+        intents, of_intent = self.state.intents, self.lookout.of_intent
+
+        def missing() -> Scope | None:
+            contents = [
+                sha256
+                for sha256, found in self.live.packages_by_content.items()
+                if not found and (intent := intents.get(upload_key(sha256))) and of_intent(intent)
+            ]
+            return Scope(contents=frozenset(contents)) if contents else None
+
+        if scope := missing():
+            lost = [intents[upload_key(sha256)] for sha256 in scope.contents]
+            seconds = max(map(of_intent, lost))
+            self.lookout.tell((intent.name for intent in lost), Missing.MAY_BE_MADE, seconds)
+            await self._until(missing, seconds, at_once=False)
+
+    async def _look_for_ids(self, held: Mapping[ResourceId, str]) -> None:
+        """Ids that the server gave a moment ago, or lists, and doesn't answer for."""
+        since = {each.id: each.since for each in self.state.campaigns.values()}
+
+        def silent() -> dict[str, float]:
+            """Id → for how long yet it is looked for."""
+            without = [each for each in held.values() if self.live.by_id[each] is None]
+            listed, settle = self._listed() if without else {}, self.lookout.settling.seconds
+            left = {i: settle if i in listed else self.lookout.after(since.get(i)) for i in without}
+            return {i: seconds for i, seconds in left.items() if seconds or i in listed}
+
+        def missing() -> Scope | None:
+            ids, listed = silent(), self._listed()
+            names = frozenset(name for each in ids for name in listed.get(each, ()))
+            whole = self.live.listed is not None
+            return Scope(dict.fromkeys(ids, Aspects()), names, whole=whole) if ids else None
+
+        if ids := silent():
+            seconds = max(ids.values())
+            who = {campaign_id: resource for resource, campaign_id in held.items()}
+            self.lookout.tell((str(who[each]) for each in ids), Missing.JUST_MADE, seconds)
+            await self._until(missing, seconds, at_once=True)
+
+    def _listed(self) -> Mapping[str, frozenset[str]]:
+        """The ids that some list shows, each with the looked-up names that it has there."""
+        named: dict[str, set[str]] = {each.id: set() for each in self.live.listed or ()}
+        for name, found in self.live.namesakes.items():
+            for each in found:
+                named.setdefault(each.id, set()).add(name)
+        return {each: frozenset(names) for each, names in named.items()}
 
     async def _claim(
         self, campaigns: Iterable[DesiredCampaign], state: State, orphans: Iterable[Owned] = ()
@@ -147,13 +266,21 @@ class _Observation:
         held = {resource: made.ids[0] for resource, made in claims.items() if made.held}
         held |= {owned.resource: owned.id for owned in orphans}
         await self._read(Scope(dict.fromkeys(held.values(), Aspects())))
+        await self._look_for_ids(held)
+        listed = self._listed()
         here = {resource for resource, key in held.items() if self.live.by_id[key]}
+        silent = {resource for resource, key in held.items() if resource not in here and key in listed}
         self.ids |= held
-        self.gone |= held.keys() - here
-        # What vanished between list and read is to be created.
-        self.claims |= {
-            r: made if r in here or not made.held else Claim(Ownership.NONE) for r, made in claims.items()
-        }
+        self.unreadable |= silent
+        self.gone |= held.keys() - here - silent
+
+        def tie(resource: ResourceId, made: Claim) -> Claim:
+            if resource in here or not made.held:
+                return made
+            # What vanished between list and read is to be created.
+            return Claim(Ownership.UNREADABLE, made.ids) if resource in silent else Claim(Ownership.NONE)
+
+        self.claims |= {resource: tie(resource, made) for resource, made in claims.items()}
 
     def _live(self, campaign: DesiredCampaign) -> LiveCampaign | None:
         return self.live.by_id.get(self.ids.get(campaign.resource, ""))
@@ -196,8 +323,8 @@ class _Observation:
         if not joining:
             return
         await self._read(Scope(whole=True))
-        phases = {each.id: self.source.facts.phase(each.status) for each in self.live.listed or ()}
-        running = [i for i in declared if phases.get(i) is Phase.RUNNING]
+        phases = {id_form(each.id): self.source.facts.phase(each.status) for each in self.live.listed or ()}
+        running = [i for i in declared if phases.get(id_form(i)) is Phase.RUNNING]
         await self._read(Scope({i: Aspects(members=not joining <= declared[i]) for i in running}))
         members = ((i, live.gateways) for i in running if (live := self.live.by_id[i]) and live.gateways)
         losing = [i for i, found in members if not joining.isdisjoint(found.beyond(declared[i]))]
@@ -226,7 +353,18 @@ class _Observation:
         return frozenset(ref.name for ref in self._wanted() if isinstance(ref, PackageByName))
 
     def _contents(self) -> frozenset[str]:
-        """Files that aren't there as we know them, where what the server tells of contents may be trusted."""
+        """Files that are there as we know them (are they twice?), and those whose marks may be trusted."""
         known = self.state.packages
-        lost = [s for s in self._files() if s not in known or not self.live.package_ids[known[s].id]]
-        return frozenset(s for s in lost if self.options.adopt or upload_key(s) in self.state.intents)
+        here = {s for s in self._files() if s in known and self.live.package_ids[known[s].id]}
+        trusted = {s for s in self._files() if self.options.adopt or upload_key(s) in self.state.intents}
+        return frozenset(here | trusted)
+
+    def _unexplained(self) -> frozenset[str]:
+        """Packages that hold what one of ours holds, and that nothing we know of uses."""
+        uploads = self.state.packages
+        here = [s for s in self._files() if s in uploads and self.live.package_ids[uploads[s].id]]
+        ours = {upload.id for upload in uploads.values()}
+        used = {package for live in self.live.by_id.values() if live for package in live.packages}
+        known = ours | used | {ref.id for ref in self.desired.packages if isinstance(ref, PackageById)}
+        twice = (each for s in here for each in self.live.packages_by_content.get(s, ()))
+        return frozenset(each.id for each in twice) - known

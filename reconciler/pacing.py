@@ -78,6 +78,41 @@ class Backoff:
         return delay if waited + delay <= self.budget else None
 
 
+def loop_time() -> float:
+    """Seconds, by the clock of the running event loop."""
+    return asyncio.get_running_loop().time()
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """How long what may be there is looked for: lists lag, and calls go on after their answer was lost.
+
+    Times in seconds. Asked at once, then less and less often, and at last when the time is over.
+    """
+
+    seconds: float = 30.0
+    clock: Clock = field(default=loop_time, repr=False)
+    sleep: Sleep = field(default=asyncio.sleep, repr=False)
+
+    @staticmethod
+    def pause(looks: int) -> float:
+        """How long to wait after so many looks."""
+        return min(8.0, 0.5 * 2.0 ** min(looks - 1, 60))
+
+    async def until(
+        self, look: Callable[[], Awaitable[bool]], seconds: float | None = None, sleep: Sleep | None = None
+    ) -> bool:
+        """Whether `look` came true within `seconds` (of the settle time); the first look is at once."""
+        ends, looks = self.clock() + (self.seconds if seconds is None else seconds), 0
+        while not await look():
+            left = ends - self.clock()
+            if left <= 0:
+                return False
+            looks += 1
+            await (sleep or self.sleep)(min(left, self.pause(looks)))
+        return True
+
+
 async def retried(
     attempt: Callable[[], Awaitable[Value]],
     wait: Callable[[Exception, int, float], float | None],

@@ -84,7 +84,11 @@ class ServerSettings:
     max_answer_megabytes: int = 64
     """MiB of one answer, unpacked; a whole list may have eight times as much."""
     edit_while_started: EditWhileStarted = EditWhileStarted.STOP
+    settle: float = 30.0
+    """How long what may have been made is looked for before it is made again."""
     engine: Engine = Engine.HTTPX
+    finished_run_again: bool | None = None
+    """Whether gateways that are done run again when packages change: what the server in this process says."""
 
     @property
     def identity(self) -> Server:

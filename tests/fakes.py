@@ -19,6 +19,7 @@ from typing import Any
 from reconciler.app.pipeline import Planned, draft
 from reconciler.apply import Applied, apply_plan
 from reconciler.diff import Ask, Diff, diff
+from reconciler.lookout import Lookout
 from reconciler.model import (
     Desired,
     DesiredCampaign,
@@ -33,6 +34,7 @@ from reconciler.model import (
 )
 from reconciler.observe import observe
 from reconciler.options import Options
+from reconciler.pacing import Settling
 from reconciler.plan import Plan
 from reconciler.providers.pulse.facts import facts_of
 from reconciler.settings import ServerSettings
@@ -41,7 +43,23 @@ from reconciler.state.folding import fold
 from tests.memory_provider import SERVER, MemoryServer
 
 NOW = 1_800_000_000_000
+AT_ONCE = Lookout(Settling(0))
+"""What isn't found isn't looked for again."""
 PULSE = facts_of(ServerSettings())
+
+
+class Ticking:
+    """A clock that moves when somebody sleeps, so that nobody has to wait."""
+
+    def __init__(self, seconds: float = 30.0) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+        self.settling = Settling(seconds, lambda: self.now, self.sleep)
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.slept.append(seconds)
+        await asyncio.sleep(0)
 
 
 @dataclass
@@ -81,7 +99,7 @@ class Project:
 
     def live(self, wanted: Desired, **options: bool) -> Live:
         self.server.log.clear()
-        return asyncio.run(observe(wanted, self.state, self.server, Options(**options)))
+        return asyncio.run(observe(wanted, self.state, self.server, Options(**options), AT_ONCE))
 
     def reads(self, wanted: Desired, **options: bool) -> list[str]:
         """The reads that observing `wanted` takes, in order."""
@@ -95,7 +113,9 @@ class Project:
     def draft(self, wanted: Desired, **options: bool) -> Planned:
         """A plan for `wanted`, and what it was made from; no guard is asked."""
         self.server.log.clear()
-        return asyncio.run(draft(wanted, self.state, self.server, Options(**options), now=NOW))
+        return asyncio.run(
+            draft(wanted, self.state, self.server, Options(**options), now=NOW, lookout=AT_ONCE)
+        )
 
     def make_plan(self, wanted: Desired, **options: bool) -> Plan:
         return self.draft(wanted, **options).plan
@@ -108,7 +128,9 @@ class Project:
         """Run `plan` one step at a time, and let the state learn of it."""
         session = MemorySession(self.state)
         applied = asyncio.run(
-            apply_plan(plan, self.server, session, delay=lambda attempts, after: None, parallelism=1)
+            apply_plan(
+                plan, self.server, session, delay=lambda *_: None, parallelism=1, settling=AT_ONCE.settling
+            )
         )
         self.state = session.state
         return applied

@@ -252,6 +252,8 @@ class MemoryServer:
         self.requests: dict[str, int] = {}
         self.log: list[str] = []
         self.made = 0
+        self.silent: set[str] = set()
+        """Ids of campaigns that are listed, and not answered for."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> MemoryServer:
         made = copy(self)
@@ -286,7 +288,7 @@ class MemoryServer:
     async def campaign(self, campaign_id: str) -> LiveCampaign | None:
         self._read("campaign", campaign_id)
         found = self.by_id.get(campaign_id)
-        if found is None:
+        if found is None or campaign_id in self.silent:
             return None
         applied: dict[str, Any] = {}
         if self.facts.readable(Field.SETTINGS):

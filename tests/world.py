@@ -23,8 +23,10 @@ from reconciler.apply import Applied, apply_plan
 from reconciler.embedded import create_app
 from reconciler.embedded.dialects import PRESETS, Dialect
 from reconciler.loading import load
+from reconciler.lookout import Lookout
 from reconciler.model import Desired, Outcome
 from reconciler.options import Options
+from reconciler.pacing import Settling
 from reconciler.plan import Plan
 from reconciler.providers.base import Provider
 from reconciler.providers.pulse.kind import connect
@@ -37,6 +39,9 @@ from reconciler.validation import validate
 
 NOW = 1_800_000_000_000
 """What the clock says in these tests, epoch milliseconds: January 2027."""
+
+AT_ONCE = Lookout(Settling(0))
+"""What isn't found isn't looked for again."""
 
 _PATTERNS = [
     (operation.method, re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(operation.path)) + "/?"), name)
@@ -104,12 +109,20 @@ class World:
     async def make_plan(self, text: str, **options: Any) -> Plan:
         chosen = Options(**options)
         state = bound_to(self.store.load(), self.provider.server, url=self.store.url)
-        return (await draft(self.desired(text), state, self.provider, chosen, now=self.now)).plan
+        return (
+            await draft(self.desired(text), state, self.provider, chosen, now=self.now, lookout=AT_ONCE)
+        ).plan
 
     async def run(self, plan: Plan, on_outcome: Callable[[Outcome], None] = lambda _: None) -> Applied:
         with self.store.locked(self.provider.server, "apply") as session:
             return await apply_plan(
-                plan, self.provider.writes, session, delay=no_delay, parallelism=8, on_outcome=on_outcome
+                plan,
+                self.provider.writes,
+                session,
+                delay=no_delay,
+                parallelism=8,
+                on_outcome=on_outcome,
+                settling=AT_ONCE.settling,
             )
 
     async def plan(self, text: str, **options: Any) -> list[str]:

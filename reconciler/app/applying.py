@@ -5,25 +5,28 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from reconciler.app.auditlog import audited_plan
 from reconciler.app.caller import Caller, Question
-from reconciler.app.pipeline import Job, apply_exit, make, waivers_now
+from reconciler.app.pipeline import Job, apply_exit, make, secrets_of, waivers_now
 from reconciler.app.savedplans import Reviewed, changed, rests_on, reviewed
 from reconciler.app.workspace import Workspace, connected, state_of
 from reconciler.errors import Exit, StalePlan, fault_in_words
-from reconciler.model import Finding, Live, Outcome, OutcomeStatus
+from reconciler.hiding import Hiding
+from reconciler.model import Desired, Finding, Live, Outcome, OutcomeStatus
+from reconciler.model.doubts import Doubt
 from reconciler.options import Options
 from reconciler.plan.brakes import brakes
 from reconciler.plan.file import PlanFile, plan_digest, salted
+from reconciler.plan.finished import finished, remembered, targeted
 from reconciler.plan.guards import Waivers, reconsidered, waive
 from reconciler.plan.model import Plan
-from reconciler.providers.base import Provider
+from reconciler.providers.base import Facts, Provider
 from reconciler.report.plan_text import question_text
 from reconciler.settings import Project
-from reconciler.state.base import PlanApplied, SaltChosen, Session, StateStore
+from reconciler.state.base import PlanApplied, SaltChosen, Session, State, StateStore
 
 _LOG: Final = logging.getLogger("reconciler.app")
 
@@ -32,6 +35,10 @@ class OutcomeListener(Protocol):
     """Told of each outcome as it comes."""
 
     def __call__(self, outcome: Outcome) -> None: ...
+
+    def looking(self, doubt: Doubt) -> None:
+        """Something that may be on the server is looked for."""
+        ...
 
     def close(self) -> None:
         """Nothing more comes."""
@@ -47,6 +54,10 @@ class ApplyListener(Protocol):
 
     def preview(self, plan: Plan, *, asking: bool) -> None:
         """The plan, before anything else is done with it; `asking`: somebody is asked about it next."""
+        ...
+
+    def looking(self, doubt: Doubt) -> None:
+        """Something that may be on the server is looked for before the plan is made."""
         ...
 
     def running(self, plan: Plan) -> OutcomeListener:
@@ -85,6 +96,12 @@ class ContainedListener:
         with self._contained():
             if self._outcomes is not None:
                 self._outcomes(outcome)
+
+    def looking(self, doubt: Doubt) -> None:
+        """See `OutcomeListener`."""
+        with self._contained():
+            if self._outcomes is not None:
+                self._outcomes.looking(doubt)
 
     def close(self) -> None:
         """See `OutcomeListener`."""
@@ -134,15 +151,16 @@ class Applying:
         """Lock, then plan and run: nobody has to be waited for."""
         async with connected(self.project, parallelism=self.parallelism) as provider:
             with self._locked(provider) as session:
-                plan = (await make(job, session.state, provider, options)).plan
+                made = await make(job, session.state, provider, options, self.listener.looking)
+                plan = made.plan
                 self.listener.preview(plan, asking=False)
-                return await self._execute(plan, provider, session)
+                return await self._execute(plan, made.live, provider, session, desired=job.desired)
 
     async def asked(self, job: Job, options: Options) -> ApplyResult:
         """Plan, ask, and lock only then: nobody else has to wait for an answer. Then look once more."""
         async with connected(self.project, parallelism=self.parallelism) as provider:
             before = self.store.load()
-            planned = await make(job, before, provider, options)
+            planned = await make(job, before, provider, options, self.listener.looking)
             plan = planned.plan
             self.listener.preview(plan, asking=not (plan.empty or plan.tripped))
             if not _sends(plan):
@@ -157,12 +175,12 @@ class Applying:
                 findings, live = await changed(plan, rests_on(planned), provider.reads, state, provider.facts)
                 if findings:
                     raise _planned_on_older("what it touches changed", findings)
-                plan = self._reconsidered(plan, live, provider, job.waivers)
+                plan = self._reconsidered(plan, live, provider, session.state, job.waivers)
                 if plan.tripped:
                     return self._nothing(plan)
                 if salted(plan) and not state.begun:
                     session.record(SaltChosen(before.salt))
-                return await self._execute(plan, provider, session)
+                return await self._execute(plan, live, provider, session, desired=job.desired)
 
     async def reviewed(self, file: PlanFile, waivers: Waivers, workspace: Workspace) -> ApplyResult:
         """Run the plan in `file` and nothing else, if all that it touches is as it was."""
@@ -173,22 +191,19 @@ class Applying:
                 return self._nothing(plan)
             with self._locked(provider) as session:
                 live = await reviewed.check(provider.reads, session.state, provider.facts)
-                plan = self._reconsidered(plan, live, provider, waivers)
+                plan = self._reconsidered(plan, live, provider, session.state, waivers)
                 if plan.tripped:
                     return self._nothing(plan)
-                if (salt := file.head.state.salt) is not None:
-                    session.record(SaltChosen(salt))
-                return await self._execute(plan, provider, session, file=file.digest)
+                return await self._execute(plan, live, provider, session, file=file.digest)
 
     async def rehearsed(self, file: PlanFile, waivers: Waivers, workspace: Workspace) -> Plan:
         """The plan in `file`, if it could be applied now; nothing is locked or written."""
         async with connected(self.project, parallelism=self.parallelism) as provider:
             reviewed, plan = self._opened(file, waivers, workspace, provider)
             if _sends(plan):
-                live = await reviewed.check(
-                    provider.reads, state_of(self.project, self.store), provider.facts
-                )
-                plan = self._reconsidered(plan, live, provider, waivers)
+                state = state_of(self.project, self.store)
+                live = await reviewed.check(provider.reads, state, provider.facts)
+                plan = self._reconsidered(plan, live, provider, state, waivers)
             return plan
 
     def _opened(
@@ -199,12 +214,13 @@ class Applying:
         self.listener.about(plan_digest(found.saved.plan), f"From {file.path}")
         return found, waive(found.saved.plan, waivers, waivers_now(self.project))
 
-    def _reconsidered(self, plan: Plan, live: Live, provider: Provider, waivers: Waivers) -> Plan:
-        """`plan`, with what it would interrupt by now."""
-        project = self.project
-        return reconsidered(
-            plan, live, provider.facts, project.guards, waivers, declared=waivers_now(project)
-        )
+    def _reconsidered(
+        self, plan: Plan, live: Live, provider: Provider, state: State, waivers: Waivers
+    ) -> Plan:
+        """`plan`, with what it would interrupt and leave behind by now."""
+        project, facts = self.project, provider.facts
+        declared = waivers_now(project)
+        return reconsidered(plan, live, facts, project.guards, waivers, state=state, declared=declared)
 
     @contextmanager
     def _locked(self, provider: Provider) -> Iterator[Session]:
@@ -223,10 +239,18 @@ class Applying:
         return self.caller.ask(question)
 
     async def _execute(
-        self, plan: Plan, provider: Provider, session: Session, *, file: str | None = None
+        self,
+        plan: Plan,
+        live: Live,
+        provider: Provider,
+        session: Session,
+        *,
+        file: str | None = None,
+        desired: Desired | None = None,
     ) -> ApplyResult:
-        """Run `plan`; `file` is the digest of the file that it stands in.
+        """Run `plan`, `live` being as things are.
 
+        `file` is the digest of the file that it stands in, `desired` what it was made for.
         Of one that a guard stands against, only what holds rollouts up.
         """
         judged = plan
@@ -235,7 +259,7 @@ class Applying:
         if not _sends(plan):
             return self._nothing(judged)
         from reconciler.apply import apply_plan
-        from reconciler.pacing import Backoff
+        from reconciler.pacing import Backoff, Settling
 
         with (
             self.caller.stopping() as stop,
@@ -253,13 +277,16 @@ class Applying:
 
             try:
                 applied = await apply_plan(
-                    plan,
+                    _remembering(plan, live, session.state, provider.facts),
                     provider.writes,
                     session,
                     delay=Backoff(),
                     parallelism=self.parallelism,
                     on_outcome=on_outcome,
                     stop=stop,
+                    hiding=Hiding(secrets_of(desired) if desired else ()),
+                    settling=Settling(self.project.server.settle),
+                    on_doubt=progress.looking,
                 )
             finally:
                 progress.close()
@@ -287,6 +314,15 @@ class Applying:
 
 
 _AS_PLANNED = frozenset({OutcomeStatus.DONE, OutcomeStatus.NOT_NEEDED, OutcomeStatus.WAITING})
+
+
+def _remembering(plan: Plan, live: Live, state: State, facts: Facts) -> Plan:
+    """`plan`, by which the state also learns who has finished with packages that change.
+
+    It learns that before they do: whatever ends the run, nobody is taken to be done with what came later.
+    """
+    found = finished(plan, targeted(plan, live.by_id), state, facts)
+    return replace(plan, records=(*plan.records, *remembered(plan, found, facts)))
 
 
 def _sends(plan: Plan) -> bool:

@@ -208,6 +208,7 @@ def _clock(project: Project, greeting: Greeting) -> Check:
 
 def _reads(probes: Sequence[Probe]) -> Iterator[Check]:
     """A check for all reads, or one for each that failed."""
+    probes = [probe for probe in probes if probe.tried]
     failed = [probe for probe in probes if probe.error is not None]
     for probe in failed:
         assert probe.error is not None

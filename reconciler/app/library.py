@@ -23,6 +23,7 @@ from reconciler.app.pipeline import Checked, check_everywhere, plan_once, prepar
 from reconciler.app.workspace import PARALLELISM, Workspace, event_loop
 from reconciler.errors import Exit, ReconcilerError
 from reconciler.model import Outcome
+from reconciler.model.doubts import Doubt
 from reconciler.options import Options
 from reconciler.plan.model import Plan
 
@@ -148,6 +149,9 @@ class _Program(Unattended):
     def preview(self, plan: Plan, *, asking: bool) -> None:
         del asking
         self._plan = plan
+
+    def looking(self, doubt: Doubt) -> None:
+        pass
 
     def running(self, plan: Plan) -> _Program:
         del plan

@@ -30,7 +30,9 @@ async def plan_offline(workspace: Workspace, options: Options, file: Path) -> Pl
     saved = open_snapshot(file)
     store = SavedState(f"snapshot {file}", read_state(saved))
     job = prepare(workspace, saved=store)
-    planned = await make(job, store.load(), replayed(job.project, saved), options)
+    # A snapshot shows no more when it is looked at again.
+    project = replace(job.project, server=replace(job.project.server, settle=0.0))
+    planned = await make(replace(job, project=project), store.load(), replayed(project, saved), options)
     taken = saved.header.taken
     snapshot = Snapshot(taken, max(0, int(time.time() - taken / 1000)))
     return replace(planned, plan=replace(planned.plan, snapshot=snapshot))

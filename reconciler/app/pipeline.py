@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.app.workspace import Workspace, connected, read_resources, store_of
 from reconciler.errors import Exit, InvalidInput, ReconcilerError
-from reconciler.model import Desired, Finding, Live, Outcome, OutcomeStatus, RolloutStatus, Severity
+from reconciler.hiding import Hiding
+from reconciler.lookout import Lookout
+from reconciler.model import Desired, Finding, Live, Outcome, OutcomeStatus, RolloutStatus, Secret, Severity
+from reconciler.model.doubts import OnDoubt, unheard
 from reconciler.options import Options
+from reconciler.pacing import Settling
 from reconciler.plan.model import Partial, Plan
 from reconciler.settings import GitWaiver, Project, ServerSettings
 from reconciler.state.base import State, StateStore, bound_to
@@ -188,21 +193,49 @@ def prepare(
 # --- from desired to a plan ----------------------------------------------------------------------
 
 
-async def plan_once(job: Job, options: Options) -> Planned:
+async def plan_once(job: Job, options: Options, on_doubt: OnDoubt = unheard) -> Planned:
     """Plan on the state as it is; nothing is locked or written."""
     async with connected(job.project) as provider:
-        return await make(job, job.store.load(), provider, options)
+        return await make(job, job.store.load(), provider, options, on_doubt)
 
 
-async def make(job: Job, state: State, source: Source, options: Options) -> Planned:
-    """Observe and plan; nothing is written anywhere. `state` must belong to the server of `source`."""
+async def make(
+    job: Job, state: State, source: Source, options: Options, on_doubt: OnDoubt = unheard
+) -> Planned:
+    """Observe and plan; nothing is written anywhere. `state` must belong to the server of `source`.
+
+    `on_doubt` hears of what is looked for because it may be there all the same.
+    """
+    bound = bound_to(state, source.server, url=job.store.url)
+    with unrevealing(job.desired):
+        return await _made(job, bound, source, options, on_doubt)
+
+
+@contextmanager
+def unrevealing(desired: Desired) -> Iterator[None]:
+    """What a server says no to a read with names no secret of `desired`, which earlier runs sent."""
+    try:
+        yield
+    except ReconcilerError as error:
+        error.hide(Hiding(secrets_of(desired)))
+        raise
+
+
+def secrets_of(desired: Desired) -> Iterator[str]:
+    """What a server may know by now, and nobody else may see."""
+    values = (value for each in desired.campaigns for value in (each.settings or {}).values())
+    return (value.reveal() for value in values if isinstance(value, Secret) and value.known)
+
+
+async def _made(job: Job, bound: State, source: Source, options: Options, on_doubt: OnDoubt) -> Planned:
     from reconciler.plan.guards import guarded
     from reconciler.plan.impact import with_reads, with_removed
     from reconciler.reading import operations_of
     from reconciler.resolve.waivers import FOR_NOBODY
 
-    bound = bound_to(state, source.server, url=job.store.url)
-    planned = await draft(job.desired, bound, source, options, now=_now())
+    now = _now()
+    lookout = Lookout(Settling(job.project.server.settle), now // 1000, on_doubt)
+    planned = await draft(job.desired, bound, source, options, now=now, lookout=lookout)
     plan, desired = planned.plan, planned.desired
     # A campaign that is ours and no longer declared may well be named: it is the one that is deleted.
     warnings = (w for w in job.warnings if w.code != FOR_NOBODY or w.resource not in bound.campaigns)
@@ -222,7 +255,15 @@ async def make(job: Job, state: State, source: Source, options: Options) -> Plan
     return replace(planned, plan=plan, live=basis.live)
 
 
-async def draft(desired: Desired, state: State, source: Source, options: Options, *, now: int) -> Planned:
+async def draft(
+    desired: Desired,
+    state: State,
+    source: Source,
+    options: Options,
+    *,
+    now: int,
+    lookout: Lookout | None = None,
+) -> Planned:
     """The stages from `desired` to a plan, no guard asked; `now` in epoch milliseconds."""
     from reconciler.diff import Ask, diff
     from reconciler.observe import observe
@@ -231,7 +272,7 @@ async def draft(desired: Desired, state: State, source: Source, options: Options
     from reconciler.targets import narrowed
 
     desired = narrowed(desired, state, options.targets)
-    live = await observe(desired, state, source, options)
+    live = await observe(desired, state, source, options, lookout)
     pace = paced(desired, live, state, Pace(source.facts, now, resume=options.resume))
     difference = diff(pace.desired, live, state, Ask(options, now=now, facts=source.facts))
     plan = make_plan(difference, source.facts, source.server)
@@ -247,7 +288,7 @@ async def draft(desired: Desired, state: State, source: Source, options: Options
 async def guard_basis(planned: Planned, source: Source, *, given_up: int = 0) -> Basis:
     """What guards ask of a plan; who is in campaigns that it interrupts or gives other packages is read."""
     from reconciler.observe import observe_members
-    from reconciler.plan.devices import repackaged
+    from reconciler.plan.finished import repackaged
     from reconciler.plan.guards import Basis, all_missing, interrupted
 
     asked = interrupted(planned.plan, source.facts) | repackaged(planned.plan)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import reconciler
 from reconciler.app.pipeline import Planned
 from reconciler.app.workspace import Workspace
-from reconciler.model import Finding, FromFile, Live, Operation, Secret, UploadPackage
+from reconciler.errors import StalePlan, StateError
+from reconciler.model import Finding, FromFile, Live, Operation, Secret, Server, UploadPackage
 from reconciler.options import Options
 from reconciler.plan.brakes import overtaken
 from reconciler.plan.file import (
@@ -37,7 +38,7 @@ from reconciler.plan.touched import touched_by
 from reconciler.providers.base import Facts, Reads
 from reconciler.reading import read
 from reconciler.settings import Project
-from reconciler.state.base import State
+from reconciler.state.base import SaltChosen, State, StateStore
 from reconciler.trust.folders import strays
 
 if TYPE_CHECKING:
@@ -66,23 +67,43 @@ async def changed(
     return found, live
 
 
-def save(path: Path, project: Project, planned: Planned, options: Options) -> str:
+def save(path: Path, project: Project, store: StateStore, planned: Planned, options: Options) -> str:
     """Write a plan file; the digest of the plan.
 
-    A state that isn't there yet has no lineage, and nothing else keeps the salt that digests were made with.
+    Digests of secrets are keyed with the salt of the state, which never leaves it: who has the file can't try
+    values. A state that isn't there yet is begun for that.
     """
     plan, state = planned.plan, planned.state
-    lineage = state.lineage if state.begun else None
-    salt = None if state.begun or not salted(plan) else state.salt
+    if salted(plan) and not state.begun:
+        state = _begun(store, plan.server, state.salt)
     head = Head(
         reconciler.__version__,
         plan.server,
         MadeIn(str(project.root), project.name, project.environment),
-        MadeOn(state.serial, lineage, salt),
+        MadeOn(state.serial, state.lineage if state.begun else None),
         options,
     )
     write_plan(path, head, plan, rests_on(planned), root=project.root, salt=state.salt)
     return plan_digest(plan)
+
+
+def _begun(store: StateStore, server: Server, salt: str) -> State:
+    """The state in `store`, begun with that salt and nothing else."""
+    try:
+        with store.locked(server, "plan") as session:
+            if session.state.begun:
+                raise StalePlan(
+                    "the state was begun since this was planned; nothing was saved",
+                    hint="Run the command again: it plans on things as they are now.",
+                )
+            session.record(SaltChosen(salt))
+    except StateError as error:
+        error.hint = (
+            "A plan with secrets needs a state for the key that tells whether they change: let this job write"
+            f" to it once, or run `apply` first. {error.hint or ''}".rstrip()
+        )
+        raise
+    return store.load()
 
 
 def find_home(path: Path, workspace: Workspace) -> tuple[PlanFile, Project]:
@@ -137,9 +158,8 @@ class Reviewed:
             raise refused(self.path, [Finding("applied-plan", f"{self.path} {what}", hint=hint)])
         if made.lineage != (state.lineage if state.begun else None):
             raise refused(self.path, [Finding("foreign-plan", _other_state(made, state))])
-        salt = made.salt or state.salt
         late, live = await changed(saved.plan, saved.fingerprints, reads, state, facts)
-        if findings := [*self._secrets(salt), *self._packages(), *late]:
+        if findings := [*self._secrets(state.salt), *self._packages(), *late]:
             raise refused(self.path, findings)
         return live
 

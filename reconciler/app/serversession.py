@@ -33,7 +33,7 @@ from reconciler.model import (
     StepGroup,
     target_of,
 )
-from reconciler.pacing import Backoff, retried
+from reconciler.pacing import Backoff, Settling, retried
 from reconciler.pool import concurrently
 from reconciler.providers.base import Bindings, Provider
 from reconciler.providers.base.questions import PackageInfo
@@ -175,10 +175,11 @@ class ServerSession:
         step = Step(StepGroup(action.verb, action, lowered.operation, lowered.per_call), 0)
         owner = self.owners.get(target) if (target := target_of(action)) else None
         with self._audited() as recorder:
-            retrier = Retrier(ContainedWrites(self.provider.writes), self.backoff)
+            settling = Settling(self.project.server.settle)
+            retrier = Retrier(ContainedWrites(self.provider.writes), self.backoff, settling)
             outcome = await retrier.settle(step, Bindings(), asyncio.Event())
             recorder.outcome(outcome, owner=owner)
-            if outcome.status is OutcomeStatus.FAILED:
+            if outcome.status in (OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN):
                 raise ReconcilerError(outcome.message, hint=_after(outcome))
         return outcome
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from reconciler.apply.containment import ContainedWrites, HeedlessListener
 from reconciler.apply.outcomes import Outcomes
-from reconciler.apply.retrier import Delay, Retrier
+from reconciler.apply.patience import Delay
+from reconciler.apply.retrier import Retrier
 from reconciler.apply.run import Applied, Execution
+from reconciler.hiding import Hiding
 from reconciler.model import Outcome
+from reconciler.model.doubts import OnDoubt, unheard
+from reconciler.pacing import Settling
 from reconciler.plan import Plan
 from reconciler.providers.base import Writes
 from reconciler.state.base import Session
@@ -26,14 +31,20 @@ async def apply_plan(
     parallelism: int,
     on_outcome: Callable[[Outcome], None] = lambda _: None,
     stop: asyncio.Event | None = None,
+    hiding: Hiding | None = None,
+    settling: Settling | None = None,
+    on_doubt: OnDoubt = unheard,
+    now: Callable[[], float] = time.time,
 ) -> Applied:
     """Run every step of `plan`, at most `parallelism` at a time, and record what happens in `session`.
 
     When `stop` is set nothing new is sent, but for the starts that close an open bracket. A refused or
     failed step is an outcome, not an error, and so is what nobody foresaw. Once the state can't be written
-    nothing new is sent: see `Applied.error`.
+    nothing new is sent: see `Applied.error`. `on_doubt` hears what is looked for; `now` answers epoch
+    seconds. No outcome says what `hiding` knows, or a secret of `plan`.
     """
-    retrier = Retrier(ContainedWrites(writes), delay)
+    retrier = Retrier(ContainedWrites(writes), delay, settling, on_doubt)
     told = HeedlessListener(on_outcome)
-    execution = Execution(plan, retrier, session, told, stop or asyncio.Event())
+    hiding, stop = hiding or Hiding(), stop or asyncio.Event()
+    execution = Execution(plan, retrier, session, told, stop, hiding=hiding, now=now)
     return await execution.run(parallelism)

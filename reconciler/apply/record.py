@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import assert_never
 
@@ -71,23 +72,19 @@ from reconciler.state.base import (
 )
 
 
-def before(step: Step, salt: str) -> tuple[Event, ...]:
-    """Intents, the status to return to, and a wish that Git gave up: durable before the call is sent."""
+def before(step: Step, salt: str, now: int) -> tuple[Event, ...]:
+    """Intents, the status to return to, and a wish that Git gave up: durable before the call is sent.
+
+    `now` is in epoch seconds.
+    """
     match action := step.action:
         case CreateCampaign():
-            intent = Intent(
-                str(action.resource),
-                action.fields.name,
-                _applied(action, salt),
-                action.replaces,
-                _return_to(action),
-            )
             begun = (ReplacementBegun(action.resource),) if action.replaces else ()
-            return (*begun, IntentNoted(intent))
+            return (*begun, IntentNoted(_intent(action, salt, now)))
         case RetireCampaign():
             return (ReplacementBegun(action.resource),)
         case UploadPackage():
-            return (IntentNoted(Intent(upload_key(action.file.sha256), action.file.name)),)
+            return (IntentNoted(_intent(action, salt, now)),)
         case StopCampaign(bracket=True):
             return (BracketOpened(action.resource, DesiredStatus.STARTED),)
         case StopCampaign():
@@ -100,20 +97,20 @@ def before(step: Step, salt: str) -> tuple[Event, ...]:
 
 
 def after(
-    outcome: Outcome, salt: str, packages: Mapping[str, str] = MappingProxyType({})
+    outcome: Outcome, salt: str, now: int, packages: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[Event, ...]:
     """What a step changed, once it has ended; `packages` are the uploads of this run, by content."""
     if outcome.left:
         done = frozenset(outcome.step.gateways) - frozenset(outcome.left)
-        return (*_members(outcome.step.only(done), packages), *_unsettled(outcome, outcome.left))
+        return (*_members(outcome.step.only(done), packages), *_unsettled(outcome, outcome.left, salt, now))
     if not outcome.settled:
-        return _unsettled(outcome, outcome.step.gateways)
+        return _unsettled(outcome, outcome.step.gateways, salt, now)
     if outcome.step.gateways:
         return tuple(_members(outcome.step, packages))
-    return tuple(_settled(outcome, salt))
+    return tuple(_settled(outcome, salt, now))
 
 
-def _settled(outcome: Outcome, salt: str) -> Iterator[Event]:  # noqa: PLR0912, C901
+def _settled(outcome: Outcome, salt: str, now: int) -> Iterator[Event]:  # noqa: PLR0912, C901
     """Of a step that isn't about single gateways."""
     resource = outcome.step.resource
     match action := outcome.step.action:
@@ -131,13 +128,21 @@ def _settled(outcome: Outcome, salt: str) -> Iterator[Event]:  # noqa: PLR0912, 
                     Origin.CREATED,
                     action.on_remove,
                     applied=applied,
+                    since=now,
                     rollout=action.rollout,
                 )
                 yield CampaignOwned(owned)
         case UploadPackage(file=file):
             assert outcome.created is not None
             yield PackageUploaded(
-                Uploaded(file.sha256, outcome.created, file.name, resource, description=file.description)
+                Uploaded(
+                    file.sha256,
+                    outcome.created,
+                    file.name,
+                    resource,
+                    description=file.description,
+                    since=now,
+                )
             )
         case DeleteCampaign(predecessor=True):
             assert action.target is not None
@@ -212,9 +217,13 @@ def _things(action: RunOnThings, gateways: tuple[str, ...], kept_as: Callable[[s
         yield MembersApplied(action.resource, Field.THINGS, value, tuple(those))
 
 
-def _unsettled(outcome: Outcome, gateways: tuple[str, ...]) -> tuple[Event, ...]:
+def _unsettled(outcome: Outcome, gateways: tuple[str, ...], salt: str, now: int) -> tuple[Event, ...]:
     """What surely didn't happen, for `gateways`, leaves no intent, no bracket and no doubt behind."""
     if outcome.status is not OutcomeStatus.FAILED or outcome.unclear:
+        action = outcome.step.action
+        if outcome.unclear and isinstance(action, CreateCampaign | UploadPackage):
+            # Nothing of it is under way on our side any more: that is when the next run counts from.
+            return (IntentNoted(replace(_intent(action, salt, now), ended=True)),)
         return ()
     match action := outcome.step.action:
         case CreateCampaign():
@@ -227,6 +236,21 @@ def _unsettled(outcome: Outcome, gateways: tuple[str, ...]) -> tuple[Event, ...]
             return (MembersForgotten(action.resource, gateways, Field.THINGS),)
         case _:
             return ()
+
+
+def _intent(action: CreateCampaign | UploadPackage, salt: str, now: int) -> Intent:
+    match action:
+        case CreateCampaign():
+            return Intent(
+                str(action.resource),
+                action.fields.name,
+                _applied(action, salt),
+                action.replaces,
+                _return_to(action),
+                since=now,
+            )
+        case UploadPackage(file=file):
+            return Intent(upload_key(file.sha256), file.name, since=now)
 
 
 def _return_to(action: CreateCampaign) -> str | None:

@@ -7,8 +7,8 @@
 | unclear      | send again | verify; send again only what didn't happen | *unknown*      |
 | refused      | failed     | verify: perhaps it has already happened    | failed         |
 
-A create or upload that is refused was not ours, unless an answer before it was unclear: only then it is
-verified.
+A create or an upload goes its own way: see `Maker`. *There is no such thing*, said of what this run made, is
+no refusal yet: servers show what is new with a delay, so that is waited out.
 What nobody foresaw is unclear, and sent again once at most.
 A batch of gateways that is refused for good goes out again in halves (`Bisection`). Of one that is partly
 done, what the server shows is done; those that it names are failed, and sent no more.
@@ -17,26 +17,40 @@ done, what the server shows is done; those that it names are failed, and sent no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from reconciler.apply.bisection import NOT_AGAIN, Bisection, Tried, divides, undone
+from reconciler.apply.making import Maker
+from reconciler.apply.patience import Delay, Newborns, stopped, words
 from reconciler.errors import NotExecuted, PartlyDone, ReconcilerError, Refusal, Refused, Unclear, Unforeseen
-from reconciler.model import CreateCampaign, Outcome, OutcomeStatus, Repeat, Step, UploadPackage
-from reconciler.providers.base import Bindings, Readback, Writes
+from reconciler.model import (
+    AddGateways,
+    CloseGateways,
+    CreateCampaign,
+    Outcome,
+    OutcomeStatus,
+    RemoveGateways,
+    Repeat,
+    Step,
+    UploadPackage,
+)
+from reconciler.model.doubts import OnDoubt, unheard
+from reconciler.pacing import Settling
+from reconciler.providers.base import Bindings, Readback, Result, Writes
 
-Delay = Callable[[int, float | None, float], float | None]
-"""(attempts so far, seconds the server asked for, seconds waited so far) → seconds to wait, None: give up."""
 
-
-@dataclass(frozen=True, slots=True)
 class Retrier:
-    """Runs steps, each until it is settled or given up."""
+    """Runs steps, each until it is settled or given up. `told` hears of what is looked for."""
 
-    writes: Writes
-    delay: Delay
-    bisection: Bisection = field(default_factory=Bisection)
+    def __init__(
+        self, writes: Writes, delay: Delay, settling: Settling | None = None, told: OnDoubt = unheard
+    ) -> None:
+        self.writes = writes
+        self.delay = delay
+        self.bisection = Bisection()
+        self._settling = settling or Settling()
+        self._newborns = Newborns(self._settling)
+        self._making = Maker(writes, delay, self._settling, self._newborns, told)
 
     async def settle(self, step: Step, bindings: Bindings, stop: asyncio.Event) -> Outcome:
         """Run `step`. Never raises a ReconcilerError: it becomes the outcome.
@@ -47,6 +61,8 @@ class Retrier:
         async def attempt(piece: Step) -> Tried:
             return await self._attempt(piece, bindings, stop, verified=True)
 
+        if isinstance(step.action, CreateCampaign | UploadPackage):
+            return await self._making.settle(step, bindings, stop)
         if self.bisection.most(step) < len(step.gateways):
             unsent = Tried(Outcome(step, OutcomeStatus.FAILED, NOT_AGAIN, 0), step)
             return await self.bisection.run(step, unsent, attempt, stop)
@@ -77,23 +93,23 @@ class Retrier:
         while True:
             attempts += 1
             try:
-                result = await self.writes.run(left, bindings)
+                result = await self._run(left, bindings, stop)
                 return Tried(Outcome(step, result.status, result.message, attempts, result.created), left)
             except ReconcilerError as error:
                 failure = error
             unclear = unclear or isinstance(failure, Unclear)
             if step.operation.repeat is Repeat.NEVER and _in_doubt(failure, unclear=unclear):
-                return ended(OutcomeStatus.UNKNOWN, _words(failure))
+                return ended(OutcomeStatus.UNKNOWN, words(failure))
             if isinstance(failure, PartlyDone) and step.operation.repeat is not Repeat.VERIFY_FIRST:
                 # Nothing tells what was done but the answer: that is those that it doesn't name.
                 left = left.only(failure.failed or left.gateways)
-                return ended(OutcomeStatus.FAILED, _words(failure), failure)
+                return ended(OutcomeStatus.FAILED, words(failure), failure)
             try:
                 verifies = self._verifies(left, failure, unclear=unclear, verified=verified)
-                readback = await self.writes.verify(left, bindings) if verifies else None
+                readback = await self._look(left, bindings, stop) if verifies else None
             except ReconcilerError as error:
-                refused = f"{_words(failure)}; what it did can't be read: " if not unclear else ""
-                return ended(OutcomeStatus.FAILED, refused + _words(error))
+                refused = f"{words(failure)}; what it did can't be read: " if not unclear else ""
+                return ended(OutcomeStatus.FAILED, refused + words(error))
             if readback and (readback.done or readback.remaining == ()):
                 sent = unclear or isinstance(failure, PartlyDone)
                 status = OutcomeStatus.DONE if sent else OutcomeStatus.NOT_NEEDED
@@ -101,14 +117,50 @@ class Retrier:
             smaller = _only(left, readback)
             if isinstance(failure, PartlyDone) and _all_named(smaller, failure):
                 left = smaller
-                return ended(OutcomeStatus.FAILED, _words(failure), failure)
+                return ended(OutcomeStatus.FAILED, words(failure), failure)
             wait = self._wait(failure, attempts, waited) if smaller is left else 0.0
             if wait is None:
-                return ended(OutcomeStatus.FAILED, _words(failure), failure)
+                return ended(OutcomeStatus.FAILED, words(failure), failure)
             left = smaller
             if await _stopped(stop, wait):
-                return ended(OutcomeStatus.FAILED, f"{_words(failure)}; {NOT_AGAIN}")
+                return ended(OutcomeStatus.FAILED, f"{words(failure)}; {NOT_AGAIN}")
             waited += wait
+
+    async def _run(self, step: Step, bindings: Bindings, stop: asyncio.Event) -> Result:
+        """Send `step` once, but for a no that only says that what this run made isn't shown yet."""
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                return await self.writes.run(step, bindings)
+            except ReconcilerError as error:
+                left = await self._unshown(step, bindings, error)
+                if left is None or stop.is_set():
+                    raise
+            await stopped(stop, min(left, self._settling.pause(tries)), self._settling.sleep)
+
+    async def _unshown(self, step: Step, bindings: Bindings, failure: ReconcilerError) -> float | None:
+        """For how long yet `failure` may only mean that the server doesn't show what this run made."""
+        left = self._newborns.left(step, failure)
+        if left is not None and isinstance(step.action, AddGateways | RemoveGateways | CloseGateways):
+            # The server may mean a gateway: then the campaign itself is there.
+            with suppress(ReconcilerError):
+                await self.writes.verify(step, bindings)
+                return None
+        return left
+
+    async def _look(self, step: Step, bindings: Bindings, stop: asyncio.Event) -> Readback:
+        """What became of `step`; a campaign that isn't shown yet is waited for."""
+        looks = 0
+        while True:
+            looks += 1
+            try:
+                return await self.writes.verify(step, bindings)
+            except ReconcilerError as error:
+                left = self._newborns.left(step, error)
+                if left is None or stop.is_set():
+                    raise
+            await stopped(stop, min(left, self._settling.pause(looks)), self._settling.sleep)
 
     def _verifies(self, step: Step, failure: ReconcilerError, *, unclear: bool, verified: bool) -> bool:
         """Whether to ask the server what became of `step`; False where looking can't help."""
@@ -120,7 +172,7 @@ class Retrier:
             case Refused() if unclear:
                 return True
             case Refused(meaning=meaning) if Refusal.MAY_HAVE_HAPPENED in meaning:
-                return not verified and not isinstance(step.action, CreateCampaign | UploadPackage)
+                return not verified
             case Refused(meaning=meaning) if Refusal.TOO_LARGE in meaning:
                 return False
             case Refused() as refusal:
@@ -160,9 +212,3 @@ async def _stopped(stop: asyncio.Event, seconds: float) -> bool:
     with suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), seconds)
     return stop.is_set()
-
-
-def _words(error: ReconcilerError) -> str:
-    if not error.hint:
-        return error.message
-    return f"{error.message}. {error.hint[0].upper()}{error.hint[1:]}"

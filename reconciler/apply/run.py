@@ -8,6 +8,7 @@ that have to wait. Memory is a few bytes a step that is done.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,10 +18,14 @@ from reconciler.apply.outcomes import Outcomes
 from reconciler.apply.record import after, before
 from reconciler.apply.retrier import Retrier
 from reconciler.errors import StateError, fault_in_words
+from reconciler.hiding import Hiding
 from reconciler.model import (
+    CreateCampaign,
+    EditCampaign,
     Outcome,
     OutcomeStatus,
     ResourceId,
+    Secret,
     Skip,
     StartCampaign,
     Step,
@@ -77,16 +82,22 @@ class Execution:
         session: Session,
         on_outcome: Callable[[Outcome], None],
         stop: asyncio.Event,
+        *,
+        hiding: Hiding,
+        now: Callable[[], float] = time.time,
     ) -> None:
+        hiding.update(_secrets(plan))
         self._plan = plan
         self._repeater = retrier
         self._session = session
         self._on_outcome = on_outcome
         self._stop = stop
+        self._now = now
         self._salt = session.state.salt
         self._campaigns: dict[ResourceId, str] = {}
         self._packages: dict[str, str] = {}
         self._bindings = Bindings(self._campaigns, self._packages)
+        self._hiding = hiding
         self._outcomes = Outcomes()
         self._broken: StateError | None = None
         self._unsettled: dict[str, dict[int, Outcome]] = {g.key: {} for g in plan.groups}
@@ -156,7 +167,7 @@ class Execution:
             return Outcome(step, OutcomeStatus.SKIPPED, INTERRUPTED, 0, skip=Skip.INTERRUPTED)
         if closing and any(need.group in self._left_stopped for need in step.group.needs):
             return Outcome(step, OutcomeStatus.NOT_NEEDED, LEFT_STOPPED, 0)
-        if self._broken or not self._record(*before(step, self._salt)):
+        if self._broken or not self._record(*before(step, self._salt, int(self._now()))):
             return Outcome(step, OutcomeStatus.SKIPPED, UNRECORDED, 0, skip=Skip.UNRECORDED)
         # A start that closes a bracket is worth its repeats, whoever is in a hurry.
         stop = asyncio.Event() if closing else self._stop
@@ -167,7 +178,7 @@ class Execution:
             # A stop that is still under way may come after this: the next run closes the bracket.
             return outcome
         # Facts of single gateways come by the ten thousand, and are not worth a wait for the disk.
-        self._record(*after(outcome, self._salt, self._packages), sync=not step.gateways)
+        self._record(*after(outcome, self._salt, int(self._now()), self._packages), sync=not step.gateways)
         return outcome
 
     def _waiting(self, group: StepGroup) -> _Held:
@@ -190,6 +201,9 @@ class Execution:
 
     async def _ended(self, outcome: Outcome) -> None:
         step, key = outcome.step, outcome.step.group.key
+        if outcome.message:
+            # Whatever a server repeats, and whichever call it says no to.
+            outcome = replace(outcome, message=self._hiding(outcome.message))
         if not outcome.settled:
             made = None if target_of(step.action) else self._campaigns.get(step.resource)
             outcome = replace(outcome, target=made)
@@ -248,6 +262,15 @@ class Execution:
             self._broken = self._broken or StateError(fault_in_words(error))
             return False
         return True
+
+
+def _secrets(plan: Plan) -> Iterator[str]:
+    """What steps send that nobody may see."""
+    for group in plan.groups:
+        if isinstance(group.action, CreateCampaign | EditCampaign):
+            for value in (group.action.fields.settings or {}).values():
+                if isinstance(value, Secret) and value.known:
+                    yield value.reveal()
 
 
 def _closes(group: StepGroup) -> bool:

@@ -104,7 +104,7 @@ def command(
                 applying = Applying(job.project, job.store, caller, reporter, parallelism, lock_timeout)
                 making = applying.unasked if auto_approve else applying.asked
                 return run(flags, making(job, options), engine=engine).exit
-            plan = run(flags, plan_once(job, options), engine=engine).plan
+            plan = run(flags, plan_once(job, options, reporter.looking), engine=engine).plan
         reporter.plan(plan)
         return plan_exit(plan)
 

@@ -25,6 +25,7 @@ from reconciler.report.wording import short
 from reconciler.text import clean
 
 if TYPE_CHECKING:
+    from reconciler.model.doubts import Doubt
     from reconciler.report.progress import Progress
 
 
@@ -87,6 +88,10 @@ def paint_for(stream: TextIO, flags: Flags) -> Paint:
     return painter(not unwanted and (stream.isatty() or bool(environ.get("FORCE_COLOR"))))
 
 
+_LOOKED = 20
+"""How many waits are named."""
+
+
 class Reporter:
     """Writes the one result of a run in the form that was asked for."""
 
@@ -97,6 +102,7 @@ class Reporter:
         self._flags = flags
         self._written = False
         self._filed = ""
+        self._looked = 0
         self._digest: str | None = None
         self._beside = beside
 
@@ -109,6 +115,14 @@ class Reporter:
         """The plan as text before it is applied; on stderr when stdout is for a document."""
         if self._text or asking:
             self._text_plan(plan, sys.stdout if self._text else sys.stderr)
+
+    def looking(self, doubt: Doubt) -> None:
+        """What is looked for before there is a plan, on stderr."""
+        from reconciler.report.wording import looking
+
+        self._looked += 1
+        if self._looked <= _LOOKED:
+            say(looking(doubt))
 
     def running(self, plan: Plan) -> Progress:
         """How far an apply is, on stderr."""

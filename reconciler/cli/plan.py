@@ -69,11 +69,11 @@ def command(
             )
         if snapshot is None:
             job = prepare(where)
-            planned = run(flags, plan_once(job, options), engine=job.project.server.engine)
+            planned = run(flags, plan_once(job, options, reporter.looking), engine=job.project.server.engine)
             if out is not None:
                 from reconciler.app.savedplans import save
 
-                reporter.about(save(Path(out), job.project, planned, options), f"Saved as {out}")
+                reporter.about(save(Path(out), job.project, job.store, planned, options), f"Saved as {out}")
         else:
             from reconciler.app.offline import plan_offline
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.diff.campaign import diff_live, diff_new
+from reconciler.diff.duplicates import duplicates
 from reconciler.diff.model import CampaignDiff, Diff, Removal, Run, Transition
 from reconciler.diff.packages import bind
 from reconciler.diff.refusals import refusal, settle_names
@@ -75,6 +76,7 @@ def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
         findings=(
             *findings,
             *taken,
+            *duplicates(campaigns, desired, live, state),
             *(finding for found in campaigns for finding in found.findings),
             *about_removals,
             *about_packages,

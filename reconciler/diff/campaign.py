@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from reconciler.diff.attachments import diff_callbacks, diff_distribution
+from reconciler.diff.delivery import differing_terms, shown_terms
 from reconciler.diff.membership import diff_closed, diff_gateways
 from reconciler.diff.model import CampaignDiff, Run, Transition
 from reconciler.diff.overrides import diff_overrides
@@ -14,7 +16,7 @@ from reconciler.diff.schedules import diff_schedules
 from reconciler.diff.settings import diff_settings, shown
 from reconciler.diff.status import transition_for_new, transition_of
 from reconciler.diff.things import diff_things
-from reconciler.diff.view import EMPTY, Part, View, together
+from reconciler.diff.view import EMPTY, Part, View, joined, together
 from reconciler.model import (
     BoundPackage,
     CampaignFields,
@@ -29,8 +31,9 @@ from reconciler.model import (
     Reason,
     sorted_ids,
 )
-from reconciler.providers.base import Field
-from reconciler.state.base import Owned
+from reconciler.providers.base import Field, Stage
+from reconciler.state.applied import FINISHED
+from reconciler.state.base import MembersForgotten, Owned
 
 
 def diff_new(view: View, reason: Reason) -> CampaignDiff:
@@ -46,6 +49,8 @@ def diff_new(view: View, reason: Reason) -> CampaignDiff:
     if packages is not None:
         rows.append((Field.PACKAGES, shown_packages(packages, bound)))
     rows += ((f"{Field.SETTINGS}.{key}", shown(v)) for key, v in sorted((campaign.settings or {}).items()))
+    if campaign.delivery is not None:
+        rows.append((Field.DELIVERY, shown_terms(campaign.delivery)))
     distribution = diff_distribution(view)
     rows += ((change.field, change.after) for change in distribution.changes)
     if campaign.status is DesiredStatus.STARTED:
@@ -57,7 +62,14 @@ def diff_new(view: View, reason: Reason) -> CampaignDiff:
     difference = CampaignDiff(
         desired=campaign,
         live=None,
-        fields=CampaignFields(campaign.name, campaign.description, packages, campaign.settings),
+        fields=CampaignFields(
+            campaign.name,
+            campaign.description,
+            packages,
+            campaign.settings,
+            campaign.package_set,
+            campaign.delivery,
+        ),
         changes=tuple(changes),
         gained=gained,
         distribution=next(iter(distribution.todo), None),
@@ -106,10 +118,27 @@ def diff_live(view: View, live: LiveCampaign, owned: Owned) -> CampaignDiff:
             *membership.findings,
             *transition.findings,
         ),
-        records=(*settings.records, *transition.records, *distribution.records),
+        records=(
+            *settings.records,
+            *transition.records,
+            *distribution.records,
+            *_running_again(view, live, owned),
+        ),
         refused=membership.refused,
     )
     return _with_parts(difference, view, live.packages)
+
+
+def _running_again(view: View, live: LiveCampaign, owned: Owned) -> Iterator[MembersForgotten]:
+    """Who had finished with other packages, and is on its way again: it will be done with those of now."""
+    recorded = owned.members.get(FINISHED)
+    if not recorded or live.gateways is None:
+        return
+    begun = (Stage.IDLE, Stage.UNDER_WAY)
+    states = (ids for state, ids in live.gateways.states.items() if view.ask.facts.stage(state) in begun)
+    again = joined(tuple(recorded.values())).intersection(frozenset().union(*states))
+    if again:
+        yield MembersForgotten(owned.resource, sorted_ids(again), FINISHED)
 
 
 def _with_parts(difference: CampaignDiff, view: View, current: tuple[str, ...]) -> CampaignDiff:
@@ -170,6 +199,8 @@ def _field_changes(
         rows.append((Field.DESCRIPTION, live.description, campaign.description))
     if packages is not None and set(packages) != set(live.packages):
         rows.append((Field.PACKAGES, list(live.packages), shown_packages(packages, bound)))
+    if campaign.delivery and (terms := differing_terms(campaign.delivery, live.delivery)):
+        rows.append((Field.DELIVERY, *terms))
     return [Change(campaign.resource, name, before, after, Reason.DIFFERS) for name, before, after in rows]
 
 

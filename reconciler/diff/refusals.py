@@ -33,8 +33,21 @@ def refusal(campaign: DesiredCampaign, claim: Claim, keepers: Mapping[str, Resou
                 "rename or delete all but one on the server",
                 campaign.resource,
             )
+        case Ownership.UNREADABLE:
+            return not_answering(campaign.resource, claim.ids[0], campaign)
         case _:
             return None
+
+
+def not_answering(resource: ResourceId, campaign_id: str, campaign: DesiredCampaign | None = None) -> Finding:
+    """Nothing is concluded while the server contradicts itself."""
+    return Finding(
+        "not-answering",
+        f"{resource} is campaign {campaign_id}: the server lists it, and says that there is no such campaign",
+        campaign.place_of("name") if campaign else None,
+        "plan again once the server is at rest; `reconciler campaign show` asks for it",
+        resource,
+    )
 
 
 def settle_names(

@@ -27,7 +27,7 @@ from reconciler.embedded.clock import Clock
 from reconciler.embedded.context import Context, Credentials
 from reconciler.embedded.dialects import REFERENCE, Dialect, Speech, answer, offers, perform, refused
 from reconciler.embedded.errors import CallRefused, EmbeddedError
-from reconciler.embedded.faults import Faults, Inject
+from reconciler.embedded.faults import LAG, Faults, Inject
 from reconciler.embedded.handlers.access import check_bearer, check_permission
 from reconciler.embedded.middleware import RawPath, Record, RequestLog
 from reconciler.embedded.operations import ACCESS, API, CONTROL, Endpoint, finder
@@ -113,6 +113,13 @@ def create_app(
     return app
 
 
+def runs_again(app: Starlette) -> bool:
+    """Whether gateways that are done run again when packages change (`rerunAfterEdit`)."""
+    context: Context = app.state.context
+    with context.store.transaction(write=False) as db:
+        return settings.load(db).rerun_after_edit
+
+
 def _routes(context: Context, operations: Iterable[Endpoint]) -> list[Route]:
     """One route a path, so that 405 names all that it allows; a slash at the end makes no difference."""
     paths: dict[str, list[Endpoint]] = {}
@@ -183,6 +190,7 @@ async def _run(context: Context, operation: Endpoint, request: Request) -> objec
                     query=query,
                     headers=request.headers,
                     body=body,
+                    lag_ms=request.scope.get(LAG, 0),
                 )
             )
 

@@ -10,10 +10,12 @@ from typing import ClassVar
 from reconciler.model.desired import (
     Callback,
     CallbackEvent,
+    DeliveryTerms,
     DistributionList,
     OnRemove,
     PackageFile,
     SchedulePhase,
+    SetName,
     Window,
 )
 from reconciler.model.rollouts import RolloutRecord
@@ -133,6 +135,10 @@ class CampaignFields:
     """Its packages."""
     settings: Mapping[str, SettingValue] | None = None
     """None: nothing is known of the settings, so none are sent."""
+    package_set: SetName | None = None
+    """What the packages are called together."""
+    delivery: DeliveryTerms | None = None
+    """How gateways get them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,10 +55,60 @@ class PackageFile:
     """On the server."""
     mode: UploadMode = field(default=UploadMode.MULTIPART, compare=False)
     """How it travels."""
+    version: str | None = field(default=None, compare=False)
+    """What people call this content; None where nobody says."""
+    type: str | None = field(default=None, compare=False)
+    """What kind of software it is, in the server's words."""
+    vendor: str | None = field(default=None, compare=False)
+    """Who made it."""
+    first: bool = field(default=True, compare=False)
+    """Whether it is the first package of its PackageSet."""
     place: Place | None = field(default=None, compare=False)
 
 
 PackageRef = PackageById | PackageByName | PackageFile
+
+
+@dataclass(frozen=True, slots=True)
+class SetName:
+    """What the packages of a campaign are called together: a PackageSet, and what people call its content."""
+
+    name: str
+    """Of the PackageSet."""
+    version: str | None = None
+    """None where nobody says."""
+
+
+class Force(StrEnum):
+    """Whether a gateway has to update, or may choose when."""
+
+    NEVER = "never"
+    ALWAYS = "always"
+    AFTER = "after"
+
+
+class Only(StrEnum):
+    """The part of an update that a campaign is about."""
+
+    DOWNLOAD = "download"
+    ALL = "all"
+    """What a server tells where no part is left out; files say nothing then."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryTerms:
+    """How gateways get their packages. None: not managed. Times are epoch milliseconds."""
+
+    force: Force | None = None
+    """Whether they have to."""
+    force_after: int | None = None
+    """From when on they have to."""
+    only: Only | None = None
+    """What is done, where it isn't all."""
+    confirm: bool | None = None
+    """Whether somebody at the gateway has to agree."""
+    start_at: int | None = None
+    """When the server starts the campaign by itself."""
 
 
 class SchedulePhase(StrEnum):
@@ -161,6 +211,9 @@ class DesiredCampaign:
     place: Place
     description: str | None = None
     packages: tuple[PackageRef, ...] | None = None
+    package_set: SetName | None = None
+    """What they are called together."""
+    delivery: DeliveryTerms | None = None
     settings: Mapping[str, SettingValue] | None = None
     gateways: frozenset[str] | None = None
     distribution: DistributionList | None = None

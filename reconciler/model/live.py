@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from reconciler.model.desired import DistributionList
+from reconciler.model.desired import DeliveryTerms, DistributionList
 from reconciler.model.scope import Scope
 from reconciler.model.words import Json, ResourceId
 
@@ -104,6 +104,8 @@ class LiveCampaign:
     """Gateway → effective packages, of those gateways that were asked about."""
     applied: Mapping[str, Json] = field(default_factory=dict)
     """Field → value, as a state holds them: what this server tells and others can't. Secrets are in it."""
+    delivery: DeliveryTerms | None = None
+    """How gateways get their packages, where the server tells that; of what it doesn't tell, None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,8 @@ class Ownership(StrEnum):
     NOT_OURS = "not-ours"
     AMBIGUOUS = "ambiguous"
     """Several live campaigns could be meant."""
+    UNREADABLE = "unreadable"
+    """Ours, and listed, but the server doesn't answer for its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +177,14 @@ class Live:
     """Every declared campaign's tie to the server."""
     gone: frozenset[ResourceId] = frozenset()
     """Owned, but the server no longer has them."""
+    unreadable: frozenset[ResourceId] = frozenset()
+    """Owned and listed, but the server doesn't answer for their ids."""
     namesakes: Mapping[str, tuple[CampaignSummary, ...]] = field(default_factory=dict)
     """Name → live campaigns of exactly that name, for names that had to be looked up."""
     package_ids: Mapping[str, bool] = field(default_factory=dict)
     """Package id → whether the server has it; for ids that matter."""
+    spelled: Mapping[str, str] = field(default_factory=dict)
+    """Package id → the id that the server answers, where it writes it otherwise: in small letters, say."""
     named_packages: Mapping[str, tuple[LivePackage, ...]] = field(default_factory=dict)
     """Name → packages of exactly that name, for every name that was looked up."""
     packages_by_content: Mapping[str, tuple[LivePackage, ...]] = field(default_factory=dict)

@@ -264,6 +264,7 @@ class _Run:
             page_size=values.get("pageSize", default.page_size),
             max_answer_megabytes=values.get("maxAnswerMegabytes", default.max_answer_megabytes),
             edit_while_started=EditWhileStarted(values.get("editWhileStarted", default.edit_while_started)),
+            settle=float(values.get("settleSeconds", default.settle)),
             engine=Engine(values.get("engine", default.engine)),
         )
 

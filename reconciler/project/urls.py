@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from reconciler.findings import Findings
+from reconciler.hiding import credential_in
 from reconciler.project.declared import Given
 from reconciler.settings import DEFAULT_STATE_URL, EMBEDDED_URL
 from reconciler.text import quoted
@@ -58,6 +59,10 @@ def state_url(given: Given, findings: Findings, *, beside: Path | None, public: 
             f"write file:PATH, as in {DEFAULT_STATE_URL}, or s3://BUCKET/KEY, or postgresql://HOST/DATABASE"
         )
         findings.error("bad-url", f"{given.origin} is no URL of a state", given.place, hint)
+    elif name := credential_in(text):
+        message = f"{given.origin} holds a credential in {quoted(name)}, which would show in reports"
+        hint = "leave it out: credentials come from variables or files, as docs/state.md says"
+        findings.error("url-with-credentials", message, given.place, hint)
     elif public and parts.password is not None:
         message = f"{given.origin} holds a password, which others could read"
         findings.error("url-with-credentials", message, given.place, "give the whole URL in RECONCILER_STATE")

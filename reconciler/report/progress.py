@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Final, TextIO
 
 from reconciler.model import Outcome, OutcomeStatus
+from reconciler.model.doubts import Doubt
 from reconciler.report.paths import explained
 from reconciler.report.terminal import fitting
-from reconciler.report.wording import OUTCOMES
+from reconciler.report.wording import OUTCOMES, looking
 from reconciler.text import clean
 
 _REDRAW: Final = 0.1
@@ -44,6 +45,7 @@ class Progress:
         self._drawn = float("-inf")
         self._ended = 0
         self._failed = 0
+        self._looked = 0
         self._every = max(1, total // _LINES)
 
     def __call__(self, outcome: Outcome) -> None:
@@ -58,6 +60,13 @@ class Progress:
             self._redraw(outcome)
         elif self._ended % self._every == 0 or self._ended == self._total:
             self._say(self._line(outcome))
+
+    def looking(self, doubt: Doubt) -> None:
+        """Say for what the run waits."""
+        self._looked += 1
+        if self._looked <= _FAILURES:
+            self._clear()
+            self._say(looking(doubt))
 
     def close(self) -> None:
         """Leave the terminal on an empty line."""

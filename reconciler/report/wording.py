@@ -17,6 +17,7 @@ from reconciler.model import (
     Server,
     Severity,
 )
+from reconciler.model.doubts import Doubt, Missing
 from reconciler.plan.model import Snapshot
 from reconciler.settings import EMBEDDED_URL
 from reconciler.text import and_more, clean, cut, duration, first, moment, plural, window
@@ -74,6 +75,17 @@ OUTCOMES: Final[Mapping[OutcomeStatus, str]] = {
     OutcomeStatus.SKIPPED: "skipped",
     OutcomeStatus.UNKNOWN: "unknown",
 }
+
+
+def looking(doubt: Doubt) -> str:
+    """What is looked for before a run goes on, and for how long."""
+    match doubt.why:
+        case Missing.MAY_BE_MADE:
+            why = "it may have been made, though no answer said so"
+        case Missing.JUST_MADE:
+            why = "the server should have it, and doesn't answer for it yet"
+    return f"looking for {clean(doubt.what)} for up to {doubt.seconds:,.0f} s: {why}"
+
 
 PLAIN: Final = frozenset(
     {

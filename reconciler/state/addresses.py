@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from reconciler.errors import ReconcilerError
+from reconciler.hiding import credential_in
+from reconciler.text import quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,9 @@ def parse_address(url: str, *, secret: Mapping[str, str], hint: str) -> StoreAdd
         if name in secret:
             message = f"the {scheme}: URL of the state holds {name}, which would show in reports"
             raise ReconcilerError(message, hint=f"Set {secret[name]} instead.")
+    if found := credential_in(url):
+        message = f"the {scheme}: URL of the state holds a credential in {quoted(found)}, which would show"
+        raise ReconcilerError(message, hint="Leave it out: credentials come from variables or files.")
     if len(dict(options)) != len(options):
         raise ReconcilerError(f"the {scheme}: URL of the state has an option twice", hint=hint)
     login, at, host = parts.netloc.rpartition("@")

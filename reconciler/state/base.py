@@ -16,6 +16,7 @@ from typing import Protocol
 
 from reconciler.errors import WrongServer
 from reconciler.model import Json, OnRemove, ResourceId, RolloutRecord, Server
+from reconciler.text import id_form
 
 FORMAT_VERSION = 1
 PLANS_KEPT = 100
@@ -63,6 +64,8 @@ class Owned:
     """A successor is about to be created: it may have made room already, under another name."""
     predecessors: tuple[Predecessor, ...] = ()
     """Those that it is the successor of, oldest first."""
+    since: int | None = field(default=None, compare=False)
+    """When it was created, epoch seconds: a server may show it only after a while."""
     rollout: RolloutRecord | None = None
     """Where its rollout stands; None: it has none."""
 
@@ -83,6 +86,8 @@ class Uploaded:
     """Gateways of an abandoned campaign have it of their own, which nobody can see from outside."""
     description: str | None = None
     """Its description on the server, without the mark of its content; None where it isn't known."""
+    since: int | None = field(default=None, compare=False)
+    """When it was uploaded, epoch seconds: a server may show it only after a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,10 @@ class Intent:
     """Of the create of a successor: the id of the campaign that it replaces."""
     return_to: str | None = None
     """The status that what is created is to be brought to, whatever else."""
+    since: int | None = field(default=None, compare=False)
+    """When it was noted, epoch seconds; None: long ago, perhaps."""
+    ended: bool = field(default=False, compare=False)
+    """Whether the run that sent it saw the call end by then: it is under way no more, and may only lag."""
 
 
 # Events. Each says one thing that happened; replaying one twice changes nothing.
@@ -349,8 +358,9 @@ class State:
         return self.serial > 0
 
     def owner_of(self, campaign_id: str) -> ResourceId | None:
-        """Which resource owns that live campaign."""
-        return next((owned.resource for owned in self.campaigns.values() if owned.id == campaign_id), None)
+        """Which resource owns that live campaign, however its id is written."""
+        form = id_form(campaign_id)
+        return next((owned.resource for owned in self.campaigns.values() if id_form(owned.id) == form), None)
 
 
 class Session(Protocol):

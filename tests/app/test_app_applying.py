@@ -13,6 +13,7 @@ from reconciler.app.pipeline import plan_once, prepare
 from reconciler.app.savedplans import find_home, save
 from reconciler.app.workspace import store_of
 from reconciler.errors import ReconcilerError, UnusablePlan
+from reconciler.model.doubts import Doubt
 from tests.app.app_worlds import edit, workspace
 
 
@@ -32,6 +33,9 @@ class Told(Unattended):
 
     def preview(self, plan: Plan, *, asking: bool) -> None:
         self.said.append(f"preview {plan.size} {asking}")
+
+    def looking(self, doubt: Doubt) -> None:
+        self.said.append(f"looking {doubt.what}")
 
     def running(self, plan: Plan) -> "Told":
         self.said.append("running")
@@ -133,7 +137,7 @@ def test_nobody_to_ask(project):
 def test_a_saved_plan(project):
     job, path = prepare(project), project.folder / "plan.jsonl"
     planned = asyncio.run(plan_once(job, Options()))
-    save(path, job.project, planned, Options())
+    save(path, job.project, job.store, planned, Options())
     file, home = find_home(path, project)
     told = Told()
     run = Applying(home, store_of(home), told, told, 1, 0.0)

@@ -32,6 +32,7 @@ from reconciler.model import (
     StepGroup,
     Verb,
 )
+from reconciler.pacing import Settling
 from reconciler.plan import Plan
 from reconciler.providers.base import Bindings, Readback, Result
 from reconciler.providers.pulse.entry import STATUSES
@@ -241,6 +242,10 @@ class Memory:
             self.log.append(f"record {' '.join(type(event).__name__ for event in events)}")
 
 
+AT_ONCE = Settling(0)
+"""One look, and nobody waits."""
+
+
 def no_delay(attempts: int, retry_after: float | None, waited: float) -> float | None:
     """Again at once, four times."""
     return 0.0 if attempts < 5 else None
@@ -248,7 +253,7 @@ def no_delay(attempts: int, retry_after: float | None, waited: float) -> float |
 
 def apply(plan: Plan, script: Script, memory: Memory | None = None, **values: Any) -> Applied:
     """Run a plan to its end."""
-    values = {"delay": no_delay, "parallelism": 8, **values}
+    values = {"delay": no_delay, "parallelism": 8, "settling": AT_ONCE, **values}
     return run(apply_plan(plan, script, memory or Memory(), **values))  # type: ignore[arg-type]
 
 

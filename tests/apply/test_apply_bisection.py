@@ -18,6 +18,7 @@ from reconciler.providers.base import Bindings, Readback, Result
 from reconciler.providers.pulse.entry import STATUSES
 from reconciler.state.base import CampaignOwned, Origin, Owned
 from tests.apply.apply_script import (
+    AT_ONCE,
     CAMPAIGN,
     Memory,
     apply,
@@ -77,7 +78,7 @@ class Fleet:
 
 def settle(fleet: Fleet, one: Step, stop: asyncio.Event | None = None) -> Outcome:
     async def body() -> Outcome:
-        return await Retrier(fleet, no_delay).settle(one, Bindings(), stop or asyncio.Event())  # type: ignore[arg-type]
+        return await Retrier(fleet, no_delay, AT_ONCE).settle(one, Bindings(), stop or asyncio.Event())  # type: ignore[arg-type]
 
     return run(body())
 

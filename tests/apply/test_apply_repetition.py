@@ -59,6 +59,7 @@ from reconciler.providers.pulse.questions import Watched
 from reconciler.providers.pulse.writes import PulseWrites
 from reconciler.settings import ServerSettings
 from tests.actions import action
+from tests.apply.apply_script import AT_ONCE
 from tests.providers.all_calls import AllCalls
 from tests.world import operation_of
 
@@ -367,7 +368,9 @@ def test_a_write(server: Running, tmp_path: Path, name: str, fault: str) -> None
             step = Step(StepGroup(name, action, lowered.operation, lowered.per_call), 0)
             await at.faulty(name, fault)
 
-            outcome = await Retrier(at.provider.writes, at.delay).settle(step, Bindings(), asyncio.Event())
+            outcome = await Retrier(at.provider.writes, at.delay, AT_ONCE).settle(
+                step, Bindings(), asyncio.Event()
+            )
 
             calls, status, attempts = expected(name, write, fault)
             assert at.calls() == calls
@@ -479,7 +482,7 @@ def test_two_that_could_be_ours_are_named(server: Running, tmp_path: Path, name:
 
             meddled = Meddled(at.provider.reads)
             await at.faulty(name, "cut after")
-            outcome = await Retrier(meddled, at.delay).settle(step, Bindings(), asyncio.Event())
+            outcome = await Retrier(meddled, at.delay, AT_ONCE).settle(step, Bindings(), asyncio.Event())
             if name == "create-campaign":
                 ids = [line.id for line in await at.client.campaigns([f"{at.name}-new"])]
             else:

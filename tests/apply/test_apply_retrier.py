@@ -13,7 +13,7 @@ from reconciler.apply.retrier import NOT_AGAIN, Retrier
 from reconciler.model import Outcome, OutcomeStatus, Repeat, Step
 from reconciler.providers.base import Bindings
 from reconciler.providers.pulse.operations import OPERATIONS
-from tests.apply.apply_script import VERBS, Bug, Script, no_delay, run, step
+from tests.apply.apply_script import AT_ONCE, VERBS, Bug, Script, no_delay, run, step
 
 GATEWAYS = ("a", "b", "c")
 BATCH = {"gateways": GATEWAYS, "per_call": 3}
@@ -25,7 +25,7 @@ def settle(script: Script, one: Step, delay: Any = no_delay, stopped: bool = Fal
         stop = asyncio.Event()
         if stopped:
             stop.set()
-        return await Retrier(script, delay).settle(one, Bindings(), stop)  # type: ignore[arg-type]
+        return await Retrier(script, delay, AT_ONCE).settle(one, Bindings(), stop)  # type: ignore[arg-type]
 
     return run(body())
 
@@ -310,7 +310,7 @@ def test_interrupted_while_it_waits_it_waits_no_longer() -> None:
             asyncio.get_running_loop().call_soon(stop.set)
             return 3600.0
 
-        return await Retrier(script, delay).settle(step(SAFE), Bindings(), stop), script  # type: ignore[arg-type]
+        return await Retrier(script, delay, AT_ONCE).settle(step(SAFE), Bindings(), stop), script  # type: ignore[arg-type]
 
     found, script = run(body())
     assert verbs(script) == "send"

@@ -79,13 +79,13 @@ STATE = State(
     "9b2e4c1fa07d53868e1d0c2b7a4f6e35",
     12,
     Server("pulse", "https://pulse.example.com", "line-3"),
-    {B: Owned(B, "1", Origin.CREATED), A: OWNED},
+    {B: Owned(B, "1", Origin.CREATED, since=1_790_000_002), A: OWNED},
     {
         ONE: Uploaded(ONE, "p-1", "fw.bin", FIRMWARE),
-        TWO: Uploaded(TWO, "p-2", "x", FIRMWARE, left_behind=True),
+        TWO: Uploaded(TWO, "p-2", "x", FIRMWARE, left_behind=True, since=1_790_000_001),
     },
     {
-        upload_key(ONE): Intent(upload_key(ONE), "fw.bin"),
+        upload_key(ONE): Intent(upload_key(ONE), "fw.bin", since=1_790_000_000, ended=True),
         "Campaign/line-5": Intent("Campaign/line-5", "Line 5", {"settings": {"retries": {"value": "3"}}}),
         "Campaign/line-3": Intent("Campaign/line-3", "Line 3", {}, "8c7f", "STARTED"),
     },

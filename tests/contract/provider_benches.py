@@ -21,15 +21,18 @@ from reconciler.model import (
     PackageFile,
     Reason,
     ResourceId,
+    Secret,
     Step,
     StepGroup,
     UploadMode,
     Verb,
 )
 from reconciler.providers.base import Bindings, Facts, Result
+from reconciler.providers.hawkbit import kind
 from reconciler.providers.opening import facts_of, opened
-from reconciler.settings import EditWhileStarted, ServerSettings
+from reconciler.settings import Basic, EditWhileStarted, ServerSettings
 from tests.actions import CLASSES, action
+from tests.hawkbit_standin import Standin, running
 from tests.memory_provider import FACTS, MemoryServer
 
 LINE = ResourceId(Kind.CAMPAIGN, "line")
@@ -112,6 +115,38 @@ async def _pulse(folder: Path, *, dialect: str) -> AsyncIterator[Bench]:
 @asynccontextmanager
 async def _memory(folder: Path) -> AsyncIterator[Bench]:
     yield Bench(MemoryServer(facts=FACTS, refuses=True), folder)
+
+
+class HawkbitBench(Bench):
+    """On the stand-in, whose rollouts need packages, and whose targets have to be there first."""
+
+    standin: Standin
+
+    async def create(self, name: str, **fields: Any) -> str:
+        if not fields.get("packages"):
+            fields["packages"] = (await self.upload(self.file(name="any.bin")),)
+        fields.pop("settings", None)
+        made = await super().create(name, **fields)
+        self.standin.settle()
+        return made
+
+    async def do(self, verb: Verb, resource: ResourceId = LINE, **values: Any) -> Result:
+        result = await super().do(verb, resource, **values)
+        self.standin.settle()
+        return result
+
+
+@asynccontextmanager
+async def _hawkbit(folder: Path) -> AsyncIterator[Bench]:
+    """Over TCP, on the stand-in."""
+    with running() as server:
+        server.add_targets(f"gw-{n:02}" for n in range(23))
+        auth = Basic("admin", Secret("the tests", "admin"))
+        settings = ServerSettings(url=server.url, provider="hawkbit", batch_size=10, page_size=10, auth=auth)
+        async with kind.connect(settings) as provider:
+            bench = HawkbitBench(provider, folder)
+            bench.standin = server
+            yield bench
 
 
 BENCHES: Mapping[str, Opening] = {

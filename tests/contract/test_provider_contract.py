@@ -49,7 +49,7 @@ from reconciler.state.applied import callback_field, callback_value
 from reconciler.state.base import State
 from reconciler.validation import validate
 from tests.actions import action
-from tests.fakes import MemorySession
+from tests.fakes import AT_ONCE, MemorySession
 
 NOW = 1_800_000_000_000
 VERBS = {
@@ -65,6 +65,7 @@ VERBS = {
     Field.CLOSED: {Verb.CLOSE},
     Field.THINGS: {Verb.THINGS},
     Field.STATUS: {Verb.START, Verb.STOP},
+    Field.DELIVERY: {Verb.CREATE},
 }
 """What sets a field."""
 CLEARS = {Field.DESCRIPTION, Field.PACKAGES, Field.SETTINGS, Field.GATEWAYS, Field.CALLBACKS}
@@ -169,7 +170,8 @@ def test_a_field_has_its_verbs_and_what_is_lacking_has_none(facts: Facts) -> Non
         if facts.supports(name):
             assert VERBS[name] <= known(facts), name
         else:
-            assert VERBS[name].isdisjoint(known(facts)), name
+            # What makes a campaign sets what there is.
+            assert VERBS[name].isdisjoint(known(facts) - {Verb.CREATE, Verb.EDIT}), name
             assert not facts.readable(name)
             assert not facts.clearable(name)
         assert not facts.clearable(name) or name in CLEARS, f"nothing takes {name} back"
@@ -576,7 +578,12 @@ class Run:
         errors = [f for f in (*loaded.findings, *valid.findings, *resolved.findings) if f.is_error]
         assert not errors, errors
         made = await draft(
-            resolved.desired, self.session.state, self.bench.provider, Options(**options), now=NOW
+            resolved.desired,
+            self.session.state,
+            self.bench.provider,
+            Options(**options),
+            now=NOW,
+            lookout=AT_ONCE,
         )
         return made.plan
 
@@ -589,6 +596,7 @@ class Run:
             self.session,
             delay=lambda attempts, asked, waited: None,
             parallelism=4,
+            settling=AT_ONCE.settling,
         )
         assert not applied.failed, [outcome for outcome in applied.outcomes if not outcome.settled]
         again = await self.plan(text, **options)

@@ -297,4 +297,4 @@ def test_members_are_not_read_for_what_leaves_nothing_behind() -> None:
     project = Project(MemoryServer(MemoryCampaign("1", "line", gateways=set("ab"))))
     members = {"runOnThings": {'["t"]': frozenset("ab")}, "gateways": {"added": frozenset("a")}}
     project.own("line", "1", members=members)
-    assert project.reads(desired(campaign("line"))) == ["campaign 1"]
+    assert project.reads(desired(campaign("line"))) == ["campaigns line", "campaign 1"]

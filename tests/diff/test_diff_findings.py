@@ -170,6 +170,27 @@ def named_otherwise() -> World:
     return found
 
 
+def uploaded_twice() -> World:
+    packages = [holds(key, "fw.bin", V1) for key in ("p-2", "p-1")]
+    found = made(wanted=desired(packages=[V1]), packages=packages)
+    found.project.uploaded(V1, "p-1")
+    return found
+
+
+def created_twice() -> World:
+    found = world()
+    found.project.server.by_id["2"] = MemoryCampaign("2", "line", "STARTED")
+    found.wants()
+    return found
+
+
+def unanswered() -> World:
+    found = world()
+    found.project.server.silent = {"1"}
+    found.wants()
+    return found
+
+
 def two_of_one_content() -> World:
     packages = [holds(key, "fw.bin", V1) for key in ("p-2", "p-1")]
     wanted = desired(campaign("new", packages=(V1,)))
@@ -350,6 +371,39 @@ ROWS: dict[str, tuple[Callable[[], World], Finding]] = {
             V1.place,
             "delete the one that no campaign uses, or declare the other by its id",
             V1.resource,
+        ),
+    ),
+    "a package that is there twice": (
+        uploaded_twice,
+        Finding(
+            "possible-duplicate",
+            "two live packages hold the content of fw.bin: p-1, which is ours, and p-2 (fw.bin), which no"
+            " campaign uses",
+            V1.place,
+            "if it was uploaded twice, `reconciler package delete p-2`; or declare it by its id",
+            V1.resource,
+            WARNING,
+        ),
+    ),
+    "a campaign that is there twice": (
+        created_twice,
+        of_line(
+            "possible-duplicate",
+            "two live campaigns have the name 'line': 1, which is Campaign/line, and 2 (STARTED), which"
+            " nobody owns",
+            "name",
+            "delete 2 on the server if it was made twice; to keep it instead, delete 1, then"
+            " `reconciler state rm Campaign/line` and `reconciler import Campaign/line 2`",
+            WARNING,
+        ),
+    ),
+    "a campaign that is listed, and not answered for": (
+        unanswered,
+        error(
+            "not-answering",
+            "Campaign/line is campaign 1: the server lists it, and says that there is no such campaign",
+            "name",
+            "plan again once the server is at rest; `reconciler campaign show` asks for it",
         ),
     ),
     "a package of another name and description": (

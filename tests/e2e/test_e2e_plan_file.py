@@ -1,6 +1,9 @@
 """What was reviewed is what is applied: plan files between real processes and a real server."""
 
+import hashlib
+import hmac
 import json
+import re
 import stat
 from collections import Counter
 from collections.abc import Callable
@@ -66,12 +69,49 @@ def secretive(place: Workplace) -> Workplace:
     return place
 
 
+def test_who_has_the_plan_file_cannot_try_values(place: Workplace, live: Live) -> None:
+    """Not with anything that stands in it; and all the same it tells that a value changed."""
+    place.env["API_KEY"] = "4711"  # a secret that is soon guessed
+    (place.folder / "cert.txt").write_text("1234")
+    declare(place, SETTINGS)
+    assert plan(place).code == 0
+    text = (place.folder / "plan.jsonl").read_text()
+    words = set(re.findall(r"[A-Za-z0-9_.:/-]+", text)) | {""}
+    for value in ("4711", "1234"):
+        for key in words:
+            keyed = hmac.new(key.encode(), value.encode(), hashlib.sha256).hexdigest()
+            assert keyed not in text
+            assert hashlib.sha256(f"{key}{value}".encode()).hexdigest() not in text
+            assert hashlib.sha256(f"{value}{key}".encode()).hexdigest() not in text
+    place.env["API_KEY"] = "4712"
+    refused(place, live, "the secret from environment variable API_KEY has another value than when")
+    place.env["API_KEY"] = "4711"
+    assert apply(place).code == 0
+    place.edit("description: Line 3", "description: Line three")
+    assert plan(place).code == 0
+    (place.folder / "cert.txt").write_text("1235")
+    refused(place, live, "the secret from file cert.txt has another value than when")
+
+
+def test_a_state_that_cannot_be_begun_is_said(place: Workplace, live: Live) -> None:
+    place.env["API_KEY"] = CANARY
+    (place.folder / "cert.txt").write_text(CANARY)
+    declare(place, SETTINGS)
+    place.state.with_name("state.json.lock").mkdir(parents=True)
+    ran = place.run("plan", "resources.yaml", "--out", "plan.jsonl")
+    assert ran.code == 1
+    assert "A plan with secrets needs a state for the key that tells whether they change" in ran.err
+    assert not (place.folder / "plan.jsonl").exists()
+
+
 def test_reviewed_is_applied(secretive: Workplace, live: Live) -> None:
     place = secretive
     planned = plan(place)
     path = place.folder / "plan.jsonl"
     assert live.writes() == []
-    assert not place.state.exists()
+    begun = place.state.read_text()
+    assert json.loads(begun)["serial"] == 1, "it keeps the key of the digests, and nothing else"
+    assert json.loads(begun)["salt"] not in path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert CANARY not in path.read_text()
     assert "\nSaved as plan.jsonl, digest " in planned.out
@@ -84,7 +124,7 @@ def test_reviewed_is_applied(secretive: Workplace, live: Live) -> None:
     live.forget()
     rehearsed = apply(place, "--dry-run")
     assert (rehearsed.code, live.writes()) == (0, []), rehearsed
-    assert not place.state.exists()
+    assert place.state.read_text() == begun
     applied = apply(place)
     assert applied.code == 0, applied
     assert sorted(live.writes()) == sorted([*WHOLE_WAY, "create-campaign"])

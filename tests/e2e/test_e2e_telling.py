@@ -1,11 +1,14 @@
 """What can't be said is dropped, and what nobody foresaw stays in its step: what ran before runs again."""
 
+import json
 import shlex
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -157,3 +160,57 @@ def test_pipes_of_a_reader_that_is_gone_reach_no_child(place: Workplace) -> None
     assert place.run("trust", "add", "--auto-approve").code == 0
     ran = shell(place, ("plan", "resources.yaml"), "<&- >&- 2>&-")
     assert ran.code == 0, ran
+
+
+SECRET = "correct-horse-battery-staple"
+REPEATED = [
+    SECRET,
+    SECRET[:9] + "...",
+    "..." + SECRET[-7:],
+    SECRET.replace("-", "\\\\u002d"),
+    quote(SECRET).replace("-", "%252D"),
+    SECRET.replace("-", "&#45;"),
+    b64encode(f"key={SECRET}".encode()).decode(),
+]
+
+
+@pytest.mark.parametrize("operation", ["create-campaign", "start-campaign", "list-campaigns"])
+def test_what_a_server_repeats_shows_nowhere(
+    place: Workplace, gate: Gate, forks: Forks, operation: str
+) -> None:
+    """Also in an answer to a call that doesn't carry it."""
+    place.start = forks
+    place.env["LINE_KEY"] = SECRET
+    place.edit("desiredStatus: STARTED", "settings: {api-key: {fromEnv: LINE_KEY}}\n  desiredStatus: STARTED")
+    for repeated in REPEATED:
+        body = json.dumps({"message": f"the value [{repeated}] isn't allowed"}).encode()
+        gate.answer(operation, Answer(400, body), times=3)
+        said = [place.run(*APPLY, "--output", form, "--verbose") for form in ("text", "json", "markdown")]
+        assert all(ran.code in (1, 3) for ran in said)
+        everything = "".join(ran.out + ran.err for ran in said) + place.kept()
+        for part in (repeated, SECRET[:6], SECRET[-6:], "horse", "aG9yc2", "dC1ob3"):
+            assert part not in everything, (repeated, part)
+        assert "the value [" in everything
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"s3://bucket/key?endpoint=http://minio:{SECRET}@127.0.0.1:1",
+        f"s3://bucket/key?endpoint=http%3A%2F%2Fminio%3A{SECRET}%40127.0.0.1%3A1",
+        f"s3://bucket/key?X-Amz-Credential={SECRET}",
+        f"postgresql://127.0.0.1:1/db?sslpassword={SECRET}",
+        f"postgresql://127.0.0.1:1/db?api_key={SECRET}",
+        f"file:state.json?token={SECRET}",
+        f"http://127.0.0.1:1/?password={SECRET}",
+        f"http://ci:{SECRET}@127.0.0.1:1",
+    ],
+)
+def test_no_url_with_a_credential_is_used(place: Workplace, forks: Forks, url: str) -> None:
+    place.start = forks
+    place.canaries.append(SECRET)
+    env = {"RECONCILER_URL": url} if url.startswith("http") else {"RECONCILER_STATE": url}
+    for words in (("plan", "resources.yaml"), ("apply", "resources.yaml"), ("doctor",)):
+        ran = place.run(*words, **env)
+        assert ran.code == 1, ran
+        assert "error" in ran.out + ran.err

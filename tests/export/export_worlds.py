@@ -13,7 +13,7 @@ from reconciler.plan import Plan
 from reconciler.resolve import resolve
 from reconciler.validation import validate
 from tests.fakes import PULSE
-from tests.world import World
+from tests.world import AT_ONCE, World
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ async def adopting(world: World, folder: Path) -> Plan:
     assert not findings or not tree(folder), findings
     options = Options(adopt=True)
     state = bound_to(world.store.load(), world.provider.server, url=world.store.url)
-    return (await draft(desired, state, world.provider, options, now=world.now)).plan
+    return (await draft(desired, state, world.provider, options, now=world.now, lookout=AT_ONCE)).plan
 
 
 async def check_adopts(world: World, folder: Path) -> Exported:

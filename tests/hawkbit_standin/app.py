@@ -6,13 +6,14 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from tests.hawkbit_standin.model import Target
 from tests.hawkbit_standin.rsql import BadQuery
 from tests.hawkbit_standin.world import World
 
@@ -160,6 +161,13 @@ class Standin:
                 self.world.pass_time()
                 if self.world.version == before:
                     return
+
+    def add_targets(self, ids: Iterable[str]) -> None:
+        """Targets of these ids."""
+        with self._lock:
+            for each in ids:
+                target = self.world.new(Target, controller=each, name=each, token=f"secret-of-{each}")
+                self.world.targets[each] = target
 
     def calls(self, *methods: str) -> list[str]:
         """What was asked, in order, by these methods; all that writes, where none is named."""

@@ -160,8 +160,8 @@ def test_what_vanished_is_looked_up_and_read_in_one_order() -> None:
     live = project.live(desired(*map(campaign, names)), adopt=True)
     assert live.gone == set(map(rid, names))
     assert project.server.log == [
-        *(f"campaign lost {name}" for name in names),
         " ".join(["campaigns", *names]),
+        *(f"campaign lost {name}" for name in names),
         *(f"campaign new {name}" for name in names),
     ]
 

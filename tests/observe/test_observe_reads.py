@@ -61,20 +61,24 @@ CASES = {
     "nothing desired, nothing owned": Case(desired(), []),
     "nothing desired, something owned": ours(desired(), []),
     # campaigns
-    "owned: by its id, without any list": ours(line(description="x"), ["campaign 1"]),
+    "owned: by its id, and who else has its name": ours(
+        line(description="x"), ["campaigns line", "campaign 1"]
+    ),
     "not owned, nothing live": Case(desired(campaign("new")), ["campaigns new"]),
     "several not owned: one list": Case(desired(campaign("a"), campaign("b")), ["campaigns a b"]),
-    "one owned, one not": ours(desired(campaign("line"), campaign("new")), ["campaigns new", "campaign 1"]),
+    "one owned, one not": ours(
+        desired(campaign("line"), campaign("new")), ["campaigns line new", "campaign 1"]
+    ),
     "somebody else's: nothing more about it": Case(
         line(gateways=GATEWAYS, packages=(PackageById("p-3"), PackageByName("two"))), ["campaigns line"]
     ),
     "adopted": Case(line(), ["campaigns line", "campaign 1"], options=ADOPT),
-    "gone: looked up by its name then": Case(line(), ["campaign 9", "campaigns line"], owned={"line": "9"}),
+    "gone: its name is known by then": Case(line(), ["campaigns line", "campaign 9"], owned={"line": "9"}),
     "gone, and adopted by its name": Case(
-        line(), ["campaign 9", "campaigns line", "campaign 1"], owned={"line": "9"}, options=ADOPT
+        line(), ["campaigns line", "campaign 9", "campaign 1"], owned={"line": "9"}, options=ADOPT
     ),
     "renamed in Git: is the new name free?": ours(
-        desired(campaign("line", "new")), ["campaign 1", "campaigns new"]
+        desired(campaign("line", "new")), ["campaigns new", "campaign 1"]
     ),
     "renamed to a name that was just looked up": ours(
         desired(campaign("line", "new"), campaign("new-one", "new")), ["campaigns new", "campaign 1"]
@@ -101,71 +105,87 @@ CASES = {
         uploaded={"v1": "p-3"},
         options=PRUNE,
     ),
-    "nothing to delete, in spite of --prune": ours(line(), ["campaign 1"], options=PRUNE),
+    "nothing to delete, in spite of --prune": ours(line(), ["campaigns line", "campaign 1"], options=PRUNE),
     "moved, in spite of --prune: read once": Case(
         line(), ["campaigns", "campaign 1"], owned={"old": "1"}, options=PRUNE
     ),
     # gateways
-    "gateways not managed": ours(line(description="x"), ["campaign 1"]),
-    "gateways managed, none too many": ours(line(gateways={*GATEWAYS, "gw-3"}), ["campaign 1", "gateways 1"]),
-    "gateways to lose: who decides?": ours(
-        line(gateways={"gw-1"}), ["campaign 1", "gateways 1", "distribution 1"]
+    "gateways not managed": ours(line(description="x"), ["campaigns line", "campaign 1"]),
+    "gateways managed, none too many": ours(
+        line(gateways={*GATEWAYS, "gw-3"}), ["campaigns line", "campaign 1", "gateways 1"]
     ),
-    "no gateways at all": ours(line(gateways=()), ["campaign 1", "gateways 1", "distribution 1"]),
-    "a distribution list": ours(line(distribution=DistributionList("f-1")), ["campaign 1", "distribution 1"]),
+    "gateways to lose: who decides?": ours(
+        line(gateways={"gw-1"}), ["campaigns line", "campaign 1", "gateways 1", "distribution 1"]
+    ),
+    "no gateways at all": ours(
+        line(gateways=()), ["campaigns line", "campaign 1", "gateways 1", "distribution 1"]
+    ),
+    "a distribution list": ours(
+        line(distribution=DistributionList("f-1")), ["campaigns line", "campaign 1", "distribution 1"]
+    ),
     "a distribution list and gateways to lose": ours(
         line(distribution=DistributionList("f-1"), gateways={"gw-1"}),
-        ["campaign 1", "gateways 1", "distribution 1"],
+        ["campaigns line", "campaign 1", "gateways 1", "distribution 1"],
     ),
     "gateways of a campaign to be created": Case(
         desired(campaign("new", gateways=GATEWAYS, distribution=DistributionList("f-1"))),
         ["campaigns new"],
     ),
     # packages
-    "a package by id that is in place": ours(line(packages=(PackageById("p-1"),)), ["campaign 1"]),
+    "a package by id that is in place": ours(
+        line(packages=(PackageById("p-1"),)), ["campaigns line", "campaign 1"]
+    ),
     "a package by id that isn't": ours(
-        line(packages=(PackageById("p-2"), PackageById("p-1"))), ["campaign 1", "package p-2"]
+        line(packages=(PackageById("p-2"), PackageById("p-1"))),
+        ["campaigns line", "campaign 1", "package p-2"],
     ),
     "a package by id that no campaign uses": ours(
-        desired(campaign("line"), packages=[PackageById("p-2"), PackageByName("two")]), ["campaign 1"]
+        desired(campaign("line"), packages=[PackageById("p-2"), PackageByName("two")]),
+        ["campaigns line", "campaign 1"],
     ),
     "packages by name: one list": ours(
-        line(packages=(PackageByName("two"), PackageByName("one"))), ["campaign 1", "packages one two"]
+        line(packages=(PackageByName("two"), PackageByName("one"))),
+        ["campaigns line", "campaign 1", "packages one two"],
     ),
-    "a file that was never uploaded": ours(line(packages=(V1,)), ["campaign 1"]),
-    "a file that was uploaded and is in place": ours(
-        line(packages=(V1,)), ["campaign 1"], uploaded={"v1": "p-1"}
+    "a file that was never uploaded": ours(line(packages=(V1,)), ["campaigns line", "campaign 1"]),
+    "a file that was uploaded and is in place, and another package that holds it: who uses that?": ours(
+        line(packages=(V1,)),
+        ["campaigns line", "campaign 1", "packages-of 3bfc2695", "campaigns", "campaign 2"],
+        uploaded={"v1": "p-1"},
     ),
     "a file that was uploaded and isn't in place": ours(
-        line(packages=(V1,)), ["campaign 1", "package p-3"], uploaded={"v1": "p-3"}
+        line(packages=(V1,)),
+        ["campaigns line", "campaign 1", "package p-3", "packages-of 3bfc2695"],
+        uploaded={"v1": "p-3"},
     ),
     "a file that no campaign uses": ours(
-        desired(campaign("line"), packages=[V1]), ["campaign 1", "package p-3"], uploaded={"v1": "p-3"}
+        desired(campaign("line"), packages=[V1]),
+        ["campaigns line", "campaign 1", "package p-3", "packages-of 3bfc2695"],
+        uploaded={"v1": "p-3"},
     ),
     "an upload that is gone, and marks that nobody trusts": ours(
-        line(packages=(V1,)), ["campaign 1", "package p-9"], uploaded={"v1": "p-9"}
+        line(packages=(V1,)), ["campaigns line", "campaign 1", "package p-9"], uploaded={"v1": "p-9"}
     ),
     "an upload whose answer was lost: marks": ours(
-        line(packages=(V1,)), ["campaign 1", "packages-of 3bfc2695"], intents=("v1",)
+        line(packages=(V1,)), ["campaigns line", "campaign 1", "packages-of 3bfc2695"], intents=("v1",)
     ),
     "an intent of an upload, and names": ours(
         line(packages=(V1, PackageByName("one"))),
-        ["campaign 1", "packages one", "packages-of 3bfc2695"],
+        ["campaigns line", "campaign 1", "packages one", "packages-of 3bfc2695"],
         intents=("v1",),
     ),
-    "--adopt trusts marks": ours(line(packages=(V1,)), ["campaign 1", "packages-of 3bfc2695"], options=ADOPT),
-    "--adopt of what is known needs no marks": ours(
-        line(packages=(V1,)), ["campaign 1"], uploaded={"v1": "p-1"}, options=ADOPT
+    "--adopt trusts marks": ours(
+        line(packages=(V1,)), ["campaigns line", "campaign 1", "packages-of 3bfc2695"], options=ADOPT
     ),
     "an upload that is gone, with --adopt": ours(
         line(packages=(V1,)),
-        ["campaign 1", "package p-9", "packages-of 3bfc2695"],
+        ["campaigns line", "campaign 1", "package p-9", "packages-of 3bfc2695"],
         uploaded={"v1": "p-9"},
         options=ADOPT,
     ),
     "who uses a package: only before it is deleted": ours(
         line(packages=(V2,)),
-        ["campaigns", "campaign 1", "package p-3", "campaign 2"],
+        ["campaigns", "campaign 1", "package p-3", "packages-of fb04dcb6", "campaign 2"],
         uploaded={"v1": "p-3", "v2": "p-1"},
         options=PRUNE,
     ),
@@ -176,17 +196,19 @@ CASES = {
         options=PRUNE,
     ),
     "an upload that nobody declares, without --prune: nothing": ours(
-        line(packages=(V2,)), ["campaign 1"], uploaded={"v1": "p-3", "v2": "p-1"}
+        line(packages=(V2,)),
+        ["campaigns line", "campaign 1", "packages-of fb04dcb6"],
+        uploaded={"v1": "p-3", "v2": "p-1"},
     ),
     "an upload that is declared by its id now": ours(
         desired(campaign("line"), packages=[PackageById("p-3")]),
-        ["campaign 1"],
+        ["campaigns line", "campaign 1"],
         uploaded={"v1": "p-3"},
         options=PRUNE,
     ),
     "an upload that is declared by its name now": ours(
         desired(campaign("line"), packages=[PackageByName("fw.bin")]),
-        ["campaign 1"],
+        ["campaigns line", "campaign 1"],
         uploaded={"v1": "p-3"},
         options=PRUNE,
     ),

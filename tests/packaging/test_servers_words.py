@@ -10,12 +10,14 @@ import pytest
 
 from reconciler.embedded.operations import API
 from reconciler.model import Verb
+from reconciler.providers.hawkbit.facts import facts_of as hawkbit_facts
 from reconciler.providers.pulse.codec.marks import DESCRIPTION_LIMIT, MARK_LENGTH
 from reconciler.providers.pulse.facts import facts_of
 from reconciler.settings import ServerSettings
 
 ROOT = Path(__file__).parents[2] / "reconciler"
 FACTS = facts_of(ServerSettings())
+HAWKBIT = hawkbit_facts(ServerSettings())
 OURS = {"STARTED", "STOPPED", "APPROVED", "FAILED"}
 """Words of our own YAML, of a change of status and of outcomes that a server happens to use, too."""
 PUBLISHED = {"APPROVAL_NEEDED": {"report/plan_document.py"}, "CREATED": {"report/command_answers.py"}}
@@ -25,6 +27,11 @@ WORDS = (
     *(name for operation in FACTS.operations.values() for name in operation.permissions),
     *(part for operation in FACTS.operations.values() for part in re.findall(r"\{\w+\}", operation.path)),
     *(FACTS.operations.keys() - {*Verb}),
+    *(name for operation in HAWKBIT.operations.values() for name in operation.permissions),
+    *(HAWKBIT.operations.keys() - {*Verb}),
+    "hawkBit",
+    "/rest/v1",
+    "securityToken",
     "/api/",
     "x-current-org-id",
     "api-version=",
@@ -38,7 +45,7 @@ BRACES = re.compile(r"\{[^{}]*\}")
 
 def core() -> Iterator[Path]:
     """Every module but those of servers and of other protocols."""
-    others = ("providers/pulse", "providers/http", "embedded", "forge", "state/s3")
+    others = ("providers/hawkbit", "providers/pulse", "providers/http", "embedded", "forge", "state/s3")
     for path in sorted(ROOT.rglob("*.py")):
         if not path.relative_to(ROOT).as_posix().startswith(others):
             yield path

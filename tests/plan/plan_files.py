@@ -30,7 +30,7 @@ from reconciler.plan.stale import stale
 from reconciler.plan.touched import touched_by
 from reconciler.reading import read
 from reconciler.state.base import State
-from tests.fakes import NOW, PULSE, Project
+from tests.fakes import AT_ONCE, NOW, PULSE, Project
 from tests.memory_provider import MemoryServer
 from tests.properties.prop_strategies import VENDOR, VENDOR_NAME, projects
 
@@ -60,7 +60,7 @@ class Made:
 async def planned(project: Project, wanted: Desired, **options: bool) -> Made:
     """The plan of `wanted`, as the command makes it."""
     chosen = Options(**options)
-    made = await draft(wanted, project.state, project.server, chosen, now=NOW)
+    made = await draft(wanted, project.state, project.server, chosen, now=NOW, lookout=AT_ONCE)
     basis = await guard_basis(made, project.server)
     return Made(made.plan, basis.live, made.state, chosen)
 

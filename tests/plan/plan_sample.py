@@ -15,14 +15,17 @@ from reconciler.model import (
     CampaignFields,
     CreateCampaign,
     DeleteCampaign,
+    DeliveryTerms,
     DesiredStatus,
     DistributionList,
     Draft,
     EndCampaign,
     Finding,
+    Force,
     FromEnv,
     FromFile,
     LivePackage,
+    Only,
     OnRemove,
     Override,
     PackageById,
@@ -35,6 +38,7 @@ from reconciler.model import (
     RunOnThings,
     SchedulePhase,
     Secret,
+    SetName,
     Severity,
     StepGroup,
     UploadMode,
@@ -80,7 +84,16 @@ ROOT = Path("/home/ann/fleet")
 SERVER = replace(SERVER, organization="acme")
 MANY = frozenset(f"gw-{n:04}" for n in range(150))
 V1 = replace(file("v1"), path=ROOT / "fw.bin")
-V2 = replace(file("v2"), path=ROOT / "packages" / "fw.bin", description="two", mode=UploadMode.STREAMING)
+V2 = replace(
+    file("v2"),
+    path=ROOT / "packages" / "fw.bin",
+    description="two",
+    mode=UploadMode.STREAMING,
+    version="2.1",
+    type="application",
+    vendor="Acme",
+    first=False,
+)
 OPTIONS = Options(
     adopt=True,
     prune=True,
@@ -182,7 +195,10 @@ def _to_approve(group: StepGroup) -> StepGroup:
 def _replacement(group: StepGroup) -> tuple[StepGroup, ...]:
     """Groups about a successor, as servers have them that can't edit."""
     line, draft = rid("line"), Draft("1f6e", 150)
-    fields = CampaignFields("line")
+    delivery = DeliveryTerms(
+        Force.AFTER, 1_800_000_000_000, Only.DOWNLOAD, confirm=True, start_at=1_790_000_000_000
+    )
+    fields = CampaignFields("line", package_set=SetName("firmware", "2.1"), delivery=delivery)
     actions = (
         AddGateways(line, Reason.REPLACES, None, ("gw-0001",), draft=draft),
         RetireCampaign(line, Reason.MAKES_ROOM, "1", name="line ~1"),
@@ -255,12 +271,30 @@ def sample() -> Made:
         members={"schedules.download": {"1/2": frozenset({"gw-0002", "gw-0001"})}},
         replacing=True,
         predecessors=(Predecessor("0", ended=True),),
+        since=1_790_000_000,
         rollout=ROLLOUT,
     )
-    uploaded = Uploaded("ab" * 32, "p-9", "fw.bin", rid("line"), left_behind=True, description="For line 3.")
+    uploaded = Uploaded(
+        "ab" * 32,
+        "p-9",
+        "fw.bin",
+        rid("line"),
+        left_behind=True,
+        description="For line 3.",
+        since=1_790_000_000,
+    )
+    intent = Intent(
+        "Campaign/line",
+        "Line",
+        {"settings": {"K": {"value": "v"}}},
+        "1",
+        "STARTED",
+        since=1_790_000_000,
+        ended=True,
+    )
     records = (
         CampaignOwned(owned),
-        IntentNoted(Intent("Campaign/line", "Line", {"settings": {"K": {"value": "v"}}}, "1", "STARTED")),
+        IntentNoted(intent),
         CampaignForgotten(line),
         CampaignAbandoned(line, ("ab" * 32,)),
         BracketOpened(line, "STARTED"),
@@ -320,7 +354,7 @@ def save(made: Made, path: Path) -> None:
         "0.1.0",
         SERVER,
         MadeIn(str(ROOT), "fleet", "production"),
-        MadeOn(12, "6f1c0a52-4c0e-4c43-9a55-0f5d8c4a7f0e", "9b2e4c1fa07d53868e1d0c2b7a4f6e35"),
+        MadeOn(12, "6f1c0a52-4c0e-4c43-9a55-0f5d8c4a7f0e"),
         made.options,
     )
     write_plan(path, head, made.plan, made.fingerprints, root=ROOT, salt=made.state.salt)

@@ -239,6 +239,17 @@ def test_another_version_is_said_so(tmp_path: Path) -> None:
     assert "it was made by 9.9.9" in finding.message
 
 
+def test_one_that_holds_the_key_of_its_digests_is_refused(tmp_path: Path) -> None:
+    path = small(tmp_path)
+    first, *rest = lines_of(path)[:-1]
+    forged(path, [{**first, "state": {"serial": 0, "salt": "5a17"}}, *rest])
+    with pytest.raises(UnusablePlan) as caught:
+        open_plan(path)
+    (finding,) = caught.value.findings
+    assert finding.code == "foreign-plan"
+    assert "holds the key of its digests of secrets" in finding.message
+
+
 START = {"verb": "start", "resource": "Campaign/a", "reason": "asked"}
 
 

@@ -30,7 +30,7 @@ from tests.fakes import PULSE
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plan-file.jsonl"
 OLDER = GOLDEN.with_name("plan-file-0.1.jsonl")
-DIGEST = "fc392e3d391f92cfbd85cb575ced7b94e816bda5cee245e08e89ef61c4f8cee1"
+DIGEST = "e3f98e203bb5ed525afdf5a69ff4cb7afc74e194b316ba36e6fb1bbc058b67bf"
 
 
 def test_a_plan_is_the_same_bytes_as_ever(golden: Golden, tmp_path: Path) -> None:
@@ -56,8 +56,10 @@ def test_an_old_plan_file_is_read() -> None:
     without = [replace(group, needs=()) for group in old.plan.groups]
     assert without == [replace(group, needs=()) for group in new.plan.groups]
     guards = tuple(replace(trip, counts={}, until=None, waived_at=None) for trip in new.plan.guards)
-    assert replace(old.plan, groups=(), records=()) == _not_in_devices(
-        replace(new.plan, groups=(), records=(), guards=guards)
+    # Reasons of packages that go, and what of a first plan is unreadable, are said otherwise by now.
+    assert len(old.plan.changes) == len(new.plan.changes)
+    assert replace(old.plan, groups=(), records=(), changes=(), unreadable={}) == _not_in_devices(
+        replace(new.plan, groups=(), records=(), changes=(), unreadable={}, guards=guards)
     )
     kept = (event for event in new.plan.records if not isinstance(event, _NEW))
     assert old.plan.records == tuple(map(_undescribed, kept))

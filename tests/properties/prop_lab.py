@@ -21,7 +21,7 @@ from reconciler.plan import Plan
 from reconciler.providers.base import Writes
 from reconciler.state.base import State, bound_to
 from tests.properties.prop_strategies import CONTENTS, VENDOR, VENDOR_NAME, Deed, Episode
-from tests.world import World, no_delay, operation_of
+from tests.world import AT_ONCE, World, no_delay, operation_of
 
 MEMORY = next((path for path in ("/dev/shm",) if Path(path).is_dir()), None)
 """A folder in memory, where there is one: a state is written, and synced, very often here."""
@@ -149,7 +149,7 @@ class Lab(World):
         self, desired: Desired, options: Options | None = None, state: State | None = None
     ) -> Plan:
         desired, state, chosen = self.here(desired), state or self.state, options or Options()
-        return (await draft(desired, state, self.provider, chosen, now=self.now)).plan
+        return (await draft(desired, state, self.provider, chosen, now=self.now, lookout=AT_ONCE)).plan
 
     async def apply_of(
         self,
@@ -167,7 +167,12 @@ class Lab(World):
             plan = without(await self.plan_of(desired, options, session.state))
             self.seen.clear()
             applied = await apply_plan(
-                plan, through or self.provider.writes, session, delay=no_delay, parallelism=8
+                plan,
+                through or self.provider.writes,
+                session,
+                delay=no_delay,
+                parallelism=8,
+                settling=AT_ONCE.settling,
             )
         return plan, applied
 

@@ -17,11 +17,12 @@ from reconciler.pacing import Backoff, RateLimiter
 from reconciler.providers.base import Provider
 from reconciler.providers.http.filebody import FileBody
 from reconciler.providers.http.transport import Request, Response
+from reconciler.providers.http.watched import Watched
 from reconciler.providers.http.wire import Wire
 from reconciler.providers.pulse.client import PulseClient
 from reconciler.providers.pulse.entry import wire_of
 from reconciler.providers.pulse.kind import provider_of
-from reconciler.providers.pulse.questions import PulseQuestions, Watched
+from reconciler.providers.pulse.questions import PulseQuestions
 from reconciler.settings import ServerSettings, Token
 
 TOKEN = Token(Secret("environment variable THE_TOKEN", "s3cr3t-token"))

@@ -13,9 +13,10 @@ from reconciler.model import Json
 from reconciler.providers.base import Stage
 from reconciler.providers.base.questions import CampaignProgress, GatewayStatus, PackageProgress
 from reconciler.providers.http.shape import Unexpected
+from reconciler.providers.http.watched import Watched
 from reconciler.providers.pulse.codec import progress
 from reconciler.providers.pulse.facts import facts_of
-from reconciler.providers.pulse.questions import PulseQuestions, Watched
+from reconciler.providers.pulse.questions import PulseQuestions
 from reconciler.settings import ServerSettings
 
 
@@ -52,8 +53,8 @@ READ = CampaignProgress(
 )
 def test_the_status_of_a_campaign(body: Any, read: CampaignProgress) -> None:
     canned = Canned(answer(body))
-    assert asyncio.run(questions(canned).campaign_progress("c 1")) == read
-    assert canned.lines == ["GET /api/campaigns/c%201/status"]
+    assert asyncio.run(questions(canned).campaign_progress("c1")) == read
+    assert canned.lines == ["GET /api/campaigns/c1/status"]
 
 
 GATEWAY = GatewayStatus("g1", "FAILED", 5, (PackageProgress("p", 1, 2),), ("one", "two"), "checksum mismatch")

@@ -228,13 +228,13 @@ def test_no_file_name_breaks_out_of_its_header_or_part(name: str) -> None:
         return
     assert disposition(name).isascii()
     assert disposition(name).isprintable()
-    _, framed = multipart(FileBody(Path("x"), 1, ""), filename=name, description="d")
+    _, framed = multipart(FileBody(Path("x"), 1, ""), filename=name, fields={"description": "d"})
     assert framed.head.count(b"\r\n\r\n") == 2
     assert framed.head.count(b"Content-Disposition") == 2 + name.count("Content-Disposition")
 
 
 def test_each_form_has_a_boundary_of_its_own() -> None:
     kinds: set[Any] = {
-        multipart(FileBody(Path("x"), 1, ""), filename="x", description="d")[0] for _ in range(9)
+        multipart(FileBody(Path("x"), 1, ""), filename="x", fields={"description": "d"})[0] for _ in range(9)
     }
     assert len(kinds) == 9

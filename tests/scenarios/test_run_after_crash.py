@@ -15,7 +15,7 @@ from reconciler.plan import Plan
 from reconciler.providers.base import Bindings, Readback, Result, Writes
 from reconciler.state.base import Owned, State
 from tests.scenarios.test_exact_calls_of_gateways import FILES, GATEWAYS, resources
-from tests.world import World, no_delay, run
+from tests.world import AT_ONCE, World, no_delay, run
 
 NOT_TWICE = {"create-campaign", "upload-package"}
 """What would make a second one."""
@@ -62,7 +62,7 @@ async def killed(world: World, plan: Plan, at: int, *, sent: bool) -> bool:
     writes = Dying(world.provider.writes, at, sent)
     try:
         with world.store.locked(world.provider.server, "apply") as session:
-            await apply_plan(plan, writes, session, delay=no_delay, parallelism=1)
+            await apply_plan(plan, writes, session, delay=no_delay, parallelism=1, settling=AT_ONCE.settling)
     except (Killed, BaseExceptionGroup):
         if writes.calls <= at:
             raise

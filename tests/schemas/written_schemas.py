@@ -272,6 +272,7 @@ _LARGE: Final = State(
             {"schedules.download": {"1714600000000/1714607200000": frozenset({"gw-1"})}},
             replacing=True,
             predecessors=(Predecessor("a9f2c1d0", ended=True),),
+            since=1_714_599_000,
             rollout=_ROLLOUT,
         )
     },
@@ -283,11 +284,18 @@ _LARGE: Final = State(
             ResourceId(Kind.PACKAGE_SET, "line-3-firmware"),
             True,
             "For line 3.",
+            1_714_599_000,
         )
     },
     intents={
         "Campaign/line-4": Intent(
-            "Campaign/line-4", "Line 4", {"settings": {"K": {"value": "3"}}}, "b0e1d6a4", "STARTED"
+            "Campaign/line-4",
+            "Line 4",
+            {"settings": {"K": {"value": "3"}}},
+            "b0e1d6a4",
+            "STARTED",
+            since=1_714_599_000,
+            ended=True,
         )
     },
     plans={"3f1a9c0e" * 8: True},

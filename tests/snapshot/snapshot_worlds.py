@@ -25,7 +25,7 @@ from reconciler.snapshot import (
 )
 from reconciler.state.base import State, bound_to
 from reconciler.survey import Overridden
-from tests.world import World
+from tests.world import AT_ONCE, World
 
 TAKEN = 1_790_000_000_000
 
@@ -74,7 +74,7 @@ class TwiceWorld(World):
         self.seen.clear()
         state, chosen = read_state(saved), Options(**options)
         provider = saved_server(saved, self.provider.facts)
-        plan = (await draft(desired, state, provider, chosen, now=self.now)).plan
+        plan = (await draft(desired, state, provider, chosen, now=self.now, lookout=AT_ONCE)).plan
         assert not self.seen, "the server was asked"
         return plan
 

@@ -16,14 +16,16 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from reconciler.errors import ReconcilerError, StateError
-from reconciler.model import Desired as Wanted
 from reconciler.model import (
+    DeliveryTerms,
     DesiredCampaign,
     DistributionList,
+    Force,
     Kind,
     LiveCampaign,
     LivePackage,
     Membership,
+    Only,
     Override,
     PackageById,
     Phase,
@@ -31,6 +33,7 @@ from reconciler.model import (
     ResourceId,
     Server,
 )
+from reconciler.model import Desired as Wanted
 from reconciler.snapshot import Header, Overrides, gateways_to_ask, open_snapshot, read_state
 from reconciler.snapshot.line_format import IDS_PER_LINE, Writer, write_state
 from reconciler.state.applied import withheld
@@ -172,6 +175,9 @@ def test_a_snapshot_as_a_person_sees_it(golden: Golden) -> None:
         True,
         {"gw-1": ("p-2",)},
         {"settings": {"LEVEL": {"value": "info"}}},
+        DeliveryTerms(
+            Force.AFTER, 1_800_000_000_000, Only.DOWNLOAD, confirm=True, start_at=1_790_000_000_000
+        ),
     )
     resource = ResourceId(Kind.CAMPAIGN, "line-3")
     settings = {"KEY": {"digest": "9f86"}, "LEVEL": {"value": "info"}}

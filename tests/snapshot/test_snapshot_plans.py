@@ -20,7 +20,7 @@ from tests.properties.prop_cases import known_cases
 from tests.properties.prop_lab import ready
 from tests.properties.prop_strategies import Episode, episodes, examples
 from tests.snapshot.snapshot_worlds import TwiceWorld, saved_at, shown, taken
-from tests.world import run
+from tests.world import AT_ONCE, run
 
 
 def play(name: str, dialect: Dialect) -> None:
@@ -55,7 +55,7 @@ async def _same_plan(episode: Episode) -> None:
         asked = gateways_to_ask(Overrides.DECLARED, desired, lab.state)
         saved = saved_at(lab.folder / "s.jsonl", await taken(lab.provider, lambda: lab.state, asked))
         provider, state = saved_server(saved, lab.provider.facts), read_state(saved)
-        offline = (await draft(desired, state, provider, options, now=lab.now)).plan
+        offline = (await draft(desired, state, provider, options, now=lab.now, lookout=AT_ONCE)).plan
         assert shown(offline) == shown(online)
         assert offline == online
 

@@ -91,7 +91,7 @@ def test_nothing_else_is_read(folder: Path) -> None:
             for names, count in ((["b"], 1), (["a", "c"], 2)):
                 world.seen.clear()
                 assert await world.plan(A + B + C, **only(*names)) == []
-                assert sorted(world.reads()) == [GET] * count + [MEMBERS] * count
+                assert sorted(world.reads()) == [GET] * count + [LIST] + [MEMBERS] * count + ["list-packages"]
 
     run(body())
 
@@ -124,7 +124,7 @@ def test_nobody_is_asked_while_nothing_joins(folder: Path) -> None:
             assert await world.plan(campaign("a", "gw-9", **RUNS) + campaign("b"), **only("b")) == [
                 "remove-gateways"
             ]
-            assert sorted(world.reads()) == [GET, "get-distribution-list", MEMBERS]
+            assert sorted(world.reads()) == [GET, "get-distribution-list", LIST, MEMBERS, "list-packages"]
 
     run(body())
 

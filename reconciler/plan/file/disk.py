@@ -50,17 +50,12 @@ class MadeIn:
 
 @dataclass(frozen=True, slots=True)
 class MadeOn:
-    """The state that a plan was made on; ``lineage`` None: there was none yet.
-
-    ``salt`` is that of its digests, where there was no state to keep it in.
-    """
+    """The state that a plan was made on; ``lineage`` None: there was none yet, and no secret needed one."""
 
     serial: int
     """Its serial then."""
     lineage: str | None = None
     """Its lineage; none when there was no state yet."""
-    salt: str | None = None
-    """Of the digests of secrets, when there was no state yet to keep it in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +180,14 @@ def _head(path: Path, line: bytes) -> Head:
             f"{path} has the format version {version}, and this reconciler ({reconciler.__version__})"
             f" knows {FORMAT_VERSION}; it was made by {made.get('version', 'another one')}",
             "apply it with the reconciler that made it",
+        )
+    made_on = made.get("state")
+    if isinstance(made_on, dict) and made_on.pop("salt", None) is not None and not made_on.get("lineage"):
+        raise _unusable(
+            path,
+            "foreign-plan",
+            f"{path} holds the key of its digests of secrets, so that who has it can try values: an older"
+            " reconciler made it",
         )
     try:
         found: Head = coder(HEAD_FORMAT, Head).decode(made, Reading(Path(), {}, _unopened))

@@ -77,10 +77,12 @@ class PackageInfo:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What a read answered that was made only to see whether it may be made."""
+    """Whether a call may be made: what a read answered that was made to see that, or what the server says."""
 
     operation: Operation
     error: ServerError | None = None
+    tried: bool = True
+    """False: the server says so of a call that was not made; an error is then no fault of a read."""
 
 
 @dataclass(frozen=True, slots=True)

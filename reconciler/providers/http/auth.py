@@ -15,6 +15,7 @@ from contextlib import suppress
 
 from reconciler.errors import ReconcilerError, Unauthorized
 from reconciler.filereading import read_whole
+from reconciler.hiding import Hiding
 from reconciler.settings import Auth, Basic, Token, TokenCommand, TokenFile
 
 Fetch = Callable[[], Awaitable[str]]
@@ -24,7 +25,7 @@ COMMAND_SECONDS = 60.0
 class Access:
     """The token of a run. ``fetch`` None: nobody told us who we are, and requests go out without one."""
 
-    def __init__(self, fetch: Fetch | None, secrets: set[str], *, renewable: bool, hint: str) -> None:
+    def __init__(self, fetch: Fetch | None, secrets: Hiding, *, renewable: bool, hint: str) -> None:
         self._fetch = fetch
         self._renewable = renewable
         self._turn = asyncio.Lock()
@@ -75,7 +76,7 @@ class Access:
         return self._token
 
 
-def access(auth: Auth | None, exchange: Callable[[Basic], Awaitable[str]], secrets: set[str]) -> Access:
+def access(auth: Auth | None, exchange: Callable[[Basic], Awaitable[str]], secrets: Hiding) -> Access:
     """Where tokens come from; `exchange` gives one for a user name and a password.
 
     `secrets` gets to know what must not show in a message.

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -86,15 +86,19 @@ class FileBody:
         return FileChangedError(f"{self.path} can't be read any more: {error.strerror or error}")
 
 
-def multipart(body: FileBody, *, filename: str, description: str) -> tuple[str, FileBody]:
-    """The content type, and `body` framed as a form with the parts ``description`` and ``file``.
+def multipart(body: FileBody, *, filename: str, fields: Mapping[str, str]) -> tuple[str, FileBody]:
+    """The content type, and `body` framed as a form with `fields` and the part ``file``.
 
-    The small part goes first, so that a server that reads as it comes knows it when the file begins.
+    The small parts go first, so that a server that reads as it comes knows them when the file begins.
     """
     boundary = secrets.token_hex(16)
     escaped = filename.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+    parts = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    )
     head = (
-        f'--{boundary}\r\nContent-Disposition: form-data; name="description"\r\n\r\n{description}\r\n'
+        f"{''.join(parts)}"
         f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{escaped}"\r\n'
         "Content-Type: application/octet-stream\r\n\r\n"
     )

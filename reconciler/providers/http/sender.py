@@ -8,7 +8,7 @@
 | 401                       | not executed | one new sign-in, then Unauthorized | the same |
 | 413                       | Refused, too large | is raised         | is raised; a batch goes out in parts |
 | other 4xx                 | Refused      | is raised               | is raised |
-| 301, 307, 308             | Refused      | is raised, says where to | the same |
+| 301, 307, 308             | Refused, of a POST Unclear  | is raised, says where to | the same |
 | other 3xx                 | Refused, of a write Unclear | is raised | is raised |
 
 Tests: `tests/providers/test_pulse_wire.py`.
@@ -17,19 +17,18 @@ Tests: `tests/providers/test_pulse_wire.py`.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from html import escape
 from typing import Final, TypeVar
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import urlsplit
 
 from reconciler.errors import NotExecuted, Refusal, Refused, ServerError, Unclear
+from reconciler.hiding import Hiding
 from reconciler.pacing import Backoff, Clock, RateLimiter, Sleep, retried, retry_after
 from reconciler.providers.http.connecting import USE_HTTPS, wants_tls
 from reconciler.providers.http.filebody import FileBody
@@ -42,8 +41,20 @@ _LOG = logging.getLogger("reconciler.http")
 _UNREADABLE_TRIES: Final = 3
 _SENDING_SECONDS: Final = 30.0
 """Seconds that attempts at one read may take beside the waits, after the second of them."""
-_SECRET_LENGTH: Final = 4
-"""Shorter ones can't be told from ordinary words."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerMeaning:
+    """What an answer that isn't a success means by its words, whatever its status would mean.
+
+    ``again``: nothing was done, and the same may be answered otherwise later. Else it is a clear no.
+    """
+
+    meaning: frozenset[Refusal] = frozenset()
+    gateways: tuple[str, ...] = ()
+    """Whom of a call it is about, where it names them."""
+    again: bool = False
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,8 @@ class Statuses:
 
     too_often: frozenset[int] = frozenset({429})
     refusals: Mapping[int, frozenset[Refusal]] = field(default_factory=dict)
+    verdict: Callable[[Response], AnswerMeaning | None] = lambda _: None
+    """What an answer says itself; None: its status decides."""
 
 
 class NotPrepared(NotExecuted):
@@ -65,6 +78,10 @@ class NotPrepared(NotExecuted):
             retry_after=error.retry_after,
             hint=error.hint,
         )
+
+
+class Overtaken(NotExecuted):
+    """What a request rests on was no longer so when its turn came; it was not sent."""
 
 
 class Sender:
@@ -91,13 +108,15 @@ class Sender:
         self._slots = asyncio.Semaphore(concurrency)
         self._reached = False
         self.requests: Counter[str] = Counter()
-        self.secrets: set[str] = set()
+        self.secrets = Hiding()
         """What must not show in a message."""
 
-    async def once(self, name: str, request: Request) -> Response:
-        """The answer to one request, when it is its turn; counted as `name`."""
+    async def once(self, name: str, request: Request, *, still: Callable[[], bool] | None = None) -> Response:
+        """The answer to one request, when it is its turn; counted as `name`. Overtaken unless `still`."""
         async with self._slots:
             await self._limiter.acquire()
+            if still is not None and not still():
+                raise Overtaken("what it rests on has become too old", request=str(request))
             self.requests[name] += 1
             began = self._clock()
             try:
@@ -108,7 +127,7 @@ class Sender:
                 raise
         _LOG.debug("%s %d in %.0f ms", request, response.status, (self._clock() - began) * 1000)
         self._reached = True
-        if response.status in self._statuses.too_often:
+        if response.status in self._statuses.too_often and self._statuses.verdict(response) is None:
             self._limiter.too_much()
         return response
 
@@ -120,6 +139,18 @@ class Sender:
         if 200 <= status < 300:
             return
         message = self.words(response, hide)
+        if verdict := self._statuses.verdict(response):
+            if verdict.again:
+                raise NotExecuted(message, request=where, status=status, hint=verdict.hint)
+            said = verdict.hint or hint
+            raise Refused(
+                message,
+                request=where,
+                status=status,
+                hint=said,
+                meaning=verdict.meaning,
+                gateways=verdict.gateways,
+            )
         wait = retry_after(response.headers.get("retry-after"))
         if wait:
             # Also in what is said once a run gives up: a longer wait than it had patience for.
@@ -129,10 +160,11 @@ class Sender:
         if status >= 500 or status == 408 or status < 200:
             raise Unclear(message, request=where, status=status, retry_after=wait)
         if status < 400:
-            moved = status in (301, 307, 308) or request.method == "GET"
-            kind = Refused if moved else Unclear
+            # What a POST makes may be there by now, and that is where it leads.
+            moved = status in (301, 307, 308) and request.method != "POST"
+            kind = Refused if moved or request.method == "GET" else Unclear
             raise kind(
-                f"{status} redirects to {_target(response)}",
+                f"{status} redirects to {self.hide(_target(response), hide)}",
                 request=where,
                 status=status,
                 hint="Redirects are not followed: set the server's URL to where the API really is.",
@@ -144,6 +176,10 @@ class Sender:
             hint = USE_HTTPS
         raise Refused(self.words(response, hide), request=where, status=status, hint=hint, meaning=meaning)
 
+    def too_often(self, status: int) -> bool:
+        """Whether a status says to ask later."""
+        return status in self._statuses.too_often
+
     def words(self, response: Response, hide: Iterable[str] = ()) -> str:
         """An answer that isn't a success, in a few words."""
         said = in_words(response.body, partial(self.hide, more=hide))
@@ -153,15 +189,14 @@ class Sender:
 
     def passing(self, response: Response) -> bool:
         """Whether an answer says that the same may be answered otherwise a moment later."""
+        if verdict := self._statuses.verdict(response):
+            return verdict.again
         return response.status in {408, *self._statuses.too_often} or response.status >= 500
 
     def hide(self, text: str, more: Iterable[str] = ()) -> str:
-        """`text` without any secret that is known here."""
-        for secret in sorted({*self.secrets, *more}, key=len, reverse=True):
-            if len(secret) >= _SECRET_LENGTH:
-                for spelling in _spellings(secret):
-                    text = text.replace(spelling, "***")
-        return text
+        """`text` without any secret that is known here; `more` are from now on."""
+        self.secrets.update(more)
+        return self.secrets(text)
 
     async def persistently(self, attempt: Callable[[], Awaitable[Value]]) -> Value:
         """The result of `attempt`, made again after NotExecuted and Unclear while that can help."""
@@ -193,21 +228,6 @@ class Sender:
             return await what()
         except (NotExecuted, Unclear) as error:
             raise NotPrepared(error) from error
-
-
-def _spellings(secret: str) -> Sequence[str]:
-    """How an answer may repeat `secret`, the longest first."""
-    spelled = {
-        secret,
-        json.dumps(secret)[1:-1],
-        json.dumps(secret, ensure_ascii=False)[1:-1],
-        repr(secret)[1:-1],
-        escape(secret),
-        quote(secret),
-        quote(secret, safe=""),
-        quote_plus(secret),
-    }
-    return sorted(spelled, key=len, reverse=True)
 
 
 def _too_large(request: Request) -> str:

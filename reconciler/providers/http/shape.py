@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 from reconciler.model import Json
@@ -28,7 +29,9 @@ ID_KEYS = ("uuid", "id", "campaignId")
 
 
 Hide = Callable[[str], str]
-"""Takes what must not be shown out of a text: before it is cut, for half a secret can't be told."""
+"""Takes what must not be shown out of a text."""
+_LOOKED_AT = 10_000
+"""Characters of a text, and keys of an object, of which a glimpse may show some."""
 
 
 class Unexpected(Exception):
@@ -42,6 +45,11 @@ class Unexpected(Exception):
     def without(self, hide: Hide) -> str:
         """The text, without what `hide` takes out."""
         return f"expected {self._expected}, but got {glimpse(self._got, hide)}"
+
+    @property
+    def in_private(self) -> str:
+        """The text, without anything of what came."""
+        return f"expected {self._expected}; what came may hold secrets, and isn't shown"
 
 
 class NotJson(Unexpected):
@@ -72,14 +80,14 @@ def glimpse(got: object, hide: Hide = str) -> str:
         case bytes():
             return in_words(got, hide) or "an empty answer"
         case Mapping():
-            keys = hide(", ".join(str(key) for key in got))
+            keys = hide(", ".join(str(key) for key in islice(got, _LOOKED_AT))[:_LOOKED_AT])
             return clip(f"an object with {keys}") if keys else "an empty object"
         case None:
             return "null"
         case bool():
             return "true" if got else "false"
         case str():
-            return clip(f"the text {hide(got)!r}") if got else "an empty text"
+            return clip(f"the text {hide(got[:_LOOKED_AT])!r}") if got else "an empty text"
         case int() | float():
             return f"the number {clip(str(got))}"
         case Sequence():
@@ -98,13 +106,13 @@ def in_words(body: bytes, hide: Hide = str) -> str:
     text = body[:65_536].decode("utf-8", "replace").strip()
     if is_html(body):
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-        said = clip(hide(html.unescape(title[1]))) if title else ""
+        said = clip(hide(html.unescape(title[1][:_LOOKED_AT]))) if title else ""
         return f"an HTML page titled {said!r}" if said else "an HTML page"
     try:
         said = _message(json.loads(text))
     except (ValueError, RecursionError):
         said = text
-    return clip(hide(said))
+    return clip(hide(said[:_LOOKED_AT]))
 
 
 def clip(text: str, limit: int = EXCERPT) -> str:

@@ -16,11 +16,12 @@ from reconciler.providers.http.auth import header_value
 from reconciler.providers.http.engine import AsgiApp, check_url, open_engine
 from reconciler.providers.http.paging import LIST_ANSWERS
 from reconciler.providers.http.transport import Transport
+from reconciler.providers.http.watched import Watched
 from reconciler.providers.http.wire import Wire
 from reconciler.providers.pulse.client import PulseClient
 from reconciler.providers.pulse.entry import wire_of
 from reconciler.providers.pulse.facts import facts_of
-from reconciler.providers.pulse.questions import PulseQuestions, Watched
+from reconciler.providers.pulse.questions import PulseQuestions
 from reconciler.providers.pulse.writes import PulseWrites
 from reconciler.settings import EMBEDDED_URL, ServerSettings
 

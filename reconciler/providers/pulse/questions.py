@@ -5,13 +5,11 @@ Tests: `tests/providers/test_pulse_progress.py`, `tests/cli/test_cli_doctor.py`.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Final
 
 from reconciler.errors import Refusal, ServerError
 from reconciler.model import Json
-from reconciler.pacing import http_date
 from reconciler.pool import concurrently
 from reconciler.providers.base.questions import (
     CampaignCounts,
@@ -24,14 +22,13 @@ from reconciler.providers.base.questions import (
 )
 from reconciler.providers.http.listing import ListShape, page
 from reconciler.providers.http.shape import Unexpected
-from reconciler.providers.http.transport import Request, Response, Transport
+from reconciler.providers.http.watched import Watched
 from reconciler.providers.http.wire import Call, Query, Wire
 from reconciler.providers.pulse.calls import Calls, Item
 from reconciler.providers.pulse.codec import answers, bodies, progress
 from reconciler.providers.pulse.codec.members import GATEWAYS
 from reconciler.providers.pulse.operations import OPERATIONS
 
-_VERSION = "api-version="
 _SMALL: Final[Query] = (("page.size", "1"),)
 _ALONE: Final = ("list-campaigns", "get-campaign-counts", "list-packages")
 _OF_CAMPAIGN: Final = ("get-campaign", "get-campaign-status", "list-gateways", "get-distribution-list")
@@ -44,29 +41,6 @@ _OF_GATEWAY: Final = (
     "get-active-campaigns",
 )
 _LISTS: Final = ("list-campaigns", "list-packages", "list-gateways")
-
-
-class Watched:
-    """A transport that keeps the time that answers tell, and the version that requests ask for."""
-
-    def __init__(self, inner: Transport, *, clock: Callable[[], float] = time.time) -> None:
-        self._inner = inner
-        self._clock = clock
-        self.ahead: float | None = None
-        """Seconds that the server's clock is ahead of ours, by its last answer with a Date."""
-        self.version: str | None = None
-
-    async def send(self, request: Request) -> Response:
-        """See `Transport.send`."""
-        accept = request.headers.get("Accept", "")
-        if _VERSION in accept:
-            self.version = accept.partition(_VERSION)[2]
-        before = self._clock()
-        response = await self._inner.send(request)
-        # A Date has whole seconds: on average half a second has passed since.
-        if date := http_date(response.headers.get("date", "")):
-            self.ahead = date.timestamp() + 0.5 - (before + self._clock()) / 2
-        return response
 
 
 class PulseQuestions(Calls):

@@ -5,16 +5,16 @@ Tests: `tests/providers/test_pulse_steps.py`, `tests/apply/test_apply_repetition
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import TypeVar, assert_never
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Final, assert_never
 
-from reconciler.errors import NotExecuted, ReconcilerError, Refused, Unclear
+from reconciler.errors import PartlyDone, ReconcilerError, Refused
 from reconciler.model import (
-    Action,
     AddGateways,
     ApproveCampaign,
     AssignPackages,
-    BoundPackage,
     CloseGateways,
     CreateCampaign,
     DeleteCampaign,
@@ -24,7 +24,6 @@ from reconciler.model import (
     LiveCampaign,
     OutcomeStatus,
     PackageFile,
-    PendingUpload,
     Phase,
     RegisterCallback,
     RemoveGateways,
@@ -38,23 +37,18 @@ from reconciler.model import (
     StopCampaign,
     UploadMode,
     UploadPackage,
-    target_of,
 )
 from reconciler.providers.base.writes import Bindings, Readback, Result
 from reconciler.providers.http.filebody import FileBody
+from reconciler.providers.http.names import FreshNames
+from reconciler.providers.http.sender import Overtaken
+from reconciler.providers.http.steps import campaign_of, first, one_made, packages_of, request_of
 from reconciler.providers.pulse.client import PulseClient
 from reconciler.providers.pulse.codec.marks import DESCRIPTION_LIMIT, MARK_LENGTH, mark, mark_of
 from reconciler.providers.pulse.entry import STATUSES
 
-Value = TypeVar("Value")
-
-
-def campaign_of(action: Action, bindings: Bindings) -> str:
-    """The id of the campaign (or package) that `action` is about."""
-    found = target_of(action) or bindings.campaigns.get(action.resource)
-    if found is None:
-        raise ReconcilerError(f"{action.resource} has no id on the server yet: what creates it was not done")
-    return found
+_TURNS: Final = 4
+"""How often a create waits for its turn with a list that is fresh as it begins to."""
 
 
 class PulseWrites:
@@ -62,6 +56,7 @@ class PulseWrites:
 
     def __init__(self, client: PulseClient) -> None:
         self._client = client
+        self._names = FreshNames(client.campaigns, page_size=client.page_size)
 
     async def run(self, step: Step, bindings: Bindings) -> Result:  # noqa: PLR0912, C901
         """See `Writes.run`."""
@@ -80,7 +75,7 @@ class PulseWrites:
                 await self._edit(action, campaign_id, step, bindings)
             case RegisterCallback():
                 if action.callback is None:
-                    raise Refused("a callback can't be taken back", request=_request(step))
+                    raise Refused("a callback can't be taken back", request=request_of(step))
                 await client.register_callback(campaign_id, action.event, action.callback)
             case SetDistributionList():
                 await client.set_distribution_list(campaign_id, action.distribution)
@@ -89,12 +84,12 @@ class PulseWrites:
             case AddGateways():
                 await client.add_gateways(campaign_id, gateways)
             case AssignPackages():
-                packages = _packages(action.packages, bindings)
+                packages = packages_of(action.packages, bindings)
                 await client.assign_gateway_packages(campaign_id, gateways[0], packages)
             case ScheduleWindow():
                 await client.schedule(campaign_id, gateways[0], action.phase, action.window)
             case RunOnThings():
-                return await self._things(action, campaign_id, gateways)
+                return await self._things(action, campaign_id, step)
             case CloseGateways():
                 await client.close_gateway(campaign_id, gateways[0])
             case ApproveCampaign():
@@ -121,23 +116,33 @@ class PulseWrites:
 
     async def _create(self, action: CreateCampaign, step: Step, bindings: Bindings) -> Result:
         fields = action.fields
-        packages = None if fields.packages is None else _packages(fields.packages, bindings)
+        packages = None if fields.packages is None else packages_of(fields.packages, bindings)
         # Names need not be unique on the server: between plan and now, somebody may have taken this one.
-        for namesake in await _read_first(self._client.campaigns([fields.name]), step):
-            raise Refused(
-                f"the name {fields.name!r} has meanwhile been taken by campaign {namesake.id}",
-                request=_request(step),
-                hint="Plan again; `--adopt` takes that campaign as ours.",
-            )
-        created = await self._client.create_campaign(
-            fields.name, description=fields.description, packages=packages, settings=fields.settings
-        )
-        return Result(created=created)
+        for tries in range(_TURNS):
+            namesakes = await first(self._names.having(fields.name), step)
+            for namesake in namesakes.found:
+                raise Refused(
+                    f"the name {fields.name!r} has meanwhile been taken by campaign {namesake.id}",
+                    request=request_of(step),
+                    hint="Plan again; `--adopt` takes that campaign as ours.",
+                )
+            # Where calls have to wait for their turn, the list may grow old; at a very slow pace it must.
+            last = tries == _TURNS - 1
+            with suppress(Overtaken):
+                created = await self._client.create_campaign(
+                    fields.name,
+                    description=fields.description,
+                    packages=packages,
+                    settings=fields.settings,
+                    still=None if last else partial(self._names.fresh, namesakes),
+                )
+                return Result(created=created)
+        raise AssertionError("the last one isn't overtaken")
 
     async def _edit(self, action: EditCampaign, campaign_id: str, step: Step, bindings: Bindings) -> None:
         fields = action.fields
         description = fields.description
-        packages = None if fields.packages is None else _packages(fields.packages, bindings)
+        packages = None if fields.packages is None else packages_of(fields.packages, bindings)
         if description is None or packages is None:
             # An edit may replace the whole campaign: what isn't managed is sent as it is right now.
             live = await self._live(campaign_id, step)
@@ -147,13 +152,14 @@ class PulseWrites:
             campaign_id, fields.name, description=description, packages=packages, settings=fields.settings
         )
 
-    async def _things(self, action: RunOnThings, campaign_id: str, gateways: tuple[str, ...]) -> Result:
-        things = {gateway: action.things[gateway] for gateway in gateways}
+    async def _things(self, action: RunOnThings, campaign_id: str, step: Step) -> Result:
+        things = {gateway: action.things[gateway] for gateway in step.gateways}
         left = await self._client.run_on_things(campaign_id, things)
         if not left:
             return Result()
-        more = f" and {len(left) - 5} more" if len(left) > 5 else ""
-        return Result(message=f"the server did not process {', '.join(left[:5])}{more}")
+        named = {gateway: [thing for thing in ids if thing in left] for gateway, ids in things.items()}
+        failed = {gateway: _unprocessed(those) for gateway, those in named.items() if those}
+        raise PartlyDone(_unprocessed(left), request=request_of(step), failed=failed)
 
     async def _approve(self, action: ApproveCampaign, campaign_id: str, step: Step) -> Result:
         if action.only_if_waiting:
@@ -187,15 +193,15 @@ class PulseWrites:
     async def _stop(self, campaign_id: str, step: Step) -> None:
         # Not every server refuses to stop what is stopped, and who did decides whether it starts again.
         if (await self._live(campaign_id, step)).phase not in (Phase.RUNNING, Phase.UNKNOWN):
-            raise Refused("it is not started", request=_request(step), meaning=STATUSES.refusals[409])
+            raise Refused("it is not started", request=request_of(step), meaning=STATUSES.refusals[409])
         await self._client.stop_campaign(campaign_id)
 
     async def _live(self, campaign_id: str, step: Step) -> LiveCampaign:
-        live = await _read_first(self._client.campaign(campaign_id), step)
+        live = await first(self._client.campaign(campaign_id), step)
         if live is None:
             raise Refused(
                 f"campaign {campaign_id} is no longer there",
-                request=_request(step),
+                request=request_of(step),
                 meaning=STATUSES.refusals[404],
                 hint="Plan again.",
             )
@@ -211,12 +217,12 @@ class PulseWrites:
             case CreateCampaign():
                 name = action.fields.name
                 lines = await self._client.campaigns([name])
-                return _made(f"campaigns named {name!r}", [line.id for line in lines])
+                return one_made(f"campaigns named {name!r}", [line.id for line in lines])
             case UploadPackage():
                 digits = action.file.sha256[:MARK_LENGTH]
                 packages = await self._client.packages()
                 marked = [package.id for package in packages if mark_of(package) == digits]
-                return _made(f"packages marked [sha256:{digits}]", marked)
+                return one_made(f"packages marked [sha256:{digits}]", marked)
             case DeletePackage():
                 return Readback(await self._client.package(action.target) is None)
             case AddGateways() | RemoveGateways() | CloseGateways():
@@ -271,41 +277,9 @@ class PulseWrites:
                 return Readback(live.phase not in (Phase.WAITING, Phase.UNKNOWN))
 
 
-async def _read_first(read: Awaitable[Value], step: Step) -> Value:
-    """What a step has to know before it is sent; while it can't be read, the step is surely not executed."""
-    try:
-        return await read
-    except Unclear as error:
-        raise NotExecuted(
-            f"not sent, for a read that comes first failed: {error.message}",
-            request=_request(step),
-            retry_after=error.retry_after,
-            hint=error.hint,
-        ) from error
-
-
-def _made(what: str, ids: list[str]) -> Readback:
-    """One: it was made; none: it was not; several: nobody can tell which is ours."""
-    if len(ids) > 1:
-        raise ReconcilerError(
-            f"there are {len(ids)} {what}: {' and '.join(ids)}",
-            hint="One of them may be ours, sent just now. Delete the wrong one, then apply again.",
-        )
-    return Readback(bool(ids), created=ids[0] if ids else None)
-
-
-def _packages(packages: tuple[BoundPackage, ...], bindings: Bindings) -> tuple[str, ...]:
-    """Packages by their ids; those that this run uploads by the id that they got."""
-    return tuple(_package(package, bindings) for package in packages)
-
-
-def _package(package: BoundPackage, bindings: Bindings) -> str:
-    if not isinstance(package, PendingUpload):
-        return package
-    found = bindings.packages.get(package.sha256)
-    if found is None:
-        raise ReconcilerError(f"the package with sha256 {package.sha256[:MARK_LENGTH]}… was not uploaded")
-    return found
+def _unprocessed(things: Sequence[str]) -> str:
+    more = f" and {len(things) - 5} more" if len(things) > 5 else ""
+    return f"the server did not process {', '.join(things[:5])}{more}"
 
 
 def _described(file: PackageFile, step: Step) -> str:
@@ -314,11 +288,7 @@ def _described(file: PackageFile, step: Step) -> str:
         room = DESCRIPTION_LIMIT - len(mark("", file.sha256))
         raise Refused(
             f"the description of {file.name} has {len(file.description)} characters",
-            request=_request(step),
+            request=request_of(step),
             hint=f"At most {room}: the mark of its content follows.",
         )
     return description
-
-
-def _request(step: Step) -> str:
-    return f"{step.operation.method} {step.operation.path}"

@@ -1,0 +1,1 @@
+"""Eclipse hawkBit's update server, over its Management API."""

@@ -1,0 +1,183 @@
+"""Who is in a rollout, and where they are: its tag says who, its actions say where.
+
+| in the tag | action in the rollout      | member | state                    | closed |
+|------------|----------------------------|--------|--------------------------|--------|
+| yes        | none                       | yes    | notstarted               | no     |
+| yes        | canceling, canceled        | yes    | that                     | yes    |
+| yes        | any other                  | yes    | its status               | no     |
+| no         | active or scheduled        | yes: its leaving was cut short | its status | no |
+| no         | canceling, canceled        | no     | -                        | yes    |
+| no         | finished, error            | no: it left when it was done   | -          | no |
+
+The server never takes in again whose action was cancelled: that is what *closed* means. A rollout that isn't
+about one tag of its own (made by hand) has those for members who have an action in it, or who are in its
+groups before it starts.
+
+Tests: `tests/providers/test_hawkbit_reads.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Set
+
+from reconciler.model import Membership
+from reconciler.pool import concurrently
+from reconciler.providers.hawkbit import codec
+from reconciler.providers.hawkbit.calls import HawkbitCalls
+from reconciler.providers.hawkbit.codec import ActionRow, Rollout
+from reconciler.providers.hawkbit.query import any_of, tag_of
+
+IDLE = "notstarted"
+"""What the server counts them as who have no action yet."""
+_CANCELLED = frozenset({"canceling", "canceled"})
+
+
+class TargetIds:
+    """A fold of targets into one set."""
+
+    def __init__(self) -> None:
+        self.kept: set[str] = set()
+
+    def add(self, items: Mapping[str, None]) -> int:
+        before = len(self.kept)
+        self.kept.update(items)
+        return len(self.kept) - before
+
+    def clear(self) -> None:
+        self.kept.clear()
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+
+class States:
+    """A fold of actions into one set of targets a state."""
+
+    def __init__(self) -> None:
+        self._ids: set[str] = set()
+        self.kept: dict[tuple[str, bool], set[str]] = {}
+        """(status, active) → targets."""
+
+    def add(self, items: Mapping[str, ActionRow]) -> int:
+        before = len(self._ids)
+        self._ids.update(items)
+        kinds: dict[tuple[str, bool], set[str]] = {}
+        for row in items.values():
+            kinds.setdefault((row.status, row.active), set()).add(row.target)
+        coming = set().union(*kinds.values())
+        for kind, before_now in self.kept.items():
+            if kinds.keys() != {kind}:
+                before_now.difference_update(coming)
+        for kind, targets in kinds.items():
+            self.kept.setdefault(kind, set()).update(targets)
+        return len(self._ids) - before
+
+    def clear(self) -> None:
+        self._ids.clear()
+        self.kept.clear()
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+
+def membership(tagged: Set[str] | None, states: States, *, downloads: bool = False) -> Membership:
+    """Who is in it, by the table above; `tagged` None: there is no tag that says so.
+
+    ``downloads``: the rollout ends with the download, so that *downloaded* is *finished*.
+    """
+    members: dict[str, set[str]] = {}
+    closed: set[str] = set()
+    idle = set(tagged or ())
+    for (status, active), targets in states.kept.items():
+        word = "finished" if downloads and status == "downloaded" else status
+        here: Set[str] = targets
+        if status in _CANCELLED:
+            closed |= targets
+        if tagged is not None:
+            idle -= targets
+            stays = (active or status == "scheduled") and status not in _CANCELLED
+            here = targets if stays else targets & tagged
+        elif status in _CANCELLED:
+            here = frozenset()
+        if here:
+            members.setdefault(word, set()).update(here)
+    if idle:
+        members[IDLE] = idle
+    return Membership({state: frozenset(members[state]) for state in sorted(members)}, frozenset(closed))
+
+
+class Memberships(HawkbitCalls):
+    """Reads of who is in a rollout."""
+
+    async def members(self, rollout: Rollout) -> Membership:
+        """All of them."""
+        tagged: Set[str] | None = None
+        states = States()
+        name = tag_of(rollout.query) if rollout.dynamic else None
+        reads: list[str] = []
+        ids = TargetIds()
+        tag = await self.tag_id(name) if name else None
+        if tag:
+            reads.append("tagged")
+        if rollout.begun:
+            reads.append("actions")
+        elif name is None:
+            reads.append("groups")
+
+        async def read(what: str) -> None:
+            match what:
+                case "tagged":
+                    await self.fold("list-tagged", codec.target_row, ids, tag=tag or "")
+                case "actions":
+                    await self._actions(rollout.id, states)
+                case _:
+                    await self._of_groups(rollout.id, ids)
+
+        await concurrently(reads, read, limit=len(reads) or 1)
+        if name is not None or not rollout.begun:
+            tagged = ids.kept
+        return membership(tagged, states, downloads=rollout.kind == "downloadonly")
+
+    async def _actions(self, rollout_id: str, states: States) -> None:
+        await self.fold(
+            "list-actions",
+            codec.action_row,
+            states,
+            (("q", f"rollout.id=={rollout_id}"), ("representation", "full")),
+        )
+
+    async def _of_groups(self, rollout_id: str, ids: TargetIds) -> None:
+        for group in await self.listed("list-groups", codec.group_row, rollout=rollout_id):
+            await self.fold(
+                "list-group-targets", codec.target_row, PartOfIds(ids), rollout=rollout_id, group=group
+            )
+
+    async def actions_of(
+        self, rollout_id: str, targets: Collection[str]
+    ) -> Mapping[str, tuple[str, ActionRow]]:
+        """Target → its action in the rollout (id and row), of those of `targets` that have one."""
+        head = f"rollout.id=={rollout_id}"
+        return await self.actions(any_of("target.controllerid", sorted(targets), head), targets)
+
+    async def actions(
+        self, queries: Iterable[str], targets: Collection[str] | None = None
+    ) -> Mapping[str, tuple[str, ActionRow]]:
+        """Target → action, of what the queries find; of exactly these targets, where they are named."""
+        more = (("representation", "full"),)
+        found = await self.listed("list-actions", codec.action_row, queries, more)
+        wanted = None if targets is None else frozenset(targets)
+        return {
+            row.target: (key, row) for key, row in found.items() if wanted is None or row.target in wanted
+        }
+
+
+class PartOfIds(TargetIds):
+    """One list of several that go into one set."""
+
+    def __init__(self, whole: TargetIds) -> None:
+        super().__init__()
+        self._whole = whole
+
+    def add(self, items: Mapping[str, None]) -> int:
+        self._whole.add(items)
+        return super().add(items)

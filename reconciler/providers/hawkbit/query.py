@@ -1,0 +1,57 @@
+"""Queries of the server's lists (RSQL): what is asked is at least what is meant, and answers are compared.
+
+The server ignores case, and takes `*` for anything. So whatever can't be said plainly is asked as `*`, and
+who asks compares each answer exactly before it is believed.
+
+Tests: `tests/providers/test_hawkbit_queries.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+from urllib.parse import quote
+
+ROOM: Final = 6_000
+"""Bytes of one query in an address: beyond 8 kB of it the server's web server refuses."""
+
+_PLAIN: Final = re.compile(r"[^\w .:@/+~#=-]", re.ASCII)
+_TAG: Final = re.compile(r"""\s*tag\s*==\s*(?:'([^'*\\]+)'|"([^"*\\]+)"|([\w.:@/+~-]+))\s*""", re.ASCII)
+
+
+def equal(field: str, value: str) -> str:
+    """`field` is `value`, or something that differs where a query can't tell."""
+    return f"{field}=='{_PLAIN.sub('*', value)}'"
+
+
+def any_of(field: str, values: Iterable[str], head: str = "") -> Iterator[str]:
+    """Queries that together ask for all of `values`, each short enough; `head` must hold, too."""
+    parts: list[str] = []
+    length = 0
+    for value in values:
+        part = equal(field, value)
+        size = len(quote(part)) + 3
+        if parts and length + size > ROOM:
+            yield _either(parts, head)
+            parts, length = [], 0
+        parts.append(part)
+        length += size
+    if parts:
+        yield _either(parts, head)
+
+
+def _either(parts: list[str], head: str) -> str:
+    either = ",".join(parts)
+    return f"{head};({either})" if head else either
+
+
+def tagged(tag: str) -> str:
+    """The query of a rollout for the targets that have `tag`, which is a plain word."""
+    return f"tag=='{tag}'"
+
+
+def tag_of(query: str) -> str | None:
+    """The tag that a rollout's query asks for, if that is all that it asks; None otherwise."""
+    found = _TAG.fullmatch(query)
+    return next(filter(None, found.groups()), None) if found else None

@@ -1,0 +1,54 @@
+"""Queries ask for at least what is meant, whatever is in a name."""
+
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.providers.hawkbit.query import ROOM, any_of, equal, tag_of, tagged
+from tests.hawkbit_standin.rsql import matcher
+
+names = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20).filter(str.strip)
+
+
+@given(names)
+def test_a_query_finds_whatever_has_the_name(name: str) -> None:
+    query = equal("name", name)
+    assert matcher(query, lambda it, _: (it,), lambda _: True)(name)
+
+
+@given(st.lists(names, min_size=1, max_size=400, unique=True))
+def test_many_names_are_asked_in_slices_that_fit_into_an_address(many: list[str]) -> None:
+    queries = list(any_of("name", many, "rollout.id==5"))
+    assert all(len(quote(query)) < ROOM + 400 for query in queries)
+    find = [matcher(q, lambda it, f: (it,) if f == "name" else (5,), lambda _: True) for q in queries]
+    assert all(any(each(name) for each in find) for name in many)
+
+
+def test_no_names_are_no_query() -> None:
+    assert list(any_of("name", [])) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "tag"),
+    [
+        ("tag=='reconciler-line-1'", "reconciler-line-1"),
+        ('tag == "line 3"', "line 3"),
+        ("tag==line-3", "line-3"),
+        ("tag==line*", None),
+        ("tag=='line*'", None),
+        ("tag!=line", None),
+        ("tag==line;name==x", None),
+        ("tag==line,tag==other", None),
+        ("tag=in=(line)", None),
+        ("id==*", None),
+        ("", None),
+    ],
+)
+def test_the_tag_of_a_query(query: str, tag: str | None) -> None:
+    assert tag_of(query) == tag
+
+
+def test_our_own_query_tells_its_tag() -> None:
+    assert tag_of(tagged("reconciler-line.3_x-12")) == "reconciler-line.3_x-12"
