@@ -72,7 +72,7 @@ OWNED = Owned(
     {"gateways": {}, "schedules.download": {"1/2": frozenset({"gw-2", "gw-1"}), "0/9": frozenset({"gw-3"})}},
     True,
     (Predecessor("6d0e"), Predecessor("7a11", ended=True)),
-    ROLLOUT,
+    rollout=ROLLOUT,
 )
 STATE = State(
     "6f1c0a52-4c0e-4c43-9a55-0f5d8c4a7f0e",
