@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import chain
 from typing import Final
 
-from reconciler.model import Change, Finding, Place, ResourceId, Server, Step, StepGroup
+from reconciler.model import Change, Finding, Json, Place, ResourceId, Server, Step, StepGroup
 from reconciler.rollout.views import RolloutView
 from reconciler.state.base import Event
 
@@ -48,6 +48,20 @@ class Packages:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedWindow:
+    """When a phase of a campaign may be done, as its schedules say."""
+
+    phase: str
+    """The phase."""
+    begin: int
+    """Epoch milliseconds."""
+    end: int
+    """Epoch milliseconds; no part of it."""
+    timezone: str | None = None
+    """The zone in which people wrote it (IANA), where they did."""
+
+
+@dataclass(frozen=True, slots=True)
 class CampaignImpact:
     """What a plan does to the devices of one campaign. Counts are exact."""
 
@@ -75,6 +89,10 @@ class CampaignImpact:
     """What happens to its gateways."""
     packages: Packages = Packages()
     """What they get."""
+    place: Place | None = None
+    """Where it is declared."""
+    windows: tuple[PlannedWindow, ...] = ()
+    """When that may happen: the first windows of its schedules, by phase."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +181,8 @@ class Plan:
     records: tuple[Event, ...] = ()
     unreadable: Mapping[ResourceId, tuple[str, ...]] = field(default_factory=dict)
     """Campaign → managed fields that can't be read back: compared with what was last applied."""
+    declares: Mapping[ResourceId, Mapping[str, Json]] = field(default_factory=dict, compare=False)
+    """Campaign → field → what is declared, for the state to know once that is so."""
     guards: tuple[GuardTrip, ...] = ()
     partial: Partial | None = None
     """None: the plan is about everything."""

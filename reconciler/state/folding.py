@@ -20,6 +20,7 @@ from reconciler.state.base import (
     CampaignReplaced,
     Event,
     FieldApplied,
+    FieldsDeclared,
     IntentDropped,
     IntentNoted,
     MembersApplied,
@@ -171,6 +172,8 @@ def _owned_by(campaigns: Mapping[ResourceId, Owned], event: CampaignOwned | Camp
         return_to=event.return_to,
         applied=event.applied,
         predecessors=(*before.predecessors, Predecessor(before.id)),
+        declared=before.declared,
+        kept=before.kept,
     )
 
 
@@ -183,6 +186,7 @@ def _owned_after(  # noqa: PLR0911 - a case each
     | PredecessorEnded
     | PredecessorForgotten
     | FieldApplied
+    | FieldsDeclared
     | OnRemoveSet
     | RolloutNoted,
 ) -> Owned:
@@ -199,12 +203,16 @@ def _owned_after(  # noqa: PLR0911 - a case each
             return replace(owned, return_to=None)
         case OnRemoveSet(on_remove=on_remove):
             return replace(owned, on_remove=on_remove)
+        case FieldsDeclared(fields=fields, kept=kept):
+            # What the server keeps belongs to what was sent.
+            still = {name: value for name, value in owned.kept.items() if name not in fields}
+            return replace(owned, declared={**owned.declared, **fields}, kept={**still, **kept})
         case RolloutNoted(rollout=rollout):
             return replace(owned, rollout=rollout)
-        case FieldApplied(field=name, value=None):
-            return replace(owned, applied={k: v for k, v in owned.applied.items() if k != name})
         case FieldApplied(field=name, value=value):
-            return replace(owned, applied={**owned.applied, name: value})
+            others = {k: v for k, v in owned.applied.items() if k != name}
+            kept = {k: v for k, v in owned.kept.items() if k != name}
+            return replace(owned, applied=others if value is None else {**others, name: value}, kept=kept)
 
 
 def _predecessors_after(

@@ -18,6 +18,7 @@ from reconciler.state.base import (
     CampaignReplaced,
     Event,
     FieldApplied,
+    FieldsDeclared,
     Intent,
     IntentDropped,
     IntentNoted,
@@ -72,6 +73,8 @@ OWNED = Owned(
     {"gateways": {}, "schedules.download": {"1/2": frozenset({"gw-2", "gw-1"}), "0/9": frozenset({"gw-3"})}},
     True,
     (Predecessor("6d0e"), Predecessor("7a11", ended=True)),
+    declared={"name": "Line 3", "description": " Line 3", "gateways": {"count": 2, "digest": "7d1e"}},
+    kept={"description": "Line 3"},
     rollout=ROLLOUT,
 )
 STATE = State(
@@ -107,6 +110,8 @@ EVENTS: list[Event] = [
     PredecessorForgotten(A, "8c7f"),
     FieldApplied(A, "settings", {"LEVEL": {"value": "debug"}}),
     FieldApplied(A, "callbackSet.completed", None),
+    FieldsDeclared(A, {"name": "Line 3"}),
+    FieldsDeclared(A, {"description": " Line 3"}, {"description": "Line 3"}),
     MembersApplied(A, "schedules.download", "1/2", ("gw-2", "gw-1")),
     MembersForgotten(A, ("gw-1",), "schedules.download"),
     MembersForgotten(A, ("gw-1",)),

@@ -35,6 +35,7 @@ from reconciler.state.base import (
     CampaignReplaced,
     Event,
     FieldApplied,
+    FieldsDeclared,
     Intent,
     IntentDropped,
     IntentNoted,
@@ -223,6 +224,7 @@ ROWS: dict[str, tuple[list[Action], list[Event], Touched]] = {
         for record in (
             CampaignForgotten(LINE), CampaignAbandoned(LINE, (V1.sha256,)), StatusSet(LINE, None),
             BracketOpened(LINE, "STARTED"), BracketClosed(LINE), FieldApplied(LINE, "settings", {}),
+            FieldsDeclared(LINE, {"name": "line"}),
             MembersApplied(LINE, "gateways", "added", ("a",)), MembersForgotten(LINE, ("a",)),
             OnRemoveSet(LINE, OnRemove.DELETE), RolloutNoted(LINE, None),
             ReplacementBegun(LINE), CampaignReplaced(LINE, "0", "1"),
