@@ -73,6 +73,21 @@ class Owned:
     rollout: RolloutRecord | None = None
     """Where its rollout stands; None: it has none."""
 
+    def succeeded(self, event: CampaignReplaced) -> Owned:
+        """What is owned once a successor has taken the place of this one."""
+        return Owned(
+            self.resource,
+            event.id,
+            Origin.CREATED,
+            self.on_remove,
+            return_to=event.return_to,
+            applied=event.applied,
+            since=event.since,
+            predecessors=(*self.predecessors, Predecessor(self.id)),
+            declared=self.declared,
+            kept=self.kept,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
@@ -203,6 +218,8 @@ class CampaignReplaced(_AboutCampaign):
     """The status that it is to be brought to."""
     applied: Mapping[str, Json] = field(default_factory=dict)
     """Field → what it was created with of what can't be read."""
+    since: int | None = field(default=None, compare=False)
+    """When it was created, epoch seconds."""
 
 
 @dataclass(frozen=True, slots=True)
