@@ -22,7 +22,7 @@ list that is set.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from reconciler.diff.detail import differences
 from reconciler.diff.view import Part, View
@@ -32,12 +32,12 @@ from reconciler.model import (
     Change,
     DistributionList,
     Finding,
-    Json,
     Reason,
 )
 from reconciler.providers.base import Field
 from reconciler.state.applied import ADDED, MEMBERSHIP, callback_field, callback_value
 from reconciler.state.base import Event, FieldApplied
+from reconciler.state.declared import distribution_value
 
 CallbackFor = tuple[CallbackEvent, Callback | None]
 """None: it is taken back."""
@@ -60,6 +60,8 @@ def diff_callbacks(view: View) -> Part[CallbackFor]:
             continue
         after = None if wanted is None else callback_value(wanted)
         if before == after and not view.reasserting(Field.CALLBACKS):
+            continue
+        if view.readable(Field.CALLBACKS) and view.kept(name, after, before):
             continue
         if before is None and view.assuming(Field.CALLBACKS):
             findings.append(_assumed(view, event))
@@ -109,6 +111,8 @@ def diff_distribution(view: View) -> Part[DistributionList]:
         wanted = DistributionList(wanted.id, current.interval)
     if wanted == current:
         return Part(records=_ours_already(view, wanted))
+    if view.kept(Field.DISTRIBUTION, distribution_value(wanted), distribution_value(current)):
+        return Part()
     return Part((wanted,), tuple(_distribution_changes(view, current, wanted)), (), _ours_so_far(view))
 
 
@@ -141,11 +145,11 @@ def _ours_so_far(view: View) -> tuple[Event, ...]:
 def _distribution_changes(
     view: View, current: DistributionList | None, wanted: DistributionList
 ) -> Iterator[Change]:
-    resource, after = view.campaign.resource, _distribution(wanted)
+    resource, after = view.campaign.resource, distribution_value(wanted)
     if current is None:
         yield Change(resource, Field.DISTRIBUTION, None, after, Reason.DIFFERS)
     else:
-        for path, old, new in differences(Field.DISTRIBUTION, _distribution(current), after):
+        for path, old, new in differences(Field.DISTRIBUTION, distribution_value(current), after):
             yield Change(resource, path, old, new, Reason.DIFFERS)
 
 
@@ -155,8 +159,3 @@ def _kept(view: View) -> tuple[Finding, ...]:
         return ()
     message = "the distribution list is no longer declared, but stays set: it can't be taken back"
     return (view.note("cannot-undo", message, Field.DISTRIBUTION),)
-
-
-def _distribution(value: DistributionList) -> Mapping[str, Json]:
-    interval = {} if value.interval is None else {"reevaluationIntervalSeconds": value.interval}
-    return {"distributionListId": value.id, **interval}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from reconciler.diff.attachments import diff_callbacks, diff_distribution
+from reconciler.diff.declares import declared_now, packages_declared
+from reconciler.diff.delivery import differing_terms, shown_terms
 from reconciler.diff.membership import diff_closed, diff_gateways
 from reconciler.diff.model import CampaignDiff, Run, Transition
 from reconciler.diff.overrides import diff_overrides
@@ -14,7 +17,7 @@ from reconciler.diff.schedules import diff_schedules
 from reconciler.diff.settings import diff_settings, shown
 from reconciler.diff.status import transition_for_new, transition_of
 from reconciler.diff.things import diff_things
-from reconciler.diff.view import EMPTY, Part, View, together
+from reconciler.diff.view import EMPTY, Part, View, joined, together
 from reconciler.model import (
     BoundPackage,
     CampaignFields,
@@ -29,8 +32,10 @@ from reconciler.model import (
     Reason,
     sorted_ids,
 )
-from reconciler.providers.base import Field
-from reconciler.state.base import Owned
+from reconciler.providers.base import Field, Stage
+from reconciler.state.applied import FINISHED
+from reconciler.state.base import MembersForgotten, Owned
+from reconciler.state.declared import packages_list, text_value
 
 
 def diff_new(view: View, reason: Reason) -> CampaignDiff:
@@ -46,6 +51,8 @@ def diff_new(view: View, reason: Reason) -> CampaignDiff:
     if packages is not None:
         rows.append((Field.PACKAGES, shown_packages(packages, bound)))
     rows += ((f"{Field.SETTINGS}.{key}", shown(v)) for key, v in sorted((campaign.settings or {}).items()))
+    if campaign.delivery is not None:
+        rows.append((Field.DELIVERY, shown_terms(campaign.delivery)))
     distribution = diff_distribution(view)
     rows += ((change.field, change.after) for change in distribution.changes)
     if campaign.status is DesiredStatus.STARTED:
@@ -54,15 +61,24 @@ def diff_new(view: View, reason: Reason) -> CampaignDiff:
     if gained:
         change = GatewayChange(0, len(gained), gained=gained)
         changes.append(Change(campaign.resource, Field.GATEWAYS, None, None, reason, change))
+    declares = declared_now(view, packages, changed=frozenset(name for name, _ in rows))
     difference = CampaignDiff(
         desired=campaign,
         live=None,
-        fields=CampaignFields(campaign.name, campaign.description, packages, campaign.settings),
+        fields=CampaignFields(
+            campaign.name,
+            campaign.description,
+            packages,
+            campaign.settings,
+            campaign.package_set,
+            campaign.delivery,
+        ),
         changes=tuple(changes),
         gained=gained,
         distribution=next(iter(distribution.todo), None),
         transition=transition_for_new(campaign),
         findings=distribution.findings,
+        declares=declares,
     )
     return _with_parts(difference, view, ())
 
@@ -78,7 +94,7 @@ def diff_live(view: View, live: LiveCampaign, owned: Owned) -> CampaignDiff:
     view = replace(view, members=members, joining=joining, leaving=leaving)
     settings = diff_settings(view)
     transition = transition_of(campaign, live, owned, view.ask.options, adopting=view.adopting)
-    fields = _field_changes(campaign, live, packages, bound)
+    fields = _field_changes(view, live, packages)
     stays = [change for change in fields if not (change.after or _clearable(view, change))]
     edits = [*(change for change in fields if change not in stays), *settings.changes]
     distribution = diff_distribution(view)
@@ -106,10 +122,34 @@ def diff_live(view: View, live: LiveCampaign, owned: Owned) -> CampaignDiff:
             *membership.findings,
             *transition.findings,
         ),
-        records=(*settings.records, *transition.records, *distribution.records),
+        records=(
+            *settings.records,
+            *transition.records,
+            *distribution.records,
+            *_running_again(view, live, owned),
+        ),
+        declares=declared_now(
+            view,
+            packages,
+            changed=frozenset(
+                change.field for change in (*fields, *distribution.changes, *membership.changes)
+            ),
+        ),
         refused=membership.refused,
     )
     return _with_parts(difference, view, live.packages)
+
+
+def _running_again(view: View, live: LiveCampaign, owned: Owned) -> Iterator[MembersForgotten]:
+    """Who had finished with other packages, and is on its way again: it will be done with those of now."""
+    recorded = owned.members.get(FINISHED)
+    if not recorded or live.gateways is None:
+        return
+    begun = (Stage.IDLE, Stage.UNDER_WAY)
+    states = (ids for state, ids in live.gateways.states.items() if view.ask.facts.stage(state) in begun)
+    again = joined(tuple(recorded.values())).intersection(frozenset().union(*states))
+    if again:
+        yield MembersForgotten(owned.resource, sorted_ids(again), FINISHED)
 
 
 def _with_parts(difference: CampaignDiff, view: View, current: tuple[str, ...]) -> CampaignDiff:
@@ -159,17 +199,22 @@ def _bind(campaign: DesiredCampaign, bound: Bound) -> tuple[BoundPackage, ...] |
     return tuple(dict.fromkeys(bound.packages[ref] for ref in campaign.packages))
 
 
-def _field_changes(
-    campaign: DesiredCampaign, live: LiveCampaign, packages: tuple[BoundPackage, ...] | None, bound: Bound
-) -> list[Change]:
+def _field_changes(view: View, live: LiveCampaign, packages: tuple[BoundPackage, ...] | None) -> list[Change]:
     """Fields that can be read and that an edit sets. The order of packages means nothing."""
+    campaign = view.campaign
     rows: list[tuple[str, Json, Json]] = []
-    if campaign.name != live.name:
-        rows.append((Field.NAME, live.name, campaign.name))
-    if campaign.description is not None and campaign.description != live.description:
-        rows.append((Field.DESCRIPTION, live.description, campaign.description))
+    for name, there, wanted in (
+        (Field.NAME, live.name, campaign.name),
+        (Field.DESCRIPTION, live.description, campaign.description),
+    ):
+        if wanted not in (None, there) and not view.kept(name, text_value(wanted), text_value(there)):
+            rows.append((name, there, wanted))
     if packages is not None and set(packages) != set(live.packages):
-        rows.append((Field.PACKAGES, list(live.packages), shown_packages(packages, bound)))
+        there_now = packages_list(live.packages)
+        if not view.kept(Field.PACKAGES, packages_declared(packages), there_now):
+            rows.append((Field.PACKAGES, list(live.packages), shown_packages(packages, view.bound)))
+    if campaign.delivery and (terms := differing_terms(campaign.delivery, live.delivery)):
+        rows.append((Field.DELIVERY, *terms))
     return [Change(campaign.resource, name, before, after, Reason.DIFFERS) for name, before, after in rows]
 
 

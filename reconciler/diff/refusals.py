@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from typing import Final
 
 from reconciler.diff.model import CampaignDiff, Removal
 from reconciler.diff.untargeted import name_kept
@@ -18,8 +19,8 @@ def refusal(campaign: DesiredCampaign, claim: Claim, keepers: Mapping[str, Resou
         case Ownership.NOT_OURS:
             return Finding(
                 "not-ours",
-                f"a live campaign has the name {campaign.name!r} (id {claim.ids[0]}),"
-                " and it isn't this resource's",
+                f"a live campaign has the name {(claim.name or campaign.name)!r} (id {claim.ids[0]}),"
+                f" and it isn't this resource's{_REPLACED if claim.name else ''}",
                 campaign.place_of("name"),
                 "take it over with --adopt, or give the resource another name",
                 campaign.resource,
@@ -37,6 +38,9 @@ def refusal(campaign: DesiredCampaign, claim: Claim, keepers: Mapping[str, Resou
             return not_answering(campaign.resource, claim.ids[0], campaign)
         case _:
             return None
+
+
+_REPLACED: Final = "; by that name, it is one that is being replaced"
 
 
 def not_answering(resource: ResourceId, campaign_id: str, campaign: DesiredCampaign | None = None) -> Finding:
@@ -64,7 +68,7 @@ def settle_names(
     """
     wanting: dict[str, list[int]] = defaultdict(list)
     """Live campaign → who is to have a name that it has now, by their place in `order`."""
-    order = [found for found in campaigns if _renamed(found)]
+    order = [found for found in campaigns if found.renamed]
     holders = [_holders(found, live) for found in order]
     for at, held in enumerate(holders):
         for each in held:
@@ -85,10 +89,6 @@ def settle_names(
         giving -= stays
         turn = sorted({at for each in stays for at in wanting[each]} - refused)
     return tuple(findings)
-
-
-def _renamed(found: CampaignDiff) -> bool:
-    return found.live is None or found.live.name != found.desired.name
 
 
 def _known(live: LiveCampaign) -> bool:

@@ -22,9 +22,11 @@ from collections.abc import Collection, Mapping
 
 from reconciler.diff.model import CampaignDiff, Removal
 from reconciler.diff.refusals import not_answering
+from reconciler.diff.replacement import formers_of
 from reconciler.diff.untargeted import heirs, not_deleted
 from reconciler.model import (
     Change,
+    ChangedIn,
     Desired,
     Finding,
     Live,
@@ -49,6 +51,7 @@ from reconciler.state.base import (
     State,
     Uploaded,
 )
+from reconciler.text import id_form
 
 
 def remove_campaigns(
@@ -59,14 +62,14 @@ def remove_campaigns(
     uploads = defaultdict(list)
     for sha256, upload in sorted(state.packages.items()):
         uploads[upload.id].append(sha256)
-    claimed = {i for claim in live.claims.values() for i in claim.ids}
+    claimed = {id_form(i) for claim in live.claims.values() for i in claim.ids}
     deletable = {owned.resource for owned in removable(desired, state, options)}
     removals: list[Removal] = []
     findings: list[Finding] = []
     forgotten: list[Event] = []
     for resource in sorted(desired.removed(state.campaigns)):
         owned = state.campaigns[resource]
-        if owned.id in claimed:
+        if id_form(owned.id) in claimed:
             continue
         if owned.on_remove is OnRemove.ABANDON:
             findings.append(_abandoned(resource, owned))
@@ -80,13 +83,15 @@ def remove_campaigns(
             if heir := taking_over.get(found.name):
                 findings.append(not_deleted(resource, found, heir))
             else:
-                removals.append(Removal(owned, found))
+                formers, about = formers_of(owned, live)
+                removals.append(Removal(owned, found, formers))
+                forgotten += about
         else:
             forgotten.append(CampaignForgotten(resource))
-    owned_ids = {owned.id for owned in state.campaigns.values()}
+    ours = claimed | {id_form(owned.id) for owned in state.campaigns.values()}
     for resource, intent in unanswered(desired, state).items():
         named = {found.id for found in live.namesakes.get(intent.name, ())}
-        if perhaps := named - owned_ids - claimed:
+        if perhaps := {each for each in named if id_form(each) not in ours}:
             findings.append(_perhaps_ours(resource, intent, perhaps))
         else:
             forgotten.append(IntentDropped(str(resource)))
@@ -106,24 +111,29 @@ def remove_packages(
     if not candidates or live.users is None:
         return (), (), ()
     after: dict[str, Collection[object]] = {r.live.id: () for r in removals if _known(r.live)}
+    # Whoever is replaced is deleted, for nobody asks for packages without a prune.
+    formers = (*(each.formers for each in removals), *(found.formers for found in campaigns))
+    after |= {former.id: () for each in formers for former in each if former.live}
     for found in campaigns:
         if found.live and _known(found.live) and found.fields.packages is not None:
-            after[found.live.id] = frozenset(found.fields.packages)
+            after[found.live.id] = () if found.successor else frozenset(found.fields.packages)
     wanted = {package for packages in after.values() for package in packages}
-    wanted |= {package for c in campaigns if c.create for package in c.fields.packages or ()}
+    created = (found.successor or found for found in campaigns if found.create or found.successor)
+    wanted |= {package for each in created for package in each.fields.packages or ()}
     wanted |= _overriding(state, {removal.owned.resource for removal in removals})
     left = {sha256 for event in given_up if isinstance(event, CampaignAbandoned) for sha256 in event.uploads}
     removed: list[Uploaded] = []
     findings: list[Finding] = []
     forgotten: list[Event] = []
     for upload in candidates:
-        users = [i for i in live.users.get(upload.id, ()) if upload.id in after.get(i, (upload.id,))]
+        spelled = live.spelled.get(upload.id, upload.id)
+        users = [i for i in live.users.get(spelled, ()) if spelled in after.get(i, (spelled,))]
         if not live.package_ids.get(upload.id):
             forgotten.append(PackageForgotten(upload.sha256))
         elif upload.left_behind or upload.sha256 in left:
             findings.append(_left_behind(upload))
             forgotten.append(PackageForgotten(upload.sha256))
-        elif users or upload.id in wanted:
+        elif users or not wanted.isdisjoint((upload.id, spelled)):
             findings.append(_in_use(upload, users))
         else:
             removed.append(upload)
@@ -144,12 +154,16 @@ def _known(live: LiveCampaign) -> bool:
 def campaign_removed(removal: Removal) -> Change:
     live = removal.live
     before: Mapping[str, str] = {"id": live.id, "name": live.name, "status": live.status}
-    return Change(removal.owned.resource, "campaign", before, None, Reason.REMOVED_FROM_GIT)
+    return Change(
+        removal.owned.resource, "campaign", before, None, Reason.REMOVED_FROM_GIT, changed_in=ChangedIn.GIT
+    )
 
 
 def package_removed(upload: Uploaded) -> Change:
     before = {"id": upload.id, "name": upload.name, "sha256": upload.sha256}
-    return Change(upload.resource, Field.PACKAGES, before, None, Reason.NO_LONGER_USED)
+    return Change(
+        upload.resource, Field.PACKAGES, before, None, Reason.NO_LONGER_USED, changed_in=ChangedIn.GIT
+    )
 
 
 def _stays(resource: ResourceId, owned: Owned) -> Finding:

@@ -29,6 +29,13 @@ class ReceivedCall:
     query: QueryParams
     headers: Headers
     body: Body
+    lag_ms: int = 0
+    """How old an answer of campaigns and packages is: what was made since isn't in it."""
+
+    @property
+    def shown_ms(self) -> int | None:
+        """Until when something must have been made to be shown, epoch milliseconds; None: it needn't."""
+        return self.context.now_ms() - self.lag_ms if self.lag_ms else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from reconciler.model.actions import (
     BoundPackage,
     CampaignFields,
     Change,
+    ChangedIn,
     CloseGateways,
     CreateCampaign,
     DeleteCampaign,
@@ -39,6 +40,7 @@ from reconciler.model.actions import (
     Verb,
     carried_by,
     gateways_of,
+    of_former,
     target_of,
 )
 from reconciler.model.desired import (
@@ -132,6 +134,7 @@ __all__ = [
     "CampaignFields",
     "CampaignSummary",
     "Change",
+    "ChangedIn",
     "Claim",
     "CloseGateways",
     "CreateCampaign",
@@ -213,6 +216,7 @@ __all__ = [
     "YearlyFreeze",
     "carried_by",
     "gateways_of",
+    "of_former",
     "several",
     "sorted_ids",
     "target_of",

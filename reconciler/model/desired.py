@@ -90,6 +90,8 @@ class Only(StrEnum):
     """The part of an update that a campaign is about."""
 
     DOWNLOAD = "download"
+    ALL = "all"
+    """What a server tells where no part is left out; files say nothing then."""
 
 
 @dataclass(frozen=True, slots=True)

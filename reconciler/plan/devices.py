@@ -9,7 +9,7 @@
 | `stop`        | open and not final, where it is stopped, also to be deleted; none for a bracket           |
 | `interrupt`   | in flight when they are stopped, deleted, removed or closed: what the guard counts        |
 | `update`      | that join, and open ones that aren't final and whose packages change                      |
-| `finished`    | final ones whose packages change                                                          |
+| `finished`    | final ones whose packages change, but for a way back to those that they finished with     |
 
 Packages of a gateway change with those of its campaign, unless it has its own, or with its own. All of it is
 counted as things are now. What isn't known is None, never a guess: members that nobody read, or that a
@@ -37,6 +37,7 @@ from reconciler.model import (
     DeletePackage,
     Desired,
     EditCampaign,
+    Finding,
     Live,
     LiveCampaign,
     PackageFile,
@@ -50,9 +51,11 @@ from reconciler.model import (
     carried_by,
     target_of,
 )
-from reconciler.plan.guards import in_flight_among, touched_gateways
+from reconciler.plan.finished import finished, left_behind, reassigned, repackaged
+from reconciler.plan.guards import flying_of_formers, in_flight_among, touched_gateways
 from reconciler.plan.model import CampaignImpact, Devices, Packages, Plan
 from reconciler.providers.base import Facts, Field
+from reconciler.state.applied import FINISHED, finished_of
 from reconciler.state.base import State
 
 _NOBODY: Final[frozenset[str]] = frozenset()
@@ -61,17 +64,15 @@ _Sets = Mapping[str, frozenset[str] | None]
 _COUNTS: Final = tuple(each.name for each in fields(Devices))
 
 
-def repackaged(plan: Plan) -> frozenset[ResourceId]:
-    """Campaigns that are there and get other packages."""
-    edited = {g.action.resource for g in plan.groups if isinstance(g.action, EditCampaign)}
-    return frozenset(
-        each.resource for each in plan.changes if each.field == Field.PACKAGES and each.resource in edited
-    )
+def _repackaged(plan: Plan) -> frozenset[ResourceId]:
+    """Campaigns that get other packages, those that are replaced too."""
+    replaced = {row.resource for row in plan.impact.campaigns if Field.PACKAGES in row.replaced}
+    return repackaged(plan) | replaced
 
 
 def counted(plan: Plan) -> frozenset[ResourceId]:
     """The campaigns whose members have to be known to say what happens to devices."""
-    return repackaged(plan) | {
+    return _repackaged(plan) | {
         group.action.resource
         for group in plan.groups
         if isinstance(group.action, DeleteCampaign) or _starts_or_stops(group.action)
@@ -90,7 +91,7 @@ def unnamed(plan: Plan, live: Live, state: State) -> frozenset[str]:
         group.action.resource
         for group in plan.groups
         if isinstance(group.action, AddGateways | DeleteCampaign) or _starts_or_stops(group.action)
-    } | repackaged(plan)
+    } | _repackaged(plan)
     there = (live.campaigns.get(resource) for resource in telling)
     had = {package for found in there if found for package in found.packages}
     given = {
@@ -110,7 +111,9 @@ def names_of(live: Live, state: State) -> Mapping[str, str]:
     ours = {upload.id: upload.name for upload in state.packages.values()}
     read = (*live.named_packages.values(), *live.packages_by_content.values())
     told = {package.id: package.name for found in read for package in found}
-    known = {**ours, **told, **live.called}
+    recorded = (owned.members.get(FINISHED, {}) for owned in state.campaigns.values())
+    then = {key: name for values in recorded for value in values for key, name in finished_of(value).items()}
+    known = {**then, **ours, **told, **live.called}
     return {key: name for key, name in known.items() if name}
 
 
@@ -133,9 +136,10 @@ def with_devices(plan: Plan, live: Live, desired: Desired, state: State, facts: 
     for group in plan.groups:
         actions[group.action.resource].append(group.action)
     own = _with_packages_of_their_own(desired, live, state)
-    others = _other_overrides(plan)
-    touched = touched_gateways(plan, facts)
-    repackages = repackaged(plan)
+    others = reassigned(plan)
+    final = finished(plan, live.campaigns, state, facts)
+    touched, formers = touched_gateways(plan, facts), flying_of_formers(plan, live, facts)
+    repackages = _repackaged(plan)
     campaigns = [
         _Campaign(
             row,
@@ -144,7 +148,9 @@ def with_devices(plan: Plan, live: Live, desired: Desired, state: State, facts: 
             touched.get(row.resource, _NOBODY),
             own.get(row.resource, _NOBODY),
             others.get(row.resource, _NOBODY),
+            _NOBODY.union(*final.get(row.resource, {}).values()),
             repackages=row.resource in repackages,
+            formers=formers.get(row.resource, _NOBODY),
             facts=facts,
         )
         for row in plan.impact.campaigns
@@ -168,9 +174,12 @@ def with_devices(plan: Plan, live: Live, desired: Desired, state: State, facts: 
     }
     impact = replace(plan.impact, campaigns=tuple(rows), devices=Devices(**distinct))
     spoken = _spoken_of(plan, [campaign.live for campaign in campaigns])
-    return replace(
-        plan, impact=impact, package_names={key: names[key] for key in sorted(spoken) if key in names}
-    )
+    spoken.update(each for groups in final.values() for ids in groups for each in ids)
+    known = {key: names[key] for key in sorted(spoken) if key in names}
+    made = replace(plan, impact=impact, package_names=known)
+    places = {each.resource: each.place_of("packageSet") for each in desired.campaigns}
+    left = left_behind(made, final, facts, places)
+    return replace(made, findings=tuple(sorted((*plan.findings, *left), key=Finding.sort_key)))
 
 
 @dataclass(frozen=True)
@@ -178,7 +187,8 @@ class _Campaign:
     """A campaign that a plan touches.
 
     ``touched``: who leaves or is closed, None for all of them, as the guard of what is interrupted sees it;
-    ``own``: who has packages of its own; ``others``: whose packages of its own change.
+    ``own``: who has packages of its own; ``others``: whose packages of its own change; ``finished``: who is
+    done or failed with other packages than come.
     """
 
     row: CampaignImpact
@@ -187,12 +197,15 @@ class _Campaign:
     touched: frozenset[str] | None
     own: frozenset[str]
     others: frozenset[str]
+    finished: frozenset[str]
     repackages: bool
     facts: Facts
+    formers: frozenset[str] = _NOBODY
+    """Gateways in flight in campaigns that it replaced, and that are ended now."""
 
     def sets(self) -> _Sets:
         """Who is counted as what."""
-        join, leave = self._named(AddGateways), self._named(RemoveGateways)
+        join, leave = self._moves()
         before, chosen = self.before, self._chosen_by_server
         if before is None:
             unknown = {"members": None, "join": None if chosen else join, "leave": leave}
@@ -204,6 +217,8 @@ class _Campaign:
         waiting_before = before - self._closed - self._final
         changing = self._changing(after)
         update = join | (changing & waiting)
+        if self.facts.finished_run_again:
+            update |= (changing & self._final) - self._closed
         flying = _NOBODY
         if self.live is not None and self.live.gateways is not None:
             flying = in_flight_among(self.live, self.touched, self.facts)
@@ -213,9 +228,9 @@ class _Campaign:
             "leave": gone,
             "start": (None if chosen else waiting) if self._starts else _NOBODY,
             "stop": (waiting_before if self.row.deleted else waiting) if self.row.stops else _NOBODY,
-            "interrupt": flying,
+            "interrupt": flying | self.formers,
             "update": None if chosen else update,
-            "finished": changing & self._final,
+            "finished": self.finished,
         }
 
     def packages(self, called: Mapping[BoundPackage, str]) -> Packages:
@@ -230,6 +245,13 @@ class _Campaign:
         elif set(after) == set(before):
             after = before
         return Packages(tuple(_shown(before, called)), tuple(_shown(after, called)))
+
+    def _moves(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Who joins and who leaves; a successor takes the others along."""
+        joins = self._named(AddGateways)
+        if self.row.replaced and self.before is not None:
+            return joins - self.before, self.before - joins - self._closed
+        return joins, self._named(RemoveGateways)
 
     @cached_property
     def before(self) -> frozenset[str] | None:
@@ -255,6 +277,8 @@ class _Campaign:
 
     @property
     def _starts(self) -> bool:
+        if self.row.replaced:
+            return self.row.starts
         return any(isinstance(action, StartCampaign) and not action.bracket for action in self.actions)
 
     @property
@@ -269,7 +293,7 @@ class _Campaign:
         found = self.others & after if self.others else _NOBODY
         if self.repackages:
             found |= after - self.own - self._named(AssignPackages)
-        return found - self._named(AddGateways) if found else found
+        return found - self._moves()[0] if found else found
 
     def _unread(self, join: frozenset[str]) -> _Sets:
         """What can't be said without the members."""
@@ -307,22 +331,6 @@ def _with_packages_of_their_own(
         for override in campaign.overrides or ():
             found[campaign.resource] |= override.gateways
     return {resource: frozenset(gateways) for resource, gateways in found.items()}
-
-
-def _other_overrides(plan: Plan) -> Mapping[ResourceId, frozenset[str]]:
-    """Campaign → gateways that get packages of their own that differ from what they get now."""
-    found: dict[ResourceId, set[str]] = defaultdict(set)
-    for change in plan.changes:
-        if change.field == Field.OVERRIDES and not _alike(change.before, change.after):
-            found[change.resource].update(change.members)
-    return {resource: frozenset(gateways) for resource, gateways in found.items()}
-
-
-def _alike(before: object, after: object) -> bool:
-    if not isinstance(before, list) or not isinstance(after, list):
-        return False
-    both = [*before, *after]
-    return all(isinstance(each, str) for each in both) and set(before) == set(after)
 
 
 def _in_several(campaigns: Iterable[_Campaign]) -> frozenset[str]:

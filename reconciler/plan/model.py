@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import chain
 from typing import Final
 
-from reconciler.model import Change, Finding, Place, ResourceId, Server, Step, StepGroup
+from reconciler.model import Change, Finding, Json, Place, ResourceId, Server, Step, StepGroup
 from reconciler.state.base import Event
 
 _FEW: Final = 4
@@ -47,6 +47,20 @@ class Packages:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedWindow:
+    """When a phase of a campaign may be done, as its schedules say."""
+
+    phase: str
+    """The phase."""
+    begin: int
+    """Epoch milliseconds."""
+    end: int
+    """Epoch milliseconds; no part of it."""
+    timezone: str | None = None
+    """The zone in which people wrote it (IANA), where they did."""
+
+
+@dataclass(frozen=True, slots=True)
 class CampaignImpact:
     """What a plan does to the devices of one campaign. Counts are exact."""
 
@@ -68,12 +82,20 @@ class CampaignImpact:
     """It stops."""
     interrupted: bool = False
     """Stopped and started again, so that it may be edited."""
+    replaced: tuple[str, ...] = ()
+    """A successor takes its place, for the server can't edit these fields of it."""
+    ends: int = 0
+    """Predecessors that an earlier run left, and that are ended now."""
     shared: Mapping[ResourceId, int] = field(default_factory=dict)
     """Other declared or owned running campaign → how many of this one's gateways it also has."""
     devices: Devices = Devices()
     """What happens to its gateways."""
     packages: Packages = Packages()
     """What they get."""
+    place: Place | None = None
+    """Where it is declared."""
+    windows: tuple[PlannedWindow, ...] = ()
+    """When that may happen: the first windows of its schedules, by phase."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +184,8 @@ class Plan:
     records: tuple[Event, ...] = ()
     unreadable: Mapping[ResourceId, tuple[str, ...]] = field(default_factory=dict)
     """Campaign → managed fields that can't be read back: compared with what was last applied."""
+    declares: Mapping[ResourceId, Mapping[str, Json]] = field(default_factory=dict, compare=False)
+    """Campaign → field → what is declared, for the state to know once that is so."""
     guards: tuple[GuardTrip, ...] = ()
     partial: Partial | None = None
     """None: the plan is about everything."""

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Final
 
 from reconciler.model import Change, Finding, Kind, Reason, ResourceId, Severity, StepGroup, Verb
+from reconciler.plan.finished import NEXT
 from reconciler.plan.guards import Guard
 from reconciler.plan.model import CampaignImpact, GuardTrip, Partial, Plan
 from reconciler.providers.base import Field
@@ -18,12 +19,14 @@ from reconciler.state.base import (
     CampaignAbandoned,
     CampaignForgotten,
     CampaignOwned,
+    CampaignReplaced,
     Event,
     FieldApplied,
     MembersApplied,
     Origin,
     PackageForgotten,
     PackageUploaded,
+    PredecessorForgotten,
 )
 from reconciler.text import clean, first, moment, plural
 
@@ -114,6 +117,10 @@ def happenings(impact: CampaignImpact) -> Iterator[str]:
     """What happens to a campaign as a whole, in words."""
     if impact.created:
         yield "created"
+    if impact.replaced:
+        yield f"replaces the campaign: the server can't edit {_named(impact.replaced)}"
+    if impact.ends:
+        yield f"ends {plural(impact.ends, 'campaign')} that it replaced"
     if impact.deleted:
         yield "stopped and deleted" if impact.stops else "deleted"
     if impact.interrupted:
@@ -122,6 +129,10 @@ def happenings(impact: CampaignImpact) -> Iterator[str]:
         yield "starts"
     if impact.stops and not impact.deleted:
         yield "stops"
+
+
+def _named(fields: Sequence[str]) -> str:
+    return " and ".join(map(clean, fields))
 
 
 def blocks(plan: Plan) -> Sequence[Block]:
@@ -160,7 +171,7 @@ def unreadable(plan: Plan) -> Iterator[str]:
         yield f"{clean(name)}: {first(resources, 3)}"
 
 
-def recorded(records: Sequence[Event]) -> Iterator[str]:
+def recorded(records: Sequence[Event]) -> Iterator[str]:  # noqa: C901 - a case each
     """What apply only writes down, because the server already has it."""
     for before, event, after in zip((None, *records), records, (*records[1:], None), strict=False):
         match event:
@@ -173,6 +184,10 @@ def recorded(records: Sequence[Event]) -> Iterator[str]:
             case CampaignOwned(owned):
                 how = "is adopted" if owned.origin is Origin.ADOPTED else "is found again"
                 yield f"{clean(str(owned.resource))} {how}: it is campaign {clean(owned.id)} on the server"
+            case CampaignReplaced(resource, id=id_):
+                yield f"{clean(str(resource))} was replaced: it is campaign {clean(id_)} on the server"
+            case PredecessorForgotten(resource, id_):
+                yield f"{clean(str(resource))} replaced campaign {clean(id_)}: the server no longer has that"
             case CampaignForgotten(resource):
                 yield f"{clean(str(resource))} is forgotten: the server no longer has it"
             case CampaignAbandoned(resource):
@@ -201,6 +216,7 @@ _MEND: Final[Mapping[str, str]] = {
     Guard.IN_FLIGHT: "wait until these gateways are done (`reconciler status`)",
     Guard.EMPTY: "see whether the files lack something",
     Guard.SETTINGS: "declare every setting that the campaign needs",
+    Guard.LEFT_BEHIND: NEXT,
     Guard.ALL_MISSING: "see whether URL, organization and state belong together (`reconciler doctor`)",
 }
 
@@ -230,13 +246,17 @@ def _in_git(trip: GuardTrip) -> str:
     return f" in Git{where} until {moment(trip.until)}"
 
 
+def mending(trip: GuardTrip) -> str:
+    """What to do about a guard that trips, unless it is meant."""
+    return _MEND[trip.guard]
+
+
 def _finding(trip: GuardTrip) -> Finding:
     if trip.waived is not None:
         message = f"{trip.guard}: {trip.message}. Waived{_in_git(trip)}: {trip.waived}"
         return Finding("guard-waived", message, trip.place, None, trip.resource, Severity.NOTE)
-    mend = _MEND[trip.guard]
     hint = (
-        f'{mend}; if it is meant, apply with --waive {trip.guard} --reason "…",'
+        f'{mending(trip)}; if it is meant, apply with --waive {trip.guard} --reason "…",'
         " or waive it in Git: guards.waivers in the project file"
     )
     return Finding("guard-tripped", f"{trip.guard}: {trip.message}", trip.place, hint, trip.resource)

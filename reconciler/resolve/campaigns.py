@@ -19,6 +19,7 @@ from reconciler.model import (
     Override,
 )
 from reconciler.resolve.campaign_settings import resolve_settings
+from reconciler.resolve.delivery import resolve_delivery
 from reconciler.resolve.gateway_lists import GatewayList
 from reconciler.resolve.members import ListEntry, entries, named_inline, union
 from reconciler.resolve.overlaps import Composition, check_overlaps
@@ -67,6 +68,10 @@ def resolve_campaign(source: ResourceSource, parts: Parts) -> DesiredCampaign:
         packages=parts.packages[spec["packageSet"]].refs
         if spec.get("packageSet") in parts.packages
         else None,
+        package_set=parts.packages[spec["packageSet"]].name
+        if spec.get("packageSet") in parts.packages
+        else None,
+        delivery=resolve_delivery(source) if "delivery" in spec else None,
         settings=resolve_settings(source, parts.files, parts.environ) if "settings" in spec else None,
         gateways=union(found.gateways for found in lists) if "gatewayLists" in spec else None,
         distribution=_distribution(spec.get("distributionList", {})),

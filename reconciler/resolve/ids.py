@@ -38,7 +38,13 @@ def check_ids(source: ResourceSource, ids: Ids) -> tuple[frozenset[str], bool]:
     limits = source.facts.limits
     reserved, longest = limits.reserved_ids.keys(), _longest(limits)
     good = frozenset(ids.ids)
-    if len(good) == len(ids.ids) and good.isdisjoint(reserved) and _all_good(ids.ids, good, longest):
+    clean = not limits.bad_in_ids or not _bad_in(limits.bad_in_ids).search("".join(ids.ids))
+    if (
+        clean
+        and len(good) == len(ids.ids)
+        and good.isdisjoint(reserved)
+        and _all_good(ids.ids, good, longest)
+    ):
         return good, not _say_twice(source, ids, good)
     wrong = _wrong(ids, limits)
     for index, code, message, hint in islice(wrong, MOST):
@@ -48,6 +54,8 @@ def check_ids(source: ResourceSource, ids: Ids) -> tuple[frozenset[str], bool]:
         message = f"{len(rest):,} more ids of this list are wrong or repeated; this is the first of them"
         source.note("more-findings", message, ids.place(rest[0]), "mend those before it first")
     kept = frozenset(id_ for id_ in filter(is_good, good - reserved) if len(id_) <= longest)
+    if not clean:
+        kept = frozenset(id_ for id_ in kept if not _bad_in(limits.bad_in_ids).search(id_))
     return kept, len(kept) == len(good)
 
 
@@ -113,9 +121,18 @@ def _wrong(ids: Ids, limits: Limits) -> Iterator[tuple[int, str, str, str | None
             yield index, "reserved-gateway-id", message, "take it out"
         elif len(id_) > longest or not is_good(id_):
             yield (index, "bad-gateway-id", *_why(id_, longest))
+        elif limits.bad_in_ids and (bad := _bad_in(limits.bad_in_ids).search(id_)):
+            message = (
+                f"gateway id {quoted(id_)} has {quoted(bad[0])} in it, and can't be addressed on the server"
+            )
+            yield index, "bad-gateway-id", message, "is it the id that the server has?"
         elif (before := first.setdefault(id_, index)) != index:
             message = f"gateway {quoted(id_)} stands twice in this list, first at {ids.place(before)}"
             yield index, "duplicate-gateway", message, "keep one of them"
+
+
+def _bad_in(characters: str) -> re.Pattern[str]:
+    return re.compile(f"[{re.escape(characters)}]")
 
 
 def _why(id_: str, longest: int) -> tuple[str, str | None]:

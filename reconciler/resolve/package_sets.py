@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from reconciler.loading.nodes import gapped, unsure
-from reconciler.model import PackageById, PackageByName, PackageFile, PackageRef, Place, UploadMode
+from reconciler.model import PackageById, PackageByName, PackageFile, PackageRef, Place, SetName, UploadMode
 from reconciler.providers.base import Limits
 from reconciler.resolve.referenced_files import Digest, Files
 from reconciler.resolve.source import Problem, ResourceSource
+from reconciler.resolve.supported import check_set_supported
 from reconciler.text import control_character, quoted
 
 NAME_LIMIT = 255
@@ -29,6 +31,8 @@ class PackageMembers:
     refs: tuple[PackageRef, ...] = ()
     whole: bool = True
     doubtful: frozenset[Place | None] = frozenset()
+    name: SetName | None = None
+    """What they are called together."""
 
     def surely_other_than(self, other: PackageMembers) -> bool:
         """Whether these are other packages, whatever the unknown ones turn out to be."""
@@ -40,6 +44,7 @@ class PackageMembers:
 
 def resolve_package_set(source: ResourceSource, files: Files) -> PackageMembers:
     """The packages of a PackageSet; one that can't be told is left out."""
+    check_set_supported(source)
     packages: dict[PackageRef, Place] = {}
     whole = not unsure(source.spec, "packages")
     doubtful: set[Place | None] = set()
@@ -59,7 +64,9 @@ def resolve_package_set(source: ResourceSource, files: Files) -> PackageMembers:
                 place,
                 "remove one of them",
             )
-    return PackageMembers(tuple(packages), whole, frozenset(doubtful))
+    version = source.spec.get("version")
+    name = SetName(source.identity.name, None if version is None else str(version))
+    return PackageMembers(tuple(packages), whole, frozenset(doubtful), name)
 
 
 def one_by_content(sets: Iterable[tuple[ResourceSource, PackageMembers]]) -> Mapping[PackageRef, PackageRef]:
@@ -84,6 +91,9 @@ def _same(source: ResourceSource, package: PackageFile, first: PackageFile) -> N
             ("name", first.name, package.name),
             ("description", first.description, package.description),
             ("upload", first.mode, package.mode),
+            ("version", first.version, package.version),
+            ("type", first.type, package.type),
+            ("vendor", first.vendor, package.vendor),
         )
         if value != other
     ]
@@ -150,6 +160,7 @@ def _package_file(
         source.problem(digest, source.place("packages", index, "file"))
         return None
     name = str(item.get("name", PurePosixPath(file).name))
+    _reachable(source, index, PurePosixPath(file).name)
     if "name" in item or not unsure(item, "name"):
         _printable(source, index, "name" if "name" in item else "file", name)
     _fits(source, index, digest)
@@ -178,8 +189,16 @@ def _package_file(
         resource=source.identity,
         description=description,
         mode=mode or UploadMode.MULTIPART,
+        version=_said(item, "version"),
+        type=_said(item, "type"),
+        vendor=_said(item, "vendor"),
+        first=index == 0,
         place=source.place("packages", index),
     )
+
+
+def _said(item: Mapping[str, Any], key: str) -> str | None:
+    return str(item[key]) if key in item else None
 
 
 def _fits(source: ResourceSource, index: int, digest: Digest) -> None:
@@ -206,6 +225,18 @@ def _fits(source: ResourceSource, index: int, digest: Digest) -> None:
             f"{quoted(str(item['file']))} has sha256 {digest.sha256}, not the pinned {pin}",
             source.place("packages", index, "sha256"),
             "when the new content is meant, pin its digest",
+        )
+
+
+def _reachable(source: ResourceSource, index: int, name: str) -> None:
+    """A file has a name under which gateways can get it."""
+    allowed = source.facts.limits.file_characters
+    if allowed is not None and (bad := sorted(set(re.sub(allowed, "", name)))):
+        source.error(
+            "bad-file-name",
+            f"no gateway could get a file of the name {quoted(name)}: it has {quoted(''.join(bad))} in it",
+            source.place("packages", index, "file"),
+            "name it with letters, digits, `.`, `_` and `-`",
         )
 
 

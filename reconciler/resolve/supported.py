@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from reconciler.providers.base import Field
+from reconciler.providers.base import Detail, Field
 from reconciler.resolve.source import ResourceSource
 
 _FIELDS: Final[Mapping[str, Field]] = MappingProxyType(
@@ -23,6 +23,7 @@ _FIELDS: Final[Mapping[str, Field]] = MappingProxyType(
         "closedGateways": Field.CLOSED,
         "runOnThings": Field.THINGS,
         "desiredStatus": Field.STATUS,
+        "delivery": Field.DELIVERY,
     }
 )
 """What YAML calls a field, and which field of a server it manages."""
@@ -37,6 +38,16 @@ def check_supported(source: ResourceSource) -> None:
         if field is not None and value is not False and not facts.supports(field):
             message = f"{key} is declared, but a server of the kind {facts.provider!r} has no such thing"
             source.error("unsupported-field", message, source.place(key), "leave it out")
+    delivery = source.spec.get("delivery")
+    if facts.supports(Field.DELIVERY) and isinstance(delivery, Mapping):
+        for key in delivery:
+            detail = Detail(f"delivery.{key}")
+            if detail not in facts.details:
+                _lacks(source, detail, "delivery", key)
+    for key, field in _FIELDS.items():
+        if facts.supports(field) and facts.fields[field].required and key not in source.spec:
+            message = f"a campaign on a server of the kind {facts.provider!r} is made with a {key}"
+            source.error("missing-field", message, source.place(), f"add {key}")
     name = str(source.spec.get("name", source.resource.name if source.resource else ""))
     described = str(source.spec.get("description", ""))
     where = source.place("name") if "name" in source.spec else source.document.place(("metadata", "name"))
@@ -47,3 +58,20 @@ def check_supported(source: ResourceSource) -> None:
         if most is not None and len(text) > most:
             message = f"the {what} has {len(text)} characters, but {most} is the most"
             source.error("too-long", message, place, "shorten it")
+
+
+def check_set_supported(source: ResourceSource) -> None:
+    """An error at each word about packages that the server doesn't keep."""
+    details = source.facts.details
+    if "version" in source.spec and Detail.SET_VERSION not in details:
+        _lacks(source, Detail.SET_VERSION, "version")
+    for index, item in enumerate(source.spec.get("packages") or ()):
+        for key in ("version", "type", "vendor"):
+            if key in item and Detail(f"packages.{key}") not in details:
+                _lacks(source, Detail(f"packages.{key}"), "packages", index, key)
+
+
+def _lacks(source: ResourceSource, detail: Detail, *path: str | int) -> None:
+    name = detail.rpartition(".")[2]
+    message = f"{name} is declared, but a server of the kind {source.facts.provider!r} has no such thing"
+    source.error("unsupported-field", message, source.place(*path), "leave it out")

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from reconciler.errors import WrongServer
 from reconciler.model import Json, OnRemove, ResourceId, Server
+from reconciler.text import id_form
 
 FORMAT_VERSION = 1
 PLANS_KEPT = 100
@@ -65,6 +66,25 @@ class Owned:
     """Those that it is the successor of, oldest first."""
     since: int | None = field(default=None, compare=False)
     """When it was created, epoch seconds: a server may show it only after a while."""
+    declared: Mapping[str, Json] = field(default_factory=dict)
+    """Field → what was last applied of what can be read; of gateways how many, and a digest."""
+    kept: Mapping[str, Json] = field(default_factory=dict)
+    """Field → what the server keeps for what was last applied, where that is something else."""
+
+    def succeeded(self, event: CampaignReplaced) -> Owned:
+        """What is owned once a successor has taken the place of this one."""
+        return Owned(
+            self.resource,
+            event.id,
+            Origin.CREATED,
+            self.on_remove,
+            return_to=event.return_to,
+            applied=event.applied,
+            since=event.since,
+            predecessors=(*self.predecessors, Predecessor(self.id)),
+            declared=self.declared,
+            kept=self.kept,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +216,8 @@ class CampaignReplaced(_AboutCampaign):
     """The status that it is to be brought to."""
     applied: Mapping[str, Json] = field(default_factory=dict)
     """Field → what it was created with of what can't be read."""
+    since: int | None = field(default=None, compare=False)
+    """When it was created, epoch seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +244,16 @@ class FieldApplied(_AboutCampaign):
     """Which field."""
     value: Json
     """What was sent; None forgets it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldsDeclared(_AboutCampaign):
+    """The campaign has these values now: each was sent, or was there already."""
+
+    fields: Mapping[str, Json]
+    """Field → what is declared."""
+    kept: Mapping[str, Json] = field(default_factory=dict)
+    """Field, these or others → what the server keeps for it, where that is something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +333,7 @@ Event = (
     | PredecessorEnded
     | PredecessorForgotten
     | FieldApplied
+    | FieldsDeclared
     | MembersApplied
     | MembersForgotten
     | OnRemoveSet
@@ -346,8 +379,9 @@ class State:
         return self.serial > 0
 
     def owner_of(self, campaign_id: str) -> ResourceId | None:
-        """Which resource owns that live campaign."""
-        return next((owned.resource for owned in self.campaigns.values() if owned.id == campaign_id), None)
+        """Which resource owns that live campaign, however its id is written."""
+        form = id_form(campaign_id)
+        return next((owned.resource for owned in self.campaigns.values() if id_form(owned.id) == form), None)
 
 
 class Session(Protocol):

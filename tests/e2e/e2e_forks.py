@@ -30,6 +30,8 @@ from typing import Any, NoReturn, Self, TextIO
 
 import coverage
 
+from tests.e2e.e2e_tricks import at_once
+
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60
 Trick = Sequence[Any]
@@ -187,6 +189,7 @@ def main(descriptor: int) -> None:
         # A process that is killed loses nothing that it wrote: only a power cut does.
         os.fsync = lambda descriptor: None
         _warm_up()
+        at_once()
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         asked.send(b"!")
         while True:

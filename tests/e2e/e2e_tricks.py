@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ def hurry(factor: float) -> None:
         return time.monotonic() * factor
 
     asyncio.BaseEventLoop.time = clock  # type: ignore[method-assign]
+    sys.modules["uvloop"] = None  # type: ignore[assignment] # it has a clock of its own
     defaults = Sender.__init__.__kwdefaults__
     assert defaults is not None
     defaults["clock"] = clock
@@ -162,3 +164,19 @@ def leak() -> None:
     from reconciler.providers.http.sender import Sender
 
     Sender.hide = lambda self, text, more=(): text  # type: ignore[method-assign]
+
+
+def at_once() -> None:
+    """Who doesn't say how long things take to settle looks for them once."""
+    from dataclasses import MISSING, fields
+
+    from reconciler.settings import ServerSettings
+
+    names = [
+        each.name for each in fields(ServerSettings) if not each.default is each.default_factory is MISSING
+    ]
+    made = ServerSettings.__init__
+    assert made.__defaults__ is not None
+    values = dict(zip(names, made.__defaults__, strict=True))
+    made.__defaults__ = tuple({**values, "settle": 0.0}.values())
+    assert ServerSettings().settle == 0.0

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -59,6 +60,64 @@ def test_a_cut_closes_the_connection_before_or_after_the_commit(
     assert server.calls[0] == ("POST", "/api/campaigns", 0, {"name": "n"})
     assert [call.method for call in server.calls] == ["POST", "GET"]
     assert fired(api) == [(1, 1)]
+
+
+@pytest.mark.parametrize(
+    "answer", [{"effect": "cut"}, {"effect": "status", "status": 504}, {"effect": "html"}]
+)
+def test_a_call_may_be_done_after_its_answer(api: httpx.Client, answer: dict[str, object]) -> None:
+    put(api, {**answer, "when": "later", "milliseconds": 300, "count": 1, **CREATE})
+    with suppress(httpx.RemoteProtocolError):
+        assert "uuid" not in make(api, "n").text
+    assert names(api) == []
+    until(lambda: names(api) == ["n"])
+
+
+def test_an_upload_may_be_done_after_its_answer(api: httpx.Client) -> None:
+    put(api, {"effect": "cut", "when": "later", "milliseconds": 1, "operations": ["upload-package"]})
+    with pytest.raises(httpx.RemoteProtocolError):
+        api.post("/api/programs/", files={"file": ("fw.bin", b"x" * 300_000)})
+    until(lambda: [one["name"] for one in api.get("/api/programs").json()["programs"]] == ["fw.bin"])
+
+
+def test_what_was_made_a_moment_ago_is_not_shown(api: httpx.Client) -> None:
+    old = make(api, "old").json()["uuid"]
+    api.put("/_embedded/clock", json={"paused": True})
+    try:
+        assert api.post("/_embedded/clock/step", json={"seconds": 10}).status_code == 200
+        put(api, {"effect": "lag", "milliseconds": 5000})
+        new = make(api, "new").json()["uuid"]
+        package = api.post("/api/programs/", files={"file": ("fw.bin", b"x")}).json()["uuid"]
+        reads = [
+            lambda: names(api) == ["old", "new"],
+            lambda: api.get("/api/campaigns", params={"name": "new"}).json()["campaigns"] != [],
+            lambda: api.get(f"/api/campaigns/{new}").status_code == 200,
+            lambda: api.get("/api/programs").json()["programs"] != [],
+            lambda: api.get(f"/api/programs/{package}/file-info").status_code == 200,
+        ]
+        assert [read() for read in reads] == [False] * 5
+        assert names(api) == ["old"]
+        assert api.get(f"/api/campaigns/{old}").status_code == 200
+        assert api.put(f"/api/campaigns/{new}/start", json={}).status_code == 200, "only reads lag"
+        api.post("/_embedded/clock/step", json={"seconds": 5})
+        assert [read() for read in reads] == [True] * 5
+    finally:
+        api.put("/_embedded/clock", json={"paused": False})
+
+
+def test_lists_may_lag_and_single_reads_not(api: httpx.Client) -> None:
+    put(api, {"effect": "lag", "milliseconds": 60_000, "operations": ["list-campaigns"]})
+    new = make(api, "new").json()["uuid"]
+    assert names(api) == []
+    assert api.get(f"/api/campaigns/{new}").status_code == 200
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for what has to come."""
+    ends = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < ends
+        time.sleep(0.01)
 
 
 def test_a_cut_of_a_large_upload_reads_it_to_the_end(api: httpx.Client) -> None:
@@ -226,18 +285,22 @@ def test_rules_are_shown_as_they_are_taken(api: httpx.Client) -> None:
         {"effect": "cut", "when": "after", "count": 3, "skip": 2},
         {"effect": "half"},
         {"effect": "status", "status": 420, "retryAfter": 1},
+        {"effect": "cut", "when": "later", "milliseconds": 70},
+        {"effect": "lag", "milliseconds": 9, "operations": ["get-package"]},
     ]
     put(api, *rules, seed=9)
     shown = api.get("/_embedded/faults").json()
     assert shown["seed"] == 9
     counts = [(rule.pop("matched"), rule.pop("fired")) for rule in shown["rules"]]
-    assert counts == [(0, 0)] * 4
+    assert counts == [(0, 0)] * 6
     common = {"operations": [], "when": "before", "count": None, "skip": 0, "probability": 1.0}
     assert shown["rules"] == [
         common | rules[0],
         common | rules[1],
         common | {"effect": "half", "when": "after"},
         common | rules[3] | {"retryAfter": "1"},
+        common | rules[4],
+        {key: value for key, value in (common | rules[5]).items() if key != "when"},
     ]
     put(api, *shown["rules"], seed=9)
 
@@ -253,7 +316,11 @@ def test_rules_are_shown_as_they_are_taken(api: httpx.Client) -> None:
         ({"rules": [{"effect": "cut"}, {"effect": ["cut"]}]}, "Rule 1: `effect`"),
         ({"rules": [{"effect": "cut", "status": 500}]}, "has no 'status'"),
         ({"rules": [{"effect": "latency", "retryAfter": 5}]}, "has no 'retryAfter'"),
-        ({"rules": [{"effect": "cut", "when": "later"}]}, "must be before or after"),
+        ({"rules": [{"effect": "cut", "when": "never"}]}, "must be before or after or later"),
+        ({"rules": [{"effect": "latency", "when": "later", "milliseconds": 1}]}, "must be before or after."),
+        ({"rules": [{"effect": "lag", "when": "after"}]}, "has no 'when'"),
+        ({"rules": [{"effect": "cut", "when": "after", "milliseconds": 5}]}, "has no 'milliseconds'"),
+        ({"rules": [{"effect": "lag", "operations": ["create-campaign"]}]}, "no operation 'create-campaign'"),
         ({"rules": [{"effect": "half", "when": "before"}]}, "must be after"),
         ({"rules": [{"effect": "cut", "operations": "create-campaign"}]}, "list of names"),
         ({"rules": [{"effect": "cut", "operations": ["put-faults"]}]}, "no operation 'put-faults'"),

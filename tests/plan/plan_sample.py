@@ -44,7 +44,7 @@ from reconciler.model import (
 )
 from reconciler.options import Options, Selector, Targets
 from reconciler.plan.file import Head, MadeIn, MadeOn, write_plan
-from reconciler.plan.model import Devices, GuardTrip, Impact, Packages, Partial, Snapshot
+from reconciler.plan.model import CampaignImpact, Devices, GuardTrip, Impact, Packages, Partial, Snapshot
 from reconciler.providers.base import Lowered
 from reconciler.state.base import (
     BracketClosed,
@@ -128,6 +128,7 @@ def _world() -> Project:
             "packageOverrides": {'["p-1"]': frozenset({"gw-0001"})},
         },
         applied={"settings": {"A": {"value": "x"}, "B": {"digest": "9f"}}, "settings.assumed": True},
+        declared={"name": "line", "description": "at first"},
     )
     project.own("other", "2", status="STARTED")
     project.own("removed", "4")
@@ -248,7 +249,7 @@ def sample() -> Made:
         BracketOpened(line, "STARTED"),
         BracketClosed(line),
         ReplacementBegun(line),
-        CampaignReplaced(line, "0", "1", "STARTED", {"settings": {"K": {"value": "v"}}}),
+        CampaignReplaced(line, "0", "1", "STARTED", {"settings": {"K": {"value": "v"}}}, since=1_800_000_000),
         PredecessorEnded(line, "0"),
         PredecessorForgotten(line, "0"),
         FieldApplied(line, "callbackSet.completed", {"notificationDestinationId": "nd-7"}),
@@ -264,7 +265,8 @@ def sample() -> Made:
     devices = Devices(members=152, join=150, leave=2, start=150, stop=1, interrupt=3, update=151, finished=4)
     packages = Packages(("fw-2.1.bin",), ("fw-2.2.bin",))
     impact = tuple(
-        replace(each, stops=True, devices=devices, packages=packages) for each in plan.impact.campaigns
+        replace(_told(each), replaced=("packages",), ends=1, devices=devices, packages=packages)
+        for each in plan.impact.campaigns
     )
     plan = replace(
         plan,
@@ -292,6 +294,12 @@ def sample() -> Made:
         package_names={"p-1": "fw-2.1.bin"},
     )
     return replace(made, plan=plan, options=OPTIONS)
+
+
+def _told(row: CampaignImpact) -> CampaignImpact:
+    """With what isn't there by itself."""
+    windows = tuple(replace(each, timezone="Europe/Berlin") for each in row.windows)
+    return replace(row, stops=True, windows=windows)
 
 
 def save(made: Made, path: Path) -> None:

@@ -4,17 +4,21 @@ Tests: `tests/embedded/test_embedded_faults.py`.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, NoReturn, Protocol
 
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from reconciler.embedded.faults.rules import Effect, Faults, Rule
+from reconciler.embedded.faults.rules import PASSING, Effect, Faults, Rule
 
 CONNECTION: Final = "reconciler.connection"
 """The ASGI extension that holds the connection of a request; absent in process."""
+
+LAG: Final = "reconciler.lag"
+"""In the scope of a request: by how many milliseconds its answer lags."""
 
 FindOperation = Callable[[Scope], str | None]
 
@@ -74,10 +78,12 @@ class Inject:
         operation = self._find(scope)
         path = scope["raw_path"].decode("ascii", "replace")
         for rule in self._faults.strike(operation, path) if operation else ():
-            if rule.effect is not Effect.LATENCY:
+            if rule.effect not in PASSING:
                 await self._strike(rule, scope, receive, send)
                 return
-            if rule.after:
+            if rule.effect is Effect.LAG:
+                scope = {**scope, LAG: rule.milliseconds}
+            elif rule.after:
                 send = _later(send, rule.milliseconds / 1000)
             else:
                 await asyncio.sleep(rule.milliseconds / 1000)
@@ -85,7 +91,9 @@ class Inject:
 
     async def _strike(self, rule: Rule, scope: Scope, receive: Receive, send: Send) -> None:
         answer = _Answer()
-        if rule.after:
+        if rule.later:
+            self._do_later(rule, scope, await _kept(receive))
+        elif rule.after:
             await self._app(scope, receive, answer.take)
         else:
             await _read(receive)
@@ -100,6 +108,22 @@ class Inject:
             case _:
                 await _wrong(rule)(scope, receive, send)
 
+    def _do_later(self, rule: Rule, scope: Scope, body: bytes) -> None:
+        """What was asked for is done after its answer: as behind a proxy that gave up on it."""
+        messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive() -> Message:
+            return messages.pop() if messages else {"type": "http.disconnect"}
+
+        async def done() -> None:
+            await asyncio.sleep(rule.milliseconds / 1000)
+            with suppress(Exception):  # nobody is there to be told
+                await self._app(dict(scope), receive, _Answer().take)
+
+        task = asyncio.ensure_future(done())
+        self._faults.under_way.add(task)
+        task.add_done_callback(self._faults.under_way.discard)
+
 
 def _later(send: Send, seconds: float) -> Send:
     async def later(message: Message) -> None:
@@ -112,10 +136,21 @@ def _later(send: Send, seconds: float) -> Send:
 
 async def _read(receive: Receive) -> None:
     """The whole of the request, as a server does that falls over its contents."""
+    async for _ in _pieces(receive):
+        pass
+
+
+async def _kept(receive: Receive) -> bytes:
+    """The whole of the request, kept."""
+    return b"".join([piece async for piece in _pieces(receive)])
+
+
+async def _pieces(receive: Receive) -> AsyncIterator[bytes]:
     more = True
     while more:
         message = await receive()
         more = message["type"] == "http.request" and message.get("more_body", False)
+        yield message.get("body", b"")
 
 
 def _connection(scope: Scope) -> Connection | None:

@@ -9,8 +9,11 @@
 | `half`     | half of the answer, whose length is that of the half                     | always after |
 | `html`     | an HTML page in the place of the answer, of that `status` (200)          | both         |
 | `text`     | plain text in the place of the answer, of that `status` (200)            | both         |
+| `lag`      | an answer without what was made within the last `milliseconds`           |              |
 
 When `before`: the request is read, and nothing is done. When `after`: all is done, and then that happens.
+When `later` (`status`, `cut`, `html`, `text`): that happens at once, and all is done `milliseconds` after it.
+A `lag` is one of lists and single reads of campaigns and packages, by the clock of the server.
 """
 
 import random
@@ -37,11 +40,17 @@ class Effect(StrEnum):
     HALF = "half"
     HTML = "html"
     TEXT = "text"
+    LAG = "lag"
 
 
+PASSING: Final = frozenset({Effect.LATENCY, Effect.LAG})
+"""The call goes on, and more may strike it."""
+LAGGING: Final = frozenset({"list-campaigns", "list-packages", "get-campaign", "get-package"})
+"""What a lag may be one of."""
 _AFTER: Final = frozenset({Effect.TRUNCATE, Effect.HALF})
 """There is no half of an answer without the answer."""
 _WITH_STATUS: Final = {Effect.STATUS: 503, Effect.HTML: 200, Effect.TEXT: 200}
+_LATER: Final = frozenset({Effect.CUT, *_WITH_STATUS})
 _WITHOUT_BODY: Final = frozenset({204, 205, 304})
 
 
@@ -52,6 +61,7 @@ class Rule:
     effect: Effect
     operations: frozenset[str] = frozenset()
     after: bool = False
+    later: bool = False
     count: int | None = None
     skip: int = 0
     probability: float = 1.0
@@ -64,13 +74,15 @@ class Rule:
         found: dict[str, object] = {
             "effect": self.effect,
             "operations": sorted(self.operations),
-            "when": "after" if self.after else "before",
+            "when": "later" if self.later else "after" if self.after else "before",
             "count": self.count,
             "skip": self.skip,
             "probability": self.probability,
         }
-        if self.effect is Effect.LATENCY:
+        if self.effect in PASSING or self.later:
             found["milliseconds"] = self.milliseconds
+        if self.effect is Effect.LAG:
+            del found["when"]
         if self.effect in _WITH_STATUS:
             found |= {"status": self.status, "retryAfter": self.retry_after}
         return found
@@ -105,6 +117,8 @@ class Faults:
 
     seed: int = 0
     armed: Sequence[_Armed] = ()
+    under_way: set[object] = field(default_factory=set)
+    """Calls that were answered, and are done later."""
     log: deque[dict[str, object]] = field(default_factory=lambda: deque(maxlen=_LOGGED))
 
     def arm(self, rules: Sequence[Rule], seed: int = 0) -> None:
@@ -114,14 +128,14 @@ class Faults:
         self.log.clear()
 
     def strike(self, operation: str, path: str) -> tuple[Rule, ...]:
-        """What strikes this call: each latency that applies, and at last at most one other rule."""
+        """What strikes this call: each latency and lag that applies, and at last at most one other rule."""
         struck: list[Rule] = []
         for number, armed in enumerate(self.armed):
             if armed.strikes(operation):
                 struck.append(armed.rule)
                 entry = {"rule": number, "effect": armed.rule.effect, "operation": operation, "path": path}
                 self.log.append(entry)
-                if armed.rule.effect is not Effect.LATENCY:
+                if armed.rule.effect not in PASSING:
                     break
         return tuple(struck)
 
@@ -156,8 +170,10 @@ def _rule(value: object, where: str, known: Collection[str]) -> Rule:
         raise CallRefused(400, f"{where}: `effect` must be {', '.join(Effect)}.")
     effect = Effect(effect)
     allowed = {"effect", "operations", "when", "count", "skip", "probability"}
-    if effect is Effect.LATENCY:
+    if effect in PASSING or value.get("when") == "later":
         allowed.add("milliseconds")
+    if effect is Effect.LAG:
+        allowed.remove("when")
     if effect in _WITH_STATUS:
         allowed |= {"status", "retryAfter"}
     unknown = sorted(value.keys() - allowed)
@@ -166,14 +182,14 @@ def _rule(value: object, where: str, known: Collection[str]) -> Rule:
             400, f"{where} has no {unknown[0]!r}; `{effect}` takes {', '.join(sorted(allowed))}."
         )
     when = value.get("when", "after" if effect in _AFTER else "before")
-    if when not in (("after",) if effect in _AFTER else ("before", "after")):
-        raise CallRefused(
-            400, f"{where}: `when` must be {'after' if effect in _AFTER else 'before or after'}."
-        )
+    choices = ["after"] if effect in _AFTER else ["before", "after", *(["later"] if effect in _LATER else [])]
+    if when not in choices:
+        raise CallRefused(400, f"{where}: `when` must be {' or '.join(choices)}.")
     return Rule(
         effect=effect,
-        operations=_operations(value, where, known),
+        operations=_lagging(value, where) if effect is Effect.LAG else _operations(value, where, known),
         after=when == "after",
+        later=when == "later",
         count=None if value.get("count") is None else _whole(value, "count", 0, where=where),
         skip=_whole(value, "skip", 0, where=where),
         probability=_probability(value, where),
@@ -181,6 +197,11 @@ def _rule(value: object, where: str, known: Collection[str]) -> Rule:
         status=_status(value, effect, where),
         retry_after=_retry_after(value, where),
     )
+
+
+def _lagging(value: Mapping[str, object], where: str) -> frozenset[str]:
+    """What of lists and single reads lags: all of them, or those that are named."""
+    return _operations(value, where, LAGGING) or LAGGING
 
 
 def _operations(value: Mapping[str, object], where: str, known: Collection[str]) -> frozenset[str]:

@@ -26,7 +26,7 @@ def campaign_of(call: ReceivedCall) -> Campaign:
     campaign_id = call.path["campaign_id"]
     if optional_text(call.body, "campaignId") not in ("", campaign_id):
         raise CallRefused(400, "`campaignId` in the body is not the campaign of the path.")
-    return campaigns.find(call.db, campaign_id)
+    return campaigns.find(call.db, campaign_id, until=call.shown_ms)
 
 
 def _spec(body: Body) -> Spec:
@@ -64,12 +64,15 @@ def edit(call: ReceivedCall) -> Json:
     if "updateSpec" not in call.body:
         raise CallRefused(400, "`updateSpec` is required.")
     spec = _spec(mapping(call.body, "updateSpec"))
+    chosen = settings.load(call.db)
     status = lifecycle.edited(
         campaign.status,
         made_under_approval=campaign.made_under_approval,
-        reapprove=settings.load(call.db).reapprove_after_edit,
+        reapprove=chosen.reapprove_after_edit,
     )
     campaigns.replace(call.db, campaign.seq, spec, status=status, now_ms=call.context.now_ms())
+    if chosen.rerun_after_edit and set(spec.packages) != set(campaign.packages):
+        gateways.run_again(call.db, campaign.seq, call.context.now_ms())
     return {"uuid": campaign.id}
 
 
@@ -101,7 +104,9 @@ def listing(call: ReceivedCall) -> Json:
     """List Campaigns, oldest first. Callback filters and the sort direction change nothing."""
     wanted = Filter(*filters(call.query, "id", "name", "status", "description", "creationTime", "packages"))
     part = page(call.query, settings.load(call.db).max_page_size)
-    total, found = campaigns.listing(call.db, part, wanted, exact=call.context.speech.exact)
+    total, found = campaigns.listing(
+        call.db, part, wanted, exact=call.context.speech.exact, until=call.shown_ms
+    )
     return part.answer(total, "campaigns", [_shown(campaign) for campaign in found])
 
 

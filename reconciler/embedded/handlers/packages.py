@@ -20,7 +20,7 @@ _PIECE = 1 << 20
 
 def get(call: ReceivedCall) -> Json:
     """Get Package Information."""
-    return _shown(packages.find(call.db, call.path["uuid"]))
+    return _shown(packages.find(call.db, call.path["uuid"], until=call.shown_ms))
 
 
 def _shown(package: Package) -> Json:
@@ -37,7 +37,7 @@ def listing(call: ReceivedCall) -> Json:
     """List Packages, oldest first; `name` matches as part."""
     (name,) = filters(call.query, "name")
     part = page(call.query, settings.load(call.db).max_page_size)
-    total, found = packages.listing(call.db, part, name, exact=call.context.speech.exact)
+    total, found = packages.listing(call.db, part, name, exact=call.context.speech.exact, until=call.shown_ms)
     return part.answer(total, "programs", [_shown(package) for package in found])
 
 

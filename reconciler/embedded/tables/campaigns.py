@@ -60,6 +60,7 @@ _WHERE = """WHERE (:id IS NULL OR id = :id) AND (:status IS NULL OR status = :st
     AND (:description IS NULL OR description = :description
         OR (NOT :exact AND instr(description, :description) > 0))
     AND (:creation_time IS NULL OR CAST(created_ms AS TEXT) = :creation_time)
+    AND (:until IS NULL OR created_ms <= :until)
     AND (:packages IS NULL OR seq IN (SELECT campaign FROM campaign_packages WHERE package = :packages))"""
 
 
@@ -111,9 +112,10 @@ def _set_packages(db: sqlite3.Connection, seq: int, package_ids: Sequence[str]) 
     )
 
 
-def find(db: sqlite3.Connection, campaign_id: str) -> Campaign:
+def find(db: sqlite3.Connection, campaign_id: str, *, until: int | None = None) -> Campaign:
+    """The campaign of that id, unless it was created after `until`."""
     row = db.execute(f"{_SELECT} WHERE id = ?", (campaign_id,)).fetchone()
-    if row is None:
+    if row is None or (until is not None and row["created_ms"] > until):
         raise missing("campaign", campaign_id)
     return _campaign(row)
 
@@ -130,9 +132,17 @@ def in_status(db: sqlite3.Connection, status: str) -> list[int]:
 
 
 def listing(
-    db: sqlite3.Connection, page: PageRequest, wanted: Filter, *, exact: bool = False
+    db: sqlite3.Connection,
+    page: PageRequest,
+    wanted: Filter,
+    *,
+    exact: bool = False,
+    until: int | None = None,
 ) -> tuple[int, list[Campaign]]:
-    """How many campaigns match, and one page of them, oldest first; `exact`: nothing matches as part."""
+    """How many campaigns match, and one page of them, oldest first; `exact`: nothing matches as part.
+
+    `until`: those that were created later aren't shown (epoch milliseconds).
+    """
     values = {
         "id": wanted.id,
         "name": wanted.name,
@@ -141,6 +151,7 @@ def listing(
         "creation_time": wanted.creation_time,
         "packages": wanted.packages,
         "exact": exact,
+        "until": until,
     }
     (total,) = db.execute(f"SELECT count(*) FROM campaigns {_WHERE}", values).fetchone()  # noqa: S608 - a constant
     if page.offset >= total:

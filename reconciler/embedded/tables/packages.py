@@ -38,19 +38,32 @@ def insert(db: sqlite3.Connection, package: Package) -> None:
     )
 
 
-def find(db: sqlite3.Connection, package_id: str) -> Package:
+def find(db: sqlite3.Connection, package_id: str, *, until: int | None = None) -> Package:
+    """The package of that id, unless it was uploaded after `until`."""
     row = db.execute(f"SELECT {_COLUMNS} FROM packages WHERE id = ?", (package_id,)).fetchone()  # noqa: S608
-    if row is None:
+    package = Package(*row) if row else None
+    if package is None or (until is not None and package.created_ms > until):
         raise missing("package", package_id)
-    return Package(*row)
+    return package
 
 
 def listing(
-    db: sqlite3.Connection, page: PageRequest, name: str | None, *, exact: bool = False
+    db: sqlite3.Connection,
+    page: PageRequest,
+    name: str | None,
+    *,
+    exact: bool = False,
+    until: int | None = None,
 ) -> tuple[int, list[Package]]:
-    """How many packages there are whose name is or contains `name`, and one page of them, oldest first."""
-    where = "WHERE :name IS NULL OR name = :name OR (NOT :exact AND instr(name, :name) > 0)"
-    values = {"name": name, "exact": exact}
+    """How many packages there are whose name is or contains `name`, and one page of them, oldest first.
+
+    `until`: those that were uploaded later aren't shown (epoch milliseconds).
+    """
+    where = (
+        "WHERE (:name IS NULL OR name = :name OR (NOT :exact AND instr(name, :name) > 0))"
+        " AND (:until IS NULL OR created_ms <= :until)"
+    )
+    values = {"name": name, "exact": exact, "until": until}
     (total,) = db.execute(f"SELECT count(*) FROM packages {where}", values).fetchone()  # noqa: S608
     if page.offset >= total:
         return total, []

@@ -39,6 +39,7 @@ from reconciler.model import (
     StepGroup,
 )
 from reconciler.plan.fingerprints import Fingerprint
+from reconciler.plan.finished import LEFT_BEHIND
 from reconciler.plan.guards import NEEDLESS
 from reconciler.plan.model import (
     CampaignImpact,
@@ -58,6 +59,9 @@ LONG: Final = 100
 """More items than these stand in a list of their own."""
 ITEMS_A_LINE: Final = 10_000
 
+_NOT_OF_THE_WORK: Final = frozenset({NEEDLESS, WAIVER_OVER, LEFT_BEHIND})
+"""Codes of findings that tell nothing of what is done: of waivers, and of gateways as they are now."""
+
 Entry = tuple[str, Any]
 """The type of a line, and the value that stands in it."""
 
@@ -70,6 +74,16 @@ class Unreadable:
     """Whose fields they are."""
     fields: tuple[str, ...]
     """Their names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declares:
+    """What one campaign declares, for the state to know once that is so."""
+
+    resource: ResourceId
+    """Whose fields they are."""
+    fields: Mapping[str, Json]
+    """Field → what is declared, as a state keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +153,7 @@ TYPES: Final[Mapping[str, Any]] = MappingProxyType(
         "campaign": CampaignImpact,
         "record": Event,
         "unreadable": Unreadable,
+        "declares": Declares,
         "guard": GuardTrip,
         "partial": Partial,
         "snapshot": Snapshot,
@@ -158,6 +173,9 @@ def entries(plan: Plan) -> Iterator[Entry]:
     yield from (("campaign", campaign) for campaign in plan.impact.campaigns)
     yield from (("record", record) for record in plan.records)
     yield from (("unreadable", Unreadable(r, names)) for r, names in sorted(plan.unreadable.items()))
+    # Of a campaign that nothing is done to nobody looks whether it is still so.
+    touched = {group.action.resource for group in plan.groups}
+    yield from (("declares", Declares(r, f)) for r, f in sorted(plan.declares.items()) if r in touched)
     yield from (("guard", trip) for trip in plan.guards)
     yield from (("partial", plan.partial) for _ in range(plan.partial is not None))
     yield from (("snapshot", plan.snapshot) for _ in range(plan.snapshot is not None))
@@ -178,6 +196,8 @@ def rebuilt(server: Server, found: Mapping[str, Sequence[Any]]) -> Plan:
     for group in groups:
         if missing := sorted({need.group for need in group.needs} - seen):
             raise Malformed(f"{group.key} needs {missing[0]}, which doesn't stand before it")
+        if group.key in seen:
+            raise Malformed(f"there are two groups {group.key}")
         seen.add(group.key)
     return Plan(
         server,
@@ -187,6 +207,7 @@ def rebuilt(server: Server, found: Mapping[str, Sequence[Any]]) -> Plan:
         impact=replace(only("impact") or Impact(), campaigns=tuple(found.get("campaign", ()))),
         records=tuple(found.get("record", ())),
         unreadable={each.resource: each.fields for each in found.get("unreadable", ())},
+        declares={each.resource: each.fields for each in found.get("declares", ())},
         guards=tuple(found.get("guard", ())),
         partial=only("partial"),
         snapshot=only("snapshot"),
@@ -198,15 +219,20 @@ def plan_digest(plan: Plan) -> str:
     """What tells one plan from another: a SHA-256 (hex) of all that stands in it.
 
     Secrets count by where they come from, package files by their content. What the plan rests on doesn't
-    count, nor what was read for it, nor what it means for devices as they are now, nor what guards say of
-    it: the same work planned twice has the same digest.
+    count, nor what was read for it, who made the differences, what it means for devices as they are now, nor
+    what guards say of it: the same work has the same digest when it is planned twice.
     """
     writing = Writing()
     digest = hashlib.sha256(dumped(coder(PLAN_FORMAT, Server).encode(plan.server, writing)))
-    findings = tuple(each for each in plan.findings if each.code not in (NEEDLESS, WAIVER_OVER))
-    campaigns = (replace(each, devices=Devices(), packages=Packages()) for each in plan.impact.campaigns)
+    findings = tuple(each for each in plan.findings if each.code not in _NOT_OF_THE_WORK)
+    changes = tuple(replace(each, changed_in=None, last=None) for each in plan.changes)
+    campaigns = (
+        replace(each, devices=Devices(), packages=Packages(), place=None, windows=())
+        for each in plan.impact.campaigns
+    )
     impact = replace(plan.impact, permissions=(), devices=Devices(), campaigns=tuple(campaigns))
-    alone = replace(plan, findings=findings, impact=impact, guards=(), snapshot=None, package_names={})
+    alone = replace(plan, changes=changes, findings=findings, impact=impact, guards=(), snapshot=None)
+    alone = replace(alone, declares={}, package_names={})
     for line in writing.lines(entries(alone)):
         digest.update(line)
     return digest.hexdigest()

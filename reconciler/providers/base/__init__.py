@@ -14,6 +14,7 @@ from typing import Protocol
 from reconciler.model import Server
 from reconciler.providers.base.facts import (
     Changing,
+    Detail,
     Facts,
     Field,
     FieldFacts,
@@ -54,6 +55,7 @@ class Provider:
 __all__ = [
     "Bindings",
     "Changing",
+    "Detail",
     "Facts",
     "Field",
     "FieldFacts",

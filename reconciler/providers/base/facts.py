@@ -29,6 +29,21 @@ class Field(StrEnum):
     CLOSED = "closedGateways"
     THINGS = "runOnThings"
     STATUS = "status"
+    DELIVERY = "delivery"
+
+
+class Detail(StrEnum):
+    """What else a server may be told of packages and of delivery, as YAML names it."""
+
+    PACKAGE_VERSION = "packages.version"
+    PACKAGE_TYPE = "packages.type"
+    PACKAGE_VENDOR = "packages.vendor"
+    SET_VERSION = "version"
+    FORCE = "delivery.force"
+    FORCE_AFTER = "delivery.forceAfter"
+    ONLY = "delivery.only"
+    CONFIRM = "delivery.confirm"
+    START_AT = "delivery.startAt"
 
 
 class Changing(StrEnum):
@@ -50,6 +65,8 @@ class FieldFacts:
     readable: bool = True
     clearable: bool = True
     changing: Changing = Changing.EDITED
+    required: bool = False
+    """Whether no campaign is without it."""
 
 
 class Stage(StrEnum):
@@ -90,6 +107,10 @@ class Limits:
     """How large a file may be, by the way it travels."""
     reserved_ids: Mapping[str, str] = field(default_factory=dict)
     """Ids that can be no gateway's → why."""
+    bad_in_ids: str = ""
+    """Characters that no gateway's id may have, for it could not be addressed."""
+    file_characters: str | None = None
+    """What names of files may consist of, as a class of a regular expression; None: of anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +162,10 @@ class Facts:
     marks: Callable[[LivePackage], str | None]
     """The first digits of its SHA-256 that a package tells in a way of the server's own; None: none."""
     limits: Limits = field(default_factory=Limits)
+    finished_run_again: bool | None = None
+    """Whether gateways that are done or failed run again when packages change; None: it doesn't say."""
+    details: frozenset[Detail] = frozenset()
+    """What it takes of packages and of delivery, beyond the fields of a campaign."""
 
     def supports(self, name: Field) -> bool:
         """Whether the server has such a field at all."""

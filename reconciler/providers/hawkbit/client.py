@@ -7,9 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from typing import Final
 
 from reconciler.errors import Refused
-from reconciler.model import CampaignSummary, DistributionList, LiveCampaign, LivePackage, Membership
+from reconciler.model import (
+    CampaignSummary,
+    DeliveryTerms,
+    DistributionList,
+    Force,
+    LiveCampaign,
+    LivePackage,
+    Membership,
+    Only,
+)
 from reconciler.pool import concurrently
 from reconciler.providers.base.contents import holding
 from reconciler.providers.base.facts import phase_of
@@ -19,6 +29,24 @@ from reconciler.providers.hawkbit.entry import MISSING
 from reconciler.providers.hawkbit.members import Memberships
 from reconciler.providers.hawkbit.query import any_of
 from reconciler.providers.hawkbit.statuses import PHASES
+
+_FORCES: Final[Mapping[str, Force]] = {
+    "soft": Force.NEVER,
+    "forced": Force.ALWAYS,
+    "timeforced": Force.AFTER,
+    "downloadonly": Force.NEVER,
+}
+
+
+def terms_of(rollout: Rollout) -> DeliveryTerms:
+    """How a rollout is delivered. A confirmation isn't told, nor is a start that has been."""
+    force = _FORCES.get(rollout.kind)
+    return DeliveryTerms(
+        force=force,
+        force_after=rollout.force_time if force is Force.AFTER else None,
+        only=Only.DOWNLOAD if rollout.kind == "downloadonly" else Only.ALL,
+        start_at=None if rollout.begun else rollout.start_at or 0,
+    )
 
 
 class HawkbitClient(Memberships):
@@ -51,6 +79,7 @@ class HawkbitClient(Memberships):
             phase=phase_of(found.status, PHASES),
             description=found.description,
             packages=bundle.modules if bundle else (),
+            delivery=terms_of(found),
         )
 
     async def gateways(self, campaign_id: str) -> Membership:

@@ -102,13 +102,11 @@ class Ending:
             if successor.status in BUSY:
                 raise at_work(successor, step)
         if live.status not in ENDED:
-            if live.status != "stopping":
-                await self._sent("stop-rollout", rollout=live.id)
-            raise NotExecuted(
-                f"the server is still ending the rollout {live.name!r}",
-                request=request_of(step),
-                retry_after=AT_WORK_SECONDS,
-            )
+            await self._sent("stop-rollout", rollout=live.id)
+            now = await first(self._client.rollout(live.id), step)
+            live = live if now is None else now
+        if live.status not in ENDED:
+            raise at_work(live, step)
         for query in self._still(live):
             found = await first(self._client.actions([query]), step)
             await self._given_up(found)

@@ -25,7 +25,7 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.model import Action, Phase, UploadMode, Verb
-from reconciler.providers.base import Changing, Facts, Field, FieldFacts, Limits, Lowered
+from reconciler.providers.base import Changing, Detail, Facts, Field, FieldFacts, Limits, Lowered
 from reconciler.providers.hawkbit.operations import OPERATIONS
 from reconciler.providers.hawkbit.statuses import PHASES, STATES
 from reconciler.settings import ServerSettings
@@ -34,7 +34,8 @@ _FIELDS: Final[Mapping[Field, FieldFacts]] = MappingProxyType(
     {
         Field.NAME: FieldFacts(clearable=False),
         Field.DESCRIPTION: FieldFacts(),
-        Field.PACKAGES: FieldFacts(clearable=False, changing=Changing.REPLACED),
+        Field.PACKAGES: FieldFacts(clearable=False, changing=Changing.REPLACED, required=True),
+        Field.DELIVERY: FieldFacts(clearable=False, changing=Changing.REPLACED),
         Field.GATEWAYS: FieldFacts(),
         Field.CLOSED: FieldFacts(clearable=False),
         Field.STATUS: FieldFacts(clearable=False),
@@ -110,6 +111,8 @@ _LIMITS: Final = Limits(
     id=256,
     upload={UploadMode.MULTIPART: 1 << 30},
     reserved_ids={".": "it can't stand in an address", "..": "it can't stand in an address"},
+    bad_in_ids="/;%\\ \t",
+    file_characters="[A-Za-z0-9._-]",
 )
 
 
@@ -136,4 +139,5 @@ def facts_of(settings: ServerSettings) -> Facts:
         questions=_QUESTIONS,
         marks=lambda _: None,
         limits=_LIMITS,
+        details=frozenset(Detail),
     )

@@ -80,6 +80,10 @@ class NotPrepared(NotExecuted):
         )
 
 
+class Overtaken(NotExecuted):
+    """What a request rests on was no longer so when its turn came; it was not sent."""
+
+
 class Sender:
     """Sends requests, at most `concurrency` at a time and as fast as the server likes it, and counts them."""
 
@@ -107,10 +111,12 @@ class Sender:
         self.secrets = Hiding()
         """What must not show in a message."""
 
-    async def once(self, name: str, request: Request) -> Response:
-        """The answer to one request, when it is its turn; counted as `name`."""
+    async def once(self, name: str, request: Request, *, still: Callable[[], bool] | None = None) -> Response:
+        """The answer to one request, when it is its turn; counted as `name`. Overtaken unless `still`."""
         async with self._slots:
             await self._limiter.acquire()
+            if still is not None and not still():
+                raise Overtaken("what it rests on has become too old", request=str(request))
             self.requests[name] += 1
             began = self._clock()
             try:
@@ -169,6 +175,10 @@ class Sender:
         elif wants_tls(message):
             hint = USE_HTTPS
         raise Refused(self.words(response, hide), request=where, status=status, hint=hint, meaning=meaning)
+
+    def too_often(self, status: int) -> bool:
+        """Whether a status says to ask later."""
+        return status in self._statuses.too_often
 
     def words(self, response: Response, hide: Iterable[str] = ()) -> str:
         """An answer that isn't a success, in a few words."""

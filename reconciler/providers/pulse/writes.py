@@ -5,9 +5,12 @@ Tests: `tests/providers/test_pulse_steps.py`, `tests/apply/test_apply_repetition
 
 from __future__ import annotations
 
-from typing import assert_never
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Final, assert_never
 
-from reconciler.errors import ReconcilerError, Refused
+from reconciler.errors import PartlyDone, ReconcilerError, Refused
 from reconciler.model import (
     AddGateways,
     ApproveCampaign,
@@ -37,10 +40,15 @@ from reconciler.model import (
 )
 from reconciler.providers.base.writes import Bindings, Readback, Result
 from reconciler.providers.http.filebody import FileBody
+from reconciler.providers.http.names import FreshNames
+from reconciler.providers.http.sender import Overtaken
 from reconciler.providers.http.steps import campaign_of, first, one_made, packages_of, request_of
 from reconciler.providers.pulse.client import PulseClient
 from reconciler.providers.pulse.codec.marks import DESCRIPTION_LIMIT, MARK_LENGTH, mark, mark_of
 from reconciler.providers.pulse.entry import STATUSES
+
+_TURNS: Final = 4
+"""How often a create waits for its turn with a list that is fresh as it begins to."""
 
 
 class PulseWrites:
@@ -48,6 +56,7 @@ class PulseWrites:
 
     def __init__(self, client: PulseClient) -> None:
         self._client = client
+        self._names = FreshNames(client.campaigns, page_size=client.page_size)
 
     async def run(self, step: Step, bindings: Bindings) -> Result:  # noqa: PLR0912, C901
         """See `Writes.run`."""
@@ -80,7 +89,7 @@ class PulseWrites:
             case ScheduleWindow():
                 await client.schedule(campaign_id, gateways[0], action.phase, action.window)
             case RunOnThings():
-                return await self._things(action, campaign_id, gateways)
+                return await self._things(action, campaign_id, step)
             case CloseGateways():
                 await client.close_gateway(campaign_id, gateways[0])
             case ApproveCampaign():
@@ -109,16 +118,26 @@ class PulseWrites:
         fields = action.fields
         packages = None if fields.packages is None else packages_of(fields.packages, bindings)
         # Names need not be unique on the server: between plan and now, somebody may have taken this one.
-        for namesake in await first(self._client.campaigns([fields.name]), step):
-            raise Refused(
-                f"the name {fields.name!r} has meanwhile been taken by campaign {namesake.id}",
-                request=request_of(step),
-                hint="Plan again; `--adopt` takes that campaign as ours.",
-            )
-        created = await self._client.create_campaign(
-            fields.name, description=fields.description, packages=packages, settings=fields.settings
-        )
-        return Result(created=created)
+        for tries in range(_TURNS):
+            namesakes = await first(self._names.having(fields.name), step)
+            for namesake in namesakes.found:
+                raise Refused(
+                    f"the name {fields.name!r} has meanwhile been taken by campaign {namesake.id}",
+                    request=request_of(step),
+                    hint="Plan again; `--adopt` takes that campaign as ours.",
+                )
+            # Where calls have to wait for their turn, the list may grow old; at a very slow pace it must.
+            last = tries == _TURNS - 1
+            with suppress(Overtaken):
+                created = await self._client.create_campaign(
+                    fields.name,
+                    description=fields.description,
+                    packages=packages,
+                    settings=fields.settings,
+                    still=None if last else partial(self._names.fresh, namesakes),
+                )
+                return Result(created=created)
+        raise AssertionError("the last one isn't overtaken")
 
     async def _edit(self, action: EditCampaign, campaign_id: str, step: Step, bindings: Bindings) -> None:
         fields = action.fields
@@ -133,13 +152,14 @@ class PulseWrites:
             campaign_id, fields.name, description=description, packages=packages, settings=fields.settings
         )
 
-    async def _things(self, action: RunOnThings, campaign_id: str, gateways: tuple[str, ...]) -> Result:
-        things = {gateway: action.things[gateway] for gateway in gateways}
+    async def _things(self, action: RunOnThings, campaign_id: str, step: Step) -> Result:
+        things = {gateway: action.things[gateway] for gateway in step.gateways}
         left = await self._client.run_on_things(campaign_id, things)
         if not left:
             return Result()
-        more = f" and {len(left) - 5} more" if len(left) > 5 else ""
-        return Result(message=f"the server did not process {', '.join(left[:5])}{more}")
+        named = {gateway: [thing for thing in ids if thing in left] for gateway, ids in things.items()}
+        failed = {gateway: _unprocessed(those) for gateway, those in named.items() if those}
+        raise PartlyDone(_unprocessed(left), request=request_of(step), failed=failed)
 
     async def _approve(self, action: ApproveCampaign, campaign_id: str, step: Step) -> Result:
         if action.only_if_waiting:
@@ -255,6 +275,11 @@ class PulseWrites:
                 return Readback(live.phase not in (Phase.RUNNING, Phase.UNKNOWN))
             case ApproveCampaign():
                 return Readback(live.phase not in (Phase.WAITING, Phase.UNKNOWN))
+
+
+def _unprocessed(things: Sequence[str]) -> str:
+    more = f" and {len(things) - 5} more" if len(things) > 5 else ""
+    return f"the server did not process {', '.join(things[:5])}{more}"
 
 
 def _described(file: PackageFile, step: Step) -> str:

@@ -1,0 +1,30 @@
+"""How gateways get their packages: what is declared of it, against what the server tells.
+
+Tests: `tests/diff/test_diff_delivery.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from reconciler.codec.members import camel
+from reconciler.model import DeliveryTerms, Json
+
+
+def shown_terms(terms: DeliveryTerms) -> Json:
+    """What is declared, by the names of YAML; times are epoch milliseconds."""
+    return {camel(name): value for name, value in _said(terms).items()}
+
+
+def differing_terms(wanted: DeliveryTerms, live: DeliveryTerms | None) -> tuple[Json, Json] | None:
+    """Before and after of what is declared and differs; what the server doesn't tell doesn't differ."""
+    told = _said(live) if live else {}
+    differing = {name: value for name, value in _said(wanted).items() if told.get(name, value) != value}
+    if not differing:
+        return None
+    return {camel(name): told[name] for name in differing}, {camel(n): v for n, v in differing.items()}
+
+
+def _said(terms: DeliveryTerms) -> dict[str, Json]:
+    values = ((each.name, getattr(terms, each.name)) for each in fields(terms))
+    return {name: value for name, value in values if value is not None}

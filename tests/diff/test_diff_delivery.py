@@ -1,0 +1,34 @@
+"""How gateways get their packages: what differs, and what nobody can tell."""
+
+import pytest
+
+from reconciler.diff.delivery import differing_terms, shown_terms
+from reconciler.model import DeliveryTerms, Force, Only
+
+LIVE = DeliveryTerms(Force.ALWAYS, None, Only.ALL, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (DeliveryTerms(), None),
+        (DeliveryTerms(Force.ALWAYS), None),
+        (DeliveryTerms(Force.NEVER), ({"force": "always"}, {"force": "never"})),
+        (DeliveryTerms(only=Only.DOWNLOAD), ({"only": "all"}, {"only": "download"})),
+        (DeliveryTerms(start_at=5), ({"startAt": 0}, {"startAt": 5})),
+        # Nobody tells whether it asks for a confirmation: that is no difference.
+        (DeliveryTerms(confirm=True), None),
+        (DeliveryTerms(Force.NEVER, confirm=True), ({"force": "always"}, {"force": "never"})),
+    ],
+)
+def test_only_what_is_declared_and_told_differs(wanted: DeliveryTerms, found: object) -> None:
+    assert differing_terms(wanted, LIVE) == found
+
+
+def test_a_server_that_tells_nothing_differs_in_nothing() -> None:
+    assert differing_terms(DeliveryTerms(Force.NEVER, 1, Only.DOWNLOAD, True, 2), None) is None
+
+
+def test_what_is_declared_is_shown_by_its_names() -> None:
+    terms = DeliveryTerms(Force.AFTER, 7, confirm=False)
+    assert shown_terms(terms) == {"force": "after", "forceAfter": 7, "confirm": False}
