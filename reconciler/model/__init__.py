@@ -40,6 +40,7 @@ from reconciler.model.actions import (
     Verb,
     carried_by,
     gateways_of,
+    of_former,
     target_of,
 )
 from reconciler.model.desired import (
@@ -90,6 +91,7 @@ from reconciler.model.rollouts import (
     OnDeadline,
     OneFreeze,
     OnFailure,
+    Promotion,
     RolloutRecord,
     RolloutStatus,
     Share,
@@ -183,6 +185,7 @@ __all__ = [
     "PendingUpload",
     "Phase",
     "Place",
+    "Promotion",
     "Reason",
     "RegisterCallback",
     "RemoveGateways",
@@ -215,6 +218,7 @@ __all__ = [
     "YearlyFreeze",
     "carried_by",
     "gateways_of",
+    "of_former",
     "several",
     "sorted_ids",
     "target_of",

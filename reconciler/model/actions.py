@@ -19,6 +19,7 @@ from reconciler.model.desired import (
     SetName,
     Window,
 )
+from reconciler.model.rollouts import RolloutRecord
 from reconciler.model.words import Json, ResourceId, SettingValue
 
 
@@ -142,7 +143,10 @@ BoundPackage = str | PendingUpload
 
 @dataclass(frozen=True, slots=True)
 class CampaignFields:
-    """What create and edit carry. None: not managed; an edit then sends the live value it just read."""
+    """What create and edit carry. None: not managed; an edit then sends the live value it just read.
+
+    The create of a successor takes what is None from the campaign that it replaces, as far as it can be read.
+    """
 
     name: str
     """On the server."""
@@ -216,6 +220,8 @@ class CreateCampaign(_Asked):
     """The server's id of the campaign that it is the successor of. It isn't the one that is created."""
     starts: bool = False
     """The one that it replaces runs, or is to run: a start follows, in this run or the next."""
+    rollout: RolloutRecord | None = None
+    """Where its rollout stands from then on; None: it has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -366,6 +372,16 @@ Action = (
 def target_of(action: Action) -> str | None:
     """The server's id of the campaign or package; None where there is none yet."""
     return None if isinstance(action, UploadPackage | CreateCampaign) else action.target
+
+
+def of_former(action: Action) -> bool:
+    """Whether it is about a campaign that isn't what its resource is before the plan is done."""
+    match action:
+        case EndCampaign(successor=successor):
+            return successor is not None
+        case DeleteCampaign(predecessor=predecessor):
+            return predecessor
+    return False
 
 
 def gateways_of(action: Action) -> tuple[str, ...]:

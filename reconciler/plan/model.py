@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Final
 
 from reconciler.model import Change, Finding, Json, Place, ResourceId, Server, Step, StepGroup
+from reconciler.rollout.views import RolloutView
 from reconciler.state.base import Event
 
 _FEW: Final = 4
@@ -82,6 +83,10 @@ class CampaignImpact:
     """It stops."""
     interrupted: bool = False
     """Stopped and started again, so that it may be edited."""
+    replaced: tuple[str, ...] = ()
+    """A successor takes its place, for the server can't edit these fields of it."""
+    ends: int = 0
+    """Predecessors that an earlier run left, and that are ended now."""
     shared: Mapping[ResourceId, int] = field(default_factory=dict)
     """Other declared or owned running campaign → how many of this one's gateways it also has."""
     devices: Devices = Devices()
@@ -187,6 +192,8 @@ class Plan:
     """None: the plan is about everything."""
     snapshot: Snapshot | None = None
     """Set when no server was asked."""
+    rollouts: tuple[RolloutView, ...] = ()
+    """Where each rollout stands."""
     package_names: Mapping[str, str] = field(default_factory=dict)
     """Package id → its name, of those that the plan speaks of and whose name is known."""
 

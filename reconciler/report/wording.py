@@ -64,6 +64,7 @@ MEANINGS: Final[Mapping[Exit, str]] = {
     Exit.STALE_PLAN: "the plan can't be applied",
     Exit.GUARD: "a guard refused, so nothing was sent",
     Exit.NOT_OURS: "a live object of a declared name isn't ours; everything else is done",
+    Exit.ROLLOUT_ABORTED: "a rollout stands aborted; everything else is done",
     Exit.USAGE: "the command line is wrong",
 }
 """What an exit code means."""
@@ -201,10 +202,14 @@ def gateway_change(change: GatewayChange, limit: int = 5) -> str:
     return ", ".join(parts)
 
 
+_SAYS_SO: Final = frozenset({Reason.NOT_ON_SERVER, Reason.REMOVED_FROM_GIT, Reason.NO_LONGER_USED})
+"""Reasons that say themselves that Git made a change."""
+
+
 def changed_in(change: Change) -> str:
     """Whose a change is: ``changed in Git``; empty where nobody knows, or where it is plain to see."""
     who = change.changed_in
-    if who is None or (who is ChangedIn.NEVER and change.reason is Reason.NOT_ON_SERVER):
+    if who is None or (who in (ChangedIn.NEVER, ChangedIn.GIT) and change.reason in _SAYS_SO):
         return ""
     if who is not ChangedIn.BOTH:
         return CHANGED_IN[who]
