@@ -20,7 +20,7 @@ from reconciler.report.lines import fitted
 if TYPE_CHECKING:
     from reconciler.report.statuses import StatusReport
     from reconciler.report.terminal import Screen
-    from reconciler.report.watching import Pace
+    from reconciler.report.watching import WatchedPace
 
 LIMIT = 20
 INTERVAL = 5.0
@@ -153,13 +153,13 @@ class Redrawn(Viewer):
 
     _screen: Screen | None = None
 
-    _pace: Pace | None = None
+    _pace: WatchedPace | None = None
 
     def show(self, status: StatusReport) -> None:
-        from reconciler.report.watching import Pace
+        from reconciler.report.watching import WatchedPace
 
         self.last = status
-        self._pace = self._pace or Pace()
+        self._pace = self._pace or WatchedPace()
         pace = self._pace.words(status)
         self.screen.show(list(fitted(self._lines(status, pace=pace, short=True), _size()[0])))
 

@@ -29,7 +29,7 @@ def total_words(status: StatusReport) -> str:
     return f"{plural(total, 'gateway')}: {', '.join([f'{percent(done, total)} done', *said])}"
 
 
-class Pace:
+class WatchedPace:
     """How fast gateways come to an end while somebody watches; `clock` answers seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

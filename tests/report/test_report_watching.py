@@ -9,7 +9,7 @@ from reconciler.report.lines import fitted
 from reconciler.report.status_report import status_lines
 from reconciler.report.statuses import Gateways, Row, StatusReport
 from reconciler.report.terminal import Tone, columns
-from reconciler.report.watching import Pace, still_words, total_words
+from reconciler.report.watching import WatchedPace, still_words, total_words
 from tests.conftest import Golden
 
 
@@ -55,7 +55,7 @@ def test_all_gateways_in_a_line() -> None:
 
 def test_rate_and_time_left() -> None:
     clock = Clock()
-    pace = Pace(clock)
+    pace = WatchedPace(clock)
     assert pace.words(report(row("a", 0, 100))) == "", "nobody can tell yet"
     clock.now += 60
     assert pace.words(report(row("a", 0, 100))) == ""
