@@ -215,6 +215,7 @@ _MEND: Final[Mapping[str, str]] = {
     Guard.IN_FLIGHT: "wait until these gateways are done (`reconciler status`)",
     Guard.EMPTY: "see whether the files lack something",
     Guard.SETTINGS: "declare every setting that the campaign needs",
+    Guard.AT_ONCE: "keep the rollout until it is complete",
     Guard.LEFT_BEHIND: NEXT,
     Guard.ALL_MISSING: "see whether URL, organization and state belong together (`reconciler doctor`)",
 }

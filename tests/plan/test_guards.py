@@ -439,6 +439,7 @@ def test_the_limits_are_those_of_the_design() -> None:
         "mayLoseSettings": False,
         "mayLeaveBehind": False,
         "allowAllMissing": False,
+        "mayReleaseAtOnce": False,
     }
     assert list(DEFAULTS) == list(Guard)
 
