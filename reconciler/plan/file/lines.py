@@ -199,6 +199,8 @@ def rebuilt(server: Server, found: Mapping[str, Sequence[Any]]) -> Plan:
     for group in groups:
         if missing := sorted({need.group for need in group.needs} - seen):
             raise Malformed(f"{group.key} needs {missing[0]}, which doesn't stand before it")
+        if group.key in seen:
+            raise Malformed(f"there are two groups {group.key}")
         seen.add(group.key)
     return Plan(
         server,
