@@ -42,6 +42,7 @@ class Exit(IntEnum):
     STALE_PLAN = 4
     GUARD = 5
     NOT_OURS = 6
+    ROLLOUT_ABORTED = 7
     USAGE = 64
 
 
