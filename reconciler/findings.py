@@ -37,6 +37,7 @@ _LOADING = {
     "not-a-mapping": "A document is a list or a single value where a resource belongs.",
     "misplaced-project": "A Project document stands among the resources.",
     "another-project": "A folder that was given holds a project file of its own, which is not used.",
+    "passed-over": "Without a project file: YAML of something else, which is no resource, is not read.",
     "overlay-alone": "An overlay was given where resources belong; it is left out.",
 }
 

@@ -34,7 +34,9 @@ def brakes(plan: Plan) -> Plan:
     )
     changes = tuple(change for change in plan.changes if change.resource in stopped)
     impact = Impact(requests=sum(map(len, groups)))
-    return replace(plan, groups=groups, records=records, changes=changes, impact=impact, guards=())
+    return replace(
+        plan, groups=groups, records=records, changes=changes, impact=impact, guards=(), declares={}
+    )
 
 
 def overtaken(plan: Plan, live: Live, facts: Facts, now: int) -> Iterator[Finding]:

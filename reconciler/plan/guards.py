@@ -426,7 +426,7 @@ def _count(count: int, noun: str, many: str | None = None) -> str:
 
 
 def _most(limit: int) -> str:
-    return f"at most {limit:,} may be" if limit else "none may be"
+    return f"the limit is {limit:,}"
 
 
 def _first(names: Sequence[str]) -> str:
