@@ -112,7 +112,9 @@ class RolloutView:
         at = self.opens or self.wave
         if not at:
             return f"none of {len(self.waves)} waves"
-        return f"wave {at} of {len(self.waves)} ({self.waves[at - 1].name})"
+        # A plan file may say anything.
+        name = f" ({self.waves[at - 1].name})" if 0 < at <= len(self.waves) else ""
+        return f"wave {at} of {len(self.waves)}{name}"
 
 
 def wave_views(wish: DesiredRollout, decision: Decision, seen: Situation) -> Iterator[WaveView]:

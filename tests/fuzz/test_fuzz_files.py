@@ -220,11 +220,10 @@ def test_a_plan_file(tmp_path: Path, size: int) -> None:
         saved = open_plan(path).read(tmp_path, PULSE.operations, opened)
         shown(saved.plan)
         server = memory_server()
-        asyncio.run(
-            changed(saved.plan, saved.fingerprints, server, State("lineage", "5a17", server=server.server))
-        )
+        state = State("lineage", "5a17", server=server.server)
+        asyncio.run(changed(saved.plan, saved.fingerprints, server, state, PULSE))
         expired(saved.plan, NOW)
-        applied(saved.plan, State("lineage", "5a17", server=server.server))
+        applied(saved.plan, state)
 
     tried(size, (GOLDEN / "plan-file.jsonl").read_bytes(), plan_seal, use)
 
