@@ -6,7 +6,7 @@ Tests: `tests/providers/test_hawkbit_questions.py`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from reconciler.errors import Refusal, Refused, ServerError
@@ -23,7 +23,7 @@ from reconciler.providers.base.questions import (
 )
 from reconciler.providers.hawkbit import codec
 from reconciler.providers.hawkbit.client import HawkbitClient
-from reconciler.providers.hawkbit.codec import ActionRow, Module
+from reconciler.providers.hawkbit.codec import ActionRow, Entry, Module
 from reconciler.providers.hawkbit.entry import MISSING
 from reconciler.providers.hawkbit.members import IDLE
 from reconciler.providers.hawkbit.operations import OPERATIONS
@@ -90,8 +90,9 @@ class HawkbitQuestions(HawkbitClient):
         """See `Questions.gateway_status`: what the device said last is why it failed."""
         key, row = await self._action(campaign_id, gateway_id)
         said = await self._history(gateway_id, key)
-        cause = said[-1] if said and row.status == "error" else ""
-        return GatewayStatus(gateway_id, row.status, execution=said, cause=cause)
+        cause = codec.cause(said) if row.status == "error" else ""
+        changed = said[-1].at if said else None
+        return GatewayStatus(gateway_id, row.status, changed, execution=_lines(said), cause=cause)
 
     async def gateway_packages(self, campaign_id: str, gateway_id: str) -> tuple[str, ...]:
         """See `Questions.gateway_packages`."""
@@ -105,7 +106,7 @@ class HawkbitQuestions(HawkbitClient):
     async def execution_progress(self, campaign_id: str, gateway_id: str) -> tuple[str, ...]:
         """See `Questions.execution_progress`: what the device and the server said, oldest first."""
         key, _ = await self._action(campaign_id, gateway_id)
-        return await self._history(gateway_id, key)
+        return _lines(await self._history(gateway_id, key))
 
     async def active_campaigns(self, gateway_id: str) -> tuple[str, ...]:
         """See `Questions.active_campaigns`: rollouts with an action that is open for it."""
@@ -176,7 +177,7 @@ class HawkbitQuestions(HawkbitClient):
             )
         return "", ActionRow(gateway_id, IDLE, active=False)
 
-    async def _history(self, gateway_id: str, action_id: str) -> tuple[str, ...]:
+    async def _history(self, gateway_id: str, action_id: str) -> tuple[Entry, ...]:
         if not action_id:
             return ()
         more = (("limit", "20"),)
@@ -189,6 +190,10 @@ class HawkbitQuestions(HawkbitClient):
             PackageInfo(package, module.created_by, module.created, package.sha256)
             for package, module in zip(packages, modules, strict=True)
         )
+
+
+def _lines(entries: Iterable[Entry]) -> tuple[str, ...]:
+    return tuple(line for entry in entries for line in entry.messages)
 
 
 def _may(permission: str, held: frozenset[str]) -> bool:
