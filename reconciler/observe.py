@@ -52,6 +52,7 @@ from reconciler.providers.base import Field, Reads, Source
 from reconciler.reading import forgotten, read
 from reconciler.state.applied import schedule_field
 from reconciler.state.base import Intent, Owned, State, Uploaded, upload_key
+from reconciler.text import id_form
 
 _STAYING: Final = frozenset({Field.OVERRIDES.value, *map(schedule_field, SchedulePhase)})
 """Fields of single gateways that can't be taken back: whoever has them goes on having them."""
@@ -322,8 +323,8 @@ class _Observation:
         if not joining:
             return
         await self._read(Scope(whole=True))
-        phases = {each.id: self.source.facts.phase(each.status) for each in self.live.listed or ()}
-        running = [i for i in declared if phases.get(i) is Phase.RUNNING]
+        phases = {id_form(each.id): self.source.facts.phase(each.status) for each in self.live.listed or ()}
+        running = [i for i in declared if phases.get(id_form(i)) is Phase.RUNNING]
         await self._read(Scope({i: Aspects(members=not joining <= declared[i]) for i in running}))
         members = ((i, live.gateways) for i in running if (live := self.live.by_id[i]) and live.gateways)
         losing = [i for i, found in members if not joining.isdisjoint(found.beyond(declared[i]))]

@@ -48,6 +48,7 @@ from reconciler.state.base import (
     State,
     Uploaded,
 )
+from reconciler.text import id_form
 
 Declared = Mapping[ResourceId, DesiredCampaign]
 Names = Mapping[str, Sequence[CampaignSummary]]
@@ -59,10 +60,13 @@ def claims_of(
     """The tie of each of `campaigns`; `names` holds the live campaigns of every name that isn't owned yet."""
     declared = {campaign.resource: campaign for campaign in desired.campaigns}
     everywhere = desired.declared
-    owners = {owned.id: resource for resource, owned in state.campaigns.items()}
+    owners = {id_form(owned.id): resource for resource, owned in state.campaigns.items()}
+
+    def owner(campaign_id: str) -> ResourceId | None:
+        return owners.get(id_form(campaign_id))
 
     def strangers(name: str) -> list[str]:
-        return [live.id for live in names.get(name, ()) if live.id not in owners]
+        return [live.id for live in names.get(name, ()) if owner(live.id) is None]
 
     def one(campaign: DesiredCampaign) -> Claim:
         if given := options.imports.get(campaign.resource):
@@ -74,10 +78,12 @@ def claims_of(
             # A create of ours whose answer was lost, and whose name has changed in Git since.
             return Claim(Ownership.RECOVERED if len(lost) == 1 else Ownership.AMBIGUOUS, tuple(sorted(lost)))
         namesakes = names.get(campaign.name, ())
-        moved = [live.id for live in namesakes if live.id in owners and owners[live.id] not in everywhere]
+        moved = [
+            state.campaigns[of].id for live in namesakes if (of := owner(live.id)) and of not in everywhere
+        ]
         if len(moved) == 1 and desired.complete:
             return Claim(Ownership.MOVED, tuple(moved))
-        match [live.id for live in namesakes if not _leaves(live, owners, declared)]:
+        match [live.id for live in namesakes if not _leaves(live, owner(live.id), declared)]:
             case []:
                 return Claim(Ownership.NONE)
             case [rival]:
@@ -89,16 +95,15 @@ def claims_of(
                     if options.adopt
                     else Ownership.NOT_OURS
                 )
-                return Claim(Ownership.NOT_OURS if rival in owners else alone, (rival,))
+                return Claim(Ownership.NOT_OURS if owner(rival) else alone, (rival,))
             case rivals:
                 return Claim(Ownership.AMBIGUOUS, tuple(sorted(rivals)))
 
     return {campaign.resource: one(campaign) for campaign in campaigns}
 
 
-def _leaves(live: CampaignSummary, owners: Mapping[str, ResourceId], declared: Declared) -> bool:
+def _leaves(live: CampaignSummary, owner: ResourceId | None, declared: Declared) -> bool:
     """Whether a live campaign belongs to a resource that this run gives another name."""
-    owner = owners.get(live.id)
     return owner is not None and owner in declared and declared[owner].name != live.name
 
 

@@ -19,6 +19,7 @@ from reconciler.errors import Refused
 from reconciler.model import Aspects, CampaignSummary, Live, LiveCampaign, LivePackage, Membership, Scope
 from reconciler.pool import concurrently
 from reconciler.providers.base import Facts, Reads
+from reconciler.text import id_form
 
 _Listed = TypeVar("_Listed", CampaignSummary, LivePackage)
 
@@ -80,7 +81,13 @@ async def _campaigns(wanted: Mapping[str, Aspects], reads: Reads, live: Live) ->
 
 
 async def _by_id(ids: Iterable[str], reads: Reads) -> dict[str, LiveCampaign | None]:
-    return await concurrently(ids, reads.campaign, limit=reads.parallelism)
+    """Each under the id that it was asked for by, however the server writes it."""
+
+    async def one(campaign_id: str) -> LiveCampaign | None:
+        found = await reads.campaign(campaign_id)
+        return found if found is None or found.id == campaign_id else replace(found, id=campaign_id)
+
+    return await concurrently(ids, one, limit=reads.parallelism)
 
 
 def _missing(ids: Iterable[str], live: Live) -> list[str]:
@@ -104,8 +111,11 @@ async def _aspects(live: LiveCampaign, wanted: Aspects, reads: Reads) -> LiveCam
 async def _packages(scope: Scope, reads: Reads, live: Live) -> Live:
     in_place = {package for campaign in live.by_id.values() if campaign for package in campaign.packages}
     ids = scope.package_ids - live.package_ids.keys()
-    looked_up = await concurrently(sorted(ids - in_place), reads.package, limit=reads.parallelism)
-    exists = {each: each in in_place or looked_up[each] is not None for each in ids}
+    used = {id_form(package): package for package in in_place}
+    known = {each: used[form] for each in ids if (form := id_form(each)) in used}
+    looked_up = await concurrently(sorted(ids - known.keys()), reads.package, limit=reads.parallelism)
+    known |= {each: found.id for each, found in looked_up.items() if found}
+    exists = {each: each in known for each in ids}
     names = scope.package_names - live.named_packages.keys()
     contents = scope.contents - live.packages_by_content.keys()
     listed = await reads.packages(names) if names else ()
@@ -116,6 +126,7 @@ async def _packages(scope: Scope, reads: Reads, live: Live) -> Live:
         live,
         called=called,
         package_ids={**live.package_ids, **exists},
+        spelled={**live.spelled, **{each: found for each, found in known.items() if found != each}},
         named_packages={**live.named_packages, **_grouped(names, listed, lambda each: each.name)},
         packages_by_content={**live.packages_by_content, **found},
     )
@@ -136,7 +147,9 @@ async def _called(ids: Iterable[str], reads: Reads) -> Mapping[str, str]:
 
 
 async def _users(reads: Reads, live: Live) -> Live:
-    everybody = _missing((summary.id for summary in live.listed or ()), live)
+    read_already = {id_form(each) for each in live.by_id}
+    listed = (summary.id for summary in live.listed or ())
+    everybody = [each for each in listed if id_form(each) not in read_already]
     by_id = {**live.by_id, **await _by_id(everybody, reads)}
     users: dict[str, set[str]] = defaultdict(set)
     for campaign_id, campaign in by_id.items():

@@ -87,6 +87,8 @@ class ServerSettings:
     settle: float = 30.0
     """How long what may have been made is looked for before it is made again."""
     engine: Engine = Engine.HTTPX
+    finished_run_again: bool | None = None
+    """Whether gateways that are done run again when packages change: what the server in this process says."""
 
     @property
     def identity(self) -> Server:

@@ -220,3 +220,10 @@ def _utc(milliseconds: int, form: str) -> str:
         return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime(form)
     except (OverflowError, ValueError, OSError):
         return str(milliseconds)
+
+
+def id_form(text: str) -> str:
+    """What stays of an id however it is written: without case, and of a UUID the digits alone."""
+    plain = text.strip().casefold().removeprefix("urn:uuid:").strip("{}")
+    digits = plain.replace("-", "")
+    return digits if re.fullmatch(r"[0-9a-f]{32}", digits) else plain

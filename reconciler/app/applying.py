@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from reconciler.app.auditlog import audited_plan
@@ -19,12 +19,13 @@ from reconciler.model import Desired, Finding, Live, Outcome, OutcomeStatus
 from reconciler.model.doubts import Doubt
 from reconciler.options import Options
 from reconciler.plan.file import PlanFile, plan_digest, salted
+from reconciler.plan.finished import finished, remembered, targeted
 from reconciler.plan.guards import Waivers, reconsidered, waive
 from reconciler.plan.model import Plan
-from reconciler.providers.base import Provider
+from reconciler.providers.base import Facts, Provider
 from reconciler.report.plan_text import question_text
 from reconciler.settings import Project
-from reconciler.state.base import PlanApplied, SaltChosen, Session, StateStore
+from reconciler.state.base import PlanApplied, SaltChosen, Session, State, StateStore
 
 _LOG: Final = logging.getLogger("reconciler.app")
 
@@ -152,7 +153,7 @@ class Applying:
                 made = await make(job, session.state, provider, options, self.listener.looking)
                 plan = made.plan
                 self.listener.preview(plan, asking=False)
-                return await self._execute(plan, provider, session, desired=job.desired)
+                return await self._execute(plan, made.live, provider, session, desired=job.desired)
 
     async def asked(self, job: Job, options: Options) -> ApplyResult:
         """Plan, ask, and lock only then: nobody else has to wait for an answer. Then look once more."""
@@ -173,12 +174,12 @@ class Applying:
                 findings, live = await changed(plan, rests_on(planned), provider.reads, state)
                 if findings:
                     raise _planned_on_older("what it touches changed", findings)
-                plan = self._reconsidered(plan, live, provider, job.waivers)
+                plan = self._reconsidered(plan, live, provider, session.state, job.waivers)
                 if plan.tripped:
                     return self._nothing(plan)
                 if salted(plan) and not state.begun:
                     session.record(SaltChosen(before.salt))
-                return await self._execute(plan, provider, session, desired=job.desired)
+                return await self._execute(plan, live, provider, session, desired=job.desired)
 
     async def reviewed(self, file: PlanFile, waivers: Waivers, workspace: Workspace) -> ApplyResult:
         """Run the plan in `file` and nothing else, if all that it touches is as it was."""
@@ -189,18 +190,19 @@ class Applying:
                 return self._nothing(plan)
             with self._locked(provider) as session:
                 live = await reviewed.check(provider.reads, session.state)
-                plan = self._reconsidered(plan, live, provider, waivers)
+                plan = self._reconsidered(plan, live, provider, session.state, waivers)
                 if plan.tripped:
                     return self._nothing(plan)
-                return await self._execute(plan, provider, session, file=file.digest)
+                return await self._execute(plan, live, provider, session, file=file.digest)
 
     async def rehearsed(self, file: PlanFile, waivers: Waivers, workspace: Workspace) -> Plan:
         """The plan in `file`, if it could be applied now; nothing is locked or written."""
         async with connected(self.project, parallelism=self.parallelism) as provider:
             reviewed, plan = self._opened(file, waivers, workspace, provider)
             if _sends(plan):
-                live = await reviewed.check(provider.reads, state_of(self.project, self.store))
-                plan = self._reconsidered(plan, live, provider, waivers)
+                state = state_of(self.project, self.store)
+                live = await reviewed.check(provider.reads, state)
+                plan = self._reconsidered(plan, live, provider, state, waivers)
             return plan
 
     def _opened(
@@ -211,12 +213,13 @@ class Applying:
         self.listener.about(plan_digest(found.saved.plan), f"From {file.path}")
         return found, waive(found.saved.plan, waivers, waivers_now(self.project))
 
-    def _reconsidered(self, plan: Plan, live: Live, provider: Provider, waivers: Waivers) -> Plan:
-        """`plan`, with what it would interrupt by now."""
-        project = self.project
-        return reconsidered(
-            plan, live, provider.facts, project.guards, waivers, declared=waivers_now(project)
-        )
+    def _reconsidered(
+        self, plan: Plan, live: Live, provider: Provider, state: State, waivers: Waivers
+    ) -> Plan:
+        """`plan`, with what it would interrupt and leave behind by now."""
+        project, facts = self.project, provider.facts
+        declared = waivers_now(project)
+        return reconsidered(plan, live, facts, project.guards, waivers, state=state, declared=declared)
 
     @contextmanager
     def _locked(self, provider: Provider) -> Iterator[Session]:
@@ -237,13 +240,17 @@ class Applying:
     async def _execute(
         self,
         plan: Plan,
+        live: Live,
         provider: Provider,
         session: Session,
         *,
         file: str | None = None,
         desired: Desired | None = None,
     ) -> ApplyResult:
-        """Run `plan`; `file` is the digest of the file that it stands in, `desired` what it was made for."""
+        """Run `plan`, `live` being as things are.
+
+        `file` is the digest of the file that it stands in, `desired` what it was made for.
+        """
         if not _sends(plan):
             return self._nothing(plan)
         from reconciler.apply import apply_plan
@@ -265,7 +272,7 @@ class Applying:
 
             try:
                 applied = await apply_plan(
-                    plan,
+                    _remembering(plan, live, session.state, provider.facts),
                     provider.writes,
                     session,
                     delay=Backoff(),
@@ -302,6 +309,15 @@ class Applying:
 
 
 _AS_PLANNED = frozenset({OutcomeStatus.DONE, OutcomeStatus.NOT_NEEDED, OutcomeStatus.WAITING})
+
+
+def _remembering(plan: Plan, live: Live, state: State, facts: Facts) -> Plan:
+    """`plan`, by which the state also learns who has finished with packages that change.
+
+    It learns that before they do: whatever ends the run, nobody is taken to be done with what came later.
+    """
+    found = finished(plan, targeted(plan, live.by_id), state, facts)
+    return replace(plan, records=(*plan.records, *remembered(plan, found, facts)))
 
 
 def _sends(plan: Plan) -> bool:

@@ -26,7 +26,7 @@ from reconciler.providers.base import Provider
 from reconciler.report.surveys import campaign_imported, package_imported
 from reconciler.report.terminal import Paint, plain
 from reconciler.state.base import CampaignOwned, PackageUploaded, Session, State, Uploaded
-from reconciler.text import nearest
+from reconciler.text import id_form, nearest
 
 
 def importable(text: str) -> ResourceId:
@@ -68,22 +68,23 @@ class Importing:
             raise _undeclared(resource, names)
         async with connected(self.job.project) as provider:
             before = self._state()
-            known = _owned_already(before, resource, self.id)
             live = await unless_no_id(provider.reads.campaign(self.id))
             if live is None:
                 raise self._no_such("campaign")
+            # The id that the server answers is the id, however it was written here.
+            known = _owned_already(before, resource, live.id)
             options = Options(targets=Targets((resource,)))
             if known:
                 plan = (await make(self.job, before, provider, options)).plan
             else:
-                options = replace(options, imports={resource: self.id})
+                options = replace(options, imports={resource: live.id})
                 with self._writing() as session:
                     plan = (await make(self.job, session.state, provider, options)).plan
                     if not any(isinstance(event, CampaignOwned) for event in plan.records):
                         # It can't be compared; the findings say why, and nothing is recorded.
                         raise InvalidInput(plan.findings)
                     # Somebody else may have been faster while the lock was waited for.
-                    if not _owned_already(session.state, resource, self.id):
+                    if not _owned_already(session.state, resource, live.id):
                         session.record(*plan.records)
             left = replace(plan, records=())
             return [*campaign_imported(live, resource, left, known=known, paint=self.paint)]
@@ -131,7 +132,7 @@ class Importing:
 def _owned_already(state: State, resource: ResourceId, campaign_id: str) -> bool:
     """Whether the tie is there already; ReconcilerError when another one is in its way."""
     owned, owner = state.campaigns.get(resource), state.owner_of(campaign_id)
-    if owned and owned.id == campaign_id:
+    if owned and id_form(owned.id) == id_form(campaign_id):
         return True
     if owner:
         raise ReconcilerError(

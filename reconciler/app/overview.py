@@ -22,10 +22,12 @@ from reconciler.app.workspace import connected
 from reconciler.errors import NotExecuted, Refusal, Refused, Unclear
 from reconciler.model import Live, LiveCampaign, Membership, ResourceId
 from reconciler.options import Options
+from reconciler.plan.finished import done_before
 from reconciler.pool import concurrently
 from reconciler.providers.base import Provider, Stage
 from reconciler.providers.base.questions import GatewayStatus
 from reconciler.report.status_report import GatewayLine, Gateways, StatusReport, status_rows
+from reconciler.state.base import State
 
 CAUSES: Final = 100
 """How many failed gateways are asked why, in all."""
@@ -85,7 +87,12 @@ class Overview:
         chosen = dict(self._chosen(live))
         asked = _by_campaign(await concurrently(self._questions(live, chosen), self._ask))
         gateways = {
-            resource: self._counted(found.gateways, asked.get(resource, {}), frozenset(chosen[resource]))
+            resource: self._counted(
+                found.gateways,
+                asked.get(resource, {}),
+                frozenset(chosen[resource]),
+                _done_before(planned.state, found),
+            )
             for resource, found in live.campaigns.items()
             if found.gateways is not None
         }
@@ -148,7 +155,11 @@ class Overview:
             raise
 
     def _counted(
-        self, members: Membership, asked: Mapping[str, GatewayStatus], chosen: frozenset[str]
+        self,
+        members: Membership,
+        asked: Mapping[str, GatewayStatus],
+        chosen: frozenset[str],
+        before: Mapping[str, frozenset[str]],
     ) -> Gateways:
         states = {state: members.states[state] for state in sorted(members.states, key=self._order)}
         stages: dict[Stage, int] = defaultdict(int)
@@ -157,6 +168,8 @@ class Overview:
             stage = self._stage(state)
             stages[stage] += len(ids)
             pending += 0 if stage.final else len(ids) - len(ids & members.closed)
+        done = frozenset().union(*(ids for s, ids in states.items() if self._stage(s) is Stage.DONE))
+        counts = {names: len(done & before[names]) for names in sorted(before)}
         causes: dict[str, list[str]] = defaultdict(list)
         for gateway, status in sorted(asked.items()):
             if self._stage(members.state_of(gateway) or "") is Stage.FAILED:
@@ -166,6 +179,7 @@ class Overview:
             stages=dict(stages),
             closed=len(members.closed),
             pending=pending,
+            done_before={names: count for names, count in counts.items() if count},
             causes={
                 cause: tuple(causes[cause]) for cause in sorted(causes, key=lambda c: (-len(causes[c]), c))
             },
@@ -183,6 +197,12 @@ class Overview:
 
     def _order(self, state: str) -> tuple[int, str]:
         return self.provider.facts.rank(state), state
+
+
+def _done_before(state: State, live: LiveCampaign) -> Mapping[str, frozenset[str]]:
+    """Names of packages → gateways that were done or failed with them when others came."""
+    owned = next((each for each in state.campaigns.values() if each.id == live.id), None)
+    return done_before(owned, live.packages) if owned else {}
 
 
 def _by_campaign(

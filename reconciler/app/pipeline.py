@@ -279,7 +279,7 @@ async def draft(
 async def guard_basis(planned: Planned, source: Source, *, given_up: int = 0) -> Basis:
     """What guards ask of a plan; who is in campaigns that it interrupts or gives other packages is read."""
     from reconciler.observe import observe_members
-    from reconciler.plan.devices import repackaged
+    from reconciler.plan.finished import repackaged
     from reconciler.plan.guards import Basis, all_missing, interrupted
 
     asked = interrupted(planned.plan, source.facts) | repackaged(planned.plan)

@@ -168,8 +168,12 @@ async def connected(
 
     _refuse(project.needs)
     async with AsyncExitStack() as stack:
-        app = _app(project, stack)
-        server = opened(project.server, app=app, parallelism=parallelism, backoff=backoff)
+        settings, app = project.server, _app(project, stack)
+        if app is not None:
+            from reconciler.embedded import runs_again
+
+            settings = replace(settings, finished_run_again=runs_again(app))
+        server = opened(settings, app=app, parallelism=parallelism, backoff=backoff)
         yield await stack.enter_async_context(server)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from reconciler.diff.schedules import diff_schedules
 from reconciler.diff.settings import diff_settings, shown
 from reconciler.diff.status import transition_for_new, transition_of
 from reconciler.diff.things import diff_things
-from reconciler.diff.view import EMPTY, Part, View, together
+from reconciler.diff.view import EMPTY, Part, View, joined, together
 from reconciler.model import (
     BoundPackage,
     CampaignFields,
@@ -30,8 +31,9 @@ from reconciler.model import (
     Reason,
     sorted_ids,
 )
-from reconciler.providers.base import Field
-from reconciler.state.base import Owned
+from reconciler.providers.base import Field, Stage
+from reconciler.state.applied import FINISHED
+from reconciler.state.base import MembersForgotten, Owned
 
 
 def diff_new(view: View, reason: Reason) -> CampaignDiff:
@@ -116,10 +118,27 @@ def diff_live(view: View, live: LiveCampaign, owned: Owned) -> CampaignDiff:
             *membership.findings,
             *transition.findings,
         ),
-        records=(*settings.records, *transition.records, *distribution.records),
+        records=(
+            *settings.records,
+            *transition.records,
+            *distribution.records,
+            *_running_again(view, live, owned),
+        ),
         refused=membership.refused,
     )
     return _with_parts(difference, view, live.packages)
+
+
+def _running_again(view: View, live: LiveCampaign, owned: Owned) -> Iterator[MembersForgotten]:
+    """Who had finished with other packages, and is on its way again: it will be done with those of now."""
+    recorded = owned.members.get(FINISHED)
+    if not recorded or live.gateways is None:
+        return
+    begun = (Stage.IDLE, Stage.UNDER_WAY)
+    states = (ids for state, ids in live.gateways.states.items() if view.ask.facts.stage(state) in begun)
+    again = joined(tuple(recorded.values())).intersection(frozenset().union(*states))
+    if again:
+        yield MembersForgotten(owned.resource, sorted_ids(again), FINISHED)
 
 
 def _with_parts(difference: CampaignDiff, view: View, current: tuple[str, ...]) -> CampaignDiff:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reconciler.model import (
     BoundPackage,
@@ -56,7 +56,8 @@ def bind(desired: Desired, live: Live, state: State) -> Bound:
             case PackageFile():
                 found = _of_file(ref, live, state)
             case PackageById():
-                found = ref.id if live.package_ids.get(ref.id) else _no_such_id(ref)
+                there = live.package_ids.get(ref.id)
+                found = live.spelled.get(ref.id, ref.id) if there else _no_such_id(ref)
             case PackageByName():
                 named = live.named_packages.get(ref.name, ())
                 found = named[0].id if len(named) == 1 else _not_one(ref, named)
@@ -86,7 +87,7 @@ def _of_file(file: PackageFile, live: Live, state: State) -> Uploaded | PendingU
     """Our own upload if the server still has it, else one that holds it, where that may be trusted."""
     known = state.packages.get(file.sha256)
     if known and live.package_ids.get(known.id):
-        return known
+        return replace(known, id=live.spelled.get(known.id, known.id))
     match live.packages_by_content.get(file.sha256, ()):
         case ():
             return PendingUpload(file.sha256)

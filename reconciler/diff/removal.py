@@ -49,6 +49,7 @@ from reconciler.state.base import (
     State,
     Uploaded,
 )
+from reconciler.text import id_form
 
 
 def remove_campaigns(
@@ -59,14 +60,14 @@ def remove_campaigns(
     uploads = defaultdict(list)
     for sha256, upload in sorted(state.packages.items()):
         uploads[upload.id].append(sha256)
-    claimed = {i for claim in live.claims.values() for i in claim.ids}
+    claimed = {id_form(i) for claim in live.claims.values() for i in claim.ids}
     deletable = {owned.resource for owned in removable(desired, state, options)}
     removals: list[Removal] = []
     findings: list[Finding] = []
     forgotten: list[Event] = []
     for resource in sorted(desired.removed(state.campaigns)):
         owned = state.campaigns[resource]
-        if owned.id in claimed:
+        if id_form(owned.id) in claimed:
             continue
         if owned.on_remove is OnRemove.ABANDON:
             findings.append(_abandoned(resource, owned))
@@ -83,10 +84,10 @@ def remove_campaigns(
                 removals.append(Removal(owned, found))
         else:
             forgotten.append(CampaignForgotten(resource))
-    owned_ids = {owned.id for owned in state.campaigns.values()}
+    ours = claimed | {id_form(owned.id) for owned in state.campaigns.values()}
     for resource, intent in unanswered(desired, state).items():
         named = {found.id for found in live.namesakes.get(intent.name, ())}
-        if perhaps := named - owned_ids - claimed:
+        if perhaps := {each for each in named if id_form(each) not in ours}:
             findings.append(_perhaps_ours(resource, intent, perhaps))
         else:
             forgotten.append(IntentDropped(str(resource)))
@@ -117,13 +118,14 @@ def remove_packages(
     findings: list[Finding] = []
     forgotten: list[Event] = []
     for upload in candidates:
-        users = [i for i in live.users.get(upload.id, ()) if upload.id in after.get(i, (upload.id,))]
+        spelled = live.spelled.get(upload.id, upload.id)
+        users = [i for i in live.users.get(spelled, ()) if spelled in after.get(i, (spelled,))]
         if not live.package_ids.get(upload.id):
             forgotten.append(PackageForgotten(upload.sha256))
         elif upload.left_behind or upload.sha256 in left:
             findings.append(_left_behind(upload))
             forgotten.append(PackageForgotten(upload.sha256))
-        elif users or upload.id in wanted:
+        elif users or not wanted.isdisjoint((upload.id, spelled)):
             findings.append(_in_use(upload, users))
         else:
             removed.append(upload)

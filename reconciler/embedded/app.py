@@ -113,6 +113,13 @@ def create_app(
     return app
 
 
+def runs_again(app: Starlette) -> bool:
+    """Whether gateways that are done run again when packages change (`rerunAfterEdit`)."""
+    context: Context = app.state.context
+    with context.store.transaction(write=False) as db:
+        return settings.load(db).rerun_after_edit
+
+
 def _routes(context: Context, operations: Iterable[Endpoint]) -> list[Route]:
     """One route a path, so that 405 names all that it allows; a slash at the end makes no difference."""
     paths: dict[str, list[Endpoint]] = {}

@@ -53,6 +53,9 @@ GATEWAY_STATES: Final = (
     "FAILED",
 )
 
+FINAL_STATES: Final = ("ACTIVATION_COMPLETE", "FAILED")
+"""Nothing more comes of a gateway in one of these, unless an edit lets it run again (`rerunAfterEdit`)."""
+
 
 def first(*, approval_needed: bool) -> str:
     """The status of a new campaign."""

@@ -183,6 +183,8 @@ class Live:
     """Name → live campaigns of exactly that name, for names that had to be looked up."""
     package_ids: Mapping[str, bool] = field(default_factory=dict)
     """Package id → whether the server has it; for ids that matter."""
+    spelled: Mapping[str, str] = field(default_factory=dict)
+    """Package id → the id that the server answers, where it writes it otherwise: in small letters, say."""
     named_packages: Mapping[str, tuple[LivePackage, ...]] = field(default_factory=dict)
     """Name → packages of exactly that name, for every name that was looked up."""
     packages_by_content: Mapping[str, tuple[LivePackage, ...]] = field(default_factory=dict)

@@ -9,7 +9,7 @@
 | `stop`        | open and not final, where it is stopped, also to be deleted; none for a bracket           |
 | `interrupt`   | in flight when they are stopped, deleted, removed or closed: what the guard counts        |
 | `update`      | that join, and open ones that aren't final and whose packages change                      |
-| `finished`    | final ones whose packages change                                                          |
+| `finished`    | final ones whose packages change, but for a way back to those that they finished with     |
 
 Packages of a gateway change with those of its campaign, unless it has its own, or with its own. All of it is
 counted as things are now. What isn't known is None, never a guess: members that nobody read, or that a
@@ -37,6 +37,7 @@ from reconciler.model import (
     DeletePackage,
     Desired,
     EditCampaign,
+    Finding,
     Live,
     LiveCampaign,
     PackageFile,
@@ -50,23 +51,17 @@ from reconciler.model import (
     carried_by,
     target_of,
 )
+from reconciler.plan.finished import finished, left_behind, reassigned, repackaged
 from reconciler.plan.guards import in_flight_among, touched_gateways
 from reconciler.plan.model import CampaignImpact, Devices, Packages, Plan
 from reconciler.providers.base import Facts, Field
+from reconciler.state.applied import FINISHED, finished_of
 from reconciler.state.base import State
 
 _NOBODY: Final[frozenset[str]] = frozenset()
 _Sets = Mapping[str, frozenset[str] | None]
 """Name of a count → whom it counts; None where that isn't known."""
 _COUNTS: Final = tuple(each.name for each in fields(Devices))
-
-
-def repackaged(plan: Plan) -> frozenset[ResourceId]:
-    """Campaigns that are there and get other packages."""
-    edited = {g.action.resource for g in plan.groups if isinstance(g.action, EditCampaign)}
-    return frozenset(
-        each.resource for each in plan.changes if each.field == Field.PACKAGES and each.resource in edited
-    )
 
 
 def counted(plan: Plan) -> frozenset[ResourceId]:
@@ -110,7 +105,9 @@ def names_of(live: Live, state: State) -> Mapping[str, str]:
     ours = {upload.id: upload.name for upload in state.packages.values()}
     read = (*live.named_packages.values(), *live.packages_by_content.values())
     told = {package.id: package.name for found in read for package in found}
-    known = {**ours, **told, **live.called}
+    recorded = (owned.members.get(FINISHED, {}) for owned in state.campaigns.values())
+    then = {key: name for values in recorded for value in values for key, name in finished_of(value).items()}
+    known = {**then, **ours, **told, **live.called}
     return {key: name for key, name in known.items() if name}
 
 
@@ -133,7 +130,8 @@ def with_devices(plan: Plan, live: Live, desired: Desired, state: State, facts: 
     for group in plan.groups:
         actions[group.action.resource].append(group.action)
     own = _with_packages_of_their_own(desired, live, state)
-    others = _other_overrides(plan)
+    others = reassigned(plan)
+    final = finished(plan, live.campaigns, state, facts)
     touched = touched_gateways(plan, facts)
     repackages = repackaged(plan)
     campaigns = [
@@ -144,6 +142,7 @@ def with_devices(plan: Plan, live: Live, desired: Desired, state: State, facts: 
             touched.get(row.resource, _NOBODY),
             own.get(row.resource, _NOBODY),
             others.get(row.resource, _NOBODY),
+            _NOBODY.union(*final.get(row.resource, {}).values()),
             repackages=row.resource in repackages,
             facts=facts,
         )
@@ -168,9 +167,12 @@ def with_devices(plan: Plan, live: Live, desired: Desired, state: State, facts: 
     }
     impact = replace(plan.impact, campaigns=tuple(rows), devices=Devices(**distinct))
     spoken = _spoken_of(plan, [campaign.live for campaign in campaigns])
-    return replace(
-        plan, impact=impact, package_names={key: names[key] for key in sorted(spoken) if key in names}
-    )
+    spoken.update(each for groups in final.values() for ids in groups for each in ids)
+    known = {key: names[key] for key in sorted(spoken) if key in names}
+    made = replace(plan, impact=impact, package_names=known)
+    places = {each.resource: each.place_of("packageSet") for each in desired.campaigns}
+    left = left_behind(made, final, facts, places)
+    return replace(made, findings=tuple(sorted((*plan.findings, *left), key=Finding.sort_key)))
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,8 @@ class _Campaign:
     """A campaign that a plan touches.
 
     ``touched``: who leaves or is closed, None for all of them, as the guard of what is interrupted sees it;
-    ``own``: who has packages of its own; ``others``: whose packages of its own change.
+    ``own``: who has packages of its own; ``others``: whose packages of its own change; ``finished``: who is
+    done or failed with other packages than come.
     """
 
     row: CampaignImpact
@@ -187,6 +190,7 @@ class _Campaign:
     touched: frozenset[str] | None
     own: frozenset[str]
     others: frozenset[str]
+    finished: frozenset[str]
     repackages: bool
     facts: Facts
 
@@ -204,6 +208,8 @@ class _Campaign:
         waiting_before = before - self._closed - self._final
         changing = self._changing(after)
         update = join | (changing & waiting)
+        if self.facts.finished_run_again:
+            update |= (changing & self._final) - self._closed
         flying = _NOBODY
         if self.live is not None and self.live.gateways is not None:
             flying = in_flight_among(self.live, self.touched, self.facts)
@@ -215,7 +221,7 @@ class _Campaign:
             "stop": (waiting_before if self.row.deleted else waiting) if self.row.stops else _NOBODY,
             "interrupt": flying,
             "update": None if chosen else update,
-            "finished": changing & self._final,
+            "finished": self.finished,
         }
 
     def packages(self, called: Mapping[BoundPackage, str]) -> Packages:
@@ -307,22 +313,6 @@ def _with_packages_of_their_own(
         for override in campaign.overrides or ():
             found[campaign.resource] |= override.gateways
     return {resource: frozenset(gateways) for resource, gateways in found.items()}
-
-
-def _other_overrides(plan: Plan) -> Mapping[ResourceId, frozenset[str]]:
-    """Campaign → gateways that get packages of their own that differ from what they get now."""
-    found: dict[ResourceId, set[str]] = defaultdict(set)
-    for change in plan.changes:
-        if change.field == Field.OVERRIDES and not _alike(change.before, change.after):
-            found[change.resource].update(change.members)
-    return {resource: frozenset(gateways) for resource, gateways in found.items()}
-
-
-def _alike(before: object, after: object) -> bool:
-    if not isinstance(before, list) or not isinstance(after, list):
-        return False
-    both = [*before, *after]
-    return all(isinstance(each, str) for each in both) and set(before) == set(after)
 
 
 def _in_several(campaigns: Iterable[_Campaign]) -> frozenset[str]:

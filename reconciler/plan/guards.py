@@ -8,6 +8,7 @@
 | `maxInFlightInterrupted`    | 0       | gateways in flight that are stopped, deleted, removed or closed   |
 | `allowEmpty`                | false   | gateways of a campaign that loses all; what an empty project owns |
 | `mayLoseSettings`           | false   | edits that could wipe settings that nobody knows                  |
+| `mayLeaveBehind`            | false   | gateways that are done or failed with packages that change        |
 | `allowAllMissing`           | false   | campaigns of ours, two or more, when the server has none of them  |
 
 Closed gateways are not in flight. What interrupts says the server: removing and closing only in a campaign
@@ -17,7 +18,7 @@ that may be running, a stop and a deletion all that are in flight.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
@@ -39,8 +40,8 @@ from reconciler.model import (
     Severity,
     StartCampaign,
     gateways_of,
-    target_of,
 )
+from reconciler.plan.finished import LEFT_BEHIND, finished, left_behind, targeted
 from reconciler.plan.model import GuardTrip, Plan
 from reconciler.providers.base import Facts
 from reconciler.settings import GitWaiver
@@ -56,6 +57,7 @@ class Guard(StrEnum):
     IN_FLIGHT = "maxInFlightInterrupted"
     EMPTY = "allowEmpty"
     SETTINGS = "mayLoseSettings"
+    LEFT_BEHIND = "mayLeaveBehind"
     ALL_MISSING = "allowAllMissing"
 
 
@@ -71,6 +73,7 @@ DEFAULTS: Final[Limits] = MappingProxyType(
         Guard.IN_FLIGHT: 0,
         Guard.EMPTY: False,
         Guard.SETTINGS: False,
+        Guard.LEFT_BEHIND: False,
         Guard.ALL_MISSING: False,
     }
 )
@@ -81,7 +84,10 @@ LOSES_SETTINGS: Final = "may-lose-settings"
 NEEDLESS: Final = "waiver-not-needed"
 """The code of the finding that nothing trips a guard that was waived."""
 
+_TOLD: Final = frozenset({LOSES_SETTINGS, LEFT_BEHIND})
+"""Codes of findings that a guard takes over."""
 _NAMED: Final = 3
+_NOBODY: Final[frozenset[str]] = frozenset()
 _RUNNING: Final = frozenset({Phase.RUNNING, Phase.BUSY, Phase.UNKNOWN})
 _ALL: Final = 2
 """From so many campaigns on it is no accident that all are gone."""
@@ -120,8 +126,8 @@ def guarded(
 ) -> Plan:
     """`plan` with the guards that it trips; what one says is no longer a finding beside it."""
     found = trips(plan, basis, limits)
-    said = {trip.message for trip in found if trip.guard == Guard.SETTINGS}
-    kept = (f for f in plan.findings if not (f.code == LOSES_SETTINGS and f.message in said))
+    said = {trip.message for trip in found if trip.guard in (Guard.SETTINGS, Guard.LEFT_BEHIND)}
+    kept = (f for f in plan.findings if not (f.code in _TOLD and f.message in said))
     return waive(replace(plan, guards=found, findings=tuple(kept)), waivers, declared)
 
 
@@ -165,21 +171,33 @@ def reconsidered(
     limits: Limits,
     waivers: Waivers,
     *,
+    state: State,
     declared: Sequence[GitWaiver] = (),
 ) -> Plan:
-    """`plan`, made earlier, with the guard of what it interrupts as things are in `live`.
+    """`plan`, made earlier, with the guards of what it interrupts and leaves behind as things are in `live`.
 
     The states of gateways go on changing, and a plan does not rest on them; all that the other guards count
     is as it was, or the plan is stale.
     """
-    targets = {group.action.resource: target_of(group.action) for group in plan.groups}
-    campaigns = {r: found for r, target in targets.items() if target and (found := live.by_id.get(target))}
-    limit = int({**DEFAULTS, **limits}[Guard.IN_FLIGHT])
-    kept = (trip for trip in plan.guards if trip.guard != Guard.IN_FLIGHT)
-    guards = (*kept, *_interrupted(plan, campaigns, facts, limit))
+    campaigns, known = targeted(plan, live.by_id), {**DEFAULTS, **limits}
+    again = (Guard.IN_FLIGHT, Guard.LEFT_BEHIND)
+    said = (*plan.findings, *(_as_finding(trip) for trip in plan.guards if trip.guard == Guard.LEFT_BEHIND))
+    places = {f.resource: f.place for f in said if f.code == LEFT_BEHIND and f.resource and f.place}
+    final = finished(plan, campaigns, state, facts)
+    left = tuple(left_behind(plan, final, facts, places))
+    counts = {resource: len(_NOBODY.union(*groups.values())) for resource, groups in final.items()}
+    guards = (
+        *(trip for trip in plan.guards if trip.guard not in again),
+        *_interrupted(plan, campaigns, facts, int(known[Guard.IN_FLIGHT])),
+        *(() if known[Guard.LEFT_BEHIND] else _left_behind(left, counts)),
+    )
     order = {guard.value: number for number, guard in enumerate(Guard)}
     ordered = sorted(guards, key=lambda trip: order.get(trip.guard, len(order)))
-    return waive(replace(plan, guards=tuple(ordered)), waivers, declared)
+    findings = (
+        *(finding for finding in plan.findings if finding.code != LEFT_BEHIND),
+        *(left if known[Guard.LEFT_BEHIND] else ()),
+    )
+    return waive(replace(plan, guards=tuple(ordered), findings=findings), waivers, declared)
 
 
 def trips(plan: Plan, basis: Basis, limits: Limits) -> tuple[GuardTrip, ...]:
@@ -197,6 +215,7 @@ def trips(plan: Plan, basis: Basis, limits: Limits) -> tuple[GuardTrip, ...]:
         *_interrupted(plan, basis.live.campaigns, basis.facts, int(known[Guard.IN_FLIGHT])),
         *(() if known[Guard.EMPTY] else _emptied(plan, basis)),
         *(() if known[Guard.SETTINGS] else _wiped(plan)),
+        *(() if known[Guard.LEFT_BEHIND] else _left_behind(plan.findings, _finished_of(plan))),
         *(() if known[Guard.ALL_MISSING] else _missing(basis.missing)),
     )
 
@@ -321,6 +340,21 @@ def _missing(count: int) -> Iterator[GuardTrip]:
             " or somebody deleted them all; what is declared would be created anew"
         )
         yield GuardTrip(Guard.ALL_MISSING, message, None, count, 0)
+
+
+def _left_behind(findings: Iterable[Finding], counts: Mapping[ResourceId, int]) -> Iterator[GuardTrip]:
+    for found in sorted(findings, key=Finding.sort_key):
+        if found.code == LEFT_BEHIND and found.resource:
+            count = counts.get(found.resource, 1)
+            yield GuardTrip(Guard.LEFT_BEHIND, found.message, found.resource, count, 0, place=found.place)
+
+
+def _finished_of(plan: Plan) -> Mapping[ResourceId, int]:
+    return {row.resource: row.devices.finished for row in plan.impact.campaigns if row.devices.finished}
+
+
+def _as_finding(trip: GuardTrip) -> Finding:
+    return Finding(LEFT_BEHIND, trip.message, trip.place, resource=trip.resource)
 
 
 def _count(count: int, noun: str, many: str | None = None) -> str:

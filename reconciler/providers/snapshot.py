@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from reconciler.errors import ReconcilerError
 from reconciler.model import (
@@ -21,6 +21,9 @@ from reconciler.model import (
 )
 from reconciler.providers.base import Facts
 from reconciler.providers.base.contents import holding
+from reconciler.text import id_form
+
+Found = TypeVar("Found")
 
 
 class Saved(Protocol):
@@ -82,7 +85,9 @@ class SnapshotReads:
 
     async def campaign(self, campaign_id: str) -> LiveCampaign | None:
         """See `Reads.campaign`."""
-        saved = self._saved.campaigns.get(campaign_id)
+        saved = self._saved.campaigns.get(campaign_id) or _written_otherwise(
+            campaign_id, self._saved.campaigns
+        )
         if saved is None:
             return None
         phase = self._facts.phase(saved.status)
@@ -119,4 +124,11 @@ class SnapshotReads:
 
     async def package(self, package_id: str) -> LivePackage | None:
         """See `Reads.package`."""
-        return self._saved.packages.get(package_id)
+        packages = self._saved.packages
+        return packages.get(package_id) or _written_otherwise(package_id, packages)
+
+
+def _written_otherwise(wanted: str, saved: Mapping[str, Found]) -> Found | None:
+    """What has that id in other letters, as a server may find it."""
+    form = id_form(wanted)
+    return next((found for key, found in saved.items() if id_form(key) == form), None)

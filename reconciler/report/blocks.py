@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Final
 
 from reconciler.model import Change, Finding, Kind, Reason, ResourceId, Severity, StepGroup, Verb
+from reconciler.plan.finished import NEXT
 from reconciler.plan.guards import Guard
 from reconciler.plan.model import CampaignImpact, GuardTrip, Partial, Plan
 from reconciler.providers.base import Field
@@ -200,6 +201,7 @@ _MEND: Final[Mapping[str, str]] = {
     Guard.IN_FLIGHT: "wait until these gateways are done (`reconciler status`)",
     Guard.EMPTY: "see whether the files lack something",
     Guard.SETTINGS: "declare every setting that the campaign needs",
+    Guard.LEFT_BEHIND: NEXT,
     Guard.ALL_MISSING: "see whether URL, organization and state belong together (`reconciler doctor`)",
 }
 

@@ -54,6 +54,8 @@ class Gateways:
     closed: int = 0
     pending: int = 0
     """Those that something is still to come of: not final, and not closed."""
+    done_before: Mapping[str, int] = field(default_factory=dict)
+    """Names of packages → gateways that are done with them, and were to have others since."""
     causes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Why gateways failed → which, of those that were asked about; an empty cause is one that isn't told."""
     listed: tuple[GatewayLine, ...] = ()
@@ -64,7 +66,8 @@ class Gateways:
 
     @property
     def done(self) -> int:
-        return self.stages.get(Stage.DONE, 0)
+        """Those that are done with the packages of now."""
+        return self.stages.get(Stage.DONE, 0) - sum(self.done_before.values())
 
     @property
     def failed(self) -> int:
@@ -216,22 +219,28 @@ def _declared(
     if changes:
         parts.append(plural(changes, "change"))
     parts += [words for code, words in _WAITS.items() if code in said]
-    # What can't be read is never called in sync.
+    # What can't be read is never called in sync, nor are gateways that have finished with something else.
     blind = f"; not readable: {', '.join(unreadable)}" if unreadable else ""
+    earlier = f"; {done_before(gateways)}" if gateways and gateways.done_before else ""
     return Row(
         resource,
         found.name,
         (found.id,),
         found.status,
         gateways,
-        Tone.ERROR if errors else Tone.WARNING if parts else Tone.GOOD,
-        ", ".join(parts) or f"in sync{blind}",
+        Tone.ERROR if errors else Tone.WARNING if parts or earlier else Tone.GOOD,
+        (", ".join(parts) or f"in sync{blind}") + earlier,
         changes=changes,
         held="held" in said,
         waiting="waiting-for-approval" in said,
         in_sync=not parts,
         unreadable=unreadable,
     )
+
+
+def done_before(gateways: Gateways) -> str:
+    """``done with fw-2.1.bin: 98``."""
+    return ", ".join(f"done with {clean(names)}: {count:,}" for names, count in gateways.done_before.items())
 
 
 # --- text ----------------------------------------------------------------------------------------
@@ -322,6 +331,7 @@ def status_document(status: StatusReport, *, indent: int | None = 2) -> str:
             "waiting": sum(row.waiting for row in rows),
             "gateways": sum(it.total for it in read),
             "done": sum(it.done for it in read),
+            "doneBefore": sum(sum(it.done_before.values()) for it in read),
             "failed": sum(it.failed for it in read),
             "pending": sum(it.pending for it in read),
             "final": status.final,
@@ -353,6 +363,7 @@ def _gateways_item(gateways: Gateways) -> dict[str, object]:
         "total": gateways.total,
         "states": dict(gateways.states),
         "done": gateways.done,
+        "doneBefore": dict(gateways.done_before),
         "failed": gateways.failed,
         "pending": gateways.pending,
         "closed": gateways.closed,

@@ -28,6 +28,8 @@ ASSUMED_SETTINGS = "settings.assumed"
 MEMBERSHIP = "gateways"
 """The field that says who was added by us, where a distribution list adds gateways, too."""
 ADDED = "added"
+FINISHED = "finished"
+"""The field that says which gateways were done or failed, with which packages, when those changed."""
 
 
 # --- single gateways and callbacks ---------------------------------------------------------------
@@ -72,6 +74,20 @@ def packages_of(value: str) -> frozenset[str]:
 def things_value(ids: Iterable[str]) -> str:
     """Thing ids as a sorted JSON array."""
     return json.dumps(sorted(set(ids)))
+
+
+def finished_value(ids: Iterable[str], names: Mapping[str, str]) -> str:
+    """Packages by id and, for people, by name: as JSON, since the server may lose them."""
+    ordered = sorted(set(ids))
+    return json.dumps({"ids": ordered, "names": [names.get(each, each) for each in ordered]})
+
+
+def finished_of(value: str) -> Mapping[str, str]:
+    """Id → name of the packages of `finished_value`, in one order."""
+    match json.loads(value):
+        case {"ids": [*ids], "names": [*names]} if len(ids) == len(names):
+            return dict(zip(map(str, ids), map(str, names), strict=True))
+    raise _damaged("gateways that have finished")
 
 
 def unclear(value: str) -> str:

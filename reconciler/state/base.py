@@ -16,6 +16,7 @@ from typing import Protocol
 
 from reconciler.errors import WrongServer
 from reconciler.model import Json, OnRemove, ResourceId, Server
+from reconciler.text import id_form
 
 FORMAT_VERSION = 1
 PLANS_KEPT = 100
@@ -346,8 +347,9 @@ class State:
         return self.serial > 0
 
     def owner_of(self, campaign_id: str) -> ResourceId | None:
-        """Which resource owns that live campaign."""
-        return next((owned.resource for owned in self.campaigns.values() if owned.id == campaign_id), None)
+        """Which resource owns that live campaign, however its id is written."""
+        form = id_form(campaign_id)
+        return next((owned.resource for owned in self.campaigns.values() if id_form(owned.id) == form), None)
 
 
 class Session(Protocol):

@@ -373,3 +373,28 @@ def test_a_deleted_campaign_takes_all_that_is_its_own(
     assert api.delete(f"/api/campaigns/{campaign}").json() == {}
     assert api.delete(f"/api/programs/{package}").json() == {}
     assert api.get("/api/campaigns").json()["campaigns"] == []
+
+
+@pytest.mark.parametrize("rerun", [True, False])
+def test_an_edit_of_packages_may_let_gateways_run_again(
+    api: httpx.Client, new_campaign: NewCampaign, new_package: NewPackage, rerun: bool
+) -> None:
+    api.put("/_embedded/settings", json={"rerunAfterEdit": rerun})
+    first, second = new_package(), new_package()
+    campaign_id = new_campaign(packages=[first], gateways=["a", "b", "c", "d"])
+    path = f"/_embedded/campaigns/{campaign_id}/devices"
+    states = {"a": "ACTIVATION_COMPLETE", "b": "FAILED", "c": "DOWNLOAD_COMPLETE", "d": "ACTIVATION_COMPLETE"}
+    for gateway, state in states.items():
+        assert api.put(f"{path}/{gateway}", json={"state": state}).status_code == 200
+    assert api.put(f"/api/campaigns/{campaign_id}/devices/d/close").status_code == 200
+
+    def after(*packages: str) -> dict[str, str]:
+        body = {"updateSpec": {"name": "n", "packages": packages}, "campaignId": campaign_id}
+        assert api.put(f"/api/campaigns/{campaign_id}", json=body).status_code == 200
+        return {
+            each: api.get(f"/api/campaigns/{campaign_id}/devices/{each}/state").json()["state"]
+            for each in states
+        }
+
+    assert after(first) == states, "the packages are the same"
+    assert after(second) == {**states, **(dict.fromkeys("ab", "INSTANTIATED") if rerun else {})}

@@ -16,6 +16,7 @@ NewPackage = Callable[..., str]
 DEFAULTS = {
     "approvalNeeded": False,
     "reapproveAfterEdit": False,
+    "rerunAfterEdit": False,
     "maxPageSize": 1000,
     "maxMultipartBytes": 1 << 30,
     "maxRecordedCalls": 10_000,

@@ -276,7 +276,9 @@ def test_what_is_in_flight_is_asked_again_of_what_is_read_again(way: str) -> Non
     for before in ((), (GuardTrip(Guard.IN_FLIGHT, "as it was", found=99),)):
         made = replace(plan, guards=(*others[:1], *before, *others[1:]))
         waivers = {Guard.IN_FLIGHT: "agreed"}
-        again = reconsidered(waive(made, waivers), live, project.server.facts, {}, waivers)
+        again = reconsidered(
+            waive(made, waivers), live, project.server.facts, {}, waivers, state=project.state
+        )
         found_ = [(t.guard, t.found, t.waived) for t in again.guards if t not in others]
         assert found_ == ([("maxInFlightInterrupted", count, "agreed")] if count else [])
         rest = [trip.guard for trip in again.guards if trip.guard != Guard.IN_FLIGHT]
@@ -284,7 +286,12 @@ def test_what_is_in_flight_is_asked_again_of_what_is_read_again(way: str) -> Non
         assert (again.guards[1].guard == Guard.IN_FLIGHT) == bool(count)
         notes = [each for each in again.findings if each.code == "waiver-not-needed"]
         assert len(notes) == (0 if count else 1), "said once, and only where nothing calls for it"
-        assert reconsidered(made, live, project.server.facts, {Guard.IN_FLIGHT: 3}, {}).guards == others
+        assert (
+            reconsidered(
+                made, live, project.server.facts, {Guard.IN_FLIGHT: 3}, {}, state=project.state
+            ).guards
+            == others
+        )
 
 
 def test_who_is_closed_is_not_in_flight() -> None:
@@ -430,6 +437,7 @@ def test_the_limits_are_those_of_the_design() -> None:
         "maxInFlightInterrupted": 0,
         "allowEmpty": False,
         "mayLoseSettings": False,
+        "mayLeaveBehind": False,
         "allowAllMissing": False,
     }
     assert list(DEFAULTS) == list(Guard)
@@ -447,7 +455,12 @@ def test_all_that_are_tripped_are_named_at_once() -> None:
 
 
 def test_an_empty_plan_trips_nothing() -> None:
-    strict = {**dict.fromkeys(DEFAULTS, 0), "allowEmpty": False, "mayLoseSettings": False}
+    strict = {
+        **dict.fromkeys(DEFAULTS, 0),
+        "allowEmpty": False,
+        "mayLoseSettings": False,
+        "mayLeaveBehind": False,
+    }
     assert found(flying(), desired(campaign("line", gateways=names(5))), strict) == []
 
 

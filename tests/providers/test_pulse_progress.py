@@ -53,8 +53,8 @@ READ = CampaignProgress(
 )
 def test_the_status_of_a_campaign(body: Any, read: CampaignProgress) -> None:
     canned = Canned(answer(body))
-    assert asyncio.run(questions(canned).campaign_progress("c 1")) == read
-    assert canned.lines == ["GET /api/campaigns/c%201/status"]
+    assert asyncio.run(questions(canned).campaign_progress("c1")) == read
+    assert canned.lines == ["GET /api/campaigns/c1/status"]
 
 
 GATEWAY = GatewayStatus("g1", "FAILED", 5, (PackageProgress("p", 1, 2),), ("one", "two"), "checksum mismatch")

@@ -154,7 +154,7 @@ def test_what_a_campaign_leaves_out_is_empty() -> None:
         [],
         {"id": "c1", "packages": "p1"},
         {"id": "c1", "packages": [""]},
-        {"id": "c", "packages": {"x": 1}},
+        {"id": "c1", "packages": {"x": 1}},
     ],
 )
 def test_a_campaign_that_cannot_be_read_is_an_error_and_never_absence(value: Any) -> None:
@@ -211,7 +211,7 @@ def test_a_distribution_list_is_read_in_every_shape(value: Any, wanted: Distribu
 
 
 @pytest.mark.parametrize(
-    "value", [[], {"error": "x"}, {"distributionListId": "d", "reevaluationIntervalSeconds": "5m"}]
+    "value", [[], {"x": "x"}, {"distributionListId": "d", "reevaluationIntervalSeconds": "5m"}]
 )
 def test_a_distribution_list_that_cannot_be_read_is_an_error(value: Any) -> None:
     with pytest.raises(ServerError, match="can't be read"):

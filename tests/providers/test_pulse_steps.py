@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.errors import ReconcilerError, Refusal, Refused, ServerError, Unclear
+from reconciler.errors import PartlyDone, ReconcilerError, Refusal, Refused, ServerError, Unclear
 from reconciler.model import (
     Callback,
     CallbackEvent,
@@ -79,8 +79,10 @@ class Fake:
             case "PUT", ["campaigns", campaign_id, "approve"]:
                 self.campaigns[campaign_id]["status"] = "APPROVED"
                 return answer({})
-            case _:
+            case "POST", _:
                 return answer({"uuid": "new"})
+            case _:
+                return answer({})
 
     @property
     def lines(self) -> list[str]:
@@ -199,14 +201,19 @@ def test_a_batch_carries_only_its_own_gateways() -> None:
     ]
 
 
-def test_things_that_were_not_processed_are_said() -> None:
+def test_things_that_were_not_processed_are_failed_with_their_gateways() -> None:
     server = campaign()
     left = [f"t{n}" for n in range(7)]
     server.say["POST /api/campaigns/c1/devices/things"] = answer({"not_processed_thing_ids": left})
-    result = run(server, Verb.THINGS, gateways=("g1",), things={"g1": tuple(left)})
-    assert result == Result(message="the server did not process t0, t1, t2, t3, t4 and 2 more")
+    with pytest.raises(
+        PartlyDone, match="the server did not process t0, t1, t2, t3, t4 and 2 more"
+    ) as caught:
+        run(server, Verb.THINGS, gateways=("g1", "g2"), things={"g1": tuple(left), "g2": ("other",)})
+    assert list(caught.value.failed) == ["g1"]
     server.say["POST /api/campaigns/c1/devices/things"] = answer({"not_processed_thing_ids": ["t1"]})
-    assert run(server, Verb.THINGS, gateways=("g1",), things={"g1": ("t1",)}).message.endswith("process t1")
+    with pytest.raises(PartlyDone, match=r"process t1$") as caught:
+        run(server, Verb.THINGS, gateways=("g1",), things={"g1": ("t1", "t2")})
+    assert caught.value.failed == {"g1": "the server did not process t1"}
 
 
 def test_an_override_may_wait_for_an_upload() -> None:

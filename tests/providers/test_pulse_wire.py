@@ -361,7 +361,9 @@ def server_with_tokens(*valid: str) -> tuple[Canned, list[str]]:
             given.append(f"token-{len(given) + 1}")
             return answer({"accessToken": given[-1], "refreshToken": "r"})
         good = request.headers.get("Authorization", "").removeprefix("Bearer ") in valid
-        return CAMPAIGN if good else answer("expired", 401)
+        if not good:
+            return answer("expired", 401)
+        return CAMPAIGN if request.method == "GET" else answer({})
 
     return Canned(reply), given
 

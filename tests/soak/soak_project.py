@@ -38,6 +38,7 @@ GENEROUS = {
     "maxInFlightInterrupted": 1000,
     "allowEmpty": True,
     "mayLoseSettings": True,
+    "mayLeaveBehind": True,
 }
 STREAMED = CONTENTS[0]
 """The content that goes up by streaming, the others as multipart."""

@@ -64,12 +64,15 @@ def edit(call: ReceivedCall) -> Json:
     if "updateSpec" not in call.body:
         raise CallRefused(400, "`updateSpec` is required.")
     spec = _spec(mapping(call.body, "updateSpec"))
+    chosen = settings.load(call.db)
     status = lifecycle.edited(
         campaign.status,
         made_under_approval=campaign.made_under_approval,
-        reapprove=settings.load(call.db).reapprove_after_edit,
+        reapprove=chosen.reapprove_after_edit,
     )
     campaigns.replace(call.db, campaign.seq, spec, status=status, now_ms=call.context.now_ms())
+    if chosen.rerun_after_edit and set(spec.packages) != set(campaign.packages):
+        gateways.run_again(call.db, campaign.seq, call.context.now_ms())
     return {"uuid": campaign.id}
 
 

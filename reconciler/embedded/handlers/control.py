@@ -14,6 +14,7 @@ from reconciler.embedded.wire import Json, ReceivedCall, mapping, optional_text,
 _WIRE_NAMES = {
     "approvalNeeded": "approval_needed",
     "reapproveAfterEdit": "reapprove_after_edit",
+    "rerunAfterEdit": "rerun_after_edit",
     "maxPageSize": "max_page_size",
     "maxMultipartBytes": "max_multipart_bytes",
     "maxRecordedCalls": "max_recorded_calls",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.embedded.errors import Already, missing, some
-from reconciler.embedded.lifecycle import FIRST_STATE
+from reconciler.embedded.lifecycle import FINAL_STATES, FIRST_STATE
 from reconciler.embedded.schema import BUCKET
 from reconciler.embedded.tables import packages
 from reconciler.embedded.wire import PageRequest
@@ -138,6 +138,16 @@ def close(db: sqlite3.Connection, campaign: int, gateway_id: str, now_ms: int) -
     db.execute(
         "UPDATE gateways SET closed = 1, changed_ms = ? WHERE gateway_id = ? AND campaign = ?",
         (now_ms, gateway_id, campaign),
+    )
+
+
+def run_again(db: sqlite3.Connection, campaign: int, now_ms: int) -> None:
+    """Those that are done or failed begin anew, but for those that the campaign is closed for."""
+    db.executemany(
+        """UPDATE gateways
+           SET state = ?, caused_by = NULL, downloaded = NULL, executed = NULL, changed_ms = ?
+           WHERE campaign = ? AND closed = 0 AND state = ?""",
+        [(FIRST_STATE, now_ms, campaign, state) for state in FINAL_STATES],
     )
 
 

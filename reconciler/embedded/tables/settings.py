@@ -28,6 +28,7 @@ class Settings:
 
     approval_needed: bool = False
     reapprove_after_edit: bool = False
+    rerun_after_edit: bool = False
     max_page_size: int = 1000
     max_multipart_bytes: int = 1 << 30
     max_recorded_calls: int = 10_000

@@ -39,6 +39,7 @@ from reconciler.model import (
     StepGroup,
 )
 from reconciler.plan.fingerprints import Fingerprint
+from reconciler.plan.finished import LEFT_BEHIND
 from reconciler.plan.guards import NEEDLESS
 from reconciler.plan.model import (
     CampaignImpact,
@@ -57,6 +58,9 @@ from reconciler.state.base import Event, FieldApplied
 LONG: Final = 100
 """More items than these stand in a list of their own."""
 ITEMS_A_LINE: Final = 10_000
+
+_NOT_OF_THE_WORK: Final = frozenset({NEEDLESS, WAIVER_OVER, LEFT_BEHIND})
+"""Codes of findings that tell nothing of what is done: of waivers, and of gateways as they are now."""
 
 Entry = tuple[str, Any]
 """The type of a line, and the value that stands in it."""
@@ -203,7 +207,7 @@ def plan_digest(plan: Plan) -> str:
     """
     writing = Writing()
     digest = hashlib.sha256(dumped(coder(PLAN_FORMAT, Server).encode(plan.server, writing)))
-    findings = tuple(each for each in plan.findings if each.code not in (NEEDLESS, WAIVER_OVER))
+    findings = tuple(each for each in plan.findings if each.code not in _NOT_OF_THE_WORK)
     campaigns = (replace(each, devices=Devices(), packages=Packages()) for each in plan.impact.campaigns)
     impact = replace(plan.impact, permissions=(), devices=Devices(), campaigns=tuple(campaigns))
     alone = replace(plan, findings=findings, impact=impact, guards=(), snapshot=None, package_names={})

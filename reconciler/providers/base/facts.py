@@ -162,6 +162,8 @@ class Facts:
     marks: Callable[[LivePackage], str | None]
     """The first digits of its SHA-256 that a package tells in a way of the server's own; None: none."""
     limits: Limits = field(default_factory=Limits)
+    finished_run_again: bool | None = None
+    """Whether gateways that are done or failed run again when packages change; None: it doesn't say."""
     details: frozenset[Detail] = frozenset()
     """What it takes of packages and of delivery, beyond the fields of a campaign."""
 

@@ -58,6 +58,7 @@ async def connect(
         app=app,
         ca_file=settings.ca_file,
         timeout=settings.timeout,
+        most=settings.max_answer_megabytes << 20,
         connections=parallelism,
         engine=settings.engine,
     ) as engine:

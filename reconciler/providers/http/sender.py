@@ -176,6 +176,10 @@ class Sender:
             hint = USE_HTTPS
         raise Refused(self.words(response, hide), request=where, status=status, hint=hint, meaning=meaning)
 
+    def too_often(self, status: int) -> bool:
+        """Whether a status says to ask later."""
+        return status in self._statuses.too_often
+
     def words(self, response: Response, hide: Iterable[str] = ()) -> str:
         """An answer that isn't a success, in a few words."""
         said = in_words(response.body, partial(self.hide, more=hide))

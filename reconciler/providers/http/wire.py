@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeVar
 from urllib.parse import quote
 
-from reconciler.errors import Refusal, Refused, ServerError, Unauthorized, Unclear
+from reconciler.errors import (
+    NotExecuted,
+    PartlyDone,
+    Refusal,
+    Refused,
+    ServerError,
+    Unauthorized,
+    Unclear,
+)
 from reconciler.model import Json, Operation
 from reconciler.providers.http.auth import Access
 from reconciler.providers.http.filebody import FileBody, FileChangedError
 from reconciler.providers.http.sender import Sender
-from reconciler.providers.http.shape import NotJson, Unexpected, is_html, parse
+from reconciler.providers.http.shape import NotJson, Unexpected, clip, is_html, parse
 from reconciler.providers.http.transport import Request, Response
+from reconciler.providers.http.verdicts import Denial, Misdirected, of_read, of_write
 
 Decoded = TypeVar("Decoded")
 Decode = Callable[[Json], Decoded]
 Query = tuple[tuple[str, str], ...]
 
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+_WORDS: Final = 1_000
+"""Bytes of an answer that isn't JSON in which a no is looked for."""
+_SAID: Final = 300
+"""Characters that are shown of what an answer says."""
+_NAMED: Final = 5
 NOT_THE_API: Final = "Is this the API's address, and not that of a proxy or of another program?"
 
 
@@ -30,6 +44,7 @@ NOT_THE_API: Final = "Is this the API's address, and not that of a proxy or of a
 class Call:
     """One operation with its values. ``hidden``: secret texts that an answer may repeat.
 
+    ``batch``: ids that its body carries many of, of which an answer may name some.
     ``private``: an answer that can't be read may hold secrets that nobody knows here: nothing of it is shown.
     """
 
@@ -40,6 +55,7 @@ class Call:
     file: FileBody | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     hidden: tuple[str, ...] = field(default=(), repr=False)
+    batch: Sequence[str] = field(default=(), repr=False)
     private: bool = False
 
     def request(self) -> Request:
@@ -61,9 +77,21 @@ class Call:
         return Request(self.operation.method, path, self.query, headers, body)
 
 
+Judge = Callable[[Call, Json], Denial | None]
+"""What a 2xx answer to a call says all the same; Misdirected when it is about something else."""
+
+
+def judged(call: Call, value: Json) -> Denial | None:
+    """The `Judge` for servers of which nothing more is known: objects with an id tell their own status."""
+    if call.operation.method == "GET":
+        return of_read(value, envelope=False)
+    return of_write(value, batch=call.batch, described=True)
+
+
 class Wire:
     """Sends calls through a `sender`, signed in by `access`; ``headers``: what every call carries.
 
+    `judge` looks at every answer with a good status before it is used.
     ``scheme``: how the token is presented.
     """
 
@@ -73,8 +101,10 @@ class Wire:
         access: Access,
         headers: Callable[[], Awaitable[Mapping[str, str]]],
         scheme: str = "Bearer",
+        judge: Judge = judged,
     ) -> None:
         self._scheme = scheme
+        self._judge = judge
         self._sender = sender
         self._access = access
         self._headers = headers
@@ -119,12 +149,15 @@ class Wire:
         """What a call that is sent once answers; None for a word, or nothing, for nothing depends on it."""
         response = await self._send(call)
         try:
-            return parse(response.body)
+            value = parse(response.body)
         except NotJson:
             if is_html(response.body):
                 # A sign-in page or a portal answered in the server's place.
                 return self._decode(call, response, lambda value: value)
+            self._heed(call, response, response.body[:_WORDS].decode("utf-8", "replace"))
             return None
+        self._heed(call, response, value)
+        return value
 
     async def _send(self, call: Call, still: Callable[[], bool] | None = None) -> Response:
         """A 2xx answer to `call`, with a new sign-in should the server ask for one."""
@@ -174,10 +207,16 @@ class Wire:
         if empty is not None and not response.body.strip():
             return decode(empty)
         with suppress(Unexpected):
-            return decode(parse(response.body, exact=False))
+            value = parse(response.body, exact=False)
+            self._heed(call, response, value, decode)
+            return decode(value)
         try:
-            return decode(parse(response.body))
+            value = parse(response.body)
+            self._heed(call, response, value, decode)
+            return decode(value)
         except Unexpected as error:
+            if not isinstance(error, NotJson) and (no := of_read(value, envelope=True)):
+                raise self._no(call, response, no) from None
             hide = partial(self._sender.hide, more=call.hidden)
             message = error.in_private if call.private else error.without(hide)
             # What isn't JSON may be a passing fault; JSON of another shape stays what it is.
@@ -189,3 +228,58 @@ class Wire:
                 status=response.status,
                 hint=NOT_THE_API,
             ) from None
+
+    def _heed(
+        self, call: Call, response: Response, value: Json, decode: Decode[object] | None = None
+    ) -> None:
+        """Raise what an answer with a good status says all the same; `decode`: how it would be read."""
+        try:
+            no = self._judge(call, value)
+        except Misdirected as error:
+            words = self._words(call, str(error))
+            raise Unclear(
+                f"the answer can't be used: {words}",
+                request=str(call.request()),
+                status=response.status,
+                hint="Does a cache or a proxy before the server mix answers up?",
+            ) from None
+        if no is None:
+            return
+        if decode and call.operation.method != "GET":
+            # It says no, and yet names what was made.
+            with suppress(Unexpected):
+                decode(value)
+                raise self._no(call, response, no, contradicts=True)
+        raise self._no(call, response, no)
+
+    def _words(self, call: Call, said: str) -> str:
+        """What an answer says, as far as it may be shown."""
+        return (
+            "what it says may be secret"
+            if call.private
+            else clip(self._sender.hide(said, call.hidden), _SAID)
+        )
+
+    def _no(self, call: Call, response: Response, no: Denial, *, contradicts: bool = False) -> ServerError:
+        """The error that a no in an answer is."""
+        words = self._words(call, no.words)
+        message, where = f"{response.status}, but the answer says no: {words}", str(call.request())
+        if call.operation.method == "GET":
+            # It may be answered otherwise a moment later. Whatever the words, they never say: there is none.
+            return Unclear(message, request=where, status=response.status)
+        if no.some and call.batch:
+            failed = {each: self._words(call, why) for each, why in no.failed.items()}
+            if failed:
+                message = f"{message} (of {', '.join(list(failed)[:_NAMED])}{_more(failed)})"
+            return PartlyDone(message, request=where, failed=failed, status=response.status)
+        if no.status is not None and self._sender.too_often(no.status):
+            return NotExecuted(message, request=where, status=no.status)
+        if contradicts or no.some or (no.status is not None and (no.status >= 500 or no.status == 408)):
+            return Unclear(message, request=where, status=response.status)
+        # Whether it did nothing is for the server to show, where that can be looked at.
+        meaning = frozenset({Refusal.MAY_HAVE_HAPPENED, Refusal.ABOUT_SOME_GATEWAYS})
+        return Refused(message, request=where, status=response.status, meaning=meaning)
+
+
+def _more(failed: Mapping[str, str]) -> str:
+    return f" and {len(failed) - _NAMED:,} more" if len(failed) > _NAMED else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
@@ -51,9 +51,11 @@ class Calls:
         read = package_ids
         return await self._read_gateway("get-gateway-packages", campaign_id, gateway_id, read)
 
-    async def _of_campaign(self, operation: str, campaign_id: str, body: Json = None) -> None:
+    async def _of_campaign(
+        self, operation: str, campaign_id: str, body: Json = None, batch: Sequence[str] = ()
+    ) -> None:
         json = bodies.of_campaign(campaign_id) if body is None else body
-        await self.wire.do(Call(OPERATIONS[operation], {"campaign_id": campaign_id}, json=json))
+        await self.wire.do(Call(OPERATIONS[operation], {"campaign_id": campaign_id}, json=json, batch=batch))
 
     async def _of_gateway(self, operation: str, campaign_id: str, gateway_id: str, body: Json) -> None:
         ids = {"campaign_id": campaign_id, "gateway_id": gateway_id}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+from reconciler.errors import Unclear
 from reconciler.model import (
     Callback,
     CallbackEvent,
@@ -26,7 +27,7 @@ from reconciler.model import (
 from reconciler.pool import concurrently
 from reconciler.providers.base.contents import holding
 from reconciler.providers.http.filebody import FileBody, disposition, multipart
-from reconciler.providers.http.wire import Call
+from reconciler.providers.http.wire import Call, Wire
 from reconciler.providers.pulse.calls import Calls
 from reconciler.providers.pulse.codec import answers, bodies
 from reconciler.providers.pulse.codec.marks import mark_of
@@ -36,12 +37,18 @@ from reconciler.providers.pulse.operations import (
     OPERATIONS,
     SCHEDULE_OPERATIONS,
 )
+from reconciler.text import id_form
 
 Settings = Mapping[str, SettingValue]
 
 
 class PulseClient(Calls):
     """Typed calls; `reconciler.providers.base.Reads` are among them."""
+
+    def __init__(self, wire: Wire, **how: int) -> None:
+        super().__init__(wire, **how)
+        self._seen: set[str] = set()
+        """Forms of the ids of campaigns that the server told of: none of them is made now."""
 
     @property
     def requests(self) -> Mapping[str, int]:
@@ -75,7 +82,14 @@ class PulseClient(Calls):
             json=bodies.campaign_spec(name, description, packages, settings),
             hidden=bodies.secrets_in(settings),
         )
-        return await self.wire.write(call, answers.new_id, still=still)
+        made = await self.wire.write(call, answers.new_id, still=still)
+        if id_form(made) in self._seen:
+            raise Unclear(
+                f"the answer names campaign {made!r} as the new one, and that was there before",
+                request=str(call.request()),
+                hint="Does a cache or a proxy before the server mix answers up?",
+            )
+        return made
 
     async def edit_campaign(
         self,
@@ -103,11 +117,16 @@ class PulseClient(Calls):
     async def campaign(self, campaign_id: str) -> LiveCampaign | None:
         """*Get Campaign*, None when there is no such id."""
         call = Call(OPERATIONS["get-campaign"], {"campaign_id": campaign_id})
-        return await self._found(call, answers.campaign)
+        found = await self._found(call, answers.campaign)
+        if found:
+            self._seen.add(id_form(found.id))
+        return found
 
     async def campaigns(self, names: Collection[str] | None = None) -> tuple[CampaignSummary, ...]:
         """*List Campaigns*: all, or those of exactly these names, sorted by id, in the fewest requests."""
-        return await self._by_name("list-campaigns", answers.CAMPAIGNS, names, lambda line: line.name)
+        found = await self._by_name("list-campaigns", answers.CAMPAIGNS, names, lambda line: line.name)
+        self._seen.update(id_form(line.id) for line in found)
+        return found
 
     async def start_campaign(self, campaign_id: str) -> None:
         """*Start Campaign by ID*."""
@@ -135,11 +154,13 @@ class PulseClient(Calls):
 
     async def add_gateways(self, campaign_id: str, gateways: Sequence[str]) -> None:
         """*Add Gateways to a Campaign*."""
-        await self._of_campaign("add-gateways", campaign_id, bodies.of_gateways(campaign_id, gateways))
+        body = bodies.of_gateways(campaign_id, gateways)
+        await self._of_campaign("add-gateways", campaign_id, body, gateways)
 
     async def remove_gateways(self, campaign_id: str, gateways: Sequence[str]) -> None:
         """*Remove Gateways in a Campaign*: the PUT removes those that it names, and keeps the rest."""
-        await self._of_campaign("remove-gateways", campaign_id, bodies.of_gateways(campaign_id, gateways))
+        body = bodies.of_gateways(campaign_id, gateways)
+        await self._of_campaign("remove-gateways", campaign_id, body, gateways)
 
     async def distribution_list(self, campaign_id: str) -> DistributionList | None:
         """*Get Campaign Distribution List*, None when it isn't set."""
@@ -154,9 +175,8 @@ class PulseClient(Calls):
     async def run_on_things(self, campaign_id: str, things: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
         """*Run a Campaign on Thing Devices*: the things that the server says it did not process."""
         ids, body = {"campaign_id": campaign_id}, bodies.things(things)
-        return answers.unprocessed_things(
-            await self.wire.do(Call(OPERATIONS["run-on-things"], ids, json=body))
-        )
+        call = Call(OPERATIONS["run-on-things"], ids, json=body, batch=tuple(things))
+        return answers.unprocessed_things(await self.wire.do(call))
 
     async def close_gateway(self, campaign_id: str, gateway_id: str) -> None:
         """*Close Campaign for a Gateway*."""

@@ -14,6 +14,7 @@ from reconciler.providers.http.shape import Unexpected, glimpse, is_html, parse
 from reconciler.providers.http.transport import Request, Transport
 from reconciler.providers.http.wire import NOT_THE_API, Wire
 from reconciler.providers.pulse.codec import answers
+from reconciler.providers.pulse.codec.verdicts import judge
 from reconciler.settings import Basic, ServerSettings
 
 SIGN_IN, VERSION = "sign-in", "get-version"
@@ -42,7 +43,7 @@ def wire_of(transport: Transport, settings: ServerSettings, **how: Any) -> Wire:
     sender = Sender(transport, STATUSES, rate=settings.max_requests_per_second, **how)
     entry = Entry(sender, settings)
     signed = access(settings.auth, entry.sign_in, sender.secrets)
-    return Wire(sender, signed, entry.headers)
+    return Wire(sender, signed, entry.headers, judge=judge)
 
 
 @dataclass(slots=True)

@@ -158,4 +158,6 @@ def facts_of(settings: ServerSettings) -> Facts:
         questions=_QUESTIONS,
         marks=mark_of,
         limits=_LIMITS,
+        # The reference doesn't say.
+        finished_run_again=settings.finished_run_again,
     )

@@ -5,11 +5,12 @@ Tests: `tests/providers/test_pulse_steps.py`, `tests/apply/test_apply_repetition
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final, assert_never
 
-from reconciler.errors import ReconcilerError, Refused
+from reconciler.errors import PartlyDone, ReconcilerError, Refused
 from reconciler.model import (
     AddGateways,
     ApproveCampaign,
@@ -88,7 +89,7 @@ class PulseWrites:
             case ScheduleWindow():
                 await client.schedule(campaign_id, gateways[0], action.phase, action.window)
             case RunOnThings():
-                return await self._things(action, campaign_id, gateways)
+                return await self._things(action, campaign_id, step)
             case CloseGateways():
                 await client.close_gateway(campaign_id, gateways[0])
             case ApproveCampaign():
@@ -151,13 +152,14 @@ class PulseWrites:
             campaign_id, fields.name, description=description, packages=packages, settings=fields.settings
         )
 
-    async def _things(self, action: RunOnThings, campaign_id: str, gateways: tuple[str, ...]) -> Result:
-        things = {gateway: action.things[gateway] for gateway in gateways}
+    async def _things(self, action: RunOnThings, campaign_id: str, step: Step) -> Result:
+        things = {gateway: action.things[gateway] for gateway in step.gateways}
         left = await self._client.run_on_things(campaign_id, things)
         if not left:
             return Result()
-        more = f" and {len(left) - 5} more" if len(left) > 5 else ""
-        return Result(message=f"the server did not process {', '.join(left[:5])}{more}")
+        named = {gateway: [thing for thing in ids if thing in left] for gateway, ids in things.items()}
+        failed = {gateway: _unprocessed(those) for gateway, those in named.items() if those}
+        raise PartlyDone(_unprocessed(left), request=request_of(step), failed=failed)
 
     async def _approve(self, action: ApproveCampaign, campaign_id: str, step: Step) -> Result:
         if action.only_if_waiting:
@@ -273,6 +275,11 @@ class PulseWrites:
                 return Readback(live.phase not in (Phase.RUNNING, Phase.UNKNOWN))
             case ApproveCampaign():
                 return Readback(live.phase not in (Phase.WAITING, Phase.UNKNOWN))
+
+
+def _unprocessed(things: Sequence[str]) -> str:
+    more = f" and {len(things) - 5} more" if len(things) > 5 else ""
+    return f"the server did not process {', '.join(things[:5])}{more}"
 
 
 def _described(file: PackageFile, step: Step) -> str:

@@ -1,0 +1,66 @@
+"""Which object an answer of this server is about, and where it says no: by what the reference answers.
+
+Tests: `tests/providers/test_lying_answers.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from reconciler.model import Json
+from reconciler.providers.http.shape import ID_KEYS
+from reconciler.providers.http.verdicts import Denial, about, of_read, of_write
+from reconciler.providers.http.wire import Call
+
+_NAMES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "campaign_id": ("campaign", ("campaignId", "campaign_id", "campaignUuid")),
+    "gateway_id": ("gateway", ("gatewayId", "gateway_id", "gatewayUuid", "deviceId", "device_id")),
+    "package_id": ("package", ("packageId", "package_id", "programId", "program_id")),
+}
+"""Placeholder of a path → what it is, and the keys that name it in any answer."""
+_ITSELF: Final[Mapping[str, str]] = {
+    "get-campaign": "campaign_id",
+    "get-campaign-status": "campaign_id",
+    "edit-campaign": "campaign_id",
+    "start-campaign": "campaign_id",
+    "stop-campaign": "campaign_id",
+    "approve-campaign": "campaign_id",
+    "delete-campaign": "campaign_id",
+    "get-package": "package_id",
+    "delete-package": "package_id",
+}
+"""Operations whose answer is the object: its own id is the one of the path."""
+_OF_THEMSELVES: Final = frozenset({"get-campaign", "get-campaign-status", "get-package"})
+"""Reads of objects that have a status, and errors, of their own."""
+_OF_GATEWAYS: Final = frozenset(
+    {"get-gateway-state", "get-gateway-status", "get-execution-progress", "get-download-progress"}
+)
+"""The same of gateways, whose updates fail and say why."""
+_STATE: Final = ("state", "campaignState", "progress", "packagesProgress")
+
+
+def judge(call: Call, value: Json) -> Denial | None:
+    """See `Judge`."""
+    name = call.operation.name
+    own = _ITSELF.get(name)
+    wanted: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for placeholder, (what, keys) in _NAMES.items():
+        if placeholder in call.ids:
+            more = ID_KEYS if placeholder == own else ()
+            wanted[what] = (call.ids[placeholder], (*keys, *more))
+    about(value, wanted)
+    if name == "list-gateways":
+        for row in _rows(value):
+            if isinstance(row, Mapping) and "campaignId" in row:
+                about(row, wanted)
+    if call.operation.method == "GET":
+        if name in _OF_GATEWAYS and isinstance(value, Mapping) and any(key in value for key in _STATE):
+            return None
+        return of_read(value, envelope=name not in _OF_THEMSELVES, status="gateway_id" not in call.ids)
+    return of_write(value, batch=call.batch, described="gateway_id" in call.ids)
+
+
+def _rows(value: Json) -> Iterator[object]:
+    lists = (value.get("gateways"), value.get("devices")) if isinstance(value, Mapping) else (value,)
+    return (row for rows in lists if isinstance(rows, list) for row in rows)
