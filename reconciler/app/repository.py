@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from urllib.parse import quote
+
+from reconciler.model import Place
 
 _WORKSPACES: Final = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
 """Variables in which runners say where the repository is."""
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def repository_root(folder: Path, environ: Mapping[str, str]) -> Path:
@@ -22,6 +28,44 @@ def repository_root(folder: Path, environ: Mapping[str, str]) -> Path:
             if real.is_relative_to(root):
                 return root
     return next((each for each in (real, *real.parents) if os.path.lexists(each / ".git")), real)
+
+
+def pull_request(environ: Mapping[str, str]) -> Mapping[str, Any]:
+    """The pull request of the event that started this job of GitHub; empty when it was another event."""
+    try:
+        event = json.loads(Path(environ.get("GITHUB_EVENT_PATH", "")).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    found = event.get("pull_request") if isinstance(event, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def pushed_commit(environ: Mapping[str, str]) -> str:
+    """What was pushed to GitHub; empty elsewhere.
+
+    Of a pull request GITHUB_SHA is a merge that nobody has seen.
+    """
+    head = pull_request(environ).get("head")
+    sha = head.get("sha") if isinstance(head, dict) else None
+    return sha if isinstance(sha, str) and sha else environ.get("GITHUB_SHA", "")
+
+
+def line_links(folder: Path, environ: Mapping[str, str]) -> Callable[[Place], str | None]:
+    """The address of a line on the code host that this job runs on; None where it has none."""
+    server, repository = environ.get("GITHUB_SERVER_URL"), environ.get("GITHUB_REPOSITORY")
+    if server and repository:
+        base, commit = f"{server}/{repository}/blob", pushed_commit(environ)
+    else:
+        base, commit = f"{environ.get('CI_PROJECT_URL', '')}/-/blob", environ.get("CI_COMMIT_SHA", "")
+    if not base.startswith(("https://", "http://")) or not _COMMIT.fullmatch(commit):
+        return lambda _: None
+    root = repository_root(folder, environ)
+
+    def link(place: Place) -> str | None:
+        path = from_root(place.file, folder, root)
+        return None if Path(path).is_absolute() else f"{base}/{commit}/{quote(path)}#L{place.line}"
+
+    return link
 
 
 def from_root(file: str, folder: Path, root: Path) -> str:

@@ -82,7 +82,7 @@ def command(
     from reconciler.app.workspace import store_of
 
     flags: Flags = context.obj
-    reporter, caller = Reporter(Output(output), flags), Terminal()
+    reporter, caller = Reporter(Output(output), flags, failed="❌ Not applied"), Terminal()
     where, waivers = workspace(flags, paths), shared.waived(waive, reason)
     if file is not None:
         _alone(context, paths, switches)
@@ -90,6 +90,7 @@ def command(
         if file is not None:
             saved, project = find_home(Path(file), where)
             project = _paced(project, max_rps)
+            reporter.within(project, where.environ)
             engine = project.server.engine
             applying = Applying(project, store_of(project), caller, reporter, parallelism, lock_timeout)
             if not dry_run:
@@ -98,6 +99,7 @@ def command(
         else:
             options = shared.chosen(switches)
             job = prepare(where, waivers=waivers)
+            reporter.within(job.project, where.environ)
             job = replace(job, project=_paced(job.project, max_rps))
             engine = job.project.server.engine
             if not dry_run:

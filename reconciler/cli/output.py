@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -27,6 +27,8 @@ from reconciler.text import clean
 if TYPE_CHECKING:
     from reconciler.model.doubts import Doubt
     from reconciler.report.progress import Progress
+    from reconciler.report.pull_request import PlanContext
+    from reconciler.settings import Project
 
 
 class Output(StrEnum):
@@ -95,8 +97,21 @@ _LOOKED = 20
 class Reporter:
     """Writes the one result of a run in the form that was asked for."""
 
-    def __init__(self, output: Output, flags: Flags, *, beside: str | None = None) -> None:
-        """`beside`: a file that gets a plan as JSON, too, whatever is written to stdout."""
+    def __init__(
+        self,
+        output: Output,
+        flags: Flags,
+        *,
+        beside: str | None = None,
+        failed: str = "❌ Can't be planned",
+        every_gateway: bool = False,
+    ) -> None:
+        """`beside`: a file that gets a plan as JSON, too, whatever is written to stdout.
+
+        `failed`: what to say of a run that gives nothing. `every_gateway`: a text names every one.
+        """
+        self._failed = failed
+        self._every_gateway = every_gateway
         self._output = output
         self._text = output is Output.TEXT
         self._flags = flags
@@ -105,6 +120,26 @@ class Reporter:
         self._looked = 0
         self._digest: str | None = None
         self._beside = beside
+        self._project: Project | None = None
+        self._environ: Mapping[str, str] = {}
+
+    def within(self, project: Project, environ: Mapping[str, str]) -> None:
+        """Which project it is about."""
+        self._project, self._environ = project, environ
+
+    def _context(self, plan: Plan | None = None) -> PlanContext:
+        """What a plan doesn't know of where it is to be applied."""
+        from reconciler.app.pipeline import apply_exit
+        from reconciler.app.repository import line_links
+        from reconciler.report.pull_request import PlanContext
+
+        would = None if plan is None else apply_exit(plan, ())
+        project = self._project
+        if project is None:
+            chosen = self._flags.environment or os.environ.get("RECONCILER_ENVIRONMENT") or None
+            return PlanContext(chosen, would=would)
+        links = line_links(project.root, self._environ)
+        return PlanContext(project.environment, project.name, links, would)
 
     def about(self, digest: str, where: str) -> None:
         """The plan has a digest; `where` says to which file it goes, or from which it comes."""
@@ -143,7 +178,7 @@ class Reporter:
             case Output.MARKDOWN:
                 from reconciler.report.markdown import plan_markdown
 
-                self._write([plan_markdown(plan, digest=self._digest)])
+                self._write([plan_markdown(plan, digest=self._digest, about=self._context(plan))])
 
     def _planned(self, plan: Plan) -> Iterator[str]:
         """The document of a plan."""
@@ -173,7 +208,8 @@ class Reporter:
             case Output.MARKDOWN:
                 from reconciler.report.markdown import applied_markdown
 
-                self._write([applied_markdown(plan, outcomes, code, digest=self._digest)])
+                about = self._context(plan)
+                self._write([applied_markdown(plan, outcomes, code, digest=self._digest, about=about)])
 
     def nothing(self, plan: Plan, code: Exit) -> None:
         """Text has said so already, but for what an exit code means; a document is due."""
@@ -210,12 +246,13 @@ class Reporter:
             case Output.MARKDOWN:
                 from reconciler.report.markdown import findings_markdown
 
-                self._write([findings_markdown(findings)])
+                self._write([findings_markdown(findings, title=self._failed, about=self._context())])
 
     def _text_plan(self, plan: Plan, stream: TextIO) -> None:
         from reconciler.report.plan_text import plan_lines
 
-        write_lines(plan_lines(plan, paint_for(stream, self._flags)), stream)
+        lines = plan_lines(plan, paint_for(stream, self._flags), every_gateway=self._every_gateway)
+        write_lines(lines, stream)
         if self._digest:
             write_lines([f"{clean(self._filed)}, digest {short(self._digest)}."], stream)
 

@@ -27,6 +27,12 @@ from reconciler.errors import Exit, UsageError
     help="Save the plan, for `apply --plan FILE`.",
 )
 @click.option(
+    "--list",
+    "listed",
+    type=click.Choice(["gateways"]),
+    help="Name every gateway that joins or leaves, not the first few.",
+)
+@click.option(
     "--json",
     "beside",
     metavar="FILE",
@@ -50,6 +56,7 @@ def command(
     output: str,
     detailed_exitcode: bool,
     out: str | None,
+    listed: str | None,
     beside: str | None,
     snapshot: str | None,
     **switches: object,
@@ -60,7 +67,7 @@ def command(
     """
     from reconciler.app.pipeline import plan_exit, plan_once, prepare
 
-    reporter = Reporter(Output(output), flags, beside=beside)
+    reporter = Reporter(Output(output), flags, beside=beside, every_gateway=listed == "gateways")
     with reporter.failures():
         where, options = workspace(flags, paths), shared.chosen(switches)
         if out is not None and snapshot is not None:
@@ -69,6 +76,7 @@ def command(
             )
         if snapshot is None:
             job = prepare(where)
+            reporter.within(job.project, where.environ)
             planned = run(flags, plan_once(job, options, reporter.looking), engine=job.project.server.engine)
             if out is not None:
                 from reconciler.app.savedplans import save

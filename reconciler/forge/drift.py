@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.report.markdown import code_span
+from reconciler.report.markup import code_span
 from reconciler.report.wording import show
 from reconciler.text import first_lines, plural
 

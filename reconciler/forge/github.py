@@ -5,11 +5,10 @@ Tests: `tests/forge/test_forge_hosts.py`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
 from typing import Any, Final
 
+from reconciler.app.repository import pull_request
 from reconciler.forge.api import Api
 from reconciler.forge.notes import ForgeError, Note, integer, text
 
@@ -93,22 +92,5 @@ def from_environment(environ: Mapping[str, str]) -> GitHub:
         "X-GitHub-Api-Version": "2022-11-28",
     }
     api = Api(environ.get("GITHUB_API_URL", "https://api.github.com"), headers)
-    number = _pull_request(environ).get("number")
+    number = pull_request(environ).get("number")
     return GitHub(api, repository, number if isinstance(number, int) else None)
-
-
-def commit(environ: Mapping[str, str]) -> str:
-    """What was pushed. Of a pull request GITHUB_SHA is a merge that nobody has seen."""
-    head = _pull_request(environ).get("head")
-    sha = head.get("sha") if isinstance(head, dict) else None
-    return sha if isinstance(sha, str) and sha else environ.get("GITHUB_SHA", "")
-
-
-def _pull_request(environ: Mapping[str, str]) -> Mapping[str, Any]:
-    """The pull request of the event that started this job; empty when it was another event."""
-    try:
-        event = json.loads(Path(environ.get("GITHUB_EVENT_PATH", "")).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    found = event.get("pull_request") if isinstance(event, dict) else None
-    return found if isinstance(found, dict) else {}

@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from reconciler.app.repository import pushed_commit
 from reconciler.errors import Exit
 from reconciler.forge import github, gitlab
 from reconciler.forge.drift import drift_markdown, drift_of
 from reconciler.forge.notes import Forge, ForgeError, keep_comment, keep_issue
 from reconciler.forge.running import POLICY, SECRETS, JobRun, log, run_command, run_policy
-from reconciler.report.markdown import fenced_text, policy_markdown
+from reconciler.report.markdown import policy_markdown
+from reconciler.report.markup import fenced_text
 from reconciler.report.streams import open_descriptors, told
 from reconciler.report.workflow_commands import Unheard, in_ci
 from reconciler.text import clean, cut
@@ -214,7 +216,7 @@ def _summarise(text: str, environ: Mapping[str, str]) -> None:
 
 
 def _commit(environ: Mapping[str, str]) -> str:
-    return github.commit(environ) or environ.get("CI_COMMIT_SHA", "")
+    return pushed_commit(environ) or environ.get("CI_COMMIT_SHA", "")
 
 
 def _log(environ: Mapping[str, str]) -> str:

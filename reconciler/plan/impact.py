@@ -6,10 +6,24 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
+from typing import Final
 
 from reconciler.diff import CampaignDiff, Diff, Removal, Run
-from reconciler.model import Live, Operation, Phase, ResourceId, StepGroup, Verb, several
-from reconciler.plan.model import CampaignImpact, Impact
+from reconciler.model import (
+    DesiredCampaign,
+    Live,
+    Operation,
+    Phase,
+    ResourceId,
+    SchedulePhase,
+    StepGroup,
+    Verb,
+    several,
+)
+from reconciler.plan.model import CampaignImpact, Impact, PlannedWindow
+
+_WINDOWS: Final = 12
+"""How many windows of a campaign are told."""
 
 
 def impact(difference: Diff, planned: Sequence[CampaignDiff], groups: Sequence[StepGroup]) -> Impact:
@@ -66,6 +80,22 @@ def _of_campaign(found: CampaignDiff, verbs: set[Verb], shared: Mapping[Resource
         stops=Verb.STOP in verbs and not bracket,
         interrupted=bracket,
         shared=shared,
+        place=found.desired.place,
+        windows=_windows(found.desired),
+    )
+
+
+def _windows(campaign: DesiredCampaign) -> tuple[PlannedWindow, ...]:
+    order = {phase: number for number, phase in enumerate(SchedulePhase)}
+    told = {
+        (order[phase], window, assignment.timezone or "")
+        for assignment in campaign.schedules or ()
+        for phase, window in assignment.windows.items()
+    }
+    phases = list(SchedulePhase)
+    return tuple(
+        PlannedWindow(phases[at].value, window.begin, window.end, zone or None)
+        for at, window, zone in sorted(told)[:_WINDOWS]
     )
 
 

@@ -47,6 +47,20 @@ class Packages:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedWindow:
+    """When a phase of a campaign may be done, as its schedules say."""
+
+    phase: str
+    """The phase."""
+    begin: int
+    """Epoch milliseconds."""
+    end: int
+    """Epoch milliseconds; no part of it."""
+    timezone: str | None = None
+    """The zone in which people wrote it (IANA), where they did."""
+
+
+@dataclass(frozen=True, slots=True)
 class CampaignImpact:
     """What a plan does to the devices of one campaign. Counts are exact."""
 
@@ -74,6 +88,10 @@ class CampaignImpact:
     """What happens to its gateways."""
     packages: Packages = Packages()
     """What they get."""
+    place: Place | None = None
+    """Where it is declared."""
+    windows: tuple[PlannedWindow, ...] = ()
+    """When that may happen: the first windows of its schedules, by phase."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,8 +67,11 @@ def validation_lines(findings: Iterable[Finding], documents: int, paint: Paint =
     yield paint(summary, Tone.ERROR if errors else Tone.GOOD)
 
 
-def plan_lines(plan: Plan, paint: Paint = plain) -> Iterator[str]:
-    """A whole plan: what happens to devices, changes and calls by resource, records, findings, counts."""
+def plan_lines(plan: Plan, paint: Paint = plain, *, every_gateway: bool = False) -> Iterator[str]:
+    """A whole plan: what happens to devices, changes and calls by resource, records, findings, counts.
+
+    `every_gateway`: each that joins or leaves is named.
+    """
     yield f"Server: {clean(str(plan.server))}"
     if plan.snapshot:
         yield f"Snapshot: {snapshot_age(plan.snapshot)}; the server was not asked"
@@ -81,7 +84,7 @@ def plan_lines(plan: Plan, paint: Paint = plain) -> Iterator[str]:
         yield counts(plan, every)
     for block in every:
         yield ""
-        yield from _block(block, plan, paint)
+        yield from _block(block, plan, paint, every_gateway=every_gateway)
     notes = tuple(recorded(plan.records))
     if notes:
         yield ""
@@ -148,7 +151,7 @@ class _Row:
     text: str
 
 
-def _block(block: Block, plan: Plan, paint: Paint) -> Iterator[str]:
+def _block(block: Block, plan: Plan, paint: Paint, *, every_gateway: bool) -> Iterator[str]:
     common = block.reason
     tone = _SIGNS[block.sign]
     heading = f"{paint(block.sign, tone)} {paint(block.heading, tone if block.sign == '-' else Tone.STRONG)}"
@@ -157,7 +160,7 @@ def _block(block: Block, plan: Plan, paint: Paint) -> Iterator[str]:
         yield from _of_devices(
             block.impact, paint, own=any(c.field == Field.OVERRIDES for c in block.changes)
         )
-    told = _Rows(block, plan, paint)
+    told = _Rows(block, plan, paint, every_gateway)
     rows = [row for change in block.changes for row in told.of(change)]
     if block.lines:
         rows.append(_Row(" ", _CALLS, ", ".join(_call(block, paint))))
@@ -191,13 +194,15 @@ class _Rows:
     block: Block
     plan: Plan
     paint: Paint
+    every_gateway: bool = False
 
     def of(self, change: Change) -> Iterator[_Row]:
         """A row for each value that differs."""
         gone = self.block.sign == "-" and self.block.impact is not None
         if change.gateways is not None:
             sign = "+" if self.block.sign == "+" else "~"
-            yield _Row(sign, clean(change.field), gateway_change(change.gateways) + self._why(change))
+            most = len(change.gateways.gained) + len(change.gateways.lost) if self.every_gateway else 5
+            yield _Row(sign, clean(change.field), gateway_change(change.gateways, most) + self._why(change))
         elif change.field in (Field.PACKAGES, Field.OVERRIDES):
             yield self._packages(change)
         elif not gone:
@@ -215,7 +220,7 @@ class _Rows:
                 )
             case {"name": str(name)}, None:
                 return self._row(change, "package", clean(name), None)
-        before, after = (_named(value, self.plan) for value in (change.before, change.after))
+        before, after = (named_packages(value, self.plan) for value in (change.before, change.after))
         return self._row(change, clean(change.field), before, after)
 
     def _row(self, change: Change, label: str, before: str | None, after: str | None) -> _Row:
@@ -234,7 +239,8 @@ def _said(value: Json) -> str | None:
     return None if value is None else show(value)
 
 
-def _named(value: Json, plan: Plan) -> str | None:
+def named_packages(value: Json, plan: Plan) -> str | None:
+    """Packages of a change by name; None where there are none."""
     if not isinstance(value, list):
         return _said(value)
     names = [

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ def hurry(factor: float) -> None:
         return time.monotonic() * factor
 
     asyncio.BaseEventLoop.time = clock  # type: ignore[method-assign]
+    sys.modules["uvloop"] = None  # type: ignore[assignment] # it has a clock of its own
     defaults = Sender.__init__.__kwdefaults__
     assert defaults is not None
     defaults["clock"] = clock

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from reconciler.app.repository import pushed_commit
 from reconciler.forge import github, gitlab
 from reconciler.forge.notes import Forge, ForgeError, mark
 from tests.forge.forge_server import BOT, TOKEN, Host, keep, tell
@@ -101,9 +102,9 @@ def test_the_commit_is_the_one_that_was_pushed(tmp_path: Path, event: object, co
     path = tmp_path / "event.json"
     path.write_text(json.dumps(event))
     environ = {"GITHUB_SHA": "merged", "GITHUB_EVENT_PATH": str(path)}
-    assert github.commit(environ) == commit
-    assert github.commit({"GITHUB_SHA": "merged"}) == "merged"
-    assert github.commit({}) == ""
+    assert pushed_commit(environ) == commit
+    assert pushed_commit({"GITHUB_SHA": "merged"}) == "merged"
+    assert pushed_commit({}) == ""
 
 
 def test_what_is_missing_in_the_environment_is_named() -> None:

@@ -44,7 +44,7 @@ from reconciler.model import (
 )
 from reconciler.options import Options, Selector, Targets
 from reconciler.plan.file import Head, MadeIn, MadeOn, write_plan
-from reconciler.plan.model import Devices, GuardTrip, Impact, Packages, Partial, Snapshot
+from reconciler.plan.model import CampaignImpact, Devices, GuardTrip, Impact, Packages, Partial, Snapshot
 from reconciler.providers.base import Lowered
 from reconciler.state.base import (
     BracketClosed,
@@ -263,9 +263,7 @@ def sample() -> Made:
     place = Place("campaigns/line.yaml", 5, 9)
     devices = Devices(members=152, join=150, leave=2, start=150, stop=1, interrupt=3, update=151, finished=4)
     packages = Packages(("fw-2.1.bin",), ("fw-2.2.bin",))
-    impact = tuple(
-        replace(each, stops=True, devices=devices, packages=packages) for each in plan.impact.campaigns
-    )
+    impact = tuple(replace(_told(each), devices=devices, packages=packages) for each in plan.impact.campaigns)
     plan = replace(
         plan,
         groups=(*map(_to_approve, plan.groups), *_replacement(plan.groups[-1])),
@@ -292,6 +290,12 @@ def sample() -> Made:
         package_names={"p-1": "fw-2.1.bin"},
     )
     return replace(made, plan=plan, options=OPTIONS)
+
+
+def _told(row: CampaignImpact) -> CampaignImpact:
+    """With what isn't there by itself."""
+    windows = tuple(replace(each, timezone="Europe/Berlin") for each in row.windows)
+    return replace(row, stops=True, windows=windows)
 
 
 def save(made: Made, path: Path) -> None:

@@ -48,7 +48,9 @@ def test_an_apply_where_all_went_well_has_no_list_of_trouble(full_plan):
 
 def test_no_changes():
     assert plan_markdown(Plan(SERVER)) == (
-        "## Plan for `https://pulse.example.com (organization acme)`\n\n**No changes.**\n\n"
+        "## ✅ Nothing to apply\n\n"
+        "Server `https://pulse.example.com (organization acme)`\n\n"
+        "**No changes.**\n\n"
     )
     assert "| outcome |" not in applied_markdown(Plan(SERVER), (), Exit.DONE)
 
@@ -56,8 +58,11 @@ def test_no_changes():
 def test_destructive_things_come_first(full_plan):
     said = plan_markdown(full_plan)
     summaries = [line for line in said.splitlines() if line.startswith("<summary>")]
-    assert [("⚠️" in line) for line in summaries] == [True, True, False, False]
-    assert said.index("**15 steps**") < said.index("<details>")
+    assert "2 gateways leave" in summaries[0]
+    assert [("⚠️" in line) for line in summaries[1:]] == [True, True, False, False]
+    assert said.index("; 15 calls.") < said.index("<details>")
+    rows = [line.split("|")[1].strip() for line in said.splitlines() if line.startswith("| ")]
+    assert rows[2:] == ["`old`<br>`Old`", "`line-3`<br>`Line 3`", "`line-4`<br>`Line 4`", "**3 campaigns**"]
 
 
 def huge(campaigns: int, changes: int, name: str = "campaign") -> Plan:
@@ -89,9 +94,9 @@ def test_five_thousand_changes_fit_and_the_totals_are_exact():
     said = plan_markdown(plan)
     assert len(plan.changes) == 5_000
     assert len(said) <= LIMIT - 400, "room for the mark and the signature of a comment"
-    assert "**5,000 steps**" in said
-    assert "50,000 gateways gained" in said
+    assert "; 5,000 calls." in said
     assert "| and 960 more |" in said
+    assert "| **1,000 campaigns** |" in said
     shown = said.count("<details>")
     rest = 1_000 - shown
     assert 10 < shown < 1_000
@@ -106,7 +111,7 @@ def test_many_refusing_guards_are_counted():
     assert len(said) <= LIMIT - 400
     assert "> **Apply refuses this: 9,000 guards.**" in said
     assert "\n> - and 8,960 more\n" in said
-    assert "**5,000 steps**" in said
+    assert "; 5,000 calls." in said
 
 
 names = st.text(max_size=300)
@@ -135,9 +140,9 @@ def test_whatever_a_plan_holds_it_fits_and_is_closed(parts, repeat, gained):
     assert len(said) <= LIMIT
     assert said.count("<details>\n") == said.count("\n</details>\n")
     if plan.groups:
-        total = f"**{plan.size:,} step{'s' * (plan.size != 1)}**"
-        assert total in said
-        assert f"| **total** | **{plan.impact.gained:,}** | **{plan.impact.lost:,}** | | |" in said
+        assert f"{plan.size:,} call{'s' * (plan.size != 1)}." in said
+        many = len(plan.impact.campaigns)
+        assert f"| **{many:,} campaign{'s' * (many != 1)}** |" in said
 
 
 def test_the_apply_of_a_huge_plan_fits_too():
@@ -228,7 +233,7 @@ def test_a_code_span_is_one_line_and_closed(text):
 
 def test_why_there_is_no_plan(full_plan):
     said = findings_markdown(full_plan.findings)
-    assert said.startswith("## Plan: 1 error, 1 warning, 1 note\n\n```text\nerror[not-ours]")
+    assert said.startswith("## ❌ Can't be planned: 1 error, 1 warning, 1 note\n\n```text\nerror[not-ours]")
     many = replace(full_plan, findings=full_plan.findings * 5_000).findings
     assert len(findings_markdown(many)) < LIMIT
     assert " more findings\n" in findings_markdown(many)
@@ -241,16 +246,20 @@ def test_guards_stand_before_everything_that_they_are_about(full_plan):
     )
     said = plan_markdown(replace(full_plan, guards=trips))
     start = said.index("> [!CAUTION]")
-    assert start < said.index("gateways gained")
+    assert said.startswith("## ⛔ Refused by a guard: `maxDeletes`\n")
+    assert start < said.index("| campaign |")
+    lead = "**Apply refuses this: 1 guard.** Nothing is sent.\n"
+    assert f"{lead}> - `maxDeletes`: `11 campaigns would be deleted | <b>`\n" in said
     assert (
-        "**Apply refuses this: 1 guard.**\n> - `maxDeletes`: `11 campaigns would be deleted | <b>`\n" in said
+        "**1 guard waived.**\n> - `maxStarts`: `12 campaigns would be started` — waived: `a new hall`\n"
+        in said
     )
-    assert "> - `maxStarts`" not in said, "a waived guard refuses nothing"
+    assert "guards.waivers" in said
 
 
 def test_what_cannot_be_undone_is_listed_with_its_gateways():
     plan = Plan(SERVER, (group("close", Verb.CLOSE, "close-gateway", members=gateways(2), per_call=1),))
-    assert "### Can't be undone: 1\n\n- `Campaign/line-3`: closed (2 gateways)\n" in plan_markdown(plan)
+    assert "### Can't be undone: 1\n\n- campaign `line-3`: 2 gateways closed\n" in plan_markdown(plan)
 
 
 def test_only_the_largest_of_many_other_campaigns_are_named():
@@ -259,4 +268,4 @@ def test_only_the_largest_of_many_other_campaigns_are_named():
     impact = Impact((CampaignImpact(name[0], "c0", gained=9, shared=shared),))
     start = group("start", Verb.START, "start-campaign", name[0])
     said = plan_markdown(Plan(SERVER, (start,), impact=impact))
-    assert "| 9 in `Campaign/c2`, 3 in `Campaign/c1` and 2 more |" in said
+    assert "9 also in `c2`, 3 also in `c1` and 2 more |" in said

@@ -25,8 +25,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for name, count in sorted(total.items(), key=lambda item: (" " in item[0], item[0])):
         terminalreporter.line(f"{count:9,}  {name}")
     terminalreporter.line(f"{len(failures):9,}  failures")
-    for seed, why in sorted(failures.items(), key=lambda item: int(item[0])):
-        terminalreporter.line(f"SOAK_SEED={seed} SOAK_RUNS=1 make soak  # {why}", red=True)
+    for again, why in sorted(failures.items()):
+        terminalreporter.line(f"{again}  # {why}", red=True)
 
 
 def _ended(terminalreporter: pytest.TerminalReporter) -> Iterator[pytest.TestReport]:

@@ -95,9 +95,9 @@ def _variable(secret: Secret) -> str:
     return f"SECRET_{secret.reveal().removesuffix(CANARY).upper()}"
 
 
-def write_project(folder: Path, url: str, *, batch: int, page: int) -> None:
-    """The project file, and the files that packages are made of."""
-    server = {"url": url, "batchSize": batch, "pageSize": page, "timeoutSeconds": 20}
+def write_project(folder: Path, url: str, *, batch: int, page: int, **more: Any) -> None:
+    """The project file, with `more` about the server, and the files that packages are made of."""
+    server = {"url": url, "batchSize": batch, "pageSize": page, "timeoutSeconds": 20, **more}
     spec = {
         "resources": ["resources.yaml"],
         "server": server,

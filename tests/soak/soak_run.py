@@ -158,6 +158,14 @@ class Told:
 class Soak:
     """One run."""
 
+    server: Mapping[str, Any] = {}
+    """What the project file says of the server beside how to reach it."""
+    hurry = HURRY
+    tricks: Sequence[Trick] = ()
+    """Of every process."""
+    troubled_tricks: Sequence[Trick] = ()
+    armed: Sequence[str] = ()
+
     def __init__(self, ground: Ground, seed: int) -> None:
         self.ground = ground
         self.told = Told(seed)
@@ -195,7 +203,7 @@ class Soak:
         self._say(f"{dialect}, pages of {page}", repr(episode))
         self.folder.mkdir()
         try:
-            write_project(self.folder, self.ground.running.url, batch=episode.batch, page=page)
+            write_project(self.folder, self.ground.running.url, batch=episode.batch, page=page, **self.server)
             self.place = Workplace(self.folder, self.env, [TOKEN, CANARY], start=self._start)
             for number, wish in enumerate(self.wishes):
                 self._fulfil(wish, last=number == len(self.wishes) - 1)
@@ -263,7 +271,7 @@ class Soak:
     def _troubled(self) -> None:
         """An apply that meets faults, or is killed or told to end somewhere."""
         chance = self.random
-        self.tricks: list[Trick] = [["tests.e2e.e2e_tricks:hurry", HURRY]]
+        self.troubled_tricks = self.hurried()
         said = []
         if chance.random() < 0.75:
             said.append(self._arm())
@@ -281,7 +289,7 @@ class Soak:
         if aim and (self.ground.reaper.struck or ran.code == -signal.SIGKILL):
             self.told.counts[f"signal {aim.rpartition(' ')[0]}"] += 1
         self.ground.calm()
-        self.tricks, self.armed = [], []
+        self.troubled_tricks, self.armed = [], []
         self._ended(ran)
         self.interrupted = ran.code not in (0, 6)
 
@@ -297,9 +305,14 @@ class Soak:
             elif chance.random() < 0.3:
                 rule["count"] = chance.randint(1, 4)
             rules.append(rule)
+        rules += self.more_rules()
         body = {"seed": self.told.seed, "rules": rules}
         self.ground.context.faults.arm(*parse_rules(body, OPERATIONS))
         return f"faults {json.dumps(rules)}"
+
+    def more_rules(self) -> list[dict[str, Any]]:
+        """Faults of other kinds; each is named in `armed`."""
+        return []
 
     def _aim(self) -> str:
         """Where the process is killed, or told to end: the moment, the place, the so-manieth time."""
@@ -308,7 +321,8 @@ class Soak:
         match chance.choice(["call", "write", "record", "disk", "SIGINT", "SIGTERM", *TARGETS]):
             case "record" | "disk" as where:
                 at = chance.randint(1, 30)
-                self.tricks.append([f"tests.e2e.e2e_tricks:die_at_{where}", at, moment])
+                dying: Trick = [f"tests.e2e.e2e_tricks:die_at_{where}", at, moment]
+                self.troubled_tricks = [*self.troubled_tricks, dying]
             case "SIGINT" | "SIGTERM" as where:
                 at = chance.randint(1, 30)
                 self.ground.reaper.kill(at, moment, kind=signal.Signals[where], operations=OPERATIONS)
@@ -324,11 +338,11 @@ class Soak:
         switches = [f"--{name}" for name in ("adopt", "prune", "resume") if getattr(self.options, name)]
         return ["apply", "--auto-approve", *switches, *self.arguments, *arguments]
 
-    tricks: Sequence[Trick] = ()
-    armed: Sequence[str] = ()
+    def hurried(self) -> list[Trick]:
+        return [["tests.e2e.e2e_tricks:hurry", self.hurry]]
 
     def _start(self, arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> Any:
-        return self.ground.forks(arguments, folder, env, tricks=self.tricks)
+        return self.ground.forks(arguments, folder, env, tricks=self.troubled_tricks or self.tricks)
 
     def _ended(self, ran: Ran) -> None:
         """Every end is one that is documented, and leaves no lock but that of a process that was killed."""

@@ -1,7 +1,8 @@
 """Random worlds, people, faults and kills: see `soak_run`. `make soak` runs it, for it takes its time.
 
-SOAK_RUNS is how many runs (2000), SOAK_SEED the seed of the first; the run after it has the next seed. A run
-that failed is repeated by its own seed and SOAK_RUNS=1. A few runs are a part of every check.
+SOAK_RUNS is how many runs (2000), SOAK_SEED the seed of the first; the run after it has the next seed. Beside
+them there are SOAK_STORMS storms (a tenth as many). Each failure is listed with the line that repeats it. A
+few runs are a part of every check.
 """
 
 import json
@@ -23,9 +24,11 @@ from tests.properties.prop_strategies import FIELDS, episodes
 from tests.soak.conftest import COUNTS
 from tests.soak.soak_project import drawn, environment_of, in_real_time, write_project, yaml_of
 from tests.soak.soak_run import DIALECTS, Ground, Soak, Wrong, ground
+from tests.soak.soak_storm import ENGINES, Storm
 from tests.world import NOW
 
 RUNS = int(os.environ.get("SOAK_RUNS", "2000"))
+STORMS = int(os.environ.get("SOAK_STORMS", str(RUNS // 10)))
 FIRST = int(os.environ.get("SOAK_SEED", "0"))
 AT_ONCE = 10
 """Runs of one test: it is what a worker takes, and what a time limit is for."""
@@ -39,19 +42,21 @@ def soil() -> Iterator[Ground]:
         yield made
 
 
-def run_all(soil: Ground, seeds: range, record: Record) -> None:
+def run_all(soil: Ground, seeds: range, record: Record, kind: type[Soak] = Soak) -> None:
     """Run each of `seeds`; the failures at once, each with the story of its run."""
     counts: Counter[str] = Counter()
-    failures: dict[int, str] = {}
+    failures: dict[str, str] = {}
+    which = "SOAK_RUNS=0 SOAK_STORMS=1" if kind is Storm else "SOAK_RUNS=1 SOAK_STORMS=0"
     stories = []
     for seed in seeds:
-        counts["runs"] += 1
+        counts["storms" if kind is Storm else "runs"] += 1
         try:
-            counts += Soak(soil, seed).go().counts
+            counts += kind(soil, seed).go().counts
         except Wrong as wrong:
             story = str(wrong)
-            failures[seed] = story.rpartition("\n")[2][:200]
-            stories.append(f"SOAK_SEED={seed} SOAK_RUNS=1 make soak\n{story}")
+            again = f"SOAK_SEED={seed} {which} make soak"
+            failures[again] = story.rpartition("\n")[2][:200]
+            stories.append(f"{again}\n{story}")
     record(COUNTS, json.dumps({**counts, "failures": failures}))
     if failures:
         pytest.fail("\n\n".join(stories), pytrace=False)
@@ -62,6 +67,17 @@ def run_all(soil: Ground, seeds: range, record: Record) -> None:
 @pytest.mark.parametrize("first", range(FIRST, FIRST + RUNS, AT_ONCE))
 def test_soak(soil: Ground, first: int, record_property: Record) -> None:
     run_all(soil, range(first, min(first + AT_ONCE, FIRST + RUNS)), record_property)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("first", range(FIRST, FIRST + STORMS, AT_ONCE))
+def test_storm(soil: Ground, first: int, record_property: Record) -> None:
+    run_all(soil, range(first, min(first + AT_ONCE, FIRST + STORMS)), record_property, Storm)
+
+
+def test_a_storm_for_each_engine(soil: Ground) -> None:
+    run_all(soil, range(len(ENGINES)), lambda *_: None, Storm)
 
 
 def test_a_few_runs(soil: Ground) -> None:

@@ -70,7 +70,6 @@ class Inject:
         self._app = app
         self._faults = faults
         self._find = find
-        self._under_way: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not self._faults.armed:
@@ -122,8 +121,8 @@ class Inject:
                 await self._app(dict(scope), receive, _Answer().take)
 
         task = asyncio.ensure_future(done())
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        self._faults.under_way.add(task)
+        task.add_done_callback(self._faults.under_way.discard)
 
 
 def _later(send: Send, seconds: float) -> Send:

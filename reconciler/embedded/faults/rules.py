@@ -117,6 +117,8 @@ class Faults:
 
     seed: int = 0
     armed: Sequence[_Armed] = ()
+    under_way: set[object] = field(default_factory=set)
+    """Calls that were answered, and are done later."""
     log: deque[dict[str, object]] = field(default_factory=lambda: deque(maxlen=_LOGGED))
 
     def arm(self, rules: Sequence[Rule], seed: int = 0) -> None:

@@ -208,7 +208,10 @@ def plan_digest(plan: Plan) -> str:
     writing = Writing()
     digest = hashlib.sha256(dumped(coder(PLAN_FORMAT, Server).encode(plan.server, writing)))
     findings = tuple(each for each in plan.findings if each.code not in _NOT_OF_THE_WORK)
-    campaigns = (replace(each, devices=Devices(), packages=Packages()) for each in plan.impact.campaigns)
+    campaigns = (
+        replace(each, devices=Devices(), packages=Packages(), place=None, windows=())
+        for each in plan.impact.campaigns
+    )
     impact = replace(plan.impact, permissions=(), devices=Devices(), campaigns=tuple(campaigns))
     alone = replace(plan, findings=findings, impact=impact, guards=(), snapshot=None, package_names={})
     for line in writing.lines(entries(alone)):
