@@ -5,8 +5,9 @@ Tests: `tests/providers/test_hawkbit_questions.py`.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from reconciler.errors import Refusal, Refused, ServerError
@@ -28,10 +29,12 @@ from reconciler.providers.hawkbit.entry import MISSING
 from reconciler.providers.hawkbit.members import IDLE
 from reconciler.providers.hawkbit.operations import OPERATIONS
 from reconciler.providers.hawkbit.query import any_of, tag_of
-from reconciler.providers.hawkbit.statuses import PHASES
+from reconciler.providers.hawkbit.statuses import BUSY, PHASES
 from reconciler.providers.http.watched import Watched
 from reconciler.providers.http.wire import Wire
+from reconciler.text import plural
 
+STUCK_MINUTES: Final = 5
 VERSION: Final = "v1"
 """Of the Management API: a part of every address."""
 _WORDS: Final[Mapping[str, str]] = {"cancelled": "canceled"}
@@ -48,9 +51,18 @@ _ROLES: Final[Mapping[str, frozenset[str]]] = {
 class HawkbitQuestions(HawkbitClient):
     """`reconciler.providers.base.Questions` over the Management API."""
 
-    def __init__(self, wire: Wire, watched: Watched, *, page_size: int = 500, parallelism: int = 16) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        watched: Watched,
+        *,
+        page_size: int = 500,
+        parallelism: int = 16,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         super().__init__(wire, page_size=page_size, parallelism=parallelism)
         self._watched = watched
+        self._clock = clock
 
     async def counts(self) -> CampaignCounts:
         """See `Questions.counts`: what was approved of is just ready here."""
@@ -141,6 +153,18 @@ class HawkbitQuestions(HawkbitClient):
         except ServerError as failure:
             error = failure
         return Greeting(VERSION, self._watched.ahead, error)
+
+    async def concerns(self) -> tuple[str, ...]:
+        """See `Questions.concerns`: rollouts that the server has been at work on for too long."""
+        now = (self._clock() + (self._watched.ahead or 0.0)) * 1000
+        listed = await self.listed("list-rollouts", codec.rollout_row)
+        return tuple(
+            f"the rollout {each.name!r} ({each.id}) has been {each.status} for {plural(minutes, 'minute')}:"
+            " it hangs. The server's log says why; often a target is at its quota of actions"
+            for each in listed.values()
+            if each.status in (*BUSY, "deleting") and each.modified is not None
+            if (minutes := int(now - each.modified) // 60_000) >= STUCK_MINUTES
+        )
 
     async def probe(self) -> tuple[Probe, ...]:
         """See `Questions.probe`: one call tells every permission."""
