@@ -144,3 +144,51 @@ def test_a_server_that_is_still_at_work_is_waited_for(tmp_path: Path) -> None:
         assert world.rollout("line").status in ("starting", "running")
 
     on(tmp_path, body)
+
+
+def test_a_package_by_its_name_and_version(tmp_path: Path) -> None:
+    async def body(world: HawkbitWorld) -> None:
+        first = '{file: fw.bin, name: fw, version: "1"}'
+        await world.apply(line(1, packages=first))
+        await world.apply(
+            line(1, packages=first)
+            + line(2, packages='{file: fx.bin, name: fw, version: "2"}')
+            .replace("{name: firmware}", "{name: other}")
+            .replace("packageSet: firmware", "packageSet: other")
+            .replace("{name: hall}", "{name: hall-2}")
+            .replace("gatewayLists: [hall]", "gatewayLists: [hall-2]")
+            .replace("{name: line}", "{name: line-2}")
+            .replace("apiVersion", "---\napiVersion", 1)
+        )
+        plan = await world.make_plan(line(1, packages="{name: fw}"))
+        assert "ambiguous-package" in {finding.code for finding in plan.findings}
+        assert await world.plan(line(1, packages='{name: fw, version: "1"}')) == []
+        plan = await world.make_plan(line(1, packages='{name: fw, version: "3"}'))
+        [missing] = [each for each in plan.findings if each.code == "package-not-found"]
+        assert "version '3'" in missing.message
+
+    on(tmp_path, body)
+
+
+def test_how_it_is_delivered(tmp_path: Path) -> None:
+    async def body(world: HawkbitWorld) -> None:
+        await world.apply(line(1, more="delivery: {force: after, forceAfter: 2027-01-17T00:00Z}"))
+        rollout = world.rollout("line")
+        assert (rollout.type, rollout.force_time) == ("timeforced", 1_800_144_000_000)
+
+    on(tmp_path, body)
+
+
+def test_a_set_is_made_once_and_shared(tmp_path: Path) -> None:
+    async def body(world: HawkbitWorld) -> None:
+        packages = "{file: fw.bin, name: fw}, {file: fx.bin, name: app}"
+        one = line(1, packages=packages)
+        two = line(2).split("---\n")[-1].replace("{name: line}", "{name: line-2}")
+        two = two.replace("[hall]", "[hall-2]")
+        lists = line(2).split("---\n")[1].replace("{name: hall}", "{name: hall-2}")
+        await world.apply(f"{one}---\n{lists}---\n{two}")
+        [bundle] = world.server.world.bundles.values()
+        assert (bundle.name, bundle.type, len(bundle.modules)) == ("firmware", "os_app", 2)
+        assert sorted(m.type for m in world.server.world.modules.values()) == ["application", "os"]
+
+    on(tmp_path, body)
