@@ -133,6 +133,7 @@ _PLANNING = {
     "package-not-found": "The server has no package of that id or name.",
     "ambiguous-package": "Several live packages could be the one that is declared.",
     "not-allowed": "The server takes no such change of a campaign in its status.",
+    "server-keeps-otherwise": "The server keeps something else than what was sent; it is not sent again.",
     "unknown-status": "A live campaign has a status that this version does not know.",
     "interval-needed": "A distribution list is to be set, and nothing says how often it is evaluated.",
     "fixed-field": "A field is to change that this kind of server never changes.",

@@ -52,6 +52,7 @@ from reconciler.providers.base import Field, Reads, Source
 from reconciler.reading import forgotten, read
 from reconciler.state.applied import schedule_field
 from reconciler.state.base import Intent, Owned, State, Uploaded, upload_key
+from reconciler.state.declared import keeps, text_value
 from reconciler.text import id_form
 
 _STAYING: Final = frozenset({Field.OVERRIDES.value, *map(schedule_field, SchedulePhase)})
@@ -110,7 +111,7 @@ class _Observation:
         await self._look_for_creates()
         await self._claim(declared.values(), self.state, orphans)
         vanished = [declared[resource] for resource in sorted(self.gone) if resource in declared]
-        renamed = [c for c in declared.values() if (live := self._live(c)) and live.name != c.name]
+        renamed = [c for c in declared.values() if (live := self._live(c)) and self._renamed(c, live)]
         await self._read(Scope(names=frozenset(campaign.name for campaign in (*vanished, *renamed))))
         without = {r: owned for r, owned in self.state.campaigns.items() if r not in self.gone}
         await self._claim(vanished, replace(self.state, campaigns=without))
@@ -281,6 +282,13 @@ class _Observation:
             return Claim(Ownership.UNREADABLE, made.ids) if resource in silent else Claim(Ownership.NONE)
 
         self.claims |= {resource: tie(resource, made) for resource, made in claims.items()}
+
+    def _renamed(self, campaign: DesiredCampaign, live: LiveCampaign) -> bool:
+        """Whether it is to have another name than the server makes of it."""
+        owned = self.state.campaigns.get(campaign.resource)
+        if campaign.name == live.name:
+            return False
+        return not (owned and keeps(owned, Field.NAME, text_value(campaign.name), text_value(live.name)))
 
     def _live(self, campaign: DesiredCampaign) -> LiveCampaign | None:
         return self.live.by_id.get(self.ids.get(campaign.resource, ""))

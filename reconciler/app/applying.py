@@ -279,6 +279,7 @@ class Applying:
                     parallelism=self.parallelism,
                     on_outcome=on_outcome,
                     stop=stop,
+                    source=provider,
                     hiding=Hiding(secrets_of(desired) if desired else ()),
                     settling=Settling(self.project.server.settle),
                     on_doubt=progress.looking,
@@ -286,6 +287,7 @@ class Applying:
             finally:
                 progress.close()
             outcomes = applied.outcomes
+            plan = replace(plan, findings=(*plan.findings, *applied.findings))
             if applied.error is not None:
                 # What was done stays done, and is said before what went wrong.
                 progress.applied(plan, outcomes, Exit.ERROR)
@@ -322,7 +324,7 @@ def _remembering(plan: Plan, live: Live, state: State, facts: Facts) -> Plan:
 
 def _sends(plan: Plan) -> bool:
     """Whether there is anything to do, and nothing stands against it."""
-    return not plan.tripped and not (plan.empty and not plan.records)
+    return not plan.tripped and not (plan.empty and not plan.records and not plan.declares)
 
 
 def _planned_on_older(what: str, findings: Sequence[Finding] = ()) -> StalePlan:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from reconciler.apply.containment import ContainedWrites, HeedlessListener
 from reconciler.apply.outcomes import Outcomes
 from reconciler.apply.patience import Delay
+from reconciler.apply.readback import KeptReader
 from reconciler.apply.retrier import Retrier
 from reconciler.apply.run import Applied, Execution
 from reconciler.hiding import Hiding
@@ -16,7 +17,7 @@ from reconciler.model import Outcome
 from reconciler.model.doubts import OnDoubt, unheard
 from reconciler.pacing import Settling
 from reconciler.plan import Plan
-from reconciler.providers.base import Writes
+from reconciler.providers.base import Source, Writes
 from reconciler.state.base import Session
 
 __all__ = ["Applied", "Outcomes", "apply_plan"]
@@ -31,6 +32,7 @@ async def apply_plan(
     parallelism: int,
     on_outcome: Callable[[Outcome], None] = lambda _: None,
     stop: asyncio.Event | None = None,
+    source: Source | None = None,
     hiding: Hiding | None = None,
     settling: Settling | None = None,
     on_doubt: OnDoubt = unheard,
@@ -41,10 +43,12 @@ async def apply_plan(
     When `stop` is set nothing new is sent, but for the starts that close an open bracket. A refused or
     failed step is an outcome, not an error, and so is what nobody foresaw. Once the state can't be written
     nothing new is sent: see `Applied.error`. `on_doubt` hears what is looked for; `now` answers epoch
-    seconds. No outcome says what `hiding` knows, or a secret of `plan`.
+    seconds. No outcome says what `hiding` knows, or a secret of `plan`. With a `source` what the server
+    keeps of what was sent is read back.
     """
+    readback = KeptReader(source.reads, source.facts, session.state.salt, delay) if source else None
     retrier = Retrier(ContainedWrites(writes), delay, settling, on_doubt)
     told = HeedlessListener(on_outcome)
     hiding, stop = hiding or Hiding(), stop or asyncio.Event()
-    execution = Execution(plan, retrier, session, told, stop, hiding=hiding, now=now)
+    execution = Execution(plan, retrier, session, told, stop, hiding=hiding, readback=readback, now=now)
     return await execution.run(parallelism)

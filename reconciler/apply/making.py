@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from reconciler.apply.bisection import NOT_AGAIN
 from reconciler.apply.patience import Delay, Newborns, stopped, words
-from reconciler.errors import NotExecuted, ReconcilerError, Refused, ServerError, Unclear
+from reconciler.errors import NotExecuted, PartlyDone, ReconcilerError, Refused, ServerError, Unclear
 from reconciler.model import Outcome, OutcomeStatus, Step, UploadPackage
 from reconciler.model.doubts import Doubt, Missing, OnDoubt
 from reconciler.pacing import Settling
@@ -76,7 +76,8 @@ class _Tries:
             return await self._paused(failure, wait)
         if (left := self.making.newborns.left(self.step, failure)) is not None:
             return await self._paused(failure, min(left, self.making.settling.pause(self.attempts)))
-        if isinstance(failure, Unclear) or (self.unclear and isinstance(failure, Refused)):
+        unclear = isinstance(failure, Unclear | PartlyDone)
+        if isinstance(failure, ServerError) and (unclear or self.unclear):
             self.unclear = True
             return await self._doubted(failure)
         return self._ended(OutcomeStatus.FAILED, words(failure))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.apply.containment import unforeseen
 from reconciler.apply.outcomes import Outcomes
+from reconciler.apply.readback import Kept, KeptReader, learned, settled_fields
 from reconciler.apply.record import after, before
 from reconciler.apply.retrier import Retrier
 from reconciler.errors import StateError, fault_in_words
@@ -22,6 +23,7 @@ from reconciler.hiding import Hiding
 from reconciler.model import (
     CreateCampaign,
     EditCampaign,
+    Finding,
     Outcome,
     OutcomeStatus,
     ResourceId,
@@ -35,8 +37,8 @@ from reconciler.model import (
     target_of,
 )
 from reconciler.plan import Plan
-from reconciler.providers.base import Bindings
-from reconciler.state.base import Event, Session
+from reconciler.providers.base import Bindings, Field
+from reconciler.state.base import Event, FieldsDeclared, Session
 
 INTERRUPTED = "not sent: the run was interrupted"
 UNRECORDED = "not sent: the state can't be written"
@@ -49,6 +51,8 @@ class Applied:
 
     outcomes: Sequence[Outcome] = ()
     interrupted: bool = False
+    findings: tuple[Finding, ...] = ()
+    """What was learned of the server on the way."""
     error: StateError | None = None
     """The state could not be written: what was done is done, and the rest was not sent."""
 
@@ -84,10 +88,12 @@ class Execution:
         stop: asyncio.Event,
         *,
         hiding: Hiding,
+        readback: KeptReader | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         hiding.update(_secrets(plan))
         self._plan = plan
+        self._readback = readback
         self._repeater = retrier
         self._session = session
         self._on_outcome = on_outcome
@@ -108,13 +114,20 @@ class Execution:
         self._needs_left = {g.key: len({need.group for need in g.needs}) for g in plan.groups}
         self._needed_by: dict[str, list[StepGroup]] = {group.key: [] for group in plan.groups}
         self._held: dict[str, _Held] = {}
+        self._groups_of: dict[ResourceId, list[StepGroup]] = {}
+        for group in plan.groups:
+            self._groups_of.setdefault(group.action.resource, []).append(group)
+        self._groups_open = {resource: len(groups) for resource, groups in self._groups_of.items()}
+        self._over: list[ResourceId] = []
+        """Resources whose last group has ended, and of which nothing was learned yet."""
+        self._findings: list[Finding] = []
         self._ready: deque[Iterator[Step]] = deque()
         self._groups_left = len(plan.groups)
         self._changed = asyncio.Condition()
 
     async def run(self, parallelism: int) -> Applied:
         """Settle every step; when the state can't be written, all that is in flight."""
-        if not self._record(*self._plan.records):
+        if not self._record(*self._plan.records, *self._as_declared()):
             return Applied(error=self._broken)
         for group in self._plan.groups:
             for needed in {need.group for need in group.needs}:
@@ -125,7 +138,36 @@ class Execution:
         async with asyncio.TaskGroup() as workers:
             for _ in range(max(1, min(parallelism, self._plan.size))):
                 workers.create_task(self._work())
-        return Applied(self._outcomes, self._stop.is_set(), self._broken)
+        await self._learn()
+        findings = tuple(sorted(self._findings, key=Finding.sort_key))
+        return Applied(self._outcomes, self._stop.is_set(), findings, self._broken)
+
+    def _as_declared(self) -> Iterator[Event]:
+        """Campaigns that nothing is done to have what they declare; of others it isn't known who is in."""
+        for resource, declares in self._plan.declares.items():
+            if resource not in self._groups_of:
+                yield FieldsDeclared(resource, declares)
+            elif Field.GATEWAYS in declares:
+                # It is only counted: one that changes unrecorded could go unnoticed.
+                yield FieldsDeclared(resource, {Field.GATEWAYS.value: None})
+
+    async def _learn(self) -> None:
+        """Of each campaign whose steps are over: what it has now, and what the server made of it."""
+        while self._over:
+            resource = self._over.pop()
+            groups = self._groups_of[resource]
+            known = (target_of(group.action) for group in groups)
+            target = self._campaigns.get(resource) or next(filter(None, known), None)
+            unsettled = {group.action.verb for group in groups if self._unsettled[group.key]}
+            fields = settled_fields(self._plan.declares.get(resource, {}), unsettled, self._packages)
+            kept: Sequence[Kept] = ()
+            if self._readback and target and not (self._stop.is_set() or self._broken):
+                sent = [group.action for group in groups if group.action.verb not in unsettled]
+                kept = await self._readback.kept(target, sent, self._packages)
+            found = learned(resource, fields, kept)
+            self._findings += found.findings
+            if found.event:
+                self._record(found.event, sync=False)
 
     async def _work(self) -> None:
         while self._groups_left:
@@ -219,6 +261,7 @@ class Execution:
         self._steps_left[key] -= 1
         if not self._steps_left[key]:
             await self._group_ended(key)
+        await self._learn()
 
     async def _group_ended(self, key: str) -> None:
         async with self._changed:
@@ -240,6 +283,10 @@ class Execution:
         while ended:
             key = ended.popleft()
             self._groups_left -= 1
+            resource = self._plan.by_key[key].action.resource
+            self._groups_open[resource] -= 1
+            if not self._groups_open[resource]:
+                self._over.append(resource)
             self._held.pop(key, None)
             if unsettled := self._unsettled[key]:
                 self._first[key] = unsettled[min(unsettled)]

@@ -278,5 +278,8 @@ def _not_null(rule: Rule) -> Rule:
     if isinstance(rule.get("type"), list):
         (kind,) = (each for each in rule["type"] if each != "null")
         return {**rule, "type": kind}
-    others = [each for each in rule.get("oneOf", ()) if each != {"type": "null"}]
+    if "oneOf" not in rule:
+        # Anything at all.
+        return rule
+    others = [each for each in rule["oneOf"] if each != {"type": "null"}]
     return others[0] if len(others) == 1 else {**rule, "oneOf": others}

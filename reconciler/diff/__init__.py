@@ -12,6 +12,7 @@ from reconciler.diff.refusals import refusal, settle_names
 from reconciler.diff.removal import campaign_removed, package_removed, remove_campaigns, remove_packages
 from reconciler.diff.untargeted import keepers, takes, untargeted
 from reconciler.diff.view import Ask, View
+from reconciler.diff.whose import attributed
 from reconciler.model import Desired, Finding, Live, Ownership, Reason, ResourceId, used_packages
 from reconciler.ownership import owned_by, removable_packages
 from reconciler.state.base import State
@@ -41,12 +42,14 @@ def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
             there = live.campaigns[resource] if owned else None
             adopting = claim.ownership is Ownership.ADOPTED
             view = View(campaign, there, owned, adopting, ask, bound, state.salt)
+            gone = resource in live.gone
             if owned and there:
                 found = diff_live(view, there, owned)
             else:
-                gone = resource in live.gone
                 found = diff_new(view, Reason.GONE_FROM_SERVER if gone else Reason.NOT_ON_SERVER)
-            found = replace(found, records=(*tied, *found.records))
+            view = replace(view, joining=frozenset(found.gained))
+            changes = attributed(view, found.changes, found.fields.packages, gone=gone)
+            found = replace(found, changes=changes, records=(*tied, *found.records))
             if trouble := found.refused or taken_by(found):
                 findings.append(trouble)
             else:

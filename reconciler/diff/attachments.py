@@ -22,7 +22,7 @@ list that is set.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from reconciler.diff.detail import differences
 from reconciler.diff.view import Part, View
@@ -32,12 +32,12 @@ from reconciler.model import (
     Change,
     DistributionList,
     Finding,
-    Json,
     Reason,
 )
 from reconciler.providers.base import Field
 from reconciler.state.applied import ADDED, MEMBERSHIP, callback_field, callback_value
 from reconciler.state.base import Event, FieldApplied
+from reconciler.state.declared import distribution_value
 
 CallbackFor = tuple[CallbackEvent, Callback | None]
 """None: it is taken back."""
@@ -60,6 +60,8 @@ def diff_callbacks(view: View) -> Part[CallbackFor]:
             continue
         after = None if wanted is None else callback_value(wanted)
         if before == after and not view.reasserting(Field.CALLBACKS):
+            continue
+        if view.readable(Field.CALLBACKS) and view.kept(name, after, before):
             continue
         if before is None and view.assuming(Field.CALLBACKS):
             findings.append(_assumed(view, event))
@@ -107,7 +109,8 @@ def diff_distribution(view: View) -> Part[DistributionList]:
         if current is None or current.interval is None:
             return Part(findings=(_lacks_interval(view, wanted),))
         wanted = DistributionList(wanted.id, current.interval)
-    if wanted == current:
+    there = distribution_value(current)
+    if wanted == current or view.kept(Field.DISTRIBUTION, distribution_value(wanted), there):
         return Part()
     return Part((wanted,), tuple(_distribution_changes(view, current, wanted)), (), _ours_so_far(view))
 
@@ -134,11 +137,11 @@ def _ours_so_far(view: View) -> tuple[Event, ...]:
 def _distribution_changes(
     view: View, current: DistributionList | None, wanted: DistributionList
 ) -> Iterator[Change]:
-    resource, after = view.campaign.resource, _distribution(wanted)
+    resource, after = view.campaign.resource, distribution_value(wanted)
     if current is None:
         yield Change(resource, Field.DISTRIBUTION, None, after, Reason.DIFFERS)
     else:
-        for path, old, new in differences(Field.DISTRIBUTION, _distribution(current), after):
+        for path, old, new in differences(Field.DISTRIBUTION, distribution_value(current), after):
             yield Change(resource, path, old, new, Reason.DIFFERS)
 
 
@@ -148,8 +151,3 @@ def _kept(view: View) -> tuple[Finding, ...]:
         return ()
     message = "the distribution list is no longer declared, but stays set: it can't be taken back"
     return (view.note("cannot-undo", message, Field.DISTRIBUTION),)
-
-
-def _distribution(value: DistributionList) -> Mapping[str, Json]:
-    interval = {} if value.interval is None else {"reevaluationIntervalSeconds": value.interval}
-    return {"distributionListId": value.id, **interval}

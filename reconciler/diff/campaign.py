@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from reconciler.diff.attachments import diff_callbacks, diff_distribution
+from reconciler.diff.declares import declared_now, packages_declared
 from reconciler.diff.delivery import differing_terms, shown_terms
 from reconciler.diff.membership import diff_closed, diff_gateways
 from reconciler.diff.model import CampaignDiff, Run, Transition
@@ -34,6 +35,7 @@ from reconciler.model import (
 from reconciler.providers.base import Field, Stage
 from reconciler.state.applied import FINISHED
 from reconciler.state.base import MembersForgotten, Owned
+from reconciler.state.declared import packages_list, text_value
 
 
 def diff_new(view: View, reason: Reason) -> CampaignDiff:
@@ -59,6 +61,7 @@ def diff_new(view: View, reason: Reason) -> CampaignDiff:
     if gained:
         change = GatewayChange(0, len(gained), gained=gained)
         changes.append(Change(campaign.resource, Field.GATEWAYS, None, None, reason, change))
+    declares = declared_now(view, packages, changed=frozenset(name for name, _ in rows))
     difference = CampaignDiff(
         desired=campaign,
         live=None,
@@ -75,6 +78,7 @@ def diff_new(view: View, reason: Reason) -> CampaignDiff:
         distribution=next(iter(distribution.todo), None),
         transition=transition_for_new(campaign),
         findings=distribution.findings,
+        declares=declares,
     )
     return _with_parts(difference, view, ())
 
@@ -90,7 +94,7 @@ def diff_live(view: View, live: LiveCampaign, owned: Owned) -> CampaignDiff:
     view = replace(view, members=members, joining=joining, leaving=leaving)
     settings = diff_settings(view)
     transition = transition_of(campaign, live, owned, view.ask.options, adopting=view.adopting)
-    fields = _field_changes(campaign, live, packages, bound)
+    fields = _field_changes(view, live, packages)
     stays = [change for change in fields if not (change.after or _clearable(view, change))]
     edits = [*(change for change in fields if change not in stays), *settings.changes]
     distribution = diff_distribution(view)
@@ -123,6 +127,13 @@ def diff_live(view: View, live: LiveCampaign, owned: Owned) -> CampaignDiff:
             *transition.records,
             *distribution.records,
             *_running_again(view, live, owned),
+        ),
+        declares=declared_now(
+            view,
+            packages,
+            changed=frozenset(
+                change.field for change in (*fields, *distribution.changes, *membership.changes)
+            ),
         ),
         refused=membership.refused,
     )
@@ -188,17 +199,20 @@ def _bind(campaign: DesiredCampaign, bound: Bound) -> tuple[BoundPackage, ...] |
     return tuple(dict.fromkeys(bound.packages[ref] for ref in campaign.packages))
 
 
-def _field_changes(
-    campaign: DesiredCampaign, live: LiveCampaign, packages: tuple[BoundPackage, ...] | None, bound: Bound
-) -> list[Change]:
+def _field_changes(view: View, live: LiveCampaign, packages: tuple[BoundPackage, ...] | None) -> list[Change]:
     """Fields that can be read and that an edit sets. The order of packages means nothing."""
+    campaign = view.campaign
     rows: list[tuple[str, Json, Json]] = []
-    if campaign.name != live.name:
-        rows.append((Field.NAME, live.name, campaign.name))
-    if campaign.description is not None and campaign.description != live.description:
-        rows.append((Field.DESCRIPTION, live.description, campaign.description))
+    for name, there, wanted in (
+        (Field.NAME, live.name, campaign.name),
+        (Field.DESCRIPTION, live.description, campaign.description),
+    ):
+        if wanted not in (None, there) and not view.kept(name, text_value(wanted), text_value(there)):
+            rows.append((name, there, wanted))
     if packages is not None and set(packages) != set(live.packages):
-        rows.append((Field.PACKAGES, list(live.packages), shown_packages(packages, bound)))
+        there_now = packages_list(live.packages)
+        if not view.kept(Field.PACKAGES, packages_declared(packages), there_now):
+            rows.append((Field.PACKAGES, list(live.packages), shown_packages(packages, view.bound)))
     if campaign.delivery and (terms := differing_terms(campaign.delivery, live.delivery)):
         rows.append((Field.DELIVERY, *terms))
     return [Change(campaign.resource, name, before, after, Reason.DIFFERS) for name, before, after in rows]

@@ -15,11 +15,13 @@ from reconciler.model import (
     DesiredCampaign,
     DistributionList,
     Finding,
+    Json,
     LiveCampaign,
     PackageFile,
     Reason,
     ResourceId,
 )
+from reconciler.providers.base import Field
 from reconciler.state.base import Event, Owned, Uploaded
 
 
@@ -66,12 +68,19 @@ class CampaignDiff:
     findings: tuple[Finding, ...] = ()
     records: tuple[Event, ...] = ()
     """What the state learns of it without a call."""
+    declares: Mapping[str, Json] = field(default_factory=dict, compare=False)
+    """Field → what is declared of it, where the state doesn't know that yet; see `state/declared.py`."""
     refused: Finding | None = None
     """Why nothing may be done to it."""
 
     @property
     def create(self) -> bool:
         return self.live is None
+
+    @property
+    def renamed(self) -> bool:
+        """Whether it gets another name than it has."""
+        return self.live is None or any(change.field == Field.NAME for change in self.changes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from reconciler.model import (
     BoundPackage,
     Change,
+    ChangedIn,
     Desired,
     Finding,
     Json,
@@ -168,6 +169,7 @@ def _upload(file: PackageFile, state: State) -> Change:
         None,
         {"name": file.name, "sha256": file.sha256, "size": file.size},
         Reason.GONE_FROM_SERVER if gone else Reason.NOT_ON_SERVER,
+        changed_in=ChangedIn.SERVER if gone else ChangedIn.NEVER,
     )
 
 

@@ -64,7 +64,7 @@ def settle_names(
     """
     wanting: dict[str, list[int]] = defaultdict(list)
     """Live campaign → who is to have a name that it has now, by their place in `order`."""
-    order = [found for found in campaigns if _renamed(found)]
+    order = [found for found in campaigns if found.renamed]
     holders = [_holders(found, live) for found in order]
     for at, held in enumerate(holders):
         for each in held:
@@ -85,10 +85,6 @@ def settle_names(
         giving -= stays
         turn = sorted({at for each in stays for at in wanting[each]} - refused)
     return tuple(findings)
-
-
-def _renamed(found: CampaignDiff) -> bool:
-    return found.live is None or found.live.name != found.desired.name
 
 
 def _known(live: LiveCampaign) -> bool:

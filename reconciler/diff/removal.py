@@ -25,6 +25,7 @@ from reconciler.diff.refusals import not_answering
 from reconciler.diff.untargeted import heirs, not_deleted
 from reconciler.model import (
     Change,
+    ChangedIn,
     Desired,
     Finding,
     Live,
@@ -146,12 +147,16 @@ def _known(live: LiveCampaign) -> bool:
 def campaign_removed(removal: Removal) -> Change:
     live = removal.live
     before: Mapping[str, str] = {"id": live.id, "name": live.name, "status": live.status}
-    return Change(removal.owned.resource, "campaign", before, None, Reason.REMOVED_FROM_GIT)
+    return Change(
+        removal.owned.resource, "campaign", before, None, Reason.REMOVED_FROM_GIT, changed_in=ChangedIn.GIT
+    )
 
 
 def package_removed(upload: Uploaded) -> Change:
     before = {"id": upload.id, "name": upload.name, "sha256": upload.sha256}
-    return Change(upload.resource, Field.PACKAGES, before, None, Reason.NO_LONGER_USED)
+    return Change(
+        upload.resource, Field.PACKAGES, before, None, Reason.NO_LONGER_USED, changed_in=ChangedIn.GIT
+    )
 
 
 def _stays(resource: ResourceId, owned: Owned) -> Finding:

@@ -76,7 +76,7 @@ def diff_settings(view: View) -> SettingsDiff:
     if view.reasserting(Field.SETTINGS):
         differing = frozenset(campaign.settings) | differing
     reason = view.why(Field.SETTINGS, known=recorded is not None)
-    before = {key: _shown_record(known[key]) for key in differing if key in known}
+    before = {key: shown_record(known[key]) for key in differing if key in known}
     after = {key: shown(campaign.settings[key]) for key in differing if key in campaign.settings}
     changes = tuple(
         Change(campaign.resource, f"{Field.SETTINGS}.{key}", before.get(key), after.get(key), reason)
@@ -96,7 +96,7 @@ def _readable(view: View) -> SettingsDiff:
         return SettingsDiff()
     live = view.value(Field.SETTINGS, Field.SETTINGS)
     known = live if isinstance(live, Mapping) else {}
-    differing = changed_settings(known, campaign.settings, view.salt)
+    differing = changed_settings(known, campaign.settings, view.salt) - _kept(view, campaign.settings, known)
     kept = owned.applied.get(Field.SETTINGS)
     secret = known_plain(kept)[1] | {k for k, v in campaign.settings.items() if isinstance(v, Secret)}
     before = {key: _shown_live(key, known[key], secret) for key in differing if key in known}
@@ -115,10 +115,32 @@ def _readable(view: View) -> SettingsDiff:
     return SettingsDiff(campaign.settings, changes, findings=(_untold(view, untold),) if untold else ())
 
 
+def _kept(view: View, wanted: Mapping[str, SettingValue], there: Mapping[str, Json]) -> frozenset[str]:
+    """Settings of which the server has what it makes of those that were last sent."""
+    kept = view.owned.kept.get(Field.SETTINGS) if view.owned else None
+    if not isinstance(kept, Mapping):
+        return frozenset()
+    assert view.owned is not None
+    resent = changed_settings(view.owned.applied.get(Field.SETTINGS), wanted, view.salt)
+    return frozenset(
+        key
+        for key, value in kept.items()
+        if key not in resent and same_record(value, there.get(key), view.salt)
+    )
+
+
+def same_record(kept: Json, there: Json, salt: str) -> bool:
+    """Whether a setting on the server, or none there (None), is as the state keeps it."""
+    if kept is None or there is None:
+        return kept is there
+    plain = known_plain({"": there})[0]
+    return bool(plain) and not changed_settings({"": kept}, plain, salt)
+
+
 def _shown_live(key: str, live: Json, secret: Collection[str]) -> Json:
     if key in secret or smells_secret(key):
         return {"secret": "as on the server"}
-    return _shown_record(live)
+    return shown_record(live)
 
 
 def _unmanaged(campaign: DesiredCampaign, recorded: Json, origin: Origin) -> SettingsDiff:
@@ -136,7 +158,8 @@ def shown(value: SettingValue) -> Json:
     return {"secret": value.source} if isinstance(value, Secret) else value
 
 
-def _shown_record(record: Json) -> Json:
+def shown_record(record: Json) -> Json:
+    """A setting as the state keeps it, as a change shows it."""
     plain = record.get("value") if isinstance(record, Mapping) else None
     return plain if isinstance(plain, str) else {"secret": "as last applied"}
 

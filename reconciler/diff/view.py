@@ -23,6 +23,7 @@ from reconciler.model import (
 from reconciler.options import Options
 from reconciler.providers.base import Facts, Field
 from reconciler.state.base import Event, MembersApplied, Owned
+from reconciler.state.declared import keeps
 
 Todo = TypeVar("Todo")
 EMPTY: frozenset[str] = frozenset()
@@ -94,6 +95,10 @@ class View:
         if self.live and self.readable(name):
             return self.live.gateways.values.get(key, {}) if self.live.gateways else {}
         return self.recorded(key)
+
+    def kept(self, key: str, wanted: Json, there: Json) -> bool:
+        """Whether nothing is to be done, for the server makes `there` of `wanted`."""
+        return self.owned is not None and keeps(self.owned, key, wanted, there)
 
     @property
     def closed_live(self) -> frozenset[str]:

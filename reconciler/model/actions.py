@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -54,6 +55,19 @@ class Reason(StrEnum):
     TAKES_OVER = "takes-over"
 
 
+class ChangedIn(StrEnum):
+    """Who made a difference, told by what was last applied. Shown, never steering."""
+
+    GIT = "git"
+    """Git declares something else than was last applied, or declares it for the first time."""
+    SERVER = "server"
+    """Git declares what was last applied, and the server has something else."""
+    BOTH = "both"
+    """What was last applied is neither declared nor on the server."""
+    NEVER = "never"
+    """It was never applied."""
+
+
 @dataclass(frozen=True, slots=True)
 class GatewayChange:
     """The before and after of a membership: exact counts, and only the ids that differ, sorted."""
@@ -86,6 +100,10 @@ class Change:
     """Set for membership instead of ``before`` and ``after``."""
     members: tuple[str, ...] = ()
     """The gateways whose value it is, sorted; none when it is the campaign's."""
+    changed_in: ChangedIn | None = dataclasses.field(default=None, compare=False)
+    """Who made the difference; none where nothing tells, as with a state of old."""
+    last: Json = dataclasses.field(default=None, compare=False)
+    """What was last applied, where both changed it; of gateways how many."""
 
 
 class Verb(StrEnum):

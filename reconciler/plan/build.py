@@ -61,6 +61,7 @@ def make_plan(difference: Diff, facts: Facts, server: Server) -> Plan:
         impact=impact(difference, planned, groups),
         records=difference.records,
         unreadable=_unreadable(planned, facts),
+        declares={found.desired.resource: found.declares for found in planned if found.declares},
     )
 
 
@@ -162,7 +163,7 @@ class _Build:
             name, live = found.desired.name, found.live
             if live is None:
                 taking.append((by_resource[found.desired.resource, Verb.CREATE], name))
-            elif live.name != name:
+            elif found.renamed:
                 group = by_resource[found.desired.resource, Verb.EDIT]
                 edited[live.name] = group.key
                 taking.append((group, name))

@@ -267,8 +267,12 @@ FACTS_FORMAT: Final = Format(
         ),
         Owned: Shape(
             always=frozenset({"on_remove", "status", "return_to", "applied", "members"}),
-            forms={"applied": WrittenAs(lambda found: _digest(plain(found))), "members": WrittenAs(_members)},
-            without={"resource": _KEY},
+            forms={
+                "applied": WrittenAs(lambda found: _digest(plain(found))),
+                "members": WrittenAs(_members),
+                "kept": WrittenAs(lambda found: _digest(plain(found))),
+            },
+            without={"resource": _KEY, "declared": _NO_CALL},
         ),
         Intent: Shape(always=frozenset({"applied"}), without={"key": _KEY}),
         Uploaded: Shape(without={"sha256": _KEY, "name": _NO_CALL, "resource": _NO_CALL}),

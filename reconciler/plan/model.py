@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import chain
 from typing import Final
 
-from reconciler.model import Change, Finding, Place, ResourceId, Server, Step, StepGroup
+from reconciler.model import Change, Finding, Json, Place, ResourceId, Server, Step, StepGroup
 from reconciler.state.base import Event
 
 _FEW: Final = 4
@@ -180,6 +180,8 @@ class Plan:
     records: tuple[Event, ...] = ()
     unreadable: Mapping[ResourceId, tuple[str, ...]] = field(default_factory=dict)
     """Campaign → managed fields that can't be read back: compared with what was last applied."""
+    declares: Mapping[ResourceId, Mapping[str, Json]] = field(default_factory=dict, compare=False)
+    """Campaign → field → what is declared, for the state to know once that is so."""
     guards: tuple[GuardTrip, ...] = ()
     partial: Partial | None = None
     """None: the plan is about everything."""

@@ -24,6 +24,9 @@ _SHOWN: Final = 20
 _BRIEF: Final = 3
 """How many of those that are only skipped."""
 
+KEPT: Final = "server-keeps-otherwise"
+"""The code of what an apply learns of the server, which the plan before it didn't know."""
+
 _Likeness = tuple[OutcomeStatus, Skip | None, str, str]
 """How it ended and why it was skipped, the resource, the operation."""
 
@@ -86,7 +89,8 @@ def applied_lines(
     for (status, _, resource, operation), members in _alike(notes).items():
         why = ", ".join(sorted(map(clean, members.words))[:_BRIEF])
         yield f"{OUTCOMES[status]}: {clean(resource)}: {operation}{_times(members)}: {why}"
-    yield from finding_lines((finding for finding in findings_of(plan) if finding.is_error), paint)
+    said = (finding for finding in findings_of(plan) if finding.is_error or finding.code == KEPT)
+    yield from finding_lines(said, paint)
     counts = [
         paint(f"{count:,} {OUTCOMES[status]}", _TONES[status])
         for status, count in outcome_counts(outcomes).items()

@@ -39,6 +39,7 @@ from reconciler.report.wording import (
     OUTCOMES,
     SENTENCES,
     UNREADABLE,
+    changed_in,
     counted,
     short,
     show,
@@ -179,7 +180,9 @@ def _block(block: Block, plan: Plan) -> str:
 
 
 def _diff(change: Change, plan: Plan, *, explain: bool) -> Iterator[str]:
-    said = f"  # {SENTENCES[change.reason]}" if explain and why(change.reason) else ""
+    explained = SENTENCES[change.reason] if explain and why(change.reason) else ""
+    both = "; ".join(filter(None, (explained, changed_in(change))))
+    said = f"  # {both}" if both else ""
     if change.gateways is not None:
         gateways = change.gateways
         yield f"  {clean(change.field)}: {gateways.before:,} → {gateways.after:,}{said}"

@@ -14,7 +14,7 @@ from typing import Final
 
 from reconciler.errors import Exit
 from reconciler.findings import first_of
-from reconciler.model import ApproveCampaign, Change, Finding, Outcome, Server, Severity, Step
+from reconciler.model import ApproveCampaign, Change, ChangedIn, Finding, Outcome, Server, Severity, Step
 from reconciler.plan.model import CampaignImpact, Devices, Impact, Partial, Plan
 from reconciler.report.apply_summary import outcome_counts
 from reconciler.report.blocks import findings_of, guard_item, recorded
@@ -176,6 +176,10 @@ def change_item(change: Change) -> dict[str, object]:
         "after": after,
         "reason": change.reason.value,
     }
+    if change.changed_in is not None:
+        item["changedIn"] = change.changed_in.value
+    if change.changed_in is ChangedIn.BOTH:
+        item["lastApplied"] = safe(change.last)
     # Whose value it is, where it isn't the campaign's.
     return {**item, "gateways": change.members} if change.members else item
 

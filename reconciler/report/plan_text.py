@@ -28,6 +28,7 @@ from reconciler.report.terminal import Paint, Tone, columns, padded, plain
 from reconciler.report.wording import (
     ABSENT,
     UNREADABLE,
+    changed_in,
     counted,
     gateway_change,
     server_words,
@@ -232,7 +233,9 @@ class _Rows:
         return _Row("-", label, old + about) if after is None else _Row("~", label, f"{old} → {new}{about}")
 
     def _why(self, change: Change) -> str:
-        return "" if change.reason is self.block.reason else why(change.reason)
+        reason = "" if change.reason is self.block.reason else why(change.reason)
+        who = changed_in(change)
+        return f"{reason}, {who}" if who else reason
 
 
 def _said(value: Json) -> str | None:

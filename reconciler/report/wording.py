@@ -8,6 +8,8 @@ from typing import Final
 
 from reconciler.errors import Exit
 from reconciler.model import (
+    Change,
+    ChangedIn,
     Finding,
     GatewayChange,
     Json,
@@ -74,6 +76,14 @@ OUTCOMES: Final[Mapping[OutcomeStatus, str]] = {
     OutcomeStatus.SKIPPED: "skipped",
     OutcomeStatus.UNKNOWN: "unknown",
 }
+
+CHANGED_IN: Final[Mapping[ChangedIn, str]] = {
+    ChangedIn.GIT: "changed in Git",
+    ChangedIn.SERVER: "changed on the server",
+    ChangedIn.BOTH: "changed both in Git and on the server",
+    ChangedIn.NEVER: "never applied",
+}
+"""Whose a change is."""
 
 
 def looking(doubt: Doubt) -> str:
@@ -189,6 +199,21 @@ def gateway_change(change: GatewayChange, limit: int = 5) -> str:
     if change.lost:
         parts.append(f"loses {len(change.lost):,} ({first(change.lost, limit)})")
     return ", ".join(parts)
+
+
+def changed_in(change: Change) -> str:
+    """Whose a change is: ``changed in Git``; empty where nobody knows, or where it is plain to see."""
+    who = change.changed_in
+    if who is None or (who is ChangedIn.NEVER and change.reason is Reason.NOT_ON_SERVER):
+        return ""
+    if who is not ChangedIn.BOTH:
+        return CHANGED_IN[who]
+    last = show(change.last) if change.gateways is None else plural(_count(change.last), "gateway")
+    return f"{CHANGED_IN[who]}; last applied: {last}"
+
+
+def _count(value: Json) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def counted(findings: Collection[Finding]) -> str:

@@ -66,6 +66,10 @@ class Owned:
     """Those that it is the successor of, oldest first."""
     since: int | None = field(default=None, compare=False)
     """When it was created, epoch seconds: a server may show it only after a while."""
+    declared: Mapping[str, Json] = field(default_factory=dict)
+    """Field → what was last applied of what can be read; of gateways how many, and a digest."""
+    kept: Mapping[str, Json] = field(default_factory=dict)
+    """Field → what the server keeps for what was last applied, where that is something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +230,16 @@ class FieldApplied(_AboutCampaign):
 
 
 @dataclass(frozen=True, slots=True)
+class FieldsDeclared(_AboutCampaign):
+    """The campaign has these values now: each was sent, or was there already."""
+
+    fields: Mapping[str, Json]
+    """Field → what is declared."""
+    kept: Mapping[str, Json] = field(default_factory=dict)
+    """Field, these or others → what the server keeps for it, where that is something else."""
+
+
+@dataclass(frozen=True, slots=True)
 class MembersApplied(_AboutCampaign):
     """These gateways have that value of a field now, whatever they had before."""
 
@@ -302,6 +316,7 @@ Event = (
     | PredecessorEnded
     | PredecessorForgotten
     | FieldApplied
+    | FieldsDeclared
     | MembersApplied
     | MembersForgotten
     | OnRemoveSet

@@ -20,6 +20,7 @@ from reconciler.state.base import (
     CampaignReplaced,
     Event,
     FieldApplied,
+    FieldsDeclared,
     IntentDropped,
     IntentNoted,
     MembersApplied,
@@ -170,6 +171,8 @@ def _owned_by(campaigns: Mapping[ResourceId, Owned], event: CampaignOwned | Camp
         return_to=event.return_to,
         applied=event.applied,
         predecessors=(*before.predecessors, Predecessor(before.id)),
+        declared=before.declared,
+        kept=before.kept,
     )
 
 
@@ -182,6 +185,7 @@ def _owned_after(
     | PredecessorEnded
     | PredecessorForgotten
     | FieldApplied
+    | FieldsDeclared
     | OnRemoveSet,
 ) -> Owned:
     match event:
@@ -197,10 +201,14 @@ def _owned_after(
             return replace(owned, return_to=None)
         case OnRemoveSet(on_remove=on_remove):
             return replace(owned, on_remove=on_remove)
-        case FieldApplied(field=name, value=None):
-            return replace(owned, applied={k: v for k, v in owned.applied.items() if k != name})
+        case FieldsDeclared(fields=fields, kept=kept):
+            # What the server keeps belongs to what was sent.
+            still = {name: value for name, value in owned.kept.items() if name not in fields}
+            return replace(owned, declared={**owned.declared, **fields}, kept={**still, **kept})
         case FieldApplied(field=name, value=value):
-            return replace(owned, applied={**owned.applied, name: value})
+            others = {k: v for k, v in owned.applied.items() if k != name}
+            kept = {k: v for k, v in owned.kept.items() if k != name}
+            return replace(owned, applied=others if value is None else {**others, name: value}, kept=kept)
 
 
 def _predecessors_after(

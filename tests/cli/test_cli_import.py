@@ -250,3 +250,33 @@ def test_packages_that_are_refused(folder: Path, run: Run) -> None:
     assert "has 2 files, and 'other.bin' is the name of 0 of them: firmware.bin, two.bin" in said
     two = uploaded(folder, run, "two.bin", b"two")
     assert run("import", "PackageSet/firmware", two).code == 0, "told by its name"
+
+
+def test_an_id_may_be_written_in_any_form(
+    folder: Path, made: dict[str, str], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The id that the server answers is the one that is recorded."""
+    from reconciler.providers.pulse.client import PulseClient
+
+    campaign, package = PulseClient.campaign, PulseClient.package
+
+    async def any_campaign(self: PulseClient, campaign_id: str) -> Any:
+        return await campaign(self, campaign_id.lower())
+
+    async def any_package(self: PulseClient, package_id: str) -> Any:
+        return await package(self, package_id.lower())
+
+    monkeypatch.setattr(PulseClient, "campaign", any_campaign)
+    monkeypatch.setattr(PulseClient, "package", any_package)
+    ran = run("import", "Campaign/line-3", made["line-3"].upper())
+    assert ran.code == 0, ran.err
+    assert made["line-3"] in ran.out
+    assert made["line-3"].upper() not in ran.out
+    owned = json.dumps(state(folder))
+    assert made["line-3"] in owned
+    assert made["line-3"].upper() not in owned
+    ran = run("import", "Campaign/line-3", made["line-3"].upper())
+    assert (ran.code, json.dumps(state(folder))) == (0, owned), "it is that campaign already"
+    ran = run("import", "PackageSet/firmware", made["firmware.bin"].upper())
+    assert ran.code == 0, ran.err
+    assert made["firmware.bin"] in json.dumps(state(folder))

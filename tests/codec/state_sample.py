@@ -10,6 +10,7 @@ from reconciler.state.base import (
     CampaignReplaced,
     Event,
     FieldApplied,
+    FieldsDeclared,
     Intent,
     IntentDropped,
     IntentNoted,
@@ -47,6 +48,8 @@ OWNED = Owned(
     {"gateways": {}, "schedules.download": {"1/2": frozenset({"gw-2", "gw-1"}), "0/9": frozenset({"gw-3"})}},
     True,
     (Predecessor("6d0e"), Predecessor("7a11", ended=True)),
+    declared={"name": "Line 3", "description": " Line 3", "gateways": {"count": 2, "digest": "7d1e"}},
+    kept={"description": "Line 3"},
 )
 STATE = State(
     "6f1c0a52-4c0e-4c43-9a55-0f5d8c4a7f0e",
@@ -81,6 +84,8 @@ EVENTS: list[Event] = [
     PredecessorForgotten(A, "8c7f"),
     FieldApplied(A, "settings", {"LEVEL": {"value": "debug"}}),
     FieldApplied(A, "callbackSet.completed", None),
+    FieldsDeclared(A, {"name": "Line 3"}),
+    FieldsDeclared(A, {"description": " Line 3"}, {"description": "Line 3"}),
     MembersApplied(A, "schedules.download", "1/2", ("gw-2", "gw-1")),
     MembersForgotten(A, ("gw-1",), "schedules.download"),
     MembersForgotten(A, ("gw-1",)),

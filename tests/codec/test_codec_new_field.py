@@ -170,7 +170,7 @@ def test_the_lines_of_gateways_hold_all_of_a_membership() -> None:
 
 def test_every_part_of_a_plan_has_its_line() -> None:
     """`entries` takes a plan apart by hand; the test that fills each field of a plan says the rest."""
-    assert [each.name for each in members_of(PLAN_FORMAT, Impact)] == ["requests", "permissions"]
+    assert [each.name for each in members_of(PLAN_FORMAT, Impact)] == ["requests", "permissions", "devices"]
     assert [each.name for each in fields(Plan)] == [
         "server",
         "groups",
@@ -179,9 +179,11 @@ def test_every_part_of_a_plan_has_its_line() -> None:
         "impact",
         "records",
         "unreadable",
+        "declares",
         "guards",
         "partial",
         "snapshot",
+        "package_names",
     ]
 
 

@@ -128,6 +128,7 @@ def _world() -> Project:
             "packageOverrides": {'["p-1"]': frozenset({"gw-0001"})},
         },
         applied={"settings": {"A": {"value": "x"}, "B": {"digest": "9f"}}, "settings.assumed": True},
+        declared={"name": "line", "description": "at first"},
     )
     project.own("other", "2", status="STARTED")
     project.own("removed", "4")

@@ -126,6 +126,7 @@ def test_a_plan_file_says_what_it_holds(tmp_path: Path) -> None:
         impact=Impact((impact,), 3, ("EDIT_CAMPAIGN",), devices),
         records=(CampaignOwned(owned), MembersApplied(rid("line"), "f", "v", ids)),
         unreadable={rid("line"): ("settings",)},
+        declares={rid("line"): {"name": "Line", "gateways": {"count": 2, "digest": "9f"}}},
         guards=(guard,),
         partial=Partial(("--target Campaign/line",), 1, 4),
         snapshot=Snapshot(1, 2),

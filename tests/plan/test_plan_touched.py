@@ -35,6 +35,7 @@ from reconciler.state.base import (
     CampaignReplaced,
     Event,
     FieldApplied,
+    FieldsDeclared,
     Intent,
     IntentDropped,
     IntentNoted,
@@ -222,6 +223,7 @@ ROWS: dict[str, tuple[list[Action], list[Event], Touched]] = {
         for record in (
             CampaignForgotten(LINE), CampaignAbandoned(LINE, (V1.sha256,)), StatusSet(LINE, None),
             BracketOpened(LINE, "STARTED"), BracketClosed(LINE), FieldApplied(LINE, "settings", {}),
+            FieldsDeclared(LINE, {"name": "line"}),
             MembersApplied(LINE, "gateways", "added", ("a",)), MembersForgotten(LINE, ("a",)),
             OnRemoveSet(LINE, OnRemove.DELETE), ReplacementBegun(LINE), CampaignReplaced(LINE, "0", "1"),
             PredecessorEnded(LINE, "0"), PredecessorForgotten(LINE, "0"),

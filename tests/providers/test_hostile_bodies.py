@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import hashlib
 import json
 import resource
 import sys
@@ -9,14 +10,16 @@ import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reconciler.errors import ReconcilerError, Refused, ServerError, Unclear
+from reconciler.errors import ReconcilerError, Refusal, Refused, ServerError, Unclear
 from reconciler.pacing import Backoff
 from reconciler.providers.base import Provider
 from reconciler.providers.http.answerbody import AnswerReader, AnswerTooLarge, Undecodable
+from reconciler.providers.http.filebody import FileBody
 from reconciler.providers.http.transport import TooMuch
 from reconciler.providers.pulse.kind import connect
 from reconciler.settings import Engine
@@ -243,6 +246,46 @@ def test_deep_json_is_an_error_of_ours(what: str, status: int, engine: Engine) -
         error, _ = failure(engine, reply, call)
         assert isinstance(error, ServerError)
         assert len(error.message) < 400
+
+
+def test_more_values_than_memory_has(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def reply(connection: Connection) -> None:
+        await connection.reply(200, b"[" + b"[]," * (2 << 20) + b"[]]")
+
+    monkeypatch.setattr("reconciler.providers.http.shape.MOST_VALUES", 1_000_000)
+    error, _ = failure(engine, reply, lists)
+    assert isinstance(error, Unclear)
+    assert "JSON of at most 1,000,000 values" in error.message
+
+
+# --- what is too large for the server ----------------------------------------------------------------
+
+
+async def too_large(connection: Connection) -> None:
+    await connection.reply(413, b"request entity too large")
+
+
+def test_what_is_too_large_for_the_server_names_the_setting(engine: Engine) -> None:
+    async def adds(provider: Provider) -> None:
+        await provider.reads.add_gateways("c1", ["g1"])  # type: ignore[attr-defined]
+
+    error, server = failure(engine, too_large, adds)
+    assert isinstance(error, Refused)
+    assert Refusal.TOO_LARGE in error.meaning
+    assert "server.batchSize" in (error.hint or "")
+    assert len(server.seen) == 1
+
+
+def test_a_package_that_is_too_large_names_the_limit(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "fw.bin"
+    path.write_bytes(b"content")
+    body = FileBody(path, 7, hashlib.sha256(b"content").hexdigest())
+
+    async def uploads(provider: Provider) -> None:
+        await provider.reads.upload_package(body, name="fw.bin", description="d")  # type: ignore[attr-defined]
+
+    error, _ = failure(engine, too_large, uploads)
+    assert "takes no body of that size" in (error.hint or "")
 
 
 # --- lists without end -----------------------------------------------------------------------------

@@ -87,7 +87,9 @@ def told(state: State, members: frozenset[str], *, unheard: bool) -> Mapping[str
                 if (here := gateways & members) and name not in unsure:
                     kept.setdefault(name, {})[text] = here
         applied = {name: value for name, value in owned.applied.items() if name not in unsure}
-        return replace(owned, id="", applied=applied, members=kept)
+        # Ids of packages are others in each world.
+        declared = {name: value for name, value in owned.declared.items() if name != "packages"}
+        return replace(owned, id="", applied=applied, members=kept, declared=declared)
 
     return {
         "campaigns": {resource: campaign(owned) for resource, owned in state.campaigns.items()},

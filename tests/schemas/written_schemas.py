@@ -189,9 +189,29 @@ def plan_file() -> Rule:
         "oneOf": [{"$ref": f"#/$defs/{name}"} for name in made],
         "$defs": {**made, **{name: rule for name, rule in defs.items() if name not in made}},
     }
-    illustrate(found, _golden("plan-file.jsonl"))
+    illustrate(found, [*_golden("plan-file.jsonl"), _MOVED, _DECLARED])
     return found
 
+
+_MOVED: Final[Any] = {
+    "type": "record",
+    "event": "campaign-owned",
+    "owned": {
+        "resource": "Campaign/line-3",
+        "id": "8c7f",
+        "origin": "created",
+        "declared": {"name": "Line 3 ", "gateways": {"count": 120, "digest": "9f86d081"}},
+        "kept": {"name": "Line 3"},
+    },
+}
+"""A campaign that another resource declares now."""
+_DECLARED: Final[Any] = {
+    "type": "record",
+    "event": "fields-declared",
+    "resource": "Campaign/line-3",
+    "fields": {"name": "Line 3 "},
+    "kept": {"name": "Line 3"},
+}
 
 MADE: Final = {"state": state, "snapshot": snapshot, "plan-file": plan_file}
 """Name of a schema → what makes it."""
@@ -246,6 +266,8 @@ _LARGE: Final = State(
             replacing=True,
             predecessors=(Predecessor("a9f2c1d0", ended=True),),
             since=1_714_599_000,
+            declared={"name": "Line 3 ", "gateways": {"count": 1, "digest": "9f86d081"}},
+            kept={"name": "Line 3"},
         )
     },
     packages={

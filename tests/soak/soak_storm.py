@@ -46,9 +46,9 @@ class Storm(Soak):
     def more_rules(self) -> list[dict[str, Any]]:
         """A lag, and often a create or an upload that is done after its answer."""
         chance, named = self.random, dict[str, dict[str, Any]]()
-        for name in chance.sample(sorted(LATE_ANSWERS), chance.choice([0, 1, 1, 2])):
+        for name in chance.sample(sorted(LATE_ANSWERS), chance.choice([1, 1, 2, 3])):
             late = {**LATE_ANSWERS[name], "when": "later", "milliseconds": self._scaled(LATER)}
-            named[name] = {**late, "operations": list(MAKERS), "probability": 0.5, "count": 2}
+            named[name] = {**late, "operations": list(MAKERS), "probability": 0.7, "count": 3}
         operations = chance.choice([sorted(LAGGING), LISTS, ["list-campaigns"], ["list-packages"]])
         lag = {"effect": "lag", "operations": list(operations), "milliseconds": self._scaled(LAG)}
         named["lag of single reads, too" if len(operations) > 2 else "lag of lists"] = lag

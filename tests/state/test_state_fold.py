@@ -20,6 +20,7 @@ from reconciler.state.base import (
     CampaignReplaced,
     Event,
     FieldApplied,
+    FieldsDeclared,
     Intent,
     IntentDropped,
     IntentNoted,
@@ -94,6 +95,17 @@ def test_an_applied_field_is_replaced_and_forgotten() -> None:
     both = fold(owned, [FieldApplied(A, "x", 1), FieldApplied(A, "y", 2), FieldApplied(A, "x", 3)])
     assert both.campaigns[A].applied == {"x": 3, "y": 2}
     assert fold(both, [FieldApplied(A, "x", None)]).campaigns[A].applied == {"y": 2}
+
+
+def test_what_the_server_keeps_belongs_to_what_was_sent() -> None:
+    owned = fold(new_state(), [CampaignOwned(Owned(A, "1", Origin.CREATED))])
+    kept = fold(
+        owned, [FieldsDeclared(A, {"x": " a", "y": " b"}, {"x": "a", "y": "b", "settings": {"k": None}})]
+    )
+    anew = fold(kept, [FieldsDeclared(A, {"x": " c"})]).campaigns[A]
+    assert (anew.declared, anew.kept) == ({"x": " c", "y": " b"}, {"y": "b", "settings": {"k": None}})
+    assert fold(kept, [FieldApplied(A, "settings", {})]).campaigns[A].kept == {"x": "a", "y": "b"}
+    assert fold(kept, [FieldApplied(A, "settings", None)]).campaigns[A].kept == {"x": "a", "y": "b"}
 
 
 def test_the_owner_of_a_live_campaign() -> None:
@@ -270,6 +282,16 @@ ON_EACH: dict[str, Case] = {
         FieldApplied(A, "settings.assumed", False),
         EMPTY,
         campaign_a(applied={"settings": {"L": {"value": "1"}}, "settings.assumed": False}),
+    ),
+    "what is declared": (
+        FieldsDeclared(A, {"name": "Line 3"}),
+        EMPTY,
+        campaign_a(declared={"name": "Line 3"}),
+    ),
+    "what is declared, and kept otherwise": (
+        FieldsDeclared(A, {"name": " Line 3"}, {"name": "Line 3", "settings": {"L": None}}),
+        EMPTY,
+        campaign_a(declared={"name": " Line 3"}, kept={"name": "Line 3", "settings": {"L": None}}),
     ),
     "the first of a field": (
         MembersApplied(A, "schedules.download", "1/2", ("x", "v")),

@@ -77,6 +77,16 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True)
+class Declares:
+    """What one campaign declares, for the state to know once that is so."""
+
+    resource: ResourceId
+    """Whose fields they are."""
+    fields: Mapping[str, Json]
+    """Field → what is declared, as a state keeps it."""
+
+
+@dataclass(frozen=True, slots=True)
 class NamedPackage:
     """What a package of the server is called."""
 
@@ -143,6 +153,7 @@ TYPES: Final[Mapping[str, Any]] = MappingProxyType(
         "campaign": CampaignImpact,
         "record": Event,
         "unreadable": Unreadable,
+        "declares": Declares,
         "guard": GuardTrip,
         "partial": Partial,
         "snapshot": Snapshot,
@@ -162,6 +173,9 @@ def entries(plan: Plan) -> Iterator[Entry]:
     yield from (("campaign", campaign) for campaign in plan.impact.campaigns)
     yield from (("record", record) for record in plan.records)
     yield from (("unreadable", Unreadable(r, names)) for r, names in sorted(plan.unreadable.items()))
+    # Of a campaign that nothing is done to nobody looks whether it is still so.
+    touched = {group.action.resource for group in plan.groups}
+    yield from (("declares", Declares(r, f)) for r, f in sorted(plan.declares.items()) if r in touched)
     yield from (("guard", trip) for trip in plan.guards)
     yield from (("partial", plan.partial) for _ in range(plan.partial is not None))
     yield from (("snapshot", plan.snapshot) for _ in range(plan.snapshot is not None))
@@ -191,6 +205,7 @@ def rebuilt(server: Server, found: Mapping[str, Sequence[Any]]) -> Plan:
         impact=replace(only("impact") or Impact(), campaigns=tuple(found.get("campaign", ()))),
         records=tuple(found.get("record", ())),
         unreadable={each.resource: each.fields for each in found.get("unreadable", ())},
+        declares={each.resource: each.fields for each in found.get("declares", ())},
         guards=tuple(found.get("guard", ())),
         partial=only("partial"),
         snapshot=only("snapshot"),
@@ -202,18 +217,20 @@ def plan_digest(plan: Plan) -> str:
     """What tells one plan from another: a SHA-256 (hex) of all that stands in it.
 
     Secrets count by where they come from, package files by their content. What the plan rests on doesn't
-    count, nor what was read for it, nor what it means for devices as they are now, nor what guards say of
-    it: the same work planned twice has the same digest.
+    count, nor what was read for it, who made the differences, what it means for devices as they are now, nor
+    what guards say of it: the same work has the same digest when it is planned twice.
     """
     writing = Writing()
     digest = hashlib.sha256(dumped(coder(PLAN_FORMAT, Server).encode(plan.server, writing)))
     findings = tuple(each for each in plan.findings if each.code not in _NOT_OF_THE_WORK)
+    changes = tuple(replace(each, changed_in=None, last=None) for each in plan.changes)
     campaigns = (
         replace(each, devices=Devices(), packages=Packages(), place=None, windows=())
         for each in plan.impact.campaigns
     )
     impact = replace(plan.impact, permissions=(), devices=Devices(), campaigns=tuple(campaigns))
-    alone = replace(plan, findings=findings, impact=impact, guards=(), snapshot=None, package_names={})
+    alone = replace(plan, changes=changes, findings=findings, impact=impact, guards=(), snapshot=None)
+    alone = replace(alone, declares={}, package_names={})
     for line in writing.lines(entries(alone)):
         digest.update(line)
     return digest.hexdigest()

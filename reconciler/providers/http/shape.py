@@ -25,6 +25,10 @@ except ImportError:
 
 EXCERPT = 120
 
+_LARGE = 4 << 20
+MOST_VALUES = 8_000_000
+"""Values that an answer may hold: a page of a million gateways has some four million."""
+
 ID_KEYS = ("uuid", "id", "campaignId")
 
 
@@ -61,6 +65,9 @@ def parse(body: bytes, *, exact: bool = True) -> Json:
 
     Not `exact` is quicker, where orjson is there: whole numbers beyond 64 bits may become floats.
     """
+    if len(body) > _LARGE and sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        # A byte or three of each would be fifty in memory.
+        raise NotJson(f"JSON of at most {MOST_VALUES:,} values", body[:EXCERPT])
     if not exact and _quick is not None:
         with suppress(ValueError):
             quick: Json = _quick(body)

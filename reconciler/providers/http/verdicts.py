@@ -268,13 +268,13 @@ def _is_false(value: object) -> bool:
     return value is False or (isinstance(value, str) and value.strip().lower() in ("false", "no"))
 
 
-def _says_something(value: object) -> bool:
+def _says_something(value: object, depth: int = 5) -> bool:
     """Whether an error is one: what is empty, zero, false or ``none`` is not."""
     match value:
         case str():
             return bool(value.strip()) and value.strip().lower() not in _SUCCEEDED
-        case Mapping():
-            return any(_says_something(each) for each in value.values())
+        case Mapping() if depth:
+            return any(_says_something(each, depth - 1) for each in value.values())
         case _:
             return bool(value)
 

@@ -1,0 +1,293 @@
+"""Whose a change is, for each field: by what was last applied, and never guessed."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from reconciler.model import (
+    Assignment,
+    Callback,
+    CallbackEvent,
+    Change,
+    ChangedIn,
+    DesiredStatus,
+    DistributionList,
+    LivePackage,
+    Override,
+    PackageById,
+    SchedulePhase,
+    Secret,
+    Window,
+)
+from reconciler.state.applied import window_value
+from reconciler.state.declared import members_count, members_value, text_value
+from tests.fakes import NOW, Project, campaign, desired, file, rid
+from tests.memory_provider import FACTS, MemoryCampaign, MemoryServer
+
+GIT, SERVER, BOTH, NEVER = ChangedIn
+LINE = rid("line")
+STARTED, STOPPED = DesiredStatus.STARTED, DesiredStatus.STOPPED
+ONE, TWO = PackageById("p-1"), PackageById("p-2")
+DAY = Window(NOW - 5, NOW + 5)
+
+FIELDS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
+    # field of the campaign: what is declared first, and then; what somebody makes of it on the server
+    "name": ("line", "line 2", {"name": "theirs"}),
+    "description": ("one", "two", {"description": "theirs"}),
+    "packages": ((ONE,), (TWO,), {"packages": ("p-3",)}),
+    "gateways": (frozenset("ab"), frozenset("abc"), {"gateways": {"a"}}),
+    "distribution": (
+        DistributionList("dl", 60),
+        DistributionList("dl", 90),
+        {"distribution": DistributionList("dl", 5)},
+    ),
+}
+SETTINGS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
+    "settings": ({"level": "1"}, {"level": "2"}, {"settings": {"level": "9"}}),
+    "callbacks": (
+        {CallbackEvent.COMPLETED: Callback("one")},
+        {CallbackEvent.COMPLETED: Callback("two")},
+        {"callbacks": {CallbackEvent.COMPLETED: Callback("theirs")}},
+    ),
+}
+ALL = [*((name, None) for name in FIELDS), *((name, FACTS) for name in SETTINGS)]
+
+
+def project(facts: Any = None) -> Project:
+    packages = [LivePackage(f"p-{number}", str(number)) for number in (1, 2, 3)]
+    return Project(MemoryServer(packages=packages, facts=facts))
+
+
+def applied(made: Project, **fields: Any) -> Project:
+    assert not made.apply(made.make_plan(desired(line(**fields)))).failed
+    return made
+
+
+def line(**fields: Any) -> Any:
+    return replace(campaign("line"), **fields)
+
+
+def changed(made: Project, **fields: Any) -> list[tuple[ChangedIn | None, Any]]:
+    options = {"adopt": True} if not made.state.campaigns else {}
+    return [(each.changed_in, each.last) for each in changes(made, options, **fields)]
+
+
+def changes(made: Project, options: Any = None, **fields: Any) -> tuple[Change, ...]:
+    return made.make_plan(desired(line(**fields)), **(options or {})).changes
+
+
+def by_hand(made: Project, **values: Any) -> None:
+    [there] = made.server.by_id.values()
+    for name, value in values.items():
+        setattr(there, name, value)
+
+
+def table(name: str) -> tuple[Any, Any, dict[str, Any]]:
+    return {**FIELDS, **SETTINGS}[name]
+
+
+@pytest.mark.parametrize(("name", "facts"), ALL)
+def test_git(name: str, facts: Any) -> None:
+    first, then, _ = table(name)
+    assert changed(applied(project(facts), **{name: first}), **{name: then}) == [(GIT, None)]
+
+
+@pytest.mark.parametrize(("name", "facts"), ALL)
+def test_the_server(name: str, facts: Any) -> None:
+    first, _, theirs = table(name)
+    made = applied(project(facts), **{name: first})
+    by_hand(made, **theirs)
+    assert changed(made, **{name: first}) == [(SERVER, None)]
+
+
+@pytest.mark.parametrize(("name", "facts"), ALL)
+def test_both_with_what_was_last_applied(name: str, facts: Any) -> None:
+    first, then, theirs = table(name)
+    made = applied(project(facts), **{name: first})
+    by_hand(made, **theirs)
+    found = changed(made, **{name: then})
+    if name == "distribution":
+        assert found == [(BOTH, {"distributionListId": "dl", "reevaluationIntervalSeconds": 60})]
+    else:
+        last = {"packages": ["p-1"], "gateways": 2, "callbacks": {"notificationDestinationId": "one"}}
+        known = {"settings": "1", **last}.get(name, first)
+        assert found == [(BOTH, known)]
+
+
+@pytest.mark.parametrize(("name", "facts"), ALL)
+def test_never_where_it_is_still_to_be_created(name: str, facts: Any) -> None:
+    first, _, _ = table(name)
+    assert {who for who, _ in changed(project(facts), **{name: first})} == {NEVER}
+
+
+@pytest.mark.parametrize(("name", "facts"), ALL)
+def test_declared_for_the_first_time_it_is_gits(name: str, facts: Any) -> None:
+    first, _, theirs = table(name)
+    if name == "name":
+        return
+    made = applied(project(facts), gateways=frozenset("z") if name != "gateways" else None)
+    by_hand(made, **theirs)
+    found = changed(made, **{"gateways": frozenset("z"), name: first})
+    assert {who for who, _ in found} == {GIT}
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_state_of_old_tells_nothing(name: str) -> None:
+    first, then, _ = table(name)
+    made = applied(project(), **{name: first})
+    made.state = replace(made.state, campaigns={LINE: replace(made.state.campaigns[LINE], declared={})})
+    assert changed(made, **{name: then}) == [(None, None)]
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_state_of_old_learns_without_a_word(name: str) -> None:
+    """An apply that sends nothing is enough."""
+    first, _, theirs = table(name)
+    made = applied(project(), **{name: first})
+    known = made.state
+    made.state = replace(known, campaigns={LINE: replace(known.campaigns[LINE], declared={})})
+    plan = made.make_plan(desired(line(**{name: first})))
+    assert (plan.empty, plan.records, plan.findings) == (True, (), ())
+    made.apply(plan)
+    assert made.state.campaigns[LINE].declared == known.campaigns[LINE].declared
+    assert not made.make_plan(desired(line(**{name: first}))).declares
+    by_hand(made, **theirs)
+    assert changed(made, **{name: first}) == [(SERVER, None)]
+
+
+def test_what_is_gone_from_the_server_was_changed_there() -> None:
+    made = applied(project(), description="one", packages=(ONE,))
+    made.server.by_id.clear()
+    assert {who for who, _ in changed(made, description="one", packages=(ONE,))} == {SERVER}
+
+
+def test_what_is_removed_from_git() -> None:
+    made = applied(project(), packages=(file("v1"),))
+    plan = made.make_plan(desired(), prune=True)
+    assert [each.changed_in for each in plan.changes] == [GIT, GIT]
+
+
+def test_what_is_adopted_was_never_applied() -> None:
+    made = project()
+    made.server.by_id["7"] = MemoryCampaign("7", "line", description="theirs")
+    found = changed(made, description="ours")
+    assert found == [(NEVER, None)]
+
+
+def test_an_upload() -> None:
+    firmware = file("v1")
+    made = project()
+    [upload, *_] = changes(made, packages=(firmware,))
+    assert upload.changed_in is NEVER
+    applied(made, packages=(firmware,))
+    made.server.stored.clear()
+    by_hand(made, packages=())
+    assert changes(made, packages=(firmware,))[0].changed_in is SERVER
+
+
+@pytest.mark.parametrize(
+    ("met", "wish", "status", "options", "expected"),
+    [
+        (STARTED, STARTED, "STOPPED", {"resume": True}, (SERVER, None)),
+        (STARTED, STOPPED, "STARTED", {}, (GIT, None)),
+        (STOPPED, STOPPED, "STARTED", {}, (SERVER, None)),
+        (STOPPED, STARTED, "STOPPED", {}, (GIT, None)),
+        (None, STARTED, "CREATED", {}, (GIT, None)),
+        (STARTED, STARTED, "APPROVED", {}, (SERVER, None)),
+    ],
+)
+def test_the_status(met: Any, wish: Any, status: str, options: Any, expected: Any) -> None:
+    made = applied(project(), status=met)
+    by_hand(made, status=status)
+    assert [(each.changed_in, each.last) for each in changes(made, options, status=wish)] == [expected]
+
+
+def test_settings_that_can_not_be_read_are_gits() -> None:
+    made = applied(project(), settings={"a": "1", "b": Secret("env", "x")})
+    found = changes(made, settings={"a": "2", "b": Secret("env", "y"), "c": "3"})
+    assert [each.changed_in for each in found] == [GIT] * 3
+    [again] = changes(made, {"reassert": True}, settings={"a": "1"})[:1]
+    assert again.changed_in is None, "it is only sent again"
+
+
+def test_secrets_that_can_be_read() -> None:
+    made = applied(project(FACTS), settings={"key": Secret("env", "x")})
+    by_hand(made, settings={"key": "stolen"})
+    assert changed(made, settings={"key": Secret("env", "x")}) == [(SERVER, None)]
+    [found] = changes(made, settings={"key": Secret("env", "y")})
+    assert (found.changed_in, found.last) == (BOTH, {"secret": "as last applied"})
+
+
+def test_overrides_are_told_apart_by_gateway() -> None:
+    both = {"gateways": frozenset("abcd"), "packages": (ONE,)}
+    made = applied(project(), **both, overrides=(Override(frozenset("ab"), (TWO,)),))
+    [there] = made.server.by_id.values()
+    there.overrides["a"] = ("p-3",)
+    wanted = (Override(frozenset("abc"), (TWO,)),)
+    found = {each.members: each.changed_in for each in changes(made, **both, overrides=wanted)}
+    assert found == {("a",): SERVER, ("c",): GIT}
+    [dropped, other] = sorted(changes(made, **both, overrides=()), key=lambda each: each.members)
+    assert (dropped.members, dropped.changed_in, dropped.last) == (("a",), BOTH, ["p-2"])
+    assert (other.members, other.changed_in) == (("b",), GIT)
+
+
+def test_windows_follow_git_or_who_came_back() -> None:
+    later = Window(NOW, NOW + 9)
+    both = {"gateways": frozenset("ab"), "schedules": (Assignment({SchedulePhase.DOWNLOAD: DAY}),)}
+    made = applied(project(), **both)
+    anew = (Assignment({SchedulePhase.DOWNLOAD: later}),)
+    assert changed(made, **{**both, "schedules": anew}) == [(GIT, None)]
+    by_hand(made, gateways={"a"})
+    assert changed(made, **both) == [(SERVER, None), (SERVER, None)]
+    assert window_value(DAY) in made.state.campaigns[LINE].members["schedules.download"]
+
+
+def test_what_the_server_keeps_otherwise_is_no_change_of_its() -> None:
+    made = applied(project(), description=" one")
+    owned = made.state.campaigns[LINE]
+    made.state = replace(made.state, campaigns={LINE: replace(owned, kept={"description": "one"})})
+    by_hand(made, description="one")
+    assert changed(made, description=" one") == []
+    assert changed(made, description="two") == [(GIT, None)]
+    by_hand(made, description="three")
+    assert changed(made, description="two") == [(BOTH, " one")]
+
+
+def test_closed_gateways_and_those_of_a_distribution_list() -> None:
+    closing = {"gateways": frozenset("abc"), "closed": frozenset("c")}
+    made = applied(project(), **closing)
+    assert changed(made, **closing) == []
+    by_hand(made, gateways=set("a"))
+    assert changed(made, **closing) == [(SERVER, None)]
+    shared = {"gateways": frozenset("ab"), "distribution": DistributionList("dl", 60)}
+    made = applied(project(), **shared)
+    by_hand(made, gateways=set("axyz"))
+    assert changed(made, **shared) == [(SERVER, None)]
+    assert changed(made, **{**shared, "gateways": frozenset("ac")})[0] == (GIT, None)
+
+
+def test_a_run_that_was_killed_leaves_no_stale_membership() -> None:
+    """As many gateways as before, and others: the digest is made anew."""
+    made = applied(project(), gateways=frozenset("ab"))
+    plan = made.make_plan(desired(line(gateways=frozenset("bc"))))
+    made.apply(replace(plan, groups=plan.groups[:1], declares=plan.declares))
+    unknown = {**made.state.campaigns[LINE].declared, "gateways": None}
+    owned = replace(made.state.campaigns[LINE], declared=unknown)
+    made.state = replace(made.state, campaigns={LINE: owned})
+    by_hand(made, gateways=set("bc"))
+    made.apply(made.make_plan(desired(line(gateways=frozenset("bc")))))
+    assert made.state.campaigns[LINE].declared["gateways"] == members_value("bc")
+
+
+def test_values_are_small() -> None:
+    assert text_value("x" * 1_000) == "x" * 1_000
+    long = text_value("x" * 1_001)
+    assert isinstance(long, dict)
+    assert long["length"] == 1_001
+    assert long != text_value("y" * 1_001)
+    many = members_value([f"gw-{number}" for number in range(100_000)])
+    assert members_count(many) == 100_000
+    assert len(repr(many)) < 120
+    assert members_value(["b", "a"]) == members_value(["a", "b"])
+    assert members_count(None) is None
