@@ -68,16 +68,22 @@ def _project(root: Path) -> Files:
 
     home = TEMPLATES / "project"
     examples = {
-        f"resources/{path.name}": path.read_text("utf-8") for path in sorted((home / "resources").iterdir())
+        path.relative_to(home).as_posix(): path.read_text("utf-8")
+        for folder in ("resources", "overlays")
+        for path in sorted((home / folder).rglob("*"))
+        if path.is_file()
     }
     schemas = {
         f".schemas/{name}.json": (schema_directory() / f"{name}.json").read_text("utf-8")
         for name in ("Project", "resource", "overlay")
     }
     text = (home / PROJECT).read_text("utf-8").replace("PROJECT_NAME", _name(root))
+    own = _filled(root / "resources")
+    if own:  # the example, which it is about, isn't made
+        text = text.replace("      overlays:", "      # overlays:")
     return {
         PROJECT: text,
-        **({} if _filled(root / "resources") else examples),
+        **({} if own else examples),
         **(
             {}
             if os.path.lexists(root / ".gitignore")
@@ -174,4 +180,8 @@ def _said(root: Path, files: Files, new: bool) -> Iterator[str]:
     yield "  reconciler validate"
     yield "  reconciler plan -e rehearsal"
     yield "  reconciler apply -e rehearsal"
+    yield "With gateways that do something, in two terminals (docs: Rehearse a rollout):"
+    yield "  reconciler serve --simulate 600"
+    yield "  export RECONCILER_URL=http://127.0.0.1:8080 RECONCILER_STATE=file:.reconciler/simulated.json"
+    yield "  reconciler apply -e rehearsal && reconciler status -e rehearsal --watch"
     yield f"Then name your server in {PROJECT}, and put your own files into resources/."

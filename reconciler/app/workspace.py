@@ -203,6 +203,7 @@ def serve_embedded(
     port: int,
     token: str | None,
     approval_needed: bool | None,
+    simulate: float | None,
     allowed_hosts: Sequence[str],
     ready: Callable[[str], None],
 ) -> None:
@@ -217,6 +218,7 @@ def serve_embedded(
             port=port,
             token=token,
             approval_needed=approval_needed,
+            simulate=simulate,
             allowed_hosts=allowed_hosts,
             ready=ready,
         )

@@ -43,6 +43,12 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
     default=None,
     help="Whether new campaigns wait for an approval.  [default: as before; at first not]",
 )
+@click.option(
+    "--simulate",
+    type=click.FloatRange(0, 1_000_000, min_open=True),
+    metavar="FACTOR",
+    help="Simulate gateways, with a clock that runs FACTOR times as fast: 600 is ten minutes a second.",
+)
 @global_flags
 @click.pass_obj
 def command(
@@ -54,6 +60,7 @@ def command(
     token_env: str | None,
     allowed_hosts: tuple[str, ...],
     approval_needed: bool | None,
+    simulate: float | None,
 ) -> Exit:
     """Serve a campaign server of your own, to rehearse on.
 
@@ -79,6 +86,7 @@ def command(
         port=port,
         token=token,
         approval_needed=approval_needed,
+        simulate=simulate,
         allowed_hosts=allowed_hosts,
         ready=lambda url: write_lines([url]),
     )

@@ -31,6 +31,7 @@ from reconciler.embedded.faults import LAG, Faults, Inject
 from reconciler.embedded.handlers.access import check_bearer, check_permission
 from reconciler.embedded.middleware import RawPath, Record, RequestLog
 from reconciler.embedded.operations import ACCESS, API, CONTROL, Endpoint, finder
+from reconciler.embedded.simulation import settings as simulation
 from reconciler.embedded.simulation.driver import Driver
 from reconciler.embedded.store import Store
 from reconciler.embedded.strangers import NoStrangers, is_loopback, names_of
@@ -53,6 +54,7 @@ def create_app(
     approval_needed: bool | None = None,
     record: bool = False,
     dialect: Dialect = REFERENCE,
+    simulate: float | None = None,
     host: str | None = None,
     allowed_hosts: Collection[str] = (),
 ) -> Starlette:
@@ -64,6 +66,7 @@ def create_app(
     and `allowed_hosts` are answered, and where everybody may call from elsewhere, nobody may set where
     callbacks go.
     `record` keeps the calls that come in, for `/_embedded/calls`. `dialect`: in what shapes it answers.
+    `simulate`: gateways are simulated, and the clock runs so many times as fast; None keeps both.
     `app.state.context.store.close()` closes the database before the app ends. Raises EmbeddedError when the
     database can't be used.
     """
@@ -76,6 +79,10 @@ def create_app(
             found = replace(found, approval_needed=approval_needed)
             settings.save(db, found)
         clock = Clock.load(db)
+        if simulate is not None:
+            simulation.save(db, replace(simulation.load(db), enabled=True))
+            clock.change(factor=simulate)
+            clock.save(db)
     driver = Driver(store, clock)
     context = Context(
         store=store,

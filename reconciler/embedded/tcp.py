@@ -140,6 +140,7 @@ def serve(
     username: str | None = None,
     password: str | None = None,
     approval_needed: bool | None = None,
+    simulate: float | None = None,
     allowed_hosts: Collection[str] = (),
     ready: Callable[[str], None] | None = None,
 ) -> None:
@@ -156,6 +157,7 @@ def serve(
         username=username,
         password=password,
         approval_needed=approval_needed,
+        simulate=simulate,
         host=host,
         allowed_hosts=allowed_hosts,
     )
@@ -180,6 +182,7 @@ class Running:
         password: str | None = None,
         approval_needed: bool | None = None,
         record: bool = False,
+        simulate: float | None = None,
     ) -> None:
         self._address = (host, port)
         self._make = partial(
@@ -190,6 +193,7 @@ class Running:
             password=password,
             approval_needed=approval_needed,
             record=record,
+            simulate=simulate,
             host=host,
         )
 

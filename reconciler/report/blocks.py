@@ -231,13 +231,17 @@ def _in_git(trip: GuardTrip) -> str:
     return f" in Git{where} until {moment(trip.until)}"
 
 
+def mending(trip: GuardTrip) -> str:
+    """What to do about a guard that trips, unless it is meant."""
+    return _MEND[trip.guard]
+
+
 def _finding(trip: GuardTrip) -> Finding:
     if trip.waived is not None:
         message = f"{trip.guard}: {trip.message}. Waived{_in_git(trip)}: {trip.waived}"
         return Finding("guard-waived", message, trip.place, None, trip.resource, Severity.NOTE)
-    mend = _MEND[trip.guard]
     hint = (
-        f'{mend}; if it is meant, apply with --waive {trip.guard} --reason "…",'
+        f'{mending(trip)}; if it is meant, apply with --waive {trip.guard} --reason "…",'
         " or waive it in Git: guards.waivers in the project file"
     )
     return Finding("guard-tripped", f"{trip.guard}: {trip.message}", trip.place, hint, trip.resource)

@@ -23,7 +23,7 @@ from reconciler.model import (
     StepGroup,
 )
 from reconciler.plan.model import CampaignImpact, GuardTrip, Plan, PlannedWindow
-from reconciler.report.blocks import happenings
+from reconciler.report.blocks import happenings, mending
 from reconciler.report.devices import interrupted_words, total_words, what_happens
 from reconciler.report.markup import MarkdownPage, code_span, fenced, listed
 from reconciler.text import and_more, clean, cut, moment, plural, window
@@ -82,12 +82,11 @@ def verdict(plan: Plan, would: Exit | None) -> str:
 def guard_lines(page: MarkdownPage, plan: Plan, context: PlanContext) -> None:
     """What apply says no to and how to go on, and what was waived."""
     if refusing := plan.tripped:
-        lines = [f"> - {_guard(trip, context)}" for trip in refusing]
+        lines = [f"> - {_guard(trip, context)}<br>{_how(trip)}" for trip in refusing]
         page.add(
             f"> [!CAUTION]\n> **Apply refuses this: {plural(len(refusing), 'guard')}.** Nothing is sent."
         )
-        page.add(listed(lines, _ROWS, "> - ").rstrip("\n"))
-        page.add(_HOW)
+        page.add(listed(lines, _ROWS, "> - "))
     if waived := [trip for trip in plan.guards if trip.waived is not None]:
         lines = [f"> - {_guard(trip, context)}{_until(trip, context)}" for trip in waived]
         page.add(f"> [!WARNING]\n> **{plural(len(waived), 'guard')} waived.**")
@@ -97,6 +96,16 @@ def guard_lines(page: MarkdownPage, plan: Plan, context: PlanContext) -> None:
 def _guard(trip: GuardTrip, context: PlanContext) -> str:
     name = context.linked(code_span(trip.guard), trip.place)
     return f"{name}: {code_span(trip.message)}"
+
+
+def _how(trip: GuardTrip) -> str:
+    """What to do; if it is meant, in this pull request or for one run."""
+    mend = mending(trip)
+    by_hand = code_span(f'--waive {trip.guard} --reason "…"')
+    return (
+        f"{mend[:1].upper()}{mend[1:]}. If it is meant, waive it in this pull request (`guards.waivers` of"
+        f" the project file), or for one run by hand ({by_hand})."
+    )
 
 
 def _until(trip: GuardTrip, context: PlanContext) -> str:
@@ -277,7 +286,4 @@ def _cell(words: str) -> str:
     return _text(words).replace("\n", " ")
 
 
-_HOW: Final = """>
-> If it is meant, waive it in this pull request: `guards.waivers` of the project file, with reason and end.
-"""
 _MARKUP: Final = {ord(sign): f"&#{ord(sign)};" for sign in "*_`[]|~@#\\"}

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from reconciler.app.newproject import CI, TEMPLATES
+from reconciler.embedded import Running
 from reconciler.loading import load_text
 from reconciler.validation.schemas import overlay, schema, union
 
@@ -21,6 +22,7 @@ PROJECT_FILES = {
     "resources/firmware-1.0.txt",
     "resources/gateways.yaml",
     "resources/packages.yaml",
+    "overlays/rehearsal/pilot.yaml",
     ".schemas/Project.json",
     ".schemas/overlay.json",
     ".schemas/resource.json",
@@ -49,7 +51,7 @@ def test_a_new_project_validates_and_plans_at_once(run, home):
     assert run("validate").out == "3 resources: no findings\n"
     plan = run("plan", "-e", "rehearsal")
     assert plan.code == 0
-    assert plan.out.endswith("\nPlan: 1 to create, 1 package to upload; 3 calls.\n")
+    assert plan.out.endswith("\nPlan: 1 to create, 1 package to upload; 4 calls.\n")
     assert run("apply", "-e", "rehearsal", "--auto-approve").code == 0
     assert run("plan", "-e", "rehearsal").out.endswith("\nNo changes.\n")
 
@@ -86,7 +88,7 @@ def test_editors_find_the_schemas(run, home):
     for name, text in published.items():
         assert json.loads((home / ".schemas" / f"{name}.json").read_text()) == text
     yamls = list(home.rglob("*.yaml"))
-    assert len(yamls) == 4
+    assert len(yamls) == 5
     for path in yamls:
         hint = path.read_text().splitlines()[0].removeprefix("# yaml-language-server: $schema=")
         assert (path.parent / hint).is_file(), path
@@ -94,7 +96,7 @@ def test_editors_find_the_schemas(run, home):
 
 @pytest.mark.parametrize("taken", sorted(PROJECT_FILES - {"reconciler.yaml", ".gitignore"}))
 def test_nothing_is_overwritten(run, home, taken):
-    (home / taken).parent.mkdir(exist_ok=True)
+    (home / taken).parent.mkdir(parents=True, exist_ok=True)
     (home / taken).write_text("mine")
     made = run("init")
     if taken.startswith("resources/"):
@@ -310,3 +312,18 @@ def test_the_hook_runs_a_command_that_there_is(run, home):
     assert run(*arguments).code == 0
     (home / "resources" / "bad.yaml").write_text("kind: Pod\n")
     assert run(*arguments).code == 1
+
+
+def test_the_rehearsal_of_a_new_project_starts_simulates_and_ends(run, home):
+    """As the last lines of `init` say, with a clock that runs faster still."""
+    assert run("init").code == 0
+    with Running(home / "server.db", simulate=100_000) as server:
+        flags = ("-e", "rehearsal", "--url", server.url, "--state", "file:.reconciler/simulated.json")
+        applied = run("apply", *flags, "--auto-approve")
+        assert applied.code == 0, applied.out + applied.err
+        watched = run("status", *flags, "--watch", "--interval", "0.05")
+        assert watched.code == 0
+        last = json.loads(run("status", *flags, "--output", "json").out)
+    (campaign,) = last["campaigns"]
+    assert campaign["status"] == "STARTED"
+    assert campaign["gateways"]["done"] == 2, campaign

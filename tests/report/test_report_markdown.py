@@ -249,7 +249,7 @@ def test_guards_stand_before_everything_that_they_are_about(full_plan):
     assert said.startswith("## ⛔ Refused by a guard: `maxDeletes`\n")
     assert start < said.index("| campaign |")
     lead = "**Apply refuses this: 1 guard.** Nothing is sent.\n"
-    assert f"{lead}> - `maxDeletes`: `11 campaigns would be deleted | <b>`\n" in said
+    assert f"{lead}> - `maxDeletes`: `11 campaigns would be deleted | <b>`<br>See whether the files" in said
     assert (
         "**1 guard waived.**\n> - `maxStarts`: `12 campaigns would be started` — waived: `a new hall`\n"
         in said
