@@ -22,7 +22,7 @@ Tests: `tests/observe/test_observe_reads.py`, `tests/observe/test_observe_doubt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -43,11 +43,21 @@ from reconciler.model import (
     ResourceId,
     SchedulePhase,
     Scope,
+    Verb,
     used_packages,
 )
 from reconciler.model.doubts import Missing
 from reconciler.options import Options
-from reconciler.ownership import claims_of, comparable, removable, removable_packages, unanswered
+from reconciler.ownership import (
+    Names,
+    claims_of,
+    comparable,
+    owners_of,
+    removable,
+    removable_packages,
+    retired,
+    unanswered,
+)
 from reconciler.providers.base import Field, Reads, Source
 from reconciler.reading import forgotten, read
 from reconciler.state.applied import schedule_field
@@ -59,6 +69,9 @@ _STAYING: Final = frozenset({Field.OVERRIDES.value, *map(schedule_field, Schedul
 """Fields of single gateways that can't be taken back: whoever has them goes on having them."""
 
 
+_KNOWN: Final = frozenset({Ownership.OWNED, Ownership.SUCCEEDED})
+
+
 async def observe(
     desired: Desired, state: State, source: Source, options: Options, lookout: Lookout | None = None
 ) -> Live:
@@ -66,9 +79,14 @@ async def observe(
     return await _Observation(desired, state, source, options, lookout or Lookout()).made()
 
 
-async def observe_members(live: Live, resources: Iterable[ResourceId], reads: Reads) -> Live:
-    """`live` with the members of those campaigns, too; what was read is not read again."""
-    ids = (live.campaigns[resource].id for resource in sorted(resources))
+async def observe_members(
+    live: Live, resources: Iterable[ResourceId], reads: Reads, formers: Iterable[str] = ()
+) -> Live:
+    """`live` with the members of those campaigns, too; what was read is not read again.
+
+    `formers`: ids of campaigns that others have replaced.
+    """
+    ids = (*(live.campaigns[resource].id for resource in sorted(resources)), *sorted(formers))
     return await read(Scope(dict.fromkeys(ids, Aspects(members=True))), reads, live)
 
 
@@ -98,6 +116,10 @@ class _Observation:
     lookout: Lookout
     live: Live = field(default_factory=Live)
     claims: dict[ResourceId, Claim] = field(default_factory=dict)
+    retired: Names = field(default_factory=dict)
+    """Name → campaigns that made room for a successor of it."""
+    unfinished: dict[ResourceId, list[str]] = field(default_factory=dict)
+    """Campaign → those that it replaced and that may still be under way."""
     gone: set[ResourceId] = field(default_factory=set)
     unreadable: set[ResourceId] = field(default_factory=set)
     ids: dict[ResourceId, str] = field(default_factory=dict)
@@ -107,8 +129,13 @@ class _Observation:
         declared = {campaign.resource: campaign for campaign in self.desired.campaigns}
         orphans = removable(self.desired, self.state, self.options)
         uploads = removable_packages(self.desired, self.state, self.options)
-        await self._read(Scope(names=self._names(), whole=bool(orphans or uploads)))
+        facts = self.source.facts
+        unowned = [c.name for c in declared.values() if c.resource not in self.state.campaigns]
+        # One that made room for a successor has a name that nobody can ask for.
+        hidden = bool(unowned) and facts.replaces and facts.knows(Verb.RETIRE)
+        await self._read(Scope(names=self._names(), whole=bool(orphans or uploads or hidden)))
         await self._look_for_creates()
+        self.retired = retired(unowned, self.live.listed or (), facts) if hidden else {}
         await self._claim(declared.values(), self.state, orphans)
         vanished = [declared[resource] for resource in sorted(self.gone) if resource in declared]
         renamed = [c for c in declared.values() if (live := self._live(c)) and self._renamed(c, live)]
@@ -118,6 +145,9 @@ class _Observation:
 
         ours = [campaign for campaign in declared.values() if self._live(campaign)]
         await self._read(Scope({self.ids[c.resource]: self._aspects(c) for c in ours}))
+        # Nobody is declared: whoever is in what is being replaced goes over.
+        inherited = (key for c in ours if c.gateways is None for key in self.unfinished.get(c.resource, ()))
+        await self._read(Scope(dict.fromkeys(inherited, Aspects(members=True))))
         losing = [campaign for campaign in ours if self._loses(campaign)]
         await self._read(Scope({self.ids[c.resource]: Aspects(distribution=True) for c in losing}))
         await self._read_untargeted()
@@ -174,12 +204,12 @@ class _Observation:
         """Creates of ours whose answer nobody has, declared or not."""
         owned, intents = self.state.campaigns, self.state.intents
         noted = ((c.resource, intents.get(str(c.resource))) for c in self.desired.campaigns)
-        declared = [i for resource, i in noted if i and (resource not in owned or i.replaces)]
+        declared = [i for r, i in noted if i and (r not in owned or i.replaces == owned[r].id)]
         return [*declared, *unanswered(self.desired, self.state).values()]
 
     async def _look_for_creates(self) -> None:
         """What a create of ours may have made, and no list shows yet."""
-        owned = {each.id for each in self.state.campaigns.values()}
+        owned = owners_of(self.state)
 
         def unseen(intent: Intent) -> bool:
             return all(found.id in owned for found in self.live.namesakes[intent.name])
@@ -263,10 +293,19 @@ class _Observation:
         self, campaigns: Iterable[DesiredCampaign], state: State, orphans: Iterable[Owned] = ()
     ) -> None:
         """Tie `campaigns` to the server, and read those that are ours, declared or not."""
-        claims = claims_of(campaigns, self.desired, state, self.live.namesakes, self.options)
+        claims = claims_of(
+            campaigns,
+            self.desired,
+            state,
+            self.live.namesakes,
+            self.options,
+            retired=self.retired,
+            phase=self.source.facts.phase,
+        )
         held = {resource: made.ids[0] for resource, made in claims.items() if made.held}
         held |= {owned.resource: owned.id for owned in orphans}
-        await self._read(Scope(dict.fromkeys(held.values(), Aspects())))
+        before = self._predecessors(claims, state, orphans)
+        await self._read(Scope(dict.fromkeys((*held.values(), *before), Aspects())))
         await self._look_for_ids(held)
         listed = self._listed()
         here = {resource for resource, key in held.items() if self.live.by_id[key]}
@@ -283,6 +322,26 @@ class _Observation:
 
         self.claims |= {resource: tie(resource, made) for resource, made in claims.items()}
 
+    def _predecessors(
+        self, claims: Mapping[ResourceId, Claim], state: State, orphans: Iterable[Owned]
+    ) -> Iterator[str]:
+        """Those that may still be under way; all of them where they are to be deleted."""
+        for resource, made in claims.items():
+            owned = state.campaigns.get(resource) if made.ownership in _KNOWN else None
+            if made.ownership is Ownership.MOVED:
+                owned = next(it for it in state.campaigns.values() if it.id == made.ids[0])
+            unfinished = [each.id for each in owned.predecessors if not each.ended] if owned else []
+            if made.ownership is Ownership.SUCCEEDED and owned:
+                unfinished.append(owned.id)
+            if made.held:
+                unfinished += [each for each in made.predecessors if each not in made.ended]
+            yield from unfinished
+            self.unfinished[resource] = unfinished
+            if self.options.prune:
+                yield from (each.id for each in (owned.predecessors if owned else ()))
+                yield from made.predecessors if made.held else ()
+        yield from (each.id for owned in orphans for each in owned.predecessors)
+
     def _renamed(self, campaign: DesiredCampaign, live: LiveCampaign) -> bool:
         """Whether it is to have another name than the server makes of it."""
         owned = self.state.campaigns.get(campaign.resource)
@@ -295,9 +354,9 @@ class _Observation:
 
     def _aspects(self, campaign: DesiredCampaign) -> Aspects:
         owned = self.state.campaigns.get(campaign.resource)
-        return Aspects(
-            _about_gateways(campaign, owned), campaign.distribution is not None, self._overridden(campaign)
-        )
+        # A successor takes along whoever is in it.
+        members = self.source.facts.replaces or _about_gateways(campaign, owned)
+        return Aspects(members, campaign.distribution is not None, self._overridden(campaign))
 
     def _overridden(self, campaign: DesiredCampaign) -> frozenset[str]:
         """Those that declare an override, or had one."""

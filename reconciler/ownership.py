@@ -3,6 +3,7 @@
 | state knows it | live campaigns of its name                     | tie       |
 |----------------|------------------------------------------------|-----------|
 | `import` says  | any                                            | ADOPTED   |
+| yes, a successor was about to be created | one of its name that isn't ours | SUCCEEDED |
 | yes            | any                                            | OWNED     |
 | no             | one is owned by a resource no longer declared  | MOVED     |
 | no             | none, or only those that leave the name        | NONE      |
@@ -14,12 +15,17 @@
 
 An intent counts for the name that it was noted with. What is no longer declared is known only when every
 resource of the project is there.
+
+Where a server has successors, a campaign may have made room for one: its name then is the declared one and
+its own id. Such a one counts as a campaign of the declared name where there is no other and it hasn't ended,
+and else as a predecessor of the one that there is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from reconciler.model import (
     CampaignSummary,
@@ -32,19 +38,22 @@ from reconciler.model import (
     PackageById,
     PackageFile,
     PackageRef,
+    Phase,
     ResourceId,
 )
 from reconciler.options import Options
-from reconciler.providers.base import Field
+from reconciler.providers.base import Facts, Field
 from reconciler.state.applied import packages_of
 from reconciler.state.base import (
     CampaignForgotten,
     CampaignOwned,
+    CampaignReplaced,
     Event,
     Intent,
     OnRemoveSet,
     Origin,
     Owned,
+    Predecessor,
     State,
     Uploaded,
 )
@@ -52,15 +61,48 @@ from reconciler.text import id_form
 
 Declared = Mapping[ResourceId, DesiredCampaign]
 Names = Mapping[str, Sequence[CampaignSummary]]
+_ALONE: Mapping[str, Sequence[CampaignSummary]] = MappingProxyType({})
+_NEW = frozenset({Phase.READY, Phase.WAITING})
 
 
-def claims_of(
-    campaigns: Iterable[DesiredCampaign], desired: Desired, state: State, names: Names, options: Options
+def owners_of(state: State) -> dict[str, ResourceId]:
+    """Campaign id → the resource that owns it, predecessors too."""
+    return {
+        key: resource
+        for resource, owned in state.campaigns.items()
+        for key in (*(each.id for each in owned.predecessors), owned.id)
+    }
+
+
+def retired(names: Collection[str], listed: Iterable[CampaignSummary], facts: Facts) -> Names:
+    """Name → the campaigns that made room for a successor of that name, by id."""
+    marked = [each for each in listed if each.name.endswith(facts.retired_name("", each.id))]
+    if not marked:
+        return {}
+    made: dict[str, list[CampaignSummary]] = {}
+    for name in sorted(names):
+        if found := [each for each in marked if each.name == facts.retired_name(name, each.id)]:
+            made[name] = sorted(found, key=lambda each: each.id)
+    return made
+
+
+def claims_of(  # noqa: C901 - a row of the table each
+    campaigns: Iterable[DesiredCampaign],
+    desired: Desired,
+    state: State,
+    names: Names,
+    options: Options,
+    *,
+    retired: Names = _ALONE,
+    phase: Callable[[str], Phase] = lambda _: Phase.UNKNOWN,
 ) -> dict[ResourceId, Claim]:
-    """The tie of each of `campaigns`; `names` holds the live campaigns of every name that isn't owned yet."""
+    """The tie of each of `campaigns`; `names` holds the live campaigns of every name that isn't owned yet.
+
+    `retired`: name → those that made room for a successor. `phase`: what a status means.
+    """
     declared = {campaign.resource: campaign for campaign in desired.campaigns}
     everywhere = desired.declared
-    owners = {id_form(owned.id): resource for resource, owned in state.campaigns.items()}
+    owners = {id_form(key): resource for key, resource in owners_of(state).items()}
 
     def owner(campaign_id: str) -> ResourceId | None:
         return owners.get(id_form(campaign_id))
@@ -71,9 +113,12 @@ def claims_of(
     def one(campaign: DesiredCampaign) -> Claim:
         if given := options.imports.get(campaign.resource):
             return Claim(Ownership.ADOPTED, (given,))
-        if owned := state.campaigns.get(campaign.resource):
-            return Claim(Ownership.OWNED, (owned.id,))
         intent = state.intents.get(str(campaign.resource))
+        if owned := state.campaigns.get(campaign.resource):
+            made = strangers(intent.name) if intent and intent.replaces == owned.id else []
+            if len(made) > 1:
+                return Claim(Ownership.AMBIGUOUS, tuple(sorted(made)))
+            return Claim(Ownership.SUCCEEDED, tuple(made)) if made else Claim(Ownership.OWNED, (owned.id,))
         if intent and intent.name != campaign.name and (lost := strangers(intent.name)):
             # A create of ours whose answer was lost, and whose name has changed in Git since.
             return Claim(Ownership.RECOVERED if len(lost) == 1 else Ownership.AMBIGUOUS, tuple(sorted(lost)))
@@ -85,7 +130,7 @@ def claims_of(
             return Claim(Ownership.MOVED, tuple(moved))
         match [live.id for live in namesakes if not _leaves(live, owner(live.id), declared)]:
             case []:
-                return Claim(Ownership.NONE)
+                return gone_before(campaign)
             case [rival]:
                 ours = intent is not None and intent.name == campaign.name
                 alone = (
@@ -95,9 +140,32 @@ def claims_of(
                     if options.adopt
                     else Ownership.NOT_OURS
                 )
-                return Claim(Ownership.NOT_OURS if owner(rival) else alone, (rival,))
+                before = earlier(campaign)
+                status = next(live.status for live in namesakes if live.id == rival)
+                over = {each.id for each in before if phase(each.status) is Phase.ENDED}
+                return Claim(
+                    Ownership.NOT_OURS if owner(rival) else alone,
+                    (rival,),
+                    predecessors=tuple(each.id for each in before),
+                    ended=frozenset() if phase(status) in _NEW else frozenset(over),
+                )
             case rivals:
                 return Claim(Ownership.AMBIGUOUS, tuple(sorted(rivals)))
+
+    def earlier(campaign: DesiredCampaign) -> list[CampaignSummary]:
+        """Nobody's campaigns that made room for one of the name."""
+        return [live for live in retired.get(campaign.name, ()) if owner(live.id) is None]
+
+    def gone_before(campaign: DesiredCampaign) -> Claim:
+        """Of a campaign whose name nobody has: one may have made room for a successor that never came."""
+        match [live for live in earlier(campaign) if phase(live.status) is not Phase.ENDED]:
+            case []:
+                return Claim(Ownership.NONE)
+            case [live]:
+                tie = Ownership.ADOPTED if options.adopt else Ownership.NOT_OURS
+                return Claim(tie, (live.id,), name=live.name)
+            case several:
+                return Claim(Ownership.AMBIGUOUS, tuple(live.id for live in several))
 
     return {campaign.resource: one(campaign) for campaign in campaigns}
 
@@ -114,7 +182,9 @@ def unanswered(desired: Desired, state: State) -> dict[ResourceId, Intent]:
         for key, intent in sorted(state.intents.items())
         if key.startswith(f"{Kind.CAMPAIGN}/")
     }
-    removed = desired.removed(resource for resource in creates if resource not in state.campaigns)
+    removed = desired.removed(
+        resource for resource, it in creates.items() if it.replaces or resource not in state.campaigns
+    )
     return {resource: intent for resource, intent in creates.items() if resource in removed}
 
 
@@ -131,8 +201,16 @@ def owned_by(
             owned = replace(state.campaigns[resource], on_remove=on_remove)
             changed = owned != state.campaigns[resource]
             return owned, (OnRemoveSet(resource, on_remove),) if changed else ()
+        case Ownership.SUCCEEDED:
+            intent, before = state.intents[str(resource)], state.campaigns[resource]
+            event = CampaignReplaced(resource, before.id, claim.ids[0], intent.return_to, intent.applied)
+            owned = replace(before.succeeded(event), on_remove=on_remove)
+            more = (OnRemoveSet(resource, on_remove),) if on_remove != before.on_remove else ()
+            return owned, (event, *more)
         case Ownership.ADOPTED:
-            owned = Owned(resource, claim.ids[0], Origin.ADOPTED, on_remove)
+            ended = claim.ended
+            predecessors = tuple(Predecessor(each, each in ended) for each in claim.predecessors)
+            owned = Owned(resource, claim.ids[0], Origin.ADOPTED, on_remove, predecessors=predecessors)
             return owned, (CampaignOwned(owned),)
         case Ownership.RECOVERED:
             applied = state.intents[str(resource)].applied

@@ -6,6 +6,12 @@
 It is a `Provider` as it stands: facts, reads and writes are one object. It logs every read, and a write that
 its facts forbid is refused (`refuses`) or, where a test plans what it must not, an AssertionError.
 
+`IMMUTABLE` and `IMMUTABLE_LATE` are of kinds that can't edit packages and settings, so that a successor takes
+over. In the first names are unique, gateways gather before their campaign is created, it may ask for an
+approval (`approval_needed`), and the server is at work on a new campaign for as many calls as `busy` says. In
+the second two campaigns may have one name, and gateways join a campaign that is there.
+No campaign is ever started there while one that it replaces may run: that is an AssertionError.
+
 `FACTS` are those of a kind of server that has little in common with Pulse: settings and callbacks can be
 read, and callbacks taken back; there are no schedules, distribution lists, things or closed gateways; a
 campaign that runs takes no change of its members, and to stop it interrupts nobody; gateways leave after
@@ -17,9 +23,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from copy import copy, deepcopy
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
-from reconciler.errors import Refusal, Refused
+from reconciler.errors import NotExecuted, Refusal, Refused
 from reconciler.model import (
     Action,
     AddGateways,
@@ -35,7 +42,9 @@ from reconciler.model import (
     DeleteCampaign,
     DeletePackage,
     DistributionList,
+    Draft,
     EditCampaign,
+    EndCampaign,
     LiveCampaign,
     LivePackage,
     Membership,
@@ -46,6 +55,7 @@ from reconciler.model import (
     RegisterCallback,
     RemoveGateways,
     Repeat,
+    RetireCampaign,
     SchedulePhase,
     ScheduleWindow,
     Secret,
@@ -63,6 +73,7 @@ from reconciler.model import (
 )
 from reconciler.providers.base import (
     Bindings,
+    Changing,
     Facts,
     Field,
     FieldFacts,
@@ -207,6 +218,99 @@ FACTS = Facts(
 """Another kind of server."""
 
 
+_MORE = {
+    row.name: row
+    for row in (
+        _operation("rename-rollout", "PUT", "/rollouts/{rollout}/name", _SAFE),
+        _operation("end-rollout", "POST", "/rollouts/{rollout}/end", _LOOK, destructive=True),
+        _operation("admit-rollout", "POST", "/rollouts/{rollout}/admit", _LOOK),
+    )
+}
+_ENDS = {"end-rollout": _MORE["end-rollout"]}
+_PHASES = {
+    **FACTS.phases,
+    "MAKING": Phase.BUSY,
+    "PROPOSED": Phase.WAITING,
+    "THROUGH": Phase.FINISHED,
+    "OVER": Phase.ENDED,
+}
+_ANY = frozenset({Phase.READY, Phase.WAITING, Phase.RUNNING, Phase.PAUSED})
+_REPLACED = FieldFacts(changing=Changing.REPLACED)
+
+
+def _lower_more(more: Mapping[str, Operation], action: Action) -> Lowered:
+    names = {Verb.RETIRE: "rename-rollout", Verb.END: "end-rollout", Verb.APPROVE: "admit-rollout"}
+    if action.verb not in names:
+        return _lower(action)
+    # An end takes back what is under way, too.
+    also = (_OPERATIONS["read-rollout"],) if action.verb is Verb.END else ()
+    return Lowered(more[names[action.verb]], also=also)
+
+
+IMMUTABLE = replace(
+    FACTS,
+    provider="immutable",
+    operations=_OPERATIONS | _MORE,
+    fields={**FACTS.fields, Field.PACKAGES: _REPLACED, Field.SETTINGS: _REPLACED},
+    phases=_PHASES,
+    allowed={
+        Verb.START: frozenset({Phase.READY, Phase.PAUSED}),
+        Verb.STOP: frozenset({Phase.RUNNING}),
+        Verb.APPROVE: frozenset({Phase.WAITING}),
+        Verb.ADD: _ANY,
+        Verb.REMOVE: _ANY,
+        Verb.END: KNOWN - {Phase.FINISHED, Phase.ENDED},
+    },
+    interrupting=frozenset({Verb.REMOVE, Verb.END, Verb.DELETE}),
+    order=(
+        (Verb.UPLOAD,),
+        (Verb.STOP,),
+        (Verb.ADD,),
+        (Verb.RETIRE,),
+        (Verb.CREATE, Verb.EDIT),
+        (Verb.REMOVE,),
+        (Verb.OVERRIDE,),
+        (Verb.CALLBACK,),
+        (Verb.APPROVE,),
+        (Verb.END,),
+        (Verb.START,),
+        (Verb.DELETE,),
+        (Verb.DELETE_PACKAGE,),
+    ),
+    lowering=partial(_lower_more, _MORE),
+    writes={
+        **FACTS.writes,
+        Verb.RETIRE: ("rename-rollout",),
+        Verb.END: ("end-rollout",),
+        Verb.APPROVE: ("admit-rollout",),
+    },
+    limits=replace(FACTS.limits, name=20),
+)
+"""A kind that can't edit: gateways first, names taken once."""
+IMMUTABLE_LATE = replace(
+    IMMUTABLE,
+    provider="immutable-late",
+    operations=_OPERATIONS | _ENDS,
+    phases={word: phase for word, phase in _PHASES.items() if phase is not Phase.WAITING},
+    allowed={verb: phases for verb, phases in IMMUTABLE.allowed.items() if verb is not Verb.APPROVE},
+    order=tuple(
+        rank
+        for rank in (
+            (Verb.UPLOAD,),
+            (Verb.STOP,),
+            (Verb.CREATE, Verb.EDIT),
+            (Verb.REMOVE,),
+            (Verb.ADD,),
+            *IMMUTABLE.order[6:],
+        )
+        if rank != (Verb.APPROVE,)
+    ),
+    lowering=partial(_lower_more, _ENDS),
+    writes={**FACTS.writes, Verb.END: ("end-rollout",)},
+)
+"""A kind that can't edit: gateways join what is there, and names may be taken twice."""
+
+
 @dataclass
 class MemoryCampaign:
     """A campaign on the server."""
@@ -225,6 +329,10 @@ class MemoryCampaign:
     """Of gateways that are no longer in the first state."""
     callbacks: dict[CallbackEvent, Callback] = field(default_factory=dict)
     windows: dict[tuple[SchedulePhase, str], Window] = field(default_factory=dict)
+    replaces: str | None = None
+    """What it was created in the place of."""
+    busy: int = 0
+    """How many more calls find the server at work on it."""
 
 
 class MemoryServer:
@@ -242,13 +350,19 @@ class MemoryServer:
         approval_needed: bool = False,
         facts: Facts | None = None,
         refuses: bool = False,
+        busy: int = 0,
+        strangers: Collection[str] = (),
     ) -> None:
+        """`strangers`: gateways that the server doesn't know; it names them."""
         edits = EditWhileStarted.ALLOW if edit_while_started else EditWhileStarted.STOP
         self.facts = facts or facts_of(ServerSettings(batch_size=batch, edit_while_started=edits))
         self.by_id = {campaign.id: campaign for campaign in campaigns}
         self.stored = {package.id: package for package in packages}
         self.approval_needed = approval_needed
         self.refuses = refuses
+        self.busy = busy
+        self.strangers = frozenset(strangers)
+        self.drafts: dict[tuple[str, str], set[str]] = {}
         self.requests: dict[str, int] = {}
         self.log: list[str] = []
         self.made = 0
@@ -257,7 +371,8 @@ class MemoryServer:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> MemoryServer:
         made = copy(self)
-        made.by_id, made.stored, made.log = deepcopy((self.by_id, self.stored, self.log), memo)
+        kept = (self.by_id, self.stored, self.log, self.drafts)
+        made.by_id, made.stored, made.log, made.drafts = deepcopy(kept, memo)
         return made
 
     @property
@@ -288,6 +403,8 @@ class MemoryServer:
     async def campaign(self, campaign_id: str) -> LiveCampaign | None:
         self._read("campaign", campaign_id)
         found = self.by_id.get(campaign_id)
+        if found is not None:
+            self._work_on(found)
         if found is None or campaign_id in self.silent:
             return None
         applied: dict[str, Any] = {}
@@ -364,18 +481,54 @@ class MemoryServer:
                 del self.stored[action.target]
                 return Result()
             case CreateCampaign():
-                taken = [c.id for c in self.by_id.values() if c.name == action.fields.name]
-                self._must(not taken, f"{action.fields.name} is created while {taken} has the name")
-                made = MemoryCampaign(
-                    self._new_id("c"), "", self.word(Phase.WAITING if self.approval_needed else Phase.READY)
-                )
-                self.by_id[made.id] = made
-                self._write(made, action.fields, bindings)
-                return Result(created=made.id)
+                return self._created(action, bindings)
+            case AddGateways(draft=Draft() as draft):
+                gathered = self.drafts.setdefault((str(action.resource), draft.key), set())
+                gathered |= self._known(step.gateways)
+                return Result()
             case _:
                 return self._change(
                     self._found(target_of(action) or bindings.campaigns[action.resource]), step, bindings
                 )
+
+    def _known(self, gateways: Collection[str]) -> set[str]:
+        if refused := sorted(self.strangers & set(gateways)):
+            raise Refused("unknown targets", request="WRITE", gateways=refused)
+        return set(gateways)
+
+    def _created(self, action: CreateCampaign, bindings: Bindings) -> Result:
+        taken = [c.id for c in self.by_id.values() if c.name == action.fields.name]
+        if action.replaces and not self.facts.knows(Verb.RETIRE):
+            taken = []
+        self._must(not taken, f"{action.fields.name} is created while {taken} has the name")
+        made = MemoryCampaign(self._new_id("c"), "", self._settled_word())
+        if self.busy:
+            made.status, made.busy = self.word(Phase.BUSY), self.busy
+        if action.draft is not None:
+            gathered = self.drafts.pop((str(action.resource), action.draft.key), set())
+            lacking = action.draft.size - len(gathered) - len(self.strangers)
+            self._must(lacking <= 0 <= action.draft.size - len(gathered), "gateways of another draft")
+            made.gateways |= gathered
+        made.replaces = action.replaces
+        fields = action.fields
+        if action.replaces and fields.settings is None:
+            fields = replace(fields, settings=self._found(action.replaces).settings)
+        self.by_id[made.id] = made
+        self._write(made, fields, bindings, new=True)
+        return Result(created=made.id)
+
+    def _settled_word(self) -> str:
+        return self.word(Phase.WAITING if self.approval_needed else Phase.READY)
+
+    def _work_on(self, campaign: MemoryCampaign) -> bool:
+        """Whether the server is still at work on `campaign`: one call less from now on."""
+        if self.facts.phase(campaign.status) is not Phase.BUSY:
+            return False
+        if not campaign.busy:
+            campaign.status = self._settled_word()
+            return False
+        campaign.busy -= 1
+        return True
 
     def _uploaded(self, name: str, sha256: str, description: str = "") -> LivePackage:
         """A package as this kind of server shows it."""
@@ -387,8 +540,17 @@ class MemoryServer:
         return package
 
     def _change(self, campaign: MemoryCampaign, step: Step, bindings: Bindings) -> Result:
+        if self._work_on(campaign):
+            said = f"it is {campaign.status}: the server is still at work on it"
+            raise NotExecuted(said, request="WRITE", retry_after=0.0)
         action, gateways, phase = step.action, set(step.gateways), self.facts.phase(campaign.status)
         match action:
+            case EndCampaign(before_start=True):
+                successor = self._found(action.successor or bindings.campaigns[action.resource])
+                if self._work_on(successor):
+                    raise NotExecuted("its successor isn't ready yet", request="WRITE", retry_after=0.0)
+                if self.facts.phase(successor.status) is Phase.WAITING:
+                    return Result(OutcomeStatus.WAITING, message="its successor waits for an approval")
             case ApproveCampaign(only_if_waiting=True) if phase is not Phase.WAITING:
                 return Result(OutcomeStatus.NOT_NEEDED)
             case StartCampaign(approve=approve) if phase is Phase.WAITING:
@@ -404,7 +566,18 @@ class MemoryServer:
             case DeleteCampaign():
                 del self.by_id[campaign.id]
             case StartCampaign():
+                before, over = campaign.replaces, (Phase.ENDED, Phase.FINISHED)
+                while before and (old := self.by_id.get(before)):
+                    assert self.facts.phase(old.status) in over, f"{old.name} is {old.status} meanwhile"
+                    before = old.replaces
                 campaign.status = self.word(Phase.RUNNING)
+            case RetireCampaign():
+                taken = [c.id for c in self.by_id.values() if c.name == action.name and c is not campaign]
+                self._must(not taken, f"{taken} has the name {action.name} already")
+                campaign.name = action.name
+            case EndCampaign():
+                campaign.status = self.word(Phase.ENDED)
+                campaign.states = {g: s for g, s in campaign.states.items() if not self.facts.in_flight(s)}
             case StopCampaign():
                 campaign.status = self.word(Phase.PAUSED)
             case ApproveCampaign():
@@ -412,7 +585,7 @@ class MemoryServer:
             case AddGateways():
                 self._must(bool(gateways), "an empty list is never sent")
                 self._must(not gateways & campaign.gateways, "a member is added", *some)
-                campaign.gateways |= gateways
+                campaign.gateways |= self._known(gateways)
             case RemoveGateways():
                 self._must(bool(gateways), "an empty list is never sent")
                 self._must(gateways <= campaign.gateways, "a stranger is removed", *some)
@@ -439,11 +612,18 @@ class MemoryServer:
                 self._must(gateways <= campaign.gateways, "a stranger gets something of its own")
         return Result()
 
-    def _write(self, campaign: MemoryCampaign, fields: CampaignFields, bindings: Bindings) -> None:
-        """An edit replaces: what isn't managed is sent as it was just read, settings as they are known."""
+    def _write(
+        self, campaign: MemoryCampaign, fields: CampaignFields, bindings: Bindings, *, new: bool = False
+    ) -> None:
+        """An edit replaces: what isn't managed is sent as it was just read, settings as they are known.
+
+        What takes a successor is as it was created, whatever an edit says.
+        """
         campaign.name = fields.name
         if fields.description is not None:
             campaign.description = fields.description
+        if not new and self.facts.replaces:
+            return
         if fields.packages is not None:
             campaign.packages = self._bound(fields.packages, bindings)
         if fields.settings is not None or not self.facts.readable(Field.SETTINGS):
@@ -458,13 +638,18 @@ class MemoryServer:
         action = step.action
         match action:
             case CreateCampaign():
-                made = [c.id for c in self.by_id.values() if c.name == action.fields.name]
+                name, old = action.fields.name, action.replaces
+                made = [c.id for c in self.by_id.values() if c.name == name and c.id != old]
                 return Readback(bool(made), created=made[0] if made else None)
             case UploadPackage():
                 [held] = holding([action.file.sha256], self.stored.values(), self.facts.digits).values()
                 return Readback(bool(held), created=held[0].id if held else None)
             case DeletePackage():
                 return Readback(action.target not in self.stored)
+            case AddGateways(draft=Draft() as draft):
+                gathered = self.drafts.get((str(action.resource), draft.key), set())
+                lacking = tuple(sorted(set(step.gateways) - gathered))
+                return Readback(not lacking, remaining=lacking)
         campaign = self.by_id.get(target_of(action) or bindings.campaigns[action.resource])
         if campaign is None or isinstance(action, DeleteCampaign):
             return Readback(campaign is None and isinstance(action, DeleteCampaign))
@@ -475,6 +660,8 @@ class MemoryServer:
                 return Readback(phase is Phase.RUNNING)
             case StopCampaign():
                 return Readback(phase is not Phase.RUNNING)
+            case EndCampaign():
+                return Readback(phase in (Phase.ENDED, Phase.FINISHED))
             case ApproveCampaign():
                 return Readback(phase is not Phase.WAITING)
             case AddGateways():

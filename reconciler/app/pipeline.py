@@ -280,10 +280,11 @@ async def guard_basis(planned: Planned, source: Source, *, given_up: int = 0) ->
     """What guards ask of a plan; who is in campaigns that it interrupts or gives other packages is read."""
     from reconciler.observe import observe_members
     from reconciler.plan.finished import repackaged
-    from reconciler.plan.guards import Basis, all_missing, interrupted
+    from reconciler.plan.guards import Basis, all_missing, ended_formers, interrupted
 
     asked = interrupted(planned.plan, source.facts) | repackaged(planned.plan)
-    live = await observe_members(planned.live, asked, source.reads)
+    formers = ended_formers(planned.plan, source.facts)
+    live = await observe_members(planned.live, asked, source.reads, formers)
     return Basis(planned.desired, live, source.facts, given_up, all_missing(live, planned.state))
 
 

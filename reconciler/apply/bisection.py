@@ -9,6 +9,8 @@ Of n gateways with k that the server doesn't take, at most 2·k·log2(n) + 1 req
 to an add or a remove is divided: it did nothing. Where no gateway of a whole batch is taken, and none of its
 group was before, the no is about the campaign: its other batches are not divided.
 
+Where the server names those that it doesn't take, the others go out again at once, without any halves.
+
 A batch that is too large for the server, or for a proxy before it, is no question of who: it goes out in
 equal parts, and later batches of the same operation are no larger, for the rest of the run.
 """
@@ -40,7 +42,16 @@ class Tried:
     @property
     def divisible(self) -> bool:
         """Whether the server may take some of the gateways, and surely took none so far."""
-        return self.refusal is not None and not self.outcome.unclear and divides(self.left, self.refusal)
+        if self.refusal is None or self.outcome.unclear or self.named:
+            return False
+        return divides(self.left, self.refusal)
+
+    @property
+    def named(self) -> frozenset[str]:
+        """Whom of what is left the clear no is about, where the server says so."""
+        if self.refusal is None or self.outcome.unclear or not self.refusal.gateways:
+            return frozenset()
+        return frozenset(self.refusal.gateways) & frozenset(self.left.gateways)
 
 
 Attempt = Callable[[Step], Awaitable[Tried]]
@@ -106,6 +117,30 @@ class Bisection:
         if not division.left:
             return replace(outcome, status=OutcomeStatus.DONE, message="")
         return _partly(replace(outcome, unclear=division.unclear), division.left)
+
+
+async def without_named(
+    tried: Tried, attempt: Attempt, stop: asyncio.Event
+) -> tuple[Tried, Mapping[str, str]]:
+    """What becomes of a refused step without those that the server names, and why of each of these."""
+    named: dict[str, str] = {}
+    sent = 0
+    while len(refused := tried.named) < len(tried.left.gateways) and refused and not stop.is_set():
+        named |= dict.fromkeys(sorted(refused), _why(tried))
+        sent += tried.outcome.attempts
+        tried = await attempt(tried.left.only(g for g in tried.left.gateways if g not in refused))
+    outcome = replace(tried.outcome, attempts=tried.outcome.attempts + sent)
+    return replace(tried, outcome=outcome), named
+
+
+def beside(outcome: Outcome, step: Step, named: Mapping[str, str]) -> Outcome:
+    """`outcome` of a part of `step`, with those of it that the server named and doesn't take."""
+    if not named:
+        return outcome
+    left = dict(named)
+    if not outcome.settled:
+        left |= dict.fromkeys(outcome.left or outcome.step.gateways, outcome.message)
+    return _partly(replace(outcome, step=step, status=OutcomeStatus.FAILED), left)
 
 
 def undone(tried: Tried) -> Outcome:

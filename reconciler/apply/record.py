@@ -119,7 +119,7 @@ def _settled(outcome: Outcome, salt: str, now: int) -> Iterator[Event]:  # noqa:
             applied = _applied(action, salt)
             if action.replaces is not None:
                 yield CampaignReplaced(
-                    resource, action.replaces, outcome.created, _return_to(action), applied
+                    resource, action.replaces, outcome.created, _return_to(action), applied, since=now
                 )
             else:
                 owned = Owned(resource, outcome.created, Origin.CREATED, action.on_remove, applied=applied)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from reconciler.apply.bisection import NOT_AGAIN, Bisection, Tried, divides, undone
+from reconciler.apply.bisection import NOT_AGAIN, Bisection, Tried, beside, divides, undone, without_named
 from reconciler.apply.making import Maker
 from reconciler.apply.patience import Delay, Newborns, stopped, words
 from reconciler.errors import NotExecuted, PartlyDone, ReconcilerError, Refusal, Refused, Unclear, Unforeseen
@@ -67,14 +67,16 @@ class Retrier:
             unsent = Tried(Outcome(step, OutcomeStatus.FAILED, NOT_AGAIN, 0), step)
             return await self.bisection.run(step, unsent, attempt, stop)
         tried = await self._attempt(step, bindings, stop)
+        tried, named = await without_named(tried, attempt, stop)
         if tried.outcome.settled:
             self.bisection.took(step)
-            return tried.outcome
+            return beside(tried.outcome, step, named)
         if tried.divisible:
-            return await self.bisection.run(step, tried, attempt, stop)
-        if len(tried.left.gateways) < len(step.gateways):
+            part = tried.outcome.step
+            return beside(await self.bisection.run(part, tried, attempt, stop), step, named)
+        if len(tried.left.gateways) < len(step.gateways) and not named:
             self.bisection.took(step)
-        return undone(tried)
+        return beside(undone(tried), step, named)
 
     async def _attempt(
         self, step: Step, bindings: Bindings, stop: asyncio.Event, *, verified: bool = False

@@ -117,6 +117,7 @@ class Reporter:
         self._flags = flags
         self._written = False
         self._filed = ""
+        self._told: Sequence[Finding] = ()
         self._looked = 0
         self._digest: str | None = None
         self._beside = beside
@@ -200,7 +201,8 @@ class Reporter:
                 from reconciler.report.apply_summary import applied_lines
 
                 paint = paint_for(sys.stdout, self._flags)
-                self._write(f"{line}\n" for line in applied_lines(plan, outcomes, code, paint))
+                lines = applied_lines(plan, outcomes, code, paint, told=self._told)
+                self._write(f"{line}\n" for line in fitted(lines, width_of(sys.stdout)))
             case Output.JSON:
                 from reconciler.report.plan_document import applied_chunks
 
@@ -249,8 +251,10 @@ class Reporter:
                 self._write([findings_markdown(findings, title=self._failed, about=self._context())])
 
     def _text_plan(self, plan: Plan, stream: TextIO) -> None:
+        from reconciler.report.blocks import findings_of
         from reconciler.report.plan_text import plan_lines
 
+        self._told = findings_of(plan)
         lines = plan_lines(plan, paint_for(stream, self._flags), every_gateway=self._every_gateway)
         write_lines(lines, stream)
         if self._digest:

@@ -219,12 +219,15 @@ def stopping() -> Iterator[asyncio.Event]:
     """An event that the first signal sets."""
     import asyncio
 
-    from reconciler.cli.output import say
+    from reconciler.cli.output import say, write
+    from reconciler.report.terminal import ANEW
 
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
     def tell() -> None:
         stop.set()
+        if sys.stderr.isatty():
+            write([ANEW], sys.stderr)  # a bar stands there, and what the keys were
         say("stopping: what is in flight is finished, nothing new is begun; once more to end at once")
 
     with _first_and_second(lambda: loop.call_soon_threadsafe(tell)):

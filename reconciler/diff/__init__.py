@@ -6,18 +6,19 @@ from dataclasses import replace
 
 from reconciler.diff.campaign import diff_live, diff_new
 from reconciler.diff.duplicates import duplicates
-from reconciler.diff.model import CampaignDiff, Diff, Removal, Run, Transition
+from reconciler.diff.model import CampaignDiff, Diff, Former, Removal, Run, Transition
 from reconciler.diff.packages import bind
 from reconciler.diff.refusals import refusal, settle_names
 from reconciler.diff.removal import campaign_removed, package_removed, remove_campaigns, remove_packages
+from reconciler.diff.replacement import formers_of, inheriting, with_successor
 from reconciler.diff.untargeted import keepers, takes, untargeted
 from reconciler.diff.view import Ask, View
 from reconciler.diff.whose import attributed
 from reconciler.model import Desired, Finding, Live, Ownership, Reason, ResourceId, used_packages
 from reconciler.ownership import owned_by, removable_packages
-from reconciler.state.base import State
+from reconciler.state.base import Event, State
 
-__all__ = ["Ask", "CampaignDiff", "Diff", "Removal", "Run", "Transition", "diff"]
+__all__ = ["Ask", "CampaignDiff", "Diff", "Former", "Removal", "Run", "Transition", "diff"]
 
 
 def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
@@ -41,15 +42,20 @@ def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
             owned, tied = owned_by(campaign, claim, state, by_id)
             there = live.campaigns[resource] if owned else None
             adopting = claim.ownership is Ownership.ADOPTED
-            view = View(campaign, there, owned, adopting, ask, bound, state.salt)
+            wanted = inheriting(campaign, owned, live) if owned else campaign
+            view = View(wanted, there, owned, adopting, ask, bound, state.salt)
+            about: tuple[Event, ...] = ()
             gone = resource in live.gone
             if owned and there:
-                found = diff_live(view, there, owned)
+                formers, about = formers_of(owned, live)
+                found = with_successor(diff_live(view, there, owned), view, owned)
+                found = replace(found, formers=formers)
             else:
                 found = diff_new(view, Reason.GONE_FROM_SERVER if gone else Reason.NOT_ON_SERVER)
+                found = replace(found, gone=state.campaigns[resource].id if gone else None)
             view = replace(view, joining=frozenset(found.gained))
             changes = attributed(view, found.changes, found.fields.packages, gone=gone)
-            found = replace(found, changes=changes, records=(*tied, *found.records))
+            found = replace(found, changes=changes, records=(*tied, *about, *found.records))
             if trouble := found.refused or taken_by(found):
                 findings.append(trouble)
             else:
@@ -90,5 +96,6 @@ def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
             *forgotten,
             *lost,
         ),
+        prune=options.prune,
         untargeted={other.resource: other.declared for other in others},
     )

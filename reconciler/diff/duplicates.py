@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from reconciler.diff.model import CampaignDiff
 from reconciler.model import Desired, Finding, Live, PackageById, PackageFile, Severity
-from reconciler.ownership import overriding
+from reconciler.ownership import overriding, owners_of
 from reconciler.state.base import State
 
 
@@ -21,7 +21,7 @@ def duplicates(
 
 
 def _campaigns(compared: Iterable[CampaignDiff], live: Live, state: State) -> Iterator[Finding]:
-    owned = {each.id for each in state.campaigns.values()}
+    owned = set(owners_of(state))
     owned |= {campaign_id for claim in live.claims.values() if claim.held for campaign_id in claim.ids}
     for found in compared:
         campaign, ours = found.desired, found.live

@@ -40,8 +40,20 @@ class Transition:
     run: Run = Run.KEEP
     reason: Reason = Reason.DIFFERS
     approve: bool = False
+    held: bool = False
+    """Somebody stopped it, and it is left so."""
     findings: tuple[Finding, ...] = ()
     records: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """A campaign that was replaced. ``live`` None: nothing more is to be done to it, so it wasn't read."""
+
+    id: str
+    live: LiveCampaign | None
+    ended: bool
+    """It never runs again, and nothing of it is under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +80,16 @@ class CampaignDiff:
     findings: tuple[Finding, ...] = ()
     records: tuple[Event, ...] = ()
     """What the state learns of it without a call."""
+    successor: CampaignDiff | None = None
+    """What is created in its place, where the server can't change it otherwise."""
+    replaced: tuple[Field, ...] = ()
+    """Of one that has a successor: the fields that call for it."""
+    starts: bool = False
+    """Of one that has a successor: whether that is to run."""
+    formers: tuple[Former, ...] = ()
+    """Those that it is the successor of, oldest first."""
+    gone: str | None = None
+    """Of one that is created: the id of the one that the server has lost."""
     declares: Mapping[str, Json] = field(default_factory=dict, compare=False)
     """Field → what is declared of it, where the state doesn't know that yet; see `state/declared.py`."""
     refused: Finding | None = None
@@ -89,6 +111,8 @@ class Removal:
 
     owned: Owned
     live: LiveCampaign
+    formers: tuple[Former, ...] = ()
+    """Those that it is the successor of, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,5 +126,7 @@ class Diff:
     changes: tuple[Change, ...] = ()
     findings: tuple[Finding, ...] = ()
     records: tuple[Event, ...] = ()
+    prune: bool = False
+    """Whether what was replaced is deleted once it has ended."""
     untargeted: Mapping[ResourceId, frozenset[str]] = field(default_factory=dict)
     """Running campaigns that are left alone, and their gateways, where gateways join another one."""

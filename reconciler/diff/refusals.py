@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from typing import Final
 
 from reconciler.diff.model import CampaignDiff, Removal
 from reconciler.diff.untargeted import name_kept
@@ -18,8 +19,8 @@ def refusal(campaign: DesiredCampaign, claim: Claim, keepers: Mapping[str, Resou
         case Ownership.NOT_OURS:
             return Finding(
                 "not-ours",
-                f"a live campaign has the name {campaign.name!r} (id {claim.ids[0]}),"
-                " and it isn't this resource's",
+                f"a live campaign has the name {(claim.name or campaign.name)!r} (id {claim.ids[0]}),"
+                f" and it isn't this resource's{_REPLACED if claim.name else ''}",
                 campaign.place_of("name"),
                 "take it over with --adopt, or give the resource another name",
                 campaign.resource,
@@ -37,6 +38,9 @@ def refusal(campaign: DesiredCampaign, claim: Claim, keepers: Mapping[str, Resou
             return not_answering(campaign.resource, claim.ids[0], campaign)
         case _:
             return None
+
+
+_REPLACED: Final = "; by that name, it is one that is being replaced"
 
 
 def not_answering(resource: ResourceId, campaign_id: str, campaign: DesiredCampaign | None = None) -> Finding:

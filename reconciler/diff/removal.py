@@ -22,6 +22,7 @@ from collections.abc import Collection, Mapping
 
 from reconciler.diff.model import CampaignDiff, Removal
 from reconciler.diff.refusals import not_answering
+from reconciler.diff.replacement import formers_of
 from reconciler.diff.untargeted import heirs, not_deleted
 from reconciler.model import (
     Change,
@@ -82,7 +83,9 @@ def remove_campaigns(
             if heir := taking_over.get(found.name):
                 findings.append(not_deleted(resource, found, heir))
             else:
-                removals.append(Removal(owned, found))
+                formers, about = formers_of(owned, live)
+                removals.append(Removal(owned, found, formers))
+                forgotten += about
         else:
             forgotten.append(CampaignForgotten(resource))
     ours = claimed | {id_form(owned.id) for owned in state.campaigns.values()}
@@ -108,11 +111,15 @@ def remove_packages(
     if not candidates or live.users is None:
         return (), (), ()
     after: dict[str, Collection[object]] = {r.live.id: () for r in removals if _known(r.live)}
+    # Whoever is replaced is deleted, for nobody asks for packages without a prune.
+    formers = (*(each.formers for each in removals), *(found.formers for found in campaigns))
+    after |= {former.id: () for each in formers for former in each if former.live}
     for found in campaigns:
         if found.live and _known(found.live) and found.fields.packages is not None:
-            after[found.live.id] = frozenset(found.fields.packages)
+            after[found.live.id] = () if found.successor else frozenset(found.fields.packages)
     wanted = {package for packages in after.values() for package in packages}
-    wanted |= {package for c in campaigns if c.create for package in c.fields.packages or ()}
+    created = (found.successor or found for found in campaigns if found.create or found.successor)
+    wanted |= {package for each in created for package in each.fields.packages or ()}
     wanted |= _overriding(state, {removal.owned.resource for removal in removals})
     left = {sha256 for event in given_up if isinstance(event, CampaignAbandoned) for sha256 in event.uploads}
     removed: list[Uploaded] = []

@@ -44,7 +44,8 @@ def transition_of(
         return Transition(Run.START, Reason.RESUMED, records=records)
     wanted = _wanted(campaign, live, owned, options)
     if isinstance(wanted, Finding):
-        return Transition(findings=(wanted,), records=records)
+        held = live.phase is Phase.PAUSED
+        return Transition(held=held, findings=(wanted,), records=records)
     run, reason = wanted
     if run is Run.START and live.phase is Phase.WAITING and not campaign.approve:
         return Transition(findings=(_waiting(campaign, live),), records=records)

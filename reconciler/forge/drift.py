@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.model import ChangedIn
 from reconciler.report.markup import code_span
-from reconciler.report.wording import show
+from reconciler.report.wording import CHANGED_IN, show
 from reconciler.text import first_lines, plural
 
 _MOST = 50
@@ -16,20 +17,22 @@ _SHOWN = 60
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """Three things that are told apart.
+    """What is told apart.
 
-    ``changed``: the server has another value than Git. ``held``: stopped by a person, and left so.
-    ``assumed``: can't be read back, so nobody knows. ``wrong``: what keeps a plan from being made or applied.
+    ``changed``: the server has another value than Git, and Git is not the one that changed, or not alone.
+    ``held``: stopped by a person, and left so. ``assumed``: can't be read back, so nobody knows.
+    ``wrong``: what keeps a plan from being made or applied. ``waiting``: merged, and not applied yet.
     """
 
     changed: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
     wrong: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
 
     @property
     def any(self) -> bool:
-        """Whether somebody should look: what can't be read at all is no news."""
+        """Whether somebody should look: what can't be read at all is no news, nor what waits for an apply."""
         return bool(self.changed or self.held or self.wrong)
 
 
@@ -39,14 +42,23 @@ def drift_of(document: Mapping[str, Any]) -> Drift:
     changes: Sequence[Mapping[str, Any]] = document.get("changes", ())
     unreadable: Sequence[Mapping[str, Any]] = document.get("unreadable", ())
     return Drift(
-        changed=tuple(map(_change, changes)),
+        changed=tuple(_change(one) for one in changes if not _waits(one)),
         held=tuple(one["message"] for one in findings if one["code"] == "held"),
         assumed=(
             *(one["message"] for one in findings if one["code"] == "assumed"),
             *(f"{one['resource']}: {', '.join(one['fields'])}" for one in unreadable),
         ),
         wrong=tuple(one["message"] for one in findings if one["severity"] == "error"),
+        waiting=(
+            *(_change(one) for one in changes if _waits(one)),
+            *(one["message"] for one in findings if one["code"] == "waiting-for-approval"),
+        ),
     )
+
+
+def _waits(change: Mapping[str, Any]) -> bool:
+    """Whether nobody but Git made the change, so that an apply is all that it waits for."""
+    return change.get("changedIn") in (ChangedIn.GIT, ChangedIn.NEVER)
 
 
 def _change(one: Mapping[str, Any]) -> str:
@@ -58,7 +70,10 @@ def _change(one: Mapping[str, Any]) -> str:
     else:
         change = f"{show(before, _SHOWN)} → {show(after, _SHOWN)}"
     of = f" of {plural(len(one['gateways']), 'gateway')}" if one.get("gateways") else ""
-    return f"{one['resource']}: {one['field']}{of}: {change}"
+    who = one.get("changedIn")
+    words = f", {CHANGED_IN[ChangedIn(who)]}" if who in tuple(ChangedIn) else ""
+    last = f"; last applied: {show(one['lastApplied'], _SHOWN)}" if "lastApplied" in one else ""
+    return f"{one['resource']}: {one['field']}{of}: {change}{words}{last}"
 
 
 def drift_markdown(drift: Drift) -> str:
@@ -71,6 +86,7 @@ def drift_markdown(drift: Drift) -> str:
             ),
             *_part("Held", "A person stopped it. It is left stopped until somebody resumes it.", drift.held),
             *_part("Assumed", "It can't be read back: nobody knows whether it changed.", drift.assumed),
+            *_part("Waiting", "It is merged and not applied yet, which is no drift.", drift.waiting),
         ]
     )
 

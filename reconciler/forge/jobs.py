@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from reconciler.app.repository import pushed_commit
 from reconciler.errors import Exit
 from reconciler.forge import github, gitlab
-from reconciler.forge.drift import drift_markdown, drift_of
+from reconciler.forge.drift import Drift, drift_markdown, drift_of
 from reconciler.forge.notes import Forge, ForgeError, keep_comment, keep_issue
 from reconciler.forge.running import POLICY, SECRETS, JobRun, log, run_command, run_policy
 from reconciler.report.markdown import policy_markdown
@@ -180,7 +180,8 @@ def _drift(key: str, environ: Mapping[str, str]) -> int:
         _complain(ForgeError("the plan could not be made", hint="What stands above says why."))
         return ran.code or Exit.ERROR
     told = f"{drift_markdown(drift)}\n{_signature(environ)}" if drift.any else None
-    _summarise(told or "No drift.\n", environ)
+    waiting = drift_markdown(Drift(waiting=drift.waiting))
+    _summarise(told or "\n".join(filter(None, ("No drift.\n", waiting))), environ)
     if _comments(environ):
         asyncio.run(_issue(key, told, environ))
     return ran.code

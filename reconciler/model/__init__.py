@@ -40,6 +40,7 @@ from reconciler.model.actions import (
     Verb,
     carried_by,
     gateways_of,
+    of_former,
     target_of,
 )
 from reconciler.model.desired import (
@@ -215,6 +216,7 @@ __all__ = [
     "YearlyFreeze",
     "carried_by",
     "gateways_of",
+    "of_former",
     "several",
     "sorted_ids",
     "target_of",

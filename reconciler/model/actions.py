@@ -142,7 +142,10 @@ BoundPackage = str | PendingUpload
 
 @dataclass(frozen=True, slots=True)
 class CampaignFields:
-    """What create and edit carry. None: not managed; an edit then sends the live value it just read."""
+    """What create and edit carry. None: not managed; an edit then sends the live value it just read.
+
+    The create of a successor takes what is None from the campaign that it replaces, as far as it can be read.
+    """
 
     name: str
     """On the server."""
@@ -366,6 +369,16 @@ Action = (
 def target_of(action: Action) -> str | None:
     """The server's id of the campaign or package; None where there is none yet."""
     return None if isinstance(action, UploadPackage | CreateCampaign) else action.target
+
+
+def of_former(action: Action) -> bool:
+    """Whether it is about a campaign that isn't what its resource is before the plan is done."""
+    match action:
+        case EndCampaign(successor=successor):
+            return successor is not None
+        case DeleteCampaign(predecessor=predecessor):
+            return predecessor
+    return False
 
 
 def gateways_of(action: Action) -> tuple[str, ...]:

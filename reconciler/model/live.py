@@ -141,6 +141,8 @@ class Ownership(StrEnum):
     """Owned by a resource that is no longer declared, under the name that this one declares."""
     RECOVERED = "recovered"
     """A create of ours whose answer was never recorded."""
+    SUCCEEDED = "succeeded"
+    """Owned, and replaced by a successor whose creation was never recorded."""
     ADOPTED = "adopted"
     """Somebody else's, taken by ``--adopt``."""
     NONE = "none"
@@ -154,15 +156,33 @@ class Ownership(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A declared campaign's tie to the server; ``ids`` are the live campaigns that it is about."""
+    """A declared campaign's tie to the server; ``ids`` are the live campaigns that it is about.
+
+    ``name``: the name of the one, where it isn't the declared one. ``predecessors``: those that it replaced,
+    as their names say, of which no state tells; those in ``ended`` are under way no more.
+    """
 
     ownership: Ownership
     ids: tuple[str, ...] = ()
+    name: str | None = None
+    predecessors: tuple[str, ...] = ()
+    ended: frozenset[str] = frozenset()
 
     @property
     def held(self) -> bool:
         """Whether the campaign is ours, or becomes ours by this plan."""
-        return self.ownership in (Ownership.OWNED, Ownership.MOVED, Ownership.RECOVERED, Ownership.ADOPTED)
+        return self.ownership in _HELD
+
+
+_HELD = frozenset(
+    {
+        Ownership.OWNED,
+        Ownership.MOVED,
+        Ownership.RECOVERED,
+        Ownership.SUCCEEDED,
+        Ownership.ADOPTED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ def make_plan(difference: Diff, facts: Facts, server: Server) -> Plan:
 
 def _planned(difference: Diff, facts: Facts) -> Iterator[tuple[ResourceId, tuple[Action, ...] | Finding]]:
     for found in difference.campaigns:
-        yield found.desired.resource, campaign_actions(found, facts)
+        yield found.desired.resource, campaign_actions(found, facts, prune=difference.prune)
     for removal in difference.removals:
         yield removal.owned.resource, removal_actions(removal, facts)
 
@@ -139,15 +139,26 @@ class _Build:
         for found in campaigns:
             resource = found.desired.resource
             if found.lost and found.live and found.live.phase is Phase.RUNNING:
-                key = by_resource[resource, Verb.REMOVE].key
+                # Nobody leaves one that is replaced before it ends.
+                leaves = by_resource.get((resource, Verb.END if found.successor else Verb.REMOVE))
                 for gateway in found.lost:
-                    leaving.setdefault(gateway, []).append(key)
+                    leaving.setdefault(gateway, []).extend([leaves.key] if leaves else [])
             if found.gained:
-                joining.append((by_resource[resource, Verb.ADD], found))
+                first = found.successor or (found.create and self.facts.members_first)
+                # Who gathers for a campaign that is still to start isn't in it yet.
+                joins = by_resource.get((resource, Verb.START if first else Verb.ADD))
+                joining += [(joins, found)] if joins else []
         if leaving:
             for group, found in joining:
                 left = sorted({key for gateway in found.gained for key in leaving.get(gateway, ())})
-                self.also_needs(group, (Need(key, by_gateway=True) for key in left))
+                one_by_one = group.action.verb is Verb.ADD
+                self.also_needs(
+                    group,
+                    (
+                        Need(key, by_gateway=one_by_one and self.groups[key].action.verb is Verb.REMOVE)
+                        for key in left
+                    ),
+                )
 
     def names(self, campaigns: Iterable[CampaignDiff], removals: Iterable[Removal]) -> None:
         """Whoever has a name is renamed or deleted before somebody else takes it."""
@@ -163,6 +174,11 @@ class _Build:
             name, live = found.desired.name, found.live
             if live is None:
                 taking.append((by_resource[found.desired.resource, Verb.CREATE], name))
+            elif found.successor:
+                if found.renamed:
+                    taking.append((by_resource[found.desired.resource, Verb.CREATE], name))
+                if retires := by_resource.get((found.desired.resource, Verb.RETIRE)):
+                    edited[live.name] = retires.key
             elif found.renamed:
                 group = by_resource[found.desired.resource, Verb.EDIT]
                 edited[live.name] = group.key
@@ -180,10 +196,14 @@ class _Build:
         """A package goes when those who used it are deleted or have another one."""
         users: dict[str, set[ResourceId]] = defaultdict(set)
         for found in difference.campaigns:
-            for package in found.live.packages if found.live else ():
-                users[package].add(found.desired.resource)
+            formers = (former.live for former in found.formers)
+            for live in filter(None, (found.live, *formers)):
+                for package in live.packages:
+                    users[package].add(found.desired.resource)
         for removal in difference.removals:
-            for package in (*removal.live.packages, *overriding(removal.owned)):
+            formers = (former.live for former in removal.formers)
+            carried = (package for live in formers if live for package in live.packages)
+            for package in (*removal.live.packages, *carried, *overriding(removal.owned)):
                 users[package].add(removal.owned.resource)
         writes: dict[ResourceId, str] = {
             g.action.resource: g.key

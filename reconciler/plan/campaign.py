@@ -9,6 +9,14 @@
 | running | no      | stop  | stop, …                             |
 | other   | yes     | start | edit, …, start                      |
 | other   | yes     | keep  | edit, …                             |
+
+Where the server can't edit what differs a successor takes over (`replacement`):
+
+| live    | successor | actions                                                                    |
+|---------|-----------|----------------------------------------------------------------------------|
+| any     | to start  | retire the old, create, …, end the old, start                              |
+| running | to stand still | stop, retire the old, create, …, end the old                          |
+| other   | to stand still | retire the old, create, …, end the old                                |
 """
 
 from __future__ import annotations
@@ -25,7 +33,9 @@ from reconciler.model import (
     CloseGateways,
     CreateCampaign,
     DeleteCampaign,
+    Draft,
     EditCampaign,
+    EndCampaign,
     Finding,
     Joining,
     LiveCampaign,
@@ -41,19 +51,28 @@ from reconciler.model import (
     StopCampaign,
     Verb,
 )
+from reconciler.plan.replacement import all_formers, deletions_of, draft_of, ends_of, room_for
 from reconciler.providers.base import Facts, Field
 from reconciler.state.applied import callback_field
 
 
-def campaign_actions(found: CampaignDiff, facts: Facts) -> tuple[Action, ...] | Finding:
+def campaign_actions(
+    found: CampaignDiff, facts: Facts, *, prune: bool = False
+) -> tuple[Action, ...] | Finding:
     """What to do; a finding when the server would refuse something of it whatever comes first."""
     live, resource = found.live, found.desired.resource
+    if found.successor:
+        return tuple(_replaced(found, found.successor, facts, prune=prune))
     if live and found.edit and not _can(facts, Verb.EDIT, live):
         return _refused(resource, live, "edited")
     here = _settled(live.phase) if live else Phase.READY
-    changes = (*_attachments(found, live.id if live else None), *_members(found, live.id if live else None))
+    target = live.id if live else None
+    draft = draft_of(found.gone, found.gained) if facts.members_first and not live else None
+    changes = (*_attachments(found, target), *_members(found, target, draft))
     pause = _pause(found, changes, facts) if found.transition.run is Run.KEEP else None
-    actions = tuple(_actions(found, changes, pause))
+    actions = tuple(_actions(found, changes, pause, draft))
+    if live:
+        actions += (*ends_of(found), *(deletions_of(resource, found.formers) if prune else ()))
     phase = Phase.PAUSED if pause or found.transition.run is Run.STOP else here
     verbs = {action.verb for action in changes} | ({Verb.EDIT} if found.edit else set())
     denied = [verb for verb in verbs if not facts.allows(verb, phase)]
@@ -71,9 +90,20 @@ def removal_actions(removal: Removal, facts: Facts) -> tuple[Action, ...] | Find
     if not _can(facts, Verb.DELETE, live):
         return _refused(resource, live, "deleted")
     delete = DeleteCampaign(resource, Reason.REMOVED_FROM_GIT, live.id)
+    before = tuple(_formers_removed(removal, facts))
     if facts.allows(Verb.DELETE, _settled(live.phase)):
-        return (delete,)
-    return (StopCampaign(resource, Reason.STOP_TO_DELETE, live.id), delete)
+        return (*before, delete)
+    return (StopCampaign(resource, Reason.STOP_TO_DELETE, live.id), *before, delete)
+
+
+def _formers_removed(removal: Removal, facts: Facts) -> Iterator[Action]:
+    """Ends and deletes those that a campaign was the successor of."""
+    resource = removal.owned.resource
+    for former in removal.formers:
+        ended = former.ended or (former.live and facts.allows(Verb.DELETE, former.live.phase))
+        if former.live and not ended:
+            yield EndCampaign(resource, Reason.REMOVED_FROM_GIT, former.id, successor=removal.live.id)
+    yield from deletions_of(resource, removal.formers)
 
 
 def _settled(phase: Phase) -> Phase:
@@ -90,7 +120,38 @@ def _can(facts: Facts, verb: Verb, live: LiveCampaign) -> bool:
     )
 
 
-def _actions(found: CampaignDiff, changes: Sequence[Action], pause: Reason | None) -> Iterator[Action]:
+def _replaced(found: CampaignDiff, new: CampaignDiff, facts: Facts, *, prune: bool) -> Iterator[Action]:
+    """A successor with all that differs takes the place of the campaign."""
+    campaign, live, transition = found.desired, found.live, found.transition
+    assert live is not None
+    resource, approve = campaign.resource, campaign.approve
+    if transition.run is Run.STOP:
+        yield StopCampaign(resource, transition.reason, live.id)
+    draft = draft_of(live.id, new.gained) if facts.members_first else None
+    yield from room_for(found, facts)
+    yield CreateCampaign(
+        resource,
+        Reason.REPLACES,
+        new.fields,
+        campaign.on_remove,
+        draft=draft,
+        replaces=live.id,
+        starts=found.starts,
+    )
+    yield from _attachments(new, None)
+    yield from _members(new, None, draft)
+    if approve:
+        yield ApproveCampaign(resource, Reason.MAY_WANT_APPROVAL, None, only_if_waiting=True)
+    yield from ends_of(found)
+    if found.starts:
+        yield StartCampaign(resource, Reason.TAKES_OVER, None, approve=approve, bracket=True)
+    if prune:
+        yield from deletions_of(resource, all_formers(found))
+
+
+def _actions(
+    found: CampaignDiff, changes: Sequence[Action], pause: Reason | None, draft: Draft | None
+) -> Iterator[Action]:
     campaign, live, transition = found.desired, found.live, found.transition
     resource, target = campaign.resource, live.id if live else None
     if transition.run is Run.STOP:
@@ -98,7 +159,7 @@ def _actions(found: CampaignDiff, changes: Sequence[Action], pause: Reason | Non
     elif pause:
         yield StopCampaign(resource, pause, target, bracket=True)
     if found.create:
-        yield CreateCampaign(resource, found.changes[0].reason, found.fields, campaign.on_remove)
+        yield CreateCampaign(resource, found.changes[0].reason, found.fields, campaign.on_remove, draft=draft)
     elif found.edit:
         yield EditCampaign(resource, Reason.DIFFERS, target, fields=found.fields)
     yield from changes
@@ -140,14 +201,14 @@ def _attachments(found: CampaignDiff, target: str | None) -> Iterator[Action]:
         yield SetDistributionList(resource, Reason.DIFFERS, target, distribution=found.distribution)
 
 
-def _members(found: CampaignDiff, target: str | None) -> Iterator[Action]:
+def _members(found: CampaignDiff, target: str | None, draft: Draft | None) -> Iterator[Action]:
     """Who is in the campaign, and what is about single gateways."""
     resource = found.desired.resource
     shared = found.desired.distribution or (found.live.distribution if found.live else None)
     if found.lost:
         yield RemoveGateways(resource, Reason.LEAVES, target, found.lost)
     if found.gained:
-        yield AddGateways(resource, Reason.JOINS, target, found.gained, distribution=shared)
+        yield AddGateways(resource, Reason.JOINS, target, found.gained, distribution=shared, draft=draft)
     for override in found.overrides:
         gateways, packages = override.gateways, override.packages
         yield AssignPackages(resource, override.reason, target, gateways, packages=packages)

@@ -52,7 +52,7 @@ from reconciler.model import (
     target_of,
 )
 from reconciler.plan.finished import finished, left_behind, reassigned, repackaged
-from reconciler.plan.guards import in_flight_among, touched_gateways
+from reconciler.plan.guards import flying_of_formers, in_flight_among, touched_gateways
 from reconciler.plan.model import CampaignImpact, Devices, Packages, Plan
 from reconciler.providers.base import Facts, Field
 from reconciler.state.applied import FINISHED, finished_of
@@ -64,9 +64,15 @@ _Sets = Mapping[str, frozenset[str] | None]
 _COUNTS: Final = tuple(each.name for each in fields(Devices))
 
 
+def _repackaged(plan: Plan) -> frozenset[ResourceId]:
+    """Campaigns that get other packages, those that are replaced too."""
+    replaced = {row.resource for row in plan.impact.campaigns if Field.PACKAGES in row.replaced}
+    return repackaged(plan) | replaced
+
+
 def counted(plan: Plan) -> frozenset[ResourceId]:
     """The campaigns whose members have to be known to say what happens to devices."""
-    return repackaged(plan) | {
+    return _repackaged(plan) | {
         group.action.resource
         for group in plan.groups
         if isinstance(group.action, DeleteCampaign) or _starts_or_stops(group.action)
@@ -85,7 +91,7 @@ def unnamed(plan: Plan, live: Live, state: State) -> frozenset[str]:
         group.action.resource
         for group in plan.groups
         if isinstance(group.action, AddGateways | DeleteCampaign) or _starts_or_stops(group.action)
-    } | repackaged(plan)
+    } | _repackaged(plan)
     there = (live.campaigns.get(resource) for resource in telling)
     had = {package for found in there if found for package in found.packages}
     given = {
@@ -132,8 +138,8 @@ def with_devices(plan: Plan, live: Live, desired: Desired, state: State, facts: 
     own = _with_packages_of_their_own(desired, live, state)
     others = reassigned(plan)
     final = finished(plan, live.campaigns, state, facts)
-    touched = touched_gateways(plan, facts)
-    repackages = repackaged(plan)
+    touched, formers = touched_gateways(plan, facts), flying_of_formers(plan, live, facts)
+    repackages = _repackaged(plan)
     campaigns = [
         _Campaign(
             row,
@@ -144,6 +150,7 @@ def with_devices(plan: Plan, live: Live, desired: Desired, state: State, facts: 
             others.get(row.resource, _NOBODY),
             _NOBODY.union(*final.get(row.resource, {}).values()),
             repackages=row.resource in repackages,
+            formers=formers.get(row.resource, _NOBODY),
             facts=facts,
         )
         for row in plan.impact.campaigns
@@ -193,10 +200,12 @@ class _Campaign:
     finished: frozenset[str]
     repackages: bool
     facts: Facts
+    formers: frozenset[str] = _NOBODY
+    """Gateways in flight in campaigns that it replaced, and that are ended now."""
 
     def sets(self) -> _Sets:
         """Who is counted as what."""
-        join, leave = self._named(AddGateways), self._named(RemoveGateways)
+        join, leave = self._moves()
         before, chosen = self.before, self._chosen_by_server
         if before is None:
             unknown = {"members": None, "join": None if chosen else join, "leave": leave}
@@ -219,7 +228,7 @@ class _Campaign:
             "leave": gone,
             "start": (None if chosen else waiting) if self._starts else _NOBODY,
             "stop": (waiting_before if self.row.deleted else waiting) if self.row.stops else _NOBODY,
-            "interrupt": flying,
+            "interrupt": flying | self.formers,
             "update": None if chosen else update,
             "finished": self.finished,
         }
@@ -236,6 +245,13 @@ class _Campaign:
         elif set(after) == set(before):
             after = before
         return Packages(tuple(_shown(before, called)), tuple(_shown(after, called)))
+
+    def _moves(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Who joins and who leaves; a successor takes the others along."""
+        joins = self._named(AddGateways)
+        if self.row.replaced and self.before is not None:
+            return joins - self.before, self.before - joins - self._closed
+        return joins, self._named(RemoveGateways)
 
     @cached_property
     def before(self) -> frozenset[str] | None:
@@ -261,6 +277,8 @@ class _Campaign:
 
     @property
     def _starts(self) -> bool:
+        if self.row.replaced:
+            return self.row.starts
         return any(isinstance(action, StartCampaign) and not action.bracket for action in self.actions)
 
     @property
@@ -275,7 +293,7 @@ class _Campaign:
         found = self.others & after if self.others else _NOBODY
         if self.repackages:
             found |= after - self.own - self._named(AssignPackages)
-        return found - self._named(AddGateways) if found else found
+        return found - self._moves()[0] if found else found
 
     def _unread(self, join: frozenset[str]) -> _Sets:
         """What can't be said without the members."""

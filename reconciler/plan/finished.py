@@ -25,6 +25,7 @@ from reconciler.model import (
     RemoveGateways,
     ResourceId,
     Severity,
+    of_former,
     sorted_ids,
     target_of,
 )
@@ -90,8 +91,9 @@ def finished(
 
 def targeted(plan: Plan, by_id: Mapping[str, LiveCampaign | None]) -> Mapping[ResourceId, LiveCampaign]:
     """The campaigns that `plan` is about, as they were read by their ids."""
-    ids = {group.action.resource: target_of(group.action) for group in plan.groups}
-    return {r: found for r, target in ids.items() if target and (found := by_id.get(target))}
+    actions = (group.action for group in plan.groups if not of_former(group.action))
+    ids = {action.resource: target for action in actions if (target := target_of(action))}
+    return {resource: found for resource, target in ids.items() if (found := by_id.get(target))}
 
 
 def remembered(plan: Plan, found: Mapping[ResourceId, Finished], facts: Facts) -> Iterator[MembersApplied]:

@@ -4,15 +4,17 @@
 |-----------------------------|---------|-------------------------------------------------------------------|
 | `maxGatewaysRemovedPercent` | 30      | gateways that one campaign loses: all, or of 10 live ones or more |
 | `maxDeletes`                | 10      | campaigns that are deleted; and apart from them, packages         |
-| `maxStarts`                 | 10      | campaigns that are started; closing a bracket is no start         |
+| `maxStarts`                 | 10      | campaigns that are started; closing a bracket is no start, and a  |
+|                             |         | successor only where it has other packages                        |
 | `maxInFlightInterrupted`    | 0       | gateways in flight that are stopped, deleted, removed or closed   |
 | `allowEmpty`                | false   | gateways of a campaign that loses all; what an empty project owns |
 | `mayLoseSettings`           | false   | edits that could wipe settings that nobody knows                  |
 | `mayLeaveBehind`            | false   | gateways that are done or failed with packages that change        |
 | `allowAllMissing`           | false   | campaigns of ours, two or more, when the server has none of them  |
 
-Closed gateways are not in flight. What interrupts says the server: removing and closing only in a campaign
-that may be running, a stop and a deletion all that are in flight.
+To delete what was replaced counts as no deletion. Closed gateways are not in flight. What interrupts says
+the server: removing and closing only in a campaign that may be running, a stop, an end and a deletion all
+that are in flight.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from reconciler.model import (
     DeletePackage,
     Desired,
     EditCampaign,
+    EndCampaign,
     Finding,
     GatewayChange,
     Live,
@@ -39,11 +42,13 @@ from reconciler.model import (
     ResourceId,
     Severity,
     StartCampaign,
+    Verb,
     gateways_of,
+    of_former,
 )
 from reconciler.plan.finished import LEFT_BEHIND, finished, left_behind, targeted
 from reconciler.plan.model import GuardTrip, Plan
-from reconciler.providers.base import Facts
+from reconciler.providers.base import Facts, Field
 from reconciler.settings import GitWaiver
 from reconciler.state.base import State
 
@@ -117,8 +122,25 @@ def all_missing(live: Live, state: State) -> int:
 
 def interrupted(plan: Plan, facts: Facts) -> frozenset[ResourceId]:
     """The campaigns of which every gateway in flight is interrupted: their members have to be known."""
-    actions = (group.action for group in plan.groups)
+    actions = (group.action for group in plan.groups if not of_former(group.action))
     return frozenset(a.resource for a in actions if a.verb in facts.interrupting and not gateways_of(a))
+
+
+def ended_formers(plan: Plan, facts: Facts) -> Mapping[str, ResourceId]:
+    """Campaigns that were replaced by an earlier run and are ended by this one: their members count, too."""
+    if Verb.END not in facts.interrupting:
+        return {}
+    ends = (group.action for group in plan.groups if isinstance(group.action, EndCampaign))
+    return {end.target: end.resource for end in ends if end.target and of_former(end)}
+
+
+def flying_of_formers(plan: Plan, live: Live, facts: Facts) -> Mapping[ResourceId, frozenset[str]]:
+    """Campaign → gateways in flight in those that it replaced and that are ended now."""
+    found: dict[ResourceId, frozenset[str]] = {}
+    for key, resource in ended_formers(plan, facts).items():
+        if former := live.by_id.get(key):
+            found[resource] = found.get(resource, frozenset()) | in_flight_among(former, None, facts)
+    return found
 
 
 def guarded(
@@ -188,7 +210,13 @@ def reconsidered(
     counts = {resource: len(_NOBODY.union(*groups.values())) for resource, groups in final.items()}
     guards = (
         *(trip for trip in plan.guards if trip.guard not in again),
-        *_interrupted(plan, campaigns, facts, int(known[Guard.IN_FLIGHT])),
+        *_interrupted(
+            plan,
+            campaigns,
+            flying_of_formers(plan, live, facts),
+            facts,
+            int(known[Guard.IN_FLIGHT]),
+        ),
         *(() if known[Guard.LEFT_BEHIND] else _left_behind(left, counts)),
     )
     order = {guard.value: number for number, guard in enumerate(Guard)}
@@ -212,7 +240,13 @@ def trips(plan: Plan, basis: Basis, limits: Limits) -> tuple[GuardTrip, ...]:
         *_many(Guard.DELETES, deletes, "campaign", "deleted", _deleted(plan)),
         *_many(Guard.DELETES, deletes, "package", "deleted", _packages(plan)),
         *_many(Guard.STARTS, starts, "campaign", "started", _started(plan)),
-        *_interrupted(plan, basis.live.campaigns, basis.facts, int(known[Guard.IN_FLIGHT])),
+        *_interrupted(
+            plan,
+            basis.live.campaigns,
+            flying_of_formers(plan, basis.live, basis.facts),
+            basis.facts,
+            int(known[Guard.IN_FLIGHT]),
+        ),
         *(() if known[Guard.EMPTY] else _emptied(plan, basis)),
         *(() if known[Guard.SETTINGS] else _wiped(plan)),
         *(() if known[Guard.LEFT_BEHIND] else _left_behind(plan.findings, _finished_of(plan))),
@@ -260,7 +294,7 @@ def _many(
 
 
 def _deleted(plan: Plan) -> Sequence[ResourceId]:
-    actions = (group.action for group in plan.groups)
+    actions = (group.action for group in plan.groups if not of_former(group.action))
     return sorted(action.resource for action in actions if isinstance(action, DeleteCampaign))
 
 
@@ -268,7 +302,8 @@ def _started(plan: Plan) -> Sequence[ResourceId]:
     """The campaigns that are started; not those for which it only closes a bracket."""
     actions = (group.action for group in plan.groups)
     starts = (action for action in actions if isinstance(action, StartCampaign))
-    return sorted(action.resource for action in starts if not action.bracket)
+    repackaged = {row.resource for row in plan.impact.campaigns if Field.PACKAGES in row.replaced}
+    return sorted(action.resource for action in starts if not action.bracket or action.resource in repackaged)
 
 
 def _packages(plan: Plan) -> Sequence[str]:
@@ -278,18 +313,24 @@ def _packages(plan: Plan) -> Sequence[str]:
 
 
 def _interrupted(
-    plan: Plan, campaigns: Mapping[ResourceId, LiveCampaign], facts: Facts, limit: int
+    plan: Plan,
+    campaigns: Mapping[ResourceId, LiveCampaign],
+    formers: Mapping[ResourceId, frozenset[str]],
+    facts: Facts,
+    limit: int,
 ) -> Iterator[GuardTrip]:
-    counts = {
-        resource: len(gateways)
-        for resource, leaving in sorted(touched_gateways(plan, facts).items())
-        if (live := campaigns.get(resource)) and (gateways := in_flight_among(live, leaving, facts))
+    flying = {
+        resource: in_flight_among(live, leaving, facts)
+        for resource, leaving in touched_gateways(plan, facts).items()
+        if (live := campaigns.get(resource))
     }
+    flying |= {each: ids | flying.get(each, frozenset()) for each, ids in formers.items()}
+    counts = {resource: len(gateways) for resource, gateways in sorted(flying.items()) if gateways}
     total = sum(counts.values())
     if total > limit:
         where = _first([f"{count:,} in {resource}" for resource, count in counts.items()])
-        flying = f"{_count(total, 'gateway')} in the middle of an update"
-        message = f"{flying} would be interrupted ({where}); {_most(limit)}"
+        many = f"{_count(total, 'gateway')} in the middle of an update"
+        message = f"{many} would be interrupted ({where}); {_most(limit)}"
         resource = next(iter(counts)) if len(counts) == 1 else None
         yield GuardTrip(Guard.IN_FLIGHT, message, resource, total, limit, counts=counts)
 
@@ -300,7 +341,8 @@ def touched_gateways(plan: Plan, facts: Facts) -> Mapping[ResourceId, frozenset[
     leaving: dict[ResourceId, set[str]] = defaultdict(set)
     for group in plan.groups:
         action = group.action
-        if action.verb in facts.interrupting and action.resource not in whole:
+        interrupts = action.verb in facts.interrupting and not of_former(action)
+        if interrupts and action.resource not in whole:
             leaving[action.resource].update(gateways_of(action))
     return {**dict.fromkeys(whole), **{each: frozenset(ids) for each, ids in leaving.items()}}
 

@@ -70,15 +70,20 @@ def with_removed(found: Impact, live: Live) -> Impact:
 
 def _of_campaign(found: CampaignDiff, verbs: set[Verb], shared: Mapping[ResourceId, int]) -> CampaignImpact:
     bracket = {Verb.START, Verb.STOP} <= verbs
+    again = bool(found.successor) and found.live is not None and found.live.phase is Phase.RUNNING
     return CampaignImpact(
         resource=found.desired.resource,
         name=found.desired.name,
         gained=len(found.gained),
         lost=len(found.lost),
         created=found.create,
-        starts=Verb.START in verbs and not bracket,
+        starts=Verb.START in verbs and not bracket and not again,
         stops=Verb.STOP in verbs and not bracket,
         interrupted=bracket,
+        replaced=tuple(name.value for name in found.replaced),
+        ends=sum(1 for former in found.formers if former.live and not former.ended)
+        if Verb.END in verbs
+        else 0,
         shared=shared,
         place=found.desired.place,
         windows=_windows(found.desired),

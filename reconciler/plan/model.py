@@ -82,6 +82,10 @@ class CampaignImpact:
     """It stops."""
     interrupted: bool = False
     """Stopped and started again, so that it may be edited."""
+    replaced: tuple[str, ...] = ()
+    """A successor takes its place, for the server can't edit these fields of it."""
+    ends: int = 0
+    """Predecessors that an earlier run left, and that are ended now."""
     shared: Mapping[ResourceId, int] = field(default_factory=dict)
     """Other declared or owned running campaign → how many of this one's gateways it also has."""
     devices: Devices = Devices()

@@ -2,7 +2,9 @@
 
 Actions about single gateways need only the step before that carries the same gateway, so that one refused
 gateway stops nobody else; but all wait for gateways that leave. An action about the whole campaign needs all
-that comes before. The start that closes a bracket needs its stop, and of all else only that it has ended.
+that comes before. The start that closes a bracket needs its stop, and of all else only that it has ended;
+that of a successor needs the end of the one that it replaces. Where gateways gather before their campaign is
+created, that waits for them, and is created also without those that the server refused.
 
     upload
       └─ stop
@@ -14,7 +16,16 @@ that comes before. The start that closes a bracket needs its stop, and of all el
                                     └─ approve
                                          └─ start
 
-That is one order; a server may have another.
+That is one order; a server may have another, such as
+
+    upload
+      └─ add gateways
+           └─ retire the one that is replaced
+                └─ create
+                     └─ approve
+                          └─ end the one that is replaced
+                               └─ start
+                                    └─ delete the one that is replaced
 """
 
 from __future__ import annotations
@@ -26,6 +37,8 @@ from typing import Final
 
 from reconciler.model import (
     Action,
+    AddGateways,
+    EndCampaign,
     Need,
     SchedulePhase,
     ScheduleWindow,
@@ -41,8 +54,10 @@ Stage = tuple[int, int]
 """The rank of a verb, and among windows the phase."""
 
 _BY_GATEWAY: Final = frozenset({Verb.ADD, Verb.OVERRIDE, Verb.SCHEDULE, Verb.THINGS, Verb.CLOSE})
-_LAST: Final = frozenset({Verb.APPROVE, Verb.START, Verb.DELETE})
+_LAST: Final = frozenset({Verb.APPROVE, Verb.END, Verb.START, Verb.DELETE})
 """What needs all that comes before, not only what came just before."""
+_MAKING: Final = frozenset({Verb.RETIRE, Verb.CREATE})
+"""What makes a campaign of the gateways that have gathered."""
 _PHASES: Final = {phase: at for at, phase in enumerate(SchedulePhase)}
 
 
@@ -73,6 +88,8 @@ class CampaignOrder:
         self._begin(stage(action, self._facts))
         if isinstance(action, StartCampaign) and action.bracket:
             return tuple(_ended(group) for group in self._groups)
+        if action.verb in _MAKING:
+            return tuple(_gathered(group) for group in self._groups)
         if action.verb in _LAST or (self._last and action.verb not in _BY_GATEWAY):
             return tuple(Need(group.key) for group in self._groups)
         before = {*map(self._last.get, gateways_of(action))} - {None} if self._last else ()
@@ -103,7 +120,12 @@ class CampaignOrder:
 
 def _ended(group: StepGroup) -> Need:
     """What the start that closes a bracket needs of `group`."""
-    return Need(group.key, even_failed=not isinstance(group.action, StopCampaign))
+    return Need(group.key, even_failed=not isinstance(group.action, StopCampaign | EndCampaign))
+
+
+def _gathered(group: StepGroup) -> Need:
+    """What a create needs of `group`: gateways that the server refuses don't hold it up."""
+    return Need(group.key, even_failed=isinstance(group.action, AddGateways))
 
 
 def _by_gateway(groups: Sequence[StepGroup]) -> dict[str, tuple[str, ...]]:

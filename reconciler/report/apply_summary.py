@@ -9,17 +9,18 @@ from itertools import islice
 from typing import Final
 
 from reconciler.errors import Exit
-from reconciler.model import Outcome, OutcomeStatus, Skip
+from reconciler.model import Finding, Outcome, OutcomeStatus, Skip
 from reconciler.plan.model import Plan
 from reconciler.report.blocks import findings_of
-from reconciler.report.paths import explained
+from reconciler.report.lines import Line
+from reconciler.report.paths import reason_of
 from reconciler.report.plan_text import finding_lines
 from reconciler.report.terminal import Paint, Tone, plain
-from reconciler.report.wording import MEANINGS, OUTCOMES
-from reconciler.text import clean, plural
+from reconciler.report.wording import MEANINGS, OUTCOMES, server_words
+from reconciler.text import and_more, clean, plural
 
 _SHOWN: Final = 20
-"""How many steps of one operation on one resource are named; the JSON form has them all."""
+"""How many reasons of one operation on one resource are named; the JSON form has them all."""
 
 _BRIEF: Final = 3
 """How many of those that are only skipped."""
@@ -30,10 +31,9 @@ KEPT: Final = "server-keeps-otherwise"
 _Likeness = tuple[OutcomeStatus, Skip | None, str, str]
 """How it ended and why it was skipped, the resource, the operation."""
 
-_ERROR_AND_GUARD: Final = "an error, see above; and a guard refused, so nothing was sent"
-
+_REFUSED: Final = "a guard refused"
 _NEXT: Final[Mapping[OutcomeStatus, str]] = {
-    OutcomeStatus.FAILED: "mend the cause and apply again: only what is missing is sent",
+    OutcomeStatus.FAILED: "fix the cause and apply again: only what is missing is sent",
     OutcomeStatus.SKIPPED: "apply again once what it needs is done",
     OutcomeStatus.UNKNOWN: "look at the server; this operation is never sent twice by itself",
     OutcomeStatus.WAITING: "somebody who may do so has to act on the server; then apply again",
@@ -61,11 +61,18 @@ _TONES: Final[Mapping[OutcomeStatus, Tone]] = {
 
 @dataclass(slots=True)
 class _Alike:
-    """So many outcomes that are alike, the first of them, and all that they say."""
+    """So many outcomes that are alike, and of each reason that they name how many, and the first of them."""
 
     count: int = 0
-    first: list[Outcome] = field(default_factory=list)
-    words: set[str] = field(default_factory=set)
+    reasons: dict[str, _Reason] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Reason:
+    count: int = 0
+    gateways: list[str] = field(default_factory=list)
+    many: int = 0
+    """Gateways of calls that carry several."""
 
 
 def outcome_counts(outcomes: Iterable[Outcome]) -> dict[OutcomeStatus, int]:
@@ -77,30 +84,63 @@ def outcome_counts(outcomes: Iterable[Outcome]) -> dict[OutcomeStatus, int]:
 
 
 def applied_lines(
-    plan: Plan, outcomes: Collection[Outcome], code: Exit, paint: Paint = plain
+    plan: Plan,
+    outcomes: Collection[Outcome],
+    code: Exit,
+    paint: Paint = plain,
+    *,
+    told: Collection[Finding] = (),
 ) -> Iterator[str]:
-    """What became of the steps: trouble first, step by step and why, then counts and the exit code."""
-    every = _alike(outcomes)
+    """What became of the steps: trouble first and why, then counts and the exit code.
+
+    `told`: findings that were shown before, and are not shown twice.
+    """
+    every = _alike(each for each in outcomes if each.skip is not Skip.INTERRUPTED)
     for status in (OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN, OutcomeStatus.SKIPPED, OutcomeStatus.WAITING):
         yield from _trouble({like: members for like, members in every.items() if like[0] is status}, paint)
-    if any(status in _BAD for status, *_ in every):
+    unsent = [each for each in outcomes if each.skip is Skip.INTERRUPTED]
+    if unsent:
+        where = plural(len({each.step.resource for each in unsent}), "resource")
+        label = paint("not sent", Tone.WARNING)
+        yield Line(f"{label}: {plural(len(unsent), 'call')} of {where}, for the run was interrupted", 2)
+        yield f"  next: {_AFTER[Skip.INTERRUPTED]}"
+    if unsent or any(status in _BAD for status, *_ in every):
         yield from _done(every)
     notes = (outcome for outcome in outcomes if outcome.settled and outcome.message)
     for (status, _, resource, operation), members in _alike(notes).items():
-        why = ", ".join(sorted(map(clean, members.words))[:_BRIEF])
-        yield f"{OUTCOMES[status]}: {clean(resource)}: {operation}{_times(members)}: {why}"
-    said = (finding for finding in findings_of(plan) if finding.is_error or finding.code == KEPT)
-    yield from finding_lines(said, paint)
+        why = ", ".join(sorted(members.reasons)[:_BRIEF])
+        yield Line(f"{OUTCOMES[status]}: {clean(resource)}: {operation}{_times(members)}: {why}", 2)
+    said = (each for each in findings_of(plan) if each.is_error or each.code == KEPT)
+    yield from finding_lines((finding for finding in said if finding not in told), paint)
     counts = [
         paint(f"{count:,} {OUTCOMES[status]}", _TONES[status])
         for status, count in outcome_counts(outcomes).items()
         if count
     ]
-    summary = ", ".join(counts) if counts else "no step was sent"
-    yield f"{paint('Applied', Tone.STRONG)} to {clean(str(plan.server)).removesuffix(':')}: {summary}."
+    where = server_words(plan.server)
+    if counts:
+        yield Line(f"{paint('Applied', Tone.STRONG)} to {where}: {', '.join(counts)}.", 2)
+    else:
+        yield Line(f"{paint('Nothing was sent', Tone.STRONG)} to {where}.", 2)
     if code is not Exit.DONE:
-        meaning = _ERROR_AND_GUARD if plan.tripped and code is Exit.ERROR else MEANINGS[code]
-        yield f"Exit code {code.value}: {meaning}."
+        yield Line(f"Exit code {code.value}: {meaning(plan, outcomes, code)}.", 2)
+
+
+def meaning(plan: Plan, outcomes: Collection[Outcome], code: Exit) -> str:
+    """What the exit code of an apply means, as it came about."""
+    if code is Exit.GUARD:
+        return _REFUSED
+    if code is not Exit.ERROR:
+        return MEANINGS[code]
+    errors = sum(finding.is_error for finding in plan.findings)
+    said = [f"{plural(errors, 'error')}, listed above"] if errors else []
+    if plan.tripped:
+        said.append(_REFUSED)
+    if any(outcome.skip is Skip.INTERRUPTED for outcome in outcomes):
+        said.append("the run was interrupted; what was begun is finished, and all of it is recorded")
+    elif any(outcome.skip is Skip.UNRECORDED for outcome in outcomes) or not said:
+        said.append("the run could not go on, see below")
+    return "; and ".join(said)
 
 
 def _done(every: Mapping[_Likeness, _Alike]) -> Iterator[str]:
@@ -124,10 +164,14 @@ def _alike(outcomes: Iterable[Outcome]) -> dict[_Likeness, _Alike]:
         likeness = (outcome.status, outcome.skip, str(step.resource), step.operation.name)
         members = alike.setdefault(likeness, _Alike())
         members.count += 1
-        if members.count <= _SHOWN:
-            members.first.append(outcome)
-        if outcome.settled:
-            members.words.add(outcome.message)
+        tried = f" ({plural(outcome.attempts, 'attempt')})" if outcome.attempts > 1 else ""
+        words = f"{reason_of(outcome)}{'' if outcome.settled else tried}"
+        reason = members.reasons.setdefault(words, _Reason())
+        reason.count += 1
+        if len(step.gateways) == 1 and len(reason.gateways) < _BRIEF:
+            reason.gateways.append(step.gateways[0])
+        elif len(step.gateways) > 1:
+            reason.many += len(step.gateways)
     return alike
 
 
@@ -139,9 +183,18 @@ def _trouble(alike: Mapping[_Likeness, _Alike], paint: Paint) -> Iterator[str]:
     for (status, skip, resource, operation), members in alike.items():
         yield f"{paint(OUTCOMES[status], _TONES[status])}: {clean(resource)}: {operation}{_times(members)}"
         shown = _BRIEF if status is OutcomeStatus.SKIPPED else _SHOWN
-        for outcome in members.first[:shown]:
-            tried = f" ({plural(outcome.attempts, 'attempt')})" if outcome.attempts > 1 else ""
-            yield f"  {explained(outcome)}{tried}"
-        if members.count > shown:
-            yield f"  and {members.count - shown:,} more"
-        yield f"  next: {_AFTER.get(skip, _NEXT[status])}"
+        for words, reason in islice(members.reasons.items(), shown):
+            yield Line(f"  {_whom(reason)}{words}", 4)
+        if len(members.reasons) > shown:
+            rest = sum(reason.count for reason in islice(members.reasons.values(), shown, None))
+            yield f"  and {rest:,} more"
+        yield Line(f"  next: {_AFTER.get(skip, _NEXT[status])}", 8)
+
+
+def _whom(reason: _Reason) -> str:
+    """``gw-1, gw-2 and 5 more: ``; nothing of what isn't about gateways."""
+    if reason.many:
+        return f"{plural(reason.many, 'gateway')}: "
+    if not reason.gateways:
+        return ""
+    return f"{', '.join(map(clean, reason.gateways))}{and_more(reason.count - len(reason.gateways))}: "

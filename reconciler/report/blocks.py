@@ -19,12 +19,14 @@ from reconciler.state.base import (
     CampaignAbandoned,
     CampaignForgotten,
     CampaignOwned,
+    CampaignReplaced,
     Event,
     FieldApplied,
     MembersApplied,
     Origin,
     PackageForgotten,
     PackageUploaded,
+    PredecessorForgotten,
 )
 from reconciler.text import clean, first, moment, plural
 
@@ -115,6 +117,10 @@ def happenings(impact: CampaignImpact) -> Iterator[str]:
     """What happens to a campaign as a whole, in words."""
     if impact.created:
         yield "created"
+    if impact.replaced:
+        yield f"replaces the campaign: the server can't edit {_named(impact.replaced)}"
+    if impact.ends:
+        yield f"ends {plural(impact.ends, 'campaign')} that it replaced"
     if impact.deleted:
         yield "stopped and deleted" if impact.stops else "deleted"
     if impact.interrupted:
@@ -123,6 +129,10 @@ def happenings(impact: CampaignImpact) -> Iterator[str]:
         yield "starts"
     if impact.stops and not impact.deleted:
         yield "stops"
+
+
+def _named(fields: Sequence[str]) -> str:
+    return " and ".join(map(clean, fields))
 
 
 def blocks(plan: Plan) -> Sequence[Block]:
@@ -161,7 +171,7 @@ def unreadable(plan: Plan) -> Iterator[str]:
         yield f"{clean(name)}: {first(resources, 3)}"
 
 
-def recorded(records: Sequence[Event]) -> Iterator[str]:
+def recorded(records: Sequence[Event]) -> Iterator[str]:  # noqa: C901 - a case each
     """What apply only writes down, because the server already has it."""
     for before, event, after in zip((None, *records), records, (*records[1:], None), strict=False):
         match event:
@@ -174,6 +184,10 @@ def recorded(records: Sequence[Event]) -> Iterator[str]:
             case CampaignOwned(owned):
                 how = "is adopted" if owned.origin is Origin.ADOPTED else "is found again"
                 yield f"{clean(str(owned.resource))} {how}: it is campaign {clean(owned.id)} on the server"
+            case CampaignReplaced(resource, id=id_):
+                yield f"{clean(str(resource))} was replaced: it is campaign {clean(id_)} on the server"
+            case PredecessorForgotten(resource, id_):
+                yield f"{clean(str(resource))} replaced campaign {clean(id_)}: the server no longer has that"
             case CampaignForgotten(resource):
                 yield f"{clean(str(resource))} is forgotten: the server no longer has it"
             case CampaignAbandoned(resource):

@@ -28,15 +28,10 @@ def path_of(step: Step, made: str | None = None) -> str:
     return path
 
 
-def request_of(step: Step, made: str | None = None) -> str:
-    """``PUT /api/campaigns/42/start``, with the number of gateways where one call carries many."""
-    many = f" ({len(step.gateways):,} gateways)" if len(step.gateways) > 1 else ""
-    return f"{step.operation.method} {path_of(step, made)}{many}"
-
-
-def explained(outcome: Outcome) -> str:
-    """``PUT /api/campaigns/42/start: 403 …``; an error of a request names the request already."""
+def reason_of(outcome: Outcome) -> str:
+    """Why a step ended as it did: its message, without the request that an error of one begins with."""
     message = clean(outcome.message) or "no reason was given"
     if message.startswith(f"{outcome.step.operation.method} /"):
-        return message
-    return f"{request_of(outcome.step, outcome.target)}: {message}"
+        request, colon, reason = message.partition(": ")
+        return reason if colon and reason else request
+    return message

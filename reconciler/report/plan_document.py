@@ -243,6 +243,7 @@ def _campaign(campaign: CampaignImpact) -> dict[str, object]:
         "starts": campaign.starts,
         "stops": campaign.stops,
         "interrupted": campaign.interrupted,
+        **({"replaced": list(campaign.replaced)} if campaign.replaced else {}),
         "shared": {str(other): count for other, count in sorted(campaign.shared.items())},
         "devices": _devices(campaign.devices),
         "packages": {"before": campaign.packages.before, "after": campaign.packages.after},

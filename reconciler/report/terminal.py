@@ -57,6 +57,8 @@ Size = Callable[[], tuple[int, int]]
 
 _ESCAPE = re.compile(r"(\x1b\[[0-9;]*m)")
 _OFF = "\x1b[0m"
+ANEW = "\r\x1b[K"
+"""The line on which the cursor stands is empty, and it stands at its begin."""
 
 
 class Screen:

@@ -58,7 +58,7 @@ SENTENCES: Final[Mapping[Reason, str]] = {
 
 MEANINGS: Final[Mapping[Exit, str]] = {
     Exit.DONE: "everything is done, or waits for a person",
-    Exit.ERROR: "an error, see above; what could be done is done",
+    Exit.ERROR: "an error, or an interruption",
     Exit.HAS_STEPS: "there is something to apply",
     Exit.PARTLY: "some steps failed; all others are done or listed above",
     Exit.STALE_PLAN: "the plan can't be applied",
@@ -201,10 +201,14 @@ def gateway_change(change: GatewayChange, limit: int = 5) -> str:
     return ", ".join(parts)
 
 
+_SAYS_SO: Final = frozenset({Reason.NOT_ON_SERVER, Reason.REMOVED_FROM_GIT, Reason.NO_LONGER_USED})
+"""Reasons that say themselves that Git made a change."""
+
+
 def changed_in(change: Change) -> str:
     """Whose a change is: ``changed in Git``; empty where nobody knows, or where it is plain to see."""
     who = change.changed_in
-    if who is None or (who is ChangedIn.NEVER and change.reason is Reason.NOT_ON_SERVER):
+    if who is None or (who in (ChangedIn.NEVER, ChangedIn.GIT) and change.reason in _SAYS_SO):
         return ""
     if who is not ChangedIn.BOTH:
         return CHANGED_IN[who]

@@ -71,6 +71,21 @@ class Owned:
     kept: Mapping[str, Json] = field(default_factory=dict)
     """Field → what the server keeps for what was last applied, where that is something else."""
 
+    def succeeded(self, event: CampaignReplaced) -> Owned:
+        """What is owned once a successor has taken the place of this one."""
+        return Owned(
+            self.resource,
+            event.id,
+            Origin.CREATED,
+            self.on_remove,
+            return_to=event.return_to,
+            applied=event.applied,
+            since=event.since,
+            predecessors=(*self.predecessors, Predecessor(self.id)),
+            declared=self.declared,
+            kept=self.kept,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
@@ -201,6 +216,8 @@ class CampaignReplaced(_AboutCampaign):
     """The status that it is to be brought to."""
     applied: Mapping[str, Json] = field(default_factory=dict)
     """Field → what it was created with of what can't be read."""
+    since: int | None = field(default=None, compare=False)
+    """When it was created, epoch seconds."""
 
 
 @dataclass(frozen=True, slots=True)

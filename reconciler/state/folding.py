@@ -26,7 +26,6 @@ from reconciler.state.base import (
     MembersApplied,
     MembersForgotten,
     OnRemoveSet,
-    Origin,
     Owned,
     PackageForgotten,
     PackageUploaded,
@@ -163,17 +162,7 @@ def _owned_by(campaigns: Mapping[ResourceId, Owned], event: CampaignOwned | Camp
     before = campaigns.get(event.resource)
     if before is None or before.id != event.replaces:
         return None
-    return Owned(
-        event.resource,
-        event.id,
-        Origin.CREATED,
-        before.on_remove,
-        return_to=event.return_to,
-        applied=event.applied,
-        predecessors=(*before.predecessors, Predecessor(before.id)),
-        declared=before.declared,
-        kept=before.kept,
-    )
+    return before.succeeded(event)
 
 
 def _owned_after(

@@ -29,8 +29,8 @@ def test_the_main_job(run, folder):
     applied = run("apply", "resources", "--auto-approve")
     assert applied.code == 0, applied.err
     assert applied.out.startswith(planned.out)
-    assert applied.out.endswith("Applied to embedded: 4 done.\n")
-    assert applied.err.splitlines()[-1] == "4/4 steps: start-campaign Campaign/line-3 done"
+    assert applied.out.endswith("Applied to the embedded server: 4 done.\n")
+    assert applied.err.splitlines()[-1] == "100 %: 4 of 4 calls"
 
     again = run("plan", "resources", "--detailed-exitcode")
     assert (again.code, again.out) == (0, "Server: embedded:\n\nNo changes.\n")
@@ -95,8 +95,8 @@ def test_yes_applies(folder, on_a_terminal):
         terminal.type("yes\n")
         code, out = terminal.end()
     assert code == 0
-    assert out.endswith("Applied to embedded: 4 done.\n")
-    assert "\r\x1b[K4/4 steps" in terminal.said
+    assert out.endswith("Applied to the embedded server: 4 done.\n")
+    assert "100 %: 4 of 4 calls" in terminal.said
 
 
 @pytest.mark.parametrize("answer", ["no\n", "y\n", "\n", "\x04"])
@@ -275,10 +275,7 @@ def test_a_failed_step_is_3(folder, run, monkeypatch):
     monkeypatch.setattr(PulseWrites, "run", refuse)
     ran = run("apply", "resources", "--auto-approve")
     assert ran.code == 3
-    assert (
-        "failed: Campaign/line-3: start-campaign\n  PUT /api/campaigns/x/start: 403 no permission\n"
-        in ran.out
-    )
+    assert "failed: Campaign/line-3: start-campaign\n  403 no permission\n" in ran.out
     assert ran.out.endswith("Exit code 3: some steps failed; all others are done or listed above.\n")
 
 
@@ -297,14 +294,16 @@ def test_a_signal_finishes_what_is_in_flight_and_the_next_apply_does_the_rest(fo
         encoding="utf-8",
     ) as applying:
         assert applying.stderr is not None
-        line = next(line for line in applying.stderr if "add-gateways" in line)
-        assert line.startswith("3/33 steps")
+        line = next(line for line in applying.stderr if "calls" in line)
+        assert " of 33 calls" in line
         applying.send_signal(kind)
         out, err = applying.communicate(timeout=60)
     assert applying.returncode == 1
     assert "stopping: what is in flight is finished" in err
-    assert "skipped: Campaign/line-3: start-campaign\n" in out
-    assert out.endswith("Exit code 1: an error, see above; what could be done is done.\n")
+    assert "of 1 resource, for the run was interrupted\n  next: apply again: it goes on from here\n" in out
+    assert out.endswith(
+        "Exit code 1: the run was interrupted; what was begun is finished, and all of it is recorded.\n"
+    )
     assert "Traceback" not in out + err
     rest = run("apply", "--auto-approve")
     assert rest.code == 0
@@ -320,7 +319,7 @@ def test_one_step_is_asked_about_as_one(folder, run, on_a_terminal):
         terminal.type("yes\n")
         code, out = terminal.end()
     assert code == 0
-    assert out.endswith("Applied to embedded: 1 done.\n")
+    assert out.endswith("Applied to the embedded server: 1 done.\n")
 
 
 def test_a_first_apply_looks_again_after_the_answer(folder, run, on_a_terminal):
@@ -350,7 +349,7 @@ def test_a_state_that_cant_be_written_still_leaves_a_summary(folder, run, monkey
     assert ran.code == 1
     assert ran.err.endswith("error: the disk is full\n  hint: make room\n")
     if output == "text":
-        assert "Applied to embedded: 1 done.\nExit code 1: " in ran.out
+        assert "Applied to the embedded server: 1 done.\nExit code 1: " in ran.out
     else:
         summary = json.loads(ran.out)["summary"]
         assert (summary["exitCode"], summary["outcomes"]["done"]) == (1, 1)

@@ -79,7 +79,7 @@ EVENTS: list[Event] = [
     BracketOpened(A, "STARTED"),
     BracketClosed(A),
     ReplacementBegun(A),
-    CampaignReplaced(A, "8c7f", "9d80", "STARTED", {"settings": {}}),
+    CampaignReplaced(A, "8c7f", "9d80", "STARTED", {"settings": {}}, 1_790_000_000),
     PredecessorEnded(A, "8c7f"),
     PredecessorForgotten(A, "8c7f"),
     FieldApplied(A, "settings", {"LEVEL": {"value": "debug"}}),

@@ -33,7 +33,7 @@ from reconciler.providers.opening import facts_of, opened
 from reconciler.settings import Basic, EditWhileStarted, ServerSettings
 from tests.actions import CLASSES, action
 from tests.hawkbit_standin import Standin, running
-from tests.memory_provider import FACTS, MemoryServer
+from tests.memory_provider import FACTS, IMMUTABLE, IMMUTABLE_LATE, MemoryServer
 
 LINE = ResourceId(Kind.CAMPAIGN, "line")
 _numbers = itertools.count()
@@ -117,6 +117,11 @@ async def _memory(folder: Path) -> AsyncIterator[Bench]:
     yield Bench(MemoryServer(facts=FACTS, refuses=True), folder)
 
 
+@asynccontextmanager
+async def _immutable(folder: Path, *, facts: Facts, busy: int = 0) -> AsyncIterator[Bench]:
+    yield Bench(MemoryServer(facts=facts, refuses=True, busy=busy), folder)
+
+
 class HawkbitBench(Bench):
     """On the stand-in, whose rollouts need packages, and whose targets have to be there first."""
 
@@ -152,6 +157,8 @@ async def _hawkbit(folder: Path) -> AsyncIterator[Bench]:
 BENCHES: Mapping[str, Opening] = {
     **{f"pulse, {name}": partial(_pulse, dialect=name) for name in PRESETS},
     "memory": _memory,
+    "immutable": partial(_immutable, facts=IMMUTABLE),
+    "immutable, late": partial(_immutable, facts=IMMUTABLE_LATE),
 }
 """Name → an empty server of that kind."""
 
@@ -159,4 +166,6 @@ ALL_FACTS: Mapping[str, Facts] = {
     "pulse": facts_of(ServerSettings()),
     "pulse that edits what runs": facts_of(ServerSettings(edit_while_started=EditWhileStarted.ALLOW)),
     "memory": FACTS,
+    "immutable": IMMUTABLE,
+    "immutable, late": IMMUTABLE_LATE,
 }

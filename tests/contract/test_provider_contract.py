@@ -39,7 +39,8 @@ from reconciler.model import (
 )
 from reconciler.options import Options
 from reconciler.plan import Plan
-from reconciler.providers.base import Bindings, Facts, Field, Reads, Stage
+from reconciler.plan.replacement import draft_of
+from reconciler.providers.base import Bindings, Changing, Facts, Field, Reads, Stage
 from reconciler.providers.base.facts import KNOWN
 from reconciler.providers.base.questions import Questions
 from reconciler.providers.snapshot import saved_server
@@ -113,14 +114,35 @@ def test_the_order_is_one_that_can_work(facts: Facts) -> None:
     changes = known(facts) - {Verb.UPLOAD, Verb.STOP, Verb.START, Verb.DELETE, Verb.DELETE_PACKAGE}
     pairs = [(Verb.UPLOAD, Verb.CREATE), (Verb.UPLOAD, Verb.EDIT), (Verb.UPLOAD, Verb.OVERRIDE)]
     pairs += [(Verb.STOP, verb) for verb in changes] + [(verb, Verb.START) for verb in changes]
-    pairs += [
-        (verb, other) for verb in (Verb.CREATE, Verb.EDIT) for other in changes - {Verb.CREATE, Verb.EDIT}
-    ]
+    first = {Verb.CREATE, Verb.EDIT, Verb.RETIRE, *({Verb.ADD} if facts.members_first else ())}
+    pairs += [(verb, other) for verb in (Verb.CREATE, Verb.EDIT) for other in changes - first]
+    # A successor is there, whole and approved, before the one that it replaces ends.
+    pairs += [(Verb.RETIRE, Verb.CREATE), (Verb.UPLOAD, Verb.ADD)]
+    pairs += [(verb, Verb.END) for verb in changes - {Verb.END}] + [(Verb.END, Verb.DELETE)]
     pairs += [(Verb.ADD, verb) for verb in (Verb.OVERRIDE, Verb.SCHEDULE, Verb.THINGS, Verb.CLOSE)]
     pairs += [(Verb.STOP, Verb.DELETE), (Verb.EDIT, Verb.DELETE_PACKAGE), (Verb.DELETE, Verb.DELETE_PACKAGE)]
     for first, second in pairs:
         if {first, second} <= known(facts):
             assert facts.place(first) < facts.place(second), (first, second)
+
+
+@every_facts
+def test_a_server_that_cannot_edit_can_replace(facts: Facts) -> None:
+    assert facts.replaces is facts.knows(Verb.END)
+    assert facts.replaces or not facts.knows(Verb.RETIRE)
+    if facts.replaces:
+        assert facts.changing(Field.NAME) is Changing.EDITED or not facts.knows(Verb.RETIRE)
+        assert facts.lower(action(Verb.END)).operation.repeat is Repeat.VERIFY_FIRST
+        assert {facts.allows(Verb.END, phase) for phase in (Phase.READY, Phase.RUNNING, Phase.PAUSED)} == {
+            True
+        }
+        assert facts.allows(Verb.DELETE, Phase.ENDED)
+        limit = facts.limits.name
+        made = facts.retired_name("n" * 500, "id-1")
+        assert made.endswith("id-1")
+        assert limit is None or len(made) <= limit
+    if facts.members_first:
+        assert facts.lower(action(Verb.ADD)).operation.repeat is not Repeat.NEVER
 
 
 @every_facts
@@ -354,9 +376,11 @@ def test_each_verb_has_its_effect(on: Any) -> None:
         fields = CampaignFields("line b", "b", (other,), {"K": "v"})
         await bench.do(Verb.EDIT, target=line, fields=fields)
         assert ((await live()).name, (await live()).description) == ("line b", "b")
-        assert (await live()).packages == (other,)
+        edited = bench.facts.changing(Field.PACKAGES) is Changing.EDITED
+        held = (other,) if edited else (package,)
+        assert (await live()).packages == held
         await bench.do(Verb.EDIT, target=line, fields=CampaignFields("line b", None, None, {}))
-        assert ((await live()).description, (await live()).packages) == ("b", (other,)), "unmanaged stays"
+        assert ((await live()).description, (await live()).packages) == ("b", held), "unmanaged stays"
         await bench.do(Verb.ADD, target=line, gateways=gateways)
         await bench.do(Verb.REMOVE, target=line, gateways=gateways[5:7])
         assert sorted(await reads.gateways(line)) == [*gateways[:5], *gateways[7:]]
@@ -379,6 +403,44 @@ def test_each_verb_has_its_effect(on: Any) -> None:
         await bench.do(Verb.DELETE_PACKAGE, target=other)
         assert await reads.package(other) is None
         assert await reads.package(package) is not None
+
+    on(body)
+
+
+def test_a_successor_is_another_campaign_and_the_one_before_it_ends(on: Any) -> None:
+    async def body(bench: Bench) -> None:
+        if not bench.facts.replaces:
+            return
+        reads, gateways = bench.provider.reads, bench.gateways[:2]
+        old = await bench.create("line")
+        await bench.do(Verb.ADD, target=old, gateways=gateways)
+        await bench.do(Verb.START, target=old)
+        if bench.knows(Verb.RETIRE):
+            name = bench.facts.retired_name("line", old)
+            await bench.do(Verb.RETIRE, target=old, name=name)
+            assert [each.id for each in await reads.campaigns([name])] == [old]
+            await bench.do(Verb.RETIRE, target=old, name=name)
+        draft = draft_of(old, gateways) if bench.facts.members_first else None
+        if draft:
+            await bench.do(Verb.ADD, gateways=gateways, draft=draft)
+        step = bench.step(Verb.CREATE, fields=CampaignFields("line"), replaces=old, draft=draft)
+        assert not (await bench.provider.writes.verify(step, Bindings())).done, "the old one is none"
+        new = (await bench.provider.writes.run(step, Bindings())).created
+        assert new not in (None, old)
+        found = await bench.provider.writes.verify(step, Bindings())
+        assert (found.done, found.created) == (True, new)
+        if draft:
+            assert set(await reads.gateways(new)) == set(gateways)
+        assert bench.facts.phase((await reads.campaign(old)).status) is Phase.RUNNING, "it runs on"
+        ends = bench.step(Verb.END, target=old, successor=new, before_start=True)
+        assert not (await bench.provider.writes.verify(ends, Bindings())).done
+        assert (await bench.provider.writes.run(ends, Bindings())).status is OutcomeStatus.DONE
+        assert (await bench.provider.writes.verify(ends, Bindings())).done
+        assert bench.facts.phase((await reads.campaign(old)).status) is Phase.ENDED
+        await bench.do(Verb.START, target=new)
+        await bench.do(Verb.DELETE, target=old, predecessor=True)
+        assert await reads.campaign(old) is None
+        assert bench.facts.phase((await reads.campaign(new)).status) is Phase.RUNNING
 
     on(body)
 

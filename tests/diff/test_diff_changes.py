@@ -146,6 +146,7 @@ def test_a_campaign_that_is_to_be_created(gone: bool) -> None:
         ),
         things={"a": ("t1",), "b": ("t2", "t1")},
         transition=Transition(Run.START, Reason.WANTS_STARTED, approve=True),
+        gone="9" if gone else None,
     )
     assert made.diff(wanted) == Diff(
         campaigns=(expected,), uploads=(V1,), changes=(uploaded(reason), *changes)

@@ -33,6 +33,7 @@ from reconciler.model import (
     Window,
 )
 from reconciler.options import Targets
+from reconciler.providers.base import Changing, Field, FieldFacts
 from reconciler.state.applied import packages_value, things_value, unclear, window_value
 from reconciler.state.base import Origin, Uploaded
 from tests.fakes import NOW, PULSE, Project, campaign, desired, file, holds, rid
@@ -115,9 +116,15 @@ def other_words(word: str) -> Callable[[World], object]:
         each.project.server.facts = replace(
             PULSE, phases={**PULSE.phases, "STARTING": Phase.BUSY, "DENIED": Phase.ENDED}
         )
-        each.line.status = word
+        each.line.status, each.line.busy = word, 9
 
     return change
+
+
+def never(each: World) -> None:
+    """The server never changes a description."""
+    fixed = {**PULSE.fields, Field.DESCRIPTION: FieldFacts(changing=Changing.FIXED)}
+    each.project.server.facts = replace(PULSE, fields=fixed)
 
 
 def distribution(each: World) -> None:
@@ -427,6 +434,15 @@ ROWS: dict[str, tuple[Callable[[], World], Finding]] = {
             "desiredStatus",
             "start it again with --resume, or write desiredStatus: STOPPED",
             NOTE,
+        ),
+    ),
+    "a field that never changes": (
+        lambda: declaring(never, description="new"),
+        error(
+            "fixed-field",
+            "Campaign/line: this server never changes description of a campaign that is there",
+            Place("line.yaml", 1, 1),
+            "take that change back, or declare it as another campaign with another name",
         ),
     ),
     "still busy": (

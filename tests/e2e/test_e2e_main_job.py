@@ -35,7 +35,7 @@ def test_the_whole_way(place: Workplace, live: Live) -> None:
     applied = place.apply()
     assert applied.out == planned.out + f"Applied to {live.url}: 4 done.\n"
     assert live.writes() == WHOLE_WAY
-    assert [line.split()[0] for line in applied.err.splitlines()] == ["1/4", "2/4", "3/4", "4/4"]
+    assert [line.split()[0] for line in applied.err.splitlines()] == ["25", "50", "75", "100"]
 
     live.forget()
     again = place.run("plan", "resources.yaml", "--detailed-exitcode")

@@ -44,6 +44,30 @@ def test_three_things_are_told_apart() -> None:
     assert drift.wrong == ("there are two",)
 
 
+def test_a_merge_that_is_not_applied_is_no_drift() -> None:
+    def row(who: str | None, **more: Any) -> dict[str, Any]:
+        told = {} if who is None else {"changedIn": who}
+        return {"resource": "Campaign/a", "field": who or "old", "before": "x", "after": "y", **told, **more}
+
+    changes = [row("git"), row("server"), row("both", lastApplied="z"), row("never"), row(None)]
+    waits = {"code": "waiting-for-approval", "severity": "note", "message": "it waits"}
+    drift = drift_of({"changes": changes, "findings": [waits]})
+    assert drift.changed == (
+        'Campaign/a: server: "x" → "y", changed on the server',
+        'Campaign/a: both: "x" → "y", changed both in Git and on the server; last applied: "z"',
+        'Campaign/a: old: "x" → "y"',
+    )
+    assert drift.waiting == (
+        'Campaign/a: git: "x" → "y", changed in Git',
+        'Campaign/a: never: "x" → "y", never applied',
+        "it waits",
+    )
+    assert drift.any
+    merged = drift_of({"changes": [row("git"), row("never")], "findings": [waits]})
+    assert not merged.any
+    assert "no drift" in drift_markdown(merged)
+
+
 @pytest.mark.parametrize(
     ("drift", "some"),
     [
@@ -52,6 +76,7 @@ def test_three_things_are_told_apart() -> None:
         (Drift(changed=("x",)), True),
         (Drift(held=("x",)), True),
         (Drift(wrong=("x",)), True),
+        (Drift(waiting=("x",)), False),
     ],
 )
 def test_what_can_not_be_read_is_no_news(drift: Drift, some: bool) -> None:

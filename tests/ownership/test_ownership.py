@@ -16,6 +16,7 @@ from reconciler.model import (
     PackageById,
     PackageByName,
     PackageRef,
+    Phase,
 )
 from reconciler.options import Options
 from reconciler.ownership import (
@@ -25,11 +26,23 @@ from reconciler.ownership import (
     owned_by,
     removable,
     removable_packages,
+    retired,
     unanswered,
 )
+from reconciler.providers.base import Facts
 from reconciler.state.applied import packages_value
-from reconciler.state.base import CampaignForgotten, CampaignOwned, OnRemoveSet, Origin, Owned, State
+from reconciler.state.base import (
+    CampaignForgotten,
+    CampaignOwned,
+    Intent,
+    OnRemoveSet,
+    Origin,
+    Owned,
+    Predecessor,
+    State,
+)
 from tests.fakes import Project, campaign, desired, file, rid
+from tests.memory_provider import IMMUTABLE
 
 Setup = Callable[[Project], object]
 LINE = desired(campaign("line"))
@@ -215,6 +228,7 @@ def test_only_these_ties_hold_a_campaign() -> None:
         Ownership.OWNED,
         Ownership.MOVED,
         Ownership.RECOVERED,
+        Ownership.SUCCEEDED,
         Ownership.ADOPTED,
     }
 
@@ -406,5 +420,106 @@ def test_campaigns_that_are_ours_or_may_become_so() -> None:
     wanted = desired(*(campaign(each.value) for each in Ownership))
     claims = {rid(each.value): Claim(each, ("1",)) for each in Ownership}
     assert [each.resource.name for each in comparable(wanted, claims)] == [
-        "adopted", "moved", "none", "owned", "recovered",
+        "adopted", "moved", "none", "owned", "recovered", "succeeded",
     ]  # fmt: skip
+
+
+# --- successors --------------------------------------------------------------------------------------
+
+PHASES = {"ON": Phase.RUNNING, "NEW": Phase.READY, "OVER": Phase.ENDED}
+
+
+def tied(
+    *listed: tuple[str, str, str], adopt: bool = False, state: State | None = None, of: Facts = IMMUTABLE
+) -> tuple[Claim, Owned | None]:
+    """The tie of ``Campaign/line`` where live campaigns are (id, name, status), and what is owned then."""
+    every = [CampaignSummary(*each) for each in listed]
+    wanted, known = desired(campaign("line")), state or Project().state
+    names = {name: [each for each in every if each.name == name] for name in ("line", "was")}
+    claims = claims_of(
+        wanted.campaigns,
+        wanted,
+        known,
+        names,
+        Options(adopt=adopt),
+        retired=retired(["line"], every, of),
+        phase=PHASES.__getitem__,
+    )
+    [claim] = claims.values()
+    return claim, owned_by(wanted.campaigns[0], claim, known, {})[0] if claim.held else None
+
+
+def replacing(name: str = "line", **owned: Any) -> State:
+    """``line`` is campaign 1, and a successor of it was about to be created."""
+    made = Project()
+    made.own("line", "1", replacing=True, **owned)
+    intent = Intent(str(rid("line")), name, {"settings": {}}, "1", "STARTED")
+    return replace(made.state, intents={intent.key: intent})
+
+
+def test_who_made_room_for_a_successor_is_known_by_its_name_and_id() -> None:
+    one = ("1", "line ~1", "ON")
+    assert tied(one) == (Claim(Ownership.NOT_OURS, ("1",), name="line ~1"), None)
+    claim, owned = tied(one, adopt=True)
+    assert claim == Claim(Ownership.ADOPTED, ("1",), name="line ~1")
+    assert owned is not None
+    assert (owned.id, owned.predecessors) == ("1", ())
+
+
+@pytest.mark.parametrize("name", ["line ~2", "line~1", "line 1", "other ~1", "line ~1 ", "LINE ~1"])
+def test_nobody_else_is_taken_for_one(name: str) -> None:
+    assert tied(("1", name, "ON"), adopt=True)[0] == Claim(Ownership.NONE)
+
+
+def test_one_that_has_ended_is_no_campaign_of_the_name() -> None:
+    assert tied(("1", "line ~1", "OVER"))[0] == Claim(Ownership.NONE)
+    both = (("1", "line ~1", "ON"), ("2", "line ~2", "ON"))
+    assert tied(*both)[0] == Claim(Ownership.AMBIGUOUS, ("1", "2"))
+    assert tied(("1", "line ~1", "OVER"), both[1])[0].ids == ("2",)
+
+
+def test_an_adopted_successor_has_its_predecessors() -> None:
+    before = (("1", "line ~1", "OVER"), ("2", "line ~2", "ON"))
+    _, owned = tied(*before, ("3", "line", "NEW"), adopt=True)
+    assert owned is not None
+    assert owned.predecessors == (Predecessor("1"), Predecessor("2")), "it may be about to start"
+    _, owned = tied(*before, ("3", "line", "ON"), adopt=True)
+    assert owned is not None
+    assert owned.predecessors == (Predecessor("1", ended=True), Predecessor("2"))
+
+
+def test_a_long_name_makes_room_for_the_mark() -> None:
+    facts = replace(IMMUTABLE, limits=replace(IMMUTABLE.limits, name=7))
+    assert facts.retired_name("line", "12") == "lin ~12"
+    listed = [CampaignSummary("12", facts.retired_name("line", "12"), "ON")]
+    assert len(listed[0].name) <= 7
+    assert retired(["line"], listed, facts) == {"line": listed}
+
+
+def test_a_successor_whose_creation_was_never_recorded_is_found_by_its_name() -> None:
+    claim, owned = tied(("2", "line", "NEW"), ("1", "line ~1", "ON"), state=replacing())
+    assert claim == Claim(Ownership.SUCCEEDED, ("2",))
+    assert owned == Owned(
+        rid("line"), "2", Origin.CREATED, return_to="STARTED", applied={"settings": {}},
+        predecessors=(Predecessor("1"),),
+    )  # fmt: skip
+
+
+def test_where_there_is_none_the_one_before_it_is_still_the_campaign() -> None:
+    assert tied(("1", "line ~1", "ON"), state=replacing())[0] == Claim(Ownership.OWNED, ("1",))
+    assert tied(("1", "line", "ON"), state=replacing())[0] == Claim(Ownership.OWNED, ("1",))
+    of_another = replacing()
+    of_another = replace(
+        of_another, intents={k: replace(i, replaces="0") for k, i in of_another.intents.items()}
+    )
+    assert tied(("2", "line", "NEW"), state=of_another)[0] == Claim(Ownership.OWNED, ("1",))
+
+
+def test_a_predecessor_is_ours_and_no_successor() -> None:
+    state = replacing(predecessors=(Predecessor("0", ended=True),))
+    assert tied(("0", "line", "OVER"), state=state)[0] == Claim(Ownership.OWNED, ("1",))
+
+
+def test_several_could_be_the_successor() -> None:
+    both = (("3", "line", "NEW"), ("2", "line", "NEW"))
+    assert tied(*both, state=replacing())[0] == Claim(Ownership.AMBIGUOUS, ("2", "3"))

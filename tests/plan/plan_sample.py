@@ -249,7 +249,7 @@ def sample() -> Made:
         BracketOpened(line, "STARTED"),
         BracketClosed(line),
         ReplacementBegun(line),
-        CampaignReplaced(line, "0", "1", "STARTED", {"settings": {"K": {"value": "v"}}}),
+        CampaignReplaced(line, "0", "1", "STARTED", {"settings": {"K": {"value": "v"}}}, since=1_800_000_000),
         PredecessorEnded(line, "0"),
         PredecessorForgotten(line, "0"),
         FieldApplied(line, "callbackSet.completed", {"notificationDestinationId": "nd-7"}),
@@ -264,7 +264,10 @@ def sample() -> Made:
     place = Place("campaigns/line.yaml", 5, 9)
     devices = Devices(members=152, join=150, leave=2, start=150, stop=1, interrupt=3, update=151, finished=4)
     packages = Packages(("fw-2.1.bin",), ("fw-2.2.bin",))
-    impact = tuple(replace(_told(each), devices=devices, packages=packages) for each in plan.impact.campaigns)
+    impact = tuple(
+        replace(_told(each), replaced=("packages",), ends=1, devices=devices, packages=packages)
+        for each in plan.impact.campaigns
+    )
     plan = replace(
         plan,
         groups=(*map(_to_approve, plan.groups), *_replacement(plan.groups[-1])),

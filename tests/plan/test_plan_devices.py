@@ -67,6 +67,11 @@ def world(*campaigns: MemoryCampaign, packages: Iterable[LivePackage] = (OLD, NE
     return project
 
 
+def of_devices(project: Project) -> list[str]:
+    """The reads, but for looks for doubles by their names."""
+    return [read for read in project.server.log if not read.startswith("campaigns")]
+
+
 def test_a_start_says_how_many_start() -> None:
     states = in_states(done=names(3), failed=names(1, 3), flying=names(2, 10))
     live = MemoryCampaign(
@@ -222,7 +227,7 @@ def test_members_that_nobody_had_to_read_are_not_counted() -> None:
     project = world(MemoryCampaign("1", "line", gateways=names(40)))
     made = said(project, desired(campaign(description="new")))
     assert only(made.plan) == replace(NONE, members=None)
-    assert project.server.log == ["campaign 1"]
+    assert of_devices(project) == ["campaign 1"]
     two = world(MemoryCampaign("1", "line", gateways=names(40)), MemoryCampaign("2", "b", gateways=names(2)))
     plan = plan_of(two, desired(campaign(description="new"), campaign("b", status=STARTED)))
     assert plan.impact.devices == replace(NONE, members=None, start=2)
@@ -246,11 +251,11 @@ def test_names_are_read_only_where_nobody_knows_them() -> None:
     project.own("line", "1")
     project.uploaded(mine, "p-1")
     made = said(project, desired(campaign(packages=(PackageByName("fw-2.2.bin"),))))
-    assert project.server.log == ["campaign 1", "packages fw-2.2.bin", "gateways 1", "package p-9"]
+    assert of_devices(project) == ["campaign 1", "packages fw-2.2.bin", "gateways 1", "package p-9"]
     [row] = made.plan.impact.campaigns
     assert row.packages == Packages(("fw-2.1.bin", "by-hand.bin"), ("fw-2.2.bin",))
     said(project, desired(campaign(description="new")))
-    assert project.server.log == ["campaign 1"], "nothing happens to devices"
+    assert of_devices(project) == ["campaign 1"], "nothing happens to devices"
 
 
 def test_a_package_without_a_name_goes_by_its_id() -> None:

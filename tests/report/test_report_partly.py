@@ -9,11 +9,11 @@ import pytest
 from reconciler.apply import Applied
 from reconciler.apply.run import UNRECORDED
 from reconciler.errors import Exit
-from reconciler.model import Kind, Need, Outcome, OutcomeStatus, ResourceId, Skip
+from reconciler.model import Need, Outcome, OutcomeStatus, Skip
 from reconciler.report.apply_summary import applied_lines
 from reconciler.report.plan_document import applied_chunks
 from reconciler.validation.schemas import schema
-from tests.apply.apply_script import Memory, Script, apply, campaign, group, plan
+from tests.apply.apply_script import Script, apply, campaign, group, plan
 
 LINE_4 = campaign("line-4")
 DEVICES = "/api/campaigns/id-of-line-3/devices"
@@ -51,13 +51,13 @@ def test_done_failed_and_skipped_are_all_listed(partly):
     needs = "needs add-gateways:line-3:1, which is not done"
     assert lines(*partly) == [
         "failed: Campaign/line-3: add-gateways",
-        f"  POST {DEVICES} (4 gateways): not done for 1 of 4 gateways: b: no (5 attempts)",
-        "  next: mend the cause and apply again: only what is missing is sent",
+        "  4 gateways: not done for 1 of 4 gateways: b: no (5 attempts)",
+        "  next: fix the cause and apply again: only what is missing is sent",
         "skipped: Campaign/line-3: run-on-things",
-        f"  POST {DEVICES}/things (4 gateways): not sent for b: {needs}",
+        f"  4 gateways: not sent for b: {needs}",
         "  next: apply again once what it needs is done",
         "skipped: Campaign/line-3: start-campaign",
-        f"  PUT /api/campaigns/id-of-line-3/start: {needs}",
+        f"  {needs}",
         "  next: apply again once what it needs is done",
         "done: Campaign/line-3: create-campaign",
         "done: Campaign/line-4: create-campaign, add-gateways × 2",
@@ -130,7 +130,10 @@ def test_after_an_interruption():
     stop.set()
     made = plan(group("edit-campaign"))
     applied = apply(made, Script(), stop=stop)
-    assert advice(made, applied) == {"edit-campaign": "apply again: it goes on from here"}
+    assert lines(made, applied)[:2] == [
+        "not sent: 1 call of 1 resource, for the run was interrupted",
+        "  next: apply again: it goes on from here",
+    ]
 
 
 def test_while_the_state_can_not_be_written():
@@ -139,13 +142,3 @@ def test_while_the_state_can_not_be_written():
     outcome = Outcome(step, OutcomeStatus.SKIPPED, UNRECORDED, 0, skip=Skip.UNRECORDED)
     wanted = "see to it that the state can be written, then apply again"
     assert advice(made, Applied((outcome,))) == {"edit-campaign": wanted}
-
-
-def test_the_id_of_a_package_step_is_no_campaigns():
-    """An upload that fails leaves its campaign without an id: the place of it is shown."""
-    upload = group("upload-package", ResourceId(Kind.PACKAGE_SET, "firmware"))
-    create = group("create-campaign", needs=[upload.key])
-    start = group("start-campaign", needs=[create.key])
-    made = plan(upload, create, start)
-    said = lines(made, apply(made, Script({"upload-package": "400"}), Memory()))
-    assert "  PUT /api/campaigns/{campaign_id}/start: needs create-campaign:line-3, which is not done" in said

@@ -22,7 +22,7 @@ from reconciler.plan.model import Plan
 from reconciler.providers.pulse.operations import OPERATIONS
 from reconciler.report.apply_summary import applied_lines
 from reconciler.report.markdown import applied_markdown, plan_markdown
-from reconciler.report.paths import path_of, request_of
+from reconciler.report.paths import path_of
 from reconciler.report.plan_document import applied_chunks, findings_chunks, plan_chunks
 from reconciler.report.plan_text import plan_lines
 from reconciler.validation.schemas import schema
@@ -90,10 +90,6 @@ def test_paths_are_filled_in_and_encoded():
         "/api/campaigns/{campaign_id}/devices",
         "/api/campaigns/{campaign_id}/devices",
         "/api/programs/p%2F1",
-    ]
-    assert [request_of(step) for step in create_first] == [
-        "POST /api/campaigns/{campaign_id}/devices (2 gateways)",
-        "POST /api/campaigns/{campaign_id}/devices",
     ]
 
 

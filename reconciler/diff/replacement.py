@@ -1,0 +1,186 @@
+"""Which changes take a successor, what that is, and what became of those that were replaced before. Pure.
+
+| how the server changes a field that differs       | what becomes of the campaign                   |
+|---------------------------------------------------|------------------------------------------------|
+| each in place, and in this phase                  | it is edited                                   |
+| one by a successor, or not in this phase          | a successor with all that differs takes over   |
+| one never                                         | nothing, and a finding says what to do         |
+
+A held campaign is not replaced: its successor would run. What isn't declared goes over to the successor as
+it is.
+
+Tests: `tests/scenarios/test_replacement.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from reconciler.diff.campaign import diff_new
+from reconciler.diff.model import CampaignDiff, Former
+from reconciler.diff.view import EMPTY, View
+from reconciler.model import (
+    CampaignFields,
+    DesiredCampaign,
+    DesiredStatus,
+    Finding,
+    Live,
+    LiveCampaign,
+    Phase,
+    Reason,
+    Severity,
+    Verb,
+)
+from reconciler.providers.base import Changing, Facts, Field
+from reconciler.state.base import Event, Owned, PredecessorEnded, PredecessorForgotten
+
+_EDITED = frozenset({Field.NAME, Field.DESCRIPTION, Field.PACKAGES, Field.SETTINGS})
+
+
+def with_successor(found: CampaignDiff, view: View, owned: Owned) -> CampaignDiff:
+    """`found`, of a campaign that is there, with the successor that it takes, or why there can be none."""
+    live, facts = found.live, view.ask.facts
+    if live is None or found.refused:
+        return found
+    differing = tuple(_differing(found))
+    if fixed := [name for name, _ in differing if facts.changing(name) is Changing.FIXED]:
+        return replace(found, refused=_fixed(found, fixed))
+    fields = tuple(name for name, verb in differing if _replaced(facts, name, verb, live.phase))
+    if not fields:
+        return found
+    if live.phase is Phase.UNKNOWN:
+        return replace(found, refused=_unknown(found, live))
+    if found.transition.held:
+        return replace(found, refused=_held(found, live, fields))
+    # Of one that ended, the successor runs.
+    ended = found.transition.findings if live.phase is Phase.ENDED else ()
+    findings = tuple(finding for finding in found.findings if finding not in ended)
+    made = _successor(found, replace(view, live=None, owned=None, adopting=False), live)
+    return replace(
+        found, successor=made, replaced=fields, starts=_starts(found, live, owned), findings=findings
+    )
+
+
+def inheriting(campaign: DesiredCampaign, owned: Owned, live: Live) -> DesiredCampaign:
+    """`campaign` with the gateways of the one that it is the successor of, while that hasn't ended.
+
+    Where no gateways are declared, those are the ones that go over; the run that was to add them may have
+    been interrupted.
+    """
+    if campaign.gateways is not None:
+        return campaign
+    for each in reversed(owned.predecessors):
+        former = live.by_id.get(each.id)
+        if former and not each.ended and former.gateways is not None:
+            return replace(campaign, gateways=frozenset(former.gateways) - former.gateways.closed)
+    return campaign
+
+
+def formers_of(owned: Owned, live: Live) -> tuple[tuple[Former, ...], tuple[Event, ...]]:
+    """The predecessors of a campaign of ours as they are now, and what the state learns of them."""
+    formers: list[Former] = []
+    events: list[Event] = []
+    for each in owned.predecessors:
+        known = live.by_id.get(each.id)
+        if known is None and each.id in live.by_id:
+            events.append(PredecessorForgotten(owned.resource, each.id))
+            continue
+        done = known is not None and known.phase is Phase.FINISHED
+        if done and not each.ended:
+            events.append(PredecessorEnded(owned.resource, each.id))
+        formers.append(Former(each.id, known, each.ended or done))
+    return tuple(formers), tuple(events)
+
+
+def _differing(found: CampaignDiff) -> Iterator[tuple[Field, Verb]]:
+    """Each field that takes a call, and the verb that would set it in place."""
+    edited = {change.field.partition(".")[0] for change in found.changes} if found.edit else set()
+    yield from ((name, Verb.EDIT) for name in Field if name in _EDITED and name in edited)
+    parts = (
+        (Field.GATEWAYS, Verb.ADD, found.gained),
+        (Field.GATEWAYS, Verb.REMOVE, found.lost),
+        (Field.DISTRIBUTION, Verb.DISTRIBUTE, found.distribution),
+        (Field.OVERRIDES, Verb.OVERRIDE, found.overrides),
+        (Field.SCHEDULES, Verb.SCHEDULE, found.schedules),
+        (Field.CALLBACKS, Verb.CALLBACK, found.callbacks),
+        (Field.CLOSED, Verb.CLOSE, found.closes),
+        (Field.THINGS, Verb.THINGS, found.things),
+    )
+    yield from ((name, verb) for name, verb, todo in parts if todo)
+
+
+def _replaced(facts: Facts, name: Field, verb: Verb, phase: Phase) -> bool:
+    """Whether a field changes by a successor: always, or because the server takes no change of it now."""
+    if facts.changing(name) is Changing.REPLACED:
+        return True
+    if not facts.replaces or phase is Phase.UNKNOWN:
+        return False
+    stopped = phase is Phase.RUNNING and facts.allows(Verb.STOP, phase) and facts.allows(verb, Phase.PAUSED)
+    return not (stopped or facts.allows(verb, Phase.READY if phase is Phase.BUSY else phase))
+
+
+def _successor(found: CampaignDiff, view: View, live: LiveCampaign) -> CampaignDiff:
+    """What is created in the place of `live`: all that is declared, and the rest as it is."""
+    campaign, members = view.campaign, live.gateways
+    gateways = campaign.gateways
+    if members is not None:
+        staying = frozenset(members).difference(found.lost).union(found.gained)
+        gateways = staying - members.closed
+    whole = replace(
+        campaign,
+        description=live.description if campaign.description is None else campaign.description,
+        gateways=gateways,
+        closed=(campaign.closed or EMPTY) & (gateways or EMPTY),
+        distribution=campaign.distribution or live.distribution,
+    )
+    made = diff_new(replace(view, campaign=whole), Reason.REPLACES)
+    packages = live.packages if campaign.packages is None else made.fields.packages
+    fields = CampaignFields(campaign.name, whole.description, packages, found.fields.settings)
+    return replace(made, desired=campaign, fields=fields)
+
+
+def _starts(found: CampaignDiff, live: LiveCampaign, owned: Owned) -> bool:
+    """Whether the successor is to run: as Git wishes, else as the one before it does."""
+    wish = found.desired.status
+    if wish is not None:
+        return wish is DesiredStatus.STARTED
+    busy = live.phase is Phase.BUSY and owned.status == DesiredStatus.STARTED
+    return live.phase is Phase.RUNNING or busy or owned.return_to is not None
+
+
+def _fixed(found: CampaignDiff, fields: list[Field]) -> Finding:
+    campaign = found.desired
+    names = " and ".join(name.value for name in fields)
+    return Finding(
+        "fixed-field",
+        f"{campaign.resource}: this server never changes {names} of a campaign that is there",
+        campaign.place_of(fields[0]),
+        "take that change back, or declare it as another campaign with another name",
+        campaign.resource,
+    )
+
+
+def _unknown(found: CampaignDiff, live: LiveCampaign) -> Finding:
+    campaign = found.desired
+    return Finding(
+        "unknown-status",
+        f"{campaign.resource} can't be replaced while it is {live.status!r}, a status that this version"
+        " doesn't know",
+        hint="bring it to a known status on the server",
+        resource=campaign.resource,
+    )
+
+
+def _held(found: CampaignDiff, live: LiveCampaign, fields: tuple[Field, ...]) -> Finding:
+    campaign = found.desired
+    names = " and ".join(name.value for name in fields)
+    return Finding(
+        "held",
+        f"{campaign.resource} was started by us and is {live.status} now: somebody stopped it, and it is left"
+        f" so; its {names} changes with a successor, which would run",
+        campaign.place_of("desiredStatus"),
+        "let the successor run with --resume, or write desiredStatus: STOPPED",
+        campaign.resource,
+        Severity.NOTE,
+    )
