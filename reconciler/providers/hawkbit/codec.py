@@ -245,7 +245,7 @@ def made(value: Json) -> str:
     return identity(mapping(value, "what was made"), "what was made", ("id",))
 
 
-class Entry(NamedTuple):
+class HistoryEntry(NamedTuple):
     """What was said about an action at one time, and in which status it was then."""
 
     status: str
@@ -253,19 +253,19 @@ class Entry(NamedTuple):
     at: int | None = None
 
 
-def history(value: Json) -> tuple[Entry, ...]:
+def history(value: Json) -> tuple[HistoryEntry, ...]:
     """What was said about an action, oldest first."""
     rows = sequence(mapping(value, "the history of an action").get("content"), "the history of an action")
     return tuple(_entry(mapping(row, "an entry of a history")) for row in reversed(rows))
 
 
-def _entry(row: Mapping[str, Any]) -> Entry:
+def _entry(row: Mapping[str, Any]) -> HistoryEntry:
     messages = (text(line, "a message") for line in sequence(row.get("messages"), "messages"))
     status = text(row.get("type"), "the type of an entry").lower()
-    return Entry(status, tuple(filter(None, messages)), whole(row.get("reportedAt"), "reportedAt"))
+    return HistoryEntry(status, tuple(filter(None, messages)), whole(row.get("reportedAt"), "reportedAt"))
 
 
-def cause(entries: Sequence[Entry]) -> str:
+def cause(entries: Sequence[HistoryEntry]) -> str:
     """Why an action failed: what the device said with its failure, before what the server says of it."""
     said = next((each.messages for each in reversed(entries) if each.status == "error" and each.messages), ())
     own = [line for line in said if not line.startswith(_SERVER)]

@@ -24,7 +24,7 @@ from reconciler.providers.base.questions import (
 )
 from reconciler.providers.hawkbit import codec
 from reconciler.providers.hawkbit.client import HawkbitClient
-from reconciler.providers.hawkbit.codec import ActionRow, Entry, Module
+from reconciler.providers.hawkbit.codec import ActionRow, HistoryEntry, Module
 from reconciler.providers.hawkbit.entry import MISSING
 from reconciler.providers.hawkbit.members import IDLE
 from reconciler.providers.hawkbit.operations import OPERATIONS
@@ -201,7 +201,7 @@ class HawkbitQuestions(HawkbitClient):
             )
         return "", ActionRow(gateway_id, IDLE, active=False)
 
-    async def _history(self, gateway_id: str, action_id: str) -> tuple[Entry, ...]:
+    async def _history(self, gateway_id: str, action_id: str) -> tuple[HistoryEntry, ...]:
         if not action_id:
             return ()
         more = (("limit", "20"),)
@@ -216,7 +216,7 @@ class HawkbitQuestions(HawkbitClient):
         )
 
 
-def _lines(entries: Iterable[Entry]) -> tuple[str, ...]:
+def _lines(entries: Iterable[HistoryEntry]) -> tuple[str, ...]:
     return tuple(line for entry in entries for line in entry.messages)
 
 
