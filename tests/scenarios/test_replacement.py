@@ -60,6 +60,7 @@ def applied(made: Project, wish: Any, **options: Any) -> list[str]:
     assert all(outcome.settled for outcome in outcomes), [o.message for o in outcomes if not o.settled]
     again = made.make_plan(desired(wish), **options)
     assert [step.id for step in again.steps()] == []
+    assert [finding.code for finding in again.findings] == []
     return [step.id for step in plan.steps()]
 
 
