@@ -37,7 +37,6 @@ from reconciler.model import (
 )
 from reconciler.providers.base.facts import phase_of
 from reconciler.providers.base.writes import Bindings, Readback, Result
-from reconciler.providers.hawkbit import codec
 from reconciler.providers.hawkbit.client import HawkbitClient
 from reconciler.providers.hawkbit.codec import Rollout
 from reconciler.providers.hawkbit.ending import Ending, at_work
@@ -86,7 +85,7 @@ class HawkbitWrites:
     async def _on_rollout(self, live: Rollout, step: Step, bindings: Bindings) -> Result:
         match action := step.action:
             case EditCampaign():
-                return await self._edit(action, live, step, bindings)
+                return await self._edit(action, live)
             case AddGateways():
                 await self._client.do("tag-targets", list(step.gateways), tag=await self._tag(live, step))
             case RemoveGateways() | CloseGateways():
@@ -155,12 +154,9 @@ class HawkbitWrites:
                 ) from error
             raise
 
-    async def _edit(self, action: EditCampaign, live: Rollout, step: Step, bindings: Bindings) -> Result:
+    async def _edit(self, action: EditCampaign, live: Rollout) -> Result:
+        """Name and description; the rest of a rollout can't be changed, and a successor brings it."""
         fields = action.fields
-        if fields.packages is not None:
-            bundle = await first(self._client.one("get-set", codec.bundle, set=live.bundle), step)
-            if bundle is None or set(bundle.modules) != set(packages_of(fields.packages, bindings)):
-                raise Refused("a rollout takes no other packages", request=request_of(step))
         body: dict[str, Json] = {"name": fields.name}
         if fields.description is not None:
             body["description"] = fields.description
@@ -339,6 +335,6 @@ def delivered(wanted: DeliveryTerms | None) -> dict[str, Json]:
         body["forcetime"] = wanted.force_after
     if wanted.confirm is not None:
         body["confirmationRequired"] = wanted.confirm
-    if wanted.start_at is not None:
+    if wanted.start_at:
         body["startAt"] = wanted.start_at
     return body
