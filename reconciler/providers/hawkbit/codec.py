@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 Row = Callable[[Mapping[str, Any]], tuple[str, Item]]
 
 MARK: Final = "[reconciler]"
-"""What descriptions of tags begin with that we made."""
+"""What descriptions of tags and sets begin with that we made."""
 CONTENT_KEY: Final = "reconciler.sha256"
 """The metadata of a module that tells what it holds."""
 
@@ -75,6 +75,8 @@ class Bundle:
     kind: str
     modules: tuple[str, ...]
     valid: bool = True
+    ours: bool = False
+    """Whether we made it."""
 
 
 def page(value: Json, read: Row[Item], step: int, number: int) -> Page[Item]:
@@ -225,6 +227,7 @@ def bundle(value: Json) -> Bundle:
         kind=text(record.get("type"), "its type"),
         modules=tuple(sorted(modules, key=_as_number)),
         valid=record.get("valid") is not False,
+        ours=text(record.get("description"), "its description").startswith(MARK),
     )
 
 

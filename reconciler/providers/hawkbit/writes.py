@@ -37,6 +37,7 @@ from reconciler.model import (
 )
 from reconciler.providers.base.facts import phase_of
 from reconciler.providers.base.writes import Bindings, Readback, Result
+from reconciler.providers.hawkbit import codec
 from reconciler.providers.hawkbit.client import HawkbitClient
 from reconciler.providers.hawkbit.codec import Rollout
 from reconciler.providers.hawkbit.ending import Ending, at_work
@@ -262,6 +263,19 @@ class HawkbitWrites:
     async def _delete_package(self, module_id: str, step: Step) -> Result:
         if await first(self._client.package(module_id), step) is None:
             raise Refused("there is no such module", request=request_of(step), meaning=MISSING)
+        # A set that has been used locks its modules, also when nobody uses it any more.
+        listed = self._client.listed("list-sets", codec.bundle_row, [f"module.id=={module_id}"])
+        for key, bundle in (await first(listed, step)).items():
+            using = self._client.listed("list-rollouts", codec.rollout_row, [f"distributionset.id=={key}"])
+            for rollout in (await first(using, step)).values():
+                raise Refused(
+                    f"the rollout {rollout.name!r} uses it, by the distribution set {bundle.name!r}"
+                    f" {bundle.version}",
+                    request=request_of(step),
+                    hint="Delete that first.",
+                )
+            if bundle.ours:
+                await first(self._client.do("delete-set", set=key), step)
         await self._client.do("delete-module", module=module_id)
         return Result()
 
