@@ -159,7 +159,8 @@ def _actions(
     elif pause:
         yield StopCampaign(resource, pause, target, bracket=True)
     if found.create:
-        yield CreateCampaign(resource, found.changes[0].reason, found.fields, campaign.on_remove, draft=draft)
+        reason, begun = found.changes[0].reason, campaign.begun
+        yield CreateCampaign(resource, reason, found.fields, campaign.on_remove, draft=draft, rollout=begun)
     elif found.edit:
         yield EditCampaign(resource, Reason.DIFFERS, target, fields=found.fields)
     yield from changes

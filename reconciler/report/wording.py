@@ -64,6 +64,7 @@ MEANINGS: Final[Mapping[Exit, str]] = {
     Exit.STALE_PLAN: "the plan can't be applied",
     Exit.GUARD: "a guard refused, so nothing was sent",
     Exit.NOT_OURS: "a live object of a declared name isn't ours; everything else is done",
+    Exit.ROLLOUT_ABORTED: "a rollout stands aborted; everything else is done",
     Exit.USAGE: "the command line is wrong",
 }
 """What an exit code means."""
