@@ -101,7 +101,7 @@ dialects: $(VENV)/.installed-dev ## Run scenarios and properties against every d
 
 # SOAK_RUNS=2000 runs, the first with SOAK_SEED=0; a run that fails says how to repeat it.
 soak: $(VENV)/.installed-dev ## Random worlds under faults and kills, too long for every check
-	$(BIN)/pytest -q -n auto -m soak tests/soak $(PYTEST_ARGS)
+	$(BIN)/pytest -q -n auto -m soak tests/soak tests/fuzz $(PYTEST_ARGS)
 
 # MUTANTS=300 of them, chosen by SEED=0; ONLY='id …' tries those again, TESTS='tests/diff …' asks fewer tests.
 mutants: $(VENV)/.installed-dev ## How many seeded bugs of the core do the tests notice?

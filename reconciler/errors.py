@@ -26,10 +26,13 @@ from dataclasses import replace
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Final
 
-from reconciler.text import plural
+from reconciler.text import cut, plural
 
 if TYPE_CHECKING:
     from reconciler.model import Finding  # half of what `--help` would cost
+
+
+_LONGEST_REQUEST: Final = 500
 
 
 class Exit(IntEnum):
@@ -42,6 +45,7 @@ class Exit(IntEnum):
     STALE_PLAN = 4
     GUARD = 5
     NOT_OURS = 6
+    ROLLOUT_ABORTED = 7
     USAGE = 64
 
 
@@ -135,8 +139,9 @@ class ServerError(ReconcilerError):
         meaning: frozenset[Refusal] = frozenset(),
         gateways: Sequence[str] = (),
     ) -> None:
-        super().__init__(f"{request}: {message}", hint=hint)
-        self.request = request
+        # An id in it may be of any length.
+        self.request = cut(request, _LONGEST_REQUEST)
+        super().__init__(f"{self.request}: {message}", hint=hint)
         self.status = status
         self.retry_after = retry_after
         self.meaning = meaning

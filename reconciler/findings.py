@@ -37,6 +37,7 @@ _LOADING = {
     "not-a-mapping": "A document is a list or a single value where a resource belongs.",
     "misplaced-project": "A Project document stands among the resources.",
     "another-project": "A folder that was given holds a project file of its own, which is not used.",
+    "passed-over": "Without a project file: YAML of something else, which is no resource, is not read.",
     "overlay-alone": "An overlay was given where resources belong; it is left out.",
 }
 
@@ -123,6 +124,21 @@ _RESOLVING = {
     "no-things": "A campaign is to run on things, and its lists have none.",
     "override-overlap": "Two overrides give one gateway different packages.",
     "schedule-overlap": "Two schedules give one gateway the same phase.",
+    "window-empty": "A daily window of a calendar begins and ends at the same time.",
+    "never-open": "A calendar is never open.",
+    "freeze-backwards": "A freeze does not end after it begins.",
+    "wave-name-twice": "Two waves of a policy have one name.",
+    "wave-selector": "A wave says in two ways who is meant.",
+    "wave-shrinks": "A wave takes no more than an earlier one of the same gateways.",
+    "wave-empty": "A wave has no gateways in a campaign.",
+    "canary-not-members": "None of the gateways that a wave means is in the campaign.",
+    "unknown-wave": "An approval names a wave that the policy does not have.",
+    "unknown-column": "A policy names a column that no CSV file of the campaign has.",
+    "rollout-without-lists": "A campaign has a rollout, but no lists of gateways.",
+    "rollout-with-distribution-list": "A campaign has a rollout and a distribution list that adds gateways.",
+    "rollout-partial": "The waves of a rollout leave gateways out.",
+    "timezone-missing": "A calendar is read in the zone of each gateway, and some have none.",
+    "timezone-conflict": "A gateway is in lists of different time zones.",
     "gateway-outside": "An override, schedule or closed id is for a gateway outside the campaign's lists.",
 }
 
@@ -174,6 +190,9 @@ _PLANNING = {
     "altered-plan": "A plan file was altered or cut off, or is none.",
     "foreign-plan": "A plan file is of another server, environment, state or version of the format.",
     "applied-plan": "A plan file was applied before, wholly or in part.",
+    "rollout-aborted": "A rollout stands aborted: nobody else is released until a person says so.",
+    "rollout-changed": "What a rollout gives its gateways was changed while some are in.",
+    "rollout-paused": "A rollout is paused until a person goes on with it.",
     "run-failed": "A run ended with an error; the message says which.",
 }
 

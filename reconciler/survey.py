@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Final
 
 from reconciler.errors import Refusal, Refused
 from reconciler.model import LiveCampaign, Membership
@@ -19,6 +20,9 @@ from reconciler.providers.base import Facts, Field, Reads
 
 READINGS = 3
 """How often a campaign is read anew whose gateways leave while they are asked about."""
+
+_LONGEST_ID: Final = 1_000
+"""Characters. No server takes an address with more in it, thrice as long where they are escaped."""
 
 Overridden = Callable[[LiveCampaign], Collection[str]]
 """Of which gateways of a campaign (whose members are known) the packages are to be read."""
@@ -62,7 +66,8 @@ async def _whole(reads: Reads, facts: Facts, campaign_id: str, overridden: Overr
         distribution = await reads.distribution_list(live.id)
         live = replace(live, distribution=distribution, distribution_read=True)
     # No address leads to a gateway of such an id, whatever the server says: the rest is read all the same.
-    asked = frozenset(overridden(live)) - facts.limits.reserved_ids.keys()
+    reserved = facts.limits.reserved_ids
+    asked = frozenset(each for each in overridden(live) if each not in reserved and len(each) <= _LONGEST_ID)
     if asked and facts.supports(Field.OVERRIDES):
         live = replace(live, overrides=await reads.overrides(live.id, asked))
     return live

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from reconciler.model import Finding, Outcome, OutcomeStatus, ResourceId
     from reconciler.options import Options, Selector, Targets
     from reconciler.plan.model import Plan
-    from reconciler.report.status_report import StatusReport
+    from reconciler.report.statuses import StatusReport
 
 __all__ = [
     "ApplyResult",

@@ -18,6 +18,7 @@ from reconciler.hiding import Hiding
 from reconciler.model import Desired, Finding, Live, Outcome, OutcomeStatus
 from reconciler.model.doubts import Doubt
 from reconciler.options import Options
+from reconciler.plan.brakes import brakes
 from reconciler.plan.file import PlanFile, plan_digest, salted
 from reconciler.plan.finished import finished, remembered, targeted
 from reconciler.plan.guards import Waivers, reconsidered, waive
@@ -171,7 +172,7 @@ class Applying:
                 state = session.state
                 if (before.begun or state.begun) and state.lineage != before.lineage:
                     raise _planned_on_older("the state was begun or replaced")
-                findings, live = await changed(plan, rests_on(planned), provider.reads, state)
+                findings, live = await changed(plan, rests_on(planned), provider.reads, state, provider.facts)
                 if findings:
                     raise _planned_on_older("what it touches changed", findings)
                 plan = self._reconsidered(plan, live, provider, session.state, job.waivers)
@@ -189,7 +190,7 @@ class Applying:
             if not _sends(plan):
                 return self._nothing(plan)
             with self._locked(provider) as session:
-                live = await reviewed.check(provider.reads, session.state)
+                live = await reviewed.check(provider.reads, session.state, provider.facts)
                 plan = self._reconsidered(plan, live, provider, session.state, waivers)
                 if plan.tripped:
                     return self._nothing(plan)
@@ -201,7 +202,7 @@ class Applying:
             reviewed, plan = self._opened(file, waivers, workspace, provider)
             if _sends(plan):
                 state = state_of(self.project, self.store)
-                live = await reviewed.check(provider.reads, state)
+                live = await reviewed.check(provider.reads, state, provider.facts)
                 plan = self._reconsidered(plan, live, provider, state, waivers)
             return plan
 
@@ -250,9 +251,13 @@ class Applying:
         """Run `plan`, `live` being as things are.
 
         `file` is the digest of the file that it stands in, `desired` what it was made for.
+        Of one that a guard stands against, only what holds rollouts up.
         """
+        judged = plan
+        if plan.tripped:
+            plan = brakes(plan)
         if not _sends(plan):
-            return self._nothing(plan)
+            return self._nothing(judged)
         from reconciler.apply import apply_plan
         from reconciler.pacing import Backoff, Settling
 
@@ -295,10 +300,10 @@ class Applying:
             if file and all(outcome.status in _AS_PLANNED for outcome in outcomes):
                 session.record(PlanApplied(file, whole=True))
             if plan.empty:
-                nothing = self._nothing(plan)
+                nothing = self._nothing(judged)
                 recorder.code = nothing.exit
                 return nothing
-            recorder.code = apply_exit(plan, outcomes, interrupted=stop.is_set())
+            recorder.code = apply_exit(judged, outcomes, interrupted=stop.is_set())
             progress.applied(plan, outcomes, recorder.code)
         if progress.failure is not None:
             raise progress.failure

@@ -29,7 +29,7 @@ from reconciler.plan.model import Plan
 
 if TYPE_CHECKING:
     from reconciler.project.loader import AnyPath
-    from reconciler.report.status_report import StatusReport
+    from reconciler.report.statuses import StatusReport
     from reconciler.settings import Engine
 
 _T = TypeVar("_T")

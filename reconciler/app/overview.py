@@ -26,7 +26,8 @@ from reconciler.plan.finished import done_before
 from reconciler.pool import concurrently
 from reconciler.providers.base import Provider, Stage
 from reconciler.providers.base.questions import GatewayStatus
-from reconciler.report.status_report import GatewayLine, Gateways, StatusReport, status_rows
+from reconciler.report.status_report import status_rows
+from reconciler.report.statuses import GatewayLine, Gateways, StatusReport
 from reconciler.state.base import State
 
 CAUSES: Final = 100
@@ -55,12 +56,12 @@ class StatusListener(Protocol):
 async def look(
     job: Job, listener: StatusListener, *, limit: int = 0, interval: float | None = None
 ) -> StatusReport:
-    """Look once, or, with an `interval` in seconds, until nothing more is to come; the last look."""
+    """Look once, or, with an `interval` in seconds, until nothing more can come by itself; the last look."""
     async with connected(job.project) as provider:
         overview = Overview(job, provider, limit)
         status = await overview.look(Options())
         listener.show(status)
-        while interval is not None and not status.final:
+        while interval is not None and not (status.final or status.still):
             await asyncio.sleep(interval)
             try:
                 # Overrides cost a request a gateway, and progress doesn't change them.

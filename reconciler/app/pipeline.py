@@ -13,7 +13,7 @@ from reconciler.app.workspace import Workspace, connected, read_resources, store
 from reconciler.errors import Exit, InvalidInput, ReconcilerError
 from reconciler.hiding import Hiding
 from reconciler.lookout import Lookout
-from reconciler.model import Desired, Finding, Live, Outcome, OutcomeStatus, Secret, Severity
+from reconciler.model import Desired, Finding, Live, Outcome, OutcomeStatus, RolloutStatus, Secret, Severity
 from reconciler.model.doubts import OnDoubt, unheard
 from reconciler.options import Options
 from reconciler.pacing import Settling
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from reconciler.providers.base import Source
 
 NOT_OURS: Final = "not-ours"
+ABORTED: Final = "rollout-aborted"
 """The code of the finding that a live object of a declared name isn't owned."""
 
 
@@ -267,13 +268,21 @@ async def draft(
     from reconciler.diff import Ask, diff
     from reconciler.observe import observe
     from reconciler.plan import make_plan
+    from reconciler.rollout.stage import Pace, paced
     from reconciler.targets import narrowed
 
     desired = narrowed(desired, state, options.targets)
     live = await observe(desired, state, source, options, lookout)
-    difference = diff(desired, live, state, Ask(options, now=now, facts=source.facts))
+    pace = paced(desired, live, state, Pace(source.facts, now, resume=options.resume))
+    difference = diff(pace.desired, live, state, Ask(options, now=now, facts=source.facts))
     plan = make_plan(difference, source.facts, source.server)
-    return Planned(plan, desired, live, state)
+    plan = replace(
+        plan,
+        rollouts=pace.rollouts,
+        records=(*plan.records, *pace.records),
+        findings=tuple(sorted((*plan.findings, *pace.findings), key=Finding.sort_key)),
+    )
+    return Planned(plan, pace.desired, live, state)
 
 
 async def guard_basis(planned: Planned, source: Source, *, given_up: int = 0) -> Basis:
@@ -285,7 +294,12 @@ async def guard_basis(planned: Planned, source: Source, *, given_up: int = 0) ->
     asked = interrupted(planned.plan, source.facts) | repackaged(planned.plan)
     formers = ended_formers(planned.plan, source.facts)
     live = await observe_members(planned.live, asked, source.reads, formers)
-    return Basis(planned.desired, live, source.facts, given_up, all_missing(live, planned.state))
+    rollouts = {
+        resource: owned.rollout
+        for resource, owned in planned.state.campaigns.items()
+        if owned.rollout and owned.rollout.status is not RolloutStatus.COMPLETE
+    }
+    return Basis(planned.desired, live, source.facts, given_up, all_missing(live, planned.state), rollouts)
 
 
 async def in_devices(planned: Planned, source: Source) -> Planned:
@@ -315,6 +329,7 @@ _NOT_PRUNED = Finding(
 
 # --- exit codes: never by the form of the output -------------------------------------------------
 
+_EXITS_OF_THEIR_OWN: Final = frozenset({NOT_OURS, ABORTED})
 _BAD: Final = frozenset({OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN})
 
 
@@ -333,6 +348,8 @@ def apply_exit(plan: Plan, outcomes: Collection[Outcome], *, interrupted: bool =
         return Exit.GUARD
     if any(outcome.status in _BAD for outcome in outcomes):
         return Exit.PARTLY
+    if any(view.aborted for view in plan.rollouts):
+        return Exit.ROLLOUT_ABORTED
     return Exit.NOT_OURS if any(finding.code == NOT_OURS for finding in plan.findings) else Exit.DONE
 
 
@@ -341,4 +358,4 @@ def _skipped(outcome: Outcome) -> bool:
 
 
 def _has_errors(plan: Plan) -> bool:
-    return any(finding.is_error and finding.code != NOT_OURS for finding in plan.findings)
+    return any(finding.is_error and finding.code not in _EXITS_OF_THEIR_OWN for finding in plan.findings)

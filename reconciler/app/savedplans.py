@@ -18,6 +18,7 @@ from reconciler.app.workspace import Workspace
 from reconciler.errors import StalePlan, StateError
 from reconciler.model import Finding, FromFile, Live, Operation, Secret, Server, UploadPackage
 from reconciler.options import Options
+from reconciler.plan.brakes import overtaken
 from reconciler.plan.file import (
     Head,
     MadeIn,
@@ -34,7 +35,7 @@ from reconciler.plan.fingerprints import Fingerprint, fingerprints, touched_of
 from reconciler.plan.model import Plan
 from reconciler.plan.stale import CODE, expired, stale
 from reconciler.plan.touched import touched_by
-from reconciler.providers.base import Reads
+from reconciler.providers.base import Facts, Reads
 from reconciler.reading import read
 from reconciler.settings import Project
 from reconciler.state.base import SaltChosen, State, StateStore
@@ -51,13 +52,19 @@ def rests_on(planned: Planned) -> tuple[Fingerprint, ...]:
 
 
 async def changed(
-    plan: Plan, before: Sequence[Fingerprint], reads: Reads, state: State
+    plan: Plan, before: Sequence[Fingerprint], reads: Reads, state: State, facts: Facts
 ) -> tuple[tuple[Finding, ...], Live]:
-    """What is not as it was `before`, and windows that have ended; and what was read again to see that."""
+    """What is not as it was `before`, windows that have ended, and releases that no longer hold; and what was
+    read again to see that."""
     touched = touched_of(before)
     live = await read(touched.scope, reads)
     now = int(time.time() * 1000)
-    return (*stale(before, fingerprints(plan, touched, live, state)), *expired(plan, now)), live
+    found = (
+        *stale(before, fingerprints(plan, touched, live, state)),
+        *expired(plan, now),
+        *overtaken(plan, live, facts, now),
+    )
+    return found, live
 
 
 def save(path: Path, project: Project, store: StateStore, planned: Planned, options: Options) -> str:
@@ -138,7 +145,7 @@ class Reviewed:
     problems: Mapping[str, Problem] = field(default_factory=dict)
     """Source of a secret → why it can't be read."""
 
-    async def check(self, reads: Reads, state: State) -> Live:
+    async def check(self, reads: Reads, state: State, facts: Facts) -> Live:
         """What it touches, read again.
 
         UnusablePlan, which says all that there is to say, unless it can be applied to `state` as it is.
@@ -151,7 +158,7 @@ class Reviewed:
             raise refused(self.path, [Finding("applied-plan", f"{self.path} {what}", hint=hint)])
         if made.lineage != (state.lineage if state.begun else None):
             raise refused(self.path, [Finding("foreign-plan", _other_state(made, state))])
-        late, live = await changed(saved.plan, saved.fingerprints, reads, state)
+        late, live = await changed(saved.plan, saved.fingerprints, reads, state, facts)
         if findings := [*self._secrets(state.salt), *self._packages(), *late]:
             raise refused(self.path, findings)
         return live

@@ -7,7 +7,9 @@ Tests: `tests/cli/test_cli_state.py`.
 
 from __future__ import annotations
 
+import os
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 from reconciler.app.auditlog import audited
 from reconciler.app.caller import Caller, Question
 from reconciler.app.workspace import state_of
+from reconciler.audit.origin import actor
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model import Json, Kind, ResourceId, Server
 from reconciler.report import state_answers as shown
@@ -22,7 +25,7 @@ from reconciler.report.command_answers import Answer, declined, done, idle
 from reconciler.settings import Project
 from reconciler.state.base import Session, State, StateStore
 from reconciler.state.entries import StateEntry, entries
-from reconciler.state.locks import described
+from reconciler.state.locks import described, new_lock
 from reconciler.text import first, nearest, plural
 
 
@@ -46,6 +49,16 @@ class StateSession:
     def state(self) -> State:
         """The state, which must belong to the project's server (WrongServer)."""
         return state_of(self.project, self.store)
+
+    @property
+    def who(self) -> str:
+        """Who gives the command."""
+        return actor(os.environ) or new_lock(self.command).holder
+
+    @property
+    def now(self) -> int:
+        """Epoch milliseconds."""
+        return int(time.time() * 1000)
 
     def sure(self, question: str) -> bool:
         """Whether a person, or ``--auto-approve``, says yes."""

@@ -106,7 +106,8 @@ def read_resources(source: Project | LoadedProject, *, part: bool = False) -> Lo
     """The resources of a run, with its environment laid over them. `part`: not all of the project's."""
     from reconciler.loading import load
 
-    read = load(source.resources, base=source.root, excluded=source.excluded)
+    alone = source.file is None
+    read = load(source.resources, base=source.root, excluded=source.excluded, ours_only=alone)
     if not source.overlays:
         return read
     from reconciler.overlays import overlaid, read_layers

@@ -122,8 +122,16 @@ def _settled(outcome: Outcome, salt: str, now: int) -> Iterator[Event]:  # noqa:
                     resource, action.replaces, outcome.created, _return_to(action), applied, since=now
                 )
             else:
-                owned = Owned(resource, outcome.created, Origin.CREATED, action.on_remove, applied=applied)
-                yield CampaignOwned(replace(owned, since=now))
+                owned = Owned(
+                    resource,
+                    outcome.created,
+                    Origin.CREATED,
+                    action.on_remove,
+                    applied=applied,
+                    since=now,
+                    rollout=action.rollout,
+                )
+                yield CampaignOwned(owned)
         case UploadPackage(file=file):
             assert outcome.created is not None
             yield PackageUploaded(

@@ -32,6 +32,13 @@ def campaigns(context: click.Context, parameter: click.Parameter, incomplete: st
     )
 
 
+def rollouts(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Declared campaigns, by their name."""
+    del parameter
+    declared = _declared(_project(context))
+    return _items(lambda: (each.name for each in declared if each.kind is Kind.CAMPAIGN), incomplete)
+
+
 def resources(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Declared resources, as ``KIND/NAME``."""
     del parameter

@@ -31,6 +31,8 @@ COMMANDS: Final = {
     "campaign": "List, show, approve, start and stop campaigns by hand.",
     "gateway": "Look at, notify and close single gateways of a campaign.",
     "package": "List, show, upload and delete packages by hand.",
+    "rollout": "Show rollouts in waves, and pause, resume, promote or abort them.",
+    "calendar": "Show when calendars are open.",
     "state": "Look at what is kept of a project, and mend it by hand.",
     "audit": "Show who did what, and check that nobody changed the log of it.",
     "trust": "Say where secrets may go, and what may be run and read.",
@@ -92,7 +94,7 @@ def cli(context: click.Context) -> None:
 
     Results go to stdout, progress and log to stderr. Exit codes: 0 done or nothing to do, 1 error,
     2 there are steps (plan --detailed-exitcode), 3 some steps failed, 4 the plan file can't be applied,
-    5 a guard refused, 6 a live object isn't ours, 64 the command line is wrong.
+    5 a guard refused, 6 a live object isn't ours, 7 a rollout stands aborted, 64 the command line is wrong.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,10 +15,12 @@ from reconciler.cli.flags import Flags, global_flags
 from reconciler.cli.output import failing, paint_for, say, write, write_lines
 from reconciler.cli.running import run, workspace
 from reconciler.errors import Exit
+from reconciler.report.lines import fitted
 
 if TYPE_CHECKING:
-    from reconciler.report.status_report import StatusReport
+    from reconciler.report.statuses import StatusReport
     from reconciler.report.terminal import Screen
+    from reconciler.report.watching import WatchedPace
 
 LIMIT = 20
 INTERVAL = 5.0
@@ -34,7 +36,11 @@ INTERVAL = 5.0
     show_default=True,
     help="How many gateways of a campaign --gateways lists, a request each.",
 )
-@click.option("--watch", is_flag=True, help="Look again until every gateway is done, failed or closed.")
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Look again until every gateway is done, failed or closed, or no campaign of theirs runs.",
+)
 @click.option(
     "--interval",
     type=click.FloatRange(0, min_open=True),
@@ -98,10 +104,10 @@ class Viewer:
     def close(self) -> None:
         """Nothing more comes."""
 
-    def _lines(self, status: StatusReport) -> list[str]:
+    def _lines(self, status: StatusReport, **how: Any) -> list[str]:
         from reconciler.report.status_report import status_lines
 
-        return list(status_lines(status, paint_for(sys.stdout, self.flags), blocks=_blocks()))
+        return list(status_lines(status, paint_for(sys.stdout, self.flags), blocks=_blocks(), **how))
 
 
 @dataclass
@@ -137,6 +143,9 @@ class Changes(Viewer):
         write_lines(line for key, line in lines.items() if self._written.get(key) != line)
         self._written = lines
 
+    def close(self) -> None:
+        write_lines(_ending(self.last))
+
 
 @dataclass
 class Redrawn(Viewer):
@@ -144,9 +153,15 @@ class Redrawn(Viewer):
 
     _screen: Screen | None = None
 
+    _pace: WatchedPace | None = None
+
     def show(self, status: StatusReport) -> None:
+        from reconciler.report.watching import WatchedPace
+
         self.last = status
-        self.screen.show(self._lines(status))
+        self._pace = self._pace or WatchedPace()
+        pace = self._pace.words(status)
+        self.screen.show(list(fitted(self._lines(status, pace=pace, short=True), _size()[0])))
 
     def trouble(self, line: str) -> None:
         self.screen.forget()
@@ -154,7 +169,8 @@ class Redrawn(Viewer):
 
     def close(self) -> None:
         if self.last:
-            self.screen.end(self._lines(self.last))
+            lines = [*self._lines(self.last, short=True), *_ending(self.last)]
+            self.screen.end(list(fitted(lines, _size()[0])))
 
     @property
     def screen(self) -> Screen:
@@ -163,6 +179,13 @@ class Redrawn(Viewer):
 
             self._screen = Screen(sys.stdout, _size)
         return self._screen
+
+
+def _ending(status: StatusReport | None) -> list[str]:
+    """Why there is nothing more to watch, where that isn't plain."""
+    from reconciler.report.watching import still_words
+
+    return [still_words(status)] if status and status.still and not status.final else []
 
 
 def _viewer(flags: Flags, output: str, *, watch: bool) -> Viewer:

@@ -15,7 +15,7 @@ list that is set.
 
 | declared | live          | what happens                                                               |
 |----------|---------------|----------------------------------------------------------------------------|
-| yes      | the same      | nothing                                                                    |
+| yes      | the same      | nothing; recorded as ours, where a run died before it could record it      |
 | yes      | none, another | set; before the first one, declared members are recorded as added by us    |
 | no       | ours          | stays set, with a word                                                     |
 """
@@ -109,8 +109,9 @@ def diff_distribution(view: View) -> Part[DistributionList]:
         if current is None or current.interval is None:
             return Part(findings=(_lacks_interval(view, wanted),))
         wanted = DistributionList(wanted.id, current.interval)
-    there = distribution_value(current)
-    if wanted == current or view.kept(Field.DISTRIBUTION, distribution_value(wanted), there):
+    if wanted == current:
+        return Part(records=_ours_already(view, wanted))
+    if view.kept(Field.DISTRIBUTION, distribution_value(wanted), distribution_value(current)):
         return Part()
     return Part((wanted,), tuple(_distribution_changes(view, current, wanted)), (), _ours_so_far(view))
 
@@ -123,6 +124,13 @@ def _lacks_interval(view: View, wanted: DistributionList) -> Finding:
         "write reevaluationIntervalSeconds",
         view.campaign.resource,
     )
+
+
+def _ours_already(view: View, wanted: DistributionList) -> tuple[Event, ...]:
+    """What is set as declared is ours from now on: that it can't be taken back is said later, too."""
+    if view.owned is None or view.owned.applied.get(Field.DISTRIBUTION) == wanted.id:
+        return ()
+    return (FieldApplied(view.campaign.resource, Field.DISTRIBUTION, wanted.id),)
 
 
 def _ours_so_far(view: View) -> tuple[Event, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reconciler.findings import Findings
 from reconciler.loading.builder import REFUSED, Builder
+from reconciler.loading.foreign import UNSURE, is_foreign, may_be_ours, passed_over
 from reconciler.loading.nodes import Ambiguous, Document, MarkedList, MarkedMap, place_of
 from reconciler.loading.syntax import SyntaxFault, decode, events
 from reconciler.loading.walk import PROJECT_FILE, SourceFile, Walk, is_project_file, read
@@ -37,8 +38,13 @@ class Loaded:
         return not self.unread
 
 
-def load(paths: Sequence[Path], *, base: Path, excluded: Sequence[Path] = ()) -> Loaded:
+def load(
+    paths: Sequence[Path], *, base: Path, excluded: Sequence[Path] = (), ours_only: bool = False
+) -> Loaded:
     """The resources in files and folders.
+
+    `ours_only`: nobody said that all in the folders are resources, so what is plainly of something else is
+    passed over, which a note says.
 
     Folders are read recursively and sorted, ``*.yaml`` and ``*.yml`` in any case, hidden entries skipped; a
     file that is named is read whatever its suffix. Relative paths are relative to `base`, and findings show
@@ -49,18 +55,31 @@ def load(paths: Sequence[Path], *, base: Path, excluded: Sequence[Path] = ()) ->
     findings = Findings()
     walk = Walk(base.absolute(), excluded, _overlays_of, findings)
     documents: list[Document] = []
+    passed: dict[str, int] = {}
     for source in walk.sources(paths):
         data = read(source)
         if isinstance(data, Finding):
             findings.add([data])
             continue
+        choosy = ours_only and not source.named
         loaded = load_text(data, source.file, source.path)
+        if choosy and not may_be_ours(data):
+            if unsure := [each for each in loaded.findings if each.code in UNSURE]:
+                findings.add(unsure)
+            else:
+                passed[source.file] = 0
+            continue
         findings.add(loaded.findings)
         for document in loaded.documents:
+            if choosy and is_foreign(document.value):
+                passed[source.file] = passed.get(source.file, 0) + 1
+                continue
             if document.value.get("kind") != "Project":
                 documents.append(document)
             elif not is_project_file(source.path):
                 findings.add([_misplaced(document)])
+    if passed:
+        findings.add([passed_over(passed)])
     return Loaded(tuple(documents), tuple(findings.found))
 
 

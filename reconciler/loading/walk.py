@@ -61,10 +61,11 @@ def _is_yaml(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file to read: how findings show it, and its absolute path."""
+    """A file to read: how findings show it, and its absolute path; ``named``: it was given itself."""
 
     file: str
     path: Path
+    named: bool = False
 
 
 @dataclass(slots=True)
@@ -110,7 +111,7 @@ class Walk:
                 elif stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode):
                     if is_project_file(path):
                         self._another_project(path)
-                    yield from self._file(path, status)
+                    yield from self._file(path, status, named=True)
                 else:
                     self._report(
                         "unreadable-file", "this is not a file that can be read to its end", path, None
@@ -123,9 +124,10 @@ class Walk:
                 self._first_time((self.base / given).stat())
         return [(self.base / given).resolve() for given in self.excluded]
 
-    def _file(self, path: Path, status: os.stat_result) -> Iterator[SourceFile]:
+    def _file(self, path: Path, status: os.stat_result, *, named: bool = False) -> Iterator[SourceFile]:
         if self._first_time(status):
-            yield SourceFile(shown(path, self.base), Path(os.path.abspath(path)))  # noqa: PTH100 - links stay as given
+            given = Path(os.path.abspath(path))  # noqa: PTH100 - links stay as given
+            yield SourceFile(shown(path, self.base), given, named)
 
     def _folder(self, top: Path, status: os.stat_result) -> Iterator[SourceFile]:
         if not self._first_time(status):

@@ -19,6 +19,7 @@ from reconciler.model.desired import (
     SetName,
     Window,
 )
+from reconciler.model.rollouts import RolloutRecord
 from reconciler.model.words import Json, ResourceId, SettingValue
 
 
@@ -219,6 +220,8 @@ class CreateCampaign(_Asked):
     """The server's id of the campaign that it is the successor of. It isn't the one that is created."""
     starts: bool = False
     """The one that it replaces runs, or is to run: a start follows, in this run or the next."""
+    rollout: RolloutRecord | None = None
+    """Where its rollout stands from then on; None: it has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from reconciler.model.rollouts import Calendar, DesiredRollout, RolloutRecord
 from reconciler.model.words import Place, ResourceId, SettingValue
 
 
@@ -225,6 +226,12 @@ class DesiredCampaign:
     status: DesiredStatus | None = None
     joining: Joining = Joining.PAUSE
     on_remove: OnRemove = OnRemove.DELETE
+    rollout: DesiredRollout | None = None
+    """None: its gateways join all at once."""
+    later: frozenset[str] = frozenset()
+    """Declared gateways that the rollout has not released yet; they are not among ``gateways``."""
+    begun: RolloutRecord | None = None
+    """What a state learns of the rollout, once the campaign is created."""
     labels: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str, Place] = field(default_factory=dict, compare=False)
     """Field name → where its value stands, for findings."""
@@ -257,6 +264,8 @@ class Desired:
     """Whether every resource of the project is known. Nothing is ever deleted otherwise."""
     focus: Focus | None = None
     """None: the run is about everything."""
+    calendars: tuple[Calendar, ...] = ()
+    """Every Calendar, named by a policy or not."""
 
     @property
     def declared(self) -> frozenset[ResourceId]:

@@ -178,6 +178,16 @@ class RolloutStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Promotion:
+    """A person opens a wave, whatever else it would wait for of ``skips``."""
+
+    wave: int
+    """Which, from 1 on."""
+    skips: tuple[str, ...] = ()
+    """Of ``success``, ``soak``, ``check`` and ``calendar``. Approval is never asked for."""
+
+
+@dataclass(frozen=True, slots=True)
 class RolloutRecord:
     """What a state keeps of a rollout. Counts are live, and never kept."""
 
@@ -194,6 +204,7 @@ class RolloutRecord:
     reached: int | None = None
     """Since when its gate is met, unbroken."""
     status: RolloutStatus = RolloutStatus.PROGRESSING
+    """Whether it goes on."""
     why: str = ""
     """Why it is paused or aborted."""
     by: str = ""
@@ -202,7 +213,9 @@ class RolloutRecord:
     """Since when it has its status; 0: from its begin."""
     limit: int | None = None
     """How many failures it was allowed at the last look."""
-    promoted: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
-    """Wave → what a person let it skip, once."""
+    promoted: tuple[Promotion, ...] = ()
+    """What a person let waves skip, once."""
+    stops: bool = False
+    """A person aborted it, and wants its campaign stopped."""
     frozen: bool = False
     """Its campaign was stopped by us for a freeze."""

@@ -22,6 +22,8 @@ class Kind(StrEnum):
     SCHEDULE = "Schedule"
     CALLBACK_SET = "CallbackSet"
     CAMPAIGN = "Campaign"
+    CALENDAR = "Calendar"
+    ROLLOUT_POLICY = "RolloutPolicy"
 
 
 @dataclass(frozen=True, slots=True, order=True)

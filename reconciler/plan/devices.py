@@ -213,10 +213,11 @@ class _Campaign:
         gone = before if self.row.deleted else leave
         after = (before - leave if leave else before) | join if leave or join else before
         open_ = after - self._closed - self._named(CloseGateways) if self._closes else after
-        waiting = open_ - self._final if self._final else open_
+        # In a successor everybody begins anew.
+        waiting = open_ if self.row.replaced else open_ - self._final if self._final else open_
         waiting_before = before - self._closed - self._final
         changing = self._changing(after)
-        update = join | (changing & waiting)
+        update = join | (changing & waiting) | (self._taken_along if self._other_packages else _NOBODY)
         if self.facts.finished_run_again:
             update |= (changing & self._final) - self._closed
         flying = _NOBODY
@@ -236,15 +237,27 @@ class _Campaign:
     def packages(self, called: Mapping[BoundPackage, str]) -> Packages:
         """Its packages by name, as they were and as they will be; ids of those that nobody knows."""
         before: tuple[BoundPackage, ...] = self.live.packages if self.live else ()
-        after = before
+        after = () if self.row.deleted else self._given if self._other_packages else before
+        return Packages(tuple(_shown(before, called)), tuple(_shown(after, called)))
+
+    @property
+    def _given(self) -> tuple[BoundPackage, ...]:
+        """What its gateways get once the plan is done."""
+        given: tuple[BoundPackage, ...] = self.live.packages if self.live else ()
         for action in self.actions:
             if isinstance(action, CreateCampaign | EditCampaign) and action.fields.packages is not None:
-                after = action.fields.packages
-        if self.row.deleted:
-            after = ()
-        elif set(after) == set(before):
-            after = before
-        return Packages(tuple(_shown(before, called)), tuple(_shown(after, called)))
+                given = action.fields.packages
+        return given
+
+    @property
+    def _other_packages(self) -> bool:
+        """The order of packages means nothing."""
+        return set(self._given) != set(self.live.packages if self.live else ())
+
+    @property
+    def _taken_along(self) -> frozenset[str]:
+        """Whom a successor takes over."""
+        return self._named(AddGateways) if self.row.replaced else _NOBODY
 
     def _moves(self) -> tuple[frozenset[str], frozenset[str]]:
         """Who joins and who leaves; a successor takes the others along."""

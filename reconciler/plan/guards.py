@@ -9,6 +9,7 @@
 | `maxInFlightInterrupted`    | 0       | gateways in flight that are stopped, deleted, removed or closed   |
 | `allowEmpty`                | false   | gateways of a campaign that loses all; what an empty project owns |
 | `mayLoseSettings`           | false   | edits that could wipe settings that nobody knows                  |
+| `mayReleaseAtOnce`          | false   | gateways that join past a rollout that was given up before its end |
 | `mayLeaveBehind`            | false   | gateways that are done or failed with packages that change        |
 | `allowAllMissing`           | false   | campaigns of ours, two or more, when the server has none of them  |
 
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
 from types import MappingProxyType
@@ -40,6 +41,7 @@ from reconciler.model import (
     Phase,
     Place,
     ResourceId,
+    RolloutRecord,
     Severity,
     StartCampaign,
     Verb,
@@ -64,6 +66,7 @@ class Guard(StrEnum):
     SETTINGS = "mayLoseSettings"
     LEFT_BEHIND = "mayLeaveBehind"
     ALL_MISSING = "allowAllMissing"
+    AT_ONCE = "mayReleaseAtOnce"
 
 
 Limits = Mapping[str, int | float | bool]
@@ -80,6 +83,7 @@ DEFAULTS: Final[Limits] = MappingProxyType(
         Guard.SETTINGS: False,
         Guard.LEFT_BEHIND: False,
         Guard.ALL_MISSING: False,
+        Guard.AT_ONCE: False,
     }
 )
 SMALL: Final = 10
@@ -111,6 +115,8 @@ class Basis:
     facts: Facts
     given_up: int = 0
     missing: int = 0
+    rollouts: Mapping[ResourceId, RolloutRecord] = field(default_factory=dict)
+    """Where the rollouts of the state stand that aren't complete."""
 
 
 def all_missing(live: Live, state: State) -> int:
@@ -251,6 +257,7 @@ def trips(plan: Plan, basis: Basis, limits: Limits) -> tuple[GuardTrip, ...]:
         *(() if known[Guard.SETTINGS] else _wiped(plan)),
         *(() if known[Guard.LEFT_BEHIND] else _left_behind(plan.findings, _finished_of(plan))),
         *(() if known[Guard.ALL_MISSING] else _missing(basis.missing)),
+        *(() if known[Guard.AT_ONCE] else _at_once(plan, basis)),
     )
 
 
@@ -319,10 +326,12 @@ def _interrupted(
     facts: Facts,
     limit: int,
 ) -> Iterator[GuardTrip]:
+    # A brake of a rollout is asked for by its policy.
+    braked = {view.resource for view in plan.rollouts if view.stops}
     flying = {
         resource: in_flight_among(live, leaving, facts)
         for resource, leaving in touched_gateways(plan, facts).items()
-        if (live := campaigns.get(resource))
+        if resource not in braked and (live := campaigns.get(resource))
     }
     flying |= {each: ids | flying.get(each, frozenset()) for each, ids in formers.items()}
     counts = {resource: len(gateways) for resource, gateways in sorted(flying.items()) if gateways}
@@ -384,6 +393,19 @@ def _missing(count: int) -> Iterator[GuardTrip]:
         yield GuardTrip(Guard.ALL_MISSING, message, None, count, 0)
 
 
+def _at_once(plan: Plan, basis: Basis) -> Iterator[GuardTrip]:
+    given_up = {each.resource: each for each in basis.desired.campaigns if each.rollout is None}
+    for campaign in plan.impact.campaigns:
+        record = basis.rollouts.get(campaign.resource)
+        if record and campaign.gained and campaign.resource in given_up:
+            message = (
+                f"{campaign.resource} gives up its rollout, {record.status} at wave {record.wave}:"
+                f" {_count(campaign.gained, 'gateway')} would be released at once"
+            )
+            place = given_up[campaign.resource].place
+            yield GuardTrip(Guard.AT_ONCE, message, campaign.resource, campaign.gained, 0, place=place)
+
+
 def _left_behind(findings: Iterable[Finding], counts: Mapping[ResourceId, int]) -> Iterator[GuardTrip]:
     for found in sorted(findings, key=Finding.sort_key):
         if found.code == LEFT_BEHIND and found.resource:
@@ -404,7 +426,7 @@ def _count(count: int, noun: str, many: str | None = None) -> str:
 
 
 def _most(limit: int) -> str:
-    return f"at most {limit:,} may be" if limit else "none may be"
+    return f"the limit is {limit:,}"
 
 
 def _first(names: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Final
 
 from reconciler.model import Change, Finding, Json, Place, ResourceId, Server, Step, StepGroup
+from reconciler.rollout.views import RolloutView
 from reconciler.state.base import Event
 
 _FEW: Final = 4
@@ -191,6 +192,8 @@ class Plan:
     """None: the plan is about everything."""
     snapshot: Snapshot | None = None
     """Set when no server was asked."""
+    rollouts: tuple[RolloutView, ...] = ()
+    """Where each rollout stands."""
     package_names: Mapping[str, str] = field(default_factory=dict)
     """Package id → its name, of those that the plan speaks of and whose name is known."""
 

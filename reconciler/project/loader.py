@@ -69,6 +69,8 @@ class LoadedProject:
     resources: tuple[Path, ...] = ()
     overlays: tuple[Path, ...] = ()
     excluded: tuple[Path, ...] = ()
+    file: Path | None = None
+    """The project file, if there is one."""
     environments: tuple[str, ...] = ()
     """Their names, sorted."""
     apart: tuple[str, ...] = ()
@@ -104,7 +106,7 @@ def load_project(
     root = document.path.parent if document else cwd
     if lost:  # what else holds depends on the file
         paths_given = tuple(cwd / path for path in paths)
-        return LoadedProject(None, findings.sorted(), root=root, resources=paths_given)
+        return LoadedProject(None, findings.sorted(), root=root, resources=paths_given, file=path)
     if len(findings.found) > before or (named and not declared.environment):
         need_server = False  # of an environment that isn't known, nothing can be missing
     about_paths = Findings()
@@ -140,6 +142,7 @@ def load_project(
         resources=run.inside(project.resources, given=bool(paths)),
         overlays=run.inside(project.overlays),
         excluded=project.excluded,
+        file=path,
         environments=tuple(sorted(environments)),
         apart=tuple(
             sorted(n for n, each in environments.items() if "resources" in each or "overlays" in each)

@@ -32,7 +32,7 @@ from reconciler.text import clean, first, moment, plural
 
 _ASSUMED: Final = "is assumed to be as declared: it can't be read"
 _AS_DECLARED: Final = "is as declared already"
-_READ_BACK: Final = frozenset({Field.OVERRIDES, MEMBERSHIP})
+_READ_BACK: Final = frozenset({Field.OVERRIDES, Field.DISTRIBUTION, MEMBERSHIP})
 """Fields of single gateways that the server tells."""
 
 
@@ -197,7 +197,8 @@ def recorded(records: Sequence[Event]) -> Iterator[str]:  # noqa: C901 - a case 
             case PackageForgotten(sha256):
                 yield f"package sha256:{clean(sha256[:16])} is forgotten: it is gone, or is given up"
             case FieldApplied(resource, name):
-                yield f"{clean(str(resource))} {clean(name)} {_ASSUMED}"
+                how = _AS_DECLARED if name in _READ_BACK else _ASSUMED
+                yield f"{clean(str(resource))} {clean(name)} {how}"
             case MembersApplied(resource, name, _, gateways):
                 whose = f"{clean(str(resource))} {clean(name)} of {plural(len(gateways), 'gateway')}"
                 yield f"{whose} {_AS_DECLARED if name in _READ_BACK else _ASSUMED}"
@@ -215,6 +216,7 @@ _MEND: Final[Mapping[str, str]] = {
     Guard.IN_FLIGHT: "wait until these gateways are done (`reconciler status`)",
     Guard.EMPTY: "see whether the files lack something",
     Guard.SETTINGS: "declare every setting that the campaign needs",
+    Guard.AT_ONCE: "keep the rollout until it is complete",
     Guard.LEFT_BEHIND: NEXT,
     Guard.ALL_MISSING: "see whether URL, organization and state belong together (`reconciler doctor`)",
 }

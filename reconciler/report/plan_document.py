@@ -19,6 +19,7 @@ from reconciler.plan.model import CampaignImpact, Devices, Impact, Partial, Plan
 from reconciler.report.apply_summary import outcome_counts
 from reconciler.report.blocks import findings_of, guard_item, recorded
 from reconciler.report.paths import path_of
+from reconciler.report.rollouts_report import rollout_item
 from reconciler.report.wording import safe
 from reconciler.report.workflow_commands import no_orders
 
@@ -108,6 +109,7 @@ def _body(plan: Plan) -> list[Entry]:
         ("changes", map(change_item, plan.changes)),
         ("impact", _impact(plan.impact)),
         ("unreadable", ({"resource": str(r), "fields": list(f)} for r, f in sorted(plan.unreadable.items()))),
+        *([("rollouts", map(rollout_item, plan.rollouts))] if plan.rollouts else []),
         ("guards", map(guard_item, plan.guards)),
         ("findings", map(finding_item, first_of(findings_of(plan)))),
     ]

@@ -24,6 +24,7 @@ from reconciler.providers.base import Field
 from reconciler.report.blocks import Block, blocks, findings_of, part, recorded, unreadable
 from reconciler.report.devices import campaign_words, interrupted_words, packages_words, total_words
 from reconciler.report.lines import Line
+from reconciler.report.rollouts_report import rollout_lines
 from reconciler.report.terminal import Paint, Tone, columns, padded, plain
 from reconciler.report.wording import (
     ABSENT,
@@ -86,6 +87,9 @@ def plan_lines(plan: Plan, paint: Paint = plain, *, every_gateway: bool = False)
     for block in every:
         yield ""
         yield from _block(block, plan, paint, every_gateway=every_gateway)
+    if rollouts := tuple(rollout_lines(plan.rollouts, paint)):
+        yield ""
+        yield from rollouts
     notes = tuple(recorded(plan.records))
     if notes:
         yield ""

@@ -13,7 +13,7 @@ from reconciler.report.command_answers import Answer
 from reconciler.report.table import pairs, table
 from reconciler.report.terminal import Paint, Tone
 from reconciler.report.wording import show
-from reconciler.state.base import LockInfo, Owned, State, Uploaded
+from reconciler.state.base import LockInfo, Owned, Predecessor, State, Uploaded
 from reconciler.state.entries import StateEntry, entries
 from reconciler.text import and_more, clean, first, plural, printable, timestamp
 
@@ -73,7 +73,10 @@ def state_entry(entry: StateEntry, state: State, url: str) -> Answer:
                 ("Origin", owned.origin.value),
                 ("On remove", owned.on_remove.value),
                 ("Status", _status(owned)),
+                *(("Replaces", _former(each)) for each in owned.predecessors),
             ]
+            if owned.replacing:
+                values.append(("Interrupted", "a successor was about to take its place"))
         yield from pairs(values, paint)
         if owned:
             yield from _applied_lines(owned, paint)
@@ -140,7 +143,19 @@ def _row(entry: StateEntry) -> tuple[str, str, str, str]:
 
 def _status(owned: Owned) -> str:
     """The wish that was last met, or what an open bracket returns to."""
-    return owned.status or "-" if owned.return_to is None else f"stopped for a change, then {owned.return_to}"
+    if owned.return_to is None:
+        return owned.status or "-"
+    unfinished = any(not each.ended for each in owned.predecessors)
+    until = "once what it replaces has ended" if unfinished else "stopped for a change"
+    return f"{until}, then {owned.return_to}"
+
+
+def _former_item(each: Predecessor) -> dict[str, object]:
+    return {"id": each.id, "ended": each.ended}
+
+
+def _former(each: Predecessor) -> str:
+    return f"{each.id}, which has ended" if each.ended else f"{each.id}, which may still be under way"
 
 
 def _counts(owned: Owned) -> dict[str, int]:
@@ -168,6 +183,12 @@ def _campaign_item(owned: Owned) -> dict[str, object]:
         "onRemove": owned.on_remove.value,
         "status": owned.status,
         "returnTo": owned.return_to,
+        **({"replacing": True} if owned.replacing else {}),
+        **(
+            {"predecessors": [_former_item(each) for each in owned.predecessors]}
+            if owned.predecessors
+            else {}
+        ),
         "applied": {name: _open(value) for name, value in sorted(owned.applied.items())},
         "members": {
             name: [

@@ -5,19 +5,29 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from reconciler.findings import first_of
-from reconciler.model import Desired, Finding, Live, LiveCampaign, Ownership, Place, ResourceId, used_packages
+from reconciler.model import (
+    Desired,
+    Finding,
+    Live,
+    LiveCampaign,
+    Ownership,
+    Phase,
+    Place,
+    ResourceId,
+    used_packages,
+)
 from reconciler.plan.model import Plan
-from reconciler.providers.base import Stage
-from reconciler.providers.base.questions import GatewayStatus
 from reconciler.report.command_answers import download_summary, gateway_item, server_item
+from reconciler.report.lines import Line
 from reconciler.report.plan_document import FORMAT_VERSION, finding_item
 from reconciler.report.plan_text import finding_lines
+from reconciler.report.statuses import Gateways, Row, StatusReport, done_before
 from reconciler.report.table import bar, percent, table
 from reconciler.report.terminal import Paint, Tone, plain
+from reconciler.report.watching import total_words
 from reconciler.report.wording import counted
 from reconciler.report.workflow_commands import no_orders
 from reconciler.state.base import State
@@ -35,102 +45,6 @@ _HEADINGS: Final = ("RESOURCE", "NAME", "ID", "STATUS", "GATEWAYS", "STATE")
 _BAR: Final = 30
 _NAMED: Final = 5
 """How many failed gateways of a cause are named."""
-
-
-@dataclass(frozen=True, slots=True)
-class GatewayLine:
-    """A gateway of a campaign that was asked about."""
-
-    status: GatewayStatus
-    closed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Gateways:
-    """The gateways of a campaign, counted. ``states`` come in the order of a gateway's way."""
-
-    states: Mapping[str, int] = field(default_factory=dict)
-    stages: Mapping[Stage, int] = field(default_factory=dict)
-    closed: int = 0
-    pending: int = 0
-    """Those that something is still to come of: not final, and not closed."""
-    done_before: Mapping[str, int] = field(default_factory=dict)
-    """Names of packages → gateways that are done with them, and were to have others since."""
-    causes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Why gateways failed → which, of those that were asked about; an empty cause is one that isn't told."""
-    listed: tuple[GatewayLine, ...] = ()
-
-    @property
-    def total(self) -> int:
-        return sum(self.states.values())
-
-    @property
-    def done(self) -> int:
-        """Those that are done with the packages of now."""
-        return self.stages.get(Stage.DONE, 0) - sum(self.done_before.values())
-
-    @property
-    def failed(self) -> int:
-        return self.stages.get(Stage.FAILED, 0)
-
-    @property
-    def unasked(self) -> int:
-        """Failed gateways whose cause wasn't asked for."""
-        return self.failed - sum(map(len, self.causes.values()))
-
-    @property
-    def counts(self) -> str:
-        """``FAILED 1, INSTANTIATED 2``."""
-        return ", ".join(f"{clean(state) or '(no state)'} {count:,}" for state, count in self.states.items())
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A campaign that is declared or owned."""
-
-    resource: ResourceId
-    name: str
-    ids: tuple[str, ...]
-    status: str | None
-    gateways: Gateways | None
-    """None when they were not read."""
-    tone: Tone
-    verdict: str
-    changes: int = 0
-    held: bool = False
-    waiting: bool = False
-    in_sync: bool = False
-    unreadable: tuple[str, ...] = ()
-
-    @property
-    def cells(self) -> tuple[str, ...]:
-        """The row as text, without colour."""
-        counts = "-"
-        if self.gateways is not None:
-            counts = f"{self.gateways.total:,}"
-            if len(self.gateways.states) == 1:
-                counts += f" {next(iter(self.gateways.states))}".rstrip()
-        return (
-            str(self.resource),
-            self.name or "-",
-            ", ".join(self.ids) or "-",
-            self.status or "-",
-            counts,
-            self.verdict,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class StatusReport:
-    """One look at everything."""
-
-    plan: Plan
-    rows: Sequence[Row]
-
-    @property
-    def final(self) -> bool:
-        """Whether nothing more is to come of any gateway."""
-        return not any(row.gateways and row.gateways.pending for row in self.rows)
 
 
 def status_rows(
@@ -182,9 +96,15 @@ def status_rows(
                     gateways.get(resource),
                     Tone.WARNING,
                     verdict,
+                    running=_runs(found),
                 )
             )
     return rows
+
+
+def _runs(found: LiveCampaign) -> bool:
+    """A word that nobody knows may say so."""
+    return found.phase in (Phase.RUNNING, Phase.BUSY, Phase.UNKNOWN)
 
 
 def _codes(desired: Desired, plan: Plan) -> Mapping[ResourceId, Sequence[Finding]]:
@@ -235,33 +155,41 @@ def _declared(
         waiting="waiting-for-approval" in said,
         in_sync=not parts,
         unreadable=unreadable,
+        running=_runs(found),
     )
-
-
-def done_before(gateways: Gateways) -> str:
-    """``done with fw-2.1.bin: 98``."""
-    return ", ".join(f"done with {clean(names)}: {count:,}" for names, count in gateways.done_before.items())
 
 
 # --- text ----------------------------------------------------------------------------------------
 
 
-def status_lines(status: StatusReport, paint: Paint = plain, *, blocks: bool = True) -> Iterator[str]:
-    """The server, the table, and what was found on the way."""
+def status_lines(
+    status: StatusReport, paint: Paint = plain, *, blocks: bool = True, pace: str = "", short: bool = False
+) -> Iterator[str]:
+    """The server, all gateways in a line, the table, and what was found on the way.
+
+    `pace` goes behind all gateways; `short`: states by short names, for frames that are drawn again.
+    """
     plan, rows = status.plan, status.rows
     yield f"Server: {clean(str(plan.server))}"
+    several = sum(row.gateways is not None for row in rows) > 1
+    if (short or several) and (total := total_words(status)):
+        yield Line(f"{total}{pace}", 2)
     yield ""
     if not rows:
         yield "No campaign is declared or owned."
     else:
         heading, *lines = table(
-            _HEADINGS, [row.cells for row in rows], paint, tones=[row.tone for row in rows]
+            _HEADINGS,
+            [row.short_cells if short else row.cells for row in rows],
+            paint,
+            tones=[row.tone for row in rows],
+            drop=("ID", "NAME", "STATUS"),
         )
         yield heading
         for row, line in zip(rows, lines, strict=True):
             yield line
             if row.gateways is not None:
-                yield from _details(row.gateways, paint, blocks=blocks)
+                yield from _details(row.gateways, paint, blocks=blocks, short=short)
     for row in rows:
         if row.gateways is not None and row.gateways.listed:
             yield ""
@@ -272,13 +200,14 @@ def status_lines(status: StatusReport, paint: Paint = plain, *, blocks: bool = T
         yield counted(plan.findings)
 
 
-def _details(gateways: Gateways, paint: Paint, *, blocks: bool) -> Iterator[str]:
+def _details(gateways: Gateways, paint: Paint, *, blocks: bool, short: bool) -> Iterator[str]:
     if len(gateways.states) > 1:
         drawn = bar(gateways.stages, _BAR, paint, blocks=blocks)
-        yield f"  {drawn}  {percent(gateways.done, gateways.total)} done  {gateways.counts}"
+        counts = gateways.short_counts if short else gateways.counts
+        yield Line(f"  {drawn}  {percent(gateways.done, gateways.total)} done  {counts}", _BAR + 4)
     for cause, ids in gateways.causes.items():
         reason = clean(cause) or "no cause is told"
-        yield f"  {paint('failed', Tone.ERROR)}: {reason} ({len(ids):,}): {first(ids, _NAMED)}"
+        yield Line(f"  {paint('failed', Tone.ERROR)}: {reason} ({len(ids):,}): {first(ids, _NAMED)}", 10)
     if gateways.unasked:
         yield f"  {paint('failed', Tone.ERROR)}: {gateways.unasked:,} more, not asked why"
     if gateways.closed:

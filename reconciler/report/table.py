@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, Self
 
 from reconciler.providers.base import Stage
+from reconciler.report.lines import Line, wrapped
 from reconciler.report.terminal import Paint, Tone, columns, padded, plain
 from reconciler.text import clean
 
@@ -36,18 +37,78 @@ def table(
     paint: Paint = plain,
     *,
     tones: Sequence[Tone] = (),
+    drop: Sequence[str] = ("ID", "SHA-256"),
 ) -> Iterator[str]:
-    """Aligned columns under `headings`; `tones` colour the last cell of each row. Cells are cleaned."""
+    """Aligned columns under `headings`; `tones` colour the last cell of each row. Cells are cleaned.
+
+    Where they are too wide for a terminal the columns `drop` are left out, in this order; what is then still
+    too long goes on below the begin of the last column.
+    """
     cells = [[clean(cell) for cell in row] for row in rows]
-    widths = [max(map(columns, column)) for column in zip(headings, *cells, strict=True)]
+    grid = _Grid(headings, cells, paint, tones, drop)
+    everything = tuple(range(len(headings)))
+    for index in range(-1, len(cells)):
+        yield _TableLine(grid, index, everything)
 
-    def line(row: Sequence[str]) -> str:
-        return "  ".join(padded(cell, width) for cell, width in zip(row, widths, strict=False))
 
-    yield paint(line(headings).rstrip(), Tone.STRONG)
-    for index, row in enumerate(cells):
-        last = paint(row[-1], tones[index]) if tones else row[-1]
-        yield f"{line(row[:-1])}  {last}" if len(row) > 1 else last
+class _Grid:
+    """All cells of a table; the line -1 is the heading."""
+
+    def __init__(
+        self,
+        headings: Sequence[str],
+        cells: Sequence[Sequence[str]],
+        paint: Paint,
+        tones: Sequence[Tone],
+        drop: Sequence[str],
+    ) -> None:
+        self.headings = headings
+        self.cells = cells
+        self.paint = paint
+        self.tones = tones
+        self.drop = [headings.index(name) for name in drop if name in headings[1:-1]]
+        self.widths = [max(map(columns, column)) for column in zip(headings, *cells, strict=True)]
+
+    def line(self, index: int, kept: Sequence[int]) -> str:
+        """A line with the columns `kept`."""
+        row = self.headings if index < 0 else self.cells[index]
+        most = "  ".join(padded(row[each], self.widths[each]) for each in kept[:-1])
+        last = row[kept[-1]]
+        if index < 0:
+            return self.paint(f"{most}  {last}" if most else last, Tone.STRONG)
+        last = self.paint(last, self.tones[index]) if self.tones else last
+        return f"{most}  {last}" if most else last
+
+    def begin(self, kept: Sequence[int]) -> int:
+        """Where the last column begins."""
+        return sum(self.widths[each] + 2 for each in kept[:-1])
+
+    def fitting(self, width: int) -> Sequence[int]:
+        """The columns that fit."""
+        kept = list(range(len(self.headings)))
+        for each in self.drop:
+            if self.begin(kept) + self.widths[-1] <= width:
+                break
+            kept.remove(each)
+        return kept
+
+
+class _TableLine(Line):
+    """A line of a table, which knows all the others."""
+
+    def __new__(cls, grid: _Grid, index: int, kept: Sequence[int]) -> Self:
+        made = super().__new__(cls, grid.line(index, kept), grid.begin(kept))
+        made.grid = grid
+        made.at = index
+        return made
+
+    grid: _Grid
+    at: int
+
+    def within(self, width: int) -> Iterator[str]:
+        """See `Line`."""
+        kept = self.grid.fitting(width)
+        return wrapped(self.grid.line(self.at, kept), width, self.grid.begin(kept))
 
 
 def pairs(values: Sequence[tuple[str, str]], paint: Paint = plain) -> Iterator[str]:

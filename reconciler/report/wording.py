@@ -58,12 +58,13 @@ SENTENCES: Final[Mapping[Reason, str]] = {
 
 MEANINGS: Final[Mapping[Exit, str]] = {
     Exit.DONE: "everything is done, or waits for a person",
-    Exit.ERROR: "an error, or an interruption",
+    Exit.ERROR: "an error or an interruption; what was begun is finished",
     Exit.HAS_STEPS: "there is something to apply",
     Exit.PARTLY: "some steps failed; all others are done or listed above",
     Exit.STALE_PLAN: "the plan can't be applied",
     Exit.GUARD: "a guard refused, so nothing was sent",
     Exit.NOT_OURS: "a live object of a declared name isn't ours; everything else is done",
+    Exit.ROLLOUT_ABORTED: "a rollout stands aborted; everything else is done",
     Exit.USAGE: "the command line is wrong",
 }
 """What an exit code means."""

@@ -21,10 +21,12 @@ from reconciler.model import (
 from reconciler.resolve.campaign_settings import resolve_settings
 from reconciler.resolve.delivery import resolve_delivery
 from reconciler.resolve.gateway_lists import GatewayList
-from reconciler.resolve.members import ListEntry, entries, named_inline, union
+from reconciler.resolve.members import Group, ListEntry, entries, named_inline, union
 from reconciler.resolve.overlaps import Composition, check_overlaps
 from reconciler.resolve.package_sets import PackageMembers
+from reconciler.resolve.policies import PolicyParts
 from reconciler.resolve.referenced_files import Files
+from reconciler.resolve.rollouts import Fleet, resolve_rollout
 from reconciler.resolve.source import ResourceSource
 from reconciler.resolve.supported import check_supported
 from reconciler.resolve.timetables import Timetable
@@ -43,6 +45,7 @@ class Parts:
     lists: Mapping[str, GatewayList]
     schedules: Mapping[str, Timetable]
     callbacks: Mapping[str, Mapping[CallbackEvent, Callback]]
+    policies: Mapping[str, PolicyParts]
     files: Files
     environ: Mapping[str, str] | None
 
@@ -97,8 +100,9 @@ def resolve_campaign(source: ResourceSource, parts: Parts) -> DesiredCampaign:
         things=_things(source, lists) if spec.get("runOnThings") else None,
         approve=bool(spec.get("approve", False)),
         status=DesiredStatus(spec["desiredStatus"]) if "desiredStatus" in spec else None,
-        joining=Joining(spec.get("joinWhileStarted", Joining.PAUSE)),
+        joining=Joining(spec.get("joinWhileStarted", Joining.DIRECT if "rollout" in spec else Joining.PAUSE)),
         on_remove=OnRemove(spec.get("onRemove", OnRemove.DELETE)),
+        rollout=resolve_rollout(source, _fleet(source, lists, closed), parts.policies),
         labels=source.labels,
         places={key: source.place(key) for key in spec},
     )
@@ -110,6 +114,12 @@ def resolve_campaign(source: ResourceSource, parts: Parts) -> DesiredCampaign:
     together = campaign.gateways if campaign.gateways and len(lists) > 1 else frozenset()
     check_overlaps(source, Composition(packages, timetables, named, every, together))
     return campaign
+
+
+def _fleet(source: ResourceSource, lists: Sequence[GatewayList], closed: Group | None) -> Fleet:
+    """Whom a rollout is about: the declared gateways without the closed ones."""
+    gateways = union(found.gateways for found in lists) - (closed.gateways if closed else frozenset())
+    return Fleet(lists, gateways, _all_known(source, lists) and not unsure(source.spec, "closedGateways"))
 
 
 def _lists(source: ResourceSource, parts: Parts) -> Sequence[GatewayList]:

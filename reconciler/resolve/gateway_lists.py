@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.filereading import read_whole
 from reconciler.loading.nodes import unsure
 from reconciler.model import Place
-from reconciler.resolve.idfiles import IdFile, Misread, read_ids
+from reconciler.resolve.idfiles import COLUMN, IdFile, Misread, read_ids
 from reconciler.resolve.ids import ODD_CELL, ODD_LINE, Ids, check_ids, warn_of_odd_ids
 from reconciler.resolve.referenced_files import Files, beside, reading
 from reconciler.resolve.source import Problem, ResourceSource
+from reconciler.resolve.times import parse_zone
 from reconciler.text import quoted
+
+ZONE_COLUMN = "timezone"
+"""The column that says the zone of a gateway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +32,24 @@ class GatewayList:
     things: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     whole: bool = True
     whole_things: bool = True
+    labels: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
+    """Column of the data file → value → its gateways; only columns that were asked for."""
+    columns: frozenset[str] = frozenset()
+    """Every column of the data file but that of the ids."""
+    zones: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Time zone → its gateways, as far as the list names one."""
+    source: ResourceSource | None = field(default=None, repr=False, compare=False)
 
 
-def resolve_gateway_list(source: ResourceSource, files: Files) -> GatewayList:
-    """The ids of ``gateways`` and ``file`` together; each wrong, repeated or reserved one is an error."""
+def resolve_gateway_list(
+    source: ResourceSource, files: Files, columns: Collection[str] = frozenset()
+) -> GatewayList:
+    """The ids of ``gateways`` and ``file`` together; each wrong, repeated or reserved one is an error.
+
+    `columns`: what is kept of a data file beside the ids.
+    """
     inline: Sequence[str] = source.spec.get("gateways") or ()
-    read = _data_file(source, files)
+    read = _data_file(source, files, columns)
     data = read or IdFile()
     file = beside(source.giver("file"), str(source.spec.get("file", "")))
 
@@ -49,10 +65,52 @@ def resolve_gateway_list(source: ResourceSource, files: Files) -> GatewayList:
         _warn_of_blanks(source, data.place(file, data.blanks))
     whole = good and read is not None and not any(unsure(source.spec, key) for key in ("gateways", "file"))
     things = _things(source, gateways, whole)
-    return GatewayList(gateways, things, whole, whole and not unsure(source.spec, "things"))
+    return GatewayList(
+        gateways,
+        things,
+        whole,
+        whole and not unsure(source.spec, "things"),
+        {name: _grouped(data.ids, cells, gateways) for name, cells in data.columns.items()},
+        frozenset(data.header) - {COLUMN},
+        _zones(source, data, gateways),
+        source,
+    )
 
 
-def _data_file(source: ResourceSource, files: Files) -> IdFile | None:
+def _grouped(
+    ids: Sequence[str], cells: Sequence[str], gateways: frozenset[str]
+) -> Mapping[str, frozenset[str]]:
+    """Value → the gateways that have it; an empty cell says nothing."""
+    found: dict[str, list[str]] = {}
+    for gateway, cell in zip(ids, cells, strict=True):
+        if cell:
+            found.setdefault(cell, []).append(gateway)
+    return {value: gateways.intersection(members) for value, members in sorted(found.items())}
+
+
+def _zones(source: ResourceSource, data: IdFile, gateways: frozenset[str]) -> Mapping[str, frozenset[str]]:
+    """The zone of each gateway: its cell of the column, else that of the list."""
+    cells = data.columns.get(ZONE_COLUMN, ())
+    file = beside(source.giver("file"), str(source.spec.get("file", "")))
+    found: dict[str, frozenset[str]] = {}
+    for name, members in _grouped(data.ids, cells, gateways).items() if cells else ():
+        zone = parse_zone(name)
+        if isinstance(zone, Problem):
+            source.problem(zone, data.cell_place(file, cells.index(name), ZONE_COLUMN))
+        else:
+            found[name] = members
+    if "timezone" in source.spec:
+        own = str(source.spec["timezone"])
+        zone = parse_zone(own)
+        if isinstance(zone, Problem):
+            source.problem(zone, source.place("timezone"))
+        else:
+            rest = gateways.difference(*found.values())
+            found[own] = found.get(own, frozenset()) | rest
+    return found
+
+
+def _data_file(source: ResourceSource, files: Files, columns: Collection[str]) -> IdFile | None:
     """The file that the list refers to, empty when it refers to none; None when it can't be read."""
     if "file" not in source.spec:
         return IdFile()
@@ -62,7 +120,7 @@ def _data_file(source: ResourceSource, files: Files) -> IdFile | None:
     if isinstance(data, Problem):
         source.problem(data, source.place("file"))
         return None
-    read = read_ids(name, data)
+    read = read_ids(name, data, columns)
     if isinstance(read, Misread):
         place = Place(beside(source.giver("file"), name), read.line, read.column)
         source.problem(read.problem, place)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import csv
 import re
 from array import array
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import PurePosixPath
+from sys import intern
 from typing import Any
 
 from reconciler.loading.stand_ins import CONFLICT, HEAD, conflict_marker, stand_in
@@ -47,6 +48,14 @@ class IdFile:
     cell: int | None = None
     blanks: int | None = None
     """The first id that is another one when blanks before quotes count as a part of a cell."""
+    header: Sequence[str] = ()
+    """The columns of a table."""
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
+    """Those that were asked for: what each record holds there, in the order of ``ids``."""
+
+    def cell_place(self, file: str, index: int, column: str) -> Place:
+        """Where the value of `column` stands that belongs to the id at `index`."""
+        return Place(file, *_cell(self.rows, self.numbers[index], self.header.index(column)))
 
     def place(self, file: str, index: int) -> Place:
         """Where the id at `index` stands, the file being called `file`."""
@@ -56,8 +65,8 @@ class IdFile:
         return Place(file, number, self.rows[number - 1].find(self.ids[index]) + 1)
 
 
-def read_ids(name: str, data: bytes) -> IdFile | Misread:
-    """The ids in the content of the file `name`, whose suffix tells its format."""
+def read_ids(name: str, data: bytes, columns: Collection[str] = ()) -> IdFile | Misread:
+    """The ids in the content of the file `name`, whose suffix tells its format, and these `columns` of it."""
     suffix = PurePosixPath(name).suffix.lower()
     if suffix not in (".txt", ".csv"):
         hint = f"use .txt with one id a line, or .csv with a {COLUMN} column"
@@ -80,7 +89,7 @@ def read_ids(name: str, data: bytes) -> IdFile | Misread:
         if "#" not in text and words == (rows if rows[-1] else rows[:-1]):
             return IdFile(words, range(1, len(words) + 1), rows)
         return _from_text(rows)
-    return _from_csv(name, list(StringIO(text, newline="\n")))
+    return _from_csv(name, list(StringIO(text, newline="\n")), columns)
 
 
 def _from_text(rows: Sequence[str]) -> IdFile:
@@ -103,10 +112,10 @@ def _without_comment(line: str) -> str:
     return line[:at].strip(SPACE)
 
 
-def _from_csv(name: str, rows: Sequence[str]) -> IdFile | Misread:
-    read = _table(name, rows, skip_blanks=True)
+def _from_csv(name: str, rows: Sequence[str], columns: Collection[str]) -> IdFile | Misread:
+    read = _table(name, rows, columns, skip_blanks=True)
     if isinstance(read, IdFile) and any(map(_BLANK_BEFORE_QUOTES.search, rows)):
-        other = _table(name, rows, skip_blanks=False)
+        other = _table(name, rows, (), skip_blanks=False)
         ids = other.ids if isinstance(other, IdFile) else ()
         differing = (n for n, id_ in enumerate(read.ids) if n >= len(ids) or ids[n] != id_)
         return replace(read, blanks=next(differing, None))
@@ -116,7 +125,9 @@ def _from_csv(name: str, rows: Sequence[str]) -> IdFile | Misread:
 _BLANK_BEFORE_QUOTES = re.compile('(?:^|,) +"')
 
 
-def _table(name: str, rows: Sequence[str], *, skip_blanks: bool) -> IdFile | Misread:
+def _table(
+    name: str, rows: Sequence[str], columns: Collection[str], *, skip_blanks: bool
+) -> IdFile | Misread:
     """`skip_blanks`: blanks between a comma and quotes don't count, as most people mean it."""
     reader = csv.reader(rows, strict=True, skipinitialspace=skip_blanks)
     ids: list[str] = []
@@ -127,18 +138,23 @@ def _table(name: str, rows: Sequence[str], *, skip_blanks: bool) -> IdFile | Mis
             problem, cell = _no_column(name, header)
             return Misread(problem, *_cell(rows, number, cell))
         column = header.index(COLUMN)
+        wanted = {each: header.index(each) for each in columns if header.count(each) == 1}
+        kept: dict[str, list[str]] = {each: [] for each in wanted}
         number = reader.line_num + 1
         for row in reader:
             if row:  # not a blank line
                 ids.append(row[column].strip(SPACE) if column < len(row) else "")
                 numbers.append(number)
+                for each, at in wanted.items():
+                    # Few values stand in many records.
+                    kept[each].append(intern(row[at].strip(SPACE)) if at < len(row) else "")
             number = reader.line_num + 1
     except csv.Error as error:
         hint = "it must be CSV with commas; double the quotes inside of quotes"
         return Misread(
             Problem("bad-id-file", f"{quoted(name)} is not CSV: {error}", hint), max(reader.line_num, 1)
         )
-    return IdFile(ids, numbers, rows, column)
+    return IdFile(ids, numbers, rows, column, header=header, columns=kept)
 
 
 def _cell(rows: Sequence[str], number: int, cell: int) -> tuple[int, int]:

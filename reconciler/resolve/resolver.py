@@ -13,10 +13,12 @@ from reconciler.findings import Findings
 from reconciler.loading import Document
 from reconciler.model import Desired, Finding, Kind
 from reconciler.providers.base import Facts
+from reconciler.resolve.calendars import resolve_calendar
 from reconciler.resolve.callback_sets import resolve_callback_set
 from reconciler.resolve.campaigns import Part, Parts, resolve_campaign
-from reconciler.resolve.gateway_lists import resolve_gateway_list
+from reconciler.resolve.gateway_lists import ZONE_COLUMN, resolve_gateway_list
 from reconciler.resolve.package_sets import one_by_content, resolve_package_set
+from reconciler.resolve.policies import named_columns, resolve_policy
 from reconciler.resolve.referenced_files import Files
 from reconciler.resolve.source import ResourceSource, by_name
 from reconciler.resolve.timetables import resolve_schedule
@@ -48,14 +50,22 @@ def resolve(
         (source, resolve_package_set(source, files)) for source in by_name(sources, Kind.PACKAGE_SET)
     ]
     packages = one_by_content(package_sets)
+    calendars = _named((source, resolve_calendar(source)) for source in by_name(sources, Kind.CALENDAR))
+    policies = by_name(sources, Kind.ROLLOUT_POLICY)
+    columns = named_columns(policies)
+    if any(calendar is not None and calendar.of_gateways for calendar in calendars.values()):
+        columns |= {ZONE_COLUMN}
+    lists = _named(
+        (source, resolve_gateway_list(source, files, columns))
+        for source in by_name(sources, Kind.GATEWAY_LIST)
+    )
     parts = Parts(
         packages=_named(
             (source, replace(members, refs=tuple(packages[one] for one in members.refs)))
             for source, members in package_sets
         ),
-        lists=_named(
-            (source, resolve_gateway_list(source, files)) for source in by_name(sources, Kind.GATEWAY_LIST)
-        ),
+        lists=lists,
+        policies=_named((source, resolve_policy(source, lists, calendars)) for source in policies),
         schedules=_named((source, resolve_schedule(source)) for source in by_name(sources, Kind.SCHEDULE)),
         callbacks=_named(
             (source, resolve_callback_set(source)) for source in by_name(sources, Kind.CALLBACK_SET)
@@ -64,7 +74,8 @@ def resolve(
         environ=environ,
     )
     campaigns = tuple(resolve_campaign(source, parts) for source in by_name(sources, Kind.CAMPAIGN))
-    return Resolved(Desired(campaigns, tuple(packages)), findings.sorted())
+    known = tuple(calendar for calendar in calendars.values() if calendar is not None)
+    return Resolved(Desired(campaigns, tuple(packages), calendars=known), findings.sorted())
 
 
 def _named(resolved: Iterable[tuple[ResourceSource, Part]]) -> Mapping[str, Part]:

@@ -30,12 +30,13 @@ from reconciler.model import (
     DesiredRollout,
     Gate,
     OnDeadline,
+    Promotion,
     RolloutRecord,
     RolloutStatus,
     Wave,
 )
+from reconciler.model.waves import ordered
 from reconciler.rollout.calendars import Opening
-from reconciler.rollout.waves import ordered
 
 
 class WaitFor(StrEnum):
@@ -78,8 +79,11 @@ class Wait:
     """What a rollout waits for, and until when; ``until`` None: nobody knows."""
 
     reason: WaitFor
+    """What it waits for."""
     until: int | None = None
+    """When that is over."""
     text: str = ""
+    """More about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +258,8 @@ class _Looking:
 
     def _advance(self) -> int:
         following = self._following()
-        skips = self._record.promoted.get(following, ())
+        promotion = self._promotion(following)
+        skips = promotion.skips if promotion else ()
         if (self._record.wave or self._record.edited) and not self._passed(skips):
             return 0
         if not following:
@@ -262,7 +267,7 @@ class _Looking:
             return 0
         if not self._may_open(following, skips):
             return 0
-        promoted = {wave: skip for wave, skip in self._record.promoted.items() if wave > following}
+        promoted = tuple(each for each in self._record.promoted if each.wave > following)
         since = self._now if self._seen.running else 0
         self._record = replace(
             self._record, wave=following, since=since, reached=None, edited=False, promoted=promoted
@@ -274,6 +279,9 @@ class _Looking:
         """The number of the next wave that has gateways; 0: there is none."""
         numbered = enumerate(self._seen.waves, start=1)
         return next((number for number, wave in numbered if number > self._record.wave and wave), 0)
+
+    def _promotion(self, number: int) -> Promotion | None:
+        return next((each for each in self._record.promoted if each.wave == number), None)
 
     def _passed(self, skips: Sequence[str]) -> bool:
         """Whether the wave opened last, or all who are in, have met the gate for as long as they must."""
@@ -316,8 +324,7 @@ class _Looking:
 
     def _may_open(self, number: int, skips: Sequence[str]) -> bool:
         wave, members = self._wish.waves[number - 1], self._seen.waves[number - 1]
-        promoted = number in self._record.promoted
-        if wave.approval and not promoted and self._wish.approved < number:
+        if wave.approval and not self._promotion(number) and self._wish.approved < number:
             self._waits.append(Wait(WaitFor.APPROVAL, text=wave.name))
             return False
         if "calendar" not in skips:

@@ -114,6 +114,10 @@ def open_snapshot(path: Path) -> SnapshotFile:
 
 
 def _read(document: Json, place: str) -> Line:
+    if isinstance(document, dict) and document.get("kind") == "package" and "mark" in document:
+        # Files of old have the first digits of the content beside the description, which tells them, too.
+        del document["mark"]
+        document.setdefault("sha256", None)
     try:
         line: Line = line_coder().decode(document, None)
     except Malformed as error:

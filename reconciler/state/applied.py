@@ -12,6 +12,7 @@ go, as in a snapshot for others to plan on, it is *withheld*: ``{"withheld": tru
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
@@ -57,8 +58,11 @@ def window_value(window: Window) -> str:
 
 
 def window_end(value: str) -> int:
-    """When a window ends, epoch milliseconds."""
-    return int(value.partition("/")[2])
+    """When a window ends, epoch milliseconds. StateError when `value` is none of `window_value`."""
+    end = value.partition("/")[2]
+    if not re.fullmatch("-?[0-9]{1,19}", end):
+        raise _damaged("a window")
+    return int(end)
 
 
 def packages_value(ids: Iterable[str]) -> str:
@@ -67,8 +71,14 @@ def packages_value(ids: Iterable[str]) -> str:
 
 
 def packages_of(value: str) -> frozenset[str]:
-    """The inverse of `packages_value`."""
-    return frozenset(json.loads(value))
+    """The inverse of `packages_value`; StateError when `value` is none of it."""
+    try:
+        ids = json.loads(value)
+    except (ValueError, RecursionError):
+        ids = None
+    if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
+        raise _damaged("the packages of a gateway")
+    return frozenset(ids)
 
 
 def things_value(ids: Iterable[str]) -> str:

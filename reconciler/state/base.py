@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from reconciler.errors import WrongServer
-from reconciler.model import Json, OnRemove, ResourceId, Server
+from reconciler.model import Json, OnRemove, ResourceId, RolloutRecord, Server
 from reconciler.text import id_form
 
 FORMAT_VERSION = 1
@@ -70,6 +70,8 @@ class Owned:
     """Field → what was last applied of what can be read; of gateways how many, and a digest."""
     kept: Mapping[str, Json] = field(default_factory=dict)
     """Field → what the server keeps for what was last applied, where that is something else."""
+    rollout: RolloutRecord | None = None
+    """Where its rollout stands; None: it has none."""
 
     def succeeded(self, event: CampaignReplaced) -> Owned:
         """What is owned once a successor has taken the place of this one."""
@@ -319,6 +321,14 @@ class PlanApplied:
     """Whether every step of it is settled; else it was begun, and a new plan does the rest."""
 
 
+@dataclass(frozen=True, slots=True)
+class RolloutNoted(_AboutCampaign):
+    """Where the rollout of a campaign stands now."""
+
+    rollout: RolloutRecord | None
+    """None: it has none any more."""
+
+
 Event = (
     IntentNoted
     | IntentDropped
@@ -337,6 +347,7 @@ Event = (
     | MembersApplied
     | MembersForgotten
     | OnRemoveSet
+    | RolloutNoted
     | PackageUploaded
     | PackageForgotten
     | SaltChosen

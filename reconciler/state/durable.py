@@ -50,7 +50,6 @@ def read_bytes(path: Path) -> bytes | None:
     """What is in the file; None when there is none."""
     with explained("read", path):
         try:
-            only_a_file(path)
             with opened(path) as file:
                 return file.read()
         except FileNotFoundError:
@@ -58,7 +57,8 @@ def read_bytes(path: Path) -> bytes | None:
 
 
 def opened(path: Path) -> BinaryIO:
-    """The file at `path`, to be read; OSError for a link."""
+    """The file at `path`, to be read; OSError for a link, a pipe or a device."""
+    only_a_file(path)
     return os.fdopen(os.open(path, os.O_RDONLY | NOFOLLOW), "rb")
 
 

@@ -34,6 +34,7 @@ from reconciler.state.base import (
     PredecessorEnded,
     PredecessorForgotten,
     ReplacementBegun,
+    RolloutNoted,
     SaltChosen,
     State,
     StatusSet,
@@ -165,7 +166,7 @@ def _owned_by(campaigns: Mapping[ResourceId, Owned], event: CampaignOwned | Camp
     return before.succeeded(event)
 
 
-def _owned_after(
+def _owned_after(  # noqa: PLR0911 - a case each
     owned: Owned,
     event: StatusSet
     | BracketOpened
@@ -175,7 +176,8 @@ def _owned_after(
     | PredecessorForgotten
     | FieldApplied
     | FieldsDeclared
-    | OnRemoveSet,
+    | OnRemoveSet
+    | RolloutNoted,
 ) -> Owned:
     match event:
         case ReplacementBegun():
@@ -194,6 +196,8 @@ def _owned_after(
             # What the server keeps belongs to what was sent.
             still = {name: value for name, value in owned.kept.items() if name not in fields}
             return replace(owned, declared={**owned.declared, **fields}, kept={**still, **kept})
+        case RolloutNoted(rollout=rollout):
+            return replace(owned, rollout=rollout)
         case FieldApplied(field=name, value=value):
             others = {k: v for k, v in owned.applied.items() if k != name}
             kept = {k: v for k, v in owned.kept.items() if k != name}

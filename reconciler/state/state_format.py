@@ -48,6 +48,7 @@ from reconciler.state.base import (
     OnRemoveSet,
     Owned,
     PackageUploaded,
+    RolloutNoted,
     State,
     StatusSet,
 )
@@ -84,6 +85,7 @@ STATE_FORMAT: Final = Format(
         FieldsDeclared: Shape(first=("fields",)),
         MembersApplied: Shape(first=("field", "value", "gateways")),
         MembersForgotten: Shape(first=("field", "gateways"), always=frozenset({"field"})),
+        RolloutNoted: Shape(always=frozenset({"rollout"})),
         OnRemoveSet: Shape(first=("on_remove",)),
         LockInfo: Shape(without={"expires": Left("the place that keeps the lock tells it")}),
     },

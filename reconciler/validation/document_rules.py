@@ -77,9 +77,7 @@ class Rules:
         perhaps: list[Place] = []
         reasons: set[Place] = set()
         for document in self.documents:
-            if document.value.get("kind") != Kind.CAMPAIGN:
-                continue
-            for path, kind, name in references(_mapping(document.value.get("spec"))):
+            for path, kind, name in references(document):
                 if name in self._declared.get(kind, ()) or name in self._kindless:
                     continue
                 place = document.place(("spec", *path))
@@ -114,11 +112,25 @@ def _not_checked(references: Sequence[Place], reason: Place) -> Finding:
     return Finding("references-not-checked", message, reason, hint, severity=Severity.NOTE)
 
 
-def references(spec: Mapping[str, Any]) -> Iterator[tuple[Path, Kind, str]]:
-    """Every reference in the spec of a Campaign: where it stands, and what it names."""
+def references(document: Document) -> Iterator[tuple[Path, Kind, str]]:
+    """Every reference in the spec of a document: where it stands, and what it names."""
+    spec = _mapping(document.value.get("spec"))
+    match document.value.get("kind"):
+        case Kind.CAMPAIGN:
+            yield from _of_campaign(spec)
+        case Kind.ROLLOUT_POLICY:
+            yield from _one(spec, "calendar", Kind.CALENDAR)
+            for index, wave in enumerate(_items(spec.get("waves"))):
+                for path, target, name in _many(_mapping(wave), "gatewayLists", Kind.GATEWAY_LIST):
+                    yield ("waves", index, *path), target, name
+
+
+def _of_campaign(spec: Mapping[str, Any]) -> Iterator[tuple[Path, Kind, str]]:
     yield from _one(spec, "packageSet", Kind.PACKAGE_SET)
     yield from _many(spec, "gatewayLists", Kind.GATEWAY_LIST)
     yield from _one(spec, "callbackSet", Kind.CALLBACK_SET)
+    for path, target, name in _one(_mapping(spec.get("rollout")), "policy", Kind.ROLLOUT_POLICY):
+        yield ("rollout", *path), target, name
     for section, own, kind in (
         ("packageOverrides", "packageSet", Kind.PACKAGE_SET),
         ("schedules", "schedule", Kind.SCHEDULE),

@@ -155,6 +155,10 @@ def _string(holds: Callable[[Any], bool], schema: Schema) -> Accepts:
     return lambda value: not is_text(value, schema) or holds(value)
 
 
+def _list(holds: Callable[[list[Any]], bool]) -> Accepts:
+    return lambda value: not isinstance(value, list) or holds(value)
+
+
 # --- mappings ----------------------------------------------------------------------------------------
 
 
@@ -369,6 +373,8 @@ KEYWORDS: Final[Mapping[str, Keyword]] = {
             _single("minimum", lambda least, _: _number(lambda value: value >= least)),
             _single("exclusiveMinimum", lambda bound, _: _number(lambda value: value > bound)),
             _single("maximum", lambda most, _: _number(lambda value: value <= most)),
+            _single("minItems", lambda least, _: _list(lambda items: len(items) >= least)),
+            _single("maxItems", lambda most, _: _list(lambda items: len(items) <= most)),
         )
     ),
     "properties": Keyword(_properties, None),

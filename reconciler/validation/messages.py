@@ -134,6 +134,8 @@ def _type(error: Any, path: Sequence[str | int]) -> Words:
         hint = f"write `{value.casefold()}`, without quotes"
     else:
         hint = _FIELD.get(types[0], f"write {wanted}")
+    if types[0] in ("integer", "number") and "string" in types:
+        wanted += " or text"
     return "wrong-type", f"is {_described(error, path)}, but {wanted} belongs here", hint
 
 
@@ -218,6 +220,13 @@ def _range(error: Any, path: Sequence[str | int]) -> Words:
     return "out-of-range", f"is {_described(error, path)}, but {bound}", "change the number"
 
 
+def _number_of_items(error: Any, path: Sequence[str | int]) -> Words:
+    bound, count = error.validator_value, len(error.instance)
+    if error.validator == "minItems":
+        return "too-short", "is an empty list" if not count else f"has only {count} items", "add an item"
+    return "too-long", f"has {count:,} items, but {bound:,} is the most", "take some out"
+
+
 def _reserved(error: Any, path: Sequence[str | int]) -> Words:
     return (
         "reserved-gateway-id",
@@ -259,6 +268,8 @@ _SAY: dict[str, Callable[[Any, Sequence[str | int]], Words]] = {
     "minimum": _range,
     "maximum": _range,
     "exclusiveMinimum": _range,
+    "minItems": _number_of_items,
+    "maxItems": _number_of_items,
     "not": _reserved,
     "uniqueItems": _twice,
 }

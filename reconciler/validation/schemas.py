@@ -142,7 +142,8 @@ def _partly(rule: Schema) -> dict[str, Any]:
 
 def _or_null(rule: dict[str, Any]) -> dict[str, Any]:
     if "type" not in rule and "enum" not in rule:
-        return {**{key: rule[key] for key in ("title", "description")}, "anyOf": [rule, {"type": "null"}]}
+        said: dict[str, Any] = {key: rule[key] for key in ("title", "description", "examples") if key in rule}
+        return {**said, "anyOf": [rule, {"type": "null"}]}
     made = {**rule, "type": [rule["type"], "null"]} if "type" in rule else dict(rule)
     return {**made, "enum": [*rule["enum"], None]} if "enum" in rule else made
 

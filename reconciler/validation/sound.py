@@ -83,9 +83,10 @@ def _meant(unknown: Sequence[str], known: Iterable[str]) -> Iterable[str | None]
 def _list(schema: Schema) -> Keeps:
     item = keeping(schema["items"])
     once = schema.get("uniqueItems", False)
+    least, most = schema.get("minItems", 0), schema.get("maxItems", float("inf"))
 
     def keeps(value: Any) -> Any:
-        if not isinstance(value, MarkedList):
+        if not isinstance(value, MarkedList) or not least <= len(value) <= most:
             return LOST
         left = MarkedList(value.start)
         left.gap = value.gap
@@ -103,7 +104,9 @@ def _list(schema: Schema) -> Keeps:
                 left.marks.append(mark)
                 if once:
                     seen.add(kept)
-        return left if changed else value
+        if not changed:
+            return value
+        return left if len(left) >= least else LOST
 
     return keeps
 

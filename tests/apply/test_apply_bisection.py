@@ -47,6 +47,8 @@ class Fleet:
     sent: list[tuple[str, ...]] = field(default_factory=list)
     looks: int = 0
     before: Callable[[Step, int], None] = lambda step, sends: None
+    named: int = 0
+    """How many of those that it refuses the server names; 0: none."""
 
     async def run(self, step: Step, bindings: Bindings) -> Result:
         await asyncio.sleep(0)
@@ -59,6 +61,7 @@ class Fleet:
                 request=REQUEST,
                 status=self.status,
                 meaning=STATUSES.refusals.get(self.status, frozenset()),
+                gateways=refused[: self.named],
             )
         self.done |= {self._key(step, gateway) for gateway in step.gateways}
         return Result()
@@ -387,3 +390,72 @@ def test_the_state_learns_of_those_that_are_done(operation: str) -> None:
 def _added(memory: Memory) -> Iterable[str]:
     (values,) = memory.state.campaigns[CAMPAIGN].members.values()
     return set().union(*values.values())
+
+
+# --- a server that names those that it refuses -------------------------------------------------------
+
+
+@given(
+    size=st.integers(2, 60), data=st.data(), status=st.sampled_from([404, 409, 422, 451]),
+    named=st.sampled_from([1, 3, 1_000]), operation=st.sampled_from([ADD, REMOVE]),
+)  # fmt: skip
+def test_without_those_that_are_named_the_rest_goes_out_at_once(
+    size: int, data: st.DataObject, status: int, named: int, operation: str
+) -> None:
+    bad = data.draw(st.frozensets(st.sampled_from(names(size)), min_size=1, max_size=min(size - 1, 12)))
+    fleet = Fleet(bad, status, named=named)
+
+    found = settle(fleet, batch(operation, size))
+
+    assert len(fleet.sent) == -(-len(bad) // named) + 1
+    assert found.attempts == len(fleet.sent)
+    assert fleet.gateways() == set(names(size)) - bad
+    assert (found.status, found.left) == (OutcomeStatus.FAILED, tuple(sorted(bad)))
+    assert all(gateway in found.message for gateway in bad)
+
+
+def test_nobody_is_left_to_send() -> None:
+    fleet = Fleet(frozenset(names(4)), 451, named=1_000)
+    found = settle(fleet, batch(ADD, 4))
+    assert (found.status, found.left, len(fleet.sent)) == (OutcomeStatus.FAILED, (), 1)
+    assert found.message == f"{REQUEST}: 451 there is no gw-0000"
+
+
+@pytest.mark.parametrize("told", [("stranger",), ("GW-0001",), ("",)])
+def test_names_that_are_not_of_the_batch_say_nothing(told: tuple[str, ...]) -> None:
+    def before(step: Step, sends: int) -> None:
+        if "gw-0001" in step.gateways:
+            raise Refused("no", request=REQUEST, status=422, meaning=STATUSES.refusals[422], gateways=told)
+
+    fleet = Fleet(before=before)
+    found = settle(fleet, batch(ADD, 4))
+    assert found.left == ("gw-0001",), "halves find it"
+
+
+def test_what_comes_after_the_names_is_told_beside_them() -> None:
+    def before(step: Step, sends: int) -> None:
+        if sends == 2:
+            raise Refused("451 the campaign is closed", request=REQUEST, status=451)
+
+    fleet = Fleet(frozenset(["gw-0001"]), 451, named=1, before=before)
+    found = settle(fleet, batch(ADD, 3))
+    assert (found.status, found.left, found.attempts) == (OutcomeStatus.FAILED, (), 2)
+    assert fleet.gateways() == set()
+
+
+def test_names_that_come_after_a_lost_answer_are_obeyed_too() -> None:
+    def before(step: Step, sends: int) -> None:
+        if sends == 1:
+            raise Unclear("cut", request=REQUEST)
+
+    fleet = Fleet(frozenset(["gw-0001"]), 451, named=1, before=before)
+    found = settle(fleet, batch(ADD, 3))
+    assert found.status is OutcomeStatus.FAILED
+    assert "gw-0001" not in fleet.gateways()
+
+
+def test_an_interrupted_run_sends_nothing_more() -> None:
+    stop = asyncio.Event()
+    fleet = Fleet(frozenset(["gw-0001"]), 451, named=1, before=lambda step, sends: stop.set())
+    found = settle(fleet, batch(ADD, 3), stop)
+    assert (found.status, len(fleet.sent)) == (OutcomeStatus.FAILED, 1)

@@ -10,6 +10,8 @@ from reconciler.app.caller import Question
 from reconciler.audit.chain import verify
 from reconciler.errors import StateError
 from reconciler.model import Kind, OnRemove, ResourceId, Server
+from reconciler.report.state_answers import state_entry
+from reconciler.report.terminal import plain
 from reconciler.state.base import (
     BracketOpened,
     CampaignOwned,
@@ -22,10 +24,12 @@ from reconciler.state.base import (
     Origin,
     Owned,
     PackageUploaded,
+    Predecessor,
     State,
     StatusSet,
     Uploaded,
 )
+from reconciler.state.entries import StateEntry
 from reconciler.state.file import FileStore
 
 URL = "https://pulse.example.com"
@@ -432,3 +436,21 @@ def test_keys_that_others_named_steer_no_terminal(store: FileStore, run) -> None
     assert "settings.A\\x1b[2J" in ran.out
     assert not {"\x1b", "\x9b"} & set(ran.out)
     assert len(ran.out) < 5_000
+
+
+def test_what_a_campaign_replaces_is_told():
+    former = (Predecessor("c-1", ended=True), Predecessor("c-2"))
+    owned = Owned(LINE_3, "c-3", Origin.CREATED, return_to="STARTED", replacing=True, predecessors=former)
+    state = State("lineage", "5a17", campaigns={LINE_3: owned})
+    answer = state_entry(StateEntry(LINE_3, owned), state, "file:state.json")
+    said = "\n".join(answer.lines(plain))
+    for line in (
+        "Status       once what it replaces has ended, then STARTED",
+        "Replaces     c-1, which has ended",
+        "Replaces     c-2, which may still be under way",
+        "Interrupted  a successor was about to take its place",
+    ):
+        assert line in said
+    told = answer.data["campaign"]
+    assert told["replacing"] is True
+    assert told["predecessors"] == [{"id": "c-1", "ended": True}, {"id": "c-2", "ended": False}]

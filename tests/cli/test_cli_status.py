@@ -208,7 +208,7 @@ def test_documents_are_written_when_they_differ(capsys):
     from reconciler.cli.status import Documents
     from reconciler.model import Server
     from reconciler.plan.model import Plan
-    from reconciler.report.status_report import StatusReport
+    from reconciler.report.statuses import StatusReport
 
     viewer = Documents(Flags(), watch=True)
     for url in ("a", "a", "b"):

@@ -1,6 +1,14 @@
 """One state and one journal in which each field says something."""
 
-from reconciler.model import Kind, OnRemove, ResourceId, Server
+from reconciler.model import (
+    Kind,
+    OnRemove,
+    Promotion,
+    ResourceId,
+    RolloutRecord,
+    RolloutStatus,
+    Server,
+)
 from reconciler.state.base import (
     BracketClosed,
     BracketOpened,
@@ -27,6 +35,7 @@ from reconciler.state.base import (
     PredecessorEnded,
     PredecessorForgotten,
     ReplacementBegun,
+    RolloutNoted,
     SaltChosen,
     State,
     StatusSet,
@@ -37,6 +46,22 @@ from reconciler.state.base import (
 A, B = ResourceId(Kind.CAMPAIGN, "line-3"), ResourceId(Kind.CAMPAIGN, "line ä/4")
 FIRMWARE = ResourceId(Kind.PACKAGE_SET, "firmware")
 ONE, TWO = "ab" * 32, "0c" * 32
+ROLLOUT = RolloutRecord(
+    "9f86d081",
+    "2c26b46b",
+    edited=True,
+    wave=2,
+    since=1_800_000_000_000,
+    reached=1_800_000_600_000,
+    status=RolloutStatus.PAUSED,
+    why="the weather",
+    by="ann",
+    at=1_800_000_700_000,
+    limit=50,
+    promoted=(Promotion(3, ("soak", "calendar")),),
+    stops=True,
+    frozen=True,
+)
 OWNED = Owned(
     A,
     "8c7f",
@@ -50,6 +75,7 @@ OWNED = Owned(
     (Predecessor("6d0e"), Predecessor("7a11", ended=True)),
     declared={"name": "Line 3", "description": " Line 3", "gateways": {"count": 2, "digest": "7d1e"}},
     kept={"description": "Line 3"},
+    rollout=ROLLOUT,
 )
 STATE = State(
     "6f1c0a52-4c0e-4c43-9a55-0f5d8c4a7f0e",
@@ -90,6 +116,8 @@ EVENTS: list[Event] = [
     MembersForgotten(A, ("gw-1",), "schedules.download"),
     MembersForgotten(A, ("gw-1",)),
     OnRemoveSet(A, OnRemove.ABANDON),
+    RolloutNoted(A, ROLLOUT),
+    RolloutNoted(A, None),
     PackageUploaded(STATE.packages[ONE]),
     PackageUploaded(STATE.packages[TWO]),
     PackageForgotten(ONE),

@@ -183,6 +183,7 @@ def test_every_part_of_a_plan_has_its_line() -> None:
         "guards",
         "partial",
         "snapshot",
+        "rollouts",
         "package_names",
     ]
 

@@ -102,10 +102,13 @@ def ours(gateways: str) -> Found:
 FIRST = changed(("distributionList", None, {"distributionListId": "dl", "reevaluationIntervalSeconds": 60}))
 KEPT = "the distribution list is no longer declared, but stays set: it can't be taken back"
 
+OURS_ALREADY = Found(records=[FieldApplied(LINE, "distributionList", "dl")])
 # the declared list, the live one, declared gateways, what the state knows → all that comes of it
 List = DistributionList | None
 LISTS: dict[str, tuple[List, List, str | None, dict[str, Any], Found]] = {
-    "the same": (SET, SET, "ab", {}, Found()),
+    "the same": (SET, SET, "ab", {"distributionList": "dl"}, Found()),
+    "the same, and nothing is recorded: the run died": (SET, SET, "ab", {}, OURS_ALREADY),
+    "the same, and another is recorded": (SET, SET, "ab", {"distributionList": "old"}, OURS_ALREADY),
     "the first": (SET, None, None, {}, Found([SET]) + FIRST),
     "the first, and gateways are declared": (SET, None, "abx", {}, Found([SET]) + FIRST + ours("ab")),
     "the first, and declared gateways are not in yet": (SET, None, "x", {}, Found([SET]) + FIRST),
@@ -117,7 +120,7 @@ LISTS: dict[str, tuple[List, List, str | None, dict[str, Any], Found]] = {
         SET, DistributionList("dl", 5), "ab", {},
         Found([SET]) + changed(("distributionList.reevaluationIntervalSeconds", 5, 60)),
     ),
-    "the interval is left out": (DistributionList("dl"), SET, "ab", {}, Found()),
+    "the interval is left out": (DistributionList("dl"), SET, "ab", {"distributionList": "dl"}, Found()),
     "another, and the interval is left out": (
         DistributionList("dl"), DistributionList("old", 60), "ab", {},
         Found([SET]) + changed(("distributionList.distributionListId", "old", "dl")),

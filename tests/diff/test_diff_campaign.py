@@ -22,7 +22,7 @@ from reconciler.model import (
     Severity,
     Window,
 )
-from reconciler.state.base import Origin
+from reconciler.state.base import FieldApplied, Origin
 from tests.fakes import NOW, Project, campaign, desired, file, rid
 from tests.memory_provider import MemoryCampaign, MemoryServer
 
@@ -112,7 +112,10 @@ def test_what_differs(row: str) -> None:
     edited = any(not c.field.startswith("distributionList") for c in changes)
     assert only(difference).edit is edited
     assert difference.findings == ()
-    assert difference.records == ()
+    # What is set as declared is ours, if that wasn't recorded.
+    equal = "distribution" in fields and not any(c.field.startswith("distributionList") for c in changes)
+    ours = (FieldApplied(rid("line"), "distributionList", fields["distribution"].id),) if equal else ()
+    assert difference.records == ours
 
 
 def test_an_edit_carries_what_is_managed_and_nothing_else() -> None:

@@ -313,6 +313,7 @@ def test_an_adopted_campaign_that_is_as_declared() -> None:
         FieldApplied(LINE, "settings", settings),
         FieldApplied(LINE, "settings.assumed", True),
         StatusSet(LINE, "STARTED"),
+        FieldApplied(LINE, "distributionList", EVERYTHING["distribution"].id),
         FieldApplied(LINE, "callbackSet.completed", HERE),
         FieldApplied(LINE, "callbackSet.stateChange", THERE),
         MembersApplied(LINE, "packageOverrides", packages_value(["p-2"]), ("a", "b")),

@@ -17,7 +17,7 @@ from reconciler.validation.schemas import PROJECT, Schema, inline, schema
 
 _EXITS = """\
 `plan` ends with 0, 1, 2 or 64 only: what would be 5 or 6 in `apply` stands in it as a finding. When several
-hold, 1 comes first, then 4 or 5, then 3, then 6. They never depend on the form of the output.
+hold, 1 comes first, then 4 or 5, then 3, then 7, then 6. They never depend on the form of the output.
 """
 MADE = "<!-- Made from the code by tests/docs; `make golden` writes it anew. -->\n"
 

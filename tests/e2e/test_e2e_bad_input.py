@@ -284,7 +284,9 @@ def test_a_name_that_nobody_knows_and_tls_to_a_plain_server(anywhere: Workplace)
     one_message(ran, "the name 'campaigns.invalid' can't be resolved", "is there a network?")
     with Gate() as gate:
         url = gate.url.replace("http:", "https:")
-        one_message(anywhere.run(*APPLY, RECONCILER_URL=url), f"no TLS connection to {url}", "speak https")
+        one_message(
+            anywhere.run(*APPLY, RECONCILER_URL=url), f"no TLS connection to {url}", "speaks plain HTTP"
+        )
     ran = anywhere.run(*APPLY, RECONCILER_URL="http://ann:url-canary@127.0.0.1")
     assert ran.code == 1
     assert "url-with-credentials" in ran.err

@@ -48,7 +48,12 @@ def holds(condition: str, names: Mapping[str, str | None]) -> bool:
 
 def gitlab_event(repo: Repository, source: str) -> dict[str, str]:
     """The variables of a pipeline, and those that the template asks for."""
-    of = {"merge_request_event": {"CI_MERGE_REQUEST_IID": "7"}}.get(source, {"CI_COMMIT_BRANCH": "main"})
+    request = {
+        "CI_MERGE_REQUEST_IID": "7",
+        "CI_MERGE_REQUEST_PROJECT_ID": "4",
+        "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "4",
+    }
+    of = {"merge_request_event": request}.get(source, {"CI_COMMIT_BRANCH": "main"})
     return {
         "CI_API_V4_URL": repo.host.url,
         "CI_COMMIT_SHA": repo.git("rev-parse", "HEAD"),
@@ -66,7 +71,8 @@ def gitlab_event(repo: Repository, source: str) -> dict[str, str]:
 def added(job: Mapping[str, Any], event: Mapping[str, str]) -> bool:
     """The first rule that holds says it; a job that none of its rules takes is left out."""
     names = {f"${name}": value for name, value in event.items()}
-    names |= {name: names.get(name, "") for name in ("$CI_COMMIT_BRANCH",)}
+    asked = ("CI_COMMIT_BRANCH", "CI_MERGE_REQUEST_PROJECT_ID", "CI_MERGE_REQUEST_SOURCE_PROJECT_ID")
+    names |= {f"${name}": event.get(name, "") for name in asked}
     rule = next((rule for rule in job["rules"] if holds(rule["if"], names)), {"when": "never"})
     return rule.get("when") != "never"
 
@@ -93,7 +99,11 @@ def test_gitlab_from_a_merge_request_to_drift(repository: tuple[Repository, Live
     assert {name: code for name, (code, _) in ended.items()} == {"validate": 0, "plan": 0}
     (comment,) = repo.host.said()
     assert comment.startswith(mark("plan"))
-    for part in ("2 gateways gained", repo.git("rev-parse", "HEAD")[:12], "gitlab.example.com/jobs/1"):
+    for part in (
+        "2 gateways of 1 campaign: 2 join",
+        repo.git("rev-parse", "HEAD")[:12],
+        "gitlab.example.com/jobs/1",
+    ):
         assert part in comment, part
     assert live.campaigns() == [], "nothing is done before the merge"
 
@@ -120,6 +130,13 @@ def test_gitlab_from_a_merge_request_to_drift(repository: tuple[Repository, Live
     assert len(repo.host.comments) == 1
 
 
+def test_gitlab_plans_nothing_of_a_fork(repository: tuple[Repository, Live]) -> None:
+    repo, _ = repository
+    event = {**gitlab_event(repo, "merge_request_event"), "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "5"}
+    jobs = {name: job for name, job in workflow(repo, "gitlab").items() if name not in KEYWORDS}
+    assert [name for name, job in jobs.items() if added(job, event)] == ["validate"]
+
+
 def test_gitlab_without_a_token_for_comments_fails_with_what_to_do(
     repository: tuple[Repository, Live],
 ) -> None:
@@ -135,7 +152,9 @@ def test_gitlab_without_a_token_for_comments_fails_with_what_to_do(
 # --- GitHub ------------------------------------------------------------------------------------------
 
 
-def github_jobs(repo: Repository, event: str, *, fork: bool = False) -> dict[str, tuple[int, str]]:
+def github_jobs(
+    repo: Repository, event: str, *, fork: bool = False, login: str = "somebody"
+) -> dict[str, tuple[int, str]]:
     """The jobs of one run, each with the exit code of its last script and its summary."""
     secrets = {"RECONCILER_TOKEN": "" if fork else TOKEN, "RECONCILER_SECRETS": ""}
     about = PULL_REQUEST if event == "pull_request" else {}
@@ -143,7 +162,7 @@ def github_jobs(repo: Repository, event: str, *, fork: bool = False) -> dict[str
     known: dict[str, str | None] = {
         "github.event_name": event,
         "github.event.pull_request.head.repo.full_name": head if about else None,
-        "github.event.pull_request.user.login": "somebody",
+        "github.event.pull_request.user.login": login,
         "github.repository": "acme/fleet",
         "github.token": FORGE_TOKEN,
         "vars.RECONCILER_URL": "",
@@ -188,18 +207,19 @@ def test_github_from_a_pull_request_to_drift(repository: tuple[Repository, Live]
     repo.push("Spring update")
     assert codes(github_jobs(repo, "pull_request")) == {"validate": 0, "preview": 0}
     (comment,) = repo.host.said()
-    assert "2 gateways gained" in comment
+    assert "2 gateways of 1 campaign: 2 join" in comment
 
     # What a fork wrote is checked; nobody is called, nothing is said.
     calls = list(repo.host.calls)
     live.forget()
     assert codes(github_jobs(repo, "pull_request", fork=True)) == {"validate": 0}
+    assert codes(github_jobs(repo, "pull_request", login="dependabot[bot]")) == {"validate": 0}
     assert (repo.host.calls, live.operations()) == (calls, [])
 
     # The plan that the reviewers of the environment see is the one that is applied.
     ended = github_jobs(repo, "push")
     assert codes(ended) == {"plan": 0, "apply": 0}
-    assert "2 gateways gained" in ended["plan"][1]
+    assert "2 gateways of 1 campaign: 2 join" in ended["plan"][1]
     assert "Exit code 0" in ended["apply"][1]
     (campaign,) = live.campaigns()
     assert (campaign["name"], campaign["status"]) == ("spring", "STARTED")

@@ -16,7 +16,14 @@ LAYERS = TOOLS["importlinter"]["contracts"][0]["layers"]
 MODULES = [name.strip("()") for layer in LAYERS for name in layer.split(" | ")]
 STORES = ["state/file", "state/postgresql", "state/s3"]
 BEHIND_SEAMS = [
-    *("providers/base", "providers/http", "providers/opening", "providers/pulse", "providers/snapshot"),
+    *(
+        "providers/base",
+        "providers/http",
+        "providers/opening",
+        "providers/pulse",
+        "providers/hawkbit",
+        "providers/snapshot",
+    ),
     *("app/checks", "state/base", "state/stores", *STORES),
 ]
 

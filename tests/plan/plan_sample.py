@@ -30,8 +30,11 @@ from reconciler.model import (
     Override,
     PackageById,
     Place,
+    Promotion,
     Reason,
     RetireCampaign,
+    RolloutRecord,
+    RolloutStatus,
     RunOnThings,
     SchedulePhase,
     Secret,
@@ -46,6 +49,8 @@ from reconciler.options import Options, Selector, Targets
 from reconciler.plan.file import Head, MadeIn, MadeOn, write_plan
 from reconciler.plan.model import CampaignImpact, Devices, GuardTrip, Impact, Packages, Partial, Snapshot
 from reconciler.providers.base import Lowered
+from reconciler.rollout.gate import Wait, WaitFor
+from reconciler.rollout.views import RolloutView, WavePhase, WaveView
 from reconciler.state.base import (
     BracketClosed,
     BracketOpened,
@@ -68,6 +73,7 @@ from reconciler.state.base import (
     PredecessorEnded,
     PredecessorForgotten,
     ReplacementBegun,
+    RolloutNoted,
     SaltChosen,
     Uploaded,
 )
@@ -96,6 +102,49 @@ OPTIONS = Options(
     refresh_recorded=True,
     targets=Targets((rid("line"),), (Selector("site", "berlin", negated=True),)),
     imports={rid("adoptee"): "3"},
+)
+
+
+ROLLOUT = RolloutRecord(
+    "9f86d081",
+    "2c26b46b",
+    edited=True,
+    wave=1,
+    since=NOW,
+    reached=NOW,
+    status=RolloutStatus.PAUSED,
+    why="the weather",
+    by="ann",
+    at=NOW,
+    limit=50,
+    promoted=(Promotion(2, ("soak",)),),
+    stops=True,
+    frozen=True,
+)
+VIEW = RolloutView(
+    rid("line"),
+    "careful",
+    RolloutStatus.PAUSED,
+    total=5000,
+    entered=50,
+    joins=450,
+    failed=2,
+    all_failed=3,
+    wave=1,
+    opens=2,
+    why="the weather",
+    by="ann",
+    at=NOW,
+    reached=NOW,
+    waves=(WaveView("canary", 50, 50, 40, 2, 5, 3, WavePhase.PASSED, NOW, approval=True),),
+    waits=(Wait(WaitFor.SOAK, NOW, "canary"),),
+    next_look=NOW,
+    ends=NOW,
+    open_until=NOW,
+    stops=True,
+    changed=True,
+    with_before=40,
+    place=Place("line.yaml", 3, 1),
 )
 
 
@@ -154,7 +203,9 @@ def _replacement(group: StepGroup) -> tuple[StepGroup, ...]:
     actions = (
         AddGateways(line, Reason.REPLACES, None, ("gw-0001",), draft=draft),
         RetireCampaign(line, Reason.MAKES_ROOM, "1", name="line ~1"),
-        CreateCampaign(line, Reason.REPLACES, fields, draft=draft, replaces="1", starts=True),
+        CreateCampaign(
+            line, Reason.REPLACES, fields, draft=draft, replaces="1", starts=True, rollout=ROLLOUT
+        ),
         EndCampaign(line, Reason.REPLACED, "1", successor="9", before_start=True),
         DeleteCampaign(line, Reason.REPLACED, "1", predecessor=True),
     )
@@ -222,6 +273,7 @@ def sample() -> Made:
         replacing=True,
         predecessors=(Predecessor("0", ended=True),),
         since=1_790_000_000,
+        rollout=ROLLOUT,
     )
     uploaded = Uploaded(
         "ab" * 32,
@@ -256,6 +308,7 @@ def sample() -> Made:
         MembersApplied(line, "schedules.download", "1/2", ("gw-0001", "gw-0002")),
         MembersForgotten(line, ("gw-0001",), "schedules.download"),
         OnRemoveSet(line, OnRemove.ABANDON),
+        RolloutNoted(line, ROLLOUT),
         PackageUploaded(uploaded),
         PackageForgotten("ab" * 32),
         PlanApplied("cd" * 32, whole=True),
@@ -292,6 +345,7 @@ def sample() -> Made:
         partial=Partial(OPTIONS.targets.asked, 1, 4),
         snapshot=Snapshot(NOW, 3600),
         package_names={"p-1": "fw-2.1.bin"},
+        rollouts=(VIEW,),
     )
     return replace(made, plan=plan, options=OPTIONS)
 

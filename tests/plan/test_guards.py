@@ -30,6 +30,7 @@ from reconciler.plan.touched import touched_by
 from reconciler.reading import read
 from reconciler.settings import GitWaiver
 from reconciler.state.base import Origin
+from reconciler.validation.schemas import schema
 from tests.fakes import PULSE, Project, campaign, desired, file, rid
 from tests.memory_provider import SERVER, MemoryCampaign, MemoryServer
 
@@ -176,8 +177,8 @@ def test_campaigns_and_packages_are_counted_apart() -> None:
     assert found(project, desired(), {"maxDeletes": 2}, prune=True) == []
     tripped = trips(*planned(project, desired(), prune=True), {"maxDeletes": 1})
     assert [trip.message for trip in tripped] == [
-        "2 campaigns would be deleted (Campaign/gw-0000, Campaign/gw-0001); at most 1 may be",
-        "2 packages would be deleted (p-0, p-1); at most 1 may be",
+        "2 campaigns would be deleted (Campaign/gw-0000, Campaign/gw-0001); the limit is 1",
+        "2 packages would be deleted (p-0, p-1); the limit is 1",
     ]
 
 
@@ -209,7 +210,7 @@ def test_many_names_are_cut() -> None:
     (trip,) = trips(*planned(Project(), wanted), {})
     assert trip.message == (
         "1,200 campaigns would be started (Campaign/gw-0000, Campaign/gw-0001, Campaign/gw-0002"
-        " and 1,197 more); at most 10 may be"
+        " and 1,197 more); the limit is 10"
     )
 
 
@@ -312,7 +313,7 @@ def test_it_is_about_the_whole_plan() -> None:
     assert (trip.resource, trip.found, trip.limit) == (None, 6, 5)
     assert trip.message == (
         "6 gateways in the middle of an update would be interrupted (3 in Campaign/a, 3 in Campaign/b);"
-        " at most 5 may be"
+        " the limit is 5"
     )
 
 
@@ -439,6 +440,7 @@ def test_the_limits_are_those_of_the_design() -> None:
         "mayLoseSettings": False,
         "mayLeaveBehind": False,
         "allowAllMissing": False,
+        "mayReleaseAtOnce": False,
     }
     assert list(DEFAULTS) == list(Guard)
 
@@ -694,7 +696,7 @@ def test_how_many_may_go_is_said(percent: float, said: str) -> None:
     ]
 
 
-@pytest.mark.parametrize(("limit", "said"), [(0, "none may be"), (1, "at most 1 may be")])
+@pytest.mark.parametrize(("limit", "said"), [(0, "the limit is 0"), (1, "the limit is 1")])
 def test_how_many_there_may_be_is_said(limit: int, said: str) -> None:
     (message,) = messages(of_many(2), desired(), {"maxDeletes": limit})
     assert message == f"2 campaigns would be deleted (Campaign/gw-0000, Campaign/gw-0001); {said}"
@@ -702,11 +704,11 @@ def test_how_many_there_may_be_is_said(limit: int, said: str) -> None:
 
 def test_one_is_said_as_one() -> None:
     assert messages(of_many(1), desired(), {"maxDeletes": 0}) == [
-        "1 campaign would be deleted (Campaign/gw-0000); none may be"
+        "1 campaign would be deleted (Campaign/gw-0000); the limit is 0"
     ]
     one = live_campaign(1, "STARTED", states={"gw-0000": "FLYING"})
     assert messages(one, desired(campaign("line", status=STOPPED))) == [
-        "1 gateway in the middle of an update would be interrupted (1 in Campaign/line); none may be"
+        "1 gateway in the middle of an update would be interrupted (1 in Campaign/line); the limit is 0"
     ]
 
 
@@ -729,3 +731,10 @@ def test_what_is_in_flight_is_not_known_where_it_was_not_read() -> None:
     project = flying()
     made = project.draft(desired(campaign("line", status=STOPPED)))
     assert trips(made.plan, Basis(made.desired, made.live, project.server.facts), {}) == ()
+
+
+def test_the_schema_knows_every_guard() -> None:
+    guards = schema("Project")["$defs"]["guards"]["properties"]
+    assert {*guards} - {"waivers"} == {guard.value for guard in Guard}
+    waiver = schema("Project")["$defs"]["waiver"]["properties"]
+    assert set(waiver["guard"]["enum"]) == {guard.value for guard in Guard}

@@ -21,7 +21,7 @@ from reconciler.options import Options
 from reconciler.plan import Plan
 from reconciler.plan.model import Devices, Packages
 from tests.fakes import NOW, Project, campaign, desired, file, holds, rid
-from tests.memory_provider import FACTS, MemoryCampaign, MemoryServer
+from tests.memory_provider import FACTS, IMMUTABLE, MemoryCampaign, MemoryServer
 
 STARTED, STOPPED = DesiredStatus.STARTED, DesiredStatus.STOPPED
 DONE, FAILED, FLYING = "ACTIVATION_COMPLETE", "FAILED", "DOWNLOAD_COMPLETE"
@@ -292,3 +292,15 @@ def test_a_campaign_that_another_resource_takes_over_keeps_its_overrides() -> No
     plan = plan_of(project, desired(campaign("now", "line", packages=(PackageById("p-2"),))))
     assert [row.resource for row in plan.impact.campaigns] == [rid("now")]
     assert only(plan) == replace(NONE, members=3, update=2)
+
+
+def test_in_a_successor_everybody_begins_anew() -> None:
+    states = {"a": "fine", "b": "fetching", "c": "queued"}
+    live = MemoryCampaign("1", "line", "ROLLING", packages=("p-1",), gateways={*"abcd"}, states=states)
+    project = Project(MemoryServer(live, packages=(OLD, NEW), facts=IMMUTABLE))
+    project.own("line", "1")
+    plan = plan_of(project, desired(campaign(packages=(PackageById("p-2"),), gateways={*"bcde"})))
+    found = only(plan)
+    assert plan.impact.campaigns[0].replaced
+    assert (found.members, found.join, found.leave, found.update, found.finished) == (4, 1, 1, 4, 0)
+    assert plan.impact.campaigns[0].packages == Packages(("fw-2.1.bin",), ("fw-2.2.bin",))

@@ -26,6 +26,7 @@ from reconciler.model import (
     PackageFile,
     Place,
     Reason,
+    RolloutStatus,
     SchedulePhase,
     Secret,
     Severity,
@@ -40,6 +41,7 @@ from reconciler.plan.file import Head, MadeIn, MadeOn, open_plan, plan_digest, s
 from reconciler.plan.file.lines import ITEMS_A_LINE, LONG, dumped, entries, rebuilt
 from reconciler.plan.fingerprints import Fingerprint, Of
 from reconciler.plan.model import CampaignImpact, Devices, GuardTrip, Impact, Packages, Partial, Snapshot
+from reconciler.rollout.views import RolloutView
 from reconciler.state.base import (
     CampaignOwned,
     FieldApplied,
@@ -131,6 +133,7 @@ def test_a_plan_file_says_what_it_holds(tmp_path: Path) -> None:
         partial=Partial(("--target Campaign/line",), 1, 4),
         snapshot=Snapshot(1, 2),
         package_names={"p-1": "fw.bin"},
+        rollouts=(RolloutView(rid("line"), "careful", RolloutStatus.PAUSED, 5, 1),),
     )
     blank = Plan(SERVER)
     assert [f.name for f in fields(blank) if getattr(found.plan, f.name) == getattr(blank, f.name)] == [

@@ -24,13 +24,14 @@ from reconciler.state.base import (
     PredecessorEnded,
     PredecessorForgotten,
     ReplacementBegun,
+    RolloutNoted,
 )
 from tests.conftest import Golden
 from tests.fakes import PULSE
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plan-file.jsonl"
 OLDER = GOLDEN.with_name("plan-file-0.1.jsonl")
-DIGEST = "156564ce5cefe87384ca4c713e345ef87a3643a01e8f60f1bab9f4e998ac3178"
+DIGEST = "89ccf8e1e61e0a9dee897b871914e9bed48fe2ecdee84c178c3dc7409037ef51"
 
 
 def test_a_plan_is_the_same_bytes_as_ever(golden: Golden, tmp_path: Path) -> None:
@@ -78,7 +79,7 @@ def _not_in_devices(plan: Plan) -> Plan:
         for row in plan.impact.campaigns
     )
     impact = replace(plan.impact, campaigns=tuple(rows), devices=Devices())
-    return replace(plan, impact=impact, package_names={})
+    return replace(plan, impact=impact, package_names={}, rollouts=())
 
 
 def _undescribed(event: Event) -> Event:
@@ -87,13 +88,13 @@ def _undescribed(event: Event) -> Event:
         case PackageUploaded(uploaded):
             return PackageUploaded(replace(uploaded, description=None))
         case CampaignOwned(owned):
-            return CampaignOwned(replace(owned, replacing=False, predecessors=()))
+            return CampaignOwned(replace(owned, replacing=False, predecessors=(), rollout=None))
         case IntentNoted(intent):
             return IntentNoted(replace(intent, replaces=None, return_to=None))
     return event
 
 
-_NEW = (CampaignReplaced, PredecessorEnded, PredecessorForgotten, ReplacementBegun)
+_NEW = (CampaignReplaced, PredecessorEnded, PredecessorForgotten, ReplacementBegun, RolloutNoted)
 """What wasn't there when the older file was written."""
 
 

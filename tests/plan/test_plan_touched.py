@@ -50,6 +50,7 @@ from reconciler.state.base import (
     PredecessorEnded,
     PredecessorForgotten,
     ReplacementBegun,
+    RolloutNoted,
     SaltChosen,
     State,
     StatusSet,
@@ -225,7 +226,8 @@ ROWS: dict[str, tuple[list[Action], list[Event], Touched]] = {
             BracketOpened(LINE, "STARTED"), BracketClosed(LINE), FieldApplied(LINE, "settings", {}),
             FieldsDeclared(LINE, {"name": "line"}),
             MembersApplied(LINE, "gateways", "added", ("a",)), MembersForgotten(LINE, ("a",)),
-            OnRemoveSet(LINE, OnRemove.DELETE), ReplacementBegun(LINE), CampaignReplaced(LINE, "0", "1"),
+            OnRemoveSet(LINE, OnRemove.DELETE), RolloutNoted(LINE, None),
+            ReplacementBegun(LINE), CampaignReplaced(LINE, "0", "1"),
             PredecessorEnded(LINE, "0"), PredecessorForgotten(LINE, "0"),
         )
     },

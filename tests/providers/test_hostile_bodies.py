@@ -26,7 +26,7 @@ from reconciler.settings import Engine
 from tests.providers.canned_server import SETTINGS, Connection, RawServer, raw_server
 
 CAMPAIGN = {"id": "c1", "name": "x", "status": "CREATED"}
-FAST = Backoff(base=0.001, random=lambda: 1.0)
+FAST = Backoff(base=0.001, random=lambda: 1.0, attempts=3)
 MIB = 1 << 20
 
 Handler = Callable[[Connection], Awaitable[None]]
@@ -329,7 +329,7 @@ ENDLESS: dict[str, tuple[Callable[[int], object], str]] = {
 def test_a_list_without_end_is_given_up(
     what: str, call: Callable[[Provider], Awaitable[Any]], engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reconciler.providers.http.paging.PAGES_WITHOUT_TOTAL", 200)
+    monkeypatch.setattr("reconciler.providers.http.paging.PAGES_WITHOUT_TOTAL", 60)
     make, words = ENDLESS[what]
     error, server = failure(engine, paged(make), call, max_answer_megabytes=1)
     assert isinstance(error, ServerError)

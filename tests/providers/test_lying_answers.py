@@ -426,6 +426,22 @@ def test_every_read_that_names_another_is_refused(engine: Engine, tmp_path: Path
     run(body())
 
 
+def test_an_object_may_have_two_ids(engine: Engine, tmp_path: Path) -> None:
+    """One is the id that it is asked for by; the other is a matter of the server."""
+
+    def lie(operation: str, seen: Seen, honest: Any) -> Any:
+        return {**honest, "uuid": OTHER} if operation in ("get-campaign", "get-package") else honest
+
+    async def body() -> None:
+        async with lying_world(tmp_path, engine) as (world, liar):
+            liar.lie = lie
+            assert not await failing(world)
+            assert await world.plan(FLEET) == []
+            assert not await failing(world, STOPPED)
+
+    run(body())
+
+
 def test_a_distribution_list_of_another_is_refused(engine: Engine, tmp_path: Path) -> None:
     async def body() -> None:
         async with lying_world(tmp_path, engine) as (world, liar):

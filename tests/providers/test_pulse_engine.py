@@ -427,7 +427,7 @@ def test_what_goes_over_the_wire() -> None:
 
 def test_a_url_may_have_a_path_of_its_own() -> None:
     async def reply(connection: Connection) -> None:
-        await connection.reply(200, CAMPAIGN)
+        await connection.reply(200, {**CAMPAIGN, "id": "a/b"})
 
     async def main() -> None:
         async with raw_server(reply) as server, to(f"{server.url}/pulse//") as provider:
@@ -441,7 +441,7 @@ def test_a_url_may_have_a_path_of_its_own() -> None:
 def test_requests_are_concurrent_and_bounded() -> None:
     async def slow(connection: Connection) -> None:
         await asyncio.sleep(0.005)
-        await connection.reply(200, CAMPAIGN)
+        await connection.reply(200, {**CAMPAIGN, "id": connection.seen.path.rpartition("/")[2]})
 
     async def main() -> None:
         async with raw_server(slow) as server:

@@ -6,6 +6,7 @@ import pytest
 from report_samples import LINE_3, gateways, group
 
 from reconciler.model import Outcome, OutcomeStatus, Verb
+from reconciler.model.doubts import Doubt, Missing
 from reconciler.report.progress import Progress
 
 MANY = group(
@@ -96,3 +97,17 @@ def test_without_blocks_the_bar_is_of_letters():
     Progress(10, stream, terminal=True)
     stream.seek(0)
     assert stream.read() == f"\r\x1b[K{'.' * 30}  0 %: 0 of 10 calls"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_what_is_looked_for_is_said_and_does_not_flood(terminal):
+    stream = io.StringIO()
+    progress = Progress(100, stream, terminal=terminal, clock=Clock())
+    for number in range(100):
+        progress.looking(Doubt(f"Campaign/line-{number}\x1b", Missing.MAY_BE_MADE, 30))
+    progress.close()
+    said = [line for line in stream.getvalue().splitlines() if "looking for" in line]
+    assert len(said) == 20
+    assert said[0].endswith(
+        "looking for Campaign/line-0\\x1b for up to 30 s: it may have been made, though no answer said so"
+    )

@@ -27,14 +27,12 @@ from reconciler.plan.model import Plan
 from reconciler.providers.base import Stage
 from reconciler.providers.base.questions import GatewayStatus, PackageProgress
 from reconciler.report.status_report import (
-    GatewayLine,
-    Gateways,
-    StatusReport,
     change_line,
     status_document,
     status_lines,
     status_rows,
 )
+from reconciler.report.statuses import GatewayLine, Gateways, StatusReport
 from reconciler.state.base import Origin, Owned, State
 from reconciler.validation.schemas import schema
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.providers.base import Stage
+from reconciler.report.lines import fitted
 from reconciler.report.table import bar, pairs, percent, table
 from reconciler.report.terminal import Tone, ansi, columns
 from reconciler.text import timestamp
@@ -66,3 +67,21 @@ def test_moment(value, text):
 
 def test_percent_is_100_only_for_all():
     assert (percent(999, 1000), percent(1000, 1000), percent(0, 0)) == ("99 %", "100 %", "-")
+
+
+def test_a_table_that_is_too_wide_drops_columns_and_goes_on_below_the_last():
+    made = list(
+        table(("NAME", "ID", "OWNER", "STATE"), [("fw", "0" * 36, "somebody", "in sync; not readable")])
+    )
+    assert list(fitted(made, 80))[1] == f"fw    {'0' * 36}  somebody  in sync; not readable"
+    assert list(fitted(made, 60)) == ["NAME  OWNER     STATE", "fw    somebody  in sync; not readable"]
+    assert list(fitted(made, 34)) == [
+        "NAME  OWNER     STATE",
+        "fw    somebody  in sync; not",
+        f"{16 * ' '}readable",
+    ]
+
+
+def test_the_first_and_the_last_column_are_never_dropped():
+    made = list(table(("ID", "WHAT"), [("0" * 10, "x")], drop=("ID", "WHAT")))
+    assert next(fitted(made, 5)).startswith("ID")

@@ -14,6 +14,7 @@ from reconciler.model import (
     Secret,
     Server,
 )
+from reconciler.model.doubts import Doubt, Missing
 from reconciler.plan.model import Plan
 from reconciler.report import wording
 from reconciler.report.plan_text import plan_lines
@@ -66,3 +67,8 @@ def test_a_secret_is_hidden_by_its_type_wherever_it_stands():
 def test_every_reason_and_exit_code_has_its_sentence():
     assert set(wording.SENTENCES) == set(Reason)
     assert set(wording.MEANINGS) == set(Exit)
+
+
+@pytest.mark.parametrize("why", Missing)
+def test_every_wait_says_why(why: Missing) -> None:
+    assert wording.looking(Doubt("fw.bin", why, 12.4)).startswith("looking for fw.bin for up to 12 s: ")

@@ -11,14 +11,15 @@ from reconciler.model import (
     DesiredRollout,
     Gate,
     OnDeadline,
+    Promotion,
     RolloutRecord,
     RolloutStatus,
     Share,
     Wave,
 )
+from reconciler.model.waves import assigned
 from reconciler.rollout.calendars import Opening
 from reconciler.rollout.gate import CheckAnswer, CheckVerdict, Decision, Situation, WaitFor, level, look
-from reconciler.rollout.waves import assigned
 
 HOUR = 3_600_000
 OPEN = {"": Opening(True)}
@@ -156,26 +157,26 @@ def test_a_wave_that_wants_approval_waits_for_git_or_a_promotion() -> None:
     situation = seen(done=CANARY)
     assert reasons(look(wish, record, situation)) == [WaitFor.APPROVAL]
     assert look(replace(wish, approved=2), record, situation).opens == 2
-    promoted = look(wish, replace(record, promoted={2: ()}), situation)
+    promoted = look(wish, replace(record, promoted=(Promotion(2),)), situation)
     assert promoted.opens == 2
-    assert promoted.record.promoted == {}
+    assert promoted.record.promoted == ()
 
 
 @pytest.mark.parametrize("skip", ["success", "soak", "calendar", "check"])
 def test_a_promotion_skips_what_it_names_once(skip: str) -> None:
-    record = after(reached=None if skip in ("soak", "success") else HOUR, promoted={2: (skip,)})
+    record = after(reached=None if skip in ("soak", "success") else HOUR, promoted=(Promotion(2, (skip,)),))
     known: dict[str, object] = {"done": CANARY}
     if skip == "success":
         known = {"done": frozenset()}
-        record = replace(record, promoted={2: ("success", "soak")})
+        record = replace(record, promoted=(Promotion(2, ("success", "soak")),))
     elif skip == "calendar":
         known["openings"] = {"": Opening(False, opens=20 * HOUR)}
     elif skip == "check":
         known["checks"] = [CheckAnswer("errors", CheckVerdict.ERROR)]
     found = look(WISH, record, seen(**known))
     assert (found.opens, found.release) == (2, HALF)
-    assert found.record.promoted == {}
-    assert look(WISH, replace(record, promoted={}), seen(**known)).opens == 0
+    assert found.record.promoted == ()
+    assert look(WISH, replace(record, promoted=()), seen(**known)).opens == 0
 
 
 def test_a_closed_calendar_is_waited_for() -> None:

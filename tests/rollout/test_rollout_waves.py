@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model import Share, Wave
-from reconciler.rollout.waves import assigned, ordered
+from reconciler.model.waves import assigned, ordered
 
 IDS = st.frozensets(st.text("abcdefg0123", min_size=1, max_size=5), max_size=60)
 SHARES = st.one_of(st.builds(Share, st.integers(1, 40)), st.builds(Share, st.none(), st.integers(1, 100_000)))
@@ -76,7 +76,7 @@ def test_newcomers_move_nobody_of_the_first_wave_but_at_its_edge(gateways: froze
 
 def test_an_order_is_the_same_in_another_process() -> None:
     code = (
-        "from reconciler.rollout.waves import ordered\n"
+        "from reconciler.model.waves import ordered\n"
         "print(','.join(ordered(frozenset(f'gw-{n}' for n in range(50)), 'line-3')))"
     )
     outputs = {

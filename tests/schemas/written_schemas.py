@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from reconciler.codec.typeschema import IDS, REFERENCE, Rule, SchemaMaker, illustrate
-from reconciler.model import Action, Kind, OnRemove, Operation, ResourceId, Secret, Server
+from reconciler.model import (
+    Action,
+    Kind,
+    OnRemove,
+    Operation,
+    Promotion,
+    ResourceId,
+    RolloutRecord,
+    RolloutStatus,
+    Secret,
+    Server,
+)
 from reconciler.plan.file.disk import HEAD_FORMAT, Head, PlanEnd
 from reconciler.plan.file.lines import PARTS_FORMAT, PLAN_FORMAT, TYPES, EnvSecret, FileSecret, ListPart
 from reconciler.snapshot import Overrides
@@ -241,6 +252,22 @@ _OWNED: Final = Owned(
     status="STARTED",
     applied={"settings": {"LOG_LEVEL": {"value": "debug"}}},
 )
+_ROLLOUT: Final = RolloutRecord(
+    "9f86d081",
+    "2c26b46b",
+    edited=True,
+    wave=2,
+    since=1714600000000,
+    reached=1714607200000,
+    status=RolloutStatus.PAUSED,
+    why="the weather",
+    by="ann",
+    at=1714607200000,
+    limit=50,
+    promoted=(Promotion(3, ("soak",)),),
+    stops=True,
+    frozen=True,
+)
 _STATE: Final = State(
     lineage="6f1c0a52-4c0e-4c43-9a55-0f5d8c4a7f0e",
     salt="9b2e4c1fa07d53868e1d0c2b7a4f6e35",
@@ -268,6 +295,7 @@ _LARGE: Final = State(
             since=1_714_599_000,
             declared={"name": "Line 3 ", "gateways": {"count": 1, "digest": "9f86d081"}},
             kept={"name": "Line 3"},
+            rollout=_ROLLOUT,
         )
     },
     packages={

@@ -249,6 +249,13 @@ def test_a_broken_file_is_refused(data: bytes, why: str, tmp_path: Path) -> None
     assert "Take it again" in str(caught.value.hint)
 
 
+def test_packages_of_old_files_are_read(tmp_path: Path) -> None:
+    """They had their mark beside the description, in which it stands."""
+    line = {"kind": "package", "id": "p-1", "name": "fw", "description": "x", "mark": "0123456789abcdef"}
+    saved = saved_at(tmp_path / "s.jsonl", sealed(FIRST, line))
+    assert saved.packages == {"p-1": LivePackage("p-1", "fw", "x")}
+
+
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ReconcilerError, match="format version 2") as caught:
         saved_at(tmp_path / "s", sealed({**FIRST, "formatVersion": 2, "news": 1}))

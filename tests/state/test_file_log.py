@@ -229,3 +229,13 @@ def test_a_log_that_can_t_be_read_is_an_error_of_the_log_alone(tmp_path: Path) -
     ):
         assert session.audit_tail is None
     assert store.load().serial == 0
+
+
+def test_a_pipe_is_no_log(tmp_path: Path) -> None:
+    """Whoever opens it would wait for a writer, for ever."""
+    os.mkfifo(tmp_path / "log")
+    log = AuditFile(tmp_path / "log")
+    with pytest.raises(StateError, match="It is a pipe, a device or a socket, not a file"):
+        list(log.lines())
+    with pytest.raises(StateError, match="It is a pipe, a device or a socket, not a file"):
+        log.append(["x"], sync=True)

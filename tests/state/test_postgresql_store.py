@@ -119,10 +119,13 @@ def test_many_may_be_the_first(url: str) -> None:
         list(pool.map(first, stores))
 
 
-@pytest.mark.parametrize("name", ["With Space", 'quo"te', "ünï", "select"])
+@pytest.mark.parametrize("name", ["With Space", 'quo"te', "ünï", "select", "100%", "%s", "%(id)s", "%%"])
 def test_a_schema_may_have_any_name(url: str, db: Connection, name: str) -> None:
     named = open_store(re.sub(r"schema=.*", f"schema={quote(name)}&lease=9", url), root=Path())
     assert record(named, 1).serial > 0
+    with named.locked(SERVER, "apply") as session:
+        session.audit("one")
+    assert (list(named.audit_lines()), named.holder()) == (["one"], None)
     found = db.execute("SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", [name]).fetchone()
     assert found == (1,)
 

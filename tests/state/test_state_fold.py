@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from state_strategies import events, journals, states
 
-from reconciler.model import Kind, OnRemove, ResourceId, Server
+from reconciler.model import Kind, OnRemove, ResourceId, RolloutRecord, Server
 from reconciler.state import folding
 from reconciler.state.base import (
     BracketClosed,
@@ -36,6 +36,7 @@ from reconciler.state.base import (
     PredecessorEnded,
     PredecessorForgotten,
     ReplacementBegun,
+    RolloutNoted,
     SaltChosen,
     State,
     StatusSet,
@@ -331,6 +332,11 @@ ON_EACH: dict[str, Case] = {
         MembersForgotten(A, ("x", "z")),
         EMPTY,
         campaign_a(members={"packageOverrides": {"old": frozenset("y")}}),
+    ),
+    "rollout": (
+        RolloutNoted(A, RolloutRecord(wave=2)),
+        EMPTY,
+        campaign_a(rollout=RolloutRecord(wave=2)),
     ),
     "on removal": (OnRemoveSet(A, OnRemove.DELETE), EMPTY, campaign_a(on_remove=OnRemove.DELETE)),
     "uploaded": (

@@ -151,6 +151,7 @@ def test_an_editor_says_the_same(made: tuple[str, Any], checks: Mapping[str, tup
         ({"minimum": 1, "maximum": 2}, [1, 2.0, "", True], [0, 3]),
         ({"exclusiveMinimum": 0}, [1, 0.1], [0, -1]),
         ({"items": {"type": "integer"}}, [[1], "x", {}], [[True], [1, "a"]]),
+        ({"minItems": 1, "maxItems": 2}, [[1], [1, 2], "", {}], [[], [1, 2, 3]]),
         ({"uniqueItems": True}, [["a", "b"], "x", [1, 1]], [["a", "b", "a"]]),
         ({"required": ["a"]}, [{"a": None}, []], [{}]),
         ({"properties": {"a": {"type": "string"}}, "additionalProperties": {"type": "array"}}, [{"a": "", "b": []}, 1], [{"b": ""}, {"a": 1}]),

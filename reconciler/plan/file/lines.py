@@ -52,8 +52,9 @@ from reconciler.plan.model import (
     Snapshot,
 )
 from reconciler.providers.base import Field
+from reconciler.rollout.views import RolloutView
 from reconciler.state.applied import known_plain
-from reconciler.state.base import Event, FieldApplied
+from reconciler.state.base import Event, FieldApplied, RolloutNoted
 
 LONG: Final = 100
 """More items than these stand in a list of their own."""
@@ -157,6 +158,7 @@ TYPES: Final[Mapping[str, Any]] = MappingProxyType(
         "guard": GuardTrip,
         "partial": Partial,
         "snapshot": Snapshot,
+        "rollout": RolloutView,
         "package": NamedPackage,
         "fingerprint": Fingerprint,
     }
@@ -179,6 +181,7 @@ def entries(plan: Plan) -> Iterator[Entry]:
     yield from (("guard", trip) for trip in plan.guards)
     yield from (("partial", plan.partial) for _ in range(plan.partial is not None))
     yield from (("snapshot", plan.snapshot) for _ in range(plan.snapshot is not None))
+    yield from (("rollout", view) for view in plan.rollouts)
     yield from (("package", NamedPackage(*each)) for each in sorted(plan.package_names.items()))
 
 
@@ -196,6 +199,8 @@ def rebuilt(server: Server, found: Mapping[str, Sequence[Any]]) -> Plan:
     for group in groups:
         if missing := sorted({need.group for need in group.needs} - seen):
             raise Malformed(f"{group.key} needs {missing[0]}, which doesn't stand before it")
+        if group.key in seen:
+            raise Malformed(f"there are two groups {group.key}")
         seen.add(group.key)
     return Plan(
         server,
@@ -209,6 +214,7 @@ def rebuilt(server: Server, found: Mapping[str, Sequence[Any]]) -> Plan:
         guards=tuple(found.get("guard", ())),
         partial=only("partial"),
         snapshot=only("snapshot"),
+        rollouts=tuple(found.get("rollout", ())),
         package_names={each.id: each.name for each in found.get("package", ())},
     )
 
@@ -231,6 +237,9 @@ def plan_digest(plan: Plan) -> str:
     impact = replace(plan.impact, permissions=(), devices=Devices(), campaigns=tuple(campaigns))
     alone = replace(plan, changes=changes, findings=findings, impact=impact, guards=(), snapshot=None)
     alone = replace(alone, declares={}, package_names={})
+    # When a look was made is no part of the work.
+    records = tuple(each for each in plan.records if not isinstance(each, RolloutNoted))
+    alone = replace(alone, rollouts=(), records=records)
     for line in writing.lines(entries(alone)):
         digest.update(line)
     return digest.hexdigest()

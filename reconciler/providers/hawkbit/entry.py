@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from reconciler.errors import Refusal
+from reconciler.providers.hawkbit.verdicts import judge
 from reconciler.providers.http.auth import access, basic_header
 from reconciler.providers.http.sender import AnswerMeaning, Sender, Statuses
 from reconciler.providers.http.shape import Unexpected, parse
@@ -88,4 +89,4 @@ def wire_of(transport: Transport, settings: ServerSettings, **how: Any) -> Wire:
         return basic_header(auth).removeprefix("Basic ")
 
     signed = access(settings.auth, pair, sender.secrets)
-    return Wire(sender, signed, _headers, scheme="Basic" if basic else "Bearer")
+    return Wire(sender, signed, _headers, scheme="Basic" if basic else "Bearer", judge=judge)

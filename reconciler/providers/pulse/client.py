@@ -10,6 +10,7 @@ Tests: `tests/providers/test_pulse_embedded.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
 from reconciler.errors import Unclear
 from reconciler.model import (
@@ -118,6 +119,8 @@ class PulseClient(Calls):
         """*Get Campaign*, None when there is no such id."""
         call = Call(OPERATIONS["get-campaign"], {"campaign_id": campaign_id})
         found = await self._found(call, answers.campaign)
+        if found and id_form(found.id) != id_form(campaign_id):
+            found = replace(found, id=campaign_id)  # it has two ids, and is asked for by this one
         if found:
             self._seen.add(id_form(found.id))
         return found
@@ -201,7 +204,11 @@ class PulseClient(Calls):
 
     async def package(self, package_id: str) -> LivePackage | None:
         """*Get Package Information*, None when there is no such id."""
-        return await self._found(Call(OPERATIONS["get-package"], {"package_id": package_id}), answers.package)
+        call = Call(OPERATIONS["get-package"], {"package_id": package_id})
+        found = await self._found(call, answers.package)
+        if found and id_form(found.id) != id_form(package_id):
+            found = replace(found, id=package_id)
+        return found
 
     async def delete_package(self, package_id: str) -> None:
         """*Delete a Package*."""

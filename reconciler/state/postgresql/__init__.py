@@ -93,7 +93,7 @@ class PostgresqlBackend(PostgresqlReader):
 
         def create(connection: psycopg.Connection[Any]) -> None:
             there = {
-                "schema": self.tables.sql("{schema}").as_string(),
+                "schema": self.tables.alone("{schema}").as_string(),
                 "tables": [t.as_string() for t in self.tables.quoted],
             }
             schema, all_tables = connection.execute(self.tables.sql(sql.THERE), there).fetchone() or (0, 0)
@@ -103,7 +103,7 @@ class PostgresqlBackend(PostgresqlReader):
                 # Two that do this at the same moment would hinder each other, IF NOT EXISTS or not.
                 connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [self.tables.schema])
                 if not schema:
-                    connection.execute(self.tables.sql(sql.CREATE_SCHEMA))
-                connection.execute(self.tables.sql(sql.CREATE_TABLES))
+                    connection.execute(self.tables.alone(sql.CREATE_SCHEMA))
+                connection.execute(self.tables.alone(sql.CREATE_TABLES))
 
         link.run(create)

@@ -10,9 +10,10 @@ Tests: `tests/state/test_postgresql_store.py`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import SQL, Composable, Composed, Identifier
 
 CREATE_SCHEMA: Final = "CREATE SCHEMA IF NOT EXISTS {schema}"
 
@@ -101,14 +102,23 @@ class Tables:
 
     def __init__(self, schema: str) -> None:
         self.schema = schema
+        self._alone = self._words(schema)
+        # In what has parameters a percent sign is two.
+        self._among = self._words(schema.replace("%", "%%"))
+
+    def _words(self, schema: str) -> Mapping[str, Composable]:
         names = {name: Identifier(schema, name) for name in self.NAMES}
-        self._words = {"schema": Identifier(schema), **names}
-        self._renew = SQL(RENEW).format(lock=names["lock"])
+        renew = SQL(RENEW).format(lock=names["lock"])
+        return {"schema": Identifier(schema), **names, "renew": renew, "lines": SQL(LINES)}
 
     def sql(self, statement: str) -> Composed:
-        """`statement`, one of this module, for these tables."""
+        """`statement`, one of this module, for these tables; to be executed with parameters."""
         # The statements are constants; psycopg's stub can't see that through a parameter.
-        return SQL(statement).format(**self._words, renew=self._renew, lines=SQL(LINES))  # type: ignore[arg-type, unused-ignore]
+        return SQL(statement).format(**self._among)  # type: ignore[arg-type, unused-ignore]
+
+    def alone(self, statement: str) -> Composed:
+        """The same, to be executed without."""
+        return SQL(statement).format(**self._alone)  # type: ignore[arg-type, unused-ignore]
 
     @property
     def quoted(self) -> list[Identifier]:

@@ -12,6 +12,7 @@ from reconciler.model import Json
 from reconciler.providers.http.shape import ID_KEYS
 from reconciler.providers.http.verdicts import Denial, about, of_read, of_write
 from reconciler.providers.http.wire import Call
+from reconciler.text import id_form
 
 _NAMES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "campaign_id": ("campaign", ("campaignId", "campaign_id", "campaignUuid")),
@@ -47,8 +48,8 @@ def judge(call: Call, value: Json) -> Denial | None:
     wanted: dict[str, tuple[str, tuple[str, ...]]] = {}
     for placeholder, (what, keys) in _NAMES.items():
         if placeholder in call.ids:
-            more = ID_KEYS if placeholder == own else ()
-            wanted[what] = (call.ids[placeholder], (*keys, *more))
+            its_own = placeholder == own and not _has_id(value, call.ids[placeholder])
+            wanted[what] = (call.ids[placeholder], (*keys, *ID_KEYS) if its_own else keys)
     about(value, wanted)
     if name == "list-gateways":
         for row in _rows(value):
@@ -59,6 +60,12 @@ def judge(call: Call, value: Json) -> Denial | None:
             return None
         return of_read(value, envelope=name not in _OF_THEMSELVES, status="gateway_id" not in call.ids)
     return of_write(value, batch=call.batch, described="gateway_id" in call.ids)
+
+
+def _has_id(value: Json, wanted: str) -> bool:
+    """Whether one of its ids is the wanted one: a server may give an object two, by different names."""
+    found = (value.get(key) for key in ID_KEYS) if isinstance(value, Mapping) else ()
+    return any(isinstance(each, str | int) and id_form(str(each)) == id_form(wanted) for each in found)
 
 
 def _rows(value: Json) -> Iterator[object]:

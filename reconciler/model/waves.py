@@ -1,11 +1,14 @@
-"""Who is in which wave: exact shares, in an order that is the same on every machine."""
+"""Who is in which wave: exact shares, in an order that is the same on every machine.
+
+Tests: `tests/rollout/test_rollout_waves.py`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
 
-from reconciler.model import Wave
+from reconciler.model.rollouts import Wave
 
 
 def assigned(gateways: frozenset[str], waves: Sequence[Wave], seed: str) -> tuple[frozenset[str], ...]:

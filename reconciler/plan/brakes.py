@@ -1,0 +1,59 @@
+"""What of a plan holds rollouts up, which nothing may stand in the way of; and releases that came too late.
+
+Tests: `tests/plan/test_plan_brakes.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from reconciler.model import Finding, Live, RolloutStatus, StopCampaign, target_of
+from reconciler.plan.model import Impact, Plan
+from reconciler.plan.stale import CODE
+from reconciler.providers.base import Facts, Stage
+from reconciler.state.base import RolloutNoted
+from reconciler.text import moment
+
+_HELD_UP: Final = frozenset({RolloutStatus.ABORTED, RolloutStatus.PAUSED})
+
+
+def brakes(plan: Plan) -> Plan:
+    """Only the stops that policies want, and what the state learns of rollouts that don't go on."""
+    stopped = {view.resource for view in plan.rollouts if view.stops}
+    groups = tuple(
+        replace(group, needs=())
+        for group in plan.groups
+        if isinstance(group.action, StopCampaign) and group.action.resource in stopped
+    )
+    records = tuple(
+        record
+        for record in plan.records
+        if isinstance(record, RolloutNoted) and record.rollout and record.rollout.status in _HELD_UP
+    )
+    changes = tuple(change for change in plan.changes if change.resource in stopped)
+    impact = Impact(requests=sum(map(len, groups)))
+    return replace(
+        plan, groups=groups, records=records, changes=changes, impact=impact, guards=(), declares={}
+    )
+
+
+def overtaken(plan: Plan, live: Live, facts: Facts, now: int) -> Iterator[Finding]:
+    """A finding for each rollout whose release no longer holds: more failed, or the calendar has closed."""
+    targets = {group.action.resource: target_of(group.action) for group in plan.groups}
+    for view in plan.rollouts:
+        if not view.joins:
+            continue
+        if view.open_until is not None and view.open_until <= now:
+            message = f"{view.where}: the calendar closed at {moment(view.open_until)}"
+            yield Finding(CODE, message, resource=view.resource)
+        target = targets.get(view.resource)
+        there = live.by_id.get(target) if target else None
+        failed = 0
+        if there is not None and there.gateways is not None:
+            states = there.gateways.states.items()
+            failed = sum(len(members) for state, members in states if facts.stage(state) is Stage.FAILED)
+        if failed > view.all_failed:
+            message = f"{view.where}: {failed:,} failed by now, and {view.all_failed:,} when it was planned"
+            yield Finding(CODE, message, resource=view.resource)

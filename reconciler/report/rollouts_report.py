@@ -1,0 +1,169 @@
+"""Rollouts for people and for JSON: which wave, what it waits for, and when the next can open.
+
+Tests: `tests/report/test_rollouts_report.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from reconciler.report.terminal import Paint, Tone, plain
+from reconciler.rollout.gate import Wait, WaitFor
+from reconciler.rollout.views import RolloutView, WavePhase, WaveView
+from reconciler.text import clean, moment, plural
+
+_PHASES = {
+    WavePhase.PASSED: "passed",
+    WavePhase.OPEN: "open",
+    WavePhase.OPENS: "opens now",
+    WavePhase.LATER: "later",
+}
+
+
+def rollout_lines(views: Iterable[RolloutView], paint: Paint = plain, *, over: bool = False) -> Iterator[str]:
+    """Every rollout: where it stands, its waves, what it waits for. `over`: also those that are complete."""
+    for view in views:
+        if view.status == "complete" and not (view.joins or over):
+            continue
+        stands = f"{view.where} opens" if view.opens else f"{view.where}, {view.status}"
+        yield f"{paint(clean(str(view.resource)), Tone.STRONG)}: rollout {clean(view.policy)}, {stands}"
+        if view.joins:
+            after = view.entered + view.joins
+            share = f"{after * 100 / view.total:.3g} %"
+            joining = f"+ {plural(view.joins, 'gateway')} join: {after:,} of {view.total:,} then ({share})"
+            yield f"  {paint(joining, Tone.GOOD)}"
+        yield from (f"  {line}" for line in _table(view.waves))
+        for wait in view.waits:
+            yield f"  waits: {wait_words(view, wait)}"
+        if view.next_look is not None:
+            yield f"  a look can find something else at {moment(view.next_look)}"
+        if view.ends is not None and view.status != "complete":
+            yield f"  complete not before {moment(view.ends)}"
+
+
+def _table(waves: Sequence[WaveView]) -> Iterator[str]:
+    rows = [(_mark(wave), clean(wave.name), f"{wave.gateways:,}", wave_words(wave)) for wave in waves]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)] if rows else []
+    for mark, name, count, stands in rows:
+        yield f"{mark} {name:<{widths[1]}}  {count:>{widths[2]}}  {stands}".rstrip()
+
+
+def _mark(wave: WaveView) -> str:
+    return "→" if wave.phase in (WavePhase.OPEN, WavePhase.OPENS) else " "
+
+
+def wave_words(wave: WaveView) -> str:
+    """How a wave stands, in a few words."""
+    if wave.phase is WavePhase.LATER:
+        parts = [] if wave.not_before is None else [f"not before {moment(wave.not_before)}"]
+        if wave.approval:
+            parts.append("waits for a person's word")
+        return ", ".join(parts) or "later"
+    counts = [
+        (wave.done, "done"),
+        (wave.failed, "failed"),
+        (wave.idle, "not begun"),
+        (wave.refused, "refused"),
+    ]
+    said = ", ".join(f"{count:,} {word}" for count, word in counts if count)
+    return f"{_PHASES[wave.phase]}{': ' if said else ''}{said}"
+
+
+def wait_words(view: RolloutView, wait: Wait) -> str:
+    """What a rollout waits for, as a sentence without its end."""
+    text, name = clean(wait.text), view.resource.name
+    until = f" until {moment(wait.until)}" if wait.until is not None else ""
+    resume = f"go on with `reconciler rollout resume {name} --reason TEXT`"
+    promote = f"`reconciler rollout promote {name} --reason TEXT`"
+    words = {
+        WaitFor.SUCCESS: f"{view.where}: {text}",
+        WaitFor.SOAK: f"{view.where} soaks{until}",
+        WaitFor.APPROVAL: f"wave {text} wants a person's word: write rollout.approved: {text}, or {promote}",
+        WaitFor.CALENDAR: f"the calendar is closed{until or ', and is not known to open'}",
+        WaitFor.CHECK: f"check {text}",
+        WaitFor.BUDGET: f"the disruption budget is used up: {text}",
+        WaitFor.PAUSED: f"it is paused ({text}); {resume}",
+        WaitFor.PAUSED_IN_GIT: "Git pauses it: rollout.paused is true",
+        WaitFor.ABORTED: f"it is aborted: {text}; {resume}",
+        WaitFor.HELD: "somebody stopped the campaign; start it again with --resume",
+        WaitFor.NOT_RUNNING: "the campaign does not run",
+    }
+    return words[wait.reason]
+
+
+def rollout_item(view: RolloutView) -> dict[str, object]:
+    """One rollout in JSON; times in epoch milliseconds, null where nobody knows."""
+    return {
+        "resource": str(view.resource),
+        "policy": view.policy,
+        "status": view.status.value,
+        "why": view.why,
+        "by": view.by,
+        "at": view.at or None,
+        "wave": view.wave,
+        "opens": view.opens or None,
+        "joins": view.joins,
+        "waves": [_wave_item(wave) for wave in view.waves],
+        "waits": [
+            {"for": wait.reason.value, "until": wait.until, "text": wait_words(view, wait)}
+            for wait in view.waits
+        ],
+        "next": view.next_look,
+        "endsNotBefore": view.ends,
+    }
+
+
+def _wave_item(wave: WaveView) -> dict[str, object]:
+    return {
+        "name": wave.name,
+        "gateways": wave.gateways,
+        "in": wave.entered,
+        "done": wave.done,
+        "failed": wave.failed,
+        "idle": wave.idle,
+        "refused": wave.refused,
+        "phase": wave.phase.value,
+        "opensNotBefore": wave.not_before,
+    }
+
+
+def rollout_markdown(views: Sequence[RolloutView]) -> Iterator[str]:
+    """A table of waves for each rollout, for a pull request, and when they can open as a chart."""
+    for view in views:
+        stands = f"rollout {_cell(view.policy)}, {_cell(view.where)}, {view.status}"
+        yield f"**{_cell(str(view.resource))}**: {stands}"
+        yield ""
+        yield "| wave | gateways | in | done | failed | stands |"
+        yield "|---|---:|---:|---:|---:|---|"
+        for wave in view.waves:
+            counts = (f"{each:,}" for each in (wave.gateways, wave.entered, wave.done, wave.failed))
+            yield f"| {_cell(wave.name)} | {' | '.join(counts)} | {_cell(wave_words(wave))} |"
+        yield ""
+        for wait in view.waits:
+            yield f"Waits: {_cell(wait_words(view, wait))}"
+            yield ""
+        yield from _gantt(view)
+
+
+def _gantt(view: RolloutView) -> Iterator[str]:
+    later = [(wave, wave.not_before) for wave in view.waves if wave.not_before is not None]
+    if not later or view.ends is None:
+        return
+    yield "```mermaid"
+    yield "gantt"
+    yield "  dateFormat x"
+    yield "  axisFormat %a %d %H:%M"
+    yield "  title Not before"
+    stops = [at for _, at in later[1:]] + [view.ends]
+    for (wave, begin), end in zip(later, stops, strict=True):
+        yield f"  {_label(wave.name)} :{begin}, {max(end or begin, begin + 3_600_000)}"
+    yield "```"
+    yield ""
+
+
+def _cell(text: str) -> str:
+    return clean(text).replace("|", "\\|").replace("`", "'")
+
+
+def _label(text: str) -> str:
+    return "".join(c if c.isalnum() or c in " .%_-" else " " for c in text)

@@ -1,0 +1,178 @@
+"""The rollout of a campaign: its policy, for its gateways."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from reconciler.loading.nodes import unsure
+from reconciler.model import Budget, Calendar, DesiredRollout, Place, Wave, several
+from reconciler.model.waves import assigned
+from reconciler.resolve.gateway_lists import ZONE_COLUMN, GatewayList
+from reconciler.resolve.members import union
+from reconciler.resolve.policies import PolicyParts, WaveRule
+from reconciler.resolve.source import ResourceSource
+from reconciler.text import and_more, did_you_mean, quoted
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The gateways of a campaign, and what its lists say of them."""
+
+    lists: Sequence[GatewayList]
+    gateways: frozenset[str]
+    whole: bool
+    """Whether these are surely all."""
+
+
+def resolve_rollout(
+    source: ResourceSource, fleet: Fleet, policies: Mapping[str, PolicyParts]
+) -> DesiredRollout | None:
+    """How the campaign reaches its gateways; None: all at once, or it isn't known."""
+    declared = source.spec.get("rollout")
+    if declared is None:
+        return None
+    _check_membership(source)
+    parts = policies.get(declared.get("policy", ""))
+    if parts is None or parts.waves is None:
+        return None
+    waves = tuple(_wave(source, fleet, parts, rule) for rule in parts.waves)
+    calendars = (parts.calendar,) if parts.calendar else ()
+    wish = DesiredRollout(
+        policy=parts.source.identity.name,
+        waves=waves,
+        seed=parts.seed or source.identity.name,
+        budget=_budget(source, fleet, parts),
+        calendars=calendars,
+        zones=_zones(source, fleet, calendars),
+        on_failure=parts.on_failure,
+        on_deadline=parts.on_deadline,
+        during_freeze=parts.during_freeze,
+        approved=_approved(source, waves),
+        paused=bool(declared.get("paused", False)),
+        place=source.place("rollout"),
+    )
+    if fleet.whole:
+        _check_waves(source, fleet, wish)
+    return wish
+
+
+def _check_membership(source: ResourceSource) -> None:
+    spec = source.spec
+    if "gatewayLists" not in spec and not unsure(spec, "gatewayLists"):
+        message = "the campaign has a rollout, but no gatewayLists: nobody knows whom its waves are of"
+        hint = "name the lists of all its gateways, or take the rollout out"
+        source.error("rollout-without-lists", message, source.place("rollout"), hint)
+    if "distributionList" in spec:
+        message = "the campaign has a rollout, and a distribution list by which the server adds gateways"
+        source.error("rollout-with-distribution-list", message, source.place("rollout"), "keep one of them")
+
+
+def _wave(source: ResourceSource, fleet: Fleet, parts: PolicyParts, rule: WaveRule) -> Wave:
+    if rule.where is None:
+        return rule.wave
+    meant = fleet.gateways
+    for column, values in rule.where.items():
+        place = parts.source.place(*rule.path, "where", column, key=True)
+        found = _column(source, fleet, column, place)
+        meant &= union(members for value, members in found if value in values)
+    return replace(rule.wave, candidates=meant)
+
+
+def _column(
+    source: ResourceSource, fleet: Fleet, column: str, place: Place
+) -> Sequence[tuple[str, frozenset[str]]]:
+    """Values of a column and their gateways, of all lists; an error where no list has it."""
+    found = [pair for each in fleet.lists for pair in each.labels.get(column, {}).items()]
+    known = sorted(frozenset().union(*(each.columns for each in fleet.lists)))
+    if column not in known and fleet.whole:
+        message = f"{source.identity}: none of its lists has a column {quoted(column)} in a CSV file"
+        hint = did_you_mean(column, known) or (
+            f"their columns are {', '.join(map(quoted, known))}" if known else "use lists with a CSV file"
+        )
+        source.error("unknown-column", message, place, hint)
+    return found
+
+
+def _budget(source: ResourceSource, fleet: Fleet, parts: PolicyParts) -> Budget | None:
+    if parts.budget is None:
+        return None
+    groups: dict[str, frozenset[str]] | None = None
+    if parts.group_by is not None:
+        groups = {}
+        place = parts.source.place("disruptionBudget", "groupBy")
+        for value, members in _column(source, fleet, parts.group_by, place):
+            groups[value] = groups.get(value, frozenset()) | members
+    return Budget(parts.budget.count, parts.budget.thousandths, groups)
+
+
+def _zones(
+    source: ResourceSource, fleet: Fleet, calendars: Iterable[Calendar]
+) -> Mapping[str, frozenset[str]]:
+    """The zone of every gateway, where a calendar asks for it."""
+    if not any(calendar.of_gateways for calendar in calendars):
+        return {}
+    zones: dict[str, frozenset[str]] = {}
+    for each in fleet.lists:
+        for zone, members in each.zones.items():
+            zones[zone] = zones.get(zone, frozenset()) | members
+    place = source.place("gatewayLists")
+    if twice := sorted(several(zones.values())):
+        message = f"gateway {quoted(twice[0])}{and_more(len(twice) - 1)} is in lists of different time zones"
+        hint = f"{_places(fleet, twice[0])}; keep one zone for each gateway"
+        source.error("timezone-conflict", message, place, hint)
+        for zone in sorted(zones):
+            zones[zone] -= frozenset(twice) if zone != min(zones) else frozenset()
+    if fleet.whole and (lacking := sorted(fleet.gateways.difference(*zones.values()))):
+        message = (
+            f"the calendar is read in the zone of each gateway, and {len(lacking):,} gateways have none,"
+            f" first {quoted(lacking[0])}"
+        )
+        hint = f"give their list a `timezone`, or its CSV file a column {quoted(ZONE_COLUMN)}"
+        source.error("timezone-missing", message, place, hint)
+    return zones
+
+
+def _places(fleet: Fleet, gateway: str) -> str:
+    named = [
+        f"{zone} by {each.source.resource} at {each.source.place()}"
+        for each in fleet.lists
+        for zone, members in each.zones.items()
+        if gateway in members and each.source
+    ]
+    return "it is in " + " and in ".join(named)
+
+
+def _approved(source: ResourceSource, waves: Sequence[Wave]) -> int:
+    given = source.spec["rollout"].get("approved")
+    if given is None:
+        return 0
+    names = [wave.name for wave in waves]
+    if isinstance(given, int) and given <= len(names):
+        return given
+    if given in names:
+        return names.index(given) + 1
+    message = f"{quoted(str(given))} is no wave of the policy {source.spec['rollout']['policy']}"
+    hint = did_you_mean(str(given), names) or f"its waves are {', '.join(map(quoted, names))}"
+    source.error("unknown-wave", message, source.place("rollout", "approved"), hint)
+    return 0
+
+
+def _check_waves(source: ResourceSource, fleet: Fleet, wish: DesiredRollout) -> None:
+    """What the waves leave out, and waves of nobody."""
+    place = source.place("rollout", "policy")
+    waves = assigned(fleet.gateways, wish.waves, wish.seed)
+    for wave, members in zip(wish.waves, waves, strict=True):
+        if wave.candidates is not None and not wave.candidates & fleet.gateways:
+            message = f"none of the gateways that wave {wave.name} means is in this campaign"
+            source.note("canary-not-members", message, place, "it opens with the wave after it")
+        elif not members and fleet.gateways:
+            message = f"wave {wave.name} has no gateways here: those before it have taken them"
+            source.note("wave-empty", message, place, "it opens with the wave after it")
+    if rest := sorted(fleet.gateways.difference(*waves)):
+        message = (
+            f"the waves leave {len(rest):,} of {len(fleet.gateways):,} gateways out, first {quoted(rest[0])}:"
+            " they are never released"
+        )
+        hint = "add a last wave without a selector and without `upTo`, or say nothing if that is meant"
+        source.warning("rollout-partial", message, place, hint)

@@ -1,0 +1,398 @@
+"""Who may be in a campaign now: the stage between what is live and what differs. Pure.
+
+A campaign with a rollout is narrowed to the gateways that are in already, and to those that this look
+releases. A rollout never takes a declared gateway out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from reconciler.model import (
+    Assignment,
+    Claim,
+    Desired,
+    DesiredCampaign,
+    DesiredRollout,
+    DesiredStatus,
+    DuringFreeze,
+    Finding,
+    Live,
+    LiveCampaign,
+    OnFailure,
+    Override,
+    Ownership,
+    Phase,
+    ResourceId,
+    RolloutRecord,
+    RolloutStatus,
+    Severity,
+)
+from reconciler.model.desired import PackageById, PackageByName, PackageFile, PackageRef
+from reconciler.model.waves import assigned
+from reconciler.ownership import owned_by
+from reconciler.providers.base import Facts, Stage
+from reconciler.rollout.calendars import Opening, opening
+from reconciler.rollout.gate import CheckAnswer, Decision, Situation, level, look
+from reconciler.rollout.views import RolloutView, ends, wave_views
+from reconciler.state.applied import recorded_settings
+from reconciler.state.base import Event, Owned, RolloutNoted, State
+
+EMPTY: Final[frozenset[str]] = frozenset()
+ROLLOUT: Final = "rollout"
+"""The field of a state that groups gateways of a rollout: those `FORGIVEN` and those `REFUSED`."""
+FORGIVEN, REFUSED = "forgiven", "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What a look knows beside the server and the state."""
+
+    facts: Facts
+    now: int
+    """Epoch milliseconds."""
+    checks: Mapping[ResourceId, Sequence[CheckAnswer]] | None = None
+    """None: nobody asked them."""
+    resume: bool = False
+    """A person ends what is paused and held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paced:
+    """`Desired`, narrowed to who may be in now."""
+
+    desired: Desired
+    rollouts: tuple[RolloutView, ...] = ()
+    records: tuple[Event, ...] = ()
+    """What the state learns, before the first call."""
+    findings: tuple[Finding, ...] = ()
+
+
+def paced(desired: Desired, live: Live, state: State, pace: Pace) -> Paced:
+    """One look at every rollout. Campaigns without one are as they were."""
+    campaigns: list[DesiredCampaign] = []
+    views: list[RolloutView] = []
+    records: list[Event] = []
+    by_id = {owned.id: owned for owned in state.campaigns.values()}
+    for campaign in desired.campaigns:
+        claim = live.claims.get(campaign.resource)
+        wish = campaign.rollout
+        if wish is None or campaign.gateways is None or claim is None or not _ours(claim):
+            campaigns.append(campaign)
+            if wish is None and (known := state.campaigns.get(campaign.resource)) and known.rollout:
+                records.append(RolloutNoted(campaign.resource, None))
+            continue
+        owned = owned_by(campaign, claim, state, by_id)[0]
+        there = live.campaigns.get(campaign.resource) if owned else None
+        view, record, narrowed = _Pacing(_About(campaign, wish, there, owned, claim), state, pace).paced()
+        campaigns.append(narrowed)
+        views.append(view)
+        if owned is not None and owned.rollout != record:
+            records.append(RolloutNoted(campaign.resource, record))
+    if not (views or records):
+        return Paced(desired)
+    narrowed_down = replace(desired, campaigns=tuple(campaigns))
+    return Paced(narrowed_down, tuple(views), tuple(records), tuple(_findings(views)))
+
+
+def _ours(claim: Claim) -> bool:
+    return claim.held or claim.ownership is Ownership.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """A campaign with a rollout, its live side, and what we own of it."""
+
+    campaign: DesiredCampaign
+    wish: DesiredRollout
+    there: LiveCampaign | None
+    owned: Owned | None
+    claim: Claim
+
+
+class _Pacing:
+    """One campaign."""
+
+    def __init__(self, about: _About, state: State, pace: Pace) -> None:
+        self._campaign, self._wish, self._pace, self._claim = about.campaign, about.wish, pace, about.claim
+        self._there, self._owned = about.there, about.owned
+        self._declared = about.campaign.gateways or EMPTY
+        members = self._there.gateways if self._there else None
+        closed = (about.campaign.closed or EMPTY) | (members.closed if members else EMPTY)
+        self._fleet = self._declared - closed
+        self._states = dict(members.states) if members else {}
+        self._inside = self._declared - members.lacking(self._declared) if members else EMPTY
+        """Declared gateways that are members, closed ones among them."""
+        self._revision = _revision(about.campaign, state.salt)
+        self._waves = assigned(self._fleet, about.wish.waves, about.wish.seed)
+
+    def paced(self) -> tuple[RolloutView, RolloutRecord, DesiredCampaign]:
+        """How it stands, what the state learns of it, and who may be in now."""
+        record, changed = self._begin()
+        seen = self._situation(record)
+        decision = look(self._wish, record, seen)
+        frozen = self._frozen(seen)
+        decision = replace(decision, record=replace(decision.record, frozen=frozen))
+        view = self._view(decision, seen, changed=changed)
+        return view, decision.record, self._narrowed(decision, changed=changed)
+
+    def _frozen(self, seen: Situation) -> bool:
+        """Whether the policy keeps the campaign stopped because of a freeze."""
+        if self._wish.during_freeze is not DuringFreeze.STOP or seen.stays or not self._inside:
+            return False
+        return any(each.frozen is not None for each in seen.openings.values())
+
+    def _view(self, decision: Decision, seen: Situation, *, changed: bool) -> RolloutView:
+        record = decision.record
+        until = [each.until for each in seen.openings.values() if each.open and each.until is not None]
+        return RolloutView(
+            self._campaign.resource,
+            self._wish.policy,
+            record.status,
+            len(self._fleet),
+            len(self._entered),
+            joins=len(decision.release),
+            failed=len(seen.failed - seen.forgiven),
+            all_failed=sum(
+                len(members)
+                for state, members in self._states.items()
+                if self._pace.facts.stage(state) is Stage.FAILED
+            ),
+            wave=record.wave,
+            opens=decision.opens,
+            why=record.why,
+            by=record.by,
+            at=record.at,
+            reached=record.reached,
+            waves=tuple(wave_views(self._wish, decision, seen)),
+            waits=decision.waits,
+            next_look=min((wait.until for wait in decision.waits if wait.until is not None), default=None),
+            ends=ends(self._wish, record, seen),
+            open_until=min(until, default=None),
+            stops=self._stops(record) and self._running,
+            changed=changed,
+            with_before=len(seen.done) if changed else 0,
+            place=self._wish.place,
+        )
+
+    # --- where it stands -----------------------------------------------------------------------
+
+    def _begin(self) -> tuple[RolloutRecord, bool]:
+        """The record that the look begins with, and whether an edit waits for a person."""
+        now, plan = self._pace.now, _plan_of(self._wish)
+        known = self._owned.rollout if self._owned else None
+        if known is None:
+            return self._first(plan), False
+        record = known
+        if record.plan != plan:
+            record = replace(
+                record,
+                plan=plan,
+                edited=bool(self._entered),
+                wave=level(self._waves, self._entered, self._refused),
+                since=now,
+                reached=None,
+            )
+        changed = record.revision not in ("", self._revision) and bool(self._entered)
+        if self._pace.resume and record.status is RolloutStatus.PAUSED:
+            record = replace(record, status=RolloutStatus.PROGRESSING, why="", at=now)
+            record, changed = replace(record, revision=self._revision), False
+        if changed:
+            if record.status is RolloutStatus.PROGRESSING:
+                record = replace(record, status=RolloutStatus.PAUSED, why="changed", by="", at=now)
+            return record, True
+        return replace(record, revision=self._revision), False
+
+    def _first(self, plan: str) -> RolloutRecord:
+        """Of a rollout that the state knows nothing of."""
+        now, entered = self._pace.now, self._entered
+        reached = level(self._waves, entered, self._refused)
+        record = RolloutRecord(self._revision, plan, wave=reached)
+        if not entered:
+            return record
+        record = replace(record, since=now if self._running else 0)
+        if self._claim.ownership is not Ownership.ADOPTED:
+            # It is newly declared on a campaign of ours: Git just said so.
+            return record
+        if self._fleet <= entered | self._refused:
+            return replace(record, status=RolloutStatus.COMPLETE, at=now)
+        if self._pace.resume:
+            return record
+        return replace(record, status=RolloutStatus.PAUSED, why="adopted", at=now)
+
+    @property
+    def _entered(self) -> frozenset[str]:
+        return self._inside & self._fleet
+
+    @property
+    def _refused(self) -> frozenset[str]:
+        return self._noted(REFUSED)
+
+    def _noted(self, value: str) -> frozenset[str]:
+        return self._owned.members.get(ROLLOUT, {}).get(value, EMPTY) if self._owned else EMPTY
+
+    @property
+    def _running(self) -> bool:
+        return self._there is not None and self._there.phase is Phase.RUNNING
+
+    def _situation(self, record: RolloutRecord) -> Situation:
+        facts, campaign = self._pace.facts, self._campaign
+        by_stage: dict[Stage, list[frozenset[str]]] = {}
+        for state, members in self._states.items():
+            by_stage.setdefault(facts.stage(state), []).append(self._fleet.intersection(members))
+        done, failed, idle = (
+            EMPTY.union(*by_stage.get(stage, ())) for stage in (Stage.DONE, Stage.FAILED, Stage.IDLE)
+        )
+        checks = self._pace.checks
+        return Situation(
+            self._pace.now,
+            self._waves,
+            self._entered,
+            done,
+            failed,
+            idle,
+            self._noted(FORGIVEN),
+            self._refused,
+            running=self._running,
+            held=self._held(record),
+            stays=campaign.status is not DesiredStatus.STARTED,
+            openings=self._openings(),
+            checks=None if checks is None else checks.get(campaign.resource, ()),
+        )
+
+    def _held(self, record: RolloutRecord) -> bool:
+        """Whether a person stopped what we started."""
+        there, owned = self._there, self._owned
+        if there is None or owned is None or self._pace.resume or record.frozen:
+            return False
+        return (
+            there.phase is Phase.PAUSED
+            and owned.status == DesiredStatus.STARTED
+            and owned.return_to is None
+            and self._campaign.status is DesiredStatus.STARTED
+        )
+
+    def _openings(self) -> Mapping[str, Opening]:
+        from zoneinfo import ZoneInfo
+
+        calendars, now = self._wish.calendars, self._pace.now
+        if any(calendar.of_gateways for calendar in calendars):
+            return {zone: opening(calendars, ZoneInfo(zone), now) for zone in self._wish.zones}
+        return {"": opening(calendars, ZoneInfo("UTC"), now)}
+
+    # --- what is asked for now -----------------------------------------------------------------
+
+    def _narrowed(self, decision: Decision, *, changed: bool) -> DesiredCampaign:
+        campaign = self._campaign
+        released = self._inside | decision.release
+        whole = released == self._declared
+        campaign = replace(
+            campaign,
+            begun=decision.record,
+            gateways=self._declared if whole else released,
+            later=self._declared - released,
+            status=self._status(decision, released),
+        )
+        if changed:
+            # The edit itself waits for a person's word.
+            campaign = replace(campaign, packages=None, settings=None)
+        return campaign if whole else _of_released(campaign, released)
+
+    def _stops(self, record: RolloutRecord) -> bool:
+        """Whether the policy wants the campaign stopped."""
+        stops = self._wish.on_failure is OnFailure.STOP or record.stops
+        return record.frozen or (record.status is RolloutStatus.ABORTED and stops)
+
+    def _status(self, decision: Decision, released: frozenset[str]) -> DesiredStatus | None:
+        if self._stops(decision.record):
+            return DesiredStatus.STOPPED
+        if self._campaign.status is DesiredStatus.STARTED and not released and not self._running:
+            return None  # there is nobody yet to start for
+        return self._campaign.status
+
+
+def _of_released(campaign: DesiredCampaign, released: frozenset[str]) -> DesiredCampaign:
+    """What is for single gateways, for those that are released."""
+    overrides, schedules, things = campaign.overrides, campaign.schedules, campaign.things
+    return replace(
+        campaign,
+        overrides=None if overrides is None else tuple(_overrides(overrides, released)),
+        schedules=None if schedules is None else tuple(_assignments(schedules, released)),
+        things=None if things is None else {id_: ids for id_, ids in things.items() if id_ in released},
+    )
+
+
+def _overrides(overrides: Iterable[Override], released: frozenset[str]) -> Iterator[Override]:
+    narrowed = (replace(each, gateways=each.gateways & released) for each in overrides)
+    return (each for each in narrowed if each.gateways)
+
+
+def _assignments(schedules: Iterable[Assignment], released: frozenset[str]) -> Iterator[Assignment]:
+    for each in schedules:
+        if each.gateways is None:
+            yield each
+        elif mine := each.gateways & released:
+            yield replace(each, gateways=mine)
+
+
+def _revision(campaign: DesiredCampaign, salt: str) -> str:
+    """What is rolled out, as a digest; that of a secret is salted."""
+    settings = None
+    if campaign.settings is not None:
+        settings = recorded_settings(campaign.settings, salt, unread=True)
+    packages = None if campaign.packages is None else sorted(map(_package, campaign.packages))
+    return _digest([packages, settings])
+
+
+def _package(ref: PackageRef) -> list[str]:
+    match ref:
+        case PackageFile():
+            return ["sha256", ref.sha256]
+        case PackageById():
+            return ["id", ref.id]
+        case PackageByName():
+            return ["name", ref.name]
+
+
+def _plan_of(wish: DesiredRollout) -> str:
+    """The waves as they are declared, whoever is meant by them at the moment."""
+    waves = [
+        [wave.name, wave.share.count, wave.share.thousandths, wave.candidates is None] for wave in wish.waves
+    ]
+    return _digest([wish.seed, waves])
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, separators=(",", ":"), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _findings(views: Iterable[RolloutView]) -> Iterator[Finding]:
+    for view in views:
+        resource, name = view.resource, view.resource.name
+        if view.aborted:
+            message = f"{resource}: {view.why}; nobody else is released. {view.entered:,} gateways have it"
+            hint = (
+                f"see `reconciler rollout show {name} --failed`; go on with"
+                f" `reconciler rollout resume {name} --reason TEXT`, with --forgive to count them no more"
+            )
+            yield Finding("rollout-aborted", message, view.place, hint, resource)
+        elif view.changed:
+            message = (
+                f"{resource}: what it rolls out was changed while {view.entered:,} gateways are in:"
+                f" {view.with_before:,} are done with what was there, {view.entered - view.with_before:,}"
+                " would get the new; the edit waits for a person"
+            )
+            hint = (
+                "a new release is better a new campaign; to edit this one:"
+                f" `reconciler rollout resume {name} --reason TEXT`"
+            )
+            yield Finding("rollout-changed", message, view.place, hint, resource, Severity.WARNING)
+        elif view.status is RolloutStatus.PAUSED:
+            message = f"{resource}: its rollout is paused: {view.why}"
+            hint = f"go on with `reconciler rollout resume {name} --reason TEXT`"
+            yield Finding("rollout-paused", message, view.place, hint, resource, Severity.NOTE)

@@ -1,0 +1,134 @@
+"""`rollout …` on the embedded server: what is shown, and what a person says."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.errors import Exit
+
+POLICY = """
+---
+apiVersion: reconciler/v1
+kind: RolloutPolicy
+metadata: {name: careful}
+spec:
+  waves:
+    - {name: canary, gateways: [gw-2]}
+    - {name: rest, approval: true}
+"""
+PROJECT = """\
+apiVersion: reconciler/v1
+kind: Project
+metadata: {name: demo}
+spec:
+  resources: [resources]
+  server: {url: "embedded:"}
+"""
+
+
+@pytest.fixture
+def begun(folder: Path, run: Callable[..., Any]) -> Callable[..., Any]:
+    """A rollout whose first wave is in; `run` goes on with it."""
+    path = next((folder / "resources").glob("*.yaml"))
+    text = path.read_text()
+    path.write_text(text.rstrip() + "\n  rollout: {policy: careful}\n" + POLICY.strip("\n") + "\n")
+    (folder / "reconciler.yaml").write_text(PROJECT)
+    assert run("apply", "--auto-approve").code == Exit.DONE
+    return run
+
+
+def rollout(run: Callable[..., Any]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(run("rollout", "show", "line-3", "--output", "json").out)["rollout"]
+    return found
+
+
+def test_what_is_shown(begun) -> None:
+    listed = begun("rollout", "list")
+    assert "Campaign/line-3" in listed.out
+    assert "wave 1 of 2 (canary)" in listed.out
+    found = rollout(begun)
+    assert [(wave["name"], wave["gateways"], wave["in"]) for wave in found["waves"]] == [
+        ("canary", 1, 1),
+        ("rest", 2, 0),
+    ]
+    assert [wait["for"] for wait in found["waits"]] == ["success"]
+    shown = begun("rollout", "show", "line-3", "--gateway", "gw-3").out
+    assert "gw-3 is in wave 2 of 2 (rest)" in shown
+    assert "waits for a person's word" in shown
+    assert (
+        "gw-9 is in none of the campaign's lists"
+        in begun("rollout", "show", "line-3", "--gateway", "gw-9").out
+    )
+
+
+@pytest.mark.parametrize(("word", "status", "code"), [("pause", "paused", 2), ("abort", "aborted", 7)])
+def test_words_that_hold_it_up_and_resume(begun, word: str, status: str, code: int) -> None:
+    assert begun("rollout", word, "line-3", "--reason", "the weather").code == Exit.DONE
+    found = rollout(begun)
+    assert (found["status"], found["why"]) == (status, "the weather")
+    assert found["by"]
+    assert begun("rollout", "status", "line-3", "--exit-code").code == code
+    assert begun("apply", "--auto-approve").code == (Exit.ROLLOUT_ABORTED if code == 7 else Exit.DONE)
+    assert begun("rollout", "resume", "line-3", "--reason", "sun").code == Exit.DONE
+    assert rollout(begun)["status"] == "progressing"
+    log = begun("audit", "show", "--output", "json").out
+    assert "the weather" in log
+
+
+def test_a_promotion_opens_a_wave_once(begun) -> None:
+    promoted = begun("rollout", "promote", "line-3", "--reason", "go", "--skip", "success", "--skip", "soak")
+    assert promoted.code == Exit.DONE
+    assert "gains 2" in begun("plan").out or "2 gateways" in begun("plan").out
+    assert begun("apply", "--auto-approve").code == Exit.DONE
+    found = rollout(begun)
+    assert (found["wave"], [wave["in"] for wave in found["waves"]]) == (2, [1, 2])
+    again = begun("rollout", "promote", "line-3", "--reason", "go")
+    assert again.code == Exit.ERROR
+    assert "every wave of 'line-3' is open" in again.err
+
+
+def test_an_abort_that_stops_the_campaign(begun) -> None:
+    begun("rollout", "abort", "line-3", "--stop", "--reason", "smoke")
+    applied = begun("apply", "--auto-approve", "--output", "json")
+    assert applied.code == Exit.ROLLOUT_ABORTED
+    document = json.loads(applied.out)
+    assert list(document["summary"]["byOperation"]) == ["stop-campaign"]
+    assert document["rollouts"][0]["status"] == "aborted"
+    assert document["guards"] == []
+
+
+@pytest.mark.parametrize("word", ["show", "pause"])
+def test_a_campaign_without_a_rollout_is_named(begun, word: str) -> None:
+    reason = ["--reason", "x"] if word == "pause" else []
+    ran = begun("rollout", word, "line-33", *reason)
+    assert ran.code == Exit.ERROR
+    assert "the campaign 'line-33' has no rollout here" in ran.err
+    assert "line-3" in ran.err.split("hint:")[1]
+
+
+def test_a_wave_that_is_not_there_is_named(begun) -> None:
+    ran = begun("rollout", "promote", "line-3", "--wave", "rst", "--reason", "x")
+    assert "has no wave 'rst'" in ran.err
+    assert "rest" in ran.err.split("hint:")[1]
+
+
+def test_giving_a_rollout_up_trips_a_guard(begun, folder: Path) -> None:
+    path = next((folder / "resources").glob("*.yaml"))
+    path.write_text(path.read_text().replace("  rollout: {policy: careful}\n", ""))
+    ran = begun("apply", "--auto-approve")
+    assert ran.code == Exit.GUARD
+    assert "mayReleaseAtOnce" in ran.out
+    waived = begun("apply", "--auto-approve", "--waive", "mayReleaseAtOnce", "--reason", "it is fine")
+    assert waived.code == Exit.DONE
+
+
+def test_a_saved_plan_is_bound_to_one_wave(begun, folder: Path) -> None:
+    begun("rollout", "promote", "line-3", "--reason", "go", "--skip", "success", "--skip", "soak")
+    assert begun("plan", "--out", "plan.file").code == Exit.DONE
+    begun("rollout", "pause", "line-3", "--reason", "no")
+    ran = begun("apply", "--plan", "plan.file")
+    assert ran.code == Exit.STALE_PLAN
+    assert "rollout" in ran.err

@@ -1,0 +1,162 @@
+"""Plans that replace a campaign: their order among others, their files, and what reports say of them."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from plan_files import Made, planned, stale_now
+
+from reconciler.model import LivePackage, PackageById, Verb
+from reconciler.plan.file import open_plan
+from reconciler.plan.replacement import draft_of
+from reconciler.report.markdown import plan_markdown
+from reconciler.report.plan_document import plan_chunks
+from reconciler.report.plan_text import plan_lines
+from reconciler.state.base import Predecessor
+from tests.actions import needs_of
+from tests.fakes import Project, campaign, desired, file, rid
+from tests.memory_provider import IMMUTABLE, MemoryCampaign, MemoryServer
+
+ONE, TWO = PackageById("p-1"), PackageById("p-2")
+
+
+def project(*campaigns: MemoryCampaign) -> Project:
+    packages = [LivePackage("p-1", "one"), LivePackage("p-2", "two")]
+    made = Project(MemoryServer(*campaigns, packages=packages, facts=IMMUTABLE))
+    for each in campaigns:
+        made.own(each.name, each.id)
+    return made
+
+
+def running(key: str, name: str, gateways: str = "ab", package: str = "p-1") -> MemoryCampaign:
+    return MemoryCampaign(key, name, "ROLLING", packages=(package,), gateways=set(gateways))
+
+
+def line(name: str = "line", **fields: object) -> object:
+    return campaign(name, **{"packages": (TWO,), "gateways": "ab", **fields})
+
+
+def made_by(found: Project, *wanted: object, **options: bool) -> Made:
+    return asyncio.run(planned(found, desired(*wanted), **options))  # type: ignore[arg-type]
+
+
+def before(made: Made, verb: Verb, name: str) -> set[str]:
+    """What the first step of `verb` for a campaign waits for, at first hand."""
+    step = next(step for step in made.plan.steps() if (step.action.verb, step.resource.name) == (verb, name))
+    return {each.id for each in needs_of(made.plan, step)}
+
+
+# --- the order -----------------------------------------------------------------------------------------
+
+
+def test_the_start_waits_for_the_end_and_the_end_for_everything() -> None:
+    made = made_by(project(running("1", "line")), line())
+    assert before(made, Verb.RETIRE, "line") == {"take-targets:line:1"}
+    assert before(made, Verb.CREATE, "line") == {"take-targets:line:1", "rename-rollout:line"}
+    assert "make-rollout:line" in before(made, Verb.END, "line")
+    assert "end-rollout:line" in before(made, Verb.START, "line")
+    [start] = [group for group in made.plan.groups if group.action.verb is Verb.START]
+    assert {need.group for need in start.needs if not need.even_failed} == {"end-rollout:line"}
+
+
+def test_what_a_successor_needs_is_uploaded_before_anything_else() -> None:
+    made = made_by(project(running("1", "line")), line(packages=(file("v1"),)))
+    [upload] = [step.id for step in made.plan.steps() if step.action.verb is Verb.UPLOAD]
+    assert upload in before(made, Verb.CREATE, "line")
+
+
+def test_gateways_leave_a_running_campaign_before_they_join_the_one_that_replaces_another() -> None:
+    found = project(running("1", "line", "ab"), running("2", "other", "cd"))
+    made = made_by(found, line(gateways="abc"), line("other", packages=(ONE,), gateways="d"))
+    assert "leave-target:other:c" in before(made, Verb.START, "line")
+    back = made_by(found, line(gateways="a"), line("other", packages=(ONE,), gateways="bcd"))
+    assert "end-rollout:line" in before(back, Verb.ADD, "other")
+
+
+def test_names_are_handed_over_by_who_makes_room() -> None:
+    found = project(running("1", "line"), running("2", "other"))
+    wanted = [campaign("line", "new", packages=(TWO,)), campaign("other", "line", packages=(TWO,))]
+    made = made_by(found, *wanted)
+    assert "rename-rollout:line" in before(made, Verb.CREATE, "other")
+    found.apply(made.plan)
+    assert {each.name: each.status for each in found.server.by_id.values()} == {
+        "new ~1": "OVER", "line ~2": "OVER", "new": "ROLLING", "line": "ROLLING",
+    }  # fmt: skip
+
+
+def test_a_package_goes_after_the_campaign_that_had_it() -> None:
+    found = project()
+    first, second = file("v1"), file("v2")
+    found.apply(made_by(found, line(packages=(first,))).plan)
+    made = made_by(found, line(packages=(second,)), prune=True)
+    assert "drop-rollout:line" in {
+        each.id
+        for step in made.plan.steps()
+        if step.action.verb is Verb.DELETE_PACKAGE
+        for each in needs_of(made.plan, step)
+    }
+    found.apply(made.plan)
+    assert [each.sha256 for each in found.server.stored.values() if each.sha256] == [second.sha256]
+
+
+def test_other_gateways_or_another_predecessor_are_another_draft() -> None:
+    drafts = [
+        draft_of(replaces, gateways)
+        for replaces in (None, "", "None", "1")
+        for gateways in ((), ("a",), ("b",), ("a", "b"), ("ab",))
+    ]
+    assert len({each.key for each in drafts}) == len(drafts)
+    assert draft_of("1", ("a", "b")) == draft_of("1", iter(("a", "b")))
+    assert draft_of("1", ("a", "b")).size == 2
+
+
+# --- in a file -----------------------------------------------------------------------------------------
+
+
+def test_a_saved_plan_is_read_and_applied_as_it_was_made(tmp_path: Path) -> None:
+    found = project(running("1", "line"))
+    made = made_by(found, line())
+    made.save(tmp_path / "plan")
+    again = open_plan(tmp_path / "plan").read(tmp_path, IMMUTABLE.operations, lambda secret: secret)
+    assert again.plan == made.plan
+    assert not asyncio.run(stale_now(made, found))
+    found.apply(again.plan)
+    assert made_by(found, line()).plan.empty
+
+
+@pytest.mark.parametrize("what", ["status", "name", "packages"])
+def test_it_is_stale_when_what_is_to_be_ended_has_changed(what: str) -> None:
+    found = project(running("2", "line", package="p-2"), running("1", "line ~1"))
+    found.own("line", "2", predecessors=(Predecessor("1"),), return_to="STARTED")
+    found.server.by_id["2"].status = "DRAFTED"
+    del found.state.campaigns[rid("line ~1")]  # type: ignore[attr-defined]
+    made = made_by(found, line())
+    assert [step.id for step in made.plan.steps()] == ["end-rollout:line", "start-rollout:line"]
+    assert not asyncio.run(stale_now(made, found))
+    old = found.server.by_id["1"]
+    setattr(old, what, {"status": "HALTED", "name": "else", "packages": ("p-2",)}[what])
+    [finding] = asyncio.run(stale_now(made, found))
+    assert "campaign 1" in finding.message
+
+
+# --- what is said --------------------------------------------------------------------------------------
+
+
+def test_the_plan_says_in_plain_words_that_it_replaces_the_campaign() -> None:
+    made = made_by(project(running("1", "line")), line())
+    words = "replaces the campaign: the server can't edit packages"
+    assert words in "\n".join(plan_lines(made.plan))
+    assert words in plan_markdown(made.plan)
+    document = json.loads("".join(plan_chunks(made.plan)))
+    [row] = document["impact"]["campaigns"]
+    assert (row["replaced"], row["created"], row["deleted"]) == (["packages"], False, False)
+    assert made.plan.impact.requests == made.plan.size + 1, "an end makes one more call"
+
+
+def test_what_an_earlier_run_left_is_said_too() -> None:
+    found = project(running("2", "line", package="p-2"), running("1", "line ~1"))
+    found.own("line", "2", predecessors=(Predecessor("1"),))
+    del found.state.campaigns[rid("line ~1")]  # type: ignore[attr-defined]
+    made = made_by(found, line())
+    assert "ends 1 campaign that it replaced" in "\n".join(plan_lines(made.plan))

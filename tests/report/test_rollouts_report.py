@@ -1,0 +1,90 @@
+"""How rollouts read."""
+
+from reconciler.model import Kind, ResourceId, RolloutStatus
+from reconciler.report.rollouts_report import rollout_item, rollout_lines, rollout_markdown
+from reconciler.rollout.gate import Wait, WaitFor
+from reconciler.rollout.views import RolloutView, WavePhase, WaveView
+
+NOW = 1_800_000_000_000
+LINE = ResourceId(Kind.CAMPAIGN, "line-3")
+VIEW = RolloutView(
+    LINE,
+    "careful",
+    RolloutStatus.PROGRESSING,
+    total=5000,
+    entered=50,
+    joins=450,
+    wave=3,
+    opens=3,
+    waves=(
+        WaveView("canary", 20, 20, 20, phase=WavePhase.PASSED),
+        WaveView("1%", 30, 30, 29, 1, phase=WavePhase.PASSED),
+        WaveView("10%", 450, phase=WavePhase.OPENS),
+        WaveView("half", 2000, not_before=NOW, approval=True),
+        WaveView("rest", 2500, not_before=NOW + 3_600_000),
+    ),
+    next_look=NOW,
+    ends=NOW + 7_200_000,
+)
+WAITS = RolloutView(
+    LINE,
+    "careful",
+    RolloutStatus.PROGRESSING,
+    total=50,
+    entered=20,
+    wave=1,
+    waves=(WaveView("canary", 20, 20, 15, phase=WavePhase.OPEN), WaveView("rest", 30)),
+    waits=(Wait(WaitFor.SUCCESS, None, "15 of 20 done, fewer than 90 %"),),
+)
+
+
+def test_a_wave_that_opens() -> None:
+    assert list(rollout_lines([VIEW])) == [
+        "Campaign/line-3: rollout careful, wave 3 of 5 (10%) opens",
+        "  + 450 gateways join: 500 of 5,000 then (10 %)",
+        "    canary     20  passed: 20 done",
+        "    1%         30  passed: 29 done, 1 failed",
+        "  → 10%       450  opens now",
+        "    half    2,000  not before 2027-01-15 08:00:00 UTC, waits for a person's word",
+        "    rest    2,500  not before 2027-01-15 09:00:00 UTC",
+        "  a look can find something else at 2027-01-15 08:00:00 UTC",
+        "  complete not before 2027-01-15 10:00:00 UTC",
+    ]
+
+
+def test_a_wait() -> None:
+    assert "  waits: wave 1 of 2 (canary): 15 of 20 done, fewer than 90 %" in list(rollout_lines([WAITS]))
+    item = rollout_item(WAITS)
+    assert item["waits"] == [
+        {"for": "success", "until": None, "text": "wave 1 of 2 (canary): 15 of 20 done, fewer than 90 %"}
+    ]
+    assert (item["next"], item["endsNotBefore"], item["opens"]) == (None, None, None)
+
+
+def test_one_that_is_over_is_not_said() -> None:
+    over = RolloutView(LINE, "careful", RolloutStatus.COMPLETE, 5, 5)
+    assert list(rollout_lines([over])) == []
+    assert list(rollout_lines([over], over=True))
+
+
+def test_markdown_has_a_table_and_a_chart() -> None:
+    page = "\n".join(rollout_markdown([VIEW]))
+    assert "| 1% | 30 | 30 | 29 | 1 | passed: 29 done, 1 failed |" in page
+    assert "```mermaid\ngantt\n" in page
+    assert f"  half :{NOW}, {NOW + 3_600_000}" in page
+
+
+def test_names_reach_no_machinery() -> None:
+    odd = RolloutView(
+        LINE,
+        "a|b",
+        RolloutStatus.PROGRESSING,
+        1,
+        0,
+        waves=(WaveView("x`y|z:1", 1, not_before=NOW),),
+        ends=NOW,
+    )
+    page = "\n".join(rollout_markdown([odd]))
+    assert "a\\|b" in page
+    assert "x'y\\|z:1" in page
+    assert "  x y z 1 :" in page

@@ -1,0 +1,307 @@
+"""Rollouts against a real server: who joins in which look, and what stops them."""
+
+from pathlib import Path
+from typing import Any
+
+from reconciler.model import OutcomeStatus, RolloutStatus
+from reconciler.plan import Plan
+from reconciler.rollout.gate import WaitFor
+from reconciler.rollout.views import RolloutView, WavePhase
+from tests.world import NOW, World, run
+
+HOUR = 3_600_000
+NAMES = [f"gw-{number:02}" for number in range(20)]
+LIST = f"""
+apiVersion: reconciler/v1
+kind: GatewayList
+metadata: {{name: line}}
+spec: {{gateways: [{", ".join(NAMES)}]}}
+---
+"""
+
+
+def project(
+    *,
+    waves: str = "[{name: canary, gateways: [gw-03, gw-05], soak: 1h}, {name: half, upTo: 50%}, {}]",
+    policy: str = "",
+    campaign: str = "",
+    rollout: str | None = "{policy: careful}",
+    more: str = "",
+    description: str = "one",
+) -> str:
+    declared = "" if rollout is None else f"\n  rollout: {rollout}"
+    return f"""{LIST}
+apiVersion: reconciler/v1
+kind: RolloutPolicy
+metadata: {{name: careful}}
+spec:
+  waves: {waves}
+{policy}
+---
+apiVersion: reconciler/v1
+kind: Campaign
+metadata: {{name: c}}
+spec:
+  description: {description}
+  gatewayLists: [line]
+  desiredStatus: STARTED{declared}
+{campaign}
+---
+{more}
+"""
+
+
+async def put(world: World, names: list[str], state: str) -> None:
+    (owned,) = world.store.load().campaigns.values()
+    for name in names:
+        await world.control(f"campaigns/{owned.id}/devices/{name}", {"state": state})
+
+
+def lose(folder: Path) -> None:
+    for path in folder.glob("state.json*"):
+        path.unlink()
+
+
+def view(plan: Plan) -> RolloutView:
+    (found,) = plan.rollouts
+    return found
+
+
+async def look(world: World, text: str, **options: Any) -> RolloutView:
+    """Plan and apply once."""
+    plan = await world.make_plan(text, **options)
+    applied = await world.run(plan)
+    assert all(outcome.status is not OutcomeStatus.FAILED for outcome in applied.outcomes)
+    return view(plan)
+
+
+def joined(plan: Plan) -> list[str]:
+    return sorted(gateway for change in plan.changes if change.gateways for gateway in change.gateways.gained)
+
+
+def test_wave_by_wave(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with World.open(tmp_path) as world:
+            first = await world.make_plan(project())
+            assert joined(first) == ["gw-03", "gw-05"]
+            assert (view(first).opens, view(first).joins, view(first).total) == (1, 2, 20)
+            assert await world.apply(project()) == ["create-campaign", "add-gateways", "start-campaign"]
+            (owned,) = world.store.load().campaigns.values()
+            assert owned.rollout is not None
+            assert (owned.rollout.wave, owned.rollout.status) == (1, RolloutStatus.PROGRESSING)
+            assert (await look(world, project())).waits[0].reason is WaitFor.SUCCESS
+
+            await put(world, ["gw-03", "gw-05"], "ACTIVATION_COMPLETE")
+            soaks = await look(world, project())
+            assert (soaks.waits[0].reason, soaks.next_look) == (WaitFor.SOAK, NOW + HOUR)
+            assert await world.plan(project()) == []
+            world.now = NOW + HOUR
+            second = await look(world, project())
+            assert (second.opens, second.joins) == (2, 8)
+            assert [wave.phase for wave in second.waves] == [
+                WavePhase.PASSED,
+                WavePhase.OPENS,
+                WavePhase.LATER,
+            ]
+            again = await world.make_plan(project())
+            assert (again.empty, again.records) == (True, ())
+            (members,) = await _members(world)
+            await put(world, sorted(members), "ACTIVATION_COMPLETE")
+            third = await look(world, project())
+            assert (third.opens, third.joins) == (3, 10)
+            await put(world, NAMES, "ACTIVATION_COMPLETE")
+            await look(world, project())
+            done = await world.make_plan(project())
+            assert view(done).status is RolloutStatus.COMPLETE
+            assert done.empty
+
+    run(body())
+
+
+async def _members(world: World) -> list[list[str]]:
+    return [
+        list(await world.provider.reads.gateways(owned.id)) for owned in world.store.load().campaigns.values()
+    ]
+
+
+def test_an_abort_is_kept_and_nobody_else_joins(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with World.open(tmp_path) as world:
+            await look(world, project())
+            await put(world, ["gw-03"], "FAILED")
+            aborted = await look(world, project())
+            assert aborted.aborted
+            assert aborted.joins == 0
+            await put(world, ["gw-03", "gw-05"], "ACTIVATION_COMPLETE")
+            world.now = NOW + 100 * HOUR
+            plan = await world.make_plan(project())
+            assert view(plan).aborted
+            assert joined(plan) == []
+            assert [finding.code for finding in plan.findings] == ["rollout-aborted"]
+
+    run(body())
+
+
+def test_a_policy_may_stop_what_failed(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with World.open(tmp_path) as world:
+            text = project(policy="  onFailure: stop")
+            await look(world, text)
+            await put(world, ["gw-03"], "FAILED")
+            assert await world.apply(text) == ["stop-campaign"]
+            assert await world.plan(text) == []
+
+    run(body())
+
+
+def test_an_edit_of_what_is_rolled_out_waits_for_a_person(tmp_path: Path) -> None:
+    async def body() -> None:
+        settings, other = "  settings: {a: one}", "  settings: {a: other}"
+        async with World.open(tmp_path) as world:
+            await look(world, project(campaign=settings))
+            await put(world, ["gw-03"], "ACTIVATION_COMPLETE")
+            plan = await world.make_plan(project(campaign=other))
+            assert plan.empty
+            assert (view(plan).changed, view(plan).with_before) == (True, 1)
+            assert [finding.code for finding in plan.findings] == ["rollout-changed"]
+            await world.run(plan)
+            resumed = await world.make_plan(project(campaign=other), resume=True)
+            assert "edit-campaign" in [step.operation.name for step in resumed.steps()]
+
+    run(body())
+
+
+def test_an_edit_of_the_waves_meets_the_gate_of_all_who_are_in(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with World.open(tmp_path) as world:
+            await look(world, project())
+            plan = await world.make_plan(project(waves="[{}]"))
+            assert joined(plan) == []
+            assert view(plan).waits[0].reason is WaitFor.SUCCESS
+            await put(world, ["gw-03", "gw-05"], "ACTIVATION_COMPLETE")
+            assert len(joined(await world.make_plan(project(waves="[{}]")))) == 18
+
+    run(body())
+
+
+def test_a_lost_state_never_goes_on_by_itself(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with World.open(tmp_path) as world:
+            await look(world, project())
+            await put(world, ["gw-03", "gw-05"], "ACTIVATION_COMPLETE")
+            lose(tmp_path)
+            adopted = await look(world, project(), adopt=True)
+            assert (adopted.status, adopted.why, adopted.joins) == (RolloutStatus.PAUSED, "adopted", 0)
+            world.now = NOW + 100 * HOUR
+            assert (await look(world, project())).joins == 0
+            assert (await look(world, project(), resume=True)).waits[0].reason is WaitFor.SOAK
+            world.now += HOUR
+            assert (await look(world, project())).joins == 8
+
+    run(body())
+
+
+def test_a_wave_waits_for_the_calendar_and_the_campaign_starts_with_it(tmp_path: Path) -> None:
+    async def body() -> None:
+        nights = """
+apiVersion: reconciler/v1
+kind: Calendar
+metadata: {name: nights}
+spec:
+  timezone: UTC
+  windows: [{from: "22:00", to: "04:00"}]
+"""
+        text = project(policy="  calendar: nights", more=nights)
+        async with World.open(tmp_path) as world:
+            day = NOW - NOW % (24 * HOUR)
+            world.now = day + 12 * HOUR
+            assert await world.apply(text) == ["create-campaign"]
+            waits = view(await world.make_plan(text))
+            assert (waits.waits[0].reason, waits.next_look) == (WaitFor.CALENDAR, day + 22 * HOUR)
+            world.now = day + 22 * HOUR
+            assert await world.apply(text) == ["add-gateways", "start-campaign"]
+
+    run(body())
+
+
+def test_a_freeze_may_stop_a_campaign_and_start_it_again(tmp_path: Path) -> None:
+    async def body() -> None:
+        freeze = """
+apiVersion: reconciler/v1
+kind: Calendar
+metadata: {name: nights}
+spec:
+  timezone: UTC
+  freezes: [{begin: 2027-01-16T00:00Z, end: 2027-01-17T00:00Z}]
+"""
+        text = project(policy="  calendar: nights\n  duringFreeze: stop", more=freeze)
+        async with World.open(tmp_path) as world:
+            begin = 1_800_057_600_000
+            world.now = begin - HOUR
+            assert "start-campaign" in await world.apply(text)
+            world.now = begin + HOUR
+            assert await world.apply(text) == ["stop-campaign"]
+            assert await world.plan(text) == []
+            world.now = begin + 25 * HOUR
+            assert await world.apply(text) == ["start-campaign"]
+
+    run(body())
+
+
+def test_windows_and_overrides_of_later_gateways_come_with_them(tmp_path: Path) -> None:
+    async def body() -> None:
+        schedule = """
+apiVersion: reconciler/v1
+kind: Schedule
+metadata: {name: s}
+spec: {download: {begin: 2028-01-01T00:00Z, end: 2028-01-02T00:00Z}}
+"""
+        text = project(campaign="  schedules: [{schedule: s, gatewayLists: [line]}]", more=schedule)
+        async with World.open(tmp_path) as world:
+            made = await world.make_plan(text)
+            assert made.findings == ()
+            windows = [step for step in made.steps() if step.operation.name == "schedule-download"]
+            assert sorted(gateway for step in windows for gateway in step.gateways) == ["gw-03", "gw-05"]
+            writes = await world.apply(text)
+            assert "stop-campaign" not in writes
+
+    run(body())
+
+
+def test_a_rollout_that_is_given_up_is_forgotten(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with World.open(tmp_path) as world:
+            await look(world, project())
+            plan = await world.make_plan(project(rollout=None))
+            assert len(joined(plan)) == 18
+            await world.run(plan)
+            (owned,) = world.store.load().campaigns.values()
+            assert owned.rollout is None
+
+    run(body())
+
+
+def test_a_rollout_that_is_declared_later_begins_with_who_is_in(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with World.open(tmp_path) as world:
+            await world.apply(project(rollout=None))
+            plan = await world.make_plan(project())
+            assert plan.empty
+            assert (view(plan).wave, view(plan).status) == (3, RolloutStatus.PROGRESSING)
+
+    run(body())
+
+
+def test_who_leaves_the_lists_leaves_and_a_rollout_removes_nobody_else(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with World.open(tmp_path) as world:
+            await look(world, project())
+            fewer = project().replace("gw-03, ", "", 1)
+            plan = await world.make_plan(fewer)
+            (change,) = [change.gateways for change in plan.changes if change.gateways]
+            assert change.lost == ("gw-03",)
+            moved = project(waves="[{name: canary, gateways: [gw-09], soak: 1h}, {}]")
+            plan = await world.make_plan(moved)
+            assert not any(change.gateways.lost for change in plan.changes if change.gateways)
+
+    run(body())
