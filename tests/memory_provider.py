@@ -557,6 +557,9 @@ class MemoryServer:
                 if not approve:
                     return Result(OutcomeStatus.WAITING)
                 campaign.status, phase = self.word(Phase.READY), Phase.READY
+        if isinstance(action, EndCampaign) and phase in (Phase.ENDED, Phase.FINISHED):
+            over = frozenset({Refusal.MAY_HAVE_HAPPENED})
+            raise Refused(f"it is {campaign.status} already", request="WRITE", meaning=over)
         allowed = self.facts.allows(action.verb, phase)
         self._must(allowed, f"{action.verb} while {campaign.status}", Refusal.MAY_HAVE_HAPPENED)
         some = (Refusal.ABOUT_SOME_GATEWAYS, Refusal.MAY_HAVE_HAPPENED)

@@ -22,6 +22,7 @@ Where the server can't edit what differs a successor takes over (`replacement`):
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 
 from reconciler.diff import CampaignDiff, Removal, Run
@@ -61,6 +62,9 @@ def campaign_actions(
 ) -> tuple[Action, ...] | Finding:
     """What to do; a finding when the server would refuse something of it whatever comes first."""
     live, resource = found.live, found.desired.resource
+    if found.transition.approve and not facts.knows(Verb.APPROVE):
+        # Where nothing is ever asked for, nothing is approved.
+        found = replace(found, transition=replace(found.transition, approve=False))
     if found.successor:
         return tuple(_replaced(found, found.successor, facts, prune=prune))
     if live and found.edit and not _can(facts, Verb.EDIT, live):
@@ -140,7 +144,7 @@ def _replaced(found: CampaignDiff, new: CampaignDiff, facts: Facts, *, prune: bo
     )
     yield from _attachments(new, None)
     yield from _members(new, None, draft)
-    if approve:
+    if approve and facts.knows(Verb.APPROVE):
         yield ApproveCampaign(resource, Reason.MAY_WANT_APPROVAL, None, only_if_waiting=True)
     yield from ends_of(found)
     if found.starts:
@@ -165,8 +169,9 @@ def _actions(
         yield EditCampaign(resource, Reason.DIFFERS, target, fields=found.fields)
     yield from changes
     if transition.approve:
-        reason = Reason.MAY_WANT_APPROVAL if found.create else Reason.WANTS_APPROVAL
-        yield ApproveCampaign(resource, reason, target, only_if_waiting=found.create)
+        unsure = found.create or (live is not None and live.phase is Phase.BUSY)
+        reason = Reason.MAY_WANT_APPROVAL if unsure else Reason.WANTS_APPROVAL
+        yield ApproveCampaign(resource, reason, target, only_if_waiting=unsure)
     if transition.run is Run.START:
         interrupted = transition.reason is Reason.FINISH_INTERRUPTED
         yield StartCampaign(

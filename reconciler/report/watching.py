@@ -38,7 +38,8 @@ class WatchedPace:
 
     def words(self, status: StatusReport) -> str:
         """``, 45/min, 26 minutes left``; empty while nobody can tell."""
-        left = sum(row.gateways.pending for row in status.rows if row.gateways is not None)
+        # Of campaigns that don't run nobody comes to an end.
+        left = sum(row.gateways.pending for row in status.rows if row.running and row.gateways)
         now, (begun, before) = self._clock(), self._first or (0.0, 0)
         if self._first is None or left > before:
             self._first = now, left

@@ -58,7 +58,7 @@ SENTENCES: Final[Mapping[Reason, str]] = {
 
 MEANINGS: Final[Mapping[Exit, str]] = {
     Exit.DONE: "everything is done, or waits for a person",
-    Exit.ERROR: "an error, or an interruption",
+    Exit.ERROR: "an error or an interruption; what was begun is finished",
     Exit.HAS_STEPS: "there is something to apply",
     Exit.PARTLY: "some steps failed; all others are done or listed above",
     Exit.STALE_PLAN: "the plan can't be applied",

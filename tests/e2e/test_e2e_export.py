@@ -136,7 +136,7 @@ def test_two_hundred_campaigns_by_hand_become_a_repository(grown: tuple[Workplac
     imported = place.run("import", "Campaign/mine", line["id"])
     assert imported.code == 0, imported
     assert f'Campaign/mine is campaign {line["id"]}, "twice", from now on.' in imported.out
-    assert "→ edit-campaign" in imported.out
+    assert "edit-campaign" in imported.out
     assert live.writes() == []
     # It may have settings that nobody declares, and an edit could wipe them.
     only = ("apply", "--auto-approve", "--target", "Campaign/mine")

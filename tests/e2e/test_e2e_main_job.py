@@ -215,7 +215,7 @@ def test_a_plan_of_5000_changes_fits_in_a_comment(place: Workplace) -> None:
     ran = place.run("plan", "resources.yaml", "--output", "markdown")
     assert ran.code == 0
     assert len(ran.out) <= 65_536
-    assert "3,400 steps" in ran.out
+    assert "3,400 calls" in ran.out
 
 
 SECRETIVE = """\

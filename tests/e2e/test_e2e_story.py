@@ -38,14 +38,14 @@ def test_the_story(repository: tuple[Repository, Live]) -> None:
     (comment,) = repo.host.said()
     assert comment.startswith(mark("plan"))
     for part in (
-        "2 gateways gained",
+        "2 gateways of 1 campaign: 2 join",
         "Campaign/spring",
         "created",
         "gw-1",
         f"Commit {HEAD[:12]}",
     ):
         assert part in comment, part
-    assert "2 gateways gained" in summary
+    assert "2 gateways of 1 campaign: 2 join" in summary
     assert live.campaigns() == [], "nothing is done before the merge"
 
     # The merge applies.
@@ -87,7 +87,7 @@ def test_a_fork_that_may_not_comment_has_a_summary(repository: tuple[Repository,
     (repo.folder / "resources" / "spring.yaml").write_text(RESOURCES)
     code, summary = repo.job("plan", PULL_REQUEST, COMMENT="false")
     assert code == 0
-    assert "2 gateways gained" in summary
+    assert "2 gateways of 1 campaign: 2 join" in summary
     assert repo.host.calls == []
 
 
@@ -97,7 +97,7 @@ def test_a_code_host_that_says_no_fails_the_job(repository: tuple[Repository, Li
     repo.host.faults = [(403, {}, b'{"message": "Resource not accessible by integration"}')]
     code, summary = repo.job("plan", PULL_REQUEST)
     assert code == 1
-    assert "2 gateways gained" in summary, "the plan itself is there"
+    assert "2 gateways of 1 campaign: 2 join" in summary, "the plan itself is there"
 
 
 def test_what_a_workflow_has_no_name_for_comes_in_one_secret(repository: tuple[Repository, Live]) -> None:

@@ -69,7 +69,8 @@ def test_faults_are_overcome_by_applying_again(episode: Episode, faults: Sequenc
                 plan, applied = await lab.apply_of(episode.after, episode.options, through=faulty)
                 nothing_doubled(before, lab.snapshot(), lab.state)
                 unknown = {o.step.action.verb for o in applied.outcomes if o.status is OutcomeStatus.UNKNOWN}
-                assert unknown <= {Verb.THINGS}
+                # Of what is made, where the list can't be read: the next apply looks for it.
+                assert unknown <= {Verb.THINGS, Verb.CREATE, Verb.UPLOAD}
                 if plan.empty:
                     break
             assert plan.empty, [step.id for step in plan.steps()]

@@ -64,7 +64,12 @@ def test_rate_and_time_left() -> None:
     clock.now += 1
     assert pace.words(report(row("a", 99, 0, 1))) == ""
     assert pace.words(report(row("a", 99, 500, 1))) == "", "there are more of them: it begins anew"
-    clock.now += 10
+    clock.now += 5
+    assert (
+        pace.words(report(row("a", 249, 350, 1), row("b", 0, 9_000, running=False)))
+        == ", 30/s, 12 seconds left"
+    )
+    clock.now += 5
     assert pace.words(report(row("a", 399, 200, 1))) == ", 30/s, 7 seconds left"
 
 

@@ -436,6 +436,24 @@ def test_it_may_be_killed_again_and_again(sent: bool, facts: Facts) -> None:
             assert len(twice.server.by_id) == 2
 
 
+@pytest.mark.parametrize("busy", [0, 1, 3])
+@pytest.mark.parametrize("sent", [False, True], ids=["before it is sent", "before its answer is known"])
+def test_what_git_approves_is_approved_by_the_next_run_too(sent: bool, busy: int) -> None:
+    """Also where the server is still at work on the successor when that is planned."""
+    wish = line(packages=(TWO,), approve=True)
+    begun = running(approval_needed=True)
+    begun.server.busy = busy
+    for at, left in kills(begun, wish, sent=sent):
+        applied(left, wish)
+        assert [each.status for each in alive(left)] == ["ROLLING"], at
+
+
+def test_where_nothing_is_ever_asked_for_nothing_is_approved() -> None:
+    made = running(IMMUTABLE_LATE, line(approve=True))
+    steps = applied(made, line(packages=(TWO,), approve=True))
+    assert not [step for step in steps if step.startswith("admit")]
+
+
 @pytest.mark.parametrize("sent", [False, True], ids=["before it is sent", "before its answer is known"])
 def test_a_lost_state_finds_both_by_their_names(sent: bool) -> None:
     wish = line(packages=(TWO,))
