@@ -5,8 +5,10 @@ from itertools import product
 import pytest
 
 from reconciler.diff import Diff, Run
-from reconciler.model import DesiredStatus, Reason, Severity
-from reconciler.state.base import BracketClosed, Origin, StatusSet
+from reconciler.diff.status import transition_of
+from reconciler.model import DesiredStatus, LiveCampaign, Phase, Reason, Severity
+from reconciler.options import Options
+from reconciler.state.base import BracketClosed, Origin, Owned, StatusSet
 from tests.fakes import Project, campaign, desired, rid
 from tests.memory_provider import MemoryCampaign, MemoryServer
 
@@ -173,3 +175,51 @@ def test_who_stopped_what_is_adopted_is_not_known(live: str, run: Run, code: str
         assert (again.run, again.reason) == (Run.START, Reason.RESUMED)
         project.own("line", "1", Origin.ADOPTED, status=STARTED)
         assert project.diff(wanted).campaigns[0].transition.run is Run.KEEP
+
+
+# --- phases that not every server has ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("phase", "wish", "last", "return_to", "expected"),
+    [
+        (Phase.BUSY, STARTED, None, None, Run.START),
+        (Phase.BUSY, STARTED, "STOPPED", None, Run.START),
+        (Phase.BUSY, STARTED, "STARTED", None, "still-busy"),
+        (Phase.BUSY, STARTED, "STARTED", "STARTED", Run.START),
+        (Phase.BUSY, STOPPED, "STARTED", None, Run.STOP),
+        (Phase.BUSY, STOPPED, None, None, Run.KEEP),
+        (Phase.BUSY, None, "STARTED", None, Run.KEEP),
+        (Phase.BUSY, None, None, "STARTED", Run.START),
+        (Phase.FINISHED, STARTED, None, None, Run.KEEP),
+        (Phase.FINISHED, STARTED, "STARTED", "STARTED", Run.KEEP),
+        (Phase.FINISHED, STOPPED, "STARTED", None, Run.KEEP),
+        (Phase.FINISHED, None, None, None, Run.KEEP),
+        (Phase.ENDED, STARTED, None, None, "ended"),
+        (Phase.ENDED, STARTED, "STARTED", None, "ended"),
+        (Phase.ENDED, None, None, "STARTED", "ended"),
+        (Phase.ENDED, STOPPED, "STARTED", None, Run.KEEP),
+        (Phase.ENDED, None, "STARTED", None, Run.KEEP),
+    ],
+)
+def test_what_a_server_is_at_work_on_is_done_with_or_has_ended(
+    phase: Phase, wish: DesiredStatus | None, last: str | None, return_to: str | None, expected: Run | str
+) -> None:
+    live = LiveCampaign("1", "line", "WORD", phase)
+    owned = Owned(RESOURCE, "1", Origin.CREATED, status=last, return_to=return_to)
+    found = transition_of(campaign("line", status=wish), live, owned, Options())
+    codes = [finding.code for finding in found.findings]
+    assert ((found.run, codes) == (expected, [])) or (codes == [expected] and found.run is Run.KEEP)
+    assert not found.held
+    met = {Phase.FINISHED: (STARTED, STOPPED), Phase.ENDED: (STOPPED,)}.get(phase, ())
+    assert (StatusSet(RESOURCE, str(wish)) in found.records) is (wish in met and last != wish)
+    closed = return_to is not None and (phase in (Phase.FINISHED, Phase.ENDED) or wish is STOPPED)
+    assert (BracketClosed(RESOURCE) in found.records) is closed
+
+
+def test_an_approval_is_asked_for_of_what_may_be_about_to_wait() -> None:
+    owned = Owned(RESOURCE, "1", Origin.CREATED)
+    for wish, approve in ((STARTED, True), (STARTED, False), (STOPPED, True), (None, True)):
+        live = LiveCampaign("1", "line", "WORD", Phase.BUSY)
+        found = transition_of(campaign("line", status=wish, approve=approve), live, owned, Options())
+        assert found.approve is (approve and wish is STARTED)
