@@ -236,6 +236,8 @@ def test_what_is_recorded_is_in_the_session_and_in_the_next_load(place: Place) -
                 },
                 "gateways": {"added": frozenset({"gw-1"})},
             },
+            declared={"name": " Line 3"},
+            kept={"name": "Line 3"},
         )
     }
     assert list(after.plans.items()) == [("ef" * 32, True), ("01" * 32, False)], "the oldest first"
