@@ -78,8 +78,8 @@ class ServerSettings:
     ca_file: Path | None = None
     timeout: float = 30.0
     max_requests_per_second: float | None = None
-    batch_size: int = 100
-    """How many gateways one add or remove carries."""
+    batch_size: int | None = None
+    """How many gateways one add or remove carries; None: as many as suit the kind of server."""
     page_size: int = 500
     max_answer_megabytes: int = 64
     """MiB of one answer, unpacked; a whole list may have eight times as much."""

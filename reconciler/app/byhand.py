@@ -134,12 +134,18 @@ def _named(live: LiveCampaign) -> str:
 
 async def notify_gateway(session: ServerSession, word: str, gateway: str) -> Answer:
     """Tell a gateway to ask for its tasks now; sent once."""
+    facts = session.provider.facts
+    if "notify" not in facts.questions:
+        raise ReconcilerError(
+            f"a gateway of a server of the kind {facts.provider!r} can't be told to ask",
+            hint="It asks by itself, as often as the server wants it to.",
+        )
     live = await session.campaign(word)
     look = (
         f"`reconciler gateway status {live.id} {gateway}` shows what the gateway does."
         " A second notification does no harm to one that is at rest."
     )
-    operation = session.provider.facts.questions["notify"]
+    operation = facts.questions["notify"]
     call = AuditedCall(
         operation,
         OutcomeStatus.DONE,

@@ -150,7 +150,11 @@ async def _talk(project: Project, provider: Provider) -> tuple[Sequence[Check], 
     permissions = _permissions(provider.facts, probes)
     organization = project.server.organization
     words = f"acting in {organization}" if organization else "the one that the account belongs to"
-    return (*checks, Check("organization", Level.OK, words), *_reads(probes)), permissions
+    checks += [Check("organization", Level.OK, words), *_reads(probes)]
+    if not any(probe.error for probe in probes if probe.tried):
+        concerns = await provider.questions.concerns()
+        checks += [Check("server", Level.WARNING, concern) for concern in concerns]
+    return checks, permissions
 
 
 def _version(project: Project, greeting: Greeting) -> Check:

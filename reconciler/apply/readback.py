@@ -13,6 +13,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from unicodedata import normalize
 
 from reconciler.apply.patience import Delay
 from reconciler.model import (
@@ -140,7 +141,7 @@ class KeptReader:
                 sent = distribution_value(action.distribution)
                 there = distribution_value(await self.reads.distribution_list(campaign_id))
                 if sent != there:
-                    found.append(Kept(Field.DISTRIBUTION.value, there, _said(sent), _said(there)))
+                    found.append(_kept(Field.DISTRIBUTION.value, sent, there))
         return found
 
     def _settings(self, sent: Mapping[str, SettingValue] | None, there: Json) -> list[Kept]:
@@ -192,7 +193,7 @@ def learned(resource: ResourceId, fields: Mapping[str, Json], kept: Iterable[Kep
 def _finding(resource: ResourceId, kept: Kept) -> Finding:
     return Finding(
         "server-keeps-otherwise",
-        f"{resource}: as {kept.name} {kept.sent} was sent, and the server keeps {kept.there};"
+        f"as {kept.name} {kept.sent} was sent, and the server keeps {kept.there};"
         " it is not sent again while both stay so",
         hint="declare what the server keeps, if that is meant",
         resource=resource,
@@ -200,8 +201,14 @@ def _finding(resource: ResourceId, kept: Kept) -> Finding:
     )
 
 
-def _said(value: object) -> str:
-    return cut(clean(json.dumps(value, ensure_ascii=False)), _SHOWN) if value is not None else "nothing"
+def _said(value: object, *, escaped: bool = False) -> str:
+    return cut(clean(json.dumps(value, ensure_ascii=escaped)), _SHOWN) if value is not None else "nothing"
+
+
+def _kept(name: str, sent: Json, there: Json) -> Kept:
+    """Two texts that look the same are told apart by their characters."""
+    alike = normalize("NFC", _said(sent)) == normalize("NFC", _said(there))
+    return Kept(name, there, _said(sent, escaped=alike), _said(there, escaped=alike))
 
 
 def _shown(value: SettingValue | None, key: str) -> str:

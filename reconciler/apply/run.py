@@ -99,7 +99,9 @@ class Execution:
         self._on_outcome = on_outcome
         self._stop = stop
         self._now = now
-        self._salt = session.state.salt
+        state = session.state
+        self._salt = state.salt
+        self._kept = {resource: owned.kept for resource, owned in state.campaigns.items() if owned.kept}
         self._campaigns: dict[ResourceId, str] = {}
         self._packages: dict[str, str] = {}
         self._bindings = Bindings(self._campaigns, self._packages)
@@ -164,6 +166,10 @@ class Execution:
             if self._readback and target and not (self._stop.is_set() or self._broken):
                 sent = [group.action for group in groups if group.action.verb not in unsettled]
                 kept = await self._readback.kept(target, sent, self._packages)
+                before_it = self._kept.get(resource, {})
+                kept = [
+                    each for each in kept if each.name in fields or before_it.get(each.name) != each.value
+                ]
             found = learned(resource, fields, kept)
             self._findings += found.findings
             if found.event:

@@ -5,7 +5,8 @@ Tests: `tests/diff/test_diff_delivery.py`.
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
+from typing import Any
 
 from reconciler.codec.members import camel
 from reconciler.model import DeliveryTerms, Json
@@ -25,6 +26,13 @@ def differing_terms(wanted: DeliveryTerms, live: DeliveryTerms | None) -> tuple[
     return {camel(name): told[name] for name in differing}, {camel(n): v for n, v in differing.items()}
 
 
-def _said(terms: DeliveryTerms) -> dict[str, Json]:
+def all_terms(wanted: DeliveryTerms | None, live: DeliveryTerms | None) -> DeliveryTerms | None:
+    """What is declared, and the rest as the server tells it."""
+    if wanted is None or live is None:
+        return wanted or live
+    return replace(live, **_said(wanted))
+
+
+def _said(terms: DeliveryTerms) -> dict[str, Any]:
     values = ((each.name, getattr(terms, each.name)) for each in fields(terms))
     return {name: value for name, value in values if value is not None}

@@ -60,7 +60,7 @@ def bind(desired: Desired, live: Live, state: State) -> Bound:
                 there = live.package_ids.get(ref.id)
                 found = live.spelled.get(ref.id, ref.id) if there else _no_such_id(ref)
             case PackageByName():
-                named = live.named_packages.get(ref.name, ())
+                named = tuple(each for each in live.named_packages.get(ref.name, ()) if _may_be(ref, each))
                 found = named[0].id if len(named) == 1 else _not_one(ref, named)
         match found:
             case Finding():
@@ -82,6 +82,11 @@ def bind(desired: Desired, live: Live, state: State) -> Bound:
         findings=tuple(findings),
         records=tuple(records),
     )
+
+
+def _may_be(ref: PackageByName, package: LivePackage) -> bool:
+    """Whether `package`, of its name, has the version and the type that are said."""
+    return ref.version in (None, package.version) and ref.type in (None, package.type)
 
 
 def _of_file(file: PackageFile, live: Live, state: State) -> Uploaded | PendingUpload | Finding:
@@ -145,9 +150,12 @@ def _not_one(ref: PackageByName, named: tuple[LivePackage, ...]) -> Finding:
             ref.place,
             "declare the one that is meant by its id",
         )
+    said = " and ".join(
+        f"{what} {word!r}" for what, word in (("version", ref.version), ("type", ref.type)) if word
+    )
     return Finding(
         "package-not-found",
-        f"the server has no package of exactly the name {ref.name!r}",
+        f"the server has no package of exactly the name {ref.name!r}{said and f' with the {said}'}",
         ref.place,
         "correct the name, upload the package, or declare it by its file",
     )

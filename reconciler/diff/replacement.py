@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from reconciler.diff.campaign import diff_new
+from reconciler.diff.delivery import all_terms
 from reconciler.diff.model import CampaignDiff, Former
 from reconciler.diff.view import EMPTY, View
 from reconciler.model import (
@@ -35,7 +36,7 @@ from reconciler.model import (
 from reconciler.providers.base import Changing, Facts, Field
 from reconciler.state.base import Event, Owned, PredecessorEnded, PredecessorForgotten
 
-_EDITED = frozenset({Field.NAME, Field.DESCRIPTION, Field.PACKAGES, Field.SETTINGS})
+_EDITED = frozenset({Field.NAME, Field.DESCRIPTION, Field.PACKAGES, Field.SETTINGS, Field.DELIVERY})
 
 
 def with_successor(found: CampaignDiff, view: View, owned: Owned) -> CampaignDiff:
@@ -141,7 +142,14 @@ def _successor(found: CampaignDiff, view: View, live: LiveCampaign) -> CampaignD
     )
     made = diff_new(replace(view, campaign=whole), Reason.REPLACES)
     packages = live.packages if campaign.packages is None else made.fields.packages
-    fields = CampaignFields(campaign.name, whole.description, packages, found.fields.settings)
+    fields = CampaignFields(
+        campaign.name,
+        whole.description,
+        packages,
+        found.fields.settings,
+        None if campaign.packages is None else campaign.package_set,
+        all_terms(campaign.delivery, live.delivery),
+    )
     return replace(made, desired=campaign, fields=fields)
 
 

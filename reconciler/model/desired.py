@@ -31,10 +31,12 @@ class PackageById:
 
 @dataclass(frozen=True, slots=True)
 class PackageByName:
-    """The one live package of exactly this name."""
+    """The one live package of exactly this name, and of this version and type where they are said."""
 
     name: str
     place: Place | None = field(default=None, compare=False)
+    version: str | None = None
+    type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

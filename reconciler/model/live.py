@@ -120,6 +120,10 @@ class LivePackage:
     """Its description."""
     sha256: str | None = None
     """The SHA-256 of its content, where the server tells that."""
+    version: str | None = None
+    """Its version, where the server keeps one."""
+    type: str | None = None
+    """What kind of software it is, where the server tells that."""
 
     def described(self, sha256: str) -> str:
         """Its description, without the brackets at its end where they tell that its content is `sha256`."""

@@ -263,7 +263,7 @@ class _Run:
             ca_file=self._beside(ca_file) / ca_file.value if ca_file else None,
             timeout=float(values.get("timeoutSeconds", default.timeout)),
             max_requests_per_second=values.get("maxRequestsPerSecond"),
-            batch_size=values.get("batchSize", default.batch_size),
+            batch_size=values.get("batchSize"),
             page_size=values.get("pageSize", default.page_size),
             max_answer_megabytes=values.get("maxAnswerMegabytes", default.max_answer_megabytes),
             edit_while_started=EditWhileStarted(values.get("editWhileStarted", default.edit_while_started)),

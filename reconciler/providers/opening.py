@@ -57,7 +57,15 @@ def _pulse() -> ProviderKind:
     return kind.Pulse()
 
 
-PROVIDERS: Final[Mapping[str, Callable[[], ProviderKind]]] = MappingProxyType({"pulse": _pulse})
+def _hawkbit() -> ProviderKind:
+    from reconciler.providers.hawkbit import kind
+
+    return kind.Hawkbit()
+
+
+PROVIDERS: Final[Mapping[str, Callable[[], ProviderKind]]] = MappingProxyType(
+    {"hawkbit": _hawkbit, "pulse": _pulse}
+)
 """Name → the kind of server, imported when it is needed."""
 
 Kinds = Mapping[str, Callable[[], ProviderKind]]

@@ -308,6 +308,13 @@ def package_list(packages: Iterable[PackageInfo]) -> Answer:
     return Answer({"packages": [_package_item(info) for info in found]}, lines)
 
 
+def _content(digits: str | None) -> str:
+    """What a package holds, as far as the server or a mark of ours tells."""
+    if digits is None:
+        return "not marked"
+    return f"sha256:{digits}" if len(digits) == 64 else f"sha256:{digits}… (as its mark says)"
+
+
 def package(info: PackageInfo) -> Answer:
     """`package info`."""
     it = info.package
@@ -315,7 +322,7 @@ def package(info: PackageInfo) -> Answer:
         ("Name", it.name),
         ("Id", it.id),
         ("Description", it.description),
-        ("Content", f"sha256:{info.digits}… (as its mark says)" if info.digits else "not marked"),
+        ("Content", _content(info.digits)),
         ("By", info.created_by or "-"),
         ("Created", timestamp(info.created)),
     ]

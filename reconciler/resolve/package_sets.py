@@ -145,7 +145,11 @@ def _package(source: ResourceSource, index: int, item: Mapping[str, Any], files:
     if gapped(item):
         return None  # what was left out may have said that another one is meant
     place = source.place("packages", index)
-    return PackageById(str(item["id"]), place) if "id" in item else PackageByName(str(item["name"]), place)
+    return (
+        PackageById(str(item["id"]), place)
+        if "id" in item
+        else PackageByName(str(item["name"]), place, _said(item, "version"), _said(item, "type"))
+    )
 
 
 def _package_file(

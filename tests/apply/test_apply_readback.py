@@ -51,15 +51,12 @@ class Normalising(MemoryServer):
     reads_late = 0
     """So many looks at a campaign still show nothing of it."""
 
-    def _write(self, campaign: Any, fields: CampaignFields, bindings: Bindings) -> None:
+    def _write(self, campaign: Any, fields: CampaignFields, bindings: Bindings, **more: Any) -> None:
         habits = self.habits
         settings = fields.settings and habits.settings({k: plain(v) for k, v in fields.settings.items()})
         text = None if fields.description is None else habits.text(fields.description)
-        super()._write(
-            campaign,
-            replace(fields, name=habits.text(fields.name), description=text, settings=settings),
-            bindings,
-        )
+        made = replace(fields, name=habits.text(fields.name), description=text, settings=settings)
+        super()._write(campaign, made, bindings, **more)
         campaign.packages = tuple(map(habits.ids, campaign.packages))
 
     def _change(self, campaign: Any, step: Step, bindings: Bindings) -> Result:

@@ -17,6 +17,7 @@ from typing import Any
 from reconciler.embedded import Running
 from reconciler.embedded.dialects import PRESETS
 from reconciler.model import (
+    CampaignFields,
     Kind,
     PackageFile,
     Reason,
@@ -29,6 +30,7 @@ from reconciler.model import (
 )
 from reconciler.providers.base import Bindings, Facts, Result
 from reconciler.providers.hawkbit import kind
+from reconciler.providers.hawkbit.facts import facts_of as hawkbit_facts
 from reconciler.providers.opening import facts_of, opened
 from reconciler.settings import Basic, EditWhileStarted, ServerSettings
 from tests.actions import CLASSES, action
@@ -84,10 +86,12 @@ class Bench:
         assert made.created
         return made.created
 
-    async def create(self, name: str, **fields: Any) -> str:
-        from reconciler.model import CampaignFields
+    async def fields(self, name: str, **values: Any) -> CampaignFields:
+        """What a campaign is made with; at least that without which the server makes none."""
+        return CampaignFields(name, **values)
 
-        made = await self.do(Verb.CREATE, fields=CampaignFields(name, **fields))
+    async def create(self, name: str, **values: Any) -> str:
+        made = await self.do(Verb.CREATE, fields=await self.fields(name, **values))
         assert made.created
         return made.created
 
@@ -127,13 +131,11 @@ class HawkbitBench(Bench):
 
     standin: Standin
 
-    async def create(self, name: str, **fields: Any) -> str:
-        if not fields.get("packages"):
-            fields["packages"] = (await self.upload(self.file(name="any.bin")),)
-        fields.pop("settings", None)
-        made = await super().create(name, **fields)
-        self.standin.settle()
-        return made
+    async def fields(self, name: str, **values: Any) -> CampaignFields:
+        held = sorted(self.standin.world.modules)
+        if not values.get("packages"):
+            values["packages"] = (str(held[0]) if held else await self.upload(self.file()),)
+        return CampaignFields(name, **{**values, "settings": None})
 
     async def do(self, verb: Verb, resource: ResourceId = LINE, **values: Any) -> Result:
         result = await super().do(verb, resource, **values)
@@ -155,6 +157,7 @@ async def _hawkbit(folder: Path) -> AsyncIterator[Bench]:
 
 
 BENCHES: Mapping[str, Opening] = {
+    "hawkbit": _hawkbit,
     **{f"pulse, {name}": partial(_pulse, dialect=name) for name in PRESETS},
     "memory": _memory,
     "immutable": partial(_immutable, facts=IMMUTABLE),
@@ -168,4 +171,5 @@ ALL_FACTS: Mapping[str, Facts] = {
     "memory": FACTS,
     "immutable": IMMUTABLE,
     "immutable, late": IMMUTABLE_LATE,
+    "hawkbit": hawkbit_facts(ServerSettings()),
 }

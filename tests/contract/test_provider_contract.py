@@ -274,8 +274,10 @@ async def furnish(bench: Bench) -> dict[str, Any]:
     others = [await bench.create(name) for name in ("line 2", "lin", *(f"c{n:02}" for n in range(20)))]
     await bench.do(Verb.ADD, target=line, gateways=bench.gateways)
     callback = Callback("dest", frozenset({next(iter(facts.states))}))
-    await bench.do(Verb.CALLBACK, target=line, event=CallbackEvent.STATE_CHANGE, callback=callback)
-    await bench.do(Verb.OVERRIDE, target=line, gateways=bench.gateways[:1], packages=(other,))
+    if bench.knows(Verb.CALLBACK):
+        await bench.do(Verb.CALLBACK, target=line, event=CallbackEvent.STATE_CHANGE, callback=callback)
+    if bench.knows(Verb.OVERRIDE):
+        await bench.do(Verb.OVERRIDE, target=line, gateways=bench.gateways[:1], packages=(other,))
     if bench.knows(Verb.DISTRIBUTE):
         await bench.do(Verb.DISTRIBUTE, target=line, distribution=DistributionList("list-1", 60))
     return {"file": file, "package": package, "other": other, "line": line, "others": others}
@@ -306,8 +308,9 @@ async def check_reads(bench: Bench, reads: Reads, made: dict[str, Any]) -> None:
     assert (live.id, live.name, live.description, live.packages) == (line, "line", "text", (made["package"],))
     assert live.phase is facts.phase(live.status) is Phase.READY
     assert (live.gateways, live.distribution, live.distribution_read) == (None, None, False)
-    effective = await reads.overrides(line, bench.gateways[:2])
-    assert effective == {bench.gateways[0]: (made["other"],), bench.gateways[1]: (made["package"],)}
+    if facts.supports(Field.OVERRIDES):
+        effective = await reads.overrides(line, bench.gateways[:2])
+        assert effective == {bench.gateways[0]: (made["other"],), bench.gateways[1]: (made["package"],)}
     if facts.supports(Field.DISTRIBUTION):
         assert await reads.distribution_list(line) == DistributionList("list-1", 60)
         assert await reads.distribution_list(made["others"][0]) is None
@@ -386,7 +389,9 @@ def test_each_verb_has_its_effect(on: Any) -> None:
         assert sorted(await reads.gateways(line)) == [*gateways[:5], *gateways[7:]]
         if bench.knows(Verb.CLOSE):
             await bench.do(Verb.CLOSE, target=line, gateways=gateways[:2])
-            assert (await reads.gateways(line)).closed == set(gateways[:2])
+            members, closed = await reads.gateways(line), frozenset(gateways[:2])
+            # Who never began may just be out, which is closed enough.
+            assert members.closed | members.lacking(closed) == closed
         if bench.knows(Verb.SCHEDULE):
             for phase in SchedulePhase:
                 await bench.do(
@@ -423,7 +428,7 @@ def test_a_successor_is_another_campaign_and_the_one_before_it_ends(on: Any) -> 
         draft = draft_of(old, gateways) if bench.facts.members_first else None
         if draft:
             await bench.do(Verb.ADD, gateways=gateways, draft=draft)
-        step = bench.step(Verb.CREATE, fields=CampaignFields("line"), replaces=old, draft=draft)
+        step = bench.step(Verb.CREATE, fields=await bench.fields("line"), replaces=old, draft=draft)
         assert not (await bench.provider.writes.verify(step, Bindings())).done, "the old one is none"
         new = (await bench.provider.writes.run(step, Bindings())).created
         assert new not in (None, old)
@@ -447,6 +452,8 @@ def test_a_successor_is_another_campaign_and_the_one_before_it_ends(on: Any) -> 
 
 def test_a_callback_goes_where_it_can(on: Any) -> None:
     async def body(bench: Bench) -> None:
+        if not bench.knows(Verb.CALLBACK):
+            return
         line = await bench.create("line")
         event = CallbackEvent.COMPLETED
         await bench.do(Verb.CALLBACK, target=line, event=event, callback=Callback("d"))
@@ -530,7 +537,7 @@ def test_verify_tells_what_became_of_a_step(on: Any) -> None:
 
         file = bench.file()
         await told(Verb.UPLOAD, resource=file.resource, file=file)
-        await told(Verb.CREATE, fields=CampaignFields("line"))
+        await told(Verb.CREATE, fields=await bench.fields("line"))
         [found] = await bench.provider.reads.campaigns(["line"])
         some = gateways[: bench.facts.lower(action(Verb.ADD)).per_call]
         await told(Verb.ADD, target=found.id, gateways=some)
@@ -584,6 +591,9 @@ def test_what_is_gone_is_refused_as_gone(on: Any) -> None:
 # --- the whole pipeline --------------------------------------------------------------------------------
 
 FIELDS = {
+    Field.SETTINGS: "settings: {LEVEL: info}",
+    Field.OVERRIDES: "packageOverrides: [{gateways: [gw-02], packageSet: special}]",
+    Field.CALLBACKS: "callbackSet: hooks",
     Field.DISTRIBUTION: "distributionList: {distributionListId: d, reevaluationIntervalSeconds: 60}",
     Field.SCHEDULES: "schedules: [{schedule: night}]",
     Field.CLOSED: "closedGateways: [gw-03]",
@@ -621,10 +631,7 @@ metadata: {name: line}
 spec:
   description: text
   packageSet: firmware
-  settings: {LEVEL: info}
   gatewayLists: [hall]
-  packageOverrides: [{gateways: [gw-02], packageSet: special}]
-  callbackSet: hooks
   desiredStatus: STARTED
 """
 
@@ -699,7 +706,9 @@ def test_a_project_comes_to_rest_whatever_changes(on: Any) -> None:
             ("packageSet: firmware", "packageSet: special"),
             (f"desiredStatus: {DesiredStatus.STARTED}", f"desiredStatus: {DesiredStatus.STOPPED}"),
         ):
-            assert old in text, old
+            if old not in text:
+                assert not all(map(bench.facts.supports, FIELDS)), old
+                continue
             text = text.replace(old, new)
             if new == "[gw-01, gw-03]":
                 text = text.replace("  runOnThings: true\n", "")

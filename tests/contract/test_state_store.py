@@ -33,6 +33,7 @@ from reconciler.state.base import (
     CampaignReplaced,
     Event,
     FieldApplied,
+    FieldsDeclared,
     Intent,
     IntentDropped,
     IntentNoted,
@@ -76,6 +77,7 @@ EVERY_EVENT: tuple[Event, ...] = (
     FieldApplied(LINE_3, "settings", {"LEVEL": {"value": "debug"}, "KEY": {"digest": "9f86"}}),
     FieldApplied(LINE_3, "callbacks", ["not", "for", "long"]),
     FieldApplied(LINE_3, "callbacks", None),
+    FieldsDeclared(LINE_3, {"name": " Line 3"}, {"name": "Line 3"}),
     MembersApplied(LINE_3, "packageOverrides", '["p-1"]', ("gw-2", "gw-1", "gw-3")),
     MembersApplied(LINE_3, "packageOverrides", '["p-2"]', ("gw-3",)),
     MembersApplied(LINE_3, "gateways", "added", ("gw-4", "gw-1")),
@@ -234,6 +236,8 @@ def test_what_is_recorded_is_in_the_session_and_in_the_next_load(place: Place) -
                 },
                 "gateways": {"added": frozenset({"gw-1"})},
             },
+            declared={"name": " Line 3"},
+            kept={"name": "Line 3"},
         )
     }
     assert list(after.plans.items()) == [("ef" * 32, True), ("01" * 32, False)], "the oldest first"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.diff.delivery import differing_terms, shown_terms
+from reconciler.diff.delivery import all_terms, differing_terms, shown_terms
 from reconciler.model import DeliveryTerms, Force, Only
 
 LIVE = DeliveryTerms(Force.ALWAYS, None, Only.ALL, None, 0)
@@ -32,3 +32,10 @@ def test_a_server_that_tells_nothing_differs_in_nothing() -> None:
 def test_what_is_declared_is_shown_by_its_names() -> None:
     terms = DeliveryTerms(Force.AFTER, 7, confirm=False)
     assert shown_terms(terms) == {"force": "after", "forceAfter": 7, "confirm": False}
+
+
+def test_a_successor_is_delivered_as_the_one_before_it_where_nothing_else_is_said() -> None:
+    assert all_terms(None, LIVE) == LIVE
+    assert all_terms(DeliveryTerms(Force.NEVER), None) == DeliveryTerms(Force.NEVER)
+    assert all_terms(DeliveryTerms(Force.NEVER), LIVE) == DeliveryTerms(Force.NEVER, None, Only.ALL, None, 0)
+    assert all_terms(None, None) is None

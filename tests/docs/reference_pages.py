@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final
 
 import click
 
 from reconciler.cli.group import COMMANDS, cli
 from reconciler.errors import Exit
 from reconciler.findings import CODES
-from reconciler.model import Kind
+from reconciler.model import Kind, Phase, Verb
+from reconciler.providers.base import Changing, Detail, Facts, Field, Limits
+from reconciler.providers.opening import PROVIDERS, facts_of
 from reconciler.report.wording import MEANINGS
+from reconciler.settings import ServerSettings
 from reconciler.validation.schema_fields import SchemaField, fields, find, type_words
 from reconciler.validation.schemas import PROJECT, Schema, inline, schema
 
@@ -223,7 +227,69 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[s
     yield ""
 
 
+_CHANGING: Final = {
+    Changing.EDITED: "changed in place",
+    Changing.REPLACED: "changed by a successor",
+    Changing.FIXED: "never changed",
+}
+
+
+def servers() -> str:
+    """Which kind of server can what: the facts, side by side."""
+    kinds = {name: facts_of(ServerSettings(provider=name)) for name in sorted(PROVIDERS)}
+    lines = [MADE, "# Which server can what\n", "`server.provider` names the kind of a server.\n"]
+    lines += ["## Fields of a campaign\n"]
+    rows = ((f"`{name}`", *(_field(facts, name) for facts in kinds.values())) for name in Field)
+    lines += _table(("field", *kinds), rows)
+    lines += ["## More about packages and delivery\n"]
+    details = (
+        (f"`{detail}`", *("yes" if detail in facts.details else "-" for facts in kinds.values()))
+        for detail in Detail
+    )
+    lines += _table(("field", *kinds), details)
+    lines += ["## What interrupts devices that are under way\n"]
+    verbs = (
+        (str(verb), *("yes" if verb in facts.interrupting else "-" for facts in kinds.values()))
+        for verb in Verb
+        if any(verb in facts.interrupting for facts in kinds.values())
+    )
+    lines += _table(("step", *kinds), verbs)
+    lines += ["## Words for a campaign\n"]
+    phases = (
+        (str(phase), *(_words(facts, phase) for facts in kinds.values()))
+        for phase in Phase
+        if phase is not Phase.UNKNOWN
+    )
+    lines += _table(("means", *kinds), phases)
+    lines += ["## Limits\n", "Characters, and bytes of a file.\n"]
+    limits = (
+        (what, *(_limit(facts.limits, what) for facts in kinds.values()))
+        for what in ("name", "description", "package name", "package description", "id", "file")
+    )
+    lines += _table(("of", *kinds), limits)
+    return "\n".join(lines)
+
+
+def _field(facts: Facts, name: Field) -> str:
+    if not facts.supports(name):
+        return "-"
+    words = [_CHANGING[facts.changing(name)] if facts.replaces else "yes"]
+    words += ["can't be read"] if not facts.readable(name) else []
+    words += ["required"] if facts.fields[name].required else []
+    return ", ".join(words)
+
+
+def _words(facts: Facts, phase: Phase) -> str:
+    return " ".join(f"`{word}`" for word, meaning in facts.phases.items() if meaning is phase) or "-"
+
+
+def _limit(limits: Limits, what: str) -> str:
+    found = max(limits.upload.values()) if what == "file" else getattr(limits, what.replace(" ", "_"))
+    return "-" if found is None else f"{found:,}"
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
+    "servers.md": servers,
     "command-line.md": command_line,
     "exit-codes.md": exit_codes,
     "findings.md": findings,

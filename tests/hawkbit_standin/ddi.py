@@ -140,15 +140,16 @@ class _Devices:
         if not action.active:
             return Answer(410, {})
         status = asked.json["status"]
-        for line in reversed(status.get("details") or []):
-            self.world.note(action, line, status.get("code"))
+        said = tuple(status.get("details") or ())
         if status["execution"] == "closed":
             good = status["result"]["finished"] == "success"
-            self.world.settle(action, "finished" if good else "error")
+            self.world.settle(action, "finished" if good else "error", *said)
         elif status["execution"] == "downloaded":
             action.status = "downloaded"
             if action.force == "downloadonly":
                 action.active = False
+        else:
+            self.world.note(action, *said, code=status.get("code"))
         return Answer(200)
 
     def cancellation(self, asked: Asked) -> Answer:

@@ -178,8 +178,9 @@ class World:
         self.targets[action.target].actions.append(action)
         self.note(action, f"became {action.status}")
 
-    def note(self, action: Action, message: str, code: int | None = None) -> None:
-        said = {"id": next(self._ids), "type": action.status, "messages": [message], "reportedAt": self.now()}
+    def note(self, action: Action, *messages: str, code: int | None = None) -> None:
+        said = {"id": next(self._ids), "type": action.status, "reportedAt": self.now()}
+        said["messages"] = list(messages)
         action.history.insert(0, said if code is None else {**said, "code": code})
         self.version += 1
 
@@ -314,7 +315,7 @@ class World:
             action.status == "downloaded" and action.force == "downloadonly"
         )
 
-    def settle(self, action: Action, status: str) -> None:
+    def settle(self, action: Action, status: str, *said: str) -> None:
         """An action is over."""
         target = self.targets[action.target]
         action.status, action.active = status, False
@@ -324,7 +325,7 @@ class World:
             target.assigned = target.installed
         others = [a for a in target.actions if a.active]
         target.status = "pending" if others else ("error" if status == "error" else "in_sync")
-        self.note(action, f"ended: {status}")
+        self.note(action, *said, f"Update Server: the action ended as {status}")
 
     def purge(self, action: Action) -> None:
         """An action that is no more."""

@@ -51,7 +51,7 @@ def test_counts_are_exact() -> None:
         campaign("new", "New one", gateways={"x", "y", "z"}),
     )
     impact = project.make_plan(wanted, prune=True).impact
-    assert impact.campaigns == (
+    assert tuple(replace(row, place=None) for row in impact.campaigns) == (
         CampaignImpact(rid("edited"), "edited", interrupted=True),
         CampaignImpact(rid("new"), "New one", gained=3, created=True),
         CampaignImpact(rid("old"), "old", deleted=True, stops=True),

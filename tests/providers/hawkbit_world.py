@@ -19,6 +19,7 @@ from reconciler.apply import Applied, apply_plan
 from reconciler.loading import load
 from reconciler.model import Desired, Finding, Secret
 from reconciler.options import Options
+from reconciler.pacing import Backoff
 from reconciler.plan import Plan
 from reconciler.providers.base import Provider
 from reconciler.providers.hawkbit.kind import connect
@@ -84,7 +85,7 @@ class HawkbitWorld:
             server.add_targets(ids(*range(targets)))
             chosen = {"auth": ADMIN, "page_size": 7, **settings}
             named = ServerSettings(url=server.url, provider="hawkbit", **chosen)
-            async with connect(named) as provider:
+            async with connect(named, backoff=Backoff(base=0.001, attempts=4)) as provider:
                 session = MemorySession(State("lineage", "5a17", server=provider.server))
                 yield cls(folder, server, provider, session)
 

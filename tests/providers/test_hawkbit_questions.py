@@ -38,7 +38,7 @@ def test_a_campaign_and_its_gateways(tmp_path: Path) -> None:
         }
         assert await asks.gateway_state(key, "gw-01") == "finished"
         failed = await asks.gateway_status(key, "gw-02")
-        assert (failed.state, failed.cause != "") == ("error", True)
+        assert (failed.state, failed.cause) == ("error", "simulated")
         assert "simulated" in failed.execution
         assert await asks.gateway_packages(key, "gw-01") == (str(next(iter(world.server.world.modules))),)
         assert await asks.active_campaigns("gw-03") == (key,)
@@ -119,3 +119,29 @@ def test_a_greeting_says_who_is_not_let_in(tmp_path: Path) -> None:
         assert isinstance(greeting.error, Unauthorized)
 
     on(tmp_path, body, auth=Basic("admin", Secret("X", "wrong")))
+
+
+@pytest.mark.parametrize(
+    ("status", "minutes", "named"),
+    [
+        ("starting", 6, True),
+        ("creating", 60, True),
+        ("stopping", 7, True),
+        ("deleting", 6, True),
+        ("starting", 4, False),
+        ("running", 600, False),
+        ("paused", 600, False),
+    ],
+)
+def test_a_rollout_that_hangs_is_a_concern(tmp_path: Path, status: str, minutes: int, named: bool) -> None:
+    async def body(world: HawkbitWorld) -> None:
+        await world.apply(line(1))
+        held = world.server.world
+        held.slow_ms = 1 << 40
+        rollout = world.rollout("line")
+        rollout.status, rollout.modified_at = status, held.now() - minutes * 60_000
+        concerns = await world.provider.questions.concerns()
+        assert bool(concerns) is named
+        assert all("'line'" in each and status in each and "minutes" in each for each in concerns)
+
+    on(tmp_path, body)

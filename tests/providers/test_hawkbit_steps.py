@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.model import OutcomeStatus
+from tests.hawkbit_standin.app import Asked, Fault
 from tests.providers.hawkbit_world import HawkbitWorld, ids, line
 
 Body = Callable[[HawkbitWorld], Awaitable[None]]
@@ -142,5 +143,140 @@ def test_a_server_that_is_still_at_work_is_waited_for(tmp_path: Path) -> None:
         applied = await world.run(await world.make_plan(line(1)))
         assert not applied.failed, applied.outcomes
         assert world.rollout("line").status in ("starting", "running")
+
+    on(tmp_path, body)
+
+
+def test_a_package_by_its_name_and_version(tmp_path: Path) -> None:
+    async def body(world: HawkbitWorld) -> None:
+        first = '{file: fw.bin, name: fw, version: "1"}'
+        await world.apply(line(1, packages=first))
+        await world.apply(
+            line(1, packages=first)
+            + line(2, packages='{file: fx.bin, name: fw, version: "2"}')
+            .replace("{name: firmware}", "{name: other}")
+            .replace("packageSet: firmware", "packageSet: other")
+            .replace("{name: hall}", "{name: hall-2}")
+            .replace("gatewayLists: [hall]", "gatewayLists: [hall-2]")
+            .replace("{name: line}", "{name: line-2}")
+            .replace("apiVersion", "---\napiVersion", 1)
+        )
+        plan = await world.make_plan(line(1, packages="{name: fw}"))
+        assert "ambiguous-package" in {finding.code for finding in plan.findings}
+        assert await world.plan(line(1, packages='{name: fw, version: "1"}')) == []
+        plan = await world.make_plan(line(1, packages='{name: fw, version: "3"}'))
+        [missing] = [each for each in plan.findings if each.code == "package-not-found"]
+        assert "version '3'" in missing.message
+
+    on(tmp_path, body)
+
+
+def test_how_it_is_delivered(tmp_path: Path) -> None:
+    async def body(world: HawkbitWorld) -> None:
+        await world.apply(line(1, more="delivery: {force: after, forceAfter: 2027-01-17T00:00Z}"))
+        rollout = world.rollout("line")
+        assert (rollout.type, rollout.force_time) == ("timeforced", 1_800_144_000_000)
+
+    on(tmp_path, body)
+
+
+def test_a_set_is_made_once_and_shared(tmp_path: Path) -> None:
+    async def body(world: HawkbitWorld) -> None:
+        packages = "{file: fw.bin, name: fw}, {file: fx.bin, name: app}"
+        one = line(1, packages=packages)
+        two = line(2).split("---\n")[-1].replace("{name: line}", "{name: line-2}")
+        two = two.replace("[hall]", "[hall-2]")
+        lists = line(2).split("---\n")[1].replace("{name: hall}", "{name: hall-2}")
+        await world.apply(f"{one}---\n{lists}---\n{two}")
+        [bundle] = world.server.world.bundles.values()
+        assert (bundle.name, bundle.type, len(bundle.modules)) == ("firmware", "os_app", 2)
+        assert sorted(m.type for m in world.server.world.modules.values()) == ["application", "os"]
+
+    on(tmp_path, body)
+
+
+NEXT = "{file: fx.bin}"
+
+
+@pytest.mark.parametrize("prune", [False, True])
+def test_other_packages_are_another_rollout_in_the_place_of_the_old(tmp_path: Path, prune: bool) -> None:
+    async def body(world: HawkbitWorld) -> None:
+        await world.apply(line(1, 2, 3))
+        old = world.rollout("line")
+        world.devices("success", [1])
+        world.devices(None, [2])
+        done = await world.apply(line(1, 2, 3, packages=NEXT), prune=prune)
+        assert done[:3] == ["upload-artifact", "edit-rollout", "create-rollout"]
+        assert done.index("stop-rollout") < done.index("start-rollout")
+        new = world.rollout("line")
+        assert new.id != old.id
+        assert (old.status, old.name) == ("deleted" if prune else "stopped", f"line ~{old.id}")
+        assert len({new.query, old.query}) == 2
+        for _ in range(2):
+            world.devices("success")
+        assert world.counts("line") == {"finished": 3}
+        assert {world.server.world.targets[gateway].installed for gateway in ids(1, 2, 3)} == {new.bundle}
+
+    on(tmp_path, body)
+
+
+def test_another_delivery_of_the_same_packages_reaches_whoever_is_not_done(tmp_path: Path) -> None:
+    """The same set again: the server would say that all is done, and nobody would install it."""
+
+    async def body(world: HawkbitWorld) -> None:
+        await world.apply(line(1, 2, 3))
+        world.devices("success", [1])
+        world.devices(None, [2])
+        await world.apply(line(1, 2, 3, more="delivery: {force: never}"))
+        new = world.rollout("line")
+        assert new.type == "soft"
+        for _ in range(2):
+            world.devices("success")
+        assert {world.server.world.targets[gateway].installed for gateway in ids(1, 2, 3)} == {new.bundle}
+        assert world.counts("line") == {"finished": 3}
+
+    on(tmp_path, body)
+
+
+@pytest.mark.parametrize("lost", range(16))
+@pytest.mark.parametrize("after", [True, False])
+def test_a_replacement_that_is_cut_anywhere_is_finished_by_the_next_run(
+    tmp_path: Path, lost: int, after: bool
+) -> None:
+    async def body(world: HawkbitWorld) -> None:
+        await world.apply(line(1, 2, 3))
+        world.devices(None, [1])
+        writes = 0
+
+        def cut(asked: Asked) -> Fault | None:
+            """From a write on, nothing comes through any more; of the first one only the answer is lost."""
+            nonlocal writes
+            if asked.method != "GET":
+                writes += 1
+            if writes <= lost:
+                return None
+            return Fault(502, after=after and writes == lost + 1 and asked.method != "GET")
+
+        text = line(2, 3, 4, packages=NEXT)
+        plan = await world.make_plan(text)
+        world.server.fault = cut
+        await world.run(plan)
+        world.server.fault = lambda _: None
+        world.server.settle()
+        for _ in range(3):
+            await world.run(await world.make_plan(text))
+            world.server.settle()
+        assert await world.plan(text) == []
+        for _ in range(3):
+            world.devices("success")
+        alive = [r for r in world.server.world.rollouts.values() if r.status == "running"]
+        assert [r.name for r in alive] == ["line"], "one runs, and no other"
+        new = world.rollout("line")
+        assert {world.server.world.targets[gateway].installed for gateway in ids(2, 3, 4)} == {new.bundle}
+        assert sorted(await world.provider.reads.gateways(str(new.id))) == ids(2, 3, 4)
+        open_actions = [a for a in world.server.world.actions.values() if a.active]
+        assert open_actions == [], "no device is left between two rollouts"
+        assert len(world.server.world.bundles) == 2
+        assert len(world.server.world.modules) == 2
 
     on(tmp_path, body)

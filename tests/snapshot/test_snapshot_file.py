@@ -186,7 +186,9 @@ def test_a_snapshot_as_a_person_sees_it(golden: Golden) -> None:
         State("lineage", "salt", campaigns={resource: owned}),
         [MembersApplied(resource, "packageOverrides", '["p-2"]', ("gw-1",))],
     )
-    packages = [LivePackage("p-1", "fw.bin", "x [sha256:0123456789abcdef]", "0123456789abcdef" * 4)]
+    packages = [
+        LivePackage("p-1", "fw.bin", "x [sha256:0123456789abcdef]", "0123456789abcdef" * 4, "2.1", "os")
+    ]
     golden("snapshot.jsonl", written([live], packages, state).decode())
 
 

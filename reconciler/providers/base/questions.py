@@ -149,6 +149,10 @@ class Questions(Protocol):
         """Ask for the version, sign in, and make a small read. Raises only what isn't about a request."""
         ...
 
+    async def concerns(self) -> tuple[str, ...]:
+        """What a person should look at on the server, a sentence each; none where it can't tell."""
+        ...
+
     async def probe(self) -> tuple[Probe, ...]:
         """Make every read that can be made, each once and no larger than it must be."""
         ...

@@ -129,7 +129,9 @@ class HawkbitClient(Memberships):
 
     async def told(self, modules: Iterable[Module]) -> tuple[LivePackage, ...]:
         """Modules as packages, each with the hash of its one file."""
-        found = {each.package.id: each.package for each in modules}
+        found = {
+            each.package.id: replace(each.package, version=each.version, type=each.kind) for each in modules
+        }
         held = await concurrently(list(found), self.held, limit=self.parallelism)
         return tuple(
             replace(package, sha256=next(iter(held[key].values())) if len(held[key]) == 1 else None)

@@ -5,7 +5,7 @@ Tests: `tests/providers/test_hawkbit_codec.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 Row = Callable[[Mapping[str, Any]], tuple[str, Item]]
 
 MARK: Final = "[reconciler]"
-"""What descriptions of tags begin with that we made."""
+"""What descriptions of tags and sets begin with that we made."""
 CONTENT_KEY: Final = "reconciler.sha256"
 """The metadata of a module that tells what it holds."""
 
@@ -75,6 +75,8 @@ class Bundle:
     kind: str
     modules: tuple[str, ...]
     valid: bool = True
+    ours: bool = False
+    """Whether we made it."""
 
 
 def page(value: Json, read: Row[Item], step: int, number: int) -> Page[Item]:
@@ -225,6 +227,7 @@ def bundle(value: Json) -> Bundle:
         kind=text(record.get("type"), "its type"),
         modules=tuple(sorted(modules, key=_as_number)),
         valid=record.get("valid") is not False,
+        ours=text(record.get("description"), "its description").startswith(MARK),
     )
 
 
@@ -245,15 +248,35 @@ def made(value: Json) -> str:
     return identity(mapping(value, "what was made"), "what was made", ("id",))
 
 
-def history(value: Json) -> tuple[str, ...]:
+class HistoryEntry(NamedTuple):
+    """What was said about an action at one time, and in which status it was then."""
+
+    status: str
+    messages: tuple[str, ...]
+    at: int | None = None
+
+
+def history(value: Json) -> tuple[HistoryEntry, ...]:
     """What was said about an action, oldest first."""
-    rows = mapping(value, "the history of an action").get("content")
-    lines = [
-        text(line, "a message")
-        for row in sequence(rows, "the history of an action")
-        for line in reversed(sequence(mapping(row, "an entry").get("messages"), "messages"))
-    ]
-    return tuple(reversed(lines))
+    rows = sequence(mapping(value, "the history of an action").get("content"), "the history of an action")
+    return tuple(_entry(mapping(row, "an entry of a history")) for row in reversed(rows))
+
+
+def _entry(row: Mapping[str, Any]) -> HistoryEntry:
+    messages = (text(line, "a message") for line in sequence(row.get("messages"), "messages"))
+    status = text(row.get("type"), "the type of an entry").lower()
+    return HistoryEntry(status, tuple(filter(None, messages)), whole(row.get("reportedAt"), "reportedAt"))
+
+
+def cause(entries: Sequence[HistoryEntry]) -> str:
+    """Why an action failed: what the device said with its failure, before what the server says of it."""
+    said = next((each.messages for each in reversed(entries) if each.status == "error" and each.messages), ())
+    own = [line for line in said if not line.startswith(_SERVER)]
+    return "; ".join(own or said)
+
+
+_SERVER: Final = "Update Server:"
+"""How the server's own lines begin."""
 
 
 def permissions(value: Json) -> frozenset[str]:

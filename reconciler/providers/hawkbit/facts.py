@@ -30,6 +30,8 @@ from reconciler.providers.hawkbit.operations import OPERATIONS
 from reconciler.providers.hawkbit.statuses import PHASES, STATES
 from reconciler.settings import ServerSettings
 
+BATCH: Final = 1000
+"""Targets of a call, where nobody says how many."""
 _FIELDS: Final[Mapping[Field, FieldFacts]] = MappingProxyType(
     {
         Field.NAME: FieldFacts(clearable=False),
@@ -120,7 +122,7 @@ def facts_of(settings: ServerSettings) -> Facts:
     """The facts of a server that is used as `settings` say."""
 
     def lower(action: Action) -> Lowered:
-        batched = settings.batch_size if action.verb in _BATCHED else 0
+        batched = (settings.batch_size or BATCH) if action.verb in _BATCHED else 0
         per_call = 1 if action.verb is Verb.CLOSE else batched
         return Lowered(OPERATIONS[_LOWERED[action.verb]], per_call)
 

@@ -118,7 +118,7 @@ class Making:
             name, version, kind = _called(fields, modules)
             found = await self._bundle(name, version, kind)
             if found is None:
-                rows: dict[str, Json] = {"name": name, "version": version}
+                rows: dict[str, Json] = {"name": name, "version": version, "description": MARK}
                 rows["modules"] = [{"id": int(module.package.id)} for module in modules]
                 if kind is not None:
                     rows["type"] = kind

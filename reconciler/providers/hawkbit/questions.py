@@ -5,8 +5,9 @@ Tests: `tests/providers/test_hawkbit_questions.py`.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from reconciler.errors import Refusal, Refused, ServerError
@@ -23,15 +24,17 @@ from reconciler.providers.base.questions import (
 )
 from reconciler.providers.hawkbit import codec
 from reconciler.providers.hawkbit.client import HawkbitClient
-from reconciler.providers.hawkbit.codec import ActionRow, Module
+from reconciler.providers.hawkbit.codec import ActionRow, HistoryEntry, Module
 from reconciler.providers.hawkbit.entry import MISSING
 from reconciler.providers.hawkbit.members import IDLE
 from reconciler.providers.hawkbit.operations import OPERATIONS
 from reconciler.providers.hawkbit.query import any_of, tag_of
-from reconciler.providers.hawkbit.statuses import PHASES
+from reconciler.providers.hawkbit.statuses import BUSY, PHASES
 from reconciler.providers.http.watched import Watched
 from reconciler.providers.http.wire import Wire
+from reconciler.text import plural
 
+STUCK_MINUTES: Final = 5
 VERSION: Final = "v1"
 """Of the Management API: a part of every address."""
 _WORDS: Final[Mapping[str, str]] = {"cancelled": "canceled"}
@@ -48,9 +51,18 @@ _ROLES: Final[Mapping[str, frozenset[str]]] = {
 class HawkbitQuestions(HawkbitClient):
     """`reconciler.providers.base.Questions` over the Management API."""
 
-    def __init__(self, wire: Wire, watched: Watched, *, page_size: int = 500, parallelism: int = 16) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        watched: Watched,
+        *,
+        page_size: int = 500,
+        parallelism: int = 16,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         super().__init__(wire, page_size=page_size, parallelism=parallelism)
         self._watched = watched
+        self._clock = clock
 
     async def counts(self) -> CampaignCounts:
         """See `Questions.counts`: what was approved of is just ready here."""
@@ -90,8 +102,9 @@ class HawkbitQuestions(HawkbitClient):
         """See `Questions.gateway_status`: what the device said last is why it failed."""
         key, row = await self._action(campaign_id, gateway_id)
         said = await self._history(gateway_id, key)
-        cause = said[-1] if said and row.status == "error" else ""
-        return GatewayStatus(gateway_id, row.status, execution=said, cause=cause)
+        cause = codec.cause(said) if row.status == "error" else ""
+        changed = said[-1].at if said else None
+        return GatewayStatus(gateway_id, row.status, changed, execution=_lines(said), cause=cause)
 
     async def gateway_packages(self, campaign_id: str, gateway_id: str) -> tuple[str, ...]:
         """See `Questions.gateway_packages`."""
@@ -105,7 +118,7 @@ class HawkbitQuestions(HawkbitClient):
     async def execution_progress(self, campaign_id: str, gateway_id: str) -> tuple[str, ...]:
         """See `Questions.execution_progress`: what the device and the server said, oldest first."""
         key, _ = await self._action(campaign_id, gateway_id)
-        return await self._history(gateway_id, key)
+        return _lines(await self._history(gateway_id, key))
 
     async def active_campaigns(self, gateway_id: str) -> tuple[str, ...]:
         """See `Questions.active_campaigns`: rollouts with an action that is open for it."""
@@ -140,6 +153,18 @@ class HawkbitQuestions(HawkbitClient):
         except ServerError as failure:
             error = failure
         return Greeting(VERSION, self._watched.ahead, error)
+
+    async def concerns(self) -> tuple[str, ...]:
+        """See `Questions.concerns`: rollouts that the server has been at work on for too long."""
+        now = (self._clock() + (self._watched.ahead or 0.0)) * 1000
+        listed = await self.listed("list-rollouts", codec.rollout_row)
+        return tuple(
+            f"the rollout {each.name!r} ({each.id}) has been {each.status} for {plural(minutes, 'minute')}:"
+            " it hangs. The server's log says why; often a target is at its quota of actions"
+            for each in listed.values()
+            if each.status in (*BUSY, "deleting") and each.modified is not None
+            if (minutes := int(now - each.modified) // 60_000) >= STUCK_MINUTES
+        )
 
     async def probe(self) -> tuple[Probe, ...]:
         """See `Questions.probe`: one call tells every permission."""
@@ -176,7 +201,7 @@ class HawkbitQuestions(HawkbitClient):
             )
         return "", ActionRow(gateway_id, IDLE, active=False)
 
-    async def _history(self, gateway_id: str, action_id: str) -> tuple[str, ...]:
+    async def _history(self, gateway_id: str, action_id: str) -> tuple[HistoryEntry, ...]:
         if not action_id:
             return ()
         more = (("limit", "20"),)
@@ -189,6 +214,10 @@ class HawkbitQuestions(HawkbitClient):
             PackageInfo(package, module.created_by, module.created, package.sha256)
             for package, module in zip(packages, modules, strict=True)
         )
+
+
+def _lines(entries: Iterable[HistoryEntry]) -> tuple[str, ...]:
+    return tuple(line for entry in entries for line in entry.messages)
 
 
 def _may(permission: str, held: frozenset[str]) -> bool:

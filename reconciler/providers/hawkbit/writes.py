@@ -86,7 +86,7 @@ class HawkbitWrites:
     async def _on_rollout(self, live: Rollout, step: Step, bindings: Bindings) -> Result:
         match action := step.action:
             case EditCampaign():
-                return await self._edit(action, live, step, bindings)
+                return await self._edit(action, live)
             case AddGateways():
                 await self._client.do("tag-targets", list(step.gateways), tag=await self._tag(live, step))
             case RemoveGateways() | CloseGateways():
@@ -155,12 +155,9 @@ class HawkbitWrites:
                 ) from error
             raise
 
-    async def _edit(self, action: EditCampaign, live: Rollout, step: Step, bindings: Bindings) -> Result:
+    async def _edit(self, action: EditCampaign, live: Rollout) -> Result:
+        """Name and description; the rest of a rollout can't be changed, and a successor brings it."""
         fields = action.fields
-        if fields.packages is not None:
-            bundle = await first(self._client.one("get-set", codec.bundle, set=live.bundle), step)
-            if bundle is None or set(bundle.modules) != set(packages_of(fields.packages, bindings)):
-                raise Refused("a rollout takes no other packages", request=request_of(step))
         body: dict[str, Json] = {"name": fields.name}
         if fields.description is not None:
             body["description"] = fields.description
@@ -266,6 +263,19 @@ class HawkbitWrites:
     async def _delete_package(self, module_id: str, step: Step) -> Result:
         if await first(self._client.package(module_id), step) is None:
             raise Refused("there is no such module", request=request_of(step), meaning=MISSING)
+        # A set that has been used locks its modules, also when nobody uses it any more.
+        listed = self._client.listed("list-sets", codec.bundle_row, [f"module.id=={module_id}"])
+        for key, bundle in (await first(listed, step)).items():
+            using = self._client.listed("list-rollouts", codec.rollout_row, [f"distributionset.id=={key}"])
+            for rollout in (await first(using, step)).values():
+                raise Refused(
+                    f"the rollout {rollout.name!r} uses it, by the distribution set {bundle.name!r}"
+                    f" {bundle.version}",
+                    request=request_of(step),
+                    hint="Delete that first.",
+                )
+            if bundle.ours:
+                await first(self._client.do("delete-set", set=key), step)
         await self._client.do("delete-module", module=module_id)
         return Result()
 
@@ -339,6 +349,6 @@ def delivered(wanted: DeliveryTerms | None) -> dict[str, Json]:
         body["forcetime"] = wanted.force_after
     if wanted.confirm is not None:
         body["confirmationRequired"] = wanted.confirm
-    if wanted.start_at is not None:
+    if wanted.start_at:
         body["startAt"] = wanted.start_at
     return body

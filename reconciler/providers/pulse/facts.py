@@ -33,6 +33,8 @@ from reconciler.providers.pulse.lowering import WRITES, lower
 from reconciler.providers.pulse.operations import OPERATIONS
 from reconciler.settings import EditWhileStarted, ServerSettings
 
+BATCH: Final = 100
+"""Gateways of a call, where nobody says how many."""
 _FIELDS: Final[Mapping[Field, FieldFacts]] = MappingProxyType(
     {
         Field.NAME: FieldFacts(clearable=False),
@@ -152,7 +154,7 @@ def facts_of(settings: ServerSettings) -> Facts:
         states=dict(_states()),
         interrupting=frozenset({Verb.STOP, Verb.REMOVE, Verb.CLOSE, Verb.DELETE}),
         order=_ORDER,
-        lowering=partial(lower, batch_size=settings.batch_size),
+        lowering=partial(lower, batch_size=settings.batch_size or BATCH),
         writes=WRITES,
         reads=_READS,
         questions=_QUESTIONS,

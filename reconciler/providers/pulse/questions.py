@@ -112,6 +112,10 @@ class PulseQuestions(Calls):
             error = failure
         return Greeting(self._watched.version, self._watched.ahead, error)
 
+    async def concerns(self) -> tuple[str, ...]:
+        """See `Questions.concerns`: this server tells nothing of the kind."""
+        return ()
+
     async def probe(self) -> tuple[Probe, ...]:
         """See `Questions.probe`. Without a campaign or a gateway to ask about, those reads are left out."""
         found: dict[str, Probe] = {}
