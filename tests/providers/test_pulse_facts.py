@@ -33,7 +33,15 @@ def test_what_a_status_means(status: str, meaning: Phase) -> None:
     assert FACTS.phase(status) is meaning
 
 
-@pytest.mark.parametrize(("verb", "in_phase"), list(itertools.product(Verb, Phase)), ids=str)
+THEIRS = {*FACTS.phases.values(), Phase.UNKNOWN}
+"""Phases that a campaign of this server can be in."""
+
+
+@pytest.mark.parametrize(
+    ("verb", "in_phase"),
+    list(itertools.product(filter(FACTS.knows, Verb), filter(THEIRS.__contains__, Phase))),
+    ids=str,
+)
 def test_what_a_server_takes_in_which_phase(verb: Verb, in_phase: Phase) -> None:
     assert FACTS.allows(verb, in_phase) is (in_phase in ALLOWED.get(verb, set(Phase)))
 
@@ -51,7 +59,9 @@ def test_the_provider_tells_its_facts() -> None:
     assert pulse.phase("STARTED") is Phase.RUNNING
     assert not pulse.allows(Verb.EDIT, Phase.RUNNING)
     assert len(pulse.operations) == 38
-    assert {name for name in Field if not pulse.readable(name)} == {
+    assert not pulse.supports(Field.DELIVERY)
+    assert not pulse.replaces
+    assert {name for name in Field if pulse.supports(name) and not pulse.readable(name)} == {
         Field.SETTINGS, Field.CALLBACKS, Field.SCHEDULES, Field.THINGS,
     }  # fmt: skip
     assert {Field.CALLBACKS, Field.SCHEDULES, Field.DISTRIBUTION, Field.OVERRIDES} <= {
