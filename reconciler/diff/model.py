@@ -86,6 +86,8 @@ class CampaignDiff:
     """Of one that has a successor: the fields that call for it."""
     starts: bool = False
     """Of one that has a successor: whether that is to run."""
+    keeps_name: bool = False
+    """Of one that has a successor: it has its name to the end, for the server can't rename it."""
     formers: tuple[Former, ...] = ()
     """Those that it is the successor of, oldest first."""
     gone: str | None = None

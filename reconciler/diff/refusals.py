@@ -74,7 +74,7 @@ def settle_names(
         for each in held:
             wanting[each].append(at)
     giving = {removal.live.id for removal in removals if _known(removal.live)}
-    giving |= {found.live.id for found in order if found.live and _known(found.live)}
+    giving |= {found.live.id for found in order if found.live and _known(found.live) and not found.keeps_name}
     findings: list[Finding] = []
     refused: set[int] = set()
     turn = [at for at, held in enumerate(holders) if held - giving]

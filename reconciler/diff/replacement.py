@@ -59,7 +59,12 @@ def with_successor(found: CampaignDiff, view: View, owned: Owned) -> CampaignDif
     findings = tuple(finding for finding in found.findings if finding not in ended)
     made = _successor(found, replace(view, live=None, owned=None, adopting=False), live)
     return replace(
-        found, successor=made, replaced=fields, starts=_starts(found, live, owned), findings=findings
+        found,
+        successor=made,
+        replaced=fields,
+        starts=_starts(found, live, owned),
+        keeps_name=not facts.knows(Verb.RETIRE),
+        findings=findings,
     )
 
 

@@ -16,7 +16,7 @@ from reconciler.report.plan_text import plan_lines
 from reconciler.state.base import Predecessor
 from tests.actions import needs_of
 from tests.fakes import Project, campaign, desired, file, rid
-from tests.memory_provider import IMMUTABLE, MemoryCampaign, MemoryServer
+from tests.memory_provider import IMMUTABLE, IMMUTABLE_LATE, MemoryCampaign, MemoryServer
 
 ONE, TWO = PackageById("p-1"), PackageById("p-2")
 
@@ -83,6 +83,17 @@ def test_names_are_handed_over_by_who_makes_room() -> None:
     assert {each.name: each.status for each in found.server.by_id.values()} == {
         "new ~1": "OVER", "line ~2": "OVER", "new": "ROLLING", "line": "ROLLING",
     }  # fmt: skip
+
+
+def test_a_name_that_is_never_given_up_is_not_taken() -> None:
+    """Where two may have one name, whoever is replaced can't be renamed: a create would be taken for it."""
+    found = Project(MemoryServer(running("2", "other"), facts=IMMUTABLE_LATE))
+    found.server.stored |= {key: LivePackage(key, key) for key in ("p-1", "p-2")}
+    found.own("other", "2")
+    wanted = [campaign("line", "other", packages=(ONE,)), campaign("other", "else", packages=(TWO,))]
+    made = made_by(found, *wanted)
+    assert [finding.code for finding in made.plan.findings] == ["name-taken"]
+    assert {group.action.resource.name for group in made.plan.groups} == {"other"}
 
 
 def test_a_package_goes_after_the_campaign_that_had_it() -> None:
