@@ -529,8 +529,9 @@ def test_a_token_command_is_run_again_in_the_projects_folder(tmp_path: Path) -> 
     [
         ("echo s3cr3t; exit 3", ".", "ended with 3"),
         ("true", ".", "is empty"),
+        ("printf 'to\\377ken'", ".", "can't carry"),
         ("true", "gone", "can't be run: No such file"),
-        ("exec sleep 30", ".", "took longer than"),
+        ("exec sleep 300", ".", "took longer than"),
     ],
 )
 def test_a_token_command_that_fails_is_an_error_without_its_output(
@@ -556,7 +557,7 @@ def test_a_token_command_may_end_just_before_it_is_ended(
     monkeypatch.setattr(auth, "COMMAND_SECONDS", 0.1)
     monkeypatch.setattr(asyncio.subprocess.Process, "kill", too_late)
     with pytest.raises(ReconcilerError, match="took longer than"):
-        read(Canned(CAMPAIGN), replace(SETTINGS, auth=TokenCommand("exec sleep 30", tmp_path)))
+        read(Canned(CAMPAIGN), replace(SETTINGS, auth=TokenCommand("exec sleep 300", tmp_path)))
 
 
 def test_a_token_command_is_given_nothing_of_what_is_typed(tmp_path: Path) -> None:
@@ -576,7 +577,7 @@ def test_a_run_that_is_told_to_end_takes_its_token_command_with_it(tmp_path: Pat
     begun = tmp_path / "begun"
     os.mkfifo(begun)
     reader = client(
-        Canned(CAMPAIGN), replace(SETTINGS, auth=TokenCommand(f"echo $$ > {begun}; exec sleep 30", tmp_path))
+        Canned(CAMPAIGN), replace(SETTINGS, auth=TokenCommand(f"echo $$ > {begun}; exec sleep 300", tmp_path))
     )
 
     async def main() -> int:
