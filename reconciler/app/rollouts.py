@@ -27,9 +27,9 @@ from reconciler.providers.base import Facts, Stage
 from reconciler.report import rollout_answers as shown
 from reconciler.report.command_answers import Answer, done
 from reconciler.report.rollouts_report import wave_words
-from reconciler.rollout.stage import FORGIVEN, ROLLOUT
 from reconciler.rollout.views import RolloutView
-from reconciler.state.base import MembersApplied, Owned, RolloutNoted, State
+from reconciler.state.applied import FORGIVEN, REFUSED, ROLLOUT
+from reconciler.state.base import MembersApplied, MembersForgotten, Owned, RolloutNoted, State
 from reconciler.text import did_you_mean, plural
 
 SKIPS = ("success", "soak", "check", "calendar")
@@ -178,6 +178,10 @@ def _say(
         after = change(before)
         if after.status is not before.status:
             after = replace(after, why=reason, by=session.who, at=session.now)
+        refused = writing.state.campaigns[resource].members.get(ROLLOUT, {}).get(REFUSED)
+        if word == "resume" and refused:
+            # They are tried again, for the server may know them by now.
+            writing.record(MembersForgotten(resource, tuple(sorted(refused)), ROLLOUT))
         if forgive:
             writing.record(MembersApplied(resource, ROLLOUT, FORGIVEN, tuple(forgive)))
         writing.record(RolloutNoted(resource, after))

@@ -116,7 +116,9 @@ class Bisection:
         outcome = replace(tried.outcome, attempts=tried.outcome.attempts + division.sent)
         if not division.left:
             return replace(outcome, status=OutcomeStatus.DONE, message="")
-        return _partly(replace(outcome, unclear=division.unclear), division.left)
+        taken = step.group.key in self._taken
+        refused = tuple(sorted(division.refused)) if taken else ()
+        return _partly(replace(outcome, unclear=division.unclear, refused=refused), division.left)
 
 
 async def without_named(
@@ -140,12 +142,29 @@ def beside(outcome: Outcome, step: Step, named: Mapping[str, str]) -> Outcome:
     left = dict(named)
     if not outcome.settled:
         left |= dict.fromkeys(outcome.left or outcome.step.gateways, outcome.message)
-    return _partly(replace(outcome, step=step, status=OutcomeStatus.FAILED), left)
+    refused = tuple(sorted({*outcome.refused, *named}))
+    return _partly(replace(outcome, step=step, status=OutcomeStatus.FAILED, refused=refused), left)
 
 
 def undone(tried: Tried) -> Outcome:
     """The outcome of a step that is not settled; of a batch that is in part, which gateways are left."""
-    return _partly(tried.outcome, _reasons(tried))
+    outcome = replace(tried.outcome, refused=tuple(sorted(_refused(tried))))
+    return _partly(outcome, _reasons(tried))
+
+
+def _refused(tried: Tried) -> frozenset[str]:
+    """Whom the clear no is about: those that the server names, or the only one."""
+    if tried.outcome.settled or tried.outcome.unclear:
+        return frozenset()
+    left = frozenset(tried.left.gateways)
+    if tried.reasons:
+        return left & tried.reasons.keys()
+    if tried.named:
+        return tried.named
+    about_one = len(left) == 1 and tried.refusal is not None
+    if about_one and tried.refusal and Refusal.ABOUT_SOME_GATEWAYS in tried.refusal.meaning:
+        return left
+    return frozenset()
 
 
 def _partly(outcome: Outcome, left: Mapping[str, str]) -> Outcome:
@@ -162,13 +181,17 @@ def _partly(outcome: Outcome, left: Mapping[str, str]) -> Outcome:
 
 
 class _Division:
-    """One batch as it goes out in pieces. ``left``: gateway → why it isn't done."""
+    """One batch as it goes out in pieces. ``left``: gateway → why it isn't done.
+
+    ``refused``: those of them that a clear no was about.
+    """
 
     def __init__(self, bisection: Bisection, attempt: Attempt, stop: asyncio.Event) -> None:
         self._bisection = bisection
         self._attempt = attempt
         self._stop = stop
         self.left: dict[str, str] = {}
+        self.refused: set[str] = set()
         self.sent = 0
         self.unclear = False
         self._took = False
@@ -218,6 +241,7 @@ class _Division:
             return True
         self.unclear = self.unclear or tried.outcome.unclear
         self.left.update(_reasons(tried))
+        self.refused |= _refused(tried)
         return False
 
 

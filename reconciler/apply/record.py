@@ -37,6 +37,8 @@ from reconciler.state.applied import (
     ADDED,
     ASSUMED_SETTINGS,
     MEMBERSHIP,
+    REFUSED,
+    ROLLOUT,
     callback_field,
     callback_value,
     packages_value,
@@ -102,12 +104,20 @@ def after(
     """What a step changed, once it has ended; `packages` are the uploads of this run, by content."""
     if outcome.left:
         done = frozenset(outcome.step.gateways) - frozenset(outcome.left)
-        return (*_members(outcome.step.only(done), packages), *_unsettled(outcome, outcome.left, salt, now))
+        unsettled = _unsettled(outcome, outcome.left, salt, now)
+        return (*_members(outcome.step.only(done), packages), *unsettled, *_refused(outcome))
     if not outcome.settled:
-        return _unsettled(outcome, outcome.step.gateways, salt, now)
+        return (*_unsettled(outcome, outcome.step.gateways, salt, now), *_refused(outcome))
     if outcome.step.gateways:
         return tuple(_members(outcome.step, packages))
     return tuple(_settled(outcome, salt, now))
+
+
+def _refused(outcome: Outcome) -> Iterator[Event]:
+    """Whom the server doesn't take into a rollout: later looks leave them out."""
+    action = outcome.step.action
+    if isinstance(action, AddGateways) and action.by_wave and outcome.refused:
+        yield MembersApplied(action.resource, ROLLOUT, REFUSED, outcome.refused)
 
 
 def _settled(outcome: Outcome, salt: str, now: int) -> Iterator[Event]:  # noqa: PLR0912, C901

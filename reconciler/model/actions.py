@@ -257,6 +257,8 @@ class AddGateways(_OnGateways):
     """The list that membership is shared with, if there is one."""
     draft: Draft | None = None
     """What they gather in, where they come before the campaign; then there is no ``target`` yet."""
+    by_wave: bool = False
+    """A rollout releases them: whom the server refuses is noted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

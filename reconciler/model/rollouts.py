@@ -219,3 +219,5 @@ class RolloutRecord:
     """A person aborted it, and wants its campaign stopped."""
     frozen: bool = False
     """Its campaign was stopped by us for a freeze."""
+    lists: str = ""
+    """A digest of the declared gateways when some last joined; another one: refused ones are tried again."""

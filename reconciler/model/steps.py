@@ -188,6 +188,8 @@ class Outcome:
     left: tuple[str, ...] = ()
     skip: Skip | None = None
     target: str | None = None
+    refused: tuple[str, ...] = ()
+    """Of those that it isn't done for: whom a clear no was about, and not their batch or campaign; sorted."""
 
     @property
     def settled(self) -> bool:

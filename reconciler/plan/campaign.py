@@ -214,7 +214,16 @@ def _members(found: CampaignDiff, target: str | None, draft: Draft | None) -> It
     if found.lost:
         yield RemoveGateways(resource, Reason.LEAVES, target, found.lost)
     if found.gained:
-        yield AddGateways(resource, Reason.JOINS, target, found.gained, distribution=shared, draft=draft)
+        by_wave = found.desired.rollout is not None
+        yield AddGateways(
+            resource,
+            Reason.JOINS,
+            target,
+            found.gained,
+            distribution=shared,
+            draft=draft,
+            by_wave=by_wave,
+        )
     for override in found.overrides:
         gateways, packages = override.gateways, override.packages
         yield AssignPackages(resource, override.reason, target, gateways, packages=packages)

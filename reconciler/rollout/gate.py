@@ -102,7 +102,7 @@ class Situation:
     forgiven: frozenset[str] = frozenset()
     """Failures that a person no longer counts."""
     refused: frozenset[str] = frozenset()
-    """Ids that the server will not take."""
+    """Ids that the server will not take; they are tried again when a wave opens."""
     running: bool = True
     """Whether the campaign runs."""
     held: bool = False
@@ -168,6 +168,8 @@ class _Looking:
         self._failed = seen.failed - seen.forgiven
         self._waits: list[Wait] = []
         self._left_out = 0
+        self._opened = 0
+        """The wave that opens just now; 0: none."""
         self._past_calendar = 0
         """The wave that opens just now past a closed calendar, by a person's word; 0: none."""
 
@@ -272,6 +274,7 @@ class _Looking:
         self._record = replace(
             self._record, wave=following, since=since, reached=None, edited=False, promoted=promoted
         )
+        self._opened = following
         self._past_calendar = following if "calendar" in skips else 0
         return following
 
@@ -297,6 +300,9 @@ class _Looking:
 
     def _met(self) -> bool:
         counted = self._counted()
+        if not counted and self._refused_wave():
+            # It proves nothing; where gateways of earlier waves are in, those have proved it.
+            return bool(self._seen.entered) or not self._following()
         if self._overdue() and self._wish.on_deadline is OnDeadline.SKIP_IDLE:
             idle = counted & self._seen.idle & self._seen.entered
             self._left_out = len(idle)
@@ -314,6 +320,10 @@ class _Looking:
             return False
         counted = self._counted()
         done = len(counted & self._seen.done)
+        if refused := 0 if counted else self._refused_wave():
+            text = f"the server takes none of its {refused:,} gateways"
+            self._waits.append(Wait(WaitFor.SUCCESS, text=text))
+            return False
         text = f"{done:,} of {len(counted):,} done, fewer than {self._gate().min_success:g} %"
         self._waits.append(Wait(WaitFor.SUCCESS, text=text))
         return False
@@ -343,10 +353,12 @@ class _Looking:
 
     def _released(self) -> frozenset[str]:
         """Of all open waves: who isn't in, whose calendar is open, as many as the budget has room for."""
+        # Whom the server refused may be known to it by now: with each wave they are tried once more.
+        refused = frozenset() if self._opened else self._seen.refused
         joining: list[frozenset[str]] = []
         closed_until: list[int | None] = []
         for number, wave in enumerate(self._seen.waves[: self._record.wave], start=1):
-            rest = wave - self._seen.entered - self._seen.refused
+            rest = wave - self._seen.entered - refused
             if number != self._past_calendar:
                 for zone, members in self._by_zone(rest):
                     if not self._seen.openings[zone].open:
@@ -391,6 +403,10 @@ class _Looking:
         edited = self._record.edited
         members = self._seen.entered if edited else self._seen.waves[max(self._record.wave, 1) - 1]
         return members - self._seen.refused
+
+    def _refused_wave(self) -> int:
+        """How many of the wave opened last the server doesn't take."""
+        return len(self._seen.waves[max(self._record.wave, 1) - 1] & self._seen.refused)
 
     def _tally(self, wave: frozenset[str]) -> Tally:
         seen = self._seen

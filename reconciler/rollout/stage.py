@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 from reconciler.model import (
@@ -39,13 +40,10 @@ from reconciler.providers.base import Facts, Stage
 from reconciler.rollout.calendars import Opening, opening
 from reconciler.rollout.gate import CheckAnswer, Decision, Situation, level, look
 from reconciler.rollout.views import RolloutView, ends, wave_views
-from reconciler.state.applied import recorded_settings
-from reconciler.state.base import Event, Owned, RolloutNoted, State
+from reconciler.state.applied import FORGIVEN, REFUSED, ROLLOUT, recorded_settings
+from reconciler.state.base import Event, MembersForgotten, Owned, RolloutNoted, State
 
 EMPTY: Final[frozenset[str]] = frozenset()
-ROLLOUT: Final = "rollout"
-"""The field of a state that groups gateways of a rollout: those `FORGIVEN` and those `REFUSED`."""
-FORGIVEN, REFUSED = "forgiven", "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +86,11 @@ def paced(desired: Desired, live: Live, state: State, pace: Pace) -> Paced:
             continue
         owned = owned_by(campaign, claim, state, by_id)[0]
         there = live.campaigns.get(campaign.resource) if owned else None
-        view, record, narrowed = _Pacing(_About(campaign, wish, there, owned, claim), state, pace).paced()
+        pacing = _Pacing(_About(campaign, wish, there, owned, claim), state, pace)
+        view, record, narrowed, noted = pacing.paced()
         campaigns.append(narrowed)
         views.append(view)
+        records += noted
         if owned is not None and owned.rollout != record:
             records.append(RolloutNoted(campaign.resource, record))
     if not (views or records):
@@ -130,15 +130,19 @@ class _Pacing:
         self._revision = _revision(about.campaign, state.salt)
         self._waves = assigned(self._fleet, about.wish.waves, about.wish.seed)
 
-    def paced(self) -> tuple[RolloutView, RolloutRecord, DesiredCampaign]:
-        """How it stands, what the state learns of it, and who may be in now."""
+    def paced(self) -> tuple[RolloutView, RolloutRecord, DesiredCampaign, tuple[Event, ...]]:
+        """How it stands, its record, who may be in now, and what else the state learns."""
         record, changed = self._begin()
         seen = self._situation(record)
         decision = look(self._wish, record, seen)
         frozen = self._frozen(seen)
-        decision = replace(decision, record=replace(decision.record, frozen=frozen))
+        known = self._noted(REFUSED)
+        lists = self._lists if known or decision.release else decision.record.lists
+        decision = replace(decision, record=replace(decision.record, frozen=frozen, lists=lists))
         view = self._view(decision, seen, changed=changed)
-        return view, decision.record, self._narrowed(decision, changed=changed)
+        again = tuple(sorted(known)) if decision.opens or not self._refused else ()
+        noted = (MembersForgotten(self._campaign.resource, again, ROLLOUT),) if again else ()
+        return view, decision.record, self._narrowed(decision, changed=changed), noted
 
     def _frozen(self, seen: Situation) -> bool:
         """Whether the policy keeps the campaign stopped because of a freeze."""
@@ -228,9 +232,19 @@ class _Pacing:
     def _entered(self) -> frozenset[str]:
         return self._inside & self._fleet
 
-    @property
+    @cached_property
     def _refused(self) -> frozenset[str]:
-        return self._noted(REFUSED)
+        """Whom the server didn't take; nobody where they are to be tried again."""
+        refused = self._noted(REFUSED)
+        if not refused or self._pace.resume:
+            return EMPTY
+        record = self._owned.rollout if self._owned else None
+        return refused if record is not None and record.lists in ("", self._lists) else EMPTY
+
+    @cached_property
+    def _lists(self) -> str:
+        """The declared gateways as a digest."""
+        return hashlib.sha256("\n".join(sorted(self._declared)).encode()).hexdigest()[:16]
 
     def _noted(self, value: str) -> frozenset[str]:
         return self._owned.members.get(ROLLOUT, {}).get(value, EMPTY) if self._owned else EMPTY

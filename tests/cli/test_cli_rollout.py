@@ -8,6 +8,11 @@ from typing import Any
 import pytest
 
 from reconciler.errors import Exit
+from reconciler.model import Kind, ResourceId
+from reconciler.settings import DEFAULT_STATE_URL
+from reconciler.state.applied import REFUSED, ROLLOUT
+from reconciler.state.base import MembersApplied
+from reconciler.state.stores import open_store
 
 POLICY = """
 ---
@@ -98,6 +103,23 @@ def test_an_abort_that_stops_the_campaign(begun) -> None:
     assert list(document["summary"]["byOperation"]) == ["stop-campaign"]
     assert document["rollouts"][0]["status"] == "aborted"
     assert document["guards"] == []
+
+
+def test_whom_the_server_refused_is_tried_again_after_resume(begun, folder: Path) -> None:
+    store = open_store(DEFAULT_STATE_URL, root=folder)
+    campaign = ResourceId(Kind.CAMPAIGN, "line-3")
+    server = store.load().server
+    assert server is not None
+
+    def refused() -> list[str]:
+        return sorted(store.load().campaigns[campaign].members.get(ROLLOUT, {}).get(REFUSED, ()))
+
+    with store.locked(server, "apply") as session:
+        session.record(MembersApplied(campaign, ROLLOUT, REFUSED, ("gw-2",)))
+    assert begun("rollout", "pause", "line-3", "--reason", "x").code == Exit.DONE
+    assert refused() == ["gw-2"]
+    assert begun("rollout", "resume", "line-3", "--reason", "x").code == Exit.DONE
+    assert refused() == []
 
 
 @pytest.mark.parametrize("word", ["show", "pause"])

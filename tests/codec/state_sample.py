@@ -61,6 +61,7 @@ ROLLOUT = RolloutRecord(
     promoted=(Promotion(3, ("soak", "calendar")),),
     stops=True,
     frozen=True,
+    lists="5e884898",
 )
 OWNED = Owned(
     A,

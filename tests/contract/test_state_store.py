@@ -22,7 +22,7 @@ import pytest
 import reconciler
 from reconciler.audit.chain import encode, link_of, verify
 from reconciler.errors import StateError, StateLocked, WrongServer
-from reconciler.model import Kind, OnRemove, ResourceId, Server
+from reconciler.model import Kind, OnRemove, Promotion, ResourceId, RolloutRecord, RolloutStatus, Server
 from reconciler.state import journal, state_format
 from reconciler.state.base import (
     BracketClosed,
@@ -49,6 +49,7 @@ from reconciler.state.base import (
     PredecessorEnded,
     PredecessorForgotten,
     ReplacementBegun,
+    RolloutNoted,
     SaltChosen,
     Session,
     State,
@@ -106,6 +107,10 @@ EVERY_EVENT: tuple[Event, ...] = (
     PredecessorEnded(LINE_3, "c-1"),
     CampaignReplaced(LINE_3, "c-3", "c-4"),
     PredecessorForgotten(LINE_3, "c-1"),
+    RolloutNoted(
+        LINE_3, RolloutRecord(wave=2, status=RolloutStatus.PAUSED, promoted=(Promotion(3, ("soak",)),))
+    ),
+    RolloutNoted(LINE_3, None),
 )
 
 

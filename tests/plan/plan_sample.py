@@ -120,6 +120,7 @@ ROLLOUT = RolloutRecord(
     promoted=(Promotion(2, ("soak",)),),
     stops=True,
     frozen=True,
+    lists="5e884898",
 )
 VIEW = RolloutView(
     rid("line"),
@@ -201,7 +202,7 @@ def _replacement(group: StepGroup) -> tuple[StepGroup, ...]:
     )
     fields = CampaignFields("line", package_set=SetName("firmware", "2.1"), delivery=delivery)
     actions = (
-        AddGateways(line, Reason.REPLACES, None, ("gw-0001",), draft=draft),
+        AddGateways(line, Reason.REPLACES, None, ("gw-0001",), draft=draft, by_wave=True),
         RetireCampaign(line, Reason.MAKES_ROOM, "1", name="line ~1"),
         CreateCampaign(
             line, Reason.REPLACES, fields, draft=draft, replaces="1", starts=True, rollout=ROLLOUT

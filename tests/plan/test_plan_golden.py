@@ -31,7 +31,7 @@ from tests.fakes import PULSE
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plan-file.jsonl"
 OLDER = GOLDEN.with_name("plan-file-0.1.jsonl")
-DIGEST = "89ccf8e1e61e0a9dee897b871914e9bed48fe2ecdee84c178c3dc7409037ef51"
+DIGEST = "902d20d7d9cb2317fe861bb087751e83fac15af2bee86571ce6174e898da5b20"
 
 
 def test_a_plan_is_the_same_bytes_as_ever(golden: Golden, tmp_path: Path) -> None:

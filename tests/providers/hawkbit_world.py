@@ -29,7 +29,7 @@ from reconciler.state.base import State
 from reconciler.validation import validate
 from tests.fakes import NOW, MemorySession
 from tests.hawkbit_standin import Standin, devices, running
-from tests.world import no_delay
+from tests.world import AT_ONCE, no_delay
 
 ADMIN = Basic("admin", Secret("environment variable PASSWORD", "admin"))
 
@@ -101,7 +101,12 @@ class HawkbitWorld:
 
     async def make_plan(self, text: str, **options: Any) -> Plan:
         planned = await draft(
-            self.desired(text), self.session.state, self.provider, Options(**options), now=NOW
+            self.desired(text),
+            self.session.state,
+            self.provider,
+            Options(**options),
+            now=NOW,
+            lookout=AT_ONCE,
         )
         self.findings = list(planned.plan.findings)
         return planned.plan
@@ -112,7 +117,9 @@ class HawkbitWorld:
 
     async def run(self, plan: Plan) -> Applied:
         writes = self.provider.writes
-        return await apply_plan(plan, writes, self.session, delay=no_delay, parallelism=4)
+        return await apply_plan(
+            plan, writes, self.session, delay=no_delay, parallelism=4, settling=AT_ONCE.settling
+        )
 
     async def apply(self, text: str, **options: Any) -> list[str]:
         """Plan and apply `text`; nothing may be left to do. The operations that it took."""

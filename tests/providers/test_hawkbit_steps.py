@@ -238,7 +238,7 @@ def test_another_delivery_of_the_same_packages_reaches_whoever_is_not_done(tmp_p
     on(tmp_path, body)
 
 
-@pytest.mark.parametrize("lost", range(16))
+@pytest.mark.parametrize("lost", range(1, 14, 2))
 @pytest.mark.parametrize("after", [True, False])
 def test_a_replacement_that_is_cut_anywhere_is_finished_by_the_next_run(
     tmp_path: Path, lost: int, after: bool

@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from reconciler.model import OutcomeStatus, RolloutStatus
+from reconciler.apply import apply_plan
+from reconciler.errors import Refusal, Refused
+from reconciler.model import AddGateways, OutcomeStatus, RolloutStatus, Step
 from reconciler.plan import Plan
+from reconciler.providers.base import Bindings, Readback, Result, Writes
 from reconciler.rollout.gate import WaitFor
 from reconciler.rollout.views import RolloutView, WavePhase
-from tests.world import NOW, World, run
+from tests.world import AT_ONCE, NOW, World, no_delay, run
 
 HOUR = 3_600_000
 NAMES = [f"gw-{number:02}" for number in range(20)]
@@ -60,6 +63,40 @@ async def put(world: World, names: list[str], state: str) -> None:
 def lose(folder: Path) -> None:
     for path in folder.glob("state.json*"):
         path.unlink()
+
+
+class Choosy:
+    """The writes of a server that doesn't take the gateways in `unknown`."""
+
+    def __init__(self, writes: Writes, *unknown: str) -> None:
+        self.writes = writes
+        self.unknown = set(unknown)
+        self.adds: list[tuple[str, ...]] = []
+
+    async def run(self, step: Step, bindings: Bindings) -> Result:
+        if isinstance(step.action, AddGateways):
+            self.adds.append(step.gateways)
+            if self.unknown & set(step.gateways):
+                some = frozenset({Refusal.ABOUT_SOME_GATEWAYS})
+                raise Refused("422 unknown", request="POST /devices", status=422, meaning=some)
+        return await self.writes.run(step, bindings)
+
+    async def verify(self, step: Step, bindings: Bindings) -> Readback:
+        return await self.writes.verify(step, bindings)
+
+
+async def attempt(world: World, server: Choosy, text: str, **options: Any) -> RolloutView:
+    """Plan and apply once, whatever becomes of it."""
+    plan = await world.make_plan(text, **options)
+    server.adds.clear()
+    with world.store.locked(world.provider.server, "apply") as session:
+        await apply_plan(plan, server, session, delay=no_delay, parallelism=1, settling=AT_ONCE.settling)
+    return view(plan)
+
+
+def refused(world: World) -> list[str]:
+    (owned,) = world.store.load().campaigns.values()
+    return sorted(owned.members.get("rollout", {}).get("refused", ()))
 
 
 def view(plan: Plan) -> RolloutView:
@@ -303,5 +340,64 @@ def test_who_leaves_the_lists_leaves_and_a_rollout_removes_nobody_else(tmp_path:
             moved = project(waves="[{name: canary, gateways: [gw-09], soak: 1h}, {}]")
             plan = await world.make_plan(moved)
             assert not any(change.gateways.lost for change in plan.changes if change.gateways)
+
+    run(body())
+
+
+def test_whom_the_server_refuses_is_not_tried_at_every_look(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with World.open(tmp_path) as world:
+            server = Choosy(world.provider.writes, "gw-03")
+            await attempt(world, server, project())
+            assert (refused(world), server.adds[0]) == (["gw-03"], ("gw-03", "gw-05"))
+            found = await attempt(world, server, project())
+            assert (server.adds, found.waves[0].refused, found.waves[0].entered) == ([], 1, 1)
+            # Another list: it may be known by now.
+            more = project().replace("gw-00,", "gw-00, gw-77,", 1)
+            await attempt(world, server, more)
+            assert server.adds == [("gw-03",)]
+            assert refused(world) == ["gw-03"]
+            await attempt(world, server, more)
+            assert not server.adds
+            # A wave opens: once more.
+            await put(world, ["gw-05"], "ACTIVATION_COMPLETE")
+            await attempt(world, server, more)
+            world.now += HOUR
+            found = await attempt(world, server, more)
+            assert found.opens == 2
+            assert "gw-03" in server.adds[0]
+            assert refused(world) == ["gw-03"]
+            await attempt(world, server, more)
+            assert not server.adds
+            # A person says so, and the server knows it by now.
+            server.unknown.clear()
+            await attempt(world, server, more, resume=True)
+            assert (server.adds, refused(world)) == ([("gw-03",)], [])
+
+    run(body())
+
+
+def test_a_refused_id_takes_no_slot_of_a_budget(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with World.open(tmp_path) as world:
+            text = project(waves="[{}]", policy="  disruptionBudget: {maxUnavailable: 1}")
+            first = joined(await world.make_plan(text))
+            server = Choosy(world.provider.writes, *first)
+            await attempt(world, server, text)
+            assert refused(world) == first
+            await attempt(world, server, text)
+            assert [len(each) for each in server.adds] == [1]
+            assert refused(world) == first
+            assert not joined(await world.make_plan(text))
+
+    run(body())
+
+
+def test_a_no_to_all_of_a_batch_is_about_the_campaign(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with World.open(tmp_path) as world:
+            server = Choosy(world.provider.writes, *NAMES)
+            await attempt(world, server, project())
+            assert refused(world) == []
 
     run(body())

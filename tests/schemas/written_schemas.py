@@ -267,6 +267,7 @@ _ROLLOUT: Final = RolloutRecord(
     promoted=(Promotion(3, ("soak",)),),
     stops=True,
     frozen=True,
+    lists="5e884898",
 )
 _STATE: Final = State(
     lineage="6f1c0a52-4c0e-4c43-9a55-0f5d8c4a7f0e",
