@@ -135,7 +135,7 @@ def _wave_item(wave: WaveView) -> dict[str, object]:
 def rollout_markdown(views: Iterable[RolloutView], limit: int = _LONGEST) -> Iterator[str]:
     """What waves of each rollout are to come, for a pull request, in at most `limit` characters.
 
-    A piece each: those that stand aborted first, then those of which a wave opens. Complete ones are left out.
+    A piece each: those that stand aborted, then those of which a wave opens. Complete ones are left out.
     """
     told = [view for view in views if view.status is not RolloutStatus.COMPLETE or view.joins]
     told.sort(key=lambda view: (not view.aborted, not view.opens, view.resource))
