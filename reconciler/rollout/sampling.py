@@ -45,7 +45,7 @@ def sampled(campaign: DesiredCampaign, wish: DesiredRollout, most: int) -> Desir
 def _kept(
     waves: Sequence[frozenset[str]], strata: Iterable[frozenset[str]], seed: str, most: int
 ) -> Sequence[frozenset[str]]:
-    total = sum(map(len, waves))
+    total = sum(map(len, waves)) or 1  # the waves may mean nobody
     floor = max(1, min(_SMALL, most // (2 * len(waves))))
     spread = max(0, most - floor * len(waves))
     lines = [ordered(wave, seed) for wave in waves]

@@ -105,3 +105,10 @@ def test_what_is_for_single_gateways_is_for_those_that_are_left() -> None:
     assert "gw-1" not in (found.gateways or ())
     assert [each.gateways for each in found.overrides or ()] == [found.gateways]
     assert [each.gateways for each in found.schedules or ()] == [found.gateways]
+
+
+def test_waves_that_mean_nobody_stay_empty() -> None:
+    nobody = frozenset({"gw-x"})
+    wish = DesiredRollout("careful", (Wave("a", candidates=nobody), Wave("b", candidates=nobody)), "x")
+    found = sampled(campaign(wish), wish, 100)
+    assert (found.gateways, waves_of(found)) == (frozenset(), [0, 0])
