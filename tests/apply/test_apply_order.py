@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reconciler.apply import Applied, apply_plan
 from reconciler.apply.run import INTERRUPTED
-from reconciler.model import Need, Outcome, OutcomeStatus, Step, StepGroup
+from reconciler.model import Need, Outcome, OutcomeStatus, Skip, Step, StepGroup
 from reconciler.plan import Plan
 from reconciler.state.base import BracketClosed, BracketOpened, Event
 from tests.apply.apply_script import (
@@ -80,20 +80,23 @@ def test_a_failed_step_skips_what_needs_it_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "outcome", "then"),
+    ("answer", "outcome", "then", "why"),
     [
-        ("ok", "done", "done"),
-        ("none", "not-needed", "done"),
-        ("waits", "waiting", "skipped"),
-        ("400", "failed", "skipped"),
-        ("cut", "unknown", "skipped"),
+        ("ok", "done", "done", None),
+        ("none", "not-needed", "done", None),
+        ("waits", "waiting", "skipped", Skip.WAITING),
+        ("400", "failed", "skipped", Skip.NOT_DONE),
+        ("cut", "unknown", "skipped", Skip.IN_DOUBT),
     ],
 )
-def test_what_a_step_must_be_for_the_next_to_go_on(answer: str, outcome: str, then: str) -> None:
+def test_what_a_step_must_be_for_the_next_to_go_on(
+    answer: str, outcome: str, then: str, why: Skip | None
+) -> None:
     one = group("run-on-things")
     two = group("start-campaign", needs=[one.key])
     found = apply(plan(one, two), Script({"run-on-things": answer}))
     assert by_id(found.outcomes) == {one.key: outcome, two.key: then}
+    assert [each.skip for each in found.outcomes] == [None, why]
     assert found.failed == (outcome in ("failed", "unknown"))
     assert found.count(OutcomeStatus(outcome)) == (2 if outcome == then else 1)
 

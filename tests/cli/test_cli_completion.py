@@ -93,7 +93,7 @@ def test_kinds_and_fields(folder):
     assert complete("schema", "C") == ["Calendar", "CallbackSet", "Campaign"]
     assert complete("schema", "") == list(schema_names())
     assert complete("explain", "Camp") == ["Campaign"]
-    assert complete("explain", "Campaign.spec.de") == [
+    assert complete("explain", "Campaign.spec.des") == [
         "Campaign.spec.description",
         "Campaign.spec.desiredStatus",
         "Campaign.spec.delivery",

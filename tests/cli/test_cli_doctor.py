@@ -33,6 +33,7 @@ def test_all_is_well(world):
         "state", "state-lock",
     ]  # fmt: skip
     assert {check["level"] for check in found.values()} == {"ok"}
+    assert found["address"]["message"] == "127.0.0.1 is 127.0.0.1"
     assert found["version"]["message"] == "0.17, as the server says"
     assert found["permissions"]["message"] == "13 reads tried, each may be made"
     assert world.writes() == []

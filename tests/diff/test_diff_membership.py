@@ -8,7 +8,8 @@ from reconciler.diff.membership import MembershipDiff, diff_closed, diff_gateway
 from reconciler.model import Change, DistributionList, GatewayChange, LiveCampaign, Reason
 from reconciler.state.base import Origin, Owned
 from tests.diff.diff_parts import LINE, PLACES, Found, Side, found, live, noted, view
-from tests.fakes import campaign
+from tests.fakes import Project, campaign, desired
+from tests.memory_provider import MemoryCampaign, MemoryServer
 
 SET = DistributionList("dl", 60)
 SPARED = "membership-by-distribution-list"
@@ -103,6 +104,14 @@ CLOSED: dict[str, tuple[str | None, Side, Found]] = {
 def test_closing(row: str) -> None:
     declared, side, expected = CLOSED[row]
     assert found(diff_closed(view(side, closed=declared))) == expected
+
+
+def test_who_leaves_by_a_plan_is_not_closed_by_it_too() -> None:
+    there = MemoryCampaign("1", "line", gateways=set("abc"))
+    project = Project(MemoryServer(there))
+    project.own("line", "1")
+    (difference,) = project.diff(desired(campaign("line", gateways="ab", closed="bc"))).campaigns
+    assert (difference.lost, difference.closes) == (("c",), ("b",))
 
 
 def test_those_who_close_and_those_who_leave_stand_in_one_order() -> None:

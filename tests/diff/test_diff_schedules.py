@@ -111,6 +111,12 @@ ROWS: dict[str, tuple[list[Assignment] | None, Side, Found]] = {
         Side(recorded(SOON, "ab")),
         Found(notes=[("not-a-member", "entry 1", f"{STRANGER} 2 gateways")]),
     ),
+    "is no member, of a new campaign": (
+        [entry("ax")],
+        Side(new=True),
+        sent("a", "not-on-server")
+        + Found(notes=[("not-a-member", "entry 0", f"{STRANGER} the gateway x")]),
+    ),
     "is closed": ([entry("ax")], Side(recorded(SOON, "a"), live=live(closed="x")), Found()),
     "somebody joins who has no window": ([entry("ab")], Side(recorded(SOON, "ab"), joining="c"), Found()),
     "members were not read": (

@@ -596,9 +596,10 @@ def test_of_those_that_nobody_declares_any_more_none_is_there() -> None:
 
 
 def test_the_place_is_that_of_the_gateway_lists() -> None:
-    wanted = desired(campaign("line", gateways=[]))
-    places = {trip.place for trip in trips(*planned(live_campaign(10), wanted), {})}
-    assert places == {wanted.campaigns[0].place_of("gatewayLists")}
+    lists = Place("line.yaml", 7, 3)
+    wanted = desired(campaign("line", gateways=[], places={"gatewayLists": lists}))
+    tripped = {trip.guard: trip.place for trip in trips(*planned(live_campaign(10), wanted), {})}
+    assert tripped == {Guard.GATEWAYS_REMOVED: lists, Guard.EMPTY: lists}
 
 
 def test_a_million_gateways_are_counted_in_sets() -> None:

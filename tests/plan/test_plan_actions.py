@@ -332,6 +332,27 @@ def test_what_the_server_takes_in_a_phase(row: str) -> None:
         assert bool(plan.changes) == bool(verbs)
 
 
+@pytest.mark.parametrize(
+    ("status", "wanted", "takes", "refused"),
+    [
+        ("STARTED", STOPPED, set(), "stop"),
+        ("STARTED", STOPPED, {(Verb.STOP, RUNS)}, None),
+        ("STOPPED", STARTED, set(), "start"),
+        ("STOPPED", STARTED, {(Verb.START, Phase.READY)}, "start"),
+        ("STOPPED", STARTED, {(Verb.START, PAUSED)}, None),
+    ],
+)
+def test_a_stop_or_a_start_that_the_server_does_not_take(
+    status: str, wanted: DesiredStatus, takes: set[tuple[Verb, Phase]], refused: str | None
+) -> None:
+    made = Project(MemoryServer(MemoryCampaign("1", "line", status), facts=allowing(takes)))
+    made.own("line", "1")
+    plan = made.make_plan(desired(campaign("line", status=wanted)))
+    said = [(finding.code, finding.message.partition(" while")[0]) for finding in plan.findings]
+    assert said == ([("not-allowed", f"Campaign/line: the server takes no {refused}")] if refused else [])
+    assert bool(plan.groups) == bool(plan.changes) == (refused is None)
+
+
 # --- what can't be read ----------------------------------------------------------------------------
 
 

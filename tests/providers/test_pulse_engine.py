@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ import pytest
 from reconciler.errors import NotExecuted, ReconcilerError, Refused, ServerError, Unauthorized, Unclear
 from reconciler.pacing import Backoff
 from reconciler.providers.base import Provider
-from reconciler.providers.http import engine
+from reconciler.providers.http import aiohttp_engine, engine, httpx_engine
 from reconciler.providers.http.connecting import Way
 from reconciler.providers.http.engine import check_url, open_engine
+from reconciler.providers.http.filebody import FileBody
 from reconciler.providers.http.httpx_engine import HttpxTransport
 from reconciler.providers.http.transport import CannotConnect, Request
 from reconciler.providers.pulse.kind import connect
@@ -109,6 +111,8 @@ async def dripping(connection: Connection) -> None:
     for _ in range(1000):
         await connection.send(b" ")
         await asyncio.sleep(0.02)
+    # Whole in the end, for who would wait so long.
+    await connection.send(json.dumps(CAMPAIGN).encode().rjust(99_000))
 
 
 def patience(fault: Handler) -> float:
@@ -438,6 +442,72 @@ def test_a_url_may_have_a_path_of_its_own() -> None:
     asyncio.run(main())
 
 
+def test_no_more_connections_are_open_than_allowed() -> None:
+    came, release = asyncio.Semaphore(0), asyncio.Event()
+
+    async def held(connection: Connection) -> None:
+        came.release()
+        await release.wait()
+        await connection.reply()
+
+    async def main() -> RawServer:
+        async with (
+            raw_server(held) as server,
+            open_engine(server.url, connections=2, engine=SETTINGS.engine) as transport,
+            asyncio.TaskGroup() as tasks,
+        ):
+            for _ in range(5):
+                tasks.create_task(transport.send(Request("GET", "/")))
+            for _ in range(2):
+                await came.acquire()
+            # Whoever had no need to wait would be there by now.
+            for _ in range(100):
+                await asyncio.sleep(0)
+            release.set()
+        return server
+
+    server = asyncio.run(main())
+    assert (server.most_open, len(server.seen)) == (2, 5)
+
+
+@pytest.mark.parametrize(("seconds", "connections"), [(60.0, 1), (0.0, 3)])
+def test_how_long_a_connection_is_kept(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, connections: int
+) -> None:
+    monkeypatch.setattr(engine, "_KEEPALIVE_SECONDS", seconds)
+    came: set[object] = set()
+
+    async def reply(connection: Connection) -> None:
+        came.add(connection.writer)
+        await connection.reply(200, CAMPAIGN)
+
+    async def body(provider: Provider, server: RawServer) -> None:
+        for _ in range(3):
+            await get(provider, server)
+
+    against(reply, body)
+    assert len(came) == connections
+
+
+def test_an_upload_may_take_longer_than_any_other_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for each in (httpx_engine, aiohttp_engine):
+        monkeypatch.setattr(each, "WHOLE_ANSWER", 0)
+    (tmp_path / "fw.bin").write_bytes(b"x")
+    file = FileBody(tmp_path / "fw.bin", 1, sha256(b"x").hexdigest())
+
+    async def reply(connection: Connection) -> None:
+        await connection.reply(200, {"uuid": "p1"})
+
+    async def body(provider: Provider, server: RawServer) -> None:
+        with pytest.raises(Unclear, match="took too long to arrive"):
+            await provider.reads.start_campaign("c1")
+        assert await provider.reads.stream_package(file, name="fw", description="") == "p1"
+
+    against(reply, body)
+
+
 def test_requests_are_concurrent_and_bounded() -> None:
     async def slow(connection: Connection) -> None:
         await asyncio.sleep(0.005)
@@ -468,6 +538,8 @@ def test_requests_are_concurrent_and_bounded() -> None:
         ("http://x:port", "can't be read"),
         ("http://[x", "can't be read"),
         ("https://user:hunter2@pulse.example.com", "carries credentials"),
+        ("https://:hunter2@pulse.example.com", "carries credentials"),
+        ("https://hunter2@pulse.example.com", "carries credentials"),
         ("https://pulse.example.com/?token=x", "can't"),
         ("https://pulse.example.com/#x", "can't"),
         ("https://pülse.example.com/", "can't"),

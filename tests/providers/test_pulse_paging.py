@@ -184,6 +184,13 @@ def test_fewer_items_than_the_total_is_an_error(totals: bool) -> None:
     assert len(pages.asked) < 40
 
 
+def test_past_the_end_one_empty_page_is_enough() -> None:
+    pages = Pages(rows(25), total=lambda real: real + 1)
+    with pytest.raises(ServerError):
+        read(pages)
+    assert pages.asked[:5] == [None, "2", "3", "4", None], "a page beyond, and then all over"
+
+
 def test_an_empty_page_with_a_total_is_an_error() -> None:
     canned = Canned(answer({"page": {"totalElements": 3}, "gateways": []}))
     with pytest.raises(ServerError, match="counts 3 items, but only 0"):
@@ -347,6 +354,13 @@ def test_members_move_between_states_when_they_are_read_again() -> None:
     assert len(fold) == 3
     assert fold.closed() == {"c"}
     assert fold.states() == {"S": {"b"}, "T": {"a", "c"}}
+
+
+def test_members_that_are_forgotten_leave_nothing_behind() -> None:
+    fold = Members()
+    fold.add({"a": GatewayRow("S", True)})
+    fold.clear()
+    assert (len(fold), fold.closed(), fold.states()) == (0, frozenset(), {})
 
 
 def test_items_count_what_they_do_not_keep() -> None:

@@ -131,6 +131,13 @@ def test_a_file_that_changed_since_the_plan_is_not_sent(
     assert canned.seen == []
 
 
+def test_a_file_of_another_length_is_said_to_be_that(tmp_path: Path) -> None:
+    file = body(tmp_path / "x.bin", b"x" * 100)
+    spoil_length(file.path)
+    with pytest.raises(FileChangedError, match=r"x\.bin has 101 bytes now, and had 100$"):
+        asyncio.run(file.check())
+
+
 @pytest.mark.parametrize("spoil", [spoil_content, spoil_length, Path.unlink])
 def test_a_file_that_changes_on_its_way_never_arrives_as_a_whole(
     tmp_path: Path, spoil: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import logging
+import os
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from html import escape
@@ -13,13 +14,22 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from reconciler.errors import NotExecuted, ReconcilerError, Refused, ServerError, Unauthorized, Unclear
+from reconciler.errors import (
+    NotExecuted,
+    ReconcilerError,
+    Refusal,
+    Refused,
+    ServerError,
+    Unauthorized,
+    Unclear,
+)
 from reconciler.model import DistributionList, Secret
-from reconciler.pacing import Backoff
 from reconciler.providers.http import auth
+from reconciler.providers.http.paging import LIST_ANSWERS
 from reconciler.providers.http.transport import CannotConnect, Request, Response
+from reconciler.providers.pulse.calls import Calls
 from reconciler.providers.pulse.client import PulseClient
-from reconciler.providers.pulse.entry import wire_of
+from reconciler.providers.pulse.kind import connect
 from reconciler.settings import Basic, ServerSettings, TokenCommand, TokenFile
 from tests.providers.canned_server import SETTINGS, TOKEN, Canned, Waits, answer, body_of, client, wire
 
@@ -235,6 +245,36 @@ def test_a_forbidden_write_names_the_permission() -> None:
     assert caught.value.hint == "The operation needs the permission START_CAMPAIGN."
 
 
+@pytest.mark.parametrize(
+    ("status", "meaning"),
+    [
+        (400, {Refusal.ABOUT_SOME_GATEWAYS, Refusal.NOT_AN_ID}),
+        (403, {Refusal.NOT_PERMITTED}),
+        (
+            404,
+            {
+                Refusal.MAY_HAVE_HAPPENED,
+                Refusal.ABOUT_SOME_GATEWAYS,
+                Refusal.NO_SUCH_OBJECT,
+                Refusal.NOT_AN_ID,
+            },
+        ),
+        (405, set()),
+        (409, {Refusal.MAY_HAVE_HAPPENED, Refusal.ABOUT_SOME_GATEWAYS}),
+        (410, {Refusal.MAY_HAVE_HAPPENED, Refusal.NO_SUCH_OBJECT, Refusal.NOT_AN_ID}),
+        (411, set()),
+        (412, {Refusal.MAY_HAVE_HAPPENED}),
+        (413, {Refusal.TOO_LARGE}),
+        (422, {Refusal.ABOUT_SOME_GATEWAYS, Refusal.NOT_AN_ID}),
+        (423, set()),
+    ],
+)
+def test_what_a_refusal_may_mean(status: int, meaning: set[Refusal]) -> None:
+    with pytest.raises(Refused) as caught:
+        write(Canned(answer("no", status)))
+    assert caught.value.meaning == meaning
+
+
 def test_an_answer_without_words_is_said_by_its_status() -> None:
     with pytest.raises(Refused, match=r"the server answered 400$"):
         write(Canned(answer(b"", 400)))
@@ -243,8 +283,9 @@ def test_an_answer_without_words_is_said_by_its_status() -> None:
 @pytest.mark.parametrize("campaign_id", ["", ".", ".."])
 def test_what_cannot_stand_in_a_path_is_never_sent(campaign_id: str) -> None:
     canned = Canned(CAMPAIGN)
-    with pytest.raises(Refused, match="can't be the id of anything"):
+    with pytest.raises(Refused, match="can't be the id of anything") as caught:
         asyncio.run(client(canned).delete_campaign(campaign_id))
+    assert caught.value.meaning == {Refusal.NOT_AN_ID}
     assert canned.seen == []
 
 
@@ -503,6 +544,38 @@ def test_a_token_command_that_fails_is_an_error_without_its_output(
     assert "s3cr3t" not in f"{caught.value} {caught.value.hint}"
 
 
+def test_a_token_command_is_given_nothing_of_what_is_typed(tmp_path: Path) -> None:
+    (tmp_path / "typed").write_text("s3cr3t\n")
+    ours = os.dup(0)
+    try:
+        with (tmp_path / "typed").open() as typed:
+            os.dup2(typed.fileno(), 0)
+        with pytest.raises(ReconcilerError, match="is empty"):
+            read(Canned(CAMPAIGN), replace(SETTINGS, auth=TokenCommand("cat", tmp_path)))
+    finally:
+        os.dup2(ours, 0)
+        os.close(ours)
+
+
+def test_a_run_that_is_told_to_end_takes_its_token_command_with_it(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    os.mkfifo(begun)
+    reader = client(
+        Canned(CAMPAIGN), replace(SETTINGS, auth=TokenCommand(f"echo $$ > {begun}; exec sleep 30", tmp_path))
+    )
+
+    async def main() -> int:
+        task = asyncio.create_task(reader.campaign("c1"))
+        command = int(await asyncio.to_thread(begun.read_text))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return command
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(asyncio.run(main()), 0)
+
+
 SIGN_IN_FAILURES: list[tuple[Any, type[ServerError], str, int]] = [
     (answer("no", 401), Unauthorized, "does not accept the user name and password", 1),
     (answer("no", 404), Refused, "404 no", 1),
@@ -666,12 +739,29 @@ def test_no_more_requests_are_under_way_than_allowed() -> None:
             open_now -= 1
             return CAMPAIGN
 
+    async def main(allowed: dict[str, int]) -> None:
+        async with connect(SETTINGS, transport=Slow(), **allowed) as provider:
+            await asyncio.gather(*(provider.reads.campaign("c1") for _ in range(100)))
+
+    asyncio.run(main({"parallelism": 5}))
+    assert most == 5
+    asyncio.run(main({}))
+    assert most == 16
+
+
+def test_all_that_reads_keeps_to_the_settings() -> None:
+    canned = Canned(answer({"page": {"totalElements": 0}}))
+    settings = replace(SETTINGS, page_size=7, max_answer_megabytes=3)
+
     async def main() -> None:
-        reader = PulseClient(wire_of(Slow(), SETTINGS, concurrency=5, backoff=Backoff()))
-        await asyncio.gather(*(reader.campaign("c1") for _ in range(100)))
+        async with connect(settings, transport=canned, parallelism=5) as provider:
+            assert await provider.reads.campaigns() == await provider.questions.package_infos() == ()
+            for part in (provider.reads, provider.questions):
+                assert isinstance(part, Calls)
+                assert (part.page_size, part.parallelism, part.most_bytes) == (7, 5, LIST_ANSWERS * 3 << 20)
 
     asyncio.run(main())
-    assert most == 5
+    assert [request.query for request in canned.seen] == [(("page.size", "7"),)] * 2
 
 
 def test_any_status_may_come_where_a_list_is_set() -> None:

@@ -141,6 +141,27 @@ def test_a_link_to_a_state_stays_one(tmp_path: Path) -> None:
         pass
 
 
+def test_behind_a_link_of_a_branch_there_is_no_state(tmp_path: Path) -> None:
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    for each in (project, elsewhere):
+        each.mkdir()
+    (project / "states").symlink_to(elsewhere)
+    store = FileStore(project / "states" / "state.json", home=project)
+
+    def session() -> None:
+        with store.locked(SERVER, "apply"):
+            pytest.fail("the session was opened")
+
+    uses: list[Callable[[], object]] = [
+        *(store.load, session, store.audit_lines, store.holder),
+        lambda: store.unlock("any"),
+    ]
+    for use in uses:
+        with pytest.raises(StateError, match="states is a link"):
+            use()
+    assert list(elsewhere.iterdir()) == []
+
+
 def test_each_call_is_durable_by_one_sync(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
     record(store, 0)
     synced: list[str] = []
@@ -382,6 +403,20 @@ def test_a_holder_that_does_not_say_who_it_is_still_holds(store: FileStore, cont
         lock.write_bytes(content)
         with pytest.raises(StateLocked, match="locked by another process"), store.locked(SERVER, "apply"):
             pytest.fail("the session was opened")
+
+
+def test_a_link_is_no_lock_file(store: FileStore, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("of somebody")
+    record(store, 1)
+    store.path.with_name("state.json.lock").symlink_to(elsewhere)
+    with pytest.raises(StateError, match="can't lock"), store.locked(SERVER, "apply"):
+        pytest.fail("the session was opened")
+    with pytest.raises(StateError, match="can't look at"):
+        store.holder()
+    with pytest.raises(StateError, match="can't look at"):
+        store.unlock("any")
+    assert elsewhere.read_text() == "of somebody"
 
 
 def test_who_only_looks_is_in_nobodys_way(store: FileStore) -> None:

@@ -304,6 +304,9 @@ def test_a_holder_that_could_not_read_the_state_shuts_nobody_out_yet(
     bucket.put(key, b"{")
     with pytest.raises(StateError, match="is damaged"), store.locked(SERVER, "apply"):
         pytest.fail("the session was opened")
+    left, _ = backend.lock()
+    assert left
+    assert (left.status, left.audit) == (reader.LockStatus.BROKEN, 0), "no segment of audit is there"
     bucket.put(key, whole.data)
     with store.locked(SERVER, "apply"), pytest.raises(LeaseLost):
         stale.append([b"late\n"], base=1)
@@ -380,6 +383,27 @@ def test_a_write_that_had_arrived_is_no_write_of_who_lost_the_lock(
     with pytest.raises(LeaseLost) as caught:
         write()
     assert caught.value.by is None
+
+
+@pytest.mark.parametrize("send", ["append", "save", "audit"])
+def test_what_is_not_there_after_all_was_not_written(
+    store: StateStore, backend: S3Backend, monkeypatch: pytest.MonkeyPatch, send: str
+) -> None:
+    """Another one stood in its place, and was removed before it could be looked at."""
+    record(store, 1)
+    held = taken(backend, "apply")
+    state = held.read().state
+    sends: dict[str, Callable[[], object]] = {
+        "append": partial(held.append, _lines(state, 2), base=state.serial),
+        "save": partial(held.save, document_of(replace(state, serial=2)), serial=2),
+        "audit": partial(held.append_audit, ["told"]),
+    }
+    get = Bucket.get
+    monkeypatch.setattr(Bucket, "create", lambda *_: None)
+    monkeypatch.setattr(Bucket, "replace", lambda *_: None)
+    monkeypatch.setattr(Bucket, "get", lambda self, key: get(self, key) if key == backend.lock_key else None)
+    with pytest.raises(LeaseLost):
+        sends[send]()
 
 
 def test_the_lock_object_is_what_other_versions_read(bucket: Bucket, backend: S3Backend) -> None:
