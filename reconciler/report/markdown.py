@@ -34,6 +34,7 @@ from reconciler.report.pull_request import (
     leaving,
     verdict,
 )
+from reconciler.report.rollouts_report import rollout_markdown
 from reconciler.report.wording import (
     MEANINGS,
     OUTCOMES,
@@ -107,6 +108,7 @@ def _plan(page: MarkdownPage, plan: Plan, context: PlanContext, digest: str | No
         page.add(f"{counts(plan)}.\n")
         for_good(page, plan)
         leaving(page, plan)
+    page.fill(rollout_markdown(plan.rollouts))
     found = sorted(_told_below(plan), key=lambda finding: (not finding.is_error, finding.sort_key()))
     if found:
         page.add(f"### Findings: {counted(found)}\n")

@@ -6,12 +6,17 @@ Tests: `tests/report/test_rollouts_report.py`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
+from reconciler.model import RolloutStatus
+from reconciler.report.markup import code_span
 from reconciler.report.terminal import Paint, Tone, plain
 from reconciler.rollout.gate import Wait, WaitFor
 from reconciler.rollout.views import RolloutView, WavePhase, WaveView
-from reconciler.text import clean, moment, plural
+from reconciler.text import clean, cut, moment, plural
 
+_LONGEST: Final = 16_000
+"""Characters of all rollouts in Markdown."""
 _PHASES = {
     WavePhase.PASSED: "passed",
     WavePhase.OPEN: "open",
@@ -127,26 +132,50 @@ def _wave_item(wave: WaveView) -> dict[str, object]:
     }
 
 
-def rollout_markdown(views: Sequence[RolloutView]) -> Iterator[str]:
-    """A table of waves for each rollout, for a pull request, and when they can open as a chart."""
-    for view in views:
-        stands = f"rollout {_cell(view.policy)}, {_cell(view.where)}, {view.status}"
-        yield f"**{_cell(str(view.resource))}**: {stands}"
+def rollout_markdown(views: Iterable[RolloutView], limit: int = _LONGEST) -> Iterator[str]:
+    """What waves of each rollout are to come, for a pull request, in at most `limit` characters.
+
+    A piece each: those that stand aborted, then those of which a wave opens. Complete ones are left out.
+    """
+    told = [view for view in views if view.status is not RolloutStatus.COMPLETE or view.joins]
+    told.sort(key=lambda view: (not view.aborted, not view.opens, view.resource))
+    if not told:
+        return
+    yield f"### Rollouts: {len(told):,}\n"
+    for number, view in enumerate(told):
+        piece = "\n".join(_in_markdown(view))
+        if (limit := limit - len(piece)) < 0:
+            yield f"and {plural(len(told) - number, 'more rollout')}\n"
+            return
+        yield piece
+
+
+def _in_markdown(view: RolloutView) -> Iterator[str]:
+    """A table of the waves, what it waits for, and when they can open as a chart."""
+    stands = f"wave {view.opens} opens" if view.opens else view.status.value
+    yield f"**{code_span(str(view.resource))}**: rollout {code_span(view.policy)}, {stands}"
+    if view.joins:
+        after = view.entered + view.joins
+        yield f"<br>{plural(view.joins, 'gateway')} join: {after:,} of {view.total:,} then"
+    yield ""
+    yield "| wave | gateways | in | done | failed | stands |"
+    yield "|---|---:|---:|---:|---:|---|"
+    for wave in view.waves:
+        counts = (f"{each:,}" for each in (wave.gateways, wave.entered, wave.done, wave.failed))
+        yield f"| {code_span(wave.name, table=True)} | {' | '.join(counts)} | {wave_words(wave)} |"
+    yield ""
+    for wait in view.waits:
+        yield f"- waits: {code_span(wait_words(view, wait))}"
+    if view.waits:
         yield ""
-        yield "| wave | gateways | in | done | failed | stands |"
-        yield "|---|---:|---:|---:|---:|---|"
-        for wave in view.waves:
-            counts = (f"{each:,}" for each in (wave.gateways, wave.entered, wave.done, wave.failed))
-            yield f"| {_cell(wave.name)} | {' | '.join(counts)} | {_cell(wave_words(wave))} |"
-        yield ""
-        for wait in view.waits:
-            yield f"Waits: {_cell(wait_words(view, wait))}"
-            yield ""
-        yield from _gantt(view)
+    yield from _gantt(view)
 
 
 def _gantt(view: RolloutView) -> Iterator[str]:
-    later = [(wave, wave.not_before) for wave in view.waves if wave.not_before is not None]
+    numbered = enumerate(view.waves, start=1)
+    later = [
+        (f"{n} {_label(each.name)}", each.not_before) for n, each in numbered if each.not_before is not None
+    ]
     if not later or view.ends is None:
         return
     yield "```mermaid"
@@ -155,15 +184,13 @@ def _gantt(view: RolloutView) -> Iterator[str]:
     yield "  axisFormat %a %d %H:%M"
     yield "  title Not before"
     stops = [at for _, at in later[1:]] + [view.ends]
-    for (wave, begin), end in zip(later, stops, strict=True):
-        yield f"  {_label(wave.name)} :{begin}, {max(end or begin, begin + 3_600_000)}"
+    for (label, begin), end in zip(later, stops, strict=True):
+        # The number comes first: no name is taken for a word of the chart's language.
+        yield f"  {label} :{begin}, {max(end or begin, begin + 3_600_000)}"
     yield "```"
     yield ""
 
 
-def _cell(text: str) -> str:
-    return clean(text).replace("|", "\\|").replace("`", "'")
-
-
 def _label(text: str) -> str:
-    return "".join(c if c.isalnum() or c in " .%_-" else " " for c in text)
+    plain_text = "".join(c if c.isalnum() or c in " .%_-" else " " for c in text)
+    return cut(plain_text.replace("%%", "% %"), 60)

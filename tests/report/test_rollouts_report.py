@@ -1,6 +1,10 @@
 """How rollouts read."""
 
-from reconciler.model import Kind, ResourceId, RolloutStatus
+from dataclasses import replace
+
+from reconciler.model import Kind, ResourceId, RolloutStatus, Server
+from reconciler.plan import Plan
+from reconciler.report.markdown import plan_markdown
 from reconciler.report.rollouts_report import rollout_item, rollout_lines, rollout_markdown
 from reconciler.rollout.gate import Wait, WaitFor
 from reconciler.rollout.views import RolloutView, WavePhase, WaveView
@@ -69,22 +73,54 @@ def test_one_that_is_over_is_not_said() -> None:
 
 def test_markdown_has_a_table_and_a_chart() -> None:
     page = "\n".join(rollout_markdown([VIEW]))
-    assert "| 1% | 30 | 30 | 29 | 1 | passed: 29 done, 1 failed |" in page
+    assert page.startswith("### Rollouts: 1\n")
+    assert "**`Campaign/line-3`**: rollout `careful`, wave 3 opens\n" in page
+    assert "450 gateways join: 500 of 5,000 then" in page
+    assert "| `1%` | 30 | 30 | 29 | 1 | passed: 29 done, 1 failed |" in page
     assert "```mermaid\ngantt\n" in page
-    assert f"  half :{NOW}, {NOW + 3_600_000}" in page
+    assert f"  4 half :{NOW}, {NOW + 3_600_000}" in page
+
+
+def test_markdown_says_what_it_waits_for() -> None:
+    assert "- waits: `wave 1 of 2 (canary): 15 of 20 done" in "\n".join(rollout_markdown([WAITS]))
+
+
+def test_those_that_are_aborted_come_first_and_complete_ones_not_at_all() -> None:
+    over = replace(VIEW, status=RolloutStatus.COMPLETE, joins=0, opens=0)
+    assert list(rollout_markdown([over])) == []
+    aborted = replace(WAITS, resource=ResourceId(Kind.CAMPAIGN, "z"), status=RolloutStatus.ABORTED)
+    title, first, second = rollout_markdown([WAITS, aborted, over])
+    assert (title, "Campaign/z" in first, "Campaign/line-3" in second) == ("### Rollouts: 2\n", True, True)
+
+
+def test_many_fit() -> None:
+    pieces = list(rollout_markdown([VIEW] * 10_000))
+    assert sum(map(len, pieces)) < 17_000
+    assert pieces[-1].startswith("and 9,9")
+
+
+def test_it_stands_in_the_pull_request() -> None:
+    plan = Plan(Server("pulse", "https://x"), rollouts=(VIEW,))
+    page = plan_markdown(plan)
+    assert "### Rollouts: 1" in page
+    assert len(plan_markdown(replace(plan, rollouts=(VIEW,) * 500))) < 65_536
+    assert page.count("```") % 2 == 0
 
 
 def test_names_reach_no_machinery() -> None:
     odd = RolloutView(
         LINE,
-        "a|b",
+        "a|b`@all",
         RolloutStatus.PROGRESSING,
         1,
         0,
-        waves=(WaveView("x`y|z:1", 1, not_before=NOW),),
+        waves=(WaveView("x`y|z:1", 1, not_before=NOW), WaveView("title %%x", 1, not_before=NOW)),
+        waits=(Wait(WaitFor.CHECK, None, "<b>@everybody"),),
         ends=NOW,
     )
     page = "\n".join(rollout_markdown([odd]))
-    assert "a\\|b" in page
-    assert "x'y\\|z:1" in page
-    assert "  x y z 1 :" in page
+    assert "``a|b`@all``" in page
+    assert "| ``x`y\\|z:1`` |" in page
+    assert "  1 x y z 1 :" in page
+    assert "  2 title % %x :" in page
+    assert "`check <b>@everybody`" in page
