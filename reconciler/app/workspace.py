@@ -191,7 +191,7 @@ def _app(project: Project, stack: AsyncExitStack) -> Starlette | None:
 
 def _embedded(database: Path) -> Starlette:
     """The server in this process, on its own database."""
-    with _as_ours():
+    with as_ours():
         from reconciler.embedded import create_app
 
         return create_app(database)
@@ -210,7 +210,7 @@ def serve_embedded(
 ) -> None:
     """Serve the embedded server over TCP until a signal ends it; `ready` is told its URL."""
     refuse_links(database, Path.cwd(), what="the database of the embedded server")
-    with _as_ours():
+    with as_ours():
         from reconciler.embedded import serve
 
         serve(
@@ -226,7 +226,7 @@ def serve_embedded(
 
 
 @contextmanager
-def _as_ours() -> Iterator[None]:
+def as_ours() -> Iterator[None]:
     """An error of the embedded server as one of ours."""
     from reconciler.embedded import EmbeddedError
 

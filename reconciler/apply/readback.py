@@ -165,15 +165,19 @@ class KeptReader:
         return [Kept(Field.SETTINGS, kept, ", ".join(a for a, _ in pairs), ", ".join(b for _, b in pairs))]
 
 
+_NOBODY: frozenset[Verb] = frozenset()
+"""Carries a field that no verb is known to carry, as a file may name it."""
+
+
 def settled_fields(
     declares: Mapping[str, Json], unsettled: Iterable[Verb], packages: Mapping[str, str]
 ) -> dict[str, Json]:
     """What the campaign has of what it `declares`; `packages` are the uploads of this run, by content."""
     failed = frozenset(unsettled)
-    found = {name: value for name, value in declares.items() if not (_CARRIERS[name] & failed)}
+    found = {name: value for name, value in declares.items() if not (_CARRIERS.get(name, _NOBODY) & failed)}
     listed = found.get(Field.PACKAGES)
     if isinstance(listed, list):
-        ids = [packages.get(str(e["upload"])) if isinstance(e, Mapping) else e for e in listed]
+        ids = [packages.get(str(e.get("upload"))) if isinstance(e, Mapping) else e for e in listed]
         if None in ids:
             del found[Field.PACKAGES]
         else:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from reconciler.apply.containment import unforeseen
+from reconciler.apply.containment import LOG, unforeseen
 from reconciler.apply.outcomes import Outcomes
 from reconciler.apply.readback import Kept, KeptReader, learned, settled_fields
 from reconciler.apply.record import after, before
@@ -157,23 +157,27 @@ class Execution:
         """Of each campaign whose steps are over: what it has now, and what the server made of it."""
         while self._over:
             resource = self._over.pop()
-            groups = self._groups_of[resource]
-            known = (target_of(group.action) for group in groups)
-            target = self._campaigns.get(resource) or next(filter(None, known), None)
-            unsettled = {group.action.verb for group in groups if self._unsettled[group.key]}
-            fields = settled_fields(self._plan.declares.get(resource, {}), unsettled, self._packages)
-            kept: Sequence[Kept] = ()
-            if self._readback and target and not (self._stop.is_set() or self._broken):
-                sent = [group.action for group in groups if group.action.verb not in unsettled]
-                kept = await self._readback.kept(target, sent, self._packages)
-                before_it = self._kept.get(resource, {})
-                kept = [
-                    each for each in kept if each.name in fields or before_it.get(each.name) != each.value
-                ]
-            found = learned(resource, fields, kept)
-            self._findings += found.findings
-            if found.event:
-                self._record(found.event, sync=False)
+            try:
+                await self._learn_of(resource)
+            except Exception as error:  # noqa: BLE001 - what isn't learned is compared by the next run
+                LOG.error("%s: what the server keeps isn't known: %s", resource, fault_in_words(error))
+
+    async def _learn_of(self, resource: ResourceId) -> None:
+        groups = self._groups_of[resource]
+        known = (target_of(group.action) for group in groups)
+        target = self._campaigns.get(resource) or next(filter(None, known), None)
+        unsettled = {group.action.verb for group in groups if self._unsettled[group.key]}
+        fields = settled_fields(self._plan.declares.get(resource, {}), unsettled, self._packages)
+        kept: Sequence[Kept] = ()
+        if self._readback and target and not (self._stop.is_set() or self._broken):
+            sent = [group.action for group in groups if group.action.verb not in unsettled]
+            kept = await self._readback.kept(target, sent, self._packages)
+            before_it = self._kept.get(resource, {})
+            kept = [each for each in kept if each.name in fields or before_it.get(each.name) != each.value]
+        found = learned(resource, fields, kept)
+        self._findings += found.findings
+        if found.event:
+            self._record(found.event, sync=False)
 
     async def _work(self) -> None:
         while self._groups_left:

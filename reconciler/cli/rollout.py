@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from reconciler.app.pipeline import Job
     from reconciler.app.rollouts import Looked
 
-command = family("rollout", "Show rollouts in waves, and pause, resume, promote or abort them.")
+command = family("rollout", "Show rollouts in waves; pause, resume or abort them.")
 
 name_ = click.argument("name", metavar="CAMPAIGN", shell_complete=completing("rollouts"))
 reason_ = click.option("--reason", metavar="TEXT", required=True, help="Why; it stands in the audit log.")

@@ -12,11 +12,19 @@ from reconciler.embedded.errors import EmbeddedError
 
 if TYPE_CHECKING:
     from reconciler.embedded.app import create_app, runs_again
+    from reconciler.embedded.stepped import SteppedServer
     from reconciler.embedded.tcp import Running, SeenCall, serve
 
-__all__ = ["EmbeddedError", "Running", "SeenCall", "create_app", "runs_again", "serve"]
+__all__ = ["EmbeddedError", "Running", "SeenCall", "SteppedServer", "create_app", "runs_again", "serve"]
 
-_HOMES = {"create_app": "app", "runs_again": "app", "Running": "tcp", "SeenCall": "tcp", "serve": "tcp"}
+_HOMES = {
+    "create_app": "app",
+    "runs_again": "app",
+    "SteppedServer": "stepped",
+    "Running": "tcp",
+    "SeenCall": "tcp",
+    "serve": "tcp",
+}
 
 
 def __getattr__(name: str) -> object:

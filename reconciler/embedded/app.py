@@ -29,7 +29,7 @@ from reconciler.embedded.dialects import REFERENCE, Dialect, Speech, answer, off
 from reconciler.embedded.errors import CallRefused, EmbeddedError
 from reconciler.embedded.faults import LAG, Faults, Inject
 from reconciler.embedded.handlers.access import check_bearer, check_permission
-from reconciler.embedded.middleware import RawPath, Record, RequestLog
+from reconciler.embedded.middleware import Dated, RawPath, Record, RequestLog
 from reconciler.embedded.operations import ACCESS, API, CONTROL, Endpoint, finder
 from reconciler.embedded.simulation import settings as simulation
 from reconciler.embedded.simulation.driver import Driver
@@ -107,6 +107,7 @@ def create_app(
     app = Starlette(
         routes=_routes(context, (*ACCESS, *API, *CONTROL)),
         middleware=[
+            Middleware(Dated, clock=clock),
             Middleware(NoStrangers, names=names),
             Middleware(Record, recorder=context.recorder),
             Middleware(Inject, faults=context.faults, find=finder()),

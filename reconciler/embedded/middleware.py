@@ -1,4 +1,4 @@
-"""What stands before the routes: a record of calls, and paths as they were sent.
+"""What stands before the routes: the time of answers, a record of calls, and paths as they were sent.
 
 Tests: `tests/embedded/test_embedded_control.py`.
 """
@@ -6,8 +6,11 @@ Tests: `tests/embedded/test_embedded_control.py`.
 import json
 from collections import deque
 from dataclasses import dataclass
+from email.utils import formatdate
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from reconciler.embedded.clock import Clock
 
 # Beyond this a body is not worth keeping for a test to read: uploads that claim to be JSON, for one.
 MAX_RECORDED_BODY = 64 << 20
@@ -81,6 +84,32 @@ def raw_path(scope: Scope) -> str:
     """The path as it was sent."""
     raw: bytes = scope["raw_path"]
     return raw.decode("ascii", "replace")
+
+
+class Dated:
+    """Each answer says when it was given (`Date`), by the clock of this server."""
+
+    def __init__(self, app: ASGIApp, *, clock: Clock) -> None:
+        self._app = app
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def tell(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                date = http_time(self._clock.now_ms())
+                others = [(name, value) for name, value in message["headers"] if name.lower() != b"date"]
+                message = {**message, "headers": [*others, *([(b"date", date)] if date else [])]}
+            await send(message)
+
+        await self._app(scope, receive, tell if scope["type"] == "http" else send)
+
+
+def http_time(milliseconds: int) -> bytes:
+    """``Mon, 01 Mar 2027 09:00:00 GMT``; empty for a time that no calendar has."""
+    try:
+        return formatdate(milliseconds / 1000, usegmt=True).encode("ascii")
+    except (OverflowError, ValueError, OSError):
+        return b""
 
 
 class RawPath:

@@ -25,7 +25,8 @@ def stale(before: Iterable[Fingerprint], after: Iterable[Fingerprint]) -> tuple[
     return tuple(
         Finding(CODE, f"{_object(was)} {what}", resource=was.resource)
         for was in before
-        if (what := _differing(was, now[was.of, was.key]))
+        # A file may name what nobody reads again for it, as the owner of a campaign that it doesn't name.
+        if (what := _differing(was, now.get((was.of, was.key), Fingerprint(was.of, was.key, None))))
     )
 
 

@@ -314,7 +314,7 @@ class _Pacing:
         if changed:
             # The edit itself waits for a person's word.
             campaign = replace(campaign, packages=None, settings=None)
-        return campaign if whole else _of_released(campaign, released)
+        return campaign if whole else for_only(campaign, released)
 
     def _stops(self, record: RolloutRecord) -> bool:
         """Whether the policy wants the campaign stopped."""
@@ -329,8 +329,8 @@ class _Pacing:
         return self._campaign.status
 
 
-def _of_released(campaign: DesiredCampaign, released: frozenset[str]) -> DesiredCampaign:
-    """What is for single gateways, for those that are released."""
+def for_only(campaign: DesiredCampaign, released: frozenset[str]) -> DesiredCampaign:
+    """The campaign; what is for single gateways in it is for those only."""
     overrides, schedules, things = campaign.overrides, campaign.schedules, campaign.things
     return replace(
         campaign,

@@ -53,9 +53,8 @@ def test_apply_in_json_and_markdown(run, folder):
     nothing = json.loads(run("apply", "resources", "--auto-approve", "--output", "json").out)
     assert (nothing["steps"], nothing["outcomes"]) == ([], [])
     edit(folder, "description: Line 3", "description: Line three")
-    assert run("plan", "resources", "--output", "markdown").out.startswith(
-        "## Plan for `embedded:`\n\n**3 steps**"
-    )
+    markdown = run("plan", "resources", "--output", "markdown").out
+    assert markdown.startswith("## ✅ May be applied\n\nServer `embedded:`\n")
     said = run("apply", "resources", "--auto-approve", "--output", "markdown").out
     assert said.startswith("## Apply: `embedded:`\n\nExit code 0")
 
@@ -190,7 +189,7 @@ def test_invalid_input_is_a_document_when_one_is_asked_for(folder, run):
     assert json.loads(as_json.out)["findings"][0]["code"] == "dangling-reference"
     markdown = run("apply", "resources", "--output", "markdown")
     assert markdown.code == as_json.code == 1
-    assert markdown.out.startswith("## Plan: 1 error")
+    assert markdown.out.startswith("## ❌ Not applied: 1 error")
 
 
 def test_what_this_project_does_not_own_is_6(folder, run):

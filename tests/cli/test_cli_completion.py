@@ -90,12 +90,13 @@ def test_of_another_project_file(project, tmp_path, monkeypatch):
 
 
 def test_kinds_and_fields(folder):
-    assert complete("schema", "C") == ["CallbackSet", "Campaign"]
+    assert complete("schema", "C") == ["Calendar", "CallbackSet", "Campaign"]
     assert complete("schema", "") == list(schema_names())
     assert complete("explain", "Camp") == ["Campaign"]
-    assert complete("explain", "Campaign.spec.de") == [
+    assert complete("explain", "Campaign.spec.des") == [
         "Campaign.spec.description",
         "Campaign.spec.desiredStatus",
+        "Campaign.spec.delivery",
     ]
     assert complete("explain", "Campaign.schedules.s") == ["Campaign.schedules.schedule"]
     assert complete("explain", "Campaign.sch") == ["Campaign.schedules"]

@@ -114,7 +114,7 @@ def test_a_field(run, path, said):
     ("path", "message", "hint"),
     [
         ("Campain", "there is no schema of 'Campain'", "Did you mean Campaign?"),
-        ("xyzzy", "there is no schema of 'xyzzy'", "There are: CallbackSet, Campaign, "),
+        ("xyzzy", "there is no schema of 'xyzzy'", "There are: Calendar, CallbackSet, Campaign, "),
         (
             "Campaign.schedule",
             "Campaign.spec has no field 'schedule'",

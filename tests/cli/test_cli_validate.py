@@ -113,7 +113,7 @@ def test_a_wrong_project_file_does_not_hide_what_is_wrong_with_its_resources(tmp
         ("s3://bucket", "error[bad-url]: the s3: URL of the state names no object in a bucket"),
         (
             "postgresql://h/d?password=canary",
-            "error[bad-url]: the postgresql: URL of the state holds password",
+            "error[url-with-credentials]: --state holds a credential in `password`",
         ),
         ("file://elsewhere/state.json", "error[bad-url]: --state is no URL of a state"),
     ],

@@ -46,6 +46,7 @@ from reconciler.state.base import (
     PackageForgotten,
     PackageUploaded,
     PlanApplied,
+    Predecessor,
     PredecessorEnded,
     PredecessorForgotten,
     ReplacementBegun,
@@ -230,17 +231,10 @@ def test_what_is_recorded_is_in_the_session_and_in_the_next_load(place: Place) -
     assert dict(after.campaigns) == {
         LINE_3: Owned(
             LINE_3,
-            "c-1",
+            "c-4",
             Origin.CREATED,
             OnRemove.ABANDON,
-            applied={"settings": {"LEVEL": {"value": "debug"}, "KEY": {"digest": "9f86"}}},
-            members={
-                "packageOverrides": {
-                    '["p-1"]': frozenset({"gw-1"}),
-                    '["p-2"]': frozenset({"gw-3"}),
-                },
-                "gateways": {"added": frozenset({"gw-1"})},
-            },
+            predecessors=(Predecessor("c-3"),),
             declared={"name": " Line 3"},
             kept={"name": "Line 3"},
         )

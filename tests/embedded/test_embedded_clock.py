@@ -15,6 +15,7 @@ import pytest
 
 from reconciler.embedded import Running, create_app
 from reconciler.embedded.clock import Clock, Setting
+from reconciler.embedded.middleware import http_time
 from reconciler.embedded.schema import _FIRST, VERSION
 from reconciler.embedded.simulation.courier import Courier
 from reconciler.embedded.store import Store
@@ -113,6 +114,17 @@ def test_a_wrong_time_is_refused(lab: Lab, method: str, path: str, body: dict[st
     answer = lab.api.request(method, f"/_embedded/{path}", json=body)
     assert (answer.status_code, len(answer.json()["message"]) > 10) == (400, True)
     assert lab.get("/_embedded/clock") == {"now": str(NOW), "factor": 1.0, "paused": True}
+
+
+@pytest.mark.parametrize("path", ["/api/campaigns", "/nothing", "/_embedded/clock"])
+def test_answers_say_what_time_the_server_has(lab: Lab, path: str) -> None:
+    lab.put("/_embedded/clock", {"now": NOW})
+    assert lab.api.get(path).headers.get_list("date") == ["Fri, 15 Jan 2027 08:00:00 GMT"]
+
+
+def test_a_time_that_no_calendar_has_is_not_said() -> None:
+    assert http_time(1 << 60) == b""
+    assert http_time(0) == b"Thu, 01 Jan 1970 00:00:00 GMT"
 
 
 def test_time_that_runs_moves_the_world_by_itself(lab: Lab, receiver: Receiver) -> None:

@@ -181,6 +181,8 @@ def test_settings_go_to_json_and_back() -> None:
         "failureRate": {"execution": 0.5},
         "failures": {"p": 0.25, "q": {"download": 1.0}},
         "headless": ["p", "q"],
+        "offlineRate": 0.25,
+        "offlineHours": 3,
         "deliveryAttempts": 2,
         "deliveryBackoffSeconds": 0,
     }
@@ -207,6 +209,9 @@ def test_settings_go_to_json_and_back() -> None:
         {"failures": {"p": -1}},
         {"headless": "all"},
         {"headless": [1]},
+        {"offlineRate": 1.5},
+        {"offlineRate": {"download": 0.1}},
+        {"offlineHours": -1},
     ],
 )
 def test_wrong_settings_are_refused(values: dict[str, object]) -> None:

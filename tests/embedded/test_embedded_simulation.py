@@ -146,6 +146,34 @@ def test_a_gateway_that_is_notified_polls_at_once(lab: Lab) -> None:
     assert lab.state(campaign) == "WAITING_FOR_DOWNLOAD"
 
 
+@pytest.mark.parametrize("notified", [False, True])
+def test_gateways_that_are_offline_poll_later(lab: Lab, notified: bool) -> None:
+    lab.simulate(offlineRate=1, offlineHours=30)
+    campaign = lab.campaign("gw-1")
+    lab.start(campaign)
+    lab.step(10 * 3600)
+    # Neither a stop nor other settings let it begin anew, and nobody wakes it up.
+    lab.stop(campaign)
+    lab.start(campaign)
+    lab.simulate(pollSeconds=60)
+    if notified:
+        lab.put(f"/api/campaigns/{campaign}/devices/gw-1/notify")
+    lab.step(20 * 3600 - 1)
+    assert lab.state(campaign) == "INSTANTIATED"
+    lab.step(3600)
+    assert lab.state(campaign) == "ACTIVATION_COMPLETE"
+
+
+def test_so_many_gateways_are_offline(lab: Lab) -> None:
+    lab.simulate(offlineRate=0.3)
+    campaign = lab.campaign(*(f"gw-{number}" for number in range(200)))
+    lab.start(campaign)
+    lab.step(12 * 3600)
+    assert 40 < lab.states(campaign)["INSTANTIATED"] < 80
+    lab.step(DAY)
+    assert lab.states(campaign) == {"ACTIVATION_COMPLETE": 200}
+
+
 def test_a_poll_outside_of_the_window_leads_nowhere(lab: Lab) -> None:
     campaign = lab.campaign("gw-1")
     lab.start(campaign)

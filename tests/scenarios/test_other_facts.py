@@ -197,7 +197,8 @@ def test_what_the_server_takes_in_no_way_is_a_finding(status: str) -> None:
 
 def test_what_the_server_lacks_is_not_read() -> None:
     made = project(gateways={"a", "b"})
-    assert made.reads(desired(campaign("line", gateways={"a"}))) == ["campaign 1", "gateways 1"]
+    reads = made.reads(desired(campaign("line", gateways={"a"})))
+    assert reads == ["campaigns line", "campaign 1", "gateways 1"]
 
 
 # --- guards ----------------------------------------------------------------------------------------------

@@ -23,7 +23,10 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """`headless` is true for all packages, or holds the ids of those that are."""
+    """`headless` is true for all packages, or holds the ids of those that are.
+
+    So many gateways, 0 to 1, are offline at first: they poll only so many hours after they joined.
+    """
 
     enabled: bool = False
     seed: int = 0
@@ -34,6 +37,8 @@ class Simulation:
     failure_rate: Rate = Rate()
     failures: Mapping[str, Rate] = field(default_factory=dict)
     headless: bool | frozenset[str] = False
+    offline_rate: float = 0.0
+    offline_hours: int = 24
     delivery_attempts: int = 5
     delivery_backoff_seconds: int = 10
 
@@ -89,8 +94,12 @@ def _whole(least: int, most: int) -> Callable[[str, object], int]:
 
 
 def _chance(what: str, value: object) -> float:
+    return _share(what, value, ", or such a number for each phase")
+
+
+def _share(what: str, value: object, more: str = "") -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise CallRefused(400, f"{what} must be a number from 0 to 1, or such a number for each phase.")
+        raise CallRefused(400, f"{what} must be a number from 0 to 1{more}.")
     return float(value)
 
 
@@ -127,6 +136,8 @@ _FIELDS: Final[Mapping[str, tuple[str, Callable[[str, object], object]]]] = {
     "failureRate": ("failure_rate", _rate),
     "failures": ("failures", _rates),
     "headless": ("headless", _packages),
+    "offlineRate": ("offline_rate", _share),
+    "offlineHours": ("offline_hours", _whole(0, _YEAR_SECONDS // 3600)),
     "deliveryAttempts": ("delivery_attempts", _whole(1, 100)),
     "deliveryBackoffSeconds": ("delivery_backoff_seconds", _whole(0, _YEAR_SECONDS)),
 }

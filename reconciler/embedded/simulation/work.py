@@ -111,6 +111,11 @@ def failure(phase: str, step: WorkStep, *, campaign: str, gateway: str, simulati
     return None
 
 
+def offline(gateway: str, simulation: Simulation) -> bool:
+    """Whether the gateway is one of those that don't poll at first: the same ones in every campaign."""
+    return _roll(f"{simulation.seed}:offline:{gateway}") < simulation.offline_rate
+
+
 def _fails(rate: Rate, phase: str, subject: str) -> bool:
     if rate.whole and _roll(subject) < rate.whole:
         return PHASES[int(_roll(f"{subject}:phase") * len(PHASES))] == phase

@@ -14,7 +14,7 @@ from reconciler.embedded.lifecycle import STARTED
 from reconciler.embedded.simulation import machine, settings
 from reconciler.embedded.simulation.machine import MOVES, SCHEDULED, On, PhaseWindow, Polls
 from reconciler.embedded.simulation.settings import Simulation
-from reconciler.embedded.simulation.work import PackagePart, WorkStep, failure, next_step
+from reconciler.embedded.simulation.work import PackagePart, WorkStep, failure, next_step, offline
 from reconciler.embedded.tables import agenda, campaigns, deliveries, gateways, inventory, packages
 from reconciler.embedded.tables.gateways import Gateway
 from reconciler.embedded.wire import Json, ReceivedCall
@@ -88,7 +88,7 @@ class World:
     def joined(self, seq: int, gateway_ids: Iterable[str]) -> None:
         """New gateways are in the campaign."""
         if self._campaign(seq).started:
-            lines = [(gateway_id, self._polls(gateway_id).after(self._now)) for gateway_id in gateway_ids]
+            lines = [(each, self._next_poll(each, machine.FIRST, self._now)) for each in gateway_ids]
             agenda.put(self._db, seq, lines)
 
     def changed(self, seq: int, gateway_id: str) -> None:
@@ -113,7 +113,8 @@ class World:
         campaign, gateway = self._campaign(seq), gateways.find(self._db, seq, gateway_id)
         self._call_back(campaign, WAKE_UP, gateway_id, state=gateway.state)
         resting = gateway.state not in machine.FINAL and MOVES[gateway.state].on is not On.WORK
-        if campaign.started and not gateway.closed and resting:
+        sleeps = gateway.state == machine.FIRST and self._wakes(gateway_id, gateway.changed_ms) > self._now
+        if campaign.started and not gateway.closed and resting and not sleeps:
             agenda.put_one(self._db, seq, gateway_id, self._now)
 
     def put(self, seq: int, before: str, gateway: Gateway) -> None:
@@ -244,11 +245,11 @@ class World:
         campaign = self._campaign(seq)
         simple: list[tuple[str, int | None]] = []
         others: list[str] = []
-        for gateway_id, state in agenda.at_work(self._db, seq, machine.FINAL):
+        for gateway_id, state, changed in agenda.at_work(self._db, seq, machine.FINAL):
             if MOVES[state].phase:
                 others.append(gateway_id)
             else:
-                simple.append((gateway_id, self._polls(gateway_id).after(self._now)))
+                simple.append((gateway_id, self._next_poll(gateway_id, state, changed)))
         agenda.put(self._db, seq, simple)
         for gateway_id in others:
             self._plan(campaign, gateways.find(self._db, seq, gateway_id))
@@ -258,7 +259,7 @@ class World:
         """Write down when a gateway acts next. Work that doesn't fit into its window any more is put off."""
         move, due, polls = MOVES[gateway.state], None, self._polls(gateway.gateway_id)
         if not move.phase:
-            due = polls.after(self._now)
+            due = self._next_poll(gateway.gateway_id, gateway.state, gateway.changed_ms)
         else:
             step = self._step(campaign, gateway, move.phase)
             window = self._window(campaign, gateway, move.phase)
@@ -274,6 +275,17 @@ class World:
 
     def _polls(self, gateway_id: str) -> Polls:
         return Polls.of(gateway_id, seed=self._simulation.seed, every=self._simulation.poll_seconds * 1000)
+
+    def _next_poll(self, gateway_id: str, state: str, since: int) -> int:
+        """When a gateway polls next that is in `state` since then; one that is offline, when it wakes up."""
+        moment = self._now
+        if state == machine.FIRST:
+            moment = max(moment, self._wakes(gateway_id, since))
+        return self._polls(gateway_id).after(moment)
+
+    def _wakes(self, gateway_id: str, joined: int) -> int:
+        asleep = offline(gateway_id, self._simulation)
+        return joined + self._simulation.offline_hours * 3_600_000 if asleep else joined
 
     def _step(self, campaign: _Campaign, gateway: Gateway, phase: str) -> WorkStep:
         parts = self._parts(campaign, gateway)

@@ -74,13 +74,14 @@ def lists(db: sqlite3.Connection) -> list[int]:
     return [row["seq"] for row in db.execute(query)]
 
 
-def at_work(db: sqlite3.Connection, campaign: int, final: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Id and state of the gateways that are neither closed nor in one of the states `final`."""
+def at_work(db: sqlite3.Connection, campaign: int, final: Iterable[str]) -> Iterator[tuple[str, str, int]]:
+    """Id, state and since when, of the gateways that are neither closed nor in one of the states `final`."""
     done = set(final)
-    query = "SELECT gateway_id, state FROM gateways WHERE campaign = ? AND closed = 0 ORDER BY position"
+    query = """SELECT gateway_id, state, changed_ms FROM gateways
+        WHERE campaign = ? AND closed = 0 ORDER BY position"""
     for row in db.execute(query, (campaign,)).fetchall():
         if row["state"] not in done:
-            yield row["gateway_id"], row["state"]
+            yield row["gateway_id"], row["state"], row["changed_ms"]
 
 
 def waiting(db: sqlite3.Connection) -> tuple[int, int]:
