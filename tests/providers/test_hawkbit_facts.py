@@ -5,7 +5,7 @@ import re
 import pytest
 
 from reconciler.model import Phase, Verb
-from reconciler.providers.base import Field, Stage
+from reconciler.providers.base import Changing, Field, Stage
 from reconciler.providers.hawkbit.facts import facts_of
 from reconciler.providers.hawkbit.operations import OPERATIONS, PARTS, operation
 from reconciler.providers.hawkbit.statuses import BUSY, PHASES, STATES
@@ -46,6 +46,61 @@ def test_words_for_a_rollout(status: str, phase: Phase) -> None:
     assert FACTS.phase(status) is phase
     assert status not in BUSY
     assert status.upper() in PHASES
+
+
+def test_every_word_for_a_rollout() -> None:
+    assert dict(PHASES) == {
+        "READY": Phase.READY,
+        "WAITING_FOR_APPROVAL": Phase.WAITING,
+        "RUNNING": Phase.RUNNING,
+        "PAUSED": Phase.PAUSED,
+        "CREATING": Phase.BUSY,
+        "STARTING": Phase.BUSY,
+        "STOPPING": Phase.BUSY,
+        "FINISHED": Phase.FINISHED,
+        "STOPPED": Phase.ENDED,
+        "APPROVAL_DENIED": Phase.ENDED,
+    }
+    assert {word.lower() for word, phase in PHASES.items() if phase is Phase.BUSY} == BUSY
+
+
+def test_every_word_for_a_target() -> None:
+    assert {state: found.stage for state, found in STATES.items()} == {
+        "notstarted": Stage.IDLE,
+        "scheduled": Stage.IDLE,
+        "wait_for_confirmation": Stage.IDLE,
+        "running": Stage.UNDER_WAY,
+        "retrieved": Stage.UNDER_WAY,
+        "download": Stage.UNDER_WAY,
+        "downloaded": Stage.UNDER_WAY,
+        "warning": Stage.UNDER_WAY,
+        "cancel_rejected": Stage.UNDER_WAY,
+        "canceling": Stage.UNDER_WAY,
+        "finished": Stage.DONE,
+        "canceled": Stage.FAILED,
+        "error": Stage.FAILED,
+    }
+
+
+def test_what_can_be_read_emptied_and_replaced() -> None:
+    found = {name: (fact.readable, fact.clearable, fact.required) for name, fact in FACTS.fields.items()}
+    assert found == {
+        Field.NAME: (True, False, False),
+        Field.DESCRIPTION: (True, True, False),
+        Field.PACKAGES: (True, False, True),
+        Field.DELIVERY: (True, False, False),
+        Field.GATEWAYS: (True, True, False),
+        Field.CLOSED: (True, False, False),
+        Field.STATUS: (True, False, False),
+    }
+    replaced = {name for name, fact in FACTS.fields.items() if fact.changing is Changing.REPLACED}
+    assert replaced == {Field.PACKAGES, Field.DELIVERY}
+
+
+def test_what_can_stand_in_an_address() -> None:
+    assert FACTS.limits.reserved_ids.keys() == {".", ".."}
+    assert set(FACTS.limits.bad_in_ids) == set("/;%\\ \t")
+    assert FACTS.limits.file_characters == "[A-Za-z0-9._-]"
 
 
 def test_words_for_a_target() -> None:

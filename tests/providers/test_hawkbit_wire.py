@@ -64,7 +64,9 @@ def test_a_wrong_password_is_tried_once() -> None:
     [
         (error(400, "rollout.illegalState"), {Refusal.MAY_HAVE_HAPPENED}),
         (error(405, "action.notCancelable"), {Refusal.MAY_HAVE_HAPPENED}),
+        (error(405, "action.notForceQuitable"), {Refusal.MAY_HAVE_HAPPENED}),
         (error(409, "repo.entityAlreadyExists"), {Refusal.MAY_HAVE_HAPPENED}),
+        (error(403, "entityReadOnly"), {Refusal.MAY_HAVE_HAPPENED, Refusal.NO_SUCH_OBJECT}),
         (error(403, "insufficientPermission"), {Refusal.NOT_PERMITTED}),
         (error(400, "repo.constraintViolation"), set()),
         (error(423, "locked"), set()),
@@ -91,6 +93,34 @@ def test_what_an_error_means_by_its_code(response: Response, meaning: set[Refusa
 )
 def test_without_a_code_the_status_decides(response: Response) -> None:
     assert verdict(response) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "meaning"),
+    [
+        (400, set()),
+        (403, {Refusal.NOT_PERMITTED}),
+        (
+            404,
+            {
+                Refusal.MAY_HAVE_HAPPENED,
+                Refusal.ABOUT_SOME_GATEWAYS,
+                Refusal.NO_SUCH_OBJECT,
+                Refusal.NOT_AN_ID,
+            },
+        ),
+        (405, {Refusal.MAY_HAVE_HAPPENED}),
+        (409, {Refusal.MAY_HAVE_HAPPENED}),
+        (410, {Refusal.MAY_HAVE_HAPPENED}),
+        (411, set()),
+        (413, {Refusal.TOO_LARGE}),
+    ],
+)
+def test_what_a_status_alone_may_mean(status: int, meaning: set[Refusal]) -> None:
+    canned = Canned(answer({"message": "no"}, status))
+    with pytest.raises(Refused) as caught:
+        asyncio.run(provider(canned).reads.campaigns())
+    assert caught.value.meaning == meaning
 
 
 def test_a_404_names_whom_the_server_doesn_t_know() -> None:

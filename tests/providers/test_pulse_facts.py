@@ -3,7 +3,7 @@ import itertools
 import pytest
 
 from reconciler.model import Phase, SchedulePhase, Verb
-from reconciler.providers.base import Field
+from reconciler.providers.base import Field, Stage
 from reconciler.providers.pulse.facts import facts_of
 from reconciler.settings import EditWhileStarted, ServerSettings
 from tests.providers.canned_server import Canned, provider
@@ -68,6 +68,41 @@ def test_the_provider_tells_its_facts() -> None:
         name for name in Field if not pulse.clearable(name)
     }
     assert opened.server.url == "http://pulse.example.com"
+
+
+def test_the_words_for_a_gateway() -> None:
+    stages = {state: found.stage for state, found in FACTS.states.items()}
+    assert stages == {
+        "INSTANTIATED": Stage.IDLE,
+        "INVENTORY_UP_TO_DATE": Stage.IDLE,
+        "WAITING_FOR_DOWNLOAD_APPROVAL": Stage.IDLE,
+        "SCHEDULED_DOWNLOAD": Stage.UNDER_WAY,
+        "WAITING_FOR_DOWNLOAD": Stage.UNDER_WAY,
+        "DOWNLOAD_COMPLETE": Stage.UNDER_WAY,
+        "WAITING_FOR_EXECUTION_APPROVAL": Stage.UNDER_WAY,
+        "SCHEDULED_EXECUTION": Stage.UNDER_WAY,
+        "WAITING_FOR_EXECUTION": Stage.UNDER_WAY,
+        "EXECUTION_COMPLETE": Stage.UNDER_WAY,
+        "WAITING_FOR_ACTIVATION_APPROVAL": Stage.UNDER_WAY,
+        "SCHEDULED_ACTIVATION": Stage.UNDER_WAY,
+        "WAITING_FOR_ACTIVATION": Stage.UNDER_WAY,
+        "ACTIVATION_COMPLETE": Stage.DONE,
+        "FAILED": Stage.FAILED,
+    }
+
+
+def test_what_interrupts_a_gateway() -> None:
+    assert FACTS.interrupting == {Verb.STOP, Verb.REMOVE, Verb.CLOSE, Verb.DELETE}
+
+
+def test_what_can_be_read_and_emptied() -> None:
+    found = {name: (fact.readable, fact.clearable) for name, fact in FACTS.fields.items()}
+    unread = {Field.SETTINGS, Field.SCHEDULES, Field.CALLBACKS, Field.THINGS}
+    emptied = {Field.DESCRIPTION, Field.PACKAGES, Field.SETTINGS, Field.GATEWAYS}
+    assert found == {
+        name: (name not in unread, name in emptied) for name in Field if name is not Field.DELIVERY
+    }
+    assert not any(fact.required for fact in FACTS.fields.values())
 
 
 @pytest.mark.parametrize(

@@ -529,8 +529,9 @@ def test_a_token_command_is_run_again_in_the_projects_folder(tmp_path: Path) -> 
     [
         ("echo s3cr3t; exit 3", ".", "ended with 3"),
         ("true", ".", "is empty"),
+        ("printf 'to\\377ken'", ".", "can't carry"),
         ("true", "gone", "can't be run: No such file"),
-        ("exec sleep 30", ".", "took longer than"),
+        ("exec sleep 300", ".", "took longer than"),
     ],
 )
 def test_a_token_command_that_fails_is_an_error_without_its_output(
@@ -542,6 +543,21 @@ def test_a_token_command_that_fails_is_an_error_without_its_output(
         read(Canned(CAMPAIGN), replace(SETTINGS, auth=TokenCommand(command, tmp_path / folder)))
     assert command not in f"{caught.value} {caught.value.hint}", "a secret may stand in it"
     assert "s3cr3t" not in f"{caught.value} {caught.value.hint}"
+
+
+def test_a_token_command_may_end_just_before_it_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill = asyncio.subprocess.Process.kill
+
+    def too_late(process: asyncio.subprocess.Process) -> None:
+        kill(process)
+        raise ProcessLookupError
+
+    monkeypatch.setattr(auth, "COMMAND_SECONDS", 0.1)
+    monkeypatch.setattr(asyncio.subprocess.Process, "kill", too_late)
+    with pytest.raises(ReconcilerError, match="took longer than"):
+        read(Canned(CAMPAIGN), replace(SETTINGS, auth=TokenCommand("exec sleep 300", tmp_path)))
 
 
 def test_a_token_command_is_given_nothing_of_what_is_typed(tmp_path: Path) -> None:
@@ -561,7 +577,7 @@ def test_a_run_that_is_told_to_end_takes_its_token_command_with_it(tmp_path: Pat
     begun = tmp_path / "begun"
     os.mkfifo(begun)
     reader = client(
-        Canned(CAMPAIGN), replace(SETTINGS, auth=TokenCommand(f"echo $$ > {begun}; exec sleep 30", tmp_path))
+        Canned(CAMPAIGN), replace(SETTINGS, auth=TokenCommand(f"echo $$ > {begun}; exec sleep 300", tmp_path))
     )
 
     async def main() -> int:
@@ -629,6 +645,19 @@ def test_a_user_name_that_basic_cannot_carry_is_an_error() -> None:
 
 
 # --- what never shows ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("password", ["hunter22", "x"])
+def test_a_password_that_an_answer_repeats_does_not_show(password: str) -> None:
+    auth = Basic("me", Secret("environment variable THE_PASSWORD", password))
+    header = base64.b64encode(f"me:{password}".encode()).decode()
+    canned = Canned(answer(f"not {header}".encode(), 404))
+    with pytest.raises(Refused, match=r"404 not \*\*\*$"):
+        write(canned, replace(SETTINGS, auth=auth))
+    if password == "x":
+        return  # Too short to be told from ordinary words.
+    with pytest.raises(Refused, match=r"404 not \*\*\*$"):
+        write(Canned(answer(f"not {password}".encode(), 404)), replace(SETTINGS, auth=auth))
 
 
 def test_secrets_that_an_answer_repeats_do_not_show() -> None:
