@@ -78,5 +78,7 @@ class Options:
     """Trust the state for package overrides instead of reading them gateway by gateway."""
     targets: Targets = Targets()
     """The campaigns that the plan is about."""
+    rollouts_only: bool = False
+    """Nothing but what holds rollouts up, and releases of campaigns of which nothing else differs."""
     imports: Mapping[ResourceId, str] = field(default_factory=dict)
     """Campaigns that are taken as ours by their id, whatever they are called: of ``import``."""

@@ -124,11 +124,14 @@ def _same_environment_everywhere(tmp_path_factory: pytest.TempPathFactory) -> It
     """The tool reads `CI` and `RECONCILER_*`; a test sees them only when it sets them.
 
     What the person who runs the tests trusts on this machine doesn't count in them. A job in the background
-    may be told to ignore Ctrl-C, and so would be every process that it starts.
+    may be told to ignore Ctrl-C and a hang-up, and so would be every process that it starts.
     """
     interrupted = signal.getsignal(signal.SIGINT)
     if interrupted is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    hung_up = signal.getsignal(signal.SIGHUP)
+    if hung_up is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
         for name in list(os.environ):
@@ -138,6 +141,7 @@ def _same_environment_everywhere(tmp_path_factory: pytest.TempPathFactory) -> It
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield
     signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGHUP, hung_up)
 
 
 @pytest.fixture(scope="session")

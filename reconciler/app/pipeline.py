@@ -282,6 +282,10 @@ async def draft(
         records=(*plan.records, *pace.records),
         findings=tuple(sorted((*plan.findings, *pace.findings), key=Finding.sort_key)),
     )
+    if options.rollouts_only:
+        from reconciler.plan.looking import only_rollouts
+
+        plan = only_rollouts(plan, state)
     return Planned(plan, pace.desired, live, state)
 
 

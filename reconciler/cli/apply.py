@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     help="Apply exactly what `plan --out FILE` saved; nobody is asked.",
 )
 @click.option("--auto-approve", is_flag=True, help="Don't ask.")
+@click.option(
+    "--rollouts-only",
+    is_flag=True,
+    help="Only hold rollouts up and open waves; all else that differs is named, and left alone.",
+)
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop: the same as the command plan.")
 @click.option(
     "--parallelism",
@@ -63,6 +68,7 @@ def command(
     paths: tuple[str, ...],
     file: str | None,
     auto_approve: bool,
+    rollouts_only: bool,
     dry_run: bool,
     parallelism: int,
     max_rps: float | None,
@@ -85,7 +91,7 @@ def command(
     reporter, caller = Reporter(Output(output), flags, failed="❌ Not applied"), Terminal()
     where, waivers = workspace(flags, paths), shared.waived(waive, reason)
     if file is not None:
-        _alone(context, paths, switches)
+        _alone(context, paths, (*switches, "rollouts_only"))
     with reporter.failures():
         if file is not None:
             saved, project = find_home(Path(file), where)
@@ -97,7 +103,7 @@ def command(
                 return run(flags, applying.reviewed(saved, waivers, where), engine=engine).exit
             plan = run(flags, applying.rehearsed(saved, waivers, where), engine=engine)
         else:
-            options = shared.chosen(switches)
+            options = replace(shared.chosen(switches), rollouts_only=rollouts_only)
             job = prepare(where, waivers=waivers)
             reporter.within(job.project, where.environ)
             job = replace(job, project=_paced(job.project, max_rps))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from reconciler.model import Finding, Live, RolloutStatus, StopCampaign, target_of
+from reconciler.model import Finding, Live, RolloutRecord, RolloutStatus, StopCampaign, target_of
 from reconciler.plan.model import Impact, Plan
 from reconciler.plan.stale import CODE
 from reconciler.providers.base import Facts, Stage
@@ -30,13 +30,18 @@ def brakes(plan: Plan) -> Plan:
     records = tuple(
         record
         for record in plan.records
-        if isinstance(record, RolloutNoted) and record.rollout and record.rollout.status in _HELD_UP
+        if isinstance(record, RolloutNoted) and record.rollout and _holds_up(record.rollout)
     )
     changes = tuple(change for change in plan.changes if change.resource in stopped)
     impact = Impact(requests=sum(map(len, groups)))
     return replace(
         plan, groups=groups, records=records, changes=changes, impact=impact, guards=(), declares={}
     )
+
+
+def _holds_up(record: RolloutRecord) -> bool:
+    # A stop for a freeze is known before it is sent: else it were taken for a person's.
+    return record.status in _HELD_UP or record.frozen
 
 
 def overtaken(plan: Plan, live: Live, facts: Facts, now: int) -> Iterator[Finding]:

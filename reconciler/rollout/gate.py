@@ -53,6 +53,8 @@ class WaitFor(StrEnum):
     ABORTED = "aborted"
     HELD = "held"
     NOT_RUNNING = "not-running"
+    APPLY = "apply"
+    """For something else of the campaign, which only a reviewed apply sends."""
 
 
 class CheckVerdict(StrEnum):

@@ -1,6 +1,7 @@
 """`rollout …` on the embedded server: what is shown, and what a person says."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -154,3 +155,36 @@ def test_a_saved_plan_is_bound_to_one_wave(begun, folder: Path) -> None:
     ran = begun("apply", "--plan", "plan.file")
     assert ran.code == Exit.STALE_PLAN
     assert "rollout" in ran.err
+
+
+def test_a_look_sends_nothing_but_what_rollouts_need(begun, folder: Path) -> None:
+    look = ("apply", "--rollouts-only", "--auto-approve", "--lock-timeout", "600")
+    assert begun(*look).code == Exit.DONE
+    skips = [word for skip in ("success", "soak") for word in ("--skip", skip)]
+    assert begun("rollout", "promote", "line-3", "--reason", "go", *skips).code == Exit.DONE
+    path = next((folder / "resources").glob("*.yaml"))
+    text = path.read_text()
+    path.write_text(re.sub(r"(?m)^  description: .*", "  description: another one", text))
+    ran = begun(*look)
+    assert ran.code == Exit.DONE
+    assert "Campaign/line-3 differs in description" in ran.out + ran.err
+    assert rollout(begun)["waves"][1]["in"] == 0
+    dry = json.loads(begun("apply", "--rollouts-only", "--dry-run", "--output", "json").out)
+    assert dry["steps"] == []
+    path.write_text(text)
+    assert begun(*look).code == Exit.DONE
+    assert rollout(begun)["waves"][1]["in"] == 2
+
+
+def test_a_look_by_itself_stops_what_is_aborted(begun) -> None:
+    begun("rollout", "abort", "line-3", "--stop", "--reason", "smoke")
+    ran = begun("apply", "--rollouts-only", "--auto-approve", "--output", "json")
+    assert ran.code == Exit.ROLLOUT_ABORTED
+    assert list(json.loads(ran.out)["summary"]["byOperation"]) == ["stop-campaign"]
+
+
+def test_a_reviewed_plan_is_applied_whole(begun, folder: Path) -> None:
+    assert begun("plan", "--out", "plan.jsonl").code == Exit.DONE
+    ran = begun("apply", "--plan", "plan.jsonl", "--rollouts-only")
+    assert ran.code == Exit.USAGE
+    assert "--rollouts-only" in ran.err

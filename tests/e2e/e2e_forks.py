@@ -247,6 +247,7 @@ def _run(request: Mapping[str, Any], *streams: int) -> NoReturn:
     code = 70
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         os.chdir(request["folder"])
         os.environ.clear()
         os.environ.update(request["env"])
@@ -265,7 +266,7 @@ def _run(request: Mapping[str, Any], *streams: int) -> NoReturn:
             measuring.stop()
             measuring.save()
         # An interpreter that ends hears no signal any more.
-        for kind in (signal.SIGINT, signal.SIGTERM):
+        for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(kind, signal.SIG_IGN)
         sys.stdout.flush()
         sys.stderr.flush()

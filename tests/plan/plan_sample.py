@@ -100,6 +100,7 @@ OPTIONS = Options(
     resume=True,
     reassert=True,
     refresh_recorded=True,
+    rollouts_only=True,
     targets=Targets((rid("line"),), (Selector("site", "berlin", negated=True),)),
     imports={rid("adoptee"): "3"},
 )

@@ -1,0 +1,287 @@
+"""What of a plan a look at rollouts sends by itself: everything else is for a reviewed apply.
+
+| of a campaign                                                   | is sent                      |
+|-----------------------------------------------------------------|------------------------------|
+| a stop that its policy wants: it is aborted, or a freeze holds   | always                       |
+| the start when the freeze that stopped it is over                | always                       |
+| gateways that join, with what is theirs alone, and the first start | where nothing else differs |
+| anything else                                                   | never; it is named           |
+
+Tests: `tests/plan/test_plan_looking.py`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+from reconciler.model import (
+    AddGateways,
+    AssignPackages,
+    Change,
+    Finding,
+    ResourceId,
+    RolloutRecord,
+    RolloutStatus,
+    RunOnThings,
+    ScheduleWindow,
+    Severity,
+    StartCampaign,
+    StepGroup,
+    StopCampaign,
+    Verb,
+)
+from reconciler.plan.model import CampaignImpact, Impact, Plan
+from reconciler.providers.base import Field
+from reconciler.rollout.gate import Wait, WaitFor
+from reconciler.rollout.views import RolloutView, WavePhase
+from reconciler.state.base import (
+    BracketClosed,
+    Event,
+    FieldApplied,
+    MembersApplied,
+    MembersForgotten,
+    RolloutNoted,
+    State,
+    StatusSet,
+)
+
+LEFT: Final = "left-to-apply"
+"""The code of the finding that something differs which a look doesn't send."""
+_HELD_UP: Final = frozenset({RolloutStatus.ABORTED, RolloutStatus.PAUSED})
+_FIELDS: Final = 4
+
+
+def only_rollouts(plan: Plan, state: State) -> Plan:
+    """`plan` without all that a look at rollouts doesn't send by itself; pure."""
+    return _Looking(plan, state).plan()
+
+
+class _Looking:
+    def __init__(self, plan: Plan, state: State) -> None:
+        self._plan = plan
+        self._views = {view.resource: view for view in plan.rollouts}
+        self._before = {r: owned.rollout for r, owned in state.campaigns.items() if owned.rollout is not None}
+        self._after = {
+            each.resource: each.rollout
+            for each in plan.records
+            if isinstance(each, RolloutNoted) and each.rollout is not None
+        }
+        self._groups: defaultdict[ResourceId, list[StepGroup]] = defaultdict(list)
+        for group in plan.groups:
+            self._groups[group.action.resource].append(group)
+        self._changes: defaultdict[ResourceId, list[Change]] = defaultdict(list)
+        for change in plan.changes:
+            self._changes[change.resource].append(change)
+        self._records: defaultdict[ResourceId, list[Event]] = defaultdict(list)
+        for record in plan.records:
+            if (resource := _about(record)) is not None:
+                self._records[resource].append(record)
+
+    def plan(self) -> Plan:
+        released = self._released()
+        groups: list[StepGroup] = []
+        for group in self._plan.groups:
+            if group.action.resource in released:
+                groups.append(group)
+            elif self._braking(group):
+                groups.append(replace(group, needs=()))
+        braked = {group.action.resource for group in groups} - released
+        touched = dict.fromkeys((*self._groups, *self._changes, *self._views))
+        left = {resource: self._left(resource) for resource in touched if resource not in released}
+        left = {resource: fields for resource, fields in left.items() if fields}
+        views = tuple(_waiting(view) if view.resource in left else view for view in self._plan.rollouts)
+        views = tuple(self._as_before(view) for view in views)
+        changes = tuple(
+            change
+            for change in self._plan.changes
+            if change.resource in released or (change.resource in braked and change.field == Field.STATUS)
+        )
+        findings = (*self._plan.findings, *(self._named(*each) for each in sorted(left.items())))
+        return replace(
+            self._plan,
+            groups=tuple(groups),
+            changes=changes,
+            records=tuple(self._noted(released)),
+            findings=tuple(sorted(findings, key=Finding.sort_key)),
+            impact=_impact(self._plan.impact, groups, released),
+            declares={r: told for r, told in self._plan.declares.items() if r in released},
+            rollouts=views,
+        )
+
+    # --- what is sent --------------------------------------------------------------------------
+
+    def _released(self) -> frozenset[ResourceId]:
+        """The campaigns of which nothing differs but who joins, and that need nothing that isn't sent."""
+        released = {resource for resource in self._views if self._in_sync(resource)}
+        while True:
+            keys = {group.key for resource in released for group in self._groups[resource]}
+            needs = {r: {need.group for group in self._groups[r] for need in group.needs} for r in released}
+            bound = {resource for resource, needed in needs.items() if not needed <= keys}
+            if not bound:
+                return frozenset(released)
+            released -= bound
+
+    def _in_sync(self, resource: ResourceId) -> bool:
+        if any(_structural(record) for record in self._records[resource]):
+            return False
+        groups = self._groups[resource]
+        joining = frozenset(
+            gateway
+            for group in groups
+            if isinstance(group.action, AddGateways) and group.action.by_wave
+            for gateway in group.gateways
+        )
+        return all(self._of_release(group, joining) for group in groups) and all(
+            _of_joining(change, joining) for change in self._changes[resource]
+        )
+
+    def _of_release(self, group: StepGroup, joining: frozenset[str]) -> bool:
+        match group.action:
+            case AddGateways(by_wave=True):
+                return True
+            case AssignPackages() | ScheduleWindow() | RunOnThings():
+                return joining.issuperset(group.gateways)
+            case StopCampaign(bracket=True) | StartCampaign(bracket=True):
+                return bool(joining)
+            case StartCampaign(resource):
+                return self._first_start(resource) or self._thaws(resource)
+            case StopCampaign(resource):
+                return self._views[resource].stops
+            case _:
+                return False
+
+    def _braking(self, group: StepGroup) -> bool:
+        match group.action:
+            case StopCampaign(resource, bracket=False):
+                return resource in self._views and self._views[resource].stops
+            case StartCampaign(resource, bracket=False):
+                return resource in self._views and self._thaws(resource)
+            case _:
+                return False
+
+    def _first_start(self, resource: ResourceId) -> bool:
+        """Whether its first wave joins, or has joined without that it ever ran."""
+        view, record = self._views[resource], self._record(resource)
+        return view.opens == 1 or (record is not None and record.wave > 0 and not record.since)
+
+    def _thaws(self, resource: ResourceId) -> bool:
+        """Whether a freeze is over for which we stopped it."""
+        before, after = self._before.get(resource), self._record(resource)
+        return before is not None and before.frozen and after is not None and not after.frozen
+
+    def _record(self, resource: ResourceId) -> RolloutRecord | None:
+        return self._after.get(resource, self._before.get(resource))
+
+    # --- what the state learns -----------------------------------------------------------------
+
+    def _noted(self, released: frozenset[ResourceId]) -> Iterator[Event]:
+        for record in self._plan.records:
+            resource = _about(record)
+            if resource in released:
+                yield record
+            elif isinstance(record, RolloutNoted) and record.rollout is not None:
+                noted = self._alone(record.resource, record.rollout)
+                if noted is not None and noted != self._before.get(record.resource):
+                    yield RolloutNoted(record.resource, noted)
+
+    def _alone(self, resource: ResourceId, record: RolloutRecord) -> RolloutRecord | None:
+        """What is to be known of a campaign of which something else differs, too."""
+        before = self._before.get(resource)
+        if before is None or record.status in _HELD_UP:
+            return record if record.status in _HELD_UP else None
+        if (record.wave, record.revision) == (before.wave, before.revision):
+            return record
+        # No wave opens, and what it rolls out is taken for rolled out only by the apply that sends it.
+        return replace(before, frozen=record.frozen)
+
+    # --- what is left --------------------------------------------------------------------------
+
+    def _left(self, resource: ResourceId) -> Sequence[str]:
+        """What differs of it and isn't sent; empty: nothing."""
+        rest = [group for group in self._groups[resource] if not self._braking(group)]
+        braked = len(rest) < len(self._groups[resource])
+        fields = [
+            change.field
+            for change in self._changes[resource]
+            if not (braked and change.field == Field.STATUS)
+        ]
+        if not fields and not rest:
+            return ()
+        return list(dict.fromkeys(fields)) or [group.action.verb.value for group in rest]
+
+    def _named(self, resource: ResourceId, fields: Sequence[str]) -> Finding:
+        view = self._views.get(resource)
+        few = ", ".join(fields[:_FIELDS]) + (", …" if len(fields) > _FIELDS else "")
+        held_up = view is not None and (view.opens or view.joins)
+        waits = "; nobody joins it before" if held_up else ""
+        return Finding(
+            LEFT,
+            f"{resource} differs in {few}: that is left to an apply{waits}",
+            view.place if view else None,
+            "run `reconciler apply` without --rollouts-only, as after a merge",
+            resource,
+            Severity.WARNING if held_up else Severity.NOTE,
+        )
+
+    def _as_before(self, view: RolloutView) -> RolloutView:
+        """The wave that doesn't open now, not counted."""
+        if not any(wait.reason is WaitFor.APPLY for wait in view.waits):
+            return view
+        before = self._before.get(view.resource)
+        return replace(view, wave=before.wave if before else 0)
+
+
+def _about(record: Event) -> ResourceId | None:
+    found = getattr(record, "resource", None)
+    if found is None:
+        found = getattr(getattr(record, "owned", None), "resource", None)
+    return found if isinstance(found, ResourceId) else None
+
+
+def _structural(record: Event) -> bool:
+    """Whether it says more of a campaign than how its rollout stands."""
+    if isinstance(record, RolloutNoted):
+        return record.rollout is None
+    told = StatusSet | BracketClosed | FieldApplied | MembersApplied | MembersForgotten
+    return not isinstance(record, told)
+
+
+def _of_joining(change: Change, joining: frozenset[str]) -> bool:
+    """Whether a change is about nobody but those who join."""
+    if change.gateways is not None:
+        return not change.gateways.lost and joining.issuperset(change.gateways.gained)
+    if change.members:
+        return joining.issuperset(change.members)
+    return change.field == Field.STATUS
+
+
+def _waiting(view: RolloutView) -> RolloutView:
+    """`view` of a rollout that releases nobody before something else is applied."""
+    if not (view.opens or view.joins):
+        return view
+    waves = tuple(
+        replace(each, phase=WavePhase.LATER) if each.phase is WavePhase.OPENS else each for each in view.waves
+    )
+    waits = (*view.waits, Wait(WaitFor.APPLY))
+    return replace(view, opens=0, joins=0, waves=waves, waits=waits, next_look=None)
+
+
+def _impact(impact: Impact, groups: Iterable[StepGroup], released: frozenset[ResourceId]) -> Impact:
+    kept = tuple(groups)
+    verbs = {(group.action.resource, group.action.verb) for group in kept}
+    rows = []
+    for row in impact.campaigns:
+        starts, stops = ((row.resource, verb) in verbs for verb in (Verb.START, Verb.STOP))
+        if row.resource in released:
+            rows.append(row)
+        elif starts or stops:
+            rows.append(CampaignImpact(row.resource, row.name, starts=starts, stops=stops, place=row.place))
+    needed = {name for group in kept for each in (group.operation, *group.also) for name in each.permissions}
+    return Impact(
+        campaigns=tuple(rows),
+        requests=sum(len(group) * (1 + len(group.also)) for group in kept),
+        permissions=tuple(sorted(needed)),
+    )
