@@ -19,7 +19,8 @@ from reconciler.app.repository import pushed_commit
 from reconciler.errors import Exit
 from reconciler.forge import github, gitlab
 from reconciler.forge.drift import Drift, drift_markdown, drift_of
-from reconciler.forge.notes import Forge, ForgeError, keep_comment, keep_issue
+from reconciler.forge.notes import Forge, ForgeError, keep_comment, keep_issue, keep_issues
+from reconciler.forge.rollouts import FLAGS, LABEL, asking, of_job, summary
 from reconciler.forge.running import POLICY, SECRETS, JobRun, log, run_command, run_policy
 from reconciler.report.markdown import policy_markdown
 from reconciler.report.markup import fenced_text
@@ -32,7 +33,7 @@ WARN = "warn"
 _LONGEST = 1_000
 """Characters of an error of the code host that are shown."""
 
-JOBS = ("plan", "apply", "drift")
+JOBS = ("plan", "apply", "drift", "rollout")
 USAGE = f"""usage: reconciler-forge {{{",".join(JOBS)}}}
 
 ARGUMENTS           stands behind the command, as on a command line
@@ -68,6 +69,8 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
                 code, refused = _plan(key, environ)
             case "apply":
                 code = _apply(environ)
+            case "rollout":
+                code = _rollout(key, environ)
             case _:
                 code = _drift(key, environ)
     except ForgeError as error:
@@ -185,6 +188,34 @@ def _drift(key: str, environ: Mapping[str, str]) -> int:
     if _comments(environ):
         asyncio.run(_issue(key, told, environ))
     return ran.code
+
+
+def _rollout(key: str, environ: Mapping[str, str]) -> int:
+    """A look at the rollouts, and one open issue for each that waits for a person."""
+    ran = run_command("apply", "json", FLAGS, environ)
+    try:
+        document = json.loads(ran.out)
+        known = "steps" in document
+        found = asking(document)
+        told = summary(document)
+    except (ValueError, KeyError, TypeError):
+        known, found, told = False, (), ""
+    if not known:
+        # What stands open stays so: nobody knows how it is.
+        _complain(ForgeError("nobody could look at the rollouts", hint="What stands above says why."))
+        return ran.code or Exit.ERROR
+    _summarise(told, environ)
+    if _comments(environ):
+        wanted = {each.key(key): (each.title, each.body) for each in found}
+        asyncio.run(_issues(key, wanted, environ, whole=not document.get("partial")))
+    return ran.code
+
+
+async def _issues(
+    key: str, wanted: Mapping[str, tuple[str, str]], environ: Mapping[str, str], *, whole: bool
+) -> None:
+    async with AsyncExitStack() as stack:
+        await keep_issues(await _forge(environ, stack), of_job(key), wanted, LABEL, close=whole)
 
 
 async def _comment(key: str, body: str, environ: Mapping[str, str]) -> None:

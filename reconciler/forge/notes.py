@@ -108,6 +108,30 @@ async def keep_issue(forge: Forge, key: str, title: str, body: str | None) -> No
         await forge.edit_issue(found, title, said)
 
 
+async def keep_issues(
+    forge: Forge, prefix: str, wanted: Mapping[str, tuple[str, str]], label: str, *, close: bool = True
+) -> None:
+    """Make the open issues of `label` whose keys begin with `prefix` those that are `wanted`.
+
+    `wanted`: key → title and text. The others are closed, unless `close` is false: nobody knows of them.
+    """
+    missing = dict(wanted)
+    begins = mark(prefix).removesuffix(" -->")
+    found = [note async for note in forge.issues(label) if note.ours and note.body.startswith(begins)]
+    for note in found:
+        key = next((key for key in missing if note.body.startswith(mark(key))), None)
+        if key is not None:
+            title, body = missing.pop(key)
+            said = _within(f"{mark(key)}\n{body}", forge.limit)
+            if (note.title, note.body) != (title, said):
+                await forge.edit_issue(note, title, said)
+        elif close:
+            first = note.body.partition("\n")[0]
+            await forge.edit_issue(note, note.title, f"{first}\nNobody is waited for any more.\n", close=True)
+    for key, (title, body) in missing.items():
+        await forge.open_issue(title, _within(f"{mark(key)}\n{body}", forge.limit), label)
+
+
 async def _marked(notes: AsyncIterator[Note], key: str) -> Note | None:
     """Anybody may copy a mark: only what may be ours counts."""
     async for note in notes:

@@ -188,7 +188,7 @@ def test_a_workflow_is_one_that_its_service_takes(run, home, service):
     text = path.read_text()
     for command in (
         "reconciler validate",
-        *(f"reconciler-forge {job}" for job in ("plan", "apply", "drift")),
+        *(f"reconciler-forge {job}" for job in ("plan", "apply", "drift", "rollout")),
     ):
         assert command in text
     assert "python -m" not in text, "it would import from the checkout"
@@ -220,12 +220,12 @@ def test_a_workflow_stands_at_the_root_of_the_repository(run, home, service, sai
         assert workflow["concurrency"]["group"].startswith("${{ github.workflow }}-")
         return
     paths = ["plant/hall 1/**/*", ".gitlab-ci.yml"]
-    rules = {name: workflow[name]["rules"] for name in ("validate", "plan", "apply", "drift")}
+    rules = {name: workflow[name]["rules"] for name in ("validate", "plan", "apply", "drift", "rollout")}
     for name in ("validate", "plan", "apply"):
         assert rules[name][-1]["changes"] == paths, name
     assert "schedule" in rules["apply"][0]["if"]
     assert "changes" not in rules["apply"][0]
-    assert "changes" not in rules["drift"][0]
+    assert "changes" not in {**rules["drift"][0], **rules["rollout"][0]}
 
 
 def test_two_folders_of_a_repository_have_a_workflow_each(run, home, monkeypatch):

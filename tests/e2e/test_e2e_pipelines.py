@@ -71,7 +71,8 @@ def gitlab_event(repo: Repository, source: str) -> dict[str, str]:
 def added(job: Mapping[str, Any], event: Mapping[str, str]) -> bool:
     """The first rule that holds says it; a job that none of its rules takes is left out."""
     names = {f"${name}": value for name, value in event.items()}
-    asked = ("CI_COMMIT_BRANCH", "CI_MERGE_REQUEST_PROJECT_ID", "CI_MERGE_REQUEST_SOURCE_PROJECT_ID")
+    request = ("CI_MERGE_REQUEST_PROJECT_ID", "CI_MERGE_REQUEST_SOURCE_PROJECT_ID")
+    asked = ("CI_COMMIT_BRANCH", "RECONCILER_JOB", *request)
     names |= {f"${name}": event.get(name, "") for name in asked}
     rule = next((rule for rule in job["rules"] if holds(rule["if"], names)), {"when": "never"})
     return rule.get("when") != "never"
@@ -160,7 +161,8 @@ def github_jobs(
     about = PULL_REQUEST if event == "pull_request" else {}
     head = "a/fork" if fork else "acme/fleet"
     known: dict[str, str | None] = {
-        "github.event_name": event,
+        "github.event_name": event.partition(" ")[0],
+        "github.event.schedule": event.partition(" ")[2],
         "github.event.pull_request.head.repo.full_name": head if about else None,
         "github.event.pull_request.user.login": login,
         "github.repository": "acme/fleet",
@@ -226,7 +228,8 @@ def test_github_from_a_pull_request_to_drift(repository: tuple[Repository, Live]
     assert codes(github_jobs(repo, "push")) == {"plan": 0, "apply": 0}, "a merge that changes nothing"
 
     live.call("PUT", f"/api/campaigns/{campaign['id']}/stop", {"campaignId": campaign["id"]})
-    assert codes(github_jobs(repo, "schedule")) == {"drift": 0}
+    assert codes(github_jobs(repo, "schedule */15 * * * *")) == {"rollout": 0}
+    assert codes(github_jobs(repo, "schedule 17 * * * *")) == {"drift": 0}
     (issue,) = repo.host.issues
     assert "### Held: 1" in issue["body"]
     assert len(repo.host.comments) == 1

@@ -153,7 +153,7 @@ def test_the_plan_before_an_apply_fails_too_and_its_waiver_is_gits(job, host, ch
 
 
 @pytest.mark.parametrize("off", ["false", "False", "0"])
-@pytest.mark.parametrize("name", ["plan", "drift"])
+@pytest.mark.parametrize("name", ["plan", "drift", "rollout"])
 def test_no_comment_and_no_issue(job, host, name, off) -> None:
     job(name, COMMENT=off, GITHUB_TOKEN="")
     assert host.calls == []

@@ -28,7 +28,7 @@ def test_workflows_are_valid() -> None:
 
 
 def test_actions_are_valid() -> None:
-    assert [path.parent.name for path in ACTIONS] == ["apply", "drift", "plan"]
+    assert [path.parent.name for path in ACTIONS] == ["apply", "drift", "plan", "rollout"]
     check("--builtin-schema", "vendor.github-actions", *ACTIONS)
 
 
@@ -66,7 +66,8 @@ def test_a_job_may_write_only_what_it_is_for(path: Path) -> None:
     wanted = {
         "reconciler-plan": {("plan", "pull-requests")},
         "reconciler-drift": {("drift", "issues")},
-        "github": {("preview", "pull-requests"), ("drift", "issues")},
+        "reconciler-rollout": {("rollout", "issues")},
+        "github": {("preview", "pull-requests"), ("drift", "issues"), ("rollout", "issues")},
     }
     assert may == wanted.get(path.stem, set())
 
@@ -144,3 +145,15 @@ def test_nothing_is_imported_from_the_checkout(path: Path) -> None:
 def test_no_text_from_outside_becomes_a_script(path: Path) -> None:
     for script in re.findall(r"run: (.*)", path.read_text(encoding="utf-8")):
         assert "${{" not in script
+
+
+def test_a_look_asks_no_reviewer_and_is_never_cut_short() -> None:
+    look = yaml.safe_load((ROOT / ".github/workflows/reconciler-rollout.yml").read_text(encoding="utf-8"))
+    assert look["concurrency"]["cancel-in-progress"] is False
+    assert look[True]["workflow_call"]["inputs"]["environment"]["default"] == "rollouts"
+    template = yaml.safe_load((TEMPLATES / "github.yml").read_text(encoding="utf-8"))
+    assert template["jobs"]["rollout"]["environment"] == "rollouts"
+    crons = {each["cron"] for each in template[True]["schedule"]}
+    asked = re.findall(r"github.event.schedule [!=]= '(.*?)'", str(template["jobs"]))
+    assert len(asked) == 2
+    assert set(asked) < crons
