@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from reconciler.errors import Exit
 from reconciler.model import Kind, ResourceId
@@ -14,6 +15,7 @@ from reconciler.settings import DEFAULT_STATE_URL
 from reconciler.state.applied import REFUSED, ROLLOUT
 from reconciler.state.base import MembersApplied
 from reconciler.state.stores import open_store
+from reconciler.validation.schemas import schema
 
 POLICY = """
 ---
@@ -188,3 +190,12 @@ def test_a_reviewed_plan_is_applied_whole(begun, folder: Path) -> None:
     ran = begun("apply", "--plan", "plan.jsonl", "--rollouts-only")
     assert ran.code == Exit.USAGE
     assert "--rollouts-only" in ran.err
+
+
+@pytest.mark.parametrize("name", ["plan", "status"])
+def test_documents_say_where_rollouts_stand(begun, name: str) -> None:
+    document = json.loads(begun(name, "--output", "json").out)
+    assert Draft202012Validator(schema(name)).is_valid(document)
+    (found,) = document["rollouts"]
+    assert (found["policy"], found["wave"]) == ("careful", 1)
+    assert "wave 1 of 2 (canary)" in begun(name).out
