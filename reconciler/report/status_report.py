@@ -24,6 +24,7 @@ from reconciler.report.command_answers import download_summary, gateway_item, se
 from reconciler.report.lines import Line
 from reconciler.report.plan_document import FORMAT_VERSION, finding_item
 from reconciler.report.plan_text import finding_lines
+from reconciler.report.rollouts_report import rollout_item, rollout_lines
 from reconciler.report.statuses import Gateways, Row, StatusReport, done_before
 from reconciler.report.table import bar, percent, table
 from reconciler.report.terminal import Paint, Tone, plain
@@ -194,6 +195,9 @@ def status_lines(
         if row.gateways is not None and row.gateways.listed:
             yield ""
             yield from _listed(row, row.gateways, paint)
+    if rollouts := tuple(rollout_lines(plan.rollouts, paint)):
+        yield ""
+        yield from rollouts
     if plan.findings:
         yield ""
         yield from finding_lines(plan.findings, paint)
@@ -266,6 +270,7 @@ def status_document(status: StatusReport, *, indent: int | None = 2) -> str:
             "final": status.final,
         },
         "campaigns": list(map(_item, rows)),
+        **({"rollouts": list(map(rollout_item, plan.rollouts))} if plan.rollouts else {}),
         "findings": [finding_item(it) for it in first_of(plan.findings)],
     }
     return no_orders(json.dumps(value, ensure_ascii=False, indent=indent)) + "\n"

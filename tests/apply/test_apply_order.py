@@ -101,6 +101,17 @@ def test_what_a_step_must_be_for_the_next_to_go_on(
     assert found.count(OutcomeStatus(outcome)) == (2 if outcome == then else 1)
 
 
+@pytest.mark.parametrize(
+    ("answer", "why"), [("waits", Skip.WAITING), ("400", Skip.NOT_DONE), ("cut", Skip.IN_DOUBT)]
+)
+def test_what_is_skipped_hands_its_reason_on(answer: str, why: Skip) -> None:
+    one = group("run-on-things")
+    two = group("close-gateway", needs=[one.key])
+    three = group("start-campaign", needs=[two.key])
+    found = apply(plan(one, two, three), Script({"run-on-things": answer}))
+    assert [each.skip for each in found.outcomes] == [None, why, why]
+
+
 def test_a_refused_call_stops_nobody_else() -> None:
     add = group("add-gateways", gateways="abcd", per_call=2)
     schedule = group("schedule-download", gateways="abcd", per_call=1, needs=[Need(add.key, by_gateway=True)])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from reconciler.errors import Exit
 from reconciler.model import Kind, ResourceId
@@ -14,6 +15,7 @@ from reconciler.settings import DEFAULT_STATE_URL
 from reconciler.state.applied import REFUSED, ROLLOUT
 from reconciler.state.base import MembersApplied
 from reconciler.state.stores import open_store
+from reconciler.validation.schemas import schema
 
 POLICY = """
 ---
@@ -211,3 +213,12 @@ def test_each_turn_is_a_line_of_the_audit_log(begun, folder: Path) -> None:
     lines = (folder / ".reconciler/state.json.audit").read_text()
     assert '"why": "rain"' in lines or '"why":"rain"' in lines
     assert begun("audit", "verify").code == Exit.DONE
+
+
+@pytest.mark.parametrize("name", ["plan", "status"])
+def test_documents_say_where_rollouts_stand(begun, name: str) -> None:
+    document = json.loads(begun(name, "--output", "json").out)
+    assert Draft202012Validator(schema(name)).is_valid(document)
+    (found,) = document["rollouts"]
+    assert (found["policy"], found["wave"]) == ("careful", 1)
+    assert "wave 1 of 2 (canary)" in begun(name).out

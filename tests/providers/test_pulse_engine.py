@@ -553,7 +553,8 @@ def test_a_url_that_names_no_server_is_an_error(url: str, why: str) -> None:
 
 
 def test_a_url_ends_without_a_slash() -> None:
-    assert check_url("https://pulse.example.com:8443/api-root/") == "https://pulse.example.com:8443/api-root"
+    for url in ("https://pulse.example.com:8443/api-root", "http://pulse.example.com/api_"):
+        assert check_url(url) == check_url(f"{url}/") == check_url(f"{url}//") == url
 
 
 def test_the_embedded_server_must_be_given() -> None:
