@@ -437,6 +437,15 @@ def test_interrupted_the_start_of_a_bracket_is_worth_its_repeats() -> None:
     assert found.outcomes[-1].attempts == 3
 
 
+def test_interrupted_a_batch_of_which_some_had_to_wait_is_not_sent_as_a_whole() -> None:
+    add = group("add-gateways", gateways="abc", per_call=1)
+    remove = group("remove-gateways", gateways="abc", per_call=3, needs=[Need(add.key, by_gateway=True)])
+    found, _ = interrupted_at("add-gateways:line-3:c", add, remove, answers={"add-gateways:line-3:b": "403"})
+    last = found.outcomes[-1]
+    assert (last.skip, last.message) == (Skip.INTERRUPTED, INTERRUPTED)
+    assert (last.step.gateways, last.left) == (("a", "b", "c"), ())
+
+
 def test_interrupted_an_ordinary_start_is_not_sent() -> None:
     one, two = group("edit-campaign"), group("start-campaign", needs=["edit-campaign:line-3"])
     found, _ = interrupted_at(one.key, one, two)
