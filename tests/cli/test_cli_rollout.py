@@ -173,6 +173,8 @@ def test_a_look_sends_nothing_but_what_rollouts_need(begun, folder: Path) -> Non
     assert rollout(begun)["waves"][1]["in"] == 0
     dry = json.loads(begun("apply", "--rollouts-only", "--dry-run", "--output", "json").out)
     assert dry["steps"] == []
+    assert [wait["for"] for wait in dry["rollouts"][0]["waits"]] == ["apply"]
+    assert Draft202012Validator(schema("plan")).is_valid(dry)
     path.write_text(text)
     assert begun(*look).code == Exit.DONE
     assert rollout(begun)["waves"][1]["in"] == 2
