@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 import reconciler
 from reconciler.app.caller import Caller
 from reconciler.audit.origin import actor, commit
-from reconciler.audit.recorder import AuditedRun, AuditRecorder, Waiver, Who, recording
+from reconciler.audit.recorder import AuditedRun, AuditRecorder, Waiver, Who, recording, turns
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.model import Json, Server
+from reconciler.model import CreateCampaign, Json, ResourceId, RolloutRecord, Server
 from reconciler.plan.file import plan_digest
 from reconciler.plan.model import Plan
 from reconciler.settings import Project
@@ -28,7 +28,9 @@ from reconciler.state.base import (
     Event,
     PackageForgotten,
     PackageUploaded,
+    RolloutNoted,
     Session,
+    State,
     StateStore,
 )
 from reconciler.state.locks import new_lock
@@ -76,7 +78,8 @@ def audited_plan(
     that the plan stood in.
     """
     about = _ownership(plan.records)
-    if plan.empty and not about:
+    rollouts = tuple(_rollouts(plan, session.state))
+    if plan.empty and not about and not rollouts:
         yield AuditRecorder(session)
         return
     if file is not None:
@@ -90,7 +93,23 @@ def audited_plan(
         project, plan.server, "apply", plan=plan_digest(plan), steps=_steps(plan), waived=waived, about=about
     )
     with recording(session, run) as recorder:
+        for each in rollouts:
+            recorder.rollout(*each)
         yield recorder
+
+
+def _rollouts(
+    plan: Plan, state: State
+) -> Iterator[tuple[ResourceId, RolloutRecord | None, RolloutRecord | None]]:
+    """Campaign, how its rollout stood, and how it stands by `plan`: of those that turn."""
+    stood = {resource: owned.rollout for resource, owned in state.campaigns.items()}
+    stands = {each.resource: each.rollout for each in plan.records if isinstance(each, RolloutNoted)}
+    for action in (group.action for group in plan.groups):
+        if isinstance(action, CreateCampaign) and action.rollout is not None:
+            stands.setdefault(action.resource, action.rollout)
+    for resource, after in sorted(stands.items()):
+        if turns(before := stood.get(resource), after):
+            yield resource, before, after
 
 
 def _run(project: Project, server: Server, operation: str, **more: Any) -> AuditedRun:

@@ -173,7 +173,7 @@ def _say(
     resource = ResourceId(Kind.CAMPAIGN, name)
     _record(session.state, resource)
     about = {"resource": str(resource), "reason": reason, **(more or {})}
-    with session.writing({"about": dict(about)}) as writing:
+    with session.recording({"about": dict(about)}) as (writing, log):
         before = _record(writing.state, resource)
         after = change(before)
         if after.status is not before.status:
@@ -185,6 +185,7 @@ def _say(
         if forgive:
             writing.record(MembersApplied(resource, ROLLOUT, FORGIVEN, tuple(forgive)))
         writing.record(RolloutNoted(resource, after))
+        log.rollout(resource, before, after)
     sentence = f"{resource}: {_SENTENCES[word]}"
     if forgive:
         sentence += f"; {plural(len(forgive), 'failed gateway')} no longer count"

@@ -18,6 +18,7 @@ from reconciler.app.auditlog import audited
 from reconciler.app.caller import Caller, Question
 from reconciler.app.workspace import state_of
 from reconciler.audit.origin import actor
+from reconciler.audit.recorder import AuditRecorder
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model import Json, Kind, ResourceId, Server
 from reconciler.report import state_answers as shown
@@ -72,10 +73,16 @@ class StateSession:
     @contextmanager
     def writing(self, about: Mapping[str, Json]) -> Iterator[Session]:
         """The state under its lock; what this command is `about` stands in the audit log first."""
+        with self.recording(about) as (session, _):
+            yield session
+
+    @contextmanager
+    def recording(self, about: Mapping[str, Json]) -> Iterator[tuple[Session, AuditRecorder]]:
+        """The same, with what writes more lines of the log."""
         timeout = self.lock_timeout
         run = audited(self.project, self.store, self.command, self.caller, timeout=timeout, about=about)
-        with run as (session, _):
-            yield session
+        with run as both:
+            yield both
 
 
 def show_list(session: StateSession) -> Answer:

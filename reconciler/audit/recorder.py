@@ -2,6 +2,7 @@
 
     {"type": "begin", "at": …, "operation": "apply", "who": {…}, "server": {…}, "plan": …, …}
     {"type": "call", "at": …, "operation": "add-gateways", "resource": …, "id": …, "gateways": […], …}
+    {"type": "rollout", "at": …, "resource": …, "from": "progressing", "to": "aborted", "wave": 2, "why": …}
     {"type": "end", "at": …, "exit": 0, "outcomes": {"done": 4}}
 
 The line that begins is durable before anything is done, so a run that was killed has no end. A call names all
@@ -29,6 +30,7 @@ from reconciler.model import (
     OutcomeStatus,
     Reason,
     ResourceId,
+    RolloutRecord,
     ScheduleWindow,
     Server,
     UploadPackage,
@@ -36,7 +38,7 @@ from reconciler.model import (
     target_of,
 )
 
-BEGIN, CALL, END = "begin", "call", "end"
+BEGIN, CALL, ROLLOUT, END = "begin", "call", "rollout", "end"
 """Types of lines."""
 
 Clock = Callable[[], float]
@@ -124,6 +126,13 @@ class AuditedCall:
     """Which content went out, and when it may be used; by hand, the name on the server."""
 
 
+def turns(before: RolloutRecord | None, after: RolloutRecord | None) -> bool:
+    """Whether a rollout begins, opens a wave, changes its status or is given up."""
+    if before is None or after is None:
+        return before is not after
+    return (before.status, before.wave) != (after.status, after.wave)
+
+
 class AuditRecorder:
     """Writes one run to a log. ``code`` is what it is to end with."""
 
@@ -149,6 +158,27 @@ class AuditRecorder:
         self._link = link_of(self._log.audit_tail)
         self._run = self._link.run + 1
         self._write(BEGIN, _beginning(run))
+
+    def rollout(
+        self, resource: ResourceId, before: RolloutRecord | None, after: RolloutRecord | None
+    ) -> None:
+        """A turn of a rollout, durable on return; nothing where it stands as it stood.
+
+        StateError when it can't be written.
+        """
+        if not turns(before, after):
+            return
+        said: dict[str, Json] = {"why": after.why, "by": after.by} if after else {}
+        self._write(
+            ROLLOUT,
+            {
+                "resource": str(resource),
+                "from": before.status.value if before else None,
+                "to": after.status.value if after else None,
+                "wave": after.wave if after else None,
+                **_filled(said),
+            },
+        )
 
     def outcome(self, outcome: Outcome, *, owner: ResourceId | None = None) -> None:
         """What became of a step; see `call`. ``owner``: whose it is, where it was asked for by hand."""

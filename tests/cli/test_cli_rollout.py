@@ -173,6 +173,8 @@ def test_a_look_sends_nothing_but_what_rollouts_need(begun, folder: Path) -> Non
     assert rollout(begun)["waves"][1]["in"] == 0
     dry = json.loads(begun("apply", "--rollouts-only", "--dry-run", "--output", "json").out)
     assert dry["steps"] == []
+    assert [wait["for"] for wait in dry["rollouts"][0]["waits"]] == ["apply"]
+    assert Draft202012Validator(schema("plan")).is_valid(dry)
     path.write_text(text)
     assert begun(*look).code == Exit.DONE
     assert rollout(begun)["waves"][1]["in"] == 2
@@ -190,6 +192,29 @@ def test_a_reviewed_plan_is_applied_whole(begun, folder: Path) -> None:
     ran = begun("apply", "--plan", "plan.jsonl", "--rollouts-only")
     assert ran.code == Exit.USAGE
     assert "--rollouts-only" in ran.err
+
+
+def test_each_turn_is_a_line_of_the_audit_log(begun, folder: Path) -> None:
+    def turns() -> list[tuple[str | None, str | None, int]]:
+        lines = (folder / ".reconciler/state.json.audit").read_text().splitlines()
+        told = [each for each in map(json.loads, lines) if each["type"] == "rollout"]
+        assert all(each["resource"] == "Campaign/line-3" for each in told)
+        return [(each["from"], each["to"], each["wave"]) for each in told]
+
+    first = (None, "progressing", 1)
+    assert turns() == [first]
+    begun("apply", "--auto-approve")
+    assert turns() == [first], "nothing turned"
+    begun("rollout", "pause", "line-3", "--reason", "rain")
+    begun("rollout", "resume", "line-3", "--reason", "sun")
+    paused = [("progressing", "paused", 1), ("paused", "progressing", 1)]
+    assert turns() == [first, *paused]
+    begun("rollout", "promote", "line-3", "--reason", "go", "--skip", "success", "--skip", "soak")
+    begun("apply", "--auto-approve")
+    assert turns() == [first, *paused, ("progressing", "progressing", 2)]
+    lines = (folder / ".reconciler/state.json.audit").read_text()
+    assert '"why": "rain"' in lines or '"why":"rain"' in lines
+    assert begun("audit", "verify").code == Exit.DONE
 
 
 @pytest.mark.parametrize("name", ["plan", "status"])
