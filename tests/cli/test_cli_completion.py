@@ -96,7 +96,6 @@ def test_kinds_and_fields(folder):
     assert complete("explain", "Campaign.spec.des") == [
         "Campaign.spec.description",
         "Campaign.spec.desiredStatus",
-        "Campaign.spec.delivery",
     ]
     assert complete("explain", "Campaign.schedules.s") == ["Campaign.schedules.schedule"]
     assert complete("explain", "Campaign.sch") == ["Campaign.schedules"]

@@ -47,8 +47,8 @@ embedded server and the cassettes; the test fails when a row has a hole. `make g
 """
 
 HOLE: Final = "**missing**"
-MADE_OF_OTHERS: Final = {"overrides", "packages_of", "greet", "probe"}
-"""Questions that calls of other methods answer."""
+MADE_OF_OTHERS: Final = {"overrides", "packages_of", "greet", "probe", "concerns"}
+"""Questions that calls of other methods answer, or none."""
 
 
 @dataclass(frozen=True, slots=True)

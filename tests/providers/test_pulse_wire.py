@@ -613,6 +613,16 @@ def test_when_the_sign_in_fails_the_write_was_not_executed(
     assert "hunter2" not in str(caught.value) + str(caught.value.hint)
 
 
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 410, 422])
+def test_a_refused_sign_in_says_nothing_of_what_was_to_be_called(status: int) -> None:
+    """A campaign is not gone because the way to a token is."""
+    for ask in (read, write):
+        with pytest.raises(Refused, match=f"{status} no$") as caught:
+            ask(Canned(answer("no", status)), replace(SETTINGS, auth=BASIC))
+        assert caught.value.meaning == frozenset()
+        assert caught.value.request == "GET /api/tokens"
+
+
 @pytest.mark.parametrize("key", ["accessToken", "access_token", "token"])
 def test_the_access_token_goes_by_some_names(key: str) -> None:
     canned = Canned(answer({key: "abc"}), CAMPAIGN)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from reconciler.errors import Refusal, Unauthorized, Unclear
+from reconciler.errors import Refusal, Refused, Unauthorized, Unclear
 from reconciler.providers.http.auth import access, basic_header, header_value
 from reconciler.providers.http.sender import Sender, Statuses
 from reconciler.providers.http.shape import Unexpected, glimpse, is_html, parse
@@ -87,7 +87,12 @@ class Entry:
                     status=401,
                     hint=f"Is the password in {auth.password.source} the one of this user?",
                 )
-            self._sender.check(request, response)
+            try:
+                self._sender.check(request, response)
+            except Refused as error:
+                # It is about who we are: of what was to be called it says nothing, not even that it is gone.
+                said = error.message.removeprefix(f"{error.request}: ")
+                raise Refused(said, request=error.request, status=error.status, hint=error.hint) from None
             try:
                 token = answers.access_token(parse(response.body))
             except Unexpected:
