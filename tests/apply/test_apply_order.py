@@ -446,6 +446,13 @@ def test_interrupted_a_batch_of_which_some_had_to_wait_is_not_sent_as_a_whole() 
     assert (last.step.gateways, last.left) == (("a", "b", "c"), ())
 
 
+def test_a_batch_of_which_some_had_to_wait_is_told_as_a_whole() -> None:
+    add = group("add-gateways", gateways="abc", per_call=1)
+    remove = group("remove-gateways", gateways="abc", per_call=3, needs=[Need(add.key, by_gateway=True)])
+    last = apply(plan(add, remove), Script({"add-gateways:line-3:b": "403"})).outcomes[-1]
+    assert (last.step.gateways, last.left, last.skip) == (("a", "b", "c"), ("b",), Skip.NOT_DONE)
+
+
 def test_interrupted_an_ordinary_start_is_not_sent() -> None:
     one, two = group("edit-campaign"), group("start-campaign", needs=["edit-campaign:line-3"])
     found, _ = interrupted_at(one.key, one, two)
