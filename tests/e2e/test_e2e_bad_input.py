@@ -71,7 +71,9 @@ def test_every_kind_of_bad_yaml_at_once(nowhere: Workplace) -> None:
     for name, (text, _) in BAD.items():
         data = text if isinstance(text, bytes) else text.encode()
         (nowhere.folder / "bad" / f"{name}.yaml").write_bytes(data)
-    ran = nowhere.run("validate", "bad")
+    # A file that is named is read, whatever it holds.
+    named = [f"bad/{name}.yaml" for name in BAD]
+    ran = nowhere.run("validate", *named)
     assert (ran.code, ran.err) == (1, "")
     found = [line for line in ran.out.splitlines() if ": error[" in line]
     for name, (_, said) in BAD.items():
@@ -80,7 +82,7 @@ def test_every_kind_of_bad_yaml_at_once(nowhere: Workplace) -> None:
     assert ran.out.count("\n  hint: ") == len(BAD) - 1, "all but the missing file have a hint"
     assert "did you mean `gateways`?" in ran.out
     assert "\x1b" not in ran.out
-    planned = nowhere.run("plan", "bad")
+    planned = nowhere.run("plan", *named)
     assert (planned.code, planned.out) == (1, "")
     assert planned.err == ran.out.rsplit("\n", 2)[0] + f"\nerror: {len(BAD)} errors in the input\n"
 
