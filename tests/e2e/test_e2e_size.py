@@ -109,13 +109,15 @@ def test_a_plan_takes_as_many_requests_as_there_are_pages(
     assert ran.code == 0, ran.err
     plan = json.loads(ran.out)
     assert plan["summary"]["byOperation"] == steps
-    # The version, the campaign, its gateways page by page, and who put them there where some have to go.
+    # The version, whether there is another of its name, the campaign, its gateways page by page, and who put
+    # them there where some have to go.
     pages = math.ceil(FLEET / PAGE)
     assert Counter(live.operations()) == {
         "versions": 1,
+        "list-campaigns": 1,
         "get-campaign": 1,
         "list-gateways": pages,
         **({"get-distribution-list": 1} if steps else {}),
     }
-    assert len(live.operations()) == 2 + pages + bool(steps)
+    assert len(live.operations()) == 3 + pages + bool(steps)
     assert ran.megabytes < MEGABYTES
