@@ -155,13 +155,13 @@ def _settled(outcome: Outcome, salt: str, now: int) -> Iterator[Event]:  # noqa:
                 )
             )
         case DeleteCampaign(predecessor=True):
-            assert action.target is not None
-            yield PredecessorForgotten(resource, action.target)
+            if action.target is not None:
+                yield PredecessorForgotten(resource, action.target)
         case DeleteCampaign():
             yield CampaignForgotten(resource)
         case EndCampaign():
-            assert action.target is not None
-            yield PredecessorEnded(resource, action.target)
+            if action.target is not None:
+                yield PredecessorEnded(resource, action.target)
         case DeletePackage():
             if action.sha256 is not None:
                 yield PackageForgotten(action.sha256)

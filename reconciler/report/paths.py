@@ -24,7 +24,7 @@ def path_of(step: Step, made: str | None = None) -> str:
     path = step.operation.path
     for placeholder, value in zip(_PLACEHOLDER.findall(path), ids, strict=False):
         if value is not None:
-            path = path.replace(placeholder, quote(value, safe=""))
+            path = path.replace(placeholder, quote(value, safe="", errors="replace"))
     return path
 
 

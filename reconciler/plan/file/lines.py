@@ -33,10 +33,13 @@ from reconciler.model import (
     FromFile,
     Json,
     Operation,
+    PendingUpload,
     ResourceId,
     Secret,
     Server,
     StepGroup,
+    UploadPackage,
+    carried_by,
 )
 from reconciler.plan.fingerprints import Fingerprint
 from reconciler.plan.finished import LEFT_BEHIND
@@ -196,12 +199,18 @@ def rebuilt(server: Server, found: Mapping[str, Sequence[Any]]) -> Plan:
 
     groups = tuple(found.get("group", ()))
     seen: set[str] = set()
+    uploads: set[str] = set()
     for group in groups:
         if missing := sorted({need.group for need in group.needs} - seen):
             raise Malformed(f"{group.key} needs {missing[0]}, which doesn't stand before it")
         if group.key in seen:
             raise Malformed(f"there are two groups {group.key}")
         seen.add(group.key)
+        if isinstance(group.action, UploadPackage):
+            uploads.add(group.action.file.sha256)
+        for package in carried_by(group.action):
+            if isinstance(package, PendingUpload) and package.sha256 not in uploads:
+                raise Malformed(f"{group.key} carries a package that nothing before it uploads")
     return Plan(
         server,
         groups,
