@@ -58,7 +58,7 @@ def test_it_has_no_finding_from_anywhere(name: str, tmp_path: Path) -> None:
 def test_it_has_a_readme_that_names_what_is_there(name: str) -> None:
     readme = (EXAMPLES / name / "README.md").read_text("utf-8")
     named = {word.strip("/") for word in readme.split("`")[1::2]}
-    there = {path.name for path in (EXAMPLES / name).iterdir()} - {"README.md", ".reconciler"}
+    there = {path.name for path in (EXAMPLES / name).iterdir()} - {"README.md", ".reconciler", "__pycache__"}
     assert there <= named
 
 
