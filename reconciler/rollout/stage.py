@@ -39,7 +39,7 @@ from reconciler.ownership import owned_by
 from reconciler.providers.base import Facts, Stage
 from reconciler.rollout.calendars import Opening, opening
 from reconciler.rollout.gate import CheckAnswer, Decision, Situation, level, look
-from reconciler.rollout.views import RolloutView, ends, wave_views
+from reconciler.rollout.views import RolloutView, ends, forecast, wave_views
 from reconciler.state.applied import FORGIVEN, REFUSED, ROLLOUT, recorded_settings
 from reconciler.state.base import Event, MembersForgotten, Owned, RolloutNoted, State
 
@@ -153,6 +153,7 @@ class _Pacing:
     def _view(self, decision: Decision, seen: Situation, *, changed: bool) -> RolloutView:
         record = decision.record
         until = [each.until for each in seen.openings.values() if each.open and each.until is not None]
+        earliest = forecast(self._wish, record, seen)
         return RolloutView(
             self._campaign.resource,
             self._wish.policy,
@@ -172,10 +173,10 @@ class _Pacing:
             by=record.by,
             at=record.at,
             reached=record.reached,
-            waves=tuple(wave_views(self._wish, decision, seen)),
+            waves=tuple(wave_views(self._wish, decision, earliest)),
             waits=decision.waits,
             next_look=min((wait.until for wait in decision.waits if wait.until is not None), default=None),
-            ends=ends(self._wish, record, seen),
+            ends=ends(self._wish, record, seen, earliest),
             open_until=min(until, default=None),
             stops=self._stops(record) and self._running,
             changed=changed,

@@ -117,11 +117,12 @@ class RolloutView:
         return f"wave {at} of {len(self.waves)}{name}"
 
 
-def wave_views(wish: DesiredRollout, decision: Decision, seen: Situation) -> Iterator[WaveView]:
-    """Every wave of a rollout."""
+def wave_views(
+    wish: DesiredRollout, decision: Decision, earliest: Sequence[int | None]
+) -> Iterator[WaveView]:
+    """Every wave of a rollout; `earliest` is its `forecast`."""
     opened = decision.record.wave
     passed = opened - (0 if decision.record.status is RolloutStatus.COMPLETE else 1)
-    earliest = forecast(wish, decision.record, seen)
     for number, (wave, tally) in enumerate(zip(wish.waves, decision.tallies, strict=True), start=1):
         if number == decision.opens:
             phase = WavePhase.OPENS
@@ -162,11 +163,15 @@ def forecast(wish: DesiredRollout, record: RolloutRecord, seen: Situation) -> Se
     return found
 
 
-def ends(wish: DesiredRollout, record: RolloutRecord, seen: Situation) -> int | None:
-    """When the last wave can have soaked at the earliest; None where nobody knows, or it is over."""
+def ends(
+    wish: DesiredRollout, record: RolloutRecord, seen: Situation, earliest: Sequence[int | None]
+) -> int | None:
+    """When the last wave can have soaked at the earliest; None where nobody knows, or it is over.
+
+    `earliest` is its `forecast`.
+    """
     if record.status is not RolloutStatus.PROGRESSING or wish.paused:
         return None
-    earliest = forecast(wish, record, seen)
     last = max((n for n, members in enumerate(seen.waves) if members), default=None)
     if last is None:
         return None
