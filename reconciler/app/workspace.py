@@ -131,15 +131,11 @@ def read_files(source: Project | LoadedProject) -> tuple[Loaded, Sequence[Loaded
 
 
 def for_sets(root: Path) -> tuple[Files, Takes]:
-    """What sets are expanded with: the files of the project, and what the fields of a campaign take."""
+    """What sets are expanded with: the files of the project, and what the fields of resources take."""
     from reconciler.loading.referenced_files import Files
+    from reconciler.validation.schema_fields import types_at
 
-    def takes(path: Sequence[str | int]) -> frozenset[str]:
-        from reconciler.validation.schema_fields import types_at
-
-        return types_at(Kind.CAMPAIGN, path)
-
-    return Files(root), takes
+    return Files(root), types_at
 
 
 def declared_name(project: Project, resource: ResourceId) -> str | None:

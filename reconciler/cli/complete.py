@@ -100,7 +100,7 @@ def guards(context: click.Context, parameter: click.Parameter, incomplete: str) 
 def labels(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Labels of declared campaigns, as ``KEY=VALUE``."""
     del parameter
-    return _items(lambda: sorted(_labels(_project(context))), incomplete)
+    return _items(lambda: sorted(set(_labels(_project(context)))), incomplete)
 
 
 def folders(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -1,4 +1,6 @@
-"""Sets → the resources that they stand for: one campaign for each row, before anything is validated.
+"""Sets → the resources that they stand for: a campaign for each row, and perhaps a list of gateways.
+
+This happens before anything is validated.
 
 The overlays of sets are laid over them first, those of campaigns over what the sets became. A set stays among
 the documents, so that validation checks its form; what doesn't fit is passed over here, and said there.
@@ -6,7 +8,7 @@ the documents, so that validation checks its form; what doesn't fit is passed ov
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from reconciler.findings import Findings
@@ -15,8 +17,8 @@ from reconciler.loading.nodes import LaidMap, MarkedMap, resource_of
 from reconciler.loading.referenced_files import Files
 from reconciler.model import API_VERSION, Finding, Kind, ResourceId
 from reconciler.overlays import overlaid
-from reconciler.sets.generators import MOST_ROWS, Generator, Reading, Row
-from reconciler.sets.template import FilledBy, Takes, Template
+from reconciler.sets.generators import MOST_ROWS, Generator, Generators, SetRow
+from reconciler.sets.template import KINDS, FilledBy, Takes, Template
 
 __all__ = ["MOST_SAID", "Takes", "expanded", "laid"]
 
@@ -39,7 +41,7 @@ def laid(read: Loaded, layers: Sequence[Loaded], files: Files, takes: Takes, *, 
 def expanded(
     read: Loaded, layers: Sequence[Loaded], files: Files, takes: Takes, *, part: bool = False
 ) -> tuple[Loaded, Sequence[Loaded]]:
-    """`read` with the campaigns of its sets, and what is still to be laid over it."""
+    """`read` with what its sets become, and what is still to be laid over it."""
     if not any(map(_is_set, (each for loaded in (read, *layers) for each in loaded.documents))):
         return read, layers
     over = [Loaded(tuple(filter(_is_set, layer.documents))) for layer in layers]
@@ -50,11 +52,11 @@ def expanded(
     documents: list[Document] = []
     for document in read.documents:
         if _is_set(document):
-            documents += _with_campaigns(next(remaining), files, takes, findings)
+            documents += _with_its_own(next(remaining), files, takes, findings)
         else:
             documents.append(document)
     for added in remaining:  # new in an overlay
-        documents += _with_campaigns(added, files, takes, findings)
+        documents += _with_its_own(added, files, takes, findings)
     rest = [
         replace(layer, documents=tuple(each for each in layer.documents if not _is_set(each)))
         for layer in layers
@@ -66,10 +68,10 @@ def _is_set(document: Document) -> bool:
     return document.value.get("kind") == Kind.CAMPAIGN_SET
 
 
-def _with_campaigns(document: Document, files: Files, takes: Takes, findings: Findings) -> Iterator[Document]:
+def _with_its_own(document: Document, files: Files, takes: Takes, findings: Findings) -> Iterator[Document]:
     yield document
     if document.value.get("apiVersion") == API_VERSION:
-        yield from _Expansion(document, Reading(document, files, findings), takes).campaigns()
+        yield from _Expansion(document, Generators(document, files, findings), takes).resources()
 
 
 @dataclass(slots=True)
@@ -77,66 +79,68 @@ class _Expansion:
     """One set."""
 
     document: Document
-    reading: Reading
+    reading: Generators
     takes: Takes
     _said: dict[str, int] = field(default_factory=dict)
     _characters: int = 0
 
-    def campaigns(self) -> Iterator[Document]:
-        """Its campaigns, in the order of the rows; nothing of a set whose form is wrong."""
-        template = self._template()
+    def resources(self) -> Iterator[Document]:
+        """What its templates become, in the order of the rows; nothing of a set whose form is wrong."""
+        templates = tuple(self._templates())
         generators = self.reading.generators()
-        if template is None or not generators:
+        if not templates or not generators:
             return
-        self._placeholders(template, generators)
-        if template.broken:
+        self._placeholders(templates, generators)
+        if any(template.broken for template in templates):
             return
         count = sum(generator.count for generator in generators)
         if count > MOST_ROWS:
             message = f"the set has {count:,} rows, but {MOST_ROWS:,} is the most"
             self._error("set-too-large", message, ("spec", "generators"), "make several sets of it")
             return
-        if count > 1 and not template.varies(_NAME):
-            message = f"the name holds no placeholder, so all {count:,} campaigns would be one"
+        fixed = [template for template in templates if count > 1 and not template.varies(_NAME)]
+        for template in fixed:
+            message = f"the name holds no placeholder, so all {count:,} resources would be one"
             hint = "write a placeholder that differs in each row: ${site}"
-            self._error("fixed-name", message, ("spec", "template", *_NAME), hint)
+            self._error("fixed-name", message, ("spec", template.at, *_NAME), hint)
+        if fixed:
             return
         for generator in generators:
-            yield from self._of(template, generator)
+            yield from self._of(templates, generator)
         self._more()
 
-    def _template(self) -> Template | None:
+    def _templates(self) -> Iterator[Template]:
         spec = self.document.value.get("spec")
-        value = spec.get("template") if isinstance(spec, MarkedMap) else None
-        return (
-            Template(self.document, value, self.takes, self.reading.findings)
-            if isinstance(value, MarkedMap)
-            else None
-        )
+        for key in KINDS:
+            value = spec.get(key) if isinstance(spec, MarkedMap) else None
+            if isinstance(value, MarkedMap):
+                yield Template(self.document, key, value, self.takes, self.reading.findings)
 
-    def _of(self, template: Template, generator: Generator) -> Iterator[Document]:
-        # What no row has is said already.
-        names = [name for name in template.names if name in generator.names]
-        if len(names) < len(template.names):
-            return
+    def _of(self, templates: Sequence[Template], generator: Generator) -> Iterator[Document]:
+        names = {name for template in templates for name in template.names}
+        if not names <= generator.names.keys():
+            return  # it is said already that no row has them
+        inside = frozenset().union(*(template.inside for template in templates))
         for row in generator.rows():
-            if not self._fits(template, row, names):
+            if not self._fits(row, sorted(names), inside):
                 continue
-            filled = template.filled(row)
-            self._characters += filled.characters
+            for template in templates:
+                filled = template.filled(row)
+                self._characters += filled.characters
+                by = FilledBy(template.uses, row)
+                whole = self._whole(filled.value, template.kind, by)
+                yield replace(self.document, value=whole, filled_from=by)
             if self._characters > MOST_TEXT:
-                message = f"the campaigns of the set have more than {MOST_TEXT:,} characters of text"
+                message = f"what the set becomes has more than {MOST_TEXT:,} characters of text"
                 self._error("set-too-large", message, ("spec", "template"), "make several sets of it")
                 return
-            by = FilledBy(template.uses, row)
-            yield replace(self.document, value=self._whole(filled.value, by), filled_from=by)
 
-    def _whole(self, filled: MarkedMap, by: FilledBy) -> MarkedMap:
-        """The campaign as it would stand in a file of its own."""
+    def _whole(self, filled: MarkedMap, kind: Kind, by: FilledBy) -> MarkedMap:
+        """The resource as it would stand in a file of its own."""
         outer = self.document.value
         assert isinstance(outer, MarkedMap), "documents are loaded from files"
         made = LaidMap(filled.start)
-        made["apiVersion"], made["kind"] = API_VERSION, Kind.CAMPAIGN.value
+        made["apiVersion"], made["kind"] = API_VERSION, kind.value
         for key in ("apiVersion", "kind"):
             made.marks.extend((outer.mark(key, of_key=True), outer.mark(key)))
         for key in ("metadata", "spec"):
@@ -150,19 +154,19 @@ class _Expansion:
 
     # --- what is said ----------------------------------------------------------------------------
 
-    def _placeholders(self, template: Template, generators: Iterable[Generator]) -> None:
-        """Names that rows don't have, and those that the template doesn't use."""
+    def _placeholders(self, templates: Sequence[Template], generators: Iterable[Generator]) -> None:
+        """Names that rows don't have, and those that no template uses."""
+        names = {name: template for template in reversed(templates) for name in template.names}
         for generator in generators:
-            for name in template.names:
-                if name not in generator.names:
-                    self.reading.unknown(name, template.place_of(name), generator)
-            self.reading.unused(template.names, generator)
+            for name in sorted(names.keys() - generator.names.keys()):
+                self.reading.unknown(name, names[name].place_of(name), generator)
+            self.reading.unused(names, generator)
 
-    def _fits(self, template: Template, row: Row, names: Sequence[str]) -> bool:
+    def _fits(self, row: SetRow, names: Sequence[str], inside: Collection[str]) -> bool:
         """Whether the row has a usable value for each placeholder; else that is said."""
         good = True
         for name in names:
-            if found := self.reading.wrong(row, name, inside=name in template.inside):
+            if found := self.reading.wrong(row, name, inside=name in inside):
                 good = False
                 count = self._said[found.code] = self._said.get(found.code, 0) + 1
                 if count <= MOST_SAID:

@@ -1,4 +1,7 @@
-"""What a set is made for: rows of a list, of a CSV file, or of two of these, each with each."""
+"""What a set is made for: rows of a list, of a CSV file, or of two of these, each with each.
+
+Tests: `tests/sets/test_sets_tables.py`, `tests/sets/test_sets_expanding.py`.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ class Cell(str):
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class RowSource:
     """Where the values of some names of a row stand; the place of None is that of the row."""
 
     names: Collection[str]
@@ -45,11 +48,11 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SetRow:
     """The values of one campaign."""
 
     values: Mapping[str, object]
-    origins: tuple[Origin, ...]
+    origins: tuple[RowSource, ...]
     written: Mapping[str, str] = field(default_factory=dict)
     """How numbers and booleans are written, where others would write them otherwise (``1.10``)."""
 
@@ -72,13 +75,13 @@ class Generator:
     names: Mapping[str, Place]
     """What its rows have values for, and where a name stands first."""
     count: int
-    rows: Callable[[], Iterator[Row]]
+    rows: Callable[[], Iterator[SetRow]]
     table: bool = False
     """Whether it reads a file that may well be kept for other purposes, too."""
 
 
 @dataclass(slots=True)
-class Reading:
+class Generators:
     """Reads the generators of one set; what is wrong with them goes to ``findings``."""
 
     document: Document
@@ -126,12 +129,12 @@ class Reading:
                     names[name] = self._place((*path, at, name), key=True)
         return Generator(path, names, len(items), partial(self._of_list, items, path))
 
-    def _of_list(self, items: MarkedList, path: tuple[str | int, ...]) -> Iterator[Row]:
+    def _of_list(self, items: MarkedList, path: tuple[str | int, ...]) -> Iterator[SetRow]:
         for at, item in enumerate(items):
             if isinstance(item, MarkedMap):
                 here = (*path, at)
                 written = {name: text for name in item if (text := self.document.written((*here, name)))}
-                yield Row(item, (Origin(item.keys(), partial(self._in_list, here)),), written)
+                yield SetRow(item, (RowSource(item.keys(), partial(self._in_list, here)),), written)
 
     def _in_list(self, path: tuple[str | int, ...], name: str | None) -> RowPlace:
         place = self._place(path if name is None else (*path, name))
@@ -193,7 +196,7 @@ class Reading:
         hint = None if generator.table else "take it out, or write it into the template"
         self._add("unused-value", message, place, hint, severity)
 
-    def wrong(self, row: Row, name: str, *, inside: bool) -> Finding | None:
+    def wrong(self, row: SetRow, name: str, *, inside: bool) -> Finding | None:
         """What is wrong with a value of a row; `inside`: it stands in the middle of a text."""
         value = row.values.get(name)
         if isinstance(value, Ambiguous):
@@ -214,7 +217,7 @@ class Reading:
                 )
         return None
 
-    def odd(self, row: Row, name: str) -> Finding | None:
+    def odd(self, row: SetRow, name: str) -> Finding | None:
         """A value that is probably not what somebody typed."""
         value = row.values[name]
         if not isinstance(value, Cell) or not _ROUNDED.fullmatch(value):
@@ -224,7 +227,7 @@ class Reading:
         found = self._about(row, name, "odd-value", message, hint)
         return replace(found, severity=Severity.WARNING)
 
-    def _about(self, row: Row, name: str, code: str, message: str, hint: str) -> Finding:
+    def _about(self, row: SetRow, name: str, code: str, message: str, hint: str) -> Finding:
         at = row.places((name,))[-1]
         place = Place(at.file, at.line, at.column)
         return Finding(code, message, place, hint, resource_of(self.document))
@@ -239,11 +242,11 @@ class Reading:
         self.findings.add([Finding(code, message, place, hint, resource_of(self.document), severity)])
 
 
-def _each(one: Generator, other: Generator) -> Iterator[Row]:
+def _each(one: Generator, other: Generator) -> Iterator[SetRow]:
     inner = tuple(other.rows())
     for row in one.rows():
         for more in inner:
-            yield Row(
+            yield SetRow(
                 {**row.values, **more.values},
                 (*row.origins, *more.origins),
                 {**row.written, **more.written},
@@ -291,13 +294,13 @@ class Table:
         """Line and column where the name of a column stands."""
         return cell_at(self.lines, self.first, self.header[column])
 
-    def rows(self, file: str) -> Iterator[Row]:
+    def rows(self, file: str) -> Iterator[SetRow]:
         """Every record as a row; a cell that isn't there is empty."""
         for number, record in zip(self.numbers, self.records, strict=True):
             values = {
                 name: Cell(record[at]) if at < len(record) else Cell("") for name, at in self.header.items()
             }
-            yield Row(values, (Origin(self.header.keys(), partial(self._at, file, number)),))
+            yield SetRow(values, (RowSource(self.header.keys(), partial(self._at, file, number)),))
 
     def _at(self, file: str, number: int, name: str | None) -> RowPlace:
         return RowPlace(file, *cell_at(self.lines, number, 0 if name is None else self.header[name]))

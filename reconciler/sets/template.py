@@ -9,6 +9,8 @@
 | `${` in a key, or unclosed | refused                                                                      |
 
 What a row gives is never looked at for placeholders again, so that nothing can grow by itself.
+
+Tests: `tests/sets/test_sets_expanding.py`.
 """
 
 from __future__ import annotations
@@ -21,18 +23,21 @@ from typing import Final
 from reconciler.findings import Findings
 from reconciler.loading.nodes import Document, LaidMap, MarkedList, MarkedMap, resource_of
 from reconciler.loading.scalars import canonical, resolve
-from reconciler.model import Place, RowPlace
-from reconciler.sets.generators import Cell, Row
+from reconciler.model import Kind, Place, RowPlace
+from reconciler.sets.generators import Cell, SetRow
 from reconciler.text import quoted
 
 Path = tuple[str | int, ...]
-Takes = Callable[[Path], frozenset[str]]
-"""Which types, as JSON Schema calls them, a campaign takes at a path; none when that isn't known."""
+Takes = Callable[[Kind, Path], frozenset[str]]
+"""Which types, as JSON Schema calls them, a resource takes at a path; none when that isn't known."""
+
+KINDS: Final[Mapping[str, Kind]] = {"template": Kind.CAMPAIGN, "gatewayList": Kind.GATEWAY_LIST}
+"""The templates of a set by their fields, and what they make."""
 
 _PLACEHOLDER: Final = re.compile(r"\$\$\{|\$\{([^{}$\n]*)\}|\$\{")
 _HINT: Final = "write ${name}, with a name of the rows; $${ stands for ${ itself"
 
-Fill = Callable[[Row, "Filling"], object]
+Fill = Callable[[SetRow, "Filling"], object]
 """What a node becomes with the values of a row."""
 
 
@@ -58,7 +63,7 @@ class FilledBy:
     """Where the values of one campaign's texts stand: file and mark in the template → places in the row."""
 
     uses: Mapping[tuple[str, int], tuple[str, ...]]
-    row: Row
+    row: SetRow
 
     def __call__(self, file: str, mark: int) -> tuple[RowPlace, ...]:
         return self.row.places(self.uses.get((file, mark), ()))
@@ -69,6 +74,8 @@ class Template:
     """A template, read once for all rows; what is wrong with its placeholders goes to ``findings``."""
 
     document: Document
+    at: str
+    """Its field of the set."""
     value: MarkedMap
     takes: Takes
     findings: Findings
@@ -82,7 +89,12 @@ class Template:
     _fill: Fill | None = None
 
     def __post_init__(self) -> None:
-        self._fill = self._node(self.value, (), self.document.giver(("spec", "template")).file)
+        self._fill = self._node(self.value, (), self.document.giver(("spec", self.at)).file)
+
+    @property
+    def kind(self) -> Kind:
+        """What it makes."""
+        return KINDS[self.at]
 
     def varies(self, path: Path) -> bool:
         """Whether the text at `path` holds a placeholder."""
@@ -92,7 +104,7 @@ class Template:
         """Where a placeholder of that name stands first."""
         return self._place(self.names[name])
 
-    def filled(self, row: Row) -> Filled:
+    def filled(self, row: SetRow) -> Filled:
         """The template with the values of `row`, which has all ``names``."""
         filling = Filling(FilledBy(self.uses, row))
         value = self._fill(row, filling) if self._fill else self.value
@@ -100,7 +112,7 @@ class Template:
         return Filled(value, filling.characters)
 
     def _place(self, path: Path, *, key: bool = False) -> Place:
-        return self.document.place(("spec", "template", *path), key=key)
+        return self.document.place(("spec", self.at, *path), key=key)
 
     # --- reading it --------------------------------------------------------------------------------
 
@@ -153,7 +165,7 @@ class Template:
             self.uses[file, mark] = known
             self._varying.add(path)
         if len(known) == len(names) == 1 and parts == ["", ""]:
-            return _whole(known[0], mark, self.takes(path))
+            return _whole(known[0], mark, self.takes(self.kind, path))
         self.inside.update(known)
         return _within(parts, names)
 
@@ -165,7 +177,7 @@ class Template:
 
 
 def _map(node: MarkedMap, fills: Mapping[str, Fill | None]) -> Fill:
-    def fill(row: Row, filling: Filling) -> object:
+    def fill(row: SetRow, filling: Filling) -> object:
         values = {key: each(row, filling) if (each := fills[key]) else value for key, value in node.items()}
         made = node.filled(values)
         if isinstance(made, LaidMap):
@@ -177,7 +189,7 @@ def _map(node: MarkedMap, fills: Mapping[str, Fill | None]) -> Fill:
 
 
 def _list(node: MarkedList, fills: list[Fill | None]) -> Fill:
-    def fill(row: Row, filling: Filling) -> object:
+    def fill(row: SetRow, filling: Filling) -> object:
         made = MarkedList(node.start)
         made.extend(each(row, filling) if each else item for each, item in zip(fills, node, strict=True))
         made.marks, made.gap = node.marks, node.gap
@@ -187,7 +199,7 @@ def _list(node: MarkedList, fills: list[Fill | None]) -> Fill:
 
 
 def _within(parts: list[str], names: list[str]) -> Fill:
-    def fill(row: Row, filling: Filling) -> object:
+    def fill(row: SetRow, filling: Filling) -> object:
         pieces = [parts[0]]
         for name, part in zip(names, parts[1:], strict=True):
             if name:
@@ -201,7 +213,7 @@ def _within(parts: list[str], names: list[str]) -> Fill:
 
 
 def _whole(name: str, mark: int, types: frozenset[str]) -> Fill:
-    def fill(row: Row, filling: Filling) -> object:
+    def fill(row: SetRow, filling: Filling) -> object:
         value = row.values[name]
         if isinstance(value, Cell):
             filling.characters += len(value)

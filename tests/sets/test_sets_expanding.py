@@ -124,7 +124,7 @@ def test_a_finding_points_at_the_template_and_at_the_cell(here: SetFolder) -> No
             for row in ("s.csv:2:1", "s.csv:4:2")
         ),
         *(
-            f"set.yaml:8:73 ({row}): bad-format: `spec.rollout.policy` is the text \"{said}\", which is not a name"
+            f"set.yaml:8:73 ({row}): bad-format: `spec.rollout.policy` is the text \"{said}\", which does not have the form that belongs here"
             for row, said in (("s.csv:2:1, s.csv:3:4", "a true"), ("s.csv:4:2, s.csv:4:6", "b no"))
         ),
     ]  # fmt: skip
@@ -219,7 +219,7 @@ def test_two_rows_of_one_name_are_two_resources_of_one_name(here: SetFolder) -> 
 
 def test_overlays_change_sets_and_their_campaigns(here: SetFolder) -> None:
     text = set_of("[list: [{site: a}, {site: b}]]", spec="{description: 'At ${site}', approve: false}")
-    rows = OVERLAY.format("CampaignSet", "sites", "{generators: [list: [{site: b}, {site: c}]], template: {spec: {approve: true, settings: {at: '${site}'}}}}")  # noqa: E501 # fmt: skip
+    rows = OVERLAY.format("CampaignSet", "sites", "{generators: [list: [{site: b}, {site: c}]], template: {spec: {approve: true, settings: {at: '${site}'}}}}")  # fmt: skip
     one = OVERLAY.format("Campaign", "c", "{description: Only here, approve: null}")
     read = here.read(text, {}, rows, one)
     assert not list(findings(read))
@@ -231,6 +231,24 @@ def test_overlays_change_sets_and_their_campaigns(here: SetFolder) -> None:
     assert str(made.place(("spec", "description"))) == "1.yaml:4:21"
     assert str(made.place(("spec", "settings", "at"))) == "0.yaml:4:100 (0.yaml:4:46)"
     assert str(made.place(("metadata", "name"))) == "set.yaml:7:22 (0.yaml:4:46)"
+
+
+def test_each_row_may_have_a_list_of_its_own(here: SetFolder) -> None:
+    text = set_of("[csv: s.csv]", spec="{gatewayLists: ['${site}']}")
+    text += "  gatewayList:\n    metadata: {name: '${site}'}\n    spec: {timezone: '${zone}', gateways: '${ids}'}\n"
+    files = {"s.csv": "site,zone,ids\na,Europe/Berlin,a-1\nb,Asia/Tokyo,b-1\n"}
+    read = here.read(text.replace("'${ids}'", "['${ids}']"), files)
+    assert [
+        (each.value["kind"], each.value["metadata"], each.value["spec"]) for each in read.documents[1:]
+    ] == [
+        ("Campaign", {"name": "a"}, {"gatewayLists": ["a"]}),
+        ("GatewayList", {"name": "a"}, {"timezone": "Europe/Berlin", "gateways": ["a-1"]}),
+        ("Campaign", {"name": "b"}, {"gatewayLists": ["b"]}),
+        ("GatewayList", {"name": "b"}, {"timezone": "Asia/Tokyo", "gateways": ["b-1"]}),
+    ]
+    assert not list(findings(read))
+    (found,) = here.found(text, {"s.csv": "site,zone,ids\na,Europe/Berlin,a-1\n"})
+    assert found.startswith("set.yaml:11:43 (s.csv:2:17): wrong-type: `spec.gateways` is the text")
 
 
 def test_an_overlay_of_what_no_row_makes_is_refused(here: SetFolder) -> None:
