@@ -269,11 +269,10 @@ class Applying:
                 session.record(PlanApplied(file, whole=False))
             progress = ContainedListener(self.listener, plan)
 
-            def on_outcome(outcome: Outcome) -> None:
-                recorder.outcome(outcome)
+            def logged(outcomes: Sequence[Outcome]) -> None:
+                recorder.outcomes(outcomes)
                 if recorder.failure is not None:
                     stop.set()
-                progress(outcome)
 
             try:
                 applied = await apply_plan(
@@ -282,7 +281,8 @@ class Applying:
                     session,
                     delay=Backoff(),
                     parallelism=self.parallelism,
-                    on_outcome=on_outcome,
+                    on_outcome=progress,
+                    on_together=logged,
                     stop=stop,
                     source=provider,
                     hiding=Hiding(secrets_of(desired) if desired else ()),

@@ -13,8 +13,8 @@ Tests: `tests/apply/test_apply_order.py`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from collections.abc import Callable
+from typing import Final, Generic, NoReturn, TypeVar
 
 from reconciler.errors import ReconcilerError, Unforeseen, fault_in_words
 from reconciler.model import Outcome, OutcomeStatus, Step
@@ -33,24 +33,29 @@ class ContainedWrites:
 
     async def run(self, step: Step, bindings: Bindings) -> Result:
         """See `Writes.run`. Unforeseen where that raises something else."""
-        return await _contained(step, lambda: self._writes.run(step, bindings))
+        try:
+            return await self._writes.run(step, bindings)
+        except ReconcilerError:
+            raise
+        except Exception as error:  # noqa: BLE001 - said as what it is
+            _contain(step, error)
 
     async def verify(self, step: Step, bindings: Bindings) -> Readback:
         """See `Writes.verify`. Unforeseen where that raises something else."""
-        return await _contained(step, lambda: self._writes.verify(step, bindings))
+        try:
+            return await self._writes.verify(step, bindings)
+        except ReconcilerError:
+            raise
+        except Exception as error:  # noqa: BLE001 - said as what it is
+            _contain(step, error)
 
 
-async def _contained(step: Step, call: Callable[[], Awaitable[Value]]) -> Value:
-    try:
-        return await call()
-    except ReconcilerError:
-        raise
-    except Exception as error:
-        words = fault_in_words(error)
-        # It may be done at the second attempt, and then no outcome tells of it.
-        LOG.error("%s: %s", step.id, words)
-        request = f"{step.operation.method} {step.operation.path}"
-        raise Unforeseen(words, request=request) from error
+def _contain(step: Step, error: Exception) -> NoReturn:
+    words = fault_in_words(error)
+    # It may be done at the second attempt, and then no outcome tells of it.
+    LOG.error("%s: %s", step.id, words)
+    request = f"{step.operation.method} {step.operation.path}"
+    raise Unforeseen(words, request=request) from error
 
 
 def unforeseen(step: Step, error: Exception) -> Outcome:
@@ -58,18 +63,18 @@ def unforeseen(step: Step, error: Exception) -> Outcome:
     return Outcome(step, OutcomeStatus.UNKNOWN, fault_in_words(error), unclear=True)
 
 
-class HeedlessListener:
+class HeedlessListener(Generic[Value]):
     """Tells `listener` of outcomes for as long as it takes them: its first error is the last word to it."""
 
-    def __init__(self, listener: Callable[[Outcome], None]) -> None:
-        self._listener: Callable[[Outcome], None] | None = listener
+    def __init__(self, listener: Callable[[Value], None]) -> None:
+        self._listener: Callable[[Value], None] | None = listener
 
-    def __call__(self, outcome: Outcome) -> None:
+    def __call__(self, told: Value) -> None:
         """Never raises."""
         if self._listener is None:
             return
         try:
-            self._listener(outcome)
+            self._listener(told)
         except Exception as error:  # noqa: BLE001 - whatever it is, what is done goes on
             self._listener = None
             LOG.error("progress is shown no longer: %s", fault_in_words(error))

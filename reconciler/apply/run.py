@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from reconciler.apply.containment import LOG, unforeseen
 from reconciler.apply.outcomes import Outcomes
 from reconciler.apply.readback import Kept, KeptReader, learned, settled_fields
-from reconciler.apply.record import after, before
+from reconciler.apply.record import after, before, joined
 from reconciler.apply.retrier import Retrier
 from reconciler.errors import StateError, fault_in_words
 from reconciler.hiding import Hiding
@@ -76,6 +76,16 @@ class _Held:
 _NOTHING = _Held()
 
 
+@dataclass(slots=True)
+class _Together:
+    """Steps that ended at the same moment: what is written of them, at once, and who waits for that."""
+
+    events: list[Event] = field(default_factory=list)
+    sync: bool = False
+    outcomes: list[Outcome] = field(default_factory=list)
+    waiting: list[asyncio.Future[None]] = field(default_factory=list)
+
+
 class Execution:
     """One run of one plan."""
 
@@ -87,6 +97,7 @@ class Execution:
         on_outcome: Callable[[Outcome], None],
         stop: asyncio.Event,
         *,
+        on_together: Callable[[Sequence[Outcome]], None],
         hiding: Hiding,
         readback: KeptReader | None = None,
         now: Callable[[], float] = time.time,
@@ -97,6 +108,7 @@ class Execution:
         self._repeater = retrier
         self._session = session
         self._on_outcome = on_outcome
+        self._on_together = on_together
         self._stop = stop
         self._now = now
         state = session.state
@@ -124,6 +136,7 @@ class Execution:
         """Resources whose last group has ended, and of which nothing was learned yet."""
         self._findings: list[Finding] = []
         self._ready: deque[Iterator[Step]] = deque()
+        self._together = _Together()
         self._groups_left = len(plan.groups)
         self._changed = asyncio.Condition()
 
@@ -204,7 +217,11 @@ class Execution:
         waiting = self._held.get(step.group.key, _NOTHING)
         if waiting.whole:
             return _skipped(step, waiting.whole)
-        held = {g: waiting.gateways[g] for g in step.gateways if g in waiting.gateways}
+        held = (
+            {g: waiting.gateways[g] for g in step.gateways if g in waiting.gateways}
+            if waiting.gateways
+            else {}
+        )
         if not held:
             return await self._sent(step)
         free = [gateway for gateway in step.gateways if gateway not in held]
@@ -230,7 +247,8 @@ class Execution:
             # A stop that is still under way may come after this: the next run closes the bracket.
             return outcome
         # Facts of single gateways come by the ten thousand, and are not worth a wait for the disk.
-        self._record(*after(outcome, self._salt, int(self._now()), self._packages), sync=not step.gateways)
+        self._together.sync |= not step.gateways
+        self._together.events += after(outcome, self._salt, int(self._now()), self._packages)
         return outcome
 
     def _waiting(self, group: StepGroup) -> _Held:
@@ -266,12 +284,32 @@ class Execution:
             self._campaigns[step.resource] = outcome.created
         if outcome.status is OutcomeStatus.NOT_NEEDED and isinstance(step.action, StopCampaign):
             self._left_stopped.add(key)
-        self._outcomes.append(outcome)
-        self._on_outcome(outcome)
+        await self._written(outcome)
         self._steps_left[key] -= 1
         if not self._steps_left[key]:
             await self._group_ended(key)
         await self._learn()
+
+    async def _written(self, outcome: Outcome) -> None:
+        """Until what is to be said of `outcome` is, together with all that ends at the same moment."""
+        loop = asyncio.get_running_loop()
+        if not self._together.waiting:
+            loop.call_soon(self._write)
+        self._together.outcomes.append(outcome)
+        self._together.waiting.append(told := loop.create_future())
+        await told
+
+    def _write(self) -> None:
+        """One write to the state and one to the audit log for steps that ended together."""
+        ended, self._together = self._together, _Together()
+        self._record(*joined(ended.events), sync=ended.sync)
+        self._on_together(ended.outcomes)
+        for outcome in ended.outcomes:
+            self._outcomes.append(outcome)
+            self._on_outcome(outcome)
+        for told in ended.waiting:
+            if not told.done():
+                told.set_result(None)
 
     async def _group_ended(self, key: str) -> None:
         async with self._changed:
