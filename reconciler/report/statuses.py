@@ -87,6 +87,8 @@ class Row:
     unreadable: tuple[str, ...] = ()
     running: bool = False
     """Whether its gateways may be on their way."""
+    firmware: tuple[str, ...] = ()
+    """Its packages by name, as the server has them; by id where nobody knows a name."""
 
     @property
     def cells(self) -> tuple[str, ...]:
