@@ -215,7 +215,9 @@ class _Rows:
         if change.gateways is not None:
             sign = "+" if self.block.sign == "+" else "~"
             most = len(change.gateways.gained) + len(change.gateways.lost) if self.every_gateway else 5
-            yield ChangeRow(sign, clean(change.field), gateway_change(change.gateways, most) + self._why(change))
+            yield ChangeRow(
+                sign, clean(change.field), gateway_change(change.gateways, most) + self._why(change)
+            )
         elif change.field in (Field.PACKAGES, Field.OVERRIDES):
             yield self._packages(change)
         elif not gone:
@@ -242,7 +244,11 @@ class _Rows:
         old, new = self.paint(before or ABSENT, Tone.ERROR), self.paint(after or ABSENT, Tone.GOOD)
         if before is None:
             return ChangeRow("+", label, new + about)
-        return ChangeRow("-", label, old + about) if after is None else ChangeRow("~", label, f"{old} → {new}{about}")
+        return (
+            ChangeRow("-", label, old + about)
+            if after is None
+            else ChangeRow("~", label, f"{old} → {new}{about}")
+        )
 
     def _why(self, change: Change) -> str:
         reason = "" if change.reason is self.block.reason else why(change.reason)

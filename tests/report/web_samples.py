@@ -19,7 +19,7 @@ from reconciler.plan.model import Plan
 from reconciler.providers.base import Stage
 from reconciler.report.statuses import Gateways, Row, StatusReport
 from reconciler.report.terminal import Tone
-from reconciler.report.web.fleet import CalendarSeen, Fleet, LookSeen
+from reconciler.report.web.fleet import CalendarSeen, FleetShown, LookSeen
 from reconciler.rollout.calendars import Opening
 from reconciler.rollout.gate import Wait, WaitFor
 from reconciler.rollout.views import RolloutView, WavePhase, WaveView
@@ -130,20 +130,27 @@ LOOKS = (
     LookSeen(NOW - 120_000, "failed", 30_020, "the server does not answer: `GET /api/campaigns` timed out"),
     LookSeen(NOW - 180_000, "nothing", 1_790),
 )
-DRIFT = Change(rid("hamburg"), "description", "Presses", "Presses of Hamburg", Reason.DIFFERS, changed_in=ChangedIn.SERVER)
+DRIFT = Change(
+    rid("hamburg"),
+    "description",
+    "Presses",
+    "Presses of Hamburg",
+    Reason.DIFFERS,
+    changed_in=ChangedIn.SERVER,
+)
 JOINS = Change(
     rid("paris"), "gateways", None, None, Reason.JOINS, GatewayChange(40, 42, ("gw-p-041", "gw-p-042"), ())
 )
 
 
-def busy() -> Fleet:
+def busy() -> FleetShown:
     """A good night with something of everything."""
     rows = (
         row(
             "berlin",
             gateways(
                 224, 70, 12, 4,
-                causes={"checksum mismatch": ("gw-b-07", "gw-b-19", "gw-b-31"), "no space left": ("gw-b-44",)},
+                causes={"checksum mismatch": ("gw-b-07", "gw-b-19"), "no space left": ("gw-b-44", "gw-b-45")},
             ),
         ),
         row("munich", gateways(161, 0, 3, 0), name="Presses of Munich"),
@@ -163,10 +170,16 @@ def busy() -> Fleet:
             rid("lyon"),
             Severity.NOTE,
         ),
-        Finding("no-longer-declared", "it is on the server, and no file declares it", hint="Use --prune to delete it.", resource=rid("old"), severity=Severity.WARNING),
+        Finding(
+            "no-longer-declared",
+            "it is on the server, and no file declares it",
+            hint="Use --prune to delete it.",
+            resource=rid("old"),
+            severity=Severity.WARNING,
+        ),
     )
     plan = Plan(SERVER, changes=(DRIFT, JOINS), findings=findings, rollouts=(ROLLOUT, APPROVAL))
-    return Fleet(
+    return FleetShown(
         StatusReport(plan, rows),
         NOW,
         environment="production",
@@ -178,29 +191,43 @@ def busy() -> Fleet:
     )
 
 
-def aborted() -> Fleet:
+def aborted() -> FleetShown:
     """A rollout stopped by itself."""
     causes = {
-        "bootloader refused the image: signature of a key that expired": tuple(f"gw-{n:03}" for n in range(28)),
+        "bootloader refused the image: signature of a key that expired": tuple(
+            f"gw-{n:03}" for n in range(28)
+        ),
         "no space left": ("gw-101", "gw-102", "gw-103"),
     }
-    rows = (row("berlin", gateways(190, 29, 60, 31, causes=causes), verdict="in sync"), row("turin", gateways(512)))
+    rows = (
+        row("berlin", gateways(190, 29, 60, 31, causes=causes), verdict="in sync"),
+        row("turin", gateways(512)),
+    )
     looks = (LookSeen(NOW, "aborted", 2_100, "Campaign/berlin: its rollout is aborted"), *LOOKS[1:])
     found = busy()
-    return replace(found, status=StatusReport(Plan(SERVER, rollouts=(ABORTED,)), rows), looks=looks, calendars=CALENDARS[:1])
+    return replace(
+        found,
+        status=StatusReport(Plan(SERVER, rollouts=(ABORTED,)), rows),
+        looks=looks,
+        calendars=CALENDARS[:1],
+    )
 
 
-def empty() -> Fleet:
+def empty() -> FleetShown:
     """Nothing is declared yet."""
-    return Fleet(StatusReport(Plan(SERVER), ()), NOW, looks=(LookSeen(NOW, "nothing", 310),), next_look=NOW + 60_000)
+    return FleetShown(
+        StatusReport(Plan(SERVER), ()), NOW, looks=(LookSeen(NOW, "nothing", 310),), next_look=NOW + 60_000
+    )
 
 
-def many(count: int = 200) -> Fleet:
+def many(count: int = 200) -> FleetShown:
     """Many campaigns, some of which want somebody."""
     rows = []
     for n in range(count):
         failed = 3 if n % 41 == 7 else 0
-        counts = gateways(n * 7 % 90, n * 3 % 20, n % 13, failed, causes={"no power": ("a", "b", "c")} if failed else {})
+        counts = gateways(
+            n * 7 % 90, n * 3 % 20, n % 13, failed, causes={"no power": ("a", "b", "c")} if failed else {}
+        )
         held = n % 29 == 5
         verdict = "held" if held else "in sync"
         rows.append(row(f"plant-{n:05}", counts, verdict, held=held, firmware=(f"fw-2.{n % 3}.bin",)))
@@ -208,17 +235,26 @@ def many(count: int = 200) -> Fleet:
     return replace(busy(), status=StatusReport(Plan(SERVER, rollouts=rollouts), tuple(rows)))
 
 
-def hostile() -> Fleet:
+def hostile() -> FleetShown:
     """Every text that somebody else chose is made to do harm."""
     bad = HOSTILE
     counts = gateways(3, 2, 1, 1, causes={bad: (bad,)}, done_before={bad: 1})
     rows = (row(bad, counts, bad, firmware=(bad, bad), status=bad, ids=(bad,)),)
     waves = (WaveView(bad, 3, 2, 1, phase=WavePhase.OPEN), WaveView(bad, 3, not_before=NOW + HOUR))
-    view = replace(ROLLOUT, resource=rid(bad), policy=bad, why=bad, waves=waves, waits=(Wait(WaitFor.SUCCESS, None, bad),))
+    view = replace(
+        ROLLOUT,
+        resource=rid(bad),
+        policy=bad,
+        why=bad,
+        waves=waves,
+        waits=(Wait(WaitFor.SUCCESS, None, bad),),
+    )
     finding = Finding(bad, bad, Place(bad, 1, 1), bad, rid(bad))
     change = Change(rid(bad), bad, bad, bad, Reason.DIFFERS, changed_in=ChangedIn.BOTH, last=bad)
-    plan = Plan(Server("pulse", f"https://{bad}", bad), changes=(change,), findings=(finding,), rollouts=(view,))
-    return Fleet(
+    plan = Plan(
+        Server("pulse", f"https://{bad}", bad), changes=(change,), findings=(finding,), rollouts=(view,)
+    )
+    return FleetShown(
         StatusReport(plan, rows),
         NOW,
         environment=bad,

@@ -1,4 +1,6 @@
-"""What people look at in a browser: reports of one file, and the pages of a server. Needs the extra `controller`.
+"""What people look at in a browser: reports of one file, and the pages of a server.
+
+Needs the extra `controller`.
 
 rendering     templates become text: everything is escaped, nothing of others can be markup
 pictures      counts and times become shapes: pure

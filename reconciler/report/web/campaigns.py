@@ -188,7 +188,9 @@ class CampaignShown:
     @property
     def asks_person(self) -> bool:
         """Whether its rollout waits for a person's word."""
-        return self.rollout is not None and any(wait.reason is WaitFor.APPROVAL for wait in self.rollout.waits)
+        return self.rollout is not None and any(
+            wait.reason is WaitFor.APPROVAL for wait in self.rollout.waits
+        )
 
     @property
     def drifted(self) -> bool:

@@ -94,7 +94,7 @@ class Cause:
 
 
 @dataclass(frozen=True)
-class Fleet:
+class FleetShown:
     """One look at everything, as pages show it. Times are epoch milliseconds."""
 
     status: StatusReport
@@ -191,7 +191,8 @@ class Fleet:
                 where[cause].append(each)
         order = sorted(counts, key=lambda cause: (-counts[cause], cause))
         return [
-            Cause(cause or "no cause is told", counts[cause], tuple(where[cause])) for cause in order[:_CAUSES]
+            Cause(cause or "no cause is told", counts[cause], tuple(where[cause]))
+            for cause in order[:_CAUSES]
         ]
 
     @cached_property
@@ -226,7 +227,9 @@ class Slice:
     def words(self) -> str:
         """Which ones these are."""
         first = (self.number - 1) * PER_PAGE + 1
-        which = f"{first:,} to {first + len(self.campaigns) - 1:,} of {self.found:,}" if self.pages > 1 else "All"
+        which = (
+            f"{first:,} to {first + len(self.campaigns) - 1:,} of {self.found:,}" if self.pages > 1 else "All"
+        )
         about = f" with “{self.text}”" if self.text else ""
         return f"{which}{about}, the most urgent first"
 
@@ -242,7 +245,7 @@ class Slice:
         return f"/?{urlencode(said)}" if said else "/"
 
 
-def sliced(fleet: Fleet, *, number: int = 1, text: str = "", refresh: bool = True) -> Slice:
+def sliced(fleet: FleetShown, *, number: int = 1, text: str = "", refresh: bool = True) -> Slice:
     """The page `number`, or the last one, of those that `text` means."""
     text = text.strip()
     found = [each for each in fleet.campaigns if each.matches(text)] if text else fleet.campaigns
@@ -252,7 +255,7 @@ def sliced(fleet: Fleet, *, number: int = 1, text: str = "", refresh: bool = Tru
     return Slice(found[begin : begin + PER_PAGE], len(found), number, pages, text, refresh)
 
 
-def overview_page(fleet: Fleet, *, number: int = 1, text: str = "", refresh: bool = True) -> str:
+def overview_page(fleet: FleetShown, *, number: int = 1, text: str = "", refresh: bool = True) -> str:
     """The page `/`: its campaigns that `text` means, `PER_PAGE` of them from page `number`."""
     chosen = sliced(fleet, number=number, text=text, refresh=refresh)
     return rendered(
@@ -268,7 +271,7 @@ def overview_page(fleet: Fleet, *, number: int = 1, text: str = "", refresh: boo
     )
 
 
-def campaign_page(fleet: Fleet, key: str, *, refresh: bool = True) -> str | None:
+def campaign_page(fleet: FleetShown, key: str, *, refresh: bool = True) -> str | None:
     """The page of a campaign; None where there is none of that name."""
     found = next((each for each in fleet.campaigns if each.key == key), None)
     if found is None:
@@ -297,7 +300,7 @@ def campaign_address(campaign: CampaignShown) -> str:
     return f"/campaigns/{quote(campaign.key, safe='')}"
 
 
-def status_report(fleet: Fleet) -> str:
+def status_report(fleet: FleetShown) -> str:
     """`status` as one file."""
     campaigns = fleet.campaigns[:_WHOLE]
     anchors = {each.row.resource: f"campaign-{number}" for number, each in enumerate(campaigns, start=1)}

@@ -9,8 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from reconciler.model import Finding
+from reconciler.errors import Exit
+from reconciler.model import Finding, Outcome, OutcomeStatus
 from reconciler.plan.model import CampaignImpact, GuardTrip, Plan
+from reconciler.report.apply_summary import applied_lines, outcome_counts
 from reconciler.report.blocks import (
     Block,
     blocks,
@@ -27,7 +29,16 @@ from reconciler.report.pull_request import PlanContext, gone_lines, gravity, ver
 from reconciler.report.web.campaigns import rollout_shown
 from reconciler.report.web.pictures import Piece, stacked
 from reconciler.report.web.rendering import standalone
-from reconciler.report.wording import SENTENCES, counted, server_words, short, snapshot_age, why
+from reconciler.report.wording import (
+    MEANINGS,
+    OUTCOMES,
+    SENTENCES,
+    counted,
+    server_words,
+    short,
+    snapshot_age,
+    why,
+)
 from reconciler.text import and_more, plural, sentence, window
 
 _ROWS: Final = 500
@@ -102,6 +113,37 @@ class ImpactShown:
 
 
 @dataclass(frozen=True, slots=True)
+class AppliedShown:
+    """What became of a plan."""
+
+    outcomes: tuple[Outcome, ...]
+    code: Exit
+
+    @property
+    def tone(self) -> str:
+        """How well it ended."""
+        if self.code is Exit.DONE:
+            return "good"
+        return "bad" if self.code in (Exit.ERROR, Exit.GUARD, Exit.STALE_PLAN) else "warn"
+
+    @property
+    def words(self) -> str:
+        """How it ended, with its exit code."""
+        return f"Applied: {MEANINGS[self.code]} (exit {self.code.value})"
+
+    @property
+    def counts(self) -> Sequence[tuple[str, int]]:
+        """How many steps ended in which way."""
+        became = outcome_counts(self.outcomes).items()
+        return [(OUTCOMES[status], count) for status, count in became if count]
+
+    def lines(self, plan: Plan) -> Sequence[str]:
+        """What went wrong, and what to do; nothing where all is done."""
+        bad = any(outcome.status is not OutcomeStatus.DONE for outcome in self.outcomes)
+        return [str(line) for line in applied_lines(plan, self.outcomes, self.code)] if bad else ()
+
+
+@dataclass(frozen=True, slots=True)
 class Leaving:
     """Gateways that leave a campaign, or join it."""
 
@@ -111,9 +153,14 @@ class Leaving:
 
 
 def plan_report(
-    plan: Plan, *, digest: str | None = None, about: PlanContext | None = None, at: int | None = None
+    plan: Plan,
+    *,
+    digest: str | None = None,
+    about: PlanContext | None = None,
+    at: int | None = None,
+    applied: AppliedShown | None = None,
 ) -> str:
-    """`plan` as one file. `at`: when it was made, epoch milliseconds."""
+    """`plan` as one file. `at`: when it was made, epoch milliseconds; `applied`: what became of it."""
     context = about or PlanContext()
     said = verdict(plan, context.would)
     rows = sorted(plan.impact.campaigns, key=gravity)
@@ -125,8 +172,10 @@ def plan_report(
         plan=plan,
         context=context,
         at=at,
-        tone=_TONES.get(said[0], "good"),
-        verdict=said.partition(" ")[2],
+        tone=applied.tone if applied else _TONES.get(said[0], "good"),
+        verdict=applied.words if applied else said.partition(" ")[2],
+        applied=applied,
+        became=applied.lines(plan)[:_ROWS] if applied else (),
         server=server_words(plan.server),
         totals=tuple(total_words(plan.impact)),
         counts=counts(plan),
@@ -157,11 +206,11 @@ def plan_report(
 def findings_report(
     findings: Sequence[Finding], *, title: str = "Can't be planned", about: PlanContext | None = None
 ) -> str:
-    """Why there is no plan, or nothing was applied, as one file."""
+    """Why there is no plan, or nothing was applied, as one file. A sign before `title` is left out."""
     ordered = sorted(findings, key=lambda finding: (not finding.is_error, finding.sort_key()))
     return standalone(
         "findings.html",
-        title=title,
+        title=title.removeprefix("❌").strip(),
         context=about or PlanContext(),
         counted=counted(ordered),
         findings=ordered[:_ROWS],
@@ -191,8 +240,8 @@ def _named(packages: Sequence[str]) -> str:
 
 def _mend(trip: GuardTrip) -> str:
     return (
-        f"{sentence(mending(trip))}. If it is meant, waive it in Git (`guards.waivers` of the project file), or "
-        f'for one run by hand (`--waive {trip.guard} --reason "…"`).'
+        f"{sentence(mending(trip))}. If it is meant, waive it in Git (`guards.waivers` of the project file), "
+        f'or for one run by hand (`--waive {trip.guard} --reason "…"`).'
     )
 
 
@@ -232,5 +281,3 @@ def _leaving(plan: Plan) -> Iterator[Leaving]:
             yield Leaving(
                 f"{plural(len(ids), 'device')} {word} {change.resource.name}", told, len(ids) - len(told)
             )
-
-

@@ -33,6 +33,11 @@ PAGE_POLICY: Final = (
 STYLE_PATH: Final = "/style.css"
 
 
+def prepared() -> None:
+    """ReconcilerError without the extra: to be known before something is done that is to be told of."""
+    _environment()
+
+
 def rendered(template: str, **values: object) -> str:
     """A page whose style is another file. ReconcilerError without the extra."""
     return _environment().get_template(template).render(**values, style=None)
