@@ -229,7 +229,7 @@ def secrets_of(desired: Desired) -> Iterator[str]:
 
 async def _made(job: Job, bound: State, source: Source, options: Options, on_doubt: OnDoubt) -> Planned:
     from reconciler.plan.guards import guarded
-    from reconciler.plan.impact import with_reads, with_removed
+    from reconciler.plan.impact import telling_removed, with_reads, with_removed
     from reconciler.reading import operations_of
     from reconciler.resolve.waivers import FOR_NOBODY
 
@@ -252,6 +252,7 @@ async def _made(job: Job, bound: State, source: Source, options: Options, on_dou
     impact = with_reads(impact, operations_of(told.live, source.facts), source.facts.operations)
     plan = replace(told.plan, impact=impact)
     plan = guarded(plan, basis, job.project.guards, job.waivers, waivers_now(job.project))
+    plan = replace(plan, changes=telling_removed(plan.changes, plan.impact, basis.live))
     return replace(planned, plan=plan, live=basis.live)
 
 
