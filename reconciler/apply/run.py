@@ -180,9 +180,7 @@ class Execution:
         if self._readback and target and not (self._stop.is_set() or self._broken):
             sent = [group.action for group in groups if group.action.verb not in unsettled]
             kept = await self._readback.kept(target, sent, self._packages)
-            before_it = self._kept.get(resource, {})
-            kept = [each for each in kept if each.name in fields or before_it.get(each.name) != each.value]
-        found = learned(resource, fields, kept)
+        found = learned(resource, fields, kept, self._kept.get(resource, {}))
         self._findings += found.findings
         if found.event:
             self._record(found.event, sync=False)
