@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 from reconciler.errors import ReconcilerError, Unforeseen, fault_in_words
 from reconciler.model import Outcome, OutcomeStatus, Step
@@ -63,18 +63,18 @@ def unforeseen(step: Step, error: Exception) -> Outcome:
     return Outcome(step, OutcomeStatus.UNKNOWN, fault_in_words(error), unclear=True)
 
 
-class HeedlessListener:
+class HeedlessListener(Generic[Value]):
     """Tells `listener` of outcomes for as long as it takes them: its first error is the last word to it."""
 
-    def __init__(self, listener: Callable[[Outcome], None]) -> None:
-        self._listener: Callable[[Outcome], None] | None = listener
+    def __init__(self, listener: Callable[[Value], None]) -> None:
+        self._listener: Callable[[Value], None] | None = listener
 
-    def __call__(self, outcome: Outcome) -> None:
+    def __call__(self, told: Value) -> None:
         """Never raises."""
         if self._listener is None:
             return
         try:
-            self._listener(outcome)
+            self._listener(told)
         except Exception as error:  # noqa: BLE001 - whatever it is, what is done goes on
             self._listener = None
             LOG.error("progress is shown no longer: %s", fault_in_words(error))
