@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.model import Outcome, StartCampaign, Step, StepGroup, StopCampaign
@@ -31,9 +31,17 @@ NOTHING = Against()
 
 
 class Turns:
-    """The steps of `groups`, one by one: each is taken once, and then told to have `ended`."""
+    """The steps of `groups`, one by one: each is taken once, and then told to have `ended`.
 
-    def __init__(self, groups: Sequence[StepGroup]) -> None:
+    `elsewhere` is asked of steps that may go now whether somebody else takes them.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[StepGroup],
+        elsewhere: Callable[[StepGroup, Iterator[Step]], bool] = lambda _group, _steps: False,
+    ) -> None:
+        self._elsewhere = elsewhere
         self._by_key = {group.key: group for group in groups}
         self.unsettled: dict[str, dict[int, Outcome]] = {group.key: {} for group in groups}
         """Group → its steps that have ended and are not settled."""
@@ -136,7 +144,9 @@ class Turns:
         """All that it needs has ended. Whether it has steps: a group of none has ended as it begins."""
         if not len(group):
             return False
-        self._ready.append(self._rest(group) if group.key in self._taken else iter(group))
+        steps = self._rest(group) if group.key in self._taken else iter(group)
+        if not self._elsewhere(group, steps):
+            self._ready.append(steps)
         return True
 
     def _end(self, group: StepGroup) -> list[StepGroup]:
@@ -173,6 +183,8 @@ class Turns:
     def _follow(self, group: StepGroup, step: Step) -> None:
         """`step` has ended: those of `group` with its gateways are next."""
         steps = self._after(group, step)
+        if self._elsewhere(group, steps):
+            return
         if step.group.key in self._taken:
             # What is under way for one gateway is brought to its end before it begins for the next one.
             self._following.appendleft(steps)
