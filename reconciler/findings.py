@@ -179,7 +179,7 @@ _PLANNING = {
     "not-declared": "Something of ours is no longer declared, and stays without `--prune`.",
     "not-answering": "A campaign of ours is listed, but the server does not answer for its id.",
     "possible-duplicate": "Something may have been made twice: somebody has to say which one stays.",
-    "perhaps-ours": "A campaign may be what an interrupted create of ours made, and is no longer declared.",
+    "perhaps-ours": "What an interrupted call of ours may have made is there, and no longer declared.",
     "abandoned": "Something of ours is no longer declared, and is given up.",
     "package-in-use": "A package is no longer declared, and stays while it is used.",
     "prune-needs-whole-project": "Nothing is deleted while only a part of the project is given.",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from reconciler.app.auditlog import audited_plan
 from reconciler.app.caller import Caller, Question
@@ -15,6 +16,7 @@ from reconciler.app.noticing import Noticing, Postman, Turn
 from reconciler.app.pipeline import Job, Planned, apply_exit, make, secrets_of, waivers_now
 from reconciler.app.savedplans import Reviewed, changed, rests_on, reviewed
 from reconciler.app.workspace import Workspace, connected, state_of
+from reconciler.audit.recorder import AuditRecorder
 from reconciler.errors import Exit, StalePlan, fault_in_words
 from reconciler.hiding import Hiding
 from reconciler.model import Desired, Finding, Live, Outcome, OutcomeStatus
@@ -29,6 +31,8 @@ from reconciler.providers.base import Facts, Provider
 from reconciler.report.plan_text import question_text
 from reconciler.settings import Project
 from reconciler.state.base import PlanApplied, SaltChosen, Session, State, StateStore
+
+Value = TypeVar("Value")
 
 _LOG: Final = logging.getLogger("reconciler.app")
 
@@ -125,6 +129,29 @@ class ContainedListener:
         except Exception as error:  # noqa: BLE001 - whatever can't be shown, what is done goes on
             self._outcomes = None
             _LOG.error("progress is shown no longer: %s", fault_in_words(error))
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Who hears of what becomes of steps: the audit log, which stops the run where it can't, and people."""
+
+    recorder: AuditRecorder
+    progress: ContainedListener
+    stop: asyncio.Event
+
+    def outcome(self, outcome: Outcome) -> None:
+        self._written(self.recorder.outcome, outcome)
+        self.progress(outcome)
+
+    def parcel(self, outcomes: Sequence[Outcome]) -> None:
+        self._written(self.recorder.parcel, outcomes)
+        for outcome in outcomes:
+            self.progress(outcome)
+
+    def _written(self, write: Callable[[Value], None], what: Value) -> None:
+        write(what)
+        if self.recorder.failure is not None:
+            self.stop.set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,12 +330,7 @@ class Applying:
             if file:
                 session.record(PlanApplied(file, whole=False))
             progress = ContainedListener(self.listener, plan)
-
-            def on_outcome(outcome: Outcome) -> None:
-                recorder.outcome(outcome)
-                if recorder.failure is not None:
-                    stop.set()
-                progress(outcome)
+            told = _Told(recorder, progress, stop)
 
             try:
                 applied = await apply_plan(
@@ -317,7 +339,8 @@ class Applying:
                     session,
                     delay=Backoff(),
                     parallelism=self.parallelism,
-                    on_outcome=on_outcome,
+                    on_outcome=told.outcome,
+                    on_parcel=told.parcel,
                     stop=stop,
                     source=provider,
                     hiding=Hiding(secrets_of(desired) if desired else ()),

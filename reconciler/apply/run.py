@@ -13,11 +13,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from reconciler.apply.carrying import Carrying
 from reconciler.apply.containment import LOG, unforeseen
 from reconciler.apply.outcomes import Outcomes
 from reconciler.apply.readback import Kept, KeptReader, learned, settled_fields
-from reconciler.apply.record import after, before
+from reconciler.apply.record import after, before, members
 from reconciler.apply.retrier import Retrier
+from reconciler.apply.sender import ParcelSender
 from reconciler.errors import StateError, fault_in_words
 from reconciler.hiding import Hiding
 from reconciler.model import (
@@ -90,6 +92,8 @@ class Execution:
         hiding: Hiding,
         readback: KeptReader | None = None,
         now: Callable[[], float] = time.time,
+        sender: ParcelSender | None = None,
+        on_parcel: Callable[[Sequence[Outcome]], None] | None = None,
     ) -> None:
         hiding.update(_secrets(plan))
         self._plan = plan
@@ -97,6 +101,7 @@ class Execution:
         self._repeater = retrier
         self._session = session
         self._on_outcome = on_outcome
+        self._on_parcel = on_parcel
         self._stop = stop
         self._now = now
         state = session.state
@@ -105,6 +110,7 @@ class Execution:
         self._campaigns: dict[ResourceId, str] = {}
         self._packages: dict[str, str] = {}
         self._bindings = Bindings(self._campaigns, self._packages)
+        self._carrying = Carrying(sender, self._bindings, retrier.newborns) if sender else None
         self._hiding = hiding
         self._outcomes = Outcomes()
         self._broken: StateError | None = None
@@ -140,6 +146,8 @@ class Execution:
         async with asyncio.TaskGroup() as workers:
             for _ in range(max(1, min(parallelism, self._plan.size))):
                 workers.create_task(self._work())
+            if self._carrying:
+                workers.create_task(self._deliver_all(self._carrying))
         await self._learn()
         findings = tuple(sorted(self._findings, key=Finding.sort_key))
         return Applied(self._outcomes, self._stop.is_set(), findings, self._broken)
@@ -172,9 +180,7 @@ class Execution:
         if self._readback and target and not (self._stop.is_set() or self._broken):
             sent = [group.action for group in groups if group.action.verb not in unsettled]
             kept = await self._readback.kept(target, sent, self._packages)
-            before_it = self._kept.get(resource, {})
-            kept = [each for each in kept if each.name in fields or before_it.get(each.name) != each.value]
-        found = learned(resource, fields, kept)
+        found = learned(resource, fields, kept, self._kept.get(resource, {}))
         self._findings += found.findings
         if found.event:
             self._record(found.event, sync=False)
@@ -191,6 +197,69 @@ class Execution:
             except Exception as error:  # noqa: BLE001 - whatever it is, the other steps go on
                 outcome = unforeseen(step, error)
             await self._ended(outcome)
+
+    async def _deliver_all(self, carrying: Carrying) -> None:
+        halting = asyncio.ensure_future(self._halting(carrying.sender))
+        try:
+            async with asyncio.TaskGroup() as deliverers:
+                for _ in range(carrying.sender.most):
+                    deliverers.create_task(self._deliver(carrying))
+        finally:
+            halting.cancel()
+
+    async def _deliver(self, carrying: Carrying) -> None:
+        """Hand parcels over, one at a time."""
+        while self._groups_left:
+            if self._broken:
+                await carrying.sender.halt()
+            async with self._changed:
+                await self._changed.wait_for(lambda: carrying.ready or not self._groups_left)
+            async with carrying.turn():
+                steps = carrying.draw()
+                free = [step for step in steps if not await self._has_to_wait(step)]
+                async for outcomes in carrying.carry(free, self._against):
+                    await self._ended_together(outcomes)
+
+    async def _has_to_wait(self, step: Step) -> bool:
+        """Whether a step of one gateway isn't sent for what it needs; then it has ended."""
+        waiting = self._held.get(step.group.key, _NOTHING)
+        blocker = waiting.whole or waiting.gateways.get(step.gateways[0])
+        if blocker:
+            await self._ended(_skipped(step, blocker))
+        return blocker is not None
+
+    def _against(self) -> tuple[str, Skip] | None:
+        if self._stop.is_set():
+            return INTERRUPTED, Skip.INTERRUPTED
+        if self._broken or not self._record():
+            return UNRECORDED, Skip.UNRECORDED
+        return None
+
+    async def _ended_together(self, outcomes: Sequence[Outcome]) -> None:
+        """What is known at once of steps of one group, each for one gateway."""
+        done = [
+            outcome for outcome in outcomes if outcome.status is OutcomeStatus.DONE and not outcome.message
+        ]
+        if done:
+            group = done[0].step.group
+            gateways = tuple(outcome.step.gateways[0] for outcome in done)
+            self._record(*members(group.action, gateways, self._packages), sync=False)
+            self._outcomes.extend(done)
+            if self._on_parcel is not None:
+                self._on_parcel(done)
+            else:
+                for outcome in done:
+                    self._on_outcome(outcome)
+            await self._steps_ended(group.key, len(done))
+        for outcome in outcomes:
+            if outcome.status is not OutcomeStatus.DONE or outcome.message:
+                self._record(*after(outcome, self._salt, int(self._now()), self._packages), sync=False)
+                await self._ended(outcome)
+
+    async def _halting(self, sender: ParcelSender) -> None:
+        """Once somebody stops the run, parcels that are under way end, too."""
+        await self._stop.wait()
+        await sender.halt()
 
     def _take(self) -> Step | None:
         while self._ready:
@@ -268,7 +337,10 @@ class Execution:
             self._left_stopped.add(key)
         self._outcomes.append(outcome)
         self._on_outcome(outcome)
-        self._steps_left[key] -= 1
+        await self._steps_ended(key, 1)
+
+    async def _steps_ended(self, key: str, number: int) -> None:
+        self._steps_left[key] -= number
         if not self._steps_left[key]:
             await self._group_ended(key)
         await self._learn()
@@ -285,7 +357,10 @@ class Execution:
             self._held[group.key] = waiting
         if not self._steps_left[group.key]:
             return False
-        self._ready.append(iter(group))
+        if self._carrying and self._carrying.carries(group):
+            self._carrying.add(group, iter(group))
+        else:
+            self._ready.append(iter(group))
         return True
 
     def _end(self, key: str) -> None:

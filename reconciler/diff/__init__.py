@@ -9,7 +9,13 @@ from reconciler.diff.duplicates import duplicates
 from reconciler.diff.model import CampaignDiff, Diff, Former, Removal, Run, Transition
 from reconciler.diff.packages import bind
 from reconciler.diff.refusals import refusal, settle_names
-from reconciler.diff.removal import campaign_removed, package_removed, remove_campaigns, remove_packages
+from reconciler.diff.removal import (
+    campaign_removed,
+    lost_uploads,
+    package_removed,
+    remove_campaigns,
+    remove_packages,
+)
 from reconciler.diff.replacement import formers_of, inheriting, with_successor
 from reconciler.diff.untargeted import keepers, takes, untargeted
 from reconciler.diff.view import Ask, View
@@ -71,6 +77,7 @@ def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
     packages, about_packages, lost = remove_packages(
         live, state, candidates, campaigns, removals, given_up=forgotten
     )
+    about_uploads, unsent = lost_uploads(desired, live, state)
     return Diff(
         campaigns=campaigns,
         removals=removals,
@@ -89,12 +96,14 @@ def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
             *(finding for found in campaigns for finding in found.findings),
             *about_removals,
             *about_packages,
+            *about_uploads,
         ),
         records=(
             *bound.records,
             *(record for found in campaigns for record in found.records),
             *forgotten,
             *lost,
+            *unsent,
         ),
         prune=options.prune,
         untargeted={other.resource: other.declared for other in others},
