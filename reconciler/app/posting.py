@@ -87,8 +87,9 @@ class ApprisePostman:
             from apprise import Apprise
         except ImportError:
             raise CannotTell("Apprise is not installed: pip install 'reconciler[notify]'") from None
-        with _silent():
-            service = Apprise.instantiate(_url(target, self.environ, by), asset=_asset())
+        # It logs what may hold a part of a URL.
+        logging.getLogger("apprise").disabled = True
+        service = Apprise.instantiate(_url(target, self.environ, by), asset=_asset())
         if service is None:
             raise CannotTell(f"{by}: what {_where(target)} holds is no URL that Apprise knows")
         need = _need(target, by, _destination(service))
@@ -106,8 +107,7 @@ def _notified(service: Any, title: str, body: str, *, grave: bool) -> bool:
     told = Apprise(asset=service.asset)
     told.add(service)
     kind = NotifyType.FAILURE if grave else NotifyType.INFO
-    with _silent():
-        return bool(told.notify(body=body, title=title, notify_type=kind, body_format=NotifyFormat.TEXT))
+    return bool(told.notify(body=body, title=title, notify_type=kind, body_format=NotifyFormat.TEXT))
 
 
 def _asset() -> AppriseAsset:
@@ -127,19 +127,6 @@ def _asset() -> AppriseAsset:
     )
     asset.http_redirects = False
     return asset
-
-
-class _silent:  # noqa: N801 - used as a function
-    """Apprise logs what may hold a part of a URL: nobody hears it."""
-
-    def __enter__(self) -> None:
-        logger = logging.getLogger("apprise")
-        if not any(isinstance(each, logging.NullHandler) for each in logger.handlers):
-            logger.addHandler(logging.NullHandler())
-        logger.propagate = False
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
 
 def _url(target: NotifyTarget, environ: Mapping[str, str], by: str) -> str:
