@@ -1,4 +1,4 @@
-"""What a run writes to the log: a line as it begins, one for each call, one as it ends.
+"""What a run writes to the log: a line as it begins, one for each call or parcel of calls, one as it ends.
 
     {"type": "begin", "at": …, "operation": "apply", "who": {…}, "server": {…}, "plan": …, …}
     {"type": "call", "at": …, "operation": "add-gateways", "resource": …, "id": …, "gateways": […], …}
@@ -6,14 +6,15 @@
     {"type": "end", "at": …, "exit": 0, "outcomes": {"done": 4}}
 
 The line that begins is durable before anything is done, so a run that was killed has no end. A call names all
-of its gateways, each as it was sent; of settings nothing stands here. What is empty is left out.
+of its gateways, each as it was sent; of settings nothing stands here. What is empty is left out. Calls that
+differ in their gateway only and went out as a parcel are one line, which says how many they are: ``calls``.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -122,6 +123,8 @@ class AuditedCall:
     unclear: bool = False
     left: tuple[str, ...] = ()
     """The gateways that it isn't done for, where it is done for the others."""
+    calls: int = 1
+    """For how many it stands: one for each gateway. ``attempts`` are those of all."""
     carried: Mapping[str, Json] = field(default_factory=dict)
     """Which content went out, and when it may be used; by hand, the name on the server."""
 
@@ -202,9 +205,31 @@ class AuditRecorder:
             outcome.attempts,
             outcome.unclear,
             outcome.left,
-            {**self._carried(action), **({"name": action.resource.name} if by_hand else {})},
+            carried={
+                **self._carried(action),
+                **({"name": action.resource.name} if by_hand else {}),
+            },
         )
         self._call(call)
+
+    def parcel(self, outcomes: Sequence[Outcome]) -> None:
+        """Steps of one group that were done together, each for one gateway: a line for all; see `call`."""
+        if not outcomes:
+            return
+        action = outcomes[0].step.action
+        with self._contained():
+            self._call(
+                AuditedCall(
+                    outcomes[0].step.operation.name,
+                    OutcomeStatus.DONE,
+                    target_of(action) or self._campaigns.get(action.resource),
+                    action.resource,
+                    tuple(outcome.step.gateways[0] for outcome in outcomes),
+                    attempts=sum(outcome.attempts for outcome in outcomes),
+                    calls=len(outcomes),
+                    carried=self._carried(action),
+                )
+            )
 
     def call(self, call: AuditedCall) -> None:
         """What became of a call. Never raises: `failure` says so when it isn't written yet."""
@@ -212,7 +237,7 @@ class AuditRecorder:
             self._call(call)
 
     def _call(self, call: AuditedCall) -> None:
-        self._outcomes[call.status.value] += 1
+        self._outcomes[call.status.value] += call.calls
         said: dict[str, Json] = {
             "resource": str(call.resource) if call.resource else None,
             "id": call.target,
@@ -220,6 +245,7 @@ class AuditRecorder:
             "left": call.left,
             "message": call.message,
             "unclear": call.unclear,
+            "calls": call.calls if call.calls > 1 else None,
             **call.carried,
         }
         always: dict[str, Json] = {

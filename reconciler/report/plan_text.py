@@ -127,13 +127,13 @@ def counts(plan: Plan, every: Iterable[Block] | None = None) -> str:
 
 def question_text(plan: Plan) -> str:
     """What is asked before a plan is applied: it says once more what happens to devices."""
-    words = " ".join((*total_words(plan.impact), f"{counts(plan)}."))
+    words = " ".join((*total_words(plan.impact, plan.changes), f"{counts(plan)}."))
     return f"{words}\nApply this to {server_words(plan.server)}? Type 'yes': "
 
 
 def _devices(plan: Plan, paint: Paint) -> Iterator[str]:
     """What happens to devices in all."""
-    words, *more = [*total_words(plan.impact), ""]
+    words, *more = [*total_words(plan.impact, plan.changes), ""]
     if words:
         yield paint(words, Tone.STRONG)
     yield from (f"{paint('!', Tone.ERROR)} {paint(each, Tone.ERROR)}" for each in more if each)

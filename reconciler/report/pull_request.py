@@ -119,7 +119,7 @@ def _until(trip: GuardTrip, context: PlanContext) -> str:
 def campaign_table(page: MarkdownPage, plan: Plan, context: PlanContext) -> None:
     """A sentence about all devices, then each campaign: the gravest first."""
     impact = plan.impact
-    for words in total_words(impact):
+    for words in total_words(impact, plan.changes):
         page.add(f"**{_text(words)}**\n")
     if not impact.campaigns:
         return

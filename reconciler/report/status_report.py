@@ -26,7 +26,7 @@ from reconciler.report.lines import Line
 from reconciler.report.plan_document import FORMAT_VERSION, finding_item
 from reconciler.report.plan_text import finding_lines
 from reconciler.report.rollouts_report import rollout_item, rollout_lines
-from reconciler.report.statuses import Gateways, Row, StatusReport, done_before
+from reconciler.report.statuses import Gateways, Row, StatusReport, Sync, done_before
 from reconciler.report.table import bar, percent, table
 from reconciler.report.terminal import Paint, Tone, plain
 from reconciler.report.watching import total_words
@@ -66,9 +66,18 @@ def status_rows(
             statuses = {it.id: it.status for it in live.namesakes.get(campaign.name, ())}
             status = ", ".join(statuses[it] for it in claim.ids if it in statuses)
             verdict = _STRANGERS[claim.ownership]
-            rows.append(Row(resource, campaign.name, claim.ids, status or None, None, Tone.ERROR, verdict))
+            unread = claim.ownership is Ownership.UNREADABLE
+            sync = Sync.ERROR if unread else Sync.NOT_OURS
+            ids = claim.ids
+            rows.append(
+                Row(resource, campaign.name, ids, status or None, None, Tone.ERROR, verdict, sync=sync)
+            )
         elif found is None:
-            rows.append(Row(resource, campaign.name, (), None, None, Tone.WARNING, "not on the server"))
+            broken = any(finding.is_error for finding in notes[resource])
+            sync = Sync.ERROR if broken else Sync.CHANGED
+            rows.append(
+                Row(resource, campaign.name, (), None, None, Tone.WARNING, "not on the server", sync=sync)
+            )
         else:
             rows.append(
                 _declared(
@@ -152,6 +161,8 @@ def _declared(
     # What can't be read is never called in sync, nor are gateways that have finished with something else.
     blind = f"; not readable: {', '.join(unreadable)}" if unreadable else ""
     earlier = f"; {done_before(gateways)}" if gateways and gateways.done_before else ""
+    held, waiting = "held" in said, "waiting-for-approval" in said
+    judged = ((errors, Sync.ERROR), (held, Sync.HELD), (waiting, Sync.WAITING), (parts, Sync.CHANGED))
     return Row(
         resource,
         found.name,
@@ -161,12 +172,13 @@ def _declared(
         Tone.ERROR if errors else Tone.WARNING if parts or earlier else Tone.GOOD,
         (", ".join(parts) or f"in sync{blind}") + earlier,
         changes=changes,
-        held="held" in said,
-        waiting="waiting-for-approval" in said,
+        held=held,
+        waiting=waiting,
         in_sync=not parts,
         unreadable=unreadable,
         running=_runs(found),
         firmware=firmware,
+        sync=next((each for holds, each in judged if holds), Sync.IN_SYNC),
     )
 
 
