@@ -3,6 +3,7 @@
 | where it happens          | what becomes of it                                                    |
 |---------------------------|-----------------------------------------------------------------------|
 | a call, or its answer     | unclear, as if the answer had been cut: looked at, sent once more      |
+| the same, by hand         | unclear, in the audit log, too; not sent again where that may double   |
 | anything else of a step   | the outcome *unknown*; what needs the step is skipped                  |
 | what writes to the state  | the state can't be written                                            |
 | who is told of an outcome | said on the log, and nothing else                                     |
@@ -13,8 +14,8 @@ Tests: `tests/apply/test_apply_order.py`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Final, Generic, NoReturn, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Final, Generic, TypeVar
 
 from reconciler.errors import ReconcilerError, Unforeseen, fault_in_words
 from reconciler.model import Outcome, OutcomeStatus, Step
@@ -37,8 +38,8 @@ class ContainedWrites:
             return await self._writes.run(step, bindings)
         except ReconcilerError:
             raise
-        except Exception as error:  # noqa: BLE001 - said as what it is
-            _contain(step, error)
+        except Exception as error:
+            raise unforeseen_error(step.id, _request(step), error) from error
 
     async def verify(self, step: Step, bindings: Bindings) -> Readback:
         """See `Writes.verify`. Unforeseen where that raises something else."""
@@ -46,16 +47,29 @@ class ContainedWrites:
             return await self._writes.verify(step, bindings)
         except ReconcilerError:
             raise
-        except Exception as error:  # noqa: BLE001 - said as what it is
-            _contain(step, error)
+        except Exception as error:
+            raise unforeseen_error(step.id, _request(step), error) from error
 
 
-def _contain(step: Step, error: Exception) -> NoReturn:
+async def contained(what: str, request: str, call: Callable[[], Awaitable[Value]]) -> Value:
+    """What `call` gives; Unforeseen, with the name of its `request`, where it raises no error of ours."""
+    try:
+        return await call()
+    except ReconcilerError:
+        raise
+    except Exception as error:
+        raise unforeseen_error(what, request, error) from error
+
+
+def unforeseen_error(what: str, request: str, error: Exception) -> Unforeseen:
+    """`error` as one of ours, and on the log: it may be done at the second attempt, and no outcome tells."""
     words = fault_in_words(error)
-    # It may be done at the second attempt, and then no outcome tells of it.
-    LOG.error("%s: %s", step.id, words)
-    request = f"{step.operation.method} {step.operation.path}"
-    raise Unforeseen(words, request=request) from error
+    LOG.error("%s: %s", what, words)
+    return Unforeseen(words, request=request)
+
+
+def _request(step: Step) -> str:
+    return f"{step.operation.method} {step.operation.path}"
 
 
 def unforeseen(step: Step, error: Exception) -> Outcome:

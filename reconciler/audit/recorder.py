@@ -1,4 +1,4 @@
-"""What a run writes to the log: a line as it begins, one for each call, one as it ends.
+"""What a run writes to the log: a line as it begins, one for each call or parcel of calls, one as it ends.
 
     {"type": "begin", "at": …, "operation": "apply", "who": {…}, "server": {…}, "plan": …, …}
     {"type": "call", "at": …, "operation": "add-gateways", "resource": …, "id": …, "gateways": […], …}
@@ -6,14 +6,15 @@
     {"type": "end", "at": …, "exit": 0, "outcomes": {"done": 4}}
 
 The line that begins is durable before anything is done, so a run that was killed has no end. A call names all
-of its gateways, each as it was sent; of settings nothing stands here. What is empty is left out.
+of its gateways, each as it was sent; of settings nothing stands here. What is empty is left out. Calls that
+differ in their gateway only and went out as a parcel are one line, which says how many they are: ``calls``.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -123,6 +124,8 @@ class AuditedCall:
     unclear: bool = False
     left: tuple[str, ...] = ()
     """The gateways that it isn't done for, where it is done for the others."""
+    calls: int = 1
+    """For how many it stands: one for each gateway. ``attempts`` are those of all."""
     carried: Mapping[str, Json] = field(default_factory=dict)
     """Which content went out, and when it may be used; by hand, the name on the server."""
 
@@ -211,6 +214,7 @@ class AuditRecorder:
         elif created is not None:
             self._campaigns[action.resource] = created
         by_hand = action.reason is Reason.ASKED
+        carried = self._carried(action)
         return self._of_call(
             AuditedCall(
                 step.operation.name,
@@ -222,12 +226,32 @@ class AuditRecorder:
                 outcome.attempts,
                 outcome.unclear,
                 outcome.left,
-                {**self._carried(action), "name": action.resource.name} if by_hand else self._carried(action),
+                carried={**carried, "name": action.resource.name} if by_hand else carried,
+            )
+        )
+
+    def parcel(self, outcomes: Sequence[Outcome]) -> None:
+        """Steps of one group that were done together, each for one gateway: a line for all; see `call`."""
+        if outcomes:
+            self._append(self._of_parcel, (outcomes,))
+
+    def _of_parcel(self, outcomes: Sequence[Outcome]) -> str:
+        action = outcomes[0].step.action
+        return self._of_call(
+            AuditedCall(
+                outcomes[0].step.operation.name,
+                OutcomeStatus.DONE,
+                target_of(action) or self._campaigns.get(action.resource),
+                action.resource,
+                tuple(outcome.step.gateways[0] for outcome in outcomes),
+                attempts=sum(outcome.attempts for outcome in outcomes),
+                calls=len(outcomes),
+                carried=self._carried(action),
             )
         )
 
     def _of_call(self, call: AuditedCall) -> str:
-        self._outcomes[call.status.value] += 1
+        self._outcomes[call.status.value] += call.calls
         said: dict[str, Json] = {
             "operation": call.operation,
             "outcome": call.status.value,
@@ -245,6 +269,8 @@ class AuditRecorder:
             said["message"] = call.message
         if call.unclear:
             said["unclear"] = True
+        if call.calls > 1:
+            said["calls"] = call.calls
         return self._line(CALL, said | _filled(call.carried))
 
     @contextmanager
