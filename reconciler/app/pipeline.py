@@ -200,15 +200,24 @@ async def plan_once(job: Job, options: Options, on_doubt: OnDoubt = unheard) -> 
 
 
 async def make(
-    job: Job, state: State, source: Source, options: Options, on_doubt: OnDoubt = unheard
+    job: Job,
+    state: State,
+    source: Source,
+    options: Options,
+    on_doubt: OnDoubt = unheard,
+    *,
+    now: int | None = None,
 ) -> Planned:
     """Observe and plan; nothing is written anywhere. `state` must belong to the server of `source`.
 
-    `on_doubt` hears of what is looked for because it may be there all the same.
+    `on_doubt` hears of what is looked for because it may be there all the same. `now` is epoch milliseconds;
+    None: what the clock of this machine says.
     """
     bound = bound_to(state, source.server, url=job.store.url)
     with unrevealing(job.desired):
-        return await _made(job, bound, source, options, on_doubt)
+        seen = _now() if now is None else now
+        lookout = Lookout(Settling(job.project.server.settle), seen // 1000, on_doubt)
+        return await _made(job, bound, source, options, lookout, now=seen)
 
 
 @contextmanager
@@ -227,14 +236,14 @@ def secrets_of(desired: Desired) -> Iterator[str]:
     return (value.reveal() for value in values if isinstance(value, Secret) and value.known)
 
 
-async def _made(job: Job, bound: State, source: Source, options: Options, on_doubt: OnDoubt) -> Planned:
+async def _made(
+    job: Job, bound: State, source: Source, options: Options, lookout: Lookout, *, now: int
+) -> Planned:
     from reconciler.plan.guards import guarded
-    from reconciler.plan.impact import with_reads, with_removed
+    from reconciler.plan.impact import telling_removed, with_reads, with_removed
     from reconciler.reading import operations_of
     from reconciler.resolve.waivers import FOR_NOBODY
 
-    now = _now()
-    lookout = Lookout(Settling(job.project.server.settle), now // 1000, on_doubt)
     planned = await draft(job.desired, bound, source, options, now=now, lookout=lookout)
     plan, desired = planned.plan, planned.desired
     # A campaign that is ours and no longer declared may well be named: it is the one that is deleted.
@@ -252,6 +261,7 @@ async def _made(job: Job, bound: State, source: Source, options: Options, on_dou
     impact = with_reads(impact, operations_of(told.live, source.facts), source.facts.operations)
     plan = replace(told.plan, impact=impact)
     plan = guarded(plan, basis, job.project.guards, job.waivers, waivers_now(job.project))
+    plan = replace(plan, changes=telling_removed(plan.changes, plan.impact, basis.live))
     return replace(planned, plan=plan, live=basis.live)
 
 
