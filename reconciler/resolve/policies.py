@@ -55,6 +55,8 @@ class PolicyParts:
     on_deadline: OnDeadline = OnDeadline.PAUSE
     during_freeze: DuringFreeze = DuringFreeze.HOLD
     seed: str | None = None
+    after: tuple[str, ...] = ()
+    """Names of campaigns."""
 
 
 def named_columns(sources: Sequence[ResourceSource]) -> frozenset[str]:
@@ -86,6 +88,7 @@ def resolve_policy(
         OnDeadline(spec.get("onDeadline", OnDeadline.PAUSE)),
         DuringFreeze(spec.get("duringFreeze", DuringFreeze.HOLD)),
         str(spec["seed"]) if "seed" in spec else None,
+        tuple(map(str, spec.get("after", ()))),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.loading.nodes import unsure
-from reconciler.model import Budget, Calendar, DesiredRollout, Joining, Place, Wave, several
+from reconciler.model import Budget, Calendar, DesiredRollout, Joining, Kind, Place, ResourceId, Wave, several
 from reconciler.model.waves import assigned
 from reconciler.resolve.gateway_lists import ZONE_COLUMN, GatewayList
 from reconciler.resolve.members import union
@@ -50,6 +50,7 @@ def resolve_rollout(
         during_freeze=parts.during_freeze,
         approved=_approved(source, waves),
         paused=bool(declared.get("paused", False)),
+        after=tuple(ResourceId(Kind.CAMPAIGN, name) for name in parts.after),
         place=source.place("rollout"),
     )
     if fleet.whole:
