@@ -65,7 +65,7 @@ def resolve(
             for source, members in package_sets
         ),
         lists=lists,
-        policies=_named((source, resolve_policy(source, lists, calendars)) for source in policies),
+        policies=_named((source, resolve_policy(source, lists, calendars, files)) for source in policies),
         schedules=_named((source, resolve_schedule(source)) for source in by_name(sources, Kind.SCHEDULE)),
         callbacks=_named(
             (source, resolve_callback_set(source)) for source in by_name(sources, Kind.CALLBACK_SET)

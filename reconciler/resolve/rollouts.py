@@ -50,6 +50,7 @@ def resolve_rollout(
         during_freeze=parts.during_freeze,
         approved=_approved(source, waves),
         paused=bool(declared.get("paused", False)),
+        checks=parts.checks,
         place=source.place("rollout"),
     )
     if fleet.whole:

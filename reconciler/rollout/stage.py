@@ -183,7 +183,14 @@ class _Pacing:
             changed=changed,
             with_before=len(seen.done) if changed else 0,
             place=self._wish.place,
+            checks=self._unasked(record),
         )
+
+    def _unasked(self, record: RolloutRecord) -> tuple[str, ...]:
+        """The checks that stand before what comes next, where nobody has asked them."""
+        if self._pace.checks is not None or record.status is RolloutStatus.COMPLETE:
+            return ()
+        return tuple(check.name for check in self._wish.checks)
 
     # --- where it stands -----------------------------------------------------------------------
 

@@ -148,6 +148,7 @@ VIEW = RolloutView(
     changed=True,
     with_before=40,
     place=Place("line.yaml", 3, 1),
+    checks=("errors",),
 )
 
 
