@@ -252,7 +252,7 @@ async def _made(
     asking: Asking | None,
 ) -> Planned:
     from reconciler.plan.guards import guarded
-    from reconciler.plan.impact import with_reads, with_removed
+    from reconciler.plan.impact import telling_removed, with_reads, with_removed
     from reconciler.reading import operations_of
     from reconciler.resolve.waivers import FOR_NOBODY
 
@@ -273,6 +273,7 @@ async def _made(
     impact = with_reads(impact, operations_of(told.live, source.facts), source.facts.operations)
     plan = replace(told.plan, impact=impact)
     plan = guarded(plan, basis, job.project.guards, job.waivers, waivers_now(job.project))
+    plan = replace(plan, changes=telling_removed(plan.changes, plan.impact, basis.live))
     return replace(planned, plan=plan, live=basis.live)
 
 

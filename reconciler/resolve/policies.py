@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reconciler.loading.nodes import gapped, unsure
+from reconciler.loading.referenced_files import Files
 from reconciler.model import (
     THOUSANDTHS,
     Calendar,
@@ -25,7 +26,6 @@ from reconciler.resolve.gateway_lists import GatewayList
 from reconciler.resolve.ids import Ids, check_ids
 from reconciler.resolve.members import union
 from reconciler.resolve.questions import resolve_checks
-from reconciler.resolve.referenced_files import Files
 from reconciler.resolve.source import ResourceSource
 from reconciler.text import quoted
 

@@ -10,10 +10,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from reconciler.hiding import credential_in
+from reconciler.loading.referenced_files import Files, Problem
 from reconciler.model import HttpQuestion, OnCheckFailure, PrometheusQuery, RolloutCheck, SettingValue
 from reconciler.resolve.campaign_settings import unread_secret
-from reconciler.resolve.referenced_files import Files
-from reconciler.resolve.source import Problem, ResourceSource
+from reconciler.resolve.source import ResourceSource
 from reconciler.text import quoted
 
 _KINDS = ("prometheus", "http")
