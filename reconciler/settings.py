@@ -126,6 +126,14 @@ class GitWaiver:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedCalendar:
+    """A Calendar that the project file names, and where."""
+
+    name: str
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """One run's settings. ``root`` is the folder that paths are relative to and may not leave."""
 
@@ -143,6 +151,8 @@ class Project:
     guards: Mapping[str, int | bool] = field(default_factory=dict)
     waivers: tuple[DeclaredWaiver, ...] = ()
     """Of guards, as a reviewed project file has them."""
+    calendars: tuple[NamedCalendar, ...] = ()
+    """All of them must be open before anything reaches devices."""
     needs: tuple[TrustNeed, ...] = ()
     """What has to be trusted before anything is connected; empty once it is."""
     trusted_hosts: tuple[TrustedHost, ...] = ()

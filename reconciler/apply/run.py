@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from reconciler.apply.bisection import NOT_AGAIN
+from reconciler.apply.closing import CLOSED, Closing
 from reconciler.apply.containment import LOG, unforeseen
 from reconciler.apply.outcomes import Outcomes
 from reconciler.apply.readback import Kept, KeptReader, learned, settled_fields
@@ -223,7 +225,15 @@ class Execution:
             return Outcome(step, OutcomeStatus.SKIPPED, UNRECORDED, 0, skip=Skip.UNRECORDED)
         # A start that closes a bracket is worth its repeats, whoever is in a hurry.
         stop = asyncio.Event() if closing else self._stop
+        closes = step.group.not_after
+        if closes is not None:
+            stop = Closing(stop, closes / 1000, self._now)
+            if stop.over:
+                return Outcome(step, OutcomeStatus.WAITING, CLOSED, 0)
         outcome = await self._repeater.settle(step, self._bindings, stop)
+        if isinstance(stop, Closing) and stop.over and _given_up(outcome):
+            words = outcome.message.replace(NOT_AGAIN, CLOSED)
+            outcome = replace(outcome, status=OutcomeStatus.WAITING, message=words)
         if outcome.status is OutcomeStatus.NOT_NEEDED and any(
             self._perhaps_stopped(step.group, need.group) for need in step.group.needs
         ):
@@ -333,6 +343,11 @@ def _secrets(plan: Plan) -> Iterator[str]:
 def _closes(group: StepGroup) -> bool:
     """Whether it starts what this run stopped for an edit."""
     return isinstance(group.action, StartCampaign) and group.action.bracket
+
+
+def _given_up(outcome: Outcome) -> bool:
+    """Whether a step surely didn't happen, and only wasn't sent again."""
+    return outcome.status is OutcomeStatus.FAILED and not outcome.unclear and NOT_AGAIN in outcome.message
 
 
 def _stops(group: StepGroup) -> bool:
