@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from reconciler.errors import Exit
 from reconciler.validation.schemas import schema
 
+WHY = "a hole in the brakes"
 PROJECT = """\
 apiVersion: reconciler/v1
 kind: Project
@@ -85,7 +86,7 @@ def test_a_waiver_passes_it_this_once(closed) -> None:
         "--waive",
         "calendar",
         "--reason",
-        "a hole in the brakes",
+        WHY,
         "--output",
         "json",
     )
@@ -93,14 +94,11 @@ def test_a_waiver_passes_it_this_once(closed) -> None:
     found = document(applied, "plan")
     assert sorted(found["summary"]["byOperation"]) == ["add-gateways", "start-campaign"]
     [trip] = found["guards"]
-    assert (trip["guard"], trip["waived"]) == ("calendar", "a hole in the brakes")
+    assert (trip["guard"], trip["waived"]) == ("calendar", WHY)
     assert "2 calls reach devices while the calendar company is closed" in trip["message"]
-    assert (
-        "a hole in the brakes"
-        in closed("audit", "show").out + closed("audit", "show", "--output", "json").out
-    )
+    assert WHY in closed("audit", "show", "--output", "json").out
     again = closed("apply", "--auto-approve", "--waive", "calendar", "--reason", "x", "--output", "json")
-    assert [each["code"] for each in json.loads(again.out)["findings"]] == ["waiver-not-needed"]
+    assert [each["code"] for each in json.loads(again.out)["findings"]][-1] == "waiver-not-needed"
 
 
 def test_a_waiver_needs_a_reason_and_a_name_that_is_known(closed) -> None:
