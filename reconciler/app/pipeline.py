@@ -201,15 +201,24 @@ async def plan_once(job: Job, options: Options, on_doubt: OnDoubt = unheard) -> 
 
 
 async def make(
-    job: Job, state: State, source: Source, options: Options, on_doubt: OnDoubt = unheard
+    job: Job,
+    state: State,
+    source: Source,
+    options: Options,
+    on_doubt: OnDoubt = unheard,
+    *,
+    now: int | None = None,
 ) -> Planned:
     """Observe and plan; nothing is written anywhere. `state` must belong to the server of `source`.
 
-    `on_doubt` hears of what is looked for because it may be there all the same.
+    `on_doubt` hears of what is looked for because it may be there all the same. `now` is epoch milliseconds;
+    None: what the clock of this machine says.
     """
     bound = bound_to(state, source.server, url=job.store.url)
     with unrevealing(job.desired):
-        return await _made(job, bound, source, options, on_doubt)
+        seen = _now() if now is None else now
+        lookout = Lookout(Settling(job.project.server.settle), seen // 1000, on_doubt)
+        return await _made(job, bound, source, options, lookout, now=seen)
 
 
 @contextmanager
@@ -228,16 +237,16 @@ def secrets_of(desired: Desired) -> Iterator[str]:
     return (value.reveal() for value in values if isinstance(value, Secret) and value.known)
 
 
-async def _made(job: Job, bound: State, source: Source, options: Options, on_doubt: OnDoubt) -> Planned:
+async def _made(
+    job: Job, bound: State, source: Source, options: Options, lookout: Lookout, *, now: int
+) -> Planned:
     from reconciler.plan.calendars import WAIVER as CALENDAR
     from reconciler.plan.calendars import waived, without_calendars
     from reconciler.plan.guards import guarded
-    from reconciler.plan.impact import with_reads, with_removed
+    from reconciler.plan.impact import telling_removed, with_reads, with_removed
     from reconciler.reading import operations_of
     from reconciler.resolve.waivers import FOR_NOBODY
 
-    now = _now()
-    lookout = Lookout(Settling(job.project.server.settle), now // 1000, on_doubt)
     reason = job.waivers.get(CALENDAR)
     wanted = without_calendars(job.desired) if reason else job.desired
     planned = await draft(wanted, bound, source, options, now=now, lookout=lookout)
@@ -259,6 +268,7 @@ async def _made(job: Job, bound: State, source: Source, options: Options, on_dou
     passed = tuple(waived(plan, job.desired, now, reason)) if reason else ()
     declared = waivers_now(job.project)
     plan = guarded(plan, basis, job.project.guards, job.waivers, declared, passed=passed)
+    plan = replace(plan, changes=telling_removed(plan.changes, plan.impact, basis.live))
     return replace(planned, plan=plan, live=basis.live)
 
 

@@ -26,7 +26,7 @@ from reconciler.filereading import read_whole
 from reconciler.findings import Findings
 from reconciler.loading import Document, load_text
 from reconciler.loading.walk import PROJECT_FILE, project_files
-from reconciler.model import Finding
+from reconciler.model import Finding, FromEnv, FromFile
 from reconciler.project.declared import Declared, Given, is_there
 from reconciler.project.sign_in import TOKEN_FILE, SignIn, find_auth
 from reconciler.project.trust_needs import NeedsOfProject
@@ -39,6 +39,8 @@ from reconciler.settings import (
     EditWhileStarted,
     Engine,
     NamedCalendar,
+    NoticeEvent,
+    NotifyTarget,
     Project,
     ServerSettings,
     TokenFile,
@@ -133,6 +135,7 @@ def load_project(
         guards={name: limit for name, limit in declared.merged("guards").items() if name != WAIVERS},
         waivers=tuple(run.waivers()),
         calendars=tuple(run.calendars()),
+        notify=tuple(run.notify()),
         needs=tuple(run.needs(named_url, server, signing_in, state_given, known_state)),
         trusted_hosts=named_hosts(environ, (named_url, named_state), findings if need_server else Findings()),
     )
@@ -207,6 +210,24 @@ class _Run:
         if given := self.declared.get("calendars"):
             for index, name in enumerate(given.value):
                 yield NamedCalendar(str(name), self._item(given, index))
+
+    def notify(self) -> Iterator[NotifyTarget]:
+        """Those of the environment, where it has any; else those of the project."""
+        given = self.declared.get("notify")
+        if given is None:
+            return
+        for index, each in enumerate(given.value):
+            events = frozenset(map(NoticeEvent, each.get("on", NoticeEvent)))
+            place = self._item(given, index)
+            match each.get("url"):
+                case {"fromEnv": name}:
+                    yield NotifyTarget(FromEnv(str(name)), events, place)
+                case {"fromFile": name}:
+                    path = self.root / str(name)
+                    if why := strays(Path(os.path.realpath(path)), self.root):
+                        hint = "keep it in the folder of the project file, also behind links"
+                        self.findings.error(why.code, f"{quoted(str(name))} {why.words}", place, hint)
+                    yield NotifyTarget(FromFile(path), events, place)
 
     def inside(self, paths: Sequence[Path], *, given: bool = False) -> tuple[Path, ...]:
         """Those of `paths` that are there, and in the project unless a person has `given` them."""

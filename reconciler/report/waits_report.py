@@ -51,9 +51,7 @@ def _why(wait: HeldBack) -> str:
     names = " and ".join(map(clean, wait.calendars))
     closed = f"the calendar{'s' if len(wait.calendars) > 1 else ''} {names}"
     frozen = f" (freeze{': ' if wait.frozen else ''}{clean(wait.frozen)})" if wait.frozen is not None else ""
-    opens = (
-        f"opens {moment(wait.until)}" if wait.until is not None else "never opens for all at once"
-    )
+    opens = f"opens {moment(wait.until)}" if wait.until is not None else "never opens for all at once"
     return f"{closed}{frozen} {opens}"
 
 

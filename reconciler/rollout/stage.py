@@ -175,6 +175,7 @@ class _Pacing:
             by=record.by,
             at=record.at,
             reached=record.reached,
+            since=record.since,
             waves=tuple(wave_views(self._wish, decision, earliest)),
             waits=decision.waits,
             next_look=min((wait.until for wait in decision.waits if wait.until is not None), default=None),

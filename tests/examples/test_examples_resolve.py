@@ -115,13 +115,14 @@ def test_editors_are_told_the_schema_of_every_document(path: Path) -> None:
 
 
 class _Text(yaml.SafeLoader):
-    """As our own loader, it takes times for text."""
+    """As our own loader, it takes times for text, and so it does `on` and `yes`."""
 
 
 _Text.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":timestamp", ":bool"))]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+_Text.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("(true|false)$"), list("tf"))
 
 
 def test_complete_has_every_field_of_a_project_file() -> None:

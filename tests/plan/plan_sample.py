@@ -147,6 +147,7 @@ VIEW = RolloutView(
     by="ann",
     at=NOW,
     reached=NOW,
+    since=NOW,
     waves=(WaveView("canary", 50, 50, 40, 2, 5, 3, WavePhase.PASSED, NOW, approval=True),),
     waits=(Wait(WaitFor.SOAK, NOW, "canary"),),
     next_look=NOW,
