@@ -293,12 +293,12 @@ async def draft(
     live = await observe(desired, state, source, options, lookout)
     pace = paced(desired, live, state, Pace(source.facts, now, resume=options.resume))
     difference = diff(pace.desired, live, state, Ask(options, now=now, facts=source.facts))
-    holding = held_back(difference, source.facts, now)
-    plan = make_plan(holding.difference, source.facts, source.server)
+    sifted = held_back(difference, source.facts, now)
+    plan = make_plan(sifted.difference, source.facts, source.server)
     plan = replace(
         plan,
-        groups=closing(plan.groups, holding.until),
-        waits=holding.waits,
+        groups=closing(plan.groups, sifted.until),
+        waits=sifted.waits,
         rollouts=pace.rollouts,
         records=(*plan.records, *pace.records),
         findings=tuple(sorted((*plan.findings, *pace.findings), key=Finding.sort_key)),

@@ -62,7 +62,7 @@ _Of = TypeVar("_Of", PackagesFor, WindowFor)
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class Sifted:
     """What may be planned now, and what waits."""
 
     difference: Diff
@@ -101,7 +101,7 @@ def _closed(names: Sequence[str]) -> str:
     return f"the calendar{'s' if many else ''} {' and '.join(names)} {'are' if many else 'is'} closed"
 
 
-def held_back(difference: Diff, facts: Facts, now: int) -> Holding:
+def held_back(difference: Diff, facts: Facts, now: int) -> Sifted:
     """`difference` without what has to wait for a calendar; `now` in epoch milliseconds."""
     campaigns: list[CampaignDiff] = []
     waits: list[HeldBack] = []
@@ -122,12 +122,12 @@ def held_back(difference: Diff, facts: Facts, now: int) -> Holding:
             if found.live is not None and found.renamed and not left.renamed:
                 names.add(found.live.name)
     if not waits:
-        return Holding(difference, until=until)
+        return Sifted(difference, until=until)
     kept, more = _without_names(campaigns, names)
     resources = {found.desired.resource for found in difference.campaigns}
     others = (change for change in difference.changes if change.resource not in resources)
     told_changes = (*others, *(change for found in kept for change in found.changes))
-    return Holding(replace(difference, campaigns=kept, changes=told_changes), (*waits, *more), until)
+    return Sifted(replace(difference, campaigns=kept, changes=told_changes), (*waits, *more), until)
 
 
 def _without_names(

@@ -49,10 +49,12 @@ def _why(wait: HeldBack) -> str:
     if not wait.calendars:
         return "another campaign keeps the name until a calendar opens"
     names = " and ".join(map(clean, wait.calendars))
-    closed = f"the calendar{'s' if len(wait.calendars) > 1 else ''} {names}"
+    closed = f"the calendars {names} are" if len(wait.calendars) > 1 else f"the calendar {names} is"
     frozen = f" (freeze{': ' if wait.frozen else ''}{clean(wait.frozen)})" if wait.frozen is not None else ""
-    opens = f"opens {moment(wait.until)}" if wait.until is not None else "never opens for all at once"
-    return f"{closed}{frozen} {opens}"
+    until = ", and not known to open for all at once"
+    if wait.until is not None:
+        until = f" until {moment(wait.until)}"
+    return f"{closed} closed{frozen}{until}"
 
 
 def wait_item(wait: HeldBack) -> dict[str, object]:
