@@ -51,7 +51,7 @@ def _why(wait: HeldBack) -> str:
     names = " and ".join(map(clean, wait.calendars))
     closed = f"the calendars {names} are" if len(wait.calendars) > 1 else f"the calendar {names} is"
     frozen = f" (freeze{': ' if wait.frozen else ''}{clean(wait.frozen)})" if wait.frozen is not None else ""
-    until = ", and not known to open for all at once"
+    until = ", and not known to open"
     if wait.until is not None:
         until = f" until {moment(wait.until)}"
     return f"{closed} closed{frozen}{until}"

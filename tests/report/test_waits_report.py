@@ -10,30 +10,33 @@ UNTIL = 1_800_000_000_000
 
 
 @pytest.mark.parametrize(
-    ("wait", "words"),
+    ("what", "gateways", "until", "calendars", "frozen", "words"),
     [
         (
-            HeldBack(rid("a"), ("add", "start"), 1_200, UNTIL, ("nights",)),
-            "gateways that join and the start (1,200 gateways): the calendar nights is closed until"
-            " 2027-01-15 08:00:00 UTC",
+            ("add", "start"), 1_200, UNTIL, ("nights",), None,
+            "gateways that join and the start (1,200 gateways): the calendar nights is closed until TIME",
         ),
         (
-            HeldBack(rid("a"), ("edit",), 0, None, ("nights", "company"), "year end"),
-            "the edit: the calendars nights and company are closed (freeze: year end), and not known to open for all at"
-            " once",
+            ("edit",), 0, None, ("nights", "company"), "year end",
+            "the edit: the calendars nights and company are closed (freeze: year end), and not known to open",
         ),
         (
-            HeldBack(rid("a"), ("override", "schedule", "things"), 1, UNTIL, ("nights",), ""),
-            "packages of single gateways, windows and runs on things (1 gateway): the calendar nights is closed"
-            " (freeze) until 2027-01-15 08:00:00 UTC",
+            ("override", "schedule"), 1, UNTIL, ("nights",), "",
+            "packages of single gateways and windows (1 gateway): the calendar nights is closed (freeze) until TIME",
         ),
-        (
-            HeldBack(rid("a"), ("create",)),
-            "its creation: another campaign keeps the name until a calendar opens",
-        ),
+        (("create",), 0, None, (), None, "its creation: another campaign keeps the name until a calendar opens"),
     ],
-)
-def test_words(wait: HeldBack, words: str) -> None:
+)  # fmt: skip
+def test_words(
+    what: tuple[str, ...],
+    gateways: int,
+    until: int | None,
+    calendars: tuple[str, ...],
+    frozen: str | None,
+    words: str,
+) -> None:
+    wait = HeldBack(rid("a"), what, gateways, until, calendars, frozen)
+    words = words.replace("TIME", "2027-01-15 08:00:00 UTC")
     assert held_words(wait) == words
     assert list(wait_lines([wait])) == [f"Waits: Campaign/a: {words}"]
     assert wait_item(wait)["text"] == words
