@@ -136,6 +136,7 @@ _RESOLVING = {
     "unknown-column": "A policy names a column that no CSV file of the campaign has.",
     "rollout-without-lists": "A campaign has a rollout, but no lists of gateways.",
     "rollout-with-distribution-list": "A campaign has a rollout and a distribution list that adds gateways.",
+    "rollout-pauses": "Each wave of a rollout would stop its campaign for those who join.",
     "rollout-partial": "The waves of a rollout leave gateways out.",
     "timezone-missing": "A calendar is read in the zone of each gateway, and some have none.",
     "timezone-conflict": "A gateway is in lists of different time zones.",

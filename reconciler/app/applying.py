@@ -139,9 +139,8 @@ class _Told:
     progress: ContainedListener
     stop: asyncio.Event
 
-    def outcome(self, outcome: Outcome) -> None:
-        self._written(self.recorder.outcome, outcome)
-        self.progress(outcome)
+    def together(self, outcomes: Sequence[Outcome]) -> None:
+        self._written(self.recorder.outcomes, outcomes)
 
     def parcel(self, outcomes: Sequence[Outcome]) -> None:
         self._written(self.recorder.parcel, outcomes)
@@ -341,7 +340,8 @@ class Applying:
                     session,
                     delay=Backoff(),
                     parallelism=self.parallelism,
-                    on_outcome=told.outcome,
+                    on_outcome=progress,
+                    on_together=told.together,
                     on_parcel=told.parcel,
                     stop=stop,
                     source=provider,

@@ -240,7 +240,7 @@ async def _made(
     job: Job, bound: State, source: Source, options: Options, lookout: Lookout, *, now: int
 ) -> Planned:
     from reconciler.plan.guards import guarded
-    from reconciler.plan.impact import with_reads, with_removed
+    from reconciler.plan.impact import telling_removed, with_reads, with_removed
     from reconciler.reading import operations_of
     from reconciler.resolve.waivers import FOR_NOBODY
 
@@ -261,6 +261,7 @@ async def _made(
     impact = with_reads(impact, operations_of(told.live, source.facts), source.facts.operations)
     plan = replace(told.plan, impact=impact)
     plan = guarded(plan, basis, job.project.guards, job.waivers, waivers_now(job.project))
+    plan = replace(plan, changes=telling_removed(plan.changes, plan.impact, basis.live))
     return replace(planned, plan=plan, live=basis.live)
 
 

@@ -22,6 +22,7 @@ from reconciler.report.paths import path_of
 from reconciler.report.rollouts_report import rollout_item
 from reconciler.report.wording import safe
 from reconciler.report.workflow_commands import no_orders
+from reconciler.text import clean
 
 FORMAT_VERSION: Final = 1
 
@@ -180,6 +181,8 @@ def change_item(change: Change) -> dict[str, object]:
     }
     if change.changed_in is not None:
         item["changedIn"] = change.changed_in.value
+    if change.by is not None:
+        item["changedBy"] = clean(change.by)
     if change.changed_in is ChangedIn.BOTH:
         item["lastApplied"] = safe(change.last)
     # Whose value it is, where it isn't the campaign's.

@@ -19,6 +19,7 @@ from reconciler.model import (
     ResourceId,
     used_packages,
 )
+from reconciler.plan.devices import names_of
 from reconciler.plan.model import Plan
 from reconciler.report.command_answers import download_summary, gateway_item, server_item
 from reconciler.report.lines import Line
@@ -55,6 +56,7 @@ def status_rows(
     notes = _codes(desired, plan)
     changes = Counter(change.resource for change in plan.changes)
     steps = Counter(group.action.resource for group in plan.groups)
+    names = {**names_of(live, state), **plan.package_names}
     rows = []
     for campaign in desired.campaigns:
         resource = campaign.resource
@@ -85,6 +87,7 @@ def status_rows(
                     resource,
                     changes=changes[resource] or steps[resource],
                     unreadable=tuple(plan.unreadable.get(resource, ())),
+                    firmware=_firmware(found, names),
                 )
             )
     declared = {campaign.resource for campaign in desired.campaigns}
@@ -107,9 +110,14 @@ def status_rows(
                     Tone.WARNING,
                     verdict,
                     running=_runs(found),
+                    firmware=_firmware(found, names),
                 )
             )
     return rows
+
+
+def _firmware(found: LiveCampaign, names: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(names.get(package, package) for package in found.packages)
 
 
 def _runs(found: LiveCampaign) -> bool:
@@ -142,6 +150,7 @@ def _declared(
     *,
     changes: int,
     unreadable: tuple[str, ...],
+    firmware: tuple[str, ...],
 ) -> Row:
     said = {finding.code for finding in findings}
     errors = [f"error: {code}" for code in sorted({finding.code for finding in findings if finding.is_error})]
@@ -168,6 +177,7 @@ def _declared(
         in_sync=not parts,
         unreadable=unreadable,
         running=_runs(found),
+        firmware=firmware,
         sync=next((each for holds, each in judged if holds), Sync.IN_SYNC),
     )
 

@@ -102,6 +102,8 @@ class Row:
     unreadable: tuple[str, ...] = ()
     running: bool = False
     """Whether its gateways may be on their way."""
+    firmware: tuple[str, ...] = ()
+    """Its packages by name, as the server has them; by id where nobody knows a name."""
     sync: Sync = Sync.CHANGED
     """How it stands to what is declared."""
 

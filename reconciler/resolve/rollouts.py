@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.loading.nodes import unsure
-from reconciler.model import Budget, Calendar, DesiredRollout, Place, Wave, several
+from reconciler.model import Budget, Calendar, DesiredRollout, Joining, Place, Wave, several
 from reconciler.model.waves import assigned
 from reconciler.resolve.gateway_lists import ZONE_COLUMN, GatewayList
 from reconciler.resolve.members import union
@@ -66,6 +66,10 @@ def _check_membership(source: ResourceSource) -> None:
     if "distributionList" in spec:
         message = "the campaign has a rollout, and a distribution list by which the server adds gateways"
         source.error("rollout-with-distribution-list", message, source.place("rollout"), "keep one of them")
+    if spec.get("joinWhileStarted") == Joining.PAUSE:
+        message = "each wave stops the campaign for those who join, and with it everyone who is under way"
+        hint = "leave joinWhileStarted out: with a rollout it is `direct`"
+        source.warning("rollout-pauses", message, source.place("joinWhileStarted"), hint)
 
 
 def _wave(source: ResourceSource, fleet: Fleet, parts: PolicyParts, rule: WaveRule) -> Wave:

@@ -238,7 +238,7 @@ def plan_digest(plan: Plan) -> str:
     writing = Writing()
     digest = hashlib.sha256(dumped(coder(PLAN_FORMAT, Server).encode(plan.server, writing)))
     findings = tuple(each for each in plan.findings if each.code not in _NOT_OF_THE_WORK)
-    changes = tuple(replace(each, changed_in=None, last=None) for each in plan.changes)
+    changes = tuple(replace(each, changed_in=None, last=None, by=None) for each in plan.changes)
     campaigns = (
         replace(each, devices=Devices(), packages=Packages(), place=None, windows=())
         for each in plan.impact.campaigns
