@@ -114,7 +114,7 @@ class Looks:
             self._files = ""
             return self._failed(began, at, LookResult.FAILED, error)
         happened = happened_in(found.applied, self._memory, self._postman)
-        end = end_of(found, job, at, time.monotonic() - began, happened, self._now())
+        end = end_of(found, job, at, time.monotonic() - began, happened=happened, now=self._now())
         if end.past.result is not LookResult.FAILED:
             self._told = False
         return end
@@ -179,14 +179,14 @@ class Looks:
     def _failed(self, began: float, at: int, result: LookResult, error: Exception) -> LookEnd:
         happened = happened_in(None, self._memory, self._postman)
         project = self._job.project if self._job else None
-        return failed_end(error, result, at, time.monotonic() - began, happened, project)
+        return failed_end(error, result, at, time.monotonic() - began, happened=happened, project=project)
 
     def _now(self) -> int:
         """Epoch milliseconds."""
         return int(self.clock() * 1000)
 
 
-def end_of(found: Look, job: Job, at: int, seconds: float, happened: Happened, now: int) -> LookEnd:
+def end_of(found: Look, job: Job, at: int, seconds: float, *, happened: Happened, now: int) -> LookEnd:
     """What a look of which an apply came about says of itself."""
     applied = found.applied
     result, why = result_of(applied), found.unread
@@ -202,7 +202,13 @@ def end_of(found: Look, job: Job, at: int, seconds: float, happened: Happened, n
 
 
 def failed_end(
-    error: Exception, result: LookResult, at: int, seconds: float, happened: Happened, project: Project | None
+    error: Exception,
+    result: LookResult,
+    at: int,
+    seconds: float,
+    *,
+    happened: Happened,
+    project: Project | None,
 ) -> LookEnd:
     """What a look says of itself that ended with an error."""
     past = PastLook(at, seconds, result, why=why_failed(error))

@@ -77,11 +77,10 @@ class Loop:
 
     async def run(self) -> None:
         """Until it is told to end."""
-        while True:
+        while not self.ended():
             await self.once()
-            if self.ended():
-                return
-            await self._rest(self._next())
+            if not self.ended():
+                await self._rest(self._next())
 
     async def once(self) -> LookEnd:
         """Pull, and look."""
@@ -118,7 +117,7 @@ class Loop:
     async def _rest(self, until: int) -> None:
         """Sleep, with a sign of life now and then; less, when there is something new."""
         self._show(next_look=until)
-        while (left := until - self.now()) > 0:
+        while (left := until - self.now()) > 0 and not self.ended():
             self._show(next_look=until)
             nap = min(left, self.interval)
             if self.pulling is not None:

@@ -1,6 +1,6 @@
 """The figures of one apply as a file, for the textfile collector of node_exporter.
 
-Counters go on from the file of the run before. It is written whole or not at all, and beside what stands there:
+Counters go on from the file of the run before. It is written whole or not at all, beside what stands there:
 a link is replaced, never followed.
 
 Tests: `tests/controller/test_controller_metricsfile.py`.
@@ -65,11 +65,13 @@ class MetricsFile:
             result = LookResult.STANDBY if isinstance(error, StateLocked) else LookResult.FAILED
             happened = happened_in(None, memory, postman)
             seconds = time.monotonic() - began
-            self._write(failed_end(error, result, at, seconds, happened, job.project), at)
+            project = job.project
+            self._write(failed_end(error, result, at, seconds, happened=happened, project=project), at)
             raise
         happened = happened_in(found.applied, memory, postman)
         now = int(applying.clock() * 1000)
-        self._write(end_of(found, job, at, time.monotonic() - began, happened, now), at)
+        seconds = time.monotonic() - began
+        self._write(end_of(found, job, at, seconds, happened=happened, now=now), at)
         return found.applied
 
     def _write(self, end: LookEnd, at: int) -> None:
