@@ -24,7 +24,7 @@ from reconciler.report.statuses import StatusReport
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Look:
+class SeenApply:
     """What became of a look."""
 
     applied: ApplyResult
@@ -46,7 +46,7 @@ class Memory:
 
 async def look(
     applying: Applying, job: Job, options: Options, memory: Memory, *, asking: bool = False
-) -> Look:
+) -> SeenApply:
     """Apply, with a question before where somebody is to be asked, and read what came of it.
 
     Errors are those of an apply. One of the reads after it is no error.
@@ -58,14 +58,14 @@ async def look(
             planned = applied.planned
             assert planned is not None, "a plan was made for it"
             if applied.interrupted:
-                return Look(applied, None, "it was told to end")
+                return SeenApply(applied, None, "it was told to end")
             try:
                 if applied.outcomes:
                     now = int(applying.clock() * 1000)
                     planned = await make(job, job.store.load(), provider, options, now=now)
                 status = await Overview(job, provider, known=memory.causes).of(planned)
             except ServerError as error:
-                return Look(applied, None, error.message)
-            return Look(applied, status)
+                return SeenApply(applied, None, error.message)
+            return SeenApply(applied, status)
         finally:
             memory.requests.update(provider.answers)

@@ -102,7 +102,7 @@ def command(
     options = Options(rollouts_only=rollouts_only, prune=prune)
     asked = RunAsked(options, interval, listen, hosts, pull, ref)
     where = replace(workspace(flags), caller=caller)
-    said = Said()
+    said = LooksSaid()
     controller = Controller(where, asked, caller, said, ended=lambda: caller.ended)
     if once:
         end = run(flags, controller.once())
@@ -144,7 +144,7 @@ class Controlled(Terminal):
             self.applying = False
 
 
-class Said:
+class LooksSaid:
     """Says on stderr what looks found: a line for each that did something, and where that changes."""
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from reconciler.app.applying import Applying, ApplyListener, ApplyResult
 from reconciler.app.caller import Caller
-from reconciler.app.looking import Look, Memory, look
+from reconciler.app.looking import Memory, SeenApply, look
 from reconciler.app.noticing import LOOK, project_words
 from reconciler.app.pipeline import Job, prepare
 from reconciler.app.posting import ApprisePostman
@@ -186,7 +186,7 @@ class Looks:
         return int(self.clock() * 1000)
 
 
-def end_of(found: Look, job: Job, at: int, seconds: float, *, happened: Happened, now: int) -> LookEnd:
+def end_of(found: SeenApply, job: Job, at: int, seconds: float, *, happened: Happened, now: int) -> LookEnd:
     """What a look of which an apply came about says of itself."""
     applied = found.applied
     result, why = result_of(applied), found.unread

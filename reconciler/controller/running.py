@@ -47,7 +47,7 @@ class RunAsked:
     ref: str = REF
 
 
-class Unheard:
+class Silent:
     """An `ApplyListener`, and one of outcomes, that says nothing: what a look found is said at its end."""
 
     def about(self, digest: str, where: str) -> None: ...
@@ -58,7 +58,7 @@ class Unheard:
     def applied(self, plan: Plan, outcomes: Sequence[Outcome], code: object) -> None: ...
     def __call__(self, outcome: Outcome) -> None: ...
     def close(self) -> None: ...
-    def running(self, plan: Plan) -> Unheard:
+    def running(self, plan: Plan) -> Silent:
         """See `ApplyListener`."""
         del plan
         return self
@@ -72,7 +72,7 @@ class Controller:
     asked: RunAsked
     caller: Caller
     told: Callable[[LookEnd], None] = lambda _: None
-    listener: ApplyListener = field(default_factory=Unheard)
+    listener: ApplyListener = field(default_factory=Silent)
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     ended: Callable[[], bool] = lambda: False
