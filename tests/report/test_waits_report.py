@@ -21,10 +21,13 @@ UNTIL = 1_800_000_000_000
             "the edit: the calendars nights and company are closed (freeze: year end), and not known to open",
         ),
         (
-            ("override", "schedule"), 1, UNTIL, ("nights",), "",
-            "packages of single gateways and windows (1 gateway): the calendar nights is closed (freeze) until TIME",
+            ("override", "schedule"), 1, UNTIL, ("x",), "",
+            "packages of single gateways and windows (1 gateway): the calendar x is closed (freeze) until TIME",
         ),
-        (("create",), 0, None, (), None, "its creation: another campaign keeps the name until a calendar opens"),
+        (
+            ("create",), 0, None, (), None,
+            "its creation: another campaign keeps the name until a calendar opens",
+        ),
     ],
 )  # fmt: skip
 def test_words(
