@@ -21,8 +21,8 @@ UNTIL = 1_800_000_000_000
             "the edit: the calendars nights and company are closed (freeze: year end), and not known to open",
         ),
         (
-            ("override", "schedule"), 1, UNTIL, ("x",), "",
-            "packages of single gateways and windows (1 gateway): the calendar x is closed (freeze) until TIME",
+            ("schedule",), 1, UNTIL, ("x",), "",
+            "windows (1 gateway): the calendar x is closed (freeze) until TIME",
         ),
         (
             ("create",), 0, None, (), None,
