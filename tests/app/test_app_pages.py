@@ -52,7 +52,7 @@ def test_each_campaign_of_a_page_has_a_page():
     assert {each.status_code for each in pages} == {200}
 
 
-@pytest.mark.parametrize("name", ["a/b", "a%41b", "../x", "<b>\"'&?#", "späť \u202e"])
+@pytest.mark.parametrize("name", ["a/b", "a%41b", "../x", "<b>\"'&?#", "späť \u202e", "long" * 1_000])
 def test_a_name_of_others_leads_to_its_page(name):
     fleet = replace(busy(), status=replace(busy().status, rows=[row(name)]))
     (link,) = [
