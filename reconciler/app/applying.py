@@ -139,9 +139,8 @@ class _Told:
     progress: ContainedListener
     stop: asyncio.Event
 
-    def outcome(self, outcome: Outcome) -> None:
-        self._written(self.recorder.outcome, outcome)
-        self.progress(outcome)
+    def together(self, outcomes: Sequence[Outcome]) -> None:
+        self._written(self.recorder.outcomes, outcomes)
 
     def parcel(self, outcomes: Sequence[Outcome]) -> None:
         self._written(self.recorder.parcel, outcomes)
@@ -163,6 +162,8 @@ class ApplyResult:
     exit: Exit = Exit.DONE
     declined: bool = False
     """Somebody was asked, and didn't say yes."""
+    interrupted: bool = False
+    """A signal came: not everything was begun."""
     turns: Sequence[Turn] = ()
     """How rollouts turned by it."""
     planned: Planned | None = field(default=None, repr=False)
@@ -339,7 +340,8 @@ class Applying:
                     session,
                     delay=Backoff(),
                     parallelism=self.parallelism,
-                    on_outcome=told.outcome,
+                    on_outcome=progress,
+                    on_together=told.together,
                     on_parcel=told.parcel,
                     stop=stop,
                     source=provider,
@@ -366,7 +368,7 @@ class Applying:
             progress.applied(plan, outcomes, recorder.code)
         if progress.failure is not None:
             raise progress.failure
-        return ApplyResult(plan, outcomes, recorder.code)
+        return ApplyResult(plan, outcomes, recorder.code, interrupted=stop.is_set())
 
     def _nothing(self, plan: Plan) -> ApplyResult:
         code = apply_exit(plan, ())

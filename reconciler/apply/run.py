@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from reconciler.apply.carrying import Carrying
 from reconciler.apply.containment import LOG, unforeseen
 from reconciler.apply.outcomes import Outcomes
 from reconciler.apply.readback import Kept, KeptReader, learned, settled_fields
-from reconciler.apply.record import after, before, members
+from reconciler.apply.record import after, before, joined, members
 from reconciler.apply.retrier import Retrier
 from reconciler.apply.sender import ParcelSender
 from reconciler.apply.turns import Turns, closes
@@ -66,6 +66,16 @@ class Applied:
         return any(o.status in (OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN) for o in self.outcomes)
 
 
+@dataclass(slots=True)
+class _Together:
+    """Steps that ended at the same moment: what is written of them, at once, and who waits for that."""
+
+    events: list[Event] = field(default_factory=list)
+    sync: bool = False
+    outcomes: list[Outcome] = field(default_factory=list)
+    waiting: list[asyncio.Future[None]] = field(default_factory=list)
+
+
 class Execution:
     """One run of one plan."""
 
@@ -77,6 +87,7 @@ class Execution:
         on_outcome: Callable[[Outcome], None],
         stop: asyncio.Event,
         *,
+        on_together: Callable[[Sequence[Outcome]], None],
         hiding: Hiding,
         readback: KeptReader | None = None,
         now: Callable[[], float] = time.time,
@@ -89,6 +100,8 @@ class Execution:
         self._repeater = retrier
         self._session = session
         self._on_outcome = on_outcome
+        self._on_together = on_together
+        self._together = _Together()
         self._on_parcel = on_parcel
         self._stop = stop
         self._now = now
@@ -230,7 +243,7 @@ class Execution:
             await self._steps_ended(done)
         for outcome in outcomes:
             if outcome.status is not OutcomeStatus.DONE or outcome.message:
-                self._record(*after(outcome, self._salt, int(self._now()), self._packages), sync=False)
+                self._together.events += after(outcome, self._salt, int(self._now()), self._packages)
                 await self._ended(outcome)
 
     async def _halting(self, sender: ParcelSender) -> None:
@@ -274,7 +287,8 @@ class Execution:
             # A stop that is still under way may come after this: the next run closes the bracket.
             return outcome
         # Facts of single gateways come by the ten thousand, and are not worth a wait for the disk.
-        self._record(*after(outcome, self._salt, int(self._now()), self._packages), sync=not step.gateways)
+        self._together.sync |= not step.gateways
+        self._together.events += after(outcome, self._salt, int(self._now()), self._packages)
         return outcome
 
     async def _ended(self, outcome: Outcome) -> None:
@@ -291,9 +305,29 @@ class Execution:
             self._campaigns[step.resource] = outcome.created
         if outcome.status is OutcomeStatus.NOT_NEEDED and isinstance(step.action, StopCampaign):
             self._left_stopped.add(key)
-        self._outcomes.append(outcome)
-        self._on_outcome(outcome)
+        await self._written(outcome)
         await self._steps_ended([outcome])
+
+    async def _written(self, outcome: Outcome) -> None:
+        """Until what is to be said of `outcome` is, together with all that ends at the same moment."""
+        loop = asyncio.get_running_loop()
+        if not self._together.waiting:
+            loop.call_soon(self._write)
+        self._together.outcomes.append(outcome)
+        self._together.waiting.append(told := loop.create_future())
+        await told
+
+    def _write(self) -> None:
+        """One write to the state and one to the audit log for steps that ended together."""
+        ended, self._together = self._together, _Together()
+        self._record(*joined(ended.events), sync=ended.sync)
+        self._on_together(ended.outcomes)
+        for outcome in ended.outcomes:
+            self._outcomes.append(outcome)
+            self._on_outcome(outcome)
+        for told in ended.waiting:
+            if not told.done():
+                told.set_result(None)
 
     async def _steps_ended(self, outcomes: Iterable[Outcome]) -> None:
         for outcome in outcomes:

@@ -14,7 +14,17 @@ from typing import Final
 
 from reconciler.errors import Exit
 from reconciler.findings import first_of
-from reconciler.model import ApproveCampaign, Change, ChangedIn, Finding, Outcome, Server, Severity, Step
+from reconciler.model import (
+    ApproveCampaign,
+    Change,
+    ChangedIn,
+    Finding,
+    Outcome,
+    RowPlace,
+    Server,
+    Severity,
+    Step,
+)
 from reconciler.plan.model import CampaignImpact, Devices, Impact, Partial, Plan
 from reconciler.report.apply_summary import outcome_counts
 from reconciler.report.blocks import findings_of, guard_item, recorded
@@ -201,7 +211,12 @@ def finding_item(finding: Finding) -> dict[str, object]:
         "file": place.file if place else None,
         "line": place.line if place else None,
         "column": place.column if place else None,
+        **({"rows": [_row_item(row) for row in place.rows]} if place and place.rows else {}),
     }
+
+
+def _row_item(row: RowPlace) -> dict[str, object]:
+    return {"file": row.file, "line": row.line, "column": row.column}
 
 
 def _outcome(outcome: Outcome) -> dict[str, object]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from reconciler.loading.nodes import unsure
+from reconciler.loading.referenced_files import Files
 from reconciler.model import (
     Assignment,
     Callback,
@@ -25,7 +26,6 @@ from reconciler.resolve.members import Group, ListEntry, entries, named_inline, 
 from reconciler.resolve.overlaps import Composition, check_overlaps
 from reconciler.resolve.package_sets import PackageMembers
 from reconciler.resolve.policies import PolicyParts
-from reconciler.resolve.referenced_files import Files
 from reconciler.resolve.rollouts import Fleet, resolve_rollout
 from reconciler.resolve.source import ResourceSource
 from reconciler.resolve.supported import check_supported

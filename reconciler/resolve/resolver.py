@@ -11,6 +11,7 @@ from pathlib import Path
 
 from reconciler.findings import Findings
 from reconciler.loading import Document
+from reconciler.loading.referenced_files import Files
 from reconciler.model import Desired, Finding, Kind
 from reconciler.providers.base import Facts
 from reconciler.resolve.calendars import resolve_calendar
@@ -19,7 +20,6 @@ from reconciler.resolve.campaigns import Part, Parts, resolve_campaign
 from reconciler.resolve.gateway_lists import ZONE_COLUMN, resolve_gateway_list
 from reconciler.resolve.package_sets import one_by_content, resolve_package_set
 from reconciler.resolve.policies import named_columns, resolve_policy
-from reconciler.resolve.referenced_files import Files
 from reconciler.resolve.source import ResourceSource, by_name
 from reconciler.resolve.timetables import resolve_schedule
 

@@ -35,6 +35,7 @@ from reconciler.model import (
     RetireCampaign,
     RolloutRecord,
     RolloutStatus,
+    RowPlace,
     RunOnThings,
     SchedulePhase,
     Secret,
@@ -147,7 +148,7 @@ VIEW = RolloutView(
     stops=True,
     changed=True,
     with_before=40,
-    place=Place("line.yaml", 3, 1),
+    place=Place("line.yaml", 3, 1, (RowPlace("sites.csv", 2, 1),)),
 )
 
 
