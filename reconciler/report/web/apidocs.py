@@ -127,14 +127,19 @@ def _type(schema: Any, document: Mapping[str, Any]) -> str:
         if several in found:
             return " or ".join(dict.fromkeys(_type(each, document) for each in found[several]))
     kind = found.get("type", "anything")
-    kinds = kind if isinstance(kind, list) else [kind]
+    kinds = [str(each) for each in kind] if isinstance(kind, list) else [str(kind)]
     words = " or ".join(_WORDS.get(each, each) for each in kinds)
     if "enum" in found:
         words += f": {', '.join(map(str, found['enum']))}"
     return f"{words} ({found['format']})" if "format" in found else words
 
 
-_WORDS: Final = {"string": "text", "integer": "whole number", "boolean": "true or false", "array": "list"}
+_WORDS: Final[Mapping[str, str]] = {
+    "string": "text",
+    "integer": "whole number",
+    "boolean": "true or false",
+    "array": "list",
+}
 
 
 def _resolved(schema: Any, document: Mapping[str, Any]) -> Mapping[str, Any]:
