@@ -91,10 +91,10 @@ def _entries(beginning: str) -> list[str]:
 
 def guards(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The guards that may be waived, and aren't yet."""
-    from reconciler.plan.guards import Guard
+    from reconciler.cli.options import waivable
 
     taken = context.params.get(parameter.name or "") or ()
-    return _items(lambda: (guard.value for guard in Guard if guard.value not in taken), incomplete)
+    return _items(lambda: (str(each) for each in waivable() if each not in taken), incomplete)
 
 
 def labels(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -30,6 +30,7 @@ from reconciler.report.apply_summary import outcome_counts
 from reconciler.report.blocks import findings_of, guard_item, recorded
 from reconciler.report.paths import path_of
 from reconciler.report.rollouts_report import rollout_item
+from reconciler.report.waits_report import wait_item
 from reconciler.report.wording import safe
 from reconciler.report.workflow_commands import no_orders
 from reconciler.text import clean
@@ -121,6 +122,7 @@ def _body(plan: Plan) -> list[Entry]:
         ("impact", _impact(plan.impact)),
         ("unreadable", ({"resource": str(r), "fields": list(f)} for r, f in sorted(plan.unreadable.items()))),
         *([("rollouts", map(rollout_item, plan.rollouts))] if plan.rollouts else []),
+        *([("waits", map(wait_item, plan.waits))] if plan.waits else []),
         ("guards", map(guard_item, plan.guards)),
         ("findings", map(finding_item, first_of(findings_of(plan)))),
     ]

@@ -102,6 +102,8 @@ class RolloutView:
     """How many are done with what was there before that change."""
     place: Place | None = None
     """Where it is declared."""
+    checks: tuple[str, ...] = ()
+    """Those that an apply asks before the next wave opens; empty: this look has asked them."""
 
     @property
     def aborted(self) -> bool:
