@@ -30,7 +30,7 @@ from reconciler.report.web.pictures import Piece, progress
 from reconciler.report.web.rendering import rendered, standalone
 from reconciler.report.wording import server_words
 from reconciler.rollout.calendars import Opening
-from reconciler.text import plural
+from reconciler.text import plural, sentence
 
 PER_PAGE: Final = 50
 """Campaigns of a page."""
@@ -143,9 +143,14 @@ class FleetShown:
         return server_words(self.status.plan.server)
 
     @property
+    def named(self) -> str:
+        """Its project and environment."""
+        return " · ".join(filter(None, (self.project, self.environment)))
+
+    @property
     def heading(self) -> str:
         """What it is about."""
-        return " · ".join(filter(None, (self.project, self.environment))) or self.server
+        return self.named or sentence(self.server)
 
     @property
     def total(self) -> str:
