@@ -200,7 +200,15 @@ def test_it_serves_while_it_looks(place: Works) -> None:
 
     async def sleep(_: float) -> None:
         nonlocal ended
-        for path in ("/healthz", "/readyz", "/metrics", "/api/status", "/", "/campaigns/line-3", "/style.css"):
+        for path in (
+            "/healthz",
+            "/readyz",
+            "/metrics",
+            "/api/status",
+            "/",
+            "/campaigns/line-3",
+            "/style.css",
+        ):
             answers[path] = await asyncio.to_thread(fetch, told[0] + path)
         ended = True
 
