@@ -37,7 +37,7 @@ def test_the_most_urgent_come_first():
 def test_the_page_says_what_an_operator_asks_for():
     text = body(overview_page(busy()))
     for said in (
-        "1,120 gateways: 86 % done, 964 done, 20 done with earlier packages, 4 failed, 132 to go; "
+        "1,120 gateways: 86 % done, 964 done, 20 done with earlier packages, 4 failed, 132 to go",
         "2,946 gateways not released yet",
         "310 of 3,100 released, 7 % done",
         "2,790 not released",
