@@ -189,7 +189,9 @@ def test_what_makes_something_or_takes_it_away_is_never_just_repeated(facts: Fac
 @every_facts
 def test_a_field_has_its_verbs_and_what_is_lacking_has_none(facts: Facts) -> None:
     for name in Field:
-        if facts.supports(name):
+        if facts.supports(name) and facts.changing(name) is Changing.REPLACED:
+            assert Verb.CREATE in known(facts)
+        elif facts.supports(name):
             assert VERBS[name] <= known(facts), name
         else:
             # What makes a campaign sets what there is.
@@ -311,7 +313,7 @@ async def check_reads(bench: Bench, reads: Reads, made: dict[str, Any]) -> None:
     if facts.supports(Field.OVERRIDES):
         effective = await reads.overrides(line, bench.gateways[:2])
         assert effective == {bench.gateways[0]: (made["other"],), bench.gateways[1]: (made["package"],)}
-    if facts.supports(Field.DISTRIBUTION):
+    if bench.knows(Verb.DISTRIBUTE):
         assert await reads.distribution_list(line) == DistributionList("list-1", 60)
         assert await reads.distribution_list(made["others"][0]) is None
     # Only what can be read is told.

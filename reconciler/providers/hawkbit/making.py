@@ -24,20 +24,19 @@ from collections.abc import Mapping
 from typing import Final
 
 from reconciler.errors import NotExecuted, Refusal, Refused, Unclear
-from reconciler.model import CampaignFields, Json, PackageFile, Step
+from reconciler.model import CampaignFields, DistributionList, Json, PackageFile, Step
 from reconciler.pool import concurrently
 from reconciler.providers.hawkbit import codec
 from reconciler.providers.hawkbit.client import HawkbitClient
 from reconciler.providers.hawkbit.codec import CONTENT_KEY, MARK, Bundle, Module
 from reconciler.providers.hawkbit.operations import operation
-from reconciler.providers.hawkbit.query import any_of, equal
+from reconciler.providers.hawkbit.query import TAG_PREFIX, any_of, equal, tagged
 from reconciler.providers.http.filebody import FileBody, multipart
-from reconciler.providers.http.steps import request_of
+from reconciler.providers.http.steps import first, request_of
 from reconciler.providers.http.wire import Call
 
 DIGITS: Final = 12
 """Of a SHA-256, in a version that nobody named."""
-TAG_PREFIX: Final = "reconciler"
 _TRIES: Final = 5
 OS, APPLICATION = "os", "application"
 _TYPES: Final[Mapping[frozenset[str], str]] = {
@@ -167,6 +166,27 @@ class Making:
             if (found.name, found.version) == (name, version) and kind in (None, found.kind):
                 return found
         return None
+
+    # --- whom it is for ---------------------------------------------------------------------------
+
+    async def query(self, fields: CampaignFields, step: Step) -> str:
+        """The query that a rollout is made with: of the filter that it is to follow, or of a new tag."""
+        if fields.distribution is None:
+            return tagged(await self.tag(fields.name, step))
+        query = await first(self.query_of(fields.distribution), step)
+        if query is None:
+            raise Refused(
+                f"there is no target filter {fields.distribution.id!r}",
+                request=request_of(step),
+                hint="Save it on the server under exactly that name, or name another one.",
+            )
+        return query
+
+    async def query_of(self, wanted: DistributionList) -> str | None:
+        """The query of a target filter, by its exact name, or by its id."""
+        found = await self._client.filters()
+        queries = dict(found.values())
+        return queries.get(wanted.id) or found.get(wanted.id, ("", None))[1]
 
     # --- tags ---------------------------------------------------------------------------------------
 

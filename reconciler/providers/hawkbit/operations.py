@@ -33,6 +33,7 @@ _ROWS: Final = (
     Operation("list-rollouts", "GET", _ROLLOUTS, "Rollouts", ("READ_ROLLOUT",), _SAFE),
     Operation("get-rollout", "GET", _ROLLOUT, "Rollouts", ("READ_ROLLOUT", "READ_DISTRIBUTION_SET"), _SAFE),
     Operation("list-actions", "GET", f"{_BASE}/actions", "Actions", ("READ_TARGET", "READ_ROLLOUT"), _SAFE),
+    Operation("list-filters", "GET", f"{_BASE}/targetfilters", "Target Filter Queries", ("READ_TARGET",), _SAFE),
     Operation("list-modules", "GET", _MODULES, "Software Modules", ("READ_SOFTWARE_MODULE",), _SAFE),
     Operation("get-module", "GET", _MODULE, "Software Modules", ("READ_SOFTWARE_MODULE",), _SAFE),
     Operation("upload-artifact", "POST", _MODULE + "/artifacts", "Software Modules", ("CREATE_SOFTWARE_MODULE", "READ_SOFTWARE_MODULE", "UPDATE_SOFTWARE_MODULE"), _LOOK),

@@ -43,7 +43,7 @@ from reconciler.providers.hawkbit.codec import Rollout
 from reconciler.providers.hawkbit.ending import Ending, at_work
 from reconciler.providers.hawkbit.entry import DONE_ALREADY, MISSING
 from reconciler.providers.hawkbit.making import Making
-from reconciler.providers.hawkbit.query import tag_of, tagged
+from reconciler.providers.hawkbit.query import tag_of
 from reconciler.providers.hawkbit.statuses import BUSY, PHASES
 from reconciler.providers.http.steps import campaign_of, first, one_made, packages_of, request_of
 
@@ -132,11 +132,11 @@ class HawkbitWrites:
                 hint="Plan again; `--adopt` takes that rollout as ours.",
             )
         bundle = await self._making.bundle(fields, packages, step)
-        tag = await self._making.tag(fields.name, step)
+        query = await self._making.query(fields, step)
         body: dict[str, Json] = {
             "name": fields.name,
             "distributionSetId": int(bundle),
-            "targetFilterQuery": tagged(tag),
+            "targetFilterQuery": query,
             **_WAVES,
             **delivered(fields.delivery),
         }
@@ -322,13 +322,15 @@ class HawkbitWrites:
                 raise ReconcilerError(f"nothing on the server tells whether {action.verb} was done")
 
     async def _made(self, action: CreateCampaign) -> Readback:
-        """The rollout of exactly this name, if it is on a tag as we make them."""
-        name = action.fields.name
+        """The rollout of exactly this name, if it is for whom we would make it."""
+        name, listed = action.fields.name, action.fields.distribution
+        wanted = await self._making.query_of(listed) if listed else None
         named = await self._client.rollouts_named([name])
         found = [each for each in named if each.id != action.replaces]
         for each in found:
             tag = tag_of(each.query)
-            if tag is None or await self._client.tag_id(tag, ours=True) is None:
+            ours = each.query == wanted if listed else bool(tag and await self._client.tag_id(tag, ours=True))
+            if not ours:
                 raise ReconcilerError(
                     f"the rollout {each.id} has the name {name!r}, and was made by somebody else",
                     hint="`--adopt` takes it as ours; or choose another name.",
