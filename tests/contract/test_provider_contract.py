@@ -684,7 +684,10 @@ class Run:
 
 
 def resources(facts: Facts, **changed: str) -> str:
-    more = "".join(f"  {line}\n" for name, line in FIELDS.items() if facts.supports(name))
+    here = {name: line for name, line in FIELDS.items() if facts.supports(name)}
+    if facts.lists_decide:
+        del here[Field.DISTRIBUTION]
+    more = "".join(f"  {line}\n" for line in here.values())
     text = YAML + more
     for old, new in changed.items():
         text = text.replace(old, new)
@@ -723,8 +726,9 @@ def test_a_project_comes_to_rest_whatever_changes(on: Any) -> None:
 
 def test_what_a_server_lacks_is_found_at_its_place(tmp_path: Path) -> None:
     for facts in ALL_FACTS.values():
-        lacking = {name for name in FIELDS if not facts.supports(name)}
-        text = YAML + "".join(f"  {line}\n" for line in FIELDS.values())
+        asked = {name: line for name, line in FIELDS.items() if not facts.lists_decide or "List" not in name}
+        lacking = {name for name in asked if not facts.supports(name)}
+        text = YAML + "".join(f"  {line}\n" for line in asked.values())
         path = tmp_path / "resources.yaml"
         path.write_text(text)
         (tmp_path / "fw.bin").write_bytes(b"fw")

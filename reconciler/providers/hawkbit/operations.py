@@ -37,7 +37,7 @@ _ROWS: Final = (
     Operation("list-modules", "GET", _MODULES, "Software Modules", ("READ_SOFTWARE_MODULE",), _SAFE),
     Operation("get-module", "GET", _MODULE, "Software Modules", ("READ_SOFTWARE_MODULE",), _SAFE),
     Operation("upload-artifact", "POST", _MODULE + "/artifacts", "Software Modules", ("CREATE_SOFTWARE_MODULE", "READ_SOFTWARE_MODULE", "UPDATE_SOFTWARE_MODULE"), _LOOK),
-    Operation("delete-module", "DELETE", _MODULE, "Software Modules", ("DELETE_SOFTWARE_MODULE", "DELETE_DISTRIBUTION_SET"), _LOOK, destructive=True),
+    Operation("delete-module", "DELETE", _MODULE, "Software Modules", ("DELETE_SOFTWARE_MODULE", "DELETE_DISTRIBUTION_SET", "UPDATE_DISTRIBUTION_SET"), _LOOK, destructive=True),
     Operation("create-rollout", "POST", _ROLLOUTS, "Rollouts", ("CREATE_ROLLOUT", "CREATE_DISTRIBUTION_SET", "UPDATE_DISTRIBUTION_SET", "CREATE_TARGET"), _LOOK),
     Operation("edit-rollout", "PUT", _ROLLOUT, "Rollouts", ("UPDATE_ROLLOUT",), _SAFE),
     Operation("delete-rollout", "DELETE", _ROLLOUT, "Rollouts", ("DELETE_ROLLOUT", "UPDATE_ROLLOUT", "DELETE_TARGET"), _LOOK, destructive=True),
@@ -66,6 +66,7 @@ _PARTS: Final = (
     Operation("list-sets", "GET", _SETS, "Distribution Sets", ("READ_DISTRIBUTION_SET",), _SAFE),
     Operation("get-set", "GET", _SETS + "/{set}", "Distribution Sets", ("READ_DISTRIBUTION_SET",), _SAFE),
     Operation("create-set", "POST", _SETS, "Distribution Sets", ("CREATE_DISTRIBUTION_SET",), _LOOK),
+    Operation("edit-set", "PUT", _SETS + "/{set}", "Distribution Sets", ("UPDATE_DISTRIBUTION_SET",), _SAFE),
     Operation("delete-set", "DELETE", _SETS + "/{set}", "Distribution Sets", ("DELETE_DISTRIBUTION_SET",), _LOOK, destructive=True),
     Operation("get-userinfo", "GET", f"{_BASE}/userinfo", "Basic Auth", (), _SAFE),
 )

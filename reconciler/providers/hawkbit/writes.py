@@ -208,11 +208,7 @@ class HawkbitWrites:
 
     async def _delete(self, live: Rollout) -> Result:
         """Under another name, so that its own is free again; then its tag, which nothing else uses."""
-        mark = f" ~{live.id}"
-        if not live.name.endswith(mark):
-            await self._client.do(
-                "edit-rollout", {"name": f"{live.name[: _NAME - len(mark)]}{mark}"}, rollout=live.id
-            )
+        await self._client.do("edit-rollout", {"name": retired(live.name, live.id)}, rollout=live.id)
         await self._client.do("delete-rollout", rollout=live.id)
         return Result(message=await self._drop_tag(live))
 
@@ -275,6 +271,9 @@ class HawkbitWrites:
                     hint="Delete that first.",
                 )
             if bundle.ours:
+                # A set that was used keeps its name for good, though nobody sees it any more.
+                name = retired(bundle.name, key)
+                await first(self._client.do("edit-set", {"name": name}, set=key), step)
                 await first(self._client.do("delete-set", set=key), step)
         await self._client.do("delete-module", module=module_id)
         return Result()
@@ -336,6 +335,12 @@ class HawkbitWrites:
                     hint="`--adopt` takes it as ours; or choose another name.",
                 )
         return one_made(f"rollouts named {name!r}", [each.id for each in found])
+
+
+def retired(name: str, key: str) -> str:
+    """What a thing is called before it is deleted, for the server keeps the name of one that was used."""
+    mark = f" ~{key}"
+    return name if name.endswith(mark) else f"{name[: _NAME - len(mark)]}{mark}"
 
 
 def delivered(wanted: DeliveryTerms | None) -> dict[str, Json]:
