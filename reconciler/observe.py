@@ -57,6 +57,7 @@ from reconciler.ownership import (
     removable_packages,
     retired,
     unanswered,
+    unanswered_uploads,
 )
 from reconciler.providers.base import Field, Reads, Source
 from reconciler.reading import forgotten, read
@@ -421,11 +422,13 @@ class _Observation:
         return frozenset(ref.name for ref in self._wanted() if isinstance(ref, PackageByName))
 
     def _contents(self) -> frozenset[str]:
-        """Files that are there as we know them (are they twice?), and those whose marks may be trusted."""
+        """Files that are there as we know them (are they twice?), those whose marks may be trusted, and
+        those whose uploads got no answer before they were given up.
+        """
         known = self.state.packages
         here = {s for s in self._files() if s in known and self.live.package_ids[known[s].id]}
         trusted = {s for s in self._files() if self.options.adopt or upload_key(s) in self.state.intents}
-        return frozenset(here | trusted)
+        return frozenset(here | trusted | unanswered_uploads(self.desired, self.state).keys())
 
     def _unexplained(self) -> frozenset[str]:
         """Packages that hold what one of ours holds, and that nothing we know of uses."""

@@ -56,6 +56,7 @@ from reconciler.state.base import (
     Predecessor,
     State,
     Uploaded,
+    upload_key,
 )
 from reconciler.text import id_form
 
@@ -188,6 +189,18 @@ def unanswered(desired: Desired, state: State) -> dict[ResourceId, Intent]:
     return {resource: intent for resource, intent in creates.items() if resource in removed}
 
 
+def unanswered_uploads(desired: Desired, state: State) -> dict[str, Intent]:
+    """SHA-256 → an upload of ours whose answer was lost, and whose file Git has given up since.
+
+    Which files are declared is a question to the whole project.
+    """
+    if not desired.complete or desired.focus:
+        return {}
+    declared = {upload_key(ref.sha256) for ref in desired.packages if isinstance(ref, PackageFile)}
+    uploads = {key: it for key, it in sorted(state.intents.items()) if key.startswith(upload_key(""))}
+    return {key.removeprefix(upload_key("")): it for key, it in uploads.items() if key not in declared}
+
+
 def owned_by(
     campaign: DesiredCampaign, claim: Claim, state: State, by_id: Mapping[str, Owned]
 ) -> tuple[Owned | None, tuple[Event, ...]]:
@@ -203,7 +216,9 @@ def owned_by(
             return owned, (OnRemoveSet(resource, on_remove),) if changed else ()
         case Ownership.SUCCEEDED:
             intent, before = state.intents[str(resource)], state.campaigns[resource]
-            event = CampaignReplaced(resource, before.id, claim.ids[0], intent.return_to, intent.applied)
+            event = CampaignReplaced(
+                resource, before.id, claim.ids[0], intent.return_to, intent.applied, since=intent.since
+            )
             owned = replace(before.succeeded(event), on_remove=on_remove)
             more = (OnRemoveSet(resource, on_remove),) if on_remove != before.on_remove else ()
             return owned, (event, *more)

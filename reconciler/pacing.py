@@ -171,6 +171,7 @@ class RateLimiter:
         self._in_window = 0
         self._busiest = 0
         self._learned: float | None = None
+        self._lent = 0.0
 
     @property
     def rate(self) -> float | None:
@@ -183,20 +184,47 @@ class RateLimiter:
             self._recover()
             # Measured from when the last call really left: a late one never makes two come too close.
             while self._rate is not None and self._last is not None:
-                wait = self._last + 1 / self._rate - self._clock()
+                # Others send with what they were lent, also when the whole was more then.
+                own = max(self._rate - self._lent, min(self._rate, self._floor))
+                wait = self._last + 1 / own - self._clock()
                 if wait <= 0:
                     break
                 await self._sleep(wait)
             self._last = self._clock()
             self._count(self._last)
 
-    def too_much(self) -> None:
-        """The server complained about the rate."""
+    def allow(self, limit: float | None) -> None:
+        """At most `limit` calls a second from now on; what a complaint taught is kept."""
+        self._limit = limit
+        if limit is not None:
+            self._rate = limit if self._rate is None or self._learned is None else min(self._rate, limit)
+        elif self._learned is None:
+            self._rate = None
+
+    def lend(self, parts: int) -> float | None:
+        """A rate for somebody else, one of `parts` who send beside us; None: there is no limit.
+
+        All that is lent and our own calls are never more than the whole, as it is now; 0 where nothing is
+        left of it: somebody has to give back first. See `give_back`.
+        """
+        self._recover()
+        if self._rate is None:
+            return None
+        share = max(0.0, min(self._rate / (parts + 1), self._rate - self._lent))
+        self._lent += share
+        return share
+
+    def give_back(self, rate: float | None) -> None:
+        """What `lend` gave isn't used any more."""
+        self._lent = max(0.0, self._lent - (rate or 0.0))
+
+    def too_much(self, sent: float = 0.0) -> None:
+        """The server complained about the rate. `sent`: calls a second of those who send beside us."""
         now = self._clock()
         if now - self._changed < self._settle:
             return
-        current = self._rate or max(self._guess, self._busiest, self._in_window)
-        self._rate = max(self._floor, current / 2)
+        current = self._rate or max(self._guess, self._busiest + sent, self._in_window + sent)
+        self._rate = max(min(self._floor, current), current / 2)
         self._learned = max(current, self._floor)
         self._changed = now
 

@@ -6,6 +6,7 @@ become lower than the truth, and the gate stays one: a line that nothing else re
 """
 
 import importlib
+import os
 import pkgutil
 import sys
 from collections.abc import Generator, Iterator, Mapping
@@ -56,6 +57,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 
 def _left_out(item: pytest.Item) -> bool:
     """Whether what the test does isn't measured."""
+    if "MUTANT_TRACE" in os.environ:  # which test executes what is asked of all of them
+        return False
     if hasattr(getattr(item, "obj", None), "hypothesis"):
         return True
     return any(item.path.is_relative_to(TESTS / name) for name in REPEATED)

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from typing import Final, Protocol
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol, TypeVar
 
 from reconciler.app.auditlog import audited_plan
 from reconciler.app.caller import Caller, Question
-from reconciler.app.pipeline import Job, apply_exit, make, secrets_of, waivers_now
+from reconciler.app.checkdesk import Asking, CheckDesk
+from reconciler.app.noticing import Noticing, Postman, Turn
+from reconciler.app.pipeline import Job, Planned, apply_exit, check, make, secrets_of, waivers_now
 from reconciler.app.savedplans import Reviewed, changed, rests_on, reviewed
 from reconciler.app.workspace import Workspace, connected, state_of
+from reconciler.audit.recorder import AuditRecorder
 from reconciler.errors import Exit, StalePlan, fault_in_words
 from reconciler.hiding import Hiding
-from reconciler.model import Desired, Finding, Live, Outcome, OutcomeStatus
+from reconciler.model import Desired, DesiredRollout, Finding, Live, Outcome, OutcomeStatus, ResourceId
 from reconciler.model.doubts import Doubt
 from reconciler.options import Options
 from reconciler.plan.brakes import brakes
-from reconciler.plan.file import PlanFile, plan_digest, salted
+from reconciler.plan.file import PlanFile, plan_digest, refused, salted
 from reconciler.plan.finished import finished, remembered, targeted
 from reconciler.plan.guards import Waivers, reconsidered, waive
 from reconciler.plan.model import Plan
+from reconciler.plan.stale import CODE
 from reconciler.providers.base import Facts, Provider
 from reconciler.report.plan_text import question_text
+from reconciler.rollout.questions import against, asked, wishes
 from reconciler.settings import Project
 from reconciler.state.base import PlanApplied, SaltChosen, Session, State, StateStore
+
+Value = TypeVar("Value")
 
 _LOG: Final = logging.getLogger("reconciler.app")
 
@@ -126,6 +135,28 @@ class ContainedListener:
 
 
 @dataclass(frozen=True, slots=True)
+class _Told:
+    """Who hears of what becomes of steps: the audit log, which stops the run where it can't, and people."""
+
+    recorder: AuditRecorder
+    progress: ContainedListener
+    stop: asyncio.Event
+
+    def together(self, outcomes: Sequence[Outcome]) -> None:
+        self._written(self.recorder.outcomes, outcomes)
+
+    def parcel(self, outcomes: Sequence[Outcome]) -> None:
+        self._written(self.recorder.parcel, outcomes)
+        for outcome in outcomes:
+            self.progress(outcome)
+
+    def _written(self, write: Callable[[Value], None], what: Value) -> None:
+        write(what)
+        if self.recorder.failure is not None:
+            self.stop.set()
+
+
+@dataclass(frozen=True, slots=True)
 class ApplyResult:
     """How a run ended. ``exit`` is the code that the command ends with."""
 
@@ -134,6 +165,12 @@ class ApplyResult:
     exit: Exit = Exit.DONE
     declined: bool = False
     """Somebody was asked, and didn't say yes."""
+    interrupted: bool = False
+    """A signal came: not everything was begun."""
+    turns: Sequence[Turn] = ()
+    """How rollouts turned by it."""
+    planned: Planned | None = field(default=None, repr=False)
+    """What the plan was made from, where it was made by this run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,41 +183,58 @@ class Applying:
     listener: ApplyListener
     parallelism: int
     lock_timeout: float
+    postman: Postman | None = None
+    """Who tells people of what was turned."""
+    clock: Callable[[], float] = time.time
+    """Epoch seconds."""
 
     async def unasked(self, job: Job, options: Options) -> ApplyResult:
         """Lock, then plan and run: nobody has to be waited for."""
+        self._admit(job)
         async with connected(self.project, parallelism=self.parallelism) as provider:
-            with self._locked(provider) as session:
-                made = await make(job, session.state, provider, options, self.listener.looking)
-                plan = made.plan
-                self.listener.preview(plan, asking=False)
-                return await self._execute(plan, made.live, provider, session, desired=job.desired)
+            return await self.unasked_at(provider, job, options)
+
+    async def unasked_at(self, provider: Provider, job: Job, options: Options) -> ApplyResult:
+        """The same at a server that is open."""
+        async with self._noticed(provider) as (session, noticing):
+            made = await self._make(job, session.state, provider, options)
+            plan = noticing.plan = made.plan
+            self.listener.preview(plan, asking=False)
+            result = await self._execute(plan, made.live, provider, session, desired=job.desired)
+        return replace(result, planned=made, turns=noticing.turned)
 
     async def asked(self, job: Job, options: Options) -> ApplyResult:
         """Plan, ask, and lock only then: nobody else has to wait for an answer. Then look once more."""
+        self._admit(job)
         async with connected(self.project, parallelism=self.parallelism) as provider:
-            before = self.store.load()
-            planned = await make(job, before, provider, options, self.listener.looking)
-            plan = planned.plan
-            self.listener.preview(plan, asking=not (plan.empty or plan.tripped))
-            if not _sends(plan):
-                return self._nothing(plan)
-            if not plan.empty and not self._confirmed(plan):
-                self.listener.declined(plan)
-                return ApplyResult(plan, declined=True)
-            with self._locked(provider) as session:
-                state = session.state
-                if (before.begun or state.begun) and state.lineage != before.lineage:
-                    raise _planned_on_older("the state was begun or replaced")
-                findings, live = await changed(plan, rests_on(planned), provider.reads, state, provider.facts)
-                if findings:
-                    raise _planned_on_older("what it touches changed", findings)
-                plan = self._reconsidered(plan, live, provider, session.state, job.waivers)
-                if plan.tripped:
-                    return self._nothing(plan)
-                if salted(plan) and not state.begun:
-                    session.record(SaltChosen(before.salt))
-                return await self._execute(plan, live, provider, session, desired=job.desired)
+            return await self.asked_at(provider, job, options)
+
+    async def asked_at(self, provider: Provider, job: Job, options: Options) -> ApplyResult:
+        """The same at a server that is open."""
+        before = self.store.load()
+        planned = await self._make(job, before, provider, options)
+        plan = planned.plan
+        self.listener.preview(plan, asking=not (plan.empty or plan.tripped))
+        if not _sends(plan):
+            return replace(self._nothing(plan), planned=planned)
+        if not plan.empty and not self._confirmed(plan):
+            self.listener.declined(plan)
+            return ApplyResult(plan, declined=True, planned=planned)
+        async with self._noticed(provider) as (session, noticing):
+            state = session.state
+            if (before.begun or state.begun) and state.lineage != before.lineage:
+                raise _planned_on_older("the state was begun or replaced")
+            findings, live = await changed(plan, rests_on(planned), provider.reads, state, provider.facts)
+            findings = findings or await _against(plan, wishes(job.desired), state, self._asking(job))
+            if findings:
+                raise _planned_on_older("what it touches changed", findings)
+            plan = noticing.plan = self._reconsidered(plan, live, provider, session.state, job.waivers)
+            if plan.tripped:
+                return replace(self._nothing(plan), planned=planned)
+            if salted(plan) and not state.begun:
+                session.record(SaltChosen(before.salt))
+            result = await self._execute(plan, live, provider, session, desired=job.desired)
+        return replace(result, planned=planned, turns=noticing.turned)
 
     async def reviewed(self, file: PlanFile, waivers: Waivers, workspace: Workspace) -> ApplyResult:
         """Run the plan in `file` and nothing else, if all that it touches is as it was."""
@@ -189,12 +243,16 @@ class Applying:
             self.listener.preview(plan, asking=False)
             if not _sends(plan):
                 return self._nothing(plan)
-            with self._locked(provider) as session:
+            declared, asking = self._declared(plan, file, workspace)
+            async with self._noticed(provider) as (session, noticing):
                 live = await reviewed.check(provider.reads, session.state, provider.facts)
-                plan = self._reconsidered(plan, live, provider, session.state, waivers)
+                if findings := await _against(plan, declared, session.state, asking):
+                    raise refused(file.path, findings)
+                plan = noticing.plan = self._reconsidered(plan, live, provider, session.state, waivers)
                 if plan.tripped:
                     return self._nothing(plan)
-                return await self._execute(plan, live, provider, session, file=file.digest)
+                result = await self._execute(plan, live, provider, session, file=file.digest)
+            return replace(result, turns=noticing.turned)
 
     async def rehearsed(self, file: PlanFile, waivers: Waivers, workspace: Workspace) -> Plan:
         """The plan in `file`, if it could be applied now; nothing is locked or written."""
@@ -205,6 +263,37 @@ class Applying:
                 live = await reviewed.check(provider.reads, state, provider.facts)
                 plan = self._reconsidered(plan, live, provider, state, waivers)
             return plan
+
+    def _admit(self, job: Job) -> None:
+        """InvalidInput where a secret of a check would go where nobody trusts it to."""
+        if job.desk is not None:
+            job.desk.admit(self.project, job.desired)
+
+    def _asking(self, job: Job) -> Asking | None:
+        return None if job.desk is None else job.desk.asking(self.project)
+
+    def _declared(
+        self, plan: Plan, file: PlanFile, workspace: Workspace
+    ) -> tuple[Mapping[ResourceId, DesiredRollout], Asking | None]:
+        """The rollouts whose checks stand before what `plan` releases, as the files of the project say them.
+
+        A plan file has no more of a check than its name: UnusablePlan where that is no longer declared.
+        """
+        releasing = [view for view in plan.rollouts if view.joins and view.checks]
+        if not releasing:
+            return {}, None
+        desired = check(workspace.inside(self.project.environment), offline=True).desired
+        declared, desk = wishes(desired), CheckDesk(workspace)
+        findings = [
+            Finding(CODE, f"{view.resource}: its checks are others than when the plan was made")
+            for view in releasing
+            if view.resource not in declared
+            or tuple(each.name for each in declared[view.resource].checks) != view.checks
+        ]
+        if findings:
+            raise refused(file.path, findings)
+        desk.admit(self.project, desired)
+        return declared, desk.asking(self.project)
 
     def _opened(
         self, file: PlanFile, waivers: Waivers, workspace: Workspace, provider: Provider
@@ -221,6 +310,21 @@ class Applying:
         project, facts = self.project, provider.facts
         declared = waivers_now(project)
         return reconsidered(plan, live, facts, project.guards, waivers, state=state, declared=declared)
+
+    async def _make(self, job: Job, state: State, provider: Provider, options: Options) -> Planned:
+        now = int(self.clock() * 1000)
+        listener, asking = self.listener, self._asking(job)
+        return await make(job, state, provider, options, listener.looking, now=now, asking=asking)
+
+    @asynccontextmanager
+    async def _noticed(self, provider: Provider) -> AsyncIterator[tuple[Session, Noticing]]:
+        """The locked state; people are told of what the block turned once nobody waits for the lock."""
+        noticing = Noticing(self.project, self.postman, self.clock)
+        try:
+            with self._locked(provider) as session, noticing.during(session):
+                yield session, noticing
+        finally:
+            await noticing.tell()
 
     @contextmanager
     def _locked(self, provider: Provider) -> Iterator[Session]:
@@ -268,12 +372,7 @@ class Applying:
             if file:
                 session.record(PlanApplied(file, whole=False))
             progress = ContainedListener(self.listener, plan)
-
-            def on_outcome(outcome: Outcome) -> None:
-                recorder.outcome(outcome)
-                if recorder.failure is not None:
-                    stop.set()
-                progress(outcome)
+            told = _Told(recorder, progress, stop)
 
             try:
                 applied = await apply_plan(
@@ -282,12 +381,15 @@ class Applying:
                     session,
                     delay=Backoff(),
                     parallelism=self.parallelism,
-                    on_outcome=on_outcome,
+                    on_outcome=progress,
+                    on_together=told.together,
+                    on_parcel=told.parcel,
                     stop=stop,
                     source=provider,
                     hiding=Hiding(secrets_of(desired) if desired else ()),
                     settling=Settling(self.project.server.settle),
                     on_doubt=progress.looking,
+                    now=self.clock,
                 )
             finally:
                 progress.close()
@@ -307,7 +409,7 @@ class Applying:
             progress.applied(plan, outcomes, recorder.code)
         if progress.failure is not None:
             raise progress.failure
-        return ApplyResult(plan, outcomes, recorder.code)
+        return ApplyResult(plan, outcomes, recorder.code, interrupted=stop.is_set())
 
     def _nothing(self, plan: Plan) -> ApplyResult:
         code = apply_exit(plan, ())
@@ -330,6 +432,22 @@ def _remembering(plan: Plan, live: Live, state: State, facts: Facts) -> Plan:
 def _sends(plan: Plan) -> bool:
     """Whether there is anything to do, and nothing stands against it."""
     return not plan.tripped and not (plan.empty and not plan.records and not plan.declares)
+
+
+async def _against(
+    plan: Plan, declared: Mapping[ResourceId, DesiredRollout], state: State, asking: Asking | None
+) -> tuple[Finding, ...]:
+    """What the checks say by now against what `plan` releases."""
+    if asking is None:
+        return ()
+    before = {resource: owned.rollout for resource, owned in state.campaigns.items() if owned.rollout}
+    views = {view.resource: view for view in plan.rollouts if view.joins}
+    answers = await asking(tuple(asked(views.values(), declared, before)))
+    return tuple(
+        Finding(CODE, f"{resource}: {why}", resource=resource)
+        for resource, given in answers.items()
+        for why in against(views[resource], given)
+    )
 
 
 def _planned_on_older(what: str, findings: Sequence[Finding] = ()) -> StalePlan:

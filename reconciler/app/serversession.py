@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from reconciler.app.auditlog import audited
 from reconciler.app.caller import Caller, Question
 from reconciler.app.workspace import declared_name, state_of, store_of
-from reconciler.apply.containment import ContainedWrites
+from reconciler.apply.containment import ContainedWrites, contained
 from reconciler.apply.retrier import Retrier
 from reconciler.audit.recorder import AuditedCall, AuditRecorder
 from reconciler.errors import NotExecuted, ReconcilerError, Refusal, Refused, Unclear, UsageError
@@ -193,7 +193,7 @@ class ServerSession:
         async def sent() -> None:
             nonlocal attempts
             attempts += 1
-            await send()
+            await contained(call.operation, call.operation, send)
 
         def wait(error: Exception, attempts: int, waited: float) -> float | None:
             if isinstance(error, NotExecuted):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
@@ -10,7 +11,11 @@ from reconciler.model import Outcome, OutcomeStatus, Step, StepGroup
 
 
 class Outcomes(Sequence[Outcome]):
-    """A sequence of outcomes that only grows. One that says nothing but *done* takes eight bytes."""
+    """A sequence of outcomes that only grows.
+
+    One that says nothing but *done* takes eight bytes, and nothing at all where `extend` got it behind the
+    one of the step before it.
+    """
 
     def __init__(self, outcomes: Iterable[Outcome] = ()) -> None:
         self._groups: list[StepGroup] = []
@@ -18,21 +23,54 @@ class Outcomes(Sequence[Outcome]):
         self._group = array("I")
         self._index = array("I")
         self._others: dict[int, Outcome] = {}
+        self._size = 0
+        # Runs of steps: where each begins and ends, and with which step. Between runs they came one by one.
+        self._begins = array("Q")
+        self._ends = array("Q")
+        self._run_group = array("I")
+        self._run_index = array("I")
+        self._singles = array("Q")
         for outcome in outcomes:
             self.append(outcome)
 
     def append(self, outcome: Outcome) -> None:
         step = outcome.step
         if step.part is not None or outcome != Outcome(step, OutcomeStatus.DONE):
-            self._others[len(self)] = outcome
-        number = self._numbers.setdefault(step.group.key, len(self._groups))
-        if number == len(self._groups):
-            self._groups.append(step.group)
-        self._group.append(number)
+            self._others[self._size] = outcome
+        self._group.append(self._number(step.group))
         self._index.append(step.index)
+        self._size += 1
+
+    def extend(self, outcomes: Iterable[Outcome]) -> None:
+        """Append each of `outcomes`: few bytes where they are of steps that follow each other."""
+        for outcome in outcomes:
+            step = outcome.step
+            if step.part is not None or outcome != Outcome(step, OutcomeStatus.DONE):
+                self._others[self._size] = outcome
+            number = self._number(step.group)
+            if not self._goes_on(number, step.index):
+                self._begins.append(self._size)
+                self._ends.append(self._size)
+                self._run_group.append(number)
+                self._run_index.append(step.index)
+                self._singles.append(len(self._group))
+            self._ends[-1] += 1
+            self._size += 1
+
+    def _number(self, group: StepGroup) -> int:
+        number = self._numbers.setdefault(group.key, len(self._groups))
+        if number == len(self._groups):
+            self._groups.append(group)
+        return number
+
+    def _goes_on(self, number: int, index: int) -> bool:
+        """Whether a step is the next one of the last run, behind which nothing came."""
+        if not self._ends or self._ends[-1] != self._size or self._run_group[-1] != number:
+            return False
+        return index == self._run_index[-1] + self._size - self._begins[-1]
 
     def __len__(self) -> int:
-        return len(self._group)
+        return self._size
 
     @overload
     def __getitem__(self, at: int) -> Outcome: ...
@@ -49,5 +87,14 @@ class Outcomes(Sequence[Outcome]):
     def _at(self, position: int) -> Outcome:
         if other := self._others.get(position):
             return other
-        step = Step(self._groups[self._group[position]], self._index[position])
-        return Outcome(step, OutcomeStatus.DONE)
+        number, index = self._step(position)
+        return Outcome(Step(self._groups[number], index), OutcomeStatus.DONE)
+
+    def _step(self, position: int) -> tuple[int, int]:
+        run = bisect_right(self._begins, position) - 1
+        if run < 0:
+            return self._group[position], self._index[position]
+        if position < self._ends[run]:
+            return self._run_group[run], self._run_index[run] + position - self._begins[run]
+        single = self._singles[run] + position - self._ends[run]
+        return self._group[single], self._index[single]

@@ -63,10 +63,18 @@ class Newborns:
         made = step.action.file.sha256 if isinstance(step.action, UploadPackage) else step.resource
         self._made[made] = self.settling.clock()
 
+    def seen(self, resource: ResourceId, seconds: float) -> None:
+        """Somebody else made the campaign of `resource`: for `seconds` yet it may not be shown."""
+        self._made[resource] = self.settling.clock() + seconds - self.settling.seconds
+
     def left(self, step: Step, error: ReconcilerError) -> float | None:
         """For how many seconds yet `error` may only say that what `step` is about isn't shown; else None."""
         if not isinstance(error, Refused) or Refusal.NO_SUCH_OBJECT not in error.meaning:
             return None
+        return self.young(step)
+
+    def young(self, step: Step) -> float | None:
+        """For how many seconds yet what `step` is about, or brings, may not be shown; None: it is."""
         about: list[ResourceId | str] = [
             package.sha256 for package in carried_by(step.action) if isinstance(package, PendingUpload)
         ]

@@ -1,8 +1,9 @@
 """After the last step of a campaign: what it has now, and what the server made of what was sent.
 
-A server may trim, fold, clamp, reorder or complete what it is sent. What it keeps is read by one call for the
-campaign and one for its distribution list, where any of that was sent; again for a moment where it differs,
-for an answer may lag. What differs then is how the server keeps it: said once, and never sent again.
+A server may trim, fold, clamp, reorder or complete what it is sent. What it keeps is read by one call for
+the campaign, one for its distribution list and one for each set of packages that single gateways were
+assigned (of one of them), where any of that was sent; again for a moment where it differs, for an answer may
+lag. What differs then is how the server keeps it: said once, and never sent again.
 
 Tests: `tests/apply/test_apply_readback.py`.
 """
@@ -18,6 +19,8 @@ from unicodedata import normalize
 from reconciler.apply.patience import Delay
 from reconciler.model import (
     Action,
+    AssignPackages,
+    BoundPackage,
     CreateCampaign,
     EditCampaign,
     Finding,
@@ -36,6 +39,7 @@ from reconciler.state.applied import (
     callback_value,
     changed_settings,
     known_plain,
+    packages_value,
     recorded_settings,
 )
 from reconciler.state.base import FieldsDeclared
@@ -98,6 +102,7 @@ class KeptReader:
                 found = [
                     *await self._of_campaign(campaign_id, actions, packages),
                     *await self._of_distribution(campaign_id, actions),
+                    *await self._of_overrides(campaign_id, actions, packages),
                 ]
             except Exception:  # noqa: BLE001 - it is done whatever can be read of it
                 return []
@@ -127,8 +132,8 @@ class KeptReader:
                 there = text_value(live.description)
                 rows.append((Field.DESCRIPTION, text_value(fields.description), there))
             if fields.packages is not None:
-                ids = [p if isinstance(p, str) else packages.get(p.sha256, "") for p in fields.packages]
-                rows.append((Field.PACKAGES, packages_list(ids), packages_list(live.packages)))
+                ids = packages_list(_ids(fields.packages, packages))
+                rows.append((Field.PACKAGES, ids, packages_list(live.packages)))
         kept = [
             Kept(str(name), there, _said(sent), _said(there)) for name, sent, there in rows if sent != there
         ]
@@ -143,6 +148,33 @@ class KeptReader:
                 if sent != there:
                     found.append(_kept(Field.DISTRIBUTION.value, sent, there))
         return found
+
+    async def _of_overrides(
+        self, campaign_id: str, actions: Sequence[Action], packages: Mapping[str, str]
+    ) -> list[Kept]:
+        """Each set of packages under one field. What one of its gateways has, all of them have.
+
+        A gateway that goes on having the campaign's own was not assigned any: that is to be sent again.
+        """
+        assigned = [a for a in actions if isinstance(a, AssignPackages) and a.gateways]
+        if not assigned or not self.facts.readable(Field.OVERRIDES):
+            return []
+        some = sorted({action.gateways[0] for action in assigned})
+        there = await self.reads.overrides(campaign_id, some)
+        rows = [
+            (packages_value(_ids(a.packages, packages)), packages_value(there[a.gateways[0]]))
+            for a in assigned
+        ]
+        differing = {sent: kept for sent, kept in rows if sent != kept}
+        if not differing:
+            return []
+        live = await self.reads.campaign(campaign_id)
+        own = packages_value(live.packages) if live else None
+        return [
+            Kept(Field.OVERRIDES, {sent: json.loads(kept)}, sent, kept)
+            for sent, kept in sorted(differing.items())
+            if kept != own
+        ]
 
     def _settings(self, sent: Mapping[str, SettingValue] | None, there: Json) -> list[Kept]:
         """Each setting by itself under one field: the state keeps those that differ."""
@@ -185,13 +217,34 @@ def settled_fields(
     return found
 
 
-def learned(resource: ResourceId, fields: Mapping[str, Json], kept: Iterable[Kept]) -> Learned:
-    """What a state and a person learn."""
-    found = tuple(kept)
-    if not fields and not found:
+def _ids(bound: Iterable[BoundPackage], packages: Mapping[str, str]) -> list[str]:
+    """The server's ids; `packages` are the uploads of this run, by content."""
+    return [each if isinstance(each, str) else packages.get(each.sha256, "") for each in bound]
+
+
+def learned(
+    resource: ResourceId, fields: Mapping[str, Json], kept: Iterable[Kept], known: Mapping[str, Json]
+) -> Learned:
+    """What a state and a person learn; `known` is what the state knows of what the server keeps."""
+    new = [
+        each
+        for each in kept
+        if each.name in fields or _with(known.get(each.name), each) != known.get(each.name)
+    ]
+    if not fields and not new:
         return Learned()
-    event = FieldsDeclared(resource, fields, {each.name: each.value for each in found})
-    return Learned(event, tuple(_finding(resource, each) for each in found))
+    values: dict[str, Json] = {}
+    for each in new:
+        values[each.name] = _with(values.get(each.name, known.get(each.name)), each)
+    return Learned(FieldsDeclared(resource, fields, values), tuple(_finding(resource, each) for each in new))
+
+
+def _with(known: Json, kept: Kept) -> Json:
+    """All that the server keeps of the field: of packages of single gateways, for each set that was sent."""
+    if kept.name == Field.OVERRIDES and isinstance(known, Mapping) and isinstance(kept.value, Mapping):
+        both: dict[str, Json] = {**known}
+        return both | dict(kept.value)
+    return kept.value
 
 
 def _finding(resource: ResourceId, kept: Kept) -> Finding:

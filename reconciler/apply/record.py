@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import chain, groupby
 from types import MappingProxyType
 from typing import assert_never
 
 from reconciler.model import (
+    Action,
     AddGateways,
     ApproveCampaign,
     AssignPackages,
@@ -23,6 +25,7 @@ from reconciler.model import (
     OutcomeStatus,
     RegisterCallback,
     RemoveGateways,
+    ResourceId,
     RetireCampaign,
     RunOnThings,
     ScheduleWindow,
@@ -105,12 +108,27 @@ def after(
     if outcome.left:
         done = frozenset(outcome.step.gateways) - frozenset(outcome.left)
         unsettled = _unsettled(outcome, outcome.left, salt, now)
-        return (*_members(outcome.step.only(done), packages), *unsettled, *_refused(outcome))
+        settled = members(outcome.step.action, outcome.step.only(done).gateways, packages)
+        return (*settled, *unsettled, *_refused(outcome))
     if not outcome.settled:
         return (*_unsettled(outcome, outcome.step.gateways, salt, now), *_refused(outcome))
     if outcome.step.gateways:
-        return tuple(_members(outcome.step, packages))
+        return tuple(members(outcome.step.action, outcome.step.gateways, packages))
     return tuple(_settled(outcome, salt, now))
+
+
+def joined(events: Iterable[Event]) -> Iterator[Event]:
+    """`events`, of which those become one that follow each other and give gateways the same value."""
+    for alike, group in groupby(events, key=_likeness):
+        if alike is None:
+            yield from group
+        else:
+            those = (each.gateways for each in group if isinstance(each, MembersApplied))
+            yield MembersApplied(*alike, tuple(chain.from_iterable(those)))
+
+
+def _likeness(event: Event) -> tuple[ResourceId, str, str] | None:
+    return (event.resource, event.field, event.value) if isinstance(event, MembersApplied) else None
 
 
 def _refused(outcome: Outcome) -> Iterator[Event]:
@@ -200,10 +218,10 @@ def _settled(outcome: Outcome, salt: str, now: int) -> Iterator[Event]:  # noqa:
             assert_never(action)
 
 
-def _members(step: Step, packages: Mapping[str, str]) -> Iterator[Event]:
+def members(action: Action, gateways: tuple[str, ...], packages: Mapping[str, str]) -> Iterator[Event]:
     """What is kept of single gateways: what can't be read, who had an override, who was added by us."""
-    resource, gateways = step.resource, step.gateways
-    match action := step.action:
+    resource = action.resource
+    match action:
         case AddGateways():
             if action.distribution:
                 yield MembersApplied(resource, MEMBERSHIP, ADDED, gateways)

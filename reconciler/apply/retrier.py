@@ -49,8 +49,8 @@ class Retrier:
         self.delay = delay
         self.bisection = Bisection()
         self._settling = settling or Settling()
-        self._newborns = Newborns(self._settling)
-        self._making = Maker(writes, delay, self._settling, self._newborns, told)
+        self.newborns = Newborns(self._settling)
+        self._making = Maker(writes, delay, self._settling, self.newborns, told)
 
     async def settle(self, step: Step, bindings: Bindings, stop: asyncio.Event) -> Outcome:
         """Run `step`. Never raises a ReconcilerError: it becomes the outcome.
@@ -58,15 +58,19 @@ class Retrier:
         Once `stop` is set nothing is sent again, and nobody waits for it.
         """
 
+        if isinstance(step.action, CreateCampaign | UploadPackage):
+            return await self._making.settle(step, bindings, stop)
+
         async def attempt(piece: Step) -> Tried:
             return await self._attempt(piece, bindings, stop, verified=True)
 
-        if isinstance(step.action, CreateCampaign | UploadPackage):
-            return await self._making.settle(step, bindings, stop)
         if self.bisection.most(step) < len(step.gateways):
             unsent = Tried(Outcome(step, OutcomeStatus.FAILED, NOT_AGAIN, 0), step)
             return await self.bisection.run(step, unsent, attempt, stop)
         tried = await self._attempt(step, bindings, stop)
+        if tried.outcome.settled:
+            self.bisection.took(step)
+            return tried.outcome
         tried, named = await without_named(tried, attempt, stop)
         if tried.outcome.settled:
             self.bisection.took(step)
@@ -143,7 +147,7 @@ class Retrier:
 
     async def _unshown(self, step: Step, bindings: Bindings, failure: ReconcilerError) -> float | None:
         """For how long yet `failure` may only mean that the server doesn't show what this run made."""
-        left = self._newborns.left(step, failure)
+        left = self.newborns.left(step, failure)
         if left is not None and isinstance(step.action, AddGateways | RemoveGateways | CloseGateways):
             # The server may mean a gateway: then the campaign itself is there.
             with suppress(ReconcilerError):
@@ -159,7 +163,7 @@ class Retrier:
             try:
                 return await self.writes.verify(step, bindings)
             except ReconcilerError as error:
-                left = self._newborns.left(step, error)
+                left = self.newborns.left(step, error)
                 if left is None or stop.is_set():
                     raise
             await stopped(stop, min(left, self._settling.pause(looks)), self._settling.sleep)

@@ -43,10 +43,17 @@ def runs(entries: Iterable[AuditEntry]) -> Iterator[PastRun]:
             if kind == END:
                 end = entry.data
             elif kind == CALL:
-                outcomes[str(entry.data.get("outcome"))] += 1
-                operations[str(entry.data.get("operation"))] += 1
+                here = how_many(entry.data)
+                outcomes[str(entry.data.get("outcome"))] += here
+                operations[str(entry.data.get("operation"))] += here
         assert first is not None, "no group is empty"
         yield PastRun(number, first.link.hash or "", first.data, outcomes, operations, end)
+
+
+def how_many(call: Mapping[str, Json]) -> int:
+    """For how many calls the line of one stands: that of a parcel for as many as it says."""
+    number = call.get("calls", 1)
+    return number if isinstance(number, int) and number > 0 else 1
 
 
 def calls(entries: Iterable[AuditEntry], run: int) -> Iterator[Mapping[str, Json]]:

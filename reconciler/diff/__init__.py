@@ -9,7 +9,14 @@ from reconciler.diff.duplicates import duplicates
 from reconciler.diff.model import CampaignDiff, Diff, Former, Removal, Run, Transition
 from reconciler.diff.packages import bind
 from reconciler.diff.refusals import refusal, settle_names
-from reconciler.diff.removal import campaign_removed, package_removed, remove_campaigns, remove_packages
+from reconciler.diff.removal import (
+    REMOVED_CAMPAIGN,
+    campaign_removed,
+    lost_uploads,
+    package_removed,
+    remove_campaigns,
+    remove_packages,
+)
 from reconciler.diff.replacement import formers_of, inheriting, with_successor
 from reconciler.diff.untargeted import keepers, takes, untargeted
 from reconciler.diff.view import Ask, View
@@ -18,7 +25,17 @@ from reconciler.model import Desired, Finding, Live, Ownership, Reason, Resource
 from reconciler.ownership import owned_by, removable_packages
 from reconciler.state.base import Event, State
 
-__all__ = ["Ask", "CampaignDiff", "Diff", "Former", "Removal", "Run", "Transition", "diff"]
+__all__ = [
+    "REMOVED_CAMPAIGN",
+    "Ask",
+    "CampaignDiff",
+    "Diff",
+    "Former",
+    "Removal",
+    "Run",
+    "Transition",
+    "diff",
+]
 
 
 def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
@@ -71,6 +88,7 @@ def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
     packages, about_packages, lost = remove_packages(
         live, state, candidates, campaigns, removals, given_up=forgotten
     )
+    about_uploads, unsent = lost_uploads(desired, live, state)
     return Diff(
         campaigns=campaigns,
         removals=removals,
@@ -89,12 +107,14 @@ def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
             *(finding for found in campaigns for finding in found.findings),
             *about_removals,
             *about_packages,
+            *about_uploads,
         ),
         records=(
             *bound.records,
             *(record for found in campaigns for record in found.records),
             *forgotten,
             *lost,
+            *unsent,
         ),
         prune=options.prune,
         untargeted={other.resource: other.declared for other in others},

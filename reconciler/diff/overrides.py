@@ -7,6 +7,7 @@ mind: that gateway no longer follows the campaign by itself.
 |-----------------------------------------------|------------------------------------------|
 | declared, and has the packages                | nothing                                  |
 | declared, and has others                      | assigned                                 |
+| … which the server makes of those, once sent  | nothing                                  |
 | declared, and joins                           | assigned, unless they are the campaign's |
 | had an override, none is declared any more    | gets the campaign's packages             |
 | `packageOverrides` left out                   | stays as it is, with a word              |
@@ -21,7 +22,7 @@ from functools import cached_property
 
 from reconciler.diff.packages import shown_packages
 from reconciler.diff.view import EMPTY, Part, View, count, joined, without
-from reconciler.model import BoundPackage, Change, Finding, Reason, sorted_ids
+from reconciler.model import BoundPackage, Change, Finding, Json, Reason, sorted_ids
 from reconciler.providers.base import Field
 from reconciler.state.applied import packages_of, packages_value
 from reconciler.state.base import Event
@@ -56,7 +57,8 @@ def diff_overrides(view: View, own: Packages | None, *, edits_packages: bool) ->
         value = packages_value([p for p in packages if isinstance(p, str)])
         explicit = recorded.get(value, EMPTY)
         members = without(targets, view.joining)
-        same = frozenset(g for g in members if effective.of(g) == frozenset(packages))
+        kept = frozenset(g for g in explicit & members if effective.keeps(g, value))
+        same = kept | {g for g in members if effective.of(g) == frozenset(packages)}
         if edits_packages:
             same = frozenset(g for g in same if g in explicit or not effective.follows(g))
         if fresh := frozenset(g for g in without(same, explicit) if not effective.follows(g)):
@@ -97,6 +99,16 @@ class _Effective:
         if gateway in self.view.live.overrides:
             return frozenset(self.view.live.overrides[gateway])
         return self._recorded.get(gateway, self._campaign)
+
+    def keeps(self, gateway: str, sent: str) -> bool:
+        """Whether it has what the server makes of the packages `sent`, as the state keeps them."""
+        return sorted(self.of(gateway)) == self._kept.get(sent)
+
+    @cached_property
+    def _kept(self) -> Mapping[str, Json]:
+        owned = self.view.owned
+        kept = owned.kept.get(Field.OVERRIDES) if owned else None
+        return kept if isinstance(kept, Mapping) else {}
 
     def follows(self, gateway: str) -> bool:
         """Whether it may just be getting the campaign's own packages, which are about to change."""

@@ -18,7 +18,8 @@ their own is given up, for nobody can see whether they still do.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 from reconciler.diff.model import CampaignDiff, Removal
 from reconciler.diff.refusals import not_answering
@@ -32,13 +33,14 @@ from reconciler.model import (
     Live,
     LiveCampaign,
     OnRemove,
+    PackageById,
     Phase,
     Reason,
     ResourceId,
     Severity,
 )
 from reconciler.options import Options
-from reconciler.ownership import overriding, removable, unanswered
+from reconciler.ownership import overriding, removable, unanswered, unanswered_uploads
 from reconciler.providers.base import Field
 from reconciler.state.base import (
     CampaignAbandoned,
@@ -50,8 +52,12 @@ from reconciler.state.base import (
     PackageForgotten,
     State,
     Uploaded,
+    upload_key,
 )
 from reconciler.text import id_form
+
+REMOVED_CAMPAIGN: Final = "campaign"
+"""The field of the change by which a campaign is deleted."""
 
 
 def remove_campaigns(
@@ -140,6 +146,23 @@ def remove_packages(
     return tuple(removed), tuple(findings), tuple(forgotten)
 
 
+def lost_uploads(desired: Desired, live: Live, state: State) -> tuple[tuple[Finding, ...], tuple[Event, ...]]:
+    """(packages that an interrupted upload of a file may have made that is given up, what is forgotten)."""
+    ours = {id_form(upload.id) for upload in state.packages.values()}
+    ours |= {id_form(ref.id) for ref in desired.packages if isinstance(ref, PackageById)}
+    findings: list[Finding] = []
+    forgotten: list[Event] = []
+    for sha256, intent in unanswered_uploads(desired, state).items():
+        made = sorted(
+            each.id for each in live.packages_by_content.get(sha256, ()) if id_form(each.id) not in ours
+        )
+        if made:
+            findings.append(_perhaps_uploaded(intent, made))
+        else:
+            forgotten.append(IntentDropped(upload_key(sha256)))
+    return tuple(findings), tuple(forgotten)
+
+
 def _overriding(state: State, going: Collection[ResourceId]) -> set[str]:
     """Packages that an override of a campaign that stays gave to some gateway."""
     staying = (owned for resource, owned in state.campaigns.items() if resource not in going)
@@ -155,7 +178,12 @@ def campaign_removed(removal: Removal) -> Change:
     live = removal.live
     before: Mapping[str, str] = {"id": live.id, "name": live.name, "status": live.status}
     return Change(
-        removal.owned.resource, "campaign", before, None, Reason.REMOVED_FROM_GIT, changed_in=ChangedIn.GIT
+        removal.owned.resource,
+        REMOVED_CAMPAIGN,
+        before,
+        None,
+        Reason.REMOVED_FROM_GIT,
+        changed_in=ChangedIn.GIT,
     )
 
 
@@ -192,6 +220,18 @@ def _perhaps_ours(resource: ResourceId, intent: Intent, ids: Collection[str]) ->
         f" {intent.name!r} (id {', '.join(sorted(ids))}) may be ours; it stays on the server",
         hint="delete it on the server if it is, or declare it again",
         resource=resource,
+        severity=Severity.NOTE,
+    )
+
+
+def _perhaps_uploaded(intent: Intent, ids: Sequence[str]) -> Finding:
+    packages = "the package" if len(ids) == 1 else f"the {len(ids)} packages"
+    return Finding(
+        "perhaps-ours",
+        f"the file {intent.name} is no longer declared, and an apply that was to upload it was interrupted:"
+        f" {packages} of its content (id {', '.join(ids)}) may be ours, and"
+        f" {'stays' if len(ids) == 1 else 'stay'} on the server",
+        hint=f"`reconciler package delete {ids[0]}` where no campaign uses it, or declare the file again",
         severity=Severity.NOTE,
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from reconciler.audit.chain import Verdict
-from reconciler.audit.runs import PastRun
+from reconciler.audit.runs import PastRun, how_many
 from reconciler.model import Json, OutcomeStatus
 from reconciler.report.command_answers import Answer
 from reconciler.report.table import pairs, table
@@ -195,7 +195,7 @@ def _call(call: Line, paint: Paint) -> str:
         said.append(f"{plural(len(gateways), 'gateway')}: {first([str(each) for each in gateways], _NAMED)}")
     if left := _list(call.get("left")):
         said.append(f"not for {plural(len(left), 'gateway')}: {first([str(each) for each in left], _NAMED)}")
-    if call.get("attempts", 1) not in (0, 1):
+    if call.get("attempts", 1) not in (0, how_many(call)):
         said.append(f"{_text(call['attempts'])} attempts")
     if call.get("message"):
         said.append(_text(call["message"]))

@@ -82,6 +82,8 @@ class RolloutView:
     """Since when."""
     reached: int | None = None
     """Since when the gate is met."""
+    since: int = 0
+    """When its last wave opened on a running campaign; 0: it doesn't run yet."""
     waves: tuple[WaveView, ...] = ()
     """Its waves, in order."""
     waits: tuple[Wait, ...] = ()
@@ -100,6 +102,8 @@ class RolloutView:
     """How many are done with what was there before that change."""
     place: Place | None = None
     """Where it is declared."""
+    checks: tuple[str, ...] = ()
+    """Those that an apply asks before the next wave opens; empty: this look has asked them."""
 
     @property
     def aborted(self) -> bool:

@@ -36,6 +36,35 @@ def test_what_goes_in_comes_out(every: list[Outcome]) -> None:
     assert [kept[at] for at in range(-len(every), 0)] == every
 
 
+@given(st.lists(st.lists(plain) | st.lists(outcomes | plain)), st.lists(st.integers(0, 130)), st.data())
+def test_parcels_and_single_ones_come_out_as_they_went_in(
+    every: list[list[Outcome]], indices: list[int], data: st.DataObject
+) -> None:
+    parcel = [Outcome(Step(MANY, index), OutcomeStatus.DONE) for index in sorted(set(indices))]
+    kept, all_of_it = Outcomes(), list[Outcome]()
+    for some in [*every, parcel, *every[:2]]:
+        all_of_it += some
+        if data.draw(st.booleans()):
+            kept.extend(some)
+        else:
+            for outcome in some:
+                kept.append(outcome)
+    assert list(kept) == all_of_it
+    assert [kept[at] for at in range(len(all_of_it))] == all_of_it
+
+
+def test_a_parcel_takes_next_to_nothing() -> None:
+    many = list(MANY)
+    tracemalloc.start()
+    kept = Outcomes()
+    for at in range(0, len(many), 1000):
+        kept.extend(Outcome(each, OutcomeStatus.DONE) for each in many[at : at + 1000])
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(kept) == 20_000
+    assert size < 10_000
+
+
 def test_steps_that_are_done_take_a_few_bytes() -> None:
     tracemalloc.start()
     kept = Outcomes(Outcome(each, OutcomeStatus.DONE) for each in MANY)

@@ -10,6 +10,7 @@ import pytest
 
 from reconciler.apply import apply_plan
 from reconciler.model import (
+    AssignPackages,
     Callback,
     CallbackEvent,
     CampaignFields,
@@ -19,6 +20,8 @@ from reconciler.model import (
     Finding,
     LiveCampaign,
     LivePackage,
+    Override,
+    PackageById,
     Secret,
     SetDistributionList,
     Step,
@@ -40,6 +43,7 @@ class Habits:
     text: Text = str
     interval: Callable[[int | None], int | None] = lambda seconds: seconds
     ids: Text = str
+    assigned: Text = str
     settings: Callable[[Mapping[str, str]], Mapping[str, str]] = dict
     callback: Callable[[Callback], Callback] = lambda callback: callback
 
@@ -66,6 +70,11 @@ class Normalising(MemoryServer):
             campaign.distribution = DistributionList(there.id, self.habits.interval(there.interval))
         for event, callback in campaign.callbacks.items():
             campaign.callbacks[event] = self.habits.callback(callback)
+        if isinstance(step.action, AssignPackages):
+            campaign.overrides |= {
+                gateway: tuple(map(self.habits.assigned, campaign.overrides[gateway]))
+                for gateway in step.gateways
+            }
         return result
 
     async def campaign(self, campaign_id: str) -> LiveCampaign | None:
@@ -84,9 +93,11 @@ class Run:
     facts: Facts | None = None
     project: Project = field(default_factory=Project)
     reads: bool = True
+    packages: tuple[str, ...] = ("P-1", "p-1")
 
     def __post_init__(self) -> None:
-        server = Normalising(packages=[LivePackage("P-1", "one"), LivePackage("p-1", "1")], facts=self.facts)
+        stored = [LivePackage(each, f"package {each}") for each in self.packages]
+        server = Normalising(packages=stored, facts=self.facts)
         server.habits = self.habits
         self.project = Project(server)
 
@@ -167,8 +178,6 @@ def test_a_name_is_sent_once_and_taken_from_nobody() -> None:
 
 
 def test_ids_of_packages_that_are_folded() -> None:
-    from reconciler.model import PackageById
-
     run = Run(Habits(ids=str.lower))
     _, [said] = run.apply(packages=(PackageById("P-1"),))
     assert "P-1" in said.message
@@ -260,3 +269,45 @@ def test_an_upload_of_this_run_is_known_by_its_id() -> None:
     [there] = run.project.server.by_id.values()
     assert run.state.campaigns[LINE].declared["packages"] == list(there.packages)
     assert run.apply(packages=(firmware,)) == ([], [])
+
+
+def overriding(*overrides: tuple[str, str], members: str = "abc") -> dict[str, Any]:
+    """Fields of a campaign with `members`, of whom some get a package of their own."""
+    given = tuple(
+        Override(frozenset(who), (PackageById(package),), campaign().place) for who, package in overrides
+    )
+    return {"gateways": frozenset(members), "packages": (PackageById("own"),), "overrides": given}
+
+
+def test_packages_of_single_gateways_that_are_folded_are_sent_once() -> None:
+    run = Run(Habits(assigned=str.lower), packages=("own", "P-1", "p-1", "P-2", "p-2"))
+    operations, [said] = run.apply(**overriding(("ab", "P-1")))
+    assert operations.count("assign-gateway-packages") == 2
+    assert "P-1" in said.message
+    assert "p-1" in said.message
+    assert run.apply(**overriding(("ab", "P-1"))) == ([], [])
+    # Another set is learnt beside it, and a newcomer gets what it makes of the first without a word.
+    operations, [said] = run.apply(**overriding(("a", "P-1"), ("b", "P-2")))
+    assert operations == ["assign-gateway-packages"]
+    assert "P-2" in said.message
+    assert run.apply(**overriding(("a", "P-1"), ("b", "P-2"))) == ([], [])
+    operations, said_again = run.apply(**overriding(("ac", "P-1"), ("b", "P-2")))
+    assert (operations, said_again) == (["assign-gateway-packages"], [])
+    assert run.apply(**overriding(("ac", "P-1"), ("b", "P-2"))) == ([], [])
+    # What somebody else did is put right, once.
+    run.by_hand(overrides={"a": ("p-1",), "b": ("own",), "c": ("p-1",)})
+    assert run.apply(**overriding(("ac", "P-1"), ("b", "P-2")))[0] == ["assign-gateway-packages"]
+    assert run.apply(**overriding(("ac", "P-1"), ("b", "P-2"))) == ([], [])
+
+
+def test_packages_that_a_gateway_never_got_are_not_what_the_server_makes_of_them() -> None:
+    run = Run(Habits(assigned=lambda package: "own"), packages=("own", "P-1"))
+    assert run.apply(**overriding(("a", "P-1")))[1] == []
+    assert run.apply(**overriding(("a", "P-1")))[0] == ["assign-gateway-packages"]
+
+
+def test_one_gateway_is_asked_for_all_that_got_the_same() -> None:
+    run = Run(Habits(), packages=("own", "P-1"))
+    run.apply(**overriding(("abc", "P-1")))
+    asked = [read for read in run.project.server.log if read.startswith("override ")]
+    assert len(asked) == 1, asked

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from audit_logs import RUN, SERVER, MemoryLog, log_of, ticking
 
-from reconciler.audit.chain import verify
+from reconciler.audit.chain import decode, verify
 from reconciler.audit.recorder import AuditedCall, AuditedRun, AuditRecorder, Commit, Waiver, Who, recording
+from reconciler.audit.runs import how_many, runs
 from reconciler.errors import Exit, Refused, StateError
 from reconciler.model import (
     CampaignFields,
@@ -237,6 +238,16 @@ def test_calls_that_can_t_be_written_wait_for_the_end() -> None:
     assert recorder.failure is None
 
 
+def test_calls_that_ended_together_are_one_write_and_a_line_each() -> None:
+    log = MemoryLog()
+    with recording(log, RUN, clock=ticking()) as recorder:
+        done = [Outcome(step(verb, target="c-1"), OutcomeStatus.DONE) for verb in (Verb.STOP, Verb.START)]
+        recorder.outcomes(done)
+        recorder.outcomes([])
+    assert log.writes == [(1, True), (2, False), (1, True)]
+    assert [line.get("operation") for line in told(log)][1:3] == ["stop-it", "start-it"]
+
+
 def test_a_bug_of_a_line_ends_the_run_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """The calls behind it are written; the end is, too, and then says that one is missing."""
     log = MemoryLog()
@@ -289,3 +300,38 @@ def test_of_two_errors_the_first_is_reported() -> None:
         raise ValueError("mine")
     assert caught.value.__notes__ == ["no space\nMake room."]
     assert len(log.lines) == 1
+
+
+# --- parcels ----------------------------------------------------------------------------------------
+
+
+def test_a_parcel_is_one_line_that_counts_as_its_calls() -> None:
+    log = MemoryLog()
+    window = Window(1_000, 2_000)
+    gateways = ("gw-1", "gw-2", "gw-3")
+    first = step(
+        Verb.SCHEDULE,
+        per_call=1,
+        gateways=gateways,
+        target="c-1",
+        phase=SchedulePhase.DOWNLOAD,
+        window=window,
+    )
+    steps = list(first.group)
+    with recording(log, RUN) as recorder:
+        recorder.parcel([Outcome(each, OutcomeStatus.DONE, attempts=n) for n, each in enumerate(steps, 1)])
+        recorder.parcel([])
+        recorder.outcome(Outcome(steps[0], OutcomeStatus.FAILED, "no"))
+    _, parcel, single, end = told(log)
+    assert (parcel["calls"], parcel["attempts"], parcel["gateways"]) == (3, 6, list(gateways))
+    assert (parcel["id"], parcel["window"], parcel["outcome"]) == ("c-1", [1_000, 2_000], "done")
+    assert "calls" not in single
+    assert end["outcomes"] == {"done": 3, "failed": 1}
+    (run,) = runs(filter(None, map(decode, log.lines)))
+    assert run.outcomes == {"done": 3, "failed": 1}
+    assert run.operations == {"schedule-it": 4}
+
+
+@pytest.mark.parametrize("calls", ["3", None, -1, 0, 2.5, [], True])
+def test_a_number_of_calls_that_is_none_counts_as_one(calls: Any) -> None:
+    assert how_many({"calls": calls}) == 1

@@ -129,6 +129,19 @@ def test_notify_is_never_repeated_once_it_may_have_arrived(world, line_3, told, 
     assert said in ran.err
 
 
+def test_what_nobody_foresaw_by_hand_is_unclear_and_on_record(world, line_3, monkeypatch):
+    async def notify(self, campaign_id, gateway):
+        raise OverflowError("date value out of range")
+
+    monkeypatch.setattr("reconciler.providers.pulse.questions.PulseQuestions.notify", notify)
+    ran = world.run("gateway", "notify", "line-3", "gw-1")
+    assert ran.code == 1
+    assert "notify-gateway: this is a bug in reconciler: OverflowError in notify" in ran.err
+    assert "whether it was done is unknown, and it is not sent again" in ran.err
+    shown = json.loads(world.run("audit", "show", "--output", "json").out)
+    assert shown["runs"][-1]["outcomes"] == {"unknown": 1}
+
+
 def test_close(world, line_3):
     ran = world.run("gateway", "close", "line-3", "gw-1", "--auto-approve")
     assert last(ran) == f"done: campaign 'line-3' ({line_3}) is closed for gateway gw-1"

@@ -4,10 +4,16 @@ import pytest
 
 from reconciler.diff import Diff
 from reconciler.diff.removal import remove_campaigns
-from reconciler.model import Change, Live, LivePackage, OnRemove, Reason, Severity
+from reconciler.model import Change, Live, LivePackage, OnRemove, PackageById, Reason, Severity
 from reconciler.options import Options
 from reconciler.state.applied import packages_value
-from reconciler.state.base import CampaignAbandoned, CampaignForgotten, IntentDropped, PackageForgotten
+from reconciler.state.base import (
+    CampaignAbandoned,
+    CampaignForgotten,
+    IntentDropped,
+    PackageForgotten,
+    upload_key,
+)
 from tests.fakes import Project, campaign, desired, file, rid
 from tests.memory_provider import MemoryCampaign, MemoryServer
 
@@ -180,3 +186,46 @@ def test_uploads_that_gateways_of_an_abandoned_campaign_keep() -> None:
         *map(PackageForgotten, kept),
     )
     assert [upload.id for upload in found.package_removals] == ["p-7"]
+
+
+# --- uploads whose answer was lost, and whose file Git has given up since ----------------------------------
+
+
+def after_a_lost_upload(*there: LivePackage) -> Project:
+    project = Project(MemoryServer(packages=there))
+    project.intends(file("one"), "one.bin")
+    return project
+
+
+MADE = LivePackage("p-1", "one.bin", sha256=file("one").sha256)
+
+
+@pytest.mark.parametrize("prune", [False, True])
+def test_what_an_interrupted_upload_may_have_made_is_named_and_never_deleted(prune: bool) -> None:
+    difference = after_a_lost_upload(MADE, LivePackage("p-2", "two")).diff(desired(), prune=prune)
+    assert (difference.package_removals, difference.records) == ((), ())
+    (finding,) = difference.findings
+    assert (finding.code, finding.severity) == ("perhaps-ours", Severity.NOTE)
+    assert "the package of its content (id p-1) may be ours, and stays on the server" in finding.message
+    assert (
+        finding.hint == "`reconciler package delete p-1` where no campaign uses it, or declare the file again"
+    )
+
+
+def test_an_interrupted_upload_is_forgotten_when_there_is_nothing_that_it_may_have_made() -> None:
+    difference = after_a_lost_upload(LivePackage("p-2", "two")).diff(desired())
+    assert (difference.findings, difference.records) == ((), (IntentDropped(upload_key(file("one").sha256)),))
+
+
+def test_what_an_interrupted_upload_may_have_made_is_not_what_is_ours_or_declared() -> None:
+    project = after_a_lost_upload(MADE)
+    declared = project.diff(desired(packages=[PackageById("p-1")]))
+    assert (declared.findings, len(declared.records)) == ((), 1)
+    project.uploaded(file("one"), "p-1")
+    assert project.diff(desired()).findings == ()
+
+
+def test_an_interrupted_upload_of_a_file_that_is_declared_is_not_given_up() -> None:
+    difference = after_a_lost_upload(MADE).diff(desired(packages=[file("one")]))
+    assert "perhaps-ours" not in [found.code for found in difference.findings]
+    assert not [record for record in difference.records if isinstance(record, IntentDropped)]

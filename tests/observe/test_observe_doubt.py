@@ -154,6 +154,14 @@ def test_a_lost_create_that_git_gave_up_is_looked_for_too() -> None:
     assert [each.id for each in world.live(desired()).namesakes["line"]] == ["1"]
 
 
+def test_a_lost_upload_that_git_gave_up_is_looked_for_too() -> None:
+    world = World(packages=[LivePackage("p-1", V1.name, sha256=V1.sha256)])
+    world.intends(upload_key(V1.sha256), V1.name, since=world.now)
+    world.server.listed["p-1"] = 7
+    assert [each.id for each in world.live(desired()).packages_by_content[V1.sha256]] == ["p-1"]
+    assert world.live(desired(complete=False)).packages_by_content == {}, "another part may declare it"
+
+
 def test_a_namesake_that_another_resource_owns_is_not_what_was_made() -> None:
     world = World(CREATED, MemoryCampaign("2", "line"))
     world.project.own("other", "2")

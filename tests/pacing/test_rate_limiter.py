@@ -221,3 +221,82 @@ def test_the_rate_has_a_floor() -> None:
             limiter.too_much()
             time.now += 1
         assert limiter.rate == floor
+
+
+# --- a rate that is shared --------------------------------------------------------------------------
+
+
+def test_without_a_limit_whatever_is_lent_has_none() -> None:
+    limiter = Time().limiter()
+    assert limiter.lend(4) is None
+    limiter.give_back(None)
+
+
+@given(st.lists(st.booleans(), max_size=40), st.floats(0.1, 1000), st.integers(1, 8))
+def test_all_that_is_lent_and_our_own_calls_are_never_more_than_the_whole(
+    lends: list[bool], limit: float, parts: int
+) -> None:
+    limiter, out = Time().limiter(limit), list[float]()
+    for lend in lends:
+        if lend:
+            share = limiter.lend(parts)
+            assert share is not None
+            out.append(share)
+        elif out:
+            limiter.give_back(out.pop(0))
+        assert sum(out) <= limit * (1 + 1e-9)
+        assert len(out) > parts or sum(out) <= limit * parts / (parts + 1) * (1 + 1e-9)
+
+
+def test_our_own_calls_leave_room_for_what_is_lent() -> None:
+    time = Time()
+    limiter = time.limiter(10.0)
+    assert limiter.lend(1) == 5.0
+    left = departures(time, limiter, 11)
+    assert left[-1] - left[0] == pytest.approx(2.0)
+    again = time.limiter(10.0)
+    again.give_back(again.lend(1))
+    left = departures(time, again, 11)
+    assert left[-1] - left[0] == pytest.approx(1.0)
+
+
+def test_a_complaint_halves_what_is_lent_next_and_lends_nothing_that_is_not_there() -> None:
+    time = Time()
+    limiter = time.limiter(12.0)
+    assert [limiter.lend(2), limiter.lend(2)] == [4.0, 4.0]
+    limiter.too_much()
+    assert limiter.lend(2) == 0.0
+    limiter.give_back(4.0)
+    assert limiter.lend(2) == pytest.approx(2.0)
+
+
+def test_a_complaint_without_a_limit_counts_who_sends_beside_us() -> None:
+    time = Time()
+    limiter = time.limiter()
+    time.now += 5
+    limiter.too_much(4000.0)
+    assert limiter.rate == pytest.approx(2000.0)
+
+
+def test_a_limit_that_is_changed_keeps_what_a_complaint_taught() -> None:
+    time = Time()
+    limiter = time.limiter()
+    limiter.allow(40.0)
+    assert limiter.rate == 40.0
+    limiter.too_much()
+    limiter.allow(30.0)
+    assert limiter.rate == 20.0
+    limiter.allow(8.0)
+    assert limiter.rate == 8.0
+    limiter.allow(None)
+    assert limiter.rate == 8.0
+    calm = time.limiter(5.0)
+    calm.allow(None)
+    assert calm.rate is None
+
+
+def test_a_complaint_never_makes_it_faster() -> None:
+    limiter = Time().limiter()
+    limiter.allow(0.2)
+    limiter.too_much()
+    assert limiter.rate == 0.2
