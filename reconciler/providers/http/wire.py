@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ Decode = Callable[[Json], Decoded]
 Query = tuple[tuple[str, str], ...]
 
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+_AS_IT_IS: Final = re.compile(r"[A-Za-z0-9_.~-]+").fullmatch
+"""What needs no quotes in a URL: nearly all ids, and there are as many of them as calls."""
 _WORDS: Final = 1_000
 """Bytes of an answer that isn't JSON in which a no is looked for."""
 _SAID: Final = 300
@@ -69,7 +72,7 @@ class Call:
                     request=f"{self.operation.method} {path}",
                     meaning=frozenset({Refusal.NOT_AN_ID}),
                 )
-            path = path.replace(f"{{{name}}}", quote(value, safe=""))
+            path = path.replace(f"{{{name}}}", value if _AS_IT_IS(value) else quote(value, safe=""))
         headers = dict(self.headers)
         body: bytes | FileBody | None = self.file
         if self.json is not None:
