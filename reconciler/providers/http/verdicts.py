@@ -261,6 +261,8 @@ def _plain(value: Mapping[Any, Any], keys: frozenset[str]) -> Iterator[tuple[str
 
 
 def _key(key: object) -> str:
+    if isinstance(key, str) and key.isascii() and key.isalpha():
+        return key.lower()
     return re.sub(r"[^a-z]", "", str(key).lower())
 
 

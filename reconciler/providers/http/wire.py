@@ -44,7 +44,8 @@ _NAMED: Final = 5
 NOT_THE_API: Final = "Is this the API's address, and not that of a proxy or of another program?"
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: one is made for each call, and a frozen one takes several times as long to make.
+@dataclass(slots=True)
 class Call:
     """One operation with its values. ``hidden``: secret texts that an answer may repeat.
 
@@ -179,7 +180,7 @@ class Wire:
             except FileChangedError as error:
                 raise Refused(str(error), request=str(request), hint="Plan again.") from error
         headers = await self._headers()
-        token = await self._sender.before(self._access.token)
+        token = self._access.known or await self._sender.before(self._access.token)
         sent = self._with(request, headers, token)
         response = await self._sender.once(call.operation.name, sent, still=still)
         if response.status == 401 and token is not None:
