@@ -5,12 +5,13 @@ Codes are public and stable: reports, SARIF and the documentation list them from
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
 from reconciler.model import Finding, Place, ResourceId, Severity
+from reconciler.text import plural
 
 WAIVER_OVER: Final = "waiver-over"
 """The code of the finding that the time of a waiver is over."""
@@ -44,6 +45,20 @@ _LOADING = {
 _OVERLAYS = {
     "overlay-without-resource": "An overlay is for a resource that does not exist.",
     "duplicate-overlay": "An overlay is read twice, or changes one resource twice.",
+}
+
+_SETS = {
+    "bad-placeholder": "A placeholder of a template has no name, isn't closed, or stands in a key.",
+    "unknown-placeholder": "A placeholder names what no row of a generator has.",
+    "missing-value": "A row has no value for a placeholder.",
+    "bad-value": "A value of a row can't be filled in.",
+    "odd-value": "A value of a row looks like a number that a spreadsheet rounded.",
+    "unused-value": "No placeholder of the template uses a value of the rows.",
+    "duplicate-value": "Both generators of a matrix have a value of one name.",
+    "bad-table": "A file of rows is not CSV, or its columns can't be told apart.",
+    "empty-generator": "A generator of a set has no rows.",
+    "fixed-name": "The name in a template is the same for each row.",
+    "set-too-large": "A set has more rows, or more text, than is read.",
 }
 
 _VALIDATION = {
@@ -130,6 +145,10 @@ _RESOLVING = {
     "wave-name-twice": "Two waves of a policy have one name.",
     "wave-selector": "A wave says in two ways who is meant.",
     "wave-shrinks": "A wave takes no more than an earlier one of the same gateways.",
+    "check-header": "A header of a check cannot be sent, or is not a policy's to set.",
+    "check-kind": "A check asks neither Prometheus nor HTTP, or both.",
+    "check-limits": "No number is within the limits of a check.",
+    "check-name-twice": "Two checks of a policy have one name.",
     "wave-empty": "A wave has no gateways in a campaign.",
     "canary-not-members": "None of the gateways that a wave means is in the campaign.",
     "unknown-wave": "An approval names a wave that the policy does not have.",
@@ -138,6 +157,8 @@ _RESOLVING = {
     "rollout-with-distribution-list": "A campaign has a rollout and a distribution list that adds gateways.",
     "rollout-pauses": "Each wave of a rollout would stop its campaign for those who join.",
     "rollout-partial": "The waves of a rollout leave gateways out.",
+    "after-without-rollout": "A policy names a campaign that comes before, and that has no rollout.",
+    "rollout-cycle": "Policies come after each other, so that none of their campaigns ever begins.",
     "timezone-missing": "A calendar is read in the zone of each gateway, and some have none.",
     "timezone-conflict": "A gateway is in lists of different time zones.",
     "gateway-outside": "An override, schedule or closed id is for a gateway outside the campaign's lists.",
@@ -182,6 +203,7 @@ _PLANNING = {
     "possible-duplicate": "Something may have been made twice: somebody has to say which one stays.",
     "perhaps-ours": "What an interrupted call of ours may have made is there, and no longer declared.",
     "abandoned": "Something of ours is no longer declared, and is given up.",
+    "upload-kept": "A package is no longer declared, and its PackageSet keeps it for a way back.",
     "package-in-use": "A package is no longer declared, and stays while it is used.",
     "prune-needs-whole-project": "Nothing is deleted while only a part of the project is given.",
     "unknown-target": "A target that is neither declared nor known to the state.",
@@ -198,7 +220,7 @@ _PLANNING = {
 }
 
 CODES: Mapping[str, str] = MappingProxyType(
-    {**_LOADING, **_OVERLAYS, **_VALIDATION, **_PROJECT, **_RESOLVING, **_PLANNING}
+    {**_LOADING, **_OVERLAYS, **_SETS, **_VALIDATION, **_PROJECT, **_RESOLVING, **_PLANNING}
 )
 """Code → what it means."""
 
@@ -264,12 +286,29 @@ MOST_SHOWN: Final = 1_000
 """How many findings a report lists."""
 
 
+def _once_a_set(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Of what differs in its rows only, the first one, which says how many more there are."""
+    rows: dict[Finding, list[Finding]] = {}
+    for finding in findings:
+        if finding.place is None or not finding.place.rows:
+            yield finding
+        else:
+            same = replace(finding, place=replace(finding.place, rows=()), resource=None)
+            rows.setdefault(same, []).append(finding)
+    for each in rows.values():
+        first = min(each, key=Finding.sort_key)
+        more = len(each) - 1
+        said = f"{first.message}; so it is in {plural(more, 'more row')}"
+        yield replace(first, message=said) if more else first
+
+
 def first_of(findings: Iterable[Finding]) -> Sequence[Finding]:
     """The findings that a report lists, sorted by place: all, or `MOST_SHOWN` and how many more there are.
 
-    Errors go before warnings, and those before notes: what is left out alone never stops a run.
+    Errors go before warnings, and those before notes: what is left out alone never stops a run. What is the
+    same in many rows of a set is listed once.
     """
-    found = sorted(findings, key=Finding.sort_key)
+    found = sorted(_once_a_set(findings), key=Finding.sort_key)
     if len(found) <= MOST_SHOWN:
         return found
     order = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import warnings
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ from reconciler.trust.needs import RESERVED, SecretGrant, TrustNeed, from_env, f
 
 if TYPE_CHECKING:
     from apprise import AppriseAsset, NotifyBase
+
+    from reconciler.app.workspace import Workspace
 
 _LOG: Final = logging.getLogger("reconciler.notify")
 _WAITS: Final = (2.0, 10.0)
@@ -89,7 +92,10 @@ class ApprisePostman:
             raise CannotTell("Apprise is not installed: pip install 'reconciler[notify]'") from None
         # It logs what may hold a part of a URL.
         logging.getLogger("apprise").disabled = True
-        service = Apprise.instantiate(_url(target, self.environ, by), asset=_asset())
+        with warnings.catch_warnings():
+            # Modules of services import what is deprecated, for what we don't use.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            service = Apprise.instantiate(_url(target, self.environ, by), asset=_asset())
         if service is None:
             raise CannotTell(f"{by}: what {_where(target)} holds is no URL that Apprise knows")
         need = _need(target, by, _destination(service))
@@ -98,6 +104,11 @@ class ApprisePostman:
             found = refusal(missing)
             raise CannotTell(f"{found.message}; {found.hint}")
         return service
+
+
+def postman_of(project: Project, workspace: Workspace) -> ApprisePostman | None:
+    """Who tells people of what a run of `project` turns; None where nobody is to be told."""
+    return ApprisePostman(project, workspace.environ) if project.notify else None
 
 
 def _notified(service: Any, title: str, body: str, *, grave: bool) -> bool:

@@ -159,6 +159,12 @@ class DistributionList:
     """Its id."""
     interval: int | None = None
     """Seconds between two evaluations; None where nobody manages or tells it."""
+    also: tuple[str, ...] = ()
+    """Other words by which the server knows the same list, sorted."""
+
+    def is_called(self, name: str) -> bool:
+        """Whether `name` means this list."""
+        return name == self.id or name in self.also
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +238,10 @@ class DesiredCampaign:
     """None: its gateways join all at once."""
     later: frozenset[str] = frozenset()
     """Declared gateways that the rollout has not released yet; they are not among ``gateways``."""
+    calendars: tuple[Calendar, ...] = ()
+    """The project's: nothing reaches devices unless all of them are open."""
+    zones: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Zone → its gateways, where a calendar asks for the zone of each."""
     begun: RolloutRecord | None = None
     """What a state learns of the rollout, once the campaign is created."""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -268,6 +278,8 @@ class Desired:
     """None: the run is about everything."""
     calendars: tuple[Calendar, ...] = ()
     """Every Calendar, named by a policy or not."""
+    keep: Mapping[ResourceId, int] = field(default_factory=dict)
+    """PackageSet → how many uploads that it no longer declares survive a prune; the newest ones."""
 
     @property
     def declared(self) -> frozenset[ResourceId]:

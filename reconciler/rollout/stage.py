@@ -15,6 +15,7 @@ from typing import Final
 
 from reconciler.model import (
     Assignment,
+    Calendar,
     Claim,
     Desired,
     DesiredCampaign,
@@ -37,12 +38,14 @@ from reconciler.model.desired import PackageById, PackageByName, PackageFile, Pa
 from reconciler.model.waves import assigned
 from reconciler.ownership import owned_by
 from reconciler.providers.base import Facts, Stage
-from reconciler.rollout.calendars import Opening, opening
+from reconciler.rollout.calendars import Opening, openings
 from reconciler.rollout.gate import CheckAnswer, Decision, Situation, level, look
 from reconciler.rollout.views import RolloutView, ends, forecast, wave_views
 from reconciler.state.applied import FORGIVEN, REFUSED, ROLLOUT, recorded_settings
 from reconciler.state.base import Event, MembersForgotten, Owned, RolloutNoted, State
+from reconciler.text import first
 
+_FEW: Final = 3
 EMPTY: Final[frozenset[str]] = frozenset()
 
 
@@ -76,7 +79,8 @@ def paced(desired: Desired, live: Live, state: State, pace: Pace) -> Paced:
     views: list[RolloutView] = []
     records: list[Event] = []
     by_id = {owned.id: owned for owned in state.campaigns.values()}
-    for campaign in desired.campaigns:
+    standing = _Standing(desired, state)
+    for campaign in standing.ordered():
         claim = live.claims.get(campaign.resource)
         wish = campaign.rollout
         if wish is None or campaign.gateways is None or claim is None or not _ours(claim):
@@ -86,8 +90,10 @@ def paced(desired: Desired, live: Live, state: State, pace: Pace) -> Paced:
             continue
         owned = owned_by(campaign, claim, state, by_id)[0]
         there = live.campaigns.get(campaign.resource) if owned else None
-        pacing = _Pacing(_About(campaign, wish, there, owned, claim), state, pace)
+        about = _About(campaign, wish, there, owned, claim, standing.before(wish))
+        pacing = _Pacing(about, state, pace)
         view, record, narrowed, noted = pacing.paced()
+        standing.learn(view)
         campaigns.append(narrowed)
         views.append(view)
         records += noted
@@ -95,8 +101,53 @@ def paced(desired: Desired, live: Live, state: State, pace: Pace) -> Paced:
             records.append(RolloutNoted(campaign.resource, record))
     if not (views or records):
         return Paced(desired)
+    places = {campaign.resource: at for at, campaign in enumerate(desired.campaigns)}
+    for each in (campaigns, views):
+        each.sort(key=lambda one: places[one.resource])
     narrowed_down = replace(desired, campaigns=tuple(campaigns))
     return Paced(narrowed_down, tuple(views), tuple(records), tuple(_findings(views)))
+
+
+class _Standing:
+    """Where the rollouts of all campaigns stand, for those that come after them."""
+
+    def __init__(self, desired: Desired, state: State) -> None:
+        self._campaigns = {campaign.resource: campaign for campaign in desired.campaigns}
+        self._status: dict[ResourceId, str] = {
+            resource: owned.rollout.status.value
+            for resource, owned in state.campaigns.items()
+            if owned.rollout is not None
+        }
+
+    def ordered(self) -> Iterator[DesiredCampaign]:
+        """Every campaign, each behind those that come before it."""
+        waiting = {
+            resource: campaign.rollout.after
+            for resource, campaign in self._campaigns.items()
+            if campaign.rollout is not None and campaign.rollout.after
+        }
+        if not waiting:
+            yield from self._campaigns.values()
+            return
+        from graphlib import TopologicalSorter
+
+        order = TopologicalSorter[ResourceId]()
+        for resource in self._campaigns:
+            order.add(resource, *waiting.get(resource, ()))
+        yield from (self._campaigns[each] for each in order.static_order() if each in self._campaigns)
+
+    def learn(self, view: RolloutView) -> None:
+        """What this look found out about one."""
+        begun = view.wave or view.entered or view.status is not RolloutStatus.PROGRESSING
+        self._status[view.resource] = (
+            "changed" if view.changed else view.status.value if begun else "not begun"
+        )
+
+    def before(self, wish: DesiredRollout) -> str:
+        """Which of the campaigns that come before it aren't complete, and how they stand."""
+        complete = RolloutStatus.COMPLETE.value
+        left = [each for each in wish.after if self._status.get(each) != complete]
+        return first([f"{each.name} ({self._status.get(each, 'not begun')})" for each in left], _FEW)
 
 
 def _ours(claim: Claim) -> bool:
@@ -112,6 +163,8 @@ class _About:
     there: LiveCampaign | None
     owned: Owned | None
     claim: Claim
+    before: str
+    """Which campaigns come before it and aren't complete."""
 
 
 class _Pacing:
@@ -119,6 +172,7 @@ class _Pacing:
 
     def __init__(self, about: _About, state: State, pace: Pace) -> None:
         self._campaign, self._wish, self._pace, self._claim = about.campaign, about.wish, pace, about.claim
+        self._before = about.before
         self._there, self._owned = about.there, about.owned
         self._declared = about.campaign.gateways or EMPTY
         members = self._there.gateways if self._there else None
@@ -152,7 +206,8 @@ class _Pacing:
 
     def _view(self, decision: Decision, seen: Situation, *, changed: bool) -> RolloutView:
         record = decision.record
-        until = [each.until for each in seen.openings.values() if each.open and each.until is not None]
+        told = seen.above if decision.promoted else seen.openings
+        until = [each.until for each in told.values() if each.open and each.until is not None]
         earliest = forecast(self._wish, record, seen)
         return RolloutView(
             self._campaign.resource,
@@ -183,7 +238,14 @@ class _Pacing:
             changed=changed,
             with_before=len(seen.done) if changed else 0,
             place=self._wish.place,
+            checks=self._unasked(record),
         )
+
+    def _unasked(self, record: RolloutRecord) -> tuple[str, ...]:
+        """The checks that stand before what comes next, where nobody has asked them."""
+        if self._pace.checks is not None or record.status is RolloutStatus.COMPLETE:
+            return ()
+        return tuple(check.name for check in self._wish.checks)
 
     # --- where it stands -----------------------------------------------------------------------
 
@@ -276,7 +338,9 @@ class _Pacing:
             running=self._running,
             held=self._held(record),
             stays=campaign.status is not DesiredStatus.STARTED,
-            openings=self._openings(),
+            before=self._before,
+            openings=self._openings(self._wish.calendars),
+            above=self._openings(self._campaign.calendars),
             checks=None if checks is None else checks.get(campaign.resource, ()),
         )
 
@@ -292,13 +356,8 @@ class _Pacing:
             and self._campaign.status is DesiredStatus.STARTED
         )
 
-    def _openings(self) -> Mapping[str, Opening]:
-        from zoneinfo import ZoneInfo
-
-        calendars, now = self._wish.calendars, self._pace.now
-        if any(calendar.of_gateways for calendar in calendars):
-            return {zone: opening(calendars, ZoneInfo(zone), now) for zone in self._wish.zones}
-        return {"": opening(calendars, ZoneInfo("UTC"), now)}
+    def _openings(self, calendars: Sequence[Calendar]) -> Mapping[str, Opening]:
+        return openings(calendars, self._wish.zones, self._pace.now)
 
     # --- what is asked for now -----------------------------------------------------------------
 
@@ -312,6 +371,7 @@ class _Pacing:
             gateways=self._declared if whole else released,
             later=self._declared - released,
             status=self._status(decision, released),
+            calendars=campaign.calendars if decision.promoted else self._wish.calendars,
         )
         if changed:
             # The edit itself waits for a person's word.

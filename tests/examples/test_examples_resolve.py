@@ -9,17 +9,21 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from reconciler.app.workspace import for_sets
 from reconciler.loading import Loaded, load
 from reconciler.model import DesiredStatus, Kind, PackageFile, UploadMode
-from reconciler.overlays import overlaid, read_layers
+from reconciler.overlays import read_layers
 from reconciler.project import load_project
 from reconciler.providers.opening import facts_of
 from reconciler.resolve import Resolved, resolve
+from reconciler.sets import laid
 from reconciler.validation import validate
 from reconciler.validation.schemas import inline, schema
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
+PROJECTS = [name for name in NAMES if name != "controller"]
+"""What has resources in it."""
 SECRETS = {"LINE3_LICENSE": "license"}
 
 
@@ -30,7 +34,7 @@ def read(name: str, cwd: Path, **flags: Any) -> tuple[Loaded, Resolved]:
     assert project.project is not None
     root = project.project.root
     loaded = load(project.project.resources, base=root, excluded=project.project.excluded)
-    loaded = overlaid(loaded, read_layers(project.project.overlays, base=root))
+    loaded = laid(loaded, read_layers(project.project.overlays, base=root), *for_sets(root))
     validated = validate(loaded.documents)
     facts = facts_of(project.project.server)
     resolved = resolve(validated.documents, facts, root=root, environ=SECRETS)
@@ -38,12 +42,12 @@ def read(name: str, cwd: Path, **flags: Any) -> tuple[Loaded, Resolved]:
     return loaded, resolved
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PROJECTS)
 def test_it_has_no_finding_from_inside(name: str) -> None:
     assert read(name, EXAMPLES / name)[1].desired.campaigns
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PROJECTS)
 def test_it_has_no_finding_from_anywhere(name: str, tmp_path: Path) -> None:
     inside = read(name, EXAMPLES / name)[1].desired
     project = EXAMPLES / name / "reconciler.yaml"
@@ -74,9 +78,11 @@ def test_quickstart_is_what_the_readme_says() -> None:
 
 
 def test_complete_has_every_field_of_every_kind() -> None:
-    """Those that only another kind of server has stand in an example of it."""
+    """Those that only another kind of server has, and those of sets, stand in examples of them."""
     documents = [
-        document for name in ("complete", "hawkbit") for document in read(name, EXAMPLES / name)[0].documents
+        document
+        for name in ("complete", "hawkbit", "sites")
+        for document in read(name, EXAMPLES / name)[0].documents
     ]
     for kind in Kind:
         specs = [document.value["spec"] for document in documents if document.value["kind"] == kind]

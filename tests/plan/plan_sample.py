@@ -35,6 +35,7 @@ from reconciler.model import (
     RetireCampaign,
     RolloutRecord,
     RolloutStatus,
+    RowPlace,
     RunOnThings,
     SchedulePhase,
     Secret,
@@ -47,7 +48,16 @@ from reconciler.model import (
 )
 from reconciler.options import Options, Selector, Targets
 from reconciler.plan.file import Head, MadeIn, MadeOn, write_plan
-from reconciler.plan.model import CampaignImpact, Devices, GuardTrip, Impact, Packages, Partial, Snapshot
+from reconciler.plan.model import (
+    CampaignImpact,
+    Devices,
+    GuardTrip,
+    HeldBack,
+    Impact,
+    Packages,
+    Partial,
+    Snapshot,
+)
 from reconciler.providers.base import Lowered
 from reconciler.rollout.gate import Wait, WaitFor
 from reconciler.rollout.views import RolloutView, WavePhase, WaveView
@@ -147,7 +157,8 @@ VIEW = RolloutView(
     stops=True,
     changed=True,
     with_before=40,
-    place=Place("line.yaml", 3, 1),
+    place=Place("line.yaml", 3, 1, (RowPlace("sites.csv", 2, 1),)),
+    checks=("errors",),
 )
 
 
@@ -202,7 +213,12 @@ def _replacement(group: StepGroup) -> tuple[StepGroup, ...]:
     delivery = DeliveryTerms(
         Force.AFTER, 1_800_000_000_000, Only.DOWNLOAD, confirm=True, start_at=1_790_000_000_000
     )
-    fields = CampaignFields("line", package_set=SetName("firmware", "2.1"), delivery=delivery)
+    fields = CampaignFields(
+        "line",
+        package_set=SetName("firmware", "2.1"),
+        delivery=delivery,
+        distribution=DistributionList("hall-3", also=("17",)),
+    )
     actions = (
         AddGateways(line, Reason.REPLACES, None, ("gw-0001",), draft=draft, by_wave=True),
         RetireCampaign(line, Reason.MAKES_ROOM, "1", name="line ~1"),
@@ -214,7 +230,7 @@ def _replacement(group: StepGroup) -> tuple[StepGroup, ...]:
     )
     also = (group.operation,)
     return tuple(
-        replace(group, key=f"replacement-{at}", action=action, needs=(), also=also)
+        replace(group, key=f"replacement-{at}", action=action, needs=(), also=also, not_after=NOW + 3_600_000)
         for at, action in enumerate(actions)
     )
 
@@ -349,6 +365,7 @@ def sample() -> Made:
         snapshot=Snapshot(NOW, 3600),
         package_names={"p-1": "fw-2.1.bin"},
         rollouts=(VIEW,),
+        waits=(HeldBack(line, ("add", "start"), 120, NOW + 7_200_000, ("nights",), "year end"),),
     )
     return replace(made, plan=plan, options=OPTIONS)
 
