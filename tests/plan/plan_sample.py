@@ -159,7 +159,15 @@ def _at_once(action: Action) -> Lowered:
 
 def _world() -> Project:
     server = MemoryServer(
-        MemoryCampaign("1", "line", "STARTED", "text", ("p-1",), {"gw-0001", "gw-0002", "stranger"}),
+        MemoryCampaign(
+            "1",
+            "line",
+            "STARTED",
+            "text",
+            ("p-1",),
+            {"gw-0001", "gw-0002", "stranger"},
+            modified_by="anna",
+        ),
         MemoryCampaign("2", "other", "STOPPED", "", ("p-2",), {"gw-0001"}, DistributionList("dl-9")),
         MemoryCampaign("3", "adoptee", "STARTED", packages=("p-2",)),
         MemoryCampaign("4", "removed", "STARTED", packages=("p-2",)),
