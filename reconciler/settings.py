@@ -147,6 +147,14 @@ class GitWaiver:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedCalendar:
+    """A Calendar that the project file names, and where."""
+
+    name: str
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """One run's settings. ``root`` is the folder that paths are relative to and may not leave."""
 
@@ -164,6 +172,8 @@ class Project:
     guards: Mapping[str, int | bool] = field(default_factory=dict)
     waivers: tuple[DeclaredWaiver, ...] = ()
     """Of guards, as a reviewed project file has them."""
+    calendars: tuple[NamedCalendar, ...] = ()
+    """All of them must be open before anything reaches devices."""
     notify: tuple[NotifyTarget, ...] = ()
     """Who is told of what, by services outside."""
     needs: tuple[TrustNeed, ...] = ()

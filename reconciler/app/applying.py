@@ -162,6 +162,8 @@ class ApplyResult:
     exit: Exit = Exit.DONE
     declined: bool = False
     """Somebody was asked, and didn't say yes."""
+    interrupted: bool = False
+    """A signal came: not everything was begun."""
     turns: Sequence[Turn] = ()
     """How rollouts turned by it."""
     planned: Planned | None = field(default=None, repr=False)
@@ -366,7 +368,7 @@ class Applying:
             progress.applied(plan, outcomes, recorder.code)
         if progress.failure is not None:
             raise progress.failure
-        return ApplyResult(plan, outcomes, recorder.code)
+        return ApplyResult(plan, outcomes, recorder.code, interrupted=stop.is_set())
 
     def _nothing(self, plan: Plan) -> ApplyResult:
         code = apply_exit(plan, ())

@@ -29,6 +29,8 @@ from reconciler.trust.needs import RESERVED, SecretGrant, TrustNeed, from_env, f
 if TYPE_CHECKING:
     from apprise import AppriseAsset, NotifyBase
 
+    from reconciler.app.workspace import Workspace
+
 _LOG: Final = logging.getLogger("reconciler.notify")
 _WAITS: Final = (2.0, 10.0)
 """Seconds before the second and the third try."""
@@ -98,6 +100,11 @@ class ApprisePostman:
             found = refusal(missing)
             raise CannotTell(f"{found.message}; {found.hint}")
         return service
+
+
+def postman_of(project: Project, workspace: Workspace) -> ApprisePostman | None:
+    """Who tells people of what a run of `project` turns; None where nobody is to be told."""
+    return ApprisePostman(project, workspace.environ) if project.notify else None
 
 
 def _notified(service: Any, title: str, body: str, *, grave: bool) -> bool:

@@ -12,7 +12,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from reconciler.apply.bisection import NOT_AGAIN
 from reconciler.apply.carrying import Carrying
+from reconciler.apply.closing import CLOSED, Closing
 from reconciler.apply.containment import LOG, unforeseen
 from reconciler.apply.outcomes import Outcomes
 from reconciler.apply.readback import Kept, KeptReader, learned, settled_fields
@@ -216,6 +218,9 @@ class Execution:
         blocker = against.whole or against.gateways.get(step.gateways[0])
         if blocker:
             await self._ended(_skipped(step, blocker))
+        elif self._too_late(step):
+            await self._ended(Outcome(step, OutcomeStatus.WAITING, CLOSED, 0))
+            return True
         return blocker is not None
 
     def _against(self) -> tuple[str, Skip] | None:
@@ -276,11 +281,18 @@ class Execution:
             return Outcome(step, OutcomeStatus.SKIPPED, INTERRUPTED, 0, skip=Skip.INTERRUPTED)
         if closing and any(need.group in self._left_stopped for need in step.group.needs):
             return Outcome(step, OutcomeStatus.NOT_NEEDED, LEFT_STOPPED, 0)
+        if self._too_late(step):
+            return Outcome(step, OutcomeStatus.WAITING, CLOSED, 0)
         if self._broken or not self._record(*before(step, self._salt, int(self._now()))):
             return Outcome(step, OutcomeStatus.SKIPPED, UNRECORDED, 0, skip=Skip.UNRECORDED)
         # A start that closes a bracket is worth its repeats, whoever is in a hurry.
         stop = asyncio.Event() if closing else self._stop
+        if (end := step.group.not_after) is not None:
+            stop = Closing(stop, end / 1000, self._now)
         outcome = await self._repeater.settle(step, self._bindings, stop)
+        if self._too_late(step) and _given_up(outcome):
+            words = outcome.message.replace(NOT_AGAIN, CLOSED)
+            outcome = replace(outcome, status=OutcomeStatus.WAITING, message=words)
         if outcome.status is OutcomeStatus.NOT_NEEDED and any(
             self._turns.perhaps_stopped(step.group, need.group) for need in step.group.needs
         ):
@@ -290,6 +302,11 @@ class Execution:
         self._together.sync |= not step.gateways
         self._together.events += after(outcome, self._salt, int(self._now()), self._packages)
         return outcome
+
+    def _too_late(self, step: Step) -> bool:
+        """Whether the calendar has closed for it."""
+        end = step.group.not_after
+        return end is not None and self._now() * 1000 >= end
 
     async def _ended(self, outcome: Outcome) -> None:
         step, key = outcome.step, outcome.step.group.key
@@ -368,6 +385,11 @@ def _secrets(plan: Plan) -> Iterator[str]:
             for value in (group.action.fields.settings or {}).values():
                 if isinstance(value, Secret) and value.known:
                     yield value.reveal()
+
+
+def _given_up(outcome: Outcome) -> bool:
+    """Whether a step surely didn't happen, and only wasn't sent again."""
+    return outcome.status is OutcomeStatus.FAILED and not outcome.unclear and NOT_AGAIN in outcome.message
 
 
 def _skipped(step: Step, blocker: Outcome) -> Outcome:

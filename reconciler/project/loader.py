@@ -38,6 +38,7 @@ from reconciler.settings import (
     DeclaredWaiver,
     EditWhileStarted,
     Engine,
+    NamedCalendar,
     NoticeEvent,
     NotifyTarget,
     Project,
@@ -50,6 +51,8 @@ from reconciler.trust.needs import TrustNeed
 
 CA_FILE = "RECONCILER_CA_FILE"
 WAIVERS = "waivers"
+_APART = frozenset({"resources", "overlays", "calendars"})
+"""What of an environment changes what is found in the resources."""
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 AnyPath = str | os.PathLike[str]
@@ -76,7 +79,7 @@ class LoadedProject:
     environments: tuple[str, ...] = ()
     """Their names, sorted."""
     apart: tuple[str, ...] = ()
-    """Those with resources of their own or with overlays."""
+    """Those in which other resources or calendars count, or overlays."""
 
 
 def load_project(
@@ -131,6 +134,7 @@ def load_project(
         state_url=known_state,
         guards={name: limit for name, limit in declared.merged("guards").items() if name != WAIVERS},
         waivers=tuple(run.waivers()),
+        calendars=tuple(run.calendars()),
         notify=tuple(run.notify()),
         needs=tuple(run.needs(named_url, server, signing_in, state_given, known_state)),
         trusted_hosts=named_hosts(environ, (named_url, named_state), findings if need_server else Findings()),
@@ -147,9 +151,7 @@ def load_project(
         excluded=project.excluded,
         file=path,
         environments=tuple(sorted(environments)),
-        apart=tuple(
-            sorted(n for n, each in environments.items() if "resources" in each or "overlays" in each)
-        ),
+        apart=tuple(sorted(name for name, each in environments.items() if not _APART.isdisjoint(each))),
     )
 
 
@@ -202,6 +204,12 @@ class _Run:
                     _text(each.get("campaign")),
                     self._item(given, index),
                 )
+
+    def calendars(self) -> Iterator[NamedCalendar]:
+        """Those of the environment, where it says which; else those of the project."""
+        if given := self.declared.get("calendars"):
+            for index, name in enumerate(given.value):
+                yield NamedCalendar(str(name), self._item(given, index))
 
     def notify(self) -> Iterator[NotifyTarget]:
         """Those of the environment, where it has any; else those of the project."""

@@ -26,6 +26,7 @@ from reconciler.report.devices import campaign_words, interrupted_words, package
 from reconciler.report.lines import Line
 from reconciler.report.rollouts_report import rollout_lines
 from reconciler.report.terminal import Paint, Tone, columns, padded, plain
+from reconciler.report.waits_report import wait_lines
 from reconciler.report.wording import (
     ABSENT,
     UNREADABLE,
@@ -90,6 +91,9 @@ def plan_lines(plan: Plan, paint: Paint = plain, *, every_gateway: bool = False)
     if rollouts := tuple(rollout_lines(plan.rollouts, paint)):
         yield ""
         yield from rollouts
+    if plan.waits:
+        yield ""
+        yield from wait_lines(plan.waits, paint)
     notes = tuple(recorded(plan.records))
     if notes:
         yield ""

@@ -29,6 +29,7 @@ from reconciler.report.rollouts_report import rollout_item, rollout_lines
 from reconciler.report.statuses import Gateways, Row, StatusReport, Sync, done_before
 from reconciler.report.table import bar, percent, table
 from reconciler.report.terminal import Paint, Tone, plain
+from reconciler.report.waits_report import wait_item, wait_lines
 from reconciler.report.watching import total_words
 from reconciler.report.wording import counted
 from reconciler.report.workflow_commands import no_orders
@@ -56,6 +57,7 @@ def status_rows(
     notes = _codes(desired, plan)
     changes = Counter(change.resource for change in plan.changes)
     steps = Counter(group.action.resource for group in plan.groups)
+    waiting = {wait.resource for wait in plan.waits}
     names = {**names_of(live, state), **plan.package_names}
     rows = []
     for campaign in desired.campaigns:
@@ -86,6 +88,7 @@ def status_rows(
                     notes[resource],
                     resource,
                     changes=changes[resource] or steps[resource],
+                    waits=resource in waiting,
                     unreadable=tuple(plan.unreadable.get(resource, ())),
                     firmware=_firmware(found, names),
                 )
@@ -149,6 +152,7 @@ def _declared(
     resource: ResourceId,
     *,
     changes: int,
+    waits: bool,
     unreadable: tuple[str, ...],
     firmware: tuple[str, ...],
 ) -> Row:
@@ -157,6 +161,7 @@ def _declared(
     parts = [*errors]
     if changes:
         parts.append(plural(changes, "change"))
+    parts += ["waits for a calendar"] if waits else []
     parts += [words for code, words in _WAITS.items() if code in said]
     # What can't be read is never called in sync, nor are gateways that have finished with something else.
     blind = f"; not readable: {', '.join(unreadable)}" if unreadable else ""
@@ -220,6 +225,9 @@ def status_lines(
     if rollouts := tuple(rollout_lines(plan.rollouts, paint)):
         yield ""
         yield from rollouts
+    if plan.waits:
+        yield ""
+        yield from wait_lines(plan.waits, paint)
     if plan.findings:
         yield ""
         yield from finding_lines(plan.findings, paint)
@@ -293,6 +301,7 @@ def status_document(status: StatusReport, *, indent: int | None = 2) -> str:
         },
         "campaigns": list(map(_item, rows)),
         **({"rollouts": list(map(rollout_item, plan.rollouts))} if plan.rollouts else {}),
+        **({"waits": list(map(wait_item, plan.waits))} if plan.waits else {}),
         "findings": [finding_item(it) for it in first_of(plan.findings)],
     }
     return no_orders(json.dumps(value, ensure_ascii=False, indent=indent)) + "\n"

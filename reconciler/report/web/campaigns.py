@@ -101,6 +101,8 @@ class CampaignShown:
     rollout: RolloutView | None = None
     changes: tuple[Change, ...] = ()
     findings: tuple[Finding, ...] = ()
+    compared: bool = True
+    """Whether there is something that it should be like."""
 
     @property
     def title(self) -> str:
@@ -159,6 +161,9 @@ class CampaignShown:
             yield Mark(tone, rollout.status.value)
         if row.gateways and row.gateways.failed:
             yield Mark("bad", f"{row.gateways.failed:,} failed")
+        if not self.compared:
+            yield Mark("plain", row.verdict)
+            return
         if row.held:
             yield Mark("warn", "held: somebody stopped it")
         if row.waiting or self.asks_person:
@@ -207,7 +212,7 @@ class CampaignShown:
         asked = rollout is not None and any(wait.reason in _PERSON for wait in rollout.waits)
         if row.held or row.waiting or asked:
             return Urgency.ASKS
-        if not row.in_sync:
+        if self.compared and not row.in_sync:
             return Urgency.DIFFERS
         runs = row.running and row.gateways is not None and row.gateways.pending
         return Urgency.RUNS if runs else Urgency.QUIET

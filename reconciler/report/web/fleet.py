@@ -1,6 +1,6 @@
 """All campaigns together: one look as a value, and the pages and the report that are made of it.
 
-Tests: `tests/report/test_web_fleet.py`, `tests/web/test_web_pages.py`.
+Tests: `tests/report/test_web_fleet.py`, `tests/web/test_web_browser.py`.
 """
 
 from __future__ import annotations
@@ -79,7 +79,6 @@ class CalendarSeen:
     """A calendar, and whether it was open at the look."""
 
     name: str
-    zone: str
     opening: Opening | None
     """None: each gateway reads it in a zone of its own."""
 
@@ -108,8 +107,12 @@ class FleetShown:
     next_look: int | None = None
     role: str = ""
     """What this process is, where there are several: ``leader``, ``standby``."""
-    simulated: str = ""
-    """What is said of a fleet that is none."""
+    notice: str = ""
+    """What is to be known before anything else."""
+    compared: bool = True
+    """Whether there is something that campaigns should be like."""
+    commit: str = ""
+    """What is checked out, where that is known."""
     api: str = ""
     """Where the documentation of its API is, where it has one."""
 
@@ -128,6 +131,7 @@ class FleetShown:
                 rollouts.get(row.resource),
                 tuple(changes.get(row.resource, ())),
                 tuple(findings.get(row.resource, ())),
+                self.compared,
             )
             for row in self.status.rows
         )
@@ -171,7 +175,7 @@ class FleetShown:
         in_sync = sum(each.row.in_sync for each in every)
         told = (
             Mark("plain", plural(len(every), "campaign")),
-            Mark("good" if in_sync else "plain", f"{in_sync:,} in sync"),
+            Mark("good" if in_sync else "plain", f"{in_sync:,} in sync") if self.compared else None,
             Mark("bad", f"{aborted:,} aborted") if aborted else None,
             Mark("bad", f"{failing:,} with failures") if failing else None,
             Mark("warn", f"{asks:,} {'waits' if asks == 1 else 'wait'} for a person") if asks else None,

@@ -77,6 +77,7 @@ def _environment() -> Environment:
     made.filters.update(
         name=lambda text: cut(clean(str(text)), NAME),
         count=lambda number: f"{number:,}",
+        address=_address,
         ticked=_ticked,
         moment=_moment,
         duration=duration,
@@ -87,6 +88,13 @@ def _environment() -> Environment:
 def _shown(value: object) -> object:
     """Markup as it is; of any other text what can be seen, cut."""
     return cut(clean(value), LONGEST) if type(value) is str else value
+
+
+def _address(text: str) -> Markup:
+    """Where a link leads: whole, however long it is."""
+    from markupsafe import escape
+
+    return escape(text)
 
 
 def _ticked(text: str) -> Markup:
