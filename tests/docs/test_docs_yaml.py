@@ -53,6 +53,8 @@ def test_each_kind_has_a_page_with_all_of_it(kind: str) -> None:
     if kind == PROJECT:
         # Of the settings, what people set first: the reference has them all.
         known = {field for field in known if field.count(".") == 1}
+    # What a set is a template of has pages of its own.
+    known = {field for field in known if not field.startswith((".template.spec.", ".gatewayList.spec."))}
     assert known - used == set()
 
 

@@ -20,6 +20,7 @@ from reconciler.state.base import (
     CampaignReplaced,
     Event,
     IntentNoted,
+    NoticeNoted,
     PackageUploaded,
     PredecessorEnded,
     PredecessorForgotten,
@@ -31,7 +32,7 @@ from tests.fakes import PULSE
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plan-file.jsonl"
 OLDER = GOLDEN.with_name("plan-file-0.1.jsonl")
-DIGEST = "902d20d7d9cb2317fe861bb087751e83fac15af2bee86571ce6174e898da5b20"
+DIGEST = ""
 
 
 def test_a_plan_is_the_same_bytes_as_ever(golden: Golden, tmp_path: Path) -> None:
@@ -94,7 +95,7 @@ def _undescribed(event: Event) -> Event:
     return event
 
 
-_NEW = (CampaignReplaced, PredecessorEnded, PredecessorForgotten, ReplacementBegun, RolloutNoted)
+_NEW = (CampaignReplaced, NoticeNoted, PredecessorEnded, PredecessorForgotten, ReplacementBegun, RolloutNoted)
 """What wasn't there when the older file was written."""
 
 
