@@ -303,11 +303,14 @@ async def draft(
     from reconciler.plan import make_plan
     from reconciler.plan.calendars import closing, held_back
     from reconciler.rollout.questions import questions
+    from reconciler.rollout.recall import recalled
     from reconciler.rollout.stage import Pace, paced
     from reconciler.targets import narrowed
 
     desired = narrowed(desired, state, options.targets)
     live = await observe(desired, state, source, options, lookout)
+    back = recalled(desired, live, state, source.facts)
+    desired = back.desired
     pacing = Pace(source.facts, now, resume=options.resume)
     if asking is not None and (about := questions(desired, live, state, pacing)):
         pacing = replace(pacing, checks=await asking(about))
@@ -320,8 +323,8 @@ async def draft(
         groups=closing(plan.groups, sifted.until),
         waits=sifted.waits,
         rollouts=pace.rollouts,
-        records=(*plan.records, *pace.records),
-        findings=tuple(sorted((*plan.findings, *pace.findings), key=Finding.sort_key)),
+        records=(*plan.records, *back.records, *pace.records),
+        findings=tuple(sorted((*plan.findings, *back.findings, *pace.findings), key=Finding.sort_key)),
     )
     if options.rollouts_only:
         from reconciler.plan.looking import only_rollouts

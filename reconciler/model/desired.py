@@ -230,6 +230,8 @@ class DesiredCampaign:
     on_remove: OnRemove = OnRemove.DELETE
     rollout: DesiredRollout | None = None
     """None: its gateways join all at once."""
+    rollback_of: ResourceId | None = None
+    """The campaign that this one is the way back from; ``gateways`` are then those of that one."""
     later: frozenset[str] = frozenset()
     """Declared gateways that the rollout has not released yet; they are not among ``gateways``."""
     calendars: tuple[Calendar, ...] = ()

@@ -212,6 +212,8 @@ class DesiredRollout:
     """Git pauses it."""
     checks: tuple[RolloutCheck, ...] = ()
     """What is asked before a wave opens."""
+    behind: str = ""
+    """What has to stop before anybody joins; empty: nothing."""
     place: Place | None = field(default=None, compare=False)
 
 

@@ -17,8 +17,10 @@ from reconciler.model import (
     DesiredStatus,
     DistributionList,
     Joining,
+    Kind,
     OnRemove,
     Override,
+    ResourceId,
 )
 from reconciler.resolve.campaign_settings import resolve_settings
 from reconciler.resolve.delivery import resolve_delivery
@@ -50,6 +52,8 @@ class Parts:
     policies: Mapping[str, PolicyParts]
     calendars: Sequence[Calendar]
     """Those of the whole project."""
+    ways_back: Mapping[str, ResourceSource]
+    """The campaigns that others are the way back from, by name."""
     files: Files
     environ: Mapping[str, str] | None
 
@@ -84,7 +88,9 @@ def resolve_campaign(source: ResourceSource, parts: Parts) -> DesiredCampaign:
         else None,
         delivery=resolve_delivery(source) if "delivery" in spec else None,
         settings=resolve_settings(source, parts.files, parts.environ) if "settings" in spec else None,
-        gateways=union(found.gateways for found in lists) if "gatewayLists" in spec else None,
+        gateways=union(found.gateways for found in lists)
+        if "gatewayLists" in spec or "rollbackOf" in spec
+        else None,
         distribution=_distribution(spec.get("distributionList", {})),
         overrides=tuple(
             Override(entry.gateways, members.refs, source.place(*entry.path)) for entry, members in packages
@@ -110,6 +116,7 @@ def resolve_campaign(source: ResourceSource, parts: Parts) -> DesiredCampaign:
         status=DesiredStatus(spec["desiredStatus"]) if "desiredStatus" in spec else None,
         joining=Joining(spec.get("joinWhileStarted", Joining.DIRECT if "rollout" in spec else Joining.PAUSE)),
         on_remove=OnRemove(spec.get("onRemove", OnRemove.DELETE)),
+        rollback_of=ResourceId(Kind.CAMPAIGN, str(spec["rollbackOf"])) if "rollbackOf" in spec else None,
         rollout=resolve_rollout(source, fleet, parts.policies, parts.calendars, zones),
         calendars=tuple(parts.calendars),
         zones=zones,
@@ -133,7 +140,10 @@ def _fleet(source: ResourceSource, lists: Sequence[GatewayList], closed: Group |
 
 
 def _lists(source: ResourceSource, parts: Parts) -> Sequence[GatewayList]:
-    return [parts.lists[name] for name in source.spec.get("gatewayLists") or () if name in parts.lists]
+    """Its lists; of one that is a way back those of the other one."""
+    other = parts.ways_back.get(source.spec.get("rollbackOf", ""))
+    spec = other.spec if other else source.spec
+    return [parts.lists[name] for name in spec.get("gatewayLists") or () if name in parts.lists]
 
 
 def _known(

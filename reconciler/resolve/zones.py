@@ -62,7 +62,8 @@ def _undeclared(source: ResourceSource) -> bool:
     spec = source.spec
     if "rollout" in spec:
         return False
-    return "distributionList" in spec or ("gatewayLists" not in spec and not unsure(spec, "gatewayLists"))
+    known = any(name in spec or unsure(spec, name) for name in ("gatewayLists", "rollbackOf"))
+    return "distributionList" in spec or not known
 
 
 def _places(fleet: Fleet, gateway: str) -> str:

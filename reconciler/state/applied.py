@@ -35,6 +35,8 @@ FORGIVEN = "forgiven"
 """Their failures no longer count."""
 REFUSED = "refused"
 """The server doesn't take them."""
+ROLLBACK = "rollback"
+"""The field that says, by the name of a campaign that is the way back, whom that one has taken."""
 FINISHED = "finished"
 """The field that says which gateways were done or failed, with which packages, when those changed."""
 

@@ -128,6 +128,7 @@ def references(document: Document) -> Iterator[tuple[Path, Kind, str]]:
 def _of_campaign(spec: Mapping[str, Any]) -> Iterator[tuple[Path, Kind, str]]:
     yield from _one(spec, "packageSet", Kind.PACKAGE_SET)
     yield from _many(spec, "gatewayLists", Kind.GATEWAY_LIST)
+    yield from _one(spec, "rollbackOf", Kind.CAMPAIGN)
     yield from _one(spec, "callbackSet", Kind.CALLBACK_SET)
     for path, target, name in _one(_mapping(spec.get("rollout")), "policy", Kind.ROLLOUT_POLICY):
         yield ("rollout", *path), target, name
