@@ -163,6 +163,8 @@ _RESOLVING = {
     "rollout-with-distribution-list": "A campaign has a rollout and a distribution list that adds gateways.",
     "rollout-pauses": "Each wave of a rollout would stop its campaign for those who join.",
     "rollout-partial": "The waves of a rollout leave gateways out.",
+    "after-without-rollout": "A policy names a campaign that comes before, and that has no rollout.",
+    "rollout-cycle": "Policies come after each other, so that none of their campaigns ever begins.",
     "timezone-missing": "A calendar is read in the zone of each gateway, and some have none.",
     "timezone-conflict": "A gateway is in lists of different time zones.",
     "gateway-outside": "An override, schedule or closed id is for a gateway outside the campaign's lists.",

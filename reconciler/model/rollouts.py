@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from reconciler.model.words import Place, SettingValue
+from reconciler.model.words import Place, ResourceId, SettingValue
 
 THOUSANDTHS = 100_000
 """A share is counted in thousandths of a percent: all of them are so many."""
@@ -210,6 +210,8 @@ class DesiredRollout:
     """Git approves of so many waves, the first included."""
     paused: bool = False
     """Git pauses it."""
+    after: tuple[ResourceId, ...] = ()
+    """Campaigns whose rollouts have to be complete before this one begins."""
     checks: tuple[RolloutCheck, ...] = ()
     """What is asked before a wave opens."""
     behind: str = ""

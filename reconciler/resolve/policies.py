@@ -58,6 +58,8 @@ class PolicyParts:
     on_deadline: OnDeadline = OnDeadline.PAUSE
     during_freeze: DuringFreeze = DuringFreeze.HOLD
     seed: str | None = None
+    after: tuple[str, ...] = ()
+    """Names of campaigns."""
     checks: tuple[RolloutCheck, ...] = ()
 
 
@@ -93,6 +95,7 @@ def resolve_policy(
         OnDeadline(spec.get("onDeadline", OnDeadline.PAUSE)),
         DuringFreeze(spec.get("duringFreeze", DuringFreeze.HOLD)),
         str(spec["seed"]) if "seed" in spec else None,
+        tuple(map(str, spec.get("after", ()))),
         resolve_checks(source, files),
     )
 

@@ -21,6 +21,7 @@ from reconciler.resolve.gateway_lists import ZONE_COLUMN, resolve_gateway_list
 from reconciler.resolve.package_sets import one_by_content, resolve_package_set
 from reconciler.resolve.policies import named_columns, resolve_policy
 from reconciler.resolve.rollbacks import check_rollbacks, ways_back
+from reconciler.resolve.rollout_order import check_order
 from reconciler.resolve.source import ResourceSource, by_name
 from reconciler.resolve.timetables import resolve_schedule
 from reconciler.settings import NamedCalendar
@@ -84,6 +85,7 @@ def resolve(
         files=files,
         environ=environ,
     )
+    check_order(policies, by_name(sources, Kind.CAMPAIGN))
     _look_for(named, by_name(sources, Kind.CALENDAR), findings)
     campaigns = tuple(resolve_campaign(source, parts) for source in by_name(sources, Kind.CAMPAIGN))
     check_rollbacks(by_name(sources, Kind.CAMPAIGN), {each.resource: each for each in campaigns})

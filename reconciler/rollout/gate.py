@@ -11,6 +11,7 @@
 | 7  | it hasn't soaked                                   | wait                           |
 | 8  | no wave is left                                    | complete                       |
 | 9  | the next one wants a person's word                 | wait                           |
+|    | it is the first one, and other campaigns come before | wait                         |
 | 10 | the calendar is closed for all of it               | wait                           |
 | 11 | a check didn't pass                                | wait                           |
 | 12 | none of these                                      | it opens: one a look           |
@@ -55,6 +56,8 @@ class WaitFor(StrEnum):
     NOT_RUNNING = "not-running"
     STILL_RUNS = "still-runs"
     """For the campaign that it is the way back from: that has to stop before."""
+    AFTER = "after"
+    """For campaigns that come before it."""
     APPLY = "apply"
     """For something else of the campaign, which only a reviewed apply sends."""
 
@@ -113,6 +116,8 @@ class Situation:
     """Stopped by a person."""
     stays: bool = False
     """Git wishes it stopped."""
+    before: str = ""
+    """Which campaigns come before it and aren't complete yet; empty: none."""
     openings: Mapping[str, Opening] = field(default_factory=dict)
     """Zone → what the calendars say; ``""`` for gateways whose zone doesn't matter."""
     above: Mapping[str, Opening] = field(default_factory=dict)
@@ -350,6 +355,9 @@ class _Looking:
         wave, members = self._wish.waves[number - 1], self._seen.waves[number - 1]
         if wave.approval and not self._promotion(number) and self._wish.approved < number:
             self._waits.append(Wait(WaitFor.APPROVAL, text=wave.name))
+            return False
+        if self._seen.before and not (self._record.wave or self._seen.entered):
+            self._waits.append(Wait(WaitFor.AFTER, text=self._seen.before))
             return False
         told = self._openings(past_policy="calendar" in skips)
         its = [told[zone] for zone, _ in self._by_zone(members, told)]
