@@ -280,6 +280,8 @@ class Desired:
     """None: the run is about everything."""
     calendars: tuple[Calendar, ...] = ()
     """Every Calendar, named by a policy or not."""
+    keep: Mapping[ResourceId, int] = field(default_factory=dict)
+    """PackageSet → how many uploads that it no longer declares survive a prune; the newest ones."""
 
     @property
     def declared(self) -> frozenset[ResourceId]:
