@@ -287,11 +287,13 @@ async def draft(
     from reconciler.plan import make_plan
     from reconciler.plan.calendars import closing, held_back
     from reconciler.rollout.stage import Pace, paced
+    from reconciler.rollout.timetables import timed
     from reconciler.targets import narrowed
 
     desired = narrowed(desired, state, options.targets)
     live = await observe(desired, state, source, options, lookout)
-    pace = paced(desired, live, state, Pace(source.facts, now, resume=options.resume))
+    timing = timed(desired, live, state, source.facts, now)
+    pace = paced(timing.desired, live, state, Pace(source.facts, now, resume=options.resume))
     difference = diff(pace.desired, live, state, Ask(options, now=now, facts=source.facts))
     sifted = held_back(difference, source.facts, now)
     plan = make_plan(sifted.difference, source.facts, source.server)
@@ -301,7 +303,7 @@ async def draft(
         waits=sifted.waits,
         rollouts=pace.rollouts,
         records=(*plan.records, *pace.records),
-        findings=tuple(sorted((*plan.findings, *pace.findings), key=Finding.sort_key)),
+        findings=tuple(sorted((*plan.findings, *timing.findings, *pace.findings), key=Finding.sort_key)),
     )
     if options.rollouts_only:
         from reconciler.plan.looking import only_rollouts

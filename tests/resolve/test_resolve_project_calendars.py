@@ -86,3 +86,81 @@ def test_zones_that_are_not_known(folder: Folder, spec: str, zone: str, codes: l
     folder.resource("GatewayList", "again", "gateways: [b-1]\ntimezone: Asia/Tokyo")
     folder.resource("Campaign", "c", spec)
     assert [each.code for each in resolved(folder, "nights").findings] == codes
+
+
+def scheduled(folder: Folder, spec: str, entry: str = "{schedule: s}") -> Resolved:
+    folder.resource("Schedule", "s", spec)
+    folder.resource("Campaign", "c", f"gatewayLists: [berlin, rome]\nschedules: [{entry}]")
+    return resolved(folder)
+
+
+WINDOWS = 'timezone: gateway\nwindows: [{from: "22:00", to: "04:00"}, {from: "12:00", to: "12:30"}]'
+
+
+def test_a_schedule_takes_the_next_window_of_a_calendar(folder: Folder) -> None:
+    berlin_and_rome(folder)
+    folder.resource("Calendar", "nights", WINDOWS)
+    found = scheduled(folder, "activation: {calendar: nights, atLeast: 90m}")
+    assert found.findings == ()
+    [campaign] = found.desired.campaigns
+    [assignment] = campaign.schedules or ()
+    [(phase, wish)] = assignment.calendars.items()
+    assert (phase, wish.calendar.name, wish.at_least) == ("activation", "nights", 5_400_000)
+    assert assignment.windows == {}
+    assert campaign.zones.keys() == {"Europe/Berlin", "Europe/Rome"}
+
+
+def test_zones_are_asked_of_those_whom_a_schedule_is_for(folder: Folder) -> None:
+    berlin_and_rome(folder)
+    folder.resource("Calendar", "nights", WINDOWS)
+    folder.resource("GatewayList", "rome", "gateways: [r-1]")
+    spec = "activation: {calendar: nights}"
+    assert scheduled(folder, spec, "{schedule: s, gatewayLists: [berlin]}").findings == ()
+    assert [e.code for e in scheduled(folder, spec, "{schedule: s, gatewayLists: [rome]}").findings] == [
+        "timezone-missing"
+    ]
+    assert [e.code for e in scheduled(folder, spec).findings] == ["timezone-missing"]
+
+
+@pytest.mark.parametrize(
+    ("calendar", "at_least", "codes"),
+    [
+        (WINDOWS, "6h", []),
+        (WINDOWS, "361m", ["never-open"]),
+        ("timezone: UTC\nwindows: []", "0s", ["never-open", "never-open"]),
+        ("timezone: UTC", "0s", ["calendar-without-windows"]),
+        ('timezone: UTC\nwindows: [{from: "12:00", to: "12:00"}]', "0s", ["window-empty", "never-open"]),
+    ],
+)
+def test_calendars_that_have_no_next_window(
+    folder: Folder, calendar: str, at_least: str, codes: list[str]
+) -> None:
+    berlin_and_rome(folder)
+    folder.resource("Calendar", "nights", calendar)
+    found = scheduled(folder, f"activation: {{calendar: nights, atLeast: {at_least}}}")
+    assert [each.code for each in found.findings] == codes
+
+
+def test_a_calendar_that_a_schedule_names_has_to_be_there(folder: Folder) -> None:
+    berlin_and_rome(folder)
+    folder.resource("Schedule", "s", "activation: {calendar: night}")
+    loaded = load([folder.root], base=folder.root)
+    [finding] = validate(loaded.documents).findings
+    assert (finding.code, finding.message) == (
+        "dangling-reference",
+        "there is no Calendar of the name `night`",
+    )
+
+
+@pytest.mark.parametrize(
+    "phase",
+    ["{calendar: nights, begin: 2030-01-01T00:00Z}", "{atLeast: 1h}", "{calendar: nights, atLeast: soon}"],
+)
+def test_a_phase_is_one_or_the_other(folder: Folder, phase: str) -> None:
+    berlin_and_rome(folder)
+    folder.resource("Schedule", "s", f"activation: {phase}")
+    loaded = load([folder.root], base=folder.root)
+    found = validate(loaded.documents).findings
+    assert [each.severity for each in found] == ["error"]
+    assert found[0].place is not None
+    assert found[0].place.file == "schedule-s.yaml"
