@@ -19,6 +19,7 @@ from reconciler.trust.needs import TrustNeed, refusal
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
+    from starlette.routing import BaseRoute
 
     from reconciler.loading import Loaded
     from reconciler.loading.referenced_files import Files
@@ -229,12 +230,27 @@ def serve_embedded(
     approval_needed: bool | None,
     simulate: float | None,
     allowed_hosts: Sequence[str],
-    ready: Callable[[str], None],
+    ready: Callable[[str, str | None], None],
 ) -> None:
-    """Serve the embedded server over TCP until a signal ends it; `ready` is told its URL."""
+    """Serve the embedded server over TCP until a signal ends it.
+
+    `ready` is told its URL, and why it has no pages for people, if so.
+    """
     refuse_links(database, Path.cwd(), what="the database of the embedded server")
     with as_ours():
         from reconciler.embedded import serve
+
+        trouble: str | None = None
+
+        def pages(app: Starlette) -> Sequence[BaseRoute]:
+            nonlocal trouble
+            from reconciler.app.served import served_pages
+
+            try:
+                return served_pages(app, token)
+            except ReconcilerError as error:
+                trouble = f"{error.message}. {error.hint}"
+                return ()
 
         serve(
             database,
@@ -244,7 +260,8 @@ def serve_embedded(
             approval_needed=approval_needed,
             simulate=simulate,
             allowed_hosts=allowed_hosts,
-            ready=ready,
+            pages=pages,
+            ready=lambda url: ready(url, trouble),
         )
 
 

@@ -286,5 +286,10 @@ def _return_to(action: CreateCampaign) -> str | None:
 
 
 def _applied(action: CreateCampaign | EditCampaign, salt: str) -> dict[str, Json]:
-    settings = action.fields.settings
-    return {} if settings is None else {Field.SETTINGS.value: recorded_settings(settings, salt)}
+    settings, listed = action.fields.settings, action.fields.distribution
+    found: dict[str, Json] = {}
+    if settings is not None:
+        found[Field.SETTINGS.value] = recorded_settings(settings, salt)
+    if listed is not None:
+        found[Field.DISTRIBUTION.value] = listed.id
+    return found

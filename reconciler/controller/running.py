@@ -114,6 +114,7 @@ class Controller:
         host, port = address_of(self.asked.listen)
         try:
             from reconciler.controller.metrics import metrics
+            from reconciler.controller.pages import controller_pages
             from reconciler.controller.web import LOCAL_NAMES, application
         except ImportError as error:
             raise ReconcilerError(
@@ -121,7 +122,8 @@ class Controller:
                 hint="pip install 'reconciler[controller]', or run it with --once.",
             ) from error
         board, names = self.board, {*LOCAL_NAMES, host, *self.asked.hosts}
-        app = application(board, self._now, metrics=lambda: metrics(board.shown), names=names)
+        pages = controller_pages(board)
+        app = application(board, self._now, metrics=lambda: metrics(board.shown), pages=pages, names=names)
         return app, host, port
 
     def _folder(self) -> Path:

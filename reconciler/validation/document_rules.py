@@ -124,6 +124,7 @@ def references(document: Document) -> Iterator[tuple[Path, Kind, str]]:
                     yield (phase.value, *path), target, name
         case Kind.ROLLOUT_POLICY:
             yield from _one(spec, "calendar", Kind.CALENDAR)
+            yield from _many(spec, "after", Kind.CAMPAIGN)
             for index, wave in enumerate(_items(spec.get("waves"))):
                 for path, target, name in _many(_mapping(wave), "gatewayLists", Kind.GATEWAY_LIST):
                     yield ("waves", index, *path), target, name

@@ -94,6 +94,8 @@ ROLLOUT = RolloutView(
 APPROVAL = replace(
     ROLLOUT,
     resource=rid("munich"),
+    total=320,
+    entered=164,
     wave=3,
     waves=(
         replace(WAVES[0], phase=WavePhase.PASSED),
@@ -119,10 +121,10 @@ ABORTED = replace(
     ends=None,
 )
 CALENDARS = (
-    CalendarSeen("nights", "Europe/Berlin", Opening(False, opens=NOW + 19 * HOUR)),
-    CalendarSeen("christmas", "Europe/Berlin", Opening(False, opens=NOW + 90 * HOUR, frozen="end of year")),
-    CalendarSeen("weekends", "America/New_York", Opening(True, until=NOW + 5 * HOUR)),
-    CalendarSeen("local-night", "gateway", None),
+    CalendarSeen("nights", Opening(False, opens=NOW + 19 * HOUR)),
+    CalendarSeen("christmas", Opening(False, opens=NOW + 90 * HOUR, frozen="end of year")),
+    CalendarSeen("weekends", Opening(True, until=NOW + 5 * HOUR)),
+    CalendarSeen("local-night", None),
 )
 LOOKS = (
     LookSeen(NOW, "waiting", 1_840),
@@ -187,7 +189,7 @@ def busy() -> FleetShown:
         calendars=CALENDARS,
         looks=LOOKS,
         next_look=NOW + 60_000,
-        role="leader",
+        commit="5f2a91c07be43d18a6c9e0b47d21f8835ac0de64",
     )
 
 
@@ -259,7 +261,7 @@ def hostile() -> FleetShown:
         NOW,
         environment=bad,
         project=bad,
-        calendars=(CalendarSeen(bad, bad, Opening(False, frozen=bad)),),
+        calendars=(CalendarSeen(bad, Opening(False, frozen=bad)),),
         looks=(LookSeen(NOW, bad, 1, bad),),
         role=bad,
     )

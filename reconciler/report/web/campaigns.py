@@ -101,6 +101,8 @@ class CampaignShown:
     rollout: RolloutView | None = None
     changes: tuple[Change, ...] = ()
     findings: tuple[Finding, ...] = ()
+    compared: bool = True
+    """Whether there is something that it should be like."""
 
     @property
     def title(self) -> str:
@@ -123,16 +125,32 @@ class CampaignShown:
         return ", ".join(self.row.firmware)
 
     @property
+    def released(self) -> int | None:
+        """How many gateways are in, where a rollout still keeps others out; else None."""
+        gateways, rollout = self.row.gateways, self.rollout
+        if gateways is None or rollout is None or rollout.total <= rollout.entered:
+            return None
+        return gateways.total
+
+    @property
+    def total(self) -> int:
+        """How many gateways it has, those of waves that aren't open included."""
+        gateways = self.row.gateways.total if self.row.gateways else 0
+        if self.rollout is None or self.released is None:
+            return gateways
+        return gateways + self.rollout.total - self.rollout.entered
+
+    @property
     def pieces(self) -> tuple[Piece, ...]:
         """Its bar."""
         gateways = self.row.gateways
-        return progress(gateways.stages, gateways.done) if gateways else ()
+        return progress(gateways.stages, gateways.done, self.total) if gateways else ()
 
     @property
     def share(self) -> str:
         """``62 % done``."""
         gateways = self.row.gateways
-        return f"{percent(gateways.done, gateways.total)} done" if gateways and gateways.total else ""
+        return f"{percent(gateways.done, self.total)} done" if gateways and self.total else ""
 
     @property
     def counts(self) -> Iterator[Counted]:
@@ -149,6 +167,8 @@ class CampaignShown:
                 yield Counted(stage.value.replace(" ", "-"), f"{count:,} {words}")
         if gateways.failed:
             yield Counted("failed", f"{gateways.failed:,} failed")
+        if self.released is not None:
+            yield Counted("track", f"{self.total - gateways.total:,} not released")
 
     @property
     def marks(self) -> Iterator[Mark]:
@@ -159,6 +179,9 @@ class CampaignShown:
             yield Mark(tone, rollout.status.value)
         if row.gateways and row.gateways.failed:
             yield Mark("bad", f"{row.gateways.failed:,} failed")
+        if not self.compared:
+            yield Mark("plain", row.verdict)
+            return
         if row.held:
             yield Mark("warn", "held: somebody stopped it")
         if row.waiting or self.asks_person:
@@ -207,7 +230,7 @@ class CampaignShown:
         asked = rollout is not None and any(wait.reason in _PERSON for wait in rollout.waits)
         if row.held or row.waiting or asked:
             return Urgency.ASKS
-        if not row.in_sync:
+        if self.compared and not row.in_sync:
             return Urgency.DIFFERS
         runs = row.running and row.gateways is not None and row.gateways.pending
         return Urgency.RUNS if runs else Urgency.QUIET

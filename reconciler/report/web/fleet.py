@@ -1,6 +1,6 @@
 """All campaigns together: one look as a value, and the pages and the report that are made of it.
 
-Tests: `tests/report/test_web_fleet.py`, `tests/web/test_web_pages.py`.
+Tests: `tests/report/test_web_fleet.py`, `tests/web/test_web_browser.py`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from reconciler.report.web.pictures import Piece, progress
 from reconciler.report.web.rendering import rendered, standalone
 from reconciler.report.wording import server_words
 from reconciler.rollout.calendars import Opening
-from reconciler.text import plural
+from reconciler.text import plural, sentence
 
 PER_PAGE: Final = 50
 """Campaigns of a page."""
@@ -79,7 +79,6 @@ class CalendarSeen:
     """A calendar, and whether it was open at the look."""
 
     name: str
-    zone: str
     opening: Opening | None
     """None: each gateway reads it in a zone of its own."""
 
@@ -108,8 +107,12 @@ class FleetShown:
     next_look: int | None = None
     role: str = ""
     """What this process is, where there are several: ``leader``, ``standby``."""
-    simulated: str = ""
-    """What is said of a fleet that is none."""
+    notice: str = ""
+    """What is to be known before anything else."""
+    compared: bool = True
+    """Whether there is something that campaigns should be like."""
+    commit: str = ""
+    """What is checked out, where that is known."""
     api: str = ""
     """Where the documentation of its API is, where it has one."""
 
@@ -128,6 +131,7 @@ class FleetShown:
                 rollouts.get(row.resource),
                 tuple(changes.get(row.resource, ())),
                 tuple(findings.get(row.resource, ())),
+                self.compared,
             )
             for row in self.status.rows
         )
@@ -139,14 +143,30 @@ class FleetShown:
         return server_words(self.status.plan.server)
 
     @property
+    def named(self) -> str:
+        """Its project and environment."""
+        return " · ".join(filter(None, (self.project, self.environment)))
+
+    @property
     def heading(self) -> str:
         """What it is about."""
-        return " · ".join(filter(None, (self.project, self.environment))) or self.server
+        return self.named or (sentence(self.server) if self.server.startswith("the ") else self.server)
 
     @property
     def total(self) -> str:
         """All gateways in a line."""
-        return total_words(self.status)
+        words = total_words(self.status)
+        if not self.kept:
+            return words
+        kept = f"{plural(self.kept, 'gateway')} not released yet"
+        return f"{words}; {kept}" if words else kept
+
+    @cached_property
+    def kept(self) -> int:
+        """How many gateways are in waves that aren't open."""
+        return sum(
+            each.total - each.row.gateways.total for each in self.campaigns if each.row.gateways is not None
+        )
 
     @cached_property
     def pieces(self) -> tuple[Piece, ...]:
@@ -157,7 +177,7 @@ class FleetShown:
             done += gateways.done
             for stage, count in gateways.stages.items():
                 stages[stage] += count
-        return progress(stages, done)
+        return progress(stages, done, sum(stages.values()) + self.kept)
 
     @cached_property
     def facts(self) -> Sequence[Mark]:
@@ -171,7 +191,7 @@ class FleetShown:
         in_sync = sum(each.row.in_sync for each in every)
         told = (
             Mark("plain", plural(len(every), "campaign")),
-            Mark("good" if in_sync else "plain", f"{in_sync:,} in sync"),
+            Mark("good" if in_sync else "plain", f"{in_sync:,} in sync") if self.compared else None,
             Mark("bad", f"{aborted:,} aborted") if aborted else None,
             Mark("bad", f"{failing:,} with failures") if failing else None,
             Mark("warn", f"{asks:,} {'waits' if asks == 1 else 'wait'} for a person") if asks else None,
@@ -208,6 +228,7 @@ LEGEND: Final = (
     Counted("under-way", "under way"),
     Counted("idle", "not begun"),
     Counted("failed", "failed"),
+    Counted("track", "not released"),
 )
 """The colours of a bar."""
 

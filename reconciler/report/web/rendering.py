@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import ReconcilerError
-from reconciler.text import clean, cut, duration
+from reconciler.text import clean, cut
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -69,6 +69,7 @@ def _environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
+        auto_reload=False,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -77,9 +78,9 @@ def _environment() -> Environment:
     made.filters.update(
         name=lambda text: cut(clean(str(text)), NAME),
         count=lambda number: f"{number:,}",
+        address=_address,
         ticked=_ticked,
         moment=_moment,
-        duration=duration,
     )
     return made
 
@@ -87,6 +88,13 @@ def _environment() -> Environment:
 def _shown(value: object) -> object:
     """Markup as it is; of any other text what can be seen, cut."""
     return cut(clean(value), LONGEST) if type(value) is str else value
+
+
+def _address(text: str) -> Markup:
+    """Where a link leads: whole, however long it is."""
+    from markupsafe import escape
+
+    return escape(text)
 
 
 def _ticked(text: str) -> Markup:
@@ -102,8 +110,8 @@ def _ticked(text: str) -> Markup:
     return Markup("").join(pieces)
 
 
-def _moment(milliseconds: int | None) -> Markup:
-    """``2027-01-10 21:00 UTC``, with what machines read; the number where no calendar has it."""
+def _moment(milliseconds: int | None, seconds: bool = False) -> Markup:
+    """``Sun 2027-01-10 21:00 UTC``, with what machines read; the number where no calendar has it."""
     from markupsafe import Markup
 
     if milliseconds is None:
@@ -112,4 +120,5 @@ def _moment(milliseconds: int | None) -> Markup:
         at = datetime.fromtimestamp(milliseconds / 1000, UTC)
     except (OverflowError, ValueError, OSError):
         return Markup("{}").format(str(milliseconds))
-    return Markup('<time datetime="{:%Y-%m-%dT%H:%M:%SZ}">{:%a %Y-%m-%d %H:%M} UTC</time>').format(at, at)
+    shown = at.strftime("%a %Y-%m-%d %H:%M:%S UTC" if seconds else "%a %Y-%m-%d %H:%M UTC")
+    return Markup('<time datetime="{:%Y-%m-%dT%H:%M:%SZ}">{}</time>').format(at, shown)
