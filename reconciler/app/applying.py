@@ -13,6 +13,7 @@ from reconciler.app.auditlog import audited_plan
 from reconciler.app.caller import Caller, Question
 from reconciler.app.pipeline import Job, apply_exit, make, secrets_of, waivers_now
 from reconciler.app.savedplans import Reviewed, changed, rests_on, reviewed
+from reconciler.app.senders import sender_for
 from reconciler.app.workspace import Workspace, connected, state_of
 from reconciler.audit.recorder import AuditRecorder
 from reconciler.errors import Exit, StalePlan, fault_in_words
@@ -288,46 +289,49 @@ class Applying:
         from reconciler.apply import apply_plan
         from reconciler.pacing import Backoff, Settling
 
-        with (
-            self.caller.stopping() as stop,
-            audited_plan(self.project, plan, session, file=file) as recorder,
-        ):
-            if file:
-                session.record(PlanApplied(file, whole=False))
-            progress = ContainedListener(self.listener, plan)
-            told = _Told(recorder, progress, stop)
+        sending = sender_for(self.project, plan, provider, session, self.parallelism)
+        async with sending as sender:
+            with (
+                self.caller.stopping() as stop,
+                audited_plan(self.project, plan, session, file=file) as recorder,
+            ):
+                if file:
+                    session.record(PlanApplied(file, whole=False))
+                progress = ContainedListener(self.listener, plan)
+                told = _Told(recorder, progress, stop)
 
-            try:
-                applied = await apply_plan(
-                    _remembering(plan, live, session.state, provider.facts),
-                    provider.writes,
-                    session,
-                    delay=Backoff(),
-                    parallelism=self.parallelism,
-                    on_outcome=told.outcome,
-                    on_parcel=told.parcel,
-                    stop=stop,
-                    source=provider,
-                    hiding=Hiding(secrets_of(desired) if desired else ()),
-                    settling=Settling(self.project.server.settle),
-                    on_doubt=progress.looking,
-                )
-            finally:
-                progress.close()
-            outcomes = applied.outcomes
-            plan = replace(plan, findings=(*plan.findings, *applied.findings))
-            if applied.error is not None:
-                # What was done stays done, and is said before what went wrong.
-                progress.applied(plan, outcomes, Exit.ERROR)
-                raise applied.error
-            if file and all(outcome.status in _AS_PLANNED for outcome in outcomes):
-                session.record(PlanApplied(file, whole=True))
-            if plan.empty:
-                nothing = self._nothing(judged)
-                recorder.code = nothing.exit
-                return nothing
-            recorder.code = apply_exit(judged, outcomes, interrupted=stop.is_set())
-            progress.applied(plan, outcomes, recorder.code)
+                try:
+                    applied = await apply_plan(
+                        _remembering(plan, live, session.state, provider.facts),
+                        provider.writes,
+                        session,
+                        delay=Backoff(),
+                        parallelism=self.parallelism,
+                        on_outcome=told.outcome,
+                        on_parcel=told.parcel,
+                        sender=sender,
+                        stop=stop,
+                        source=provider,
+                        hiding=Hiding(secrets_of(desired) if desired else ()),
+                        settling=Settling(self.project.server.settle),
+                        on_doubt=progress.looking,
+                    )
+                finally:
+                    progress.close()
+                outcomes = applied.outcomes
+                plan = replace(plan, findings=(*plan.findings, *applied.findings))
+                if applied.error is not None:
+                    # What was done stays done, and is said before what went wrong.
+                    progress.applied(plan, outcomes, Exit.ERROR)
+                    raise applied.error
+                if file and all(outcome.status in _AS_PLANNED for outcome in outcomes):
+                    session.record(PlanApplied(file, whole=True))
+                if plan.empty:
+                    nothing = self._nothing(judged)
+                    recorder.code = nothing.exit
+                    return nothing
+                recorder.code = apply_exit(judged, outcomes, interrupted=stop.is_set())
+                progress.applied(plan, outcomes, recorder.code)
         if progress.failure is not None:
             raise progress.failure
         return ApplyResult(plan, outcomes, recorder.code)

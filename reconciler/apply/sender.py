@@ -89,6 +89,8 @@ class ParcelReport:
     """All others that came to an end."""
     limited: int = 0
     """How often the server said that calls come too fast."""
+    asked: float = 0.0
+    """For so many seconds yet the server asked to wait."""
     seconds: float = 0.0
     """How long it took."""
     worker: str = ""

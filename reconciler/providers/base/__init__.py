@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from reconciler.model import Server
+from reconciler.pacing import RateLimiter
 from reconciler.providers.base.facts import (
     Changing,
     Detail,
@@ -50,6 +51,8 @@ class Provider:
     reads: Reads
     writes: Writes
     questions: Questions
+    pace: RateLimiter | None = None
+    """Whose turns all calls wait for, where others may be lent a part of it."""
 
 
 __all__ = [
