@@ -12,16 +12,19 @@ import logging
 import ssl
 import warnings
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from importlib.util import find_spec
 from secrets import token_hex
 from typing import Any, Final
 
+import dask.config
 from distributed import Client, LocalCluster
 from distributed.security import Security
 
-from reconciler.errors import ReconcilerError, fault_in_words
+from reconciler.errors import ReconcilerError
 from reconciler.pacing import RateLimiter
-from reconciler.settings import DaskWorkers, LocalWorkers, WorkersAt
+from reconciler.settings import DaskWorkers, Engine, LocalWorkers, WorkersAt
+from reconciler.text import clean
 from reconciler.trust.hosts import is_loopback
 from reconciler.workers.admission import AT_A_TIME
 from reconciler.workers.fleet import Fleet, Orders
@@ -34,7 +37,8 @@ _CLIENT: Final = "DASK_DISTRIBUTED__COMM__TLS__CA_FILE, …__TLS__CLIENT__CERT a
 @asynccontextmanager
 async def fleet(at: WorkersAt, orders: Orders, pace: RateLimiter) -> AsyncIterator[Fleet]:
     """The workers at `at`, as long as the block runs. ReconcilerError when none can be had."""
-    opening = _local(at) if isinstance(at, LocalWorkers) else _remote(at)
+    fast = orders.ref.engine == Engine.AIOHTTP and find_spec("uvloop") is not None
+    opening = _local(at, fast=fast) if isinstance(at, LocalWorkers) else _remote(at)
     with _hushed():
         async with opening as client, Fleet(client, orders, pace).working() as there:
             yield there
@@ -62,29 +66,38 @@ def _hushed() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _local(at: LocalWorkers) -> AsyncIterator[Client]:
+async def _local(at: LocalWorkers, *, fast: bool) -> AsyncIterator[Client]:
     """Processes of this machine that end with us. Their keys are made for this run: nobody else gets in."""
-    try:
-        cluster = LocalCluster(
-            n_workers=at.count,
-            threads_per_worker=AT_A_TIME,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address=None,
-            worker_dashboard_address=None,
-            asynchronous=True,
-            silence_logs=logging.CRITICAL,
-            security=Security.temporary(),
-        )
-        await asyncio.wait_for(cluster, _SECONDS + 5 * at.count)
-    except ImportError as error:
-        raise _missing(error) from error
-    except Exception as error:
-        raise ReconcilerError(
-            f"{at}: the workers did not start: {fault_in_words(error)}",
-            hint="Is there memory for them? Without --workers this process sends all by itself.",
-        ) from error
-    async with cluster, Client(cluster, asynchronous=True) as client:
+    quiet: dict[str, object] = {
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
+        "distributed.admin.event-loop": "uvloop" if fast else "tornado",
+    }
+    async with AsyncExitStack() as stack:
+        stack.enter_context(dask.config.set(quiet))
+        try:
+            cluster = LocalCluster(
+                n_workers=at.count,
+                threads_per_worker=AT_A_TIME,
+                processes=True,
+                memory_limit=0,
+                host="127.0.0.1",
+                dashboard_address=None,
+                # Without an address the scheduler would listen for browsers, and on every one.
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+                asynchronous=True,
+                silence_logs=logging.CRITICAL,
+                security=Security.temporary(),
+            )
+            await asyncio.wait_for(stack.enter_async_context(cluster), _SECONDS + 5 * at.count)
+            client = await stack.enter_async_context(Client(cluster, asynchronous=True, set_as_default=False))
+        except ImportError as error:
+            raise _missing(error) from error
+        except Exception as error:
+            raise ReconcilerError(
+                f"{at}: the workers did not start: {clean(f'{type(error).__name__}: {error}')}",
+                hint="Is there memory for them? Without workers this process sends all by itself.",
+            ) from error
         yield client
 
 

@@ -38,6 +38,8 @@ _OVERDUE: Final = 60.0
 """Seconds after its time that a report is waited for: a call that is on its way may take that long."""
 _PATIENCE: Final = 30.0
 """Seconds without any worker, after which nobody waits for one."""
+_COMING: Final = 10.0
+"""Seconds in which the first worker has to be there."""
 _ANSWER: Final = 15.0
 """Seconds in which a worker answers what it is asked."""
 _TICK: Final = 0.5
@@ -96,7 +98,11 @@ class Fleet:
     @asynccontextmanager
     async def working(self) -> AsyncIterator[Fleet]:
         """Workers as long as the block runs. ReconcilerError when none can be used."""
+        ends = time.monotonic() + _COMING
         await self._look()
+        while not (self._members or self._refused) and time.monotonic() < ends:
+            await asyncio.sleep(_TICK)
+            await self._look()
         if not self._members:
             raise _nobody(self._refused)
         watching = asyncio.create_task(self._watch())
@@ -347,7 +353,7 @@ def _odd(error: object) -> str:
         return f"it has no reconciler {__version__} ({error})"
     if isinstance(error, TimeoutError):
         return f"it did not answer within {_ANSWER:.0f} s"
-    return fault_in_words(error) if isinstance(error, Exception) else f"it answered {clean(str(error))[:100]}"
+    return f"it answered {clean(f'{type(error).__name__}: {error}')[:200]}"
 
 
 def _nobody(refused: Mapping[str, str], *, lost: bool = False) -> ReconcilerError:
