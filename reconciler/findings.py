@@ -5,12 +5,13 @@ Codes are public and stable: reports, SARIF and the documentation list them from
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
 from reconciler.model import Finding, Place, ResourceId, Severity
+from reconciler.text import plural
 
 WAIVER_OVER: Final = "waiver-over"
 """The code of the finding that the time of a waiver is over."""
@@ -44,6 +45,20 @@ _LOADING = {
 _OVERLAYS = {
     "overlay-without-resource": "An overlay is for a resource that does not exist.",
     "duplicate-overlay": "An overlay is read twice, or changes one resource twice.",
+}
+
+_SETS = {
+    "bad-placeholder": "A placeholder of a template has no name, isn't closed, or stands in a key.",
+    "unknown-placeholder": "A placeholder names what no row of a generator has.",
+    "missing-value": "A row has no value for a placeholder.",
+    "bad-value": "A value of a row can't be filled in.",
+    "odd-value": "A value of a row looks like a number that a spreadsheet rounded.",
+    "unused-value": "No placeholder of the template uses a value of the rows.",
+    "duplicate-value": "Both generators of a matrix have a value of one name.",
+    "bad-table": "A file of rows is not CSV, or its columns can't be told apart.",
+    "empty-generator": "A generator of a set has no rows.",
+    "fixed-name": "The name in a template is the same for each row.",
+    "set-too-large": "A set has more rows, or more text, than is read.",
 }
 
 _VALIDATION = {
@@ -136,6 +151,7 @@ _RESOLVING = {
     "unknown-column": "A policy names a column that no CSV file of the campaign has.",
     "rollout-without-lists": "A campaign has a rollout, but no lists of gateways.",
     "rollout-with-distribution-list": "A campaign has a rollout and a distribution list that adds gateways.",
+    "rollout-pauses": "Each wave of a rollout would stop its campaign for those who join.",
     "rollout-partial": "The waves of a rollout leave gateways out.",
     "timezone-missing": "A calendar is read in the zone of each gateway, and some have none.",
     "timezone-conflict": "A gateway is in lists of different time zones.",
@@ -197,7 +213,7 @@ _PLANNING = {
 }
 
 CODES: Mapping[str, str] = MappingProxyType(
-    {**_LOADING, **_OVERLAYS, **_VALIDATION, **_PROJECT, **_RESOLVING, **_PLANNING}
+    {**_LOADING, **_OVERLAYS, **_SETS, **_VALIDATION, **_PROJECT, **_RESOLVING, **_PLANNING}
 )
 """Code → what it means."""
 
@@ -263,12 +279,29 @@ MOST_SHOWN: Final = 1_000
 """How many findings a report lists."""
 
 
+def _once_a_set(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Of what differs in its rows only, the first one, which says how many more there are."""
+    rows: dict[Finding, list[Finding]] = {}
+    for finding in findings:
+        if finding.place is None or not finding.place.rows:
+            yield finding
+        else:
+            same = replace(finding, place=replace(finding.place, rows=()), resource=None)
+            rows.setdefault(same, []).append(finding)
+    for each in rows.values():
+        first = min(each, key=Finding.sort_key)
+        more = len(each) - 1
+        said = f"{first.message}; so it is in {plural(more, 'more row')}"
+        yield replace(first, message=said) if more else first
+
+
 def first_of(findings: Iterable[Finding]) -> Sequence[Finding]:
     """The findings that a report lists, sorted by place: all, or `MOST_SHOWN` and how many more there are.
 
-    Errors go before warnings, and those before notes: what is left out alone never stops a run.
+    Errors go before warnings, and those before notes: what is left out alone never stops a run. What is the
+    same in many rows of a set is listed once.
     """
-    found = sorted(findings, key=Finding.sort_key)
+    found = sorted(_once_a_set(findings), key=Finding.sort_key)
     if len(found) <= MOST_SHOWN:
         return found
     order = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}

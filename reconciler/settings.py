@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from reconciler.model import Place, ResourceId, Secret, Server
+from reconciler.model import FromEnv, FromFile, Place, ResourceId, Secret, Server
 from reconciler.trust.hosts import TrustedHost, plain_host
 from reconciler.trust.needs import TrustNeed
 
@@ -56,6 +56,27 @@ class Basic:
 
 
 Auth = Token | TokenFile | TokenCommand | Basic
+
+
+class NoticeEvent(StrEnum):
+    """What people are told of."""
+
+    ABORTED = "aborted"
+    PAUSED = "paused"
+    WAITING_FOR_APPROVAL = "waiting-for-approval"
+    WAVE_OPENED = "wave-opened"
+    COMPLETE = "complete"
+    GUARD_TRIPPED = "guard-tripped"
+    LOOK_FAILING = "look-failing"
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyTarget:
+    """Where people are told of things. ``origin`` says where the URL stands, which is a secret as a whole."""
+
+    origin: FromEnv | FromFile
+    events: frozenset[NoticeEvent] = frozenset(NoticeEvent)
+    place: Place | None = None
 
 
 class EditWhileStarted(StrEnum):
@@ -182,6 +203,14 @@ class GitWaiver:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedCalendar:
+    """A Calendar that the project file names, and where."""
+
+    name: str
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """One run's settings. ``root`` is the folder that paths are relative to and may not leave."""
 
@@ -199,6 +228,10 @@ class Project:
     guards: Mapping[str, int | bool] = field(default_factory=dict)
     waivers: tuple[DeclaredWaiver, ...] = ()
     """Of guards, as a reviewed project file has them."""
+    calendars: tuple[NamedCalendar, ...] = ()
+    """All of them must be open before anything reaches devices."""
+    notify: tuple[NotifyTarget, ...] = ()
+    """Who is told of what, by services outside."""
     needs: tuple[TrustNeed, ...] = ()
     """What has to be trusted before anything is connected; empty once it is."""
     trusted_hosts: tuple[TrustedHost, ...] = ()

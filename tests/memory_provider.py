@@ -333,6 +333,7 @@ class MemoryCampaign:
     """What it was created in the place of."""
     busy: int = 0
     """How many more calls find the server at work on it."""
+    modified_by: str | None = None
 
 
 class MemoryServer:
@@ -420,6 +421,7 @@ class MemoryServer:
             found.description,
             found.packages,
             applied=applied,
+            modified_by=found.modified_by,
         )
 
     async def gateways(self, campaign_id: str) -> Membership:

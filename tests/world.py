@@ -32,7 +32,7 @@ from reconciler.providers.base import Provider
 from reconciler.providers.pulse.kind import connect
 from reconciler.providers.pulse.operations import OPERATIONS
 from reconciler.resolve import resolve
-from reconciler.settings import ServerSettings
+from reconciler.settings import NamedCalendar, ServerSettings
 from reconciler.state.base import StateStore, bound_to
 from reconciler.state.stores import open_store
 from reconciler.validation import validate
@@ -70,6 +70,8 @@ class World:
     settings: ServerSettings = field(default_factory=ServerSettings)
     environ: Mapping[str, str] = field(default_factory=dict)
     now: int = NOW
+    calendars: tuple[str, ...] = ()
+    """Those that the project names."""
 
     @classmethod
     @asynccontextmanager
@@ -101,7 +103,10 @@ class World:
         path.write_text(text)
         loaded = load([path], base=self.folder)
         valid = validate(loaded.documents)
-        resolved = resolve(valid.documents, self.provider.facts, root=self.folder, environ=self.environ)
+        named = tuple(map(NamedCalendar, self.calendars))
+        resolved = resolve(
+            valid.documents, self.provider.facts, root=self.folder, environ=self.environ, named=named
+        )
         errors = [f for f in (*loaded.findings, *valid.findings, *resolved.findings) if f.is_error]
         assert not errors, errors
         return resolved.desired
@@ -123,6 +128,7 @@ class World:
                 parallelism=8,
                 on_outcome=on_outcome,
                 settling=AT_ONCE.settling,
+                now=lambda: self.now / 1000,
             )
 
     async def plan(self, text: str, **options: Any) -> list[str]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol, TypeVar
 
 from reconciler.app.auditlog import audited_plan
 from reconciler.app.caller import Caller, Question
-from reconciler.app.pipeline import Job, apply_exit, make, secrets_of, waivers_now
+from reconciler.app.noticing import Noticing, Postman, Turn
+from reconciler.app.pipeline import Job, Planned, apply_exit, make, secrets_of, waivers_now
 from reconciler.app.savedplans import Reviewed, changed, rests_on, reviewed
 from reconciler.app.senders import sender_for
 from reconciler.app.workspace import Workspace, connected, state_of
@@ -138,9 +140,8 @@ class _Told:
     progress: ContainedListener
     stop: asyncio.Event
 
-    def outcome(self, outcome: Outcome) -> None:
-        self._written(self.recorder.outcome, outcome)
-        self.progress(outcome)
+    def together(self, outcomes: Sequence[Outcome]) -> None:
+        self._written(self.recorder.outcomes, outcomes)
 
     def parcel(self, outcomes: Sequence[Outcome]) -> None:
         self._written(self.recorder.parcel, outcomes)
@@ -162,6 +163,12 @@ class ApplyResult:
     exit: Exit = Exit.DONE
     declined: bool = False
     """Somebody was asked, and didn't say yes."""
+    interrupted: bool = False
+    """A signal came: not everything was begun."""
+    turns: Sequence[Turn] = ()
+    """How rollouts turned by it."""
+    planned: Planned | None = field(default=None, repr=False)
+    """What the plan was made from, where it was made by this run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,41 +181,55 @@ class Applying:
     listener: ApplyListener
     parallelism: int
     lock_timeout: float
+    postman: Postman | None = None
+    """Who tells people of what was turned."""
+    clock: Callable[[], float] = time.time
+    """Epoch seconds."""
 
     async def unasked(self, job: Job, options: Options) -> ApplyResult:
         """Lock, then plan and run: nobody has to be waited for."""
         async with connected(self.project, parallelism=self.parallelism) as provider:
-            with self._locked(provider) as session:
-                made = await make(job, session.state, provider, options, self.listener.looking)
-                plan = made.plan
-                self.listener.preview(plan, asking=False)
-                return await self._execute(plan, made.live, provider, session, desired=job.desired)
+            return await self.unasked_at(provider, job, options)
+
+    async def unasked_at(self, provider: Provider, job: Job, options: Options) -> ApplyResult:
+        """The same at a server that is open."""
+        async with self._noticed(provider) as (session, noticing):
+            made = await self._make(job, session.state, provider, options)
+            plan = noticing.plan = made.plan
+            self.listener.preview(plan, asking=False)
+            result = await self._execute(plan, made.live, provider, session, desired=job.desired)
+        return replace(result, planned=made, turns=noticing.turned)
 
     async def asked(self, job: Job, options: Options) -> ApplyResult:
         """Plan, ask, and lock only then: nobody else has to wait for an answer. Then look once more."""
         async with connected(self.project, parallelism=self.parallelism) as provider:
-            before = self.store.load()
-            planned = await make(job, before, provider, options, self.listener.looking)
-            plan = planned.plan
-            self.listener.preview(plan, asking=not (plan.empty or plan.tripped))
-            if not _sends(plan):
-                return self._nothing(plan)
-            if not plan.empty and not self._confirmed(plan):
-                self.listener.declined(plan)
-                return ApplyResult(plan, declined=True)
-            with self._locked(provider) as session:
-                state = session.state
-                if (before.begun or state.begun) and state.lineage != before.lineage:
-                    raise _planned_on_older("the state was begun or replaced")
-                findings, live = await changed(plan, rests_on(planned), provider.reads, state, provider.facts)
-                if findings:
-                    raise _planned_on_older("what it touches changed", findings)
-                plan = self._reconsidered(plan, live, provider, session.state, job.waivers)
-                if plan.tripped:
-                    return self._nothing(plan)
-                if salted(plan) and not state.begun:
-                    session.record(SaltChosen(before.salt))
-                return await self._execute(plan, live, provider, session, desired=job.desired)
+            return await self.asked_at(provider, job, options)
+
+    async def asked_at(self, provider: Provider, job: Job, options: Options) -> ApplyResult:
+        """The same at a server that is open."""
+        before = self.store.load()
+        planned = await self._make(job, before, provider, options)
+        plan = planned.plan
+        self.listener.preview(plan, asking=not (plan.empty or plan.tripped))
+        if not _sends(plan):
+            return replace(self._nothing(plan), planned=planned)
+        if not plan.empty and not self._confirmed(plan):
+            self.listener.declined(plan)
+            return ApplyResult(plan, declined=True, planned=planned)
+        async with self._noticed(provider) as (session, noticing):
+            state = session.state
+            if (before.begun or state.begun) and state.lineage != before.lineage:
+                raise _planned_on_older("the state was begun or replaced")
+            findings, live = await changed(plan, rests_on(planned), provider.reads, state, provider.facts)
+            if findings:
+                raise _planned_on_older("what it touches changed", findings)
+            plan = noticing.plan = self._reconsidered(plan, live, provider, session.state, job.waivers)
+            if plan.tripped:
+                return replace(self._nothing(plan), planned=planned)
+            if salted(plan) and not state.begun:
+                session.record(SaltChosen(before.salt))
+            result = await self._execute(plan, live, provider, session, desired=job.desired)
+        return replace(result, planned=planned, turns=noticing.turned)
 
     async def reviewed(self, file: PlanFile, waivers: Waivers, workspace: Workspace) -> ApplyResult:
         """Run the plan in `file` and nothing else, if all that it touches is as it was."""
@@ -217,12 +238,13 @@ class Applying:
             self.listener.preview(plan, asking=False)
             if not _sends(plan):
                 return self._nothing(plan)
-            with self._locked(provider) as session:
+            async with self._noticed(provider) as (session, noticing):
                 live = await reviewed.check(provider.reads, session.state, provider.facts)
-                plan = self._reconsidered(plan, live, provider, session.state, waivers)
+                plan = noticing.plan = self._reconsidered(plan, live, provider, session.state, waivers)
                 if plan.tripped:
                     return self._nothing(plan)
-                return await self._execute(plan, live, provider, session, file=file.digest)
+                result = await self._execute(plan, live, provider, session, file=file.digest)
+            return replace(result, turns=noticing.turned)
 
     async def rehearsed(self, file: PlanFile, waivers: Waivers, workspace: Workspace) -> Plan:
         """The plan in `file`, if it could be applied now; nothing is locked or written."""
@@ -249,6 +271,20 @@ class Applying:
         project, facts = self.project, provider.facts
         declared = waivers_now(project)
         return reconsidered(plan, live, facts, project.guards, waivers, state=state, declared=declared)
+
+    async def _make(self, job: Job, state: State, provider: Provider, options: Options) -> Planned:
+        now = int(self.clock() * 1000)
+        return await make(job, state, provider, options, self.listener.looking, now=now)
+
+    @asynccontextmanager
+    async def _noticed(self, provider: Provider) -> AsyncIterator[tuple[Session, Noticing]]:
+        """The locked state; people are told of what the block turned once nobody waits for the lock."""
+        noticing = Noticing(self.project, self.postman, self.clock)
+        try:
+            with self._locked(provider) as session, noticing.during(session):
+                yield session, noticing
+        finally:
+            await noticing.tell()
 
     @contextmanager
     def _locked(self, provider: Provider) -> Iterator[Session]:
@@ -307,7 +343,8 @@ class Applying:
                         session,
                         delay=Backoff(),
                         parallelism=self.parallelism,
-                        on_outcome=told.outcome,
+                        on_outcome=progress,
+                        on_together=told.together,
                         on_parcel=told.parcel,
                         sender=sender,
                         stop=stop,
@@ -315,6 +352,7 @@ class Applying:
                         hiding=Hiding(secrets_of(desired) if desired else ()),
                         settling=Settling(self.project.server.settle),
                         on_doubt=progress.looking,
+                        now=self.clock,
                     )
                 finally:
                     progress.close()
@@ -334,7 +372,7 @@ class Applying:
                 progress.applied(plan, outcomes, recorder.code)
         if progress.failure is not None:
             raise progress.failure
-        return ApplyResult(plan, outcomes, recorder.code)
+        return ApplyResult(plan, outcomes, recorder.code, interrupted=stop.is_set())
 
     def _nothing(self, plan: Plan) -> ApplyResult:
         code = apply_exit(plan, ())

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 from reconciler.app.pipeline import check
 from reconciler.app.workspace import Workspace
 from reconciler.errors import InvalidInput, ReconcilerError, UsageError
+from reconciler.loading.referenced_files import Problem
 from reconciler.report.calendar_answers import calendar_shown
 from reconciler.report.command_answers import Answer
-from reconciler.resolve.source import Problem
 from reconciler.resolve.times import parse_zone
 from reconciler.rollout.calendars import DAY, opening, windows
 from reconciler.text import did_you_mean

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reconciler.app.workspace import Workspace
+from reconciler.app.workspace import Workspace, for_sets, read_files
 from reconciler.errors import InvalidInput, UsageError
 from reconciler.model import Kind, ResourceId
 from reconciler.report.terminal import Paint, plain
@@ -24,20 +24,20 @@ def origins(workspace: Workspace, text: str, paint: Paint = plain) -> Iterator[s
 
     `text` is NAME[.FIELD] of a campaign, or KIND/NAME[.FIELD]. UsageError when there is no such resource.
     """
-    from reconciler.loading import load
-    from reconciler.overlays import about, read_layers
+    from reconciler.overlays import about
     from reconciler.overlays.history import fields, located, said
     from reconciler.report.explanations import origin_lines, unset_lines
+    from reconciler.sets import expanded
     from reconciler.validation.schema_fields import find
 
     # Which server that is doesn't matter.
     loaded = replace(workspace, url=None, state=None).load(server=False)
     if any(finding.is_error for finding in loaded.findings):
         raise InvalidInput(loaded.findings)
-    read = load(loaded.resources, base=loaded.root, excluded=loaded.excluded)
-    layers = read_layers(loaded.overlays, base=loaded.root)
+    written = read_files(loaded)
+    read, layers = expanded(*written, *for_sets(loaded.root))
     resource, dotted = _resource(text, [read, *layers])
-    documents = about(resource, read, layers)
+    documents = about(resource, *(written if resource.kind is Kind.CAMPAIGN_SET else (read, layers)))
     path = located(documents, dotted)
     if path and path[0] not in ("apiVersion", "kind", "metadata"):
         path = located(documents, dotted if path[0] == "spec" else f"spec.{dotted}")

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, field, replace
 from heapq import nsmallest
 from typing import Final, Protocol
 
@@ -80,13 +80,18 @@ class Overview:
     job: Job
     provider: Provider
     limit: int = 0
+    known: MutableMapping[_Asked, GatewayStatus] = field(default_factory=dict)
+    """Failed gateways that earlier looks asked why: they are not asked again while they stay failed."""
 
     async def look(self, options: Options) -> StatusReport:
         """One look. ServerError when a read fails for good."""
-        planned = await make(self.job, self.job.store.load(), self.provider, options)
+        return await self.of(await make(self.job, self.job.store.load(), self.provider, options))
+
+    async def of(self, planned: Planned) -> StatusReport:
+        """The same look, of which there is a plan already."""
         live = await self._whole(planned)
         chosen = dict(self._chosen(live))
-        asked = _by_campaign(await concurrently(self._questions(live, chosen), self._ask))
+        asked = _by_campaign(await self._answers(live, chosen))
         gateways = {
             resource: self._counted(
                 found.gateways,
@@ -133,6 +138,20 @@ class Overview:
                 ids += nsmallest(self.limit - len(ids), self._members(found, stage))
             yield resource, tuple(ids)
 
+    async def _answers(
+        self, live: Live, chosen: Mapping[ResourceId, tuple[str, ...]]
+    ) -> Mapping[_Asked, GatewayStatus | None]:
+        """What is asked of gateways, and what is known of failed ones."""
+        questions = tuple(self._questions(live, chosen))
+        if self.limit:
+            return await concurrently(questions, self._ask)
+        known = {each: self.known[each] for each in questions if each in self.known}
+        asked = await concurrently([each for each in questions if each not in known], self._ask)
+        self.known.clear()
+        self.known.update(known)
+        self.known.update((each, status) for each, status in asked.items() if status is not None)
+        return {**known, **asked}
+
     def _questions(self, live: Live, chosen: Mapping[ResourceId, tuple[str, ...]]) -> Iterator[_Asked]:
         left = CAUSES
         for resource, found in sorted(live.campaigns.items()):
@@ -164,11 +183,11 @@ class Overview:
     ) -> Gateways:
         states = {state: members.states[state] for state in sorted(members.states, key=self._order)}
         stages: dict[Stage, int] = defaultdict(int)
-        pending = 0
+        still: dict[Stage, int] = defaultdict(int)
         for state, ids in states.items():
             stage = self._stage(state)
             stages[stage] += len(ids)
-            pending += 0 if stage.final else len(ids) - len(ids & members.closed)
+            still[stage] += len(ids) - len(ids & members.closed)
         done = frozenset().union(*(ids for s, ids in states.items() if self._stage(s) is Stage.DONE))
         counts = {names: len(done & before[names]) for names in sorted(before)}
         causes: dict[str, list[str]] = defaultdict(list)
@@ -179,7 +198,8 @@ class Overview:
             states={state: len(ids) for state, ids in states.items() if ids},
             stages=dict(stages),
             closed=len(members.closed),
-            pending=pending,
+            open=dict(still),
+            pending=sum(count for stage, count in still.items() if not stage.final),
             done_before={names: count for names, count in counts.items() if count},
             causes={
                 cause: tuple(causes[cause]) for cause in sorted(causes, key=lambda c: (-len(causes[c]), c))

@@ -99,7 +99,8 @@ def check(workspace: Workspace, *, offline: bool) -> Checked:
     valid = validate(read.documents, unread=read.unread)
     environ = None if offline or not project else workspace.environ
     facts = facts_of(project.server if project else ServerSettings())
-    resolved = resolve(valid.documents, facts, root=loaded.root, environ=environ)
+    named = project.calendars if project and not read.unread else ()
+    resolved = resolve(valid.documents, facts, root=loaded.root, environ=environ, named=named)
     findings = (*loaded.findings, *read.findings, *valid.findings, *resolved.findings)
     if project:
         findings += tuple(_of_the_state(project, offline=offline))
@@ -200,15 +201,24 @@ async def plan_once(job: Job, options: Options, on_doubt: OnDoubt = unheard) -> 
 
 
 async def make(
-    job: Job, state: State, source: Source, options: Options, on_doubt: OnDoubt = unheard
+    job: Job,
+    state: State,
+    source: Source,
+    options: Options,
+    on_doubt: OnDoubt = unheard,
+    *,
+    now: int | None = None,
 ) -> Planned:
     """Observe and plan; nothing is written anywhere. `state` must belong to the server of `source`.
 
-    `on_doubt` hears of what is looked for because it may be there all the same.
+    `on_doubt` hears of what is looked for because it may be there all the same. `now` is epoch milliseconds;
+    None: what the clock of this machine says.
     """
     bound = bound_to(state, source.server, url=job.store.url)
     with unrevealing(job.desired):
-        return await _made(job, bound, source, options, on_doubt)
+        seen = _now() if now is None else now
+        lookout = Lookout(Settling(job.project.server.settle), seen // 1000, on_doubt)
+        return await _made(job, bound, source, options, lookout, now=seen)
 
 
 @contextmanager
@@ -227,15 +237,19 @@ def secrets_of(desired: Desired) -> Iterator[str]:
     return (value.reveal() for value in values if isinstance(value, Secret) and value.known)
 
 
-async def _made(job: Job, bound: State, source: Source, options: Options, on_doubt: OnDoubt) -> Planned:
+async def _made(
+    job: Job, bound: State, source: Source, options: Options, lookout: Lookout, *, now: int
+) -> Planned:
+    from reconciler.plan.calendars import WAIVER as CALENDAR
+    from reconciler.plan.calendars import waived, without_calendars
     from reconciler.plan.guards import guarded
-    from reconciler.plan.impact import with_reads, with_removed
+    from reconciler.plan.impact import telling_removed, with_reads, with_removed
     from reconciler.reading import operations_of
     from reconciler.resolve.waivers import FOR_NOBODY
 
-    now = _now()
-    lookout = Lookout(Settling(job.project.server.settle), now // 1000, on_doubt)
-    planned = await draft(job.desired, bound, source, options, now=now, lookout=lookout)
+    reason = job.waivers.get(CALENDAR)
+    wanted = without_calendars(job.desired) if reason else job.desired
+    planned = await draft(wanted, bound, source, options, now=now, lookout=lookout)
     plan, desired = planned.plan, planned.desired
     # A campaign that is ours and no longer declared may well be named: it is the one that is deleted.
     warnings = (w for w in job.warnings if w.code != FOR_NOBODY or w.resource not in bound.campaigns)
@@ -251,7 +265,10 @@ async def _made(job: Job, bound: State, source: Source, options: Options, on_dou
     impact = with_removed(told.plan.impact, basis.live)
     impact = with_reads(impact, operations_of(told.live, source.facts), source.facts.operations)
     plan = replace(told.plan, impact=impact)
-    plan = guarded(plan, basis, job.project.guards, job.waivers, waivers_now(job.project))
+    passed = tuple(waived(plan, job.desired, now, reason)) if reason else ()
+    declared = waivers_now(job.project)
+    plan = guarded(plan, basis, job.project.guards, job.waivers, declared, passed=passed)
+    plan = replace(plan, changes=telling_removed(plan.changes, plan.impact, basis.live))
     return replace(planned, plan=plan, live=basis.live)
 
 
@@ -268,6 +285,7 @@ async def draft(
     from reconciler.diff import Ask, diff
     from reconciler.observe import observe
     from reconciler.plan import make_plan
+    from reconciler.plan.calendars import closing, held_back
     from reconciler.rollout.stage import Pace, paced
     from reconciler.targets import narrowed
 
@@ -275,9 +293,12 @@ async def draft(
     live = await observe(desired, state, source, options, lookout)
     pace = paced(desired, live, state, Pace(source.facts, now, resume=options.resume))
     difference = diff(pace.desired, live, state, Ask(options, now=now, facts=source.facts))
-    plan = make_plan(difference, source.facts, source.server)
+    sifted = held_back(difference, source.facts, now)
+    plan = make_plan(sifted.difference, source.facts, source.server)
     plan = replace(
         plan,
+        groups=closing(plan.groups, sifted.until),
+        waits=sifted.waits,
         rollouts=pace.rollouts,
         records=(*plan.records, *pace.records),
         findings=tuple(sorted((*plan.findings, *pace.findings), key=Finding.sort_key)),

@@ -84,7 +84,7 @@ class Asked:
 
 def starting(text: str) -> int:
     """``--from``: epoch milliseconds."""
-    from reconciler.resolve.source import Problem
+    from reconciler.loading.referenced_files import Problem
     from reconciler.resolve.times import parse_time
 
     found = parse_time(text, None)

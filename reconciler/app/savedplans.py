@@ -42,7 +42,7 @@ from reconciler.state.base import SaltChosen, State, StateStore
 from reconciler.trust.folders import strays
 
 if TYPE_CHECKING:
-    from reconciler.resolve.source import Problem
+    from reconciler.loading.referenced_files import Problem
 
 
 def rests_on(planned: Planned) -> tuple[Fingerprint, ...]:
@@ -172,8 +172,7 @@ class Reviewed:
                 yield Finding(CODE, f"the secret from {source} has another value than when the plan was made")
 
     def _packages(self) -> Iterator[Finding]:
-        from reconciler.resolve.referenced_files import Files
-        from reconciler.resolve.source import Problem
+        from reconciler.loading.referenced_files import Files, Problem
 
         files = Files(self.project.root)
         for group in self.saved.plan.groups:
@@ -218,7 +217,7 @@ def reviewed(
 
 def _astray(name: str, path: Path, project: Project) -> Problem | None:
     """Why a file that a plan names is none of the project."""
-    from reconciler.resolve.referenced_files import astray
+    from reconciler.loading.referenced_files import astray
 
     why = strays(Path(os.path.realpath(path)), project.root)
     return astray(name, why) if why else None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.app.caller import Caller, Unattended
 from reconciler.errors import InvalidInput, ReconcilerError
-from reconciler.model import Finding, ResourceId
+from reconciler.model import Finding, Kind, ResourceId
 from reconciler.settings import Engine, Project
 from reconciler.state.base import State, StateStore, bound_to
 from reconciler.trust.folders import refuse_links
@@ -19,12 +19,15 @@ from reconciler.trust.needs import TrustNeed, refusal
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
+    from starlette.routing import BaseRoute
 
     from reconciler.loading import Loaded
+    from reconciler.loading.referenced_files import Files
     from reconciler.pacing import Backoff
     from reconciler.project import LoadedProject
     from reconciler.project.loader import AnyPath
     from reconciler.providers.base import Provider
+    from reconciler.sets import Takes
 
 EMBEDDED_DATABASE: Final = Path(".reconciler/embedded.db")
 PARALLELISM: Final = 16
@@ -103,16 +106,37 @@ class Workspace:
 
 
 def read_resources(source: Project | LoadedProject, *, part: bool = False) -> Loaded:
-    """The resources of a run, with its environment laid over them. `part`: not all of the project's."""
+    """The resources of a run: sets expanded, and its environment laid over them.
+
+    `part`: not all of the project's.
+    """
+    read, layers = read_files(source)
+    if not layers and not any(each.value.get("kind") == Kind.CAMPAIGN_SET for each in read.documents):
+        return read
+    from reconciler.sets import laid
+
+    return laid(read, layers, *for_sets(source.root), part=part)
+
+
+def read_files(source: Project | LoadedProject) -> tuple[Loaded, Sequence[Loaded]]:
+    """The resources as they stand in the files, and the layers of the environment."""
     from reconciler.loading import load
 
     alone = source.file is None
     read = load(source.resources, base=source.root, excluded=source.excluded, ours_only=alone)
     if not source.overlays:
-        return read
-    from reconciler.overlays import overlaid, read_layers
+        return read, ()
+    from reconciler.overlays import read_layers
 
-    return overlaid(read, read_layers(source.overlays, base=source.root), part=part)
+    return read, read_layers(source.overlays, base=source.root)
+
+
+def for_sets(root: Path) -> tuple[Files, Takes]:
+    """What sets are expanded with: the files of the project, and what the fields of resources take."""
+    from reconciler.loading.referenced_files import Files
+    from reconciler.validation.schema_fields import types_at
+
+    return Files(root), types_at
 
 
 def declared_name(project: Project, resource: ResourceId) -> str | None:
@@ -206,12 +230,27 @@ def serve_embedded(
     approval_needed: bool | None,
     simulate: float | None,
     allowed_hosts: Sequence[str],
-    ready: Callable[[str], None],
+    ready: Callable[[str, str | None], None],
 ) -> None:
-    """Serve the embedded server over TCP until a signal ends it; `ready` is told its URL."""
+    """Serve the embedded server over TCP until a signal ends it.
+
+    `ready` is told its URL, and why it has no pages for people, if so.
+    """
     refuse_links(database, Path.cwd(), what="the database of the embedded server")
     with as_ours():
         from reconciler.embedded import serve
+
+        trouble: str | None = None
+
+        def pages(app: Starlette) -> Sequence[BaseRoute]:
+            nonlocal trouble
+            from reconciler.app.served import served_pages
+
+            try:
+                return served_pages(app, token)
+            except ReconcilerError as error:
+                trouble = f"{error.message}. {error.hint}"
+                return ()
 
         serve(
             database,
@@ -221,7 +260,8 @@ def serve_embedded(
             approval_needed=approval_needed,
             simulate=simulate,
             allowed_hosts=allowed_hosts,
-            ready=ready,
+            pages=pages,
+            ready=lambda url: ready(url, trouble),
         )
 
 

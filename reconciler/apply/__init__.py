@@ -32,6 +32,7 @@ async def apply_plan(
     delay: Delay,
     parallelism: int,
     on_outcome: Callable[[Outcome], None] = lambda _: None,
+    on_together: Callable[[Sequence[Outcome]], None] = lambda _: None,
     stop: asyncio.Event | None = None,
     source: Source | None = None,
     hiding: Hiding | None = None,
@@ -45,10 +46,11 @@ async def apply_plan(
 
     When `stop` is set nothing new is sent, but for the starts that close an open bracket. A refused or
     failed step is an outcome, not an error, and so is what nobody foresaw. Once the state can't be written
-    nothing new is sent: see `Applied.error`. `on_doubt` hears what is looked for; `now` answers epoch
-    seconds. No outcome says what `hiding` knows, or a secret of `plan`. With a `source` what the server
-    keeps of what was sent is read back. What `sender` carries goes out in parcels; `on_parcel` hears of
-    steps that were done together, all of one group, in the place of `on_outcome`.
+    nothing new is sent: see `Applied.error`. `on_together` hears of steps that ended at the same moment, and
+    `on_outcome` then of each of them; what needs them goes on once both have heard. `on_doubt` hears what is
+    looked for; `now` answers epoch seconds. No outcome says what `hiding` knows, or a secret of `plan`. With
+    a `source` what the server keeps of what was sent is read back. What `sender` carries goes out in parcels;
+    `on_parcel` hears of steps that were done together, all of one group, in the place of these two.
     """
     readback = KeptReader(source.reads, source.facts, session.state.salt, delay) if source else None
     retrier = Retrier(ContainedWrites(writes), delay, settling, on_doubt)
@@ -60,6 +62,7 @@ async def apply_plan(
         session,
         told,
         stop,
+        on_together=HeedlessListener(on_together),
         hiding=hiding,
         readback=readback,
         now=now,

@@ -34,11 +34,21 @@ class ContainedWrites:
 
     async def run(self, step: Step, bindings: Bindings) -> Result:
         """See `Writes.run`. Unforeseen where that raises something else."""
-        return await contained(step.id, _request(step), lambda: self._writes.run(step, bindings))
+        try:
+            return await self._writes.run(step, bindings)
+        except ReconcilerError:
+            raise
+        except Exception as error:
+            raise unforeseen_error(step.id, _request(step), error) from error
 
     async def verify(self, step: Step, bindings: Bindings) -> Readback:
         """See `Writes.verify`. Unforeseen where that raises something else."""
-        return await contained(step.id, _request(step), lambda: self._writes.verify(step, bindings))
+        try:
+            return await self._writes.verify(step, bindings)
+        except ReconcilerError:
+            raise
+        except Exception as error:
+            raise unforeseen_error(step.id, _request(step), error) from error
 
 
 async def contained(what: str, request: str, call: Callable[[], Awaitable[Value]]) -> Value:
@@ -48,10 +58,14 @@ async def contained(what: str, request: str, call: Callable[[], Awaitable[Value]
     except ReconcilerError:
         raise
     except Exception as error:
-        words = fault_in_words(error)
-        # It may be done at the second attempt, and then no outcome tells of it.
-        LOG.error("%s: %s", what, words)
-        raise Unforeseen(words, request=request) from error
+        raise unforeseen_error(what, request, error) from error
+
+
+def unforeseen_error(what: str, request: str, error: Exception) -> Unforeseen:
+    """`error` as one of ours, and on the log: it may be done at the second attempt, and no outcome tells."""
+    words = fault_in_words(error)
+    LOG.error("%s: %s", what, words)
+    return Unforeseen(words, request=request)
 
 
 def _request(step: Step) -> str:

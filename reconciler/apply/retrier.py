@@ -58,15 +58,19 @@ class Retrier:
         Once `stop` is set nothing is sent again, and nobody waits for it.
         """
 
+        if isinstance(step.action, CreateCampaign | UploadPackage):
+            return await self._making.settle(step, bindings, stop)
+
         async def attempt(piece: Step) -> Tried:
             return await self._attempt(piece, bindings, stop, verified=True)
 
-        if isinstance(step.action, CreateCampaign | UploadPackage):
-            return await self._making.settle(step, bindings, stop)
         if self.bisection.most(step) < len(step.gateways):
             unsent = Tried(Outcome(step, OutcomeStatus.FAILED, NOT_AGAIN, 0), step)
             return await self.bisection.run(step, unsent, attempt, stop)
         tried = await self._attempt(step, bindings, stop)
+        if tried.outcome.settled:
+            self.bisection.took(step)
+            return tried.outcome
         tried, named = await without_named(tried, attempt, stop)
         if tried.outcome.settled:
             self.bisection.took(step)

@@ -1,25 +1,27 @@
 """Run the steps of a plan as their needs are done, a bounded number at a time.
 
-A group starts when every group that it needs has ended; of its steps those run whose own needs are
-settled, and the others are skipped with the step that they needed. A batch goes out without the gateways
-that have to wait. Memory is a few bytes a step that is done.
+Which step is next says `turns.py`. Those run whose own needs are settled, and the others are skipped with the
+step that they needed. A batch goes out without the gateways that have to wait. Memory is a few bytes a step
+that is done.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from reconciler.apply.bisection import NOT_AGAIN
 from reconciler.apply.carrying import Carrying
+from reconciler.apply.closing import CLOSED, Closing
 from reconciler.apply.containment import LOG, unforeseen
 from reconciler.apply.outcomes import Outcomes
 from reconciler.apply.readback import Kept, KeptReader, learned, settled_fields
-from reconciler.apply.record import after, before, members
+from reconciler.apply.record import after, before, joined, members
 from reconciler.apply.retrier import Retrier
 from reconciler.apply.sender import ParcelSender
+from reconciler.apply.turns import Turns, closes
 from reconciler.errors import StateError, fault_in_words
 from reconciler.hiding import Hiding
 from reconciler.model import (
@@ -31,7 +33,6 @@ from reconciler.model import (
     ResourceId,
     Secret,
     Skip,
-    StartCampaign,
     Step,
     StepGroup,
     StopCampaign,
@@ -67,15 +68,14 @@ class Applied:
         return any(o.status in (OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN) for o in self.outcomes)
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """Why steps of a group are not sent: what all of it waits for, or some of its gateways."""
+@dataclass(slots=True)
+class _Together:
+    """Steps that ended at the same moment: what is written of them, at once, and who waits for that."""
 
-    whole: Outcome | None = None
-    gateways: Mapping[str, Outcome] = field(default_factory=dict)
-
-
-_NOTHING = _Held()
+    events: list[Event] = field(default_factory=list)
+    sync: bool = False
+    outcomes: list[Outcome] = field(default_factory=list)
+    waiting: list[asyncio.Future[None]] = field(default_factory=list)
 
 
 class Execution:
@@ -89,6 +89,7 @@ class Execution:
         on_outcome: Callable[[Outcome], None],
         stop: asyncio.Event,
         *,
+        on_together: Callable[[Sequence[Outcome]], None],
         hiding: Hiding,
         readback: KeptReader | None = None,
         now: Callable[[], float] = time.time,
@@ -101,6 +102,8 @@ class Execution:
         self._repeater = retrier
         self._session = session
         self._on_outcome = on_outcome
+        self._on_together = on_together
+        self._together = _Together()
         self._on_parcel = on_parcel
         self._stop = stop
         self._now = now
@@ -114,14 +117,8 @@ class Execution:
         self._hiding = hiding
         self._outcomes = Outcomes()
         self._broken: StateError | None = None
-        self._unsettled: dict[str, dict[int, Outcome]] = {g.key: {} for g in plan.groups}
-        self._first: dict[str, Outcome] = {}
-        """Of each group that has ended and isn't settled: the outcome of the first such step."""
+        self._turns = Turns(plan.groups, self._carried)
         self._left_stopped: set[str] = set()
-        self._steps_left = {group.key: len(group) for group in plan.groups}
-        self._needs_left = {g.key: len({need.group for need in g.needs}) for g in plan.groups}
-        self._needed_by: dict[str, list[StepGroup]] = {group.key: [] for group in plan.groups}
-        self._held: dict[str, _Held] = {}
         self._groups_of: dict[ResourceId, list[StepGroup]] = {}
         for group in plan.groups:
             self._groups_of.setdefault(group.action.resource, []).append(group)
@@ -129,20 +126,13 @@ class Execution:
         self._over: list[ResourceId] = []
         """Resources whose last group has ended, and of which nothing was learned yet."""
         self._findings: list[Finding] = []
-        self._ready: deque[Iterator[Step]] = deque()
-        self._groups_left = len(plan.groups)
         self._changed = asyncio.Condition()
 
     async def run(self, parallelism: int) -> Applied:
         """Settle every step; when the state can't be written, all that is in flight."""
         if not self._record(*self._plan.records, *self._as_declared()):
             return Applied(error=self._broken)
-        for group in self._plan.groups:
-            for needed in {need.group for need in group.needs}:
-                self._needed_by[needed].append(group)
-        for group in self._plan.groups:
-            if not group.needs and not self._begin(group):
-                self._end(group.key)
+        self._have_ended(self._turns.begin())
         async with asyncio.TaskGroup() as workers:
             for _ in range(max(1, min(parallelism, self._plan.size))):
                 workers.create_task(self._work())
@@ -174,7 +164,7 @@ class Execution:
         groups = self._groups_of[resource]
         known = (target_of(group.action) for group in groups)
         target = self._campaigns.get(resource) or next(filter(None, known), None)
-        unsettled = {group.action.verb for group in groups if self._unsettled[group.key]}
+        unsettled = {group.action.verb for group in groups if self._turns.unsettled[group.key]}
         fields = settled_fields(self._plan.declares.get(resource, {}), unsettled, self._packages)
         kept: Sequence[Kept] = ()
         if self._readback and target and not (self._stop.is_set() or self._broken):
@@ -186,11 +176,12 @@ class Execution:
             self._record(found.event, sync=False)
 
     async def _work(self) -> None:
-        while self._groups_left:
-            step = self._take()
+        turns = self._turns
+        while turns.groups_left:
+            step = turns.take()
             if step is None:
                 async with self._changed:
-                    await self._changed.wait_for(lambda: self._ready or not self._groups_left)
+                    await self._changed.wait_for(lambda: turns.some or not turns.groups_left)
                 continue
             try:
                 outcome = await self._settle(step)
@@ -209,11 +200,12 @@ class Execution:
 
     async def _deliver(self, carrying: Carrying) -> None:
         """Hand parcels over, one at a time."""
-        while self._groups_left:
+        turns = self._turns
+        while turns.groups_left:
             if self._broken:
                 await carrying.sender.halt()
             async with self._changed:
-                await self._changed.wait_for(lambda: carrying.ready or not self._groups_left)
+                await self._changed.wait_for(lambda: carrying.ready or not turns.groups_left)
             async with carrying.turn():
                 steps = carrying.draw()
                 free = [step for step in steps if not await self._has_to_wait(step)]
@@ -222,17 +214,20 @@ class Execution:
 
     async def _has_to_wait(self, step: Step) -> bool:
         """Whether a step of one gateway isn't sent for what it needs; then it has ended."""
-        waiting = self._held.get(step.group.key, _NOTHING)
-        blocker = waiting.whole or waiting.gateways.get(step.gateways[0])
+        against = self._turns.against(step)
+        blocker = against.whole or against.gateways.get(step.gateways[0])
         if blocker:
             await self._ended(_skipped(step, blocker))
         return blocker is not None
 
-    def _against(self) -> tuple[str, Skip] | None:
+    def _against(self, step: Step) -> Outcome | None:
+        """What becomes of a step that may not be sent now."""
         if self._stop.is_set():
-            return INTERRUPTED, Skip.INTERRUPTED
+            return Outcome(step, OutcomeStatus.SKIPPED, INTERRUPTED, 0, skip=Skip.INTERRUPTED)
+        if self._too_late(step):
+            return Outcome(step, OutcomeStatus.WAITING, CLOSED, 0)
         if self._broken or not self._record():
-            return UNRECORDED, Skip.UNRECORDED
+            return Outcome(step, OutcomeStatus.SKIPPED, UNRECORDED, 0, skip=Skip.UNRECORDED)
         return None
 
     async def _ended_together(self, outcomes: Sequence[Outcome]) -> None:
@@ -250,10 +245,10 @@ class Execution:
             else:
                 for outcome in done:
                     self._on_outcome(outcome)
-            await self._steps_ended(group.key, len(done))
+            await self._steps_ended(done)
         for outcome in outcomes:
             if outcome.status is not OutcomeStatus.DONE or outcome.message:
-                self._record(*after(outcome, self._salt, int(self._now()), self._packages), sync=False)
+                self._together.events += after(outcome, self._salt, int(self._now()), self._packages)
                 await self._ended(outcome)
 
     async def _halting(self, sender: ParcelSender) -> None:
@@ -261,64 +256,57 @@ class Execution:
         await self._stop.wait()
         await sender.halt()
 
-    def _take(self) -> Step | None:
-        while self._ready:
-            step = next(self._ready[0], None)
-            if step is not None:
-                return step
-            self._ready.popleft()
-        return None
+    def _carried(self, group: StepGroup, steps: Iterator[Step]) -> bool:
+        """Whether steps that may go now go out in parcels; they are taken then."""
+        if not self._carrying or not self._carrying.carries(group):
+            return False
+        self._carrying.add(group, steps)
+        return True
 
     async def _settle(self, step: Step) -> Outcome:
-        waiting = self._held.get(step.group.key, _NOTHING)
-        if waiting.whole:
-            return _skipped(step, waiting.whole)
-        held = {g: waiting.gateways[g] for g in step.gateways if g in waiting.gateways}
-        if not held:
+        against = self._turns.against(step)
+        if against.whole:
+            return _skipped(step, against.whole)
+        if not against.gateways:
             return await self._sent(step)
-        free = [gateway for gateway in step.gateways if gateway not in held]
+        free = [gateway for gateway in step.gateways if gateway not in against.gateways]
         if not free:
-            return _skipped(step, held[step.gateways[0]])
-        return _beside(await self._sent(step.only(free)), step, held)
+            return _skipped(step, against.gateways[step.gateways[0]])
+        return _beside(await self._sent(step.only(free)), step, against.gateways)
 
     async def _sent(self, step: Step) -> Outcome:
         """Send a step whose needs are done."""
-        closing = _closes(step.group)
+        closing = closes(step.group)
         if self._stop.is_set() and not closing:
             return Outcome(step, OutcomeStatus.SKIPPED, INTERRUPTED, 0, skip=Skip.INTERRUPTED)
         if closing and any(need.group in self._left_stopped for need in step.group.needs):
             return Outcome(step, OutcomeStatus.NOT_NEEDED, LEFT_STOPPED, 0)
+        if self._too_late(step):
+            return Outcome(step, OutcomeStatus.WAITING, CLOSED, 0)
         if self._broken or not self._record(*before(step, self._salt, int(self._now()))):
             return Outcome(step, OutcomeStatus.SKIPPED, UNRECORDED, 0, skip=Skip.UNRECORDED)
         # A start that closes a bracket is worth its repeats, whoever is in a hurry.
         stop = asyncio.Event() if closing else self._stop
+        if (end := step.group.not_after) is not None:
+            stop = Closing(stop, end / 1000, self._now)
         outcome = await self._repeater.settle(step, self._bindings, stop)
+        if self._too_late(step) and _given_up(outcome):
+            words = outcome.message.replace(NOT_AGAIN, CLOSED)
+            outcome = replace(outcome, status=OutcomeStatus.WAITING, message=words)
         if outcome.status is OutcomeStatus.NOT_NEEDED and any(
-            self._perhaps_stopped(step.group, need.group) for need in step.group.needs
+            self._turns.perhaps_stopped(step.group, need.group) for need in step.group.needs
         ):
             # A stop that is still under way may come after this: the next run closes the bracket.
             return outcome
         # Facts of single gateways come by the ten thousand, and are not worth a wait for the disk.
-        self._record(*after(outcome, self._salt, int(self._now()), self._packages), sync=not step.gateways)
+        self._together.sync |= not step.gateways
+        self._together.events += after(outcome, self._salt, int(self._now()), self._packages)
         return outcome
 
-    def _waiting(self, group: StepGroup) -> _Held:
-        """What stands against `group`, all that it needs having ended."""
-        held: dict[str, Outcome] = {}
-        for need in group.needs:
-            unsettled = self._unsettled[need.group]
-            if not unsettled or need.even_failed or self._perhaps_stopped(group, need.group):
-                continue
-            if not need.by_gateway:
-                return _Held(whole=self._first[need.group])
-            for gateway, outcome in _both(group, self._plan.by_key[need.group], unsettled):
-                held.setdefault(gateway, outcome)
-        return _Held(gateways=held)
-
-    def _perhaps_stopped(self, group: StepGroup, needed: str) -> bool:
-        """Whether `group` closes a bracket whose stop, the group `needed`, may have happened."""
-        stop = self._first.get(needed)
-        return _closes(group) and stop is not None and stop.unclear and _stops(stop.step.group)
+    def _too_late(self, step: Step) -> bool:
+        """Whether the calendar has closed for it."""
+        end = step.group.not_after
+        return end is not None and self._now() * 1000 >= end
 
     async def _ended(self, outcome: Outcome) -> None:
         step, key = outcome.step, outcome.step.group.key
@@ -328,57 +316,51 @@ class Execution:
         if not outcome.settled:
             made = None if target_of(step.action) else self._campaigns.get(step.resource)
             outcome = replace(outcome, target=made)
-            self._unsettled[key][step.index] = outcome
         elif outcome.created is not None and isinstance(step.action, UploadPackage):
             self._packages[step.action.file.sha256] = outcome.created
         elif outcome.created is not None:
             self._campaigns[step.resource] = outcome.created
         if outcome.status is OutcomeStatus.NOT_NEEDED and isinstance(step.action, StopCampaign):
             self._left_stopped.add(key)
-        self._outcomes.append(outcome)
-        self._on_outcome(outcome)
-        await self._steps_ended(key, 1)
+        await self._written(outcome)
+        await self._steps_ended([outcome])
 
-    async def _steps_ended(self, key: str, number: int) -> None:
-        self._steps_left[key] -= number
-        if not self._steps_left[key]:
-            await self._group_ended(key)
+    async def _written(self, outcome: Outcome) -> None:
+        """Until what is to be said of `outcome` is, together with all that ends at the same moment."""
+        loop = asyncio.get_running_loop()
+        if not self._together.waiting:
+            loop.call_soon(self._write)
+        self._together.outcomes.append(outcome)
+        self._together.waiting.append(told := loop.create_future())
+        await told
+
+    def _write(self) -> None:
+        """One write to the state and one to the audit log for steps that ended together."""
+        ended, self._together = self._together, _Together()
+        self._record(*joined(ended.events), sync=ended.sync)
+        self._on_together(ended.outcomes)
+        for outcome in ended.outcomes:
+            self._outcomes.append(outcome)
+            self._on_outcome(outcome)
+        for told in ended.waiting:
+            if not told.done():
+                told.set_result(None)
+
+    async def _steps_ended(self, outcomes: Iterable[Outcome]) -> None:
+        for outcome in outcomes:
+            self._have_ended(self._turns.ended(outcome))
+        ready = self._turns.some or (self._carrying is not None and self._carrying.ready)
+        if ready or not self._turns.groups_left:
+            async with self._changed:
+                self._changed.notify_all()
         await self._learn()
 
-    async def _group_ended(self, key: str) -> None:
-        async with self._changed:
-            self._end(key)
-            self._changed.notify_all()
-
-    def _begin(self, group: StepGroup) -> bool:
-        """Whether it has steps: a group of none has ended as it begins."""
-        waiting = self._waiting(group)
-        if waiting.whole or waiting.gateways:
-            self._held[group.key] = waiting
-        if not self._steps_left[group.key]:
-            return False
-        if self._carrying and self._carrying.carries(group):
-            self._carrying.add(group, iter(group))
-        else:
-            self._ready.append(iter(group))
-        return True
-
-    def _end(self, key: str) -> None:
-        ended = deque([key])
-        while ended:
-            key = ended.popleft()
-            self._groups_left -= 1
-            resource = self._plan.by_key[key].action.resource
+    def _have_ended(self, groups: Iterable[StepGroup]) -> None:
+        for group in groups:
+            resource = group.action.resource
             self._groups_open[resource] -= 1
             if not self._groups_open[resource]:
                 self._over.append(resource)
-            self._held.pop(key, None)
-            if unsettled := self._unsettled[key]:
-                self._first[key] = unsettled[min(unsettled)]
-            for group in self._needed_by[key]:
-                self._needs_left[group.key] -= 1
-                if not self._needs_left[group.key] and not self._begin(group):
-                    ended.append(group.key)
 
     def _record(self, *events: Event, sync: bool = True) -> bool:
         """Write to the state; a failure stops the run after what is in flight.
@@ -405,30 +387,9 @@ def _secrets(plan: Plan) -> Iterator[str]:
                     yield value.reveal()
 
 
-def _closes(group: StepGroup) -> bool:
-    """Whether it starts what this run stopped for an edit."""
-    return isinstance(group.action, StartCampaign) and group.action.bracket
-
-
-def _stops(group: StepGroup) -> bool:
-    return isinstance(group.action, StopCampaign)
-
-
-def _both(
-    group: StepGroup, needed: StepGroup, unsettled: Mapping[int, Outcome]
-) -> Iterator[tuple[str, Outcome]]:
-    """The gateways of `group` for which `needed` isn't done, each with what became of it."""
-    if len(unsettled) * (needed.per_call or 1) > len(group.gateways):
-        for gateway in group.gateways:
-            index = needed.index_of(gateway)
-            outcome = None if index is None else unsettled.get(index)
-            if outcome and (not outcome.left or gateway in outcome.left):
-                yield gateway, outcome
-        return
-    for _, outcome in sorted(unsettled.items()):
-        for gateway in outcome.left or outcome.step.gateways:
-            if group.index_of(gateway) is not None:
-                yield gateway, outcome
+def _given_up(outcome: Outcome) -> bool:
+    """Whether a step surely didn't happen, and only wasn't sent again."""
+    return outcome.status is OutcomeStatus.FAILED and not outcome.unclear and NOT_AGAIN in outcome.message
 
 
 def _skipped(step: Step, blocker: Outcome) -> Outcome:

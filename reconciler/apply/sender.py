@@ -35,7 +35,7 @@ WORTHWHILE: Final = 2_000
 class Parcel:
     """The same call for each of `gateways`. Plain values, and no secret among them.
 
-    ``rate`` and ``until`` are for the sender to fill in.
+    ``rate`` is for the sender to fill in, and ``until`` for it to make earlier.
     """
 
     id: str
@@ -156,6 +156,7 @@ def parcel_of(
         action.target or bindings.campaigns[action.resource],
         tuple(gateways),
         young=young,
+        until=math.inf if group.not_after is None else group.not_after / 1000,
     )
     match action:
         case ScheduleWindow(phase=phase, window=window):

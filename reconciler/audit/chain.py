@@ -12,11 +12,13 @@ there, and goes on from the last whole line.
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
+from json.encoder import encode_basestring_ascii as _quoted
 
 from reconciler.errors import StateError
 from reconciler.model import Json
@@ -251,11 +253,23 @@ def _encode(
 ) -> tuple[str, ChainLink]:
     body: dict[str, Json] = {**data, "number": number, "previous": previous, "run": run}
     # In two parts, between which the hash of both belongs: a line is encoded once.
-    before = canonical({key: value for key, value in body.items() if key < "hash"})[:-1]
-    behind = canonical({key: value for key, value in body.items() if key > "hash"})[1:]
-    comma = "," if len(before) > 1 else ""
-    own = _hash(f"{before}{comma}{behind}")
-    return f'{before}{comma}"hash":"{own}",{behind}', ChainLink(number, run, own)
+    names = sorted(body)
+    at = bisect_left(names, "hash")
+    before = "".join([f"{_quoted(name)}:{_text(body[name])}," for name in names[:at]])
+    behind = ",".join([f"{_quoted(name)}:{_text(body[name])}" for name in names[at:]])
+    own = _hash(f"{{{before}{behind}}}")
+    return f'{{{before}"hash":"{own}",{behind}}}', ChainLink(number, run, own)
+
+
+def _text(value: Json) -> str:
+    """As `canonical`: what most of a line is made of goes past the encoder, which is made anew each time."""
+    if isinstance(value, str):
+        return _quoted(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int.__repr__(value)
+    if isinstance(value, tuple | list):
+        return f"[{','.join(map(_text, value))}]"
+    return canonical(value)
 
 
 def _hash(body: str) -> str:

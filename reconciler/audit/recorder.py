@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 from reconciler.audit.chain import ChainLink, encode, link_of
@@ -185,75 +186,92 @@ class AuditRecorder:
 
     def outcome(self, outcome: Outcome, *, owner: ResourceId | None = None) -> None:
         """What became of a step; see `call`. ``owner``: whose it is, where it was asked for by hand."""
-        with self._contained():
-            self._outcome(outcome, owner)
+        self._append(self._of_outcome, (outcome,), owner)
 
-    def _outcome(self, outcome: Outcome, owner: ResourceId | None) -> None:
-        action, created = outcome.step.action, outcome.created
+    def outcomes(self, outcomes: Iterable[Outcome]) -> None:
+        """What became of steps that ended together, each with a line, written at once; see `call`."""
+        self._append(self._of_outcome, outcomes)
+
+    def call(self, call: AuditedCall) -> None:
+        """What became of a call. Never raises: `failure` says so when it isn't written yet."""
+        self._append(self._of_call, (call,))
+
+    def _append(self, line: Callable[..., str], each_of: Iterable[object], *more: object) -> None:
+        lines: list[str] = []
+        for each in each_of:
+            with self._contained():
+                lines.append(line(each, *more))
+        if lines:
+            with self._contained():
+                self._log.audit(*lines, sync=False)
+                self._unwritten = None
+
+    def _of_outcome(self, outcome: Outcome, owner: ResourceId | None = None) -> str:
+        step, created = outcome.step, outcome.created
+        action = step.action
         if created is not None and isinstance(action, UploadPackage):
             self._packages[action.file.sha256] = created
         elif created is not None:
             self._campaigns[action.resource] = created
         by_hand = action.reason is Reason.ASKED
-        call = AuditedCall(
-            outcome.step.operation.name,
-            outcome.status,
-            target_of(action) or created or self._campaigns.get(action.resource),
-            owner if by_hand else action.resource,
-            outcome.step.gateways,
-            outcome.message,
-            outcome.attempts,
-            outcome.unclear,
-            outcome.left,
-            carried={
-                **self._carried(action),
-                **({"name": action.resource.name} if by_hand else {}),
-            },
+        carried = self._carried(action)
+        return self._of_call(
+            AuditedCall(
+                step.operation.name,
+                outcome.status,
+                target_of(action) or created or self._campaigns.get(action.resource),
+                owner if by_hand else action.resource,
+                step.gateways,
+                outcome.message,
+                outcome.attempts,
+                outcome.unclear,
+                outcome.left,
+                carried={**carried, "name": action.resource.name} if by_hand else carried,
+            )
         )
-        self._call(call)
 
     def parcel(self, outcomes: Sequence[Outcome]) -> None:
         """Steps of one group that were done together, each for one gateway: a line for all; see `call`."""
-        if not outcomes:
-            return
+        if outcomes:
+            self._append(self._of_parcel, (outcomes,))
+
+    def _of_parcel(self, outcomes: Sequence[Outcome]) -> str:
         action = outcomes[0].step.action
-        with self._contained():
-            self._call(
-                AuditedCall(
-                    outcomes[0].step.operation.name,
-                    OutcomeStatus.DONE,
-                    target_of(action) or self._campaigns.get(action.resource),
-                    action.resource,
-                    tuple(outcome.step.gateways[0] for outcome in outcomes),
-                    attempts=sum(outcome.attempts for outcome in outcomes),
-                    calls=len(outcomes),
-                    carried=self._carried(action),
-                )
+        return self._of_call(
+            AuditedCall(
+                outcomes[0].step.operation.name,
+                OutcomeStatus.DONE,
+                target_of(action) or self._campaigns.get(action.resource),
+                action.resource,
+                tuple(outcome.step.gateways[0] for outcome in outcomes),
+                attempts=sum(outcome.attempts for outcome in outcomes),
+                calls=len(outcomes),
+                carried=self._carried(action),
             )
+        )
 
-    def call(self, call: AuditedCall) -> None:
-        """What became of a call. Never raises: `failure` says so when it isn't written yet."""
-        with self._contained():
-            self._call(call)
-
-    def _call(self, call: AuditedCall) -> None:
+    def _of_call(self, call: AuditedCall) -> str:
         self._outcomes[call.status.value] += call.calls
         said: dict[str, Json] = {
-            "resource": str(call.resource) if call.resource else None,
-            "id": call.target,
-            "gateways": call.gateways,
-            "left": call.left,
-            "message": call.message,
-            "unclear": call.unclear,
-            "calls": call.calls if call.calls > 1 else None,
-            **call.carried,
-        }
-        always: dict[str, Json] = {
             "operation": call.operation,
             "outcome": call.status.value,
             "attempts": call.attempts,
         }
-        self._write(CALL, {**always, **_filled(said)}, sync=False)
+        if call.resource:
+            said["resource"] = str(call.resource)
+        if call.target:
+            said["id"] = call.target
+        if call.gateways:
+            said["gateways"] = call.gateways
+        if call.left:
+            said["left"] = call.left
+        if call.message:
+            said["message"] = call.message
+        if call.unclear:
+            said["unclear"] = True
+        if call.calls > 1:
+            said["calls"] = call.calls
+        return self._line(CALL, said | _filled(call.carried))
 
     @contextmanager
     def _contained(self) -> Iterator[None]:
@@ -273,33 +291,33 @@ class AuditRecorder:
             raise self._lost
 
     def _carried(self, action: Action) -> dict[str, Json]:
-        window = action.window if isinstance(action, ScheduleWindow) else None
-        sha256: str | None = None
         match action:
+            case ScheduleWindow(window=window):
+                return {"window": [window.begin, window.end]}
             case UploadPackage(file=file):
-                sha256 = file.sha256
-            case DeletePackage():
-                sha256 = action.sha256
-        return _filled(
-            {
-                "packages": [self._package(package) for package in carried_by(action)],
-                "window": [window.begin, window.end] if window else None,
-                "sha256": sha256,
-            }
-        )
+                found: dict[str, Json] = {"sha256": file.sha256}
+            case DeletePackage(sha256=sha256):
+                found = {"sha256": sha256}
+            case _:
+                found = {}
+        if packages := carried_by(action):
+            found["packages"] = [self._package(package) for package in packages]
+        return found
 
     def _package(self, package: BoundPackage) -> str:
         if isinstance(package, str):
             return package
         return self._packages.get(package.sha256, f"sha256:{package.sha256}")
 
-    def _write(self, kind: str, data: Mapping[str, Json], *, sync: bool = True) -> None:
-        assert self._link is not None, "a run begins first"
-        line, self._link = encode(
-            {"type": kind, "at": _moment(self._clock()), **data}, self._link, run=self._run
-        )
-        self._log.audit(line, sync=sync)
+    def _write(self, kind: str, data: Mapping[str, Json]) -> None:
+        self._log.audit(self._line(kind, data))
         self._unwritten = None
+
+    def _line(self, kind: str, data: Mapping[str, Json]) -> str:
+        assert self._link is not None, "a run begins first"
+        said = {"type": kind, "at": _moment(self._clock()), **data}
+        line, self._link = encode(said, self._link, run=self._run)
+        return line
 
 
 @contextmanager
@@ -358,8 +376,14 @@ def _waiver(waiver: Waiver) -> dict[str, Json]:
 
 
 def _moment(seconds: float) -> str:
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    whole, rest = divmod(int(seconds * 1000), 1000)
+    return f"{_second(whole)}.{rest:03d}Z"
+
+
+@lru_cache(maxsize=1)
+def _second(seconds: int) -> str:
+    """Calls come by the thousand in one."""
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 def _filled(data: Mapping[str, Json]) -> dict[str, Json]:

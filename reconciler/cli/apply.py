@@ -61,6 +61,12 @@ if TYPE_CHECKING:
     metavar="local:N | dask://HOST",
     help="Who sends windows and package overrides by the ten thousand.  [default: as the project file says]",
 )
+@click.option(
+    "--metrics-file",
+    metavar="FILE",
+    shell_complete=completing("files"),
+    help="Write the figures of this run for Prometheus, for the textfile collector of node_exporter.",
+)
 @shared.waivers
 @document
 @shared.plan_switches
@@ -79,6 +85,7 @@ def command(
     max_rps: float | None,
     lock_timeout: float,
     workers: str | None,
+    metrics_file: str | None,
     waive: tuple[str, ...],
     reason: tuple[str, ...],
     output: str,
@@ -90,6 +97,7 @@ def command(
     """
     from reconciler.app.applying import Applying
     from reconciler.app.pipeline import plan_exit, plan_once, prepare
+    from reconciler.app.posting import postman_of
     from reconciler.app.savedplans import find_home
     from reconciler.app.workspace import store_of
 
@@ -97,14 +105,17 @@ def command(
     reporter, caller = Reporter(Output(output), flags, failed="❌ Not applied"), Terminal()
     where, waivers = workspace(flags, paths), shared.waived(waive, reason)
     if file is not None:
-        _alone(context, paths, (*switches, "rollouts_only"))
+        _alone(context, paths, (*switches, "rollouts_only", "metrics_file"))
     with reporter.failures():
         if file is not None:
             saved, project = find_home(Path(file), where)
             project = _manned(_paced(project, max_rps), workers)
             reporter.within(project, where.environ)
             engine = project.server.engine
-            applying = Applying(project, store_of(project), caller, reporter, parallelism, lock_timeout)
+            postman = postman_of(project, where)
+            applying = Applying(
+                project, store_of(project), caller, reporter, parallelism, lock_timeout, postman
+            )
             if not dry_run:
                 return run(flags, applying.reviewed(saved, waivers, where), engine=engine).exit
             plan = run(flags, applying.rehearsed(saved, waivers, where), engine=engine)
@@ -115,7 +126,14 @@ def command(
             job = replace(job, project=_manned(_paced(job.project, max_rps), workers))
             engine = job.project.server.engine
             if not dry_run:
-                applying = Applying(job.project, job.store, caller, reporter, parallelism, lock_timeout)
+                project, postman = job.project, postman_of(job.project, where)
+                applying = Applying(project, job.store, caller, reporter, parallelism, lock_timeout, postman)
+                if metrics_file is not None:
+                    from reconciler.controller.metricsfile import MetricsFile
+
+                    figures = MetricsFile.at(Path(metrics_file))
+                    measured = figures.applied(applying, job, options, postman, asking=not auto_approve)
+                    return run(flags, measured, engine=engine).exit
                 making = applying.unasked if auto_approve else applying.asked
                 return run(flags, making(job, options), engine=engine).exit
             plan = run(flags, plan_once(job, options, reporter.looking), engine=engine).plan

@@ -91,16 +91,16 @@ def _entries(beginning: str) -> list[str]:
 
 def guards(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The guards that may be waived, and aren't yet."""
-    from reconciler.plan.guards import Guard
+    from reconciler.cli.options import waivable
 
     taken = context.params.get(parameter.name or "") or ()
-    return _items(lambda: (guard.value for guard in Guard if guard.value not in taken), incomplete)
+    return _items(lambda: (str(each) for each in waivable() if each not in taken), incomplete)
 
 
 def labels(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Labels of declared campaigns, as ``KEY=VALUE``."""
     del parameter
-    return _items(lambda: sorted(_labels(_project(context))), incomplete)
+    return _items(lambda: sorted(set(_labels(_project(context)))), incomplete)
 
 
 def folders(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -168,11 +168,15 @@ def _labels(loaded: LoadedProject) -> Iterator[str]:
 
 
 def _documents(loaded: LoadedProject) -> Iterator[Document]:
-    from reconciler.loading import load_text
+    from reconciler.app.workspace import for_sets
+    from reconciler.loading import Loaded, load_text
     from reconciler.loading.walk import Walk, read
+    from reconciler.sets import expanded
 
+    documents: list[Document] = []
     paths = ((loaded.resources, loaded.excluded), (loaded.overlays, ()))
     sources = (source for given, excluded in paths for source in Walk(loaded.root, excluded).sources(given))
     for source in sources:
         if source.path.stat().st_size <= LARGEST and isinstance(data := read(source), bytes):
-            yield from load_text(data, source.file, source.path).documents
+            documents += load_text(data, source.file, source.path).documents
+    yield from expanded(Loaded(tuple(documents)), (), *for_sets(loaded.root))[0].documents

@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "explain": "Explain a kind or a field, or say which file set it.",
     "schema": "Print the JSON Schema of a kind.",
     "completion": "Print the script that completes commands in a shell.",
+    "run": "Look and apply again and again, with figures over HTTP.",
     "serve": "Serve a campaign server of your own, to rehearse on.",
 }
 """Name → the first line of its help. The module `reconciler.cli.NAME` (`import_`) holds it as `command`."""

@@ -111,9 +111,7 @@ def waivers(command: _C) -> _C:
 
 def waived(guards: Sequence[str], reasons: Sequence[str]) -> Mapping[str, str]:
     """Guard → reason; UsageError says everything that is wrong with them."""
-    from reconciler.plan.guards import Guard
-
-    trouble = [_no_such_guard(name) for name in dict.fromkeys(guards) if name not in list(Guard)]
+    trouble = [_no_such_guard(name) for name in dict.fromkeys(guards) if name not in waivable()]
     trouble += [f"{name} is waived twice" for name in dict.fromkeys(guards) if guards.count(name) > 1]
     if len(guards) != len(reasons):
         counts = f"{len(guards)} × --waive and {len(reasons)} × --reason"
@@ -125,10 +123,17 @@ def waived(guards: Sequence[str], reasons: Sequence[str]) -> Mapping[str, str]:
     return {guard: reason.strip() for guard, reason in zip(guards, reasons, strict=True)}
 
 
-def _no_such_guard(name: str) -> str:
+def waivable() -> Sequence[str]:
+    """What ``--waive`` takes: the guards, and the calendars of the project."""
+    from reconciler.plan.calendars import WAIVER
     from reconciler.plan.guards import Guard
+
+    return (*Guard, WAIVER)
+
+
+def _no_such_guard(name: str) -> str:
     from reconciler.text import nearest
 
-    near = nearest(name, Guard)
-    known = f"did you mean {near}?" if near else f"there are: {', '.join(Guard)}"
+    near = nearest(name, waivable())
+    known = f"did you mean {near}?" if near else f"there are: {', '.join(waivable())}"
     return f"there is no guard {name!r} ({known})"

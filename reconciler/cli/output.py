@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from reconciler.model.doubts import Doubt
     from reconciler.report.progress import Progress
     from reconciler.report.pull_request import PlanContext
+    from reconciler.report.web.plan_report import AppliedShown
     from reconciler.settings import Project
 
 
@@ -37,6 +39,7 @@ class Output(StrEnum):
     TEXT = "text"
     JSON = "json"
     MARKDOWN = "markdown"
+    HTML = "html"
 
 
 document = click.option(
@@ -102,13 +105,14 @@ class Reporter:
         output: Output,
         flags: Flags,
         *,
-        beside: str | None = None,
+        beside: Mapping[Output, str] | None = None,
         failed: str = "❌ Can't be planned",
         every_gateway: bool = False,
     ) -> None:
-        """`beside`: a file that gets a plan as JSON, too, whatever is written to stdout.
+        """`beside`: files that get a plan as JSON or HTML, too, whatever is written to stdout.
 
         `failed`: what to say of a run that gives nothing. `every_gateway`: a text names every one.
+        ReconcilerError where HTML is asked for, and can't be made.
         """
         self._failed = failed
         self._every_gateway = every_gateway
@@ -120,7 +124,11 @@ class Reporter:
         self._told: Sequence[Finding] = ()
         self._looked = 0
         self._digest: str | None = None
-        self._beside = beside
+        self._beside = beside or {}
+        if Output.HTML in (output, *self._beside):
+            from reconciler.report.web.rendering import prepared
+
+            prepared()
         self._project: Project | None = None
         self._environ: Mapping[str, str] = {}
 
@@ -169,11 +177,15 @@ class Reporter:
 
     def plan(self, plan: Plan) -> None:
         """A plan that isn't executed."""
-        if self._beside is not None:
-            self._document(self._planned(plan))
+        if Output.JSON in self._beside:
+            self._document(Output.JSON, self._planned(plan))
+        if Output.HTML in self._beside:
+            self._document(Output.HTML, [self._page(plan)])
         match self._output:
             case Output.TEXT:
                 self._text_plan(plan, sys.stdout)
+            case Output.HTML:
+                self._write([self._page(plan)])
             case Output.JSON:
                 self._write(self._planned(plan))
             case Output.MARKDOWN:
@@ -188,10 +200,16 @@ class Reporter:
 
         return plan_chunks(plan, self._digest, would=apply_exit(plan, ()))
 
-    def _document(self, chunks: Iterable[str]) -> None:
-        """Into the file beside stdout."""
-        assert self._beside is not None, "only where one was asked for"
-        with Path(self._beside).open("w", encoding="utf-8") as file:
+    def _page(self, plan: Plan, applied: AppliedShown | None = None) -> str:
+        """A plan, and what became of it, as a page."""
+        from reconciler.report.web.plan_report import plan_report
+
+        context, now = self._context(plan), int(time.time() * 1000)
+        return plan_report(plan, digest=self._digest, about=context, at=now, applied=applied)
+
+    def _document(self, form: Output, chunks: Iterable[str]) -> None:
+        """Into the file of this form beside stdout."""
+        with Path(self._beside[form]).open("w", encoding="utf-8") as file:
             file.writelines(chunks)
 
     def applied(self, plan: Plan, outcomes: Sequence[Outcome], code: Exit) -> None:
@@ -212,6 +230,10 @@ class Reporter:
 
                 about = self._context(plan)
                 self._write([applied_markdown(plan, outcomes, code, digest=self._digest, about=about)])
+            case Output.HTML:
+                from reconciler.report.web.plan_report import AppliedShown
+
+                self._write([self._page(plan, AppliedShown(tuple(outcomes), code))])
 
     def nothing(self, plan: Plan, code: Exit) -> None:
         """Text has said so already, but for what an exit code means; a document is due."""
@@ -233,14 +255,23 @@ class Reporter:
         except ReconcilerError as error:
             if not self._written:
                 self._findings(as_findings(error))
-            if self._beside is not None:
+            if Output.JSON in self._beside:
                 from reconciler.report.plan_document import findings_chunks
 
-                self._document(findings_chunks(as_findings(error)))
+                self._document(Output.JSON, findings_chunks(as_findings(error)))
+            if Output.HTML in self._beside:
+                self._document(Output.HTML, [self._findings_page(as_findings(error))])
             raise
+
+    def _findings_page(self, findings: Sequence[Finding]) -> str:
+        from reconciler.report.web.plan_report import findings_report
+
+        return findings_report(findings, title=self._failed, about=self._context())
 
     def _findings(self, findings: Sequence[Finding]) -> None:
         match self._output:
+            case Output.HTML:
+                self._write([self._findings_page(findings)])
             case Output.JSON:
                 from reconciler.report.plan_document import findings_chunks
 
@@ -267,14 +298,19 @@ class Reporter:
 
 @contextmanager
 def failing(form: str) -> Iterator[None]:
-    """An error leaves a document on stdout where `form` is ``json``; its text is for stderr."""
+    """An error leaves a document on stdout where `form` is ``json`` or ``html``; its text is for stderr."""
     try:
         yield
     except ReconcilerError as error:
-        if form == Output.JSON:
-            from reconciler.report.plan_document import findings_chunks
+        match form:
+            case Output.JSON:
+                from reconciler.report.plan_document import findings_chunks
 
-            write(findings_chunks(as_findings(error)))
+                write(findings_chunks(as_findings(error)))
+            case Output.HTML:
+                from reconciler.report.web.plan_report import findings_report
+
+                write([findings_report(as_findings(error), title="❌ No answer")])
         raise
 
 

@@ -40,6 +40,13 @@ from reconciler.errors import Exit, UsageError
     help="Also write the plan as JSON into FILE, for policies and other tools.",
 )
 @click.option(
+    "--html",
+    "page",
+    metavar="FILE",
+    shell_complete=completing("files"),
+    help="Also write the plan as a page of HTML into FILE, for mails and artifacts.",
+)
+@click.option(
     "--snapshot",
     metavar="FILE",
     shell_complete=completing("files"),
@@ -58,6 +65,7 @@ def command(
     out: str | None,
     listed: str | None,
     beside: str | None,
+    page: str | None,
     snapshot: str | None,
     **switches: object,
 ) -> Exit:
@@ -67,7 +75,8 @@ def command(
     """
     from reconciler.app.pipeline import plan_exit, plan_once, prepare
 
-    reporter = Reporter(Output(output), flags, beside=beside, every_gateway=listed == "gateways")
+    files = {form: path for form, path in ((Output.JSON, beside), (Output.HTML, page)) if path is not None}
+    reporter = Reporter(Output(output), flags, beside=files, every_gateway=listed == "gateways")
     with reporter.failures():
         where, options = workspace(flags, paths), shared.chosen(switches)
         if out is not None and snapshot is not None:

@@ -64,7 +64,8 @@ def command(
 ) -> Exit:
     """Serve a campaign server of your own, to rehearse on.
 
-    Prints its URL once it listens, and ends with Ctrl-C or SIGTERM.
+    Prints its URL once it listens, and ends with Ctrl-C or SIGTERM. In a browser that URL shows its
+    campaigns, and /docs its API.
     """
     del flags
     token = None
@@ -88,6 +89,15 @@ def command(
         approval_needed=approval_needed,
         simulate=simulate,
         allowed_hosts=allowed_hosts,
-        ready=lambda url: write_lines([url]),
+        ready=_told,
     )
     return Exit.DONE
+
+
+def _told(url: str, trouble: str | None) -> None:
+    """The URL alone on stdout, for scripts; what to do with it for people."""
+    write_lines([url])
+    if trouble is None:
+        say(f"Campaigns in a browser: {url}/   documentation of the API: {url}/docs")
+    else:
+        say(f"There are no pages to look at: {trouble}")

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import shutil
 import sys
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from reconciler.cli import options as shared
-from reconciler.cli.answer import output as form
 from reconciler.cli.flags import Flags, global_flags
 from reconciler.cli.output import failing, paint_for, say, write, write_lines
 from reconciler.cli.running import run, workspace
-from reconciler.errors import Exit
+from reconciler.errors import Exit, UsageError
 from reconciler.report.lines import fitted
 
 if TYPE_CHECKING:
     from reconciler.report.statuses import StatusReport
     from reconciler.report.terminal import Screen
     from reconciler.report.watching import WatchedPace
+    from reconciler.settings import Project
 
 LIMIT = 20
 INTERVAL = 5.0
@@ -48,7 +49,13 @@ INTERVAL = 5.0
     show_default=True,
     help="Seconds between two looks.",
 )
-@form
+@click.option(
+    "--output",
+    type=click.Choice(["text", "json", "html"]),
+    default="text",
+    show_default=True,
+    help="The form of the answer; html is a page in one file.",
+)
 @global_flags
 @click.pass_obj
 def command(
@@ -70,9 +77,15 @@ def command(
     from reconciler.app.overview import look
     from reconciler.app.pipeline import plan_exit, prepare
 
+    if output == "html":
+        if watch:
+            raise UsageError("--watch can't redraw a page", hint="Leave --watch or --output html out.")
+        from reconciler.report.web.rendering import prepared
+
+        prepared()
     with failing(output):
         job = prepare(workspace(flags, paths))
-        viewer = _viewer(flags, output, watch=watch)
+        viewer = _viewer(flags, output, job.project, watch=watch)
         try:
             looking = look(job, viewer, limit=limit if gateways else 0, interval=interval if watch else None)
             run(flags, looking, engine=job.project.server.engine)
@@ -125,6 +138,21 @@ class Documents(Viewer):
         if document != self._written:
             self._written = document
             write([document])
+
+
+@dataclass
+class PageViewer(Viewer):
+    """A page of HTML in one file."""
+
+    project: Project | None = None
+
+    def show(self, status: StatusReport) -> None:
+        from reconciler.report.web.fleet import FleetShown, status_report
+
+        self.last = status
+        assert self.project is not None, "it is about one"
+        fleet = FleetShown(status, int(time.time() * 1000), self.project.environment, self.project.name)
+        write([status_report(fleet)])
 
 
 @dataclass
@@ -188,7 +216,9 @@ def _ending(status: StatusReport | None) -> list[str]:
     return [still_words(status)] if status and status.still and not status.final else []
 
 
-def _viewer(flags: Flags, output: str, *, watch: bool) -> Viewer:
+def _viewer(flags: Flags, output: str, project: Project, *, watch: bool) -> Viewer:
+    if output == "html":
+        return PageViewer(flags, project=project)
     if output == "json":
         return Documents(flags, watch=watch)
     if not watch:

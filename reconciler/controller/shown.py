@@ -9,50 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, field
 
+from reconciler.controller.counts import Counts
+from reconciler.controller.past import LookResult, PastLook
 from reconciler.model import Change, ChangedIn, Server
 from reconciler.report.statuses import Row, StatusReport
 from reconciler.rollout.views import RolloutView
-
-
-class LookResult(StrEnum):
-    """How a look ended."""
-
-    APPLIED = "applied"
-    NOTHING = "nothing"
-    """Everything is as declared."""
-    WAITING = "waiting"
-    """What remains waits for a time, for devices or for a person."""
-    PARTLY = "partly"
-    FAILED = "failed"
-    GUARD = "guard"
-    ABORTED = "aborted"
-    NOT_OURS = "not-ours"
-    STANDBY = "standby"
-    """Somebody else held the lock."""
-
-    @property
-    def well(self) -> bool:
-        """Whether the server was read, and all that was to be sent went through."""
-        return self not in (LookResult.PARTLY, LookResult.FAILED, LookResult.STANDBY)
-
-
-@dataclass(frozen=True, slots=True)
-class PastLook:
-    """A look that is over."""
-
-    at: int
-    """When it began."""
-    seconds: float
-    """How long it took."""
-    result: LookResult
-    """How it ended."""
-    steps: int = 0
-    """Calls of its plan that were sent."""
-    why: str = ""
-    """Why it failed; of a standby, who held the lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +60,8 @@ class Shown:
     """When it said so."""
     calendars: Sequence[CalendarShown] = ()
     """By name."""
+    counts: Counts = field(default_factory=Counts)
+    """What happened since it began."""
 
     @property
     def standby(self) -> bool:
@@ -139,3 +104,6 @@ class Board:
 
     def __init__(self, shown: Shown) -> None:
         self.shown = shown
+
+
+__all__ = ["Board", "CalendarShown", "LookResult", "PastLook", "Shown"]

@@ -1,4 +1,4 @@
-"""HTTP of a controller, read-only: health, metrics, the state of things as JSON, and whatever pages come in.
+"""HTTP of a controller, read-only: health, metrics, the state of things as JSON, and the pages that come in.
 
 | path          | answer                                                                            |
 |---------------|-----------------------------------------------------------------------------------|

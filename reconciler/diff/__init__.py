@@ -10,6 +10,7 @@ from reconciler.diff.model import CampaignDiff, Diff, Former, Removal, Run, Tran
 from reconciler.diff.packages import bind
 from reconciler.diff.refusals import refusal, settle_names
 from reconciler.diff.removal import (
+    REMOVED_CAMPAIGN,
     campaign_removed,
     lost_uploads,
     package_removed,
@@ -24,7 +25,17 @@ from reconciler.model import Desired, Finding, Live, Ownership, Reason, Resource
 from reconciler.ownership import owned_by, removable_packages
 from reconciler.state.base import Event, State
 
-__all__ = ["Ask", "CampaignDiff", "Diff", "Former", "Removal", "Run", "Transition", "diff"]
+__all__ = [
+    "REMOVED_CAMPAIGN",
+    "Ask",
+    "CampaignDiff",
+    "Diff",
+    "Former",
+    "Removal",
+    "Run",
+    "Transition",
+    "diff",
+]
 
 
 def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:

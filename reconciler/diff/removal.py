@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 from reconciler.diff.model import CampaignDiff, Removal
 from reconciler.diff.refusals import not_answering
@@ -54,6 +55,9 @@ from reconciler.state.base import (
     upload_key,
 )
 from reconciler.text import id_form
+
+REMOVED_CAMPAIGN: Final = "campaign"
+"""The field of the change by which a campaign is deleted."""
 
 
 def remove_campaigns(
@@ -174,7 +178,12 @@ def campaign_removed(removal: Removal) -> Change:
     live = removal.live
     before: Mapping[str, str] = {"id": live.id, "name": live.name, "status": live.status}
     return Change(
-        removal.owned.resource, "campaign", before, None, Reason.REMOVED_FROM_GIT, changed_in=ChangedIn.GIT
+        removal.owned.resource,
+        REMOVED_CAMPAIGN,
+        before,
+        None,
+        Reason.REMOVED_FROM_GIT,
+        changed_in=ChangedIn.GIT,
     )
 
 

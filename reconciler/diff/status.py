@@ -23,6 +23,7 @@ from reconciler.diff.model import Run, Transition
 from reconciler.model import DesiredCampaign, DesiredStatus, Finding, LiveCampaign, Phase, Reason, Severity
 from reconciler.options import Options
 from reconciler.state.base import BracketClosed, Event, Owned, StatusSet
+from reconciler.text import clean
 
 
 def transition_for_new(campaign: DesiredCampaign) -> Transition:
@@ -102,12 +103,16 @@ def _held(campaign: DesiredCampaign, live: LiveCampaign) -> Finding:
     return Finding(
         "held",
         f"{campaign.resource} was started by us and is {live.status} now:"
-        " somebody stopped it, and it is left so",
+        f" somebody stopped it, and it is left so{_last_by(live)}",
         campaign.place_of("desiredStatus"),
         "start it again with --resume, or write desiredStatus: STOPPED",
         campaign.resource,
         Severity.NOTE,
     )
+
+
+def _last_by(live: LiveCampaign) -> str:
+    return f"; last changed by {clean(live.modified_by)}" if live.modified_by else ""
 
 
 def _busy(campaign: DesiredCampaign, live: LiveCampaign) -> Finding:
@@ -136,7 +141,7 @@ def _found_stopped(campaign: DesiredCampaign, live: LiveCampaign) -> Finding:
     return Finding(
         "held",
         f"{campaign.resource} is adopted, and is {live.status}:"
-        " somebody may have stopped it, and it is left so",
+        f" somebody may have stopped it, and it is left so{_last_by(live)}",
         campaign.place_of("desiredStatus"),
         "start it with --resume, or write desiredStatus: STOPPED",
         campaign.resource,

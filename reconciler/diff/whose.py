@@ -37,7 +37,6 @@ from reconciler.state.applied import (
     callback_value,
     changed_settings,
     packages_of,
-    packages_value,
 )
 from reconciler.state.base import Owned
 from reconciler.state.declared import (
@@ -88,7 +87,9 @@ class _Whose:
         if change.members:
             yield from self._of_members(change)
         else:
-            yield _by(change, self._of_campaign(change))
+            made = _by(change, self._of_campaign(change))
+            there = made.changed_in in (ChangedIn.SERVER, ChangedIn.BOTH) and change.field != Field.GATEWAYS
+            yield replace(made, by=self.live.modified_by) if there else made
 
     def _of_campaign(self, change: Change) -> Whose:  # noqa: PLR0911
         campaign, live = self.view.campaign, self.live
@@ -206,8 +207,10 @@ class _Whose:
         )
         if gateway not in self.live.overrides:
             return _GIT if git else _UNKNOWN
-        there = packages_value(self.live.overrides[gateway])
-        return _told(git, there != last, sorted(packages_of(last)))
+        there, kept = sorted(set(self.live.overrides[gateway])), self.owned.kept.get(Field.OVERRIDES)
+        before = kept.get(last) if isinstance(kept, Mapping) else None
+        given = sorted(packages_of(last))
+        return _told(git, there not in (given, before), [*given])
 
     def _window(self, change: Change, gateway: str, last: str | None) -> Whose:
         view, field = self.view, change.field

@@ -11,13 +11,30 @@ from typing import TYPE_CHECKING
 from reconciler.embedded.errors import EmbeddedError
 
 if TYPE_CHECKING:
-    from reconciler.embedded.app import create_app, runs_again
+    from reconciler.embedded.app import api_document, create_app, runs_again
+    from reconciler.embedded.headcount import CampaignCensus, Census, census
     from reconciler.embedded.stepped import SteppedServer
     from reconciler.embedded.tcp import Running, SeenCall, serve
 
-__all__ = ["EmbeddedError", "Running", "SeenCall", "SteppedServer", "create_app", "runs_again", "serve"]
+__all__ = [
+    "CampaignCensus",
+    "Census",
+    "EmbeddedError",
+    "Running",
+    "SeenCall",
+    "SteppedServer",
+    "api_document",
+    "census",
+    "create_app",
+    "runs_again",
+    "serve",
+]
 
 _HOMES = {
+    "api_document": "app",
+    "CampaignCensus": "headcount",
+    "Census": "headcount",
+    "census": "headcount",
     "create_app": "app",
     "runs_again": "app",
     "SteppedServer": "stepped",

@@ -30,6 +30,8 @@ from reconciler.embedded.errors import CallRefused, EmbeddedError
 from reconciler.embedded.faults import LAG, Faults, Inject
 from reconciler.embedded.handlers.access import check_bearer, check_permission
 from reconciler.embedded.middleware import Dated, RawPath, Record, RequestLog
+from reconciler.embedded.openapi import document
+from reconciler.embedded.openapi.schemas import Schema
 from reconciler.embedded.operations import ACCESS, API, CONTROL, Endpoint, finder
 from reconciler.embedded.simulation import settings as simulation
 from reconciler.embedded.simulation.driver import Driver
@@ -126,6 +128,11 @@ def runs_again(app: Starlette) -> bool:
     context: Context = app.state.context
     with context.store.transaction(write=False) as db:
         return settings.load(db).rerun_after_edit
+
+
+def api_document() -> Schema:
+    """What the server answers to, as an OpenAPI document."""
+    return document(API)
 
 
 def _routes(context: Context, operations: Iterable[Endpoint]) -> list[Route]:

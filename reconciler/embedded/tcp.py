@@ -8,7 +8,7 @@ import contextlib
 import signal
 import socket
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Self
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reconciler.embedded.app import create_app
@@ -143,12 +144,13 @@ def serve(
     approval_needed: bool | None = None,
     simulate: float | None = None,
     allowed_hosts: Collection[str] = (),
+    pages: Callable[[Starlette], Sequence[BaseRoute]] | None = None,
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is in flight and return.
 
-    Port 0 takes a free one. `ready` gets the URL once connections are accepted. Raises EmbeddedError when the
-    address or the database can't be used.
+    Port 0 takes a free one. `pages` gives more routes, for people who look at the app. `ready` gets the URL
+    once connections are accepted. Raises EmbeddedError when the address or the database can't be used.
     """
     listener = _listen(host, port)
     make = partial(
@@ -163,6 +165,8 @@ def serve(
         allowed_hosts=allowed_hosts,
     )
     app = _closing(listener, make)
+    if pages is not None:
+        app.router.routes.extend(pages(app))
     _Server(app, listener, ready or (lambda _: None)).serve_until_told()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from reconciler.model import ChangedIn
 from reconciler.report.markup import code_span
 from reconciler.report.wording import CHANGED_IN, show
-from reconciler.text import first_lines, plural
+from reconciler.text import clean, first_lines, plural
 
 _MOST = 50
 _SHOWN = 60
@@ -72,6 +72,7 @@ def _change(one: Mapping[str, Any]) -> str:
     of = f" of {plural(len(one['gateways']), 'gateway')}" if one.get("gateways") else ""
     who = one.get("changedIn")
     words = f", {CHANGED_IN[ChangedIn(who)]}" if who in tuple(ChangedIn) else ""
+    words += f" (last by {clean(str(one['changedBy']))})" if words and one.get("changedBy") else ""
     last = f"; last applied: {show(one['lastApplied'], _SHOWN)}" if "lastApplied" in one else ""
     return f"{one['resource']}: {one['field']}{of}: {change}{words}{last}"
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -42,6 +43,7 @@ COMMENT             false only writes the job's summary
 GATE                warn: a plan that apply would refuse does not fail the job
 {POLICY}              a command that gets the plan as JSON on stdin; the job fails unless it ends with 0
 PLAN_JSON           where to leave the plan as JSON, for steps that follow
+PLAN_HTML           where to leave the plan as a page, to be kept as an artifact
 {SECRETS}  more variables for the command, a line each: NAME=VALUE
 """
 
@@ -110,7 +112,8 @@ def _plan(key: str, environ: Mapping[str, str]) -> tuple[int, bool]:
         file = Path(environ.get("PLAN_JSON") or Path(folder) / "plan.json")
         file.unlink(missing_ok=True)  # an older one must not stand in for this one's
         try:
-            ran = run_command("plan", "markdown", ["--json", str(file)], environ)
+            flags = ["--json", str(file), *_page(environ)]
+            ran = run_command("plan", "markdown", flags, environ)
             said = _judged(ran, file, environ)
         except (ForgeError, OSError) as error:
             failure = error if isinstance(error, ForgeError) else ForgeError(str(error))
@@ -120,6 +123,18 @@ def _plan(key: str, environ: Mapping[str, str]) -> tuple[int, bool]:
     if _comments(environ):
         asyncio.run(_comment(key, f"{said.text}\n{_signature(environ)}", environ))
     return said.code, said.refused
+
+
+def _page(environ: Mapping[str, str]) -> Sequence[str]:
+    """The flags that leave the plan as a page; none where nobody asked for it, or it can't be made."""
+    page = environ.get("PLAN_HTML")
+    if not page:
+        return ()
+    if find_spec("jinja2") is None:
+        log("warning: PLAN_HTML needs pip install 'reconciler[controller]': there is no page\n")
+        return ()
+    Path(page).unlink(missing_ok=True)
+    return ("--html", page)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ asks first whether it is `unsure`.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from reconciler.model import Kind, Place, ResourceId
+from reconciler.model import Kind, Place, ResourceId, RowPlace
 
 COLUMN_BITS = 32
 """A packed mark is ``line << COLUMN_BITS | column``, both counted from 0 as the parser does."""
@@ -91,6 +91,14 @@ class MarkedMap(dict[str, object]):
         made.gaps = self.gaps.union(gaps)
         return made
 
+    def filled(self, values: Mapping[str, object]) -> MarkedMap:
+        """The same entries where they stood, with these `values`, in the same order."""
+        made = self._empty()
+        made.update(values)
+        made.marks, made.gaps = self.marks, self.gaps  # nobody changes those of a whole document
+        made._order = self._order  # noqa: SLF001 - its own class
+        return made
+
     def _empty(self) -> MarkedMap:
         return MarkedMap(self.start)
 
@@ -132,6 +140,10 @@ class LaidMap(MarkedMap):
         return made
 
 
+FilledFrom = Callable[[str, int], tuple[RowPlace, ...]]
+"""File and packed mark of a text in a template → the values that were filled in, else the row as a whole."""
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """One YAML document: a mapping that knows its places.
@@ -146,6 +158,8 @@ class Document:
     value: Mapping[str, object]
     index: int = 0
     spelled: Mapping[int, str] = field(default_factory=dict, compare=False, repr=False)
+    filled_from: FilledFrom | None = field(default=None, compare=False, repr=False)
+    """Of a document that a set made of its template: where the values for a text of it stand."""
 
     def place(self, path: Sequence[str | int] = (), *, key: bool = False) -> Place:
         """Where the node at `path` stands, or its key; where it doesn't exist, the deepest that does.
@@ -153,7 +167,8 @@ class Document:
         What an overlay unset stands where that says so.
         """
         giver, mark = self._find(path, key=key)
-        return place_of(giver.file, mark)
+        rows = giver.filled_from(giver.file, mark) if giver.filled_from else ()
+        return place_of(giver.file, mark, rows)
 
     def written(self, path: Sequence[str | int]) -> str | None:
         """How the number or boolean at `path` is written, where that isn't how others would write it."""
@@ -196,6 +211,6 @@ def resource_of(document: Document) -> ResourceId | None:
 _KINDS = frozenset(kind.value for kind in Kind)
 
 
-def place_of(file: str, mark: int) -> Place:
+def place_of(file: str, mark: int, rows: tuple[RowPlace, ...] = ()) -> Place:
     """A packed mark as a place, counted from 1."""
-    return Place(file, (mark >> COLUMN_BITS) + 1, (mark & _COLUMN_MASK) + 1)
+    return Place(file, (mark >> COLUMN_BITS) + 1, (mark & _COLUMN_MASK) + 1, rows)

@@ -105,6 +105,8 @@ class Change:
     """Who made the difference; none where nothing tells, as with a state of old."""
     last: Json = dataclasses.field(default=None, compare=False)
     """What was last applied, where both changed it; of gateways how many."""
+    by: str | None = dataclasses.field(default=None, compare=False)
+    """Who changed the campaign last, where it was changed on the server and the server tells that."""
 
 
 class Verb(StrEnum):

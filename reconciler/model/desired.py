@@ -232,6 +232,10 @@ class DesiredCampaign:
     """None: its gateways join all at once."""
     later: frozenset[str] = frozenset()
     """Declared gateways that the rollout has not released yet; they are not among ``gateways``."""
+    calendars: tuple[Calendar, ...] = ()
+    """The project's: nothing reaches devices unless all of them are open."""
+    zones: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Zone → its gateways, where a calendar asks for the zone of each."""
     begun: RolloutRecord | None = None
     """What a state learns of the rollout, once the campaign is created."""
     labels: Mapping[str, str] = field(default_factory=dict)

@@ -106,6 +106,8 @@ class LiveCampaign:
     """Field → value, as a state holds them: what this server tells and others can't. Secrets are in it."""
     delivery: DeliveryTerms | None = None
     """How gateways get their packages, where the server tells that; of what it doesn't tell, None."""
+    modified_by: str | None = None
+    """Who changed it last, where the server tells that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,8 @@ class StepGroup:
     """What comes first."""
     also: tuple[Operation, ...] = ()
     """Further calls that each step makes."""
+    not_after: int | None = None
+    """When a calendar closes for it, epoch milliseconds: not sent from then on."""
 
     @property
     def gateways(self) -> tuple[str, ...]:
@@ -149,7 +151,7 @@ class OutcomeStatus(StrEnum):
     DONE = "done"
     NOT_NEEDED = "not-needed"
     WAITING = "waiting"
-    """Left for a person: the campaign waits for an approval that Git doesn't give."""
+    """Left for a person, or for a time: an approval that Git doesn't give, a calendar that has closed."""
     FAILED = "failed"
     SKIPPED = "skipped"
     UNKNOWN = "unknown"
@@ -164,7 +166,7 @@ class Skip(StrEnum):
     IN_DOUBT = "in-doubt"
     """Nobody knows whether a step that it needs is done, and it is never sent again by itself."""
     WAITING = "waiting"
-    """A step that it needs is left for a person."""
+    """A step that it needs is left for a person, or for a time."""
     INTERRUPTED = "interrupted"
     UNRECORDED = "unrecorded"
     """The state can't be written, and nothing is sent that it doesn't know of."""

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     SCHEDULE = "Schedule"
     CALLBACK_SET = "CallbackSet"
     CAMPAIGN = "Campaign"
+    CAMPAIGN_SET = "CampaignSet"
     CALENDAR = "Calendar"
     ROLLOUT_POLICY = "RolloutPolicy"
 
@@ -46,8 +47,8 @@ class ResourceId:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
-    """Where something stands in a file; line and column count from 1."""
+class RowPlace:
+    """Where a row of a set, or a value of it, stands; line and column count from 1."""
 
     file: str
     """Relative to the project."""
@@ -58,6 +59,24 @@ class Place:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where something stands in a file; line and column count from 1."""
+
+    file: str
+    """Relative to the project."""
+    line: int
+    """The line."""
+    column: int
+    """The column."""
+    rows: tuple[RowPlace, ...] = ()
+    """In a template of a set: what was filled in, in the order of its generators."""
+
+    def __str__(self) -> str:
+        at = f"{self.file}:{self.line}:{self.column}"
+        return f"{at} ({', '.join(map(str, self.rows))})" if self.rows else at
 
 
 class Severity(StrEnum):
@@ -92,10 +111,11 @@ class Finding:
     def is_error(self) -> bool:
         return self.severity is Severity.ERROR
 
-    def sort_key(self) -> tuple[str, int, int, str, str, str]:
+    def sort_key(self) -> tuple[str, int, int, tuple[RowPlace, ...], str, str, str]:
         """Files in order, then places in them, then findings without a place."""
         where = self.place or Place("\uffff", 0, 0)
-        return (where.file, where.line, where.column, str(self.resource or ""), self.code, self.message)
+        named = str(self.resource or "")
+        return (where.file, where.line, where.column, where.rows, named, self.code, self.message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,16 @@ def _holds_up(record: RolloutRecord) -> bool:
 
 
 def overtaken(plan: Plan, live: Live, facts: Facts, now: int) -> Iterator[Finding]:
-    """A finding for each rollout whose release no longer holds: more failed, or the calendar has closed."""
+    """A finding for each release that no longer holds: more failed, or the calendar has closed."""
+    joining = {view.resource for view in plan.rollouts if view.joins and view.open_until is not None}
+    ends = {
+        group.action.resource: group.not_after
+        for group in plan.groups
+        if group.not_after is not None and group.action.resource not in joining
+    }
+    for resource, end in sorted(ends.items()):
+        if end <= now:
+            yield Finding(CODE, f"{resource}: the calendar closed at {moment(end)}", resource=resource)
     targets = {group.action.resource: target_of(group.action) for group in plan.groups}
     for view in plan.rollouts:
         if not view.joins:

@@ -254,6 +254,7 @@ FACTS_FORMAT: Final = Format(
                 "gateways": _IDS,
                 "overrides": _IDS,
                 "distribution_read": Left("a list that wasn't read isn't there"),
+                "modified_by": _NO_CALL,
             },
         ),
         DistributionList: Shape(always=frozenset({"interval"})),

@@ -150,10 +150,19 @@ def flying_of_formers(plan: Plan, live: Live, facts: Facts) -> Mapping[ResourceI
 
 
 def guarded(
-    plan: Plan, basis: Basis, limits: Limits, waivers: Waivers, declared: Sequence[GitWaiver] = ()
+    plan: Plan,
+    basis: Basis,
+    limits: Limits,
+    waivers: Waivers,
+    declared: Sequence[GitWaiver] = (),
+    *,
+    passed: Sequence[GuardTrip] = (),
 ) -> Plan:
-    """`plan` with the guards that it trips; what one says is no longer a finding beside it."""
-    found = trips(plan, basis, limits)
+    """`plan` with the guards that it trips; what one says is no longer a finding beside it.
+
+    `passed`: what else a waiver lets pass.
+    """
+    found = (*trips(plan, basis, limits), *passed)
     said = {trip.message for trip in found if trip.guard in (Guard.SETTINGS, Guard.LEFT_BEHIND)}
     kept = (f for f in plan.findings if not (f.code in _TOLD and f.message in said))
     return waive(replace(plan, guards=found, findings=tuple(kept)), waivers, declared)

@@ -8,9 +8,11 @@ from dataclasses import replace
 from itertools import chain
 from typing import Final
 
-from reconciler.diff import CampaignDiff, Diff, Removal, Run
+from reconciler.diff import REMOVED_CAMPAIGN, CampaignDiff, Diff, Removal, Run
 from reconciler.model import (
+    Change,
     DesiredCampaign,
+    GatewayChange,
     Live,
     Operation,
     Phase,
@@ -19,8 +21,10 @@ from reconciler.model import (
     StepGroup,
     Verb,
     several,
+    sorted_ids,
 )
 from reconciler.plan.model import CampaignImpact, Impact, PlannedWindow
+from reconciler.providers.base import Field
 
 _WINDOWS: Final = 12
 """How many windows of a campaign are told."""
@@ -66,6 +70,22 @@ def with_removed(found: Impact, live: Live) -> Impact:
         there = live.campaigns.get(row.resource) if row.deleted else None
         rows.append(replace(row, lost=len(there.gateways)) if there and there.gateways else row)
     return replace(found, campaigns=tuple(rows))
+
+
+def telling_removed(changes: Iterable[Change], found: Impact, live: Live) -> tuple[Change, ...]:
+    """`changes`, and after each campaign that is deleted who was in it.
+
+    That is told, and no guard asks: of those who leave a campaign that stays, one does.
+    """
+    deleted = {row.resource for row in found.campaigns if row.deleted}
+    told = []
+    for change in changes:
+        told.append(change)
+        there = live.campaigns.get(change.resource) if change.field == REMOVED_CAMPAIGN else None
+        if there and there.gateways and change.resource in deleted:
+            left = GatewayChange(len(there.gateways), 0, lost=sorted_ids(there.gateways))
+            told.append(replace(change, field=Field.GATEWAYS, before=None, gateways=left))
+    return tuple(told)
 
 
 def _of_campaign(found: CampaignDiff, verbs: set[Verb], shared: Mapping[ResourceId, int]) -> CampaignImpact:

@@ -169,6 +169,24 @@ class Snapshot:
     """Seconds."""
 
 
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """What of a campaign waits for a calendar, and stands in no step."""
+
+    resource: ResourceId
+    """Whose campaign it is."""
+    what: tuple[str, ...]
+    """What waits: verbs, or ``replace`` for a successor."""
+    gateways: int = 0
+    """How many gateways wait to join, or for something of their own."""
+    until: int | None = None
+    """When some of it can go out, epoch milliseconds; None: nobody knows."""
+    calendars: tuple[str, ...] = ()
+    """The calendars that are closed; none: it waits for what another campaign waits for."""
+    frozen: str | None = None
+    """The freeze that holds, by its name; none of a calendar that is only closed."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """Ordered groups of steps, and what they were computed from.
@@ -194,6 +212,8 @@ class Plan:
     """Set when no server was asked."""
     rollouts: tuple[RolloutView, ...] = ()
     """Where each rollout stands."""
+    waits: tuple[HeldBack, ...] = ()
+    """What is held back until a calendar opens."""
     package_names: Mapping[str, str] = field(default_factory=dict)
     """Package id → its name, of those that the plan speaks of and whose name is known."""
 

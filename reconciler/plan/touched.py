@@ -29,6 +29,7 @@ from reconciler.state.base import (
     CampaignOwned,
     IntentDropped,
     IntentNoted,
+    NoticeNoted,
     PackageForgotten,
     PackageUploaded,
     PlanApplied,
@@ -85,7 +86,7 @@ def _recorded(plan: Plan) -> Iterator[ResourceId]:
                 yield owned.resource
             case PackageUploaded() | PackageForgotten() | IntentNoted() | IntentDropped():
                 pass
-            case PlanApplied() | SaltChosen():
+            case PlanApplied() | SaltChosen() | NoticeNoted():
                 pass
             case _:
                 yield record.resource

@@ -26,7 +26,7 @@ from reconciler.filereading import read_whole
 from reconciler.findings import Findings
 from reconciler.loading import Document, load_text
 from reconciler.loading.walk import PROJECT_FILE, project_files
-from reconciler.model import Finding
+from reconciler.model import Finding, FromEnv, FromFile
 from reconciler.project.declared import Declared, Given, is_there
 from reconciler.project.sign_in import TOKEN_FILE, SignIn, find_auth
 from reconciler.project.trust_needs import NeedsOfProject
@@ -39,6 +39,9 @@ from reconciler.settings import (
     DeclaredWaiver,
     EditWhileStarted,
     Engine,
+    NamedCalendar,
+    NoticeEvent,
+    NotifyTarget,
     Project,
     ServerSettings,
     TokenFile,
@@ -51,6 +54,8 @@ from reconciler.trust.needs import TrustNeed
 
 CA_FILE = "RECONCILER_CA_FILE"
 WAIVERS = "waivers"
+_APART = frozenset({"resources", "overlays", "calendars"})
+"""What of an environment changes what is found in the resources."""
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 AnyPath = str | os.PathLike[str]
@@ -77,7 +82,7 @@ class LoadedProject:
     environments: tuple[str, ...] = ()
     """Their names, sorted."""
     apart: tuple[str, ...] = ()
-    """Those with resources of their own or with overlays."""
+    """Those in which other resources or calendars count, or overlays."""
 
 
 def load_project(
@@ -134,6 +139,8 @@ def load_project(
         state_url=known_state,
         guards={name: limit for name, limit in declared.merged("guards").items() if name != WAIVERS},
         waivers=tuple(run.waivers()),
+        calendars=tuple(run.calendars()),
+        notify=tuple(run.notify()),
         needs=tuple(run.needs(named_url, server, signing_in, state_given, known_state)),
         trusted_hosts=named_hosts(environ, (named_url, named_state), findings if need_server else Findings()),
     )
@@ -149,9 +156,7 @@ def load_project(
         excluded=project.excluded,
         file=path,
         environments=tuple(sorted(environments)),
-        apart=tuple(
-            sorted(n for n, each in environments.items() if "resources" in each or "overlays" in each)
-        ),
+        apart=tuple(sorted(name for name, each in environments.items() if not _APART.isdisjoint(each))),
     )
 
 
@@ -204,6 +209,30 @@ class _Run:
                     _text(each.get("campaign")),
                     self._item(given, index),
                 )
+
+    def calendars(self) -> Iterator[NamedCalendar]:
+        """Those of the environment, where it says which; else those of the project."""
+        if given := self.declared.get("calendars"):
+            for index, name in enumerate(given.value):
+                yield NamedCalendar(str(name), self._item(given, index))
+
+    def notify(self) -> Iterator[NotifyTarget]:
+        """Those of the environment, where it has any; else those of the project."""
+        given = self.declared.get("notify")
+        if given is None:
+            return
+        for index, each in enumerate(given.value):
+            events = frozenset(map(NoticeEvent, each.get("on", NoticeEvent)))
+            place = self._item(given, index)
+            match each.get("url"):
+                case {"fromEnv": name}:
+                    yield NotifyTarget(FromEnv(str(name)), events, place)
+                case {"fromFile": name}:
+                    path = self.root / str(name)
+                    if why := strays(Path(os.path.realpath(path)), self.root):
+                        hint = "keep it in the folder of the project file, also behind links"
+                        self.findings.error(why.code, f"{quoted(str(name))} {why.words}", place, hint)
+                    yield NotifyTarget(FromFile(path), events, place)
 
     def inside(self, paths: Sequence[Path], *, given: bool = False) -> tuple[Path, ...]:
         """Those of `paths` that are there, and in the project unless a person has `given` them."""

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import reconciler
 from reconciler.findings import CODES, first_of
-from reconciler.model import Finding, Severity
+from reconciler.model import Finding, Place, RowPlace, Severity
 from reconciler.report.workflow_commands import no_orders
 
 _SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -38,8 +38,10 @@ def github_lines(findings: Iterable[Finding], name: FileName = str) -> Iterator[
 
 def _message(finding: Finding) -> str:
     about = f"{finding.resource}: " if finding.resource and not finding.place else ""
+    rows = finding.place.rows if finding.place else ()
+    at = f"\nrow: {', '.join(map(str, rows))}" if rows else ""
     hint = f"\nhint: {finding.hint}" if finding.hint else ""
-    return f"{about}{finding.message}{hint}"
+    return f"{about}{finding.message}{at}{hint}"
 
 
 def _data(text: str) -> str:
@@ -88,15 +90,17 @@ def _result(finding: Finding, rule: int, name: FileName) -> dict[str, object]:
         "message": {"text": _message(finding)},
     }
     if finding.place:
-        place = finding.place
-        path = PurePath(name(place.file))
-        uri = path.as_uri() if path.is_absolute() else quote(path.as_posix())
-        result["locations"] = [
-            {
-                "physicalLocation": {
-                    "artifactLocation": {"uri": uri},
-                    "region": {"startLine": place.line, "startColumn": place.column},
-                }
-            }
-        ]
+        result["locations"] = [_location(finding.place, name)]
+        if finding.place.rows:
+            result["relatedLocations"] = [
+                {"id": at, "message": {"text": "the row"}, **_location(row, name)}
+                for at, row in enumerate(finding.place.rows, 1)
+            ]
     return result
+
+
+def _location(place: Place | RowPlace, name: FileName) -> dict[str, object]:
+    path = PurePath(name(place.file))
+    uri = path.as_uri() if path.is_absolute() else quote(path.as_posix())
+    region = {"startLine": place.line, "startColumn": place.column}
+    return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}

@@ -5,10 +5,12 @@ Tests: `tests/report/test_report_devices.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
+from reconciler.model import Change
 from reconciler.plan.model import CampaignImpact, Devices, Impact, Packages
+from reconciler.providers.base import Field
 from reconciler.text import first, plural
 
 _NAMES: Final = 3
@@ -38,8 +40,11 @@ def interrupted_words(devices: Devices) -> str:
     return f"{plural(count, 'gateway')} in the middle of an update {_is(count)} interrupted" if count else ""
 
 
-def total_words(impact: Impact) -> Iterator[str]:
-    """What a plan does to devices in all: a sentence, and one more for those that it interrupts."""
+def total_words(impact: Impact, changes: Iterable[Change] = ()) -> Iterator[str]:
+    """What a plan does to devices in all: a sentence, and one more for those that it interrupts.
+
+    Where nobody joins, leaves, starts, stops or gets packages, `changes` tell what happens to single ones.
+    """
     devices = impact.devices
     if devices == _UNTOLD or not impact.campaigns:
         return
@@ -47,9 +52,28 @@ def total_words(impact: Impact) -> Iterator[str]:
         known = "Gateways" if devices.members is None else plural(devices.members, "gateway")
         yield f"{known} of {plural(len(impact.campaigns), 'campaign')}: {said}."
     else:
-        yield "No gateway joins, leaves, starts, stops or gets packages."
+        others = ", ".join(_what_else(changes))
+        quiet = "No gateway joins, leaves, starts, stops or gets packages"
+        yield f"{quiet}; {others}." if others else f"{quiet}."
     if words := interrupted_words(devices):
         yield f"{words[0].upper()}{words[1:]}."
+
+
+def _what_else(changes: Iterable[Change]) -> Iterator[str]:
+    """What happens to single gateways that changes no membership, status or package."""
+    found: dict[str, set[str]] = {}
+    for change in changes:
+        found.setdefault(change.field.partition(".")[0], set()).update(change.members)
+    for field, (one, many) in _OTHERS.items():
+        if count := len(found.get(field, ())):
+            yield f"{count:,} {one if count == 1 else many}"
+
+
+_OTHERS: Final[Mapping[str, tuple[str, str]]] = {
+    Field.SCHEDULES: ("gets another window", "get other windows"),
+    Field.CLOSED: ("is closed", "are closed"),
+    Field.THINGS: ("runs on its things", "run on their things"),
+}
 
 
 def packages_words(packages: Sequence[str]) -> str:

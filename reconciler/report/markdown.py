@@ -35,6 +35,7 @@ from reconciler.report.pull_request import (
     verdict,
 )
 from reconciler.report.rollouts_report import rollout_markdown
+from reconciler.report.waits_report import wait_markdown
 from reconciler.report.wording import (
     MEANINGS,
     OUTCOMES,
@@ -109,6 +110,7 @@ def _plan(page: MarkdownPage, plan: Plan, context: PlanContext, digest: str | No
         for_good(page, plan)
         leaving(page, plan)
     page.fill(rollout_markdown(plan.rollouts))
+    page.fill(wait_markdown(plan.waits))
     found = sorted(_told_below(plan), key=lambda finding: (not finding.is_error, finding.sort_key()))
     if found:
         page.add(f"### Findings: {counted(found)}\n")

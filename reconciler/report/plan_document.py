@@ -14,14 +14,26 @@ from typing import Final
 
 from reconciler.errors import Exit
 from reconciler.findings import first_of
-from reconciler.model import ApproveCampaign, Change, ChangedIn, Finding, Outcome, Server, Severity, Step
+from reconciler.model import (
+    ApproveCampaign,
+    Change,
+    ChangedIn,
+    Finding,
+    Outcome,
+    RowPlace,
+    Server,
+    Severity,
+    Step,
+)
 from reconciler.plan.model import CampaignImpact, Devices, Impact, Partial, Plan
 from reconciler.report.apply_summary import outcome_counts
 from reconciler.report.blocks import findings_of, guard_item, recorded
 from reconciler.report.paths import path_of
 from reconciler.report.rollouts_report import rollout_item
+from reconciler.report.waits_report import wait_item
 from reconciler.report.wording import safe
 from reconciler.report.workflow_commands import no_orders
+from reconciler.text import clean
 
 FORMAT_VERSION: Final = 1
 
@@ -110,6 +122,7 @@ def _body(plan: Plan) -> list[Entry]:
         ("impact", _impact(plan.impact)),
         ("unreadable", ({"resource": str(r), "fields": list(f)} for r, f in sorted(plan.unreadable.items()))),
         *([("rollouts", map(rollout_item, plan.rollouts))] if plan.rollouts else []),
+        *([("waits", map(wait_item, plan.waits))] if plan.waits else []),
         ("guards", map(guard_item, plan.guards)),
         ("findings", map(finding_item, first_of(findings_of(plan)))),
     ]
@@ -180,6 +193,8 @@ def change_item(change: Change) -> dict[str, object]:
     }
     if change.changed_in is not None:
         item["changedIn"] = change.changed_in.value
+    if change.by is not None:
+        item["changedBy"] = clean(change.by)
     if change.changed_in is ChangedIn.BOTH:
         item["lastApplied"] = safe(change.last)
     # Whose value it is, where it isn't the campaign's.
@@ -198,7 +213,12 @@ def finding_item(finding: Finding) -> dict[str, object]:
         "file": place.file if place else None,
         "line": place.line if place else None,
         "column": place.column if place else None,
+        **({"rows": [_row_item(row) for row in place.rows]} if place and place.rows else {}),
     }
+
+
+def _row_item(row: RowPlace) -> dict[str, object]:
+    return {"file": row.file, "line": row.line, "column": row.column}
 
 
 def _outcome(outcome: Outcome) -> dict[str, object]:

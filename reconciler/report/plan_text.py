@@ -26,6 +26,7 @@ from reconciler.report.devices import campaign_words, interrupted_words, package
 from reconciler.report.lines import Line
 from reconciler.report.rollouts_report import rollout_lines
 from reconciler.report.terminal import Paint, Tone, columns, padded, plain
+from reconciler.report.waits_report import wait_lines
 from reconciler.report.wording import (
     ABSENT,
     UNREADABLE,
@@ -90,6 +91,9 @@ def plan_lines(plan: Plan, paint: Paint = plain, *, every_gateway: bool = False)
     if rollouts := tuple(rollout_lines(plan.rollouts, paint)):
         yield ""
         yield from rollouts
+    if plan.waits:
+        yield ""
+        yield from wait_lines(plan.waits, paint)
     notes = tuple(recorded(plan.records))
     if notes:
         yield ""
@@ -127,13 +131,13 @@ def counts(plan: Plan, every: Iterable[Block] | None = None) -> str:
 
 def question_text(plan: Plan) -> str:
     """What is asked before a plan is applied: it says once more what happens to devices."""
-    words = " ".join((*total_words(plan.impact), f"{counts(plan)}."))
+    words = " ".join((*total_words(plan.impact, plan.changes), f"{counts(plan)}."))
     return f"{words}\nApply this to {server_words(plan.server)}? Type 'yes': "
 
 
 def _devices(plan: Plan, paint: Paint) -> Iterator[str]:
     """What happens to devices in all."""
-    words, *more = [*total_words(plan.impact), ""]
+    words, *more = [*total_words(plan.impact, plan.changes), ""]
     if words:
         yield paint(words, Tone.STRONG)
     yield from (f"{paint('!', Tone.ERROR)} {paint(each, Tone.ERROR)}" for each in more if each)
@@ -148,12 +152,21 @@ def _summary(plan: Plan, every: Iterable[Block], paint: Paint) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class ChangeRow:
     """A field, and what becomes of it."""
 
     sign: str
     label: str
     text: str
+
+
+def change_rows(
+    block: Block, plan: Plan, paint: Paint = plain, *, every_gateway: bool = False
+) -> Iterator[ChangeRow]:
+    """What becomes of each field of `block`."""
+    told = _Rows(block, plan, paint, every_gateway)
+    for change in block.changes:
+        yield from told.of(change)
 
 
 def _block(block: Block, plan: Plan, paint: Paint, *, every_gateway: bool) -> Iterator[str]:
@@ -165,10 +178,9 @@ def _block(block: Block, plan: Plan, paint: Paint, *, every_gateway: bool) -> It
         yield from _of_devices(
             block.impact, paint, own=any(c.field == Field.OVERRIDES for c in block.changes)
         )
-    told = _Rows(block, plan, paint, every_gateway)
-    rows = [row for change in block.changes for row in told.of(change)]
+    rows = list(change_rows(block, plan, paint, every_gateway=every_gateway))
     if block.lines:
-        rows.append(_Row(" ", _CALLS, ", ".join(_call(block, paint))))
+        rows.append(ChangeRow(" ", _CALLS, ", ".join(_call(block, paint))))
     width = min(_WIDEST, max((columns(row.label) for row in rows), default=0))
     for row in rows:
         sign = paint(row.sign, _SIGNS[row.sign]) if row.sign in _SIGNS else row.sign
@@ -201,13 +213,15 @@ class _Rows:
     paint: Paint
     every_gateway: bool = False
 
-    def of(self, change: Change) -> Iterator[_Row]:
+    def of(self, change: Change) -> Iterator[ChangeRow]:
         """A row for each value that differs."""
         gone = self.block.sign == "-" and self.block.impact is not None
         if change.gateways is not None:
             sign = "+" if self.block.sign == "+" else "~"
             most = len(change.gateways.gained) + len(change.gateways.lost) if self.every_gateway else 5
-            yield _Row(sign, clean(change.field), gateway_change(change.gateways, most) + self._why(change))
+            yield ChangeRow(
+                sign, clean(change.field), gateway_change(change.gateways, most) + self._why(change)
+            )
         elif change.field in (Field.PACKAGES, Field.OVERRIDES):
             yield self._packages(change)
         elif not gone:
@@ -216,7 +230,7 @@ class _Rows:
                 old = UNREADABLE if unreadable else _said(before)
                 yield self._row(change, clean(path), old, _said(after))
 
-    def _packages(self, change: Change) -> _Row:
+    def _packages(self, change: Change) -> ChangeRow:
         """Packages by name; a package that comes or goes itself."""
         match change.before, change.after:
             case None, {"name": str(name), "sha256": str(sha256), "size": int(size)}:
@@ -228,13 +242,17 @@ class _Rows:
         before, after = (named_packages(value, self.plan) for value in (change.before, change.after))
         return self._row(change, clean(change.field), before, after)
 
-    def _row(self, change: Change, label: str, before: str | None, after: str | None) -> _Row:
+    def _row(self, change: Change, label: str, before: str | None, after: str | None) -> ChangeRow:
         """What comes is green, and what goes is red."""
         about = whose(change).replace(" of ", " for ", 1) + self._why(change)
         old, new = self.paint(before or ABSENT, Tone.ERROR), self.paint(after or ABSENT, Tone.GOOD)
         if before is None:
-            return _Row("+", label, new + about)
-        return _Row("-", label, old + about) if after is None else _Row("~", label, f"{old} → {new}{about}")
+            return ChangeRow("+", label, new + about)
+        return (
+            ChangeRow("-", label, old + about)
+            if after is None
+            else ChangeRow("~", label, f"{old} → {new}{about}")
+        )
 
     def _why(self, change: Change) -> str:
         reason = "" if change.reason is self.block.reason else why(change.reason)

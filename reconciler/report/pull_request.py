@@ -119,11 +119,11 @@ def _until(trip: GuardTrip, context: PlanContext) -> str:
 def campaign_table(page: MarkdownPage, plan: Plan, context: PlanContext) -> None:
     """A sentence about all devices, then each campaign: the gravest first."""
     impact = plan.impact
-    for words in total_words(impact):
+    for words in total_words(impact, plan.changes):
         page.add(f"**{_text(words)}**\n")
     if not impact.campaigns:
         return
-    rows = sorted(impact.campaigns, key=_gravity)
+    rows = sorted(impact.campaigns, key=gravity)
     page.add("| campaign | devices | firmware | what happens | when |")
     page.add("| --- | ---: | --- | --- | --- |")
     added = page.fill(_row(row, context) for row in rows[:_ROWS])
@@ -134,7 +134,8 @@ def campaign_table(page: MarkdownPage, plan: Plan, context: PlanContext) -> None
     page.add(f"| **{plural(len(rows), 'campaign')}** | {total} | | | |\n")
 
 
-def _gravity(row: CampaignImpact) -> tuple[bool, int, int, int, ResourceId]:
+def gravity(row: CampaignImpact) -> tuple[bool, int, int, int, ResourceId]:
+    """Its place among others: the gravest first."""
     devices = row.devices
     touched = (devices.update or 0) + (devices.start or 0) + (devices.stop or 0)
     return (not row.deleted, -(devices.interrupt or 0), -(devices.leave or row.lost), -touched, row.resource)
@@ -201,12 +202,16 @@ def _window(each: PlannedWindow) -> str:
 
 def for_good(page: MarkdownPage, plan: Plan) -> None:
     """What no later plan can take back, by name, each once."""
-    impacts = {row.resource: row for row in plan.impact.campaigns}
-    names = {**_deleted_packages(plan), **plan.package_names}
-    said = dict.fromkeys(line for group in plan.groups if (line := _gone(group, impacts, names)))
-    if said:
+    if said := gone_lines(plan):
         page.add(f"### Can't be undone: {len(said):,}\n")
         page.add(listed([f"- {line}" for line in said], _ROWS))
+
+
+def gone_lines(plan: Plan) -> Sequence[str]:
+    """What no later plan can take back, by name, each once; names stand in backticks."""
+    impacts = {row.resource: row for row in plan.impact.campaigns}
+    names = {**_deleted_packages(plan), **plan.package_names}
+    return list(dict.fromkeys(line for group in plan.groups if (line := _gone(group, impacts, names))))
 
 
 def _deleted_packages(plan: Plan) -> Mapping[str, str]:

@@ -19,15 +19,17 @@ from reconciler.model import (
     ResourceId,
     used_packages,
 )
+from reconciler.plan.devices import names_of
 from reconciler.plan.model import Plan
 from reconciler.report.command_answers import download_summary, gateway_item, server_item
 from reconciler.report.lines import Line
 from reconciler.report.plan_document import FORMAT_VERSION, finding_item
 from reconciler.report.plan_text import finding_lines
 from reconciler.report.rollouts_report import rollout_item, rollout_lines
-from reconciler.report.statuses import Gateways, Row, StatusReport, done_before
+from reconciler.report.statuses import Gateways, Row, StatusReport, Sync, done_before
 from reconciler.report.table import bar, percent, table
 from reconciler.report.terminal import Paint, Tone, plain
+from reconciler.report.waits_report import wait_item, wait_lines
 from reconciler.report.watching import total_words
 from reconciler.report.wording import counted
 from reconciler.report.workflow_commands import no_orders
@@ -55,6 +57,8 @@ def status_rows(
     notes = _codes(desired, plan)
     changes = Counter(change.resource for change in plan.changes)
     steps = Counter(group.action.resource for group in plan.groups)
+    waiting = {wait.resource for wait in plan.waits}
+    names = {**names_of(live, state), **plan.package_names}
     rows = []
     for campaign in desired.campaigns:
         resource = campaign.resource
@@ -64,9 +68,18 @@ def status_rows(
             statuses = {it.id: it.status for it in live.namesakes.get(campaign.name, ())}
             status = ", ".join(statuses[it] for it in claim.ids if it in statuses)
             verdict = _STRANGERS[claim.ownership]
-            rows.append(Row(resource, campaign.name, claim.ids, status or None, None, Tone.ERROR, verdict))
+            unread = claim.ownership is Ownership.UNREADABLE
+            sync = Sync.ERROR if unread else Sync.NOT_OURS
+            ids = claim.ids
+            rows.append(
+                Row(resource, campaign.name, ids, status or None, None, Tone.ERROR, verdict, sync=sync)
+            )
         elif found is None:
-            rows.append(Row(resource, campaign.name, (), None, None, Tone.WARNING, "not on the server"))
+            broken = any(finding.is_error for finding in notes[resource])
+            sync = Sync.ERROR if broken else Sync.CHANGED
+            rows.append(
+                Row(resource, campaign.name, (), None, None, Tone.WARNING, "not on the server", sync=sync)
+            )
         else:
             rows.append(
                 _declared(
@@ -75,7 +88,9 @@ def status_rows(
                     notes[resource],
                     resource,
                     changes=changes[resource] or steps[resource],
+                    waits=resource in waiting,
                     unreadable=tuple(plan.unreadable.get(resource, ())),
+                    firmware=_firmware(found, names),
                 )
             )
     declared = {campaign.resource for campaign in desired.campaigns}
@@ -98,9 +113,14 @@ def status_rows(
                     Tone.WARNING,
                     verdict,
                     running=_runs(found),
+                    firmware=_firmware(found, names),
                 )
             )
     return rows
+
+
+def _firmware(found: LiveCampaign, names: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(names.get(package, package) for package in found.packages)
 
 
 def _runs(found: LiveCampaign) -> bool:
@@ -132,17 +152,22 @@ def _declared(
     resource: ResourceId,
     *,
     changes: int,
+    waits: bool,
     unreadable: tuple[str, ...],
+    firmware: tuple[str, ...],
 ) -> Row:
     said = {finding.code for finding in findings}
     errors = [f"error: {code}" for code in sorted({finding.code for finding in findings if finding.is_error})]
     parts = [*errors]
     if changes:
         parts.append(plural(changes, "change"))
+    parts += ["waits for a calendar"] if waits else []
     parts += [words for code, words in _WAITS.items() if code in said]
     # What can't be read is never called in sync, nor are gateways that have finished with something else.
     blind = f"; not readable: {', '.join(unreadable)}" if unreadable else ""
     earlier = f"; {done_before(gateways)}" if gateways and gateways.done_before else ""
+    held, waiting = "held" in said, "waiting-for-approval" in said
+    judged = ((errors, Sync.ERROR), (held, Sync.HELD), (waiting, Sync.WAITING), (parts, Sync.CHANGED))
     return Row(
         resource,
         found.name,
@@ -152,11 +177,13 @@ def _declared(
         Tone.ERROR if errors else Tone.WARNING if parts or earlier else Tone.GOOD,
         (", ".join(parts) or f"in sync{blind}") + earlier,
         changes=changes,
-        held="held" in said,
-        waiting="waiting-for-approval" in said,
+        held=held,
+        waiting=waiting,
         in_sync=not parts,
         unreadable=unreadable,
         running=_runs(found),
+        firmware=firmware,
+        sync=next((each for holds, each in judged if holds), Sync.IN_SYNC),
     )
 
 
@@ -198,6 +225,9 @@ def status_lines(
     if rollouts := tuple(rollout_lines(plan.rollouts, paint)):
         yield ""
         yield from rollouts
+    if plan.waits:
+        yield ""
+        yield from wait_lines(plan.waits, paint)
     if plan.findings:
         yield ""
         yield from finding_lines(plan.findings, paint)
@@ -271,6 +301,7 @@ def status_document(status: StatusReport, *, indent: int | None = 2) -> str:
         },
         "campaigns": list(map(_item, rows)),
         **({"rollouts": list(map(rollout_item, plan.rollouts))} if plan.rollouts else {}),
+        **({"waits": list(map(wait_item, plan.waits))} if plan.waits else {}),
         "findings": [finding_item(it) for it in first_of(plan.findings)],
     }
     return no_orders(json.dumps(value, ensure_ascii=False, indent=indent)) + "\n"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from reconciler.model import ResourceId
 from reconciler.plan.model import Plan
@@ -14,6 +15,18 @@ from reconciler.providers.base import Stage
 from reconciler.providers.base.questions import GatewayStatus
 from reconciler.report.terminal import Tone
 from reconciler.text import clean
+
+
+class Sync(StrEnum):
+    """How a campaign stands to what is declared."""
+
+    IN_SYNC = "in-sync"
+    CHANGED = "changed"
+    HELD = "held"
+    WAITING = "waiting"
+    """For an approval."""
+    NOT_OURS = "not-ours"
+    ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +44,8 @@ class Gateways:
     states: Mapping[str, int] = field(default_factory=dict)
     stages: Mapping[Stage, int] = field(default_factory=dict)
     closed: int = 0
+    open: Mapping[Stage, int] = field(default_factory=dict)
+    """``stages`` without those that are closed."""
     pending: int = 0
     """Those that something is still to come of: not final, and not closed."""
     done_before: Mapping[str, int] = field(default_factory=dict)
@@ -87,6 +102,10 @@ class Row:
     unreadable: tuple[str, ...] = ()
     running: bool = False
     """Whether its gateways may be on their way."""
+    firmware: tuple[str, ...] = ()
+    """Its packages by name, as the server has them; by id where nobody knows a name."""
+    sync: Sync = Sync.CHANGED
+    """How it stands to what is declared."""
 
     @property
     def cells(self) -> tuple[str, ...]:

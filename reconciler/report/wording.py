@@ -211,10 +211,11 @@ def changed_in(change: Change) -> str:
     who = change.changed_in
     if who is None or (who in (ChangedIn.NEVER, ChangedIn.GIT) and change.reason in _SAYS_SO):
         return ""
+    words = CHANGED_IN[who] + (f" (last by {clean(change.by)})" if change.by else "")
     if who is not ChangedIn.BOTH:
-        return CHANGED_IN[who]
+        return words
     last = show(change.last) if change.gateways is None else plural(_count(change.last), "gateway")
-    return f"{CHANGED_IN[who]}; last applied: {last}"
+    return f"{words}; last applied: {last}"
 
 
 def _count(value: Json) -> int:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from reconciler.loading.referenced_files import Problem
 from reconciler.model import GATEWAY_ZONE, Calendar, DailyWindow, Freeze, OneFreeze, YearlyFreeze
-from reconciler.resolve.source import Problem, ResourceSource
+from reconciler.resolve.source import ResourceSource
 from reconciler.resolve.times import parse_time, parse_zone
 from reconciler.text import quoted
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from reconciler.loading.referenced_files import Files, Problem, beside, reading, unreadable
 from reconciler.loading.stand_ins import CONFLICT, HEAD, conflict_marker, stand_in
 from reconciler.model import FromEnv, FromFile, Secret, SettingValue
-from reconciler.resolve.referenced_files import Files, beside, reading, unreadable
-from reconciler.resolve.source import Problem, ResourceSource
+from reconciler.resolve.source import ResourceSource
 from reconciler.text import quoted
 
 SECRET_LIMIT = 65_536

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from reconciler.loading.nodes import unsure
+from reconciler.loading.referenced_files import Files
 from reconciler.model import (
     Assignment,
+    Calendar,
     Callback,
     CallbackEvent,
     DesiredCampaign,
@@ -25,11 +27,11 @@ from reconciler.resolve.members import Group, ListEntry, entries, named_inline, 
 from reconciler.resolve.overlaps import Composition, check_overlaps
 from reconciler.resolve.package_sets import PackageMembers
 from reconciler.resolve.policies import PolicyParts
-from reconciler.resolve.referenced_files import Files
-from reconciler.resolve.rollouts import Fleet, resolve_rollout
+from reconciler.resolve.rollouts import resolve_rollout
 from reconciler.resolve.source import ResourceSource
 from reconciler.resolve.supported import check_supported
 from reconciler.resolve.timetables import Timetable
+from reconciler.resolve.zones import Fleet, zones_of
 
 Part = TypeVar("Part")
 
@@ -46,6 +48,8 @@ class Parts:
     schedules: Mapping[str, Timetable]
     callbacks: Mapping[str, Mapping[CallbackEvent, Callback]]
     policies: Mapping[str, PolicyParts]
+    calendars: Sequence[Calendar]
+    """Those of the whole project."""
     files: Files
     environ: Mapping[str, str] | None
 
@@ -63,6 +67,10 @@ def resolve_campaign(source: ResourceSource, parts: Parts) -> DesiredCampaign:
         if "closedGateways" in spec
         else None
     )
+    fleet = _fleet(source, lists, closed)
+    policy = parts.policies.get((spec.get("rollout") or {}).get("policy", ""))
+    asking = [*parts.calendars, *([policy.calendar] if policy and policy.calendar else [])]
+    zones = zones_of(source, fleet, asking)
     campaign = DesiredCampaign(
         resource=source.identity,
         name=str(spec.get("name", source.identity.name)),
@@ -102,7 +110,9 @@ def resolve_campaign(source: ResourceSource, parts: Parts) -> DesiredCampaign:
         status=DesiredStatus(spec["desiredStatus"]) if "desiredStatus" in spec else None,
         joining=Joining(spec.get("joinWhileStarted", Joining.DIRECT if "rollout" in spec else Joining.PAUSE)),
         on_remove=OnRemove(spec.get("onRemove", OnRemove.DELETE)),
-        rollout=resolve_rollout(source, _fleet(source, lists, closed), parts.policies),
+        rollout=resolve_rollout(source, fleet, parts.policies, parts.calendars, zones),
+        calendars=tuple(parts.calendars),
+        zones=zones,
         labels=source.labels,
         places={key: source.place(key) for key in spec},
     )

@@ -5,8 +5,9 @@ Tests: `tests/resolve/test_resolve_delivery.py`.
 
 from __future__ import annotations
 
+from reconciler.loading.referenced_files import Problem
 from reconciler.model import DeliveryTerms, Force, Only
-from reconciler.resolve.source import Problem, ResourceSource
+from reconciler.resolve.source import ResourceSource
 from reconciler.resolve.times import parse_time
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from reconciler.filereading import read_whole
 from reconciler.loading.nodes import unsure
+from reconciler.loading.referenced_files import Files, Problem, beside, reading
+from reconciler.loading.tables import Misread
 from reconciler.model import Place
-from reconciler.resolve.idfiles import COLUMN, IdFile, Misread, read_ids
+from reconciler.resolve.idfiles import COLUMN, IdFile, read_ids
 from reconciler.resolve.ids import ODD_CELL, ODD_LINE, Ids, check_ids, warn_of_odd_ids
-from reconciler.resolve.referenced_files import Files, beside, reading
-from reconciler.resolve.source import Problem, ResourceSource
+from reconciler.resolve.source import ResourceSource
 from reconciler.resolve.times import parse_zone
 from reconciler.text import quoted
 

@@ -14,25 +14,14 @@ from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import PurePosixPath
 from sys import intern
-from typing import Any
 
-from reconciler.loading.stand_ins import CONFLICT, HEAD, conflict_marker, stand_in
+from reconciler.loading.referenced_files import Problem
+from reconciler.loading.tables import SPACE, Misread, cell_at, header_of, text_of
 from reconciler.model import Place
-from reconciler.resolve.source import Problem
 from reconciler.text import quoted
 
 COLUMN = "gatewayId"
 _ALMOST = ("gatewayid", "gateway", "id")
-SPACE = " \t\r\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Misread:
-    """What is wrong with the file, and in which line and column (from 1)."""
-
-    problem: Problem
-    line: int = 1
-    column: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +44,13 @@ class IdFile:
 
     def cell_place(self, file: str, index: int, column: str) -> Place:
         """Where the value of `column` stands that belongs to the id at `index`."""
-        return Place(file, *_cell(self.rows, self.numbers[index], self.header.index(column)))
+        return Place(file, *cell_at(self.rows, self.numbers[index], self.header.index(column)))
 
     def place(self, file: str, index: int) -> Place:
         """Where the id at `index` stands, the file being called `file`."""
         number = self.numbers[index]
         if self.cell is not None:
-            return Place(file, *_cell(self.rows, number, self.cell))
+            return Place(file, *cell_at(self.rows, number, self.cell))
         return Place(file, number, self.rows[number - 1].find(self.ids[index]) + 1)
 
 
@@ -71,18 +60,9 @@ def read_ids(name: str, data: bytes, columns: Collection[str] = ()) -> IdFile | 
     if suffix not in (".txt", ".csv"):
         hint = f"use .txt with one id a line, or .csv with a {COLUMN} column"
         return Misread(Problem("bad-id-file", f"{quoted(name)} is neither .txt nor .csv", hint))
-    if instead := stand_in(data[:HEAD], size=len(data)):
-        return Misread(Problem(instead.code, f"{quoted(name)} is {instead.what}", instead.hint))
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = error.object[: error.start].decode()
-        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        hint = "save the file as UTF-8"
-        return Misread(Problem("not-utf8", f"{quoted(name)} is not UTF-8 text", hint), line, column)
-    if (at := conflict_marker(text)) is not None:
-        problem = Problem(CONFLICT.code, f"{quoted(name)} holds {CONFLICT.what}", CONFLICT.hint)
-        return Misread(problem, text.count("\n", 0, at) + 1)
+    text = text_of(name, data)
+    if isinstance(text, Misread):
+        return text
     if suffix == ".txt":
         rows, words = text.split("\n"), text.split()
         # In most files the lines are just the ids.
@@ -133,10 +113,10 @@ def _table(
     ids: list[str] = []
     numbers = array("L")
     try:
-        number, header = _header(reader)
+        number, header = header_of(reader)
         if header.count(COLUMN) != 1:
             problem, cell = _no_column(name, header)
-            return Misread(problem, *_cell(rows, number, cell))
+            return Misread(problem, *cell_at(rows, number, cell))
         column = header.index(COLUMN)
         wanted = {each: header.index(each) for each in columns if header.count(each) == 1}
         kept: dict[str, list[str]] = {each: [] for each in wanted}
@@ -155,40 +135,6 @@ def _table(
             Problem("bad-id-file", f"{quoted(name)} is not CSV: {error}", hint), max(reader.line_num, 1)
         )
     return IdFile(ids, numbers, rows, column, header=header, columns=kept)
-
-
-def _cell(rows: Sequence[str], number: int, cell: int) -> tuple[int, int]:
-    """Line and column (from 1) of what stands in a cell of the record that begins in line `number`.
-
-    Where the record is too short, that is behind it. Quotes are as for `csv`: a cell begins with one.
-    """
-    fresh, quoting, quoted = True, False, False
-    for line in range(number, len(rows) + 1):
-        text = rows[line - 1].rstrip("\r\n")
-        for column, char in enumerate(text, 1):
-            if not cell and char not in SPACE and not (fresh and char == '"'):
-                return line, column
-            if char == '"' and (fresh or quoting):
-                quoting, quoted = True, not quoted
-            if fresh and char == " ":
-                continue  # blanks before quotes
-            fresh = char == "," and not quoted
-            if fresh:
-                quoting = False
-                cell -= 1
-        if not quoted:
-            return line, len(text) + 1
-    return number, 1
-
-
-def _header(reader: Any) -> tuple[int, list[str]]:
-    """The first record that isn't blank, and the line in which it begins; nothing at the end."""
-    number = 1
-    for row in reader:
-        if row:
-            return number, [cell.strip(SPACE) for cell in row]
-        number = reader.line_num + 1
-    return 1, []
 
 
 def _no_column(name: str, header: Sequence[str]) -> tuple[Problem, int]:

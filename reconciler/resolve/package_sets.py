@@ -9,10 +9,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from reconciler.loading.nodes import gapped, unsure
+from reconciler.loading.referenced_files import Digest, Files, Problem
 from reconciler.model import PackageById, PackageByName, PackageFile, PackageRef, Place, SetName, UploadMode
 from reconciler.providers.base import Limits
-from reconciler.resolve.referenced_files import Digest, Files
-from reconciler.resolve.source import Problem, ResourceSource
+from reconciler.resolve.source import ResourceSource
 from reconciler.resolve.supported import check_set_supported
 from reconciler.text import control_character, quoted
 

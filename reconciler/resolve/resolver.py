@@ -11,6 +11,7 @@ from pathlib import Path
 
 from reconciler.findings import Findings
 from reconciler.loading import Document
+from reconciler.loading.referenced_files import Files
 from reconciler.model import Desired, Finding, Kind
 from reconciler.providers.base import Facts
 from reconciler.resolve.calendars import resolve_calendar
@@ -19,9 +20,10 @@ from reconciler.resolve.campaigns import Part, Parts, resolve_campaign
 from reconciler.resolve.gateway_lists import ZONE_COLUMN, resolve_gateway_list
 from reconciler.resolve.package_sets import one_by_content, resolve_package_set
 from reconciler.resolve.policies import named_columns, resolve_policy
-from reconciler.resolve.referenced_files import Files
 from reconciler.resolve.source import ResourceSource, by_name
 from reconciler.resolve.timetables import resolve_schedule
+from reconciler.settings import NamedCalendar
+from reconciler.text import did_you_mean, quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,12 @@ class Resolved:
 
 
 def resolve(
-    documents: Sequence[Document], facts: Facts, *, root: Path, environ: Mapping[str, str] | None
+    documents: Sequence[Document],
+    facts: Facts,
+    *,
+    root: Path,
+    environ: Mapping[str, str] | None,
+    named: Sequence[NamedCalendar] = (),
 ) -> Resolved:
     """References, files, times, secrets and defaults of validated `documents`, all findings at once.
 
@@ -41,7 +48,8 @@ def resolve(
     resource that is not among `documents` is skipped: validation has said so. Of a document with gaps, all is
     said that is sure of what is left of it.
 
-    `facts`: of the server that it is for; what that lacks, or takes no more of, is found.
+    `facts`: of the server that it is for; what that lacks, or takes no more of, is found. `named`: the
+    calendars of the whole project.
     """
     findings = Findings()
     sources = [ResourceSource.of(document, findings, facts) for document in documents]
@@ -70,12 +78,26 @@ def resolve(
         callbacks=_named(
             (source, resolve_callback_set(source)) for source in by_name(sources, Kind.CALLBACK_SET)
         ),
+        calendars=tuple(found for each in named if (found := calendars.get(each.name))),
         files=files,
         environ=environ,
     )
+    _look_for(named, by_name(sources, Kind.CALENDAR), findings)
     campaigns = tuple(resolve_campaign(source, parts) for source in by_name(sources, Kind.CAMPAIGN))
     known = tuple(calendar for calendar in calendars.values() if calendar is not None)
     return Resolved(Desired(campaigns, tuple(packages), calendars=known), findings.sorted())
+
+
+def _look_for(named: Sequence[NamedCalendar], sources: Sequence[ResourceSource], findings: Findings) -> None:
+    """An error for each calendar of the project that isn't declared."""
+    if any(source.resource is None for source in sources):
+        return  # one whose name isn't known may be it
+    known = [source.identity.name for source in sources]
+    for each in named:
+        if each.name not in known:
+            message = f"there is no {Kind.CALENDAR} of the name {quoted(each.name)}"
+            hint = did_you_mean(each.name, known) or f"no {Kind.CALENDAR} of that name is declared"
+            findings.error("dangling-reference", message, each.place, hint)
 
 
 def _named(resolved: Iterable[tuple[ResourceSource, Part]]) -> Mapping[str, Part]:

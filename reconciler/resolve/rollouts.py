@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from reconciler.loading.nodes import unsure
-from reconciler.model import Budget, Calendar, DesiredRollout, Place, Wave, several
+from reconciler.model import Budget, Calendar, DesiredRollout, Joining, Place, Wave
 from reconciler.model.waves import assigned
-from reconciler.resolve.gateway_lists import ZONE_COLUMN, GatewayList
 from reconciler.resolve.members import union
 from reconciler.resolve.policies import PolicyParts, WaveRule
 from reconciler.resolve.source import ResourceSource
-from reconciler.text import and_more, did_you_mean, quoted
-
-
-@dataclass(frozen=True, slots=True)
-class Fleet:
-    """The gateways of a campaign, and what its lists say of them."""
-
-    lists: Sequence[GatewayList]
-    gateways: frozenset[str]
-    whole: bool
-    """Whether these are surely all."""
+from reconciler.resolve.zones import Fleet
+from reconciler.text import did_you_mean, quoted
 
 
 def resolve_rollout(
-    source: ResourceSource, fleet: Fleet, policies: Mapping[str, PolicyParts]
+    source: ResourceSource,
+    fleet: Fleet,
+    policies: Mapping[str, PolicyParts],
+    project: Sequence[Calendar],
+    zones: Mapping[str, frozenset[str]],
 ) -> DesiredRollout | None:
-    """How the campaign reaches its gateways; None: all at once, or it isn't known."""
+    """How the campaign reaches its gateways; None: all at once, or it isn't known.
+
+    `project`: the calendars of the whole project; `zones`: of all gateways, where a calendar asks for them.
+    """
     declared = source.spec.get("rollout")
     if declared is None:
         return None
@@ -37,14 +34,14 @@ def resolve_rollout(
     if parts is None or parts.waves is None:
         return None
     waves = tuple(_wave(source, fleet, parts, rule) for rule in parts.waves)
-    calendars = (parts.calendar,) if parts.calendar else ()
+    calendars = (*((parts.calendar,) if parts.calendar else ()), *project)
     wish = DesiredRollout(
         policy=parts.source.identity.name,
         waves=waves,
         seed=parts.seed or source.identity.name,
         budget=_budget(source, fleet, parts),
         calendars=calendars,
-        zones=_zones(source, fleet, calendars),
+        zones=zones if any(each.of_gateways for each in calendars) else {},
         on_failure=parts.on_failure,
         on_deadline=parts.on_deadline,
         during_freeze=parts.during_freeze,
@@ -66,6 +63,10 @@ def _check_membership(source: ResourceSource) -> None:
     if "distributionList" in spec:
         message = "the campaign has a rollout, and a distribution list by which the server adds gateways"
         source.error("rollout-with-distribution-list", message, source.place("rollout"), "keep one of them")
+    if spec.get("joinWhileStarted") == Joining.PAUSE:
+        message = "each wave stops the campaign for those who join, and with it everyone who is under way"
+        hint = "leave joinWhileStarted out: with a rollout it is `direct`"
+        source.warning("rollout-pauses", message, source.place("joinWhileStarted"), hint)
 
 
 def _wave(source: ResourceSource, fleet: Fleet, parts: PolicyParts, rule: WaveRule) -> Wave:
@@ -104,43 +105,6 @@ def _budget(source: ResourceSource, fleet: Fleet, parts: PolicyParts) -> Budget 
         for value, members in _column(source, fleet, parts.group_by, place):
             groups[value] = groups.get(value, frozenset()) | members
     return Budget(parts.budget.count, parts.budget.thousandths, groups)
-
-
-def _zones(
-    source: ResourceSource, fleet: Fleet, calendars: Iterable[Calendar]
-) -> Mapping[str, frozenset[str]]:
-    """The zone of every gateway, where a calendar asks for it."""
-    if not any(calendar.of_gateways for calendar in calendars):
-        return {}
-    zones: dict[str, frozenset[str]] = {}
-    for each in fleet.lists:
-        for zone, members in each.zones.items():
-            zones[zone] = zones.get(zone, frozenset()) | members
-    place = source.place("gatewayLists")
-    if twice := sorted(several(zones.values())):
-        message = f"gateway {quoted(twice[0])}{and_more(len(twice) - 1)} is in lists of different time zones"
-        hint = f"{_places(fleet, twice[0])}; keep one zone for each gateway"
-        source.error("timezone-conflict", message, place, hint)
-        for zone in sorted(zones):
-            zones[zone] -= frozenset(twice) if zone != min(zones) else frozenset()
-    if fleet.whole and (lacking := sorted(fleet.gateways.difference(*zones.values()))):
-        message = (
-            f"the calendar is read in the zone of each gateway, and {len(lacking):,} gateways have none,"
-            f" first {quoted(lacking[0])}"
-        )
-        hint = f"give their list a `timezone`, or its CSV file a column {quoted(ZONE_COLUMN)}"
-        source.error("timezone-missing", message, place, hint)
-    return zones
-
-
-def _places(fleet: Fleet, gateway: str) -> str:
-    named = [
-        f"{zone} by {each.source.resource} at {each.source.place()}"
-        for each in fleet.lists
-        for zone, members in each.zones.items()
-        if gateway in members and each.source
-    ]
-    return "it is in " + " and in ".join(named)
 
 
 def _approved(source: ResourceSource, waves: Sequence[Wave]) -> int:

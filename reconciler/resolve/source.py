@@ -12,17 +12,9 @@ from typing import Any
 from reconciler.findings import Findings
 from reconciler.loading import Document, MarkedMap
 from reconciler.loading.nodes import resource_of
+from reconciler.loading.referenced_files import Problem
 from reconciler.model import Kind, Place, ResourceId
 from reconciler.providers.base import Facts
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong with a value, before it is known where the value stands."""
-
-    code: str
-    message: str
-    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

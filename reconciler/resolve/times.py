@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
 from typing import TYPE_CHECKING
 
-from reconciler.resolve.source import Problem
+from reconciler.loading.referenced_files import Problem
 from reconciler.text import did_you_mean, quoted
 from reconciler.walltime import EPOCH, MILLISECOND, ahead_of_utc, change_between, since_epoch
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from reconciler.loading.nodes import unsure
+from reconciler.loading.referenced_files import Problem
 from reconciler.model import SchedulePhase, Window
-from reconciler.resolve.source import Problem, ResourceSource
+from reconciler.resolve.source import ResourceSource
 from reconciler.resolve.times import is_local, parse_time, parse_zone
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from reconciler.findings import WAIVER_OVER, Findings
+from reconciler.loading.referenced_files import Problem
 from reconciler.model import Finding, Kind, ResourceId, Severity
-from reconciler.resolve.source import Problem
 from reconciler.resolve.times import is_local, parse_time, parse_zone
 from reconciler.settings import DeclaredWaiver, GitWaiver
 from reconciler.text import did_you_mean, moment, quoted

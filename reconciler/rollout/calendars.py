@@ -8,7 +8,7 @@ calendars: all must be open.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
@@ -36,32 +36,70 @@ class Opening:
     """When it opens, if it is closed; None: not within `HORIZON`."""
     frozen: str | None = None
     """The freeze that holds now, by its name; ``""`` when it has none."""
+    closed: tuple[str, ...] = ()
+    """The calendars that are closed, by their names."""
 
 
 def opening(calendars: Sequence[Calendar], zone: ZoneInfo, now: int) -> Opening:
     """Whether all `calendars` are open at `now`, for gateways in `zone`, and when that changes."""
-    frozen = next((name for name in _freezes_at(calendars, zone, now)), None)
+    return opening_everywhere(calendars, (zone,), now)
+
+
+def opening_everywhere(calendars: Sequence[Calendar], zones: Iterable[ZoneInfo], now: int) -> Opening:
+    """Whether all `calendars` are open at `now` in every one of `zones` at once, and when that changes."""
+    asked = _asked(calendars, zones)
+    if not asked:
+        return Opening(True)
+    frozen = next((name for calendar, zone in asked for name in _freezes_at(calendar, zone, now)), None)
     for look in _LOOKS:
         end = now + look
-        stretch = next((each for each in stretches(calendars, zone, now, end) if each.end > now), None)
+        stretch = next((each for each in _stretches(asked, now, end) if each.end > now), None)
         if stretch is None:
             continue
         if stretch.begin > now:
-            return Opening(False, opens=stretch.begin, frozen=frozen)
+            return Opening(False, opens=stretch.begin, frozen=frozen, closed=_closed(asked, now))
         if stretch.end < end:
             return Opening(True, until=stretch.end)
         if look == HORIZON:
             return Opening(True)
-    return Opening(False, frozen=frozen)
+    return Opening(False, frozen=frozen, closed=_closed(asked, now))
+
+
+def openings(calendars: Sequence[Calendar], zones: Iterable[str], now: int) -> Mapping[str, Opening]:
+    """Zone → what `calendars` say there at `now`; only ``""`` where the zone of a gateway doesn't matter."""
+    from zoneinfo import ZoneInfo
+
+    if any(calendar.of_gateways for calendar in calendars):
+        return {zone: opening(calendars, ZoneInfo(zone), now) for zone in zones}
+    return {"": opening(calendars, ZoneInfo("UTC"), now)}
 
 
 def stretches(calendars: Sequence[Calendar], zone: ZoneInfo, begin: int, end: int) -> list[Window]:
     """When all `calendars` are open in [begin, end): disjoint and in order, cut at both ends."""
+    return _stretches(_asked(calendars, (zone,)), begin, end)
+
+
+_Asked = Sequence[tuple[Calendar, "ZoneInfo"]]
+"""Calendars, and the zone in which each is read."""
+
+
+def _asked(calendars: Sequence[Calendar], zones: Iterable[ZoneInfo]) -> _Asked:
+    places = list(zones)
+    return list(
+        dict.fromkeys((calendar, zone_of(calendar, zone)) for calendar in calendars for zone in places)
+    )
+
+
+def _stretches(asked: _Asked, begin: int, end: int) -> list[Window]:
     found = [Window(begin, end)]
-    for calendar in calendars:
-        its = zone_of(calendar, zone)
-        found = _common(found, _united(_open(calendar, its, begin, end)))
+    for calendar, zone in asked:
+        found = _common(found, _united(_open(calendar, zone, begin, end)))
     return found
+
+
+def _closed(asked: _Asked, now: int) -> tuple[str, ...]:
+    closed = (calendar.name for calendar, zone in asked if not _open(calendar, zone, now, now + 1))
+    return tuple(dict.fromkeys(closed))
 
 
 def windows(calendar: Calendar, zone: ZoneInfo, begin: int, end: int) -> list[Window]:
@@ -131,12 +169,11 @@ def _day_in(year: int, month_and_day: tuple[int, int]) -> date:
         return date(year, 2, 28)
 
 
-def _freezes_at(calendars: Sequence[Calendar], zone: ZoneInfo, now: int) -> Iterator[str]:
-    for calendar in calendars:
-        for freeze in calendar.freezes:
-            spans = _spans(freeze, zone_of(calendar, zone), now, now)
-            if any(each.begin <= now < each.end for each in spans):
-                yield freeze.name
+def _freezes_at(calendar: Calendar, zone: ZoneInfo, now: int) -> Iterator[str]:
+    for freeze in calendar.freezes:
+        spans = _spans(freeze, zone, now, now)
+        if any(each.begin <= now < each.end for each in spans):
+            yield freeze.name
 
 
 def _disjoint(found: Sequence[Window]) -> list[Window]:

@@ -113,6 +113,8 @@ class Situation:
     """Git wishes it stopped."""
     openings: Mapping[str, Opening] = field(default_factory=dict)
     """Zone → what the calendars say; ``""`` for gateways whose zone doesn't matter."""
+    above: Mapping[str, Opening] = field(default_factory=dict)
+    """The same of the project's calendars alone, which no promotion passes."""
     checks: Sequence[CheckAnswer] | None = None
     """None: nobody asked them."""
 
@@ -142,6 +144,8 @@ class Decision:
     tallies: tuple[Tally, ...] = ()
     left_out: int = 0
     """Idle gateways that a deadline no longer counts."""
+    promoted: bool = False
+    """The wave that opens passes the calendar of its policy, by a person's word."""
 
 
 def look(wish: DesiredRollout, record: RolloutRecord, seen: Situation) -> Decision:
@@ -186,7 +190,8 @@ class _Looking:
                 opens = self._advance()
         release = frozenset() if self._barred() else self._released()
         tallies = tuple(self._tally(wave) for wave in self._seen.waves)
-        return Decision(self._record, opens, release, tuple(self._waits), tallies, self._left_out)
+        promoted = bool(self._past_calendar)
+        return Decision(self._record, opens, release, tuple(self._waits), tallies, self._left_out, promoted)
 
     # --- 1 to 4 --------------------------------------------------------------------------------
 
@@ -339,12 +344,11 @@ class _Looking:
         if wave.approval and not self._promotion(number) and self._wish.approved < number:
             self._waits.append(Wait(WaitFor.APPROVAL, text=wave.name))
             return False
-        if "calendar" not in skips:
-            its = [self._seen.openings[zone] for zone, _ in self._by_zone(members)]
-            if its and not any(each.open for each in its):
-                opens = [each.opens for each in its if each.opens is not None]
-                self._waits.append(Wait(WaitFor.CALENDAR, min(opens, default=None)))
-                return False
+        told = self._openings(past_policy="calendar" in skips)
+        its = [told[zone] for zone, _ in self._by_zone(members, told)]
+        if its and not any(each.open for each in its):
+            self._wait_for_calendar(its)
+            return False
         for check in self._seen.checks or ():
             if check.verdict is not CheckVerdict.PASS and "check" not in skips:
                 self._waits.append(Wait(WaitFor.CHECK, text=f"{check.name}: {check.text}"))
@@ -358,18 +362,17 @@ class _Looking:
         # Whom the server refused may be known to it by now: with each wave they are tried once more.
         refused = frozenset() if self._opened else self._seen.refused
         joining: list[frozenset[str]] = []
-        closed_until: list[int | None] = []
+        closed: list[Opening] = []
         for number, wave in enumerate(self._seen.waves[: self._record.wave], start=1):
             rest = wave - self._seen.entered - refused
-            if number != self._past_calendar:
-                for zone, members in self._by_zone(rest):
-                    if not self._seen.openings[zone].open:
-                        rest -= members
-                        closed_until.append(self._seen.openings[zone].opens)
+            told = self._openings(past_policy=number == self._past_calendar)
+            for zone, members in self._by_zone(rest, told):
+                if not told[zone].open:
+                    rest -= members
+                    closed.append(told[zone])
             joining.append(rest)
-        if closed_until and not any(wait.reason is WaitFor.CALENDAR for wait in self._waits):
-            known = [until for until in closed_until if until is not None]
-            self._waits.append(Wait(WaitFor.CALENDAR, min(known, default=None)))
+        if closed and not any(wait.reason is WaitFor.CALENDAR for wait in self._waits):
+            self._wait_for_calendar(closed)
         if self._wish.budget is None:
             return frozenset().union(*joining)
         return self._within(self._wish.budget, joining)
@@ -385,9 +388,21 @@ class _Looking:
 
     # --- words -----------------------------------------------------------------------------------
 
-    def _by_zone(self, members: frozenset[str]) -> Iterator[tuple[str, frozenset[str]]]:
+    def _openings(self, *, past_policy: bool) -> Mapping[str, Opening]:
+        return self._seen.above if past_policy else self._seen.openings
+
+    def _wait_for_calendar(self, told: Sequence[Opening]) -> None:
+        opens = [each.opens for each in told if each.opens is not None]
+        names = ", ".join(dict.fromkeys(name for each in told for name in each.closed))
+        self._waits.append(Wait(WaitFor.CALENDAR, min(opens, default=None), names))
+
+    def _by_zone(
+        self, members: frozenset[str], told: Mapping[str, Opening]
+    ) -> Iterator[tuple[str, frozenset[str]]]:
         """The zones of `members` for which the calendars say something."""
-        if "" in self._seen.openings:
+        if not told:
+            return
+        if "" in told:
             if members:
                 yield "", members
             return

@@ -15,6 +15,7 @@ from typing import Final
 
 from reconciler.model import (
     Assignment,
+    Calendar,
     Claim,
     Desired,
     DesiredCampaign,
@@ -37,7 +38,7 @@ from reconciler.model.desired import PackageById, PackageByName, PackageFile, Pa
 from reconciler.model.waves import assigned
 from reconciler.ownership import owned_by
 from reconciler.providers.base import Facts, Stage
-from reconciler.rollout.calendars import Opening, opening
+from reconciler.rollout.calendars import Opening, openings
 from reconciler.rollout.gate import CheckAnswer, Decision, Situation, level, look
 from reconciler.rollout.views import RolloutView, ends, forecast, wave_views
 from reconciler.state.applied import FORGIVEN, REFUSED, ROLLOUT, recorded_settings
@@ -152,7 +153,8 @@ class _Pacing:
 
     def _view(self, decision: Decision, seen: Situation, *, changed: bool) -> RolloutView:
         record = decision.record
-        until = [each.until for each in seen.openings.values() if each.open and each.until is not None]
+        told = seen.above if decision.promoted else seen.openings
+        until = [each.until for each in told.values() if each.open and each.until is not None]
         earliest = forecast(self._wish, record, seen)
         return RolloutView(
             self._campaign.resource,
@@ -173,6 +175,7 @@ class _Pacing:
             by=record.by,
             at=record.at,
             reached=record.reached,
+            since=record.since,
             waves=tuple(wave_views(self._wish, decision, earliest)),
             waits=decision.waits,
             next_look=min((wait.until for wait in decision.waits if wait.until is not None), default=None),
@@ -275,7 +278,8 @@ class _Pacing:
             running=self._running,
             held=self._held(record),
             stays=campaign.status is not DesiredStatus.STARTED,
-            openings=self._openings(),
+            openings=self._openings(self._wish.calendars),
+            above=self._openings(self._campaign.calendars),
             checks=None if checks is None else checks.get(campaign.resource, ()),
         )
 
@@ -291,13 +295,8 @@ class _Pacing:
             and self._campaign.status is DesiredStatus.STARTED
         )
 
-    def _openings(self) -> Mapping[str, Opening]:
-        from zoneinfo import ZoneInfo
-
-        calendars, now = self._wish.calendars, self._pace.now
-        if any(calendar.of_gateways for calendar in calendars):
-            return {zone: opening(calendars, ZoneInfo(zone), now) for zone in self._wish.zones}
-        return {"": opening(calendars, ZoneInfo("UTC"), now)}
+    def _openings(self, calendars: Sequence[Calendar]) -> Mapping[str, Opening]:
+        return openings(calendars, self._wish.zones, self._pace.now)
 
     # --- what is asked for now -----------------------------------------------------------------
 
@@ -311,6 +310,7 @@ class _Pacing:
             gateways=self._declared if whole else released,
             later=self._declared - released,
             status=self._status(decision, released),
+            calendars=campaign.calendars if decision.promoted else self._wish.calendars,
         )
         if changed:
             # The edit itself waits for a person's word.

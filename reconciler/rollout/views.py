@@ -82,6 +82,8 @@ class RolloutView:
     """Since when."""
     reached: int | None = None
     """Since when the gate is met."""
+    since: int = 0
+    """When its last wave opened on a running campaign; 0: it doesn't run yet."""
     waves: tuple[WaveView, ...] = ()
     """Its waves, in order."""
     waits: tuple[Wait, ...] = ()

@@ -329,6 +329,16 @@ class RolloutNoted(_AboutCampaign):
     """None: it has none any more."""
 
 
+@dataclass(frozen=True, slots=True)
+class NoticeNoted:
+    """People are about to be told of something that lasts, or (``at`` None) it is over."""
+
+    notice: str
+    """What it is about: ``guard:maxDeletes``."""
+    at: int | None
+    """Since when, epoch milliseconds; None: it is over, and is told again when it comes back."""
+
+
 Event = (
     IntentNoted
     | IntentDropped
@@ -352,6 +362,7 @@ Event = (
     | PackageForgotten
     | SaltChosen
     | PlanApplied
+    | NoticeNoted
 )
 
 
@@ -383,6 +394,9 @@ class State:
     """Key → what was about to be sent and whose answer isn't recorded: the next run looks for it."""
     plans: Mapping[str, bool] = field(default_factory=dict)
     """Digest of a plan file that was applied → whether wholly; the last of them, oldest first."""
+
+    told: Mapping[str, int] = field(default_factory=dict)
+    """What lasts and people were told of → since when, epoch milliseconds."""
 
     @property
     def begun(self) -> bool:

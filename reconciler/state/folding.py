@@ -25,6 +25,7 @@ from reconciler.state.base import (
     IntentNoted,
     MembersApplied,
     MembersForgotten,
+    NoticeNoted,
     OnRemoveSet,
     Owned,
     PackageForgotten,
@@ -72,7 +73,7 @@ def fold(state: State, events: Iterable[Event]) -> State:  # noqa: C901 - a case
                 packages[uploaded.sha256] = uploaded
             case PackageForgotten(sha256):
                 packages.pop(sha256, None)
-            case PlanApplied() | SaltChosen():
+            case PlanApplied() | SaltChosen() | NoticeNoted():
                 state = _state_after(state, event)
             case MembersApplied() | MembersForgotten():
                 if event.resource in campaigns:
@@ -116,13 +117,16 @@ def _left_behind(
     return {i: replace(packages[i], left_behind=True) for i in uploads if i in packages}
 
 
-def _state_after(state: State, event: PlanApplied | SaltChosen) -> State:
+def _state_after(state: State, event: PlanApplied | SaltChosen | NoticeNoted) -> State:
     match event:
         case PlanApplied(digest, whole):
             plans = {**state.plans, digest: whole}
             return replace(state, plans=dict(list(plans.items())[-PLANS_KEPT:]))
         case SaltChosen(salt):
             return replace(state, salt=salt)
+        case NoticeNoted(notice, at):
+            told = {key: since for key, since in state.told.items() if key != notice}
+            return replace(state, told=told if at is None else {**told, notice: at})
 
 
 class _Members:

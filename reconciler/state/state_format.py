@@ -45,6 +45,7 @@ from reconciler.state.base import (
     LockInfo,
     MembersApplied,
     MembersForgotten,
+    NoticeNoted,
     OnRemoveSet,
     Owned,
     PackageUploaded,
@@ -67,6 +68,7 @@ STATE_FORMAT: Final = Format(
                 "intents": Keyed("key"),
                 # The oldest comes first.
                 "plans": Pairs("digest", "whole", ordered=True),
+                "told": Pairs("notice", "since"),
             },
         ),
         Server: Shape(always=frozenset({"organization"})),
@@ -86,6 +88,7 @@ STATE_FORMAT: Final = Format(
         MembersApplied: Shape(first=("field", "value", "gateways")),
         MembersForgotten: Shape(first=("field", "gateways"), always=frozenset({"field"})),
         RolloutNoted: Shape(always=frozenset({"rollout"})),
+        NoticeNoted: Shape(always=frozenset({"at"})),
         OnRemoveSet: Shape(first=("on_remove",)),
         LockInfo: Shape(without={"expires": Left("the place that keeps the lock tells it")}),
     },

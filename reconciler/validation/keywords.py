@@ -181,6 +181,8 @@ def _additional(rule: Any, schema: Schema) -> Accepts:
     known = frozenset(schema.get("properties", ()))
     if rule is False:
         return lambda value: not isinstance(value, dict) or value.keys() <= known
+    if rule is True:
+        return lambda _: True
     test = compiled(rule)
     return lambda value: (
         not isinstance(value, dict) or all(name in known or test(item) for name, item in value.items())
@@ -188,7 +190,7 @@ def _additional(rule: Any, schema: Schema) -> Accepts:
 
 
 def _additional_errors(validator: Any, allowed: Any, instance: object, schema: Schema) -> Errors:
-    if not isinstance(instance, dict):
+    if not isinstance(instance, dict) or allowed is True:
         return
     known = schema.get("properties", {})
     for key, value in instance.items():

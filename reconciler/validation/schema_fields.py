@@ -7,7 +7,7 @@ Tests: `tests/cli/test_cli_explain.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,6 +100,29 @@ def _unknown(message: str, word: str, known: tuple[str, ...], prefix: str) -> Us
     meant = did_you_mean(word, known, f"{prefix}{{}}".format)
     there_are = f"There are: {', '.join(known)}." if known else "It has no fields."
     return UsageError(message, hint=sentence(meant) if meant else there_are)
+
+
+def types_at(kind: str, path: Sequence[str | int]) -> frozenset[str]:
+    """Which types, as JSON Schema calls them, the node at `path` may have; none: it isn't known."""
+    field: SchemaField | None = SchemaField((kind,), inline(schema(kind)))
+    for segment in path:
+        if isinstance(segment, str):
+            field = _step(field, segment) if field else None
+    if field is None:
+        return frozenset()
+    # An item of a list is what its list holds.
+    items = sum(isinstance(segment, int) for segment in path[-1:])
+    rule = field.schema["items"] if items and "items" in field.schema else field.schema
+    return frozenset(_types(rule))
+
+
+def _types(rule: Any) -> Iterator[str]:
+    given = rule.get("type", ())
+    yield from [given] if isinstance(given, str) else given
+    if "enum" in rule:
+        yield "string"
+    for branch in (*rule.get("oneOf", ()), *rule.get("anyOf", ())):
+        yield from _types(branch)
 
 
 def type_words(rule: Any) -> str:

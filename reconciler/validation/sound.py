@@ -36,7 +36,7 @@ def keeping(schema: Schema) -> Keeps:
     """What keeps the sound parts of a value, for an inlined schema. One pass over the value."""
     if "oneOf" in schema:
         return _one_of(schema["oneOf"])
-    if "properties" in schema or "additionalProperties" in schema:
+    if "properties" in schema or schema.get("additionalProperties", True) is not True:
         return _mapping(schema)
     if "items" in schema:
         return _list(schema)

@@ -234,7 +234,7 @@ class Fleet:
     async def _sent(self, parcel: Parcel, member: _Member) -> ParcelReport:
         rate = await self._lent()
         try:
-            until = self._time()
+            until = min(parcel.until, self._time())
             if self._halted or until <= time.time():
                 return ParcelReport(parcel.id)
             report = await self._through(replace(parcel, rate=rate, until=until + member.who.offset), member)
@@ -349,8 +349,9 @@ async def _result(future: Any) -> object:
 
 def _odd(error: object) -> str:
     """What is said of a worker that doesn't answer as ours do."""
-    if isinstance(error, ImportError | AttributeError):
-        return f"it has no reconciler {__version__} ({error})"
+    if "No module named" in str(error) or isinstance(error, AttributeError):
+        # Whatever the engine makes of it: what a run calls there isn't there.
+        return f"it has no reconciler {__version__} with workers: {clean(str(error))[:200]}"
     if isinstance(error, TimeoutError):
         return f"it did not answer within {_ANSWER:.0f} s"
     return f"it answered {clean(f'{type(error).__name__}: {error}')[:200]}"

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from reconciler.apply import Applied, apply_plan
+from reconciler.apply.record import joined
 from reconciler.apply.run import LEFT_STOPPED, UNRECORDED
 from reconciler.errors import StateError
 from reconciler.model import CampaignFields, Need, Outcome, PackageFile, PendingUpload, Step
@@ -13,6 +14,8 @@ from reconciler.state.base import (
     BracketOpened,
     CampaignOwned,
     Event,
+    MembersApplied,
+    MembersForgotten,
     Origin,
     Owned,
     PackageUploaded,
@@ -238,6 +241,76 @@ def test_an_outcome_is_told_once_it_is_recorded() -> None:
 
     apply(plan(group("create-campaign")), Script(), Memory(log=log), on_outcome=on_outcome)
     assert log == ["record IntentNoted", "record CampaignOwned", "told create-campaign:line-3"]
+
+
+def test_what_ends_at_the_same_moment_is_written_at_once_and_before_anybody_goes_on() -> None:
+    """Three workers, two rounds of three windows: a record and a batch for each, none while one is open."""
+    memory, log = remembering(), []  # type: ignore[var-annotated]
+    memory.log = log
+    window = group("schedule-download", gateways="abcdef", per_call=1)
+
+    async def body() -> Applied:
+        barrier = asyncio.Barrier(3)
+
+        async def gate(step: Step) -> None:
+            log.append("sent")
+            await barrier.wait()
+
+        return await apply_plan(
+            plan(window),
+            Script(gate=gate),  # type: ignore[arg-type]
+            memory,  # type: ignore[arg-type]
+            delay=no_delay,
+            parallelism=3,
+            on_together=lambda outcomes: log.append(f"together {len(outcomes)}"),
+            on_outcome=lambda _: log.append("told"),
+        )
+
+    run(body())
+    batch = ["sent"] * 3 + ["record MembersApplied", "together 3"] + ["told"] * 3
+    assert log == batch * 2
+    (known,) = memory.state.campaigns[CAMPAIGN].members["schedules.download"].values()
+    assert known == frozenset("abcdef")
+    assert memory.synced[-2:] == [False, False]
+
+
+def test_a_batch_with_one_thing_that_must_last_is_durable_as_a_whole() -> None:
+    memory = remembering()
+    window = group("schedule-download", gateways="a", per_call=1)
+    create = group("create-campaign", campaign("other"))
+
+    async def body() -> Applied:
+        barrier = asyncio.Barrier(2)
+
+        async def gate(_: Step) -> None:
+            await barrier.wait()
+
+        return await apply_plan(
+            plan(window, create), Script(gate=gate), memory, delay=no_delay, parallelism=2
+        )  # type: ignore[arg-type]
+
+    run(body())
+    last = memory.recorded[-2:]
+    assert {type(event).__name__ for event in last} == {"MembersApplied", "CampaignOwned"}
+    assert memory.synced[-2:] == [True, True]
+
+
+def test_only_what_follows_each_other_and_is_alike_becomes_one() -> None:
+    def had(gateways: str, value: str = "1", field: str = "f", of: str = "a") -> MembersApplied:
+        return MembersApplied(campaign(of), field, value, tuple(gateways))
+
+    forgotten = MembersForgotten(campaign("a"), ("b",))
+    events = [
+        had("a"),
+        had("b"),
+        had("c", "2"),
+        forgotten,
+        had("d", "2"),
+        had("e", "2", "g"),
+        had("f", of="b"),
+    ]
+    assert list(joined(events)) == [had("ab"), *events[2:]]
+    assert list(joined([])) == []
 
 
 # --- ids that the run makes ------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from reconciler.audit.chain import ChainLink, Fault, canonical, decode, encode, link_of, torn_line, verify
 from reconciler.errors import StateError
+from reconciler.model import Kind
 
 SIZES = st.integers(1, 12)
 
@@ -44,7 +45,16 @@ def test_an_empty_log_holds() -> None:
 
 def test_a_line_is_canonical_json_and_its_hash_that_of_the_rest() -> None:
     line, link = encode(
-        {"type": "call", "what": "Straße \u2028 \ud800", "at": 1}, ChainLink(4, 2, "ab"), run=3
+        {
+            "type": "call",
+            "what": "Straße \u2028 \ud800",
+            "at": 1,
+            "many": ("a", "ä", Kind.CAMPAIGN),
+            "inner": {"b": [True, None, 1.5], "a": {}},
+            "flags": [True, False, [], -(2**70)],
+        },
+        ChainLink(4, 2, "ab"),
+        run=3,
     )
     assert line.isascii()
     data = json.loads(line)

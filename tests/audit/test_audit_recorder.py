@@ -238,6 +238,16 @@ def test_calls_that_can_t_be_written_wait_for_the_end() -> None:
     assert recorder.failure is None
 
 
+def test_calls_that_ended_together_are_one_write_and_a_line_each() -> None:
+    log = MemoryLog()
+    with recording(log, RUN, clock=ticking()) as recorder:
+        done = [Outcome(step(verb, target="c-1"), OutcomeStatus.DONE) for verb in (Verb.STOP, Verb.START)]
+        recorder.outcomes(done)
+        recorder.outcomes([])
+    assert log.writes == [(1, True), (2, False), (1, True)]
+    assert [line.get("operation") for line in told(log)][1:3] == ["stop-it", "start-it"]
+
+
 def test_a_bug_of_a_line_ends_the_run_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """The calls behind it are written; the end is, too, and then says that one is missing."""
     log = MemoryLog()

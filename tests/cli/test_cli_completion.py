@@ -90,9 +90,9 @@ def test_of_another_project_file(project, tmp_path, monkeypatch):
 
 
 def test_kinds_and_fields(folder):
-    assert complete("schema", "C") == ["Calendar", "CallbackSet", "Campaign"]
+    assert complete("schema", "C") == ["Calendar", "CallbackSet", "Campaign", "CampaignSet"]
     assert complete("schema", "") == list(schema_names())
-    assert complete("explain", "Camp") == ["Campaign"]
+    assert complete("explain", "Camp") == ["Campaign", "CampaignSet"]
     assert complete("explain", "Campaign.spec.des") == [
         "Campaign.spec.description",
         "Campaign.spec.desiredStatus",

@@ -152,3 +152,16 @@ def test_what_the_server_lacks_is_said_by_validate(hawkbit, run, folder):
     assert ran.code == 1
     assert ran.out.count("unsupported-field") == 2
     assert hawkbit.seen == [], "and nothing was asked"
+
+
+def test_who_changed_it_there_is_told(hawkbit, run):
+    assert run("apply", "--auto-approve").code == 0
+    [rollout] = hawkbit.world.rollouts.values()
+    rollout.description = "by hand"
+    rollout.modified_by = "anna"
+    text = run("plan").out
+    assert "changed on the server (last by anna)" in text
+    [change] = json.loads(run("plan", "--output", "json").out)["changes"]
+    assert (change["field"], change["changedIn"], change["changedBy"]) == ("description", "server", "anna")
+    assert run("apply", "--auto-approve").code == 0
+    assert hawkbit.world.rollouts[rollout.id].modified_by == "admin"

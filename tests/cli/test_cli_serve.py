@@ -11,7 +11,7 @@ import httpx
 import pytest
 from cli_runs import environment
 
-from reconciler.embedded import EmbeddedError
+from reconciler.embedded import EmbeddedError, create_app
 
 
 @contextmanager
@@ -36,10 +36,13 @@ def serving(folder, *arguments: str, **env: str) -> Iterator[tuple[str, subproce
 def test_it_prints_its_url_serves_and_ends(folder, kind):
     with serving(folder) as (url, server):
         assert httpx.get(f"{url}/api/versions").status_code == 200
+        assert "Embedded server" in httpx.get(url).text
         assert (folder / ".reconciler" / "embedded.db").is_file()
         server.send_signal(kind)
         assert server.wait(20) == 0
-        assert server.stderr.read() == ""
+        assert server.stderr.read() == (
+            f"Campaigns in a browser: {url}/   documentation of the API: {url}/docs\n"
+        )
 
 
 def test_a_token_from_the_environment_and_a_database(folder):
@@ -69,12 +72,14 @@ def test_an_open_server_without_a_token_is_warned_about(run, folder, monkeypatch
 
     def serve(database, **settings):
         seen.append((os.fspath(database), settings["host"]))
+        settings["pages"](create_app(":memory:"))
         settings["ready"]("http://there")
 
     monkeypatch.setattr(reconciler.embedded, "serve", serve, raising=False)
     ran = run("serve", "--host", "0.0.0.0")
     assert (ran.code, ran.out) == (0, "http://there\n")
     assert "no token is asked for" in ran.err
+    assert "Campaigns in a browser: http://there/" in ran.err
     assert seen == [(".reconciler/embedded.db", "0.0.0.0")]
 
 
@@ -91,3 +96,20 @@ def test_a_missing_extra_is_said(run, folder, monkeypatch):
     ran = run("serve")
     assert ran.code == 1
     assert "pip install 'reconciler[embedded]'" in ran.err
+
+
+def test_without_the_extra_it_serves_and_says_what_pages_need(run, folder, monkeypatch):
+    import reconciler.embedded
+    from reconciler.report.web import rendering
+
+    def serve(database, **settings):
+        assert settings["pages"](create_app(":memory:")) == ()
+        settings["ready"]("http://there")
+
+    rendering._environment.cache_clear()
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    monkeypatch.setattr(reconciler.embedded, "serve", serve, raising=False)
+    ran = run("serve")
+    assert (ran.code, ran.out) == (0, "http://there\n")
+    assert "There are no pages to look at: HTML needs the package jinja2" in ran.err
+    assert "pip install 'reconciler[controller]'" in ran.err

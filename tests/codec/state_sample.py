@@ -25,6 +25,7 @@ from reconciler.state.base import (
     LockInfo,
     MembersApplied,
     MembersForgotten,
+    NoticeNoted,
     OnRemoveSet,
     Origin,
     Owned,
@@ -94,6 +95,7 @@ STATE = State(
         "Campaign/line-3": Intent("Campaign/line-3", "Line 3", {}, "8c7f", "STARTED"),
     },
     {TWO: True, ONE: False},
+    {"guard:maxDeletes": 1_800_000_000_000},
 )
 EVENTS: list[Event] = [
     IntentNoted(STATE.intents["Campaign/line-5"]),
@@ -124,5 +126,7 @@ EVENTS: list[Event] = [
     PackageForgotten(ONE),
     PlanApplied(ONE, whole=True),
     SaltChosen("9b2e4c1fa07d53868e1d0c2b7a4f6e35"),
+    NoticeNoted("guard:maxDeletes", 1_800_000_000_000),
+    NoticeNoted("guard:maxDeletes", None),
 ]
 LOCK = LockInfo("1f", "ann@build", "build", 4711, "apply", 1_790_000_000.5)

@@ -184,6 +184,7 @@ def test_every_part_of_a_plan_has_its_line() -> None:
         "partial",
         "snapshot",
         "rollouts",
+        "waits",
         "package_names",
     ]
 

@@ -15,7 +15,9 @@ from reconciler.state.state_format import STATE_FORMAT, encode_event
 
 
 def schema_of(kind: Any, **head: str) -> dict[str, Any]:
-    said = dict.fromkeys(("event", "formatVersion", "value", "gateways", "digest", "whole"), "What it says.")
+    said = dict.fromkeys(
+        ("event", "formatVersion", "value", "gateways", "digest", "whole", "notice", "since"), "What it says."
+    )
     maker = SchemaMaker(STATE_FORMAT, rules={ResourceId: {"type": "string"}}, said=said)
     return {**maker.object(kind, head), "$defs": maker.defs}
 

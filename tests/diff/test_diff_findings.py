@@ -105,8 +105,11 @@ def members(name: str, value: str, gateways: str) -> dict[str, Any]:
     return {"members": {name: {value: frozenset(gateways)}}}
 
 
-def status(word: str) -> Callable[[World], object]:
-    return lambda each: setattr(each.line, "status", word)
+def status(word: str, by: str | None = None) -> Callable[[World], object]:
+    def change(each: World) -> None:
+        each.line.status, each.line.modified_by = word, by
+
+    return change
 
 
 def other_words(word: str) -> Callable[[World], object]:
@@ -431,6 +434,17 @@ ROWS: dict[str, tuple[Callable[[], World], Finding]] = {
         of_line(
             "held",
             "Campaign/line was started by us and is STOPPED now: somebody stopped it, and it is left so",
+            "desiredStatus",
+            "start it again with --resume, or write desiredStatus: STOPPED",
+            NOTE,
+        ),
+    ),
+    "held, where the server tells who changed it": (
+        lambda: declaring(status("STOPPED", "anna"), owned={"status": "STARTED"}, status=STARTED),
+        of_line(
+            "held",
+            "Campaign/line was started by us and is STOPPED now: somebody stopped it, and it is left so;"
+            " last changed by anna",
             "desiredStatus",
             "start it again with --resume, or write desiredStatus: STOPPED",
             NOTE,

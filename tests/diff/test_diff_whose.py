@@ -20,7 +20,7 @@ from reconciler.model import (
     Secret,
     Window,
 )
-from reconciler.state.applied import window_value
+from reconciler.state.applied import packages_value, window_value
 from reconciler.state.declared import members_count, members_value, text_value
 from tests.fakes import NOW, Project, campaign, desired, file, rid
 from tests.memory_provider import FACTS, MemoryCampaign, MemoryServer
@@ -252,6 +252,30 @@ def test_what_the_server_keeps_otherwise_is_no_change_of_its() -> None:
     assert changed(made, description="two") == [(GIT, None)]
     by_hand(made, description="three")
     assert changed(made, description="two") == [(BOTH, " one")]
+
+
+def test_overrides_that_the_server_keeps_otherwise_are_no_change_of_its() -> None:
+    both = {"gateways": frozenset("ab"), "packages": (ONE,)}
+    made = applied(project(), **both, overrides=(Override(frozenset("ab"), (TWO,)),))
+    owned = made.state.campaigns[LINE]
+    kept = {"packageOverrides": {packages_value(["p-2"]): ["p-3"]}}
+    made.state = replace(made.state, campaigns={LINE: replace(owned, kept=kept)})
+    by_hand(made, overrides={"a": ("p-3",), "b": ("p-1",)})
+    found = [
+        (each.members, each.changed_in)
+        for each in changes(made, **both, overrides=(Override(frozenset("ab"), (ONE,)),))
+    ]
+    assert found == [(("a",), GIT)]
+
+
+@pytest.mark.parametrize("name", [name for name in FIELDS if name != "gateways"])
+def test_who_changed_it_on_the_server_where_that_is_told(name: str) -> None:
+    first, then, theirs = table(name)
+    made = applied(project(), **{name: first})
+    assert [each.by for each in changes(made, **{name: then})] == [None]
+    by_hand(made, **theirs, modified_by="anna")
+    assert [each.by for each in changes(made, **{name: first})] == ["anna"]
+    assert [each.by for each in changes(made, **{name: then})] == ["anna"]
 
 
 def test_closed_gateways_and_those_of_a_distribution_list() -> None:

@@ -85,13 +85,14 @@ def too_long(lab: Lab) -> None:
 ROWS = [
     # what is done every day, in every form
     *(Row(f"validate {form}", f"validate --output {form}") for form in ("text", "json", "github", "sarif")),
-    *(Row(f"plan {form}", f"plan -e token --output {form}", 0, "FROM_ENV", rotate=True) for form in ("text", "json", "markdown")),
+    *(Row(f"plan {form}", f"plan -e token --output {form}", 0, "FROM_ENV", rotate=True) for form in ("text", "json", "markdown", "html")),
     Row("plan aloud", "plan -e token -v", 0, "GET /api/campaigns", rotate=True),
     Row("plan to a file", "plan -e token --out saved.plan", 0, "Saved as saved.plan", rotate=True),
     Row("apply a file", "apply -e token --plan made.plan", 0, "Applied to", rotate=True, prepare=before("plan -e token --out made.plan")),
     Row("apply aloud", f"{APPLY} -v", 0, "PUT /api/campaigns", rotate=True),
     Row("apply json", f"{APPLY} --output json", 0, '"exitCode"', rotate=True),
     Row("apply markdown", f"{APPLY} --output markdown", 0, "edit-campaign", rotate=True),
+    Row("apply html", f"{APPLY} --output html", 0, "edit-campaign", rotate=True),
     Row("reassert", f"{APPLY} --reassert", 0, "Applied to", rotate=True),
     *(Row(f"status {form}", f"status -e token --output {form}", 0, "line-3") for form in ("text", "json")),
     Row("snapshot", "snapshot -e token --out taken.snapshot", 0, "taken.snapshot"),

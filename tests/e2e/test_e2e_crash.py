@@ -1,6 +1,7 @@
 """`kill -9` at every step boundary of a plan of all operations: the next apply does the rest, once."""
 
 import json
+import re
 import signal
 from collections.abc import Iterator
 from itertools import islice
@@ -53,7 +54,8 @@ def test_what_may_never_be_repeated_waits_to_be_asked_for(made: Scene, whole: Wh
     for _ in range(2):
         again = place.run(*APPLY)
         assert again.code == 0
-        assert "whether the things of the gateway e-1 were run is not known" in again.out
+        # Another one may have been under way beside it.
+        assert re.search(r"whether the things of .+ were run is not known", again.out)
     assert made.writes().count(whole.writes[at - 1]) == ran
     assert place.run(*APPLY, "--reassert").code == 0
     assert made.writes().count(whole.writes[at - 1]) == ran + 1

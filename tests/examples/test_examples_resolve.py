@@ -9,12 +9,14 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from reconciler.app.workspace import for_sets
 from reconciler.loading import Loaded, load
 from reconciler.model import DesiredStatus, Kind, PackageFile, UploadMode
-from reconciler.overlays import overlaid, read_layers
+from reconciler.overlays import read_layers
 from reconciler.project import load_project
 from reconciler.providers.opening import facts_of
 from reconciler.resolve import Resolved, resolve
+from reconciler.sets import laid
 from reconciler.validation import validate
 from reconciler.validation.schemas import inline, schema
 
@@ -30,7 +32,7 @@ def read(name: str, cwd: Path, **flags: Any) -> tuple[Loaded, Resolved]:
     assert project.project is not None
     root = project.project.root
     loaded = load(project.project.resources, base=root, excluded=project.project.excluded)
-    loaded = overlaid(loaded, read_layers(project.project.overlays, base=root))
+    loaded = laid(loaded, read_layers(project.project.overlays, base=root), *for_sets(root))
     validated = validate(loaded.documents)
     facts = facts_of(project.project.server)
     resolved = resolve(validated.documents, facts, root=root, environ=SECRETS)
@@ -74,9 +76,11 @@ def test_quickstart_is_what_the_readme_says() -> None:
 
 
 def test_complete_has_every_field_of_every_kind() -> None:
-    """Those that only another kind of server has stand in an example of it."""
+    """Those that only another kind of server has, and those of sets, stand in examples of them."""
     documents = [
-        document for name in ("complete", "hawkbit") for document in read(name, EXAMPLES / name)[0].documents
+        document
+        for name in ("complete", "hawkbit", "sites")
+        for document in read(name, EXAMPLES / name)[0].documents
     ]
     for kind in Kind:
         specs = [document.value["spec"] for document in documents if document.value["kind"] == kind]
@@ -115,13 +119,14 @@ def test_editors_are_told_the_schema_of_every_document(path: Path) -> None:
 
 
 class _Text(yaml.SafeLoader):
-    """As our own loader, it takes times for text."""
+    """As our own loader, it takes times for text, and so it does `on` and `yes`."""
 
 
 _Text.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":timestamp", ":bool"))]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+_Text.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("(true|false)$"), list("tf"))
 
 
 def test_complete_has_every_field_of_a_project_file() -> None:

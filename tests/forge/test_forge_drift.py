@@ -49,11 +49,17 @@ def test_a_merge_that_is_not_applied_is_no_drift() -> None:
         told = {} if who is None else {"changedIn": who}
         return {"resource": "Campaign/a", "field": who or "old", "before": "x", "after": "y", **told, **more}
 
-    changes = [row("git"), row("server"), row("both", lastApplied="z"), row("never"), row(None)]
+    changes = [
+        row("git"),
+        row("server", changedBy="anna\n"),
+        row("both", lastApplied="z"),
+        row("never"),
+        row(None),
+    ]
     waits = {"code": "waiting-for-approval", "severity": "note", "message": "it waits"}
     drift = drift_of({"changes": changes, "findings": [waits]})
     assert drift.changed == (
-        'Campaign/a: server: "x" → "y", changed on the server',
+        'Campaign/a: server: "x" → "y", changed on the server (last by anna\\n)',
         'Campaign/a: both: "x" → "y", changed both in Git and on the server; last applied: "z"',
         'Campaign/a: old: "x" → "y"',
     )

@@ -229,3 +229,26 @@ def test_markup_of_a_policy_is_text(job, host, checkout) -> None:
     waive(checkout)
     job(POLICY=LOOK + 'sys.exit("``` @everyone <b>")\'')
     assert "````text\n``` @everyone <b>\n````" in host.said()[0]
+
+
+# --- the page --------------------------------------------------------------------------------------
+
+
+def test_the_plan_is_left_as_a_page(job, checkout, tmp_path) -> None:
+    page = tmp_path / "plan.html"
+    page.write_text("of an older commit")
+    assert job(PLAN_HTML=str(page)) == 5
+    assert "Refused by a guard: <code>maxStarts</code>" in page.read_text()
+    (checkout / "fleet.yaml").write_text(FLEET.replace("description", "descriptoin"))
+    assert job(PLAN_HTML=str(page)) == 1
+    assert "unknown-field" in page.read_text()
+
+
+def test_without_the_extra_there_is_no_page_and_the_job_goes_on(
+    job, checkout, tmp_path, monkeypatch, capsys
+) -> None:
+    waive(checkout)
+    monkeypatch.setattr(jobs, "find_spec", lambda name: None)
+    assert job(PLAN_HTML=str(tmp_path / "plan.html")) == 0
+    assert "PLAN_HTML needs pip install 'reconciler[controller]'" in capsys.readouterr().err
+    assert not (tmp_path / "plan.html").exists()

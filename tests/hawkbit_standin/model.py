@@ -12,6 +12,7 @@ class Stamped:
     created_at: int
     created_by: str = "admin"
     modified_at: int = 0
+    modified_by: str = ""
 
 
 @dataclass(eq=False)

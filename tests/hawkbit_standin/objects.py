@@ -90,7 +90,7 @@ def stamped(it: Any) -> dict[str, Any]:
     return {
         "createdBy": it.created_by,
         "createdAt": it.created_at,
-        "lastModifiedBy": it.created_by,
+        "lastModifiedBy": it.modified_by or it.created_by,
         "lastModifiedAt": it.modified_at,
     }
 

@@ -105,6 +105,8 @@ class _Rollouts:
 
     def _rollout(self, asked: Asked) -> Rollout:
         rollout: Rollout = found("Rollout", self.world.rollouts, asked.number())
+        if asked.method != "GET":
+            rollout.modified_by = asked.user
         return rollout
 
     def edit(self, asked: Asked) -> Answer:

@@ -35,6 +35,7 @@ from reconciler.model import (
     RetireCampaign,
     RolloutRecord,
     RolloutStatus,
+    RowPlace,
     RunOnThings,
     SchedulePhase,
     Secret,
@@ -47,7 +48,16 @@ from reconciler.model import (
 )
 from reconciler.options import Options, Selector, Targets
 from reconciler.plan.file import Head, MadeIn, MadeOn, write_plan
-from reconciler.plan.model import CampaignImpact, Devices, GuardTrip, Impact, Packages, Partial, Snapshot
+from reconciler.plan.model import (
+    CampaignImpact,
+    Devices,
+    GuardTrip,
+    HeldBack,
+    Impact,
+    Packages,
+    Partial,
+    Snapshot,
+)
 from reconciler.providers.base import Lowered
 from reconciler.rollout.gate import Wait, WaitFor
 from reconciler.rollout.views import RolloutView, WavePhase, WaveView
@@ -138,6 +148,7 @@ VIEW = RolloutView(
     by="ann",
     at=NOW,
     reached=NOW,
+    since=NOW,
     waves=(WaveView("canary", 50, 50, 40, 2, 5, 3, WavePhase.PASSED, NOW, approval=True),),
     waits=(Wait(WaitFor.SOAK, NOW, "canary"),),
     next_look=NOW,
@@ -146,7 +157,7 @@ VIEW = RolloutView(
     stops=True,
     changed=True,
     with_before=40,
-    place=Place("line.yaml", 3, 1),
+    place=Place("line.yaml", 3, 1, (RowPlace("sites.csv", 2, 1),)),
 )
 
 
@@ -213,7 +224,7 @@ def _replacement(group: StepGroup) -> tuple[StepGroup, ...]:
     )
     also = (group.operation,)
     return tuple(
-        replace(group, key=f"replacement-{at}", action=action, needs=(), also=also)
+        replace(group, key=f"replacement-{at}", action=action, needs=(), also=also, not_after=NOW + 3_600_000)
         for at, action in enumerate(actions)
     )
 
@@ -348,6 +359,7 @@ def sample() -> Made:
         snapshot=Snapshot(NOW, 3600),
         package_names={"p-1": "fw-2.1.bin"},
         rollouts=(VIEW,),
+        waits=(HeldBack(line, ("add", "start"), 120, NOW + 7_200_000, ("nights",), "year end"),),
     )
     return replace(made, plan=plan, options=OPTIONS)
 

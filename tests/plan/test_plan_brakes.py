@@ -77,3 +77,11 @@ def test_a_release_that_came_too_late(failed: int, until: int | None, joins: int
     found = list(overtaken(made, Live(by_id={"1": live}), PULSE, NOW))
     assert [text for text in said for each in found if text in each.message] == said
     assert len(found) == len(said)
+
+
+@pytest.mark.parametrize(("now", "late"), [(NOW - 1, False), (NOW, True)])
+def test_what_reaches_devices_after_the_calendar_closed_is_stale(now: int, late: bool) -> None:
+    start = replace(group(StartCampaign(LINE, Reason.WANTS_STARTED, "1")), not_after=NOW)
+    stop = group(StopCampaign(OTHER, Reason.WANTS_STOPPED, "2"))
+    found = list(overtaken(plan(None, groups=(stop, start)), Live(), PULSE, now))
+    assert [(each.code, each.resource) for each in found] == ([("stale-plan", LINE)] if late else [])

@@ -40,7 +40,16 @@ from reconciler.plan import Plan
 from reconciler.plan.file import Head, MadeIn, MadeOn, open_plan, plan_digest, salted, write_plan
 from reconciler.plan.file.lines import ITEMS_A_LINE, LONG, dumped, entries, rebuilt
 from reconciler.plan.fingerprints import Fingerprint, Of
-from reconciler.plan.model import CampaignImpact, Devices, GuardTrip, Impact, Packages, Partial, Snapshot
+from reconciler.plan.model import (
+    CampaignImpact,
+    Devices,
+    GuardTrip,
+    HeldBack,
+    Impact,
+    Packages,
+    Partial,
+    Snapshot,
+)
 from reconciler.rollout.views import RolloutView
 from reconciler.state.base import (
     CampaignOwned,
@@ -134,6 +143,7 @@ def test_a_plan_file_says_what_it_holds(tmp_path: Path) -> None:
         snapshot=Snapshot(1, 2),
         package_names={"p-1": "fw.bin"},
         rollouts=(RolloutView(rid("line"), "careful", RolloutStatus.PAUSED, 5, 1),),
+        waits=(HeldBack(rid("line"), ("add",), 2, 5, ("nights",), ""),),
     )
     blank = Plan(SERVER)
     assert [f.name for f in fields(blank) if getattr(found.plan, f.name) == getattr(blank, f.name)] == [

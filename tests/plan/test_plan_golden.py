@@ -79,7 +79,7 @@ def _not_in_devices(plan: Plan) -> Plan:
         for row in plan.impact.campaigns
     )
     impact = replace(plan.impact, campaigns=tuple(rows), devices=Devices())
-    return replace(plan, impact=impact, package_names={}, rollouts=())
+    return replace(plan, impact=impact, package_names={}, rollouts=(), waits=())
 
 
 def _undescribed(event: Event) -> Event:

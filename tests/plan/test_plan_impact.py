@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.model import DesiredStatus, LivePackage
+from reconciler.model import DesiredStatus, GatewayChange, LivePackage
 from reconciler.observe import observe_members
 from reconciler.plan import CampaignImpact, Impact, Plan
 from reconciler.plan.file import plan_digest
 from reconciler.plan.guards import interrupted
-from reconciler.plan.impact import with_reads, with_removed
+from reconciler.plan.impact import telling_removed, with_reads, with_removed
 from tests.fakes import PULSE, Project, campaign, desired, file, rid
 from tests.memory_provider import SERVER, MemoryCampaign, MemoryServer
 
@@ -83,6 +83,13 @@ def test_a_campaign_that_is_deleted_loses_all_of_its_gateways() -> None:
     impact = with_removed(plan.impact, live)
     assert {row.name: row.lost for row in impact.campaigns} == {"old": 3, "older": 1, "bare": 0, "stays": 0}
     assert impact.requests == plan.impact.requests
+    told = telling_removed(plan.changes, impact, live)
+    left = [(c.resource.name, c.gateways) for c in told if c.gateways]
+    assert left == [
+        ("old", GatewayChange(3, 0, lost=("a", "b", "c"))),
+        ("older", GatewayChange(1, 0, lost=("a",))),
+    ]
+    assert [change for change in told if not change.gateways] == list(plan.changes)
 
 
 def test_gateways_that_another_running_campaign_has_too() -> None:

@@ -484,3 +484,19 @@ def test_nothing_is_raised(here) -> None:
     except ReconcilerError as error:  # the message says which rule was broken
         pytest.fail(f"raised {error!r}")
     assert loaded.project is None
+
+
+def test_calendars_are_those_of_the_environment_where_it_names_some(here) -> None:
+    here.write(
+        f"server: {{url: {URL}}}\ncalendars: [nights, company]\n"
+        "environments: {a: {}, lab: {calendars: []}, b: {calendars: [days]}}"
+    )
+    names = {
+        name: [each.name for each in here.project({"TOKEN": "t"}, environment=name).calendars]
+        for name in (None, "a", "lab", "b")
+    }
+    assert names == {None: ["nights", "company"], "a": ["nights", "company"], "lab": [], "b": ["days"]}
+    assert here.load(environ={"TOKEN": "t"}).apart == ("b", "lab")
+    [first, _] = here.project({"TOKEN": "t"}).calendars
+    assert first.place is not None
+    assert first.place.line > 1

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.model import Kind, ResourceId
+from reconciler.model import Change, Kind, Reason, ResourceId
 from reconciler.plan.model import CampaignImpact, Devices, Impact, Packages
 from reconciler.report.devices import campaign_words, interrupted_words, packages_words, total_words
 
@@ -85,6 +85,24 @@ def test_in_all() -> None:
     assert list(total_words(Impact(rows, devices=unknown))) == ["Gateways of 2 campaigns: 4 start."]
     assert list(total_words(Impact(rows))) == [], "nobody counted them"
     assert list(total_words(Impact())) == []
+
+
+def test_in_all_where_only_single_gateways_get_something() -> None:
+    quiet = Impact((row(NONE),), devices=replace(NONE, members=5))
+
+    def change(field: str, *members: str) -> Change:
+        return Change(ResourceId(Kind.CAMPAIGN, "line"), field, None, None, Reason.DIFFERS, members=members)
+
+    night = (change("schedules.download", "a", "b"), change("schedules.activation", "b", "c"))
+    quietly = "No gateway joins, leaves, starts, stops or gets packages"
+    assert list(total_words(quiet, night)) == [f"{quietly}; 3 get other windows."]
+    others = (*night[:1], change("closedGateways", "d"), change("runOnThings", "a"), change("name"))
+    assert list(total_words(quiet, others)) == [
+        f"{quietly}; 2 get other windows, 1 is closed, 1 runs on its things."
+    ]
+    assert list(total_words(quiet, (change("name"),))) == [f"{quietly}."]
+    starts = replace(quiet, devices=replace(NONE, members=5, start=5))
+    assert list(total_words(starts, night)) == ["5 gateways of 1 campaign: 5 start."]
 
 
 def test_names_of_packages() -> None:

@@ -1,12 +1,14 @@
 """Values and sentences as a person reads them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from reconciler.errors import Exit
 from reconciler.model import (
     Change,
+    ChangedIn,
     Kind,
     Place,
     Reason,
@@ -62,6 +64,18 @@ def test_a_secret_is_hidden_by_its_type_wherever_it_stands():
     assert "  ~ settings.k  (secret from file a) → [(secret from b)]" in said
     assert json.loads(json.dumps(wording.safe(change.after))) == {"k": [{"secret": "from b"}]}
     assert wording.safe(Place("a", 1, 2)) == "a:1:2"
+
+
+def test_whose_a_change_is_and_who_changed_it_last() -> None:
+    change = Change(CAMPAIGN, "description", "x", "y", Reason.DIFFERS)
+    said = {
+        who: wording.changed_in(replace(change, changed_in=who, last="z", by="anna\x1b")) for who in ChangedIn
+    }
+    assert said[ChangedIn.SERVER] == "changed on the server (last by anna\\x1b)"
+    assert said[ChangedIn.BOTH] == (
+        'changed both in Git and on the server (last by anna\\x1b); last applied: "z"'
+    )
+    assert wording.changed_in(replace(change, changed_in=ChangedIn.SERVER)) == "changed on the server"
 
 
 def test_every_reason_and_exit_code_has_its_sentence():

@@ -194,3 +194,18 @@ def test_gateways_without_a_zone_and_of_two_zones_are_named(folder) -> None:
 def test_a_policy_that_isnt_there_dangles(folder) -> None:
     campaign(folder, "{policy: missing}")
     assert [finding.code for finding in folder.every_finding()] == ["dangling-reference"]
+
+
+@pytest.mark.parametrize(("said", "joins"), [("", "direct"), ("joinWhileStarted: pause", "pause")])
+def test_waves_join_a_running_campaign_without_a_stop(folder, said: str, joins: str) -> None:
+    folder.resource("RolloutPolicy", "careful", "waves: [{}]")
+    campaign(folder, more=said)
+    (found,) = folder.resolve().desired.campaigns
+    assert found.joining == joins
+    assert [each.code for each in folder.every_finding()] == (["rollout-pauses"] if said else [])
+
+
+def test_who_joins_without_a_rollout_stops_the_campaign(folder) -> None:
+    folder.resource("GatewayList", "line", "gateways: [gw-1]")
+    folder.resource("Campaign", "c", "gatewayLists: [line]")
+    assert folder.campaign().joining == "pause"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from reconciler.resolve.source import Problem
+from reconciler.loading.referenced_files import Problem
 from reconciler.resolve.times import LAST, parse_time, parse_zone, zone_names
 
 ZONES = (

@@ -81,6 +81,8 @@ _SAID: Final = {
     "gateways": "Who has it.",
     "digest": "The digest that closes the file.",
     "whole": "Whether every step of it is settled; else it was begun, and a new plan does the rest.",
+    "notice": "What lasts, and people were told of.",
+    "since": "Since when, epoch milliseconds.",
 }
 
 
@@ -322,4 +324,5 @@ _LARGE: Final = State(
         )
     },
     plans={"3f1a9c0e" * 8: True},
+    told={"guard:maxDeletes": 1714600000000},
 )

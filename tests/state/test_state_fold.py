@@ -26,6 +26,7 @@ from reconciler.state.base import (
     IntentNoted,
     MembersApplied,
     MembersForgotten,
+    NoticeNoted,
     OnRemoveSet,
     Origin,
     Owned,
@@ -167,6 +168,7 @@ FULL = State(
     packages={sha: uploaded(sha) for sha in (SHA, OTHER)},
     intents={key: Intent(key, "n") for key in (str(A), str(B), upload_key(SHA), upload_key(OTHER))},
     plans={"1": False, "2": True},
+    told={"look": 5},
 )
 NEW = Owned(A, "c-new", Origin.CREATED)
 
@@ -359,6 +361,12 @@ ON_EACH: dict[str, Case] = {
         replace(FULL, packages={OTHER: uploaded(OTHER)}),
     ),
     "a salt": (SaltChosen("7e57"), replace(EMPTY, salt="7e57"), replace(FULL, salt="7e57")),
+    "people are told": (
+        NoticeNoted("guard:maxStarts", 7),
+        replace(EMPTY, told={"guard:maxStarts": 7}),
+        replace(FULL, told={"look": 5, "guard:maxStarts": 7}),
+    ),
+    "what they were told of is over": (NoticeNoted("look", None), EMPTY, replace(FULL, told={})),
     "a plan": (
         PlanApplied("3", False),
         replace(EMPTY, plans={"3": False}),

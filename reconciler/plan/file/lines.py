@@ -48,6 +48,7 @@ from reconciler.plan.model import (
     CampaignImpact,
     Devices,
     GuardTrip,
+    HeldBack,
     Impact,
     Packages,
     Partial,
@@ -162,6 +163,7 @@ TYPES: Final[Mapping[str, Any]] = MappingProxyType(
         "partial": Partial,
         "snapshot": Snapshot,
         "rollout": RolloutView,
+        "held-back": HeldBack,
         "package": NamedPackage,
         "fingerprint": Fingerprint,
     }
@@ -185,6 +187,7 @@ def entries(plan: Plan) -> Iterator[Entry]:
     yield from (("partial", plan.partial) for _ in range(plan.partial is not None))
     yield from (("snapshot", plan.snapshot) for _ in range(plan.snapshot is not None))
     yield from (("rollout", view) for view in plan.rollouts)
+    yield from (("held-back", wait) for wait in plan.waits)
     yield from (("package", NamedPackage(*each)) for each in sorted(plan.package_names.items()))
 
 
@@ -224,6 +227,7 @@ def rebuilt(server: Server, found: Mapping[str, Sequence[Any]]) -> Plan:
         partial=only("partial"),
         snapshot=only("snapshot"),
         rollouts=tuple(found.get("rollout", ())),
+        waits=tuple(found.get("held-back", ())),
         package_names={each.id: each.name for each in found.get("package", ())},
     )
 
@@ -238,7 +242,7 @@ def plan_digest(plan: Plan) -> str:
     writing = Writing()
     digest = hashlib.sha256(dumped(coder(PLAN_FORMAT, Server).encode(plan.server, writing)))
     findings = tuple(each for each in plan.findings if each.code not in _NOT_OF_THE_WORK)
-    changes = tuple(replace(each, changed_in=None, last=None) for each in plan.changes)
+    changes = tuple(replace(each, changed_in=None, last=None, by=None) for each in plan.changes)
     campaigns = (
         replace(each, devices=Devices(), packages=Packages(), place=None, windows=())
         for each in plan.impact.campaigns
@@ -248,7 +252,8 @@ def plan_digest(plan: Plan) -> str:
     alone = replace(alone, declares={}, package_names={})
     # When a look was made is no part of the work.
     records = tuple(each for each in plan.records if not isinstance(each, RolloutNoted))
-    alone = replace(alone, rollouts=(), records=records)
+    groups = tuple(replace(each, not_after=None) for each in plan.groups)
+    alone = replace(alone, rollouts=(), waits=(), records=records, groups=groups)
     for line in writing.lines(entries(alone)):
         digest.update(line)
     return digest.hexdigest()

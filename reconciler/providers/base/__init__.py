@@ -8,7 +8,9 @@
 The core speaks in campaigns, gateways, packages and verbs; a provider knows how its server says them.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from reconciler.model import Server
@@ -42,6 +44,20 @@ class Source(Protocol):
     def reads(self) -> Reads: ...
 
 
+class RequestOutcome(StrEnum):
+    """What came of one request, repeated ones counted each time."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    """A clear no."""
+    UNCLEAR = "unclear"
+    """Cut, too late, or the server failed: it may have been done."""
+    LIMITED = "limited"
+    """The server wants to be asked later."""
+    ERROR = "error"
+    """It was never sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Provider:
     """An open server; every report names it as ``server``."""
@@ -51,6 +67,8 @@ class Provider:
     reads: Reads
     writes: Writes
     questions: Questions
+    answers: Mapping[tuple[str, RequestOutcome], int] = field(default_factory=dict)
+    """Operation and outcome → how many requests so far; it grows."""
     pace: RateLimiter | None = None
     """Whose turns all calls wait for, where others may be lent a part of it."""
 
@@ -68,6 +86,7 @@ __all__ = [
     "Questions",
     "Readback",
     "Reads",
+    "RequestOutcome",
     "Result",
     "Source",
     "Stage",

@@ -80,6 +80,7 @@ class HawkbitClient(Memberships):
             description=found.description,
             packages=bundle.modules if bundle else (),
             delivery=terms_of(found),
+            modified_by=found.modified_by or None,
         )
 
     async def gateways(self, campaign_id: str) -> Membership:

@@ -44,6 +44,7 @@ class Rollout:
     counts: Mapping[str, int] | None = None
     created: int | None = None
     modified: int | None = None
+    modified_by: str = ""
 
     @property
     def gone(self) -> bool:
@@ -114,6 +115,7 @@ def rollout(value: Json) -> Rollout:
         counts=None if counts is None else _counts(counts),
         created=whole(record.get("createdAt"), "createdAt"),
         modified=whole(record.get("lastModifiedAt"), "lastModifiedAt"),
+        modified_by=text(record.get("lastModifiedBy"), "lastModifiedBy"),
     )
 
 

@@ -37,7 +37,9 @@ def provider_of(settings: ServerSettings, transport: Transport, *, parallelism: 
     wire = wire_of(watched, settings, concurrency=parallelism, **how)
     client = HawkbitClient(wire, page_size=settings.page_size, parallelism=parallelism)
     questions = HawkbitQuestions(wire, watched, page_size=settings.page_size, parallelism=parallelism)
-    return Provider(settings.identity, facts_of(settings), client, HawkbitWrites(client), questions)
+    return Provider(
+        settings.identity, facts_of(settings), client, HawkbitWrites(client), questions, wire.answers
+    )
 
 
 @asynccontextmanager

@@ -30,6 +30,7 @@ from urllib.parse import urlsplit
 from reconciler.errors import NotExecuted, Refusal, Refused, ServerError, Unclear
 from reconciler.hiding import Hiding
 from reconciler.pacing import Backoff, Clock, RateLimiter, Sleep, retried, retry_after
+from reconciler.providers.base import RequestOutcome
 from reconciler.providers.http.connecting import USE_HTTPS, wants_tls
 from reconciler.providers.http.filebody import FileBody
 from reconciler.providers.http.shape import clip, in_words
@@ -108,6 +109,8 @@ class Sender:
         self._slots = asyncio.Semaphore(concurrency)
         self._reached = False
         self.requests: Counter[str] = Counter()
+        self.answers: Counter[tuple[str, RequestOutcome]] = Counter()
+        """What came of them."""
         self.secrets = Hiding()
         """What must not show in a message."""
 
@@ -122,14 +125,27 @@ class Sender:
             try:
                 response = await self._transport.send(request)
             except ServerError as error:
+                unclear = isinstance(error, Unclear)
+                self.answers[name, RequestOutcome.UNCLEAR if unclear else RequestOutcome.ERROR] += 1
                 took = (self._clock() - began) * 1000
                 _LOG.debug("%s %s after %.0f ms", request, type(error).__name__, took)
                 raise
         _LOG.debug("%s %d in %.0f ms", request, response.status, (self._clock() - began) * 1000)
         self._reached = True
+        self.answers[name, self._outcome(response)] += 1
         if response.status in self._statuses.too_often and self._statuses.verdict(response) is None:
             self._limiter.too_much()
         return response
+
+    def _outcome(self, response: Response) -> RequestOutcome:
+        status = response.status
+        if 200 <= status < 300:
+            return RequestOutcome.OK
+        if verdict := self._statuses.verdict(response):
+            return RequestOutcome.LIMITED if verdict.again else RequestOutcome.REFUSED
+        if status in self._statuses.too_often:
+            return RequestOutcome.LIMITED
+        return RequestOutcome.UNCLEAR if self.passing(response) else RequestOutcome.REFUSED
 
     def check(
         self, request: Request, response: Response, *, hide: Iterable[str] = (), hint: str | None = None

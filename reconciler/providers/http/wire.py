@@ -20,6 +20,7 @@ from reconciler.errors import (
     Unclear,
 )
 from reconciler.model import Json, Operation
+from reconciler.providers.base import RequestOutcome
 from reconciler.providers.http.auth import Access
 from reconciler.providers.http.filebody import FileBody, FileChangedError
 from reconciler.providers.http.sender import Sender
@@ -113,6 +114,11 @@ class Wire:
     def requests(self) -> Mapping[str, int]:
         """How many requests were sent so far, by operation name, and what comes before calls by its own."""
         return self._sender.requests
+
+    @property
+    def answers(self) -> Mapping[tuple[str, RequestOutcome], int]:
+        """What came of them."""
+        return self._sender.answers
 
     async def read(
         self,

@@ -11,13 +11,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from reconciler.loading import Document
+from reconciler.loading.nodes import Document
 from reconciler.loading.stand_ins import HEAD, StandIn, stand_in
-from reconciler.resolve.source import Problem
 from reconciler.text import control_character, did_you_mean, quoted
 from reconciler.trust.folders import Astray, strays
 
 Content = TypeVar("Content")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a value, before it is known where the value stands."""
+
+    code: str
+    message: str
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
