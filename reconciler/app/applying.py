@@ -5,31 +5,34 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol, TypeVar
 
 from reconciler.app.auditlog import audited_plan
 from reconciler.app.caller import Caller, Question
+from reconciler.app.checkdesk import Asking, CheckDesk
 from reconciler.app.noticing import Noticing, Postman, Turn
-from reconciler.app.pipeline import Job, Planned, apply_exit, make, secrets_of, waivers_now
+from reconciler.app.pipeline import Job, Planned, apply_exit, check, make, secrets_of, waivers_now
 from reconciler.app.savedplans import Reviewed, changed, rests_on, reviewed
 from reconciler.app.senders import sender_for
 from reconciler.app.workspace import Workspace, connected, state_of
 from reconciler.audit.recorder import AuditRecorder
 from reconciler.errors import Exit, StalePlan, fault_in_words
 from reconciler.hiding import Hiding
-from reconciler.model import Desired, Finding, Live, Outcome, OutcomeStatus
+from reconciler.model import Desired, DesiredRollout, Finding, Live, Outcome, OutcomeStatus, ResourceId
 from reconciler.model.doubts import Doubt
 from reconciler.options import Options
 from reconciler.plan.brakes import brakes
-from reconciler.plan.file import PlanFile, plan_digest, salted
+from reconciler.plan.file import PlanFile, plan_digest, refused, salted
 from reconciler.plan.finished import finished, remembered, targeted
 from reconciler.plan.guards import Waivers, reconsidered, waive
 from reconciler.plan.model import Plan
+from reconciler.plan.stale import CODE
 from reconciler.providers.base import Facts, Provider
 from reconciler.report.plan_text import question_text
+from reconciler.rollout.questions import against, asked, wishes
 from reconciler.settings import Project
 from reconciler.state.base import PlanApplied, SaltChosen, Session, State, StateStore
 
@@ -188,6 +191,7 @@ class Applying:
 
     async def unasked(self, job: Job, options: Options) -> ApplyResult:
         """Lock, then plan and run: nobody has to be waited for."""
+        self._admit(job)
         async with connected(self.project, parallelism=self.parallelism) as provider:
             return await self.unasked_at(provider, job, options)
 
@@ -202,6 +206,7 @@ class Applying:
 
     async def asked(self, job: Job, options: Options) -> ApplyResult:
         """Plan, ask, and lock only then: nobody else has to wait for an answer. Then look once more."""
+        self._admit(job)
         async with connected(self.project, parallelism=self.parallelism) as provider:
             return await self.asked_at(provider, job, options)
 
@@ -221,6 +226,7 @@ class Applying:
             if (before.begun or state.begun) and state.lineage != before.lineage:
                 raise _planned_on_older("the state was begun or replaced")
             findings, live = await changed(plan, rests_on(planned), provider.reads, state, provider.facts)
+            findings = findings or await _against(plan, wishes(job.desired), state, self._asking(job))
             if findings:
                 raise _planned_on_older("what it touches changed", findings)
             plan = noticing.plan = self._reconsidered(plan, live, provider, session.state, job.waivers)
@@ -238,8 +244,11 @@ class Applying:
             self.listener.preview(plan, asking=False)
             if not _sends(plan):
                 return self._nothing(plan)
+            declared, asking = self._declared(plan, file, workspace)
             async with self._noticed(provider) as (session, noticing):
                 live = await reviewed.check(provider.reads, session.state, provider.facts)
+                if findings := await _against(plan, declared, session.state, asking):
+                    raise refused(file.path, findings)
                 plan = noticing.plan = self._reconsidered(plan, live, provider, session.state, waivers)
                 if plan.tripped:
                     return self._nothing(plan)
@@ -255,6 +264,37 @@ class Applying:
                 live = await reviewed.check(provider.reads, state, provider.facts)
                 plan = self._reconsidered(plan, live, provider, state, waivers)
             return plan
+
+    def _admit(self, job: Job) -> None:
+        """InvalidInput where a secret of a check would go where nobody trusts it to."""
+        if job.desk is not None:
+            job.desk.admit(self.project, job.desired)
+
+    def _asking(self, job: Job) -> Asking | None:
+        return None if job.desk is None else job.desk.asking(self.project)
+
+    def _declared(
+        self, plan: Plan, file: PlanFile, workspace: Workspace
+    ) -> tuple[Mapping[ResourceId, DesiredRollout], Asking | None]:
+        """The rollouts whose checks stand before what `plan` releases, as the files of the project say them.
+
+        A plan file has no more of a check than its name: UnusablePlan where that is no longer declared.
+        """
+        releasing = [view for view in plan.rollouts if view.joins and view.checks]
+        if not releasing:
+            return {}, None
+        desired = check(workspace.inside(self.project.environment), offline=True).desired
+        declared, desk = wishes(desired), CheckDesk(workspace)
+        findings = [
+            Finding(CODE, f"{view.resource}: its checks are others than when the plan was made")
+            for view in releasing
+            if view.resource not in declared
+            or tuple(each.name for each in declared[view.resource].checks) != view.checks
+        ]
+        if findings:
+            raise refused(file.path, findings)
+        desk.admit(self.project, desired)
+        return declared, desk.asking(self.project)
 
     def _opened(
         self, file: PlanFile, waivers: Waivers, workspace: Workspace, provider: Provider
@@ -274,7 +314,8 @@ class Applying:
 
     async def _make(self, job: Job, state: State, provider: Provider, options: Options) -> Planned:
         now = int(self.clock() * 1000)
-        return await make(job, state, provider, options, self.listener.looking, now=now)
+        listener, asking = self.listener, self._asking(job)
+        return await make(job, state, provider, options, listener.looking, now=now, asking=asking)
 
     @asynccontextmanager
     async def _noticed(self, provider: Provider) -> AsyncIterator[tuple[Session, Noticing]]:
@@ -395,6 +436,22 @@ def _remembering(plan: Plan, live: Live, state: State, facts: Facts) -> Plan:
 def _sends(plan: Plan) -> bool:
     """Whether there is anything to do, and nothing stands against it."""
     return not plan.tripped and not (plan.empty and not plan.records and not plan.declares)
+
+
+async def _against(
+    plan: Plan, declared: Mapping[ResourceId, DesiredRollout], state: State, asking: Asking | None
+) -> tuple[Finding, ...]:
+    """What the checks say by now against what `plan` releases."""
+    if asking is None:
+        return ()
+    before = {resource: owned.rollout for resource, owned in state.campaigns.items() if owned.rollout}
+    views = {view.resource: view for view in plan.rollouts if view.joins}
+    answers = await asking(tuple(asked(views.values(), declared, before)))
+    return tuple(
+        Finding(CODE, f"{resource}: {why}", resource=resource)
+        for resource, given in answers.items()
+        for why in against(views[resource], given)
+    )
 
 
 def _planned_on_older(what: str, findings: Sequence[Finding] = ()) -> StalePlan:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from reconciler.app.checkdesk import Asking, CheckDesk
 from reconciler.app.workspace import Workspace, connected, read_resources, store_of
 from reconciler.errors import Exit, InvalidInput, ReconcilerError
 from reconciler.hiding import Hiding
@@ -65,6 +66,8 @@ class Job:
     warnings: tuple[Finding, ...] = ()
     documents: int = 0
     waivers: Mapping[str, str] = field(default_factory=dict)
+    desk: CheckDesk | None = None
+    """Asks the checks of rollouts; None: no server is called."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -188,7 +191,8 @@ def prepare(
     if project.file is not None and workspace.paths:
         desired = replace(desired, complete=False)
     store = saved or store_of(project)
-    return Job(project, desired, store, checked.findings, checked.documents, waivers or {})
+    desk = None if saved else CheckDesk(workspace)
+    return Job(project, desired, store, checked.findings, checked.documents, waivers or {}, desk)
 
 
 # --- from desired to a plan ----------------------------------------------------------------------
@@ -208,17 +212,18 @@ async def make(
     on_doubt: OnDoubt = unheard,
     *,
     now: int | None = None,
+    asking: Asking | None = None,
 ) -> Planned:
     """Observe and plan; nothing is written anywhere. `state` must belong to the server of `source`.
 
     `on_doubt` hears of what is looked for because it may be there all the same. `now` is epoch milliseconds;
-    None: what the clock of this machine says.
+    None: what the clock of this machine says. `asking` the checks of rollouts is for an apply only.
     """
     bound = bound_to(state, source.server, url=job.store.url)
     with unrevealing(job.desired):
         seen = _now() if now is None else now
         lookout = Lookout(Settling(job.project.server.settle), seen // 1000, on_doubt)
-        return await _made(job, bound, source, options, lookout, now=seen)
+        return await _made(job, bound, source, options, lookout, now=seen, asking=asking)
 
 
 @contextmanager
@@ -238,7 +243,14 @@ def secrets_of(desired: Desired) -> Iterator[str]:
 
 
 async def _made(
-    job: Job, bound: State, source: Source, options: Options, lookout: Lookout, *, now: int
+    job: Job,
+    bound: State,
+    source: Source,
+    options: Options,
+    lookout: Lookout,
+    *,
+    now: int,
+    asking: Asking | None,
 ) -> Planned:
     from reconciler.plan.calendars import WAIVER as CALENDAR
     from reconciler.plan.calendars import waived, without_calendars
@@ -249,7 +261,7 @@ async def _made(
 
     reason = job.waivers.get(CALENDAR)
     wanted = without_calendars(job.desired) if reason else job.desired
-    planned = await draft(wanted, bound, source, options, now=now, lookout=lookout)
+    planned = await draft(wanted, bound, source, options, now=now, lookout=lookout, asking=asking)
     plan, desired = planned.plan, planned.desired
     # A campaign that is ours and no longer declared may well be named: it is the one that is deleted.
     warnings = (w for w in job.warnings if w.code != FOR_NOBODY or w.resource not in bound.campaigns)
@@ -280,18 +292,26 @@ async def draft(
     *,
     now: int,
     lookout: Lookout | None = None,
+    asking: Asking | None = None,
 ) -> Planned:
-    """The stages from `desired` to a plan, no guard asked; `now` in epoch milliseconds."""
+    """The stages from `desired` to a plan, no guard asked; `now` in epoch milliseconds.
+
+    Without `asking` no check of a rollout is asked.
+    """
     from reconciler.diff import Ask, diff
     from reconciler.observe import observe
     from reconciler.plan import make_plan
     from reconciler.plan.calendars import closing, held_back
+    from reconciler.rollout.questions import questions
     from reconciler.rollout.stage import Pace, paced
     from reconciler.targets import narrowed
 
     desired = narrowed(desired, state, options.targets)
     live = await observe(desired, state, source, options, lookout)
-    pace = paced(desired, live, state, Pace(source.facts, now, resume=options.resume))
+    pacing = Pace(source.facts, now, resume=options.resume)
+    if asking is not None and (about := questions(desired, live, state, pacing)):
+        pacing = replace(pacing, checks=await asking(about))
+    pace = paced(desired, live, state, pacing)
     difference = diff(pace.desired, live, state, Ask(options, now=now, facts=source.facts))
     sifted = held_back(difference, source.facts, now)
     plan = make_plan(sifted.difference, source.facts, source.server)

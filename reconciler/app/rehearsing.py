@@ -46,7 +46,7 @@ from reconciler.rollout.sampling import sampled
 from reconciler.rollout.views import RolloutView
 from reconciler.settings import ServerSettings
 from reconciler.state.base import StateStore, bound_to
-from reconciler.text import did_you_mean, plural
+from reconciler.text import did_you_mean, first, plural
 
 if TYPE_CHECKING:
     from reconciler.embedded import SteppedServer
@@ -155,6 +155,9 @@ async def _campaign(
         )
     if wish.paused:
         notes.append("Git pauses the rollout: here it is not")
+    if wish.after:
+        named = first([each.name for each in wish.after], 3)
+        notes.append(f"it comes after {named}: here it begins at once")
     if campaign.status is not DesiredStatus.STARTED:
         notes.append("Git doesn't ask for the campaign to be started: here it is")
     runs = []
@@ -194,7 +197,7 @@ def _as_rehearsed(campaign: DesiredCampaign, folder: Path) -> Desired:
         distribution=None,
         things=None,
         status=DesiredStatus.STARTED,
-        rollout=replace(wish, approved=len(wish.waves), paused=False),
+        rollout=replace(wish, approved=len(wish.waves), paused=False, after=()),
     )
     return Desired((rehearsed,), tuple(places.values()))
 

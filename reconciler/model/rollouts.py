@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from reconciler.model.words import Place
+from reconciler.model.words import Place, ResourceId, SettingValue
 
 THOUSANDTHS = 100_000
 """A share is counted in thousandths of a percent: all of them are so many."""
@@ -146,6 +146,51 @@ class Budget:
         return self.count if self.count is not None else max(1, size * self.thousandths // THOUSANDTHS)
 
 
+class OnCheckFailure(StrEnum):
+    """What a check that fails does."""
+
+    ABORT = "abort"
+    WAIT = "wait"
+
+
+@dataclass(frozen=True, slots=True)
+class PrometheusQuery:
+    """An instant query that gives one number."""
+
+    query: str
+    most: float | None = None
+    """A larger number fails."""
+    least: float | None = None
+    """A smaller one fails."""
+    empty_passes: bool = False
+    """Whether no sample is good; else nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpQuestion:
+    """A request whose answer decides."""
+
+    post: bool = False
+    """Whether it carries where the rollout stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutCheck:
+    """What a policy asks somebody else before a wave opens.
+
+    Secrets of its headers are read when it is asked.
+    """
+
+    name: str
+    url: str
+    how: PrometheusQuery | HttpQuestion
+    headers: Mapping[str, SettingValue] = field(default_factory=dict)
+    seconds: int = 10
+    """How long the whole answer may take."""
+    on_failure: OnCheckFailure = OnCheckFailure.ABORT
+    place: Place | None = field(default=None, compare=False)
+
+
 @dataclass(frozen=True, slots=True)
 class DesiredRollout:
     """How a campaign reaches its gateways, the policy resolved for it."""
@@ -165,6 +210,10 @@ class DesiredRollout:
     """Git approves of so many waves, the first included."""
     paused: bool = False
     """Git pauses it."""
+    after: tuple[ResourceId, ...] = ()
+    """Campaigns whose rollouts have to be complete before this one begins."""
+    checks: tuple[RolloutCheck, ...] = ()
+    """What is asked before a wave opens."""
     place: Place | None = field(default=None, compare=False)
 
 

@@ -40,6 +40,9 @@ def rollout_lines(views: Iterable[RolloutView], paint: Paint = plain, *, over: b
         yield from (f"  {line}" for line in _table(view.waves))
         for wait in view.waits:
             yield f"  waits: {wait_words(view, wait)}"
+        if view.checks:
+            only = "it opens only if they pass; " if view.opens else ""
+            yield f"  {only}checks asked at apply: {clean(', '.join(view.checks))}"
         if view.next_look is not None:
             yield f"  a look can find something else at {moment(view.next_look)}"
         if view.ends is not None and view.status != "complete":
@@ -92,6 +95,7 @@ def wait_words(view: RolloutView, wait: Wait) -> str:
         WaitFor.ABORTED: f"it is aborted: {text}; {resume}",
         WaitFor.HELD: "somebody stopped the campaign; start it again with --resume",
         WaitFor.NOT_RUNNING: "the campaign does not run",
+        WaitFor.AFTER: f"it begins when others are complete: {text}",
         WaitFor.APPLY: "something else of the campaign differs, and is left to an apply",
     }
     return words[wait.reason]
@@ -114,6 +118,7 @@ def rollout_item(view: RolloutView) -> dict[str, object]:
             {"for": wait.reason.value, "until": wait.until, "text": wait_words(view, wait)}
             for wait in view.waits
         ],
+        "checks": list(view.checks),
         "next": view.next_look,
         "endsNotBefore": view.ends,
     }
@@ -167,7 +172,9 @@ def _in_markdown(view: RolloutView) -> Iterator[str]:
     yield ""
     for wait in view.waits:
         yield f"- waits: {code_span(wait_words(view, wait))}"
-    if view.waits:
+    if view.checks:
+        yield f"- checks asked at apply: {', '.join(map(code_span, view.checks))}"
+    if view.waits or view.checks:
         yield ""
     yield from _gantt(view)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from reconciler.loading import Document
 from reconciler.loading.referenced_files import Files, Problem, beside, reading, unreadable
 from reconciler.loading.stand_ins import CONFLICT, HEAD, conflict_marker, stand_in
 from reconciler.model import FromEnv, FromFile, Secret, SettingValue
@@ -33,7 +34,7 @@ def resolve_settings(
         if how is None:
             continue  # something is wrong with it, and that is said
         name = str(value[how])
-        secret = _unread(source, str(key), how, name, files)
+        secret = unread_secret(source.giver("settings", key), how, name, files)
         if environ is not None and isinstance(secret, Secret):
             secret = read_secret(secret, name, environ)
         if isinstance(secret, Problem):
@@ -43,11 +44,10 @@ def resolve_settings(
     return settings
 
 
-def _unread(source: ResourceSource, key: str, how: str, name: str, files: Files) -> Secret | Problem:
-    """Where the value of a setting comes from."""
+def unread_secret(giver: Document, how: str, name: str, files: Files) -> Secret | Problem:
+    """Where a secret comes from that `giver` names ``fromEnv`` or ``fromFile``; its value is not read."""
     if how == "fromEnv":
         return Secret(f"environment variable {name}", origin=FromEnv(name))
-    giver = source.giver("settings", key)
     path = files.find(giver, name)
     if isinstance(path, Problem):
         return path

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reconciler.loading.nodes import gapped, unsure
+from reconciler.loading.referenced_files import Files
 from reconciler.model import (
     THOUSANDTHS,
     Calendar,
@@ -17,12 +18,14 @@ from reconciler.model import (
     Gate,
     OnDeadline,
     OnFailure,
+    RolloutCheck,
     Share,
     Wave,
 )
 from reconciler.resolve.gateway_lists import GatewayList
 from reconciler.resolve.ids import Ids, check_ids
 from reconciler.resolve.members import union
+from reconciler.resolve.questions import resolve_checks
 from reconciler.resolve.source import ResourceSource
 from reconciler.text import quoted
 
@@ -55,6 +58,9 @@ class PolicyParts:
     on_deadline: OnDeadline = OnDeadline.PAUSE
     during_freeze: DuringFreeze = DuringFreeze.HOLD
     seed: str | None = None
+    after: tuple[str, ...] = ()
+    """Names of campaigns."""
+    checks: tuple[RolloutCheck, ...] = ()
 
 
 def named_columns(sources: Sequence[ResourceSource]) -> frozenset[str]:
@@ -68,7 +74,10 @@ def named_columns(sources: Sequence[ResourceSource]) -> frozenset[str]:
 
 
 def resolve_policy(
-    source: ResourceSource, lists: Mapping[str, GatewayList], calendars: Mapping[str, Calendar | None]
+    source: ResourceSource,
+    lists: Mapping[str, GatewayList],
+    calendars: Mapping[str, Calendar | None],
+    files: Files,
 ) -> PolicyParts:
     """The waves of a policy, each with what it takes from the policy."""
     spec = source.spec
@@ -86,6 +95,8 @@ def resolve_policy(
         OnDeadline(spec.get("onDeadline", OnDeadline.PAUSE)),
         DuringFreeze(spec.get("duringFreeze", DuringFreeze.HOLD)),
         str(spec["seed"]) if "seed" in spec else None,
+        tuple(map(str, spec.get("after", ()))),
+        resolve_checks(source, files),
     )
 
 

@@ -20,6 +20,7 @@ from reconciler.resolve.campaigns import Part, Parts, resolve_campaign
 from reconciler.resolve.gateway_lists import ZONE_COLUMN, resolve_gateway_list
 from reconciler.resolve.package_sets import one_by_content, resolve_package_set
 from reconciler.resolve.policies import named_columns, resolve_policy
+from reconciler.resolve.rollout_order import check_order
 from reconciler.resolve.source import ResourceSource, by_name
 from reconciler.resolve.timetables import resolve_schedule
 from reconciler.settings import NamedCalendar
@@ -73,7 +74,7 @@ def resolve(
             for source, members in package_sets
         ),
         lists=lists,
-        policies=_named((source, resolve_policy(source, lists, calendars)) for source in policies),
+        policies=_named((source, resolve_policy(source, lists, calendars, files)) for source in policies),
         schedules=_named((source, resolve_schedule(source)) for source in by_name(sources, Kind.SCHEDULE)),
         callbacks=_named(
             (source, resolve_callback_set(source)) for source in by_name(sources, Kind.CALLBACK_SET)
@@ -82,6 +83,7 @@ def resolve(
         files=files,
         environ=environ,
     )
+    check_order(policies, by_name(sources, Kind.CAMPAIGN))
     _look_for(named, by_name(sources, Kind.CALENDAR), findings)
     campaigns = tuple(resolve_campaign(source, parts) for source in by_name(sources, Kind.CAMPAIGN))
     known = tuple(calendar for calendar in calendars.values() if calendar is not None)

@@ -11,6 +11,7 @@
 | 7  | it hasn't soaked                                   | wait                           |
 | 8  | no wave is left                                    | complete                       |
 | 9  | the next one wants a person's word                 | wait                           |
+|    | it is the first one, and other campaigns come before | wait                         |
 | 10 | the calendar is closed for all of it               | wait                           |
 | 11 | a check didn't pass                                | wait                           |
 | 12 | none of these                                      | it opens: one a look           |
@@ -53,6 +54,8 @@ class WaitFor(StrEnum):
     ABORTED = "aborted"
     HELD = "held"
     NOT_RUNNING = "not-running"
+    AFTER = "after"
+    """For campaigns that come before it."""
     APPLY = "apply"
     """For something else of the campaign, which only a reviewed apply sends."""
 
@@ -111,6 +114,8 @@ class Situation:
     """Stopped by a person."""
     stays: bool = False
     """Git wishes it stopped."""
+    before: str = ""
+    """Which campaigns come before it and aren't complete yet; empty: none."""
     openings: Mapping[str, Opening] = field(default_factory=dict)
     """Zone → what the calendars say; ``""`` for gateways whose zone doesn't matter."""
     above: Mapping[str, Opening] = field(default_factory=dict)
@@ -233,6 +238,9 @@ class _Looking:
                 yield f"{name}: {failed} of {len(counted)} failed, {share}"
 
     def _failing(self) -> Iterator[str]:
+        promotion = self._promotion(self._following())
+        if promotion and "check" in promotion.skips:
+            return  # a person knows better
         for check in self._seen.checks or ():
             if check.verdict is CheckVerdict.FAIL and check.aborts:
                 yield f"check {check.name} fails: {check.text}"
@@ -344,15 +352,18 @@ class _Looking:
         if wave.approval and not self._promotion(number) and self._wish.approved < number:
             self._waits.append(Wait(WaitFor.APPROVAL, text=wave.name))
             return False
+        if self._seen.before and not (self._record.wave or self._seen.entered):
+            self._waits.append(Wait(WaitFor.AFTER, text=self._seen.before))
+            return False
         told = self._openings(past_policy="calendar" in skips)
         its = [told[zone] for zone, _ in self._by_zone(members, told)]
         if its and not any(each.open for each in its):
             self._wait_for_calendar(its)
             return False
-        for check in self._seen.checks or ():
-            if check.verdict is not CheckVerdict.PASS and "check" not in skips:
-                self._waits.append(Wait(WaitFor.CHECK, text=f"{check.name}: {check.text}"))
-                return False
+        against = [check for check in self._seen.checks or () if check.verdict is not CheckVerdict.PASS]
+        if against and "check" not in skips:
+            self._waits += (Wait(WaitFor.CHECK, text=f"{each.name}: {each.text}") for each in against)
+            return False
         return True
 
     # --- who joins -----------------------------------------------------------------------------

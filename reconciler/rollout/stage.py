@@ -43,7 +43,9 @@ from reconciler.rollout.gate import CheckAnswer, Decision, Situation, level, loo
 from reconciler.rollout.views import RolloutView, ends, forecast, wave_views
 from reconciler.state.applied import FORGIVEN, REFUSED, ROLLOUT, recorded_settings
 from reconciler.state.base import Event, MembersForgotten, Owned, RolloutNoted, State
+from reconciler.text import first
 
+_FEW: Final = 3
 EMPTY: Final[frozenset[str]] = frozenset()
 
 
@@ -77,7 +79,8 @@ def paced(desired: Desired, live: Live, state: State, pace: Pace) -> Paced:
     views: list[RolloutView] = []
     records: list[Event] = []
     by_id = {owned.id: owned for owned in state.campaigns.values()}
-    for campaign in desired.campaigns:
+    standing = _Standing(desired, state)
+    for campaign in standing.ordered():
         claim = live.claims.get(campaign.resource)
         wish = campaign.rollout
         if wish is None or campaign.gateways is None or claim is None or not _ours(claim):
@@ -87,8 +90,10 @@ def paced(desired: Desired, live: Live, state: State, pace: Pace) -> Paced:
             continue
         owned = owned_by(campaign, claim, state, by_id)[0]
         there = live.campaigns.get(campaign.resource) if owned else None
-        pacing = _Pacing(_About(campaign, wish, there, owned, claim), state, pace)
+        about = _About(campaign, wish, there, owned, claim, standing.before(wish))
+        pacing = _Pacing(about, state, pace)
         view, record, narrowed, noted = pacing.paced()
+        standing.learn(view)
         campaigns.append(narrowed)
         views.append(view)
         records += noted
@@ -96,8 +101,53 @@ def paced(desired: Desired, live: Live, state: State, pace: Pace) -> Paced:
             records.append(RolloutNoted(campaign.resource, record))
     if not (views or records):
         return Paced(desired)
+    places = {campaign.resource: at for at, campaign in enumerate(desired.campaigns)}
+    for each in (campaigns, views):
+        each.sort(key=lambda one: places[one.resource])
     narrowed_down = replace(desired, campaigns=tuple(campaigns))
     return Paced(narrowed_down, tuple(views), tuple(records), tuple(_findings(views)))
+
+
+class _Standing:
+    """Where the rollouts of all campaigns stand, for those that come after them."""
+
+    def __init__(self, desired: Desired, state: State) -> None:
+        self._campaigns = {campaign.resource: campaign for campaign in desired.campaigns}
+        self._status: dict[ResourceId, str] = {
+            resource: owned.rollout.status.value
+            for resource, owned in state.campaigns.items()
+            if owned.rollout is not None
+        }
+
+    def ordered(self) -> Iterator[DesiredCampaign]:
+        """Every campaign, each behind those that come before it."""
+        waiting = {
+            resource: campaign.rollout.after
+            for resource, campaign in self._campaigns.items()
+            if campaign.rollout is not None and campaign.rollout.after
+        }
+        if not waiting:
+            yield from self._campaigns.values()
+            return
+        from graphlib import TopologicalSorter
+
+        order = TopologicalSorter[ResourceId]()
+        for resource in self._campaigns:
+            order.add(resource, *waiting.get(resource, ()))
+        yield from (self._campaigns[each] for each in order.static_order() if each in self._campaigns)
+
+    def learn(self, view: RolloutView) -> None:
+        """What this look found out about one."""
+        begun = view.wave or view.entered or view.status is not RolloutStatus.PROGRESSING
+        self._status[view.resource] = (
+            "changed" if view.changed else view.status.value if begun else "not begun"
+        )
+
+    def before(self, wish: DesiredRollout) -> str:
+        """Which of the campaigns that come before it aren't complete, and how they stand."""
+        complete = RolloutStatus.COMPLETE.value
+        left = [each for each in wish.after if self._status.get(each) != complete]
+        return first([f"{each.name} ({self._status.get(each, 'not begun')})" for each in left], _FEW)
 
 
 def _ours(claim: Claim) -> bool:
@@ -113,6 +163,8 @@ class _About:
     there: LiveCampaign | None
     owned: Owned | None
     claim: Claim
+    before: str
+    """Which campaigns come before it and aren't complete."""
 
 
 class _Pacing:
@@ -120,6 +172,7 @@ class _Pacing:
 
     def __init__(self, about: _About, state: State, pace: Pace) -> None:
         self._campaign, self._wish, self._pace, self._claim = about.campaign, about.wish, pace, about.claim
+        self._before = about.before
         self._there, self._owned = about.there, about.owned
         self._declared = about.campaign.gateways or EMPTY
         members = self._there.gateways if self._there else None
@@ -185,7 +238,14 @@ class _Pacing:
             changed=changed,
             with_before=len(seen.done) if changed else 0,
             place=self._wish.place,
+            checks=self._unasked(record),
         )
+
+    def _unasked(self, record: RolloutRecord) -> tuple[str, ...]:
+        """The checks that stand before what comes next, where nobody has asked them."""
+        if self._pace.checks is not None or record.status is RolloutStatus.COMPLETE:
+            return ()
+        return tuple(check.name for check in self._wish.checks)
 
     # --- where it stands -----------------------------------------------------------------------
 
@@ -278,6 +338,7 @@ class _Pacing:
             running=self._running,
             held=self._held(record),
             stays=campaign.status is not DesiredStatus.STARTED,
+            before=self._before,
             openings=self._openings(self._wish.calendars),
             above=self._openings(self._campaign.calendars),
             checks=None if checks is None else checks.get(campaign.resource, ()),

@@ -102,6 +102,8 @@ class RolloutView:
     """How many are done with what was there before that change."""
     place: Place | None = None
     """Where it is declared."""
+    checks: tuple[str, ...] = ()
+    """Those that an apply asks before the next wave opens; empty: this look has asked them."""
 
     @property
     def aborted(self) -> bool:
@@ -150,8 +152,9 @@ def wave_views(
 def forecast(wish: DesiredRollout, record: RolloutRecord, seen: Situation) -> Sequence[int | None]:
     """When each wave that isn't open can open at the earliest, updates taken as instant."""
     at: int | None = seen.now
-    if record.status is not RolloutStatus.PROGRESSING or wish.paused:
-        at = None  # a person decides
+    begun = record.wave > 0 or bool(seen.entered)
+    if record.status is not RolloutStatus.PROGRESSING or wish.paused or (seen.before and not begun):
+        at = None  # a person decides, or others come first
     elif record.wave:
         at = (record.reached or seen.now) + wish.waves[record.wave - 1].soak
     found: list[int | None] = []

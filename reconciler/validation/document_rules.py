@@ -120,6 +120,7 @@ def references(document: Document) -> Iterator[tuple[Path, Kind, str]]:
             yield from _of_campaign(spec)
         case Kind.ROLLOUT_POLICY:
             yield from _one(spec, "calendar", Kind.CALENDAR)
+            yield from _many(spec, "after", Kind.CAMPAIGN)
             for index, wave in enumerate(_items(spec.get("waves"))):
                 for path, target, name in _many(_mapping(wave), "gatewayLists", Kind.GATEWAY_LIST):
                     yield ("waves", index, *path), target, name

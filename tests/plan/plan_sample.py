@@ -158,6 +158,7 @@ VIEW = RolloutView(
     changed=True,
     with_before=40,
     place=Place("line.yaml", 3, 1, (RowPlace("sites.csv", 2, 1),)),
+    checks=("errors",),
 )
 
 
