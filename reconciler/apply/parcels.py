@@ -3,7 +3,7 @@
 Each call goes the way of every step (`Retrier`), a bounded number at a time. At ``until`` nothing is sent any
 more, not even what waits for its turn; of what wasn't done by then the report says nothing.
 
-Tests: `tests/apply/test_apply_parcels.py`.
+Tests: `tests/contract/test_sender_contract.py`, `tests/apply/test_apply_parcels.py`.
 """
 
 from __future__ import annotations

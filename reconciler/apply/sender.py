@@ -6,7 +6,7 @@ parcel may die with it, or send it twice. What can't be repeated, carries a secr
 A parcel is the same call for many gateways, as plain values. Nothing is written down before it is sent; what
 its report says done is recorded, and the rest goes out again.
 
-Tests: `tests/apply/test_apply_parcels.py`.
+Tests: `tests/contract/test_sender_contract.py`, `tests/apply/test_apply_parcels.py`.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from reconciler.settings import DaskWorkers, Engine, LocalWorkers, WorkersAt
 from reconciler.text import clean
 from reconciler.trust.hosts import is_loopback
 from reconciler.workers.admission import AT_A_TIME
-from reconciler.workers.fleet import Fleet, Orders
+from reconciler.workers.fleet import Orders, WorkerFleet
 
 _SECONDS: Final = 30.0
 """So long a scheduler, or processes that are started, may take to answer."""
@@ -35,12 +35,12 @@ _CLIENT: Final = "DASK_DISTRIBUTED__COMM__TLS__CA_FILE, …__TLS__CLIENT__CERT a
 
 
 @asynccontextmanager
-async def fleet(at: WorkersAt, orders: Orders, pace: RateLimiter) -> AsyncIterator[Fleet]:
+async def fleet(at: WorkersAt, orders: Orders, pace: RateLimiter) -> AsyncIterator[WorkerFleet]:
     """The workers at `at`, as long as the block runs. ReconcilerError when none can be had."""
     fast = orders.ref.engine == Engine.AIOHTTP and find_spec("uvloop") is not None
     opening = _local(at, fast=fast) if isinstance(at, LocalWorkers) else _remote(at)
     with _hushed():
-        async with opening as client, Fleet(client, orders, pace).working() as there:
+        async with opening as client, WorkerFleet(client, orders, pace).working() as there:
             yield there
 
 

@@ -75,7 +75,7 @@ class Orders:
     """The workers end with this process, however that ends."""
 
 
-class Fleet:
+class WorkerFleet:
     """The workers behind `client`. Enter it before it is used; it leaves nothing under way behind."""
 
     def __init__(self, client: Client, orders: Orders, pace: RateLimiter) -> None:
@@ -96,7 +96,7 @@ class Fleet:
     # --- who is there -----------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def working(self) -> AsyncIterator[Fleet]:
+    async def working(self) -> AsyncIterator[WorkerFleet]:
         """Workers as long as the block runs. ReconcilerError when none can be used."""
         ends = time.monotonic() + _COMING
         await self._look()

@@ -12,7 +12,7 @@ from reconciler.pacing import RateLimiter, Settling
 from reconciler.settings import Engine, ServerSettings, Token, WorkersAt
 from reconciler.workers.access import ServerRef, ref_of
 from reconciler.workers.cluster import fleet, session
-from reconciler.workers.fleet import Fleet, Orders
+from reconciler.workers.fleet import Orders, WorkerFleet
 from tests.apply.apply_script import Memory, Script, group, no_delay, plan
 
 TOKEN = "token-canary-77aa"
@@ -37,7 +37,7 @@ async def workers(
     rate: float | None = None,
     until: Callable[[], float | None] = lambda: None,
     alone: bool = False,
-) -> AsyncIterator[Fleet]:
+) -> AsyncIterator[WorkerFleet]:
     orders = Orders(session(), ref, 8, until, worthwhile=1, alone=alone)
     async with fleet(at, orders, RateLimiter(rate)) as there:
         yield there
@@ -48,7 +48,7 @@ def carried(
     ref: ServerRef,
     *groups: StepGroup,
     memory: Memory | None = None,
-    meanwhile: Callable[[Fleet], Any] | None = None,
+    meanwhile: Callable[[WorkerFleet], Any] | None = None,
     stop: asyncio.Event | None = None,
     **values: Any,
 ) -> Applied:

@@ -16,7 +16,7 @@ from reconciler.model import OutcomeStatus, Skip
 from reconciler.providers.base import Bindings
 from reconciler.settings import DaskWorkers, LocalWorkers
 from reconciler.workers import fleet as fleets
-from reconciler.workers.fleet import Fleet
+from reconciler.workers.fleet import WorkerFleet
 from tests.apply.apply_script import Memory, Script, apply, by_id, plan
 
 SIGNED_IN = {"PULSE_TOKEN": TOKEN}
@@ -48,7 +48,7 @@ def test_processes_of_this_machine(server: CountingServer, monkeypatch: pytest.M
     monkeypatch.setenv("PULSE_TOKEN", TOKEN)
     there: list[str] = []
 
-    async def look(fleet: Fleet) -> None:
+    async def look(fleet: WorkerFleet) -> None:
         there.extend(fleet._members)
 
     applied = carried(LocalWorkers(2), server_ref(server.url), windows(2_500), alone=True, meanwhile=look)
@@ -67,11 +67,11 @@ def test_a_worker_that_is_killed_costs_nothing_but_time(
     cluster.start("beta", env=SIGNED_IN)
     with counting_server(seconds=0.01) as server:
 
-        async def kill(fleet: Fleet) -> None:
+        async def kill(fleet: WorkerFleet) -> None:
             await reached(lambda: len(server.seen) > 500)
             cluster.kill("alpha")
 
-        async def both(fleet: Fleet) -> None:
+        async def both(fleet: WorkerFleet) -> None:
             await reached(lambda: len(fleet._members) == 2)
             await kill(fleet)
 
@@ -91,7 +91,7 @@ def test_who_comes_later_helps_and_takes_over(cluster: WorkerProcesses) -> None:
     cluster.start("alpha", env=SIGNED_IN)
     with counting_server(seconds=0.01) as server:
 
-        async def replace_it(fleet: Fleet) -> None:
+        async def replace_it(fleet: WorkerFleet) -> None:
             await reached(lambda: len(server.seen) > 200)
             cluster.kill("alpha")
             cluster.start("beta", env=SIGNED_IN)
@@ -106,7 +106,7 @@ def test_all_are_lost_and_nobody_comes(cluster: WorkerProcesses, monkeypatch: py
     cluster.start("alpha", env=SIGNED_IN)
     with counting_server(seconds=0.05) as server:
 
-        async def kill(fleet: Fleet) -> None:
+        async def kill(fleet: WorkerFleet) -> None:
             await reached(lambda: len(server.seen) > 10)
             cluster.kill("alpha")
 
@@ -123,7 +123,7 @@ def test_a_stop_ends_parcels_under_way(two_workers: WorkerProcesses) -> None:
     with counting_server(seconds=0.05) as server:
         stop = asyncio.Event()
 
-        async def soon(fleet: Fleet) -> None:
+        async def soon(fleet: WorkerFleet) -> None:
             await reached(lambda: len(server.seen) > 50)
             stop.set()
 
@@ -275,7 +275,7 @@ def test_the_engine_says_nothing_to_users(
     cluster.start("beta", env=SIGNED_IN)
     with counting_server(seconds=0.01) as server:
 
-        async def kill(fleet: Fleet) -> None:
+        async def kill(fleet: WorkerFleet) -> None:
             await reached(lambda: len(fleet._members) == 2 and len(server.seen) > 100)
             cluster.kill("beta")
 
