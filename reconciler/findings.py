@@ -203,6 +203,7 @@ _PLANNING = {
     "possible-duplicate": "Something may have been made twice: somebody has to say which one stays.",
     "perhaps-ours": "What an interrupted call of ours may have made is there, and no longer declared.",
     "abandoned": "Something of ours is no longer declared, and is given up.",
+    "upload-kept": "A package is no longer declared, and its PackageSet keeps it for a way back.",
     "package-in-use": "A package is no longer declared, and stays while it is used.",
     "prune-needs-whole-project": "Nothing is deleted while only a part of the project is given.",
     "unknown-target": "A target that is neither declared nor known to the state.",

@@ -357,7 +357,8 @@ class _Observation:
         owned = self.state.campaigns.get(campaign.resource)
         # A successor takes along whoever is in it.
         members = self.source.facts.replaces or _about_gateways(campaign, owned)
-        return Aspects(members, campaign.distribution is not None, self._overridden(campaign))
+        listed = campaign.distribution is not None or self.source.facts.lists_decide
+        return Aspects(members, listed, self._overridden(campaign))
 
     def _overridden(self, campaign: DesiredCampaign) -> frozenset[str]:
         """Those that declare an override, or had one."""

@@ -180,6 +180,10 @@ class RateLimiter:
 
     async def acquire(self) -> None:
         """Wait until it is this call's turn. Turns come in the order of asking."""
+        if self._rate is None and not self._turn.locked():
+            self._last = self._clock()
+            self._count(self._last)
+            return
         async with self._turn:
             self._recover()
             # Measured from when the last call really left: a late one never makes two come too close.

@@ -31,6 +31,7 @@ from reconciler.plan.guards import Waivers, reconsidered, waive
 from reconciler.plan.model import Plan
 from reconciler.plan.stale import CODE
 from reconciler.providers.base import Facts, Provider
+from reconciler.report.apply_summary import kinds_of
 from reconciler.report.plan_text import question_text
 from reconciler.rollout.questions import against, asked, wishes
 from reconciler.settings import Project
@@ -103,9 +104,11 @@ class ContainedListener:
 
     def __call__(self, outcome: Outcome) -> None:
         """See `OutcomeListener`."""
-        with self._contained():
-            if self._outcomes is not None:
+        if self._outcomes is not None:
+            try:
                 self._outcomes(outcome)
+            except Exception as error:  # noqa: BLE001 - as in `_contained`, but come by the thousand
+                self._told_no_longer(error)
 
     def looking(self, doubt: Doubt) -> None:
         """See `OutcomeListener`."""
@@ -131,8 +134,11 @@ class ContainedListener:
         try:
             yield
         except Exception as error:  # noqa: BLE001 - whatever can't be shown, what is done goes on
-            self._outcomes = None
-            _LOG.error("progress is shown no longer: %s", fault_in_words(error))
+            self._told_no_longer(error)
+
+    def _told_no_longer(self, error: Exception) -> None:
+        self._outcomes = None
+        _LOG.error("progress is shown no longer: %s", fault_in_words(error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,7 +409,7 @@ class Applying:
                     # What was done stays done, and is said before what went wrong.
                     progress.applied(plan, outcomes, Exit.ERROR)
                     raise applied.error
-                if file and all(outcome.status in _AS_PLANNED for outcome in outcomes):
+                if file and all(outcome.status in _AS_PLANNED for outcome, _ in kinds_of(outcomes)):
                     session.record(PlanApplied(file, whole=True))
                 if plan.empty:
                     nothing = self._nothing(judged)

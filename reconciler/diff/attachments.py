@@ -10,8 +10,8 @@ A callback is compared with the one that the server tells; where it tells none, 
 | yes      | nothing    | just being adopted | unless it can be read assumed to be so: recorded, not sent |
 | no       | yes        | any                | taken back; where the server can't, it stays, with a word  |
 
-A distribution list can be read, and can't be taken back. It needs an interval: a declared one, or that of the
-list that is set.
+A distribution list can be read, and can't be taken back. Where the server is told of an
+interval it needs one: a declared one, or that of the list that is set.
 
 | declared | live          | what happens                                                               |
 |----------|---------------|----------------------------------------------------------------------------|
@@ -23,6 +23,7 @@ list that is set.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from reconciler.diff.detail import differences
 from reconciler.diff.view import Part, View
@@ -34,7 +35,7 @@ from reconciler.model import (
     Finding,
     Reason,
 )
-from reconciler.providers.base import Field
+from reconciler.providers.base import Detail, Field
 from reconciler.state.applied import ADDED, MEMBERSHIP, callback_field, callback_value
 from reconciler.state.base import Event, FieldApplied
 from reconciler.state.declared import distribution_value
@@ -105,10 +106,12 @@ def diff_distribution(view: View) -> Part[DistributionList]:
     wanted = campaign.distribution
     if wanted is None:
         return Part(findings=_kept(view))
-    if wanted.interval is None:
+    if current is not None and current.is_called(wanted.id):
+        wanted = replace(wanted, id=current.id, also=current.also)
+    if wanted.interval is None and Detail.INTERVAL in view.ask.facts.details:
         if current is None or current.interval is None:
             return Part(findings=(_lacks_interval(view, wanted),))
-        wanted = DistributionList(wanted.id, current.interval)
+        wanted = replace(wanted, interval=current.interval)
     if wanted == current:
         return Part(records=_ours_already(view, wanted))
     if view.kept(Field.DISTRIBUTION, distribution_value(wanted), distribution_value(current)):

@@ -32,7 +32,7 @@ from reconciler.model import (
     Reason,
     sorted_ids,
 )
-from reconciler.providers.base import Field, Stage
+from reconciler.providers.base import Changing, Field, Stage
 from reconciler.state.applied import FINISHED
 from reconciler.state.base import MembersForgotten, Owned
 from reconciler.state.declared import packages_list, text_value
@@ -62,6 +62,7 @@ def diff_new(view: View, reason: Reason) -> CampaignDiff:
         change = GatewayChange(0, len(gained), gained=gained)
         changes.append(Change(campaign.resource, Field.GATEWAYS, None, None, reason, change))
     declares = declared_now(view, packages, changed=frozenset(name for name, _ in rows))
+    made_with_list = view.ask.facts.changing(Field.DISTRIBUTION) is Changing.REPLACED
     difference = CampaignDiff(
         desired=campaign,
         live=None,
@@ -72,10 +73,11 @@ def diff_new(view: View, reason: Reason) -> CampaignDiff:
             campaign.settings,
             campaign.package_set,
             campaign.delivery,
+            campaign.distribution if made_with_list else None,
         ),
         changes=tuple(changes),
         gained=gained,
-        distribution=next(iter(distribution.todo), None),
+        distribution=None if made_with_list else next(iter(distribution.todo), None),
         transition=transition_for_new(campaign),
         findings=distribution.findings,
         declares=declares,
@@ -135,9 +137,24 @@ def diff_live(view: View, live: LiveCampaign, owned: Owned) -> CampaignDiff:
                 change.field for change in (*fields, *distribution.changes, *membership.changes)
             ),
         ),
-        refused=membership.refused,
+        refused=membership.refused or _by_list(view, live),
     )
     return _with_parts(difference, view, live.packages)
+
+
+def _by_list(view: View, live: LiveCampaign) -> Finding | None:
+    """Why gateways can't be declared of a campaign whose list alone decides who is in it."""
+    campaign, found = view.campaign, live.distribution
+    if not view.ask.facts.lists_decide or found is None or campaign.gateways is None:
+        return None
+    return Finding(
+        "fixed-field",
+        f"{campaign.resource} was made with the distribution list {found.id!r}, which alone decides who is in"
+        " it: its gateways can't be declared",
+        campaign.place_of("gatewayLists"),
+        "declare that distributionList, or the gateways in a campaign of another name",
+        campaign.resource,
+    )
 
 
 def _running_again(view: View, live: LiveCampaign, owned: Owned) -> Iterator[MembersForgotten]:

@@ -57,7 +57,10 @@ def declared_members(view: View) -> frozenset[str] | None:
 def set_distribution(view: View, wanted: DistributionList) -> DistributionList:
     """`wanted`, with the interval that is set where none is declared."""
     current = view.live.distribution if view.live else None
-    return DistributionList(wanted.id, current.interval) if wanted.interval is None and current else wanted
+    if current is None:
+        return wanted
+    called = current.id if current.is_called(wanted.id) else wanted.id
+    return DistributionList(called, current.interval if wanted.interval is None else wanted.interval)
 
 
 def packages_declared(packages: tuple[BoundPackage, ...]) -> Json:

@@ -128,17 +128,20 @@ def _replaced(facts: Facts, name: Field, verb: Verb, phase: Phase) -> bool:
 
 def _successor(found: CampaignDiff, view: View, live: LiveCampaign) -> CampaignDiff:
     """What is created in the place of `live`: all that is declared, and the rest as it is."""
-    campaign, members = view.campaign, live.gateways
+    campaign, members, facts = view.campaign, live.gateways, view.ask.facts
     gateways = campaign.gateways
     if members is not None:
         staying = frozenset(members).difference(found.lost).union(found.gained)
         gateways = staying - members.closed
+    distribution = campaign.distribution or live.distribution
+    if facts.lists_decide and distribution:
+        gateways = None
     whole = replace(
         campaign,
         description=live.description if campaign.description is None else campaign.description,
         gateways=gateways,
         closed=(campaign.closed or EMPTY) & (gateways or EMPTY),
-        distribution=campaign.distribution or live.distribution,
+        distribution=distribution,
     )
     made = diff_new(replace(view, campaign=whole), Reason.REPLACES)
     packages = live.packages if campaign.packages is None else made.fields.packages
@@ -149,6 +152,7 @@ def _successor(found: CampaignDiff, view: View, live: LiveCampaign) -> CampaignD
         found.fields.settings,
         None if campaign.packages is None else campaign.package_set,
         all_terms(campaign.delivery, live.delivery),
+        made.fields.distribution,
     )
     return replace(made, desired=campaign, fields=fields)
 

@@ -31,7 +31,7 @@ from reconciler.model import (
     Membership,
     Phase,
 )
-from reconciler.providers.base import Facts, Field
+from reconciler.providers.base import Detail, Facts, Field
 from reconciler.resolve.ids import GOOD, ODD_LINE, is_good
 from reconciler.state.applied import callback_field, known_plain
 from reconciler.text import smells_secret
@@ -56,6 +56,7 @@ _BY_LIST: Final = (
     "the distribution list decides who is in it, so gatewayLists is left out; write gateways there that are"
     " to be in it in any case"
 )
+_BY_LIST_ALONE: Final = "the distribution list decides who is in it"
 
 Spec = dict[str | Comment, Value]
 
@@ -119,7 +120,7 @@ class Tree:
         self._settings(live, spec)
         yield from self._members(live, name, spec)
         yield from self._package_overrides(live, name, spec)
-        _distribution(live, spec)
+        _distribution(live, spec, self._facts)
         yield from self._callbacks(live, name, spec)
         facts = self._facts
         if blind := [
@@ -176,7 +177,7 @@ class Tree:
     def _members(self, live: LiveCampaign, name: str, spec: Spec) -> Iterator[File]:
         members = frozenset(live.gateways or ())
         if live.distribution is not None:
-            _say(spec, _BY_LIST)
+            _say(spec, _BY_LIST_ALONE if self._facts.lists_decide else _BY_LIST)
         elif not all(map(self._good, members)):
             odd = min(gateway for gateway in members if not self._good(gateway))
             _say(spec, f"gatewayLists is left out, for {odd!r} can't stand in a list")
@@ -274,16 +275,19 @@ def _say(spec: Spec, text: str) -> None:
     spec[Comment(text)] = ""
 
 
-def _distribution(live: LiveCampaign, spec: Spec) -> None:
+def _distribution(live: LiveCampaign, spec: Spec, facts: Facts) -> None:
     found = live.distribution
     if found is None:
         return
-    if not found.interval or not GOOD.fullmatch(found.id):
-        _say(spec, f"the distribution list {found.id!r} is left out, for its interval can't be read")
+    called = next(filter(GOOD.fullmatch, (found.id, *found.also)), None)
+    intervals = Detail.INTERVAL in facts.details
+    if called is None or (intervals and not found.interval):
+        why = "its interval can't be read" if called else "its id can't stand in YAML"
+        _say(spec, f"the distribution list {found.id!r} is left out, for {why}")
         return
     spec["distributionList"] = {
-        "distributionListId": found.id,
-        "reevaluationIntervalSeconds": found.interval,
+        "distributionListId": called,
+        **({"reevaluationIntervalSeconds": found.interval} if intervals and found.interval else {}),
     }
 
 

@@ -162,6 +162,8 @@ class CampaignFields:
     """What the packages are called together."""
     delivery: DeliveryTerms | None = None
     """How gateways get them."""
+    distribution: DistributionList | None = None
+    """The list that decides who is in it, where a campaign is made with that."""
 
 
 @dataclass(frozen=True, slots=True)

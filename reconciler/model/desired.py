@@ -159,6 +159,12 @@ class DistributionList:
     """Its id."""
     interval: int | None = None
     """Seconds between two evaluations; None where nobody manages or tells it."""
+    also: tuple[str, ...] = ()
+    """Other words by which the server knows the same list, sorted."""
+
+    def is_called(self, name: str) -> bool:
+        """Whether `name` means this list."""
+        return name == self.id or name in self.also
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +278,8 @@ class Desired:
     """None: the run is about everything."""
     calendars: tuple[Calendar, ...] = ()
     """Every Calendar, named by a policy or not."""
+    keep: Mapping[ResourceId, int] = field(default_factory=dict)
+    """PackageSet → how many uploads that it no longer declares survive a prune; the newest ones."""
 
     @property
     def declared(self) -> frozenset[ResourceId]:

@@ -298,8 +298,10 @@ class _Campaign:
     def _chosen_by_server(self) -> bool:
         """Whether another distribution list is set, which nobody has evaluated yet."""
         there = self.live.distribution if self.live else None
-        sets = (action for action in self.actions if isinstance(action, SetDistributionList))
-        return any(there is None or action.distribution.id != there.id for action in sets)
+        created = (a.fields.distribution for a in self.actions if isinstance(a, CreateCampaign))
+        sets = (a.distribution for a in self.actions if isinstance(a, SetDistributionList))
+        wanted = (each for each in (*created, *sets) if each is not None)
+        return any(there is None or not there.is_called(each.id) for each in wanted)
 
     def _changing(self, after: frozenset[str]) -> frozenset[str]:
         """Members whose packages change, but for those that join."""

@@ -86,8 +86,9 @@ def resolve(
     check_order(policies, by_name(sources, Kind.CAMPAIGN))
     _look_for(named, by_name(sources, Kind.CALENDAR), findings)
     campaigns = tuple(resolve_campaign(source, parts) for source in by_name(sources, Kind.CAMPAIGN))
+    keep = {source.identity: int(count) for source, _ in package_sets if (count := source.spec.get("keep"))}
     known = tuple(calendar for calendar in calendars.values() if calendar is not None)
-    return Resolved(Desired(campaigns, tuple(packages), calendars=known), findings.sorted())
+    return Resolved(Desired(campaigns, tuple(packages), calendars=known, keep=keep), findings.sorted())
 
 
 def _look_for(named: Sequence[NamedCalendar], sources: Sequence[ResourceSource], findings: Findings) -> None:

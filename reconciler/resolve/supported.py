@@ -38,12 +38,17 @@ def check_supported(source: ResourceSource) -> None:
         if field is not None and value is not False and not facts.supports(field):
             message = f"{key} is declared, but a server of the kind {facts.provider!r} has no such thing"
             source.error("unsupported-field", message, source.place(key), "leave it out")
-    delivery = source.spec.get("delivery")
-    if facts.supports(Field.DELIVERY) and isinstance(delivery, Mapping):
-        for key in delivery:
-            detail = Detail(f"delivery.{key}")
-            if detail not in facts.details:
-                _lacks(source, detail, "delivery", key)
+    details = {detail.value: detail for detail in Detail}
+    for name, field in (("delivery", Field.DELIVERY), ("distributionList", Field.DISTRIBUTION)):
+        value = source.spec.get(name)
+        if facts.supports(field) and isinstance(value, Mapping):
+            for key in value:
+                detail = details.get(f"{name}.{key}")
+                if detail is not None and detail not in facts.details:
+                    _lacks(source, detail, name, key)
+    if facts.lists_decide and {"gatewayLists", "distributionList"} <= source.spec.keys():
+        message = f"on a server of the kind {facts.provider!r} a distributionList alone decides who is in it"
+        source.error("unsupported-field", message, source.place("gatewayLists"), "keep one of them")
     for key, field in _FIELDS.items():
         if facts.supports(field) and facts.fields[field].required and key not in source.spec:
             message = f"a campaign on a server of the kind {facts.provider!r} is made with a {key}"

@@ -189,7 +189,9 @@ def test_what_makes_something_or_takes_it_away_is_never_just_repeated(facts: Fac
 @every_facts
 def test_a_field_has_its_verbs_and_what_is_lacking_has_none(facts: Facts) -> None:
     for name in Field:
-        if facts.supports(name):
+        if facts.supports(name) and facts.changing(name) is Changing.REPLACED:
+            assert Verb.CREATE in known(facts)
+        elif facts.supports(name):
             assert VERBS[name] <= known(facts), name
         else:
             # What makes a campaign sets what there is.
@@ -311,7 +313,7 @@ async def check_reads(bench: Bench, reads: Reads, made: dict[str, Any]) -> None:
     if facts.supports(Field.OVERRIDES):
         effective = await reads.overrides(line, bench.gateways[:2])
         assert effective == {bench.gateways[0]: (made["other"],), bench.gateways[1]: (made["package"],)}
-    if facts.supports(Field.DISTRIBUTION):
+    if bench.knows(Verb.DISTRIBUTE):
         assert await reads.distribution_list(line) == DistributionList("list-1", 60)
         assert await reads.distribution_list(made["others"][0]) is None
     # Only what can be read is told.
@@ -682,7 +684,10 @@ class Run:
 
 
 def resources(facts: Facts, **changed: str) -> str:
-    more = "".join(f"  {line}\n" for name, line in FIELDS.items() if facts.supports(name))
+    here = {name: line for name, line in FIELDS.items() if facts.supports(name)}
+    if facts.lists_decide:
+        del here[Field.DISTRIBUTION]
+    more = "".join(f"  {line}\n" for line in here.values())
     text = YAML + more
     for old, new in changed.items():
         text = text.replace(old, new)
@@ -721,8 +726,9 @@ def test_a_project_comes_to_rest_whatever_changes(on: Any) -> None:
 
 def test_what_a_server_lacks_is_found_at_its_place(tmp_path: Path) -> None:
     for facts in ALL_FACTS.values():
-        lacking = {name for name in FIELDS if not facts.supports(name)}
-        text = YAML + "".join(f"  {line}\n" for line in FIELDS.values())
+        asked = {name: line for name, line in FIELDS.items() if not facts.lists_decide or "List" not in name}
+        lacking = {name for name in asked if not facts.supports(name)}
+        text = YAML + "".join(f"  {line}\n" for line in asked.values())
         path = tmp_path / "resources.yaml"
         path.write_text(text)
         (tmp_path / "fw.bin").write_bytes(b"fw")

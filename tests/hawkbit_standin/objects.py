@@ -275,7 +275,7 @@ class _Objects:
             if row["type"] not in ("os", "application"):
                 raise Said(404, "repo.entityNotFound", "SoftwareModuleType does not exist")
             key = (row["name"].strip(), row["version"], row["type"])
-            if any((m.name, m.version, m.type) == key and not m.deleted for m in self.world.modules.values()):
+            if any((m.name, m.version, m.type) == key for m in self.world.modules.values()):
                 raise taken()
         made = []
         for row in rows:

@@ -319,11 +319,13 @@ class World:
         """An action is over."""
         target = self.targets[action.target]
         action.status, action.active = status, False
+        others = [a for a in target.actions if a.active]
         if status == "finished":
             target.installed = action.bundle
-        elif status == "canceled" and target.assigned == action.bundle:
-            target.assigned = target.installed
-        others = [a for a in target.actions if a.active]
+        elif status == "error":
+            target.assigned = None
+        elif status == "canceled":
+            target.assigned = others[0].bundle if others else target.installed
         target.status = "pending" if others else ("error" if status == "error" else "in_sync")
         self.note(action, *said, f"Update Server: the action ended as {status}")
 

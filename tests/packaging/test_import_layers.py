@@ -104,8 +104,6 @@ WAY, SEAMS = "Imports point along the way", "Only the use cases choose"
         ("report", "import click", "Only the command line knows click", "reconciler.report"),
         ("plan", "import httpx", "Only a provider", "reconciler.plan"),
         ("app", "import distributed", "Only workers know the engine", "reconciler.app"),
-        ("report", "import reconciler.workers", WAY, "reconciler.report"),
-        ("apply", "import reconciler.workers", WAY, "reconciler.apply"),
     ],
 )
 def test_a_wrong_import_is_named(tmp_path: Path, module: str, line: str, contract: str, said: str) -> None:

@@ -213,7 +213,12 @@ def _replacement(group: StepGroup) -> tuple[StepGroup, ...]:
     delivery = DeliveryTerms(
         Force.AFTER, 1_800_000_000_000, Only.DOWNLOAD, confirm=True, start_at=1_790_000_000_000
     )
-    fields = CampaignFields("line", package_set=SetName("firmware", "2.1"), delivery=delivery)
+    fields = CampaignFields(
+        "line",
+        package_set=SetName("firmware", "2.1"),
+        delivery=delivery,
+        distribution=DistributionList("hall-3", also=("17",)),
+    )
     actions = (
         AddGateways(line, Reason.REPLACES, None, ("gw-0001",), draft=draft, by_wave=True),
         RetireCampaign(line, Reason.MAKES_ROOM, "1", name="line ~1"),

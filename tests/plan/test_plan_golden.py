@@ -31,7 +31,7 @@ from tests.fakes import PULSE
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plan-file.jsonl"
 OLDER = GOLDEN.with_name("plan-file-0.1.jsonl")
-DIGEST = "902d20d7d9cb2317fe861bb087751e83fac15af2bee86571ce6174e898da5b20"
+DIGEST = "3cc5f0dba2047d5460aa0b66dbe50d6507f41e6aea1fb8d2e6a76e372f184dd5"
 
 
 def test_a_plan_is_the_same_bytes_as_ever(golden: Golden, tmp_path: Path) -> None:

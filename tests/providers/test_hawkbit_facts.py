@@ -90,11 +90,12 @@ def test_what_can_be_read_emptied_and_replaced() -> None:
         Field.PACKAGES: (True, False, True),
         Field.DELIVERY: (True, False, False),
         Field.GATEWAYS: (True, True, False),
+        Field.DISTRIBUTION: (True, False, False),
         Field.CLOSED: (True, False, False),
         Field.STATUS: (True, False, False),
     }
     replaced = {name for name, fact in FACTS.fields.items() if fact.changing is Changing.REPLACED}
-    assert replaced == {Field.PACKAGES, Field.DELIVERY}
+    assert replaced == {Field.PACKAGES, Field.DELIVERY, Field.DISTRIBUTION}
 
 
 def test_what_can_stand_in_an_address() -> None:

@@ -344,3 +344,48 @@ def test_a_version_is_one_content(tmp_path: Path) -> None:
             )
 
     on(tmp_path, body)
+
+
+# what was used and deleted keeps its name
+
+
+@pytest.mark.parametrize("version", ["", ', version: "2.1"'])
+def test_packages_that_were_deleted_come_back(tmp_path: Path, version: str) -> None:
+    """Back to the firmware of before: its set and its module are hidden, and keep what they are unique by."""
+
+    async def body(world: HawkbitWorld) -> None:
+        old, new = f"{{file: fw.bin{version}}}", "{file: fx.bin}"
+        await world.apply(line(1, packages=old), prune=True)
+        world.devices("success")
+        await world.apply(line(1, packages=new), prune=True)
+        assert [module.deleted for module in world.server.world.modules.values()] == [True, False]
+        if version:
+            applied = await world.run(await world.make_plan(line(1, packages=old), prune=True))
+            words = " ".join(outcome.message for outcome in applied.outcomes)
+            assert "its version is taken for good" in words
+            assert "Name another version" in words
+            return
+        await world.apply(line(1, packages=old), prune=True)
+        world.devices("success")
+        world.devices("success")
+        [module] = [m for m in world.server.world.modules.values() if not m.deleted]
+        assert module.version.endswith("-2")
+        assert world.counts("line") == {"finished": 1}
+        target = world.server.world.targets["gw-01"]
+        assert world.server.world.bundles[target.installed or 0].modules == [module.id]
+
+    on(tmp_path, body)
+
+
+def test_a_failed_update_of_the_same_set_is_no_success(tmp_path: Path) -> None:
+    """Whoever failed has nothing assigned any more: a successor of the same set gives it to them again."""
+
+    async def body(world: HawkbitWorld) -> None:
+        await world.apply(line(1, 2))
+        world.devices("failure", [1])
+        world.devices("success", [2])
+        await world.apply(line(1, 2, more="delivery: {force: never}"))
+        assert world.counts("line") == {"finished": 1, "running": 1}
+        assert world.devices("success") == {"gw-01": "success"}
+
+    on(tmp_path, body)

@@ -171,7 +171,7 @@ def test_a_snapshot_as_a_person_sees_it(golden: Golden) -> None:
             frozenset({"gw-2"}),
             {"schedules.download": {"1800000000000/1800003600000": frozenset({"gw-1"})}},
         ),
-        DistributionList("dl-7", 3600),
+        DistributionList("dl-7", 3600, ("7",)),
         True,
         {"gw-1": ("p-2",)},
         {"settings": {"LEVEL": {"value": "info"}}},

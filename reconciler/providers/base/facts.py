@@ -33,7 +33,7 @@ class Field(StrEnum):
 
 
 class Detail(StrEnum):
-    """What else a server may be told of packages and of delivery, as YAML names it."""
+    """What else a server may be told of packages, delivery and distribution lists, as YAML names it."""
 
     PACKAGE_VERSION = "packages.version"
     PACKAGE_TYPE = "packages.type"
@@ -44,6 +44,7 @@ class Detail(StrEnum):
     ONLY = "delivery.only"
     CONFIRM = "delivery.confirm"
     START_AT = "delivery.startAt"
+    INTERVAL = "distributionList.reevaluationIntervalSeconds"
 
 
 class Changing(StrEnum):
@@ -165,7 +166,9 @@ class Facts:
     finished_run_again: bool | None = None
     """Whether gateways that are done or failed run again when packages change; None: it doesn't say."""
     details: frozenset[Detail] = frozenset()
-    """What it takes of packages and of delivery, beyond the fields of a campaign."""
+    """What it takes of packages, delivery and distribution lists, beyond the fields of a campaign."""
+    lists_decide: bool = False
+    """Whether a distribution list alone decides who is in a campaign: no gateways are declared beside it."""
 
     def supports(self, name: Field) -> bool:
         """Whether the server has such a field at all."""

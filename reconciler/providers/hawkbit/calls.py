@@ -123,6 +123,10 @@ class HawkbitCalls:
         exact = (key for key, (other, said) in found.items() if other == name and (not ours or _ours(said)))
         return next(exact, None)
 
+    async def filters(self) -> Mapping[str, tuple[str, str]]:
+        """Target filters: id → (name, query)."""
+        return await self.listed("list-filters", codec.filter_row)
+
     async def pages_of_one(self, name: str, read: Row[Item], **ids: str) -> AsyncIterator[Item]:
         """The newest items of a list, one page of them."""
         call = Call(operation(name), ids, (("limit", "50"), ("sort", "id:DESC")))

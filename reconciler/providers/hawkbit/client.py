@@ -24,11 +24,13 @@ from reconciler.pool import concurrently
 from reconciler.providers.base.contents import holding
 from reconciler.providers.base.facts import phase_of
 from reconciler.providers.hawkbit import codec
+from reconciler.providers.hawkbit.calls import MOST
 from reconciler.providers.hawkbit.codec import CONTENT_KEY, Module, Rollout
 from reconciler.providers.hawkbit.entry import MISSING
 from reconciler.providers.hawkbit.members import Memberships
-from reconciler.providers.hawkbit.query import any_of
+from reconciler.providers.hawkbit.query import any_of, is_own_tag, tag_of
 from reconciler.providers.hawkbit.statuses import PHASES
+from reconciler.providers.http.wire import Wire
 
 _FORCES: Final[Mapping[str, Force]] = {
     "soft": Force.NEVER,
@@ -52,6 +54,11 @@ def terms_of(rollout: Rollout) -> DeliveryTerms:
 class HawkbitClient(Memberships):
     """`reconciler.providers.base.Reads`."""
 
+    def __init__(self, wire: Wire, *, page_size: int = MOST, parallelism: int = 16) -> None:
+        super().__init__(wire, page_size=page_size, parallelism=parallelism)
+        self._queries: dict[str, str] = {}
+        """Rollout → its query, which never changes."""
+
     @property
     def requests(self) -> Mapping[str, int]:
         """See `Reads.requests`."""
@@ -71,6 +78,7 @@ class HawkbitClient(Memberships):
         found = await self.rollout(campaign_id)
         if found is None:
             return None
+        self._queries[found.id] = found.query
         bundle = await self.one("get-set", codec.bundle, set=found.bundle)
         return LiveCampaign(
             id=found.id,
@@ -100,9 +108,18 @@ class HawkbitClient(Memberships):
         return found
 
     async def distribution_list(self, campaign_id: str) -> DistributionList | None:
-        """See `Reads.distribution_list`: no rollout has one that could be told apart from its query."""
-        del campaign_id
-        return None
+        """See `Reads.distribution_list`: the target filter that has just the query of the rollout.
+
+        Of filters with one query nobody can tell which it was made with, so each of their names means it.
+        """
+        query = self._queries.get(campaign_id) or (await self.there(campaign_id)).query
+        if is_own_tag(tag_of(query)):
+            return None
+        same = {key: name for key, (name, said) in (await self.filters()).items() if said == query}
+        if not same:
+            return None
+        first, *others = sorted(same.values())
+        return DistributionList(first, also=tuple(sorted([*others, *same])))
 
     async def overrides(self, campaign_id: str, gateways: Collection[str]) -> Mapping[str, tuple[str, ...]]:
         """See `Reads.overrides`: everybody in a rollout gets its set."""

@@ -165,6 +165,12 @@ def tag_row(row: Mapping[str, Any]) -> tuple[str, tuple[str, str]]:
     return identity(row, "a tag", ("id",)), (name, text(row.get("description"), "its description"))
 
 
+def filter_row(row: Mapping[str, Any]) -> tuple[str, tuple[str, str]]:
+    """A row of the list of target filters: id → (name, query)."""
+    name = text(row.get("name"), "the name of a filter")
+    return identity(row, "a filter", ("id",)), (name, text(row.get("query"), "its query"))
+
+
 def group_row(row: Mapping[str, Any]) -> tuple[str, str]:
     """A row of the list of groups: id → status."""
     return identity(row, "a group", ("id",)), text(row.get("status"), "its status").lower()

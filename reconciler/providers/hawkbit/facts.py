@@ -39,6 +39,7 @@ _FIELDS: Final[Mapping[Field, FieldFacts]] = MappingProxyType(
         Field.PACKAGES: FieldFacts(clearable=False, changing=Changing.REPLACED, required=True),
         Field.DELIVERY: FieldFacts(clearable=False, changing=Changing.REPLACED),
         Field.GATEWAYS: FieldFacts(),
+        Field.DISTRIBUTION: FieldFacts(clearable=False, changing=Changing.REPLACED),
         Field.CLOSED: FieldFacts(clearable=False),
         Field.STATUS: FieldFacts(clearable=False),
     }
@@ -87,6 +88,7 @@ _READS: Final[Mapping[str, str]] = MappingProxyType(
         "campaigns": "list-rollouts",
         "campaign": "get-rollout",
         "gateways": "list-actions",
+        "distribution_list": "list-filters",
         "packages": "list-modules",
         "packages_of": "list-modules",
         "package": "get-module",
@@ -141,5 +143,6 @@ def facts_of(settings: ServerSettings) -> Facts:
         questions=_QUESTIONS,
         marks=lambda _: None,
         limits=_LIMITS,
-        details=frozenset(Detail),
+        details=frozenset(Detail) - {Detail.INTERVAL},
+        lists_decide=True,
     )

@@ -8,6 +8,7 @@ again after a call of it was cut.
 | a module of that name, version and type, with our file | it is the package             |
 | the same, without any file                           | it gets ours: an upload was cut |
 | the same, with another file                          | refused                         |
+| a deleted one of that name, version and type         | a number is put to a version that is ours |
 | a set of that name, version and type, of our modules | it is the set                   |
 | the same, of others, or an invalid one               | refused                         |
 | a tag of that name, in any case                      | the next number is taken        |
@@ -24,20 +25,19 @@ from collections.abc import Mapping
 from typing import Final
 
 from reconciler.errors import NotExecuted, Refusal, Refused, Unclear
-from reconciler.model import CampaignFields, Json, PackageFile, Step
+from reconciler.model import CampaignFields, DistributionList, Json, PackageFile, Step
 from reconciler.pool import concurrently
 from reconciler.providers.hawkbit import codec
 from reconciler.providers.hawkbit.client import HawkbitClient
 from reconciler.providers.hawkbit.codec import CONTENT_KEY, MARK, Bundle, Module
 from reconciler.providers.hawkbit.operations import operation
-from reconciler.providers.hawkbit.query import any_of, equal
+from reconciler.providers.hawkbit.query import TAG_PREFIX, any_of, equal, tagged
 from reconciler.providers.http.filebody import FileBody, multipart
-from reconciler.providers.http.steps import request_of
+from reconciler.providers.http.steps import first, request_of
 from reconciler.providers.http.wire import Call
 
 DIGITS: Final = 12
 """Of a SHA-256, in a version that nobody named."""
-TAG_PREFIX: Final = "reconciler"
 _TRIES: Final = 5
 OS, APPLICATION = "os", "application"
 _TYPES: Final[Mapping[frozenset[str], str]] = {
@@ -61,28 +61,21 @@ class Making:
     async def package(self, file: PackageFile, step: Step) -> str:
         """The id of the module that holds `file`, made where it is lacking."""
         client = self._client
-        name, version, kind = named(file)
         found = await self.module(file)
         if found is None:
-            row: dict[str, Json] = {"name": name, "version": version, "type": kind}
-            if file.vendor is not None:
-                row["vendor"] = file.vendor
-            if file.description:
-                row["description"] = file.description
-            key = await _before(client.make("create-module", [row]), step)
+            key = await self._new_module(file, step)
         else:
             key = found.package.id
             held = await client.held(key)
-            if file.sha256 not in held.values():
-                if held:
-                    raise Refused(
-                        f"the module {name!r} {version} ({kind}) holds another file already",
-                        request=request_of(step),
-                        hint="A version is one content: name another version, or leave it out.",
-                    )
-            else:
+            if file.sha256 in held.values():
                 await self._mark(key, file.sha256, step)
                 return key
+            if held:
+                raise Refused(
+                    f"the module {file.name!r} {found.version} ({found.kind}) holds another file already",
+                    request=request_of(step),
+                    hint="A version is one content: name another version, or leave it out.",
+                )
         body = FileBody(file.path, file.size, file.sha256)
         content_type, framed = multipart(body, filename=file.path.name, fields={"sha256sum": file.sha256})
         call = Call(
@@ -92,13 +85,46 @@ class Making:
         await self._mark(key, file.sha256, step)
         return key
 
-    async def module(self, file: PackageFile) -> Module | None:
-        """The module that has the name, version and type of `file`."""
+    async def _new_module(self, file: PackageFile, step: Step) -> str:
+        """The id of a new module for `file`.
+
+        A deleted one keeps its name and version for good once it was used: then a version that nobody named
+        gets a number.
+        """
         name, version, kind = named(file)
-        for found in await self._client.modules(any_of("name", [name])):
-            if (found.package.name, found.version, found.kind) == (name, version, kind):
-                return found
-        return None
+        for number in range(1, _TRIES + 1):
+            row: dict[str, Json] = {"name": name, "type": kind}
+            row["version"] = version if number == 1 else f"{version}-{number}"
+            if file.vendor is not None:
+                row["vendor"] = file.vendor
+            if file.description:
+                row["description"] = file.description
+            try:
+                return await _before(self._client.make("create-module", [row]), step)
+            except Refused as error:
+                if Refusal.MAY_HAVE_HAPPENED not in error.meaning:
+                    raise
+            if found := await self.module(file):
+                return found.package.id
+            if file.version is not None:
+                break
+        raise Refused(
+            f"the module {name!r} {version} ({kind}) was deleted after it had been used, and its version is"
+            " taken for good",
+            request=request_of(step),
+            hint="Name another version.",
+        )
+
+    async def module(self, file: PackageFile) -> Module | None:
+        """The module that has the name, version and type of `file`: the newest, where those are numbered."""
+        name, version, kind = named(file)
+        numbered = re.compile(re.escape(version) + ("" if file.version is not None else r"(-\d{1,2})?"))
+        here = [
+            found
+            for found in await self._client.modules(any_of("name", [name]))
+            if (found.package.name, found.kind) == (name, kind) and numbered.fullmatch(found.version)
+        ]
+        return here[-1] if here else None
 
     async def _mark(self, module_id: str, sha256: str, step: Step) -> None:
         """Note in the metadata of a module what it holds, so that it is found by that."""
@@ -167,6 +193,27 @@ class Making:
             if (found.name, found.version) == (name, version) and kind in (None, found.kind):
                 return found
         return None
+
+    # --- whom it is for ---------------------------------------------------------------------------
+
+    async def query(self, fields: CampaignFields, step: Step) -> str:
+        """The query that a rollout is made with: of the filter that it is to follow, or of a new tag."""
+        if fields.distribution is None:
+            return tagged(await self.tag(fields.name, step))
+        query = await first(self.query_of(fields.distribution), step)
+        if query is None:
+            raise Refused(
+                f"there is no target filter {fields.distribution.id!r}",
+                request=request_of(step),
+                hint="Save it on the server under exactly that name, or name another one.",
+            )
+        return query
+
+    async def query_of(self, wanted: DistributionList) -> str | None:
+        """The query of a target filter, by its exact name, or by its id."""
+        found = await self._client.filters()
+        queries = dict(found.values())
+        return queries.get(wanted.id) or found.get(wanted.id, ("", None))[1]
 
     # --- tags ---------------------------------------------------------------------------------------
 

@@ -16,6 +16,9 @@ from urllib.parse import quote
 ROOM: Final = 6_000
 """Bytes of one query in an address: beyond 8 kB of it the server's web server refuses."""
 
+TAG_PREFIX: Final = "reconciler"
+"""How the name of a tag begins that is made for a campaign."""
+
 _PLAIN: Final = re.compile(r"[^\w .:@/+~#=-]", re.ASCII)
 _TAG: Final = re.compile(r"""\s*tag\s*==\s*(?:'([^'*\\]+)'|"([^"*\\]+)"|([\w.:@/+~-]+))\s*""", re.ASCII)
 
@@ -49,6 +52,11 @@ def _either(parts: list[str], head: str) -> str:
 def tagged(tag: str) -> str:
     """The query of a rollout for the targets that have `tag`, which is a plain word."""
     return f"tag=='{tag}'"
+
+
+def is_own_tag(tag: str | None) -> bool:
+    """Whether a tag is one that is made for a single campaign."""
+    return tag is not None and tag.startswith(f"{TAG_PREFIX}-")
 
 
 def tag_of(query: str) -> str | None:

@@ -43,7 +43,7 @@ from reconciler.providers.hawkbit.codec import Rollout
 from reconciler.providers.hawkbit.ending import Ending, at_work
 from reconciler.providers.hawkbit.entry import DONE_ALREADY, MISSING
 from reconciler.providers.hawkbit.making import Making
-from reconciler.providers.hawkbit.query import tag_of, tagged
+from reconciler.providers.hawkbit.query import tag_of
 from reconciler.providers.hawkbit.statuses import BUSY, PHASES
 from reconciler.providers.http.steps import campaign_of, first, one_made, packages_of, request_of
 
@@ -132,11 +132,11 @@ class HawkbitWrites:
                 hint="Plan again; `--adopt` takes that rollout as ours.",
             )
         bundle = await self._making.bundle(fields, packages, step)
-        tag = await self._making.tag(fields.name, step)
+        query = await self._making.query(fields, step)
         body: dict[str, Json] = {
             "name": fields.name,
             "distributionSetId": int(bundle),
-            "targetFilterQuery": tagged(tag),
+            "targetFilterQuery": query,
             **_WAVES,
             **delivered(fields.delivery),
         }
@@ -208,11 +208,7 @@ class HawkbitWrites:
 
     async def _delete(self, live: Rollout) -> Result:
         """Under another name, so that its own is free again; then its tag, which nothing else uses."""
-        mark = f" ~{live.id}"
-        if not live.name.endswith(mark):
-            await self._client.do(
-                "edit-rollout", {"name": f"{live.name[: _NAME - len(mark)]}{mark}"}, rollout=live.id
-            )
+        await self._client.do("edit-rollout", {"name": retired(live.name, live.id)}, rollout=live.id)
         await self._client.do("delete-rollout", rollout=live.id)
         return Result(message=await self._drop_tag(live))
 
@@ -275,6 +271,9 @@ class HawkbitWrites:
                     hint="Delete that first.",
                 )
             if bundle.ours:
+                # A set that was used keeps its name for good, though nobody sees it any more.
+                name = retired(bundle.name, key)
+                await first(self._client.do("edit-set", {"name": name}, set=key), step)
                 await first(self._client.do("delete-set", set=key), step)
         await self._client.do("delete-module", module=module_id)
         return Result()
@@ -322,18 +321,26 @@ class HawkbitWrites:
                 raise ReconcilerError(f"nothing on the server tells whether {action.verb} was done")
 
     async def _made(self, action: CreateCampaign) -> Readback:
-        """The rollout of exactly this name, if it is on a tag as we make them."""
-        name = action.fields.name
+        """The rollout of exactly this name, if it is for whom we would make it."""
+        name, listed = action.fields.name, action.fields.distribution
+        wanted = await self._making.query_of(listed) if listed else None
         named = await self._client.rollouts_named([name])
         found = [each for each in named if each.id != action.replaces]
         for each in found:
             tag = tag_of(each.query)
-            if tag is None or await self._client.tag_id(tag, ours=True) is None:
+            ours = each.query == wanted if listed else bool(tag and await self._client.tag_id(tag, ours=True))
+            if not ours:
                 raise ReconcilerError(
                     f"the rollout {each.id} has the name {name!r}, and was made by somebody else",
                     hint="`--adopt` takes it as ours; or choose another name.",
                 )
         return one_made(f"rollouts named {name!r}", [each.id for each in found])
+
+
+def retired(name: str, key: str) -> str:
+    """What a thing is called before it is deleted, for the server keeps the name of one that was used."""
+    mark = f" ~{key}"
+    return name if name.endswith(mark) else f"{name[: _NAME - len(mark)]}{mark}"
 
 
 def delivered(wanted: DeliveryTerms | None) -> dict[str, Json]:

@@ -25,7 +25,7 @@ from types import MappingProxyType
 from typing import Final
 
 from reconciler.model import Phase, SchedulePhase, UploadMode, Verb
-from reconciler.providers.base import Facts, Field, FieldFacts, Limits, Stage, StateFacts
+from reconciler.providers.base import Detail, Facts, Field, FieldFacts, Limits, Stage, StateFacts
 from reconciler.providers.base.facts import KNOWN
 from reconciler.providers.pulse.codec.marks import DESCRIPTION_LIMIT, mark, mark_of
 from reconciler.providers.pulse.codec.statuses import PHASES
@@ -162,4 +162,5 @@ def facts_of(settings: ServerSettings) -> Facts:
         limits=_LIMITS,
         # The reference doesn't say.
         finished_run_again=settings.finished_run_again,
+        details=frozenset({Detail.INTERVAL}),
     )
