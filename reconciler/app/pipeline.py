@@ -19,6 +19,7 @@ from reconciler.model.doubts import OnDoubt, unheard
 from reconciler.options import Options
 from reconciler.pacing import Settling
 from reconciler.plan.model import Partial, Plan
+from reconciler.report.apply_summary import kinds_of
 from reconciler.settings import GitWaiver, Project, ServerSettings
 from reconciler.state.base import State, StateStore, bound_to
 from reconciler.trust.needs import TrustNeed
@@ -390,11 +391,11 @@ def plan_exit(plan: Plan, *, detailed: bool = False) -> Exit:
 
 def apply_exit(plan: Plan, outcomes: Collection[Outcome], *, interrupted: bool = False) -> Exit:
     """Of an apply: an error or an interruption, a guard, then failed steps, then objects that aren't ours."""
-    if _has_errors(plan) or (interrupted and any(_skipped(outcome) for outcome in outcomes)):
+    if _has_errors(plan) or (interrupted and any(_skipped(outcome) for outcome, _ in kinds_of(outcomes))):
         return Exit.ERROR
     if plan.tripped:
         return Exit.GUARD
-    if any(outcome.status in _BAD for outcome in outcomes):
+    if any(outcome.status in _BAD for outcome, _ in kinds_of(outcomes)):
         return Exit.PARTLY
     if any(view.aborted for view in plan.rollouts):
         return Exit.ROLLOUT_ABORTED

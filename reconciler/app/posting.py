@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import warnings
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -91,7 +92,10 @@ class ApprisePostman:
             raise CannotTell("Apprise is not installed: pip install 'reconciler[notify]'") from None
         # It logs what may hold a part of a URL.
         logging.getLogger("apprise").disabled = True
-        service = Apprise.instantiate(_url(target, self.environ, by), asset=_asset())
+        with warnings.catch_warnings():
+            # Modules of services import what is deprecated, for what we don't use.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            service = Apprise.instantiate(_url(target, self.environ, by), asset=_asset())
         if service is None:
             raise CannotTell(f"{by}: what {_where(target)} holds is no URL that Apprise knows")
         need = _need(target, by, _destination(service))
