@@ -33,7 +33,7 @@ from reconciler.resolve.rollouts import resolve_rollout
 from reconciler.resolve.source import ResourceSource
 from reconciler.resolve.supported import check_supported
 from reconciler.resolve.timetables import Timetable
-from reconciler.resolve.zones import Fleet, zones_of
+from reconciler.resolve.zones import Fleet, Whose, zones_of
 
 Part = TypeVar("Part")
 
@@ -74,7 +74,7 @@ def resolve_campaign(source: ResourceSource, parts: Parts) -> DesiredCampaign:
     fleet = _fleet(source, lists, closed)
     policy = parts.policies.get((spec.get("rollout") or {}).get("policy", ""))
     asking = [*parts.calendars, *([policy.calendar] if policy and policy.calendar else [])]
-    zones = zones_of(source, fleet, asking)
+    zones = zones_of(source, fleet, _whose_zones(source, parts, asking, timetables))
     campaign = DesiredCampaign(
         resource=source.identity,
         name=str(spec.get("name", source.identity.name)),
@@ -104,6 +104,7 @@ def resolve_campaign(source: ResourceSource, parts: Parts) -> DesiredCampaign:
                 source.place(*entry.path),
                 _scheduled_by(source, entry),
                 timetable.timezone,
+                timetable.calendars,
             )
             for entry, timetable in timetables
         )
@@ -137,6 +138,28 @@ def _fleet(source: ResourceSource, lists: Sequence[GatewayList], closed: Group |
     """Whom a rollout is about: the declared gateways without the closed ones."""
     gateways = union(found.gateways for found in lists) - (closed.gateways if closed else frozenset())
     return Fleet(lists, gateways, _all_known(source, lists) and not unsure(source.spec, "closedGateways"))
+
+
+def _whose_zones(
+    source: ResourceSource,
+    parts: Parts,
+    calendars: Iterable[Calendar],
+    timetables: Iterable[tuple[ListEntry, Timetable]],
+) -> Whose:
+    """Whose zone the `calendars` that hold everybody back ask for, or those of schedules."""
+    asking = [
+        entry
+        for entry, timetable in timetables
+        if any(each.calendar.of_gateways for each in timetable.calendars.values())
+    ]
+    names = [name for each in asking for name in _listed(source, each) if name in parts.lists]
+    everyone = any(calendar.of_gateways for calendar in calendars) or any(each.every for each in asking)
+    return Whose(everyone, union(each.gateways for each in asking), [parts.lists[name] for name in names])
+
+
+def _listed(source: ResourceSource, entry: ListEntry) -> Sequence[str]:
+    section, index = entry.path
+    return [str(name) for name in source.spec[str(section)][index].get("gatewayLists") or ()]
 
 
 def _lists(source: ResourceSource, parts: Parts) -> Sequence[GatewayList]:

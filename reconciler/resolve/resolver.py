@@ -76,7 +76,9 @@ def resolve(
         ),
         lists=lists,
         policies=_named((source, resolve_policy(source, lists, calendars, files)) for source in policies),
-        schedules=_named((source, resolve_schedule(source)) for source in by_name(sources, Kind.SCHEDULE)),
+        schedules=_named(
+            (source, resolve_schedule(source, calendars)) for source in by_name(sources, Kind.SCHEDULE)
+        ),
         callbacks=_named(
             (source, resolve_callback_set(source)) for source in by_name(sources, Kind.CALLBACK_SET)
         ),

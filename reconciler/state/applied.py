@@ -73,6 +73,14 @@ def window_end(value: str) -> int:
     return int(end)
 
 
+def window_of(value: str) -> Window:
+    """The inverse of `window_value`; StateError when `value` is none of it."""
+    begin = value.partition("/")[0]
+    if not re.fullmatch("-?[0-9]{1,19}", begin):
+        raise _damaged("a window")
+    return Window(int(begin), window_end(value))
+
+
 def packages_value(ids: Iterable[str]) -> str:
     """Package ids as a sorted JSON array: their order means nothing."""
     return json.dumps(sorted(set(ids)))
