@@ -304,11 +304,16 @@ async def draft(
     from reconciler.plan import make_plan
     from reconciler.plan.calendars import closing, held_back
     from reconciler.rollout.questions import questions
+    from reconciler.rollout.recall import recalled
     from reconciler.rollout.stage import Pace, paced
+    from reconciler.rollout.timetables import timed
     from reconciler.targets import narrowed
 
     desired = narrowed(desired, state, options.targets)
     live = await observe(desired, state, source, options, lookout)
+    back = recalled(desired, live, state, source.facts)
+    timing = timed(back.desired, live, state, source.facts, now)
+    desired = timing.desired
     pacing = Pace(source.facts, now, resume=options.resume)
     if asking is not None and (about := questions(desired, live, state, pacing)):
         pacing = replace(pacing, checks=await asking(about))
@@ -316,13 +321,14 @@ async def draft(
     difference = diff(pace.desired, live, state, Ask(options, now=now, facts=source.facts))
     sifted = held_back(difference, source.facts, now)
     plan = make_plan(sifted.difference, source.facts, source.server)
+    told = (*back.findings, *timing.findings, *pace.findings)
     plan = replace(
         plan,
         groups=closing(plan.groups, sifted.until),
         waits=sifted.waits,
         rollouts=pace.rollouts,
-        records=(*plan.records, *pace.records),
-        findings=tuple(sorted((*plan.findings, *pace.findings), key=Finding.sort_key)),
+        records=(*plan.records, *back.records, *pace.records),
+        findings=tuple(sorted((*plan.findings, *told), key=Finding.sort_key)),
     )
     if options.rollouts_only:
         from reconciler.plan.looking import only_rollouts
