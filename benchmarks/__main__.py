@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.canned import CAMPAIGN, GATEWAY
+from benchmarks.canned import GATEWAY
 from benchmarks.measure import ROOT, Figure, canned, in_turn, once, python, seen
 from benchmarks.projects import RECONCILER, WAVES, fleet, k8s_like, list_of_ids, owned, project
-
 from reconciler.model import RolloutRecord
 
 CSAFE = "import sys, yaml; [None for _ in yaml.load_all(open(sys.argv[1], 'rb'), yaml.CSafeLoader)]"
@@ -205,22 +204,24 @@ def rollout(work: Path, times: int) -> Iterator[Row]:
         there.write_text("\n".join(sorted(frozenset().union(*waves[:open_now]))))
         plain, paced = work / "plain", work / "paced"
         record = RolloutRecord(wave=open_now, since=int(time.time() * 1000))
-        with canned(1, size, "--status", "STARTED", "--ids", str(there)) as url:
-            for folder, waved in ((plain, False), (paced, True)):
+        with (
+            canned(1, size) as url,
+            canned(1, size, "--status", "STARTED", "--ids", str(there)) as waved,
+        ):
+            for folder, server in ((plain, url), (paced, waved)):
                 folder.mkdir(exist_ok=True)
-                project(folder, url, "aiohttp")
-                fleet(folder, 1, size, waves=waved)
-            (plain / "resources" / f"{CAMPAIGN.format(0)}.txt").write_text(there.read_text())
+                project(folder, server, "aiohttp")
+                fleet(folder, 1, size, waves=server == waved)
             plan = (*RECONCILER, "plan", "--detailed-exitcode")
             looks = {
                 "plain": python(*plan, cwd=plain, before=owned(plain, url, 1)),
-                "look": python(*plan, cwd=paced, before=owned(paced, url, 1, rollout=record)),
+                "look": python(*plan, cwd=paced, before=owned(paced, waved, 1, rollout=record)),
             }
             requests = {}
-            for name, look in looks.items():
-                before = seen(url)
-                once(look)
-                requests[name] = seen(url) - before
+            for name, server in (("plain", url), ("look", waved)):
+                before = seen(server)
+                once(looks[name])
+                requests[name] = seen(server) - before
             found = in_turn(looks, times)
         look, bare = found["look"], found["plain"]
         title = f"a look that waits, 1,000,000 in {WAVES} waves, {what}"
