@@ -19,6 +19,7 @@ from reconciler.model.doubts import OnDoubt, unheard
 from reconciler.options import Options
 from reconciler.pacing import Settling
 from reconciler.plan.model import Partial, Plan
+from reconciler.report.apply_summary import kinds_of
 from reconciler.settings import GitWaiver, Project, ServerSettings
 from reconciler.state.base import State, StateStore, bound_to
 from reconciler.trust.needs import TrustNeed
@@ -303,11 +304,16 @@ async def draft(
     from reconciler.plan import make_plan
     from reconciler.plan.calendars import closing, held_back
     from reconciler.rollout.questions import questions
+    from reconciler.rollout.recall import recalled
     from reconciler.rollout.stage import Pace, paced
+    from reconciler.rollout.timetables import timed
     from reconciler.targets import narrowed
 
     desired = narrowed(desired, state, options.targets)
     live = await observe(desired, state, source, options, lookout)
+    back = recalled(desired, live, state, source.facts)
+    timing = timed(back.desired, live, state, source.facts, now)
+    desired = timing.desired
     pacing = Pace(source.facts, now, resume=options.resume)
     if asking is not None and (about := questions(desired, live, state, pacing)):
         pacing = replace(pacing, checks=await asking(about))
@@ -315,13 +321,14 @@ async def draft(
     difference = diff(pace.desired, live, state, Ask(options, now=now, facts=source.facts))
     sifted = held_back(difference, source.facts, now)
     plan = make_plan(sifted.difference, source.facts, source.server)
+    told = (*back.findings, *timing.findings, *pace.findings)
     plan = replace(
         plan,
         groups=closing(plan.groups, sifted.until),
         waits=sifted.waits,
         rollouts=pace.rollouts,
-        records=(*plan.records, *pace.records),
-        findings=tuple(sorted((*plan.findings, *pace.findings), key=Finding.sort_key)),
+        records=(*plan.records, *back.records, *pace.records),
+        findings=tuple(sorted((*plan.findings, *told), key=Finding.sort_key)),
     )
     if options.rollouts_only:
         from reconciler.plan.looking import only_rollouts
@@ -387,11 +394,11 @@ def plan_exit(plan: Plan, *, detailed: bool = False) -> Exit:
 
 def apply_exit(plan: Plan, outcomes: Collection[Outcome], *, interrupted: bool = False) -> Exit:
     """Of an apply: an error or an interruption, a guard, then failed steps, then objects that aren't ours."""
-    if _has_errors(plan) or (interrupted and any(_skipped(outcome) for outcome in outcomes)):
+    if _has_errors(plan) or (interrupted and any(_skipped(outcome) for outcome, _ in kinds_of(outcomes))):
         return Exit.ERROR
     if plan.tripped:
         return Exit.GUARD
-    if any(outcome.status in _BAD for outcome in outcomes):
+    if any(outcome.status in _BAD for outcome, _ in kinds_of(outcomes)):
         return Exit.PARTLY
     if any(view.aborted for view in plan.rollouts):
         return Exit.ROLLOUT_ABORTED

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from reconciler.model import Server
+from reconciler.pacing import RateLimiter
 from reconciler.providers.base.facts import (
     Changing,
     Detail,
@@ -68,6 +69,8 @@ class Provider:
     questions: Questions
     answers: Mapping[tuple[str, RequestOutcome], int] = field(default_factory=dict)
     """Operation and outcome → how many requests so far; it grows."""
+    pace: RateLimiter | None = None
+    """Whose turns all calls wait for, where others may be lent a part of it."""
 
 
 __all__ = [

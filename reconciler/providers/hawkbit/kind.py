@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
 
 from reconciler.errors import ReconcilerError
-from reconciler.pacing import Backoff
+from reconciler.pacing import Backoff, RateLimiter
 from reconciler.providers.base import Facts, Provider
 from reconciler.providers.hawkbit.calls import MOST
 from reconciler.providers.hawkbit.client import HawkbitClient
@@ -49,6 +49,7 @@ async def connect(
     app: AsgiApp | None = None,
     parallelism: int = 16,
     backoff: Backoff | None = None,
+    limiter: RateLimiter | None = None,
 ) -> AsyncIterator[Provider]:
     """See `ProviderKind.connect`."""
     if settings.embedded:
@@ -64,7 +65,7 @@ async def connect(
         connections=parallelism,
         engine=settings.engine,
     ) as engine:
-        yield provider_of(settings, engine, parallelism=parallelism, backoff=backoff)
+        yield provider_of(settings, engine, parallelism=parallelism, backoff=backoff, limiter=limiter)
 
 
 class Hawkbit:
@@ -89,6 +90,7 @@ class Hawkbit:
         app: AsgiApp | None = None,
         parallelism: int = 16,
         backoff: Backoff | None = None,
+        limiter: RateLimiter | None = None,
     ) -> AbstractAsyncContextManager[Provider]:
         """See `ProviderKind.connect`."""
-        return connect(settings, app=app, parallelism=parallelism, backoff=backoff)
+        return connect(settings, app=app, parallelism=parallelism, backoff=backoff, limiter=limiter)
