@@ -228,16 +228,16 @@ class Execution:
         blocker = against.whole or against.gateways.get(step.gateways[0])
         if blocker:
             await self._ended(_skipped(step, blocker))
-        elif self._too_late(step):
-            await self._ended(Outcome(step, OutcomeStatus.WAITING, CLOSED, 0))
-            return True
         return blocker is not None
 
-    def _against(self) -> tuple[str, Skip] | None:
+    def _against(self, step: Step) -> Outcome | None:
+        """What becomes of a step that may not be sent now."""
         if self._stop.is_set():
-            return INTERRUPTED, Skip.INTERRUPTED
+            return Outcome(step, OutcomeStatus.SKIPPED, INTERRUPTED, 0, skip=Skip.INTERRUPTED)
+        if self._too_late(step):
+            return Outcome(step, OutcomeStatus.WAITING, CLOSED, 0)
         if self._broken or not self._record():
-            return UNRECORDED, Skip.UNRECORDED
+            return Outcome(step, OutcomeStatus.SKIPPED, UNRECORDED, 0, skip=Skip.UNRECORDED)
         return None
 
     async def _ended_together(self, outcomes: Sequence[Outcome]) -> None:
