@@ -150,8 +150,10 @@ def page(text: str, columns: int, theme: str) -> str:
             pieces.append(f'<span style="{style}">{html.escape(part)}</span>')
             continue
         for code in part.split(";") or ["0"]:
-            if code in ("", "0", "39"):
+            if code in ("", "0"):
                 style = ""
+            elif code == "39":
+                style = re.sub("color:[^;]*;", "", style)
             elif code in colours:
                 style += f"color:{colours[code]};"
             elif code == "1":
