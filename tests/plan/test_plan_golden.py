@@ -31,7 +31,7 @@ from tests.fakes import PULSE
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plan-file.jsonl"
 OLDER = GOLDEN.with_name("plan-file-0.1.jsonl")
-DIGEST = "3cc5f0dba2047d5460aa0b66dbe50d6507f41e6aea1fb8d2e6a76e372f184dd5"
+DIGEST = "6568778126ed7b591b6530c850c509205f93b1f251cf4e48228c9a941c2b471b"
 
 
 def test_a_plan_is_the_same_bytes_as_ever(golden: Golden, tmp_path: Path) -> None:
