@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 DOCS_PATH: Final = "/docs"
 _DOCUMENT: Final = "/_embedded/openapi.json"
-_NOTICE: Final = "The embedded server: a fleet to rehearse on. Nothing here is a real device."
+_NOTICE: Final = "A fleet to rehearse on: nothing here is a real device."
 _RUNS: Final = "STARTED"
 
 
@@ -70,9 +70,7 @@ def fleet_of_census(found: Census, facts: Facts, settings: ServerSettings) -> Fl
     """Campaigns as the server has them; there is nothing that they should be like."""
     rows = [_row(each, facts) for each in found.campaigns]
     status = StatusReport(Plan(settings.identity), rows)
-    return FleetShown(
-        status, found.at, project="Embedded server", notice=_NOTICE, compared=False, api=DOCS_PATH
-    )
+    return FleetShown(status, found.at, notice=_NOTICE, compared=False, api=DOCS_PATH)
 
 
 def _row(found: CampaignCensus, facts: Facts) -> Row:

@@ -57,6 +57,11 @@ if TYPE_CHECKING:
     help="Seconds to wait for a lock that somebody else holds.",
 )
 @click.option(
+    "--workers",
+    metavar="local:N | dask://HOST",
+    help="Who sends windows and package overrides by the ten thousand.  [default: as the project file says]",
+)
+@click.option(
     "--metrics-file",
     metavar="FILE",
     shell_complete=completing("files"),
@@ -79,6 +84,7 @@ def command(
     parallelism: int,
     max_rps: float | None,
     lock_timeout: float,
+    workers: str | None,
     metrics_file: str | None,
     waive: tuple[str, ...],
     reason: tuple[str, ...],
@@ -103,7 +109,7 @@ def command(
     with reporter.failures():
         if file is not None:
             saved, project = find_home(Path(file), where)
-            project = _paced(project, max_rps)
+            project = _manned(_paced(project, max_rps), workers)
             reporter.within(project, where.environ)
             engine = project.server.engine
             postman = postman_of(project, where)
@@ -117,7 +123,7 @@ def command(
             options = replace(shared.chosen(switches), rollouts_only=rollouts_only)
             job = prepare(where, waivers=waivers)
             reporter.within(job.project, where.environ)
-            job = replace(job, project=_paced(job.project, max_rps))
+            job = replace(job, project=_manned(_paced(job.project, max_rps), workers))
             engine = job.project.server.engine
             if not dry_run:
                 project, postman = job.project, postman_of(job.project, where)
@@ -139,6 +145,26 @@ def _paced(project: Project, max_rps: float | None) -> Project:
     if max_rps is None:
         return project
     return replace(project, server=replace(project.server, max_requests_per_second=max_rps))
+
+
+def _manned(project: Project, workers: str | None) -> Project:
+    """`project` with the workers that were asked for; UsageError for what are none."""
+    from reconciler.settings import workers_at
+
+    if workers is None:
+        return project
+    try:
+        at = workers_at(workers)
+    except ValueError as error:
+        raise UsageError(
+            f"--workers {workers}: {error}", hint="Such as local:4, or dask://HOST:8786."
+        ) from error
+    if project.server.embedded:
+        raise UsageError(
+            "--workers: the embedded server is in this process, where no worker gets at it",
+            hint="`reconciler serve` serves it to others; --url then names it.",
+        )
+    return replace(project, server=replace(project.server, workers=at))
 
 
 def _alone(context: click.Context, paths: Collection[str], switches: Iterable[str]) -> None:

@@ -58,7 +58,7 @@ def resolve_rollout(
 
 def _check_membership(source: ResourceSource) -> None:
     spec = source.spec
-    if "gatewayLists" not in spec and not unsure(spec, "gatewayLists"):
+    if not any(name in spec or unsure(spec, name) for name in ("gatewayLists", "rollbackOf")):
         message = "the campaign has a rollout, but no gatewayLists: nobody knows whom its waves are of"
         hint = "name the lists of all its gateways, or take the rollout out"
         source.error("rollout-without-lists", message, source.place("rollout"), hint)

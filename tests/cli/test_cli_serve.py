@@ -36,7 +36,7 @@ def serving(folder, *arguments: str, **env: str) -> Iterator[tuple[str, subproce
 def test_it_prints_its_url_serves_and_ends(folder, kind):
     with serving(folder) as (url, server):
         assert httpx.get(f"{url}/api/versions").status_code == 200
-        assert "Embedded server" in httpx.get(url).text
+        assert "The embedded server" in httpx.get(url).text
         assert (folder / ".reconciler" / "embedded.db").is_file()
         server.send_signal(kind)
         assert server.wait(20) == 0

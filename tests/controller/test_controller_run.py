@@ -200,13 +200,22 @@ def test_it_serves_while_it_looks(place: Works) -> None:
 
     async def sleep(_: float) -> None:
         nonlocal ended
-        for path in ("/healthz", "/readyz", "/metrics", "/api/status"):
+        for path in (
+            "/healthz",
+            "/readyz",
+            "/metrics",
+            "/api/status",
+            "/",
+            "/campaigns/line-3",
+            "/style.css",
+        ):
             answers[path] = await asyncio.to_thread(fetch, told[0] + path)
         ended = True
 
     controller = place.controller(sleep=sleep, ended=lambda: ended)
     asyncio.run(controller.run(told.append))
-    assert [status for status, _ in answers.values()] == [200] * 4
+    assert [status for status, _ in answers.values()] == [200] * 7
+    assert "3 gateways: 0 % done, 3 to go" in answers["/"][1]
     assert 'reconciler_campaign_gateways{campaign="line-3",stage="idle"} 3.0' in answers["/metrics"][1]
     assert json.loads(answers["/api/status"][1])["summary"]["gateways"] == 3
     assert not [each for each in threading.enumerate() if each.name == "http"]

@@ -20,6 +20,7 @@ from reconciler.state.base import (
     CampaignReplaced,
     Event,
     IntentNoted,
+    NoticeNoted,
     PackageUploaded,
     PredecessorEnded,
     PredecessorForgotten,
@@ -31,7 +32,7 @@ from tests.fakes import PULSE
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plan-file.jsonl"
 OLDER = GOLDEN.with_name("plan-file-0.1.jsonl")
-DIGEST = "6568778126ed7b591b6530c850c509205f93b1f251cf4e48228c9a941c2b471b"
+DIGEST = "bbae18cf775f81ac3221fca86d4f451380d47067e3f2f038d9961fd7e2791fb9"
 
 
 def test_a_plan_is_the_same_bytes_as_ever(golden: Golden, tmp_path: Path) -> None:
@@ -94,7 +95,7 @@ def _undescribed(event: Event) -> Event:
     return event
 
 
-_NEW = (CampaignReplaced, PredecessorEnded, PredecessorForgotten, ReplacementBegun, RolloutNoted)
+_NEW = (CampaignReplaced, NoticeNoted, PredecessorEnded, PredecessorForgotten, ReplacementBegun, RolloutNoted)
 """What wasn't there when the older file was written."""
 
 

@@ -38,7 +38,10 @@ def test_the_page_says_what_an_operator_asks_for():
     text = body(overview_page(busy()))
     for said in (
         "1,120 gateways: 86 % done, 964 done, 20 done with earlier packages, 4 failed, 132 to go",
-        "310 , 72 % done",
+        "2,946 gateways not released yet",
+        "310 of 3,100 released, 7 % done",
+        "2,790 not released",
+        "512 , 100 % done",
         "224 done", "70 under way", "12 not begun", "4 failed",
         "20 done with fw-2.1.bin",
         "fw-2.2.bin, config-7.json, modem-1.9.bin",

@@ -94,6 +94,8 @@ ROLLOUT = RolloutView(
 APPROVAL = replace(
     ROLLOUT,
     resource=rid("munich"),
+    total=320,
+    entered=164,
     wave=3,
     waves=(
         replace(WAVES[0], phase=WavePhase.PASSED),

@@ -125,16 +125,32 @@ class CampaignShown:
         return ", ".join(self.row.firmware)
 
     @property
+    def released(self) -> int | None:
+        """How many gateways are in, where a rollout still keeps others out; else None."""
+        gateways, rollout = self.row.gateways, self.rollout
+        if gateways is None or rollout is None or rollout.total <= rollout.entered:
+            return None
+        return gateways.total
+
+    @property
+    def total(self) -> int:
+        """How many gateways it has, those of waves that aren't open included."""
+        gateways = self.row.gateways.total if self.row.gateways else 0
+        if self.rollout is None or self.released is None:
+            return gateways
+        return gateways + self.rollout.total - self.rollout.entered
+
+    @property
     def pieces(self) -> tuple[Piece, ...]:
         """Its bar."""
         gateways = self.row.gateways
-        return progress(gateways.stages, gateways.done) if gateways else ()
+        return progress(gateways.stages, gateways.done, self.total) if gateways else ()
 
     @property
     def share(self) -> str:
         """``62 % done``."""
         gateways = self.row.gateways
-        return f"{percent(gateways.done, gateways.total)} done" if gateways and gateways.total else ""
+        return f"{percent(gateways.done, self.total)} done" if gateways and self.total else ""
 
     @property
     def counts(self) -> Iterator[Counted]:
@@ -151,6 +167,8 @@ class CampaignShown:
                 yield Counted(stage.value.replace(" ", "-"), f"{count:,} {words}")
         if gateways.failed:
             yield Counted("failed", f"{gateways.failed:,} failed")
+        if self.released is not None:
+            yield Counted("track", f"{self.total - gateways.total:,} not released")
 
     @property
     def marks(self) -> Iterator[Mark]:

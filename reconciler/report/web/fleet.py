@@ -30,7 +30,7 @@ from reconciler.report.web.pictures import Piece, progress
 from reconciler.report.web.rendering import rendered, standalone
 from reconciler.report.wording import server_words
 from reconciler.rollout.calendars import Opening
-from reconciler.text import plural
+from reconciler.text import plural, sentence
 
 PER_PAGE: Final = 50
 """Campaigns of a page."""
@@ -143,14 +143,30 @@ class FleetShown:
         return server_words(self.status.plan.server)
 
     @property
+    def named(self) -> str:
+        """Its project and environment."""
+        return " · ".join(filter(None, (self.project, self.environment)))
+
+    @property
     def heading(self) -> str:
         """What it is about."""
-        return " · ".join(filter(None, (self.project, self.environment))) or self.server
+        return self.named or (sentence(self.server) if self.server.startswith("the ") else self.server)
 
     @property
     def total(self) -> str:
         """All gateways in a line."""
-        return total_words(self.status)
+        words = total_words(self.status)
+        if not self.kept:
+            return words
+        kept = f"{plural(self.kept, 'gateway')} not released yet"
+        return f"{words}; {kept}" if words else kept
+
+    @cached_property
+    def kept(self) -> int:
+        """How many gateways are in waves that aren't open."""
+        return sum(
+            each.total - each.row.gateways.total for each in self.campaigns if each.row.gateways is not None
+        )
 
     @cached_property
     def pieces(self) -> tuple[Piece, ...]:
@@ -161,7 +177,7 @@ class FleetShown:
             done += gateways.done
             for stage, count in gateways.stages.items():
                 stages[stage] += count
-        return progress(stages, done)
+        return progress(stages, done, sum(stages.values()) + self.kept)
 
     @cached_property
     def facts(self) -> Sequence[Mark]:
@@ -212,6 +228,7 @@ LEGEND: Final = (
     Counted("under-way", "under way"),
     Counted("idle", "not begun"),
     Counted("failed", "failed"),
+    Counted("track", "not released"),
 )
 """The colours of a bar."""
 

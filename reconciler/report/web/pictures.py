@@ -49,13 +49,16 @@ def stacked(counts: Iterable[tuple[str, int]], whole: int) -> tuple[Piece, ...]:
     return tuple(pieces)
 
 
-def progress(stages: Mapping[Stage, int], done: int) -> tuple[Piece, ...]:
-    """Gateways of a campaign; of those that are done only `done` are so with what they are to have."""
+def progress(stages: Mapping[Stage, int], done: int, whole: int = 0) -> tuple[Piece, ...]:
+    """Gateways of a campaign; of those that are done only `done` are so with what they are to have.
+
+    `whole`: how many there will be, where that is more.
+    """
     counts = {stage.value.replace(" ", "-"): stages.get(stage, 0) for stage in _ORDER}
     before = counts["done"] - done
     counts["done"] = done
     parts = [("done", done), ("before", before), *((k, n) for k, n in counts.items() if k != "done")]
-    return stacked(parts, sum(counts.values()) + before)
+    return stacked(parts, max(whole, sum(counts.values()) + before))
 
 
 def wave_progress(wave: WaveView) -> tuple[Piece, ...]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import ReconcilerError
-from reconciler.text import clean, cut, duration
+from reconciler.text import clean, cut
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -69,6 +69,7 @@ def _environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
+        auto_reload=False,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -80,7 +81,6 @@ def _environment() -> Environment:
         address=_address,
         ticked=_ticked,
         moment=_moment,
-        duration=duration,
     )
     return made
 
@@ -110,8 +110,8 @@ def _ticked(text: str) -> Markup:
     return Markup("").join(pieces)
 
 
-def _moment(milliseconds: int | None) -> Markup:
-    """``2027-01-10 21:00 UTC``, with what machines read; the number where no calendar has it."""
+def _moment(milliseconds: int | None, seconds: bool = False) -> Markup:
+    """``Sun 2027-01-10 21:00 UTC``, with what machines read; the number where no calendar has it."""
     from markupsafe import Markup
 
     if milliseconds is None:
@@ -120,4 +120,5 @@ def _moment(milliseconds: int | None) -> Markup:
         at = datetime.fromtimestamp(milliseconds / 1000, UTC)
     except (OverflowError, ValueError, OSError):
         return Markup("{}").format(str(milliseconds))
-    return Markup('<time datetime="{:%Y-%m-%dT%H:%M:%SZ}">{:%a %Y-%m-%d %H:%M} UTC</time>').format(at, at)
+    shown = at.strftime("%a %Y-%m-%d %H:%M:%S UTC" if seconds else "%a %Y-%m-%d %H:%M UTC")
+    return Markup('<time datetime="{:%Y-%m-%dT%H:%M:%SZ}">{}</time>').format(at, shown)
