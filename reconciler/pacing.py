@@ -180,6 +180,10 @@ class RateLimiter:
 
     async def acquire(self) -> None:
         """Wait until it is this call's turn. Turns come in the order of asking."""
+        if self._rate is None and not self._turn.locked():
+            self._last = self._clock()
+            self._count(self._last)
+            return
         async with self._turn:
             self._recover()
             # Measured from when the last call really left: a late one never makes two come too close.
@@ -204,13 +208,14 @@ class RateLimiter:
     def lend(self, parts: int) -> float | None:
         """A rate for somebody else, one of `parts` who send beside us; None: there is no limit.
 
-        All that is lent and our own calls are never more than the whole, as it is now; 0 where nothing is
-        left of it: somebody has to give back first. See `give_back`.
+        All that is lent and our own calls are never more than the whole, as it is now; 0 where less than half
+        a share is left of it: somebody has to give back first. See `give_back`.
         """
         self._recover()
         if self._rate is None:
             return None
-        share = max(0.0, min(self._rate / (parts + 1), self._rate - self._lent))
+        fair, left = self._rate / (parts + 1), self._rate - self._lent
+        share = min(fair, left) if left > fair / 2 else 0.0
         self._lent += share
         return share
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from reconciler.model import FromEnv, FromFile, Place, ResourceId, Secret, Server
-from reconciler.trust.hosts import TrustedHost
+from reconciler.trust.hosts import TrustedHost, plain_host
 from reconciler.trust.needs import TrustNeed
 
+SCHEDULER_ADDRESS: Final = re.compile(
+    r"//(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:/@?#\s]+)(?::(?P<port>[0-9]{1,5}))?"
+)
 EMBEDDED_URL = "embedded:"
 DEFAULT_STATE_URL = "file:.reconciler/state.json"
 
@@ -46,6 +51,8 @@ class Basic:
 
     username: str
     password: Secret
+    username_from: str = field(default="", compare=False)
+    """The variable that holds the name; empty: none does."""
 
 
 Auth = Token | TokenFile | TokenCommand | Basic
@@ -86,6 +93,53 @@ class Engine(StrEnum):
     AIOHTTP = "aiohttp"
 
 
+LOCAL_WORKERS: Final = 64
+"""So many processes of one machine, at most."""
+SCHEDULER_PORT: Final = 8786
+
+
+@dataclass(frozen=True, slots=True)
+class LocalWorkers:
+    """Processes of this machine, for one run."""
+
+    count: int
+
+    def __str__(self) -> str:
+        return f"local:{self.count}"
+
+
+@dataclass(frozen=True, slots=True)
+class DaskWorkers:
+    """The workers of a Dask scheduler. ``host`` without brackets."""
+
+    host: str
+    port: int = SCHEDULER_PORT
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"dask://{host}:{self.port}"
+
+
+WorkersAt = LocalWorkers | DaskWorkers
+
+
+def workers_at(text: str) -> WorkersAt:
+    """``local:N`` or ``dask://HOST[:PORT]``; ValueError says what is wrong with it."""
+    kind, _, rest = text.partition(":")
+    if kind == "local":
+        if not (rest.isascii() and rest.isdigit() and 1 <= int(rest) <= LOCAL_WORKERS):
+            raise ValueError(f"local: wants a number of processes, 1 to {LOCAL_WORKERS}")
+        return LocalWorkers(int(rest))
+    if kind == "dask" and rest.startswith("//"):
+        address = SCHEDULER_ADDRESS.fullmatch(rest)
+        host = address and plain_host(address["host"].strip("[]"))
+        port = int(address["port"] or SCHEDULER_PORT) if address else 0
+        if not host or not 0 < port < 65_536:
+            raise ValueError("dask: wants //HOST or //HOST:PORT, and nothing else")
+        return DaskWorkers(host, port)
+    raise ValueError("it is neither local:N nor dask://HOST:PORT")
+
+
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
     """How to talk to a server. Times in seconds."""
@@ -108,6 +162,8 @@ class ServerSettings:
     settle: float = 30.0
     """How long what may have been made is looked for before it is made again."""
     engine: Engine = Engine.HTTPX
+    workers: WorkersAt | None = None
+    """Who sends what may be repeated, where there is much of it; None: this process sends all."""
     finished_run_again: bool | None = None
     """Whether gateways that are done run again when packages change: what the server in this process says."""
 

@@ -169,7 +169,7 @@ FACTS = Facts(
     },
     states={
         "queued": StateFacts(Stage.IDLE),
-        "fetching": StateFacts(Stage.UNDER_WAY),
+        "fetching": StateFacts(Stage.UNDER_WAY, loading=True),
         "flashing": StateFacts(Stage.UNDER_WAY),
         "fine": StateFacts(Stage.DONE),
         "sick": StateFacts(Stage.FAILED),

@@ -16,6 +16,7 @@ from reconciler.app.checkdesk import Asking, CheckDesk
 from reconciler.app.noticing import Noticing, Postman, Turn
 from reconciler.app.pipeline import Job, Planned, apply_exit, check, make, secrets_of, waivers_now
 from reconciler.app.savedplans import Reviewed, changed, rests_on, reviewed
+from reconciler.app.senders import sender_for
 from reconciler.app.workspace import Workspace, connected, state_of
 from reconciler.audit.recorder import AuditRecorder
 from reconciler.errors import Exit, StalePlan, fault_in_words
@@ -30,6 +31,7 @@ from reconciler.plan.guards import Waivers, reconsidered, waive
 from reconciler.plan.model import Plan
 from reconciler.plan.stale import CODE
 from reconciler.providers.base import Facts, Provider
+from reconciler.report.apply_summary import kinds_of
 from reconciler.report.plan_text import question_text
 from reconciler.rollout.questions import against, asked, wishes
 from reconciler.settings import Project
@@ -102,9 +104,11 @@ class ContainedListener:
 
     def __call__(self, outcome: Outcome) -> None:
         """See `OutcomeListener`."""
-        with self._contained():
-            if self._outcomes is not None:
+        if self._outcomes is not None:
+            try:
                 self._outcomes(outcome)
+            except Exception as error:  # noqa: BLE001 - as in `_contained`, but come by the thousand
+                self._told_no_longer(error)
 
     def looking(self, doubt: Doubt) -> None:
         """See `OutcomeListener`."""
@@ -130,8 +134,11 @@ class ContainedListener:
         try:
             yield
         except Exception as error:  # noqa: BLE001 - whatever can't be shown, what is done goes on
-            self._outcomes = None
-            _LOG.error("progress is shown no longer: %s", fault_in_words(error))
+            self._told_no_longer(error)
+
+    def _told_no_longer(self, error: Exception) -> None:
+        self._outcomes = None
+        _LOG.error("progress is shown no longer: %s", fault_in_words(error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,48 +372,51 @@ class Applying:
         from reconciler.apply import apply_plan
         from reconciler.pacing import Backoff, Settling
 
-        with (
-            self.caller.stopping() as stop,
-            audited_plan(self.project, plan, session, file=file) as recorder,
-        ):
-            if file:
-                session.record(PlanApplied(file, whole=False))
-            progress = ContainedListener(self.listener, plan)
-            told = _Told(recorder, progress, stop)
+        sending = sender_for(self.project, plan, provider, session, self.parallelism)
+        async with sending as sender:
+            with (
+                self.caller.stopping() as stop,
+                audited_plan(self.project, plan, session, file=file) as recorder,
+            ):
+                if file:
+                    session.record(PlanApplied(file, whole=False))
+                progress = ContainedListener(self.listener, plan)
+                told = _Told(recorder, progress, stop)
 
-            try:
-                applied = await apply_plan(
-                    _remembering(plan, live, session.state, provider.facts),
-                    provider.writes,
-                    session,
-                    delay=Backoff(),
-                    parallelism=self.parallelism,
-                    on_outcome=progress,
-                    on_together=told.together,
-                    on_parcel=told.parcel,
-                    stop=stop,
-                    source=provider,
-                    hiding=Hiding(secrets_of(desired) if desired else ()),
-                    settling=Settling(self.project.server.settle),
-                    on_doubt=progress.looking,
-                    now=self.clock,
-                )
-            finally:
-                progress.close()
-            outcomes = applied.outcomes
-            plan = replace(plan, findings=(*plan.findings, *applied.findings))
-            if applied.error is not None:
-                # What was done stays done, and is said before what went wrong.
-                progress.applied(plan, outcomes, Exit.ERROR)
-                raise applied.error
-            if file and all(outcome.status in _AS_PLANNED for outcome in outcomes):
-                session.record(PlanApplied(file, whole=True))
-            if plan.empty:
-                nothing = self._nothing(judged)
-                recorder.code = nothing.exit
-                return nothing
-            recorder.code = apply_exit(judged, outcomes, interrupted=stop.is_set())
-            progress.applied(plan, outcomes, recorder.code)
+                try:
+                    applied = await apply_plan(
+                        _remembering(plan, live, session.state, provider.facts),
+                        provider.writes,
+                        session,
+                        delay=Backoff(),
+                        parallelism=self.parallelism,
+                        on_outcome=progress,
+                        on_together=told.together,
+                        on_parcel=told.parcel,
+                        sender=sender,
+                        stop=stop,
+                        source=provider,
+                        hiding=Hiding(secrets_of(desired) if desired else ()),
+                        settling=Settling(self.project.server.settle),
+                        on_doubt=progress.looking,
+                        now=self.clock,
+                    )
+                finally:
+                    progress.close()
+                outcomes = applied.outcomes
+                plan = replace(plan, findings=(*plan.findings, *applied.findings))
+                if applied.error is not None:
+                    # What was done stays done, and is said before what went wrong.
+                    progress.applied(plan, outcomes, Exit.ERROR)
+                    raise applied.error
+                if file and all(outcome.status in _AS_PLANNED for outcome, _ in kinds_of(outcomes)):
+                    session.record(PlanApplied(file, whole=True))
+                if plan.empty:
+                    nothing = self._nothing(judged)
+                    recorder.code = nothing.exit
+                    return nothing
+                recorder.code = apply_exit(judged, outcomes, interrupted=stop.is_set())
+                progress.applied(plan, outcomes, recorder.code)
         if progress.failure is not None:
             raise progress.failure
         return ApplyResult(plan, outcomes, recorder.code, interrupted=stop.is_set())

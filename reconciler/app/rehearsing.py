@@ -197,6 +197,8 @@ def _as_rehearsed(campaign: DesiredCampaign, folder: Path) -> Desired:
         distribution=None,
         things=None,
         status=DesiredStatus.STARTED,
+        # As if it had to take all of them back.
+        rollback_of=None,
         rollout=replace(wish, approved=len(wish.waves), paused=False, after=()),
     )
     return Desired((rehearsed,), tuple(places.values()))

@@ -29,7 +29,8 @@ from reconciler.model import AddGateways, Outcome, OutcomeStatus, RemoveGateways
 NOT_AGAIN = "not sent again: the run was interrupted"
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: one is made for each call, and a frozen one takes several times as long to make.
+@dataclass(slots=True)
 class Tried:
     """How the attempts at a step ended, what is left of it, and the clear no that ended them, if any."""
 
@@ -81,6 +82,10 @@ class Bisection:
     def most(self, step: Step) -> int:
         """How many gateways a call of the operation of `step` may carry, as far as this run knows."""
         return self._most.get(step.operation.name, len(step.gateways))
+
+    def too_large(self, step: Step) -> bool:
+        """Whether a call of the operation of `step` may carry fewer gateways, as far as this run knows."""
+        return bool(self._most) and self.most(step) < len(step.gateways)
 
     def learn(self, tried: Tried) -> None:
         """A call that was too large: later ones carry half as many."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from itertools import count, islice
 from typing import Final
 
@@ -23,15 +24,15 @@ from reconciler.apply.containment import unforeseen
 from reconciler.apply.patience import Newborns, words
 from reconciler.apply.sender import PARCEL, ParcelReport, ParcelSender, parcel_of
 from reconciler.errors import ReconcilerError
-from reconciler.model import Outcome, OutcomeStatus, Skip, Step, StepGroup
+from reconciler.model import Outcome, OutcomeStatus, Step, StepGroup
 from reconciler.providers.base import Bindings
 
 IN_VAIN: Final = 20
 """So many reports of nothing at all, one after the other, and the rest of a parcel is given up."""
 _UNSENT: Final = "nobody who carries parcels came to send it"
 
-Against = Callable[[], tuple[str, Skip] | None]
-"""What stands against sending anything now: in words, and why."""
+Against = Callable[[Step], Outcome | None]
+"""What becomes of a step that may not be sent now; None: it may."""
 
 
 class Carrying:
@@ -77,9 +78,8 @@ class Carrying:
         """What becomes of `steps`, of one group, as it is known: each of them once."""
         left, in_vain = list(steps), 0
         while left:
-            if stands := against():
-                message, skip = stands
-                yield [Outcome(step, OutcomeStatus.SKIPPED, message, 0, skip=skip) for step in left]
+            if stands := against(left[0]):
+                yield [replace(stands, step=step) for step in left]
                 return
             try:
                 report = await self._send(left)

@@ -3,7 +3,7 @@
 Each call goes the way of every step (`Retrier`), a bounded number at a time. At ``until`` nothing is sent any
 more, not even what waits for its turn; of what wasn't done by then the report says nothing.
 
-Tests: `tests/apply/test_apply_parcels.py`.
+Tests: `tests/contract/test_sender_contract.py`, `tests/apply/test_apply_parcels.py`.
 """
 
 from __future__ import annotations
@@ -86,7 +86,8 @@ class ParcelRunner:
         """Send `parcel` until its end, its time, or `stop`."""
         began, complaints = time.monotonic(), self.pace.complaints
         steps, bindings = _group(parcel, self.operations), Bindings()
-        retrier = Retrier(ContainedWrites(self.writes), self.delay, self.settling)
+        asked = _Asked(self.delay)
+        retrier = Retrier(ContainedWrites(self.writes), asked, self.settling)
         if parcel.young is not None:
             # Then a no may only mean *not yet*, which is waited for where this run made the campaign.
             retrier.newborns.seen(steps.action.resource, parcel.young)
@@ -112,8 +113,33 @@ class ParcelRunner:
                 for _ in range(max(1, min(self.parallelism, len(steps)))):
                     workers.create_task(work(over))
         limited = self.pace.complaints - complaints
-        seconds = time.monotonic() - began
-        return ParcelReport(parcel.id, bytes(done), tuple(ended), limited, seconds, self.worker)
+        return ParcelReport(
+            parcel.id,
+            bytes(done),
+            tuple(ended),
+            limited,
+            asked=asked.left,
+            seconds=time.monotonic() - began,
+            worker=self.worker,
+        )
+
+
+class _Asked:
+    """A `Delay` that notes for how long the server asked to wait."""
+
+    def __init__(self, delay: Delay) -> None:
+        self._delay = delay
+        self._until = -math.inf
+
+    @property
+    def left(self) -> float:
+        """Seconds from now on."""
+        return max(0.0, self._until - time.monotonic())
+
+    def __call__(self, attempts: int, asked: float | None, waited: float) -> float | None:
+        if asked is not None:
+            self._until = max(self._until, time.monotonic() + asked)
+        return self._delay(attempts, asked, waited)
 
 
 class InProcess:

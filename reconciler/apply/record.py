@@ -110,10 +110,11 @@ def after(
         unsettled = _unsettled(outcome, outcome.left, salt, now)
         settled = members(outcome.step.action, outcome.step.only(done).gateways, packages)
         return (*settled, *unsettled, *_refused(outcome))
+    gateways = outcome.step.gateways
     if not outcome.settled:
-        return (*_unsettled(outcome, outcome.step.gateways, salt, now), *_refused(outcome))
-    if outcome.step.gateways:
-        return tuple(members(outcome.step.action, outcome.step.gateways, packages))
+        return (*_unsettled(outcome, gateways, salt, now), *_refused(outcome))
+    if gateways:
+        return tuple(members(outcome.step.action, gateways, packages))
     return tuple(_settled(outcome, salt, now))
 
 

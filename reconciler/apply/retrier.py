@@ -64,7 +64,7 @@ class Retrier:
         async def attempt(piece: Step) -> Tried:
             return await self._attempt(piece, bindings, stop, verified=True)
 
-        if self.bisection.most(step) < len(step.gateways):
+        if self.bisection.too_large(step):
             unsent = Tried(Outcome(step, OutcomeStatus.FAILED, NOT_AGAIN, 0), step)
             return await self.bisection.run(step, unsent, attempt, stop)
         tried = await self._attempt(step, bindings, stop)

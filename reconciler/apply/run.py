@@ -16,7 +16,7 @@ from reconciler.apply.bisection import NOT_AGAIN
 from reconciler.apply.carrying import Carrying
 from reconciler.apply.closing import CLOSED, Closing
 from reconciler.apply.containment import LOG, unforeseen
-from reconciler.apply.outcomes import Outcomes
+from reconciler.apply.outcomes import Outcomes, alike
 from reconciler.apply.readback import Kept, KeptReader, learned, settled_fields
 from reconciler.apply.record import after, before, joined, members
 from reconciler.apply.retrier import Retrier
@@ -60,12 +60,15 @@ class Applied:
     """The state could not be written: what was done is done, and the rest was not sent."""
 
     def count(self, status: OutcomeStatus) -> int:
-        return sum(outcome.status is status for outcome in self.outcomes)
+        return sum(count for outcome, count in alike(self.outcomes) if outcome.status is status)
 
     @property
     def failed(self) -> bool:
         """Whether a step failed, or nobody knows whether it happened."""
-        return any(o.status in (OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN) for o in self.outcomes)
+        return any(
+            outcome.status in (OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN)
+            for outcome, _ in alike(self.outcomes)
+        )
 
 
 @dataclass(slots=True)
@@ -127,6 +130,8 @@ class Execution:
         """Resources whose last group has ended, and of which nothing was learned yet."""
         self._findings: list[Finding] = []
         self._changed = asyncio.Condition()
+        self._idle = 0
+        """How many wait for a change."""
 
     async def run(self, parallelism: int) -> Applied:
         """Settle every step; when the state can't be written, all that is in flight."""
@@ -180,14 +185,20 @@ class Execution:
         while turns.groups_left:
             step = turns.take()
             if step is None:
-                async with self._changed:
-                    await self._changed.wait_for(lambda: turns.some or not turns.groups_left)
+                await self._until(lambda: turns.some)
                 continue
             try:
                 outcome = await self._settle(step)
             except Exception as error:  # noqa: BLE001 - whatever it is, the other steps go on
                 outcome = unforeseen(step, error)
             await self._ended(outcome)
+
+    async def _until(self, there_is_some: Callable[[], object]) -> None:
+        """Wait for something to do, or for the end."""
+        self._idle += 1
+        async with self._changed:
+            await self._changed.wait_for(lambda: there_is_some() or not self._turns.groups_left)
+        self._idle -= 1
 
     async def _deliver_all(self, carrying: Carrying) -> None:
         halting = asyncio.ensure_future(self._halting(carrying.sender))
@@ -204,8 +215,7 @@ class Execution:
         while turns.groups_left:
             if self._broken:
                 await carrying.sender.halt()
-            async with self._changed:
-                await self._changed.wait_for(lambda: carrying.ready or not turns.groups_left)
+            await self._until(lambda: carrying.ready)
             async with carrying.turn():
                 steps = carrying.draw()
                 free = [step for step in steps if not await self._has_to_wait(step)]
@@ -218,16 +228,16 @@ class Execution:
         blocker = against.whole or against.gateways.get(step.gateways[0])
         if blocker:
             await self._ended(_skipped(step, blocker))
-        elif self._too_late(step):
-            await self._ended(Outcome(step, OutcomeStatus.WAITING, CLOSED, 0))
-            return True
         return blocker is not None
 
-    def _against(self) -> tuple[str, Skip] | None:
+    def _against(self, step: Step) -> Outcome | None:
+        """What becomes of a step that may not be sent now."""
         if self._stop.is_set():
-            return INTERRUPTED, Skip.INTERRUPTED
+            return Outcome(step, OutcomeStatus.SKIPPED, INTERRUPTED, 0, skip=Skip.INTERRUPTED)
+        if self._too_late(step):
+            return Outcome(step, OutcomeStatus.WAITING, CLOSED, 0)
         if self._broken or not self._record():
-            return UNRECORDED, Skip.UNRECORDED
+            return Outcome(step, OutcomeStatus.SKIPPED, UNRECORDED, 0, skip=Skip.UNRECORDED)
         return None
 
     async def _ended_together(self, outcomes: Sequence[Outcome]) -> None:
@@ -299,7 +309,7 @@ class Execution:
             # A stop that is still under way may come after this: the next run closes the bracket.
             return outcome
         # Facts of single gateways come by the ten thousand, and are not worth a wait for the disk.
-        self._together.sync |= not step.gateways
+        self._together.sync |= not step.group.per_call
         self._together.events += after(outcome, self._salt, int(self._now()), self._packages)
         return outcome
 
@@ -350,10 +360,11 @@ class Execution:
         for outcome in outcomes:
             self._have_ended(self._turns.ended(outcome))
         ready = self._turns.some or (self._carrying is not None and self._carrying.ready)
-        if ready or not self._turns.groups_left:
+        if self._idle and (ready or not self._turns.groups_left):
             async with self._changed:
                 self._changed.notify_all()
-        await self._learn()
+        if self._over:
+            await self._learn()
 
     def _have_ended(self, groups: Iterable[StepGroup]) -> None:
         for group in groups:

@@ -6,7 +6,7 @@ parcel may die with it, or send it twice. What can't be repeated, carries a secr
 A parcel is the same call for many gateways, as plain values. Nothing is written down before it is sent; what
 its report says done is recorded, and the rest goes out again.
 
-Tests: `tests/apply/test_apply_parcels.py`.
+Tests: `tests/contract/test_sender_contract.py`, `tests/apply/test_apply_parcels.py`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ WORTHWHILE: Final = 2_000
 class Parcel:
     """The same call for each of `gateways`. Plain values, and no secret among them.
 
-    ``rate`` and ``until`` are for the sender to fill in.
+    ``rate`` is for the sender to fill in, and ``until`` for it to make earlier.
     """
 
     id: str
@@ -89,6 +89,8 @@ class ParcelReport:
     """All others that came to an end."""
     limited: int = 0
     """How often the server said that calls come too fast."""
+    asked: float = 0.0
+    """For so many seconds yet the server asked to wait."""
     seconds: float = 0.0
     """How long it took."""
     worker: str = ""
@@ -154,6 +156,7 @@ def parcel_of(
         action.target or bindings.campaigns[action.resource],
         tuple(gateways),
         young=young,
+        until=math.inf if group.not_after is None else group.not_after / 1000,
     )
     match action:
         case ScheduleWindow(phase=phase, window=window):

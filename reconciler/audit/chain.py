@@ -14,9 +14,10 @@ from __future__ import annotations
 import json
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha256
 from json.encoder import encode_basestring_ascii as _quoted
 
@@ -253,12 +254,19 @@ def _encode(
 ) -> tuple[str, ChainLink]:
     body: dict[str, Json] = {**data, "number": number, "previous": previous, "run": run}
     # In two parts, between which the hash of both belongs: a line is encoded once.
-    names = sorted(body)
-    at = bisect_left(names, "hash")
-    before = "".join([f"{_quoted(name)}:{_text(body[name])}," for name in names[:at]])
-    behind = ",".join([f"{_quoted(name)}:{_text(body[name])}" for name in names[at:]])
+    first, last = _order(tuple(body))
+    before = "".join([f"{key}{_text(body[name])}," for name, key in first])
+    behind = ",".join([f"{key}{_text(body[name])}" for name, key in last])
     own = _hash(f"{{{before}{behind}}}")
     return f'{{{before}"hash":"{own}",{behind}}}', ChainLink(number, run, own)
+
+
+@lru_cache(maxsize=64)
+def _order(names: tuple[str, ...]) -> tuple[Sequence[tuple[str, str]], Sequence[tuple[str, str]]]:
+    """The `names` before and behind that of the hash, each also as it stands in the line."""
+    keys = [(name, f"{_quoted(name)}:") for name in sorted(names)]
+    at = bisect_left(keys, ("hash",))
+    return keys[:at], keys[at:]
 
 
 def _text(value: Json) -> str:

@@ -110,7 +110,8 @@ class AuditedRun:
     about: Mapping[str, Json] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: one is made for each call, and a frozen one takes several times as long to make.
+@dataclass(slots=True)
 class AuditedCall:
     """One call and what became of it. ``target``: the server's id of what it is about, or of what it made."""
 

@@ -18,32 +18,76 @@ from reconciler.errors import Exit
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-COMMANDS: Final = {
-    "init": "Make a small project to begin with.",
-    "validate": "Check resources without calling a server.",
-    "plan": "Show what apply would do.",
-    "apply": "Make the server as the resources say.",
-    "status": "Show declared campaigns as the server has them.",
-    "snapshot": "Save what plans need, to plan without credentials.",
-    "export": "Write what the server has as resources, to take it into Git.",
-    "import": "Tie a resource to what is on the server already.",
-    "doctor": "Check that everything is there that the other commands need.",
-    "campaign": "List, show, approve, start and stop campaigns by hand.",
-    "gateway": "Look at, notify and close single gateways of a campaign.",
-    "package": "List, show, upload and delete packages by hand.",
-    "rollout": "Show rollouts in waves; pause, resume or abort them.",
-    "rehearse": "Run whole rollouts through before they begin.",
-    "calendar": "Show when calendars are open.",
-    "state": "Look at what is kept of a project, and mend it by hand.",
-    "audit": "Show who did what, and check that nobody changed the log of it.",
-    "trust": "Say where secrets may go, and what may be run and read.",
-    "explain": "Explain a kind or a field, or say which file set it.",
-    "schema": "Print the JSON Schema of a kind.",
-    "completion": "Print the script that completes commands in a shell.",
-    "run": "Look and apply again and again, with figures over HTTP.",
-    "serve": "Serve a campaign server of your own, to rehearse on.",
+PURPOSES: Final = {
+    "Begin": {
+        "init": "Make a small project to begin with.",
+        "trust": "Say where secrets may go, and what may be run and read.",
+        "doctor": "Check that everything is there that the other commands need.",
+        "completion": "Print the script that completes commands in a shell.",
+    },
+    "Check and plan": {
+        "validate": "Check resources without calling a server.",
+        "plan": "Show what apply would do.",
+        "rehearse": "Run whole rollouts through before they begin.",
+        "calendar": "Show when calendars are open.",
+        "snapshot": "Save what plans need, to plan without credentials.",
+    },
+    "Apply and watch": {
+        "apply": "Make the server as the resources say.",
+        "run": "Look and apply again and again, until a signal ends it.",
+        "status": "Show declared campaigns as the server has them.",
+        "rollout": "Show rollouts in waves; pause, resume or abort them.",
+    },
+    "Take in what is on the server": {
+        "export": "Write what the server has as resources, to take it into Git.",
+        "import": "Tie a resource to what is on the server already.",
+    },
+    "Do it by hand": {
+        "campaign": "List, show, approve, start and stop campaigns by hand.",
+        "gateway": "Look at, notify and close single gateways of a campaign.",
+        "package": "List, show, upload and delete packages by hand.",
+    },
+    "State and log": {
+        "state": "Look at what is kept of a project, and mend it by hand.",
+        "audit": "Show who did what, and check that nobody changed the log of it.",
+    },
+    "Look something up": {
+        "explain": "Explain a kind or a field, or say which file set it.",
+        "schema": "Print the JSON Schema of a kind.",
+    },
+    "Rehearse on a server of your own": {
+        "serve": "Serve a campaign server of your own, to rehearse on.",
+    },
 }
+"""Purpose → its commands, each with the first line of its help."""
+COMMANDS: Final = {name: text for commands in PURPOSES.values() for name, text in commands.items()}
 """Name → the first line of its help. The module `reconciler.cli.NAME` (`import_`) holds it as `command`."""
+EXAMPLES: Final = {
+    "init": "reconciler init line-3 --ci github",
+    "trust": "reconciler trust add env:PULSE_TOKEN https://pulse.example.com",
+    "doctor": "reconciler doctor -e staging",
+    "completion": "reconciler completion bash",
+    "validate": "reconciler validate --output github",
+    "plan": "reconciler plan -e staging --detailed-exitcode",
+    "rehearse": "reconciler rehearse line-3 --failure-rate 0.02",
+    "calendar": "reconciler calendar show nights --days 30",
+    "snapshot": "reconciler snapshot --out snapshot.jsonl",
+    "apply": "reconciler apply --plan reviewed.plan",
+    "run": "reconciler run --interval 5m --rollouts-only",
+    "status": "reconciler status --watch",
+    "rollout": "reconciler rollout show line-3 --failed",
+    "export": "reconciler export --out resources",
+    "import": "reconciler import Campaign/line-3 4711",
+    "campaign": "reconciler campaign stop Campaign/line-3",
+    "gateway": "reconciler gateway status Campaign/line-3 gw-0301",
+    "package": "reconciler package list",
+    "state": "reconciler state show Campaign/line-3",
+    "audit": "reconciler audit show",
+    "explain": "reconciler explain --from line-3.desiredStatus",
+    "schema": "reconciler schema Campaign",
+    "serve": "reconciler serve --simulate 600",
+}
+"""What its help shows of each command."""
 
 
 class LazyGroup(click.Group):
@@ -59,6 +103,7 @@ class LazyGroup(click.Group):
             return None
         module = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
         command: click.Command = import_module(f"reconciler.cli.{module}").command
+        command.epilog = f"\b\nExample:\n  {EXAMPLES[cmd_name]}"
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
@@ -81,8 +126,12 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        width = max(map(len, COMMANDS))
+        for purpose, commands in PURPOSES.items():
+            with formatter.section(purpose):
+                # One column for all of them.
+                formatter.write_dl([(name.ljust(width), text) for name, text in commands.items()])
+                formatter.write_text(f"Example: {EXAMPLES[next(iter(commands))]}")
 
 
 @click.group(

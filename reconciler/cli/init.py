@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
-from reconciler.app.newproject import CI, make_project
+from reconciler.app.newproject import (
+    CI,
+    Answers,
+    fault_of_state,
+    fault_of_url,
+    is_new,
+    likely_ci,
+    make_project,
+)
 from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.cli.output import write_lines
+from reconciler.cli.running import interruptible
 from reconciler.errors import Exit
+
+_SERVER = "Your campaign server, as a URL (Enter: later)"
+_STATE = "Where the state is kept: s3://…, postgresql://… (Enter: a file here)"
+_CI = "What runs CI"
 
 
 @click.command("init")
@@ -18,19 +33,47 @@ from reconciler.errors import Exit
 @click.option(
     "--ci",
     type=click.Choice([*CI, "none"]),
-    default="none",
-    show_default=True,
-    help="Also make the workflow file of a service that runs CI.",
+    help="Also make the workflow file of a service that runs CI.  [default: none]",
 )
 @global_flags
 @click.pass_obj
-def command(flags: Flags, directory: str, ci: str) -> Exit:
+def command(flags: Flags, directory: str, ci: str | None) -> Exit:
     """Make a small project to begin with.
 
     In DIR: a project file, example resources, JSON Schemas for the editor and a .gitignore. Where there is
     a project already, only the workflow file, which goes to the root of the repository: it is run nowhere
     else. Nothing is overwritten.
+
+    On a terminal it asks for the server, for the place of the state and for CI, unless --url, --state and
+    --ci say them.
     """
-    del flags
-    write_lines(make_project(Path(directory), ci, os.environ))
+    root = Path(directory)
+    answers = Answers(flags.url or "", flags.state or "", ci or "none")
+    if sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty() and is_new(root):
+        with interruptible():
+            answers = _asked(root, answers, flags, ci)
+    write_lines(make_project(root, answers, os.environ))
     return Exit.DONE
+
+
+def _asked(root: Path, given: Answers, flags: Flags, ci: str | None) -> Answers:
+    """What wasn't given, from the person at the terminal."""
+    url = given.url if flags.url is not None else _until_fit(_SERVER, fault_of_url)
+    state = (
+        given.state
+        if flags.state is not None
+        else _until_fit(_STATE, lambda text: fault_of_state(text, root))
+    )
+    if ci is None:
+        choice = click.Choice([*CI, "none"])
+        ci = str(click.prompt(_CI, default=likely_ci(root, os.environ), type=choice, err=True))
+    return Answers(url, state, ci)
+
+
+def _until_fit(question: str, fault_of: Callable[[str], str | None]) -> str:
+    def fits(text: str) -> str:
+        if fault := fault_of(text.strip()):
+            raise click.UsageError(fault)
+        return text.strip()
+
+    return str(click.prompt(question, default="", show_default=False, value_proc=fits, err=True))

@@ -86,7 +86,7 @@ def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
     campaigns = tuple(compared.values())
     candidates = removable_packages(desired, state, options)
     packages, about_packages, lost = remove_packages(
-        live, state, candidates, campaigns, removals, given_up=forgotten
+        live, state, candidates, campaigns, removals, keep=desired.keep, given_up=forgotten
     )
     about_uploads, unsent = lost_uploads(desired, live, state)
     return Diff(

@@ -12,7 +12,8 @@ that one is not deleted, but named. When there is none, the create is forgotten.
 
 Nothing is removed that a declared resource claims, or while a part of the project is left out. An upload
 goes only when, after this plan, no live campaign uses it; one that gateways of an abandoned campaign have of
-their own is given up, for nobody can see whether they still do.
+their own is given up, for nobody can see whether they still do. A PackageSet may keep some of its earlier
+uploads, the newest ones: what was rolled out before is there for a way back.
 """
 
 from __future__ import annotations
@@ -54,8 +55,9 @@ from reconciler.state.base import (
     Uploaded,
     upload_key,
 )
-from reconciler.text import id_form
+from reconciler.text import first, id_form, plural
 
+_FEW: Final = 3
 REMOVED_CAMPAIGN: Final = "campaign"
 """The field of the change by which a campaign is deleted."""
 
@@ -111,9 +113,13 @@ def remove_packages(
     campaigns: Collection[CampaignDiff],
     removals: Collection[Removal],
     *,
+    keep: Mapping[ResourceId, int],
     given_up: Collection[Event],
 ) -> tuple[tuple[Uploaded, ...], tuple[Finding, ...], tuple[Event, ...]]:
-    """The same for uploads; `candidates` are ours and no longer declared, `given_up` tells of campaigns."""
+    """The same for uploads; `candidates` are ours and no longer declared, `given_up` tells of campaigns.
+
+    `keep`: see `Desired.keep`.
+    """
     if not candidates or live.users is None:
         return (), (), ()
     after: dict[str, Collection[object]] = {r.live.id: () for r in removals if _known(r.live)}
@@ -131,6 +137,7 @@ def remove_packages(
     removed: list[Uploaded] = []
     findings: list[Finding] = []
     forgotten: list[Event] = []
+    earlier = defaultdict[ResourceId, list[Uploaded]](list)
     for upload in candidates:
         spelled = live.spelled.get(upload.id, upload.id)
         users = [i for i in live.users.get(spelled, ()) if spelled in after.get(i, (spelled,))]
@@ -141,8 +148,16 @@ def remove_packages(
             forgotten.append(PackageForgotten(upload.sha256))
         elif users or not wanted.isdisjoint((upload.id, spelled)):
             findings.append(_in_use(upload, users))
+            earlier[upload.resource].append(upload)
         else:
             removed.append(upload)
+            earlier[upload.resource].append(upload)
+    for resource, count in sorted(keep.items()):
+        newest = sorted(earlier[resource], key=lambda each: (each.since or 0, each.sha256))[-count:]
+        digests = {each.sha256 for each in newest}
+        if kept := [each for each in removed if each.sha256 in digests]:
+            removed = [each for each in removed if each.sha256 not in digests]
+            findings.append(_kept(resource, count, kept))
     return tuple(removed), tuple(findings), tuple(forgotten)
 
 
@@ -252,5 +267,15 @@ def _in_use(upload: Uploaded, users: Collection[str]) -> Finding:
         "package-in-use",
         f"the package {upload.name} (id {upload.id}) is no longer declared; it stays, for {who}",
         resource=upload.resource,
+        severity=Severity.NOTE,
+    )
+
+
+def _kept(resource: ResourceId, count: int, kept: Sequence[Uploaded]) -> Finding:
+    named = first([f"{each.name} (id {each.id})" for each in kept], _FEW)
+    return Finding(
+        "upload-kept",
+        f"{resource} keeps {plural(count, 'earlier upload')} for a way back: {named}",
+        resource=resource,
         severity=Severity.NOTE,
     )

@@ -7,6 +7,7 @@ import os
 import posixpath
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +15,7 @@ from typing import TypeVar
 from reconciler.loading.nodes import Document
 from reconciler.loading.stand_ins import HEAD, StandIn, stand_in
 from reconciler.text import control_character, did_you_mean, quoted
-from reconciler.trust.folders import Astray, strays
+from reconciler.trust.folders import Astray, Home
 
 Content = TypeVar("Content")
 
@@ -44,8 +45,10 @@ class Files:
 
     root: Path
     digests: dict[Path, Digest | Problem] = field(default_factory=dict)
-    homes: dict[Path, Path] = field(default_factory=dict)
+    homes: dict[Path, Home] = field(default_factory=dict)
     """Document → what its paths may not leave: ten thousand resources may stand in one file."""
+    folders: dict[Path, str] = field(default_factory=dict)
+    """Document → the real name of its folder."""
 
     def find(self, document: Document, name: str) -> Path | Problem:
         """The file that `document`, which gives the name, calls `name`; symlinks are resolved."""
@@ -53,11 +56,11 @@ class Files:
             return Problem(
                 "bad-path", f"{quoted(name)} is not a relative path", "write it relative to this YAML file"
             )
-        path = Path(os.path.realpath(document.path.parent / name))
-        if why := strays(path, self._home(document)):
+        path, mode = self._real(document, name)
+        if why := self._home(document).strays(path):
             return astray(name, why)
         try:
-            mode = path.stat().st_mode
+            mode = path.stat().st_mode if mode is None else mode
         except (FileNotFoundError, NotADirectoryError):
             return Problem(
                 "missing-file",
@@ -76,9 +79,21 @@ class Files:
             self.digests[path] = reading(name, lambda: _digest(path))
         return self.digests[path]
 
-    def _home(self, document: Document) -> Path:
+    def _real(self, document: Document, name: str) -> tuple[Path, int | None]:
+        """Where `name` leads, and the mode of what is there where that had to be looked at."""
+        if document.path not in self.folders:
+            self.folders[document.path] = os.path.realpath(document.path.parent)
+        folder = self.folders[document.path]
+        if "/" not in name and name not in ("", ".", ".."):
+            with suppress(OSError, ValueError):
+                mode = os.lstat(path := f"{folder}/{name}").st_mode
+                if stat.S_ISREG(mode):
+                    return Path(path), mode
+        return Path(os.path.realpath(f"{folder}/{name}")), None
+
+    def _home(self, document: Document) -> Home:
         if document.path not in self.homes:
-            self.homes[document.path] = self._home_of(document.path.parent)
+            self.homes[document.path] = Home(self._home_of(document.path.parent))
         return self.homes[document.path]
 
     def _home_of(self, folder: Path) -> Path:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from reconciler.model.rollouts import Calendar, DesiredRollout, RolloutRecord
+from reconciler.model.rollouts import Calendar, DesiredRollout, NextWindow, RolloutRecord
 from reconciler.model.words import Place, ResourceId, SettingValue
 
 
@@ -187,6 +187,8 @@ class Assignment:
     """The name of the Schedule."""
     timezone: str | None = field(default=None, compare=False)
     """The zone in which people wrote its times (IANA), where they did."""
+    calendars: Mapping[SchedulePhase, NextWindow] = field(default_factory=dict)
+    """Phases whose window is the next one of a calendar: until a look says which that is."""
 
 
 class DesiredStatus(StrEnum):
@@ -236,6 +238,8 @@ class DesiredCampaign:
     on_remove: OnRemove = OnRemove.DELETE
     rollout: DesiredRollout | None = None
     """None: its gateways join all at once."""
+    rollback_of: ResourceId | None = None
+    """The campaign that this one is the way back from; ``gateways`` are then those of that one."""
     later: frozenset[str] = frozenset()
     """Declared gateways that the rollout has not released yet; they are not among ``gateways``."""
     calendars: tuple[Calendar, ...] = ()
@@ -278,6 +282,8 @@ class Desired:
     """None: the run is about everything."""
     calendars: tuple[Calendar, ...] = ()
     """Every Calendar, named by a policy or not."""
+    keep: Mapping[ResourceId, int] = field(default_factory=dict)
+    """PackageSet → how many uploads that it no longer declares survive a prune; the newest ones."""
 
     @property
     def declared(self) -> frozenset[ResourceId]:

@@ -68,6 +68,14 @@ class Calendar:
 
 
 @dataclass(frozen=True, slots=True)
+class NextWindow:
+    """The next window of a calendar of which at least so many milliseconds are left."""
+
+    calendar: Calendar
+    at_least: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Share:
     """So many of those who are meant: a count, or thousandths of a percent of them, rounded up."""
 
@@ -214,6 +222,8 @@ class DesiredRollout:
     """Campaigns whose rollouts have to be complete before this one begins."""
     checks: tuple[RolloutCheck, ...] = ()
     """What is asked before a wave opens."""
+    behind: str = ""
+    """What has to stop before anybody joins; empty: nothing."""
     place: Place | None = field(default=None, compare=False)
 
 

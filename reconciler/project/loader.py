@@ -35,6 +35,7 @@ from reconciler.providers.opening import kind_of
 from reconciler.settings import (
     DEFAULT_STATE_URL,
     EMBEDDED_URL,
+    DaskWorkers,
     DeclaredWaiver,
     EditWhileStarted,
     Engine,
@@ -44,6 +45,8 @@ from reconciler.settings import (
     Project,
     ServerSettings,
     TokenFile,
+    WorkersAt,
+    workers_at,
 )
 from reconciler.text import did_you_mean, printable, quoted
 from reconciler.trust.folders import strays
@@ -118,7 +121,9 @@ def load_project(
     run = _Run(declared, root, cwd, environ, findings, need_server, need_server and need_access, about_paths)
     named_url = _given(url, "--url", environ, "RECONCILER_URL", findings)
     named_state = _given(state, "--state", environ, "RECONCILER_STATE", findings)
-    signing_in = find_auth(declared, environ, root, cwd, findings, needed=run.need_access)
+    signing_in = find_auth(
+        declared.get("server", "auth"), environ, root, cwd, findings, needed=run.need_access
+    )
     server = run.server(named_url, signing_in)
     state_given, known_state = run.state(named_state)
     environments: Mapping[str, Any] = {} if document is None else _spec(document).get("environments", {})
@@ -250,6 +255,8 @@ class _Run:
             yield from made.file(server.ca_file, given.origin, given.place, CA_FILE)
         given_url = url or declared.get("server", "url")
         yield from made.server(server.url, given_url, signing_in.auth, signing_in.declared)
+        if isinstance(server.workers, DaskWorkers):
+            yield from made.workers(server.workers, declared.get("server", "workers"))
 
     def _ca_file(self) -> Given | None:
         if named := self.environ.get(CA_FILE):
@@ -298,7 +305,18 @@ class _Run:
             edit_while_started=EditWhileStarted(values.get("editWhileStarted", default.edit_while_started)),
             settle=float(values.get("settleSeconds", default.settle)),
             engine=Engine(values.get("engine", default.engine)),
+            workers=self._workers(),
         )
+
+    def _workers(self) -> WorkersAt | None:
+        given = self.declared.get("server", "workers")
+        if given is None:
+            return None
+        try:
+            return workers_at(str(given.value))
+        except ValueError as error:
+            self.findings.error("bad-setting", f"workers: {error}", given.place)
+            return None
 
     def _look_for(self, what: str, name: str, given: Given, *, ours: bool) -> None:
         """A file has to be there to call the server, and in any case when it is `ours`: in the project."""

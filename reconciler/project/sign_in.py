@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.findings import Findings
-from reconciler.model import Place, Secret
-from reconciler.project.declared import Declared, Given
+from reconciler.model import FromEnv, Place, Secret
+from reconciler.project.declared import Given
 from reconciler.settings import Auth, Basic, Token, TokenCommand, TokenFile
 
 TOKEN, USERNAME, PASSWORD = "RECONCILER_TOKEN", "RECONCILER_USERNAME", "RECONCILER_PASSWORD"
@@ -24,7 +24,7 @@ class SignIn:
 
 
 def find_auth(
-    declared: Declared,
+    given: Given | None,
     environ: Mapping[str, str],
     root: Path,
     cwd: Path,
@@ -34,10 +34,11 @@ def find_auth(
 ) -> SignIn:
     """How to sign in, if anything says so. Not `needed`: what is not set is no error, and not read.
 
+    `given`: the field ``server.auth``.
+
     Paths in the file are relative to `root`, those in variables to `cwd`, where their command is run, too.
     """
     names = [name for name in (USERNAME, PASSWORD) if environ.get(name)]
-    given = declared.get("server", "auth")
     if environ.get(TOKEN):
         return SignIn(Token(_Variables(environ, findings, needed).secret(TOKEN)))
     if len(names) == 2:
@@ -82,10 +83,10 @@ class _Variables:
     place: Place | None = None
 
     def basic(self, username: str, password: str) -> Basic:
-        return Basic(self._read(username) or "", self.secret(password))
+        return Basic(self._read(username) or "", self.secret(password), username)
 
     def secret(self, name: str) -> Secret:
-        return Secret(f"environment variable {name}", self._read(name))
+        return Secret(f"environment variable {name}", self._read(name), FromEnv(name))
 
     def _read(self, name: str) -> str | None:
         """The value without white space around it, None when it isn't needed."""

@@ -16,7 +16,7 @@ from reconciler.loading import Document
 from reconciler.model import Place
 from reconciler.project.declared import Given
 from reconciler.project.sign_in import PASSWORD, TOKEN, TOKEN_COMMAND, TOKEN_FILE, USERNAME
-from reconciler.settings import EMBEDDED_URL, Auth, Basic, Token, TokenCommand, TokenFile
+from reconciler.settings import EMBEDDED_URL, Auth, Basic, DaskWorkers, Token, TokenCommand, TokenFile
 from reconciler.state.addresses import StoreAddress, parse_address
 from reconciler.trust.folders import strays
 from reconciler.trust.hosts import EMBEDDED, Destination
@@ -24,6 +24,7 @@ from reconciler.trust.needs import (
     POSTGRESQL,
     RESERVED,
     S3,
+    WORKERS,
     CommandGrant,
     FileGrant,
     SecretGrant,
@@ -79,6 +80,13 @@ class NeedsOfProject:
             case TokenFile(name):
                 path = f"{declared.origin}.tokenFile"
                 yield from self.file(name, path, self._place(path), TOKEN_FILE)
+
+    def workers(self, at: DaskWorkers, given: Given | None) -> Iterator[TrustNeed]:
+        """Of a scheduler: what comes back from it is run."""
+        if given is not None and given.place is not None:
+            destination = Destination.at("dask", at.host, at.port)
+            grant = SecretGrant(WORKERS, str(destination))
+            yield TrustNeed(grant, "server.workers", given.place, destination)
 
     def file(
         self, path: Path, by: str, place: Place | None, instead: str | None = None, *, of_state: bool = False

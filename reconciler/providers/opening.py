@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from reconciler.errors import ReconcilerError
-from reconciler.pacing import Backoff
+from reconciler.pacing import Backoff, RateLimiter
 from reconciler.providers.base import Facts, Provider
 from reconciler.settings import ServerSettings
 
@@ -42,11 +43,12 @@ class ProviderKind(Protocol):
         app: AsgiApp | None = None,
         parallelism: int = PARALLELISM,
         backoff: Backoff | None = None,
+        limiter: RateLimiter | None = None,
     ) -> AbstractAsyncContextManager[Provider]:
         """A server of this kind, closed with the block. Nothing is sent yet.
 
         `app` is the server itself where it runs in this process. At most `parallelism` requests are under way
-        at a time.
+        at a time, each in its turn of `limiter`, where that isn't the provider's own.
         """
         ...
 
@@ -92,9 +94,12 @@ async def opened(
     app: AsgiApp | None = None,
     parallelism: int = PARALLELISM,
     backoff: Backoff | None = None,
+    limiter: RateLimiter | None = None,
     kinds: Kinds = PROVIDERS,
 ) -> AsyncIterator[Provider]:
     """The server that `settings` name; see `ProviderKind.connect`."""
     kind = kind_of(settings.provider, kinds)
-    async with kind.connect(settings, app=app, parallelism=parallelism, backoff=backoff) as provider:
-        yield provider
+    pace = limiter or RateLimiter(settings.max_requests_per_second)
+    connection = kind.connect(settings, app=app, parallelism=parallelism, backoff=backoff, limiter=pace)
+    async with connection as provider:
+        yield replace(provider, pace=pace)

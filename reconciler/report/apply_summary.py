@@ -75,11 +75,18 @@ class _Reason:
     """Gateways of calls that carry several."""
 
 
+def kinds_of(outcomes: Iterable[Outcome]) -> Iterator[tuple[Outcome, int]]:
+    """See `reconciler.apply.outcomes.alike`, which a plan doesn't need."""
+    from reconciler.apply.outcomes import alike
+
+    return alike(outcomes)
+
+
 def outcome_counts(outcomes: Iterable[Outcome]) -> dict[OutcomeStatus, int]:
     """How many steps ended in which way; every status has its entry."""
     counts = dict.fromkeys(OutcomeStatus, 0)
-    for outcome in outcomes:
-        counts[outcome.status] += 1
+    for outcome, count in kinds_of(outcomes):
+        counts[outcome.status] += count
     return counts
 
 
@@ -95,10 +102,11 @@ def applied_lines(
 
     `told`: findings that were shown before, and are not shown twice.
     """
-    every = _alike(each for each in outcomes if each.skip is not Skip.INTERRUPTED)
+    kinds = tuple(kinds_of(outcomes))
+    every = _alike(each for each in kinds if each[0].skip is not Skip.INTERRUPTED)
     for status in (OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN, OutcomeStatus.SKIPPED, OutcomeStatus.WAITING):
         yield from _trouble({like: members for like, members in every.items() if like[0] is status}, paint)
-    unsent = [each for each in outcomes if each.skip is Skip.INTERRUPTED]
+    unsent = [each for each, _ in kinds if each.skip is Skip.INTERRUPTED]
     if unsent:
         where = plural(len({each.step.resource for each in unsent}), "resource")
         label = paint("not sent", Tone.WARNING)
@@ -106,7 +114,7 @@ def applied_lines(
         yield f"  next: {_AFTER[Skip.INTERRUPTED]}"
     if unsent or any(status in _BAD for status, *_ in every):
         yield from _done(every)
-    notes = (outcome for outcome in outcomes if outcome.settled and outcome.message)
+    notes = (each for each in kinds if each[0].settled and each[0].message)
     for (status, _, resource, operation), members in _alike(notes).items():
         why = ", ".join(sorted(members.reasons)[:_BRIEF])
         yield Line(f"{OUTCOMES[status]}: {clean(resource)}: {operation}{_times(members)}: {why}", 2)
@@ -136,9 +144,9 @@ def meaning(plan: Plan, outcomes: Collection[Outcome], code: Exit) -> str:
     said = [f"{plural(errors, 'error')}, listed above"] if errors else []
     if plan.tripped:
         said.append(_REFUSED)
-    if any(outcome.skip is Skip.INTERRUPTED for outcome in outcomes):
+    if any(outcome.skip is Skip.INTERRUPTED for outcome, _ in kinds_of(outcomes)):
         said.append("the run was interrupted; what was begun is finished, and all of it is recorded")
-    elif any(outcome.skip is Skip.UNRECORDED for outcome in outcomes) or not said:
+    elif any(outcome.skip is Skip.UNRECORDED for outcome, _ in kinds_of(outcomes)) or not said:
         said.append("the run could not go on, see below")
     return "; and ".join(said)
 
@@ -157,22 +165,22 @@ def _done(every: Mapping[_Likeness, _Alike]) -> Iterator[str]:
         yield f"{OUTCOMES[OutcomeStatus.DONE]}: steps of {rest}; --output json lists them all"
 
 
-def _alike(outcomes: Iterable[Outcome]) -> dict[_Likeness, _Alike]:
-    alike: dict[_Likeness, _Alike] = {}
-    for outcome in outcomes:
+def _alike(outcomes: Iterable[tuple[Outcome, int]]) -> dict[_Likeness, _Alike]:
+    found: dict[_Likeness, _Alike] = {}
+    for outcome, count in outcomes:
         step = outcome.step
         likeness = (outcome.status, outcome.skip, str(step.resource), step.operation.name)
-        members = alike.setdefault(likeness, _Alike())
-        members.count += 1
+        members = found.setdefault(likeness, _Alike())
+        members.count += count
         tried = f" ({plural(outcome.attempts, 'attempt')})" if outcome.attempts > 1 else ""
         words = f"{reason_of(outcome)}{'' if outcome.settled else tried}"
         reason = members.reasons.setdefault(words, _Reason())
-        reason.count += 1
+        reason.count += count
         if len(step.gateways) == 1 and len(reason.gateways) < _BRIEF:
             reason.gateways.append(step.gateways[0])
         elif len(step.gateways) > 1:
             reason.many += len(step.gateways)
-    return alike
+    return found
 
 
 def _times(members: _Alike) -> str:

@@ -95,6 +95,7 @@ def wait_words(view: RolloutView, wait: Wait) -> str:
         WaitFor.ABORTED: f"it is aborted: {text}; {resume}",
         WaitFor.HELD: "somebody stopped the campaign; start it again with --resume",
         WaitFor.NOT_RUNNING: "the campaign does not run",
+        WaitFor.STILL_RUNS: f"it is the way back from {text}, which still runs: stop that one first",
         WaitFor.AFTER: f"it begins when others are complete: {text}",
         WaitFor.APPLY: "something else of the campaign differs, and is left to an apply",
     }

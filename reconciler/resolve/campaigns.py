@@ -17,8 +17,10 @@ from reconciler.model import (
     DesiredStatus,
     DistributionList,
     Joining,
+    Kind,
     OnRemove,
     Override,
+    ResourceId,
 )
 from reconciler.resolve.campaign_settings import resolve_settings
 from reconciler.resolve.delivery import resolve_delivery
@@ -31,7 +33,7 @@ from reconciler.resolve.rollouts import resolve_rollout
 from reconciler.resolve.source import ResourceSource
 from reconciler.resolve.supported import check_supported
 from reconciler.resolve.timetables import Timetable
-from reconciler.resolve.zones import Fleet, zones_of
+from reconciler.resolve.zones import Fleet, Whose, zones_of
 
 Part = TypeVar("Part")
 
@@ -50,6 +52,8 @@ class Parts:
     policies: Mapping[str, PolicyParts]
     calendars: Sequence[Calendar]
     """Those of the whole project."""
+    ways_back: Mapping[str, ResourceSource]
+    """The campaigns that others are the way back from, by name."""
     files: Files
     environ: Mapping[str, str] | None
 
@@ -70,7 +74,7 @@ def resolve_campaign(source: ResourceSource, parts: Parts) -> DesiredCampaign:
     fleet = _fleet(source, lists, closed)
     policy = parts.policies.get((spec.get("rollout") or {}).get("policy", ""))
     asking = [*parts.calendars, *([policy.calendar] if policy and policy.calendar else [])]
-    zones = zones_of(source, fleet, asking)
+    zones = zones_of(source, fleet, _whose_zones(source, parts, asking, timetables))
     campaign = DesiredCampaign(
         resource=source.identity,
         name=str(spec.get("name", source.identity.name)),
@@ -84,7 +88,9 @@ def resolve_campaign(source: ResourceSource, parts: Parts) -> DesiredCampaign:
         else None,
         delivery=resolve_delivery(source) if "delivery" in spec else None,
         settings=resolve_settings(source, parts.files, parts.environ) if "settings" in spec else None,
-        gateways=union(found.gateways for found in lists) if "gatewayLists" in spec else None,
+        gateways=union(found.gateways for found in lists)
+        if "gatewayLists" in spec or "rollbackOf" in spec
+        else None,
         distribution=_distribution(spec.get("distributionList", {})),
         overrides=tuple(
             Override(entry.gateways, members.refs, source.place(*entry.path)) for entry, members in packages
@@ -98,6 +104,7 @@ def resolve_campaign(source: ResourceSource, parts: Parts) -> DesiredCampaign:
                 source.place(*entry.path),
                 _scheduled_by(source, entry),
                 timetable.timezone,
+                timetable.calendars,
             )
             for entry, timetable in timetables
         )
@@ -110,6 +117,7 @@ def resolve_campaign(source: ResourceSource, parts: Parts) -> DesiredCampaign:
         status=DesiredStatus(spec["desiredStatus"]) if "desiredStatus" in spec else None,
         joining=Joining(spec.get("joinWhileStarted", Joining.DIRECT if "rollout" in spec else Joining.PAUSE)),
         on_remove=OnRemove(spec.get("onRemove", OnRemove.DELETE)),
+        rollback_of=ResourceId(Kind.CAMPAIGN, str(spec["rollbackOf"])) if "rollbackOf" in spec else None,
         rollout=resolve_rollout(source, fleet, parts.policies, parts.calendars, zones),
         calendars=tuple(parts.calendars),
         zones=zones,
@@ -132,8 +140,33 @@ def _fleet(source: ResourceSource, lists: Sequence[GatewayList], closed: Group |
     return Fleet(lists, gateways, _all_known(source, lists) and not unsure(source.spec, "closedGateways"))
 
 
+def _whose_zones(
+    source: ResourceSource,
+    parts: Parts,
+    calendars: Iterable[Calendar],
+    timetables: Iterable[tuple[ListEntry, Timetable]],
+) -> Whose:
+    """Whose zone the `calendars` that hold everybody back ask for, or those of schedules."""
+    asking = [
+        entry
+        for entry, timetable in timetables
+        if any(each.calendar.of_gateways for each in timetable.calendars.values())
+    ]
+    names = [name for each in asking for name in _listed(source, each) if name in parts.lists]
+    everyone = any(calendar.of_gateways for calendar in calendars) or any(each.every for each in asking)
+    return Whose(everyone, union(each.gateways for each in asking), [parts.lists[name] for name in names])
+
+
+def _listed(source: ResourceSource, entry: ListEntry) -> Sequence[str]:
+    section, index = entry.path
+    return [str(name) for name in source.spec[str(section)][index].get("gatewayLists") or ()]
+
+
 def _lists(source: ResourceSource, parts: Parts) -> Sequence[GatewayList]:
-    return [parts.lists[name] for name in source.spec.get("gatewayLists") or () if name in parts.lists]
+    """Its lists; of one that is a way back those of the other one."""
+    other = parts.ways_back.get(source.spec.get("rollbackOf", ""))
+    spec = other.spec if other else source.spec
+    return [parts.lists[name] for name in spec.get("gatewayLists") or () if name in parts.lists]
 
 
 def _known(

@@ -27,9 +27,9 @@ from reconciler.resolve.ids import Ids, check_ids
 from reconciler.resolve.members import union
 from reconciler.resolve.questions import resolve_checks
 from reconciler.resolve.source import ResourceSource
+from reconciler.resolve.times import duration
 from reconciler.text import quoted
 
-_UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _SELECTORS = ("gatewayLists", "gateways", "where")
 Columns = Mapping[str, frozenset[str]]
 """Column → the values of it that are meant."""
@@ -115,8 +115,8 @@ def _waves(source: ResourceSource, lists: Mapping[str, GatewayList]) -> Iterator
             str(item.get("name", f"wave-{index + 1}")),
             _share(item.get("upTo", "100%")),
             _candidates(source, path, item, lists),
-            _duration(item.get("soak", spec.get("soak", "0s"))),
-            _duration(deadline) if (deadline := item.get("deadline", spec.get("deadline"))) else None,
+            duration(item.get("soak", spec.get("soak", "0s"))),
+            duration(deadline) if (deadline := item.get("deadline", spec.get("deadline"))) else None,
             bool(item.get("approval", False)),
             _gate({**spec.get("gate", {}), **item.get("gate", {})}),
         )
@@ -146,11 +146,6 @@ def _share(given: object) -> Share:
         return Share(count=given)
     whole, _, part = str(given).rstrip("%").partition(".")
     return Share(thousandths=min(int(whole) * 1000 + int(part.ljust(3, "0")), THOUSANDTHS))
-
-
-def _duration(text: object) -> int:
-    """Milliseconds."""
-    return int(str(text)[:-1]) * _UNITS[str(text)[-1]]
 
 
 def _gate(given: Mapping[str, Any]) -> Gate:

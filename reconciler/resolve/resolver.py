@@ -20,6 +20,7 @@ from reconciler.resolve.campaigns import Part, Parts, resolve_campaign
 from reconciler.resolve.gateway_lists import ZONE_COLUMN, resolve_gateway_list
 from reconciler.resolve.package_sets import one_by_content, resolve_package_set
 from reconciler.resolve.policies import named_columns, resolve_policy
+from reconciler.resolve.rollbacks import check_rollbacks, ways_back
 from reconciler.resolve.rollout_order import check_order
 from reconciler.resolve.source import ResourceSource, by_name
 from reconciler.resolve.timetables import resolve_schedule
@@ -75,10 +76,13 @@ def resolve(
         ),
         lists=lists,
         policies=_named((source, resolve_policy(source, lists, calendars, files)) for source in policies),
-        schedules=_named((source, resolve_schedule(source)) for source in by_name(sources, Kind.SCHEDULE)),
+        schedules=_named(
+            (source, resolve_schedule(source, calendars)) for source in by_name(sources, Kind.SCHEDULE)
+        ),
         callbacks=_named(
             (source, resolve_callback_set(source)) for source in by_name(sources, Kind.CALLBACK_SET)
         ),
+        ways_back=ways_back(by_name(sources, Kind.CAMPAIGN)),
         calendars=tuple(found for each in named if (found := calendars.get(each.name))),
         files=files,
         environ=environ,
@@ -86,8 +90,10 @@ def resolve(
     check_order(policies, by_name(sources, Kind.CAMPAIGN))
     _look_for(named, by_name(sources, Kind.CALENDAR), findings)
     campaigns = tuple(resolve_campaign(source, parts) for source in by_name(sources, Kind.CAMPAIGN))
+    check_rollbacks(by_name(sources, Kind.CAMPAIGN), {each.resource: each for each in campaigns})
+    keep = {source.identity: int(count) for source, _ in package_sets if (count := source.spec.get("keep"))}
     known = tuple(calendar for calendar in calendars.values() if calendar is not None)
-    return Resolved(Desired(campaigns, tuple(packages), calendars=known), findings.sorted())
+    return Resolved(Desired(campaigns, tuple(packages), calendars=known, keep=keep), findings.sorted())
 
 
 def _look_for(named: Sequence[NamedCalendar], sources: Sequence[ResourceSource], findings: Findings) -> None:

@@ -16,6 +16,7 @@ _FIELDS: Final[Mapping[str, Field]] = MappingProxyType(
         "packageSet": Field.PACKAGES,
         "settings": Field.SETTINGS,
         "gatewayLists": Field.GATEWAYS,
+        "rollbackOf": Field.GATEWAYS,
         "distributionList": Field.DISTRIBUTION,
         "packageOverrides": Field.OVERRIDES,
         "schedules": Field.SCHEDULES,

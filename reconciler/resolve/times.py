@@ -70,6 +70,14 @@ def is_local(text: str) -> bool:
     return match is not None and match[5] is None
 
 
+UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+def duration(text: object) -> int:
+    """Milliseconds of ``30m``, which passed the schema."""
+    return int(str(text)[:-1]) * UNITS[str(text)[-1]]
+
+
 def parse_zone(name: str) -> ZoneInfo | Problem:
     """The IANA time zone of that name.
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from reconciler.loading.nodes import unsure
 from reconciler.loading.referenced_files import Problem
-from reconciler.model import SchedulePhase, Window
+from reconciler.model import Calendar, DailyWindow, NextWindow, SchedulePhase, Window
 from reconciler.resolve.source import ResourceSource
-from reconciler.resolve.times import is_local, parse_time, parse_zone
+from reconciler.resolve.times import duration, is_local, parse_time, parse_zone
+from reconciler.text import quoted
+from reconciler.walltime import DAY_MINUTES
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -26,6 +28,8 @@ class Timetable:
     windows: Mapping[SchedulePhase, Window] = field(default_factory=dict)
     phases: frozenset[SchedulePhase] = frozenset()
     """Those that it has a window for, also one with an error."""
+    calendars: Mapping[SchedulePhase, NextWindow] = field(default_factory=dict)
+    """Phases whose window is the next one of a calendar."""
     timezone: str | None = None
     """The zone in which its times are written (IANA), where that is known."""
 
@@ -50,7 +54,7 @@ class _Moment:
         return self.floating is other.floating and self.at < other.at
 
 
-def resolve_schedule(source: ResourceSource) -> Timetable:
+def resolve_schedule(source: ResourceSource, calendars: Mapping[str, Calendar | None]) -> Timetable:
     """The windows of a Schedule, each by itself and then in their order."""
     clock = _clock(source)
     phases = [phase for phase in SchedulePhase if phase in source.spec]
@@ -66,7 +70,39 @@ def resolve_schedule(source: ResourceSource) -> Timetable:
             begins[phase] = begin
         if begin and end and _ends_after(source, phase, begin, end):
             windows[phase] = Window(begin.at, end.at)
-    return Timetable(windows, frozenset(phases), clock.zone.key if clock.zone and clock.known else None)
+    following = {
+        phase: following
+        for phase in phases
+        if (calendar := calendars.get(source.spec[phase].get("calendar", "")))
+        and (following := _following(source, phase, calendar))
+    }
+    timezone = clock.zone.key if clock.zone and clock.known else None
+    return Timetable(windows, frozenset(phases), following, timezone)
+
+
+def _following(source: ResourceSource, phase: SchedulePhase, calendar: Calendar) -> NextWindow | None:
+    """The next window of `calendar`; None when there can be none."""
+    at_least = duration(source.spec[phase].get("atLeast", "0s"))
+    place = source.place(phase, "calendar")
+    if calendar.windows is None:
+        message = f"the calendar {quoted(calendar.name)} has no windows, so there is no next one of them"
+        source.error("calendar-without-windows", message, place, "give it windows, or name another calendar")
+        return None
+    longest = max((_minutes(rule) for rule in calendar.windows), default=0)
+    if longest * 60_000 < at_least or not longest:
+        message = f"the calendar {quoted(calendar.name)} is never open"
+        hint = "give it windows"
+        if longest:
+            message += f" for as long as {source.spec[phase]['atLeast']}"
+            place, hint = source.place(phase, "atLeast"), "write a shorter time, or give it a longer window"
+        source.error("never-open", message, place, hint)
+        return None
+    return NextWindow(calendar, at_least)
+
+
+def _minutes(rule: DailyWindow) -> int:
+    later = rule.end if rule.end > rule.begin else rule.end + DAY_MINUTES
+    return later - rule.begin
 
 
 def _clock(source: ResourceSource) -> _Clock:

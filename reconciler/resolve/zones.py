@@ -5,11 +5,11 @@ Tests: `tests/resolve/test_resolve_rollouts.py`, `tests/resolve/test_resolve_pro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from reconciler.loading.nodes import unsure
-from reconciler.model import Calendar, several
+from reconciler.model import several
 from reconciler.resolve.gateway_lists import ZONE_COLUMN, GatewayList
 from reconciler.resolve.source import ResourceSource
 from reconciler.text import and_more, quoted
@@ -25,18 +25,26 @@ class Fleet:
     """Whether these are surely all."""
 
 
-def zones_of(
-    source: ResourceSource, fleet: Fleet, calendars: Iterable[Calendar]
-) -> Mapping[str, frozenset[str]]:
-    """Zone → its gateways, where one of `calendars` is read in the zone of each; else nothing."""
-    if not any(calendar.of_gateways for calendar in calendars):
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose zone calendars ask for: all, or `some`; `others` are lists that name some of those."""
+
+    everyone: bool
+    some: frozenset[str] = frozenset()
+    others: Sequence[GatewayList] = ()
+
+
+def zones_of(source: ResourceSource, fleet: Fleet, whose: Whose) -> Mapping[str, frozenset[str]]:
+    """Zone → its gateways, where calendars ask for some; else nothing."""
+    if not (whose.everyone or whose.some):
         return {}
     zones: dict[str, frozenset[str]] = {}
+    fleet = replace(fleet, lists=[*fleet.lists, *(each for each in whose.others if each not in fleet.lists)])
     for each in fleet.lists:
         for zone, members in each.zones.items():
             zones[zone] = zones.get(zone, frozenset()) | members
     place = source.place("gatewayLists")
-    if _undeclared(source):
+    if whose.everyone and _undeclared(source):
         message = "a calendar is read in the zone of each gateway, and whose these are is left to the server"
         hint = "give that calendar a time zone of its own, or declare the gateways with gatewayLists"
         source.error("timezone-missing", message, source.place(), hint)
@@ -47,7 +55,9 @@ def zones_of(
         source.error("timezone-conflict", message, place, hint)
         for zone in sorted(zones):
             zones[zone] -= frozenset(twice) if zone != min(zones) else frozenset()
-    if fleet.whole and (lacking := sorted(fleet.gateways.difference(*zones.values()))):
+    needed = fleet.gateways if whose.everyone else whose.some
+    known = fleet.whole or not whose.everyone
+    if known and (lacking := sorted(needed.difference(*zones.values()))):
         message = (
             f"the calendar is read in the zone of each gateway, and {len(lacking):,} gateways have none,"
             f" first {quoted(lacking[0])}"
@@ -62,7 +72,8 @@ def _undeclared(source: ResourceSource) -> bool:
     spec = source.spec
     if "rollout" in spec:
         return False
-    return "distributionList" in spec or ("gatewayLists" not in spec and not unsure(spec, "gatewayLists"))
+    known = any(name in spec or unsure(spec, name) for name in ("gatewayLists", "rollbackOf"))
+    return "distributionList" in spec or not known
 
 
 def _places(fleet: Fleet, gateway: str) -> str:

@@ -54,6 +54,8 @@ class WaitFor(StrEnum):
     ABORTED = "aborted"
     HELD = "held"
     NOT_RUNNING = "not-running"
+    STILL_RUNS = "still-runs"
+    """For the campaign that it is the way back from: that has to stop before."""
     AFTER = "after"
     """For campaigns that come before it."""
     APPLY = "apply"
@@ -259,6 +261,8 @@ class _Looking:
             yield Wait(WaitFor.PAUSED, text=record.why)
         if self._wish.paused:
             yield Wait(WaitFor.PAUSED_IN_GIT)
+        if self._wish.behind:
+            yield Wait(WaitFor.STILL_RUNS, text=self._wish.behind)
         if seen.held:
             yield Wait(WaitFor.HELD)
         elif seen.stays or (record.wave and not seen.running):

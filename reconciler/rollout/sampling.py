@@ -37,7 +37,11 @@ def sampled(campaign: DesiredCampaign, wish: DesiredRollout, most: int) -> Desir
         budget=wish.budget and _budget(wish.budget, chosen, share),
     )
     shrunk = replace(
-        campaign, gateways=chosen, closed=None if campaign.closed is None else frozenset(), rollout=smaller
+        campaign,
+        gateways=chosen,
+        closed=None if campaign.closed is None else frozenset(),
+        rollout=smaller,
+        zones={zone: members & chosen for zone, members in campaign.zones.items()},
     )
     return for_only(shrunk, chosen)
 

@@ -35,6 +35,8 @@ FORGIVEN = "forgiven"
 """Their failures no longer count."""
 REFUSED = "refused"
 """The server doesn't take them."""
+ROLLBACK = "rollback"
+"""The field that says, by the name of a campaign that is the way back, whom that one has taken."""
 FINISHED = "finished"
 """The field that says which gateways were done or failed, with which packages, when those changed."""
 
@@ -69,6 +71,14 @@ def window_end(value: str) -> int:
     if not re.fullmatch("-?[0-9]{1,19}", end):
         raise _damaged("a window")
     return int(end)
+
+
+def window_of(value: str) -> Window:
+    """The inverse of `window_value`; StateError when `value` is none of it."""
+    begin = value.partition("/")[0]
+    if not re.fullmatch("-?[0-9]{1,19}", begin):
+        raise _damaged("a window")
+    return Window(int(begin), window_end(value))
 
 
 def packages_value(ids: Iterable[str]) -> str:

@@ -417,6 +417,14 @@ class Session(Protocol):
         """The state after all that was recorded."""
         ...
 
+    @property
+    def until(self) -> float | None:
+        """Epoch seconds until which nobody else gets the lock, whatever becomes of this process.
+
+        It moves on as the lock is renewed. None: the lock is free as soon as this process has ended.
+        """
+        ...
+
     def record(self, *events: Event, sync: bool = True) -> None:
         """Append `events`, all or none of them; durable on return.
 

@@ -157,6 +157,11 @@ class _FileSession:
         with self._guard:
             return self._recorded.fold()
 
+    @property
+    def until(self) -> float | None:
+        """See `Session.until`: the system frees the lock with its process."""
+        return None
+
     def record(self, *events: Event, sync: bool = True) -> None:
         """See `Session.record`. May be called from several threads."""
         if not events:

@@ -202,6 +202,11 @@ class LeasedSession:
         with self._buffer:
             return self._recorded.fold()
 
+    @property
+    def until(self) -> float | None:
+        """See `Session.until`."""
+        return self._lease.until
+
     def record(self, *events: Event, sync: bool = True) -> None:
         """See `Session.record`. Without events it says whether the lock is still ours."""
         encoded = [encode_event(event) for event in events]

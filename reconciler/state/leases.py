@@ -95,6 +95,11 @@ class Lease:
             # This process, or the whole machine, was asleep. Nobody need have taken the lock.
             self._renew()
 
+    @property
+    def until(self) -> float:
+        """Epoch seconds until which the lock is ours, if it isn't renewed any more."""
+        return time.time() + self._renewed + self._seconds - clock()
+
     def lost(self, error: LeaseLost) -> StateError:
         """What is said from now on, also by `check`."""
         how = f"was taken over by {described(error.by)}" if error.by else "was broken by somebody"

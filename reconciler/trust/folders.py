@@ -25,16 +25,34 @@ class Astray:
     words: str
 
 
+class Home:
+    """The folder of a project, for many paths: what of it has to be read is read once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._root = Path(os.path.realpath(folder))
+        self._git = _git_folder(self._root)
+        self._sound: set[str] = set()
+        """Real folders of which nothing strays but by its own name."""
+
+    def strays(self, path: Path) -> Astray | None:
+        """Why `path`, a real path, is no file of the project; None when it is one."""
+        folder, name = os.path.split(path)
+        if folder in self._sound and _folded(name) not in PRIVATE:
+            return None
+        if not path.is_relative_to(self._root):
+            return Astray("outside-project", "leads out of the project")
+        if private := private_part(path.relative_to(self._root)):
+            return Astray("private-path", f"leads into {clean(private)}")
+        if self._git and path.is_relative_to(self._git):
+            return Astray("private-path", "leads into what Git keeps")
+        if not (self._git and self._git.parent == path.parent):
+            self._sound.add(folder)
+        return None
+
+
 def strays(path: Path, home: Path) -> Astray | None:
     """Why `path`, a real path, is no file of the project in the folder `home`; None when it is one."""
-    root = Path(os.path.realpath(home))
-    if not path.is_relative_to(root):
-        return Astray("outside-project", "leads out of the project")
-    if private := private_part(path.relative_to(root)):
-        return Astray("private-path", f"leads into {clean(private)}")
-    if (folder := _git_folder(root)) and path.is_relative_to(folder):
-        return Astray("private-path", "leads into what Git keeps")
-    return None
+    return Home(home).strays(path)
 
 
 def private_part(path: Path) -> str | None:
@@ -90,6 +108,8 @@ def refuse_links(path: Path, *homes: Path, what: str) -> None:
 
 def _folded(part: str) -> str:
     """A name as the most forgiving file system reads it."""
+    if part.isascii():
+        return part.casefold().partition(":")[0].rstrip(" .")
     seen = "".join(c for c in unicodedata.normalize("NFKC", part) if unicodedata.category(c) != "Cf")
     return seen.casefold().partition(":")[0].rstrip(" .")
 

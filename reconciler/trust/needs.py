@@ -6,6 +6,7 @@
 | the same, of a variable of CI or ours  | a grant of (secret, host)                                         |
 | a command is run                       | a grant of (command, project file)                                |
 | a file outside of the project is read  | a grant of (file, project file)                                   |
+| calls are handed to a scheduler        | as a secret: what that sends back is run                          |
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ RESERVED: Final = re.compile(
 POSTGRESQL: Final = "postgresql"
 S3: Final = "s3"
 """Secrets that libraries find by themselves: the credentials of a store."""
+WORKERS: Final = "workers"
+"""No secret, but as good as one: the calls of a run, and what a scheduler may have this process do."""
 
 
 def from_env(name: str) -> str:
@@ -60,6 +63,8 @@ def described(secret: str) -> str:
             return "what tokenCommand prints"
         case "postgresql":
             return "the credentials of PostgreSQL"
+        case "workers":
+            return "the calls of a run"
     return "the credentials of AWS"
 
 
@@ -172,6 +177,11 @@ def _how_to_trust(need: TrustNeed) -> str:
     host = f"[{destination.host}]" if ":" in destination.host else clean(destination.host)
     entry = f"http://{host}" if destination.scheme == "http" else host
     flag, variable = ("--state", "RECONCILER_STATE") if need.of_state else ("--url", "RECONCILER_URL")
+    if destination.scheme == "dask":
+        return (
+            f"if that scheduler is yours, set RECONCILER_TRUSTED_HOSTS={entry}, or name it in --workers; or"
+            " allow it once with `reconciler trust add` on a terminal"
+        )
     return (
         f"if that host may have it, set RECONCILER_TRUSTED_HOSTS={entry}, or name the URL in {variable} or"
         f" {flag}; or allow it once with `reconciler trust add` on a terminal"

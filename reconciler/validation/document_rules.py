@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from reconciler.loading.nodes import Document, resource_of, unsure
-from reconciler.model import Finding, Kind, Place, ResourceId, Severity
+from reconciler.model import Finding, Kind, Place, ResourceId, SchedulePhase, Severity
 from reconciler.text import did_you_mean, invisible_character, printable, quoted, smells_secret
 
 Path = tuple[str | int, ...]
@@ -118,6 +118,10 @@ def references(document: Document) -> Iterator[tuple[Path, Kind, str]]:
     match document.value.get("kind"):
         case Kind.CAMPAIGN:
             yield from _of_campaign(spec)
+        case Kind.SCHEDULE:
+            for phase in SchedulePhase:
+                for path, target, name in _one(_mapping(spec.get(phase)), "calendar", Kind.CALENDAR):
+                    yield (phase.value, *path), target, name
         case Kind.ROLLOUT_POLICY:
             yield from _one(spec, "calendar", Kind.CALENDAR)
             yield from _many(spec, "after", Kind.CAMPAIGN)
@@ -129,6 +133,7 @@ def references(document: Document) -> Iterator[tuple[Path, Kind, str]]:
 def _of_campaign(spec: Mapping[str, Any]) -> Iterator[tuple[Path, Kind, str]]:
     yield from _one(spec, "packageSet", Kind.PACKAGE_SET)
     yield from _many(spec, "gatewayLists", Kind.GATEWAY_LIST)
+    yield from _one(spec, "rollbackOf", Kind.CAMPAIGN)
     yield from _one(spec, "callbackSet", Kind.CALLBACK_SET)
     for path, target, name in _one(_mapping(spec.get("rollout")), "policy", Kind.ROLLOUT_POLICY):
         yield ("rollout", *path), target, name

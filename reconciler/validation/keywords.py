@@ -37,7 +37,9 @@ _TYPES: dict[str, Any] = {
     "integer": int,
     "number": (int, float),
 }
-_NOTES = frozenset({"$schema", "$id", "title", "description", "examples", "default", "x-unquoted"})
+_NOTES = frozenset(
+    {"$schema", "$id", "title", "description", "examples", "default", "x-unquoted", "x-merged"}
+)
 _TEXT = frozenset({"type", "pattern", "minLength", "maxLength", "not"})
 
 

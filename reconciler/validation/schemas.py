@@ -129,7 +129,15 @@ def _overlay(whole: Schema) -> Schema:
 
 
 def _partly(rule: Schema) -> dict[str, Any]:
-    """A mapping of which only some fields are given; lists and single values are given as a whole."""
+    """A mapping of which only some fields are given; lists and single values are given as a whole.
+
+    So are choices of mappings, but for those that an overlay merges, too (``x-merged``).
+    """
+    if rule.get("x-merged"):
+        fields = [field for branch in rule["oneOf"] for field in branch["properties"].items()]
+        said = {key: value for key, value in rule.items() if key not in ("oneOf", "x-merged")}
+        known = {name: _or_null(_partly(field)) for name, field in fields}
+        return {**said, "properties": known, "additionalProperties": False}
     if rule.get("type") != "object" or "oneOf" in rule:
         return dict(rule)
     made = {key: value for key, value in rule.items() if key not in ("required", "anyOf")}

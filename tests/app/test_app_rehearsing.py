@@ -188,6 +188,23 @@ def test_words_of_people_are_taken_as_given(tmp_path: Path) -> None:
     assert campaign.runs[0].waves[2].approval
 
 
+def test_a_way_back_is_rehearsed_as_if_it_had_to_take_everyone(tmp_path: Path) -> None:
+    place = project(tmp_path, fleet=100)
+    path = next(tmp_path.glob("*.yaml"))
+    back = """
+---
+apiVersion: reconciler/v1
+kind: Campaign
+metadata: {name: back}
+spec: {packageSet: firmware, rollbackOf: line-3, rollout: {policy: careful}, desiredStatus: STARTED}
+"""
+    path.write_text(path.read_text().rstrip() + back)
+    (found,) = rehearsed(place, "back", rates=(0.0,)).campaigns
+    (run,) = found.runs
+    assert run.verdict is RehearsalEnd.COMPLETE
+    assert run.reached == 100
+
+
 def test_overrides_closed_gateways_and_a_fleet_of_nobody(tmp_path: Path) -> None:
     more = """\
   closedGateways: [gw-1, gw-2]

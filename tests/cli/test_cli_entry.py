@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.cli import main
 from reconciler.cli.flags import Flags, global_flags
-from reconciler.cli.group import COMMANDS, cli
+from reconciler.cli.group import COMMANDS, EXAMPLES, PURPOSES, cli
 from reconciler.cli.output import paint_for
 from reconciler.cli.running import run as run_async
 from reconciler.errors import InvalidInput, Refused, StateError, UsageError
@@ -39,6 +39,28 @@ def test_every_command_has_its_help(run, name):
     assert "--no-color" in ran.out
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_shows_an_example_that_its_options_know(run, name):
+    example = EXAMPLES[name]
+    assert run(name, "--help").out.endswith(f"\n  Example:\n    {example}\n")
+    program, *words = example.split()
+    assert (program, words[0]) == ("reconciler", name)
+    command, context = cli, click.Context(cli, obj=Flags())
+    while isinstance(command, click.Group):
+        command = command.get_command(context, words.pop(0))
+    assert command is not None
+    assert not command.make_context(name, words, context).args
+
+
+def test_help_groups_commands_by_purpose_within_80_columns(run):
+    lines = run("--help").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    for purpose, commands in PURPOSES.items():
+        at = lines.index(f"{purpose}:")
+        assert [line.split()[0] for line in lines[at + 1 : at + 1 + len(commands)]] == list(commands)
+        assert lines[at + 1 + len(commands)] == f"  Example: {EXAMPLES[next(iter(commands))]}"
+
+
 def test_version(run):
     assert run("--version").out == "reconciler 0.1.0\n"
 
@@ -46,14 +68,14 @@ def test_version(run):
 def test_without_a_command_there_is_help_on_stderr(run):
     ran = run()
     assert (ran.code, ran.out) == (64, "")
-    assert "Commands:" in ran.err
+    assert "Check and plan:" in ran.err
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["plam"], "error: There is no command 'plam'. Did you mean 'plan'?"),
-        (["zzz"], "error: There is no command 'zzz'. There are: init, validate, plan,"),
+        (["zzz"], "error: There is no command 'zzz'. There are: init, trust, doctor,"),
         (["plan", "--nope"], "error: No such option"),
         (["--nope"], "error: No such option"),
         (["plan", "--output", "yaml"], "error: Invalid value for '--output'"),

@@ -19,6 +19,7 @@ from reconciler.resolve import Resolved, resolve
 from reconciler.sets import laid
 from reconciler.validation import validate
 from reconciler.validation.schemas import inline, schema
+from tests.schema_paths import TextLoader, fields, paths
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
@@ -117,18 +118,7 @@ def test_editors_are_told_the_schema_of_every_document(path: Path) -> None:
         assert document.startswith("# yaml-language-server"), path
         file = path.parent / line
         assert file.resolve().parent == EXAMPLES.parent / "schemas"
-        Draft202012Validator(json.loads(file.read_text("utf-8"))).validate(yaml.load(document, _Text))
-
-
-class _Text(yaml.SafeLoader):
-    """As our own loader, it takes times for text, and so it does `on` and `yes`."""
-
-
-_Text.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":timestamp", ":bool"))]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Text.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("(true|false)$"), list("tf"))
+        Draft202012Validator(json.loads(file.read_text("utf-8"))).validate(yaml.load(document, TextLoader))
 
 
 def test_complete_has_every_field_of_a_project_file() -> None:
@@ -136,26 +126,3 @@ def test_complete_has_every_field_of_a_project_file() -> None:
     text = file.read_text("utf-8")
     for field in json.dumps(sorted(fields(inline(schema("Project"))["properties"]["spec"]))).split('"')[1::2]:
         assert f"{field.rpartition('.')[2]}" in text, field
-
-
-def fields(node: Any, path: str = "") -> set[str]:
-    """Every field that a schema knows, as a dotted path; items of lists and values of maps are left out."""
-    found: set[str] = set()
-    for branch in [node, *node.get("oneOf", ()), node.get("items", {})]:
-        for name, below in branch.get("properties", {}).items():
-            found |= {f"{path}.{name}"} | fields(below, f"{path}.{name}")
-    values = node.get("additionalProperties")
-    return found | (fields(values, f"{path}.*") if isinstance(values, dict) else set())
-
-
-def paths(value: Any, path: str = "") -> set[str]:
-    """Every field that a value has, also with the keys of maps as ``*``."""
-    if isinstance(value, list):
-        return set().union(*(paths(item, path) for item in value))
-    if not isinstance(value, dict):
-        return set()
-    found: set[str] = set()
-    for name, below in value.items():
-        for step in (name, "*"):
-            found |= {f"{path}.{step}"} | paths(below, f"{path}.{step}")
-    return found

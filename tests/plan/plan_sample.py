@@ -73,6 +73,7 @@ from reconciler.state.base import (
     IntentNoted,
     MembersApplied,
     MembersForgotten,
+    NoticeNoted,
     OnRemoveSet,
     Origin,
     Owned,
@@ -170,7 +171,15 @@ def _at_once(action: Action) -> Lowered:
 
 def _world() -> Project:
     server = MemoryServer(
-        MemoryCampaign("1", "line", "STARTED", "text", ("p-1",), {"gw-0001", "gw-0002", "stranger"}),
+        MemoryCampaign(
+            "1",
+            "line",
+            "STARTED",
+            "text",
+            ("p-1",),
+            {"gw-0001", "gw-0002", "stranger"},
+            modified_by="anna",
+        ),
         MemoryCampaign("2", "other", "STOPPED", "", ("p-2",), {"gw-0001"}, DistributionList("dl-9")),
         MemoryCampaign("3", "adoptee", "STARTED", packages=("p-2",)),
         MemoryCampaign("4", "removed", "STARTED", packages=("p-2",)),
@@ -218,6 +227,7 @@ def _replacement(group: StepGroup) -> tuple[StepGroup, ...]:
         package_set=SetName("firmware", "2.1"),
         delivery=delivery,
         distribution=DistributionList("hall-3", also=("17",)),
+        closed=("gw-0002",),
     )
     actions = (
         AddGateways(line, Reason.REPLACES, None, ("gw-0001",), draft=draft, by_wave=True),
@@ -328,6 +338,7 @@ def sample() -> Made:
         MembersForgotten(line, ("gw-0001",), "schedules.download"),
         OnRemoveSet(line, OnRemove.ABANDON),
         RolloutNoted(line, ROLLOUT),
+        NoticeNoted("guard:maxDeletes", 1_790_000_000_000),
         PackageUploaded(uploaded),
         PackageForgotten("ab" * 32),
         PlanApplied("cd" * 32, whole=True),

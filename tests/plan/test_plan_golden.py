@@ -20,6 +20,7 @@ from reconciler.state.base import (
     CampaignReplaced,
     Event,
     IntentNoted,
+    NoticeNoted,
     PackageUploaded,
     PredecessorEnded,
     PredecessorForgotten,
@@ -31,7 +32,7 @@ from tests.fakes import PULSE
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plan-file.jsonl"
 OLDER = GOLDEN.with_name("plan-file-0.1.jsonl")
-DIGEST = "3cc5f0dba2047d5460aa0b66dbe50d6507f41e6aea1fb8d2e6a76e372f184dd5"
+DIGEST = "bbae18cf775f81ac3221fca86d4f451380d47067e3f2f038d9961fd7e2791fb9"
 
 
 def test_a_plan_is_the_same_bytes_as_ever(golden: Golden, tmp_path: Path) -> None:
@@ -94,7 +95,7 @@ def _undescribed(event: Event) -> Event:
     return event
 
 
-_NEW = (CampaignReplaced, PredecessorEnded, PredecessorForgotten, ReplacementBegun, RolloutNoted)
+_NEW = (CampaignReplaced, NoticeNoted, PredecessorEnded, PredecessorForgotten, ReplacementBegun, RolloutNoted)
 """What wasn't there when the older file was written."""
 
 

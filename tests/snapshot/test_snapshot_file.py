@@ -178,6 +178,7 @@ def test_a_snapshot_as_a_person_sees_it(golden: Golden) -> None:
         DeliveryTerms(
             Force.AFTER, 1_800_000_000_000, Only.DOWNLOAD, confirm=True, start_at=1_790_000_000_000
         ),
+        modified_by="anna",
     )
     resource = ResourceId(Kind.CAMPAIGN, "line-3")
     settings = {"KEY": {"digest": "9f86"}, "LEVEL": {"value": "info"}}

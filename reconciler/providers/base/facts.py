@@ -92,6 +92,8 @@ class StateFacts:
 
     stage: Stage
     past: frozenset[SchedulePhase] = frozenset()
+    loading: bool = False
+    """Of one that is under way: it is no further than the download, so nothing on the device has changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +238,12 @@ class Facts:
     def in_flight(self, state: str) -> bool:
         """Whether a gateway in `state` is in the middle of an update; a word that nobody knows may say so."""
         return self.stage(state) in (Stage.UNDER_WAY, Stage.UNKNOWN)
+
+    def changed(self, state: str) -> bool:
+        """Whether the device of a gateway in `state` is not surely as it was: it is beyond the download."""
+        if self.stage(state) is Stage.IDLE:
+            return False
+        return not (self.in_flight(state) and state in self.states and self.states[state].loading)
 
     def place(self, verb: Verb) -> int:
         """The rank of `verb` in the order."""

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
 
 from reconciler.errors import ReconcilerError
-from reconciler.pacing import Backoff
+from reconciler.pacing import Backoff, RateLimiter
 from reconciler.providers.base import Facts, Provider
 from reconciler.providers.hawkbit.calls import MOST
 from reconciler.providers.hawkbit.client import HawkbitClient
@@ -38,7 +38,13 @@ def provider_of(settings: ServerSettings, transport: Transport, *, parallelism: 
     client = HawkbitClient(wire, page_size=settings.page_size, parallelism=parallelism)
     questions = HawkbitQuestions(wire, watched, page_size=settings.page_size, parallelism=parallelism)
     return Provider(
-        settings.identity, facts_of(settings), client, HawkbitWrites(client), questions, wire.answers
+        settings.identity,
+        facts_of(settings),
+        client,
+        HawkbitWrites(client),
+        questions,
+        wire.answers,
+        ahead=lambda: watched.ahead,
     )
 
 
@@ -49,6 +55,7 @@ async def connect(
     app: AsgiApp | None = None,
     parallelism: int = 16,
     backoff: Backoff | None = None,
+    limiter: RateLimiter | None = None,
 ) -> AsyncIterator[Provider]:
     """See `ProviderKind.connect`."""
     if settings.embedded:
@@ -64,7 +71,7 @@ async def connect(
         connections=parallelism,
         engine=settings.engine,
     ) as engine:
-        yield provider_of(settings, engine, parallelism=parallelism, backoff=backoff)
+        yield provider_of(settings, engine, parallelism=parallelism, backoff=backoff, limiter=limiter)
 
 
 class Hawkbit:
@@ -89,6 +96,7 @@ class Hawkbit:
         app: AsgiApp | None = None,
         parallelism: int = 16,
         backoff: Backoff | None = None,
+        limiter: RateLimiter | None = None,
     ) -> AbstractAsyncContextManager[Provider]:
         """See `ProviderKind.connect`."""
-        return connect(settings, app=app, parallelism=parallelism, backoff=backoff)
+        return connect(settings, app=app, parallelism=parallelism, backoff=backoff, limiter=limiter)

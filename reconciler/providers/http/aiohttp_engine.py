@@ -126,12 +126,12 @@ class AiohttpTransport:
                 ) as answer,
             ):
                 headers = answer.headers
-                content = await self._reader.read(
-                    answer.status,
-                    headers.get("Content-Length"),
-                    headers.get("Content-Encoding"),
-                    answer.content.iter_any(),
-                )
+                length, encoding = headers.get("Content-Length"), headers.get("Content-Encoding")
+                if self._reader.small(length, encoding):
+                    content = await answer.content.read()
+                else:
+                    pieces = answer.content.iter_any()
+                    content = await self._reader.read(answer.status, length, encoding, pieces)
         except aiohttp.InvalidURL as error:
             raise Refused(f"the request can't be sent: {error}", request=str(request)) from error
         except (aiohttp.ClientError, OSError) as error:

@@ -9,9 +9,9 @@ Tests: `tests/providers/test_hostile_bodies.py`.
 from __future__ import annotations
 
 import asyncio
+import re
 import zlib
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Final
 
 ACCEPTED: Final = "gzip, deflate"
@@ -20,6 +20,7 @@ DEFAULT_MOST: Final = 64 << 20
 """Bytes of an answer, unpacked, unless the project says otherwise."""
 _WORDS: Final = 64 << 10
 """Bytes that are read of an answer that isn't a success."""
+_SHORT: Final = re.compile(r"[0-9]{1,5}", re.ASCII).fullmatch
 _PIECE: Final = 256 << 10
 _SMALL: Final = 4 << 20
 """Answers beyond this are read only a few at a time."""
@@ -55,8 +56,8 @@ class AnswerReader:
         unpack = _Unpacking(encoding)
         packed, size = 0, 0
         pieces: list[bytes] = []
-        async with AsyncExitStack() as stack:
-            waited = False
+        waited = False
+        try:
             async for chunk in chunks:
                 packed += len(chunk)
                 for piece in unpack.pieces(chunk):
@@ -67,10 +68,20 @@ class AnswerReader:
                 if packed > self.most:
                     raise AnswerTooLarge
                 if size > _SMALL and not waited:
+                    await self._large.acquire()
                     waited = True
-                    await stack.enter_async_context(self._large)
-            unpack.end()
-            return b"".join(pieces)
+        finally:
+            if waited:
+                self._large.release()
+        unpack.end()
+        return b"".join(pieces)
+
+    def small(self, length: str | None, encoding: str | None) -> bool:
+        """Whether the content can be taken as it comes: not packed, and announced to be short.
+
+        No engine reads beyond what is announced.
+        """
+        return not encoding and length is not None and _SHORT(length) is not None and int(length) <= self.most
 
     def _exceeds(self, length: str) -> bool:
         return len(length.lstrip("0")) > 18 or int(length) > self.most
@@ -94,14 +105,19 @@ class _Unpacking:
     """Layers of packing, the outermost first."""
 
     def __init__(self, encoding: str | None) -> None:
-        names = [name.strip().lower() for name in (encoding or "").split(",")]
+        if not encoding:
+            self._layers: list[_Layer] = []
+            return
+        names = [name.strip().lower() for name in encoding.split(",")]
         packed = [name for name in names if name not in ("", "identity")]
         if len(packed) > 2:
             raise Undecodable(f"it is packed {len(packed)} times over")
         self._layers = [_layer(name) for name in reversed(packed)]
 
-    def pieces(self, chunk: bytes) -> Iterator[bytes]:
+    def pieces(self, chunk: bytes) -> Iterable[bytes]:
         """What `chunk` unpacks to, in small pieces."""
+        if not self._layers:
+            return (chunk,)
         found: Iterator[bytes] = iter((chunk,))
         for layer in self._layers:
             found = layer.all_of(found)

@@ -36,6 +36,11 @@ class Access:
         """What to do when the server doesn't accept it."""
         self._secrets = secrets
 
+    @property
+    def known(self) -> str | None:
+        """The token, once it was needed."""
+        return self._token
+
     async def token(self) -> str | None:
         """The token to send, fetched when it is needed first."""
         if self._fetch is None:

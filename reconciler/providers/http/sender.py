@@ -130,7 +130,8 @@ class Sender:
                 took = (self._clock() - began) * 1000
                 _LOG.debug("%s %s after %.0f ms", request, type(error).__name__, took)
                 raise
-        _LOG.debug("%s %d in %.0f ms", request, response.status, (self._clock() - began) * 1000)
+        if _LOG.isEnabledFor(logging.DEBUG):
+            _LOG.debug("%s %d in %.0f ms", request, response.status, (self._clock() - began) * 1000)
         self._reached = True
         self.answers[name, self._outcome(response)] += 1
         if response.status in self._statuses.too_often and self._statuses.verdict(response) is None:

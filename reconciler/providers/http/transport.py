@@ -16,7 +16,8 @@ from reconciler.errors import NotExecuted, Unclear
 from reconciler.providers.http.filebody import FileBody
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: one is made for each call, and a frozen one takes several times as long to make.
+@dataclass(slots=True)
 class Request:
     """What is sent. ``path`` is percent-encoded and starts with a slash; ``query`` is not encoded yet."""
 
@@ -30,7 +31,7 @@ class Request:
         return f"{self.method} {self.path}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Response:
     """A whole answer. Headers are found by their names in lower case."""
 

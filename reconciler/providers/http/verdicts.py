@@ -34,7 +34,7 @@ def about(value: object, wanted: Mapping[str, tuple[str, Collection[str]]]) -> N
 
     `wanted`: what it is → its id, and the keys that name it.
     """
-    if not isinstance(value, Mapping):
+    if not isinstance(value, Mapping) or not value:
         return
     for what, (wanted_id, keys) in wanted.items():
         for key in keys:
@@ -107,7 +107,7 @@ def of_write(value: object, *, batch: Collection[str] = (), described: bool = Fa
     sent = frozenset(batch)
     if isinstance(value, list):
         return _of_rows(value, sent, described=described)
-    if not isinstance(value, Mapping):
+    if not isinstance(value, Mapping) or not value:
         return None
     named = _named(value, sent)
     own = described and any(isinstance(value.get(key), str | int) for key in _IDS)
@@ -261,6 +261,8 @@ def _plain(value: Mapping[Any, Any], keys: frozenset[str]) -> Iterator[tuple[str
 
 
 def _key(key: object) -> str:
+    if isinstance(key, str) and key.isascii() and key.isalpha():
+        return key.lower()
     return re.sub(r"[^a-z]", "", str(key).lower())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ Decode = Callable[[Json], Decoded]
 Query = tuple[tuple[str, str], ...]
 
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+_AS_IT_IS: Final = re.compile(r"[A-Za-z0-9_.~-]+").fullmatch
+"""What needs no quotes in a URL: nearly all ids, and there are as many of them as calls."""
 _WORDS: Final = 1_000
 """Bytes of an answer that isn't JSON in which a no is looked for."""
 _SAID: Final = 300
@@ -41,7 +44,8 @@ _NAMED: Final = 5
 NOT_THE_API: Final = "Is this the API's address, and not that of a proxy or of another program?"
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: one is made for each call, and a frozen one takes several times as long to make.
+@dataclass(slots=True)
 class Call:
     """One operation with its values. ``hidden``: secret texts that an answer may repeat.
 
@@ -69,7 +73,7 @@ class Call:
                     request=f"{self.operation.method} {path}",
                     meaning=frozenset({Refusal.NOT_AN_ID}),
                 )
-            path = path.replace(f"{{{name}}}", quote(value, safe=""))
+            path = path.replace(f"{{{name}}}", value if _AS_IT_IS(value) else quote(value, safe=""))
         headers = dict(self.headers)
         body: bytes | FileBody | None = self.file
         if self.json is not None:
@@ -176,7 +180,7 @@ class Wire:
             except FileChangedError as error:
                 raise Refused(str(error), request=str(request), hint="Plan again.") from error
         headers = await self._headers()
-        token = await self._sender.before(self._access.token)
+        token = self._access.known or await self._sender.before(self._access.token)
         sent = self._with(request, headers, token)
         response = await self._sender.once(call.operation.name, sent, still=still)
         if response.status == 401 and token is not None:

@@ -65,13 +65,16 @@ class Entry:
             header_value(version, "the API version")
         self._version = _Version(version, known=version is not None)
         self._organization: dict[str, str] = {}
+        self._headers: Mapping[str, str] | None = None
         if settings.organization is not None:
             name = header_value(settings.organization, "the organization")
             self._organization = {"x-current-org-id": name}
 
     async def headers(self) -> Mapping[str, str]:
         """What every call carries beside its token."""
-        return {"Accept": await self._accept(), **self._organization}
+        if self._headers is None:
+            self._headers = {"Accept": await self._accept(), **self._organization}
+        return self._headers
 
     async def sign_in(self, auth: Basic) -> str:
         """`GET /api/tokens` with a user name and a password."""

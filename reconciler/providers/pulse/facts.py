@@ -138,7 +138,8 @@ def _states() -> Iterator[tuple[str, StateFacts]]:
     past: frozenset[SchedulePhase] = frozenset()
     for state, stage in _STATES:
         past |= {phase for phase in SchedulePhase if state == f"{phase.upper()}_COMPLETE"}
-        yield state, StateFacts(stage, past)
+        loading = stage is Stage.UNDER_WAY and SchedulePhase.DOWNLOAD not in past
+        yield state, StateFacts(stage, past, loading)
     yield "FAILED", StateFacts(Stage.FAILED, frozenset(SchedulePhase))
 
 

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from reconciler.errors import ReconcilerError
-from reconciler.pacing import Backoff
+from reconciler.pacing import Backoff, RateLimiter
 from reconciler.providers.base import Facts, Provider
 from reconciler.providers.http.auth import header_value
 from reconciler.providers.http.engine import AsgiApp, check_url, open_engine
@@ -36,7 +36,13 @@ def provider_of(settings: ServerSettings, wire: Wire, watched: Watched, *, paral
     client = PulseClient(wire, **how)
     questions = PulseQuestions(wire, watched, **how)
     return Provider(
-        settings.identity, facts_of(settings), client, PulseWrites(client), questions, wire.answers
+        settings.identity,
+        facts_of(settings),
+        client,
+        PulseWrites(client),
+        questions,
+        wire.answers,
+        ahead=lambda: watched.ahead,
     )
 
 
@@ -48,6 +54,7 @@ async def connect(
     transport: Transport | None = None,
     parallelism: int = 16,
     backoff: Backoff | None = None,
+    limiter: RateLimiter | None = None,
 ) -> AsyncIterator[Provider]:
     """A provider for the server that `settings` name, closed with the block. Nothing is sent yet.
 
@@ -56,7 +63,7 @@ async def connect(
     """
     if transport is not None:
         watched = Watched(transport)
-        wire = wire_of(watched, settings, concurrency=parallelism, backoff=backoff)
+        wire = wire_of(watched, settings, concurrency=parallelism, backoff=backoff, limiter=limiter)
         yield provider_of(settings, wire, watched, parallelism=parallelism)
         return
     if settings.embedded and app is None:
@@ -72,7 +79,7 @@ async def connect(
         most=settings.max_answer_megabytes << 20,
     ) as engine:
         watched = Watched(engine)
-        wire = wire_of(watched, settings, concurrency=parallelism, backoff=backoff)
+        wire = wire_of(watched, settings, concurrency=parallelism, backoff=backoff, limiter=limiter)
         yield provider_of(settings, wire, watched, parallelism=parallelism)
 
 
@@ -98,6 +105,7 @@ class Pulse:
         app: AsgiApp | None = None,
         parallelism: int = 16,
         backoff: Backoff | None = None,
+        limiter: RateLimiter | None = None,
     ) -> AbstractAsyncContextManager[Provider]:
         """See `ProviderKind.connect`."""
-        return connect(settings, app=app, parallelism=parallelism, backoff=backoff)
+        return connect(settings, app=app, parallelism=parallelism, backoff=backoff, limiter=limiter)
