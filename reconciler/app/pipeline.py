@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from reconciler.model.doubts import OnDoubt, unheard
 from reconciler.options import Options
 from reconciler.pacing import Settling
 from reconciler.plan.model import Partial, Plan
+from reconciler.providers.base import Provider
 from reconciler.report.apply_summary import kinds_of
 from reconciler.settings import GitWaiver, Project, ServerSettings
 from reconciler.state.base import State, StateStore, bound_to
@@ -224,7 +225,8 @@ async def make(
     with unrevealing(job.desired):
         seen = _now() if now is None else now
         lookout = Lookout(Settling(job.project.server.settle), seen // 1000, on_doubt)
-        return await _made(job, bound, source, options, lookout, now=seen, asking=asking)
+        aside = Aside(asking, source.ahead) if isinstance(source, Provider) else Aside(asking)
+        return await _made(job, bound, source, options, lookout, now=seen, aside=aside)
 
 
 @contextmanager
@@ -251,7 +253,7 @@ async def _made(
     lookout: Lookout,
     *,
     now: int,
-    asking: Asking | None,
+    aside: Aside,
 ) -> Planned:
     from reconciler.plan.calendars import WAIVER as CALENDAR
     from reconciler.plan.calendars import waived, without_calendars
@@ -262,7 +264,7 @@ async def _made(
 
     reason = job.waivers.get(CALENDAR)
     wanted = without_calendars(job.desired) if reason else job.desired
-    planned = await draft(wanted, bound, source, options, now=now, lookout=lookout, asking=asking)
+    planned = await draft(wanted, bound, source, options, now=now, lookout=lookout, aside=aside)
     plan, desired = planned.plan, planned.desired
     # A campaign that is ours and no longer declared may well be named: it is the one that is deleted.
     warnings = (w for w in job.warnings if w.code != FOR_NOBODY or w.resource not in bound.campaigns)
@@ -285,6 +287,19 @@ async def _made(
     return replace(planned, plan=plan, live=basis.live)
 
 
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What a plan is made from beside files, server and state."""
+
+    asking: Asking | None = None
+    """None: no check of a rollout is asked."""
+    ahead: Callable[[], float | None] = lambda: None
+    """See `Provider.ahead`."""
+
+
+_NOTHING_ASIDE: Final = Aside()
+
+
 async def draft(
     desired: Desired,
     state: State,
@@ -293,16 +308,14 @@ async def draft(
     *,
     now: int,
     lookout: Lookout | None = None,
-    asking: Asking | None = None,
+    aside: Aside = _NOTHING_ASIDE,
 ) -> Planned:
-    """The stages from `desired` to a plan, no guard asked; `now` in epoch milliseconds.
-
-    Without `asking` no check of a rollout is asked.
-    """
+    """The stages from `desired` to a plan, no guard asked; `now` in epoch milliseconds."""
     from reconciler.diff import Ask, diff
     from reconciler.observe import observe
     from reconciler.plan import make_plan
     from reconciler.plan.calendars import closing, held_back
+    from reconciler.rollout.clocks import earlier, skew
     from reconciler.rollout.questions import questions
     from reconciler.rollout.recall import recalled
     from reconciler.rollout.stage import Pace, paced
@@ -314,14 +327,15 @@ async def draft(
     back = recalled(desired, live, state, source.facts)
     timing = timed(back.desired, live, state, source.facts, now)
     desired = timing.desired
-    pacing = Pace(source.facts, now, resume=options.resume)
-    if asking is not None and (about := questions(desired, live, state, pacing)):
-        pacing = replace(pacing, checks=await asking(about))
+    ahead = aside.ahead()
+    pacing = Pace(source.facts, earlier(now, ahead), resume=options.resume)
+    if aside.asking is not None and (about := questions(desired, live, state, pacing)):
+        pacing = replace(pacing, checks=await aside.asking(about))
     pace = paced(desired, live, state, pacing)
     difference = diff(pace.desired, live, state, Ask(options, now=now, facts=source.facts))
-    sifted = held_back(difference, source.facts, now)
+    sifted = held_back(difference, source.facts, pacing.now)
     plan = make_plan(sifted.difference, source.facts, source.server)
-    told = (*back.findings, *timing.findings, *pace.findings)
+    told = (*back.findings, *timing.findings, *pace.findings, *skew(desired, ahead))
     plan = replace(
         plan,
         groups=closing(plan.groups, sifted.until),

@@ -8,7 +8,7 @@
 The core speaks in campaigns, gateways, packages and verbs; a provider knows how its server says them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -71,6 +71,8 @@ class Provider:
     """Operation and outcome → how many requests so far; it grows."""
     pace: RateLimiter | None = None
     """Whose turns all calls wait for, where others may be lent a part of it."""
+    ahead: Callable[[], float | None] = lambda: None
+    """Seconds that the server's clock is ahead of this machine's, by its last answer; None: nobody knows."""
 
 
 __all__ = [

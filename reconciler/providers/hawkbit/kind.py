@@ -38,7 +38,13 @@ def provider_of(settings: ServerSettings, transport: Transport, *, parallelism: 
     client = HawkbitClient(wire, page_size=settings.page_size, parallelism=parallelism)
     questions = HawkbitQuestions(wire, watched, page_size=settings.page_size, parallelism=parallelism)
     return Provider(
-        settings.identity, facts_of(settings), client, HawkbitWrites(client), questions, wire.answers
+        settings.identity,
+        facts_of(settings),
+        client,
+        HawkbitWrites(client),
+        questions,
+        wire.answers,
+        ahead=lambda: watched.ahead,
     )
 
 

@@ -36,7 +36,13 @@ def provider_of(settings: ServerSettings, wire: Wire, watched: Watched, *, paral
     client = PulseClient(wire, **how)
     questions = PulseQuestions(wire, watched, **how)
     return Provider(
-        settings.identity, facts_of(settings), client, PulseWrites(client), questions, wire.answers
+        settings.identity,
+        facts_of(settings),
+        client,
+        PulseWrites(client),
+        questions,
+        wire.answers,
+        ahead=lambda: watched.ahead,
     )
 
 
