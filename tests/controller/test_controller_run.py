@@ -1,6 +1,7 @@
 """The controller put together, on the embedded server."""
 
 import asyncio
+import gc
 import json
 import threading
 import urllib.request
@@ -269,3 +270,21 @@ def test_only_rollouts_are_looked_at_where_that_is_asked(place: Works) -> None:
     [end] = looks(controller)
     assert end.past.steps == 0
     assert controller.board.shown.rows[0].verdict == "not on the server"
+
+
+def test_looks_leave_nothing_behind(place: Works) -> None:
+    """A thousand looks of this kind took 30 kB, and not one object more."""
+    controller = place.controller()
+
+    async def main() -> list[int]:
+        found = []
+        for number in range(70):
+            await controller.once()
+            if number in (39, 69):
+                gc.collect()
+                found.append(len(gc.get_objects()))
+        return found
+
+    before, after = asyncio.run(main())
+    # The list of looks that are shown is filled up by then but for ten.
+    assert after - before < 100
