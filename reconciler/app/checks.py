@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from reconciler.app.posting import ApprisePostman, CannotTell, targets
 from reconciler.app.workspace import Workspace, connected, store_of
 from reconciler.errors import InvalidInput, ReconcilerError, Refusal, ServerError, Unauthorized
 from reconciler.model import Finding, Operation, Server, Verb
@@ -43,6 +44,7 @@ async def diagnose(workspace: Workspace) -> Diagnosis:
     if project is None:
         return Diagnosis(None, tuple(checks))
     url = project.server.url
+    checks += _notify_checks(project, workspace.environ)
     try:
         project = workspace.trusted(project)
     except InvalidInput as error:
@@ -75,6 +77,18 @@ def _project_checks(project: Project | None, findings: Iterable[Finding]) -> Ite
         where = str(project.file) if project.file else "no project file: the defaults, and what was given"
         environment = f", environment {project.environment}" if project.environment else ""
         yield Check("project", Level.OK, f"{where}{environment}")
+
+
+def _notify_checks(project: Project, environ: Mapping[str, str]) -> Iterator[Check]:
+    """Whether people could be told. Nobody is, and whether a service takes it shows only then."""
+    postman = ApprisePostman(project, environ)
+    for by, target in targets(project):
+        try:
+            service = postman.service(target, by)
+        except CannotTell as error:
+            yield Check("notify", Level.WARNING, str(error))
+        else:
+            yield Check("notify", Level.OK, f"{by}: {service.service_name}")
 
 
 def _placed(finding: Finding) -> str:
@@ -271,9 +285,9 @@ def _state_checks(project: Project, server: Server | None) -> Iterator[Check]:
 
 # --- which command makes which call, beyond reading campaigns -----------------------------------------
 
-_PLAN: Final = ("plan", "apply", "status")
-_APPLY: Final = ("apply",)
-_PRUNE: Final = ("apply --prune",)
+_PLAN: Final = ("plan", "apply", "status", "run")
+_APPLY: Final = ("apply", "run")
+_PRUNE: Final = ("apply --prune", "run --prune")
 _NAMED: Final = ("campaign", "gateway")
 """Commands that find a campaign by its name or id."""
 _READ: Final = (*_PLAN, "import", "snapshot", "export")
@@ -308,7 +322,7 @@ _BY_QUESTION: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "counts": ("campaign counts",),
         "campaign_progress": ("campaign show",),
         "gateway_state": ("gateway state",),
-        "gateway_status": ("status", "gateway status"),
+        "gateway_status": ("status", "run", "gateway status"),
         "gateway_packages": ("gateway packages",),
         "download_progress": ("gateway progress",),
         "execution_progress": ("gateway progress",),

@@ -12,7 +12,8 @@ import asyncio
 import logging
 import warnings
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,11 +61,11 @@ class ApprisePostman:
 
     async def post(self, notice: Notice) -> None:
         """See `Postman`."""
-        for index, target in enumerate(self.project.notify):
+        for by, target in targets(self.project):
             if notice.event not in target.events:
                 continue
             try:
-                await self._told(target, f"notify.{index}.url", notice)
+                await self._told(target, by, notice)
             except CannotTell as error:
                 self.counts[notice.event, FAILED] += 1
                 _LOG.warning("nobody was told: %s: %s", notice_title(notice), error)
@@ -86,24 +87,45 @@ class ApprisePostman:
 
     def service(self, target: NotifyTarget, by: str) -> NotifyBase:
         """The service of `target`; CannotTell when it is none, or nobody trusts it."""
-        try:
-            from apprise import Apprise
-        except ImportError:
-            raise CannotTell("Apprise is not installed: pip install 'reconciler[notify]'") from None
-        # It logs what may hold a part of a URL.
-        logging.getLogger("apprise").disabled = True
-        with warnings.catch_warnings():
-            # Modules of services import what is deprecated, for what we don't use.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            service = Apprise.instantiate(_url(target, self.environ, by), asset=_asset())
-        if service is None:
-            raise CannotTell(f"{by}: what {_where(target)} holds is no URL that Apprise knows")
+        service = _service(target, self.environ, by)
         need = _need(target, by, _destination(service))
-        gate = TrustGate(self.environ, Unattended())
-        for missing in gate.missing(self.project, [need]):
+        for missing in TrustGate(self.environ, Unattended()).missing(self.project, [need]):
             found = refusal(missing)
-            raise CannotTell(f"{found.message}; {found.hint}")
+            assert missing.destination is not None, "it goes somewhere"
+            plain = "http://" if missing.destination.scheme == "http" else ""
+            host = f"RECONCILER_TRUSTED_HOSTS={plain}{missing.destination.host}"
+            hint = found.hint if missing.reserved else f"set {host}, or allow it with `reconciler trust add`"
+            raise CannotTell(f"{found.message}; {hint}")
         return service
+
+
+def targets(project: Project) -> Iterator[tuple[str, NotifyTarget]]:
+    """The field of each URL, and who is told by it."""
+    return ((f"notify.{index}.url", target) for index, target in enumerate(project.notify))
+
+
+def needs_of_notify(project: Project, environ: Mapping[str, str]) -> Iterator[TrustNeed]:
+    """What it takes to use the URLs that are there."""
+    for by, target in targets(project):
+        with suppress(CannotTell):
+            yield _need(target, by, _destination(_service(target, environ, by)))
+
+
+def _service(target: NotifyTarget, environ: Mapping[str, str], by: str) -> NotifyBase:
+    """The service of a URL, whether it is trusted or not; CannotTell when it is none."""
+    try:
+        from apprise import Apprise
+    except ImportError:
+        raise CannotTell("Apprise is not installed: pip install 'reconciler[notify]'") from None
+    # It logs what may hold a part of a URL.
+    logging.getLogger("apprise").disabled = True
+    with warnings.catch_warnings():
+        # Modules of services import what is deprecated, for what we don't use.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        service = Apprise.instantiate(_url(target, environ, by), asset=_asset())
+    if service is None:
+        raise CannotTell(f"{by}: what {_where(target)} holds is no URL that Apprise knows")
+    return service
 
 
 def postman_of(project: Project, workspace: Workspace) -> ApprisePostman | None:

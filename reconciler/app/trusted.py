@@ -12,6 +12,7 @@ from pathlib import Path
 
 from reconciler.app.caller import Question
 from reconciler.app.pipeline import check
+from reconciler.app.posting import needs_of_notify
 from reconciler.app.trusting import TrustGate
 from reconciler.app.workspace import Workspace
 from reconciler.errors import InvalidInput, ReconcilerError, UsageError
@@ -91,7 +92,8 @@ def _asked(workspace: Workspace) -> tuple[TrustNeed, ...]:
     # A secret that isn't set here doesn't matter for what is asked.
     if checked.project is None:
         raise InvalidInput(checked.findings)
-    needs = (*checked.project.needs, *checked.needs)
+    told = needs_of_notify(checked.project, workspace.environ)
+    needs = (*checked.project.needs, *checked.needs, *told)
     return TrustGate(workspace.environ, workspace.caller).missing(checked.project, needs)
 
 

@@ -12,8 +12,12 @@ from typing import Any
 
 import pytest
 
+from reconciler.app.checks import diagnose
 from reconciler.app.posting import ApprisePostman
+from reconciler.app.trusted import add_trust
+from reconciler.app.workspace import Workspace
 from reconciler.model import FromEnv, FromFile, Kind, ResourceId
+from reconciler.report.doctor_report import Level
 from reconciler.report.notices import Notice
 from reconciler.settings import NoticeEvent, NotifyTarget, Project
 from reconciler.trust.hosts import TrustedHost
@@ -166,3 +170,68 @@ def test_what_apprise_logs_is_heard_by_nobody(tmp_path: Path, capfd: pytest.Capt
         post(tmp_path, NotifyTarget(FromEnv("HOOK")), HOOK=url)
     logging.getLogger("apprise").warning("of %s", url)
     assert "json" not in capfd.readouterr().err
+
+
+PROJECT = """\
+apiVersion: reconciler/v1
+kind: Project
+metadata: {name: line}
+spec:
+  server: {url: "embedded:"}
+  notify:
+    - url: {fromEnv: HOOK}
+      on: [aborted]
+    - url: {fromFile: hook.url}
+"""
+
+
+def workspace_with(folder: Path, **environ: str) -> Workspace:
+    (folder / "reconciler.yaml").write_text(PROJECT)
+    home = folder.parent / "home"
+    home.mkdir(exist_ok=True)
+    return Workspace(folder, {"HOME": str(home), **environ})
+
+
+def test_the_project_file_says_who_is_told_of_what(tmp_path: Path) -> None:
+    project = workspace_with(tmp_path).load(server=False).project
+    assert project is not None
+    place = [target.place.line for target in project.notify if target.place]
+    assert [(each.origin, each.events) for each in project.notify] == [
+        (FromEnv("HOOK"), frozenset({NoticeEvent.ABORTED})),
+        (FromFile(tmp_path / "hook.url"), frozenset(NoticeEvent)),
+    ]
+    assert place == [7, 9]
+
+
+def test_a_file_outside_of_the_project_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (tmp_path / "elsewhere.url").write_text("json://127.0.0.1")
+    workspace = workspace_with(folder)
+    for name in ("../elsewhere.url", "link.url"):
+        (folder / "reconciler.yaml").write_text(PROJECT.replace("hook.url", name))
+        if name == "link.url":
+            (folder / name).symlink_to("../elsewhere.url")
+        findings = workspace.load(server=False).findings
+        assert [each.place and each.place.line for each in findings if each.is_error] == [9]
+
+
+def test_doctor_says_whether_people_could_be_told(tmp_path: Path) -> None:
+    (tmp_path / "hook.url").write_text("json://127.0.0.1:9/x")
+    said = asyncio.run(diagnose(workspace_with(tmp_path, HOOK=FOREIGN)))
+    checks = [(each.level, each.message) for each in said.checks if each.name == "notify"]
+    assert [level for level, _ in checks] == [Level.WARNING, Level.OK]
+    assert "RECONCILER_TRUSTED_HOSTS=hooks.example.com" in checks[0][1]
+    assert checks[1][1] == "notify.1.url: JSON"
+    assert SECRET not in str(checks)
+
+
+def test_who_trusts_it_once_is_asked_no_more(tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    workspace = workspace_with(folder, HOOK=FOREIGN)
+    add_trust(workspace, (), approved=True)
+    project = workspace.load(server=False).project
+    assert project is not None
+    postman = ApprisePostman(project, workspace.environ)
+    assert postman.service(project.notify[0], "notify.0.url").service_name == "JSON"

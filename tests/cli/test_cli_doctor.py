@@ -43,7 +43,7 @@ def test_all_is_well(world):
     assert granted["EDIT_CAMPAIGN"] is None
     text = world.run("doctor").out
     assert text.startswith(f"Server: {world.proxy.url}\n\nok       project       no project file")
-    assert "\nPermissions\n  APPROVE_CAMPAIGN   not tried  apply, campaign approve\n" in text
+    assert "\nPermissions\n  APPROVE_CAMPAIGN   not tried  apply, run, campaign approve\n" in text
     assert "VIEW_PACKAGE       granted    plan, apply, status, " in text
     assert text.endswith("\n\n0 errors, 0 warnings.\n")
 

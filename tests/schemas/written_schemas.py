@@ -202,7 +202,7 @@ def plan_file() -> Rule:
         "oneOf": [{"$ref": f"#/$defs/{name}"} for name in made],
         "$defs": {**made, **{name: rule for name, rule in defs.items() if name not in made}},
     }
-    illustrate(found, [*_golden("plan-file.jsonl"), _MOVED, _DECLARED])
+    illustrate(found, [*_golden("plan-file.jsonl"), _MOVED, _DECLARED, _NOTICED])
     return found
 
 
@@ -225,6 +225,14 @@ _DECLARED: Final[Any] = {
     "fields": {"name": "Line 3 "},
     "kept": {"name": "Line 3"},
 }
+
+_NOTICED: Final[Any] = {
+    "type": "record",
+    "event": "notice-noted",
+    "notice": "guard:maxDeletes",
+    "at": 1714600000000,
+}
+"""What lasts, and people are told of."""
 
 MADE: Final = {"state": state, "snapshot": snapshot, "plan-file": plan_file}
 """Name of a schema → what makes it."""
