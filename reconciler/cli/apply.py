@@ -18,7 +18,7 @@ from reconciler.cli.running import Terminal, run, workspace
 from reconciler.errors import Exit, UsageError
 
 if TYPE_CHECKING:
-    from reconciler.settings import Project
+    from reconciler.settings import Project, WorkersAt
 
 
 @click.command("apply")
@@ -102,6 +102,7 @@ def command(
     from reconciler.app.workspace import store_of
 
     flags: Flags = context.obj
+    manned = _workers(workers)
     reporter, caller = Reporter(Output(output), flags, failed="❌ Not applied"), Terminal()
     where, waivers = workspace(flags, paths), shared.waived(waive, reason)
     if file is not None:
@@ -109,7 +110,7 @@ def command(
     with reporter.failures():
         if file is not None:
             saved, project = find_home(Path(file), where)
-            project = _manned(_paced(project, max_rps), workers)
+            project = _manned(_paced(project, max_rps), manned)
             reporter.within(project, where.environ)
             engine = project.server.engine
             postman = postman_of(project, where)
@@ -123,7 +124,7 @@ def command(
             options = replace(shared.chosen(switches), rollouts_only=rollouts_only)
             job = prepare(where, waivers=waivers)
             reporter.within(job.project, where.environ)
-            job = replace(job, project=_manned(_paced(job.project, max_rps), workers))
+            job = replace(job, project=_manned(_paced(job.project, max_rps), manned))
             engine = job.project.server.engine
             if not dry_run:
                 project, postman = job.project, postman_of(job.project, where)
@@ -147,24 +148,27 @@ def _paced(project: Project, max_rps: float | None) -> Project:
     return replace(project, server=replace(project.server, max_requests_per_second=max_rps))
 
 
-def _manned(project: Project, workers: str | None) -> Project:
-    """`project` with the workers that were asked for; UsageError for what are none."""
+def _workers(text: str | None) -> WorkersAt | None:
+    """What ``--workers`` says; UsageError for what names none."""
     from reconciler.settings import workers_at
 
+    try:
+        return None if text is None else workers_at(text)
+    except ValueError as error:
+        hint = "Such as local:4, or dask://HOST:8786."
+        raise UsageError(f"--workers {text}: {error}", hint=hint) from error
+
+
+def _manned(project: Project, workers: WorkersAt | None) -> Project:
+    """`project` with the workers that were asked for."""
     if workers is None:
         return project
-    try:
-        at = workers_at(workers)
-    except ValueError as error:
-        raise UsageError(
-            f"--workers {workers}: {error}", hint="Such as local:4, or dask://HOST:8786."
-        ) from error
     if project.server.embedded:
         raise UsageError(
             "--workers: the embedded server is in this process, where no worker gets at it",
             hint="`reconciler serve` serves it to others; --url then names it.",
         )
-    return replace(project, server=replace(project.server, workers=at))
+    return replace(project, server=replace(project.server, workers=workers))
 
 
 def _alone(context: click.Context, paths: Collection[str], switches: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -92,6 +93,13 @@ class WorkerBench(WorkerPlugin):
         self.stop.set()
         async with self._landed:
             await self._landed.wait_for(lambda: not self._flying)
+
+
+def dask_setup(worker: Worker) -> None:  # noqa: ARG001 - the engine calls it so
+    """In a process of this machine: a terminal tells all of them to end, which is for the run to decide."""
+    for name in ("SIGINT", "SIGHUP"):
+        if number := getattr(signal, name, None):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def introduce(dask_worker: Worker) -> Introduction:

@@ -26,6 +26,7 @@ from reconciler.pacing import RateLimiter
 from reconciler.settings import DaskWorkers, Engine, LocalWorkers, WorkersAt
 from reconciler.text import clean
 from reconciler.trust.hosts import is_loopback
+from reconciler.workers import bench
 from reconciler.workers.admission import AT_A_TIME
 from reconciler.workers.fleet import Orders, WorkerFleet
 
@@ -71,6 +72,7 @@ async def _local(at: LocalWorkers, *, fast: bool) -> AsyncIterator[Client]:
     quiet: dict[str, object] = {
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],
+        "distributed.worker.preload": [bench.__name__],
         "distributed.admin.event-loop": "uvloop" if fast else "tornado",
     }
     async with AsyncExitStack() as stack:
