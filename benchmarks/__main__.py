@@ -15,7 +15,8 @@ from pathlib import Path
 
 from benchmarks.canned import GATEWAY
 from benchmarks.measure import ROOT, Figure, canned, in_turn, once, python, seen
-from benchmarks.projects import RECONCILER, fleet, k8s_like, list_of_ids, owned, project
+from benchmarks.projects import RECONCILER, WAVES, fleet, k8s_like, list_of_ids, owned, project
+from reconciler.model import RolloutRecord
 
 CSAFE = "import sys, yaml; [None for _ in yaml.load_all(open(sys.argv[1], 'rb'), yaml.CSafeLoader)]"
 
@@ -189,6 +190,45 @@ def growth(work: Path, _: int) -> Iterator[Row]:
     yield Row("… peak at 1,000,000 in MB", peak, "<400")
 
 
+def rollout(work: Path, times: int) -> Iterator[Row]:
+    """A look that waits, beside a no-op plan of the same fleet without waves: half of it is in, or all."""
+    from reconciler.model import Share, Wave
+    from reconciler.model.waves import assigned
+
+    size = 1_000_000
+    ids = [GATEWAY.format(0, n) for n in range(size)]
+    shares = (Share(count=100), *(Share(thousandths=each) for each in (1_000, 10_000, 50_000, 100_000)))
+    waves = assigned(frozenset(ids), [Wave(str(n), share) for n, share in enumerate(shares)], "bench")
+    for what, open_now in (("half of it in", 4), ("all of it in", 5)):
+        there = work / "ids.txt"
+        there.write_text("\n".join(sorted(frozenset().union(*waves[:open_now]))))
+        plain, paced = work / "plain", work / "paced"
+        record = RolloutRecord(wave=open_now, since=int(time.time() * 1000))
+        with (
+            canned(1, size) as url,
+            canned(1, size, "--status", "STARTED", "--ids", str(there)) as waved,
+        ):
+            for folder, server in ((plain, url), (paced, waved)):
+                folder.mkdir(exist_ok=True)
+                project(folder, server, "aiohttp")
+                fleet(folder, 1, size, waves=server == waved)
+            plan = (*RECONCILER, "plan", "--detailed-exitcode")
+            looks = {
+                "plain": python(*plan, cwd=plain, before=owned(plain, url, 1)),
+                "look": python(*plan, cwd=paced, before=owned(paced, waved, 1, rollout=record)),
+            }
+            requests = {}
+            for name, server in (("plain", url), ("look", waved)):
+                before = seen(server)
+                once(looks[name])
+                requests[name] = seen(server) - before
+            found = in_turn(looks, times)
+        look, bare = found["look"], found["plain"]
+        title = f"a look that waits, 1,000,000 in {WAVES} waves, {what}"
+        yield Row(f"{title}: CPU ÷ no-op plan", look.cpu / bare.cpu, "<1.3", _said(look, bare))
+        yield Row("… requests ÷ its", requests["look"] / requests["plain"], "<1")
+
+
 def codec(_: Path, times: int) -> Iterator[Row]:
     """What we write and read, beside JSON itself."""
     from benchmarks.codecs import ratios
@@ -204,6 +244,7 @@ CASES: dict[str, Callable[[Path, int], Iterator[Row]]] = {
     "no-op-many": no_op_many,
     "apply": apply_schedules,
     "growth": growth,
+    "rollout": rollout,
     "codec": codec,
 }
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -23,9 +25,14 @@ NAME = "Campaign {:05d}"
 class World:
     """What there is, as bytes ready to be sent."""
 
-    def __init__(self, campaigns: int, gateways: int) -> None:
+    def __init__(
+        self, campaigns: int, gateways: int, *, status: str = "CREATED", ids: Sequence[str] | None = None
+    ) -> None:
         self.campaigns = campaigns
         self.gateways = gateways
+        self.status = status
+        self.ids = ids
+        """The members of the first campaign, where they are not simply the first ones."""
         self.seen = 0
         self.answer = lru_cache(maxsize=1 << 17)(self._answer)
 
@@ -50,7 +57,7 @@ class World:
         return {
             "id": CAMPAIGN.format(number),
             "name": NAME.format(number),
-            "status": "CREATED",
+            "status": self.status,
             "creationTime": "1700000000000",
             "description": "",
             "packages": {"packages": []},
@@ -58,11 +65,13 @@ class World:
 
     def _members(self, campaign: int, query: dict[str, str]) -> dict[str, object]:
         number, size = int(query.get("page.number", 1)), int(query.get("page.size", 10))
-        page = range(self.gateways)[(number - 1) * size : number * size]
-        rows = [
-            {"gatewayId": GATEWAY.format(campaign, n), "state": "INSTANTIATED", "closed": False} for n in page
-        ]
-        return self._info(self.gateways, number, size) | {"gateways": rows}
+        here = slice((number - 1) * size, number * size)
+        if self.ids is None:
+            total, page = self.gateways, [GATEWAY.format(campaign, n) for n in range(self.gateways)[here]]
+        else:
+            total, page = len(self.ids), list(self.ids[here])
+        rows = [{"gatewayId": each, "state": "INSTANTIATED", "closed": False} for each in page]
+        return self._info(total, number, size) | {"gateways": rows}
 
     def _page(self, key: str, rows: list[object], total: int, query: dict[str, str]) -> dict[str, object]:
         number, size = int(query.get("page.number", 1)), int(query.get("page.size", 10))
@@ -142,8 +151,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--campaigns", type=int, default=1)
     parser.add_argument("--gateways", type=int, default=1)
+    parser.add_argument("--status", default="CREATED")
+    parser.add_argument("--ids", type=Path)
     asked = parser.parse_args()
-    world = World(asked.campaigns, asked.gateways)
+    ids = asked.ids.read_text().split() if asked.ids else None
+    world = World(asked.campaigns, asked.gateways, status=asked.status, ids=ids)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(world))
 

@@ -101,9 +101,9 @@ def _median(figures: Sequence[Figure]) -> Figure:
 
 
 @contextmanager
-def canned(campaigns: int, gateways: int) -> Iterator[str]:
+def canned(campaigns: int, gateways: int, *more: str) -> Iterator[str]:
     """The URL of a canned server in a process of its own."""
-    arguments = ["-m", "benchmarks.canned", "--campaigns", str(campaigns), "--gateways", str(gateways)]
+    arguments = ["-m", "benchmarks.canned", "--campaigns", str(campaigns), "--gateways", str(gateways), *more]
     command = python(*arguments)
     with subprocess.Popen(
         command.arguments, cwd=ROOT, env=command.env, stdout=subprocess.PIPE, text=True

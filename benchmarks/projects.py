@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Final
 
 from benchmarks.canned import CAMPAIGN, GATEWAY, NAME
-from reconciler.model import Kind, ResourceId, SchedulePhase, Server
+from reconciler.model import DesiredStatus, Kind, ResourceId, RolloutRecord, SchedulePhase, Server
 from reconciler.state.applied import schedule_field
 from reconciler.state.base import Origin, Owned, State
 from reconciler.state.state_format import encode_state
@@ -31,7 +32,26 @@ def project(folder: Path, url: str, engine: str) -> None:
     (folder / "resources").mkdir(exist_ok=True)
 
 
-def fleet(folder: Path, campaigns: int, gateways: int, *, scheduled: bool = False) -> None:
+WAVES: Final = 5
+POLICY = """apiVersion: reconciler/v1
+kind: RolloutPolicy
+metadata: {name: waves}
+spec:
+  seed: bench
+  soak: 24h
+  waves:
+    - {name: canary, upTo: 100}
+    - {name: one, upTo: 1%}
+    - {name: ten, upTo: 10%}
+    - {name: half, upTo: 50%}
+    - {name: rest}
+---
+"""
+
+
+def fleet(
+    folder: Path, campaigns: int, gateways: int, *, scheduled: bool = False, waves: bool = False
+) -> None:
     """Campaigns, each with a list of its own in a file."""
     resources = folder / "resources"
     documents = []
@@ -39,23 +59,43 @@ def fleet(folder: Path, campaigns: int, gateways: int, *, scheduled: bool = Fals
         name = CAMPAIGN.format(number)
         ids = "".join(f"{GATEWAY.format(number, n)}\n" for n in range(gateways))
         (resources / f"{name}.txt").write_text(ids)
-        schedules = ", schedules: [{schedule: night}]" if scheduled else ""
+        more = ", schedules: [{schedule: night}]" if scheduled else ""
+        more += ", desiredStatus: STARTED, rollout: {policy: waves}" if waves else ""
         documents.append(
             f"apiVersion: reconciler/v1\nkind: GatewayList\nmetadata: {{name: {name}}}\n"
             f"spec: {{file: {name}.txt}}\n"
             f"---\napiVersion: reconciler/v1\nkind: Campaign\nmetadata: {{name: {name}}}\n"
-            f"spec: {{name: {NAME.format(number)}, gatewayLists: [{name}]{schedules}}}\n"
+            f"spec: {{name: {NAME.format(number)}, gatewayLists: [{name}]{more}}}\n"
         )
-    (resources / "all.yaml").write_text((SCHEDULE if scheduled else "") + "---\n".join(documents))
+    (resources / "all.yaml").write_text(
+        (SCHEDULE if scheduled else "") + (POLICY if waves else "") + "---\n".join(documents)
+    )
 
 
-def owned(folder: Path, url: str, campaigns: int, *, windows: Iterable[str] = ()) -> Callable[[], None]:
-    """What puts the state there in which all of them are ours; `windows`: ids that have had their windows."""
+def owned(
+    folder: Path,
+    url: str,
+    campaigns: int,
+    *,
+    windows: Iterable[str] = (),
+    rollout: RolloutRecord | None = None,
+) -> Callable[[], None]:
+    """What puts the state there in which all of them are ours.
+
+    `windows`: ids that have had their windows. `rollout`: how their rollouts stand.
+    """
     had = frozenset(windows)
     value = _window() if had else ""
     members = {schedule_field(phase): {value: had} for phase in SchedulePhase} if had else {}
     known = {
-        resource: Owned(resource, resource.name, Origin.CREATED, members=members)
+        resource: Owned(
+            resource,
+            resource.name,
+            Origin.CREATED,
+            members=members,
+            rollout=rollout,
+            status=None if rollout is None else DesiredStatus.STARTED,
+        )
         for resource in (ResourceId(Kind.CAMPAIGN, CAMPAIGN.format(n)) for n in range(campaigns))
     }
     state = State("bench", "ab" * 16, 1, Server("pulse", url), known)

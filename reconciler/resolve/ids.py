@@ -93,14 +93,28 @@ def _longest(limits: Limits) -> int:
 
 def _all_good(ids: Sequence[str], good: Collection[str], longest: int) -> bool:
     """Whether each is good: one look at all of them, and one by one only if that does not tell."""
-    all_of_them = "".join(ids)
-    if all_of_them.isascii() and all_of_them.isprintable() and not _TELLING.search(all_of_them):
+    if _without("".join(ids), _TELLING):
         lengths = set(map(len, ids))
         return not lengths or (min(lengths) > 0 and max(lengths) <= longest)
     return all(len(id_) <= longest and is_good(id_) for id_ in good)
 
 
-_TELLING = re.compile("[ \"'`]")
+_TELLING = " \"'`"
+_ODD = f"{_TELLING},;|+"
+
+
+def _without(all_of_them: str, characters: str) -> bool:
+    """Whether a text is printable ASCII without `characters`: a look at each is quicker than one for all."""
+    return (
+        all_of_them.isascii()
+        and all_of_them.isprintable()
+        and not any(character in all_of_them for character in characters)
+    )
+
+
+def _none_odd(ids: Sequence[str]) -> bool:
+    """Whether a look at all `ids` at once already tells that none is odd."""
+    return all(ids) and _without("".join(ids), _ODD) and all(map(str.isalnum, {id_[0] for id_ in ids}))
 
 
 def is_good(id_: str) -> bool:
@@ -166,6 +180,8 @@ ODD_LINE = re.compile(rf"[\s,;|\"'`]|^\W+$|{_ROUNDED}")
 
 def warn_of_odd_ids(source: ResourceSource, ids: Ids, odd_id: re.Pattern[str]) -> None:
     """A warning for each id that is probably something else: several, or a number of a spreadsheet."""
+    if _none_odd(ids.ids):
+        return
     reserved = source.facts.limits.reserved_ids
     odd = (
         (index, id_)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from reconciler.loading.nodes import unsure
 from reconciler.model import Budget, Calendar, DesiredRollout, Joining, Kind, Place, ResourceId, Wave
-from reconciler.model.waves import assigned
+from reconciler.model.waves import assigned, sizes
 from reconciler.resolve.members import union
 from reconciler.resolve.policies import PolicyParts, WaveRule
 from reconciler.resolve.source import ResourceSource
@@ -127,15 +127,17 @@ def _approved(source: ResourceSource, waves: Sequence[Wave]) -> int:
 def _check_waves(source: ResourceSource, fleet: Fleet, wish: DesiredRollout) -> None:
     """What the waves leave out, and waves of nobody."""
     place = source.place("rollout", "policy")
-    waves = assigned(fleet.gateways, wish.waves, wish.seed)
-    for wave, members in zip(wish.waves, waves, strict=True):
+    many = sizes(fleet.gateways, wish.waves, wish.seed)
+    for wave, members in zip(wish.waves, many, strict=True):
         if wave.candidates is not None and not wave.candidates & fleet.gateways:
             message = f"none of the gateways that wave {wave.name} means is in this campaign"
             source.note("canary-not-members", message, place, "it opens with the wave after it")
         elif not members and fleet.gateways:
             message = f"wave {wave.name} has no gateways here: those before it have taken them"
             source.note("wave-empty", message, place, "it opens with the wave after it")
-    if rest := sorted(fleet.gateways.difference(*waves)):
+    if sum(many) < len(fleet.gateways):
+        waves = assigned(fleet.gateways, wish.waves, wish.seed)
+        rest = sorted(fleet.gateways.difference(*waves))
         message = (
             f"the waves leave {len(rest):,} of {len(fleet.gateways):,} gateways out, first {quoted(rest[0])}:"
             " they are never released"

@@ -1,4 +1,7 @@
-"""What pages tell people to type works as printed."""
+"""Pages that are one story work as printed: their files saved, their commands run in one shell.
+
+Single commands of other pages: `tests/e2e/test_e2e_documents.py`.
+"""
 
 import os
 import socket
@@ -37,6 +40,16 @@ def played(page: Path, tmp_path: Path, instead: Mapping[str, str] = NOTHING, **c
 def told(page: Path) -> list[str]:
     """What the page says that its commands print."""
     return [line for block in blocks(page) if block.language == "text" for line in block.text.splitlines()]
+
+
+# Nobody is there to answer the question.
+YES = {"reconciler apply campaigns": "reconciler apply campaigns --auto-approve"}
+
+
+def test_the_readme(tmp_path: Path) -> None:
+    output = played(ROOT / "README.md", tmp_path, **YES)
+    assert "Applied to the embedded server: 4 done." in output
+    assert "in sync" in output
 
 
 @pytest.mark.timeout(240)

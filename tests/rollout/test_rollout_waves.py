@@ -2,13 +2,15 @@
 
 import subprocess
 import sys
+from hashlib import blake2b
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import reconciler.model.waves as waves_of
 from reconciler.model import Share, Wave
-from reconciler.model.waves import assigned, ordered
+from reconciler.model.waves import assigned, ordered, sizes
 
 IDS = st.frozensets(st.text("abcdefg0123", min_size=1, max_size=5), max_size=60)
 SHARES = st.one_of(st.builds(Share, st.integers(1, 40)), st.builds(Share, st.none(), st.integers(1, 100_000)))
@@ -64,6 +66,10 @@ def test_waves_are_disjoint_exact_and_of_the_fleet(
         before = len(meant & taken)
         taken |= members
         assert len(meant & taken) == max(before, wave.share.of(len(meant)))
+        if wave.candidates is None:
+            free = [each for each in ordered(gateways, seed) if each not in taken - members]
+            assert members == frozenset(free[: len(members)])
+    assert sizes(gateways, waves, seed) == list(map(len, found))
 
 
 @given(IDS, st.text())
@@ -72,6 +78,36 @@ def test_newcomers_move_nobody_of_the_first_wave_but_at_its_edge(gateways: froze
     before = assigned(gateways, wave, seed)[0]
     after = assigned(gateways | {"zz-newcomer"}, wave, seed)[0]
     assert len(before - after) <= 1
+
+
+def test_an_order_is_that_of_the_keyed_hashes() -> None:
+    """As rollouts that are under way have it: another one would release others."""
+    key = blake2b(b"line-3", digest_size=16).digest()
+
+    def hashed(gateway: str) -> tuple[bytes, str]:
+        return blake2b(gateway.encode(), digest_size=8, key=key).digest(), gateway
+
+    many = fleet(3000)
+    in_order = sorted(many, key=hashed)
+    assert ordered(many, "line-3") == in_order
+    found = assigned(many, [Wave("w", Share(7)), Wave("v", percent(10)), Wave("u", percent(50))], "line-3")
+    assert found == tuple(frozenset(in_order[a:b]) for a, b in ((0, 7), (7, 300), (300, 1500)))
+
+
+def test_who_is_in_which_wave_is_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def buckets(gateways: frozenset[str], seed: str) -> object:
+        made.append(seed)
+        return counted(gateways, seed)
+
+    counted = waves_of._buckets
+    monkeypatch.setattr(waves_of, "_buckets", buckets)
+    some = [Wave("w", percent(10)), Wave("v", percent(50))]
+    assert assigned(fleet(40), some, "once") == assigned(fleet(40), some, "once")
+    assert made == ["once"]
+    assert sizes(fleet(40), [*some, Wave("rest")], "never") == [4, 16, 20]
+    assert made == ["once"], "nobody has to know who, to know how many"
 
 
 def test_an_order_is_the_same_in_another_process() -> None:
