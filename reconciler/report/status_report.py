@@ -43,6 +43,11 @@ _STRANGERS = {
 }
 _WAITS = {"held": "held", "waiting-for-approval": "waiting for approval"}
 """Code of a finding → what the table says."""
+_BACK: Final = {
+    "rollback-stands-by": ("stands by", Sync.IN_SYNC),
+    "rollback-waits": ("waits for a stop", Sync.WAITING),
+}
+"""The same of a way back that isn't there."""
 
 _HEADINGS: Final = ("RESOURCE", "NAME", "ID", "STATUS", "GATEWAYS", "STATE")
 _BAR: Final = 30
@@ -64,6 +69,7 @@ def status_rows(
         resource = campaign.resource
         found = live.campaigns.get(resource)
         claim = live.claims.get(resource)
+        codes = {finding.code for finding in notes[resource]}
         if claim and claim.ownership in _STRANGERS:
             statuses = {it.id: it.status for it in live.namesakes.get(campaign.name, ())}
             status = ", ".join(statuses[it] for it in claim.ids if it in statuses)
@@ -74,6 +80,9 @@ def status_rows(
             rows.append(
                 Row(resource, campaign.name, ids, status or None, None, Tone.ERROR, verdict, sync=sync)
             )
+        elif found is None and (back := _BACK.get(next(iter(_BACK.keys() & codes), ""))):
+            verdict, sync = back
+            rows.append(Row(resource, campaign.name, (), None, None, Tone.QUIET, verdict, sync=sync))
         elif found is None:
             broken = any(finding.is_error for finding in notes[resource])
             sync = Sync.ERROR if broken else Sync.CHANGED

@@ -177,7 +177,7 @@ def plan_report(
         applied=applied,
         became=applied.lines(plan)[:_ROWS] if applied else (),
         server=server_words(plan.server),
-        totals=tuple(total_words(plan.impact)),
+        totals=tuple(total_words(plan.impact, plan.changes)),
         counts=counts(plan),
         rows=[ImpactShown(row, _link(context, row), most) for row in rows[:_ROWS]],
         more=len(rows) - _ROWS,
