@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from reconciler.app.trusting import TrustGate
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReconcilerError, ServerError
 from reconciler.hiding import Hiding
 from reconciler.model import (
     Desired,
@@ -129,6 +129,8 @@ class _Round:
             verdict, text = _read(check, response)
         except _Unclear as error:
             verdict, text = CheckVerdict.ERROR, str(error)
+        except ServerError as error:
+            verdict, text = CheckVerdict.ERROR, error.message.removeprefix(f"{error.request}: ")
         except ReconcilerError as error:
             verdict, text = CheckVerdict.ERROR, error.message
         except TimeoutError:
