@@ -197,7 +197,7 @@ def test_whom_it_takes_is_known_before_its_first_call(tmp_path: Path) -> None:
             await put(world, FIRST, dict.fromkeys(BROKEN, "INSTANTIATED"))
             again = await world.make_plan(text())
             assert view(again).total == 3
-            assert [group.operation.name for group in again.groups][0] == "create-campaign"
+            assert next(group.operation.name for group in again.groups) == "create-campaign"
 
     run(body())
 
