@@ -9,12 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from reconciler.model import RolloutStatus
-<<<<<<< HEAD
-from reconciler.report.devices import joining
-=======
 from reconciler.providers.base import Stage
+from reconciler.report.devices import joining
 from reconciler.report.lines import Line
->>>>>>> main
 from reconciler.report.markup import code_span
 from reconciler.report.table import bar
 from reconciler.report.terminal import Paint, Tone, columns, padded, plain
