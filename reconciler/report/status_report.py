@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from reconciler.findings import first_of
@@ -82,7 +83,8 @@ def status_rows(
             )
         elif found is None and (back := _BACK.get(next(iter(_BACK.keys() & codes), ""))):
             verdict, sync = back
-            rows.append(Row(resource, campaign.name, (), None, None, Tone.QUIET, verdict, sync=sync))
+            row = Row(resource, campaign.name, (), None, None, Tone.QUIET, verdict, sync=sync)
+            rows.append(replace(row, in_sync=sync is Sync.IN_SYNC))
         elif found is None:
             broken = any(finding.is_error for finding in notes[resource])
             sync = Sync.ERROR if broken else Sync.CHANGED
