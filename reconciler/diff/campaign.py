@@ -74,6 +74,7 @@ def diff_new(view: View, reason: Reason) -> CampaignDiff:
             campaign.package_set,
             campaign.delivery,
             campaign.distribution if made_with_list else None,
+            sorted_ids(campaign.closed or EMPTY) if made_with_list and campaign.distribution else (),
         ),
         changes=tuple(changes),
         gained=gained,

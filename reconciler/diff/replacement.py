@@ -28,6 +28,7 @@ from reconciler.model import (
     Finding,
     Live,
     LiveCampaign,
+    Membership,
     Phase,
     Reason,
     Severity,
@@ -134,13 +135,14 @@ def _successor(found: CampaignDiff, view: View, live: LiveCampaign) -> CampaignD
         staying = frozenset(members).difference(found.lost).union(found.gained)
         gateways = staying - members.closed
     distribution = campaign.distribution or live.distribution
-    if facts.lists_decide and distribution:
+    by_list = facts.lists_decide and distribution is not None
+    if by_list:
         gateways = None
     whole = replace(
         campaign,
         description=live.description if campaign.description is None else campaign.description,
         gateways=gateways,
-        closed=(campaign.closed or EMPTY) & (gateways or EMPTY),
+        closed=_closed(campaign, members) if by_list else (campaign.closed or EMPTY) & (gateways or EMPTY),
         distribution=distribution,
     )
     made = diff_new(replace(view, campaign=whole), Reason.REPLACES)
@@ -153,8 +155,14 @@ def _successor(found: CampaignDiff, view: View, live: LiveCampaign) -> CampaignD
         None if campaign.packages is None else campaign.package_set,
         all_terms(campaign.delivery, live.delivery),
         made.fields.distribution,
+        made.fields.closed,
     )
     return replace(made, desired=campaign, fields=fields)
+
+
+def _closed(campaign: DesiredCampaign, members: Membership | None) -> frozenset[str]:
+    """Whom a list would let in again: declared so, or closed in the one before, by whomever."""
+    return (campaign.closed or EMPTY) | (members.closed if members else EMPTY)
 
 
 def _starts(found: CampaignDiff, live: LiveCampaign, owned: Owned) -> bool:

@@ -29,12 +29,13 @@ from reconciler.model import (
     LiveCampaign,
     LivePackage,
     Membership,
+    Only,
     Phase,
 )
 from reconciler.providers.base import Detail, Facts, Field
 from reconciler.resolve.ids import GOOD, ODD_LINE, is_good
 from reconciler.state.applied import callback_field, known_plain
-from reconciler.text import smells_secret
+from reconciler.text import smells_secret, timestamp
 
 CAMPAIGNS: Final = "campaigns"
 PACKAGES: Final = "packages"
@@ -121,6 +122,7 @@ class Tree:
         yield from self._members(live, name, spec)
         yield from self._package_overrides(live, name, spec)
         _distribution(live, spec, self._facts)
+        _delivery(live, spec, self._facts)
         yield from self._callbacks(live, name, spec)
         facts = self._facts
         if blind := [
@@ -289,6 +291,31 @@ def _distribution(live: LiveCampaign, spec: Spec, facts: Facts) -> None:
         "distributionListId": called,
         **({"reevaluationIntervalSeconds": found.interval} if intervals and found.interval else {}),
     }
+
+
+def _delivery(live: LiveCampaign, spec: Spec, facts: Facts) -> None:
+    """How gateways get their packages, as far as the server tells it."""
+    told = live.delivery
+    if told is None or not facts.supports(Field.DELIVERY):
+        return
+    rows = {
+        # What is only downloaded is never forced.
+        "force": None if told.only is Only.DOWNLOAD else told.force and told.force.value,
+        "forceAfter": _instant(told.force_after),
+        "only": None if told.only is Only.ALL else told.only and told.only.value,
+        "startAt": _instant(told.start_at),
+    }
+    terms: dict[str | Comment, Value] = {key: value for key, value in rows.items() if value}
+    if terms:
+        spec["delivery"] = terms
+
+
+def _instant(milliseconds: int | None) -> str | None:
+    """A time as YAML has it, to the millisecond; None for none, and for zero: at no given time."""
+    if not milliseconds:
+        return None
+    text, part = timestamp(milliseconds), milliseconds % 1000
+    return text.replace("Z", f".{part:03}Z") if part else text
 
 
 def _status(live: LiveCampaign, spec: Spec) -> None:

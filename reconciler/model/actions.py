@@ -164,6 +164,8 @@ class CampaignFields:
     """How gateways get them."""
     distribution: DistributionList | None = None
     """The list that decides who is in it, where a campaign is made with that."""
+    closed: tuple[str, ...] = ()
+    """Whom that list is not to let in, sorted."""
 
 
 @dataclass(frozen=True, slots=True)

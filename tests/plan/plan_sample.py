@@ -227,6 +227,7 @@ def _replacement(group: StepGroup) -> tuple[StepGroup, ...]:
         package_set=SetName("firmware", "2.1"),
         delivery=delivery,
         distribution=DistributionList("hall-3", also=("17",)),
+        closed=("gw-0002",),
     )
     actions = (
         AddGateways(line, Reason.REPLACES, None, ("gw-0001",), draft=draft, by_wave=True),

@@ -32,7 +32,7 @@ from tests.fakes import PULSE
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plan-file.jsonl"
 OLDER = GOLDEN.with_name("plan-file-0.1.jsonl")
-DIGEST = "44bc2bdaa6b6140e688103abf66b8097486361b314f870138e2a22b4cda613a7"
+DIGEST = "bbae18cf775f81ac3221fca86d4f451380d47067e3f2f038d9961fd7e2791fb9"
 
 
 def test_a_plan_is_the_same_bytes_as_ever(golden: Golden, tmp_path: Path) -> None:

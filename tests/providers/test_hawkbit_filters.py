@@ -58,6 +58,11 @@ def edit(world: HawkbitWorld, key: str, **values: str) -> None:
     httpx.put(url, json=values, auth=("admin", "admin")).raise_for_status()
 
 
+def cancel(world: HawkbitWorld, target: str, action: int) -> None:
+    where = f"{world.server.url}/rest/v1/targets/{target}/actions/{action}"
+    httpx.delete(where, auth=("admin", "admin")).raise_for_status()
+
+
 def test_who_matches_gets_it_also_later(tmp_path: Path) -> None:
     async def body(world: HawkbitWorld) -> None:
         save(world, "hall 3", "id==gw-0*")
@@ -155,6 +160,36 @@ def test_a_closed_gateway_stays_in_the_filter_and_gets_nothing(tmp_path: Path) -
         await world.apply(listed())
         await world.apply(listed(more=f"closedGateways: {ids(1)}"))
         assert world.devices("success", [1, 2]) == {"gw-01": "canceled", "gw-02": "success"}
+
+    on(tmp_path, body)
+
+
+def test_who_is_closed_is_never_let_in_nor_by_a_successor(tmp_path: Path) -> None:
+    """Declared so from the start, or closed on the server by whomever."""
+
+    async def body(world: HawkbitWorld) -> None:
+        save(world, "hall 3", "id==gw-01,id==gw-02,id==gw-03")
+        closed = f"closedGateways: {ids(1)}"
+        await world.apply(listed(more=closed))
+        key = world.rollout("line").id
+        assert world.rollout("line").query == "(id==gw-01,id==gw-02,id==gw-03);id=out=('gw-01')"
+        assert sorted(await world.provider.reads.gateways(str(key))) == ids(2, 3)
+        cancel(world, "gw-02", world.server.world.rollouts[key].actions["gw-02"].id)
+        world.devices("success")
+        await world.apply(listed(file="fx.bin", more=closed))
+        assert world.rollout("line").id != key
+        assert world.devices("success") == {"gw-03": "success"}
+
+    on(tmp_path, body)
+
+
+def test_who_cannot_be_left_out_is_said_before_anything_is_made(tmp_path: Path) -> None:
+    async def body(world: HawkbitWorld) -> None:
+        save(world, "hall 3", "id==gw-01")
+        many = [f"gateway-{n:04}" for n in range(90)]
+        applied = await world.run(await world.make_plan(listed(more=f"closedGateways: {many}")))
+        assert not world.server.world.rollouts
+        assert "in the filter itself" in " ".join(outcome.message for outcome in applied.outcomes)
 
     on(tmp_path, body)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.providers.hawkbit.query import ROOM, any_of, equal, tag_of, tagged
+from reconciler.providers.hawkbit.query import ROOM, any_of, but, equal, tag_of, tagged, without_but
 from tests.hawkbit_standin.rsql import matcher
 
 names = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20).filter(str.strip)
@@ -52,3 +52,9 @@ def test_the_tag_of_a_query(query: str, tag: str | None) -> None:
 
 def test_our_own_query_tells_its_tag() -> None:
     assert tag_of(tagged("reconciler-line.3_x-12")) == "reconciler-line.3_x-12"
+
+
+@pytest.mark.parametrize("query", ["id==a", "tag==x;(id==a,id==b)", "name=='it''s'", "(a==b)"])
+@pytest.mark.parametrize("ids", [[], ["gw-1"], ["gw-1", "gw (2)"]])
+def test_whom_a_query_leaves_out_is_read_back(query: str, ids: list[str]) -> None:
+    assert without_but(but(query, ids)) == (query, frozenset(ids))

@@ -67,9 +67,8 @@ def test_without_a_tag_the_actions_say_who_is_in() -> None:
 
 
 def test_a_download_is_the_end_where_nothing_else_is_wanted() -> None:
-    rows = states(("a", "downloaded", False))
-    assert membership({"a"}, rows, downloads=True).states == {"finished": {"a"}}
-    assert membership({"a"}, rows).states == {"downloaded": {"a"}}
+    assert membership({"a"}, states(("a", "downloaded", False)), downloads=True).states == {"finished": {"a"}}
+    assert membership({"a"}, states(("a", "downloaded", False))).states == {"downloaded": {"a"}}
 
 
 rows = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["running", "finished"]), st.booleans()))

@@ -28,7 +28,7 @@ from reconciler.providers.hawkbit.calls import MOST
 from reconciler.providers.hawkbit.codec import CONTENT_KEY, Module, Rollout
 from reconciler.providers.hawkbit.entry import MISSING
 from reconciler.providers.hawkbit.members import Memberships
-from reconciler.providers.hawkbit.query import any_of, is_own_tag, tag_of
+from reconciler.providers.hawkbit.query import any_of, is_own_tag, tag_of, without_but
 from reconciler.providers.hawkbit.statuses import PHASES
 from reconciler.providers.http.wire import Wire
 
@@ -115,7 +115,8 @@ class HawkbitClient(Memberships):
         query = self._queries.get(campaign_id) or (await self.there(campaign_id)).query
         if is_own_tag(tag_of(query)):
             return None
-        same = {key: name for key, (name, said) in (await self.filters()).items() if said == query}
+        plain, _ = without_but(query)
+        same = {key: name for key, (name, said) in (await self.filters()).items() if said == plain}
         if not same:
             return None
         first, *others = sorted(same.values())

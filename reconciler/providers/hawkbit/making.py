@@ -25,13 +25,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from reconciler.errors import NotExecuted, Refusal, Refused, Unclear
-from reconciler.model import CampaignFields, DistributionList, Json, PackageFile, Step
+from reconciler.model import CampaignFields, Json, PackageFile, Step
 from reconciler.pool import concurrently
 from reconciler.providers.hawkbit import codec
 from reconciler.providers.hawkbit.client import HawkbitClient
 from reconciler.providers.hawkbit.codec import CONTENT_KEY, MARK, Bundle, Module
 from reconciler.providers.hawkbit.operations import operation
-from reconciler.providers.hawkbit.query import TAG_PREFIX, any_of, equal, tagged
+from reconciler.providers.hawkbit.query import LONGEST, TAG_PREFIX, any_of, but, equal, tagged
 from reconciler.providers.http.filebody import FileBody, multipart
 from reconciler.providers.http.steps import first, request_of
 from reconciler.providers.http.wire import Call
@@ -200,20 +200,30 @@ class Making:
         """The query that a rollout is made with: of the filter that it is to follow, or of a new tag."""
         if fields.distribution is None:
             return tagged(await self.tag(fields.name, step))
-        query = await first(self.query_of(fields.distribution), step)
+        query = await first(self.query_of(fields), step)
         if query is None:
             raise Refused(
                 f"there is no target filter {fields.distribution.id!r}",
                 request=request_of(step),
                 hint="Save it on the server under exactly that name, or name another one.",
             )
+        if len(query) > LONGEST or any(set("'*\\") & set(each) for each in fields.closed):
+            raise Refused(
+                f"the filter {fields.distribution.id!r} can't leave out so many ids ({len(fields.closed)}): a"
+                f" query has {LONGEST} characters at most, and takes no quote and no star in an id",
+                request=request_of(step),
+                hint="Leave the closed gateways out in the filter itself.",
+            )
         return query
 
-    async def query_of(self, wanted: DistributionList) -> str | None:
-        """The query of a target filter, by its exact name, or by its id."""
-        found = await self._client.filters()
-        queries = dict(found.values())
-        return queries.get(wanted.id) or found.get(wanted.id, ("", None))[1]
+    async def query_of(self, fields: CampaignFields) -> str | None:
+        """The query for whom a list lets in: of the target filter of that exact name, or of that id."""
+        if fields.distribution is None:
+            return None
+        found, wanted = await self._client.filters(), fields.distribution.id
+        named = dict(found.values())
+        query = named[wanted] if wanted in named else found.get(wanted, ("", None))[1]
+        return None if query is None else but(query, fields.closed)
 
     # --- tags ---------------------------------------------------------------------------------------
 

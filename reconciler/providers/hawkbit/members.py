@@ -54,13 +54,13 @@ class States:
     """A fold of actions into one set of targets a state."""
 
     def __init__(self) -> None:
-        self._ids: set[str] = set()
+        self._ids: set[int | str] = set()
         self.kept: dict[tuple[str, bool], set[str]] = {}
         """(status, active) → targets."""
 
     def add(self, items: Mapping[str, ActionRow]) -> int:
         before = len(self._ids)
-        self._ids.update(items)
+        self._ids.update(int(key) if key.isdecimal() else key for key in items)
         kinds: dict[tuple[str, bool], set[str]] = {}
         for row in items.values():
             kinds.setdefault((row.status, row.active), set()).add(row.target)
@@ -81,29 +81,32 @@ class States:
 
 
 def membership(tagged: Set[str] | None, states: States, *, downloads: bool = False) -> Membership:
-    """Who is in it, by the table above; `tagged` None: there is no tag that says so.
+    """Who is in it, by the table above; `tagged` None: there is no tag that says so. It uses `states` up.
 
     ``downloads``: the rollout ends with the download, so that *downloaded* is *finished*.
     """
     members: dict[str, set[str]] = {}
     closed: set[str] = set()
     idle = set(tagged or ())
-    for (status, active), targets in states.kept.items():
+    kept, states.kept = states.kept, {}
+    while kept:
+        (status, active), here = kept.popitem()
         word = "finished" if downloads and status == "downloaded" else status
-        here: Set[str] = targets
         if status in _CANCELLED:
-            closed |= targets
+            closed |= here
         if tagged is not None:
-            idle -= targets
-            stays = (active or status == "scheduled") and status not in _CANCELLED
-            here = targets if stays else targets & tagged
+            idle -= here
+            if status in _CANCELLED or not (active or status == "scheduled"):
+                here &= tagged
         elif status in _CANCELLED:
-            here = frozenset()
+            here.clear()
         if here:
-            members.setdefault(word, set()).update(here)
+            members[word] = here if word not in members else members[word] | here
     if idle:
         members[IDLE] = idle
-    return Membership({state: frozenset(members[state]) for state in sorted(members)}, frozenset(closed))
+    # One after the other: a copy of each is there only once.
+    found = {state: frozenset(members.pop(state)) for state in sorted(members)}
+    return Membership(found, frozenset(closed))
 
 
 class Memberships(HawkbitCalls):

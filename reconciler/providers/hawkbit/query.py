@@ -54,6 +54,25 @@ def tagged(tag: str) -> str:
     return f"tag=='{tag}'"
 
 
+_BUT: Final = re.compile(r"\((?P<query>.*)\);id=out=\((?P<ids>'[^']*'(?:,'[^']*')*)\)", re.DOTALL)
+LONGEST: Final = 1024
+"""Characters of the query of a rollout."""
+
+
+def but(query: str, ids: Iterable[str]) -> str:
+    """What `query` finds, but for the targets of these ids, none of which has a quote or a star."""
+    left_out = ",".join(f"'{each}'" for each in ids)
+    return f"({query});id=out=({left_out})" if left_out else query
+
+
+def without_but(query: str) -> tuple[str, frozenset[str]]:
+    """`query` as it is before `but`, and whom that leaves out."""
+    found = _BUT.fullmatch(query)
+    if found is None:
+        return query, frozenset()
+    return found["query"], frozenset(each.strip("'") for each in found["ids"].split(","))
+
+
 def is_own_tag(tag: str | None) -> bool:
     """Whether a tag is one that is made for a single campaign."""
     return tag is not None and tag.startswith(f"{TAG_PREFIX}-")

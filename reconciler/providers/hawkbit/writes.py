@@ -322,8 +322,8 @@ class HawkbitWrites:
 
     async def _made(self, action: CreateCampaign) -> Readback:
         """The rollout of exactly this name, if it is for whom we would make it."""
-        name, listed = action.fields.name, action.fields.distribution
-        wanted = await self._making.query_of(listed) if listed else None
+        name, wanted = action.fields.name, await self._making.query_of(action.fields)
+        listed = action.fields.distribution is not None
         named = await self._client.rollouts_named([name])
         found = [each for each in named if each.id != action.replaces]
         for each in found:
