@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from reconciler.app.trusting import TrustGate
 from reconciler.errors import ReconcilerError, ServerError
 from reconciler.hiding import Hiding
 from reconciler.model import (
@@ -92,6 +91,8 @@ class _Round:
 
     def __init__(self, workspace: Workspace, project: Project) -> None:
         self._environ, self._project = workspace.environ, project
+        from reconciler.app.trusting import TrustGate
+
         self._gate = TrustGate(workspace.environ, workspace.caller)
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._found: dict[tuple[ResourceId, str], CheckAnswer] = {}
