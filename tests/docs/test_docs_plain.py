@@ -1,4 +1,4 @@
-"""Plain English, where a machine can tell: words that have a shorter one, and sentences that nobody reads twice.
+"""Plain English, where a machine can tell: words that have a shorter one, and sentences read twice.
 
 The list of words that we use is in CONTRIBUTING (*Words*).
 """
