@@ -19,7 +19,7 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[1]
 LOCKS = ROOT / ".ci" / "requirements"
 
-ALL, *PARTS = ("dev", "embedded", "bench")
+ALL, *PARTS = ("dev", "embedded", "bench", "all", "release")
 """`ALL` has what is in the others, and is resolved first: so they agree on every version."""
 
 EDITABLE = "editables"

@@ -210,4 +210,4 @@ def fault(error: BaseException) -> tuple[str, str | None]:
 def fault_in_words(error: BaseException) -> str:
     """The same as one text."""
     what, hint = fault(error)
-    return f"{what}. {hint}." if hint else what
+    return f"{what.rstrip('.')}. {hint}." if hint else what

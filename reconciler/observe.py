@@ -63,7 +63,7 @@ from reconciler.providers.base import Field, Reads, Source
 from reconciler.reading import forgotten, read
 from reconciler.state.applied import schedule_field
 from reconciler.state.base import Intent, Owned, State, Uploaded, upload_key
-from reconciler.state.declared import keeps, text_value
+from reconciler.state.declared import keeps, members_value, text_value
 from reconciler.text import id_form
 
 _STAYING: Final = frozenset({Field.OVERRIDES.value, *map(schedule_field, SchedulePhase)})
@@ -384,7 +384,7 @@ class _Observation:
         declared = {
             owned[c.resource].id: c.gateways
             for c in excluded
-            if c.gateways is not None and c.resource in owned
+            if c.gateways is not None and c.resource in owned and not self._settled(c)
         }
         if not declared:
             return
@@ -398,6 +398,14 @@ class _Observation:
         members = ((i, live.gateways) for i in running if (live := self.live.by_id[i]) and live.gateways)
         losing = [i for i, found in members if not joining.isdisjoint(found.beyond(declared[i]))]
         await self._read(Scope({i: Aspects(distribution=True) for i in losing}))
+
+    def _settled(self, campaign: DesiredCampaign) -> bool:
+        """Whether a look at rollouts takes it for sure that nobody is to leave: as the last apply left it."""
+        if not self.options.rollouts_only:
+            return False
+        known = self.state.campaigns[campaign.resource].declared.get(Field.GATEWAYS)
+        inside = (campaign.gateways or frozenset()) - (campaign.closed or frozenset())
+        return known is not None and known == members_value(inside)
 
     def _joining(self, campaign: DesiredCampaign) -> frozenset[str]:
         """The gateways that are not in the campaign yet."""

@@ -10,9 +10,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from reconciler.errors import InvalidInput
-from reconciler.model import Desired, Finding, Focus, ResourceId, used_packages
+from reconciler.model import (
+    Desired,
+    DesiredCampaign,
+    DuringFreeze,
+    Finding,
+    Focus,
+    ResourceId,
+    RolloutStatus,
+    used_packages,
+)
 from reconciler.options import Selector, Targets
+from reconciler.providers.base import Field
+from reconciler.state.applied import REFUSED, ROLLOUT
 from reconciler.state.base import State
+from reconciler.state.declared import members_value
 from reconciler.text import did_you_mean, first, nearest, printable, quoted
 
 
@@ -42,6 +54,44 @@ def narrowed(desired: Desired, state: State, targets: Targets) -> Desired:
     focus = Focus(targets.asked, tuple(c for c in desired.campaigns if c.resource not in left), named)
     packages = tuple(package for package in desired.packages if package in used)
     return replace(desired, campaigns=chosen, packages=packages, focus=focus)
+
+
+def with_rollouts(desired: Desired, state: State) -> Desired:
+    """`desired` with only the campaigns whose rollout may have something to do: the others are not read.
+
+    That is one that isn't complete, or that a freeze may stop, or of which not every declared gateway is
+    known to be in; and with a way back the campaign that it leads back from.
+    """
+    kept = {each.resource for each in desired.campaigns if _goes_on(each, state)}
+    kept |= {back for each in desired.campaigns if each.resource in kept and (back := each.rollback_of)}
+    chosen = tuple(each for each in desired.campaigns if each.resource in kept)
+    if len(chosen) == len(desired.campaigns):
+        return desired
+    used = frozenset(used_packages(chosen))
+    before = desired.focus or Focus(())
+    focus = replace(
+        before,
+        asked=(*before.asked, ROLLOUTS_ONLY),
+        excluded=(*before.excluded, *(c for c in desired.campaigns if c.resource not in kept)),
+    )
+    packages = tuple(package for package in desired.packages if package in used)
+    return replace(desired, campaigns=chosen, packages=packages, focus=focus)
+
+
+def _goes_on(campaign: DesiredCampaign, state: State) -> bool:
+    wish, owned = campaign.rollout, state.campaigns.get(campaign.resource)
+    if campaign.rollback_of is not None:
+        return True
+    if wish is None:
+        return False
+    record = owned.rollout if owned else None
+    if owned is None or record is None or record.status is not RolloutStatus.COMPLETE:
+        return True
+    if wish.during_freeze is DuringFreeze.STOP or campaign.gateways is None:
+        return True
+    refused = owned.members.get(ROLLOUT, {}).get(REFUSED, frozenset())
+    inside = campaign.gateways - (campaign.closed or frozenset()) - refused
+    return owned.declared.get(Field.GATEWAYS) != members_value(inside)
 
 
 def _unknown(target: ResourceId, desired: Desired, state: State, *, near: bool) -> Finding:
@@ -98,5 +148,7 @@ def _shown(resource: ResourceId) -> str:
     return printable(str(resource), 200)
 
 
+ROLLOUTS_ONLY = "--rollouts-only"
+"""What was asked for, where a run looks at rollouts."""
 _FEW = 8
 """How many names are listed."""

@@ -25,8 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from reconciler.app.trusting import TrustGate
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReconcilerError, ServerError
 from reconciler.hiding import Hiding
 from reconciler.model import (
     Desired,
@@ -91,6 +90,8 @@ class _Round:
     """One look: what asks the same is asked once, and who doesn't answer isn't asked again."""
 
     def __init__(self, workspace: Workspace, project: Project) -> None:
+        from reconciler.app.trusting import TrustGate
+
         self._environ, self._project = workspace.environ, project
         self._gate = TrustGate(workspace.environ, workspace.caller)
         self._slots = asyncio.Semaphore(_AT_ONCE)
@@ -129,6 +130,8 @@ class _Round:
             verdict, text = _read(check, response)
         except _Unclear as error:
             verdict, text = CheckVerdict.ERROR, str(error)
+        except ServerError as error:
+            verdict, text = CheckVerdict.ERROR, error.message.removeprefix(f"{error.request}: ")
         except ReconcilerError as error:
             verdict, text = CheckVerdict.ERROR, error.message
         except TimeoutError:

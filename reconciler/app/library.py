@@ -20,6 +20,7 @@ from reconciler.app.applying import Applying, ApplyResult
 from reconciler.app.caller import Question, Unattended
 from reconciler.app.overview import look
 from reconciler.app.pipeline import Checked, check_everywhere, plan_once, prepare
+from reconciler.app.posting import postman_of
 from reconciler.app.workspace import PARALLELISM, Workspace, event_loop
 from reconciler.errors import Exit, ReconcilerError
 from reconciler.model import Outcome
@@ -96,7 +97,8 @@ def apply(
     """
     job = prepare(project, waivers=waivers)
     caller = _Program(approve, on_outcome, stop or threading.Event())
-    applying = Applying(job.project, job.store, caller, caller, parallelism, lock_timeout)
+    postman = postman_of(job.project, project)
+    applying = Applying(job.project, job.store, caller, caller, parallelism, lock_timeout, postman)
     result = _run(applying.asked(job, options), job.project.server.engine)
     if caller.trouble is not None:
         raise caller.trouble

@@ -320,9 +320,11 @@ async def draft(
     from reconciler.rollout.recall import recalled
     from reconciler.rollout.stage import Pace, paced
     from reconciler.rollout.timetables import timed
-    from reconciler.targets import narrowed
+    from reconciler.targets import narrowed, with_rollouts
 
     desired = narrowed(desired, state, options.targets)
+    if options.rollouts_only:
+        desired = with_rollouts(desired, state)
     live = await observe(desired, state, source, options, lookout)
     back = recalled(desired, live, state, source.facts)
     timing = timed(back.desired, live, state, source.facts, now)

@@ -30,7 +30,7 @@ def words(error: ReconcilerError) -> str:
     """What an error says, and what to do."""
     if not error.hint:
         return error.message
-    return f"{error.message}. {error.hint[0].upper()}{error.hint[1:]}"
+    return f"{error.message.rstrip('.')}. {error.hint[0].upper()}{error.hint[1:]}"
 
 
 async def stopped(stop: asyncio.Event, seconds: float, sleep: Sleep = asyncio.sleep) -> bool:

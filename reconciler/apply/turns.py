@@ -60,6 +60,8 @@ class Turns:
         """Of a group that others follow: which of its steps have ended."""
         self._taken: dict[str, bytearray] = {}
         """Of a group that follows others: which of its steps were taken."""
+        self._simple: set[str] = set()
+        """Groups of which each step needs no other step than the one that it follows."""
         self._against: dict[str, Outcome] = {}
         """Group → what all of it has to wait for."""
         self._ready: deque[Iterator[Step]] = deque()
@@ -139,6 +141,8 @@ class Turns:
                 self._followers.setdefault(key, []).append(group)
                 self._passed.setdefault(key, bytearray(len(self._by_key[key])))
                 self._taken.setdefault(group.key, bytearray(len(group)))
+        if group.per_call == 1 and len(needed - whole) == 1:
+            self._simple.add(group.key)
 
     def _begin(self, group: StepGroup) -> bool:
         """All that it needs has ended. Whether it has steps: a group of none has ended as it begins."""
@@ -192,9 +196,10 @@ class Turns:
             self._following.append(steps)
 
     def _after(self, group: StepGroup, step: Step) -> Iterator[Step]:
-        taken = self._taken[group.key]
+        taken, simple = self._taken[group.key], group.key in self._simple
         for index in group.steps_with(step.gateways):
-            if not taken[index] and self._may(following := Step(group, index)):
+            following = Step(group, index)
+            if not taken[index] and (simple or self._may(following)):
                 taken[index] = 1
                 yield following
 

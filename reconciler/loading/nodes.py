@@ -160,6 +160,8 @@ class Document:
     spelled: Mapping[int, str] = field(default_factory=dict, compare=False, repr=False)
     filled_from: FilledFrom | None = field(default=None, compare=False, repr=False)
     """Of a document that a set made of its template: where the values for a text of it stand."""
+    made_by: str | None = field(default=None, compare=False, repr=False)
+    """The name of that set."""
 
     def place(self, path: Sequence[str | int] = (), *, key: bool = False) -> Place:
         """Where the node at `path` stands, or its key; where it doesn't exist, the deepest that does.

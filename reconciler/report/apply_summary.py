@@ -17,7 +17,7 @@ from reconciler.report.paths import reason_of
 from reconciler.report.plan_text import finding_lines
 from reconciler.report.terminal import Paint, Tone, plain
 from reconciler.report.wording import MEANINGS, OUTCOMES, server_words
-from reconciler.text import and_more, clean, plural
+from reconciler.text import and_more, clean, first, plural
 
 _SHOWN: Final = 20
 """How many reasons of one operation on one resource are named; the JSON form has them all."""
@@ -188,15 +188,25 @@ def _times(members: _Alike) -> str:
 
 
 def _trouble(alike: Mapping[_Likeness, _Alike], paint: Paint) -> Iterator[str]:
-    for (status, skip, resource, operation), members in alike.items():
-        yield f"{paint(OUTCOMES[status], _TONES[status])}: {clean(resource)}: {operation}{_times(members)}"
+    """What went wrong of one status; resources with the same trouble together, and what to do next once."""
+    together: dict[tuple[Skip | None, str, str], list[_Likeness]] = {}
+    for like, members in alike.items():
+        _, skip, _, operation = like
+        together.setdefault((skip, operation, repr(members)), []).append(like)
+    nexts = [_AFTER.get(skip, _NEXT[likes[0][0]]) for (skip, *_), likes in together.items()]
+    for at, likes in enumerate(together.values()):
+        status, _, _, operation = likes[0]
+        members = alike[likes[0]]
+        named = first([resource for _, _, resource, _ in likes], _BRIEF)
+        yield Line(f"{paint(OUTCOMES[status], _TONES[status])}: {named}: {operation}{_times(members)}", 2)
         shown = _BRIEF if status is OutcomeStatus.SKIPPED else _SHOWN
         for words, reason in islice(members.reasons.items(), shown):
             yield Line(f"  {_whom(reason)}{words}", 4)
         if len(members.reasons) > shown:
             rest = sum(reason.count for reason in islice(members.reasons.values(), shown, None))
             yield f"  and {rest:,} more"
-        yield Line(f"  next: {_AFTER.get(skip, _NEXT[status])}", 8)
+        if nexts[at + 1 : at + 2] != [nexts[at]]:
+            yield Line(f"  next: {nexts[at]}", 8)
 
 
 def _whom(reason: _Reason) -> str:

@@ -130,9 +130,9 @@ def counts(plan: Plan, every: Iterable[Block] | None = None) -> str:
 
 
 def question_text(plan: Plan) -> str:
-    """What is asked before a plan is applied: it says once more what happens to devices."""
-    words = " ".join((*total_words(plan.impact, plan.changes), f"{counts(plan)}."))
-    return f"{words}\nApply this to {server_words(plan.server)}? Type 'yes': "
+    """What is asked below a plan before it is applied: it says once more what happens to devices."""
+    words = " ".join(total_words(plan.impact, plan.changes)) or f"{counts(plan)}."
+    return f"\n{words}\nApply this to {server_words(plan.server)}? Type 'yes': "
 
 
 def _devices(plan: Plan, paint: Paint) -> Iterator[str]:

@@ -9,14 +9,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from reconciler.model import RolloutStatus
+from reconciler.providers.base import Stage
+from reconciler.report.devices import joining
+from reconciler.report.lines import Line
 from reconciler.report.markup import code_span
-from reconciler.report.terminal import Paint, Tone, plain
+from reconciler.report.table import bar
+from reconciler.report.terminal import Paint, Tone, columns, padded, plain
 from reconciler.rollout.gate import Wait, WaitFor
 from reconciler.rollout.views import RolloutView, WavePhase, WaveView
 from reconciler.text import clean, cut, moment, plural
 
 _LONGEST: Final = 16_000
 """Characters of all rollouts in Markdown."""
+_BAR: Final = 30
+"""Columns of the bar of a wave."""
 _PHASES = {
     WavePhase.PASSED: "passed",
     WavePhase.OPEN: "open",
@@ -35,8 +41,8 @@ def rollout_lines(views: Iterable[RolloutView], paint: Paint = plain, *, over: b
         if view.joins:
             after = view.entered + view.joins
             share = f"{after * 100 / view.total:.3g} %"
-            joining = f"+ {plural(view.joins, 'gateway')} join: {after:,} of {view.total:,} then ({share})"
-            yield f"  {paint(joining, Tone.GOOD)}"
+            said = f"+ {joining(view.joins)}: {after:,} of {view.total:,} then ({share})"
+            yield f"  {paint(said, Tone.GOOD)}"
         yield from (f"  {line}" for line in _table(view.waves))
         for wait in view.waits:
             yield f"  waits: {wait_words(view, wait)}"
@@ -87,7 +93,7 @@ def wait_words(view: RolloutView, wait: Wait) -> str:
         WaitFor.SUCCESS: f"{view.where}: {text}",
         WaitFor.SOAK: f"{view.where} soaks{until}",
         WaitFor.APPROVAL: f"wave {text} wants a person's word: write rollout.approved: {text}, or {promote}",
-        WaitFor.CALENDAR: f"the calendar is closed{until or ', and is not known to open'}",
+        WaitFor.CALENDAR: f"{_calendars(text)} closed{until or ', and not known to open'}",
         WaitFor.CHECK: f"check {text}",
         WaitFor.BUDGET: f"the disruption budget is used up: {text}",
         WaitFor.PAUSED: f"it is paused ({text}); {resume}",
@@ -102,6 +108,54 @@ def wait_words(view: RolloutView, wait: Wait) -> str:
     return words[wait.reason]
 
 
+def _calendars(names: str) -> str:
+    if not names:
+        return "the calendar is"
+    return f"the calendars {names} are" if ", " in names else f"the calendar {names} is"
+
+
+def rollout_bars(view: RolloutView, paint: Paint = plain, *, blocks: bool = True) -> Iterator[str]:
+    """A bar for each wave, as wide as the others, and what the rollout waits for; nothing once complete."""
+    if view.status is RolloutStatus.COMPLETE:
+        return
+    names = [clean(wave.name) for wave in view.waves]
+    width = max(map(columns, names), default=0)
+    counts = [
+        f"{wave.done:,}/{wave.gateways:,}" if wave.entered else f"{wave.gateways:,}" for wave in view.waves
+    ]
+    widest = max(map(len, counts), default=0)
+    for wave, name, count in zip(view.waves, names, counts, strict=True):
+        drawn = _bar(wave, paint, blocks=blocks)
+        yield f"  {padded(name, width)}  {drawn}  {count:>{widest}}  {_beside(wave)}".rstrip()
+    said = [wait_words(view, wait) for wait in view.waits]
+    if not any(each.startswith(view.where) for each in said):
+        said.insert(0, f"{view.where}, {view.status}")
+    if view.ends is not None:
+        said.append(f"complete not before {moment(view.ends)}")
+    yield Line(f"  {'; '.join(said)}", 4)
+
+
+def _bar(wave: WaveView, paint: Paint, *, blocks: bool) -> str:
+    """Who is in by stage, and a dot for who isn't yet."""
+    inside = _BAR * wave.entered // wave.gateways if wave.gateways else 0
+    stages = {
+        Stage.DONE: wave.done,
+        Stage.FAILED: wave.failed,
+        Stage.IDLE: wave.idle,
+        Stage.UNDER_WAY: max(0, wave.entered - wave.done - wave.failed - wave.idle),
+    }
+    inside = max(inside, 1) if wave.entered else 0
+    return bar(stages, inside, paint, blocks=blocks) + ("·" if blocks else ".") * (_BAR - inside)
+
+
+def _beside(wave: WaveView) -> str:
+    if wave.phase is not WavePhase.LATER:
+        return f"{wave.failed:,} failed" if wave.failed else ""
+    if wave.approval:
+        return "waits for a person's word"
+    return "" if wave.not_before is None else f"not before {moment(wave.not_before)}"
+
+
 def rollout_item(view: RolloutView) -> dict[str, object]:
     """One rollout in JSON; times in epoch milliseconds, null where nobody knows."""
     return {
@@ -114,7 +168,7 @@ def rollout_item(view: RolloutView) -> dict[str, object]:
         "wave": view.wave,
         "opens": view.opens or None,
         "joins": view.joins,
-        "waves": [_wave_item(wave) for wave in view.waves],
+        "waves": [_wave_item(view, number, wave) for number, wave in enumerate(view.waves, start=1)],
         "waits": [
             {"for": wait.reason.value, "until": wait.until, "text": wait_words(view, wait)}
             for wait in view.waits
@@ -125,7 +179,8 @@ def rollout_item(view: RolloutView) -> dict[str, object]:
     }
 
 
-def _wave_item(wave: WaveView) -> dict[str, object]:
+def _wave_item(view: RolloutView, number: int, wave: WaveView) -> dict[str, object]:
+    last = number == view.wave
     return {
         "name": wave.name,
         "gateways": wave.gateways,
@@ -135,6 +190,8 @@ def _wave_item(wave: WaveView) -> dict[str, object]:
         "idle": wave.idle,
         "refused": wave.refused,
         "phase": wave.phase.value,
+        "since": view.since or None if last else None,
+        "reached": view.reached if last else None,
         "opensNotBefore": wave.not_before,
     }
 
@@ -163,7 +220,7 @@ def _in_markdown(view: RolloutView) -> Iterator[str]:
     yield f"**{code_span(str(view.resource))}**: rollout {code_span(view.policy)}, {stands}"
     if view.joins:
         after = view.entered + view.joins
-        yield f"<br>{plural(view.joins, 'gateway')} join: {after:,} of {view.total:,} then"
+        yield f"<br>{joining(view.joins)}: {after:,} of {view.total:,} then"
     yield ""
     yield "| wave | gateways | in | done | failed | stands |"
     yield "|---|---:|---:|---:|---:|---|"

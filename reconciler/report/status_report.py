@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from reconciler.findings import first_of
@@ -25,7 +26,7 @@ from reconciler.report.command_answers import download_summary, gateway_item, se
 from reconciler.report.lines import Line
 from reconciler.report.plan_document import FORMAT_VERSION, finding_item
 from reconciler.report.plan_text import finding_lines
-from reconciler.report.rollouts_report import rollout_item, rollout_lines
+from reconciler.report.rollouts_report import rollout_bars, rollout_item
 from reconciler.report.statuses import Gateways, Row, StatusReport, Sync, done_before
 from reconciler.report.table import bar, percent, table
 from reconciler.report.terminal import Paint, Tone, plain
@@ -43,6 +44,11 @@ _STRANGERS = {
 }
 _WAITS = {"held": "held", "waiting-for-approval": "waiting for approval"}
 """Code of a finding → what the table says."""
+_BACK: Final = {
+    "rollback-stands-by": ("stands by", Sync.IN_SYNC),
+    "rollback-waits": ("waits for a stop", Sync.WAITING),
+}
+"""The same of a way back that isn't there."""
 
 _HEADINGS: Final = ("RESOURCE", "NAME", "ID", "STATUS", "GATEWAYS", "STATE")
 _BAR: Final = 30
@@ -64,6 +70,7 @@ def status_rows(
         resource = campaign.resource
         found = live.campaigns.get(resource)
         claim = live.claims.get(resource)
+        codes = {finding.code for finding in notes[resource]}
         if claim and claim.ownership in _STRANGERS:
             statuses = {it.id: it.status for it in live.namesakes.get(campaign.name, ())}
             status = ", ".join(statuses[it] for it in claim.ids if it in statuses)
@@ -74,6 +81,10 @@ def status_rows(
             rows.append(
                 Row(resource, campaign.name, ids, status or None, None, Tone.ERROR, verdict, sync=sync)
             )
+        elif found is None and (back := _BACK.get(next(iter(_BACK.keys() & codes), ""))):
+            verdict, sync = back
+            row = Row(resource, campaign.name, (), None, None, Tone.QUIET, verdict, sync=sync)
+            rows.append(replace(row, in_sync=sync is Sync.IN_SYNC))
         elif found is None:
             broken = any(finding.is_error for finding in notes[resource])
             sync = Sync.ERROR if broken else Sync.CHANGED
@@ -199,6 +210,7 @@ def status_lines(
     """
     plan, rows = status.plan, status.rows
     yield f"Server: {clean(str(plan.server))}"
+    rollouts = {view.resource: view for view in plan.rollouts}
     several = sum(row.gateways is not None for row in rows) > 1
     if (short or several) and (total := total_words(status)):
         yield Line(f"{total}{pace}", 2)
@@ -218,13 +230,12 @@ def status_lines(
             yield line
             if row.gateways is not None:
                 yield from _details(row.gateways, paint, blocks=blocks, short=short)
+            if (rollout := rollouts.get(row.resource)) is not None:
+                yield from rollout_bars(rollout, paint, blocks=blocks)
     for row in rows:
         if row.gateways is not None and row.gateways.listed:
             yield ""
             yield from _listed(row, row.gateways, paint)
-    if rollouts := tuple(rollout_lines(plan.rollouts, paint)):
-        yield ""
-        yield from rollouts
     if plan.waits:
         yield ""
         yield from wait_lines(plan.waits, paint)

@@ -18,6 +18,7 @@ from reconciler.model import (
     Gate,
     OnDeadline,
     OnFailure,
+    ResourceId,
     RolloutCheck,
     Share,
     Wave,
@@ -26,6 +27,7 @@ from reconciler.resolve.gateway_lists import GatewayList
 from reconciler.resolve.ids import Ids, check_ids
 from reconciler.resolve.members import union
 from reconciler.resolve.questions import resolve_checks
+from reconciler.resolve.rollout_order import SetsByName, come_first
 from reconciler.resolve.source import ResourceSource
 from reconciler.resolve.times import duration
 from reconciler.text import quoted
@@ -58,8 +60,8 @@ class PolicyParts:
     on_deadline: OnDeadline = OnDeadline.PAUSE
     during_freeze: DuringFreeze = DuringFreeze.HOLD
     seed: str | None = None
-    after: tuple[str, ...] = ()
-    """Names of campaigns."""
+    after: tuple[ResourceId, ...] = ()
+    """Campaigns, those of sets among them."""
     checks: tuple[RolloutCheck, ...] = ()
 
 
@@ -78,6 +80,7 @@ def resolve_policy(
     lists: Mapping[str, GatewayList],
     calendars: Mapping[str, Calendar | None],
     files: Files,
+    sets: SetsByName,
 ) -> PolicyParts:
     """The waves of a policy, each with what it takes from the policy."""
     spec = source.spec
@@ -95,7 +98,7 @@ def resolve_policy(
         OnDeadline(spec.get("onDeadline", OnDeadline.PAUSE)),
         DuringFreeze(spec.get("duringFreeze", DuringFreeze.HOLD)),
         str(spec["seed"]) if "seed" in spec else None,
-        tuple(map(str, spec.get("after", ()))),
+        tuple(dict.fromkeys(each for _, each in come_first(source, sets))),
         resolve_checks(source, files),
     )
 

@@ -21,7 +21,7 @@ from reconciler.resolve.gateway_lists import ZONE_COLUMN, resolve_gateway_list
 from reconciler.resolve.package_sets import one_by_content, resolve_package_set
 from reconciler.resolve.policies import named_columns, resolve_policy
 from reconciler.resolve.rollbacks import check_rollbacks, ways_back
-from reconciler.resolve.rollout_order import check_order
+from reconciler.resolve.rollout_order import campaigns_of_sets, check_order
 from reconciler.resolve.source import ResourceSource, by_name
 from reconciler.resolve.timetables import resolve_schedule
 from reconciler.settings import NamedCalendar
@@ -61,7 +61,8 @@ def resolve(
     ]
     packages = one_by_content(package_sets)
     calendars = _named((source, resolve_calendar(source)) for source in by_name(sources, Kind.CALENDAR))
-    policies = by_name(sources, Kind.ROLLOUT_POLICY)
+    policies, declared = by_name(sources, Kind.ROLLOUT_POLICY), by_name(sources, Kind.CAMPAIGN)
+    sets = campaigns_of_sets(declared)
     columns = named_columns(policies)
     if any(calendar is not None and calendar.of_gateways for calendar in calendars.values()):
         columns |= {ZONE_COLUMN}
@@ -75,7 +76,9 @@ def resolve(
             for source, members in package_sets
         ),
         lists=lists,
-        policies=_named((source, resolve_policy(source, lists, calendars, files)) for source in policies),
+        policies=_named(
+            (source, resolve_policy(source, lists, calendars, files, sets)) for source in policies
+        ),
         schedules=_named(
             (source, resolve_schedule(source, calendars)) for source in by_name(sources, Kind.SCHEDULE)
         ),
@@ -87,9 +90,9 @@ def resolve(
         files=files,
         environ=environ,
     )
-    check_order(policies, by_name(sources, Kind.CAMPAIGN))
+    check_order(policies, declared, sets)
     _look_for(named, by_name(sources, Kind.CALENDAR), findings)
-    campaigns = tuple(resolve_campaign(source, parts) for source in by_name(sources, Kind.CAMPAIGN))
+    campaigns = tuple(resolve_campaign(source, parts) for source in declared)
     check_rollbacks(by_name(sources, Kind.CAMPAIGN), {each.resource: each for each in campaigns})
     keep = {source.identity: int(count) for source, _ in package_sets if (count := source.spec.get("keep"))}
     known = tuple(calendar for calendar in calendars.values() if calendar is not None)

@@ -5,11 +5,12 @@ Tests: `tests/rollout/test_rollout_order.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Final
 
 from reconciler.loading.nodes import unsure
+from reconciler.model import Kind, ResourceId
 from reconciler.resolve.source import ResourceSource
 from reconciler.text import quoted
 
@@ -17,7 +18,31 @@ _FEW: Final = 6
 """How many policies of a circle are named."""
 
 
-def check_order(policies: Sequence[ResourceSource], campaigns: Sequence[ResourceSource]) -> None:
+SetsByName = Mapping[str, Sequence[ResourceId]]
+"""Set → its campaigns."""
+
+
+def campaigns_of_sets(campaigns: Iterable[ResourceSource]) -> SetsByName:
+    """Which campaigns each set has become."""
+    found: dict[str, list[ResourceId]] = {}
+    for campaign in campaigns:
+        if campaign.document.made_by is not None:
+            found.setdefault(campaign.document.made_by, []).append(campaign.identity)
+    return found
+
+
+def come_first(source: ResourceSource, sets: SetsByName) -> Iterator[tuple[int, ResourceId]]:
+    """The campaigns that come before those of a policy, each with the index of the item that says so."""
+    for at, item in enumerate(source.spec.get("after", ())):
+        if isinstance(item, str):
+            yield at, ResourceId(Kind.CAMPAIGN, str(item))
+        else:
+            yield from ((at, each) for each in sets.get(item.get("set", ""), ()))
+
+
+def check_order(
+    policies: Sequence[ResourceSource], campaigns: Sequence[ResourceSource], sets: SetsByName
+) -> None:
     """Each campaign that others come after has a rollout, and none comes after itself.
 
     All campaigns of a policy come after those that it names: so one policy after another tells it all.
@@ -34,8 +59,10 @@ def check_order(policies: Sequence[ResourceSource], campaigns: Sequence[Resource
     known: dict[str, ResourceSource] = {}
     for source in policies:
         known[source.identity.name] = source
-        for at, name in enumerate(source.spec.get("after", ())):
-            if name in without:
+        refused: set[int] = set()
+        for at, name in ((at, each.name) for at, each in come_first(source, sets)):
+            if name in without and at not in refused:
+                refused.add(at)
                 message = f"Campaign {quoted(name)} has no rollout, so it is never complete"
                 hint = "give it a `rollout`, or take it out"
                 source.error("after-without-rollout", message, source.place("after", at), hint)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.loading.nodes import unsure
-from reconciler.model import Budget, Calendar, DesiredRollout, Joining, Kind, Place, ResourceId, Wave
+from reconciler.model import Budget, Calendar, DesiredRollout, Joining, Place, Wave
 from reconciler.model.waves import assigned, sizes
 from reconciler.resolve.members import union
 from reconciler.resolve.policies import PolicyParts, WaveRule
@@ -47,7 +47,7 @@ def resolve_rollout(
         during_freeze=parts.during_freeze,
         approved=_approved(source, waves),
         paused=bool(declared.get("paused", False)),
-        after=tuple(ResourceId(Kind.CAMPAIGN, name) for name in parts.after),
+        after=parts.after,
         checks=parts.checks,
         place=source.place("rollout"),
     )

@@ -109,32 +109,39 @@ def paced(desired: Desired, live: Live, state: State, pace: Pace) -> Paced:
 
 
 class _Standing:
-    """Where the rollouts of all campaigns stand, for those that come after them."""
+    """Where the rollouts of all campaigns stand, for those that come after them.
+
+    Who comes first is said by policies, so that all campaigns of one wait for the same.
+    """
 
     def __init__(self, desired: Desired, state: State) -> None:
-        self._campaigns = {campaign.resource: campaign for campaign in desired.campaigns}
+        self._campaigns = desired.campaigns
         self._status: dict[ResourceId, str] = {
             resource: owned.rollout.status.value
             for resource, owned in state.campaigns.items()
             if owned.rollout is not None
         }
+        self._before: dict[str, str] = {}
 
     def ordered(self) -> Iterator[DesiredCampaign]:
         """Every campaign, each behind those that come before it."""
-        waiting = {
-            resource: campaign.rollout.after
-            for resource, campaign in self._campaigns.items()
-            if campaign.rollout is not None and campaign.rollout.after
-        }
-        if not waiting:
-            yield from self._campaigns.values()
+        after = {wish.policy: wish.after for each in self._campaigns if (wish := each.rollout) and wish.after}
+        if not after:
+            yield from self._campaigns
             return
         from graphlib import TopologicalSorter
 
-        order = TopologicalSorter[ResourceId]()
-        for resource in self._campaigns:
-            order.add(resource, *waiting.get(resource, ()))
-        yield from (self._campaigns[each] for each in order.static_order() if each in self._campaigns)
+        of_policy: dict[str, list[DesiredCampaign]] = {}
+        policy_of: dict[ResourceId, str] = {}
+        for each in self._campaigns:
+            policy = each.rollout.policy if each.rollout else ""
+            of_policy.setdefault(policy, []).append(each)
+            policy_of[each.resource] = policy
+        order = TopologicalSorter[str]()
+        for policy in of_policy:
+            order.add(policy, *{policy_of[name] for name in after.get(policy, ()) if name in policy_of})
+        for policy in order.static_order():
+            yield from of_policy[policy]
 
     def learn(self, view: RolloutView) -> None:
         """What this look found out about one."""
@@ -145,9 +152,12 @@ class _Standing:
 
     def before(self, wish: DesiredRollout) -> str:
         """Which of the campaigns that come before it aren't complete, and how they stand."""
-        complete = RolloutStatus.COMPLETE.value
-        left = [each for each in wish.after if self._status.get(each) != complete]
-        return first([f"{each.name} ({self._status.get(each, 'not begun')})" for each in left], _FEW)
+        if wish.policy not in self._before:
+            complete = RolloutStatus.COMPLETE.value
+            left = [each for each in wish.after if self._status.get(each) != complete]
+            said = [f"{each.name} ({self._status.get(each, 'not begun')})" for each in left]
+            self._before[wish.policy] = first(said, _FEW)
+        return self._before[wish.policy]
 
 
 def _ours(claim: Claim) -> bool:
@@ -177,9 +187,11 @@ class _Pacing:
         self._declared = about.campaign.gateways or EMPTY
         members = self._there.gateways if self._there else None
         closed = (about.campaign.closed or EMPTY) | (members.closed if members else EMPTY)
-        self._fleet = self._declared - closed
+        # A million ids are not copied for nobody's sake.
+        self._fleet = self._declared - closed if closed else self._declared
         self._states = dict(members.states) if members else {}
-        self._inside = self._declared - members.lacking(self._declared) if members else EMPTY
+        lacking = members.lacking(self._declared) if members else self._declared
+        self._inside = self._declared - lacking if lacking else self._declared
         """Declared gateways that are members, closed ones among them."""
         self._revision = _revision(about.campaign, state.salt)
         self._waves = assigned(self._fleet, about.wish.waves, about.wish.seed)
@@ -292,9 +304,9 @@ class _Pacing:
             return record
         return replace(record, status=RolloutStatus.PAUSED, why="adopted", at=now)
 
-    @property
+    @cached_property
     def _entered(self) -> frozenset[str]:
-        return self._inside & self._fleet
+        return self._inside if self._inside <= self._fleet else self._inside & self._fleet
 
     @cached_property
     def _refused(self) -> frozenset[str]:

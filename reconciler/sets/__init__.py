@@ -129,7 +129,7 @@ class _Expansion:
                 self._characters += filled.characters
                 by = FilledBy(template.uses, row)
                 whole = self._whole(filled.value, template.kind, by)
-                yield replace(self.document, value=whole, filled_from=by)
+                yield replace(self.document, value=whole, filled_from=by, made_by=self._name)
             if self._characters > MOST_TEXT:
                 message = f"what the set becomes has more than {MOST_TEXT:,} characters of text"
                 self._error("set-too-large", message, ("spec", "template"), "make several sets of it")
@@ -151,6 +151,11 @@ class _Expansion:
                     made.givers[key] = replace(filled.givers[key], filled_from=by)
         made.gaps = filled.gaps
         return made
+
+    @property
+    def _name(self) -> str | None:
+        resource = resource_of(self.document)
+        return resource.name if resource else None
 
     # --- what is said ----------------------------------------------------------------------------
 

@@ -125,6 +125,9 @@ def references(document: Document) -> Iterator[tuple[Path, Kind, str]]:
         case Kind.ROLLOUT_POLICY:
             yield from _one(spec, "calendar", Kind.CALENDAR)
             yield from _many(spec, "after", Kind.CAMPAIGN)
+            for index, item in enumerate(_items(spec.get("after"))):
+                for path, target, name in _one(_mapping(item), "set", Kind.CAMPAIGN_SET):
+                    yield ("after", index, *path), target, name
             for index, wave in enumerate(_items(spec.get("waves"))):
                 for path, target, name in _many(_mapping(wave), "gatewayLists", Kind.GATEWAY_LIST):
                     yield ("waves", index, *path), target, name

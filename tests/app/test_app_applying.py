@@ -76,8 +76,7 @@ def test_asked(project):
     result = applied(project, told)
     assert [line for line in told.said if not line.startswith("ask ")] == ["preview 4 True", *RAN]
     assert told.said[1] == (
-        "ask 3 gateways of 1 campaign: 3 join, 3 start, 3 get firmware.bin."
-        " 1 to create, 1 package to upload; 4 calls.\n"
+        "ask \n3 gateways of 1 campaign: 3 join, 3 start, 3 get firmware.bin.\n"
         "Apply this to the embedded server? Type 'yes': "
     )
     assert (result.exit, len(result.outcomes), result.declined) == (Exit.DONE, 4, False)
@@ -97,7 +96,7 @@ def test_what_means_nothing_to_devices_is_asked_about_too(project):
     result = applied(project, told)
     assert told.said[1:] == [
         (
-            "ask No gateway joins, leaves, starts, stops or gets packages. 1 to change; 1 call.\n"
+            "ask \nNo gateway joins, leaves, starts, stops or gets packages.\n"
             "Apply this to the embedded server? Type 'yes': "
         ),
         "declined",

@@ -243,7 +243,7 @@ def test_nobody_there(workspace, server) -> None:
     gone = http(server.url.rsplit(":", 1)[0] + ":1")
     verdict, why = one(workspace, gone)
     assert verdict == "error"
-    assert "refused the connection" in why
+    assert why == f"{gone.url} refused the connection"
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:99999/", "http://[::1/", "ftp://127.0.0.1/", "http://"])

@@ -256,6 +256,16 @@ def test_one_call_may_record_many_events(place: Place) -> None:
     assert after.campaigns == recorded.campaigns == fold(place.store().load(), EVERY_EVENT).campaigns
 
 
+def test_a_session_says_until_when_nobody_else_gets_the_lock(place: Place) -> None:
+    """Also after this process has died; a file's lock dies with it."""
+    with place.store().locked(SERVER, "apply") as session:
+        until = session.until
+    if place.url.startswith("file:"):
+        assert until is None
+    else:
+        assert until == pytest.approx(time.time() + 60, abs=20)
+
+
 def test_a_session_goes_on_where_the_last_one_ended(place: Place) -> None:
     serials = []
     for number in range(3):

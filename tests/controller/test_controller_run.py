@@ -1,6 +1,7 @@
 """The controller put together, on the embedded server."""
 
 import asyncio
+import gc
 import json
 import threading
 import urllib.request
@@ -20,12 +21,14 @@ from reconciler.controller.running import Controller, RunAsked
 from reconciler.controller.serving import address_of, served
 from reconciler.controller.shown import Board, Shown
 from reconciler.controller.web import application
+from reconciler.embedded import Running
 from reconciler.errors import InvalidInput, ReconcilerError, UsageError
 from reconciler.model import Finding, Place
 from reconciler.options import Options
 from reconciler.report.looks import look_line
 from reconciler.state.stores import open_store
 from tests.cli.cli_runs import RESOURCES
+from tests.controller.test_controller_clone import ENVIRON, git
 
 PROJECT = """\
 apiVersion: reconciler/v1
@@ -269,3 +272,88 @@ def test_only_rollouts_are_looked_at_where_that_is_asked(place: Works) -> None:
     [end] = looks(controller)
     assert end.past.steps == 0
     assert controller.board.shown.rows[0].verdict == "not on the server"
+
+
+def test_looks_leave_nothing_behind(place: Works) -> None:
+    """A thousand looks of this kind took 30 kB, and not one object more."""
+    controller = place.controller()
+
+    async def main() -> list[int]:
+        found = []
+        for number in range(70):
+            await controller.once()
+            if number in (39, 69):
+                gc.collect()
+                found.append(len(gc.get_objects()))
+        return found
+
+    before, after = asyncio.run(main())
+    # The list of looks that are shown is filled up by then but for ten.
+    assert after - before < 100
+
+
+def test_a_link_that_leads_elsewhere_is_a_change(tmp_path: Path) -> None:
+    """As git-sync does it: the folder behind a link is another one."""
+    for name, description in (("one", "Line 3"), ("two", "Line three")):
+        folder = tmp_path / name
+        (folder / "resources").mkdir(parents=True)
+        (folder / "resources" / "line.yaml").write_text(RESOURCES.replace("Line 3", description))
+        (folder / "resources" / "firmware.bin").write_bytes(b"firmware")
+        (folder / "reconciler.yaml").write_text(PROJECT.replace("embedded:", "http://127.0.0.1:PORT"))
+    with Running(record=True) as running:
+        for name in ("one", "two"):
+            path = tmp_path / name / "reconciler.yaml"
+            path.write_text(path.read_text().replace("http://127.0.0.1:PORT", running.url))
+        link = tmp_path / "current"
+        link.symlink_to("one")
+        state = f"file:{tmp_path}/state.json"
+        where = Workspace(tmp_path, {"HOME": str(tmp_path)}, project=link / "reconciler.yaml", state=state)
+        controller = Controller(where, RunAsked(), Unattended())
+
+        def swap() -> None:
+            (tmp_path / "new").symlink_to("two")
+            (tmp_path / "new").replace(link)
+
+        ends = looks(controller, int, swap)
+        assert results(ends) == [LookResult.APPLIED, LookResult.NOTHING, LookResult.APPLIED]
+        edits = [each for each in running.calls if each.method == "PUT" and "Line three" in str(each.body)]
+    assert len(edits) == 1
+
+
+def test_what_is_pushed_is_pulled_and_applied(tmp_path: Path) -> None:
+    origin = tmp_path / "origin"
+    (origin / "resources").mkdir(parents=True)
+    (origin / "resources" / "line.yaml").write_text(RESOURCES)
+    (origin / "resources" / "firmware.bin").write_bytes(b"firmware")
+    (origin / "reconciler.yaml").write_text(PROJECT)
+    git(origin, "init", "-q", "-b", "main")
+    git(origin, "add", "-A")
+    git(origin, "commit", "-qm", "one")
+    git(tmp_path, "clone", "-q", str(origin), "clone")
+    asked = RunAsked(pull=60.0)
+    where = Workspace(tmp_path / "clone", {**ENVIRON, "HOME": str(tmp_path)})
+    now = 1_800_000_000.0
+    controller = Controller(where, asked, Unattended(), clock=lambda: now)
+
+    def push() -> None:
+        nonlocal now
+        text = (origin / "resources" / "line.yaml").read_text()
+        (origin / "resources" / "line.yaml").write_text(text.replace("Line 3", "Line three"))
+        git(origin, "commit", "-qam", "two")
+        now += 60
+
+    def broken() -> None:
+        nonlocal now
+        git(tmp_path / "clone", "remote", "set-url", "origin", str(tmp_path / "nowhere"))
+        now += 60
+
+    ends = looks(controller, int, push, int, broken)
+    assert results(ends) == [
+        LookResult.APPLIED,
+        LookResult.NOTHING,
+        LookResult.APPLIED,
+        LookResult.NOTHING,
+        LookResult.FAILED,
+    ]
+    assert ends[-1].past.why.startswith("nothing was pulled: git fetch: ")
+    assert ends[-1].status is not None

@@ -16,7 +16,7 @@ _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block of a page. ``language``: console is run, yaml that begins with ``# path`` is a file."""
+    """A block of a page. ``language``: bash is run, yaml that begins with ``# path`` is a file."""
 
     page: Path
     line: int
@@ -64,8 +64,9 @@ def play(
         for old, new in changes.items():
             text = text.replace(old, new)
         if block.file:
+            script.append(f"mkdir -p $(dirname {block.file})")
             script.append(f"cat > {block.file} <<'END-OF-FILE'\n{text}END-OF-FILE")
-        elif block.language == "console":
+        elif block.language == "bash":
             script += [f"echo '$ line {block.line}'", *_commands(text)]
         elif block.language == "sh":
             script += [command for word, command in instead.items() if word in text]

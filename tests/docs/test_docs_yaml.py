@@ -27,7 +27,7 @@ def page_of(kind: str) -> Any:
 def documents(block: Block) -> Iterator[Any]:
     """The resources of a block; none of a part of one."""
     for document in yaml.load_all(block.text, TextLoader):
-        if isinstance(document, dict) and "apiVersion" in document:
+        if isinstance(document, dict) and str(document.get("apiVersion", "")).startswith("reconciler/"):
             yield document
 
 

@@ -379,3 +379,58 @@ def test_what_is_ignored_stays_ignored(place: Workplace, gate: Gate, live: Live,
             hold.release()
         assert process.end().code == 0
     assert live.writes() == WHOLE_WAY
+
+
+# --- a controller: it ends well when it is told to --------------------------------------------------
+
+RUN = ("run", "--interval", "1h", "--listen", "127.0.0.1:0")
+
+
+@ENDING
+def test_a_controller_finishes_what_is_in_flight(
+    place: Workplace, gate: Gate, live: Live, kind: signal.Signals
+) -> None:
+    hold = gate.hold("add-gateways", "before")
+    with place.started(*RUN) as process:
+        hold.wait(process)
+        process.popen.send_signal(kind)
+        process.until(STOPPING.rstrip())
+        hold.release()
+        ran = process.end()
+    assert (ran.code, ran.err.splitlines()[-1]) == (0, "ended")
+    assert live.writes() == WHOLE_WAY[:3]
+    assert left(place) == {"state.json", "state.json.backup"}
+    finished(place, live)
+    assert live.writes() == WHOLE_WAY
+
+
+@ENDING
+def test_a_controller_that_plans_ends_at_once(
+    place: Workplace, gate: Gate, live: Live, kind: signal.Signals
+) -> None:
+    hold = gate.hold("list-campaigns", "before")
+    with place.started(*RUN) as process:
+        hold.wait(process)
+        process.popen.send_signal(kind)
+        ran = process.end()
+    hold.drop()
+    assert (ran.code, ran.err) == (0, "ended\n")
+    assert live.writes() == []
+    assert left(place) == set()
+
+
+@ENDING
+def test_a_second_one_ends_a_controller_at_once(
+    place: Workplace, gate: Gate, live: Live, kind: signal.Signals
+) -> None:
+    hold = gate.hold("add-gateways", "before")
+    with place.started(*RUN) as process:
+        hold.wait(process)
+        process.popen.send_signal(kind)
+        process.until(STOPPING.rstrip())
+        process.popen.send_signal(kind)
+        ran = process.end()
+    hold.drop()
+    assert ran.code == 1
+    assert ran.err.endswith(INTERRUPTED)
+    finished(place, live)

@@ -67,6 +67,7 @@ def test_a_job_may_write_only_what_it_is_for(path: Path) -> None:
         "reconciler-plan": {("plan", "pull-requests")},
         "reconciler-drift": {("drift", "issues")},
         "reconciler-rollout": {("rollout", "issues")},
+        "release": {("publish", "contents"), ("publish", "id-token"), ("publish", "attestations")},
         "github": {("preview", "pull-requests"), ("drift", "issues"), ("rollout", "issues")},
     }
     assert may == wanted.get(path.stem, set())

@@ -68,8 +68,10 @@ def wanted(extra: str) -> Iterator[Requirement]:
     return map(Requirement, lines)
 
 
-def test_there_is_a_lock_for_each_extra_that_the_makefile_installs(renew: ModuleType) -> None:
+def test_there_is_a_lock_for_each_extra_that_is_installed_somewhere(renew: ModuleType) -> None:
     used = set(re.findall(r"/\.installed-(\w+)", (ROOT / "Makefile").read_text("utf-8")))
+    for path in (ROOT / "Dockerfile", ROOT / ".github" / "workflows" / "release.yml"):
+        used |= set(re.findall(r"\.ci/requirements/(\w+)\.txt", path.read_text("utf-8")))
     assert used == LOCKS.keys() == {renew.ALL, *renew.PARTS}
 
 

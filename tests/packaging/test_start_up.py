@@ -8,7 +8,9 @@ from pathlib import Path
 
 HEAVY = {
     "asyncio",
+    "dask",
     "deepdiff",
+    "distributed",
     "httpx",
     "jsonschema",
     "obstore",

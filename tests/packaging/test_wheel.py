@@ -1,5 +1,9 @@
 """What people install: the wheel, built by way of the source archive, in a venv that knows no checkout."""
 
+import os
+import pty
+import re
+import shlex
 import subprocess
 import sys
 import sysconfig
@@ -84,3 +88,50 @@ def test_the_installed_program_starts(installed: Path, tmp_path: Path, command: 
 
 def test_the_installed_program_validates_the_quickstart(installed: Path, tmp_path: Path) -> None:
     run([installed / "reconciler", "validate", ROOT / "examples" / "quickstart"], tmp_path)
+
+
+def answering(command: Sequence[str | Path], cwd: Path) -> tuple[int, str]:
+    """Code and output of a command whose question a person at a terminal answers with *yes*."""
+    leader, terminal = pty.openpty()
+    try:
+        os.write(leader, b"yes\n")
+        ran = subprocess.run(
+            command, cwd=cwd, env={"PATH": ""}, stdin=terminal, capture_output=True, encoding="utf-8",
+            timeout=100, check=False,
+        )  # fmt: skip
+    finally:
+        os.close(leader)
+        os.close(terminal)
+    return ran.returncode, ran.stdout + ran.stderr
+
+
+def test_the_installed_program_does_what_the_readme_shows(installed: Path, tmp_path: Path) -> None:
+    """The first campaign, saved as it is printed, and the commands as they are printed."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    campaign, script = re.findall(r"```(?:yaml|bash)\n(.*?)```", readme, re.DOTALL)[:2]
+    path = tmp_path / campaign.splitlines()[0].removeprefix("# ")
+    path.parent.mkdir(parents=True)
+    path.write_text(campaign, "utf-8")
+    ran = []
+    for line in script.splitlines():
+        program, *words = shlex.split(line)
+        if program == "reconciler":
+            code, said = answering([installed / program, *words], tmp_path)
+            assert code == 0, (line, said)
+            ran.append(words[0])
+        else:
+            run(["/bin/sh", "-c", line], tmp_path)
+    assert ran == ["validate", "plan", "apply", "status"]
+    again = [installed / "reconciler", "plan", path.parent.name, "--detailed-exitcode"]
+    code, said = answering(again, tmp_path)
+    assert (code, said.endswith("No changes.\n")) == (0, True), said
+
+
+def test_the_installed_program_makes_a_project_that_works(installed: Path, tmp_path: Path) -> None:
+    run([installed / "reconciler", "init", "fleet", "--ci", "github"], tmp_path)
+    for words in (["validate"], ["plan", "-e", "rehearsal"], ["apply", "-e", "rehearsal", "--auto-approve"]):
+        run([installed / "reconciler", *words], tmp_path / "fleet")
+    out = run(
+        [installed / "reconciler", "plan", "-e", "rehearsal", "--detailed-exitcode"], tmp_path / "fleet"
+    )
+    assert out.endswith("No changes.\n")

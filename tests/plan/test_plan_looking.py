@@ -1,5 +1,6 @@
 """What a look at rollouts sends by itself, and what it leaves to a reviewed apply."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -155,13 +156,13 @@ def test_a_freeze_stops_and_starts_whatever_else_differs(tmp_path: Path, descrip
     run(body())
 
 
-def test_campaigns_without_a_rollout_are_named_and_left(tmp_path: Path) -> None:
+def test_campaigns_without_a_rollout_are_left_unread(tmp_path: Path) -> None:
     async def body() -> None:
         async with World.open(tmp_path) as world:
             plan = await world.make_plan(project(rollout=None), rollouts_only=True)
             assert operations(plan) == []
-            (finding,) = [each for each in plan.findings if each.code == LEFT]
-            assert finding.severity is Severity.NOTE
+            assert not left(plan)
+            assert world.reads() == []
 
     run(body())
 
@@ -172,5 +173,51 @@ def test_giving_a_rollout_up_is_left_to_the_apply(tmp_path: Path) -> None:
             await begun(world, project())
             plan = await world.make_plan(project(rollout=None), rollouts_only=True)
             assert (operations(plan), plan.records) == ([], ())
+
+    run(body())
+
+
+def calls(world: World, name: str) -> int:
+    return world.reads().count(name)
+
+
+def test_a_look_reads_only_campaigns_whose_rollout_goes_on(tmp_path: Path) -> None:
+    others = "\n---\n".join(
+        f"""apiVersion: reconciler/v1
+kind: Campaign
+metadata: {{name: {name}}}
+spec: {{gatewayLists: [line], desiredStatus: STARTED{rollout}}}"""
+        for name, rollout in (("plain", ""), ("over", ", rollout: {policy: quick}"))
+    )
+    quick = """
+---
+apiVersion: reconciler/v1
+kind: RolloutPolicy
+metadata: {name: quick}
+spec: {waves: [{}], gate: {minSuccessPercent: 1}}
+"""
+
+    async def body() -> None:
+        async with World.open(tmp_path) as world:
+            text = project(more=others + quick)
+            await world.run(await world.make_plan(text))
+            over = await world.make_plan(text)
+            [found] = [each for each in over.rollouts if each.resource.name == "over"]
+            with world.store.locked(world.provider.server, "test") as session:
+                record = session.state.campaigns[found.resource].rollout
+                assert record is not None
+                session.record(RolloutNoted(found.resource, replace(record, status=RolloutStatus.COMPLETE)))
+            await world.run(await world.make_plan(text))
+            world.seen.clear()
+            await world.make_plan(text)
+            assert (calls(world, "list-gateways"), calls(world, "get-campaign")) == (3, 3)
+            world.seen.clear()
+            plan = await world.make_plan(text, rollouts_only=True)
+            assert (calls(world, "list-gateways"), calls(world, "get-campaign")) == (1, 1)
+            assert [each.resource.name for each in plan.rollouts] == ["c"]
+            # Whom no run has added may still have to join.
+            more = text.replace("gateways: [", "gateways: [gw-99, ", 1)
+            plan = await world.make_plan(more, rollouts_only=True)
+            assert [each.resource.name for each in plan.rollouts] == ["c", "over"]
 
     run(body())

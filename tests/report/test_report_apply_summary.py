@@ -7,8 +7,10 @@ import pytest
 from reconciler.errors import Exit
 from reconciler.model import (
     Finding,
+    Kind,
     Outcome,
     OutcomeStatus,
+    ResourceId,
     Server,
     Skip,
 )
@@ -100,3 +102,16 @@ def test_the_sentence_of_an_exit_code_is_true(full_plan):
     assert meaning(calm, lost, Exit.ERROR) == "the run could not go on, see below"
     assert meaning(calm, done, Exit.ERROR) == "the run could not go on, see below"
     assert meaning(calm, done, Exit.PARTLY) == MEANINGS[Exit.PARTLY]
+
+
+def test_resources_with_the_same_trouble_stand_together(full_plan):
+    (deletion,) = (each for each in full_plan.groups if each.operation.name == "delete-campaign")
+    older = ResourceId(Kind.CAMPAIGN, "older")
+    other = replace(deletion, action=replace(deletion.action, resource=older))
+    outcomes = [Outcome(next(iter(each)), OutcomeStatus.FAILED, "403 no") for each in (deletion, other)]
+    said = list(applied_lines(full_plan, outcomes, Exit.PARTLY))
+    assert said[:3] == [
+        "failed: Campaign/old, Campaign/older: delete-campaign",
+        "  403 no",
+        "  next: fix the cause and apply again: only what is missing is sent",
+    ]

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from report_samples import FIRMWARE, SERVER, group
 
 from reconciler.model import (
     Change,
@@ -14,6 +15,7 @@ from reconciler.model import (
     ResourceId,
     Server,
     Severity,
+    Verb,
 )
 from reconciler.plan.model import CampaignImpact, Impact, Plan
 from reconciler.report.lines import fitted
@@ -213,15 +215,19 @@ def test_a_plan_on_a_terminal(full_plan, golden, width):
 
 def test_the_question_repeats_the_devices(full_plan):
     assert question_text(full_plan) == (
-        "401 gateways of 3 campaigns: 250 join, 42 leave, 250 start, 31 stop, 270 get packages,"
-        " 96 have finished with other packages. 5 gateways in the middle of an update are interrupted."
-        " 1 to create, 1 to change, 1 to delete, 1 package to upload; 15 calls.\n"
+        "\n401 gateways of 3 campaigns: 250 join, 42 leave, 250 start, 31 stop, 270 get packages,"
+        " 96 have finished with other packages. 5 gateways in the middle of an update are interrupted.\n"
         "Apply this to https://pulse.example.com (organization acme)? Type 'yes': "
     )
     embedded = replace(full_plan, server=Server("pulse", "embedded:", "acme"))
     assert question_text(embedded).endswith(
         "\nApply this to the embedded server (organization acme)? Type 'yes': "
     )
+
+
+def test_the_question_counts_where_nothing_happens_to_devices():
+    upload = group("upload", Verb.UPLOAD, "upload-package", FIRMWARE)
+    assert question_text(Plan(SERVER, (upload,))).startswith("\n1 package to upload; 1 call.\nApply this to")
 
 
 def test_values_of_gateways_say_whose_they_are():

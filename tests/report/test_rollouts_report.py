@@ -5,7 +5,7 @@ from dataclasses import replace
 from reconciler.model import Kind, ResourceId, RolloutStatus, Server
 from reconciler.plan import Plan
 from reconciler.report.markdown import plan_markdown
-from reconciler.report.rollouts_report import rollout_item, rollout_lines, rollout_markdown
+from reconciler.report.rollouts_report import rollout_bars, rollout_item, rollout_lines, rollout_markdown
 from reconciler.rollout.gate import Wait, WaitFor
 from reconciler.rollout.views import RolloutView, WavePhase, WaveView
 
@@ -124,3 +124,28 @@ def test_names_reach_no_machinery() -> None:
     assert "  1 x y z 1 :" in page
     assert "  2 title % %x :" in page
     assert "`check <b>@everybody`" in page
+
+
+def test_a_bar_for_each_wave() -> None:
+    waves = (*VIEW.waves[:2], WaveView("10%", 450, 400, 312, 0, 20), *VIEW.waves[3:])
+    waits = (Wait(WaitFor.CALENDAR, NOW, "nights, company"),)
+    view = replace(VIEW, opens=0, waves=waves, waits=waits, ends=None)
+    *bars, last = rollout_bars(view)
+    assert bars == [
+        "  canary  ██████████████████████████████    20/20",
+        "  1%      █████████████████████████████×    29/30  1 failed",
+        "  10%     ████████████████████▒▒▒▒▒░····  312/450",
+        "  half    ······························    2,000  waits for a person's word",
+        "  rest    ······························    2,500  not before 2027-01-15 09:00:00 UTC",
+    ]
+    until = "the calendars nights, company are closed until 2027-01-15 08:00:00 UTC"
+    assert last == f"  wave 3 of 5 (10%), progressing; {until}"
+    assert list(rollout_bars(replace(view, status=RolloutStatus.COMPLETE))) == []
+    assert all(line.isascii() for line in list(rollout_bars(view, blocks=False))[:5])
+
+
+def test_times_of_the_wave_that_is_open_last() -> None:
+    item = rollout_item(replace(WAITS, since=NOW - 5, reached=NOW))
+    waves = item["waves"]
+    assert isinstance(waves, list)
+    assert [(wave["since"], wave["reached"]) for wave in waves] == [(NOW - 5, NOW), (None, None)]

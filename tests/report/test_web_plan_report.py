@@ -37,7 +37,7 @@ def test_it_says_first_what_happens_to_devices(reviewed):
         "300 gateways of 4 campaigns: 45 leave, 80 start, 120 get packages.",
         "paris 40 fw-1.9.bin Deleted 40 leave at once",
         "berlin 120 fw-2.1.bin → fw-2.2.bin Stopped and started again",
-        "120 get fw-2.2.bin",
+        "120 get packages: fw-2.2.bin",
         "Europe/Berlin",
         "Can’t be undone: 2",
         "5 devices leave hamburg",
@@ -80,6 +80,18 @@ def test_nothing_to_do_is_said():
     assert "No changes." in text
 
 
+def test_one_is_not_several():
+    row = CampaignImpact(
+        rid("a"), "a", devices=Devices(9, 1, 1, 1, 1, 1, 1, 1), packages=Packages(("x",), ("y",))
+    )
+    text = body(plan_report(doing(row)))
+    for said in (
+        "1 is interrupted in the middle of an update",
+        *("1 leaves", "1 stops", "1 joins", "1 gets packages: y", "1 starts", "1 has finished with x"),
+    ):
+        assert said in text, said
+
+
 def test_what_is_not_known_is_said_so():
     row = CampaignImpact(rid("a"), "a", devices=Devices(members=5, start=None, interrupt=None))
     assert "how many start is not known" in body(plan_report(doing(row)))
@@ -117,7 +129,7 @@ def test_names_of_others_are_only_text():
     assert faults(html) == []
     assert "<script" not in html
     assert "\u202e" not in html
-    assert "get <script>alert(1)" in body(html)
+    assert "gets packages: <script>alert(1)" in body(html)
     assert "x" * 1_001 not in body(html)
 
 

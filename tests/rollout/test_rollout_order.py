@@ -146,6 +146,49 @@ def test_what_has_no_end_is_refused(tmp_path: Path, text: str, codes: list[str])
     assert all(each.place and each.hint for each in findings)
 
 
+SET = """
+apiVersion: reconciler/v1
+kind: CampaignSet
+metadata: {{name: pilots}}
+spec:
+  generators: [list: [{{site: p1}}, {{site: p2}}]]
+  template:
+    metadata: {{name: "${{site}}"}}
+    spec: {{gatewayLists: ["${{site}}"], desiredStatus: STARTED{rollout}}}
+  gatewayList:
+    metadata: {{name: "${{site}}"}}
+    spec: {{gateways: ["${{site}}-1", "${{site}}-2"]}}
+---
+"""
+
+
+def test_a_set_comes_first_with_all_of_its_campaigns(tmp_path: Path) -> None:
+    text = SET.format(rollout=", rollout: {policy: first}") + one("a", "second")
+    text += policy("first") + policy("second", "{set: pilots}")
+    (tmp_path / "a.yaml").write_text(text)
+    checked = check(Workspace(tmp_path, {}), offline=True)
+    assert not checked.findings
+    wishes = {each.resource.name: each.rollout for each in checked.desired.campaigns}
+    assert [each.name for each in wishes["a"].after] == ["p1", "p2"]
+    assert not wishes["p1"].after
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        (one("a", "p") + policy("p", "{set: none}"), ["dangling-reference"]),
+        (SET.format(rollout="") + one("a", "p") + policy("p", "{set: pilots}"), ["after-without-rollout"]),
+        (SET.format(rollout=", rollout: {policy: p}") + policy("p", "{set: pilots}"), ["rollout-cycle"]),
+        (one("a", "p") + policy("p", "{sets: x}"), ["unknown-field"]),
+        (one("a", "p") + policy("p", "3"), ["wrong-type"]),
+    ],
+)
+def test_a_set_that_can_not_come_first(tmp_path: Path, text: str, codes: list[str]) -> None:
+    (tmp_path / "a.yaml").write_text(text)
+    findings = check(Workspace(tmp_path, {}), offline=True).findings
+    assert [each.code for each in findings] == codes
+
+
 def test_a_long_row_of_policies_is_no_matter_of_depth(tmp_path: Path) -> None:
     text = "".join(one(f"c{n}", f"p{n}") + policy(f"p{n}", *[f"c{n - 1}"][: n and 1]) for n in range(1500))
     (tmp_path / "a.yaml").write_text(text)

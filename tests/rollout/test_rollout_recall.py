@@ -183,6 +183,25 @@ def test_whom_it_took_it_keeps(tmp_path: Path) -> None:
     run(body())
 
 
+def test_whom_it_takes_is_known_before_its_first_call(tmp_path: Path) -> None:
+    """So a run that dies there loses nobody, whatever becomes of the other campaign's gateways."""
+
+    async def body() -> None:
+        async with World.open(tmp_path) as world:
+            await world.apply(text())
+            await put(world, FIRST, BROKEN)
+            await world.apply(text())
+            plan = await world.make_plan(text())
+            with world.store.locked(world.provider.server, "apply") as session:
+                session.record(*plan.records)
+            await put(world, FIRST, dict.fromkeys(BROKEN, "INSTANTIATED"))
+            again = await world.make_plan(text())
+            assert view(again).total == 3
+            assert next(group.operation.name for group in again.groups) == "create-campaign"
+
+    run(body())
+
+
 def test_more_are_taken_while_it_stands_aborted(tmp_path: Path) -> None:
     async def body() -> None:
         async with World.open(tmp_path) as world:

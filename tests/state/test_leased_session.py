@@ -266,6 +266,16 @@ def test_a_lease_is_renewed_three_times_in_its_time(place: FakePlace, time: Time
     assert len(idle) == 61
 
 
+def test_a_lease_says_until_when_it_runs(place: FakePlace, time: Time) -> None:
+    lease = Lease(place, 60, url="fake:")
+    at_first = lease.until
+    time.now += 15
+    assert lease.until == pytest.approx(at_first - 15, abs=5), "by a clock that nobody sets"
+    time.now += 10
+    lease.beat()
+    assert lease.until == pytest.approx(at_first, abs=5), "it was renewed"
+
+
 def test_the_thread_beats_and_ends(
     place: FakePlace, run: Callable[[Lease], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -82,7 +82,7 @@ class Plant:
 
     def run(self, *arguments: str) -> tuple[int, str, str]:
         process = self.start(*arguments)
-        out, err = process.communicate(timeout=100)
+        out, err = process.communicate(timeout=180)
         assert not [canary for canary in (TOKEN, KEY) if canary in out + err]
         assert "Traceback" not in err
         return process.returncode, out, err
@@ -122,6 +122,7 @@ def told(plant: Plant) -> Mapping[str, Any]:
     }
 
 
+@pytest.mark.timeout(400)
 def test_the_same_server_state_and_audit_as_without(tmp_path: Path) -> None:
     found: list[Any] = []
     for name, more in (("alone", ()), ("together", ("--workers", "local:2"))):
@@ -160,6 +161,7 @@ def reached(server: Running, process: "subprocess.Popen[str]") -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.timeout(400)
 def test_a_run_that_is_killed_is_finished_by_the_next_one(tmp_path: Path) -> None:
     with Running(token=TOKEN, record=True) as server:
         plant = Plant(tmp_path / "work", server.url)
@@ -178,6 +180,7 @@ def test_a_run_that_is_killed_is_finished_by_the_next_one(tmp_path: Path) -> Non
         assert code == 0, out
 
 
+@pytest.mark.timeout(400)
 def test_a_control_c_ends_it_and_what_is_done_is_known(tmp_path: Path) -> None:
     with Running(token=TOKEN, record=True) as server:
         plant = Plant(tmp_path / "work", server.url)

@@ -23,7 +23,7 @@ from reconciler.report.blocks import (
     recorded,
     unreadable,
 )
-from reconciler.report.devices import interrupted_words, total_words
+from reconciler.report.devices import total_words
 from reconciler.report.plan_text import change_rows, counts
 from reconciler.report.pull_request import PlanContext, gone_lines, gravity, verdict
 from reconciler.report.web.campaigns import rollout_shown
@@ -76,20 +76,32 @@ class ImpactShown:
         """What happens to its gateways, each with its own line; the gravest first."""
         devices = self.impact.devices
         told = (
-            ("interrupt", devices.interrupt, interrupted_words(devices), "bad"),
-            ("leave", devices.leave, "leave", ""),
-            ("stop", devices.stop, "stop", ""),
-            ("join", devices.join, "join", ""),
-            ("update", devices.update, f"get {_named(self.impact.packages.after)}", ""),
-            ("start", devices.start, "start", ""),
-            ("finished", devices.finished, f"have finished with {_named(self.impact.packages.before)}", ""),
+            ("interrupt", devices.interrupt, "is interrupted", "are interrupted"),
+            ("leave", devices.leave, "leaves", "leave"),
+            ("stop", devices.stop, "stops", "stop"),
+            ("join", devices.join, "joins", "join"),
+            ("update", devices.update, "gets packages", "get packages"),
+            ("start", devices.start, "starts", "start"),
+            ("finished", devices.finished, "has finished", "have finished"),
         )
-        for kind, count, words, tone in told:
+        for kind, count, one, several in told:
             if count:
-                said = words if kind == "interrupt" else f"{count:,} {words}"
+                said = f"{count:,} {one if count == 1 else several}{self._more(kind)}"
+                tone = "bad" if kind == "interrupt" else ""
                 yield Happening(stacked([(kind, count)], self.most), said, tone)
-            elif count is None and self.impact.devices.members is not None:
-                yield Happening((), f"how many {words.split(' ')[0]} is not known", tone)
+            elif count is None and devices.members is not None:
+                yield Happening((), f"how many {several} is not known")
+
+    def _more(self, kind: str) -> str:
+        """In the middle of what, or with which firmware."""
+        match kind:
+            case "interrupt":
+                return " in the middle of an update"
+            case "update":
+                return f": {_named(self.impact.packages.after)}"
+            case "finished":
+                return f" with {_named(self.impact.packages.before)}"
+        return ""
 
     @property
     def shared(self) -> str:
@@ -177,7 +189,7 @@ def plan_report(
         applied=applied,
         became=applied.lines(plan)[:_ROWS] if applied else (),
         server=server_words(plan.server),
-        totals=tuple(total_words(plan.impact)),
+        totals=tuple(total_words(plan.impact, plan.changes)),
         counts=counts(plan),
         rows=[ImpactShown(row, _link(context, row), most) for row in rows[:_ROWS]],
         more=len(rows) - _ROWS,
