@@ -18,7 +18,7 @@ from reconciler.model import Outcome
 from reconciler.model.doubts import OnDoubt, unheard
 from reconciler.pacing import Settling
 from reconciler.plan import Plan
-from reconciler.providers.base import Source, Writes
+from reconciler.providers.base import Provider, Source, Writes
 from reconciler.state.base import Session
 
 __all__ = ["Applied", "Outcomes", "apply_plan"]
@@ -66,6 +66,7 @@ async def apply_plan(
         hiding=hiding,
         readback=readback,
         now=now,
+        server_now=source.now if isinstance(source, Provider) else lambda: None,
         sender=sender,
         on_parcel=HeedlessListener(on_parcel) if on_parcel else None,
     )

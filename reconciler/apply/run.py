@@ -96,6 +96,7 @@ class Execution:
         hiding: Hiding,
         readback: KeptReader | None = None,
         now: Callable[[], float] = time.time,
+        server_now: Callable[[], float | None] = lambda: None,
         sender: ParcelSender | None = None,
         on_parcel: Callable[[Sequence[Outcome]], None] | None = None,
     ) -> None:
@@ -110,6 +111,7 @@ class Execution:
         self._on_parcel = on_parcel
         self._stop = stop
         self._now = now
+        self._server_now = server_now
         state = session.state
         self._salt = state.salt
         self._kept = {resource: owned.kept for resource, owned in state.campaigns.items() if owned.kept}
@@ -298,7 +300,7 @@ class Execution:
         # A start that closes a bracket is worth its repeats, whoever is in a hurry.
         stop = asyncio.Event() if closing else self._stop
         if (end := step.group.not_after) is not None:
-            stop = Closing(stop, end / 1000, self._now)
+            stop = Closing(stop, end / 1000, self._latest)
         outcome = await self._repeater.settle(step, self._bindings, stop)
         if self._too_late(step) and _given_up(outcome):
             words = outcome.message.replace(NOT_AGAIN, CLOSED)
@@ -316,7 +318,12 @@ class Execution:
     def _too_late(self, step: Step) -> bool:
         """Whether the calendar has closed for it."""
         end = step.group.not_after
-        return end is not None and self._now() * 1000 >= end
+        return end is not None and self._latest() * 1000 >= end
+
+    def _latest(self) -> float:
+        """The later of two clocks, ours and the server's: a calendar is open by both."""
+        there = self._server_now()
+        return self._now() if there is None else max(self._now(), there)
 
     async def _ended(self, outcome: Outcome) -> None:
         step, key = outcome.step, outcome.step.group.key

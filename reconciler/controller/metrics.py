@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 
 import reconciler
 from reconciler.controller.counts import BUCKETS, Counts
-from reconciler.controller.shown import LookResult, Shown
+from reconciler.controller.shown import Board, LookResult, Shown
 from reconciler.model import RolloutStatus
 from reconciler.plan.guards import Guard
 from reconciler.providers.base import Stage
@@ -42,6 +42,22 @@ _Labels = TypeVar("_Labels", bound=tuple[str, ...])
 def metrics(shown: Shown) -> tuple[bytes, str]:
     """The text, and its media type."""
     return generate_latest(_Once(families(shown))), CONTENT_TYPE_LATEST
+
+
+class MetricsText:
+    """The text of what hangs on a board. It is made once for each look, however often it is asked for."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._made: tuple[tuple[object, ...], tuple[bytes, str]] | None = None
+
+    def __call__(self) -> tuple[bytes, str]:
+        """See `metrics`."""
+        shown, made = self._board.shown, self._made
+        rests_on = (shown.counts, shown.status, shown.looks, shown.calendars, shown.server)
+        if made is None or any(a is not b for a, b in zip(made[0], rests_on, strict=True)):
+            made = self._made = rests_on, metrics(shown)
+        return made[1]
 
 
 class _Once(Collector):

@@ -113,7 +113,7 @@ class Controller:
         """The app, and where it listens. ReconcilerError where the extra is missing."""
         host, port = address_of(self.asked.listen)
         try:
-            from reconciler.controller.metrics import metrics
+            from reconciler.controller.metrics import MetricsText
             from reconciler.controller.pages import controller_pages
             from reconciler.controller.web import LOCAL_NAMES, application
         except ImportError as error:
@@ -123,7 +123,7 @@ class Controller:
             ) from error
         board, names = self.board, {*LOCAL_NAMES, host, *self.asked.hosts}
         pages = controller_pages(board)
-        app = application(board, self._now, metrics=lambda: metrics(board.shown), pages=pages, names=names)
+        app = application(board, self._now, metrics=MetricsText(board), pages=pages, names=names)
         return app, host, port
 
     def _folder(self) -> Path:

@@ -63,7 +63,7 @@ def application(
     routes = [
         Route("/healthz", _healthz),
         Route("/readyz", _readyz),
-        Route("/api/status", _Status(board)),
+        Route("/api/status", _Documents(board).answer),
         *pages,
     ]
     if metrics is not None:
@@ -93,32 +93,29 @@ async def _readyz(request: Request) -> Response:
     return PlainTextResponse(f"the last look: {last.result.value}\n", 503)
 
 
-async def _metrics(request: Request) -> Response:
+def _metrics(request: Request) -> Response:
+    """In a thread: of many campaigns it takes a while, and others are answered meanwhile."""
     body, media_type = request.app.state.metrics()
     return Response(body, headers={"Content-Type": media_type})
 
 
-class _Status:
-    """`/api/status`. A document is made once for each status."""
+class _Documents:
+    """`/api/status`, made once for each status, in a thread as `_metrics`."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
         self._made: tuple[StatusReport, bytes] | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._answer(scope)(scope, receive, send)
-
-    def _answer(self, scope: Scope) -> Response:
-        if scope["method"] not in ("GET", "HEAD"):
-            return PlainTextResponse("Method Not Allowed", 405, {"Allow": "GET, HEAD"})
-        status = self._board.shown.status
+    def answer(self, _: Request) -> Response:
+        """The document of the last look."""
+        status, made = self._board.shown.status, self._made
         if status is None:
             return JSONResponse({"message": "nothing was read yet"}, 503)
-        if self._made is None or self._made[0] is not status:
+        if made is None or made[0] is not status:
             # A lone surrogate can't be written as UTF-8; so it is as JSON escapes it.
             text = status_document(status, indent=None)
-            self._made = status, text.encode(errors="backslashreplace")
-        return Response(self._made[1], media_type="application/json")
+            made = self._made = status, text.encode(errors="backslashreplace")
+        return Response(made[1], media_type="application/json")
 
 
 class _Guarded:

@@ -76,6 +76,11 @@ _OTHERS: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
+def joining(count: int) -> str:
+    """``1 gateway joins``, ``450 gateways join``."""
+    return f"{plural(count, 'gateway')} {'joins' if count == 1 else 'join'}"
+
+
 def packages_words(packages: Sequence[str]) -> str:
     """``fw-2.1.bin``, ``a, b, c and 2 more``, ``no package``."""
     return first(packages, _NAMES) if packages else "no package"

@@ -11,6 +11,7 @@ from typing import Final
 
 from reconciler.model import ResourceId
 from reconciler.plan.model import GuardTrip
+from reconciler.report.devices import joining
 from reconciler.report.rollouts_report import wait_words, wave_words
 from reconciler.rollout.gate import WaitFor
 from reconciler.rollout.views import RolloutView
@@ -91,7 +92,7 @@ def _what(notice: Notice) -> Iterator[str]:
             yield f"{said[0].upper()}{said[1:]}."
         case NoticeEvent.WAVE_OPENED if view:
             after = view.entered + view.joins
-            yield f"{plural(view.joins, 'gateway')} join: {after:,} of {view.total:,} then."
+            yield f"{joining(view.joins)}: {after:,} of {view.total:,} then."
         case NoticeEvent.COMPLETE if view:
             yield f"{view.entered:,} of {plural(view.total, 'gateway')} have it."
         case NoticeEvent.GUARD_TRIPPED:

@@ -10,6 +10,7 @@ from typing import Final
 
 from reconciler.model import RolloutStatus
 from reconciler.providers.base import Stage
+from reconciler.report.devices import joining
 from reconciler.report.lines import Line
 from reconciler.report.markup import code_span
 from reconciler.report.table import bar
@@ -40,8 +41,8 @@ def rollout_lines(views: Iterable[RolloutView], paint: Paint = plain, *, over: b
         if view.joins:
             after = view.entered + view.joins
             share = f"{after * 100 / view.total:.3g} %"
-            joining = f"+ {plural(view.joins, 'gateway')} join: {after:,} of {view.total:,} then ({share})"
-            yield f"  {paint(joining, Tone.GOOD)}"
+            said = f"+ {joining(view.joins)}: {after:,} of {view.total:,} then ({share})"
+            yield f"  {paint(said, Tone.GOOD)}"
         yield from (f"  {line}" for line in _table(view.waves))
         for wait in view.waits:
             yield f"  waits: {wait_words(view, wait)}"
@@ -219,7 +220,7 @@ def _in_markdown(view: RolloutView) -> Iterator[str]:
     yield f"**{code_span(str(view.resource))}**: rollout {code_span(view.policy)}, {stands}"
     if view.joins:
         after = view.entered + view.joins
-        yield f"<br>{plural(view.joins, 'gateway')} join: {after:,} of {view.total:,} then"
+        yield f"<br>{joining(view.joins)}: {after:,} of {view.total:,} then"
     yield ""
     yield "| wave | gateways | in | done | failed | stands |"
     yield "|---|---:|---:|---:|---:|---|"

@@ -11,10 +11,9 @@ from __future__ import annotations
 from typing import Final
 
 from reconciler.model import Desired, Finding, Severity
+from reconciler.providers.base import ALIKE
 from reconciler.text import duration
 
-_ALIKE: Final = 5.0
-"""Seconds; the time that an answer tells is no more exact than that."""
 _SKEWED: Final = 300.0
 """Seconds, from which on a person should know."""
 
@@ -22,7 +21,7 @@ _SKEWED: Final = 300.0
 def earlier(now: int, ahead: float | None) -> int:
     """The earlier of two clocks: `now` of this machine (milliseconds), the server's being `ahead` of it by so
     many seconds; None: nobody knows."""
-    return now if ahead is None or ahead > -_ALIKE else max(0, now + round(ahead * 1000))
+    return now if ahead is None or ahead > -ALIKE else max(0, now + round(ahead * 1000))
 
 
 def skew(desired: Desired, ahead: float | None) -> tuple[Finding, ...]:

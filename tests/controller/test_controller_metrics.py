@@ -10,9 +10,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import reconciler
 from reconciler.controller.counts import BUCKETS, Counts, Happened
-from reconciler.controller.metrics import counted, metrics
+from reconciler.controller.metrics import MetricsText, counted, metrics
 from reconciler.controller.past import LookResult, PastLook
-from reconciler.controller.shown import CalendarShown, Shown
+from reconciler.controller.shown import Board, CalendarShown, Shown
 from reconciler.model import Kind, ResourceId, RolloutStatus, Server
 from reconciler.plan.model import GuardTrip, Plan
 from reconciler.providers.base import Stage
@@ -149,6 +149,16 @@ def test_names_of_others_do_not_break_the_text() -> None:
     rows = (replace(ROWS[0], resource=odd),)
     found = samples(replace(SHOWN, status=StatusReport(Plan(SERVER), rows)))
     assert found['reconciler_campaign_gateways{campaign=a"b\\c\nd,stage=idle}'] == 2
+
+
+def test_the_text_is_made_once_for_each_look() -> None:
+    board = Board(SHOWN)
+    text = MetricsText(board)
+    first = text()
+    board.shown = replace(SHOWN, ticked=NOW + 1, next_look=NOW + 2)
+    assert text() is first
+    board.shown = replace(SHOWN, counts=replace(SHOWN.counts, succeeded=1_000))
+    assert b"reconciler_last_success_timestamp_seconds 1.0" in text()[0]
 
 
 words = st.text(st.characters(codec="utf-8", exclude_characters="\r"), min_size=1, max_size=8)

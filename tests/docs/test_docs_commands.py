@@ -3,11 +3,14 @@
 Single commands of other pages: `tests/e2e/test_e2e_documents.py`.
 """
 
+import json
 import os
 import socket
+import subprocess
 import sysconfig
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Thread
 from types import MappingProxyType
@@ -15,7 +18,9 @@ from types import MappingProxyType
 import httpx
 import pytest
 
+from reconciler.embedded import Running
 from tests.docs.docs_blocks import ROOT, blocks, play
+from tests.forge.forge_server import TOKEN, Host, code_host
 from tests.hawkbit_standin import devices, running
 
 DOCS = ROOT / "docs"
@@ -29,10 +34,16 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def played(page: Path, tmp_path: Path, instead: Mapping[str, str] = NOTHING, **changes: str) -> str:
+def played(
+    page: Path,
+    tmp_path: Path,
+    instead: Mapping[str, str] = NOTHING,
+    environ: Mapping[str, str] = NOTHING,
+    **changes: str,
+) -> str:
     path = f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"
-    environ = {"PATH": path, "HOME": str(tmp_path), "CI": "", "GITHUB_ACTIONS": ""}
-    found = play(page, tmp_path, changes, instead=instead, **environ)
+    ours = {"PATH": path, "HOME": str(tmp_path), "CI": "", "GITHUB_ACTIONS": ""}
+    found = play(page, tmp_path, changes, instead=instead, **ours, **environ)
     assert found.failed is None, found.output
     return found.output
 
@@ -87,3 +98,58 @@ def test_a_first_rollout_on_hawkbit(tmp_path: Path) -> None:
     missing = [line for line in told(page) if line and line not in output]
     assert not missing, output
     assert [tag.name for tag in server.world.tags.values()] != []
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    with code_host() as host:
+        yield host
+
+
+def comment(folder: Path, host: Host, **environ: str) -> "subprocess.CompletedProcess[str]":
+    """The job of a pull request, as the workflow of the page runs it."""
+    event = folder / ".event.json"
+    event.write_text(json.dumps({"pull_request": {"number": 7, "head": {"sha": "1" * 40}}}), "utf-8")
+    env = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    env |= {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_TOKEN": TOKEN,
+        "GITHUB_REPOSITORY": "acme/fleet",
+        "GITHUB_API_URL": host.url,
+        "GITHUB_EVENT_PATH": str(event),
+        **environ,
+    }
+    command = [f"{SCRIPTS}/reconciler-forge", "plan"]
+    return subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("provider", ["pulse", "hawkbit"])
+def test_a_hundred_sites_and_a_pull_request(provider: str, tmp_path: Path, host: Host) -> None:
+    """The afternoon: from an empty folder to the comment that the job posts."""
+    page, listen = DOCS / "tutorial-sites.md", "http://127.0.0.1:8080"
+    with ExitStack() as stack:
+        if provider == "hawkbit":
+            server = stack.enter_context(running())
+            ids = (f"site-{site:03}-gw-{n:02}" for site in range(1, 101) for n in range(1, 21))
+            server.add_targets(ids)
+            auth = "url: {url}\n    auth: {{usernameEnv: HAWKBIT_USER, passwordEnv: HAWKBIT_PASSWORD}}"
+            url, changes = server.url, {"provider: pulse": "provider: hawkbit"}
+            changes[f"url: {listen}"] = auth.format(url=url)
+        else:
+            embedded = stack.enter_context(Running())
+            url, changes = embedded.url, {}
+            changes[listen] = url
+        secrets = {"HAWKBIT_USER": "admin", "HAWKBIT_PASSWORD": "admin"}
+        output = played(page, tmp_path, **changes, environ=secrets)
+        missing = [line for line in told(page) if line and line not in output]
+        assert not missing, output
+        ran = comment(tmp_path / "fleet", host, **secrets)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+    (said,) = host.said()
+    assert "100 gateways of 100 campaigns: 100 join" in said
+    assert "`site-001-2.1`" in said
+    assert "canary" in said, "the waves"
+    assert "waived in Git" in said

@@ -1,12 +1,16 @@
 """A closed calendar of the project holds back what reaches devices, and nothing else."""
 
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from reconciler.model import OutcomeStatus
+from reconciler.apply import apply_plan
+from reconciler.model import Kind, OutcomeStatus, Promotion, ResourceId
 from reconciler.settings import EditWhileStarted
-from tests.world import NOW, World, run
+from reconciler.state.base import RolloutNoted
+from tests.world import AT_ONCE, NOW, World, no_delay, run
 
 HOUR = 3_600_000
 NIGHT = NOW + 14 * HOUR
@@ -333,11 +337,6 @@ spec: {name: LINE, packageSet: firmware, gatewayLists: [line], desiredStatus: ST
 
 @pytest.mark.parametrize("freeze", [True, False])
 def test_a_promotion_passes_the_calendar_of_the_policy_alone(freeze: bool, tmp_path: Path) -> None:
-    from dataclasses import replace
-
-    from reconciler.model import Kind, Promotion, ResourceId
-    from reconciler.state.base import RolloutNoted
-
     policy = """
 ---
 apiVersion: reconciler/v1
@@ -372,5 +371,37 @@ spec: {timezone: UTC, windows: []}
                 said = replace(record, promoted=(Promotion(1, ("calendar",)),))
                 session.record(RolloutNoted(resource, said))
             assert await world.apply(text) == ([] if freeze else [ADD, START])
+
+    run(body())
+
+
+@pytest.mark.parametrize(("late", "writes"), [(-60, [ADD, START]), (60, [])])
+def test_a_calendar_is_closed_by_the_clock_of_the_server_too(
+    late: int, writes: list[str], tmp_path: Path
+) -> None:
+    async def body() -> None:
+        async with World.open(tmp_path) as world:
+            for name, content in FILES.items():
+                (tmp_path / name).write_text(content)
+            world.calendars = ("nights",)
+            await world.apply(STARTED)
+            world.now = NIGHT
+            plan = await world.make_plan(STARTED)
+            world.seen.clear()
+            there = NIGHT / 1000 + 6 * 3600 + late
+            source = replace(world.provider, ahead=lambda: there - time.time())
+            with world.store.locked(world.provider.server, "apply") as session:
+                applied = await apply_plan(
+                    plan,
+                    world.provider.writes,
+                    session,
+                    delay=no_delay,
+                    parallelism=1,
+                    source=source,
+                    settling=AT_ONCE.settling,
+                    now=lambda: world.now / 1000,
+                )
+            assert not applied.failed
+            assert world.writes() == writes
 
     run(body())

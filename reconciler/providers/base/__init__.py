@@ -8,10 +8,11 @@
 The core speaks in campaigns, gateways, packages and verbs; a provider knows how its server says them.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from reconciler.model import Server
 from reconciler.pacing import RateLimiter
@@ -29,6 +30,9 @@ from reconciler.providers.base.facts import (
 from reconciler.providers.base.questions import Questions
 from reconciler.providers.base.reads import Reads
 from reconciler.providers.base.writes import Bindings, Readback, Result, Writes
+
+ALIKE: Final = 5.0
+"""Seconds; the time that an answer tells is no more exact than that."""
 
 
 class Source(Protocol):
@@ -73,6 +77,11 @@ class Provider:
     """Whose turns all calls wait for, where others may be lent a part of it."""
     ahead: Callable[[], float | None] = lambda: None
     """Seconds that the server's clock is ahead of this machine's, by its last answer; None: nobody knows."""
+
+    def now(self) -> float | None:
+        """Epoch seconds by the server's clock, where that differs from ours; None: nobody knows."""
+        ahead = self.ahead()
+        return None if ahead is None or abs(ahead) <= ALIKE else time.time() + ahead
 
 
 __all__ = [
