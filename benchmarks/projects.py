@@ -156,3 +156,19 @@ def list_of_ids(path: Path, count: int) -> None:
     """One list with so many ids in YAML."""
     head = "apiVersion: reconciler/v1\nkind: GatewayList\nmetadata: {name: all}\nspec:\n  gateways:\n"
     path.write_text(head + "".join(f"    - {GATEWAY.format(0, n)}\n" for n in range(count)))
+
+
+def zone_of(folder: Path, records: int) -> Path:
+    """A zone of octoDNS with so many records, twice: as it is wished, and as it is. Its config."""
+    zone = "".join(f"host-{n:07d}:\n  type: A\n  value: 10.0.0.{n % 250 + 1}\n" for n in range(records))
+    for side in ("wished", "there"):
+        (folder / side).mkdir()
+        (folder / side / "example.com.yaml").write_text(f"---\n{zone}")
+    provider = "class: octodns.provider.yaml.YamlProvider, default_ttl: 300"
+    config = folder / "octodns.yaml"
+    config.write_text(
+        f"providers:\n  wished: {{{provider}, directory: {folder / 'wished'}}}\n"
+        f"  there: {{{provider}, directory: {folder / 'there'}}}\n"
+        "zones:\n  example.com.:\n    sources: [wished]\n    targets: [there]\n"
+    )
+    return config

@@ -72,6 +72,8 @@ def _watched(run: Any, process: subprocess.Popen[Any], url: str) -> Any:
             others = [child.memory_info().rss >> 20 for child in run.children(recursive=True)]
         except psutil.Error:
             continue
+        if not own:  # it has just ended
+            continue
         with urlopen(f"{url}/_seen") as answer:
             yield time.monotonic(), json.load(answer)["seen"], own, max(others, default=0)
 

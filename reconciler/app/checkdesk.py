@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from reconciler.app.trusting import TrustGate
 from reconciler.errors import ReconcilerError, ServerError
 from reconciler.hiding import Hiding
 from reconciler.model import (
@@ -91,6 +90,8 @@ class _Round:
     """One look: what asks the same is asked once, and who doesn't answer isn't asked again."""
 
     def __init__(self, workspace: Workspace, project: Project) -> None:
+        from reconciler.app.trusting import TrustGate
+
         self._environ, self._project = workspace.environ, project
         self._gate = TrustGate(workspace.environ, workspace.caller)
         self._slots = asyncio.Semaphore(_AT_ONCE)

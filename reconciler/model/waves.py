@@ -28,18 +28,21 @@ def _assigned(gateways: frozenset[str], waves: tuple[Wave, ...], seed: str) -> t
     found: list[frozenset[str]] = []
     line: _Line | None = None
     for wave in waves:
-        meant = gateways if wave.candidates is None else gateways & wave.candidates
-        free = meant - taken
-        lacking = wave.share.of(len(meant)) - (len(meant) - len(free))
-        if lacking >= len(free):
-            mine = free
-        elif lacking <= 0:
-            mine = frozenset()
-        elif wave.candidates is None:
-            line = line or _Line(gateways, seed)
-            mine = line.take(lacking, taken)
+        if wave.candidates is None:
+            # Of a whole fleet nothing is copied to be counted.
+            lacking = wave.share.of(len(gateways)) - len(taken)
+            if lacking >= len(gateways) - len(taken):
+                mine = gateways - taken
+            elif lacking <= 0:
+                mine = frozenset()
+            else:
+                line = line or _Line(gateways, seed)
+                mine = line.take(lacking, taken)
         else:
-            mine = frozenset(ordered(free, seed)[:lacking])
+            meant = gateways & wave.candidates
+            free = meant - taken
+            lacking = max(0, wave.share.of(len(meant)) - (len(meant) - len(free)))
+            mine = free if lacking >= len(free) else frozenset(ordered(free, seed)[:lacking])
         taken |= mine
         found.append(mine)
     return tuple(found)

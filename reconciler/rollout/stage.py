@@ -187,9 +187,11 @@ class _Pacing:
         self._declared = about.campaign.gateways or EMPTY
         members = self._there.gateways if self._there else None
         closed = (about.campaign.closed or EMPTY) | (members.closed if members else EMPTY)
-        self._fleet = self._declared - closed
+        # A million ids are not copied for nobody's sake.
+        self._fleet = self._declared - closed if closed else self._declared
         self._states = dict(members.states) if members else {}
-        self._inside = self._declared - members.lacking(self._declared) if members else EMPTY
+        lacking = members.lacking(self._declared) if members else self._declared
+        self._inside = self._declared - lacking if lacking else self._declared
         """Declared gateways that are members, closed ones among them."""
         self._revision = _revision(about.campaign, state.salt)
         self._waves = assigned(self._fleet, about.wish.waves, about.wish.seed)
@@ -302,9 +304,9 @@ class _Pacing:
             return record
         return replace(record, status=RolloutStatus.PAUSED, why="adopted", at=now)
 
-    @property
+    @cached_property
     def _entered(self) -> frozenset[str]:
-        return self._inside & self._fleet
+        return self._inside if self._inside <= self._fleet else self._inside & self._fleet
 
     @cached_property
     def _refused(self) -> frozenset[str]:

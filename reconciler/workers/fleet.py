@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from secrets import token_hex
 from typing import Any, Final
 
 from distributed import Client
@@ -278,7 +279,8 @@ class WorkerFleet:
             bench.carry,
             self._orders.session,
             parcel,
-            key=f"{self._orders.session}/{parcel.id}/{time.monotonic_ns()}",
+            # Ends in digits, for the engine keeps something for good of every other kind of name.
+            key=f"{self._orders.session}-{token_hex(16)}",
             workers=[member.who.address],
             allow_other_workers=False,
             retries=0,
