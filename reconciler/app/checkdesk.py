@@ -90,9 +90,9 @@ class _Round:
     """One look: what asks the same is asked once, and who doesn't answer isn't asked again."""
 
     def __init__(self, workspace: Workspace, project: Project) -> None:
-        self._environ, self._project = workspace.environ, project
         from reconciler.app.trusting import TrustGate
 
+        self._environ, self._project = workspace.environ, project
         self._gate = TrustGate(workspace.environ, workspace.caller)
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._found: dict[tuple[ResourceId, str], CheckAnswer] = {}

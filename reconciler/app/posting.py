@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.app.caller import Unattended
-from reconciler.app.trusting import TrustGate
 from reconciler.errors import fault_in_words
 from reconciler.filereading import read_whole
 from reconciler.model import FromEnv, FromFile
@@ -87,6 +86,8 @@ class ApprisePostman:
 
     def service(self, target: NotifyTarget, by: str) -> NotifyBase:
         """The service of `target`; CannotTell when it is none, or nobody trusts it."""
+        from reconciler.app.trusting import TrustGate
+
         service = _service(target, self.environ, by)
         need = _need(target, by, _destination(service))
         for missing in TrustGate(self.environ, Unattended()).missing(self.project, [need]):
