@@ -140,7 +140,11 @@ class Controlled(Terminal):
         """See `Caller.stopping`."""
         with stopping() as stop:
             self._stop, self.applying = stop, True
-            yield stop
+            try:
+                yield stop
+            except Exception:
+                self.applying = False  # a look that failed; a second signal is no such error
+                raise
             self.applying = False
 
 

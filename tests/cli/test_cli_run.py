@@ -1,16 +1,20 @@
 """`run`: looks in a loop, until a signal ends it."""
 
+import asyncio
 import os
 import re
 import signal
 import subprocess
 import sys
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from reconciler.errors import Exit
+from reconciler.app.caller import Question
+from reconciler.cli.run import Controlled
+from reconciler.errors import Exit, ReconcilerError
 from tests.cli.cli_runs import Run
 
 
@@ -90,3 +94,26 @@ def test_a_folder_that_is_no_clone_is_said(folder: Path, run: Run) -> None:
     ran = run("run", "--once", "--pull", "60s")
     assert ran.code == Exit.ERROR
     assert "is in no clone" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("error", "applying"), [(None, False), (RuntimeError(), False), (KeyboardInterrupt(), True)]
+)
+def test_only_what_ends_it_at_once_ends_it_in_the_middle(error: BaseException | None, applying: bool) -> None:
+    caller = Controlled()
+
+    async def look() -> None:
+        with caller.stopping():
+            assert caller.applying
+            if error is not None:
+                raise error
+
+    with suppress(RuntimeError, KeyboardInterrupt):
+        asyncio.run(look())
+    assert caller.applying == applying
+    assert not caller.ended
+
+
+def test_nobody_is_asked() -> None:
+    with pytest.raises(ReconcilerError, match="nobody sits here"):
+        Controlled().ask(Question("?", "nobody sits here", "hint"))

@@ -160,6 +160,13 @@ def upload(user: MemoryCampaign | None = None, *, left_behind: bool = False) -> 
     return found
 
 
+def kept() -> World:
+    """The same, of a PackageSet that keeps two."""
+    found = upload()
+    found.wanted = replace(found.wanted, keep={V1.resource: 2})
+    return found
+
+
 def overriding() -> World:
     """A package that gateways of ``line`` have of their own."""
     found = upload(MemoryCampaign("1", "line"))
@@ -719,6 +726,17 @@ ROWS: dict[str, tuple[Callable[[], World], Finding]] = {
         Finding(
             "package-in-use",
             "the package fw.bin (id p-1) is no longer declared; it stays, for campaigns 7 use it",
+            None,
+            None,
+            V1.resource,
+            NOTE,
+        ),
+    ),
+    "an upload for a way back": (
+        kept,
+        Finding(
+            "upload-kept",
+            "PackageSet/firmware keeps 2 earlier uploads for a way back: fw.bin (id p-1)",
             None,
             None,
             V1.resource,

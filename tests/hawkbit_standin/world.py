@@ -296,7 +296,8 @@ class World:
                 action.status = status
                 if status == "canceled":
                     self.settle(action, "canceled")
-                    self.targets[gateway].assigned = None
+                    if not any(other.active for other in self.targets[gateway].actions):
+                        self.targets[gateway].assigned = None
                 self.note(action, "the rollout ended")
 
     def _drop(self, rollout: Rollout) -> None:

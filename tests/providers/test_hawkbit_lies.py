@@ -11,6 +11,7 @@ from reconciler.errors import NotExecuted, Refused
 from reconciler.model import (
     CampaignFields,
     CreateCampaign,
+    DeletePackage,
     EndCampaign,
     Kind,
     OutcomeStatus,
@@ -387,5 +388,25 @@ def test_a_failed_update_of_the_same_set_is_no_success(tmp_path: Path) -> None:
         await world.apply(line(1, 2, more="delivery: {force: never}"))
         assert world.counts("line") == {"finished": 1, "running": 1}
         assert world.devices("success") == {"gw-01": "success"}
+
+    on(tmp_path, body)
+
+
+def test_a_package_waits_for_the_deletion_of_what_uses_it(tmp_path: Path) -> None:
+    """The server deletes a rollout in its own time."""
+
+    async def body(world: HawkbitWorld) -> None:
+        await world.apply(line(1))
+        [module] = world.server.world.modules
+        delete = DeletePackage(LINE, Reason.ASKED, str(module))
+        with pytest.raises(Refused, match="the rollout 'line' uses it"):
+            await world.provider.writes.run(step(world, delete), Bindings())
+        world.server.world.slow_ms = 1 << 40
+        world.rollout("line").status = "deleting"
+        with pytest.raises(NotExecuted, match="still at work"):
+            await world.provider.writes.run(step(world, delete), Bindings())
+        world.server.world.slow_ms = 0
+        await send(world, delete)
+        assert world.server.world.modules[module].deleted
 
     on(tmp_path, body)

@@ -1,12 +1,13 @@
 """The page of all campaigns, the page of one, and `status` as one file."""
 
 import time
+from dataclasses import replace
 
 import pytest
 from web_pages import body, faults, read
-from web_samples import HOSTILE, aborted, busy, empty, hostile, many
+from web_samples import HOSTILE, ROLLOUT, WAVES, aborted, busy, empty, gateways, hostile, many, row
 
-from reconciler.report.web.campaigns import Urgency
+from reconciler.report.web.campaigns import CampaignShown, Urgency
 from reconciler.report.web.fleet import PER_PAGE, campaign_page, message_page, overview_page, status_report
 
 FLEETS = {"busy": busy, "aborted": aborted, "empty": empty, "many": many, "hostile": hostile}
@@ -61,6 +62,16 @@ def test_the_page_says_what_an_operator_asks_for():
 def test_one_that_failed_or_is_aborted_is_not_called_in_sync():
     marks = {each.key: [mark.words for mark in each.marks] for each in aborted().campaigns}
     assert marks == {"berlin": ["aborted", "31 failed"], "turin": ["in sync"]}
+
+
+def test_whom_the_server_refuses_is_not_waited_for():
+    waves = (replace(WAVES[0], gateways=12, refused=2), *WAVES[1:])
+    view = replace(ROLLOUT, total=312, waves=waves)
+    shown = CampaignShown(row("berlin", gateways(10, 300)), view)
+    assert (shown.kept, shown.refused, shown.total) == (0, 2, 310)
+    assert "2 refused by the server" in [each.words for each in shown.counts]
+    others = CampaignShown(row("berlin", gateways(10, 300)), replace(view, total=400))
+    assert (others.kept, others.total, others.share) == (88, 398, "2 % done")
 
 
 def test_the_page_of_a_campaign_tells_waves_and_devices():

@@ -46,7 +46,7 @@ def run_all(soil: Ground, seeds: range, record: Record, kind: type[Soak] = Soak)
     """Run each of `seeds`; the failures at once, each with the story of its run."""
     counts: Counter[str] = Counter()
     failures: dict[str, str] = {}
-    which = "SOAK_RUNS=0 SOAK_STORMS=1" if kind is Storm else "SOAK_RUNS=1 SOAK_STORMS=0"
+    which = "SOAK_RUNS=0 SOAK_STORMS=1" if kind is Storm else "SOAK_RUNS=1 SOAK_STORMS=0 SOAK_HAWKBIT=0"
     stories = []
     for seed in seeds:
         counts["storms" if kind is Storm else "runs"] += 1

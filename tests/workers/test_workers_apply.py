@@ -16,6 +16,9 @@ import psutil
 import pytest
 
 from reconciler.embedded import Running
+from tests.state_servers import PlaceUrl
+from tests.workers import fleet_runs
+from tests.workers.worker_processes import WorkerProcesses
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "token-canary-8c1e"
@@ -196,6 +199,24 @@ def test_a_control_c_ends_it_and_what_is_done_is_known(tmp_path: Path) -> None:
         assert outcomes["skipped"] > 0, out
         assert outcomes["done"] == sum(call.method != "GET" for call in server.calls)
         assert set(sent.values()) == {1}
+
+
+@pytest.mark.timeout(400)
+def test_a_scheduler_wants_a_state_whose_lock_outlives_us(
+    tmp_path: Path, two_workers: WorkerProcesses, place_url: PlaceUrl
+) -> None:
+    with Running(token=fleet_runs.TOKEN, record=True) as server:
+        plant = Plant(tmp_path / "work", server.url)
+        plant.env["PULSE_TOKEN"] = fleet_runs.TOKEN
+        arguments = ("apply", "--auto-approve", "--workers", str(two_workers.address))
+        code, _, err = plant.run(*arguments)
+        assert code == 1
+        assert "the lock of a state in a file doesn't" in err
+        assert not server.calls or {call.method for call in server.calls} == {"GET"}
+        code, _, err = plant.run(*arguments, "--state", place_url("postgresql"))
+        assert code == 0, err
+        assert set(windows(server).values()) == {1}
+        assert len(windows(server)) == COUNT
 
 
 @pytest.mark.parametrize("workers", ["4", "local:0", "dask:host", "tcp://host:1"])

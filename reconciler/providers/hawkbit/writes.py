@@ -264,6 +264,8 @@ class HawkbitWrites:
         for key, bundle in (await first(listed, step)).items():
             using = self._client.listed("list-rollouts", codec.rollout_row, [f"distributionset.id=={key}"])
             for rollout in (await first(using, step)).values():
+                if rollout.gone:
+                    raise at_work(rollout, step)
                 raise Refused(
                     f"the rollout {rollout.name!r} uses it, by the distribution set {bundle.name!r}"
                     f" {bundle.version}",

@@ -125,20 +125,21 @@ class CampaignShown:
         return ", ".join(self.row.firmware)
 
     @property
-    def released(self) -> int | None:
-        """How many gateways are in, where a rollout still keeps others out; else None."""
-        gateways, rollout = self.row.gateways, self.rollout
-        if gateways is None or rollout is None or rollout.total <= rollout.entered:
-            return None
-        return gateways.total
+    def refused(self) -> int:
+        """How many gateways the server will not take."""
+        return sum(wave.refused for wave in self.rollout.waves) if self.rollout else 0
+
+    @property
+    def kept(self) -> int:
+        """How many gateways its rollout still keeps out."""
+        if self.row.gateways is None or self.rollout is None:
+            return 0
+        return max(0, self.rollout.total - self.rollout.entered - self.refused)
 
     @property
     def total(self) -> int:
         """How many gateways it has, those of waves that aren't open included."""
-        gateways = self.row.gateways.total if self.row.gateways else 0
-        if self.rollout is None or self.released is None:
-            return gateways
-        return gateways + self.rollout.total - self.rollout.entered
+        return (self.row.gateways.total if self.row.gateways else 0) + self.kept
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
@@ -167,8 +168,10 @@ class CampaignShown:
                 yield Counted(stage.value.replace(" ", "-"), f"{count:,} {words}")
         if gateways.failed:
             yield Counted("failed", f"{gateways.failed:,} failed")
-        if self.released is not None:
-            yield Counted("track", f"{self.total - gateways.total:,} not released")
+        if self.kept:
+            yield Counted("track", f"{self.kept:,} not released")
+        if self.refused:
+            yield Counted("refused", f"{self.refused:,} refused by the server")
 
     @property
     def marks(self) -> Iterator[Mark]:

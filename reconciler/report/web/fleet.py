@@ -164,9 +164,7 @@ class FleetShown:
     @cached_property
     def kept(self) -> int:
         """How many gateways are in waves that aren't open."""
-        return sum(
-            each.total - each.row.gateways.total for each in self.campaigns if each.row.gateways is not None
-        )
+        return sum(each.kept for each in self.campaigns)
 
     @cached_property
     def pieces(self) -> tuple[Piece, ...]:
