@@ -156,6 +156,12 @@ def timestamp(milliseconds: int | None) -> str:
     return "-" if milliseconds is None else _utc(milliseconds, "%Y-%m-%dT%H:%M:%SZ")
 
 
+def instant(milliseconds: int) -> str:
+    """``2027-01-10T21:00:00Z``, with its milliseconds where it has some, as files say it."""
+    text, part = timestamp(milliseconds), milliseconds % 1000
+    return text.replace("Z", f".{part:03}Z") if part else text
+
+
 def moment(milliseconds: int) -> str:
     """``2027-01-10 21:00:00 UTC``, for sentences; the number itself where no calendar has it."""
     return _utc(milliseconds, "%Y-%m-%d %H:%M:%S UTC")

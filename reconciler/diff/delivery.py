@@ -10,11 +10,12 @@ from typing import Any
 
 from reconciler.codec.members import camel
 from reconciler.model import DeliveryTerms, Json
+from reconciler.text import instant
 
 
 def shown_terms(terms: DeliveryTerms) -> Json:
-    """What is declared, by the names of YAML; times are epoch milliseconds."""
-    return {camel(name): value for name, value in _said(terms).items()}
+    """What is declared, by the names of YAML, and with times as YAML has them."""
+    return {camel(name): _shown(name, value) for name, value in _said(terms).items()}
 
 
 def differing_terms(wanted: DeliveryTerms, live: DeliveryTerms | None) -> tuple[Json, Json] | None:
@@ -23,7 +24,15 @@ def differing_terms(wanted: DeliveryTerms, live: DeliveryTerms | None) -> tuple[
     differing = {name: value for name, value in _said(wanted).items() if told.get(name, value) != value}
     if not differing:
         return None
-    return {camel(name): told[name] for name in differing}, {camel(n): v for n, v in differing.items()}
+    before = {camel(name): _shown(name, told[name]) for name in differing}
+    return before, {camel(name): _shown(name, value) for name, value in differing.items()}
+
+
+def _shown(name: str, value: Any) -> Json:
+    """A value as YAML has it; a start at zero is one at no given time."""
+    if name not in ("force_after", "start_at"):
+        return value  # type: ignore[no-any-return]
+    return instant(value) if value else None
 
 
 def all_terms(wanted: DeliveryTerms | None, live: DeliveryTerms | None) -> DeliveryTerms | None:

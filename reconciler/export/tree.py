@@ -35,7 +35,7 @@ from reconciler.model import (
 from reconciler.providers.base import Detail, Facts, Field
 from reconciler.resolve.ids import GOOD, ODD_LINE, is_good
 from reconciler.state.applied import callback_field, known_plain
-from reconciler.text import smells_secret, timestamp
+from reconciler.text import instant, smells_secret
 
 CAMPAIGNS: Final = "campaigns"
 PACKAGES: Final = "packages"
@@ -301,21 +301,14 @@ def _delivery(live: LiveCampaign, spec: Spec, facts: Facts) -> None:
     rows = {
         # What is only downloaded is never forced.
         "force": None if told.only is Only.DOWNLOAD else told.force and told.force.value,
-        "forceAfter": _instant(told.force_after),
+        "forceAfter": instant(told.force_after) if told.force_after else None,
         "only": None if told.only is Only.ALL else told.only and told.only.value,
-        "startAt": _instant(told.start_at),
+        # Zero is a start at no given time.
+        "startAt": instant(told.start_at) if told.start_at else None,
     }
     terms: dict[str | Comment, Value] = {key: value for key, value in rows.items() if value}
     if terms:
         spec["delivery"] = terms
-
-
-def _instant(milliseconds: int | None) -> str | None:
-    """A time as YAML has it, to the millisecond; None for none, and for zero: at no given time."""
-    if not milliseconds:
-        return None
-    text, part = timestamp(milliseconds), milliseconds % 1000
-    return text.replace("Z", f".{part:03}Z") if part else text
 
 
 def _status(live: LiveCampaign, spec: Spec) -> None:

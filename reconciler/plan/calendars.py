@@ -239,7 +239,7 @@ class _Held:
 
     def left(self) -> tuple[CampaignDiff, HeldBack | None]:
         """What needs no calendar, and what waits."""
-        if self._told.all_open:
+        if self._told.all_open or not self._reaches():
             return self._found, None
         left = self._whole() if self._replacement() else self._parts()
         if not self._what:
@@ -256,6 +256,13 @@ class _Held:
             frozen,
         )
         return left, wait
+
+    def _reaches(self) -> bool:
+        """Whether anything of it may have to wait: mostly nothing has."""
+        found, transition = self._found, self._found.transition
+        whole = (found.successor, found.edit, found.distribution, transition.approve)
+        single = (found.gained, found.overrides, found.schedules, found.things)
+        return any(whole) or any(single) or transition.run is Run.START
 
     # --- a successor ---------------------------------------------------------------------------
 

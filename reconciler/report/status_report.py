@@ -330,6 +330,7 @@ def _item(row: Row) -> dict[str, object]:
         "waiting": row.waiting,
         "changes": row.changes,
         "notReadable": list(row.unreadable),
+        "packages": list(row.firmware),
         "gateways": None if row.gateways is None else _gateways_item(row.gateways),
     }
 

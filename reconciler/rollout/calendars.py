@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from reconciler.model import Calendar, DailyWindow, Freeze, OneFreeze, Window, YearlyFreeze
@@ -47,6 +48,12 @@ def opening(calendars: Sequence[Calendar], zone: ZoneInfo, now: int) -> Opening:
 
 def opening_everywhere(calendars: Sequence[Calendar], zones: Iterable[ZoneInfo], now: int) -> Opening:
     """Whether all `calendars` are open at `now` in every one of `zones` at once, and when that changes."""
+    return _told(tuple(calendars), tuple(zones), now)
+
+
+@lru_cache(maxsize=256)
+def _told(calendars: tuple[Calendar, ...], zones: tuple[ZoneInfo, ...], now: int) -> Opening:
+    """Thousands of campaigns ask the same at one look."""
     asked = _asked(calendars, zones)
     if not asked:
         return Opening(True)

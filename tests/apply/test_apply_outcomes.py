@@ -1,12 +1,14 @@
 """Outcomes by the million."""
 
 import tracemalloc
+from collections import Counter
 
 from apply_script import group, step
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.apply import Outcomes
+from reconciler.apply.outcomes import alike
 from reconciler.model import Outcome, OutcomeStatus, Skip, Step
 
 MANY = group("schedule-download", gateways=[f"gw-{n:07}" for n in range(20_000)], per_call=1)
@@ -51,6 +53,20 @@ def test_parcels_and_single_ones_come_out_as_they_went_in(
                 kept.append(outcome)
     assert list(kept) == all_of_it
     assert [kept[at] for at in range(len(all_of_it))] == all_of_it
+
+
+@given(st.lists(outcomes | plain), st.integers(0, 40))
+def test_what_is_just_done_is_counted_by_group(every: list[Outcome], run: int) -> None:
+    kept = Outcomes(every)
+    kept.extend(Outcome(each, OutcomeStatus.DONE) for each in STEPS[:1] * run)
+    every = list(kept)
+    found = list(kept.alike())
+    assert sum(count for _, count in found) == len(every)
+    counted = Counter[tuple[str, OutcomeStatus]]()
+    for outcome, count in found:
+        counted[outcome.step.group.key, outcome.status] += count
+    assert counted == Counter((outcome.step.group.key, outcome.status) for outcome in every)
+    assert list(alike(every)) == [(outcome, 1) for outcome in every]
 
 
 def test_a_parcel_takes_next_to_nothing() -> None:

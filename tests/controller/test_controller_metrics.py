@@ -1,6 +1,8 @@
 """The figures of a controller."""
 
 import math
+import shutil
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -149,6 +151,15 @@ def test_names_of_others_do_not_break_the_text() -> None:
     rows = (replace(ROWS[0], resource=odd),)
     found = samples(replace(SHOWN, status=StatusReport(Plan(SERVER), rows)))
     assert found['reconciler_campaign_gateways{campaign=a"b\\c\nd,stage=idle}'] == 2
+
+
+def test_prometheus_finds_nothing_to_say_of_it() -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is missing: it comes with Debian's prometheus")
+    text = metrics(SHOWN)[0]
+    ran = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, b"", b"")
 
 
 def test_the_text_is_made_once_for_each_look() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import ReconcilerError
-from reconciler.trust.folders import checkout_of, link_in, private_part, refuse_links, strays
+from reconciler.trust.folders import Home, checkout_of, link_in, private_part, refuse_links, strays
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,20 @@ def test_a_worktree_of_git_keeps_its_things_elsewhere(tmp_path: Path) -> None:
     assert found
     assert found.code == "private-path"
     assert strays(tmp_path / "a.bin", tmp_path) is None
+
+
+def test_a_sound_file_vouches_for_no_other_name(tmp_path: Path) -> None:
+    """What is known of a folder is asked once; what stands in it is looked at one by one."""
+    (tmp_path / "kept").mkdir()
+    (tmp_path / ".git").write_text("gitdir: kept\n")
+    home = Home(tmp_path)
+    for sound in ("a.bin", "sub/a.bin", "a.bin"):
+        assert home.strays(tmp_path / sound) is None
+    for other in (".git", ".Git ", ".reconciler", "sub/.git", "kept", "kept/config", "sub/.git/config"):
+        found = home.strays(tmp_path / other)
+        assert found, other
+        assert found.code == "private-path", other
+    assert home.strays(tmp_path.parent / "a.bin")
 
 
 def test_the_part_that_is_private_is_named() -> None:

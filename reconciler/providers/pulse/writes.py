@@ -51,6 +51,9 @@ _TURNS: Final = 4
 """How often a create waits for its turn with a list that is fresh as it begins to."""
 
 
+_TAKEN: Final = Result()
+
+
 class PulseWrites:
     """`reconciler.providers.base.Writes` over the Campaign Management API."""
 
@@ -104,7 +107,7 @@ class PulseWrites:
                 raise ValueError("a campaign of this server is edited, and has no successor")
             case _:
                 assert_never(action)
-        return Result()
+        return _TAKEN
 
     async def _upload(self, action: UploadPackage, step: Step) -> Result:
         file = action.file
