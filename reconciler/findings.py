@@ -294,7 +294,7 @@ MOST_SHOWN: Final = 1_000
 """How many findings a report lists."""
 
 
-def _once_a_set(findings: Iterable[Finding]) -> Iterator[Finding]:
+def once_a_set(findings: Iterable[Finding]) -> Iterator[Finding]:
     """Of what differs in its rows only, the first one, which says how many more there are."""
     rows: dict[Finding, list[Finding]] = {}
     for finding in findings:
@@ -316,7 +316,7 @@ def first_of(findings: Iterable[Finding]) -> Sequence[Finding]:
     Errors go before warnings, and those before notes: what is left out alone never stops a run. What is the
     same in many rows of a set is listed once.
     """
-    found = sorted(_once_a_set(findings), key=Finding.sort_key)
+    found = sorted(once_a_set(findings), key=Finding.sort_key)
     if len(found) <= MOST_SHOWN:
         return found
     order = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}

@@ -19,9 +19,10 @@ from reconciler.app.newproject import (
     make_project,
 )
 from reconciler.cli.flags import Flags, completing, global_flags
-from reconciler.cli.output import write_lines
-from reconciler.cli.running import interruptible
+from reconciler.cli.output import say, write_lines
+from reconciler.cli.running import interruptible, typed
 from reconciler.errors import Exit
+from reconciler.text import clean
 
 _SERVER = "Your campaign server, as a URL (Enter: later)"
 _STATE = "Where the state is kept: s3://…, postgresql://… (Enter: a file here)"
@@ -64,16 +65,21 @@ def _asked(root: Path, given: Answers, flags: Flags, ci: str | None) -> Answers:
         if flags.state is not None
         else _until_fit(_STATE, lambda text: fault_of_state(text, root))
     )
+    likely = likely_ci(root, os.environ)
     if ci is None:
-        choice = click.Choice([*CI, "none"])
-        ci = str(click.prompt(_CI, default=likely_ci(root, os.environ), type=choice, err=True))
-    return Answers(url, state, ci)
+        known = (*CI, "none")
+        question = f"{_CI} ({', '.join(known)}) [{likely}]"
+        ci = _until_fit(
+            question, lambda word: None if word in ("", *known) else f"there are {', '.join(known)}"
+        )
+    return Answers(url, state, ci or likely)
 
 
 def _until_fit(question: str, fault_of: Callable[[str], str | None]) -> str:
-    def fits(text: str) -> str:
-        if fault := fault_of(text.strip()):
-            raise click.UsageError(fault)
-        return text.strip()
-
-    return str(click.prompt(question, default="", show_default=False, value_proc=fits, err=True))
+    while True:
+        line = typed(f"{question}:")
+        if not line:
+            raise click.Abort
+        if not (fault := fault_of(line.strip())):
+            return line.strip()
+        say(f"Error: {clean(fault)}")

@@ -105,16 +105,23 @@ class Terminal:
 
 def confirmed(question: Question) -> bool:
     """Whether the answer is *yes*; ReconcilerError without a terminal to ask on."""
-    from reconciler.cli.output import width_of, write
+    from reconciler.cli.output import width_of
     from reconciler.report.lines import fitted
 
     if sys.stdin is None or sys.stdin.closed or not sys.stdin.isatty():
         raise ReconcilerError(question.refusal, hint=question.hint)
     with interruptible():
         lines = fitted(question.text.strip().split("\n"), width_of(sys.stderr))
-        write(["\n".join(lines), " "], sys.stderr)
-        _until_answered(sys.stdin)
-        return sys.stdin.readline().strip() == "yes"
+        return typed("\n".join(lines)).strip() == "yes"
+
+
+def typed(question: str) -> str:
+    """The line that a person types at the terminal, with its end; empty when there is none to come."""
+    from reconciler.cli.output import write
+
+    write([question, " "], sys.stderr)
+    _until_answered(sys.stdin)
+    return sys.stdin.readline()
 
 
 def _until_answered(stdin: TextIO) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 
 from reconciler.diff.detail import differences
 from reconciler.errors import Exit
+from reconciler.findings import once_a_set
 from reconciler.model import (
     Change,
     Finding,
@@ -111,7 +112,9 @@ def _plan(page: MarkdownPage, plan: Plan, context: PlanContext, digest: str | No
         leaving(page, plan)
     page.fill(rollout_markdown(plan.rollouts))
     page.fill(wait_markdown(plan.waits))
-    found = sorted(_told_below(plan), key=lambda finding: (not finding.is_error, finding.sort_key()))
+    found = sorted(
+        once_a_set(_told_below(plan)), key=lambda finding: (not finding.is_error, finding.sort_key())
+    )
     if found:
         page.add(f"### Findings: {counted(found)}\n")
         page.add(fenced(list(_finding_texts(found)), "text", _FINDINGS, "finding"))
@@ -236,6 +239,6 @@ def findings_markdown(
     page.add(f"## {title}: {counted(findings)}\n")
     if about and about.environment:
         page.add(f"Environment {code_span(about.environment)}\n")
-    ordered = sorted(findings, key=lambda finding: (not finding.is_error, finding.sort_key()))
+    ordered = sorted(once_a_set(findings), key=lambda finding: (not finding.is_error, finding.sort_key()))
     page.add(fenced(list(_finding_texts(ordered)), "text", limit // 2, "finding"))
     return str(page)

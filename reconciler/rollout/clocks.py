@@ -34,5 +34,8 @@ def skew(desired: Desired, ahead: float | None) -> tuple[Finding, ...]:
         f"the clock of the server is {duration(round(abs(ahead)))} {which} the one of this machine:"
         " rollouts and calendars go by the earlier of both"
     )
-    hint = "set the clock that is wrong; `reconciler doctor` tells how far they are apart"
+    hint = (
+        "set the clock that is wrong (a simulated server is ahead on purpose);"
+        " `reconciler doctor` tells how far they are apart"
+    )
     return (Finding("clock-skew", message, hint=hint, severity=Severity.WARNING),)

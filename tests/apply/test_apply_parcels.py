@@ -3,6 +3,7 @@
 import asyncio
 import math
 import random
+import tracemalloc
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -356,3 +357,31 @@ def test_a_report_of_more_than_was_asked_changes_nothing_else() -> None:
 
 def test_no_limit_is_no_time() -> None:
     assert parcel().until == math.inf
+
+
+@dataclass
+class Prompt(Unreliable):
+    async def send(self, parcel: Parcel) -> ParcelReport:
+        await asyncio.sleep(0)
+        return ParcelReport(parcel.id, b"\xff" * (len(parcel.gateways) // 8))
+
+
+def test_memory_does_not_grow_with_what_is_done() -> None:
+    many = group(
+        "schedule-download", gateways=[f"gw-{n:06}" for n in range(24_000)], per_call=1, target="c-1"
+    )
+    sizes: list[int] = []
+
+    class Forgetful(Memory):
+        def record(self, *events: object, sync: bool = True) -> None:
+            pass
+
+    script = Script()
+    values: dict[str, object] = {"memory": Forgetful(), "sender": Prompt(script, 1)}
+    tracemalloc.start()
+    carried(
+        many, script=script, on_parcel=lambda _: sizes.append(tracemalloc.get_traced_memory()[0]), **values
+    )  # type: ignore[arg-type]
+    tracemalloc.stop()
+    assert len(sizes) == 24
+    assert sizes[-1] - sizes[4] < 100_000

@@ -88,7 +88,7 @@ def test_every_field_of_every_schema(run, name):
         ("Campaign.distributionList.reevaluationIntervalSeconds", "  At least 1.\n"),
         ("PackageSet.packages.file", "  text\n"),
         ("PackageSet.packages", "  list of mappings, required\n"),
-        ("Schedule.download.begin", "  text, required\n"),
+        ("Schedule.download.begin", "  text\n"),
         (
             "Project.server.auth",
             "Exactly one of\n  Token from the environment (tokenEnv): An access token.\n",

@@ -144,7 +144,7 @@ class Trial:
         """The tests that may notice and that the time for a mutant reaches; how many others there are."""
         tests = [
             test
-            for test in who_may_notice(mutant, self._tests, self._users)
+            for test in who_may_notice(mutant, self._tests, self._users, self._sources[mutant.path])
             if self._fit.get(test.nodeid, True)
         ]
         batches: list[list[Traced]] = [[]]

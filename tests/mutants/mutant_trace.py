@@ -11,6 +11,7 @@ import ast
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from tests.mutants.mutant_edits import Lines, Mutant, digest
 
 PACKAGE = "reconciler"
 _CACHE = Path("build", "mutants", "trace.json")
-_NEAR = 10
+_NEAR, _NAMED = 10, 1_000
 _COVERAGE = f"[run]\nparallel = true\nsource = {PACKAGE}\n"
 
 
@@ -182,11 +183,16 @@ def _calls(place: Path, copy: Path) -> Iterator[tuple[str, str, int]]:
 
 
 def who_may_notice(
-    mutant: Mutant, tests: Sequence[Traced], users: Mapping[str, frozenset[str]]
+    mutant: Mutant,
+    tests: Sequence[Traced],
+    users: Mapping[str, frozenset[str]],
+    source: bytes = b"",
 ) -> list[Traced]:
     """The tests that execute what the mutant changes, the quickest first.
 
-    Those of its own part of the package are most likely to notice, and count as if they were quicker.
+    Those of its own part of the package are most likely to notice, and count as if they were quicker; so are,
+    before all others, those to which the module leads: by its name, or by what the docstring of its `source`
+    says.
 
     What stands outside of functions runs when it is imported: who executes anything of that module, or of one
     that imports it (`users`), may notice.
@@ -202,10 +208,15 @@ def who_may_notice(
             if test.lines.get(mutant.path, 0) & bits
             or any(line in scope for line in test.calls.get(mutant.path, ()))
         ]
-    folder = f"tests/{mutant.package}/"
+    folder, stem = f"tests/{mutant.package}/", Path(mutant.path).stem.strip("_")
+    said = re.search(rb"^Tests: ((?:`[^`]+`(?:, )?)+)\.$", source, re.MULTILINE)
+    named = tuple(re.findall("`([^`]+)`", said[1].decode())) if said else ()
 
     def rank(test: Traced) -> tuple[float, str]:
-        return test.seconds / (_NEAR if test.nodeid.startswith(folder) else 1), test.nodeid
+        file = test.nodeid.partition("::")[0]
+        if file in named or Path(file).stem.endswith(f"_{stem}"):
+            return test.seconds / _NAMED, test.nodeid
+        return test.seconds / (_NEAR if file.startswith(folder) else 1), test.nodeid
 
     return sorted(found, key=rank)
 

@@ -104,4 +104,9 @@ def test_those_who_execute_it_are_asked_and_its_own_folder_first() -> None:
         ]
 
     assert asked(5) == ["slow", "quick", "in_its_process"]
+    says = b'"""It.\n\nTests: `tests/e2e/test_c.py`.\n"""\n'
+    led = [test.nodeid for test in who_may_notice(mutants[5], tests, users_of(SOURCES), says)]
+    assert led[0] == "tests/e2e/test_c.py::in_its_process"
+    own = [Traced("tests/cli/test_cli_core.py::its_name", 7.0, {core: 1 << 5}), *tests]
+    assert who_may_notice(mutants[5], own, users_of(SOURCES))[0] == own[0]
     assert asked(1) == ["elsewhere", "slow", "quick", "uses_it", "in_its_process"]

@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.findings import first_of
 from reconciler.model import RowPlace
+from reconciler.report.markdown import findings_markdown
 from tests.sets.set_folders import NAMED, SetFolder, campaigns, findings, set_of, values
 
 OVERLAY = "apiVersion: reconciler/v1\nkind: {}\nmetadata: {{name: {}}}\nspec: {}\n"
@@ -146,6 +147,9 @@ def test_what_is_the_same_in_many_rows_is_listed_once(here: SetFolder) -> None:
     (listed,) = first_of(found)
     assert listed.message.endswith("; so it is in 39 more rows")
     assert str(listed.place) == "set.yaml:8:12 (s.csv:2:1)"
+    page = findings_markdown(found)
+    assert page.count("unknown-field") == 1
+    assert "so it is in 39 more rows" in page
 
 
 @pytest.mark.parametrize(

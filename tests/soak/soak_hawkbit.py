@@ -26,6 +26,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.pacing import Backoff
 from reconciler.plan import Plan
 from reconciler.providers.hawkbit.kind import connect
+from reconciler.providers.hawkbit.query import without_but
 from reconciler.settings import ServerSettings
 from reconciler.state.base import Event, State
 from reconciler.state.folding import fold
@@ -522,7 +523,7 @@ class HawkbitSoak:
             if line.delivery is not None:
                 assert rollout.type == {"never": "soft", "always": "forced"}[line.delivery]
             if line.listed is not None:
-                assert rollout.query == FILTERS[line.listed]
+                assert without_but(rollout.query)[0] == FILTERS[line.listed]
             else:
                 [tag] = [t for t in world.tags.values() if f"tag=='{t.name}'" == rollout.query]
                 open_now = {a.target for a in rollout.actions.values() if a.active and a.status in OPEN}
