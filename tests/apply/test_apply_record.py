@@ -256,3 +256,16 @@ def test_no_secret_is_kept() -> None:
 def test_the_same_secret_has_another_digest_under_another_salt() -> None:
     one = STEPS["create with settings"]
     assert before(one, SALT, 1000) == before(one, SALT, 1000) != before(one, "other", 1000)
+
+
+@pytest.mark.parametrize("what", ["create", "create a successor", "upload"])
+def test_what_was_made_is_known_since_when(what: str) -> None:
+    """Lists may lag for a while from then on."""
+    event = after(Outcome(STEPS[what], OutcomeStatus.DONE, created="id-1"), SALT, 1000)[0]
+    match event:
+        case CampaignOwned(owned=made) | PackageUploaded(uploaded=made):
+            assert made.since == 1000
+        case CampaignReplaced():
+            assert event.since == 1000
+        case _:
+            pytest.fail(f"{event} makes nothing")

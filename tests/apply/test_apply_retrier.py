@@ -237,16 +237,16 @@ def test_the_words_of_a_result_are_kept() -> None:
 )
 def test_giving_up_is_the_delays_to_say(operation: str, answer: str, looks: str, unclear: bool) -> None:
     script = Script({operation: f"{answer} {answer} {answer}"}, {operation: looks})
-    asked: list[tuple[int, float | None]] = []
+    asked: list[tuple[int, float | None, float]] = []
 
     def delay(attempts: int, retry_after: float | None, waited: float) -> float | None:
-        asked.append((attempts, retry_after))
-        return 0.0 if attempts < 3 else None
+        asked.append((attempts, retry_after, waited))
+        return 0.001 if attempts < 3 else None
 
     found = settle(script, step(operation), delay)
 
     after = 7.5 if answer == "429" else None
-    assert asked == [(1, after), (2, after), (3, after)]
+    assert asked == [(1, after, 0.0), (2, after, 0.001), (3, after, 0.002)]
     assert (found.status, found.attempts, found.unclear) == (OutcomeStatus.FAILED, 3, unclear)
 
 

@@ -184,6 +184,7 @@ def test_a_new_campaign_is_not_gone_while_nobody_answers_for_it(listed: float, a
     assert ownership(live) == Claim(Ownership.OWNED, ("1",))
     assert not live.gone
     assert world.time.now >= answered
+    assert [(doubt.what, doubt.why) for doubt in world.told] == [("Campaign/line", Missing.JUST_MADE)]
 
 
 def test_an_old_campaign_that_nobody_lists_is_gone_at_once() -> None:

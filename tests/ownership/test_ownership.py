@@ -494,6 +494,8 @@ def test_a_long_name_makes_room_for_the_mark() -> None:
     listed = [CampaignSummary("12", facts.retired_name("line", "12"), "ON")]
     assert len(listed[0].name) <= 7
     assert retired(["line"], listed, facts) == {"line": listed}
+    least = replace(IMMUTABLE, limits=replace(IMMUTABLE.limits, name=3))
+    assert least.retired_name("line", "12") == " ~12", "the mark is what tells them apart"
 
 
 def test_a_successor_whose_creation_was_never_recorded_is_found_by_its_name() -> None:

@@ -520,6 +520,12 @@ def test_a_waiver_in_git_is_for_its_campaign(campaigns: list[str | None], passes
     assert not [each for each in made.findings if each.code == "waiver-not-needed"], "it may wait in Git"
 
 
+def test_of_waivers_for_all_campaigns_the_one_that_lasts_longest_counts() -> None:
+    waivers = [git(Guard.EMPTY), git(Guard.EMPTY, reason="longer", until=20), git(Guard.EMPTY, until=15)]
+    (trip,) = guarded(*two_trips(), {"maxGatewaysRemovedPercent": 100}, {}, waivers).guards
+    assert (trip.waived, trip.until) == ("longer", 20)
+
+
 def test_a_waiver_in_git_is_for_its_guard() -> None:
     assert standing(guarded(*two_trips(), {}, {}, [git(Guard.DELETES)])) == [
         "maxGatewaysRemovedPercent",

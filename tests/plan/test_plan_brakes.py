@@ -8,6 +8,7 @@ from reconciler.model import (
     Live,
     LiveCampaign,
     Membership,
+    Need,
     Phase,
     Reason,
     RolloutRecord,
@@ -36,7 +37,7 @@ def plan(server: object, **parts: object) -> Plan:
 def test_only_what_holds_up_is_left() -> None:
     stop = group(StopCampaign(LINE, Reason.WANTS_STOPPED, "1"))
     groups = (
-        stop,
+        replace(stop, needs=(Need("start:other"),)),
         group(StopCampaign(OTHER, Reason.WANTS_STOPPED, "2")),
         group(StartCampaign(OTHER, Reason.WANTS_STARTED, "2")),
     )
@@ -52,7 +53,7 @@ def test_only_what_holds_up_is_left() -> None:
         guards=(GuardTrip("maxDeletes", "too many"),),
     )
     left = brakes(made)
-    assert left.groups == (stop,)
+    assert left.groups == (stop,), "it waits for nothing that isn't sent"
     assert left.records == (aborted,)
     assert not left.tripped
 

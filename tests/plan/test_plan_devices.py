@@ -19,6 +19,7 @@ from reconciler.model import (
 )
 from reconciler.options import Options
 from reconciler.plan import Plan
+from reconciler.plan.finished import LEFT_BEHIND
 from reconciler.plan.model import Devices, Packages
 from tests.fakes import NOW, Project, campaign, desired, file, holds, rid
 from tests.memory_provider import FACTS, IMMUTABLE, MemoryCampaign, MemoryServer
@@ -192,6 +193,14 @@ def test_in_all_a_gateway_counts_once() -> None:
     assert rows["three"] == replace(NONE, members=3, join=3, update=3)
     # gw-0003 starts twice; gw-0004 only in two, for it is done in one; gw-0008 joins two campaigns.
     assert plan.impact.devices == replace(NONE, members=10, join=3, start=9, update=3)
+
+
+def test_who_may_be_left_behind_is_told_in_the_order_of_findings() -> None:
+    done = in_states(done=names(2))
+    found = [MemoryCampaign(key, key, packages=("p-1",), gateways=names(2), states=done) for key in "cab"]
+    wanted = (campaign(each.name, packages=(PackageById("p-2"),), gateways=names(2)) for each in found)
+    told = [each for each in plan_of(world(*found), desired(*wanted)).findings if each.code == LEFT_BEHIND]
+    assert [str(each.resource) for each in told] == ["Campaign/a", "Campaign/b", "Campaign/c"]
 
 
 def test_another_kind_of_server_where_a_stop_interrupts_nobody() -> None:

@@ -40,7 +40,7 @@ from reconciler.model import (
     Window,
 )
 from reconciler.plan import Plan
-from reconciler.plan.fingerprints import Fingerprint, Of, fingerprints, sound, touched_of
+from reconciler.plan.fingerprints import Fingerprint, Of, _members, fingerprints, sound, touched_of
 from reconciler.plan.touched import Touched
 from reconciler.state.applied import packages_value
 from reconciler.state.base import Intent, Origin, Owned, State, Uploaded, upload_key
@@ -461,3 +461,9 @@ def test_an_entry_of_no_resource_is_none_of_ours() -> None:
         sound(Fingerprint(Of.ENTRY, "nonsense", None))
     for each in taken():
         assert sound(each) is each
+
+
+def test_who_has_a_value_is_told_in_one_order() -> None:
+    """A set has another order in each process; a list stands for that."""
+    one, other = ({"gateways": {"added": each}} for each in (["gw-1", "gw-2"], ["gw-2", "gw-1"]))
+    assert _members(one) == _members(other)  # type: ignore[arg-type]

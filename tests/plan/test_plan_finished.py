@@ -16,9 +16,9 @@ from reconciler.model import (
 )
 from reconciler.options import Options
 from reconciler.plan.file import plan_digest
-from reconciler.plan.finished import LEFT_BEHIND, done_before, finished, remembered, targeted
+from reconciler.plan.finished import LEFT_BEHIND, _names, done_before, finished, remembered, targeted
 from reconciler.plan.guards import Guard, guarded, reconsidered
-from reconciler.plan.model import GuardTrip
+from reconciler.plan.model import GuardTrip, Plan
 from reconciler.state.applied import FINISHED, finished_of, finished_value
 from reconciler.state.base import MembersForgotten
 from reconciler.state.folding import fold
@@ -219,3 +219,16 @@ def test_many_are_remembered_in_parts() -> None:
 def test_names_stay_though_the_server_loses_the_package() -> None:
     value = finished_value(("p-2", "p-1", "p-2"), {"p-1": "fw-2.1.bin"})
     assert finished_of(value) == {"p-1": "fw-2.1.bin", "p-2": "p-2"}
+
+
+@pytest.mark.parametrize(
+    ("ids", "said"),
+    [
+        ((), "no package"),
+        (("p-1",), "fw-1"),
+        (("p-3", "p-1", "p-2"), "fw-1, p-2, p-3"),
+        (("p-3", "p-1", "p-2", "p-4"), "fw-1, p-2, p-3 and 1 more"),
+    ],
+)
+def test_a_few_packages_are_named(ids: tuple[str, ...], said: str) -> None:
+    assert _names(ids, Plan(None, package_names={"p-1": "fw-1"})) == said

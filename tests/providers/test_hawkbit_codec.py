@@ -77,6 +77,15 @@ def test_a_set_has_its_modules_sorted_by_number() -> None:
     assert found.modules == ("9", "10")
 
 
+@pytest.mark.parametrize(
+    ("description", "ours"),
+    [(codec.MARK, True), (f"{codec.MARK}, and more", True), (f"not {codec.MARK}", False), (None, False)],
+)
+def test_a_set_of_ours_says_so_at_its_beginning(description: str | None, ours: bool) -> None:
+    row = {"id": 1, "name": "s", "version": "1", "modules": [], "description": description}
+    assert codec.bundle(row).ours is ours
+
+
 def test_a_target_is_read_without_its_secret() -> None:
     """Neither what is read nor an error about it repeats it."""
     target = {"controllerId": "a", "securityToken": "s3cr3t"}

@@ -10,8 +10,14 @@ from reconciler.providers.hawkbit.facts import facts_of
 from reconciler.providers.hawkbit.operations import OPERATIONS, PARTS, operation
 from reconciler.providers.hawkbit.statuses import BUSY, PHASES, STATES
 from reconciler.settings import ServerSettings
+from tests.conftest import Golden
+from tests.providers.told_facts import told_facts
 
 FACTS = facts_of(ServerSettings(batch_size=50))
+
+
+def test_every_fact_is_as_it_was(golden: Golden) -> None:
+    golden("facts-hawkbit.txt", told_facts(FACTS, PARTS.values()))
 
 
 def test_an_operation_stands_in_one_table() -> None:

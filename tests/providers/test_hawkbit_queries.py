@@ -26,6 +26,18 @@ def test_many_names_are_asked_in_slices_that_fit_into_an_address(many: list[str]
     assert all(any(each(name) for each in find) for name in many)
 
 
+def test_a_slice_takes_as_many_as_fit() -> None:
+    """Each takes its own characters and three for the comma before it, percent-encoded."""
+    size = len(quote("name=='aaaa'")) + 3
+    exactly, rest = divmod(ROOM, size)
+    longer = "a" * (4 + rest)
+    fits = ["aaaa"] * (exactly - 1) + [longer]
+    assert len(list(any_of("name", fits))) == 1
+    assert len(list(any_of("name", [*fits[:-1], longer + "a"]))) == 2
+    first, second = any_of("name", [*fits, *fits])
+    assert first == second
+
+
 def test_no_names_are_no_query() -> None:
     assert list(any_of("name", [])) == []
 

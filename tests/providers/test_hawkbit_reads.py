@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 
 from reconciler.errors import Refused
 from reconciler.model import Phase
+from reconciler.providers.hawkbit.calls import HawkbitCalls, _number
 from reconciler.providers.hawkbit.codec import ActionRow
-from reconciler.providers.hawkbit.members import IDLE, States, membership
+from reconciler.providers.hawkbit.members import IDLE, States, TargetIds, membership
 from tests.hawkbit_standin.app import Asked, Fault
 from tests.providers.hawkbit_world import HawkbitWorld, ids, line
 
@@ -86,6 +88,22 @@ def test_a_target_is_in_one_state_however_pages_come(pages: list[list[tuple[str,
 
 
 # --- lists ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("asked", "size"), [(1, 1), (499, 499), (500, 500), (501, 500), (10_000, 500)])
+def test_no_page_is_asked_for_that_the_server_would_cut(asked: int, size: int) -> None:
+    wire: Any = None
+    assert HawkbitCalls(wire, page_size=asked).page_size == size
+
+
+def test_what_is_no_number_comes_before_all_numbers() -> None:
+    assert sorted(["10", "x", "2", "1"], key=_number) == ["x", "1", "2", "10"]
+
+
+def test_a_fold_tells_how_many_are_new() -> None:
+    fold = TargetIds()
+    added = [fold.add(dict.fromkeys(each)) for each in ("ab", "bc", "abc", "")]
+    assert (added, len(fold)) == ([2, 1, 0, 0], 3)
 
 
 def test_a_list_is_whole_whatever_the_size_of_a_page(tmp_path: Path) -> None:

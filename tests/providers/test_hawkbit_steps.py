@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.model import OutcomeStatus
+from reconciler.plan import Plan
 from tests.hawkbit_standin.app import Asked, Fault
 from tests.providers.hawkbit_world import HawkbitWorld, ids, line
 
@@ -176,6 +177,71 @@ def test_how_it_is_delivered(tmp_path: Path) -> None:
         await world.apply(line(1, more="delivery: {force: after, forceAfter: 2027-01-17T00:00Z}"))
         rollout = world.rollout("line")
         assert (rollout.type, rollout.force_time) == ("timeforced", 1_800_144_000_000)
+
+    on(tmp_path, body)
+
+
+@pytest.mark.parametrize(
+    ("delivery", "kind"),
+    [("{force: never}", "soft"), ("{force: always}", "forced"), ("{only: download}", "downloadonly")],
+)
+def test_how_much_a_device_is_pressed(tmp_path: Path, delivery: str, kind: str) -> None:
+    async def body(world: HawkbitWorld) -> None:
+        await world.apply(line(1, more=f"delivery: {delivery}"))
+        assert world.rollout("line").type == kind
+
+    on(tmp_path, body)
+
+
+@pytest.mark.parametrize(
+    ("types", "kind"),
+    [(["os"], "os"), (["application"], "app"), (["os", "application"], "os_app")],
+)
+def test_the_type_of_a_set_is_that_of_its_modules(tmp_path: Path, types: list[str], kind: str) -> None:
+    packages = [f"{{file: f{at}.bin, type: {each}}}" for at, each in zip("wx", types, strict=False)]
+
+    async def body(world: HawkbitWorld) -> None:
+        await world.apply(line(1, packages=", ".join(packages)))
+        [bundle] = world.server.world.bundles.values()
+        assert bundle.type == kind
+
+    on(tmp_path, body)
+
+
+async def refusal(world: HawkbitWorld, plan: Plan) -> str:
+    """What is said of the step that fails first."""
+    failed = [each for each in (await world.run(plan)).outcomes if each.status is OutcomeStatus.FAILED]
+    return failed[0].message
+
+
+def test_two_modules_of_the_type_os_make_no_set(tmp_path: Path) -> None:
+    async def body(world: HawkbitWorld) -> None:
+        plan = await world.make_plan(line(1, packages="{file: fw.bin, type: os}, {file: fx.bin, type: os}"))
+        assert "one module of the type os at most" in await refusal(world, plan)
+        assert world.server.world.bundles == {}
+
+    on(tmp_path, body)
+
+
+def test_a_name_that_somebody_took_meanwhile_is_not_taken_twice(tmp_path: Path) -> None:
+    async def body(world: HawkbitWorld) -> None:
+        await world.apply(line(1, more="name: other"))
+        wanted = line(1, more="name: line").replace("{name: line}", "{name: second}")
+        plan = await world.make_plan(wanted)
+        world.rollout("other").name = "line"
+        assert "has meanwhile been taken by rollout" in await refusal(world, plan)
+        assert len(world.server.world.rollouts) == 1
+
+    on(tmp_path, body)
+
+
+def test_a_tag_that_is_refused_for_good_is_not_made_under_another_name(tmp_path: Path) -> None:
+    async def body(world: HawkbitWorld) -> None:
+        plan = await world.make_plan(line(1))
+        no, tags = Fault(403, b'{"message": "no room"}'), "/rest/v1/targettags"
+        world.server.fault = lambda asked: no if (asked.method, asked.path) == ("POST", tags) else None
+        assert "no room" in await refusal(world, plan)
+        assert world.server.calls().count(f"POST {tags}") == 1
 
     on(tmp_path, body)
 

@@ -16,6 +16,7 @@ import pytest
 
 from reconciler.errors import NotExecuted, ReconcilerError, ServerError
 from reconciler.pacing import Backoff
+from reconciler.providers.http.connecting import Way, no_connection
 from reconciler.providers.pulse.kind import connect
 from reconciler.settings import Engine
 from tests.providers.canned_server import SETTINGS, Connection, RawServer, raw_server
@@ -391,3 +392,30 @@ def test_a_server_that_asks_for_a_certificate(engine: Engine, authority: Path) -
 
     error = asyncio.run(main())
     assert isinstance(error, ServerError)
+
+
+def _of_tls(error: ssl.SSLError, **more: object) -> ssl.SSLError:
+    """As OpenSSL says it."""
+    for name, value in more.items():
+        setattr(error, name, value)
+    return error
+
+
+TRIES: dict[str, tuple[BaseException, int]] = {
+    # why there is no connection → how often it is tried: what is so for good is tried once
+    "no trust": (
+        _of_tls(ssl.SSLCertVerificationError(1, "no"), verify_code=18, verify_message="self-signed"),
+        1,
+    ),
+    "no TLS": (_of_tls(ssl.SSLError(1, "no"), reason="WRONG_VERSION_NUMBER"), 1),
+    "no such name": (socket.gaierror(-2, "unknown"), 2),
+    "refused": (ConnectionRefusedError(111, "refused"), 3),
+    "anything else": (OSError(113, "no route"), 3),
+}
+
+
+@pytest.mark.parametrize("why", TRIES)
+def test_how_often_a_connection_is_tried(why: str) -> None:
+    error, tries = TRIES[why]
+    found = no_connection(error, "GET /", Way("https://pulse.example.com"))
+    assert found.tries == tries

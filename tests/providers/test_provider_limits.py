@@ -33,6 +33,7 @@ from reconciler.providers.http import (
 )
 from reconciler.providers.pulse import calls, facts, kind, writes
 from reconciler.providers.pulse.codec import marks
+from reconciler.providers.snapshot import SnapshotReads
 from reconciler.settings import ServerSettings
 
 MIB = 1024 * 1024
@@ -67,6 +68,7 @@ LIMITS: dict[str, tuple[object, object]] = {
         ],
         [16, 16],
     ),
+    "reads at once, of a snapshot": (SnapshotReads.parallelism, 1),
     "rows of a page": (default(calls.Calls, "page_size"), 500),
     "rows of a page, of hawkBit": (
         [

@@ -659,3 +659,20 @@ def test_an_engine_that_is_not_installed_says_how_to_install_it(monkeypatch: pyt
     with pytest.raises(ReconcilerError, match="aiohttp is not installed") as caught:
         failure("http://127.0.0.1:1")
     assert "reconciler[fast]" in (caught.value.hint or "")
+
+
+def test_the_way_for_files_is_opened_once_for_all_that_go_at_once() -> None:
+    opened: list[object] = []
+
+    async def open_one() -> Any:
+        await asyncio.sleep(0)
+        opened.append(found := object())
+        return found
+
+    async def main() -> None:
+        nothing: Any = None
+        made = aiohttp_engine.AiohttpTransport(nothing, Way("http://x"), 1.0, open_one, nothing)
+        found = await asyncio.gather(*(made._for_files() for _ in range(3)))
+        assert found == opened * 3
+
+    asyncio.run(main())

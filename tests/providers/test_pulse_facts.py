@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -6,7 +7,9 @@ from reconciler.model import Phase, SchedulePhase, Verb
 from reconciler.providers.base import Field, Stage
 from reconciler.providers.pulse.facts import facts_of
 from reconciler.settings import EditWhileStarted, ServerSettings
+from tests.conftest import Golden
 from tests.providers.canned_server import Canned, provider
+from tests.providers.told_facts import told_facts
 
 FACTS = facts_of(ServerSettings())
 PHASES = {
@@ -26,6 +29,10 @@ ALLOWED = {
     Verb.EDIT: {Phase.READY, Phase.PAUSED, Phase.WAITING},
     Verb.DELETE: {Phase.READY, Phase.PAUSED, Phase.WAITING},
 }
+
+
+def test_every_fact_is_as_it_was(golden: Golden) -> None:
+    golden("facts-pulse.txt", told_facts(FACTS))
 
 
 @pytest.mark.parametrize(("status", "meaning"), list(PHASES.items()))
@@ -51,6 +58,12 @@ def test_some_servers_take_an_edit_of_a_started_campaign(in_phase: Phase) -> Non
     found = facts_of(ServerSettings(edit_while_started=EditWhileStarted.ALLOW))
     assert found.allows(Verb.EDIT, in_phase)
     assert found.allows(Verb.DELETE, in_phase) is FACTS.allows(Verb.DELETE, in_phase)
+
+
+def test_a_status_that_nobody_knows_allows_what_every_status_allows() -> None:
+    every = frozenset(Phase) - {Phase.UNKNOWN}
+    for phases, taken in ((every, True), (every - {Phase.BUSY}, False)):
+        assert replace(FACTS, allowed={Verb.EDIT: phases}).allows(Verb.EDIT, Phase.UNKNOWN) is taken
 
 
 def test_the_provider_tells_its_facts() -> None:

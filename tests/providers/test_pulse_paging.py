@@ -251,6 +251,28 @@ def test_without_a_total_a_list_without_end_is_an_error(monkeypatch: pytest.Monk
         asyncio.run(main())
 
 
+@pytest.mark.parametrize("totals", [True, False])
+@pytest.mark.parametrize(("count", "whole"), [(50, True), (51, False)])
+def test_so_many_items_are_read_and_no_more(
+    monkeypatch: pytest.MonkeyPatch, count: int, whole: bool, totals: bool
+) -> None:
+    monkeypatch.setattr("reconciler.providers.http.paging.MOST_ITEMS", 50)
+
+    async def fetch(number: int | None) -> Page[str]:
+        at = number or 0
+        return Page({str(at): "x"} if at < count else {}, int(at < count), at, count if totals else None)
+
+    async def main() -> int:
+        await read_all(fetch, fold := Items[str]())
+        return len(fold)
+
+    if whole:
+        assert asyncio.run(main()) == count
+    else:
+        with pytest.raises(Incomplete, match="at most"):
+            asyncio.run(main())
+
+
 def test_a_failed_page_fails_the_list() -> None:
     pages = Pages(rows(100))
     original = pages.send

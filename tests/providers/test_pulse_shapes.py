@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reconciler.errors import ServerError, Unclear
 from reconciler.model import CampaignSummary, DistributionList, LiveCampaign, LivePackage, Membership, Phase
 from reconciler.providers.http.listing import page
-from reconciler.providers.http.shape import EXCERPT, Unexpected, flag, glimpse, in_words, whole
+from reconciler.providers.http.shape import EXCERPT, Unexpected, flag, glimpse, in_words, parse, whole
 from reconciler.providers.pulse.codec import answers, members
 from reconciler.providers.pulse.codec.marks import mark, mark_of, read_mark
 from tests.providers.canned_server import Canned, answer, client, questions
@@ -392,3 +392,8 @@ def test_a_glimpse_shows_keys_and_never_values() -> None:
     assert glimpse(object()) == "object"
     assert len(glimpse({f"key{n}": 0 for n in range(100)})) <= EXCERPT
     assert json.dumps(glimpse({"\x1b": 0})).isascii()
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64 + 1, -(2**70) + 3])
+def test_numbers_are_exact_unless_it_is_said(number: int) -> None:
+    assert parse(b'{"id": %d}' % number) == {"id": number}

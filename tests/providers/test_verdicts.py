@@ -45,6 +45,23 @@ NO: list[tuple[Any, str, int | None]] = [
 ]  # fmt: skip
 
 
+KEYS: dict[str, tuple[Any, ...]] = {
+    # keys that say no, however they are spelled → what stands there; the status that it names
+    "success succeeded isSuccess successful ok accepted": (False, None),
+    "error errors errorMessage error_messages errorDescription exception fault faults": ("no room", None),
+    "status statusCode code errorCode error_code httpStatus http_code httpStatusCode": ("503", 503),
+    "result outcome resultStatus Status": ("FAILED", None),
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "status"), [(k, *no) for keys, no in KEYS.items() for k in keys.split()]
+)
+def test_keys_that_say_no(key: str, value: Any, status: int | None) -> None:
+    for batch in ((), SENT):
+        assert of_write({"id": 5, key: value, "message": "no room"}, batch=batch) == Denial("no room", status)
+
+
 @pytest.mark.parametrize("at", range(len(YES)))
 @pytest.mark.parametrize("batch", [(), SENT])
 def test_a_yes(at: int, batch: tuple[str, ...]) -> None:
@@ -98,6 +115,20 @@ def test_a_no_for_some_that_aren_t_named(value: Any) -> None:
     found = of_write(value, batch=SENT)
     assert found is not None
     assert not found.failed
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [({"failedCount": 1}, '{"failedCount": 1}'), ({"failedCount": 1, "message": "no room"}, "no room")],
+)
+def test_what_is_said_of_those_that_are_only_counted(value: Any, words: str) -> None:
+    assert of_write(value, batch=SENT) == Denial(words, some=True)
+
+
+def test_the_one_row_for_the_one_that_was_sent_is_a_no_for_all() -> None:
+    rows = [{"id": "gw-1", "code": 404, "message": "no room"}]
+    assert of_write(rows, batch=["gw-1"]) == of_write(rows) == Denial("no room", 404)
+    assert of_write(rows, batch=["gw-1", "gw-2"]) == Denial("no room", 404, {"gw-1": "no room"}, some=True)
 
 
 def test_what_an_object_says_of_itself() -> None:

@@ -13,10 +13,15 @@ import pytest
 
 from reconciler.app.pipeline import guard_basis
 from reconciler.apply import apply_plan
+from reconciler.diff.model import Former
+from reconciler.diff.replacement import formers_of, inheriting
 from reconciler.model import (
     DesiredStatus,
     Finding,
+    Live,
+    LiveCampaign,
     LivePackage,
+    Membership,
     PackageById,
     Phase,
     Reason,
@@ -26,7 +31,7 @@ from reconciler.model import (
 from reconciler.plan import Plan
 from reconciler.plan.guards import Guard, guarded
 from reconciler.providers.base import Bindings, Changing, Facts, Field, FieldFacts, Readback, Result
-from reconciler.state.base import Predecessor, State
+from reconciler.state.base import Origin, Owned, Predecessor, PredecessorEnded, PredecessorForgotten, State
 from tests.fakes import MemorySession, Project, campaign, desired, rid
 from tests.memory_provider import FACTS, IMMUTABLE, IMMUTABLE_LATE, SERVER, MemoryCampaign, MemoryServer
 
@@ -509,3 +514,42 @@ def test_a_kind_that_edits_has_no_successors() -> None:
     made = Project(MemoryServer(packages=[LivePackage("p-1", "one"), LivePackage("p-2", "two")], facts=FACTS))
     applied(made, line())
     assert applied(made, line(packages=(TWO,))) == ["change-rollout:line"]
+
+
+# --- its parts ------------------------------------------------------------------------------------------
+
+
+def former(**more: Any) -> LiveCampaign:
+    there = Membership({"idle": frozenset("abc")}, frozenset("c"))
+    return LiveCampaign("1", "line", "ROLLING", **{"phase": Phase.RUNNING, "gateways": there, **more})
+
+
+@pytest.mark.parametrize(
+    ("declared", "ended", "gateways"),
+    [(None, False, "ab"), (None, True, None), ("x", False, "x")],
+)
+def test_a_successor_inherits_whoever_is_not_closed(
+    declared: str | None, ended: bool, gateways: str | None
+) -> None:
+    owned = Owned(rid("line"), "2", Origin.CREATED, predecessors=(Predecessor("1", ended=ended),))
+    found = inheriting(line(gateways=declared), owned, Live(by_id={"1": former()}))
+    assert found.gateways == (None if gateways is None else frozenset(gateways))
+
+
+FORMERS: dict[str, tuple[LiveCampaign | None, bool, bool | None, list[Any]]] = {
+    # what is there of it, whether it was known to have ended → whether it has, what the state learns
+    "it runs": (former(), False, False, []),
+    "it runs, and had ended": (former(), True, True, []),
+    "it is finished": (former(phase=Phase.FINISHED), False, True, [PredecessorEnded]),
+    "it is finished, and had ended": (former(phase=Phase.FINISHED), True, True, []),
+    "it is gone": (None, False, None, [PredecessorForgotten]),
+}
+
+
+@pytest.mark.parametrize("what", FORMERS)
+def test_what_is_learned_of_a_predecessor(what: str) -> None:
+    there, ended, over, learned = FORMERS[what]
+    owned = Owned(rid("line"), "2", Origin.CREATED, predecessors=(Predecessor("1", ended=ended),))
+    formers, events = formers_of(owned, Live(by_id={"1": there}))
+    assert formers == (() if over is None else (Former("1", there, over),))
+    assert events == tuple(event(rid("line"), "1") for event in learned)

@@ -62,6 +62,14 @@ def leased_session(session: object) -> LeasedSession:
 # --- what is written when -----------------------------------------------------------------------------
 
 
+def test_the_audit_goes_on_where_the_last_run_ended(place: FakePlace, store: LeasedStore) -> None:
+    place.log.append("before")
+    with store.locked(SERVER, "apply") as session:
+        assert session.audit_tail == "before"
+        session.audit("now")
+        assert session.audit_tail == "now"
+
+
 def test_what_is_due_is_written_at_once_with_all_before_it(place: FakePlace, store: LeasedStore) -> None:
     with store.locked(SERVER, "apply") as session:
         for number in range(3):

@@ -164,3 +164,21 @@ def test_an_answer_that_makes_no_sense_is_told(stub: Stub, bucket: Bucket) -> No
     stub.body = b"<html>a proxy</html>"
     for name in (*ON_CONDITION, "put"):
         assert trouble(EVERY[name], bucket) is BucketTrouble.OTHER, name
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"region": "eu-central-1"},
+        {"endpoint": "https://s3.example.com"},
+        {"virtual_hosted_style_request": "true"},
+        {"server_side_encryption": "AES256"},
+        {"server_side_encryption": "aws:kms", "sse_kms_key_id": "key"},
+        {"server_side_encryption": "aws:kms", "sse_bucket_key_enabled": "true"},
+    ],
+    ids=lambda option: list(option)[-1],
+)
+def test_an_option_that_may_stand_in_a_url(option: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    assert option.keys() <= set(module.OPTIONS)
+    Bucket("states", option, url="s3://states")
