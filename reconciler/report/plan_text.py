@@ -88,7 +88,8 @@ def plan_lines(plan: Plan, paint: Paint = plain, *, every_gateway: bool = False)
     for block in every:
         yield ""
         yield from _block(block, plan, paint, every_gateway=every_gateway)
-    if rollouts := tuple(rollout_lines(plan.rollouts, paint)):
+    starting = {row.resource for row in plan.impact.campaigns if row.starts}
+    if rollouts := tuple(rollout_lines(plan.rollouts, paint, starting=starting)):
         yield ""
         yield from rollouts
     if plan.waits:
@@ -217,7 +218,7 @@ class _Rows:
         """A row for each value that differs."""
         gone = self.block.sign == "-" and self.block.impact is not None
         if change.gateways is not None:
-            sign = "+" if self.block.sign == "+" else "~"
+            sign = self.block.sign if self.block.sign == "+" or gone else "~"
             most = len(change.gateways.gained) + len(change.gateways.lost) if self.every_gateway else 5
             yield ChangeRow(
                 sign, clean(change.field), gateway_change(change.gateways, most) + self._why(change)

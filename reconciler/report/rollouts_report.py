@@ -5,10 +5,10 @@ Tests: `tests/report/test_rollouts_report.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
-from reconciler.model import RolloutStatus
+from reconciler.model import ResourceId, RolloutStatus
 from reconciler.providers.base import Stage
 from reconciler.report.devices import joining
 from reconciler.report.lines import Line
@@ -31,8 +31,17 @@ _PHASES = {
 }
 
 
-def rollout_lines(views: Iterable[RolloutView], paint: Paint = plain, *, over: bool = False) -> Iterator[str]:
-    """Every rollout: where it stands, its waves, what it waits for. `over`: also those that are complete."""
+def rollout_lines(
+    views: Iterable[RolloutView],
+    paint: Paint = plain,
+    *,
+    over: bool = False,
+    starting: Collection[ResourceId] = (),
+) -> Iterator[str]:
+    """Every rollout: where it stands, its waves, what it waits for. `over`: also those that are complete.
+
+    `starting`: the campaigns that the plan starts, so that they wait for that no longer.
+    """
     for view in views:
         if view.status == "complete" and not (view.joins or over):
             continue
@@ -45,6 +54,8 @@ def rollout_lines(views: Iterable[RolloutView], paint: Paint = plain, *, over: b
             yield f"  {paint(said, Tone.GOOD)}"
         yield from (f"  {line}" for line in _table(view.waves))
         for wait in view.waits:
+            if wait.reason is WaitFor.NOT_RUNNING and view.resource in starting:
+                continue
             yield f"  waits: {wait_words(view, wait)}"
         if view.checks:
             only = "it opens only if they pass; " if view.opens else ""
@@ -80,7 +91,10 @@ def wave_words(wave: WaveView) -> str:
         (wave.refused, "refused"),
     ]
     said = ", ".join(f"{count:,} {word}" for count, word in counts if count)
-    return f"{_PHASES[wave.phase]}{': ' if said else ''}{said}"
+    # All who are in may be in since before there were waves: they have passed nothing.
+    unproved = wave.phase is WavePhase.PASSED and wave.entered and not wave.done
+    stands = "in" if unproved else _PHASES[wave.phase]
+    return f"{stands}{': ' if said else ''}{said}"
 
 
 def wait_words(view: RolloutView, wait: Wait) -> str:

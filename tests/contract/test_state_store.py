@@ -113,8 +113,7 @@ EVERY_EVENT: tuple[Event, ...] = (
         LINE_3, RolloutRecord(wave=2, status=RolloutStatus.PAUSED, promoted=(Promotion(3, ("soak",)),))
     ),
     RolloutNoted(LINE_3, None),
-    NoticeNoted("guard:maxDeletes", 1_800_000_000_000),
-    NoticeNoted("guard:maxStarts", 1_800_000_000_000),
+    NoticeNoted("guard:maxDeletes", 1_790_000_000_000),
     NoticeNoted("guard:maxStarts", None),
 )
 

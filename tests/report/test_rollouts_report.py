@@ -56,6 +56,18 @@ def test_a_wave_that_opens() -> None:
     ]
 
 
+def test_who_was_in_before_there_were_waves_has_passed_nothing() -> None:
+    earlier = replace(VIEW, waves=(WaveView("canary", 20, 20, 0, 0, 20, phase=WavePhase.PASSED),))
+    assert "    canary  20  in: 20 not begun" in list(rollout_lines([earlier]))
+
+
+def test_a_campaign_that_the_plan_starts_is_waited_for_no_longer() -> None:
+    waits = replace(WAITS, waits=(Wait(WaitFor.NOT_RUNNING),))
+    said = "  waits: the campaign does not run"
+    assert said in list(rollout_lines([waits]))
+    assert said not in list(rollout_lines([waits], starting={LINE}))
+
+
 def test_a_wait() -> None:
     assert "  waits: wave 1 of 2 (canary): 15 of 20 done, fewer than 90 %" in list(rollout_lines([WAITS]))
     item = rollout_item(WAITS)
