@@ -300,6 +300,19 @@ def test_a_batch_that_was_taken_in_part_says_that_the_group_is_taken() -> None:
     assert [outcome.left for outcome in found.outcomes] == [("gw-0000",), (), ("gw-0009",)]
 
 
+def test_a_batch_of_which_nothing_was_taken_says_nothing_of_the_others() -> None:
+    """The first fails for another reason, so one of the others still tries for all of them."""
+
+    def before(step: Step, sends: int) -> None:
+        if sends == 1:
+            raise Refused("403 not you", request=REQUEST, status=403)
+
+    fleet = Fleet(frozenset(names(32)), before=before)
+    found = of_group(fleet, batches(ADD, 32, 8))
+    assert found.count(OutcomeStatus.FAILED) == 4
+    assert len(fleet.sent) == 4 + 14, "four batches, and one of them in all its parts"
+
+
 def test_another_campaign_tries_for_itself() -> None:
     fleet = Fleet(frozenset(names(4)))
     groups = [batches(ADD, 4, 4, resource=campaign(name), key=name) for name in "ab"]

@@ -1,6 +1,7 @@
 """Brackets, ids that a run makes, and what the state hears when; also when it can't be written."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,7 @@ from reconciler.state.base import (
     BracketOpened,
     CampaignOwned,
     Event,
+    FieldsDeclared,
     MembersApplied,
     MembersForgotten,
     Origin,
@@ -476,3 +478,11 @@ def test_closing_twice_says_nothing_new() -> None:
     apply(plan(*bracket()), Script(), memory)
     closed = [event for event in memory.recorded if isinstance(event, BracketClosed)]
     assert closed == [BracketClosed(CAMPAIGN)]
+
+
+def test_where_no_group_has_a_step_what_is_declared_is_known_all_the_same() -> None:
+    memory = Memory()
+    nobody = group("add-gateways", gateways=(), per_call=2)
+    declares = {"description": "text"}
+    apply(replace(plan(nobody), declares={CAMPAIGN: declares}), Script(), memory)
+    assert memory.recorded == [FieldsDeclared(CAMPAIGN, declares)]

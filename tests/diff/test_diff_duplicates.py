@@ -90,6 +90,14 @@ def test_a_package_that_a_campaign_uses_is_no_double(whose: str) -> None:
     assert named(project, desired(campaign("ours"), packages=[V1])) == []
 
 
+@pytest.mark.parametrize(("used", "asked"), [("p-2", False), ("p-1", True)])
+def test_who_uses_a_package_is_asked_only_where_nobody_is_known(used: str, asked: bool) -> None:
+    project = twice(MemoryCampaign("1", "ours", packages=(used,)))
+    project.own("ours", "1")
+    reads = project.reads(desired(campaign("ours"), packages=[V1]))
+    assert ("campaigns" in reads) is asked, "that takes the list of all"
+
+
 def test_a_package_that_an_override_of_ours_gave_is_no_double() -> None:
     project = twice(MemoryCampaign("1", "line", gateways={"a"}))
     had = {"packageOverrides": {packages_value(["p-2"]): frozenset("a")}}

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from reconciler.diff.whose import attributed
 from reconciler.model import (
     Assignment,
     Callback,
@@ -14,15 +15,19 @@ from reconciler.model import (
     DesiredStatus,
     DistributionList,
     LivePackage,
+    Membership,
     Override,
     PackageById,
+    Reason,
     SchedulePhase,
     Secret,
     Window,
 )
+from reconciler.providers.base import Field, FieldFacts
 from reconciler.state.applied import packages_value, window_value
 from reconciler.state.declared import members_count, members_value, text_value
-from tests.fakes import NOW, Project, campaign, desired, file, rid
+from tests.diff.diff_parts import Side, live, view
+from tests.fakes import NOW, PULSE, Project, campaign, desired, file, rid
 from tests.memory_provider import FACTS, MemoryCampaign, MemoryServer
 
 GIT, SERVER, BOTH, NEVER = ChangedIn
@@ -241,6 +246,35 @@ def test_windows_follow_git_or_who_came_back() -> None:
     by_hand(made, gateways={"a"})
     assert changed(made, **both) == [(SERVER, None), (SERVER, None)]
     assert window_value(DAY) in made.state.campaigns[LINE].members["schedules.download"]
+
+
+WINDOWS: dict[str, tuple[str | None, str | None, str, tuple[ChangedIn | None, Any]]] = {
+    # what was last applied, what the server has, what Git wants → whose it is
+    "Git has another": ("1/2", "1/2", "3/4", (GIT, None)),
+    "the server has another": ("1/2", "5/6", "1/2", (SERVER, None)),
+    "the server has none": ("1/2", None, "1/2", (SERVER, None)),
+    "both have another": ("1/2", "5/6", "3/4", (BOTH, {"begin": 1, "end": 2})),
+    "it was never applied": (None, "5/6", "3/4", (GIT, None)),
+}
+
+
+@pytest.mark.parametrize("row", WINDOWS)
+def test_windows_that_can_be_read(row: str) -> None:
+    last, there, wanted, whose = WINDOWS[row]
+    field, nobody = "schedules.download", frozenset[str]()
+    values = {field: {there: frozenset("a")} if there else {"7/8": nobody}}
+    members = Membership({"idle": frozenset("a")}, values=values)
+    side = Side(
+        recorded={field: {last: "a"} if last else {}}, live=replace(live("a"), gateways=members), members="a"
+    )
+    seen = view(side)
+    readable = replace(PULSE, fields={**PULSE.fields, Field.SCHEDULES: FieldFacts()})
+    seen = replace(seen, ask=replace(seen.ask, facts=readable))
+    begin, _, end = wanted.partition("/")
+    after = {"begin": int(begin), "end": int(end)}
+    change = Change(LINE, field, None, after, Reason.DIFFERS, members=("a",))
+    [found] = attributed(seen, [change], None, gone=False)
+    assert (found.changed_in, found.last) == whose
 
 
 def test_what_the_server_keeps_otherwise_is_no_change_of_its() -> None:

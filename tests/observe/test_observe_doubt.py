@@ -214,11 +214,14 @@ def test_an_id_of_ours_that_is_listed_is_ours_whoever_does_not_answer(prune: boo
     assert not any("create" in step.id for step in plan.steps())
 
 
-def test_a_list_that_still_shows_what_is_deleted_is_asked_again() -> None:
-    world = World(CREATED)
+@pytest.mark.parametrize("prune", [False, True], ids=["by names", "the whole list"])
+def test_a_list_that_still_shows_what_is_deleted_is_asked_again(prune: bool) -> None:
+    world = World(CREATED, MemoryCampaign("9", "old"))
     world.project.own("line", "1")
+    world.project.own("old", "9")
     world.server.answered["1"], world.server.unlisted["1"] = 1_000, 3
-    live = world.live(LINE)
+    live = world.live(LINE, prune=prune)
+    assert (live.listed is not None) is prune
     assert live.gone == {rid("line")}
     assert ownership(live).ownership is Ownership.NONE
     assert 3 <= world.time.now < 8

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.errors import Refused
 from reconciler.model import OutcomeStatus
 from reconciler.plan import Plan
+from reconciler.providers.base import Bindings
 from tests.hawkbit_standin.app import Asked, Fault
 from tests.providers.hawkbit_world import HawkbitWorld, ids, line
 
@@ -214,11 +216,32 @@ async def refusal(world: HawkbitWorld, plan: Plan) -> str:
     return failed[0].message
 
 
+async def refused(world: HawkbitWorld, plan: Plan, name: str) -> str:
+    """What an error says of the operation `name` of `plan` and of its call; it alone is run."""
+    [step] = [step for step in plan.steps() if step.operation.name == name]
+    uploads = {upload.sha256: upload.id for upload in world.session.state.packages.values()}
+    with pytest.raises(Refused) as caught:
+        await world.provider.writes.run(step, Bindings(packages=uploads))
+    assert caught.value.request == f"{step.operation.method} {step.operation.path}"
+    return str(caught.value)
+
+
 def test_two_modules_of_the_type_os_make_no_set(tmp_path: Path) -> None:
     async def body(world: HawkbitWorld) -> None:
         plan = await world.make_plan(line(1, packages="{file: fw.bin, type: os}, {file: fx.bin, type: os}"))
         assert "one module of the type os at most" in await refusal(world, plan)
+        assert "one module of the type os at most" in await refused(world, plan, "create-rollout")
         assert world.server.world.bundles == {}
+
+    on(tmp_path, body)
+
+
+def test_a_module_of_a_rollout_is_not_deleted(tmp_path: Path) -> None:
+    async def body(world: HawkbitWorld) -> None:
+        await world.apply(line(1))
+        plan = await world.make_plan(line(1).split("---\n")[1], prune=True)
+        assert "the rollout 'line' uses it" in await refused(world, plan, "delete-module")
+        assert len(world.server.world.modules) == 1
 
     on(tmp_path, body)
 
