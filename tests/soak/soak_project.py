@@ -39,6 +39,7 @@ GENEROUS = {
     "allowEmpty": True,
     "mayLoseSettings": True,
     "mayLeaveBehind": True,
+    "allowAllMissing": True,
 }
 STREAMED = CONTENTS[0]
 """The content that goes up by streaming, the others as multipart."""
