@@ -67,7 +67,7 @@ class StepGroup:
     operation: Operation
     """The call that each step is."""
     per_call: int = 0
-    """How many gateways a call carries; 0: the call is about none."""
+    """How many gateways a call carries; 0: there is one call, about none or all of them."""
     needs: tuple[Need, ...] = ()
     """What comes first."""
     also: tuple[Operation, ...] = ()
@@ -90,7 +90,9 @@ class StepGroup:
         """Which step carries `gateway`; None where none does."""
         at = bisect_left(self.gateways, gateway)
         there = at < len(self.gateways) and self.gateways[at] == gateway
-        return at // self.per_call if there else None
+        if not there:
+            return None
+        return at // self.per_call if self.per_call else 0
 
     def steps_with(self, gateways: Iterable[str]) -> Iterator[int]:
         """Indices of the steps that carry any of `gateways` (sorted), each once, ascending."""

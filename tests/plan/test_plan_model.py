@@ -33,6 +33,16 @@ def test_nothing_happens_unless_it_is_said() -> None:
     assert Basis(desired(), None, bool).given_up == 0  # type: ignore[arg-type]
 
 
+def test_which_step_carries_a_gateway() -> None:
+    made = action(Verb.CLOSE, gateways=tuple("abcde"))
+    for per_call, steps in ((2, [0, 0, 1, 1, 2]), (1, [0, 1, 2, 3, 4]), (0, [0] * 5)):
+        group = StepGroup("close", made, PULSE.lower(made).operation, per_call)
+        assert [group.index_of(gateway) for gateway in "abcde"] == steps, per_call
+        assert group.index_of("x") is None
+        assert list(group.steps_with("ace")) == sorted({steps[0], steps[2], steps[4]})
+        assert len(group) == max(steps) + 1
+
+
 def test_counts_of_all_campaigns_together() -> None:
     rows = [CampaignImpact(rid(n), n, gained, lost) for n, gained, lost in (("a", 1, 20), ("b", 300, 4000))]
     assert (Impact(tuple(rows)).gained, Impact(tuple(rows)).lost) == (301, 4020)
