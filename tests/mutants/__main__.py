@@ -74,7 +74,9 @@ def _run(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="mutants-", ignore_cleanup_errors=True) as name:
         copy = copied(ROOT, Path(name, "trace"))
         tests = traced(ROOT, copy, options.tests.split(), options.processes, print)
-        trial = Trial(sources, tests, users_of(sources), options.budget)
+        files = {test.nodeid.partition("::")[0] for test in tests}
+        users = users_of(sources | {file: (ROOT / file).read_bytes() for file in files})
+        trial = Trial(sources, tests, users, options.budget)
         with workers(ROOT, Path(name), options.processes) as able:
             tried = trial.run(real, able, _Progress(len(real)))
     for each in tried:

@@ -195,11 +195,15 @@ def who_may_notice(
     says.
 
     What stands outside of functions runs when it is imported: who executes anything of that module, or of one
-    that imports it (`users`), may notice.
+    that imports it (`users`), may notice, and so may the tests of a file that imports it.
     """
     if mutant.scope is None:
         paths = {mutant.path, *users.get(mutant.path, ())}
-        found = [test for test in tests if paths & (test.lines.keys() | test.calls.keys())]
+        found = [
+            test
+            for test in tests
+            if paths & (test.lines.keys() | test.calls.keys() | {test.nodeid.partition("::")[0]})
+        ]
     else:
         bits, scope = _bits(mutant.lines), range(mutant.scope[0], mutant.scope[1] + 1)
         found = [
@@ -226,7 +230,7 @@ def _bits(lines: Lines) -> int:
 
 
 def users_of(sources: Mapping[str, bytes]) -> Mapping[str, frozenset[str]]:
-    """The modules that import from each module, by path."""
+    """The modules that import from each module, by path; those of tests may be among the `sources`."""
     paths = {path.removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in sources}
     users: dict[str, set[str]] = {}
     for path, source in sources.items():

@@ -110,3 +110,8 @@ def test_those_who_execute_it_are_asked_and_its_own_folder_first() -> None:
     own = [Traced("tests/cli/test_cli_core.py::its_name", 7.0, {core: 1 << 5}), *tests]
     assert who_may_notice(mutants[5], own, users_of(SOURCES))[0] == own[0]
     assert asked(1) == ["elsewhere", "slow", "quick", "uses_it", "in_its_process"]
+    tables = Traced("tests/core/test_d.py::a_table", 0.1, {})
+    importing = users_of({**SOURCES, "tests/core/test_d.py": b"from reconciler.core import f"})
+    assert who_may_notice(mutants[1], [tables], importing) == [tables], "it read what the module holds"
+    assert who_may_notice(mutants[1], [tables], users_of(SOURCES)) == []
+    assert who_may_notice(mutants[5], [tables], importing) == []

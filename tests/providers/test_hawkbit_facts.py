@@ -17,7 +17,7 @@ FACTS = facts_of(ServerSettings(batch_size=50))
 
 
 def test_every_fact_is_as_it_was(golden: Golden) -> None:
-    golden("facts-hawkbit.txt", told_facts(FACTS, PARTS.values()))
+    golden("facts-hawkbit.txt", told_facts(facts_of(ServerSettings(batch_size=50)), PARTS.values()))
 
 
 def test_an_operation_stands_in_one_table() -> None:
