@@ -41,6 +41,7 @@ from reconciler.state.base import (
     IntentNoted,
     MembersApplied,
     MembersForgotten,
+    NoticeNoted,
     OnRemoveSet,
     Origin,
     Owned,
@@ -246,7 +247,7 @@ ROWS: dict[str, tuple[list[Action], list[Event], Touched]] = {
     "about no object": (
         [],
         [IntentNoted(Intent("Campaign/line", "line")), IntentDropped("Campaign/line"), SaltChosen("x"),
-         PlanApplied("d", whole=True)],
+         PlanApplied("d", whole=True), NoticeNoted("guard:maxDeletes", 1)],
         touched(),
     ),
     "nothing": ([], [], touched()),
