@@ -123,6 +123,18 @@ def test_what_comes_of_the_same_group_by_and_by_goes_out_together() -> None:
     ]
 
 
+def test_what_comes_of_the_same_group_fills_a_parcel_and_no_more() -> None:
+    carry, _ = carrying()
+    steps = list(windows(PARCEL + 5))
+    carry.add(steps[0].group, iter(steps[:3]))
+    carry.add(steps[0].group, iter(steps[3:]))
+    assert [[step.id for step in carry.draw()] for _ in range(3)] == [
+        [step.id for step in steps[:PARCEL]],
+        [step.id for step in steps[PARCEL:]],
+        [],
+    ]
+
+
 def test_there_is_something_to_draw_as_long_as_steps_may_come() -> None:
     carry, _ = carrying()
     assert not carry.ready
@@ -156,7 +168,9 @@ def test_a_parcel_says_of_whom_it_is_and_the_rest_is_another_one() -> None:
         ("windows#2", (FLEET[1], FLEET[3], FLEET[4])),
         ("windows#3", (FLEET[3], FLEET[4])),
     ]
-    assert {(parcel.group, parcel.target, parcel.young) for parcel in sender.sent} == {("windows", "c-1", None)}
+    assert {(parcel.group, parcel.target, parcel.young) for parcel in sender.sent} == {
+        ("windows", "c-1", None)
+    }
     assert [list(told(portion)) for portion in portions] == [
         [FLEET[0], FLEET[2]],
         [FLEET[1]],

@@ -49,7 +49,8 @@ def test_what_a_group_needs_as_a_whole_stands_against_all_of_it(
     turns.begin()
     outcome = ended(turns, status)
     first, second = turns.take(), turns.take()
-    assert first and second
+    assert first
+    assert second
     stands = NOTHING if outcome.settled or even_failed else Against(outcome)
     assert turns.against(first) == turns.against(second) == stands
 
@@ -183,7 +184,10 @@ def test_only_the_start_of_a_bracket_closes_it() -> None:
 
 
 def test_what_may_have_happened_but_is_no_stop_keeps_a_bracket_open() -> None:
-    edit, start = group("edit-campaign"), group("start-campaign", bracket=True, needs=["edit-campaign:line-3"])
+    edit, start = (
+        group("edit-campaign"),
+        group("start-campaign", bracket=True, needs=["edit-campaign:line-3"]),
+    )
     turns = Turns([edit, start])
     turns.begin()
     outcome = ended(turns, FAILED, unclear=True)
