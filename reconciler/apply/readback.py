@@ -134,9 +134,7 @@ class KeptReader:
             if fields.packages is not None:
                 ids = packages_list(_ids(fields.packages, packages))
                 rows.append((Field.PACKAGES, ids, packages_list(live.packages)))
-        kept = [
-            _kept(str(name), sent, there) for name, sent, there in rows if sent != there
-        ]
+        kept = [_kept(str(name), sent, there) for name, sent, there in rows if sent != there]
         return kept + (self._settings(fields.settings, live.applied.get(Field.SETTINGS)) if fields else [])
 
     async def _of_distribution(self, campaign_id: str, actions: Sequence[Action]) -> list[Kept]:
