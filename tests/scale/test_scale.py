@@ -254,7 +254,7 @@ def planned(world: World, number: int) -> tuple[Callable[[], Plan], Project]:
 
     def make() -> Plan:
         plan = make_plan(diff(wanted, live, project.state, ask), project.server.facts, SERVER)
-        return guarded(plan, Basis(wanted, live, project.server.facts), {}, {})
+        return guarded(plan, Basis(wanted, live, project.server.facts, 0, 0, {}), {}, {})
 
     return make, project
 
