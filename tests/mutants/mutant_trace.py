@@ -195,8 +195,8 @@ def who_may_notice(
     says.
 
     What stands outside of functions runs when it is imported: who executes anything of that module, or of one
-    that imports it (`users`), may notice, and so may the tests of a file that imports it. Those may notice the
-    default of a parameter, too.
+    that imports it (`users`), may notice, and so may the tests of a file that imports it. Those are asked of
+    the default of a parameter, too.
     """
     importing = users.get(mutant.path, frozenset())
     if mutant.scope is None:
