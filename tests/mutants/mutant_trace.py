@@ -11,7 +11,6 @@ import ast
 import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from coverage import CoverageData
 
+from tests.leading import said_tests
 from tests.mutants.mutant_edits import Lines, Mutant, digest
 
 PACKAGE = "reconciler"
@@ -216,8 +216,7 @@ def who_may_notice(
             or (mutant.default and test.nodeid.partition("::")[0] in importing)
         ]
     folder, stem = f"tests/{mutant.package}/", Path(mutant.path).stem.strip("_")
-    said = re.search(rb"^Tests: ((?:`[^`]+`(?:, )?)+)\.$", source, re.MULTILINE)
-    named = tuple(re.findall("`([^`]+)`", said[1].decode())) if said else ()
+    named = said_tests(source.decode())
 
     def rank(test: Traced) -> tuple[float, str]:
         file = test.nodeid.partition("::")[0]
