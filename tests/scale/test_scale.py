@@ -305,7 +305,7 @@ def test_a_campaign_that_is_as_it_should_be_costs_a_plan_little() -> None:
 
         def compared() -> None:
             found = diff(wanted, there, project.state, ask)
-            assert not (found.changes or found.findings or found.records)
+            assert (found.changes, found.findings, found.records) == ((), (), ())
 
         return compared
 
