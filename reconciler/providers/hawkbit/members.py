@@ -138,7 +138,7 @@ class Memberships(Settled):
                 case _:
                     await self._of_groups(rollout.id, ids)
 
-        await concurrently(reads, read, limit=len(reads) or 1)
+        await concurrently(reads, read, limit=self.parallelism)
         decided = name is not None or not rollout.begun
         return membership(ids.kept if decided else None, states, downloads=rollout.kind == "downloadonly")
 
