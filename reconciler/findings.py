@@ -160,6 +160,7 @@ _RESOLVING = {
     "rollback-with-lists": "A campaign that is a way back says itself whose it is.",
     "rollback-stands-by": "A way back is not needed: the rollout that it is for is not aborted.",
     "rollback-waits": "A way back waits until the campaign that it is for has stopped.",
+    "rollback-under-way": "A campaign waits while the way back from it is under way.",
     "clock-skew": "The clock of the server and that of this machine are far apart.",
     "rollout-without-lists": "A campaign has a rollout, but no lists of gateways.",
     "rollout-with-distribution-list": "A campaign has a rollout and a distribution list that adds gateways.",

@@ -166,10 +166,8 @@ def _refused(tried: Tried) -> frozenset[str]:
         return left & tried.reasons.keys()
     if tried.named:
         return tried.named
-    about_one = len(left) == 1 and tried.refusal is not None
-    if about_one and tried.refusal and Refusal.ABOUT_SOME_GATEWAYS in tried.refusal.meaning:
-        return left
-    return frozenset()
+    meaning = tried.refusal.meaning if tried.refusal else ()
+    return left if len(left) == 1 and Refusal.ABOUT_SOME_GATEWAYS in meaning else frozenset()
 
 
 def _partly(outcome: Outcome, left: Mapping[str, str]) -> Outcome:

@@ -160,7 +160,6 @@ class Turns:
             group = ended.popleft()
             over.append(group)
             self.groups_left -= 1
-            self._against.pop(group.key, None)
             if unsettled := self.unsettled[group.key]:
                 self._first[group.key] = unsettled[min(unsettled)]
             for other in self._needed_whole[group.key]:

@@ -34,6 +34,7 @@ from reconciler.plan.guards import Basis, guarded
 from reconciler.report.plan_document import plan_chunks
 from reconciler.resolve import resolve
 from reconciler.state.applied import packages_value, schedule_field, window_value
+from reconciler.state.declared import members_value
 from reconciler.validation import validate
 from tests.apply.apply_script import Script, apply
 from tests.fakes import NOW, PULSE, Project, campaign, desired, file
@@ -43,6 +44,8 @@ PACKAGE = str(Path(reconciler.__file__).parent)
 PLACE = Place("c.yaml", 1, 1)
 MOST = 2.2
 """Times the work for twice as much."""
+MOST_FOR_ONE = 3_000
+"""What comparing a campaign may take that is as it should be."""
 
 
 class Work:
@@ -254,7 +257,7 @@ def planned(world: World, number: int) -> tuple[Callable[[], Plan], Project]:
 
     def make() -> Plan:
         plan = make_plan(diff(wanted, live, project.state, ask), project.server.facts, SERVER)
-        return guarded(plan, Basis(wanted, live, project.server.facts), {}, {})
+        return guarded(plan, Basis(wanted, live, project.server.facts, 0, 0, {}), {}, {})
 
     return make, project
 
@@ -284,6 +287,30 @@ def test_a_run(name: str, answers: dict[str, str]) -> None:
 
     small, large = (work(n, prepare) for n in (20, 40))
     assert large <= MOST * small, f"{small:,} → {large:,}"
+
+
+def test_a_campaign_that_is_as_it_should_be_costs_a_plan_little() -> None:
+    """Nearly all are, in most plans: nothing is made of them but the line that says so."""
+
+    def prepare(number: int) -> Callable[[], object]:
+        groups = [ids(at * 10) for at in range(number)]
+        names = [f"c-{at:04}" for at in range(number)]
+        live = [MemoryCampaign(n, n, gateways=set(group)) for n, group in zip(names, groups, strict=True)]
+        project = Project(MemoryServer(*live))
+        for name, group in zip(names, groups, strict=True):
+            project.own(name, name, declared={"name": name, "gateways": members_value(group)})
+        wanted = desired(*(campaign(n, gateways=group) for n, group in zip(names, groups, strict=True)))
+        there = project.live(wanted)
+        ask = Ask(Options(), NOW, project.server.facts)
+
+        def compared() -> None:
+            found = diff(wanted, there, project.state, ask)
+            assert (found.changes, found.findings, found.records) == ((), (), ())
+
+        return compared
+
+    small, large = (work(n, prepare) for n in (40, 80))
+    assert (large - small) / 40 <= MOST_FOR_ONE, f"{(large - small) / 40:,} for each"
 
 
 def test_needs_between_single_gateways_are_two_for_each() -> None:

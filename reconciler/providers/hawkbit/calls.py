@@ -5,7 +5,7 @@ Tests: `tests/providers/test_hawkbit_reads.py`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeVar
 
 from reconciler.errors import Refusal, Refused, ServerError
@@ -126,13 +126,6 @@ class HawkbitCalls:
     async def filters(self) -> Mapping[str, tuple[str, str]]:
         """Target filters: id → (name, query)."""
         return await self.listed("list-filters", codec.filter_row)
-
-    async def pages_of_one(self, name: str, read: Row[Item], **ids: str) -> AsyncIterator[Item]:
-        """The newest items of a list, one page of them."""
-        call = Call(operation(name), ids, (("limit", "50"), ("sort", "id:DESC")))
-        found = await self.wire.read(call, lambda value: codec.page(value, read, 50, 0))
-        for item in found.items.values():
-            yield item
 
 
 def _ours(description: str) -> bool:

@@ -136,7 +136,7 @@ class Memberships(HawkbitCalls):
                 case _:
                     await self._of_groups(rollout.id, ids)
 
-        await concurrently(reads, read, limit=len(reads) or 1)
+        await concurrently(reads, read, limit=self.parallelism)
         if name is not None or not rollout.begun:
             tagged = ids.kept
         return membership(tagged, states, downloads=rollout.kind == "downloadonly")

@@ -57,7 +57,6 @@ _PARTS: Final = (
     Operation("create-tag", "POST", f"{_BASE}/targettags", "Target Tags", ("CREATE_TARGET",), _LOOK),
     Operation("delete-tag", "DELETE", f"{_BASE}/targettags" + "/{tag}", "Target Tags", ("DELETE_TARGET",), _LOOK),
     Operation("list-tagged", "GET", _TAGGED, "Target Tags", ("READ_TARGET",), _SAFE),
-    Operation("list-target-actions", "GET", f"{_BASE}/targets" + "/{target}/actions", "Targets", ("READ_TARGET",), _SAFE),
     Operation("get-action-history", "GET", _ACTION + "/status", "Targets", ("READ_TARGET",), _SAFE),
     Operation("purge-action", "DELETE", f"{_BASE}/actions" + "/{action}", "Actions", ("UPDATE_TARGET",), _LOOK, destructive=True),
     Operation("list-artifacts", "GET", _MODULE + "/artifacts", "Software Modules", ("READ_SOFTWARE_MODULE",), _SAFE),
