@@ -213,7 +213,7 @@ def creations(number: int) -> tuple[Project, Any]:
 
 
 def removals(number: int) -> tuple[Project, Any]:
-    """Campaigns and their packages that are declared no more."""
+    """Campaigns and their packages that are no longer declared."""
     files = [file(f"v{at}") for at in range(number)]
     live = [MemoryCampaign(str(at), f"c-{at:04}", packages=(f"p-{at}",)) for at in range(number)]
     packages = [LivePackage(f"p-{at}", files[at].name) for at in range(number)]
