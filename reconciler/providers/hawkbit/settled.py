@@ -33,7 +33,7 @@ DONE: Final = "finished"
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class TagCounts:
     """What is counted at one time."""
 
     tagged: int
@@ -72,7 +72,7 @@ class Settled(HawkbitCalls):
 
     async def counted(
         self, rollout: Rollout, tag_id: str, tag: str, unfinished: Mapping[str, ActionRow]
-    ) -> Counts | None:
+    ) -> TagCounts | None:
         """What is there now; None where it can't be asked of just this tag and just these targets."""
         query = f"{tagged(tag)};updatestatus==in_sync"
         if unfinished:
@@ -93,7 +93,7 @@ class Settled(HawkbitCalls):
                     return (await self.first_page("list-actions", codec.action_row, done, rows=1)).total or 0
             return page.total or 0
 
-        return Counts(**await concurrently(("tagged", "installed", "finished"), count, limit=3))
+        return TagCounts(**await concurrently(("tagged", "installed", "finished"), count, limit=3))
 
 
 def _actions(query: str) -> Query:
