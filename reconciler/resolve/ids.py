@@ -63,7 +63,7 @@ def check_ids(source: ResourceSource, ids: Ids) -> tuple[frozenset[str], bool]:
     rest = [index for index, *_ in wrong]
     if rest:
         message = f"{len(rest):,} more ids of this list are wrong or repeated; this is the first of them"
-        source.note("more-findings", message, ids.place(rest[0]), "mend those before it first")
+        source.note("more-findings", message, ids.place(rest[0]), "fix those before it first")
     kept = frozenset(id_ for id_ in filter(is_good, good - reserved) if len(id_) <= longest)
     if not clean:
         kept = frozenset(id_ for id_ in kept if not _bad_in(limits.bad_in_ids).search(id_))
@@ -83,7 +83,7 @@ def _say_twice(source: ResourceSource, ids: Ids, good: Collection[str]) -> bool:
             message = (
                 f"{len(ordered) - MOST:,} more ids of this list are spelled twice; this is the first of them"
             )
-            source.note("more-findings", message, ids.place(index[later]), "mend those before it first")
+            source.note("more-findings", message, ids.place(index[later]), "fix those before it first")
     return bool(pairs)
 
 
@@ -145,7 +145,7 @@ def _wrong(ids: Ids, limits: Limits) -> Iterator[tuple[int, str, str, str | None
             )
             yield index, "bad-gateway-id", message, "is it the id that the server has?"
         elif (before := first.setdefault(id_, index)) != index:
-            message = f"gateway {quoted(id_)} stands twice in this list, first at {ids.place(before)}"
+            message = f"gateway {quoted(id_)} appears twice in this list, first at {ids.place(before)}"
             yield index, "duplicate-gateway", message, "keep one of them"
 
 
@@ -197,7 +197,7 @@ def warn_of_odd_ids(source: ResourceSource, ids: Ids, odd_id: re.Pattern[str]) -
     rest = [index for index, _ in odd]
     if rest:
         message = f"{len(rest):,} more ids of this file look odd; this is the first of them"
-        source.note("more-findings", message, ids.place(rest[0]), "mend those before it first")
+        source.note("more-findings", message, ids.place(rest[0]), "fix those before it first")
 
 
 def _odd(id_: str, place: Place) -> tuple[str, Place, str]:

@@ -225,7 +225,7 @@ def creations(number: int) -> tuple[Project, Any]:
 
 
 def removals(number: int) -> tuple[Project, Any]:
-    """Campaigns and their packages that are declared no more."""
+    """Campaigns and their packages that are no longer declared."""
     files = [file(f"v{at}") for at in range(number)]
     live = [MemoryCampaign(str(at), f"c-{at:04}", packages=(f"p-{at}",)) for at in range(number)]
     packages = [LivePackage(f"p-{at}", files[at].name) for at in range(number)]
@@ -269,7 +269,7 @@ def planned(world: World, number: int) -> tuple[Callable[[], Plan], Project]:
 
     def make() -> Plan:
         plan = make_plan(diff(wanted, live, project.state, ask), project.server.facts, SERVER)
-        return guarded(plan, Basis(wanted, live, project.server.facts), {}, {})
+        return guarded(plan, Basis(wanted, live, project.server.facts, 0, 0, {}), {}, {})
 
     return make, project
 
