@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain, groupby
-from types import MappingProxyType
 from typing import assert_never
 
 from reconciler.model import (
@@ -101,9 +100,7 @@ def before(step: Step, salt: str, now: int) -> tuple[Event, ...]:
             return ()
 
 
-def after(
-    outcome: Outcome, salt: str, now: int, packages: Mapping[str, str] = MappingProxyType({})
-) -> tuple[Event, ...]:
+def after(outcome: Outcome, salt: str, now: int, packages: Mapping[str, str]) -> tuple[Event, ...]:
     """What a step changed, once it has ended; `packages` are the uploads of this run, by content."""
     if outcome.left:
         done = frozenset(outcome.step.gateways) - frozenset(outcome.left)

@@ -637,3 +637,115 @@ def test_a_parcel_holds_all_of_the_call() -> None:
     made = parcel_of(until, iter(FLEET[:1]), Bindings(), name="2", young=4.0)
     assert (made.packages, made.phase, made.window) == (("p-1",), None, None)
     assert (made.until, made.young, made.rate) == (1.5, 4.0, None)
+
+
+# --- a run with a sender --------------------------------------------------------------------------------
+
+
+@dataclass
+class Telling(Unreliable):
+    """Reports `reports`, one after the other, then that all is done; counts what is under way at once."""
+
+    reports: list[ParcelReport] = field(default_factory=list)
+    flying: int = 0
+    peak: int = 0
+
+    async def send(self, parcel: Parcel) -> ParcelReport:
+        self.sent.append(parcel)
+        self.flying += 1
+        self.peak = max(self.peak, self.flying)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        self.flying -= 1
+        return self.reports.pop(0) if self.reports else ParcelReport("", b"\xff" * len(parcel.gateways))
+
+
+@pytest.mark.parametrize("by_parcel", [False, True])
+def test_what_is_done_is_told_by_parcel_or_one_by_one(by_parcel: bool) -> None:
+    told, parcels = list[Outcome](), list[Sequence[Outcome]]()
+    more = {"on_parcel": parcels.append} if by_parcel else {}
+    script = Script()
+    sender = Telling(script, 1, reports=[ParcelReport("", b"\x05", (Ended(1, "done", "again", 2),))])
+    result = carried(WINDOWS, script=script, sender=sender, on_outcome=told.append, **more)
+    assert len(result.outcomes) == 130
+    assert {outcome.status for outcome in result.outcomes} == {OutcomeStatus.DONE}
+    assert [o.step.gateways[0] for o in told if o.message] == [FLEET[1]]
+    assert len(told) == (1 if by_parcel else 130)
+    assert [len(each) for each in parcels] == ([2, 127] if by_parcel else [])
+    assert len(sender.sent) == 2
+    assert sender.halts == 0
+
+
+@pytest.mark.parametrize(("most", "groups", "peak"), [(1, 5, 1), (3, 9, 3), (4, 2, 2)])
+def test_so_many_parcels_are_handed_over_at_once(most: int, groups: int, peak: int) -> None:
+    made = [
+        group("schedule-download", key=f"w-{at}", gateways=FLEET[:3], per_call=1, target="c-1")
+        for at in range(groups)
+    ]
+    script = Script()
+    sender = Telling(script, 1, most=most)
+    result = carried(*made, script=script, sender=sender)
+    assert len(result.outcomes) == 3 * groups
+    assert (sender.peak, len(sender.sent)) == (peak, groups)
+    assert {parcel.id.partition("#")[0] for parcel in sender.sent} == {each.key for each in made}
+
+
+@pytest.mark.parametrize("said", ["400", "waits", "ok"])
+def test_what_all_of_it_needs_holds_all_of_it_up(said: str) -> None:
+    edit = group("edit-campaign")
+    windows = replace(WINDOWS, needs=(Need(edit.key),))
+    script = Script({edit.key: said})
+    sender = Telling(script, 1)
+    result = carried(edit, windows, script=script, sender=sender)
+    skipped = [o for o in result.outcomes if o.status is OutcomeStatus.SKIPPED]
+    assert len(skipped) == (0 if said == "ok" else 130)
+    assert {(o.attempts, o.skip) for o in skipped} <= {
+        (0, Skip.WAITING if said == "waits" else Skip.NOT_DONE)
+    }
+    assert {o.message for o in skipped} <= {f"needs {edit.key}, which is not done"}
+    assert len(sender.sent) == (said == "ok")
+
+
+@pytest.mark.parametrize(("now", "sent"), [(9.999, True), (10.0, False), (11.0, False)])
+def test_what_may_not_be_sent_any_more_waits(now: float, sent: bool) -> None:
+    script = Script()
+    sender = Telling(script, 1)
+    result = carried(replace(WINDOWS, not_after=10_000), script=script, sender=sender, now=lambda: now)
+    expected = (OutcomeStatus.DONE, 1) if sent else (OutcomeStatus.WAITING, 0)
+    assert {(o.status, o.attempts) for o in result.outcomes} == {expected}
+    assert len(sender.sent) == sent
+    assert [parcel.until for parcel in sender.sent] == [10.0] * sent
+
+
+def test_once_it_is_stopped_the_sender_is_halted_and_the_rest_is_not_sent() -> None:
+    stop = asyncio.Event()
+
+    @dataclass
+    class Stopping(Telling):
+        async def send(self, parcel: Parcel) -> ParcelReport:
+            stop.set()
+            return await super().send(parcel)
+
+    script = Script()
+    sender = Stopping(script, 1, most=1, reports=[ParcelReport("", b"\x03")])
+    result = carried(WINDOWS, script=script, sender=sender, stop=stop)
+    assert (sender.halts, len(sender.sent)) == (1, 1)
+    assert Counter((o.status, o.attempts, o.skip) for o in result.outcomes) == {
+        (OutcomeStatus.DONE, 1, None): 2,
+        (OutcomeStatus.SKIPPED, 0, Skip.INTERRUPTED): 128,
+    }
+    assert result.interrupted
+
+
+def test_what_nobody_carries_goes_out_from_here() -> None:
+    @dataclass
+    class Picky(Telling):
+        def carries(self, group: StepGroup) -> bool:
+            return group.key == OVERRIDES.key
+
+    script = Script()
+    sender = Picky(script, 1)
+    result = carried(WINDOWS, OVERRIDES, script=script, sender=sender)
+    assert len(result.outcomes) == 260
+    assert {parcel.group for parcel in sender.sent} == {OVERRIDES.key}
+    assert {entry.split(":")[0] for entry in script.calls} == {"send schedule-download"}
