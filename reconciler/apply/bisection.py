@@ -105,7 +105,7 @@ class Bisection:
     async def run(self, step: Step, tried: Tried, attempt: Attempt, stop: asyncio.Event) -> Outcome:
         """What becomes of a `step` that was `tried` and refused; `attempt` sends a part of it.
 
-        One that was not sent, for it is known to be too large, is sent in parts.
+        One that was not sent, because it is known to be too large, is sent in parts.
         """
         # While nobody knows whether it is about the campaign, one batch tries for all.
         known = step.group.key in self._taken

@@ -2,7 +2,7 @@
 
 A server may trim, fold, clamp, reorder or complete what it is sent. What it keeps is read by one call for
 the campaign, one for its distribution list and one for each set of packages that single gateways were
-assigned (of one of them), where any of that was sent; again for a moment where it differs, for an answer may
+assigned (of one of them), where any of that was sent; again for a moment where it differs: an answer may
 lag. What differs then is how the server keeps it: said once, and never sent again.
 
 Tests: `tests/apply/test_apply_readback.py`.

@@ -70,7 +70,7 @@ class Turns:
             self._enter(group)
 
     def begin(self) -> list[StepGroup]:
-        """Before anything else; the groups that have ended, for they have no steps."""
+        """Before anything else; the groups that have ended, because they have no steps."""
         ended: list[StepGroup] = []
         for group in self._by_key.values():
             if not group.needs and not self._begin(group):

@@ -33,7 +33,7 @@ class Target(Resources):
             resource = ResourceId.parse(value)
         except ValueError:
             name = str(value).partition("/")[2] or value
-            self.fail(f"{value!r} is no resource; did you mean {Kind.CAMPAIGN}/{name}?", param, ctx)
+            self.fail(f"{value!r} isn't a resource; did you mean {Kind.CAMPAIGN}/{name}?", param, ctx)
         if resource.kind is not Kind.CAMPAIGN:
             self.fail(f"{value}: only campaigns are targeted; what they need comes with them", param, ctx)
         return resource

@@ -88,11 +88,11 @@ class View:
         return self.live is not None and self.ask.facts.readable(name)
 
     def assuming(self, name: Field) -> bool:
-        """Whether a field is taken to be as declared, for it can't be read."""
+        """Whether a field is taken to be as declared, because it can't be read."""
         return self.adopting and not self.ask.options.reassert and not self.readable(name)
 
     def reasserting(self, name: Field) -> bool:
-        """Whether a field is sent whatever was last sent of it, for it can't be read."""
+        """Whether a field is sent whatever was last sent of it, because it can't be read."""
         return self.ask.options.reassert and not self.readable(name)
 
     def value(self, name: Field, key: str) -> Json:
@@ -112,7 +112,7 @@ class View:
         return self.recorded(key)
 
     def kept(self, key: str, wanted: Json, there: Json) -> bool:
-        """Whether nothing is to be done, for the server makes `there` of `wanted`."""
+        """Whether nothing is to be done, because the server makes `there` of `wanted`."""
         return self.owned is not None and keeps(self.owned, key, wanted, there)
 
     @property
