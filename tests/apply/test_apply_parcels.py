@@ -361,9 +361,7 @@ def test_what_is_not_said_of_a_parcel_or_a_gateway() -> None:
     assert ParcelReport("1") == ParcelReport("1", b"", (), 0, 0.0, 0.0, "")
     assert Ended(7, "failed") == Ended(7, "failed", "", 1, unclear=False, refused=False)
     said = ("1", "group", "operation", "Campaign/line", "c-1", ("a",))
-    assert bare == Parcel(
-        "1", "group", "operation", "Campaign/line", "c-1", ("a",), None, None, (), None, None
-    )
+    assert Parcel(*said) == Parcel(*said, None, None, (), None, None, math.inf)
 
 
 @dataclass
