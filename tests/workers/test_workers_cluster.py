@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from counting_server import CountingServer, counting_server
@@ -10,11 +11,12 @@ from fleet_runs import TOKEN, carried, reached, server_ref, windows, workers
 from worker_processes import WorkerProcesses
 
 from reconciler.apply import Applied
-from reconciler.apply.sender import parcel_of
+from reconciler.apply.sender import ParcelReport, parcel_of
 from reconciler.errors import ReconcilerError
 from reconciler.model import OutcomeStatus, Skip
 from reconciler.providers.base import Bindings
 from reconciler.settings import DaskWorkers, LocalWorkers
+from reconciler.workers import bench
 from reconciler.workers import fleet as fleets
 from reconciler.workers.fleet import WorkerFleet
 from tests.apply.apply_script import Memory, Script, apply, by_id, plan
@@ -150,7 +152,7 @@ def test_nothing_is_sent_once_the_lease_may_be_another_ones(
         async with workers(two_workers.address, server_ref(server.url), until=lambda: over + 10) as there:
             parcel = parcel_of(windows(100), windows(100).gateways, Bindings(), name="1")
             member = next(iter(there._members.values()))
-            late = await there._through(__import__("dataclasses").replace(parcel, until=over), member)
+            late = await there._through(bench.carry, replace(parcel, until=over), member, ParcelReport)
             assert (late.done.strip(b"\0"), late.ended) == (b"", ())
 
     asyncio.run(main())
