@@ -16,6 +16,7 @@ from reconciler.apply.bisection import NOT_AGAIN
 from reconciler.apply.carrying import Carrying
 from reconciler.apply.closing import CLOSED, Closing
 from reconciler.apply.containment import LOG, unforeseen
+from reconciler.apply.earlier import EarlierPackages
 from reconciler.apply.outcomes import Outcomes, alike
 from reconciler.apply.readback import Kept, KeptReader, learned, settled_fields
 from reconciler.apply.record import after, before, joined, members
@@ -39,9 +40,11 @@ from reconciler.model import (
     UploadPackage,
     target_of,
 )
+from reconciler.ownership import owners_of
 from reconciler.plan import Plan
 from reconciler.providers.base import Bindings, Field
-from reconciler.state.base import Event, FieldsDeclared, Session
+from reconciler.state.base import Event, FieldsDeclared, Session, upload_key
+from reconciler.text import id_form
 
 INTERRUPTED = "not sent: the run was interrupted"
 UNRECORDED = "not sent: the state can't be written"
@@ -95,6 +98,7 @@ class Execution:
         on_together: Callable[[Sequence[Outcome]], None],
         hiding: Hiding,
         readback: KeptReader | None = None,
+        earlier: EarlierPackages | None = None,
         now: Callable[[], float] = time.time,
         server_now: Callable[[], float | None] = lambda: None,
         sender: ParcelSender | None = None,
@@ -103,6 +107,7 @@ class Execution:
         hiding.update(_secrets(plan))
         self._plan = plan
         self._readback = readback
+        self._earlier = earlier
         self._repeater = retrier
         self._session = session
         self._on_outcome = on_outcome
@@ -117,7 +122,10 @@ class Execution:
         self._kept = {resource: owned.kept for resource, owned in state.campaigns.items() if owned.kept}
         self._campaigns: dict[ResourceId, str] = {}
         self._packages: dict[str, str] = {}
-        self._bindings = Bindings(self._campaigns, self._packages)
+        creates = any(isinstance(group.action, CreateCampaign) for group in plan.groups)
+        self._owners = {id_form(key): it for key, it in owners_of(state).items()} if creates else {}
+        self._others: dict[str, Sequence[str]] = {}
+        self._bindings = Bindings(self._campaigns, self._packages, self._owners, self._others)
         self._carrying = Carrying(sender, self._bindings, retrier.newborns) if sender else None
         self._hiding = hiding
         self._outcomes = Outcomes()
@@ -295,7 +303,13 @@ class Execution:
             return Outcome(step, OutcomeStatus.NOT_NEEDED, LEFT_STOPPED, 0)
         if self._too_late(step):
             return Outcome(step, OutcomeStatus.WAITING, CLOSED, 0)
-        if self._broken or not self._record(*before(step, self._salt, int(self._now()))):
+        if isinstance(step.action, UploadPackage) and (known := await self._looked(step, step.action)):
+            if known.settled:
+                self._together.sync = True
+                self._together.events += after(known, self._salt, int(self._now()))
+            return known
+        noted = before(step, self._salt, int(self._now()), self._others)
+        if self._broken or not self._record(*noted):
             return Outcome(step, OutcomeStatus.SKIPPED, UNRECORDED, 0, skip=Skip.UNRECORDED)
         # A start that closes a bracket is worth its repeats, whoever is in a hurry.
         stop = asyncio.Event() if closing else self._stop
@@ -312,8 +326,19 @@ class Execution:
             return outcome
         # Facts of single gateways come by the ten thousand, and are not worth a wait for the disk.
         self._together.sync |= not step.group.per_call
-        self._together.events += after(outcome, self._salt, int(self._now()), self._packages)
+        self._together.events += after(outcome, self._salt, int(self._now()), self._packages, self._others)
         return outcome
+
+    async def _looked(self, step: Step, action: UploadPackage) -> Outcome | None:
+        """Note what holds the content already; the outcome where the upload isn't to be sent."""
+        if self._earlier is None:
+            return None
+        sha256 = action.file.sha256
+        found = await self._earlier.before(step, action, self._session.state.intents.get(upload_key(sha256)))
+        if isinstance(found, Outcome):
+            return found
+        self._others[sha256] = found
+        return None
 
     def _too_late(self, step: Step) -> bool:
         """Whether the calendar has closed for it."""
@@ -337,6 +362,7 @@ class Execution:
             self._packages[step.action.file.sha256] = outcome.created
         elif outcome.created is not None:
             self._campaigns[step.resource] = outcome.created
+            self._owners[id_form(outcome.created)] = step.resource
         if outcome.status is OutcomeStatus.NOT_NEEDED and isinstance(step.action, StopCampaign):
             self._left_stopped.add(key)
         await self._written(outcome)
