@@ -247,7 +247,7 @@ def _resource(word: str) -> tuple[ResourceId, bool]:
     except ValueError:
         return ResourceId(Kind.CAMPAIGN, word), False
     if resource.kind is not Kind.CAMPAIGN:
-        raise UsageError(f"{word} is no campaign", hint=f"Did you mean Campaign/{resource.name}?")
+        raise UsageError(f"{word} isn't a campaign", hint=f"Did you mean Campaign/{resource.name}?")
     return resource, True
 
 

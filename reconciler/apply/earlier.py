@@ -61,7 +61,7 @@ class EarlierPackages:
             return []  # Who may not look won't take anything for an upload either.
         except ServerError as error:
             why = f"not sent, for a read that comes first failed: {words(error)}"
-            return Outcome(step, OutcomeStatus.FAILED, why, 0)
+            return Outcome.unsent(step, OutcomeStatus.FAILED, why)
         match intent.made(here) if intent else ():
             case ():
                 return here
@@ -69,4 +69,4 @@ class EarlierPackages:
                 return Outcome(step, OutcomeStatus.NOT_NEEDED, CAME, 0, created=one)
             case several:
                 why = f"{len(several)} packages may be what an earlier run uploaded: {' and '.join(several)}"
-                return Outcome(step, OutcomeStatus.FAILED, why, 0)
+                return Outcome.unsent(step, OutcomeStatus.FAILED, why)

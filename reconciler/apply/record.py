@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain, groupby
-from types import MappingProxyType
 from typing import assert_never
 
 from reconciler.model import (
@@ -77,9 +76,7 @@ from reconciler.state.base import (
 )
 
 
-def before(
-    step: Step, salt: str, now: int, others: Mapping[str, Collection[str]] = MappingProxyType({})
-) -> tuple[Event, ...]:
+def before(step: Step, salt: str, now: int, others: Mapping[str, Collection[str]]) -> tuple[Event, ...]:
     """Intents, the status to return to, and a wish that Git gave up: durable before the call is sent.
 
     `now` is in epoch seconds; `others` are the packages that hold a content already.
@@ -107,8 +104,8 @@ def after(
     outcome: Outcome,
     salt: str,
     now: int,
-    packages: Mapping[str, str] = MappingProxyType({}),
-    others: Mapping[str, Collection[str]] = MappingProxyType({}),
+    packages: Mapping[str, str],
+    others: Mapping[str, Collection[str]],
 ) -> tuple[Event, ...]:
     """What a step changed, once it has ended; `packages` are the uploads of this run, by content.
 

@@ -66,13 +66,14 @@ def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
             if owned and there:
                 formers, about = formers_of(owned, live)
                 found = with_successor(diff_live(view, there, owned), view, owned)
-                found = replace(found, formers=formers)
+                found = replace(found, formers=formers) if formers else found
             else:
                 found = diff_new(view, Reason.GONE_FROM_SERVER if gone else Reason.NOT_ON_SERVER)
                 found = replace(found, gone=state.campaigns[resource].id if gone else None)
-            view = replace(view, joining=frozenset(found.gained))
-            changes = attributed(view, found.changes, found.fields.packages, gone=gone)
-            found = replace(found, changes=changes, records=(*tied, *about, *found.records))
+            if found.changes or tied or about:
+                view = replace(view, joining=frozenset(found.gained))
+                changes = attributed(view, found.changes, found.fields.packages, gone=gone)
+                found = replace(found, changes=changes, records=(*tied, *about, *found.records))
             if trouble := found.refused or taken_by(found):
                 findings.append(trouble)
             else:

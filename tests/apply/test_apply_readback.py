@@ -24,6 +24,7 @@ from reconciler.model import (
     PackageById,
     Secret,
     SetDistributionList,
+    Severity,
     Step,
 )
 from reconciler.providers.base import Bindings, Facts, Result
@@ -311,3 +312,22 @@ def test_one_gateway_is_asked_for_all_that_got_the_same() -> None:
     run.apply(**overriding(("abc", "P-1")))
     asked = [read for read in run.project.server.log if read.startswith("override ")]
     assert len(asked) == 1, asked
+
+
+@pytest.mark.parametrize(
+    ("text", "sent", "kept"),
+    [
+        (lambda text: unicodedata.normalize("NFC", text), '"Fru\\u0308hling"', '"Fr\\u00fchling"'),
+        (lambda text: unicodedata.normalize("NFC", text).upper(), '"Fru\u0308hling"', '"FRÜHLING"'),
+        (lambda _: "", '"Fru\u0308hling"', "nothing"),
+    ],
+)
+def test_texts_that_look_the_same_are_told_apart_by_their_characters(
+    text: Text, sent: str, kept: str
+) -> None:
+    _, found = Run(Habits(text=text)).apply(description="Fru\u0308hling")
+    [finding] = (each for each in found if each.message.startswith("as description"))
+    there = "" if kept == "nothing" else kept
+    assert f"as description {sent} was sent, and the server keeps {there}" in finding.message
+    assert finding.hint == "declare what the server keeps, if that is meant"
+    assert (finding.resource, finding.severity) == (LINE, Severity.NOTE)

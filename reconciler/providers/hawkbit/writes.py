@@ -2,7 +2,7 @@
 
 A campaign is one dynamic rollout without groups of its own, on the query for one tag that nothing else uses.
 Who gets the tag is taken in, at once where it runs, and at its start otherwise; the thresholds of the server
-never stop it, for who is let in when is ours to decide.
+never stop it, because who is let in when is ours to decide.
 
 Tests: `tests/providers/test_hawkbit_steps.py`, `tests/providers/test_hawkbit_lies.py`.
 """
@@ -182,7 +182,7 @@ class HawkbitWrites:
             if not action.approve:
                 return Result(OutcomeStatus.WAITING, message="waiting for approval")
             await self._approve_once(live, step)
-            message = "approved first, for the server asked for it"
+            message = "approved first, because the server asked for it"
         if live.status == "paused":
             # The operation is the one of the plan; which of the two it is tells the status right now.
             await self._client.do("resume-rollout", rollout=live.id)
@@ -340,7 +340,7 @@ class HawkbitWrites:
 
 
 def retired(name: str, key: str) -> str:
-    """What a thing is called before it is deleted, for the server keeps the name of one that was used."""
+    """What a thing is called before it is deleted, because the server keeps the name of one that was used."""
     mark = f" ~{key}"
     return name if name.endswith(mark) else f"{name[: _NAME - len(mark)]}{mark}"
 

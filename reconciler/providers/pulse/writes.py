@@ -181,7 +181,7 @@ class PulseWrites:
             if not action.approve:
                 return Result(OutcomeStatus.WAITING, message="waiting for approval")
             await self._approve_once(campaign_id, step)
-            message = "approved first, for the server asked for it"
+            message = "approved first, because the server asked for it"
         await self._client.start_campaign(campaign_id)
         return Result(message=message)
 
