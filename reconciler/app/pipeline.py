@@ -335,7 +335,7 @@ async def draft(
     if options.rollouts_only:
         desired = with_rollouts(desired, state)
     live = await observe(desired, state, source, options, lookout)
-    back = recalled(desired, live, state, source.facts)
+    back = recalled(desired, live, state, source.facts, resume=options.resume)
     timing = timed(back.desired, live, state, source.facts, now)
     desired = timing.desired
     ahead = aside.ahead()
@@ -358,7 +358,8 @@ async def draft(
     if options.rollouts_only:
         from reconciler.plan.looking import only_rollouts
 
-        plan = only_rollouts(plan, state)
+        ways = [each for each in pace.desired.campaigns if each.rollback_of is not None]
+        plan = only_rollouts(plan, state, ways)
     return Planned(plan, pace.desired, live, state)
 
 

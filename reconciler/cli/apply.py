@@ -28,40 +28,40 @@ if TYPE_CHECKING:
     "file",
     metavar="FILE",
     shell_complete=completing("files"),
-    help="Apply exactly what `plan --out FILE` saved; nobody is asked.",
+    help="Apply exactly what `plan --out FILE` saved, without a question.",
 )
-@click.option("--auto-approve", is_flag=True, help="Don't ask.")
+@click.option("--auto-approve", is_flag=True, help="Don't ask for confirmation.")
 @click.option(
     "--rollouts-only",
     is_flag=True,
-    help="Only hold rollouts up and open waves; all else that differs is named, and left alone.",
+    help="Only pause, abort and open waves. Other differences are named and left alone.",
 )
-@click.option("--dry-run", is_flag=True, help="Show the plan and stop: the same as the command plan.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop, as `plan` does.")
 @click.option(
     "--parallelism",
     type=click.IntRange(1, 256),
     default=PARALLELISM,
     show_default=True,
-    help="Steps that run at the same time.",
+    help="How many steps run at the same time.",
 )
 @click.option(
     "--max-rps",
     type=click.FloatRange(0, min_open=True),
-    help="Requests a second.  [default: as the project file says]",
+    help="At most so many requests a second.  [default: as the project file says]",
 )
 @click.option(
     "--lock-timeout",
     type=click.FloatRange(0),
     default=0.0,
     show_default=True,
-    help="Seconds to wait for a lock that somebody else holds.",
+    help="Seconds to wait while somebody else holds the lock.",
 )
 @shared.workers
 @click.option(
     "--metrics-file",
     metavar="FILE",
     shell_complete=completing("files"),
-    help="Write the figures of this run for Prometheus, for the textfile collector of node_exporter.",
+    help="Write this run's metrics for Prometheus (node_exporter's textfile collector).",
 )
 @shared.waivers
 @document
@@ -87,7 +87,7 @@ def command(
     output: str,
     **switches: object,
 ) -> Exit:
-    """Make the server as the resources say.
+    """Bring the server in line with the resources.
 
     PATHs are YAML files and folders; without one, those of the project file.
     """

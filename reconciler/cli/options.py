@@ -36,7 +36,7 @@ class Target(Resources):
             resource = ResourceId.parse(value)
         except ValueError:
             name = str(value).partition("/")[2] or value
-            self.fail(f"{value!r} is no resource; did you mean {Kind.CAMPAIGN}/{name}?", param, ctx)
+            self.fail(f"{value!r} isn't a resource; did you mean {Kind.CAMPAIGN}/{name}?", param, ctx)
         if resource.kind is not Kind.CAMPAIGN:
             self.fail(f"{value}: only campaigns are targeted; what they need comes with them", param, ctx)
         return resource
@@ -55,10 +55,16 @@ class LabelSelector(Selectors):
 
 
 _SWITCHES = (
-    click.option("--prune", is_flag=True, help="Also delete what is ours and no longer declared."),
-    click.option("--adopt", is_flag=True, help="Take live campaigns of declared names as ours."),
-    click.option("--resume", is_flag=True, help="Start campaigns again that somebody else stopped."),
-    click.option("--reassert", is_flag=True, help="Send again what can't be read, and what is in doubt."),
+    click.option("--prune", is_flag=True, help="Also delete what this project made and no longer declares."),
+    click.option(
+        "--adopt", is_flag=True, help="Take over live campaigns that have the name of a declared one."
+    ),
+    click.option("--resume", is_flag=True, help="Restart campaigns that somebody else stopped."),
+    click.option(
+        "--reassert",
+        is_flag=True,
+        help="Send settings again that can't be read back, and whatever is in doubt.",
+    ),
     click.option(
         "--refresh",
         type=click.Choice(["full", "recorded"]),
@@ -72,7 +78,7 @@ _SWITCHES = (
         multiple=True,
         type=Target(),
         shell_complete=completing("campaigns"),
-        help="Only this campaign, as Campaign/NAME; may be given several times.",
+        help="Only this campaign, as Campaign/NAME. Repeatable.",
     ),
     click.option(
         "--selector",
@@ -80,7 +86,7 @@ _SWITCHES = (
         multiple=True,
         type=LabelSelector(),
         shell_complete=completing("labels"),
-        help="Only campaigns with this label, as KEY=VALUE, KEY!=VALUE or KEY; all that are given must hold.",
+        help="Only campaigns with this label: KEY=VALUE, KEY!=VALUE or KEY. Repeatable; all must match.",
     ),
 )
 
@@ -102,7 +108,7 @@ def chosen(switches: Mapping[str, Any]) -> Options:
 workers = click.option(
     "--workers",
     metavar="local:N | dask://HOST",
-    help="Who reads and sends, too, where there is very much.  [default: as the project file says]",
+    help="Processes that read and send in bulk beside this one.  [default: as the project file says]",
 )
 
 
@@ -137,7 +143,7 @@ def waivers(command: _C) -> _C:
         multiple=True,
         metavar="GUARD",
         shell_complete=completing("guards"),
-        help="Pass this guard, this once.",
+        help="Let this run pass this guard.",
     )
     return waive(reason(command))
 

@@ -47,7 +47,7 @@ document = click.option(
     type=click.Choice([it.value for it in Output]),
     default=Output.TEXT.value,
     show_default=True,
-    help="The form of the result.",
+    help="Output format.",
 )
 """``--output`` of a plan and of an apply."""
 

@@ -38,20 +38,20 @@ from reconciler.errors import Exit, UsageError
     "beside",
     metavar="FILE",
     shell_complete=completing("files"),
-    help="Also write the plan as JSON into FILE, for policies and other tools.",
+    help="Also write the plan to FILE as JSON, for policies and other tools.",
 )
 @click.option(
     "--html",
     "page",
     metavar="FILE",
     shell_complete=completing("files"),
-    help="Also write the plan as a page of HTML into FILE, for mails and artifacts.",
+    help="Also write the plan to FILE as an HTML page, for mails and artifacts.",
 )
 @click.option(
     "--snapshot",
     metavar="FILE",
     shell_complete=completing("files"),
-    help="Plan on what `snapshot` saved: no server is asked, and no credentials or secrets are needed.",
+    help="Plan from what `snapshot` saved. No server is called; no credentials or secrets are needed.",
 )
 @shared.workers
 @shared.plan_switches

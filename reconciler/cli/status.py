@@ -35,12 +35,12 @@ INTERVAL = 5.0
     type=click.IntRange(1),
     default=LIMIT,
     show_default=True,
-    help="How many gateways of a campaign --gateways lists, a request each.",
+    help="How many gateways --gateways lists for each campaign; each costs a request.",
 )
 @click.option(
     "--watch",
     is_flag=True,
-    help="Look again until every gateway is done, failed or closed, or no campaign of theirs runs.",
+    help="Keep looking until every gateway is done, failed or closed, or no campaign runs.",
 )
 @click.option(
     "--interval",
@@ -54,7 +54,7 @@ INTERVAL = 5.0
     type=click.Choice(["text", "json", "html"]),
     default="text",
     show_default=True,
-    help="The form of the answer; html is a page in one file.",
+    help="Output format; html is one self-contained page.",
 )
 @shared.workers
 @global_flags
@@ -71,10 +71,10 @@ def command(
     output: str,
     workers: str | None,
 ) -> Exit:
-    """Show declared campaigns as the server has them.
+    """Show how the declared campaigns are doing on the server.
 
-    PATHs are YAML files and folders; without one, those of the project file. On a terminal --watch
-    redraws; elsewhere it writes a line, or a JSON document a line, for each change. Ctrl-C ends it.
+    PATHs are YAML files and folders; without one, those of the project file. On a terminal, --watch redraws
+    the table; elsewhere it writes one line or JSON document for each change. Ctrl-C ends it.
     """
     from reconciler.app.overview import look
     from reconciler.app.pipeline import plan_exit, prepare

@@ -115,7 +115,10 @@ def wait_words(view: RolloutView, wait: Wait) -> str:
         WaitFor.ABORTED: f"it is aborted: {text}; {resume}",
         WaitFor.HELD: "somebody stopped the campaign; start it again with --resume",
         WaitFor.NOT_RUNNING: "the campaign does not run",
-        WaitFor.STILL_RUNS: f"it is the way back from {text}, which still runs: stop that one first",
+        WaitFor.STILL_RUNS: f"it is the way back from {text}, which is to stand still: stop that one first",
+        WaitFor.WAY_BACK: (
+            f"its way back {text} is under way, and only one of them may run: let it complete, or end it"
+        ),
         WaitFor.AFTER: f"it begins when others are complete: {text}",
         WaitFor.APPLY: "something else of the campaign differs, and is left to an apply",
     }
