@@ -168,9 +168,8 @@ def lost_uploads(desired: Desired, live: Live, state: State) -> tuple[tuple[Find
     findings: list[Finding] = []
     forgotten: list[Event] = []
     for sha256, intent in unanswered_uploads(desired, state).items():
-        made = sorted(
-            each.id for each in live.packages_by_content.get(sha256, ()) if id_form(each.id) not in ours
-        )
+        here = intent.made(each.id for each in live.packages_by_content.get(sha256, ()))
+        made = sorted(each for each in here if id_form(each) not in ours)
         if made:
             findings.append(_perhaps_uploaded(intent, made))
         else:

@@ -31,6 +31,11 @@ from reconciler.overlays import overlaid, read_layers
 from reconciler.plan import Plan, make_plan
 from reconciler.plan.file import plan_digest
 from reconciler.plan.guards import Basis, guarded
+from reconciler.providers.http.listing import page
+from reconciler.providers.http.wire import Call
+from reconciler.providers.pulse.codec.members import GATEWAYS, Members
+from reconciler.providers.pulse.codec.verdicts import judge
+from reconciler.providers.pulse.operations import OPERATIONS
 from reconciler.report.plan_document import plan_chunks
 from reconciler.resolve import resolve
 from reconciler.state.applied import packages_value, schedule_field, window_value
@@ -105,10 +110,8 @@ for _name in ("union", "intersection", "difference", "isdisjoint", "issubset"):
 
 
 @contextmanager
-def counting() -> Iterator[None]:
-    """Count the work inside."""
-    modules = [module for name, module in sys.modules.items() if name.startswith("reconciler.")]
-    empty = [module for module in modules if getattr(module, "EMPTY", None) == frozenset()]
+def opcodes() -> Iterator[None]:
+    """Count the bytecode of the package inside."""
 
     def called(frame: FrameType, event: str, arg: object) -> Any:
         if not frame.f_code.co_filename.startswith(PACKAGE):
@@ -120,16 +123,25 @@ def counting() -> Iterator[None]:
         Work.count += event == "opcode"
         return traced
 
+    before = sys.gettrace()
+    sys.settrace(called)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+@contextmanager
+def counting() -> Iterator[None]:
+    """Count the work inside."""
+    modules = [module for name, module in sys.modules.items() if name.startswith("reconciler.")]
+    empty = [module for module in modules if getattr(module, "EMPTY", None) == frozenset()]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(builtins, "frozenset", Counted)
         for module in empty:
             patch.setattr(module, "EMPTY", Counted())
-        before = sys.gettrace()
-        sys.settrace(called)
-        try:
+        with opcodes():
             yield
-        finally:
-            sys.settrace(before)
 
 
 def ids(first: int, count: int = 10) -> Counted:
@@ -358,6 +370,52 @@ def test_findings(tmp_path: Path, text: Callable[[int], str], findings: int) -> 
 
     small, large = (work(n, prepare) for n in (110, 220))
     assert large <= MOST * small, f"{small:,} → {large:,}"
+
+
+def test_a_list_of_ids_is_looked_at_as_a_whole(tmp_path: Path) -> None:
+    """A million ids take no step of Python each."""
+
+    def prepare(number: int) -> Callable[[], object]:
+        text = resource("GatewayList", "l", "{file: ids.txt}") + resource(
+            "Campaign", "c", "{gatewayLists: [l]}"
+        )
+        (tmp_path / "all.yaml").write_text(text)
+        (tmp_path / "ids.txt").write_text("".join(f"gw-{n:05}\n" for n in range(number)))
+        valid = validate(load([tmp_path], base=tmp_path).documents)
+
+        def found() -> None:
+            made = resolve(valid.documents, PULSE, root=tmp_path, environ={})
+            assert not made.findings
+            assert len(made.desired.campaigns[0].gateways or ()) == number
+
+        return found
+
+    def steps(number: int) -> int:
+        todo = prepare(number)
+        todo()
+        Work.count = 0
+        with opcodes():
+            todo()
+        return Work.count
+
+    assert steps(2_000) - steps(1_000) < 100
+
+
+def test_a_page_of_gateways_takes_a_step_for_each() -> None:
+    """Whose it is, what it says, and the sets that it goes into."""
+    call = Call(OPERATIONS["list-gateways"], {"campaign_id": "c"})
+
+    def steps(number: int) -> int:
+        rows = [{"gatewayId": f"gw-{n}", "state": "INSTANTIATED", "closed": False} for n in range(number)]
+        members = Members()
+        Work.count = 0
+        with opcodes():
+            judge(call, {"gateways": rows})
+            members.add(page({"gateways": rows}, GATEWAYS).items)
+        assert len(members) == number
+        return Work.count
+
+    assert (steps(2_000) - steps(1_000)) / 1_000 < 15
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["laid", "of nothing"])
