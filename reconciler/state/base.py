@@ -130,9 +130,6 @@ class Intent:
     since: int | None = field(default=None, compare=False)
     """When it was noted, epoch seconds; None: long ago, perhaps."""
     ended: bool = field(default=False, compare=False)
-<<<<<<< HEAD
-    """Whether the run that sent it saw the call end by then: it is no longer under way, and may only lag."""
-=======
     """Whether the run that sent it saw the call end by then: it is no longer under way, and may only lag."""
     others: tuple[str, ...] = ()
     """Of an upload: ids of packages that held the content before it was sent, sorted. None of them is it."""
@@ -141,7 +138,6 @@ class Intent:
         """Which of `ids`, which all hold what was to be uploaded, that upload may have made."""
         others = set(map(id_form, self.others))
         return [each for each in ids if id_form(each) not in others]
->>>>>>> main
 
 
 # Events. Each says one thing that happened; replaying one twice changes nothing.
