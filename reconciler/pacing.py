@@ -180,7 +180,7 @@ class RateLimiter:
 
     async def acquire(self) -> None:
         """Wait until it is this call's turn. Where there is a limit, turns come in the order of asking."""
-        if self._rate is None:
+        if self.rate is None:
             self._last = self._clock()
             self._count(self._last)
             return
