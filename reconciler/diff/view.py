@@ -1,6 +1,6 @@
 """One campaign from both sides, as the comparisons of its parts see it, and what each of them finds.
 
-Tests: `tests/diff/test_diff_campaign.py`.
+Tests: `tests/diff/test_diff_view.py`, `tests/diff/test_diff_campaign.py`.
 """
 
 from __future__ import annotations

@@ -77,6 +77,15 @@ class HawkbitCalls:
                 hint="Nothing is concluded from a part of a list. Try again when the server is at rest.",
             ) from None
 
+    async def first_page(
+        self, name: str, read: Row[Item], query: Query = (), *, rows: int | None = None, **ids: str
+    ) -> Page[Item]:
+        """The first page of a list, and the total that it tells; ``rows``: how many are enough."""
+        step = rows or self.page_size
+        paging = (("limit", str(step)), ("offset", "0"), ("sort", "id:ASC"))
+        call = Call(operation(name), ids, (*query, *paging), private=True)
+        return await self.wire.read(call, lambda value: codec.page(value, read, step, 0))
+
     async def listed(
         self, name: str, read: Row[Item], queries: Iterable[str] | None = None, more: Query = (), **ids: str
     ) -> Mapping[str, Item]:
@@ -119,9 +128,13 @@ class HawkbitCalls:
 
     async def tag_id(self, name: str, *, ours: bool = False) -> str | None:
         """The id of the tag of exactly this name; `ours`: only if we made it."""
-        found = await self.listed("list-tags", codec.tag_row, any_of("name", [name]))
+        found = await self.tags_like(name)
         exact = (key for key, (other, said) in found.items() if other == name and (not ours or _ours(said)))
         return next(exact, None)
+
+    async def tags_like(self, name: str) -> Mapping[str, tuple[str, str]]:
+        """Tags that a query for `name` means: id → (name, description). It is blind to case."""
+        return await self.listed("list-tags", codec.tag_row, any_of("name", [name]))
 
     async def filters(self) -> Mapping[str, tuple[str, str]]:
         """Target filters: id → (name, query)."""

@@ -64,6 +64,7 @@ _PARTS: Final = (
     Operation("mark-module", "POST", _MODULE + "/metadata", "Software Modules", ("UPDATE_SOFTWARE_MODULE",), _LOOK),
     Operation("list-sets", "GET", _SETS, "Distribution Sets", ("READ_DISTRIBUTION_SET",), _SAFE),
     Operation("get-set", "GET", _SETS + "/{set}", "Distribution Sets", ("READ_DISTRIBUTION_SET",), _SAFE),
+    Operation("list-installed", "GET", _SETS + "/{set}/installedTargets", "Distribution Sets", ("READ_DISTRIBUTION_SET", "READ_TARGET"), _SAFE),
     Operation("create-set", "POST", _SETS, "Distribution Sets", ("CREATE_DISTRIBUTION_SET",), _LOOK),
     Operation("edit-set", "PUT", _SETS + "/{set}", "Distribution Sets", ("UPDATE_DISTRIBUTION_SET",), _SAFE),
     Operation("delete-set", "DELETE", _SETS + "/{set}", "Distribution Sets", ("DELETE_DISTRIBUTION_SET",), _LOOK, destructive=True),
