@@ -23,6 +23,7 @@ from reconciler.providers.base import Provider
 from reconciler.report.apply_summary import kinds_of
 from reconciler.settings import GitWaiver, Project, ServerSettings
 from reconciler.state.base import State, StateStore, bound_to
+from reconciler.state.sharing import sharing
 from reconciler.trust.needs import TrustNeed
 
 if TYPE_CHECKING:
@@ -70,6 +71,15 @@ class Job:
     waivers: Mapping[str, str] = field(default_factory=dict)
     desk: CheckDesk | None = None
     """Asks the checks of rollouts; None: no server is called."""
+
+    @property
+    def reading(self) -> int:
+        """About how many requests it takes to read what workers may read; 0 where there are none."""
+        if self.project.server.workers is None:
+            return 0
+        from reconciler.app.crew import expected_reads
+
+        return expected_reads(self.desired, self.project.server)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -202,7 +212,7 @@ def prepare(
 
 async def plan_once(job: Job, options: Options, on_doubt: OnDoubt = unheard) -> Planned:
     """Plan on the state as it is; nothing is locked or written."""
-    async with connected(job.project) as provider:
+    async with connected(job.project, reading=job.reading) as provider:
         return await make(job, job.store.load(), provider, options, on_doubt)
 
 
@@ -221,12 +231,13 @@ async def make(
     `on_doubt` hears of what is looked for because it may be there all the same. `now` is epoch milliseconds;
     None: what the clock of this machine says. `asking` the checks of rollouts is for an apply only.
     """
-    bound = bound_to(state, source.server, url=job.store.url)
+    # Under the same name, so that what it took before is free by the time that the server is read.
+    state = bound_to(sharing(state, job.desired), source.server, url=job.store.url)
     with unrevealing(job.desired):
         seen = _now() if now is None else now
         lookout = Lookout(Settling(job.project.server.settle), seen // 1000, on_doubt)
         aside = Aside(asking, source.ahead) if isinstance(source, Provider) else Aside(asking)
-        return await _made(job, bound, source, options, lookout, now=seen, aside=aside)
+        return await _made(job, state, source, options, lookout, now=seen, aside=aside)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -56,6 +56,7 @@ INTERVAL = 5.0
     show_default=True,
     help="Output format; html is one self-contained page.",
 )
+@shared.workers
 @global_flags
 @click.pass_obj
 def command(
@@ -68,6 +69,7 @@ def command(
     watch: bool,
     interval: float,
     output: str,
+    workers: str | None,
 ) -> Exit:
     """Show how the declared campaigns are doing on the server.
 
@@ -77,6 +79,7 @@ def command(
     from reconciler.app.overview import look
     from reconciler.app.pipeline import plan_exit, prepare
 
+    at = shared.workers_named(workers)
     if output == "html":
         if watch:
             raise UsageError("--watch can't redraw a page", hint="Leave --watch or --output html out.")
@@ -85,6 +88,7 @@ def command(
         prepared()
     with failing(output):
         job = prepare(workspace(flags, paths))
+        job = replace(job, project=shared.manned(job.project, at))
         viewer = _viewer(flags, output, job.project, watch=watch)
         try:
             looking = look(job, viewer, limit=limit if gateways else 0, interval=interval if watch else None)
