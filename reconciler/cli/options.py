@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -20,6 +21,13 @@ else:  # it takes no parameter at run time in older versions of click
 
 _C = TypeVar("_C", bound=Callable[..., Any])
 
+pace = click.option(
+    "--pace",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    shell_complete=completing("files"),
+    help="Say when waves are expected, by what `rehearse --output json` wrote.",
+)
 paths = click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=completing("resource_files"))
 
 

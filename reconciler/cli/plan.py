@@ -52,6 +52,7 @@ from reconciler.errors import Exit, UsageError
     shell_complete=completing("files"),
     help="Plan from what `snapshot` saved. No server is called; no credentials or secrets are needed.",
 )
+@shared.pace
 @shared.plan_switches
 @global_flags
 @click.pass_obj
@@ -67,6 +68,7 @@ def command(
     beside: str | None,
     page: str | None,
     snapshot: str | None,
+    pace: Path | None,
     **switches: object,
 ) -> Exit:
     """Show what apply would do.
@@ -84,7 +86,7 @@ def command(
                 "a plan on a snapshot can't be saved to be applied", hint="Leave --out or --snapshot out."
             )
         if snapshot is None:
-            job = prepare(where)
+            job = prepare(where, pace=pace)
             reporter.within(job.project, where.environ)
             planned = run(flags, plan_once(job, options, reporter.looking), engine=job.project.server.engine)
             if out is not None:
@@ -94,6 +96,6 @@ def command(
         else:
             from reconciler.app.offline import plan_offline
 
-            planned = run(flags, plan_offline(where, options, Path(snapshot)))
+            planned = run(flags, plan_offline(where, options, Path(snapshot), pace=pace))
         reporter.plan(planned.plan)
     return plan_exit(planned.plan, detailed=detailed_exitcode)

@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -56,6 +57,7 @@ INTERVAL = 5.0
     show_default=True,
     help="Output format; html is one self-contained page.",
 )
+@shared.pace
 @global_flags
 @click.pass_obj
 def command(
@@ -68,6 +70,7 @@ def command(
     watch: bool,
     interval: float,
     output: str,
+    pace: Path | None,
 ) -> Exit:
     """Show how the declared campaigns are doing on the server.
 
@@ -84,7 +87,7 @@ def command(
 
         prepared()
     with failing(output):
-        job = prepare(workspace(flags, paths))
+        job = prepare(workspace(flags, paths), pace=pace)
         viewer = _viewer(flags, output, job.project, watch=watch)
         try:
             looking = look(job, viewer, limit=limit if gateways else 0, interval=interval if watch else None)

@@ -17,7 +17,7 @@ from tests.soak.soak_run import Ground, Wrong, ground
 
 RUNS = int(os.environ.get("SOAK_ROLLOUTS", "200"))
 FIRST = int(os.environ.get("SOAK_SEED", "0"))
-AT_ONCE = 10
+AT_ONCE = 4
 
 Record = Callable[[str, object], None]
 
