@@ -74,6 +74,15 @@ class Job:
     rehearsed: Rehearsed | None = None
     """How long waves took in a rehearsal; None: a person gave none."""
 
+    @property
+    def reading(self) -> int:
+        """About how many requests it takes to read what workers may read; 0 where there are none."""
+        if self.project.server.workers is None:
+            return 0
+        from reconciler.app.crew import expected_reads
+
+        return expected_reads(self.desired, self.project.server)
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Planned:
@@ -211,7 +220,7 @@ def prepare(
 
 async def plan_once(job: Job, options: Options, on_doubt: OnDoubt = unheard) -> Planned:
     """Plan on the state as it is; nothing is locked or written."""
-    async with connected(job.project) as provider:
+    async with connected(job.project, reading=job.reading) as provider:
         return await make(job, job.store.load(), provider, options, on_doubt)
 
 

@@ -182,7 +182,7 @@ def _say(
             after = replace(after, why=reason, by=session.who, at=session.now)
         refused = writing.state.campaigns[resource].members.get(ROLLOUT, {}).get(REFUSED)
         if word == "resume" and refused:
-            # They are tried again, for the server may know them by now.
+            # They are tried again, because the server may know them by now.
             writing.record(MembersForgotten(resource, tuple(sorted(refused)), ROLLOUT))
         if forgive:
             writing.record(MembersApplied(resource, ROLLOUT, FORGIVEN, tuple(forgive)))

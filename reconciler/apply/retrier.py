@@ -65,7 +65,7 @@ class Retrier:
             return await self._attempt(piece, bindings, stop, verified=True)
 
         if self.bisection.too_large(step):
-            unsent = Tried(Outcome(step, OutcomeStatus.FAILED, NOT_AGAIN, 0), step)
+            unsent = Tried(Outcome.unsent(step, OutcomeStatus.FAILED, NOT_AGAIN), step)
             return await self.bisection.run(step, unsent, attempt, stop)
         tried = await self._attempt(step, bindings, stop)
         if tried.outcome.settled:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +15,8 @@ from reconciler.model import Kind, ResourceId
 from reconciler.options import Options, Selector, Targets
 
 if TYPE_CHECKING:
+    from reconciler.settings import Project, WorkersAt
+
     Resources = click.ParamType[ResourceId]
     Selectors = click.ParamType[Selector]
 else:  # it takes no parameter at run time in older versions of click
@@ -41,7 +44,7 @@ class Target(Resources):
             resource = ResourceId.parse(value)
         except ValueError:
             name = str(value).partition("/")[2] or value
-            self.fail(f"{value!r} is no resource; did you mean {Kind.CAMPAIGN}/{name}?", param, ctx)
+            self.fail(f"{value!r} isn't a resource; did you mean {Kind.CAMPAIGN}/{name}?", param, ctx)
         if resource.kind is not Kind.CAMPAIGN:
             self.fail(f"{value}: only campaigns are targeted; what they need comes with them", param, ctx)
         return resource
@@ -108,6 +111,36 @@ def chosen(switches: Mapping[str, Any]) -> Options:
     given = dict(switches)
     targets = Targets(given.pop("resources"), given.pop("selectors"))
     return Options(refresh_recorded=given.pop("refresh") == "recorded", targets=targets, **given)
+
+
+workers = click.option(
+    "--workers",
+    metavar="local:N | dask://HOST",
+    help="Processes that read and send in bulk beside this one.  [default: as the project file says]",
+)
+
+
+def workers_named(text: str | None) -> WorkersAt | None:
+    """What ``--workers`` says; UsageError for what names none."""
+    from reconciler.settings import workers_at
+
+    try:
+        return None if text is None else workers_at(text)
+    except ValueError as error:
+        hint = "Such as local:4, or dask://HOST:8786."
+        raise UsageError(f"--workers {text}: {error}", hint=hint) from error
+
+
+def manned(project: Project, at: WorkersAt | None) -> Project:
+    """`project` with the workers that were asked for."""
+    if at is None:
+        return project
+    if project.server.embedded:
+        raise UsageError(
+            "--workers: the embedded server is in this process, where no worker gets at it",
+            hint="`reconciler serve` serves it to others; --url then names it.",
+        )
+    return replace(project, server=replace(project.server, workers=at))
 
 
 def waivers(command: _C) -> _C:

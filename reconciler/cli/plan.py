@@ -5,6 +5,7 @@ Tests: `tests/cli/test_cli_guards.py`, `tests/e2e/test_e2e_main_job.py`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -53,6 +54,7 @@ from reconciler.errors import Exit, UsageError
     help="Plan from what `snapshot` saved. No server is called; no credentials or secrets are needed.",
 )
 @shared.pace
+@shared.workers
 @shared.plan_switches
 @global_flags
 @click.pass_obj
@@ -69,6 +71,7 @@ def command(
     page: str | None,
     snapshot: str | None,
     pace: Path | None,
+    workers: str | None,
     **switches: object,
 ) -> Exit:
     """Show what apply would do.
@@ -77,6 +80,7 @@ def command(
     """
     from reconciler.app.pipeline import plan_exit, plan_once, prepare
 
+    at = shared.workers_named(workers)
     files = {form: path for form, path in ((Output.JSON, beside), (Output.HTML, page)) if path is not None}
     reporter = Reporter(Output(output), flags, beside=files, every_gateway=listed == "gateways")
     with reporter.failures():
@@ -87,6 +91,7 @@ def command(
             )
         if snapshot is None:
             job = prepare(where, pace=pace)
+            job = replace(job, project=shared.manned(job.project, at))
             reporter.within(job.project, where.environ)
             planned = run(flags, plan_once(job, options, reporter.looking), engine=job.project.server.engine)
             if out is not None:

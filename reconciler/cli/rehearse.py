@@ -116,7 +116,7 @@ def _rates(text: str) -> tuple[float, ...]:
         except ValueError:
             rate = -1.0
         if not 0 <= rate <= 1:
-            message = f"--failure-rate: {part.strip()!r} is no number from 0 to 1"
+            message = f"--failure-rate: {part.strip()!r} isn't a number from 0 to 1"
             raise UsageError(message, hint="Write --failure-rate 0,0.05,0.2.")
         found[rate] = None
     return tuple(found)

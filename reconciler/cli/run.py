@@ -40,7 +40,7 @@ class Seconds(Times):
             return value
         found = re.fullmatch(r"([1-9][0-9]{0,5})([smh])", str(value))
         if found is None:
-            self.fail(f"{value!r} is no time; write it as 60s, 5m or 1h", param, ctx)
+            self.fail(f"{value!r} isn't a time; write it as 60s, 5m or 1h", param, ctx)
         return float(int(found[1]) * _UNITS[found[2]])
 
 

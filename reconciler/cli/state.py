@@ -1,4 +1,4 @@
-"""`state`: what is kept of a project, looked at and mended by hand."""
+"""`state`: what is kept of a project, looked at and fixed by hand."""
 
 from __future__ import annotations
 

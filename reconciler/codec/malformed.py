@@ -109,11 +109,11 @@ def _unique(pairs: list[tuple[str, Json]]) -> JsonObject:
     if len(found) == len(pairs):
         return found
     twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
-    raise Malformed(f"the member {twice!r} stands there twice")
+    raise Malformed(f"the member {twice!r} appears twice")
 
 
 def _constant(name: str) -> NoReturn:
-    raise Malformed(f"{name} is no JSON")
+    raise Malformed(f"{name} isn't JSON")
 
 
 def _finite(text: str) -> float:

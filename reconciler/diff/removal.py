@@ -12,7 +12,7 @@ that one is not deleted, but named. When there is none, the create is forgotten.
 
 Nothing is removed that a declared resource claims, or while a part of the project is left out. An upload
 goes only when, after this plan, no live campaign uses it; one that gateways of an abandoned campaign have of
-their own is given up, for nobody can see whether they still do. A PackageSet may keep some of its earlier
+their own is given up, because nobody can see whether they still do. A PackageSet may keep some of its earlier
 uploads, the newest ones: what was rolled out before is there for a way back.
 """
 
@@ -123,7 +123,7 @@ def remove_packages(
     if not candidates or live.users is None:
         return (), (), ()
     after: dict[str, Collection[object]] = {r.live.id: () for r in removals if _known(r.live)}
-    # Whoever is replaced is deleted, for nobody asks for packages without a prune.
+    # Whoever is replaced is deleted, because nobody asks for packages without a prune.
     formers = (*(each.formers for each in removals), *(found.formers for found in campaigns))
     after |= {former.id: () for each in formers for former in each if former.live}
     for found in campaigns:
@@ -168,9 +168,8 @@ def lost_uploads(desired: Desired, live: Live, state: State) -> tuple[tuple[Find
     findings: list[Finding] = []
     forgotten: list[Event] = []
     for sha256, intent in unanswered_uploads(desired, state).items():
-        made = sorted(
-            each.id for each in live.packages_by_content.get(sha256, ()) if id_form(each.id) not in ours
-        )
+        here = intent.made(each.id for each in live.packages_by_content.get(sha256, ()))
+        made = sorted(each for each in here if id_form(each) not in ours)
         if made:
             findings.append(_perhaps_uploaded(intent, made))
         else:

@@ -103,7 +103,8 @@ def formers_of(owned: Owned, live: Live) -> tuple[tuple[Former, ...], tuple[Even
 def _differing(found: CampaignDiff) -> Iterator[tuple[Field, Verb]]:
     """Each field that takes a call, and the verb that would set it in place."""
     edited = {change.field.partition(".")[0] for change in found.changes} if found.edit else set()
-    yield from ((name, Verb.EDIT) for name in Field if name in _EDITED and name in edited)
+    if edited:
+        yield from ((name, Verb.EDIT) for name in Field if name in _EDITED and name in edited)
     parts = (
         (Field.GATEWAYS, Verb.ADD, found.gained),
         (Field.GATEWAYS, Verb.REMOVE, found.lost),

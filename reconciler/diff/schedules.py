@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
-from reconciler.diff.view import EMPTY, Part, View, count, joined, together, without
+from reconciler.diff.view import EMPTY, NOTHING, Part, View, count, joined, together, without
 from reconciler.model import Assignment, Change, Finding, Json, Reason, SchedulePhase, Window, sorted_ids
 from reconciler.providers.base import Field
 from reconciler.state.applied import schedule_field, window_end, window_value
@@ -42,6 +42,8 @@ Targets = Sequence[tuple[Assignment, frozenset[str]]]
 def diff_schedules(view: View) -> Part[WindowFor]:
     """What to send, in the order of the phases."""
     schedules = view.campaign.schedules or ()
+    if not (schedules or any(view.values(Field.SCHEDULES, schedule_field(each)) for each in SchedulePhase)):
+        return NOTHING
     targets = [(each, _targets(view, each)) for each in schedules]
     phases = (_Phase(view, phase).diff(targets) for phase in SchedulePhase)
     return together((*phases, Part(findings=tuple(_strangers(view, targets)))))

@@ -96,7 +96,7 @@ class LiveCampaign:
     packages: tuple[str, ...] = ()
     """Ids of packages, in the server's order."""
     gateways: Membership | None = None
-    """None: not read, for nothing needed it."""
+    """None: not read, because nothing needed it."""
     distribution: DistributionList | None = None
     """None: not set, or not read (``distribution_read``)."""
     distribution_read: bool = False

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 from types import MappingProxyType
@@ -113,9 +113,9 @@ class Basis:
     desired: Desired
     live: Live
     facts: Facts
-    given_up: int = 0
-    missing: int = 0
-    rollouts: Mapping[ResourceId, RolloutRecord] = field(default_factory=dict)
+    given_up: int
+    missing: int
+    rollouts: Mapping[ResourceId, RolloutRecord]
     """Where the rollouts of the state stand that aren't complete."""
 
 

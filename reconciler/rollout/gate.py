@@ -466,7 +466,7 @@ class _Looking:
 class _Slots:
     """How many more may be released and not done, in each group.
 
-    A failed gateway keeps its slot until a person forgives it, for it may be down.
+    A failed gateway keeps its slot until a person forgives it, because it may be down.
     """
 
     def __init__(self, budget: Budget, seen: Situation) -> None:

@@ -8,7 +8,7 @@ Tests: `tests/contract/test_state_store.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -131,6 +131,13 @@ class Intent:
     """When it was noted, epoch seconds; None: long ago, perhaps."""
     ended: bool = field(default=False, compare=False)
     """Whether the run that sent it saw the call end by then: it is under way no more, and may only lag."""
+    others: tuple[str, ...] = ()
+    """Of an upload: ids of packages that held the content before it was sent, sorted. None of them is it."""
+
+    def made(self, ids: Iterable[str]) -> list[str]:
+        """Which of `ids`, which all hold what was to be uploaded, that upload may have made."""
+        others = set(map(id_form, self.others))
+        return [each for each in ids if id_form(each) not in others]
 
 
 # Events. Each says one thing that happened; replaying one twice changes nothing.

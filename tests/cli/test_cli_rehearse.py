@@ -83,9 +83,9 @@ def test_text_and_markdown_name_waves_and_verdicts(run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("--failure-rate", "often"), Exit.USAGE, "'often' is no number from 0 to 1"),
-        (("--failure-rate", "0,2"), Exit.USAGE, "'2' is no number from 0 to 1"),
-        (("--failure-rate", "nan"), Exit.USAGE, "'nan' is no number"),
+        (("--failure-rate", "often"), Exit.USAGE, "'often' isn't a number from 0 to 1"),
+        (("--failure-rate", "0,2"), Exit.USAGE, "'2' isn't a number from 0 to 1"),
+        (("--failure-rate", "nan"), Exit.USAGE, "'nan' isn't a number"),
         (("--from", "tomorrow"), Exit.USAGE, "tomorrow"),
         (("--gateways", "0"), Exit.USAGE, "--gateways"),
         (("line-4",), Exit.ERROR, "'line-4' has no rollout here"),

@@ -1,4 +1,4 @@
-"""What is no JSON of ours is refused, and the message says where and why."""
+"""What isn't JSON of ours is refused, and the message says where and why."""
 # ruff: noqa: E501 - a table keeps its rows
 
 import json
@@ -41,8 +41,8 @@ REFUSED: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     "no word": (("colour",), 1, "colour: a string belongs here"),
     "no resource": (("resource",), "line", "resource: KIND/NAME belongs here"),
     "no such kind": (("resource",), "Car/x", "resource: KIND/NAME belongs here"),
-    "a resource that is no text": (("resource",), 1, "resource: a string belongs here"),
-    "a key that is no resource": (("byResource",), {"x": 1}, "byResource.x: KIND/NAME belongs here"),
+    "a resource that isn't text": (("resource",), 1, "resource: a string belongs here"),
+    "a key that isn't a resource": (("byResource",), {"x": 1}, "byResource.x: KIND/NAME belongs here"),
     "no object": (("point",), [], "point: an object belongs here"),
     "no mapping": (("byName",), [], "byName: an object belongs here"),
     "no array": (("points",), {}, "points: an array belongs here"),
@@ -131,14 +131,14 @@ def test_forms_of_their_own(shape: Shape, kind: Any, document: Any, message: str
         ("", "Expecting value"),
         ("{", "Expecting property name"),
         ("[1,]", "Expecting value|Illegal trailing comma"),
-        ("NaN", "NaN is no JSON"),
-        ('{"a": [Infinity]}', "Infinity is no JSON"),
-        ("-Infinity", "-Infinity is no JSON"),
+        ("NaN", "NaN isn't JSON"),
+        ('{"a": [Infinity]}', "Infinity isn't JSON"),
+        ("-Infinity", "-Infinity isn't JSON"),
         ("1e400", "the number 1e400 is too large"),
         ('{"a": -1e999}', "the number -1e999 is too large"),
         ("9" * 5000, "Exceeds the limit"),
-        ('{"a": 1, "b": 2, "a": 1}', "the member 'a' stands there twice"),
-        ('[{"b": {"c": 1, "c": 1}}]', "the member 'c' stands there twice"),
+        ('{"a": 1, "b": 2, "a": 1}', "the member 'a' appears twice"),
+        ('[{"b": {"c": 1, "c": 1}}]', "the member 'c' appears twice"),
         ("[" * 100_000, "nested too deep"),
         ('{"a":' * 100_000, "nested too deep"),
         (b"\xff\xfe\x00", "truncated data"),

@@ -246,7 +246,7 @@ def swapping(new: bool) -> World:
 
 
 def moving() -> World:
-    """``line`` is declared no more, and targeted; ``other`` declares its name."""
+    """``line`` is no longer declared, and targeted; ``other`` declares its name."""
     found = world()
     found.wanted = desired(campaign("other", "line"), campaign("third"))
     found.options = {"prune": True, **targeting("line")}
@@ -677,7 +677,7 @@ ROWS: dict[str, tuple[Callable[[], World], Finding]] = {
         )
         for names in ("K", "JK")
     },
-    # --- what is declared no more
+    # --- what is no longer declared
     "stays": (
         old,
         of_line(

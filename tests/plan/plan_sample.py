@@ -322,6 +322,7 @@ def sample() -> Made:
         "STARTED",
         since=1_790_000_000,
         ended=True,
+        others=("p-0",),
     )
     records = (
         CampaignOwned(owned),

@@ -132,7 +132,7 @@ def test_after_an_interruption():
     made = plan(group("edit-campaign"))
     applied = apply(made, Script(), stop=stop)
     assert lines(made, applied)[:2] == [
-        "not sent: 1 call of 1 resource, for the run was interrupted",
+        "not sent: 1 call of 1 resource, because the run was interrupted",
         "  next: apply again: it goes on from here",
     ]
 

@@ -156,7 +156,7 @@ class Wire:
         return self._decode(call, await self._send(call, still), decode)
 
     async def do(self, call: Call) -> Json:
-        """What a call that is sent once answers; None for a word, or nothing, for nothing depends on it."""
+        """What a call that is sent once answers; None for a word, or nothing: nothing depends on it."""
         response = await self._send(call)
         try:
             value = parse(response.body)
