@@ -24,6 +24,7 @@ from reconciler.providers.base import Provider
 from reconciler.report.apply_summary import kinds_of
 from reconciler.settings import GitWaiver, Project, ServerSettings
 from reconciler.state.base import State, StateStore, bound_to
+from reconciler.state.sharing import sharing
 from reconciler.trust.needs import TrustNeed
 
 if TYPE_CHECKING:
@@ -239,14 +240,15 @@ async def make(
     `on_doubt` hears of what is looked for because it may be there all the same. `now` is epoch milliseconds;
     None: what the clock of this machine says. `asking` the checks of rollouts is for an apply only.
     """
-    bound = bound_to(state, source.server, url=job.store.url)
+    # Under the same name, so that what it took before is free by the time that the server is read.
+    state = bound_to(sharing(state, job.desired), source.server, url=job.store.url)
     with unrevealing(job.desired):
         seen = _now() if now is None else now
         lookout = Lookout(Settling(job.project.server.settle), seen // 1000, on_doubt)
         aside = Aside(asking, rehearsed=job.rehearsed)
         if isinstance(source, Provider):
             aside = replace(aside, ahead=source.ahead)
-        return await _made(job, bound, source, options, lookout, now=seen, aside=aside)
+        return await _made(job, state, source, options, lookout, now=seen, aside=aside)
 
 
 @contextmanager

@@ -171,7 +171,7 @@ def _refused(tried: Tried) -> frozenset[str]:
 
 
 def _partly(outcome: Outcome, left: Mapping[str, str]) -> Outcome:
-    """`outcome` of a batch that is done but for the gateways in `left`, each with the reason why."""
+    """`outcome` of a batch that is done except for the gateways in `left`, each with the reason why."""
     every = len(outcome.step.gateways)
     if len(left) == every:
         return outcome

@@ -200,7 +200,7 @@ def _settled(outcome: Outcome, salt: str, now: int) -> Iterator[Event]:  # noqa:
         case SetDistributionList():
             yield FieldApplied(resource, Field.DISTRIBUTION, action.distribution.id)
         case StartCampaign(bracket=True):
-            # It returns to what was, whatever Git wishes: that is for the next plan to say.
+            # It returns to what was, whatever Git wants: that is for the next plan to say.
             yield BracketClosed(resource)
         case StartCampaign():
             yield StatusSet(resource, DesiredStatus.STARTED)

@@ -221,7 +221,7 @@ def _stays(resource: ResourceId, owned: Owned) -> Finding:
 def _abandoned(resource: ResourceId, owned: Owned) -> Finding:
     return Finding(
         "abandoned",
-        f"{resource} (id {owned.id}) is no longer declared; it stays on the server and is ours no more",
+        f"{resource} (id {owned.id}) is no longer declared; it stays on the server and is no longer ours",
         resource=resource,
         severity=Severity.NOTE,
     )
@@ -254,7 +254,7 @@ def _left_behind(upload: Uploaded) -> Finding:
     return Finding(
         "abandoned",
         f"the package {upload.name} (id {upload.id}) is no longer declared; it stays on the server and is"
-        " ours no more, for gateways of an abandoned campaign were given it",
+        " no longer ours, for gateways of an abandoned campaign were given it",
         resource=upload.resource,
         severity=Severity.NOTE,
     )

@@ -68,7 +68,7 @@ class RolloutView:
     joins: int = 0
     """How many this look releases."""
     failed: int = 0
-    """How many of them failed, but for those that a person forgave."""
+    """How many of them failed, except for those that a person forgave."""
     all_failed: int = 0
     """How many members failed in all, declared or not."""
     wave: int = 0

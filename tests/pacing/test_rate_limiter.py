@@ -109,7 +109,7 @@ def test_whatever_happens_the_declared_rate_is_never_passed(
 
     asyncio.run(main())
     assert all(after - before >= 1 / limit - 1e-9 for before, after in pairwise(left))
-    # In any window that a second is long: never more than the limit, but for the one that it begins with.
+    # In any window that a second is long: never more than the limit, except for the one that it begins with.
     for at, began in enumerate(left):
         assert sum(began <= call < began + 1 for call in left[at:]) <= limit + 1
 

@@ -165,7 +165,7 @@ VIEW = RolloutView(
 
 
 def _at_once(action: Action) -> Lowered:
-    """As Pulse, but for things, which this server takes in one call."""
+    """As Pulse, except for things, which this server takes in one call."""
     made = PULSE.lower(action)
     return replace(made, per_call=0) if isinstance(action, RunOnThings) else made
 

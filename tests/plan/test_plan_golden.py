@@ -51,7 +51,7 @@ def test_what_was_written_is_read() -> None:
 
 
 def test_an_old_plan_file_is_read() -> None:
-    """It says the same but for its needs, of which it has more: those that follow from others, too."""
+    """It says the same except for its needs, of which it has more: those that follow from others, too."""
     old, new = read(OLDER), read(GOLDEN)
     known = tuple(group for group in new.plan.groups if not group.key.startswith("replacement"))
     new = replace(new, plan=replace(new.plan, groups=known))

@@ -191,7 +191,7 @@ def _meaning(error: httpx.HTTPError, request: Request, way: Way, *, answered: bo
 
 
 def _of_socks(error: Exception) -> bool:
-    """Whether it comes of a proxy that answers something else than SOCKS, which the library asserts."""
+    """Whether it comes of a proxy that answers something other than SOCKS, which the library asserts."""
     return isinstance(error, AssertionError) or type(error).__module__.startswith("socksio")
 
 

@@ -57,7 +57,7 @@ class Unexpected(Exception):
 
 
 class NotJson(Unexpected):
-    """An answer that isn't JSON at all: cut short, or from something else than the server."""
+    """An answer that isn't JSON at all: cut short, or from something other than the server."""
 
 
 def parse(body: bytes, *, exact: bool = True) -> Json:
