@@ -4,7 +4,7 @@ A campaign is one dynamic rollout without groups of its own, on the query for on
 Who gets the tag is taken in, at once where it runs, and at its start otherwise; the thresholds of the server
 never stop it, because who is let in when is ours to decide.
 
-Tests: `tests/providers/test_hawkbit_steps.py`, `tests/providers/test_hawkbit_lies.py`.
+Tests: `tests/providers/test_hawkbit_tape.py`, `tests/providers/test_hawkbit_steps.py`.
 """
 
 from __future__ import annotations
