@@ -8,7 +8,7 @@
 
 Nobody there to send: the steps are failed, and say so. The next run sends them.
 
-Tests: `tests/apply/test_apply_parcels.py`.
+Tests: `tests/apply/test_apply_carrying.py`, `tests/apply/test_apply_parcels.py`.
 """
 
 from __future__ import annotations

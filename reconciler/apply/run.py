@@ -15,6 +15,7 @@ from reconciler.apply.bisection import NOT_AGAIN
 from reconciler.apply.carrying import Carrying
 from reconciler.apply.closing import CLOSED, Closing
 from reconciler.apply.containment import LOG, unforeseen
+from reconciler.apply.earlier import EarlierPackages
 from reconciler.apply.outcomes import Outcomes, alike
 from reconciler.apply.readback import Kept, KeptReader, learned, settled_fields
 from reconciler.apply.record import after, before, joined, members
@@ -38,9 +39,11 @@ from reconciler.model import (
     UploadPackage,
     target_of,
 )
+from reconciler.ownership import owners_of
 from reconciler.plan import Plan
 from reconciler.providers.base import Bindings, Field
-from reconciler.state.base import Event, FieldsDeclared, Session
+from reconciler.state.base import Event, FieldsDeclared, Session, upload_key
+from reconciler.text import id_form
 
 INTERRUPTED = "not sent: the run was interrupted"
 UNRECORDED = "not sent: the state can't be written"
@@ -94,6 +97,7 @@ class Execution:
         on_together: Callable[[Sequence[Outcome]], None],
         hiding: Hiding,
         readback: KeptReader | None,
+        earlier: EarlierPackages | None,
         now: Callable[[], float],
         server_now: Callable[[], float | None],
         sender: ParcelSender | None,
@@ -102,6 +106,7 @@ class Execution:
         hiding.update(_secrets(plan))
         self._plan = plan
         self._readback = readback
+        self._earlier = earlier
         self._repeater = retrier
         self._session = session
         self._on_outcome = on_outcome
@@ -116,7 +121,10 @@ class Execution:
         self._kept = {resource: owned.kept for resource, owned in state.campaigns.items() if owned.kept}
         self._campaigns: dict[ResourceId, str] = {}
         self._packages: dict[str, str] = {}
-        self._bindings = Bindings(self._campaigns, self._packages)
+        creates = any(isinstance(group.action, CreateCampaign) for group in plan.groups)
+        self._owners = {id_form(key): it for key, it in owners_of(state).items()} if creates else {}
+        self._others: dict[str, Sequence[str]] = {}
+        self._bindings = Bindings(self._campaigns, self._packages, self._owners, self._others)
         self._carrying = Carrying(sender, self._bindings, retrier.newborns) if sender else None
         self._hiding = hiding
         self._outcomes = Outcomes()
@@ -262,7 +270,9 @@ class Execution:
             await self._steps_ended(done)
         for outcome in outcomes:
             if outcome.status is not OutcomeStatus.DONE or outcome.message:
-                self._together.events += after(outcome, self._salt, int(self._now()), self._packages)
+                self._together.events += after(
+                    outcome, self._salt, int(self._now()), self._packages, self._others
+                )
                 await self._ended(outcome)
 
     async def _halting(self, sender: ParcelSender) -> None:
@@ -290,7 +300,11 @@ class Execution:
 
     async def _sent(self, step: Step) -> Outcome:
         """Send a step whose needs are done."""
-        if stands := self._against(step, *before(step, self._salt, int(self._now()))):
+        if isinstance(step.action, UploadPackage):
+            stands = self._against(step) or await self._looked(step, step.action)
+            if stands:
+                return stands
+        if stands := self._against(step, *before(step, self._salt, int(self._now()), self._others)):
             return stands
         # A start that closes a bracket is worth its repeats, whoever is in a hurry.
         stop = asyncio.Event() if closes(step.group) else self._stop
@@ -307,8 +321,22 @@ class Execution:
             return outcome
         # Facts of single gateways come by the ten thousand, and are not worth a wait for the disk.
         self._together.sync |= not step.group.per_call
-        self._together.events += after(outcome, self._salt, int(self._now()), self._packages)
+        self._together.events += after(outcome, self._salt, int(self._now()), self._packages, self._others)
         return outcome
+
+    async def _looked(self, step: Step, action: UploadPackage) -> Outcome | None:
+        """Note what holds the content already; the outcome where the upload isn't to be sent."""
+        if self._earlier is None:
+            return None
+        sha256 = action.file.sha256
+        found = await self._earlier.before(step, action, self._session.state.intents.get(upload_key(sha256)))
+        if isinstance(found, Outcome):
+            if found.settled:
+                self._together.sync = True
+                self._together.events += after(found, self._salt, int(self._now()), {}, self._others)
+            return found
+        self._others[sha256] = found
+        return None
 
     def _too_late(self, step: Step) -> bool:
         """Whether the calendar has closed for it."""
@@ -332,6 +360,7 @@ class Execution:
             self._packages[step.action.file.sha256] = outcome.created
         elif outcome.created is not None:
             self._campaigns[step.resource] = outcome.created
+            self._owners[id_form(outcome.created)] = step.resource
         if outcome.status is OutcomeStatus.NOT_NEEDED and isinstance(step.action, StopCampaign):
             self._left_stopped.add(key)
         await self._written(outcome)

@@ -6,7 +6,7 @@ they do, and before whatever hasn't begun. So the override and the windows of a 
 by a batch, however many join; one whose add isn't done holds up nobody but itself. Memory is a byte or two
 a step.
 
-Tests: `tests/apply/test_apply_order.py`, `tests/apply/test_apply_following.py`.
+Tests: `tests/apply/test_apply_turns.py`, `tests/apply/test_apply_following.py`.
 """
 
 from __future__ import annotations

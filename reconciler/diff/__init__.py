@@ -44,8 +44,8 @@ def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
     A campaign that can't be compared (not ours, ambiguous, a package that can't be found) is left out
     and has a finding; the others are compared all the same.
     """
-    bound = bind(desired, live, state)
     options = ask.options
+    bound = bind(desired, live, state, adopt=options.adopt)
     others, kept = untargeted(desired, live, state), keepers(desired, state)
     by_id = {owned.id: owned for owned in state.campaigns.values()}
     compared: dict[ResourceId, CampaignDiff] = {}

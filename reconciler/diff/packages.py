@@ -25,7 +25,7 @@ from reconciler.model import (
 )
 from reconciler.ownership import comparable
 from reconciler.providers.base import Field
-from reconciler.state.base import Event, PackageUploaded, State, Uploaded
+from reconciler.state.base import Event, PackageUploaded, State, Uploaded, upload_key
 from reconciler.text import quoted
 
 
@@ -41,8 +41,11 @@ class Bound:
     records: tuple[Event, ...] = ()
 
 
-def bind(desired: Desired, live: Live, state: State) -> Bound:
-    """Bind every package of the campaigns that are ours or may become so, and every file but the others'."""
+def bind(desired: Desired, live: Live, state: State, *, adopt: bool = False) -> Bound:
+    """Bind every package of the campaigns that are ours or may become so, and every file but the others'.
+
+    `adopt`: a package of somebody else that holds a file is taken as ours.
+    """
     packages: dict[PackageRef, BoundPackage] = {}
     findings: list[Finding] = []
     records: list[Event] = []
@@ -55,7 +58,7 @@ def bind(desired: Desired, live: Live, state: State) -> Bound:
     for ref in dict.fromkeys((*files, *used_packages(allowed))):
         match ref:
             case PackageFile():
-                found = _of_file(ref, live, state)
+                found = _of_file(ref, live, state, adopt=adopt)
             case PackageById():
                 there = live.package_ids.get(ref.id)
                 found = live.spelled.get(ref.id, ref.id) if there else _no_such_id(ref)
@@ -89,12 +92,14 @@ def _may_be(ref: PackageByName, package: LivePackage) -> bool:
     return ref.version in (None, package.version) and ref.type in (None, package.type)
 
 
-def _of_file(file: PackageFile, live: Live, state: State) -> Uploaded | PendingUpload | Finding:
+def _of_file(
+    file: PackageFile, live: Live, state: State, *, adopt: bool
+) -> Uploaded | PendingUpload | Finding:
     """Our own upload if the server still has it, else one that holds it, where that may be trusted."""
     known = state.packages.get(file.sha256)
     if known and live.package_ids.get(known.id):
         return replace(known, id=live.spelled.get(known.id, known.id))
-    match live.packages_by_content.get(file.sha256, ()):
+    match _holding(file, live, state, adopt=adopt):
         case ():
             return PendingUpload(file.sha256)
         case (found,):
@@ -108,6 +113,16 @@ def _of_file(file: PackageFile, live: Live, state: State) -> Uploaded | PendingU
                 "delete the one that no campaign uses, or declare the other by its id",
                 file.resource,
             )
+
+
+def _holding(file: PackageFile, live: Live, state: State, *, adopt: bool) -> tuple[LivePackage, ...]:
+    """What an upload of ours without an answer may have made, or else whatever holds it, to be adopted."""
+    here = live.packages_by_content.get(file.sha256, ())
+    if intent := state.intents.get(upload_key(file.sha256)):
+        made = set(intent.made(package.id for package in here))
+        ours = tuple(package for package in here if package.id in made)
+        return ours if ours or not adopt else here
+    return here
 
 
 def _kept(file: PackageFile, uploaded: Uploaded) -> Finding | None:

@@ -168,9 +168,8 @@ def lost_uploads(desired: Desired, live: Live, state: State) -> tuple[tuple[Find
     findings: list[Finding] = []
     forgotten: list[Event] = []
     for sha256, intent in unanswered_uploads(desired, state).items():
-        made = sorted(
-            each.id for each in live.packages_by_content.get(sha256, ()) if id_form(each.id) not in ours
-        )
+        here = intent.made(each.id for each in live.packages_by_content.get(sha256, ()))
+        made = sorted(each for each in here if id_form(each) not in ours)
         if made:
             findings.append(_perhaps_uploaded(intent, made))
         else:
@@ -222,7 +221,7 @@ def _stays(resource: ResourceId, owned: Owned) -> Finding:
 def _abandoned(resource: ResourceId, owned: Owned) -> Finding:
     return Finding(
         "abandoned",
-        f"{resource} (id {owned.id}) is no longer declared; it stays on the server and is ours no more",
+        f"{resource} (id {owned.id}) is no longer declared; it stays on the server and is no longer ours",
         resource=resource,
         severity=Severity.NOTE,
     )
@@ -255,7 +254,7 @@ def _left_behind(upload: Uploaded) -> Finding:
     return Finding(
         "abandoned",
         f"the package {upload.name} (id {upload.id}) is no longer declared; it stays on the server and is"
-        " ours no more, for gateways of an abandoned campaign were given it",
+        " no longer ours, for gateways of an abandoned campaign were given it",
         resource=upload.resource,
         severity=Severity.NOTE,
     )

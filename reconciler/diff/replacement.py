@@ -167,7 +167,7 @@ def _closed(campaign: DesiredCampaign, members: Membership | None) -> frozenset[
 
 
 def _starts(found: CampaignDiff, live: LiveCampaign, owned: Owned) -> bool:
-    """Whether the successor is to run: as Git wishes, else as the one before it does."""
+    """Whether the successor is to run: as Git wants, else as the one before it does."""
     wish = found.desired.status
     if wish is not None:
         return wish is DesiredStatus.STARTED

@@ -1,6 +1,6 @@
 """One campaign from both sides, as the comparisons of its parts see it, and what each of them finds.
 
-Tests: `tests/diff/test_diff_campaign.py`.
+Tests: `tests/diff/test_diff_view.py`, `tests/diff/test_diff_campaign.py`.
 """
 
 from __future__ import annotations
@@ -165,6 +165,11 @@ def joined(parts: Sequence[frozenset[str]]) -> frozenset[str]:
     """The union; no copy of a million where all but one are empty."""
     filled = [part for part in parts if part]
     return filled[0] if len(filled) == 1 else EMPTY.union(*filled)
+
+
+def within(some: frozenset[str], others: frozenset[str]) -> bool:
+    """Whether `others` has all of `some`; a set of a million isn't gone through to see that it has itself."""
+    return some is others or some <= others
 
 
 def without(some: frozenset[str], others: frozenset[str]) -> frozenset[str]:

@@ -171,7 +171,7 @@ def guarded(
 def waive(plan: Plan, waivers: Waivers, declared: Sequence[GitWaiver] = ()) -> Plan:
     """`plan` with the reasons for going on beside its guards, and a note for each that nothing calls for.
 
-    `declared` are those of Git that are in force: what an earlier look at Git waived is waived no more.
+    `declared` are those of Git that are in force: what an earlier look at Git waived is no longer waived.
     """
     found = tuple(_waived(trip, waivers, declared) for trip in plan.guards)
     needless = sorted(set(waivers) - {trip.guard for trip in found})

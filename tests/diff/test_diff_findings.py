@@ -692,7 +692,7 @@ ROWS: dict[str, tuple[Callable[[], World], Finding]] = {
         lambda: old(OnRemove.ABANDON, prune=True),
         of_line(
             "abandoned",
-            "Campaign/line (id 1) is no longer declared; it stays on the server and is ours no more",
+            "Campaign/line (id 1) is no longer declared; it stays on the server and is no longer ours",
             None,
             None,
             NOTE,
@@ -713,7 +713,7 @@ ROWS: dict[str, tuple[Callable[[], World], Finding]] = {
         lambda: upload(left_behind=True),
         Finding(
             "abandoned",
-            "the package fw.bin (id p-1) is no longer declared; it stays on the server and is ours no more,"
+            "the package fw.bin (id p-1) is no longer declared; it stays on the server and is no longer ours,"
             " for gateways of an abandoned campaign were given it",
             None,
             None,

@@ -32,7 +32,7 @@ from tests.fakes import PULSE
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plan-file.jsonl"
 OLDER = GOLDEN.with_name("plan-file-0.1.jsonl")
-DIGEST = "bbae18cf775f81ac3221fca86d4f451380d47067e3f2f038d9961fd7e2791fb9"
+DIGEST = "8dd368cd1d1e9a39c820dd4acd4df26342ca30e5183a53cd0ad5210edbd46ce2"
 
 
 def test_a_plan_is_the_same_bytes_as_ever(golden: Golden, tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_what_was_written_is_read() -> None:
 
 
 def test_an_old_plan_file_is_read() -> None:
-    """It says the same but for its needs, of which it has more: those that follow from others, too."""
+    """It says the same except for its needs, of which it has more: those that follow from others, too."""
     old, new = read(OLDER), read(GOLDEN)
     known = tuple(group for group in new.plan.groups if not group.key.startswith("replacement"))
     new = replace(new, plan=replace(new.plan, groups=known))
@@ -84,14 +84,14 @@ def _not_in_devices(plan: Plan) -> Plan:
 
 
 def _undescribed(event: Event) -> Event:
-    """As it was written when the state knew no description of a package, and no predecessors."""
+    """As it was written when the state knew no description of a package, no predecessors, and no others."""
     match event:
         case PackageUploaded(uploaded):
             return PackageUploaded(replace(uploaded, description=None))
         case CampaignOwned(owned):
             return CampaignOwned(replace(owned, replacing=False, predecessors=(), rollout=None))
         case IntentNoted(intent):
-            return IntentNoted(replace(intent, replaces=None, return_to=None))
+            return IntentNoted(replace(intent, replaces=None, return_to=None, others=()))
     return event
 
 

@@ -4,7 +4,7 @@ A campaign is one dynamic rollout without groups of its own, on the query for on
 Who gets the tag is taken in, at once where it runs, and at its start otherwise; the thresholds of the server
 never stop it, because who is let in when is ours to decide.
 
-Tests: `tests/providers/test_hawkbit_steps.py`, `tests/providers/test_hawkbit_lies.py`.
+Tests: `tests/providers/test_hawkbit_tape.py`, `tests/providers/test_hawkbit_steps.py`.
 """
 
 from __future__ import annotations
@@ -288,7 +288,7 @@ class HawkbitWrites:
             return Readback(done=False)
         match action := step.action:
             case CreateCampaign():
-                return await self._made(action)
+                return await self._made(action, bindings)
             case UploadPackage():
                 found = await self._making.module(action.file)
                 held = await self._client.held(found.package.id) if found else {}
@@ -322,12 +322,12 @@ class HawkbitWrites:
             case _:
                 raise ReconcilerError(f"nothing on the server tells whether {action.verb} was done")
 
-    async def _made(self, action: CreateCampaign) -> Readback:
+    async def _made(self, action: CreateCampaign, bindings: Bindings) -> Readback:
         """The rollout of exactly this name, if it is for whom we would make it."""
         name, wanted = action.fields.name, await self._making.query_of(action.fields)
         listed = action.fields.distribution is not None
         named = await self._client.rollouts_named([name])
-        found = [each for each in named if each.id != action.replaces]
+        found = [each for each in named if bindings.may_be(action, each.id)]
         for each in found:
             tag = tag_of(each.query)
             ours = each.query == wanted if listed else bool(tag and await self._client.tag_id(tag, ours=True))
