@@ -370,7 +370,7 @@ def test_where_a_list_lets_others_in_nobody_tells_who_came_by_hand(
     listed = DistributionList("dl", 60)
     more = {"distribution": listed} if declared else {}
     made = applied(project(), gateways=frozenset("ab"), **more)
-    by_hand(made, gateways={"a"}, distribution=listed if there else None)
+    by_hand(made, gateways={"a", "z"}, distribution=listed if there else None)
     found = changes(made, gateways=frozenset("abc"), **more)
     [membership] = (each for each in found if each.field == Field.GATEWAYS)
     assert membership.changed_in is expected
