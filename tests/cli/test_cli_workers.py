@@ -1,4 +1,4 @@
-"""`--workers` of commands that read: what they say and ask is the same. The workers here are in this process."""
+"""`--workers` of commands that read: what they say and ask is the same. The workers are in this process."""
 
 import os
 from collections import Counter
