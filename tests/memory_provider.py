@@ -548,7 +548,7 @@ class MemoryServer:
             raise NotExecuted(said, request="WRITE", retry_after=0.0)
         action, gateways, phase = step.action, set(step.gateways), self.facts.phase(campaign.status)
         match action:
-            case EndCampaign(before_start=True):
+            case EndCampaign(before_start=True) | RemoveGateways(before_start=True):
                 successor = self._found(action.successor or bindings.campaigns[action.resource])
                 if self._work_on(successor):
                     raise NotExecuted("its successor isn't ready yet", request="WRITE", retry_after=0.0)

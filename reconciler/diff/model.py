@@ -57,7 +57,7 @@ class Former:
     staying: frozenset[str] = frozenset()
     """Whose turn in the rollout is still to come: as long as there is somebody, it goes on for them."""
     leaving: frozenset[str] = frozenset()
-    """Who else is in it."""
+    """Who else is in it, closed ones too."""
 
 
 @dataclass(frozen=True, slots=True)

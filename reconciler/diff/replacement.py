@@ -133,7 +133,7 @@ def with_formers(found: CampaignDiff, formers: tuple[Former, ...]) -> CampaignDi
         if there is None or (campaign.rollout is None and each is found.itself):
             told.append(each)
             continue
-        members = frozenset(there) - there.closed
+        members = frozenset(there)
         here = members & staying
         staying -= here
         told.append(replace(each, staying=here, leaving=members - here))

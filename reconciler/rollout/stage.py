@@ -464,7 +464,10 @@ class _Pacing:
     def _of_revision(self, campaign: DesiredCampaign, decision: Decision) -> DesiredCampaign:
         """What a successor begins with; where a person has to speak first, what is there as it is."""
         if decision.record.status is RolloutStatus.PROGRESSING:
-            began = replace(campaign, revised=True, staying=self._earlier - decision.release)
+            # That it is held is for the diff to say, which replaces nothing then.
+            status = self._campaign.status if self._held(decision.record) else campaign.status
+            staying = self._earlier - decision.release
+            began = replace(campaign, revised=True, staying=staying, status=status)
             return for_only(began, decision.release)
         there = self._there.gateways if self._there else None
         here = self._declared.intersection(there) if there is not None else self._declared

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.model import RolloutStatus, Severity
+from reconciler.model import OnRemove, RolloutStatus, Severity
 from reconciler.plan import Plan
 from reconciler.plan.looking import LEFT, only_rollouts
 from reconciler.rollout.gate import WaitFor
 from reconciler.rollout.views import RolloutView
-from reconciler.state.base import PredecessorForgotten, RolloutNoted, State
+from reconciler.state.base import OnRemoveSet, RolloutNoted, State
 from tests.fakes import rid
 from tests.rollout.test_rollout_stage import HOUR, joined, look, project, put, view
 from tests.world import World, run
@@ -229,6 +229,6 @@ def test_what_only_the_state_is_to_learn_is_no_difference() -> None:
     """It isn't sent, so nothing is left to name, and nobody waits for it."""
     line = rid("line")
     going = RolloutView(line, "p", RolloutStatus.PROGRESSING, 5, 5)
-    made = replace(Plan(None), rollouts=(going,), records=(PredecessorForgotten(line, "0"),))
+    made = replace(Plan(None), rollouts=(going,), records=(OnRemoveSet(line, OnRemove.DELETE),))
     found = only_rollouts(made, State("lineage", "5a17"))
     assert (found.rollouts, found.records, found.findings) == ((going,), (), ())
