@@ -103,7 +103,7 @@ async def _revisions(made: Revisions) -> None:
     await made.look("a", prune=True)
     assert made.owned.rollout.status is RolloutStatus.COMPLETE
 
-    # One that is under way with the packages that come once more: it installs them, and is not taken for done.
+    # One that is under way with the packages that come once more: it installs them, and isn't taken for done.
     way_there = (("b", 1, "success"), ("b", 2, None), ("a", 1, "success"), ("b", 1, "success"))
     for file, number, did in way_there:
         await made.look(file, prune=True)
