@@ -18,7 +18,17 @@ from pathlib import Path
 from benchmarks.canned import GATEWAY
 from benchmarks.floor import PAGE
 from benchmarks.measure import ROOT, Figure, canned, in_turn, once, python, seen
-from benchmarks.projects import RECONCILER, WAVES, fleet, k8s_like, list_of_ids, owned, project, zone_of
+from benchmarks.projects import (
+    RECONCILER,
+    WAVES,
+    fleet,
+    k8s_like,
+    list_of_ids,
+    owned,
+    project,
+    settled,
+    zone_of,
+)
 from reconciler.model import RolloutRecord
 
 CSAFE = "import sys, yaml; [None for _ in yaml.load_all(open(sys.argv[1], 'rb'), yaml.CSafeLoader)]"
@@ -51,7 +61,7 @@ def no_op_large(work: Path, times: int) -> Iterator[Row]:
     with canned(100, 10_000) as url:
         project(work, url, "aiohttp")
         fleet(work, 100, 10_000)
-        put = owned(work, url, 100)
+        put = settled(work, owned(work, url, 100))
         found = in_turn(
             {
                 "floor": python("-m", "benchmarks.floor", "members", url, str(work / "resources"), "100"),
@@ -72,7 +82,7 @@ def no_op_many(work: Path, times: int) -> Iterator[Row]:
     with canned(10_000, 10) as url:
         project(work, url, "aiohttp")
         fleet(work, 10_000, 10)
-        put = owned(work, url, 10_000)
+        put = settled(work, owned(work, url, 10_000))
         plan = python(*RECONCILER, "plan", "--detailed-exitcode", cwd=work, before=put)
         before = seen(url)
         once(plan)
@@ -181,7 +191,8 @@ def growth(work: Path, _: int) -> Iterator[Row]:
         with canned(1, size) as url:
             project(work, url, "aiohttp")
             fleet(work, 1, size, scheduled=True)
-            put = owned(work, url, 1, windows=(GATEWAY.format(0, n) for n in range(size)))
+            had = owned(work, url, 1, windows=(GATEWAY.format(0, n) for n in range(size)))
+            put = settled(work, had)
             ours = in_turn(
                 {"ours": python(*RECONCILER, "plan", "--detailed-exitcode", cwd=work, before=put)}, 1
             )["ours"]
@@ -203,7 +214,7 @@ def peers(work: Path, _: int) -> Iterator[Row]:
     with canned(1, size) as url:
         project(work, url, "aiohttp")
         fleet(work, 1, size)
-        put = owned(work, url, 1)
+        put = settled(work, owned(work, url, 1))
         config = zone_of(work, size)
         found = in_turn(
             {
@@ -241,8 +252,10 @@ def rollout(work: Path, times: int) -> Iterator[Row]:
                 fleet(folder, 1, size, waves=server == waved)
             plan = (*RECONCILER, "plan", "--detailed-exitcode")
             looks = {
-                "plain": python(*plan, cwd=plain, before=owned(plain, url, 1)),
-                "look": python(*plan, cwd=paced, before=owned(paced, waved, 1, rollout=record)),
+                "plain": python(*plan, cwd=plain, before=settled(plain, owned(plain, url, 1))),
+                "look": python(
+                    *plan, cwd=paced, before=settled(paced, owned(paced, waved, 1, rollout=record))
+                ),
             }
             requests = {}
             for name, server in (("plain", url), ("look", waved)):
@@ -312,7 +325,7 @@ its own.
 `.venv/bin/python -m benchmarks --only apply` measures one case (`--help` lists them), and writes nothing.
 A ratio of wall times is that of a machine with a core for each side; where it is shared, go by CPU. A goal is
 what a change may not make worse: find where the time went with `python -m cProfile -o FILE -m reconciler …`,
-and count requests and operations in a test, for no test is timed. octoDNS is measured where it is installed.
+and count requests and operations in a test: no test is timed. octoDNS is measured where it is installed.
 
 **Where the time of an apply goes.** A call takes the raw client some 115 µs of CPU, ours some 190: 130 for
 sending, 17 for what an answer means, 20 for order and repetition, 25 for the state and the audit log. Steps

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.canned import CAMPAIGN, GATEWAY, NAME
+from benchmarks.measure import once, python
 from reconciler.model import DesiredStatus, Kind, ResourceId, RolloutRecord, SchedulePhase, Server
 from reconciler.state.applied import schedule_field
 from reconciler.state.base import Origin, Owned, State
@@ -80,7 +81,7 @@ def owned(
     windows: Iterable[str] = (),
     rollout: RolloutRecord | None = None,
 ) -> Callable[[], None]:
-    """What puts the state there in which all of them are ours.
+    """What puts the state there in which all of them are ours, and nothing else is known of them.
 
     `windows`: ids that have had their windows. `rollout`: how their rollouts stand.
     """
@@ -99,14 +100,27 @@ def owned(
         for resource in (ResourceId(Kind.CAMPAIGN, CAMPAIGN.format(n)) for n in range(campaigns))
     }
     state = State("bench", "ab" * 16, 1, Server("pulse", url), known)
-    text = json.dumps(encode_state(state))
+    return _putting(folder, json.dumps(encode_state(state)))
+
+
+def settled(folder: Path, put: Callable[[], None]) -> Callable[[], None]:
+    """What puts the state there that an apply leaves which found nothing to do after `put`.
+
+    It knows what is declared, too, as that of every project does which was applied once.
+    """
+    put()
+    once(python(*RECONCILER, "apply", "--auto-approve", cwd=folder))
+    return _putting(folder, (folder / ".reconciler" / "state.json").read_text())
+
+
+def _putting(folder: Path, state: str) -> Callable[[], None]:
     place = folder / ".reconciler"
 
     def put() -> None:
         place.mkdir(exist_ok=True)
         for path in place.iterdir():
             path.unlink()
-        (place / "state.json").write_text(text)
+        (place / "state.json").write_text(state)
 
     return put
 

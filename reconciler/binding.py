@@ -19,17 +19,19 @@ from reconciler.model import (
     PackageRef,
     PendingUpload,
 )
-from reconciler.state.base import State, Uploaded
+from reconciler.state.base import State, Uploaded, upload_key
 
 
-def package_of(ref: PackageRef, live: Live, state: State) -> Uploaded | BoundPackage | Finding:
+def package_of(
+    ref: PackageRef, live: Live, state: State, *, adopt: bool = False
+) -> Uploaded | BoundPackage | Finding:
     """Its id, or the upload that will give it one; of a file that is there, what is known of that upload.
 
-    A finding where it can't be told.
+    A finding where it can't be told. `adopt`: a package of somebody else that holds a file is taken as ours.
     """
     match ref:
         case PackageFile():
-            return _of_file(ref, live, state)
+            return _of_file(ref, live, state, adopt=adopt)
         case PackageById():
             there = live.package_ids.get(ref.id)
             return live.spelled.get(ref.id, ref.id) if there else _no_such_id(ref)
@@ -38,9 +40,11 @@ def package_of(ref: PackageRef, live: Live, state: State) -> Uploaded | BoundPac
             return named[0].id if len(named) == 1 else _not_one(ref, named)
 
 
-def others_than(packages: Iterable[PackageRef], there: Iterable[str], live: Live, state: State) -> bool:
+def others_than(
+    packages: Iterable[PackageRef], there: Iterable[str], live: Live, state: State, *, adopt: bool = False
+) -> bool:
     """Whether `packages` surely aren't those that are `there` (ids); their order means nothing."""
-    found = [package_of(ref, live, state) for ref in packages]
+    found = [package_of(ref, live, state, adopt=adopt) for ref in packages]
     if any(isinstance(each, Finding) for each in found):
         return False
     return {each.id if isinstance(each, Uploaded) else each for each in found} != set(there)
@@ -51,12 +55,14 @@ def _may_be(ref: PackageByName, package: LivePackage) -> bool:
     return ref.version in (None, package.version) and ref.type in (None, package.type)
 
 
-def _of_file(file: PackageFile, live: Live, state: State) -> Uploaded | PendingUpload | Finding:
+def _of_file(
+    file: PackageFile, live: Live, state: State, *, adopt: bool
+) -> Uploaded | PendingUpload | Finding:
     """Our own upload if the server still has it, else one that holds it, where that may be trusted."""
     known = state.packages.get(file.sha256)
     if known and live.package_ids.get(known.id):
         return replace(known, id=live.spelled.get(known.id, known.id))
-    match live.packages_by_content.get(file.sha256, ()):
+    match _holding(file, live, state, adopt=adopt):
         case ():
             return PendingUpload(file.sha256)
         case (found,):
@@ -70,6 +76,16 @@ def _of_file(file: PackageFile, live: Live, state: State) -> Uploaded | PendingU
                 "delete the one that no campaign uses, or declare the other by its id",
                 file.resource,
             )
+
+
+def _holding(file: PackageFile, live: Live, state: State, *, adopt: bool) -> tuple[LivePackage, ...]:
+    """What an upload of ours without an answer may have made, or else whatever holds it, to be adopted."""
+    here = live.packages_by_content.get(file.sha256, ())
+    if intent := state.intents.get(upload_key(file.sha256)):
+        made = set(intent.made(package.id for package in here))
+        ours = tuple(package for package in here if package.id in made)
+        return ours if ours or not adopt else here
+    return here
 
 
 def _ids(packages: Iterable[LivePackage]) -> str:

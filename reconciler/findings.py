@@ -20,25 +20,25 @@ _LOADING = {
     "file-not-found": "A path that was given does not exist.",
     "unreadable-file": "A file or folder cannot be read: no permission, or not a regular file.",
     "empty-folder": "A folder that was given holds no YAML file.",
-    "skipped-file": "A file that looks like resources is not read, for it ends otherwise or is none.",
+    "skipped-file": "A file that looks like resources is not read, because it ends otherwise or is none.",
     "empty-file": "A file holds no document.",
     "lfs-pointer": "A file is a pointer of Git LFS or git-annex, not the content that it stands for.",
     "web-page": "A file is a page or an error of a web server in place of its content.",
     "merge-conflict": "A file holds the markers of a merge that nobody resolved.",
     "not-utf8": "A file is not UTF-8 text.",
-    "binary-file": "A file holds NUL bytes, so it is no text.",
+    "binary-file": "A file holds NUL bytes, so it isn't text.",
     "control-character": "A character that YAML does not allow, or that readers take for a line break.",
     "tab-indentation": "A line is indented with a tab.",
     "yaml-syntax": "The text is not YAML.",
     "yaml-alias": "An alias (`*name`) or a merge key (`<<`): the value must be written out.",
     "yaml-tag": "An explicit tag (`!name`) that asks for more than plain YAML.",
-    "duplicate-key": "A key stands twice in one mapping.",
+    "duplicate-key": "A key appears twice in one mapping.",
     "non-string-key": "A key is not text.",
     "too-deep": "Lists and mappings are nested deeper than 100.",
     "not-a-mapping": "A document is a list or a single value where a resource belongs.",
     "misplaced-project": "A Project document stands among the resources.",
     "another-project": "A folder that was given holds a project file of its own, which is not used.",
-    "passed-over": "Without a project file: YAML of something else, which is no resource, is not read.",
+    "passed-over": "Without a project file: YAML of something else, which isn't a resource, is not read.",
     "overlay-alone": "An overlay was given where resources belong; it is left out.",
 }
 
@@ -69,7 +69,7 @@ _VALIDATION = {
     "exactly-one-of": "Of several fields, exactly one must stand.",
     "null-value": "A field has no value.",
     "wrong-type": "A value is of another type than belongs there.",
-    "ambiguous-scalar": "A plain value that some YAML readers take for something else than text.",
+    "ambiguous-scalar": "A plain value that some YAML readers take for something other than text.",
     "unknown-value": "A value that is not one of the allowed ones.",
     "bad-format": "Text is not of the form that belongs there.",
     "too-short": "Text or a list is shorter than allowed.",
@@ -77,8 +77,8 @@ _VALIDATION = {
     "out-of-range": "A number is too small or too large.",
     "reserved-gateway-id": "A gateway id that the server uses for something else.",
     "bad-gateway-id": "A gateway id is empty or too long, in spaces or quotes, or has invisible characters.",
-    "duplicate-gateway": "A gateway stands twice in one list.",
-    "duplicate-item": "A value stands twice in one list.",
+    "duplicate-gateway": "A gateway appears twice in one list.",
+    "duplicate-item": "A value appears twice in one list.",
     "duplicate-resource": "Two resources of one kind have one name.",
     "duplicate-campaign-name": "Two campaigns have one name on the server.",
     "dangling-reference": "A resource refers to one that does not exist.",
@@ -99,7 +99,7 @@ _PROJECT = {
     "bad-url": "The URL of a server or a state cannot be used.",
     "plain-http": "Credentials would travel over plain http to another machine.",
     "state-in-ci": "The state is a file, and CI is set: a runner forgets it.",
-    "bad-trusted-host": "An entry of `RECONCILER_TRUSTED_HOSTS` is no host.",
+    "bad-trusted-host": "An entry of `RECONCILER_TRUSTED_HOSTS` isn't a host.",
     "untrusted-host": "A secret would go to a host that only the project file names.",
     "reserved-variable": "A secret is named that belongs to this tool, to CI or to another tool.",
     "untrusted-command": "A command would be run that only the project file names.",
@@ -118,7 +118,7 @@ _RESOLVING = {
     "force-after": "`force: after` and the time from which on gateways have to update belong together.",
     "force-and-only": "What is only downloaded is never forced.",
     "bad-package-name": "A package name is blank, too long, or has control characters.",
-    "duplicate-package": "A package stands twice in one set.",
+    "duplicate-package": "A package appears twice in one set.",
     "package-conflict": "The same content is declared with another name, description or upload.",
     "bad-id-file": "A file of gateway ids is neither text nor CSV with a `gatewayId` column.",
     "gateway-spelling": "Two gateway ids differ in case, width or the like only: probably one device.",
@@ -160,6 +160,9 @@ _RESOLVING = {
     "rollback-with-lists": "A campaign that is a way back says itself whose it is.",
     "rollback-stands-by": "A way back is not needed: the rollout that it is for is not aborted.",
     "rollback-waits": "A way back waits until the campaign that it is for has stopped.",
+    "rollback-under-way": "A campaign waits while the way back from it is under way.",
+    "pace-missing": "A rehearsal that was given is not of a campaign that has a rollout.",
+    "pace-changed": "A rehearsal that was given is of other waves.",
     "clock-skew": "The clock of the server and that of this machine are far apart.",
     "rollout-without-lists": "A campaign has a rollout, but no lists of gateways.",
     "rollout-with-distribution-list": "A campaign has a rollout and a distribution list that adds gateways.",
@@ -179,7 +182,7 @@ _PLANNING = {
     "package-not-found": "The server has no package of that id or name.",
     "ambiguous-package": "Several live packages could be the one that is declared.",
     "not-allowed": "The server takes no such change of a campaign in its status.",
-    "server-keeps-otherwise": "The server keeps something else than what was sent; it is not sent again.",
+    "server-keeps-otherwise": "The server keeps something other than what was sent; it is not sent again.",
     "unknown-status": "A live campaign has a status that this version does not know.",
     "interval-needed": "A distribution list is to be set, and nothing says how often it is evaluated.",
     "fixed-field": "A field is to change that this kind of server never changes.",
@@ -204,7 +207,7 @@ _PLANNING = {
     "not-a-member": "A schedule is for gateways that are not in the campaign.",
     "override-kept": "Overrides are no longer managed, and stay.",
     "unknown-outcome": "An answer was unclear for something that must not be done twice.",
-    "membership-by-distribution-list": "Undeclared gateways stay, for a distribution list decides.",
+    "membership-by-distribution-list": "Undeclared gateways stay, because a distribution list decides.",
     "may-come-back": "A gateway leaves a campaign whose distribution list may add it again.",
     "not-declared": "Something of ours is no longer declared, and stays without `--prune`.",
     "not-answering": "A campaign of ours is listed, but the server does not answer for its id.",
@@ -260,7 +263,7 @@ class Findings:
         hint: str | None = None,
         resource: ResourceId | None = None,
     ) -> None:
-        """Something that has to be mended."""
+        """Something that has to be fixed."""
         self.add([Finding(code, message, place, hint, resource)])
 
     def warning(
@@ -322,5 +325,5 @@ def first_of(findings: Iterable[Finding]) -> Sequence[Finding]:
     order = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
     kept = sorted(found, key=lambda each: order[each.severity])[:MOST_SHOWN]
     more = f"{len(found) - MOST_SHOWN:,} more findings are not listed"
-    rest = Finding("more-findings", more, hint="mend these first", severity=Severity.NOTE)
+    rest = Finding("more-findings", more, hint="fix these first", severity=Severity.NOTE)
     return [*sorted(kept, key=Finding.sort_key), rest]

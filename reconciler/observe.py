@@ -250,7 +250,9 @@ class _Observation:
             contents = [
                 sha256
                 for sha256, found in self.live.packages_by_content.items()
-                if not found and (intent := intents.get(upload_key(sha256))) and of_intent(intent)
+                if (intent := intents.get(upload_key(sha256)))
+                and not intent.made(package.id for package in found)
+                and of_intent(intent)
             ]
             return Scope(contents=frozenset(contents)) if contents else None
 

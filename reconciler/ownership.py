@@ -211,9 +211,10 @@ def owned_by(
     resource, on_remove = campaign.resource, campaign.on_remove
     match claim.ownership:
         case Ownership.OWNED:
-            owned = replace(state.campaigns[resource], on_remove=on_remove)
-            changed = owned != state.campaigns[resource]
-            return owned, (OnRemoveSet(resource, on_remove),) if changed else ()
+            owned = state.campaigns[resource]
+            if owned.on_remove == on_remove:
+                return owned, ()
+            return replace(owned, on_remove=on_remove), (OnRemoveSet(resource, on_remove),)
         case Ownership.SUCCEEDED:
             intent, before = state.intents[str(resource)], state.campaigns[resource]
             event = CampaignReplaced(

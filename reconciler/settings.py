@@ -42,7 +42,7 @@ class TokenCommand:
     folder: Path
     """Where it runs: the folder of the project file."""
     by: str = "the tokenCommand of the project file"
-    """What to call it: never as it is written, for a secret may stand in it."""
+    """What to call it: never as it is written, because a secret may stand in it."""
 
 
 @dataclass(frozen=True, slots=True)

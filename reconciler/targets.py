@@ -1,6 +1,6 @@
 """Desired × state × targets → desired: the part of a project that a run is about. Pure.
 
-A target is a declared campaign, or one that only the state knows: that is declared no more, and `--prune` may
+A target is a declared campaign, or one that only the state knows: no longer declared, and `--prune` may
 delete it. What is left alone is still known, for names and gateways are shared.
 """
 

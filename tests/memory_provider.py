@@ -655,12 +655,13 @@ class MemoryServer:
         action = step.action
         match action:
             case CreateCampaign():
-                name, old = action.fields.name, action.replaces
-                made = [c.id for c in self.by_id.values() if c.name == name and c.id != old]
+                named = [c.id for c in self.by_id.values() if c.name == action.fields.name]
+                made = [each for each in named if bindings.may_be(action, each)]
                 return Readback(bool(made), created=made[0] if made else None)
             case UploadPackage():
                 [held] = holding([action.file.sha256], self.stored.values(), self.facts.digits).values()
-                return Readback(bool(held), created=held[0].id if held else None)
+                made = [package.id for package in held if bindings.may_be(action, package.id)]
+                return Readback(bool(made), created=made[0] if made else None)
             case DeletePackage():
                 return Readback(action.target not in self.stored)
             case AddGateways(draft=Draft() as draft):

@@ -72,7 +72,7 @@ def audited(
 def audited_plan(
     project: Project, plan: Plan, session: Session, *, file: str | None = None
 ) -> Iterator[AuditRecorder]:
-    """The begin of an apply stands in the log, and behind the block its end.
+    """The beginning of an apply stands in the log, and behind the block its end.
 
     Not of one that sends nothing, and changes nothing in what is ours. ``file`` is the digest of the file
     that the plan stood in.
@@ -160,14 +160,16 @@ def _ownership(records: Iterable[Event]) -> dict[str, Json]:
 def run_word(word: str) -> str:
     """`word`, if it can mean a run: its number, or how a digest begins. UsageError when it can't."""
     if not (_NUMBER.fullmatch(word) or _DIGEST.fullmatch(word)):
-        raise UsageError(f"{word!r} is no run", hint="Give its number, or 6 digits or more of a digest.")
+        raise UsageError(f"{word!r} isn't a run", hint="Give its number, or 6 digits or more of a digest.")
     return word
 
 
 def noted_hash(text: str) -> str:
     """`text`, if it is a hash; UsageError when it isn't."""
     if not _HASH.fullmatch(text):
-        raise UsageError("--expect is no hash", hint="Give the 64 digits that `audit verify` said last time.")
+        raise UsageError(
+            "--expect isn't a hash", hint="Give the 64 digits that `audit verify` said last time."
+        )
     return text
 
 

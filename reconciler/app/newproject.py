@@ -65,7 +65,7 @@ def fault_of_url(url: str) -> str | None:
         parts = urlsplit(url)
         named = bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
-        return "that is no URL"
+        return "that isn't a URL"
     if parts.scheme not in ("https", "http") or not named:
         return "a server is named by its URL: https://pulse.example.com"
     if "@" in parts.netloc:
@@ -121,7 +121,7 @@ def make_project(root: Path, answers: Answers, environ: Mapping[str, str]) -> It
     if there:
         names = ", ".join(str(root / name) for name in there)
         hint = "Move it away, or choose another folder."
-        raise ReconcilerError(f"nothing was made, for this would be overwritten: {names}", hint=hint)
+        raise ReconcilerError(f"nothing was made, because this would be overwritten: {names}", hint=hint)
     for name in files:
         refuse_links(root / name, root, what="a new project")
     for name, text in files.items():

@@ -77,7 +77,7 @@ def page_routes(look: Look) -> Sequence[BaseRoute]:
 
 
 def page(html: str, status: int = 200) -> Response:
-    """`html` with the headers of a page. A half of a character is no text that could be sent."""
+    """`html` with the headers of a page. A half of a character isn't text that could be sent."""
     return HTMLResponse(html.encode("utf-8", "backslashreplace"), status, headers=_HEADERS)
 
 

@@ -125,7 +125,7 @@ def _service(target: NotifyTarget, environ: Mapping[str, str], by: str) -> Notif
         warnings.simplefilter("ignore", DeprecationWarning)
         service = Apprise.instantiate(_url(target, environ, by), asset=_asset())
     if service is None:
-        raise CannotTell(f"{by}: what {_where(target)} holds is no URL that Apprise knows")
+        raise CannotTell(f"{by}: what {_where(target)} holds isn't a URL that Apprise knows")
     return service
 
 
@@ -173,7 +173,7 @@ def _url(target: NotifyTarget, environ: Mapping[str, str], by: str) -> str:
             try:
                 text = read_whole(path).decode()
             except (OSError, ValueError) as error:
-                why = getattr(error, "strerror", None) or "it is no text"
+                why = getattr(error, "strerror", None) or "it isn't text"
                 raise CannotTell(f"{by}: {clean(path.name)} can't be read: {why}") from None
     return text.strip()
 

@@ -15,6 +15,7 @@ from reconciler.errors import Exit, ReconcilerError
 from reconciler.model import (
     DesiredCampaign,
     DesiredRollout,
+    DesiredStatus,
     Kind,
     Promotion,
     ResourceId,
@@ -28,7 +29,7 @@ from reconciler.report import rollout_answers as shown
 from reconciler.report.command_answers import Answer, done
 from reconciler.report.rollouts_report import wave_words
 from reconciler.rollout.views import RolloutView
-from reconciler.state.applied import FORGIVEN, REFUSED, ROLLOUT
+from reconciler.state.applied import FORGIVEN, REFUSED, ROLLBACK, ROLLOUT
 from reconciler.state.base import MembersApplied, MembersForgotten, Owned, RolloutNoted, State
 from reconciler.text import did_you_mean, plural
 
@@ -147,6 +148,7 @@ def resume(session: StateSession, name: str, reason: str, *, forgive: Sequence[s
         # An empty revision takes what is declared at the next look.
         return replace(record, status=RolloutStatus.PROGRESSING, stops=False, revision="")
 
+    _not_beside(session.state, ResourceId(Kind.CAMPAIGN, name))
     return _say(session, name, "resume", reason, changed, forgive=forgive)
 
 
@@ -180,7 +182,7 @@ def _say(
             after = replace(after, why=reason, by=session.who, at=session.now)
         refused = writing.state.campaigns[resource].members.get(ROLLOUT, {}).get(REFUSED)
         if word == "resume" and refused:
-            # They are tried again, for the server may know them by now.
+            # They are tried again, because the server may know them by now.
             writing.record(MembersForgotten(resource, tuple(sorted(refused)), ROLLOUT))
         if forgive:
             writing.record(MembersApplied(resource, ROLLOUT, FORGIVEN, tuple(forgive)))
@@ -198,6 +200,25 @@ _SENTENCES = {
     "resume": "its rollout goes on",
     "promote": "the wave may open",
 }
+
+
+def _not_beside(state: State, resource: ResourceId) -> None:
+    """ReconcilerError while its way back is under way, as far as the state knows: only one may run."""
+    owned = state.campaigns.get(resource)
+    for name in sorted(owned.members.get(ROLLBACK, {}) if owned else ()):
+        back = ResourceId(Kind.CAMPAIGN, name)
+        its = state.campaigns.get(back)
+        if its is None or its.rollout is None or its.status != DesiredStatus.STARTED:
+            continue
+        if its.rollout.status is not RolloutStatus.COMPLETE:
+            message = (
+                f"{resource} can't go on: its way back {back} is under way, and only one of them may run"
+            )
+            hint = (
+                f"Let {name} complete. Or end it: `reconciler rollout abort {name} --stop --reason TEXT`,"
+                " `reconciler apply`, and then resume."
+            )
+            raise ReconcilerError(message, hint=hint)
 
 
 def _record(state: State, resource: ResourceId) -> RolloutRecord:

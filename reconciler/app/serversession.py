@@ -8,7 +8,7 @@ Tests: `tests/cli/test_cli_campaign.py`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,6 +18,7 @@ from reconciler.app.auditlog import audited
 from reconciler.app.caller import Caller, Question
 from reconciler.app.workspace import declared_name, state_of, store_of
 from reconciler.apply.containment import ContainedWrites, contained
+from reconciler.apply.earlier import EarlierPackages
 from reconciler.apply.retrier import Retrier
 from reconciler.audit.recorder import AuditedCall, AuditRecorder
 from reconciler.errors import NotExecuted, ReconcilerError, Refusal, Refused, Unclear, UsageError
@@ -31,6 +32,7 @@ from reconciler.model import (
     ResourceId,
     Step,
     StepGroup,
+    UploadPackage,
     target_of,
 )
 from reconciler.pacing import Backoff, Settling, retried
@@ -177,11 +179,22 @@ class ServerSession:
         with self._audited() as recorder:
             settling = Settling(self.project.server.settle)
             retrier = Retrier(ContainedWrites(self.provider.writes), self.backoff, settling)
-            outcome = await retrier.settle(step, Bindings(), asyncio.Event())
+            bindings = Bindings(others=await self._others(step))
+            outcome = await retrier.settle(step, bindings, asyncio.Event())
             recorder.outcome(outcome, owner=owner)
             if outcome.status in (OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN):
                 raise ReconcilerError(outcome.message, hint=_after(outcome))
         return outcome
+
+    async def _others(self, step: Step) -> Mapping[str, Sequence[str]]:
+        """What an upload isn't, though it holds the same; ReconcilerError when that can't be read."""
+        if not isinstance(action := step.action, UploadPackage):
+            return {}
+        sha256 = action.file.sha256
+        found = await EarlierPackages(self.provider.reads, [sha256]).before(step, action, None)
+        if isinstance(found, Outcome):
+            raise ReconcilerError(found.message)
+        return {sha256: found}
 
     async def once(self, call: AuditedCall, send: Callable[[], Awaitable[None]], *, look: str) -> None:
         """Send what must never be sent twice: again only while it was surely not executed.
@@ -234,7 +247,7 @@ def _resource(word: str) -> tuple[ResourceId, bool]:
     except ValueError:
         return ResourceId(Kind.CAMPAIGN, word), False
     if resource.kind is not Kind.CAMPAIGN:
-        raise UsageError(f"{word} is no campaign", hint=f"Did you mean Campaign/{resource.name}?")
+        raise UsageError(f"{word} isn't a campaign", hint=f"Did you mean Campaign/{resource.name}?")
     return resource, True
 
 

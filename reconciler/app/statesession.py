@@ -1,4 +1,4 @@
-"""What is kept of a project, looked at and mended by hand: no server is called.
+"""What is kept of a project, looked at and fixed by hand: no server is called.
 
 One function a command, each answers with what to say of it.
 

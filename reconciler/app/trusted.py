@@ -108,7 +108,7 @@ def _pair(secret: str, host: str) -> SecretGrant:
         name = f"file:{Path(rest).resolve()}"
     else:
         raise UsageError(
-            f"{secret!r} is no secret",
+            f"{secret!r} isn't a secret",
             hint=f"Write a variable's NAME, file:PATH, command:TEXT, {POSTGRESQL} or {S3}.",
         )
     return SecretGrant(name, str(_destination(host)))
@@ -121,9 +121,9 @@ def _destination(host: str) -> Destination:
     try:
         destination = Destination.of(host if "://" in host else f"https://{host}")
     except ValueError:
-        raise UsageError(f"{host!r} is no host", hint=hint) from None
+        raise UsageError(f"{host!r} isn't a host", hint=hint) from None
     if destination.scheme not in PORTS or plain_host(destination.host) is None or "@" in host or "*" in host:
-        raise UsageError(f"{host!r} is no host", hint=hint)
+        raise UsageError(f"{host!r} isn't a host", hint=hint)
     return destination
 
 

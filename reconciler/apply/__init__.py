@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from reconciler.apply.containment import ContainedWrites, HeedlessListener
+from reconciler.apply.earlier import EarlierPackages
 from reconciler.apply.outcomes import Outcomes
 from reconciler.apply.patience import Delay
 from reconciler.apply.readback import KeptReader
@@ -14,7 +15,7 @@ from reconciler.apply.retrier import Retrier
 from reconciler.apply.run import Applied, Execution
 from reconciler.apply.sender import ParcelSender
 from reconciler.hiding import Hiding
-from reconciler.model import Outcome
+from reconciler.model import Outcome, UploadPackage
 from reconciler.model.doubts import OnDoubt, unheard
 from reconciler.pacing import Settling
 from reconciler.plan import Plan
@@ -44,7 +45,7 @@ async def apply_plan(
 ) -> Applied:
     """Run every step of `plan`, at most `parallelism` at a time, and record what happens in `session`.
 
-    When `stop` is set nothing new is sent, but for the starts that close an open bracket. A refused or
+    When `stop` is set nothing new is sent, except for the starts that close an open bracket. A refused or
     failed step is an outcome, not an error, and so is what nobody foresaw. Once the state can't be written
     nothing new is sent: see `Applied.error`. `on_together` hears of steps that ended at the same moment, and
     `on_outcome` then of each of them; what needs them goes on once both have heard. `on_doubt` hears what is
@@ -53,6 +54,7 @@ async def apply_plan(
     `on_parcel` hears of steps that were done together, all of one group, in the place of these two.
     """
     readback = KeptReader(source.reads, source.facts, session.state.salt, delay) if source else None
+    uploads = [group.action.file.sha256 for group in plan.groups if isinstance(group.action, UploadPackage)]
     retrier = Retrier(ContainedWrites(writes), delay, settling, on_doubt)
     told = HeedlessListener(on_outcome)
     hiding, stop = hiding or Hiding(), stop or asyncio.Event()
@@ -65,6 +67,7 @@ async def apply_plan(
         on_together=HeedlessListener(on_together),
         hiding=hiding,
         readback=readback,
+        earlier=EarlierPackages(source.reads, uploads) if source and uploads else None,
         now=now,
         server_now=source.now if isinstance(source, Provider) else lambda: None,
         sender=sender,

@@ -105,7 +105,7 @@ class Bisection:
     async def run(self, step: Step, tried: Tried, attempt: Attempt, stop: asyncio.Event) -> Outcome:
         """What becomes of a `step` that was `tried` and refused; `attempt` sends a part of it.
 
-        One that was not sent, for it is known to be too large, is sent in parts.
+        One that was not sent, because it is known to be too large, is sent in parts.
         """
         # While nobody knows whether it is about the campaign, one batch tries for all.
         known = step.group.key in self._taken
@@ -166,14 +166,12 @@ def _refused(tried: Tried) -> frozenset[str]:
         return left & tried.reasons.keys()
     if tried.named:
         return tried.named
-    about_one = len(left) == 1 and tried.refusal is not None
-    if about_one and tried.refusal and Refusal.ABOUT_SOME_GATEWAYS in tried.refusal.meaning:
-        return left
-    return frozenset()
+    meaning = tried.refusal.meaning if tried.refusal else ()
+    return left if len(left) == 1 and Refusal.ABOUT_SOME_GATEWAYS in meaning else frozenset()
 
 
 def _partly(outcome: Outcome, left: Mapping[str, str]) -> Outcome:
-    """`outcome` of a batch that is done but for the gateways in `left`, each with the reason why."""
+    """`outcome` of a batch that is done except for the gateways in `left`, each with the reason why."""
     every = len(outcome.step.gateways)
     if len(left) == every:
         return outcome
@@ -238,7 +236,6 @@ class _Division:
             return False
         tried = await self._attempt(step)
         self.sent += tried.outcome.attempts
-        self._bisection.learn(tried)
         if tried.divisible:
             return await self.of(tried)
         if tried.outcome.settled:

@@ -8,7 +8,7 @@
 
 Nobody there to send: the steps are failed, and say so. The next run sends them.
 
-Tests: `tests/apply/test_apply_parcels.py`.
+Tests: `tests/apply/test_apply_carrying.py`, `tests/apply/test_apply_parcels.py`.
 """
 
 from __future__ import annotations
@@ -62,15 +62,15 @@ class Carrying:
         """Held for each parcel: see `ParcelSender.turn`."""
         return self.sender.turn()
 
-    def draw(self, size: int = PARCEL) -> list[Step]:
-        """The next steps of one group, `size` at most; none: there are none."""
+    def draw(self) -> list[Step]:
+        """The next steps of one group, those of a parcel at most; none: there are none."""
         drawn: list[Step] = []
-        while self._ready and len(drawn) < size:
+        while self._ready and len(drawn) < PARCEL:
             group, steps = self._ready[0]
             if drawn and group is not drawn[0].group:
                 break
-            drawn += islice(steps, size - len(drawn))
-            if len(drawn) < size:
+            drawn += islice(steps, PARCEL - len(drawn))
+            if len(drawn) < PARCEL:
                 self._ready.popleft()
         return drawn
 
@@ -84,7 +84,7 @@ class Carrying:
             try:
                 report = await self._send(left)
             except ReconcilerError as error:
-                yield [Outcome(step, OutcomeStatus.FAILED, words(error), 0) for step in left]
+                yield [Outcome.unsent(step, OutcomeStatus.FAILED, words(error)) for step in left]
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, the other steps go on
                 yield [unforeseen(step, error) for step in left]
@@ -95,7 +95,7 @@ class Carrying:
             in_vain = 0 if ended else in_vain + 1
             left = [step for index, step in enumerate(left) if index not in ended]
             if in_vain == IN_VAIN:
-                yield [Outcome(step, OutcomeStatus.FAILED, _UNSENT, 0) for step in left]
+                yield [Outcome.unsent(step, OutcomeStatus.FAILED, _UNSENT) for step in left]
                 return
 
     async def _send(self, steps: Sequence[Step]) -> ParcelReport:

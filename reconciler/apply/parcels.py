@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from reconciler.apply.containment import ContainedWrites
 from reconciler.apply.patience import Delay
@@ -77,8 +77,8 @@ class ParcelRunner:
     operations: Mapping[str, Operation]
     pace: LentPace
     delay: Delay
-    settling: Settling = field(default_factory=Settling)
-    parallelism: int = 16
+    settling: Settling
+    parallelism: int
     wall: Clock = time.time
     worker: str = ""
 

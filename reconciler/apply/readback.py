@@ -2,7 +2,7 @@
 
 A server may trim, fold, clamp, reorder or complete what it is sent. What it keeps is read by one call for
 the campaign, one for its distribution list and one for each set of packages that single gateways were
-assigned (of one of them), where any of that was sent; again for a moment where it differs, for an answer may
+assigned (of one of them), where any of that was sent; again for a moment where it differs: an answer may
 lag. What differs then is how the server keeps it: said once, and never sent again.
 
 Tests: `tests/apply/test_apply_readback.py`.
@@ -134,9 +134,7 @@ class KeptReader:
             if fields.packages is not None:
                 ids = packages_list(_ids(fields.packages, packages))
                 rows.append((Field.PACKAGES, ids, packages_list(live.packages)))
-        kept = [
-            Kept(str(name), there, _said(sent), _said(there)) for name, sent, there in rows if sent != there
-        ]
+        kept = [_kept(str(name), sent, there) for name, sent, there in rows if sent != there]
         return kept + (self._settings(fields.settings, live.applied.get(Field.SETTINGS)) if fields else [])
 
     async def _of_distribution(self, campaign_id: str, actions: Sequence[Action]) -> list[Kept]:
@@ -258,17 +256,17 @@ def _finding(resource: ResourceId, kept: Kept) -> Finding:
     )
 
 
-def _said(value: object, *, escaped: bool = False) -> str:
+def _said(value: object, *, escaped: bool) -> str:
     return cut(clean(json.dumps(value, ensure_ascii=escaped)), _SHOWN) if value is not None else "nothing"
 
 
 def _kept(name: str, sent: Json, there: Json) -> Kept:
     """Two texts that look the same are told apart by their characters."""
-    alike = normalize("NFC", _said(sent)) == normalize("NFC", _said(there))
+    alike = normalize("NFC", _said(sent, escaped=False)) == normalize("NFC", _said(there, escaped=False))
     return Kept(name, there, _said(sent, escaped=alike), _said(there, escaped=alike))
 
 
 def _shown(value: SettingValue | None, key: str) -> str:
     if isinstance(value, Secret) or (value is not None and smells_secret(key)):
         return "(secret)"
-    return _said(value)
+    return _said(value, escaped=False)

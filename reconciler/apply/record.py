@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain, groupby
-from types import MappingProxyType
 from typing import assert_never
 
 from reconciler.model import (
@@ -77,19 +76,19 @@ from reconciler.state.base import (
 )
 
 
-def before(step: Step, salt: str, now: int) -> tuple[Event, ...]:
+def before(step: Step, salt: str, now: int, others: Mapping[str, Collection[str]]) -> tuple[Event, ...]:
     """Intents, the status to return to, and a wish that Git gave up: durable before the call is sent.
 
-    `now` is in epoch seconds.
+    `now` is in epoch seconds; `others` are the packages that hold a content already.
     """
     match action := step.action:
         case CreateCampaign():
             begun = (ReplacementBegun(action.resource),) if action.replaces else ()
-            return (*begun, IntentNoted(_intent(action, salt, now)))
+            return (*begun, IntentNoted(_intent(action, salt, now, others)))
         case RetireCampaign():
             return (ReplacementBegun(action.resource),)
         case UploadPackage():
-            return (IntentNoted(_intent(action, salt, now)),)
+            return (IntentNoted(_intent(action, salt, now, others)),)
         case StopCampaign(bracket=True):
             return (BracketOpened(action.resource, DesiredStatus.STARTED),)
         case StopCampaign():
@@ -102,17 +101,24 @@ def before(step: Step, salt: str, now: int) -> tuple[Event, ...]:
 
 
 def after(
-    outcome: Outcome, salt: str, now: int, packages: Mapping[str, str] = MappingProxyType({})
+    outcome: Outcome,
+    salt: str,
+    now: int,
+    packages: Mapping[str, str],
+    others: Mapping[str, Collection[str]],
 ) -> tuple[Event, ...]:
-    """What a step changed, once it has ended; `packages` are the uploads of this run, by content."""
+    """What a step changed, once it has ended; `packages` are the uploads of this run, by content.
+
+    `others`: see `before`.
+    """
     if outcome.left:
         done = frozenset(outcome.step.gateways) - frozenset(outcome.left)
-        unsettled = _unsettled(outcome, outcome.left, salt, now)
+        unsettled = _unsettled(outcome, outcome.left, salt, now, others)
         settled = members(outcome.step.action, outcome.step.only(done).gateways, packages)
         return (*settled, *unsettled, *_refused(outcome))
     gateways = outcome.step.gateways
     if not outcome.settled:
-        return (*_unsettled(outcome, gateways, salt, now), *_refused(outcome))
+        return (*_unsettled(outcome, gateways, salt, now, others), *_refused(outcome))
     if gateways:
         return tuple(members(outcome.step.action, gateways, packages))
     return tuple(_settled(outcome, salt, now))
@@ -194,7 +200,7 @@ def _settled(outcome: Outcome, salt: str, now: int) -> Iterator[Event]:  # noqa:
         case SetDistributionList():
             yield FieldApplied(resource, Field.DISTRIBUTION, action.distribution.id)
         case StartCampaign(bracket=True):
-            # It returns to what was, whatever Git wishes: that is for the next plan to say.
+            # It returns to what was, whatever Git wants: that is for the next plan to say.
             yield BracketClosed(resource)
         case StartCampaign():
             yield StatusSet(resource, DesiredStatus.STARTED)
@@ -247,13 +253,15 @@ def _things(action: RunOnThings, gateways: tuple[str, ...], kept_as: Callable[[s
         yield MembersApplied(action.resource, Field.THINGS, value, tuple(those))
 
 
-def _unsettled(outcome: Outcome, gateways: tuple[str, ...], salt: str, now: int) -> tuple[Event, ...]:
+def _unsettled(
+    outcome: Outcome, gateways: tuple[str, ...], salt: str, now: int, others: Mapping[str, Collection[str]]
+) -> tuple[Event, ...]:
     """What surely didn't happen, for `gateways`, leaves no intent, no bracket and no doubt behind."""
     if outcome.status is not OutcomeStatus.FAILED or outcome.unclear:
         action = outcome.step.action
         if outcome.unclear and isinstance(action, CreateCampaign | UploadPackage):
             # Nothing of it is under way on our side any more: that is when the next run counts from.
-            return (IntentNoted(replace(_intent(action, salt, now), ended=True)),)
+            return (IntentNoted(replace(_intent(action, salt, now, others), ended=True)),)
         return ()
     match action := outcome.step.action:
         case CreateCampaign():
@@ -268,7 +276,9 @@ def _unsettled(outcome: Outcome, gateways: tuple[str, ...], salt: str, now: int)
             return ()
 
 
-def _intent(action: CreateCampaign | UploadPackage, salt: str, now: int) -> Intent:
+def _intent(
+    action: CreateCampaign | UploadPackage, salt: str, now: int, others: Mapping[str, Collection[str]]
+) -> Intent:
     match action:
         case CreateCampaign():
             return Intent(
@@ -280,7 +290,8 @@ def _intent(action: CreateCampaign | UploadPackage, salt: str, now: int) -> Inte
                 since=now,
             )
         case UploadPackage(file=file):
-            return Intent(upload_key(file.sha256), file.name, since=now)
+            beside = tuple(sorted(others.get(file.sha256, ())))
+            return Intent(upload_key(file.sha256), file.name, since=now, others=beside)
 
 
 def _return_to(action: CreateCampaign) -> str | None:

@@ -8,7 +8,6 @@ that is done.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -16,6 +15,7 @@ from reconciler.apply.bisection import NOT_AGAIN
 from reconciler.apply.carrying import Carrying
 from reconciler.apply.closing import CLOSED, Closing
 from reconciler.apply.containment import LOG, unforeseen
+from reconciler.apply.earlier import EarlierPackages
 from reconciler.apply.outcomes import Outcomes, alike
 from reconciler.apply.readback import Kept, KeptReader, learned, settled_fields
 from reconciler.apply.record import after, before, joined, members
@@ -39,9 +39,11 @@ from reconciler.model import (
     UploadPackage,
     target_of,
 )
+from reconciler.ownership import owners_of
 from reconciler.plan import Plan
 from reconciler.providers.base import Bindings, Field
-from reconciler.state.base import Event, FieldsDeclared, Session
+from reconciler.state.base import Event, FieldsDeclared, Session, upload_key
+from reconciler.text import id_form
 
 INTERRUPTED = "not sent: the run was interrupted"
 UNRECORDED = "not sent: the state can't be written"
@@ -94,15 +96,17 @@ class Execution:
         *,
         on_together: Callable[[Sequence[Outcome]], None],
         hiding: Hiding,
-        readback: KeptReader | None = None,
-        now: Callable[[], float] = time.time,
-        server_now: Callable[[], float | None] = lambda: None,
-        sender: ParcelSender | None = None,
-        on_parcel: Callable[[Sequence[Outcome]], None] | None = None,
+        readback: KeptReader | None,
+        earlier: EarlierPackages | None,
+        now: Callable[[], float],
+        server_now: Callable[[], float | None],
+        sender: ParcelSender | None,
+        on_parcel: Callable[[Sequence[Outcome]], None] | None,
     ) -> None:
         hiding.update(_secrets(plan))
         self._plan = plan
         self._readback = readback
+        self._earlier = earlier
         self._repeater = retrier
         self._session = session
         self._on_outcome = on_outcome
@@ -117,7 +121,10 @@ class Execution:
         self._kept = {resource: owned.kept for resource, owned in state.campaigns.items() if owned.kept}
         self._campaigns: dict[ResourceId, str] = {}
         self._packages: dict[str, str] = {}
-        self._bindings = Bindings(self._campaigns, self._packages)
+        creates = any(isinstance(group.action, CreateCampaign) for group in plan.groups)
+        self._owners = {id_form(key): it for key, it in owners_of(state).items()} if creates else {}
+        self._others: dict[str, Sequence[str]] = {}
+        self._bindings = Bindings(self._campaigns, self._packages, self._owners, self._others)
         self._carrying = Carrying(sender, self._bindings, retrier.newborns) if sender else None
         self._hiding = hiding
         self._outcomes = Outcomes()
@@ -232,14 +239,17 @@ class Execution:
             await self._ended(_skipped(step, blocker))
         return blocker is not None
 
-    def _against(self, step: Step) -> Outcome | None:
-        """What becomes of a step that may not be sent now."""
-        if self._stop.is_set():
-            return Outcome(step, OutcomeStatus.SKIPPED, INTERRUPTED, 0, skip=Skip.INTERRUPTED)
+    def _against(self, step: Step, *events: Event) -> Outcome | None:
+        """What becomes of a step that may not be sent now; else `events` are recorded."""
+        closing = closes(step.group)
+        if self._stop.is_set() and not closing:
+            return Outcome.unsent(step, OutcomeStatus.SKIPPED, INTERRUPTED, Skip.INTERRUPTED)
+        if closing and any(need.group in self._left_stopped for need in step.group.needs):
+            return Outcome.unsent(step, OutcomeStatus.NOT_NEEDED, LEFT_STOPPED)
         if self._too_late(step):
-            return Outcome(step, OutcomeStatus.WAITING, CLOSED, 0)
-        if self._broken or not self._record():
-            return Outcome(step, OutcomeStatus.SKIPPED, UNRECORDED, 0, skip=Skip.UNRECORDED)
+            return Outcome.unsent(step, OutcomeStatus.WAITING, CLOSED)
+        if self._broken or not self._record(*events):
+            return Outcome.unsent(step, OutcomeStatus.SKIPPED, UNRECORDED, Skip.UNRECORDED)
         return None
 
     async def _ended_together(self, outcomes: Sequence[Outcome]) -> None:
@@ -260,7 +270,9 @@ class Execution:
             await self._steps_ended(done)
         for outcome in outcomes:
             if outcome.status is not OutcomeStatus.DONE or outcome.message:
-                self._together.events += after(outcome, self._salt, int(self._now()), self._packages)
+                self._together.events += after(
+                    outcome, self._salt, int(self._now()), self._packages, self._others
+                )
                 await self._ended(outcome)
 
     async def _halting(self, sender: ParcelSender) -> None:
@@ -288,17 +300,14 @@ class Execution:
 
     async def _sent(self, step: Step) -> Outcome:
         """Send a step whose needs are done."""
-        closing = closes(step.group)
-        if self._stop.is_set() and not closing:
-            return Outcome(step, OutcomeStatus.SKIPPED, INTERRUPTED, 0, skip=Skip.INTERRUPTED)
-        if closing and any(need.group in self._left_stopped for need in step.group.needs):
-            return Outcome(step, OutcomeStatus.NOT_NEEDED, LEFT_STOPPED, 0)
-        if self._too_late(step):
-            return Outcome(step, OutcomeStatus.WAITING, CLOSED, 0)
-        if self._broken or not self._record(*before(step, self._salt, int(self._now()))):
-            return Outcome(step, OutcomeStatus.SKIPPED, UNRECORDED, 0, skip=Skip.UNRECORDED)
+        if isinstance(step.action, UploadPackage):
+            stands = self._against(step) or await self._looked(step, step.action)
+            if stands:
+                return stands
+        if stands := self._against(step, *before(step, self._salt, int(self._now()), self._others)):
+            return stands
         # A start that closes a bracket is worth its repeats, whoever is in a hurry.
-        stop = asyncio.Event() if closing else self._stop
+        stop = asyncio.Event() if closes(step.group) else self._stop
         if (end := step.group.not_after) is not None:
             stop = Closing(stop, end / 1000, self._latest)
         outcome = await self._repeater.settle(step, self._bindings, stop)
@@ -312,8 +321,22 @@ class Execution:
             return outcome
         # Facts of single gateways come by the ten thousand, and are not worth a wait for the disk.
         self._together.sync |= not step.group.per_call
-        self._together.events += after(outcome, self._salt, int(self._now()), self._packages)
+        self._together.events += after(outcome, self._salt, int(self._now()), self._packages, self._others)
         return outcome
+
+    async def _looked(self, step: Step, action: UploadPackage) -> Outcome | None:
+        """Note what holds the content already; the outcome where the upload isn't to be sent."""
+        if self._earlier is None:
+            return None
+        sha256 = action.file.sha256
+        found = await self._earlier.before(step, action, self._session.state.intents.get(upload_key(sha256)))
+        if isinstance(found, Outcome):
+            if found.settled:
+                self._together.sync = True
+                self._together.events += after(found, self._salt, int(self._now()), {}, self._others)
+            return found
+        self._others[sha256] = found
+        return None
 
     def _too_late(self, step: Step) -> bool:
         """Whether the calendar has closed for it."""
@@ -337,6 +360,7 @@ class Execution:
             self._packages[step.action.file.sha256] = outcome.created
         elif outcome.created is not None:
             self._campaigns[step.resource] = outcome.created
+            self._owners[id_form(outcome.created)] = step.resource
         if outcome.status is OutcomeStatus.NOT_NEEDED and isinstance(step.action, StopCampaign):
             self._left_stopped.add(key)
         await self._written(outcome)
@@ -411,7 +435,7 @@ def _given_up(outcome: Outcome) -> bool:
 
 
 def _skipped(step: Step, blocker: Outcome) -> Outcome:
-    return Outcome(step, OutcomeStatus.SKIPPED, _needs(blocker), 0, skip=_because(blocker))
+    return Outcome.unsent(step, OutcomeStatus.SKIPPED, _needs(blocker), _because(blocker))
 
 
 def _beside(outcome: Outcome, step: Step, held: Mapping[str, Outcome]) -> Outcome:

@@ -6,7 +6,7 @@ they do, and before whatever hasn't begun. So the override and the windows of a 
 by a batch, however many join; one whose add isn't done holds up nobody but itself. Memory is a byte or two
 a step.
 
-Tests: `tests/apply/test_apply_order.py`, `tests/apply/test_apply_following.py`.
+Tests: `tests/apply/test_apply_turns.py`, `tests/apply/test_apply_following.py`.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Turns:
             self._enter(group)
 
     def begin(self) -> list[StepGroup]:
-        """Before anything else; the groups that have ended, for they have no steps."""
+        """Before anything else; the groups that have ended, because they have no steps."""
         ended: list[StepGroup] = []
         for group in self._by_key.values():
             if not group.needs and not self._begin(group):
@@ -160,7 +160,6 @@ class Turns:
             group = ended.popleft()
             over.append(group)
             self.groups_left -= 1
-            self._against.pop(group.key, None)
             if unsettled := self.unsettled[group.key]:
                 self._first[group.key] = unsettled[min(unsettled)]
             for other in self._needed_whole[group.key]:

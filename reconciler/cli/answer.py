@@ -26,15 +26,15 @@ output = click.option(
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="The form of the answer.",
+    help="Output format.",
 )
-auto_approve = click.option("--auto-approve", "--yes", is_flag=True, help="Don't ask.")
+auto_approve = click.option("--auto-approve", "--yes", is_flag=True, help="Don't ask for confirmation.")
 lock_timeout = click.option(
     "--lock-timeout",
     type=click.FloatRange(0),
     default=10.0,
     show_default=True,
-    help="Seconds to wait for a lock that somebody else holds.",
+    help="Seconds to wait while somebody else holds the lock.",
 )
 campaign = click.argument("campaign", metavar="CAMPAIGN", shell_complete=completing("campaigns"))
 gateway = click.argument("gateway", metavar="GATEWAY")

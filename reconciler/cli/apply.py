@@ -18,7 +18,7 @@ from reconciler.cli.running import Terminal, run, workspace
 from reconciler.errors import Exit, UsageError
 
 if TYPE_CHECKING:
-    from reconciler.settings import Project, WorkersAt
+    from reconciler.settings import Project
 
 
 @click.command("apply")
@@ -28,44 +28,40 @@ if TYPE_CHECKING:
     "file",
     metavar="FILE",
     shell_complete=completing("files"),
-    help="Apply exactly what `plan --out FILE` saved; nobody is asked.",
+    help="Apply exactly what `plan --out FILE` saved, without a question.",
 )
-@click.option("--auto-approve", is_flag=True, help="Don't ask.")
+@click.option("--auto-approve", is_flag=True, help="Don't ask for confirmation.")
 @click.option(
     "--rollouts-only",
     is_flag=True,
-    help="Only hold rollouts up and open waves; all else that differs is named, and left alone.",
+    help="Only pause, abort and open waves. Other differences are named and left alone.",
 )
-@click.option("--dry-run", is_flag=True, help="Show the plan and stop: the same as the command plan.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop, as `plan` does.")
 @click.option(
     "--parallelism",
     type=click.IntRange(1, 256),
     default=PARALLELISM,
     show_default=True,
-    help="Steps that run at the same time.",
+    help="How many steps run at the same time.",
 )
 @click.option(
     "--max-rps",
     type=click.FloatRange(0, min_open=True),
-    help="Requests a second.  [default: as the project file says]",
+    help="At most so many requests a second.  [default: as the project file says]",
 )
 @click.option(
     "--lock-timeout",
     type=click.FloatRange(0),
     default=0.0,
     show_default=True,
-    help="Seconds to wait for a lock that somebody else holds.",
+    help="Seconds to wait while somebody else holds the lock.",
 )
-@click.option(
-    "--workers",
-    metavar="local:N | dask://HOST",
-    help="Who sends windows and package overrides by the ten thousand.  [default: as the project file says]",
-)
+@shared.workers
 @click.option(
     "--metrics-file",
     metavar="FILE",
     shell_complete=completing("files"),
-    help="Write the figures of this run for Prometheus, for the textfile collector of node_exporter.",
+    help="Write this run's metrics for Prometheus (node_exporter's textfile collector).",
 )
 @shared.waivers
 @document
@@ -91,7 +87,7 @@ def command(
     output: str,
     **switches: object,
 ) -> Exit:
-    """Make the server as the resources say.
+    """Bring the server in line with the resources.
 
     PATHs are YAML files and folders; without one, those of the project file.
     """
@@ -102,7 +98,7 @@ def command(
     from reconciler.app.workspace import store_of
 
     flags: Flags = context.obj
-    manned = _workers(workers)
+    manned = shared.workers_named(workers)
     reporter, caller = Reporter(Output(output), flags, failed="❌ Not applied"), Terminal()
     where, waivers = workspace(flags, paths), shared.waived(waive, reason)
     if file is not None:
@@ -110,7 +106,7 @@ def command(
     with reporter.failures():
         if file is not None:
             saved, project = find_home(Path(file), where)
-            project = _manned(_paced(project, max_rps), manned)
+            project = shared.manned(_paced(project, max_rps), manned)
             reporter.within(project, where.environ)
             engine = project.server.engine
             postman = postman_of(project, where)
@@ -124,7 +120,7 @@ def command(
             options = replace(shared.chosen(switches), rollouts_only=rollouts_only)
             job = prepare(where, waivers=waivers)
             reporter.within(job.project, where.environ)
-            job = replace(job, project=_manned(_paced(job.project, max_rps), manned))
+            job = replace(job, project=shared.manned(_paced(job.project, max_rps), manned))
             engine = job.project.server.engine
             if not dry_run:
                 project, postman = job.project, postman_of(job.project, where)
@@ -146,29 +142,6 @@ def _paced(project: Project, max_rps: float | None) -> Project:
     if max_rps is None:
         return project
     return replace(project, server=replace(project.server, max_requests_per_second=max_rps))
-
-
-def _workers(text: str | None) -> WorkersAt | None:
-    """What ``--workers`` says; UsageError for what names none."""
-    from reconciler.settings import workers_at
-
-    try:
-        return None if text is None else workers_at(text)
-    except ValueError as error:
-        hint = "Such as local:4, or dask://HOST:8786."
-        raise UsageError(f"--workers {text}: {error}", hint=hint) from error
-
-
-def _manned(project: Project, workers: WorkersAt | None) -> Project:
-    """`project` with the workers that were asked for."""
-    if workers is None:
-        return project
-    if project.server.embedded:
-        raise UsageError(
-            "--workers: the embedded server is in this process, where no worker gets at it",
-            hint="`reconciler serve` serves it to others; --url then names it.",
-        )
-    return replace(project, server=replace(project.server, workers=workers))
 
 
 def _alone(context: click.Context, paths: Collection[str], switches: Iterable[str]) -> None:

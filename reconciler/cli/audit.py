@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from reconciler.app.statesession import StateSession
     from reconciler.report.command_answers import Answer
 
-command = family("audit", "Show who did what, and check that nobody changed the log of it.")
+command = family("audit", "Show who did what, and verify that nobody changed the log.")
 
 LAST = 20
 
@@ -28,7 +28,7 @@ LAST = 20
 def show(flags: Flags, *, run: str | None, last: int, output: str) -> Exit:
     """List the last runs, or show one with all its calls.
 
-    RUN is its number, or how the digest of its plan, or the hash of its first line begins.
+    RUN is its number, or the beginning of its plan's digest or of the hash of its first line.
     """
     from reconciler.app.auditlog import last_runs, one_run, run_word
 
@@ -39,14 +39,14 @@ def show(flags: Flags, *, run: str | None, last: int, output: str) -> Exit:
 
 
 @command.command()
-@click.option("--expect", metavar="HASH", help="A hash that was noted: its line has to be there.")
+@click.option("--expect", metavar="HASH", help="A hash noted earlier: its line must be there.")
 @output
 @global_flags
 @click.pass_obj
 def verify(flags: Flags, *, expect: str | None, output: str) -> Exit:
-    """Check that no line of the log was changed, lost, added or moved; exit 1 where one was.
+    """Check that no line of the log was changed, lost, added or moved; exit 1 if one was.
 
-    That lines were cut off at the end shows only against a hash that was noted elsewhere.
+    To notice lines cut off at the end, compare with a hash that you noted earlier: --expect.
     """
     from reconciler.app.auditlog import noted_hash, verdict
 

@@ -13,7 +13,7 @@ command = family("campaign", "List, show, approve, start and stop campaigns by h
 
 @command.command("list")
 @click.option("--name", metavar="NAME", help="Only campaigns of exactly this name.")
-@click.option("--status", metavar="STATUS", help="Only campaigns in this status, as in STARTED.")
+@click.option("--status", metavar="STATUS", help="Only campaigns in this status, such as STARTED.")
 @output
 @global_flags
 @click.pass_obj

@@ -26,9 +26,9 @@ _CUT_ONCE = 'string split --max 1 "," $completion'
 @global_flags
 @click.pass_context
 def command(context: click.Context, shell: str | None) -> Exit:
-    """Print the script that completes commands in a shell.
+    """Print a completion script for your shell.
 
-    SHELL is bash, zsh or fish; the one of SHELL in the environment when it is left out. In bash:
+    The shell is bash, zsh or fish; by default the one in the variable SHELL. In bash, run:
     eval "$(reconciler completion bash)"
     """
     from click.shell_completion import get_completion_class

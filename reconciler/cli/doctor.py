@@ -17,10 +17,10 @@ from reconciler.errors import Exit
 @global_flags
 @click.pass_obj
 def command(flags: Flags, output: str) -> Exit:
-    """Check that everything is there that the other commands need.
+    """Check the set-up: project, server, sign-in, permissions, state.
 
-    Looks at the project file, address, TLS, sign-in, clock, permissions and state. Exit 1 when one of
-    them is wrong. Nothing is changed: of permissions only the reads are tried.
+    Also checks the address, TLS and the clock. Exits with 1 when something is wrong. Changes nothing: it
+    only tries permissions to read.
     """
     from reconciler.app.checks import diagnose
     from reconciler.cli.output import paint_for, write, write_lines

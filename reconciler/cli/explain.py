@@ -18,15 +18,15 @@ from reconciler.errors import Exit, UsageError
     "--from",
     "origin",
     metavar="NAME[.FIELD]",
-    help="Say which file and line set a field of a resource, and what that replaced.",
+    help="Show which file and line set a field of a resource, and what it replaced.",
 )
 @global_flags
 @click.pass_obj
 def command(flags: Flags, field: str | None, origin: str | None) -> Exit:
-    """Explain a kind or a field, or say which file set it.
+    """Explain a kind or a field, or find the file that set a value.
 
-    KIND.FIELD is written as in YAML, and `spec` may be left out: Campaign.schedules. With --from, NAME is a
-    campaign or another resource as KIND/NAME: --from line-3.desiredStatus, with -e in an environment.
+    Write KIND.FIELD as in YAML, without `spec` if you like: Campaign.schedules. With --from, NAME is a
+    campaign, or another resource as KIND/NAME: --from line-3.desiredStatus. Add -e for an environment.
     """
     paint = paint_for(sys.stdout, flags)
     if origin is not None:

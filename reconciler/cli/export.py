@@ -22,7 +22,7 @@ from reconciler.errors import Exit
     shell_complete=completing("folders"),
     help="The folder to write to.",
 )
-@click.option("--name", "names", multiple=True, metavar="GLOB", help="Only campaigns of such a name.")
+@click.option("--name", "names", multiple=True, metavar="GLOB", help="Only campaigns whose name matches.")
 @click.option(
     "--overrides",
     type=click.Choice(["all", "none"]),
@@ -30,17 +30,17 @@ from reconciler.errors import Exit
     show_default=True,
     help="Read the packages of every open gateway, a call each, or of none.",
 )
-@click.option("--force", is_flag=True, help="Write over files that somebody else made or changed.")
-@click.option("--dry-run", is_flag=True, help="Only say which files it would write.")
+@click.option("--force", is_flag=True, help="Overwrite files that somebody else made or changed.")
+@click.option("--dry-run", is_flag=True, help="Only list the files that it would write.")
 @global_flags
 @click.pass_obj
 def command(
     flags: Flags, /, *, out: str, names: tuple[str, ...], overrides: str, force: bool, dry_run: bool
 ) -> Exit:
-    """Write what the server has as resources, to take it into Git.
+    """Write what is on the server as resources, ready for Git.
 
-    `plan --adopt` on what is written has no step. Settings, callbacks, schedules and things can't be read
-    back: comments say where they go. GLOB is matched with names on the server, and may be given repeatedly.
+    `plan --adopt` then shows no step for them. Settings, callbacks, schedules and things can't be read
+    back; comments show where to add them. GLOB is matched with names on the server. Repeatable.
     """
     from reconciler.app.surveying import export_server
     from reconciler.export import Wanted

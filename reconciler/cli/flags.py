@@ -67,7 +67,7 @@ _OPTIONS = (
     ),
     _option("--url", metavar="URL", help="The server; `embedded:` runs one in this process."),
     _option("--state", metavar="URL", help="Where the state is kept."),
-    _option("--verbose", "-v", is_flag=True, help="Say on stderr what is done."),
+    _option("--verbose", "-v", is_flag=True, help="Log each action to stderr."),
     _option("--no-color", is_flag=True, help="No colour."),
 )
 

@@ -8,7 +8,7 @@ from reconciler.cli.answer import answer, auto_approve, campaign, family, gatewa
 from reconciler.cli.flags import Flags, global_flags
 from reconciler.errors import Exit
 
-command = family("gateway", "Look at, notify and close single gateways of a campaign.")
+command = family("gateway", "Inspect, notify and close single gateways of a campaign.")
 
 
 @command.command()
@@ -19,9 +19,9 @@ command = family("gateway", "Look at, notify and close single gateways of a camp
 @global_flags
 @click.pass_obj
 def notify(flags: Flags, campaign: str, gateway: str, lock_timeout: float, output: str) -> Exit:
-    """Tell a gateway to ask for its tasks now.
+    """Tell a gateway to poll for its tasks now.
 
-    Sent once: after an unclear answer nobody knows whether it arrived, and it is not sent again.
+    Sent once, and never repeated: after an unclear answer nobody can know whether it arrived.
     """
     from reconciler.app import byhand
 
@@ -76,7 +76,7 @@ def state(flags: Flags, campaign: str, gateway: str, output: str) -> Exit:
 @global_flags
 @click.pass_obj
 def progress(flags: Flags, campaign: str, gateway: str, output: str) -> Exit:
-    """Show how far download and execution are."""
+    """Show the progress of download and execution."""
     from reconciler.app import byhand
 
     return answer(flags, output, lambda session: byhand.gateway_progress(session, campaign, gateway))

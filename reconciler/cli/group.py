@@ -20,43 +20,43 @@ if TYPE_CHECKING:
 
 PURPOSES: Final = {
     "Begin": {
-        "init": "Make a small project to begin with.",
-        "trust": "Say where secrets may go, and what may be run and read.",
-        "doctor": "Check that everything is there that the other commands need.",
-        "completion": "Print the script that completes commands in a shell.",
+        "init": "Create a small project to begin with.",
+        "trust": "Manage which hosts get secrets, and what may be run and read.",
+        "doctor": "Check the set-up: project, server, sign-in, permissions, state.",
+        "completion": "Print a completion script for your shell.",
     },
     "Check and plan": {
         "validate": "Check resources without calling a server.",
         "plan": "Show what apply would do.",
-        "rehearse": "Run whole rollouts through before they begin.",
+        "rehearse": "Simulate whole rollouts before they begin.",
         "calendar": "Show when calendars are open.",
-        "snapshot": "Save what plans need, to plan without credentials.",
+        "snapshot": "Save what a plan needs, so that planning needs no credentials.",
     },
     "Apply and watch": {
-        "apply": "Make the server as the resources say.",
-        "run": "Look and apply again and again, until a signal ends it.",
-        "status": "Show declared campaigns as the server has them.",
+        "apply": "Bring the server in line with the resources.",
+        "run": "Plan and apply in a loop until stopped.",
+        "status": "Show how the declared campaigns are doing on the server.",
         "rollout": "Show rollouts in waves; pause, resume or abort them.",
     },
     "Take in what is on the server": {
-        "export": "Write what the server has as resources, to take it into Git.",
-        "import": "Tie a resource to what is on the server already.",
+        "export": "Write what is on the server as resources, ready for Git.",
+        "import": "Link a resource to an object that is already on the server.",
     },
     "Do it by hand": {
         "campaign": "List, show, approve, start and stop campaigns by hand.",
-        "gateway": "Look at, notify and close single gateways of a campaign.",
+        "gateway": "Inspect, notify and close single gateways of a campaign.",
         "package": "List, show, upload and delete packages by hand.",
     },
     "State and log": {
-        "state": "Look at what is kept of a project, and mend it by hand.",
-        "audit": "Show who did what, and check that nobody changed the log of it.",
+        "state": "Inspect the recorded state, and repair it by hand.",
+        "audit": "Show who did what, and verify that nobody changed the log.",
     },
     "Look something up": {
-        "explain": "Explain a kind or a field, or say which file set it.",
+        "explain": "Explain a kind or a field, or find the file that set a value.",
         "schema": "Print the JSON Schema of a kind.",
     },
     "Rehearse on a server of your own": {
-        "serve": "Serve a campaign server of your own, to rehearse on.",
+        "serve": "Run a campaign server of your own, to try things on.",
     },
 }
 """Purpose → its commands, each with the first line of its help."""

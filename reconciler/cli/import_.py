@@ -20,11 +20,11 @@ from reconciler.errors import Exit
 @global_flags
 @click.pass_obj
 def command(flags: Flags, resource: str, server_id: str, lock_timeout: float) -> Exit:
-    """Tie a resource to what is on the server already.
+    """Link a resource to an object that is already on the server.
 
-    Campaign/NAME becomes the live campaign of that id, whatever it is called there; what can't be read back
-    is taken to be as declared. PackageSet/NAME: the live package of that id is taken to hold the content of
-    the set's file. Only the state is written.
+    Campaign/NAME becomes the live campaign with that id, whatever its name there; what can't be read back
+    is assumed to be as declared. PackageSet/NAME: the live package with that id is assumed to hold the
+    content of the set's file. Only the state is written.
     """
     from reconciler.app.importing import Importing, importable
     from reconciler.app.pipeline import prepare

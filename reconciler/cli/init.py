@@ -39,14 +39,14 @@ _CI = "What runs CI"
 @global_flags
 @click.pass_obj
 def command(flags: Flags, directory: str, ci: str | None) -> Exit:
-    """Make a small project to begin with.
+    """Create a small project to begin with.
 
-    In DIR: a project file, example resources, JSON Schemas for the editor and a .gitignore. Where there is
-    a project already, only the workflow file, which goes to the root of the repository: it is run nowhere
-    else. Nothing is overwritten.
+    Writes into DIR a project file, example resources, JSON Schemas for the editor and a .gitignore. In an
+    existing project it only writes the CI workflow, in the root of the repository, where CI looks for it.
+    Nothing is overwritten.
 
-    On a terminal it asks for the server, for the place of the state and for CI, unless --url, --state and
-    --ci say them.
+    On a terminal it asks for the server, the place of the state and the CI service, unless --url, --state
+    and --ci give them.
     """
     root = Path(directory)
     answers = Answers(flags.url or "", flags.state or "", ci or "none")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -13,6 +15,8 @@ from reconciler.model import Kind, ResourceId
 from reconciler.options import Options, Selector, Targets
 
 if TYPE_CHECKING:
+    from reconciler.settings import Project, WorkersAt
+
     Resources = click.ParamType[ResourceId]
     Selectors = click.ParamType[Selector]
 else:  # it takes no parameter at run time in older versions of click
@@ -20,6 +24,13 @@ else:  # it takes no parameter at run time in older versions of click
 
 _C = TypeVar("_C", bound=Callable[..., Any])
 
+pace = click.option(
+    "--pace",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    shell_complete=completing("files"),
+    help="Say when waves are expected, by what `rehearse --output json` wrote.",
+)
 paths = click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=completing("resource_files"))
 
 
@@ -33,7 +44,7 @@ class Target(Resources):
             resource = ResourceId.parse(value)
         except ValueError:
             name = str(value).partition("/")[2] or value
-            self.fail(f"{value!r} is no resource; did you mean {Kind.CAMPAIGN}/{name}?", param, ctx)
+            self.fail(f"{value!r} isn't a resource; did you mean {Kind.CAMPAIGN}/{name}?", param, ctx)
         if resource.kind is not Kind.CAMPAIGN:
             self.fail(f"{value}: only campaigns are targeted; what they need comes with them", param, ctx)
         return resource
@@ -52,10 +63,16 @@ class LabelSelector(Selectors):
 
 
 _SWITCHES = (
-    click.option("--prune", is_flag=True, help="Also delete what is ours and no longer declared."),
-    click.option("--adopt", is_flag=True, help="Take live campaigns of declared names as ours."),
-    click.option("--resume", is_flag=True, help="Start campaigns again that somebody else stopped."),
-    click.option("--reassert", is_flag=True, help="Send again what can't be read, and what is in doubt."),
+    click.option("--prune", is_flag=True, help="Also delete what this project made and no longer declares."),
+    click.option(
+        "--adopt", is_flag=True, help="Take over live campaigns that have the name of a declared one."
+    ),
+    click.option("--resume", is_flag=True, help="Restart campaigns that somebody else stopped."),
+    click.option(
+        "--reassert",
+        is_flag=True,
+        help="Send settings again that can't be read back, and whatever is in doubt.",
+    ),
     click.option(
         "--refresh",
         type=click.Choice(["full", "recorded"]),
@@ -69,7 +86,7 @@ _SWITCHES = (
         multiple=True,
         type=Target(),
         shell_complete=completing("campaigns"),
-        help="Only this campaign, as Campaign/NAME; may be given several times.",
+        help="Only this campaign, as Campaign/NAME. Repeatable.",
     ),
     click.option(
         "--selector",
@@ -77,7 +94,7 @@ _SWITCHES = (
         multiple=True,
         type=LabelSelector(),
         shell_complete=completing("labels"),
-        help="Only campaigns with this label, as KEY=VALUE, KEY!=VALUE or KEY; all that are given must hold.",
+        help="Only campaigns with this label: KEY=VALUE, KEY!=VALUE or KEY. Repeatable; all must match.",
     ),
 )
 
@@ -96,6 +113,36 @@ def chosen(switches: Mapping[str, Any]) -> Options:
     return Options(refresh_recorded=given.pop("refresh") == "recorded", targets=targets, **given)
 
 
+workers = click.option(
+    "--workers",
+    metavar="local:N | dask://HOST",
+    help="Processes that read and send in bulk beside this one.  [default: as the project file says]",
+)
+
+
+def workers_named(text: str | None) -> WorkersAt | None:
+    """What ``--workers`` says; UsageError for what names none."""
+    from reconciler.settings import workers_at
+
+    try:
+        return None if text is None else workers_at(text)
+    except ValueError as error:
+        hint = "Such as local:4, or dask://HOST:8786."
+        raise UsageError(f"--workers {text}: {error}", hint=hint) from error
+
+
+def manned(project: Project, at: WorkersAt | None) -> Project:
+    """`project` with the workers that were asked for."""
+    if at is None:
+        return project
+    if project.server.embedded:
+        raise UsageError(
+            "--workers: the embedded server is in this process, where no worker gets at it",
+            hint="`reconciler serve` serves it to others; --url then names it.",
+        )
+    return replace(project, server=replace(project.server, workers=at))
+
+
 def waivers(command: _C) -> _C:
     """``--waive GUARD --reason TEXT``: the first reason is that of the first waiver, and so on."""
     reason = click.option("--reason", multiple=True, metavar="TEXT", help="Why; one for each --waive.")
@@ -104,7 +151,7 @@ def waivers(command: _C) -> _C:
         multiple=True,
         metavar="GUARD",
         shell_complete=completing("guards"),
-        help="Pass this guard, this once.",
+        help="Let this run pass this guard.",
     )
     return waive(reason(command))
 

@@ -47,7 +47,7 @@ document = click.option(
     type=click.Choice([it.value for it in Output]),
     default=Output.TEXT.value,
     show_default=True,
-    help="The form of the result.",
+    help="Output format.",
 )
 """``--output`` of a plan and of an apply."""
 
@@ -236,7 +236,7 @@ class Reporter:
                 self._write([self._page(plan, AppliedShown(tuple(outcomes), code))])
 
     def nothing(self, plan: Plan, code: Exit) -> None:
-        """Text has said so already, but for what an exit code means; a document is due."""
+        """Text has said so already, except for what an exit code means; a document is due."""
         if not self._text or code is not Exit.DONE:
             self.applied(plan, (), code)
 

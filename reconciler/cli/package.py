@@ -45,14 +45,14 @@ def info(flags: Flags, package: str, output: str) -> Exit:
 @click.argument("file", metavar="FILE", shell_complete=completing("files"))
 @click.option("--name", metavar="NAME", help="Its name on the server.  [default: that of the file]")
 @click.option(
-    "--description", metavar="TEXT", default="", help="What it is; the mark of its content follows."
+    "--description", metavar="TEXT", default="", help="A description; the mark of its content is added."
 )
 @click.option(
     "--upload",
     type=click.Choice(["auto", "multipart", "streaming"]),
     default="auto",
     show_default=True,
-    help="How it travels; auto: multipart up to 1 GB.",
+    help="How to send it; auto: multipart up to 1 GB.",
 )
 @lock_timeout
 @output
@@ -70,7 +70,7 @@ def upload(
 ) -> Exit:
     """Upload a file as a new package.
 
-    Its description ends in the mark of its content, as that of a package that apply uploads.
+    The mark of its content is added to the description, as `apply` does.
     """
     from reconciler.app import byhand
 

@@ -21,7 +21,7 @@ from reconciler.errors import Exit, UsageError
     metavar="R[,R…]",
     default="0,0.02,0.05,0.1,0.2,0.5",
     show_default=True,
-    help="How many of the devices fail, 0 to 1; each is a rehearsal of its own.",
+    help="Share of devices that fail, 0 to 1; one rehearsal for each rate.",
 )
 @click.option(
     "--offline",
@@ -29,7 +29,7 @@ from reconciler.errors import Exit, UsageError
     default=0.0,
     metavar="R",
     show_default=True,
-    help="How many of the gateways never poll, 0 to 1.",
+    help="Share of gateways that never poll, 0 to 1.",
 )
 @click.option(
     "--gateways",
@@ -37,28 +37,30 @@ from reconciler.errors import Exit, UsageError
     default=2_000,
     metavar="N",
     show_default=True,
-    help="Of a campaign with more, so many take part, of every wave.",
+    help="At most so many gateways take part; a larger campaign is sampled, wave by wave.",
 )
-@click.option("--from", "begin", metavar="TIME", help="When it begins, as 2027-03-01T08:00Z.  [default: now]")
+@click.option(
+    "--from", "begin", metavar="TIME", help="When the rehearsal begins, as 2027-03-01T08:00Z.  [default: now]"
+)
 @click.option(
     "--seed",
     type=click.IntRange(0, 1 << 53),
     default=0,
     metavar="N",
     show_default=True,
-    help="Another one lets other devices fail.",
+    help="With another seed, other devices fail.",
 )
 @click.option(
     "--expect",
     type=click.Choice(["complete", "aborted"]),
-    help="End with 0 only when every rehearsal ends like this.",
+    help="Exit with 0 only when every rehearsal ends like this.",
 )
 @click.option(
     "--output",
     type=click.Choice(["text", "json", "markdown"]),
     default="text",
     show_default=True,
-    help="The form of the report.",
+    help="Output format.",
 )
 @global_flags
 @click.pass_obj
@@ -74,11 +76,12 @@ def command(
     expect: str | None,
     output: str,
 ) -> Exit:
-    """Run whole rollouts through before they begin.
+    """Simulate whole rollouts before they begin.
 
-    On a server in this process that is thrown away, at several failure rates: when each wave opens, and how
-    many devices are reached and fail before it stops. Without CAMPAIGN, all that have a rollout. Ends with 1
-    when one doesn't complete though no device fails, or when --expect doesn't hold.
+    Runs on a throw-away server in this process, at several failure rates. Shows when each wave opens, and
+    how many devices are reached and fail before the rollout stops. Without CAMPAIGN, every campaign with a
+    rollout. Exits with 1 when a rollout doesn't complete although no device fails, or when --expect
+    doesn't hold.
     """
     from reconciler.app.rehearsing import Asked, rehearse, starting
     from reconciler.report import rehearsal_report as shown
@@ -113,7 +116,7 @@ def _rates(text: str) -> tuple[float, ...]:
         except ValueError:
             rate = -1.0
         if not 0 <= rate <= 1:
-            message = f"--failure-rate: {part.strip()!r} is no number from 0 to 1"
+            message = f"--failure-rate: {part.strip()!r} isn't a number from 0 to 1"
             raise UsageError(message, hint="Write --failure-rate 0,0.05,0.2.")
         found[rate] = None
     return tuple(found)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli import options as shared
 from reconciler.cli.answer import family, from_state, lock_timeout, output, present
 from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.cli.output import failing
@@ -19,15 +21,15 @@ if TYPE_CHECKING:
 command = family("rollout", "Show rollouts in waves; pause, resume or abort them.")
 
 name_ = click.argument("name", metavar="CAMPAIGN", shell_complete=completing("rollouts"))
-reason_ = click.option("--reason", metavar="TEXT", required=True, help="Why; it stands in the audit log.")
+reason_ = click.option("--reason", metavar="TEXT", required=True, help="Why; recorded in the audit log.")
 
 
-def _look(flags: Flags) -> tuple[Job, Looked]:
+def _look(flags: Flags, pace: Path | None = None) -> tuple[Job, Looked]:
     from reconciler.app.pipeline import prepare
     from reconciler.app.rollouts import looked
     from reconciler.options import Options
 
-    job = prepare(workspace(flags))
+    job = prepare(workspace(flags), pace=pace)
     return job, run(flags, looked(job, Options()), engine=job.project.server.engine)
 
 
@@ -44,15 +46,18 @@ def list_(flags: Flags, output: str) -> Exit:
 
 @command.command()
 @name_
-@click.option("--gateway", metavar="ID", help="Say why this gateway has it, or hasn't.")
-@click.option("--failed", is_flag=True, help="Name the gateways that failed.")
+@click.option("--gateway", metavar="ID", help="Say why this gateway has the update, or not yet.")
+@click.option("--failed", is_flag=True, help="List the gateways that failed.")
+@shared.pace
 @output
 @global_flags
 @click.pass_obj
-def show(flags: Flags, *, name: str, gateway: str | None, failed: bool, output: str) -> Exit:
+def show(
+    flags: Flags, *, name: str, gateway: str | None, failed: bool, pace: Path | None, output: str
+) -> Exit:
     """Show the waves of a campaign's rollout."""
     with failing(output):
-        job, found = _look(flags)
+        job, found = _look(flags, pace)
         answer = found.show(name, gateway=gateway, failed=failed)
         return present(flags, output, job.project.server.identity, answer)
 
@@ -63,7 +68,7 @@ def show(flags: Flags, *, name: str, gateway: str | None, failed: bool, output: 
     "--exit-code",
     "coded",
     is_flag=True,
-    help="End with 0 when it is complete, 2 while it is under way or waits, 7 when it is aborted.",
+    help="Exit with 0 when complete, 2 while under way or waiting, 7 when aborted.",
 )
 @output
 @global_flags
@@ -101,7 +106,7 @@ def pause(flags: Flags, *, name: str, reason: str, lock_timeout: float, output: 
 @global_flags
 @click.pass_obj
 def resume(flags: Flags, *, name: str, reason: str, forgive: bool, lock_timeout: float, output: str) -> Exit:
-    """Go on with a rollout that is paused or aborted: its gate is asked again at the next look."""
+    """Resume a paused or aborted rollout; the next look checks its gate again."""
     from reconciler.app import rollouts
 
     with failing(output):
@@ -117,13 +122,13 @@ def resume(flags: Flags, *, name: str, reason: str, forgive: bool, lock_timeout:
 @command.command()
 @name_
 @reason_
-@click.option("--wave", metavar="WAVE", help="Its name or number; the next one when left out.")
+@click.option("--wave", metavar="WAVE", help="Its name or number.  [default: the next wave]")
 @click.option(
     "--skip",
     "skips",
     multiple=True,
     type=click.Choice(["success", "soak", "check", "calendar"]),
-    help="What it need not wait for, beside a person's word.",
+    help="What else it need not wait for.",
 )
 @lock_timeout
 @output
@@ -154,13 +159,13 @@ def promote(
 @command.command()
 @name_
 @reason_
-@click.option("--stop", is_flag=True, help="The next apply stops the campaign, too.")
+@click.option("--stop", is_flag=True, help="Also let the next apply stop the campaign.")
 @lock_timeout
 @output
 @global_flags
 @click.pass_obj
 def abort(flags: Flags, *, name: str, reason: str, stop: bool, lock_timeout: float, output: str) -> Exit:
-    """End a rollout, as if its gate had failed."""
+    """Abort a rollout, as if its gate had failed."""
     from reconciler.app import rollouts
 
     return from_state(

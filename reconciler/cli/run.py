@@ -40,7 +40,7 @@ class Seconds(Times):
             return value
         found = re.fullmatch(r"([1-9][0-9]{0,5})([smh])", str(value))
         if found is None:
-            self.fail(f"{value!r} is no time; write it as 60s, 5m or 1h", param, ctx)
+            self.fail(f"{value!r} isn't a time; write it as 60s, 5m or 1h", param, ctx)
         return float(int(found[1]) * _UNITS[found[2]])
 
 
@@ -53,26 +53,30 @@ class Seconds(Times):
     metavar="HOST:PORT",
     default="127.0.0.1:9464",
     show_default=True,
-    help="Where /metrics, /healthz, /readyz and /api/status are.",
+    help="Where to serve the page, /metrics, /healthz, /readyz and /api/status.",
 )
 @click.option(
     "--allow-host",
     "hosts",
     metavar="NAME",
     multiple=True,
-    help="A name under which it may be called, beside addresses and localhost. Repeatable.",
+    help="A host name that requests may use, besides addresses and localhost. Repeatable.",
 )
 @click.option(
     "--rollouts-only",
     is_flag=True,
-    help="Only hold rollouts up and open waves; all else that differs is named, and left alone.",
+    help="Only pause, abort and open waves. Other differences are named and left alone.",
 )
-@click.option("--prune", is_flag=True, help="Also delete what is ours and no longer declared.")
-@click.option("--pull", type=Seconds(), help="Fetch this often, and check out what --ref names.")
+@click.option("--prune", is_flag=True, help="Also delete what this project made and no longer declares.")
+@click.option("--pull", type=Seconds(), help="Fetch from Git this often, and check out --ref.")
 @click.option(
-    "--ref", metavar="REMOTE/BRANCH", default="origin/main", show_default=True, help="What --pull keeps to."
+    "--ref",
+    metavar="REMOTE/BRANCH",
+    default="origin/main",
+    show_default=True,
+    help="The branch that --pull follows.",
 )
-@click.option("--once", is_flag=True, help="Look once, and end as apply does; nothing is served.")
+@click.option("--once", is_flag=True, help="Look once and exit as `apply` does; serve nothing.")
 @global_flags
 @click.pass_obj
 def command(
@@ -88,10 +92,10 @@ def command(
     ref: str,
     once: bool,
 ) -> Exit:
-    """Look and apply again and again, until a signal ends it.
+    """Plan and apply in a loop until stopped.
 
-    Each look is that of `apply --auto-approve`. Nobody is asked; a look that fails is made again. Several may
-    run side by side: the lock of the state lets one look at a time.
+    Each look works like `apply --auto-approve`: it asks nobody, and a look that fails is repeated. Several
+    controllers may run side by side; the lock of the state lets one of them look at a time.
     """
     from dataclasses import replace
 

@@ -18,8 +18,8 @@ from reconciler.errors import Exit, UsageError
 def command(flags: Flags, kind: str | None) -> Exit:
     """Print the JSON Schema of a kind.
 
-    Without KIND, one schema for resources of all kinds. Also: Project, overlay, and the documents that
-    are written: plan, status, state and others.
+    Without KIND, one schema for resources of all kinds. Also for Project, overlay, and the documents that
+    reconciler writes: plan, status, state and others.
     """
     from reconciler.validation.schemas import schema, schema_names, union
 

@@ -20,7 +20,11 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 @click.command("serve")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65_535), default=PORT, show_default=True, help="0 takes a free one."
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=PORT,
+    show_default=True,
+    help="The port; 0 picks a free one.",
 )
 @click.option(
     "--database",
@@ -28,15 +32,17 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
     shell_complete=completing("files"),
     default=DATABASE,
     show_default=True,
-    help="Where everything is kept.",
+    help="The database file.",
 )
-@click.option("--token-env", metavar="NAME", help="The environment variable with the token to ask for.")
+@click.option(
+    "--token-env", metavar="NAME", help="The environment variable that holds the token clients must send."
+)
 @click.option(
     "--allow-host",
     "allowed_hosts",
     metavar="NAME",
     multiple=True,
-    help="A name under which it may be called, beside addresses and names of this machine. Repeatable.",
+    help="A host name that requests may use, besides addresses and names of this machine. Repeatable.",
 )
 @click.option(
     "--approval-needed/--no-approval-needed",
@@ -62,10 +68,10 @@ def command(
     approval_needed: bool | None,
     simulate: float | None,
 ) -> Exit:
-    """Serve a campaign server of your own, to rehearse on.
+    """Run a campaign server of your own, to try things on.
 
-    Prints its URL once it listens, and ends with Ctrl-C or SIGTERM. In a browser that URL shows its
-    campaigns, and /docs its API.
+    Prints its URL once it is ready; stop it with Ctrl-C or SIGTERM. Opened in a browser, the URL shows the
+    campaigns, and /docs the API.
     """
     del flags
     token = None

@@ -30,10 +30,10 @@ from reconciler.errors import Exit
 @global_flags
 @click.pass_obj
 def command(flags: Flags, paths: tuple[str, ...], out: str, overrides: str) -> Exit:
-    """Save what plans need, to plan without credentials.
+    """Save what a plan needs, so that planning needs no credentials.
 
-    `plan --snapshot FILE` plans on it without network, credentials and secrets, as in a pull request from a
-    fork. Neither settings of the server nor secrets, nor digests of those, are in it.
+    `plan --snapshot FILE` then needs no network, credentials or secrets, as in a pull request from a fork.
+    The file holds no settings of the server, no secrets and no digests of them.
     """
     from reconciler.app.surveying import snapshot_of
     from reconciler.report.surveys import taken_lines

@@ -1,4 +1,4 @@
-"""`state`: what is kept of a project, looked at and mended by hand."""
+"""`state`: what is kept of a project, looked at and fixed by hand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from reconciler.cli.answer import auto_approve, family, from_state, lock_timeout
 from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.errors import Exit
 
-command = family("state", "Look at what is kept of a project, and mend it by hand.")
+command = family("state", "Inspect the recorded state, and repair it by hand.")
 
 
 @command.command("list")
@@ -16,7 +16,7 @@ command = family("state", "Look at what is kept of a project, and mend it by han
 @global_flags
 @click.pass_obj
 def list_(flags: Flags, output: str) -> Exit:
-    """List what is owned, and what was last applied of it."""
+    """List what this project owns, and when it was last applied."""
     from reconciler.app import statesession
 
     return from_state(flags, output, statesession.show_list)
@@ -28,7 +28,7 @@ def list_(flags: Flags, output: str) -> Exit:
 @global_flags
 @click.pass_obj
 def show(flags: Flags, resource: str, output: str) -> Exit:
-    """Show all that is kept of one resource. Secrets are kept as digests, and not shown."""
+    """Show what is recorded of a resource. Secrets are recorded as digests, and not shown."""
     from reconciler.app import statesession
 
     return from_state(flags, output, lambda session: statesession.show_entry(session, resource))
@@ -43,7 +43,7 @@ def show(flags: Flags, resource: str, output: str) -> Exit:
 @global_flags
 @click.pass_obj
 def mv(flags: Flags, *, old: str, new: str, auto_approve: bool, lock_timeout: float, output: str) -> Exit:
-    """Give what is kept of a resource to another one, as when it was renamed.
+    """Move the record of a resource to another name, after a rename.
 
     OLD and NEW are KIND/NAME of one kind. The server is not called.
     """
@@ -80,7 +80,7 @@ def rm(flags: Flags, *, resource: str, auto_approve: bool, lock_timeout: float, 
 
 @command.command()
 @click.argument("lock_id", metavar="[LOCK_ID]", required=False)
-@click.option("--force", is_flag=True, help="Take it away whatever its id, and don't ask.")
+@click.option("--force", is_flag=True, help="Remove it whatever its id, without a question.")
 @auto_approve
 @lock_timeout
 @output
@@ -89,9 +89,9 @@ def rm(flags: Flags, *, resource: str, auto_approve: bool, lock_timeout: float, 
 def unlock(
     flags: Flags, *, lock_id: str | None, force: bool, auto_approve: bool, lock_timeout: float, output: str
 ) -> Exit:
-    """Say who holds the lock; given its id, take it away.
+    """Show who holds the lock; with its id, remove it.
 
-    Only for a lock whose holder is gone: two runs that write at once spoil each other's work.
+    Remove it only when its holder is gone: two runs that write at once damage each other's work.
     """
     from reconciler.app import statesession
 

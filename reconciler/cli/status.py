@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,12 +36,12 @@ INTERVAL = 5.0
     type=click.IntRange(1),
     default=LIMIT,
     show_default=True,
-    help="How many gateways of a campaign --gateways lists, a request each.",
+    help="How many gateways --gateways lists for each campaign; each costs a request.",
 )
 @click.option(
     "--watch",
     is_flag=True,
-    help="Look again until every gateway is done, failed or closed, or no campaign of theirs runs.",
+    help="Keep looking until every gateway is done, failed or closed, or no campaign runs.",
 )
 @click.option(
     "--interval",
@@ -54,8 +55,10 @@ INTERVAL = 5.0
     type=click.Choice(["text", "json", "html"]),
     default="text",
     show_default=True,
-    help="The form of the answer; html is a page in one file.",
+    help="Output format; html is one self-contained page.",
 )
+@shared.pace
+@shared.workers
 @global_flags
 @click.pass_obj
 def command(
@@ -68,15 +71,18 @@ def command(
     watch: bool,
     interval: float,
     output: str,
+    pace: Path | None,
+    workers: str | None,
 ) -> Exit:
-    """Show declared campaigns as the server has them.
+    """Show how the declared campaigns are doing on the server.
 
-    PATHs are YAML files and folders; without one, those of the project file. On a terminal --watch
-    redraws; elsewhere it writes a line, or a JSON document a line, for each change. Ctrl-C ends it.
+    PATHs are YAML files and folders; without one, those of the project file. On a terminal, --watch redraws
+    the table; elsewhere it writes one line or JSON document for each change. Ctrl-C ends it.
     """
     from reconciler.app.overview import look
     from reconciler.app.pipeline import plan_exit, prepare
 
+    at = shared.workers_named(workers)
     if output == "html":
         if watch:
             raise UsageError("--watch can't redraw a page", hint="Leave --watch or --output html out.")
@@ -84,7 +90,8 @@ def command(
 
         prepared()
     with failing(output):
-        job = prepare(workspace(flags, paths))
+        job = prepare(workspace(flags, paths), pace=pace)
+        job = replace(job, project=shared.manned(job.project, at))
         viewer = _viewer(flags, output, job.project, watch=watch)
         try:
             looking = look(job, viewer, limit=limit if gateways else 0, interval=interval if watch else None)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from reconciler.app.workspace import Workspace
     from reconciler.report.command_answers import Answer
 
-command = family("trust", "Say where secrets may go, and what may be run and read.")
+command = family("trust", "Manage which hosts get secrets, and what may be run and read.")
 
 
 @command.command("list")
@@ -39,10 +39,10 @@ def list_(flags: Flags, output: str) -> Exit:
 @global_flags
 @click.pass_obj
 def add(flags: Flags, *, pair: tuple[str, ...], auto_approve: bool, output: str) -> Exit:
-    """Allow what the project file asks for.
+    """Allow what the project file asks for, or one secret for one host.
 
-    Or that one SECRET goes to HOST: a variable's NAME, file:PATH, command:TEXT, postgresql or s3; and HOST,
-    HOST:PORT or a URL. It is kept in your configuration folder, not in the project.
+    SECRET is a variable's NAME, file:PATH, command:TEXT, postgresql or s3. HOST is HOST, HOST:PORT or a URL.
+    What you allow is kept in your own configuration folder, not in the project.
     """
     from reconciler.app.trusted import add_trust
 

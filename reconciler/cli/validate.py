@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     type=click.Choice(["text", "json", "github", "sarif"]),
     default="text",
     show_default=True,
-    help="The form of the findings.",
+    help="Output format.",
 )
 @global_flags
 @click.pass_obj

@@ -58,7 +58,7 @@ class Clone:
         """`ref` as ``origin/main``; UsageError when it is none, ReconcilerError where there is no clone."""
         remote, _, branch = ref.partition("/")
         if not (_NAME.fullmatch(remote) and _NAME.fullmatch(branch)) or ".." in ref or "//" in ref:
-            raise UsageError(f"--ref {ref!r} is no branch of a remote", hint="Write it as origin/main.")
+            raise UsageError(f"--ref {ref!r} isn't a branch of a remote", hint="Write it as origin/main.")
         if not any(os.path.lexists(each / ".git") for each in (folder, *folder.parents)):
             raise ReconcilerError(
                 f"{folder} is in no clone, so there is nothing to pull into",

@@ -26,7 +26,7 @@ def address_of(listen: str) -> tuple[str, int]:
     host, colon, port = listen.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not colon or not host or not port.isascii() or not port.isdecimal() or int(port) > 65_535:
-        raise UsageError(f"--listen {listen!r} is no address", hint="Write it as 127.0.0.1:9464.")
+        raise UsageError(f"--listen {listen!r} isn't an address", hint="Write it as 127.0.0.1:9464.")
     return host, int(port)
 
 

@@ -44,8 +44,8 @@ def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
     A campaign that can't be compared (not ours, ambiguous, a package that can't be found) is left out
     and has a finding; the others are compared all the same.
     """
-    bound = bind(desired, live, state)
     options = ask.options
+    bound = bind(desired, live, state, adopt=options.adopt)
     others, kept = untargeted(desired, live, state), keepers(desired, state)
     by_id = {owned.id: owned for owned in state.campaigns.values()}
     compared: dict[ResourceId, CampaignDiff] = {}
@@ -69,9 +69,10 @@ def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
             else:
                 found = diff_new(view, Reason.GONE_FROM_SERVER if gone else Reason.NOT_ON_SERVER)
                 found = replace(found, gone=state.campaigns[resource].id if gone else None)
-            view = replace(view, joining=frozenset(found.gained))
-            changes = attributed(view, found.changes, found.fields.packages, gone=gone)
-            found = replace(found, changes=changes, records=(*tied, *about, *found.records))
+            if found.changes or tied or about:
+                view = replace(view, joining=frozenset(found.gained))
+                changes = attributed(view, found.changes, found.fields.packages, gone=gone)
+                found = replace(found, changes=changes, records=(*tied, *about, *found.records))
             if trouble := found.refused or taken_by(found):
                 findings.append(trouble)
             else:

@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from reconciler.diff.detail import differences
-from reconciler.diff.view import Part, View
+from reconciler.diff.view import NOTHING, Part, View
 from reconciler.model import (
     Callback,
     CallbackEvent,
@@ -51,6 +51,8 @@ def diff_callbacks(view: View) -> Part[CallbackFor]:
     findings: list[Finding] = []
     records: list[Event] = []
     declared = view.campaign.callbacks or {}
+    if not (declared or view.known(Field.CALLBACKS)):
+        return NOTHING
     for event in CallbackEvent:
         name = callback_field(event)
         before = view.value(Field.CALLBACKS, name)

@@ -94,7 +94,8 @@ def diff_live(view: View, live: LiveCampaign, owned: Owned) -> CampaignDiff:
     joining = frozenset(membership.gained)
     leaving = frozenset(membership.lost)
     members = _members(campaign, live, owned, joining, leaving)
-    view = replace(view, members=members, joining=joining, leaving=leaving)
+    if members or joining or leaving:
+        view = replace(view, members=members, joining=joining, leaving=leaving)
     settings = diff_settings(view)
     transition = transition_of(campaign, live, owned, view.ask.options, adopting=view.adopting)
     fields = _field_changes(view, live, packages)
@@ -179,6 +180,8 @@ def _with_parts(difference: CampaignDiff, view: View, current: tuple[str, ...]) 
     schedules, things, closed = diff_schedules(view), diff_things(view), diff_closed(view)
     parts: tuple[Part[Any], ...] = (callbacks, overrides, schedules, things, closed)
     all_of_them = together(parts)
+    if all_of_them.empty:
+        return difference
     return replace(
         difference,
         changes=(*difference.changes, *all_of_them.changes),

@@ -37,7 +37,7 @@ def declared_now(
     if campaign.status is not None:
         found[Field.STATUS.value] = campaign.status.value
     if owned:
-        now = _there(view)
+        now = _there(view) if owned.kept else {}
         over = {n for n, kept in owned.kept.items() if n in found and now.get(n) != kept and n not in changed}
         found = {n: v for n, v in found.items() if n in over or owned.declared.get(n) != v}
     if campaign.gateways is not None and (members := declared_members(view)) is not None:

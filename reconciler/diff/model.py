@@ -91,7 +91,7 @@ class CampaignDiff:
     starts: bool = False
     """Of one that has a successor: whether that is to run."""
     keeps_name: bool = False
-    """Of one that has a successor: it has its name to the end, for the server can't rename it."""
+    """Of one that has a successor: it has its name to the end, because the server can't rename it."""
     formers: tuple[Former, ...] = ()
     """Those that it is the successor of, oldest first."""
     itself: Former | None = None
@@ -115,7 +115,7 @@ class CampaignDiff:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """An owned campaign that is declared no more, and is to be deleted."""
+    """An owned campaign that is no longer declared, and is to be deleted."""
 
     owned: Owned
     live: LiveCampaign

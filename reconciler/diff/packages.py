@@ -39,8 +39,11 @@ class Bound:
     records: tuple[Event, ...] = ()
 
 
-def bind(desired: Desired, live: Live, state: State) -> Bound:
-    """Bind every package of the campaigns that are ours or may become so, and every file but the others'."""
+def bind(desired: Desired, live: Live, state: State, *, adopt: bool = False) -> Bound:
+    """Bind every package of the campaigns that are ours or may become so, and every file but the others'.
+
+    `adopt`: a package of somebody else that holds a file is taken as ours.
+    """
     packages: dict[PackageRef, BoundPackage] = {}
     findings: list[Finding] = []
     records: list[Event] = []
@@ -50,7 +53,7 @@ def bind(desired: Desired, live: Live, state: State) -> Bound:
     of_others = set(used_packages(refused)) - set(used_packages(allowed))
     files = [r for r in desired.packages if isinstance(r, PackageFile) and r not in of_others]
     for ref in dict.fromkeys((*files, *used_packages(allowed))):
-        found = package_of(ref, live, state)
+        found = package_of(ref, live, state, adopt=adopt)
         match found:
             case Finding():
                 findings.append(found)

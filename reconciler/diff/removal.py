@@ -12,7 +12,7 @@ that one is not deleted, but named. When there is none, the create is forgotten.
 
 Nothing is removed that a declared resource claims, or while a part of the project is left out. An upload
 goes only when, after this plan, no live campaign uses it; one that gateways of an abandoned campaign have of
-their own is given up, for nobody can see whether they still do. A PackageSet may keep some of its earlier
+their own is given up, because nobody can see whether they still do. A PackageSet may keep some of its earlier
 uploads, the newest ones: what was rolled out before is there for a way back.
 """
 
@@ -123,7 +123,7 @@ def remove_packages(
     if not candidates or live.users is None:
         return (), (), ()
     after: dict[str, Collection[object]] = {r.live.id: () for r in removals if _known(r.live)}
-    # Whoever is replaced is deleted, for nobody asks for packages without a prune.
+    # Whoever is replaced is deleted, because nobody asks for packages without a prune.
     formers = (*(each.formers for each in removals), *(found.formers for found in campaigns))
     after |= {former.id: () for each in formers for former in each if former.live and not former.staying}
     for found in campaigns:
@@ -170,9 +170,8 @@ def lost_uploads(desired: Desired, live: Live, state: State) -> tuple[tuple[Find
     findings: list[Finding] = []
     forgotten: list[Event] = []
     for sha256, intent in unanswered_uploads(desired, state).items():
-        made = sorted(
-            each.id for each in live.packages_by_content.get(sha256, ()) if id_form(each.id) not in ours
-        )
+        here = intent.made(each.id for each in live.packages_by_content.get(sha256, ()))
+        made = sorted(each for each in here if id_form(each) not in ours)
         if made:
             findings.append(_perhaps_uploaded(intent, made))
         else:
@@ -224,7 +223,7 @@ def _stays(resource: ResourceId, owned: Owned) -> Finding:
 def _abandoned(resource: ResourceId, owned: Owned) -> Finding:
     return Finding(
         "abandoned",
-        f"{resource} (id {owned.id}) is no longer declared; it stays on the server and is ours no more",
+        f"{resource} (id {owned.id}) is no longer declared; it stays on the server and is no longer ours",
         resource=resource,
         severity=Severity.NOTE,
     )
@@ -257,7 +256,7 @@ def _left_behind(upload: Uploaded) -> Finding:
     return Finding(
         "abandoned",
         f"the package {upload.name} (id {upload.id}) is no longer declared; it stays on the server and is"
-        " ours no more, for gateways of an abandoned campaign were given it",
+        " no longer ours, for gateways of an abandoned campaign were given it",
         resource=upload.resource,
         severity=Severity.NOTE,
     )

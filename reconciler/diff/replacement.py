@@ -121,6 +121,8 @@ def formers_of(owned: Owned, live: Live) -> tuple[tuple[Former, ...], tuple[Even
 
 def with_formers(found: CampaignDiff, formers: tuple[Former, ...]) -> CampaignDiff:
     """`found` with what it replaced, and who of that leaves now, or stays."""
+    if not (formers or found.itself):
+        return found
     campaign = found.desired
     staying = campaign.staying
     before = 0
@@ -165,7 +167,8 @@ def _with_dropped(found: CampaignDiff, before: int, dropped: Set[str]) -> Campai
 def _differing(found: CampaignDiff) -> Iterator[tuple[Field, Verb]]:
     """Each field that takes a call, and the verb that would set it in place."""
     edited = {change.field.partition(".")[0] for change in found.changes} if found.edit else set()
-    yield from ((name, Verb.EDIT) for name in Field if name in _EDITED and name in edited)
+    if edited:
+        yield from ((name, Verb.EDIT) for name in Field if name in _EDITED and name in edited)
     parts = (
         (Field.GATEWAYS, Verb.ADD, found.gained),
         (Field.GATEWAYS, Verb.REMOVE, found.lost),
@@ -228,7 +231,7 @@ def _closed(campaign: DesiredCampaign, members: Membership | None) -> frozenset[
 
 
 def _starts(found: CampaignDiff, live: LiveCampaign, owned: Owned) -> bool:
-    """Whether the successor is to run: as Git wishes, else as the one before it does."""
+    """Whether the successor is to run: as Git wants, else as the one before it does."""
     wish = found.desired.status
     if found.desired.revised:
         return wish is DesiredStatus.STARTED and bool(found.desired.gateways)

@@ -33,7 +33,7 @@ def transition_for_new(campaign: DesiredCampaign) -> Transition:
 
 
 def transition_of(
-    campaign: DesiredCampaign, live: LiveCampaign, owned: Owned, options: Options, *, adopting: bool = False
+    campaign: DesiredCampaign, live: LiveCampaign, owned: Owned, options: Options, *, adopting: bool
 ) -> Transition:
     """What is to become of a campaign of ours, or (`adopting`) of one that becomes ours by this plan."""
     approve = campaign.approve and live.phase is Phase.WAITING

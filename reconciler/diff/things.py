@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from reconciler.diff.view import EMPTY, Part, View, count
+from reconciler.diff.view import EMPTY, NOTHING, Part, View, count
 from reconciler.model import Change, Finding
 from reconciler.providers.base import Field
 from reconciler.state.applied import things_value, unclear
@@ -18,7 +18,9 @@ from reconciler.state.base import Event
 
 def diff_things(view: View) -> Part[tuple[str, tuple[str, ...]]]:
     """Gateways and their things that are to be run, sorted by gateway."""
-    things = view.campaign.things or {}
+    things = view.campaign.things
+    if not things:
+        return NOTHING
     recorded = view.values(Field.THINGS, Field.THINGS)
     values = {gateway: value for value, gateways in recorded.items() for gateway in gateways}
     missing: dict[str, tuple[str, ...]] = {}

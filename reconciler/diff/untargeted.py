@@ -4,7 +4,7 @@
 |----------------------------------------------------------|------------------------------------------------|
 | gains gateways that a running one is to lose             | is left out of the plan: they must leave first |
 | is to have the name of one that gives it up              | is left out of the plan                        |
-| is declared no more, and one left alone has its name now | is not deleted: it moves                       |
+| is not declared, and one left alone has its name now     | is not deleted: it moves                       |
 """
 
 from __future__ import annotations

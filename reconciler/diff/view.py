@@ -1,13 +1,14 @@
 """One campaign from both sides, as the comparisons of its parts see it, and what each of them finds.
 
-Tests: `tests/diff/test_diff_campaign.py`.
+Tests: `tests/diff/test_diff_view.py`, `tests/diff/test_diff_campaign.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, Generic, TypeVar
 
 from reconciler.diff.packages import Bound
 from reconciler.model import (
@@ -27,6 +28,7 @@ from reconciler.state.declared import keeps
 
 Todo = TypeVar("Todo")
 EMPTY: frozenset[str] = frozenset()
+_NONE: Final[Mapping[str, Json]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,15 @@ class Part(Generic[Todo]):
     changes: tuple[Change, ...] = ()
     findings: tuple[Finding, ...] = ()
     records: tuple[Event, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to do, to say or to learn."""
+        return not (self.todo or self.changes or self.findings or self.records)
+
+
+NOTHING: Final[Part[Any]] = Part()
+"""Of a part that is as it should be: of nearly all, in most plans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +88,22 @@ class View:
         return self.live is not None and self.ask.facts.readable(name)
 
     def assuming(self, name: Field) -> bool:
-        """Whether a field is taken to be as declared, for it can't be read."""
+        """Whether a field is taken to be as declared, because it can't be read."""
         return self.adopting and not self.ask.options.reassert and not self.readable(name)
 
     def reasserting(self, name: Field) -> bool:
-        """Whether a field is sent whatever was last sent of it, for it can't be read."""
+        """Whether a field is sent whatever was last sent of it, because it can't be read."""
         return self.ask.options.reassert and not self.readable(name)
 
     def value(self, name: Field, key: str) -> Json:
         """What the campaign has of a field: as the server tells, or else as it was last applied."""
+        return self.known(name).get(key)
+
+    def known(self, name: Field) -> Mapping[str, Json]:
+        """Key → what the campaign has: as the server tells, or else as it was last applied."""
         if self.live and self.readable(name):
-            return self.live.applied.get(key)
-        return self.owned.applied.get(key) if self.owned else None
+            return self.live.applied
+        return self.owned.applied if self.owned else _NONE
 
     def values(self, name: Field, key: str) -> Mapping[str, frozenset[str]]:
         """Value → gateways that have it: as the server tells, or else as it was last applied."""
@@ -97,7 +112,7 @@ class View:
         return self.recorded(key)
 
     def kept(self, key: str, wanted: Json, there: Json) -> bool:
-        """Whether nothing is to be done, for the server makes `there` of `wanted`."""
+        """Whether nothing is to be done, because the server makes `there` of `wanted`."""
         return self.owned is not None and keeps(self.owned, key, wanted, there)
 
     @property
@@ -135,7 +150,9 @@ class View:
 
 def together(parts: Iterable[Part[Todo]]) -> Part[Todo]:
     """All that `parts` say, in their order."""
-    parts = tuple(parts)
+    parts = [part for part in parts if not part.empty]
+    if len(parts) < 2:
+        return parts[0] if parts else NOTHING
     return Part(
         tuple(todo for part in parts for todo in part.todo),
         tuple(change for part in parts for change in part.changes),
@@ -148,6 +165,11 @@ def joined(parts: Sequence[frozenset[str]]) -> frozenset[str]:
     """The union; no copy of a million where all but one are empty."""
     filled = [part for part in parts if part]
     return filled[0] if len(filled) == 1 else EMPTY.union(*filled)
+
+
+def within(some: frozenset[str], others: frozenset[str]) -> bool:
+    """Whether `others` has all of `some`; a set of a million isn't gone through to see that it has itself."""
+    return some is others or some <= others
 
 
 def without(some: frozenset[str], others: frozenset[str]) -> frozenset[str]:

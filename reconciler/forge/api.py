@@ -55,7 +55,7 @@ class Api:
             answer = await self._send("GET", path, None, {**query, "per_page": PAGE, "page": number})
             rows = _json(answer, f"GET {path}")
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-                raise ForgeError(f"GET {path}: the answer is no list of objects", hint=_SETTINGS_HINT)
+                raise ForgeError(f"GET {path}: the answer isn't a list of objects", hint=_SETTINGS_HINT)
             for row in rows:
                 yield row
             if len(rows) < PAGE:
@@ -63,7 +63,7 @@ class Api:
         raise ForgeError(f"GET {path}: the list has more than {_MOST_PAGES:,} pages", hint=_SETTINGS_HINT)
 
     def _unconnected(self, error: httpx.HTTPError, what: str) -> ForgeError:
-        """No connection: of the proxy where there is one, for only it was called."""
+        """No connection: of the proxy where there is one, because only it was called."""
         said = str(error) or "not in time"
         if self._proxy:
             return _Passing(f"{what}: no connection through {self._proxy}: {said}", hint=self._proxy.hint)
@@ -152,7 +152,7 @@ def _json(answer: httpx.Response, what: str) -> Any:
     except (ValueError, RecursionError) as error:
         kind = excerpt(answer.headers.get("content-type", ""), 60) or "of no type"
         raise ForgeError(
-            f"{what}: the answer is no JSON ({kind}), but begins with {excerpt(answer.text[:200], 60)!r}",
+            f"{what}: the answer isn't JSON ({kind}), but begins with {excerpt(answer.text[:200], 60)!r}",
             hint="Is this the API of the code host, and is it up? A proxy or a sign-in may be in its place.",
         ) from error
 

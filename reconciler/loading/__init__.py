@@ -49,7 +49,7 @@ def load(
     Folders are read recursively and sorted, ``*.yaml`` and ``*.yml`` in any case, hidden entries skipped; a
     file that is named is read whatever its suffix. Relative paths are relative to `base`, and findings show
     them so.
-    A project file among them is no resource and left out, and so is what is to be set `excluded`, as are the
+    A project file among them is left out, and so is what is to be set `excluded`, as are the
     overlays of other projects below. Everything that goes wrong is a finding.
     """
     findings = Findings()
@@ -132,7 +132,7 @@ def _mapping(value: object) -> Mapping[str, object]:
 
 
 def _misplaced(document: Document) -> Finding:
-    message = f"a Project is no resource; it belongs in a file called {PROJECT_FILE}"
+    message = f"a Project isn't a resource; it belongs in a file called {PROJECT_FILE}"
     hint = "move it there, or name it with `--project` and keep it out of the resources"
     place = document.place(["kind"])
     return Finding("misplaced-project", message, place, hint, severity=Severity.WARNING)

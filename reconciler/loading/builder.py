@@ -205,7 +205,7 @@ class Builder:
             first = place_of(self.file, node.mark(key, of_key=True))
             self._report(
                 "duplicate-key",
-                f"{quoted(key)} stands twice in one mapping, first at {first.line}:{first.column}",
+                f"{quoted(key)} appears twice in one mapping, first at {first.line}:{first.column}",
                 mark,
                 "keep one of them",
             )

@@ -8,7 +8,7 @@
 | any other                       | ours             | foreign |
 
 A file in which no line could say so is passed over, whatever its syntax: but not one that holds no YAML,
-for nobody can see what it was.
+because nobody can see what it was.
 
 Tests: `tests/loading/test_loading_foreign.py`.
 """
@@ -71,7 +71,7 @@ def passed_over(files: Mapping[str, int]) -> Finding:
     few, many = first(names, _FEW, str), plural(len(files), "YAML file")
     return Finding(
         "passed-over",
-        f"{many} passed over, for there is no project file, and they hold nothing of ours: {few}",
+        f"{many} passed over, because there is no project file, and they hold nothing of ours: {few}",
         Place(next(iter(files)), 1, 1),
         "a resource begins with `apiVersion: reconciler/v1`; a file that is named is read in any case",
         severity=Severity.NOTE,

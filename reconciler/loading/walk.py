@@ -143,7 +143,7 @@ class Walk:
                 except OSError as error:  # a link to nowhere or to itself
                     if _is_yaml(path):
                         count += 1
-                        self._report("unreadable-file", _why(error), path, "mend or remove it")
+                        self._report("unreadable-file", _why(error), path, "fix or remove it")
                     continue
                 is_file = stat.S_ISREG(status.st_mode) and _is_yaml(path)
                 if not is_file and not stat.S_ISDIR(status.st_mode):
@@ -179,10 +179,10 @@ class Walk:
         if stat.S_ISREG(status.st_mode):
             if not _ALMOST_YAML.search(name) and not _json_of_resources(path):
                 return
-            why = "this file isn't read, for it doesn't end with .yaml or .yml"
+            why = "this file isn't read, because it doesn't end with .yaml or .yml"
             hint = "rename it when it holds resources; else move it, or hide it with a dot before its name"
         elif _is_yaml(path):
-            why, hint = "this isn't read, for it is a pipe, a socket or a device", "make it a file"
+            why, hint = "this isn't read, because it is a pipe, a socket or a device", "make it a file"
         else:
             return
         self._report("skipped-file", why, path, hint, Severity.WARNING)

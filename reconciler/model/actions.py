@@ -61,7 +61,7 @@ class ChangedIn(StrEnum):
     """Who made a difference, told by what was last applied. Shown, never steering."""
 
     GIT = "git"
-    """Git declares something else than was last applied, or declares it for the first time."""
+    """Git declares something other than was last applied, or declares it for the first time."""
     SERVER = "server"
     """Git declares what was last applied, and the server has something else."""
     BOTH = "both"

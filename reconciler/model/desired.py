@@ -271,7 +271,7 @@ class Focus:
     excluded: tuple[DesiredCampaign, ...] = ()
     """Declared campaigns that are left alone."""
     removed: frozenset[ResourceId] = frozenset()
-    """Owned campaigns that are declared no more, and were asked for by name."""
+    """Owned campaigns that are no longer declared, and were asked for by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +297,7 @@ class Desired:
         return frozenset(campaign.resource for campaign in (*self.campaigns, *excluded))
 
     def removed(self, owned: Iterable[ResourceId]) -> frozenset[ResourceId]:
-        """Which owned campaigns are declared no more, where that is known and this run's business."""
+        """Which owned campaigns are no longer declared, where that is known and this run's business."""
         if not self.complete:
             return frozenset()
         removed = frozenset(owned) - self.declared

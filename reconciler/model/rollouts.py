@@ -57,7 +57,7 @@ class Calendar:
     zone: str
     """An IANA name, or `GATEWAY_ZONE`."""
     windows: tuple[DailyWindow, ...] | None = None
-    """None: always, but for freezes; empty: never."""
+    """None: always, except for freezes; empty: never."""
     freezes: tuple[Freeze, ...] = ()
     place: Place | None = field(default=None, compare=False)
 
@@ -224,6 +224,8 @@ class DesiredRollout:
     """What is asked before a wave opens."""
     behind: str = ""
     """What has to stop before anybody joins; empty: nothing."""
+    way_back: str = ""
+    """The way back from it that is under way, so that nobody joins; empty: none."""
     place: Place | None = field(default=None, compare=False)
 
 

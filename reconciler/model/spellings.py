@@ -28,9 +28,12 @@ def _one_device(id_: str) -> str:
     return re.sub("[-:.]", "", form) if _ADDRESS.fullmatch(form) else form
 
 
-def spelled_twice(ids: Collection[str]) -> tuple[Spellings, ...]:
-    """Pairs of `ids` that differ in case or width only, sorted; cheap for a million that don't."""
-    together = "".join(ids)
+def spelled_twice(ids: Collection[str], text: str | None = None) -> tuple[Spellings, ...]:
+    """Pairs of `ids` that differ in case or width only, sorted; cheap for a million that don't.
+
+    `text`: all of them in a row, where that was made already.
+    """
+    together = "".join(ids) if text is None else text
     # Ids without capitals are what they are folded to, and none stands in a set twice.
     if together.isascii() and (together.lower() == together or together.upper() == together):
         return ()

@@ -195,6 +195,11 @@ class Outcome:
     refused: tuple[str, ...] = ()
     """Of those that it isn't done for: whom a clear no was about, and not their batch or campaign; sorted."""
 
+    @classmethod
+    def unsent(cls, step: Step, status: OutcomeStatus, message: str, skip: Skip | None = None) -> Outcome:
+        """Of a step of which nothing was sent: no attempt was made."""
+        return cls(step, status, message, attempts=0, skip=skip)
+
     @property
     def settled(self) -> bool:
         """Whether what needs this step may go on."""

@@ -58,9 +58,7 @@ from reconciler.providers.base import Facts, Field
 from reconciler.state.applied import callback_field
 
 
-def campaign_actions(
-    found: CampaignDiff, facts: Facts, *, prune: bool = False
-) -> tuple[Action, ...] | Finding:
+def campaign_actions(found: CampaignDiff, facts: Facts, *, prune: bool) -> tuple[Action, ...] | Finding:
     """What to do; a finding when the server would refuse something of it whatever comes first."""
     live, resource = found.live, found.desired.resource
     if found.transition.approve and not facts.knows(Verb.APPROVE):

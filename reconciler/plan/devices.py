@@ -9,7 +9,7 @@
 | `stop`        | open and not final, where it is stopped, also to be deleted; none for a bracket           |
 | `interrupt`   | in flight when they are stopped, deleted, removed or closed: what the guard counts        |
 | `update`      | that join, and open ones that aren't final and whose packages change                      |
-| `finished`    | final ones whose packages change, but for a way back to those that they finished with     |
+| `finished`    | final ones whose packages change; not on a way back to those that they finished with      |
 
 Packages of a gateway change with those of its campaign, unless it has its own, or with its own. All of it is
 counted as things are now. What isn't known is None, never a guess: members that nobody read, or that a
@@ -316,7 +316,7 @@ class _Campaign:
         return any(there is None or not there.is_called(each.id) for each in wanted)
 
     def _changing(self, after: frozenset[str]) -> frozenset[str]:
-        """Members whose packages change, but for those that join."""
+        """Members whose packages change, except for those that join."""
         found = self.others & after if self.others else _NOBODY
         if self.repackages:
             found |= after - self.own - self._named(AssignPackages)

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 from types import MappingProxyType
@@ -115,9 +115,9 @@ class Basis:
     desired: Desired
     live: Live
     facts: Facts
-    given_up: int = 0
-    missing: int = 0
-    rollouts: Mapping[ResourceId, RolloutRecord] = field(default_factory=dict)
+    given_up: int
+    missing: int
+    rollouts: Mapping[ResourceId, RolloutRecord]
     """Where the rollouts of the state stand that aren't complete."""
 
 
@@ -185,7 +185,7 @@ def guarded(
 def waive(plan: Plan, waivers: Waivers, declared: Sequence[GitWaiver] = ()) -> Plan:
     """`plan` with the reasons for going on beside its guards, and a note for each that nothing calls for.
 
-    `declared` are those of Git that are in force: what an earlier look at Git waived is waived no more.
+    `declared` are those of Git that are in force: what an earlier look at Git waived is no longer waived.
     """
     found = tuple(_waived(trip, waivers, declared) for trip in plan.guards)
     needless = sorted(set(waivers) - {trip.guard for trip in found})

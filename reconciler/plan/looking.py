@@ -6,7 +6,10 @@
 | the start when the freeze that stopped it is over                | always                       |
 | gateways that join, with what is theirs alone, and the first start | where nothing else differs |
 | that they leave earlier revisions, and the end of one that is empty | where nothing else differs |
+| a way back that never ran, whole: uploads, its creation, its first start | where it takes somebody back |
 | anything else                                                   | never; it is named           |
+
+What was reviewed of a way back is that it begins when its time has come, so that belongs to the look.
 
 Tests: `tests/plan/test_plan_looking.py`.
 """
@@ -14,7 +17,7 @@ Tests: `tests/plan/test_plan_looking.py`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -22,6 +25,8 @@ from reconciler.model import (
     AddGateways,
     AssignPackages,
     Change,
+    DesiredCampaign,
+    DesiredStatus,
     EndCampaign,
     Finding,
     RemoveGateways,
@@ -34,12 +39,14 @@ from reconciler.model import (
     StartCampaign,
     StepGroup,
     StopCampaign,
+    UploadPackage,
     Verb,
 )
 from reconciler.plan.model import CampaignImpact, Impact, Plan
 from reconciler.providers.base import Field
 from reconciler.rollout.gate import Wait, WaitFor
 from reconciler.rollout.views import RolloutView, WavePhase
+from reconciler.state.applied import ROLLBACK
 from reconciler.state.base import (
     BracketClosed,
     Event,
@@ -59,14 +66,20 @@ _HELD_UP: Final = frozenset({RolloutStatus.ABORTED, RolloutStatus.PAUSED})
 _FIELDS: Final = 4
 
 
-def only_rollouts(plan: Plan, state: State) -> Plan:
-    """`plan` without all that a look at rollouts doesn't send by itself; pure."""
-    return _Looking(plan, state).plan()
+def only_rollouts(plan: Plan, state: State, ways_back: Collection[DesiredCampaign] = ()) -> Plan:
+    """`plan` without all that a look at rollouts doesn't send by itself; pure.
+
+    `ways_back`: those that take somebody back, or wait to.
+    """
+    return _Looking(plan, state, ways_back).plan()
 
 
 class _Looking:
-    def __init__(self, plan: Plan, state: State) -> None:
+    def __init__(self, plan: Plan, state: State, ways_back: Collection[DesiredCampaign]) -> None:
         self._plan = plan
+        self._back = frozenset(campaign.resource for campaign in ways_back)
+        self._begins = frozenset(each.resource for each in ways_back if _never_ran(each, state))
+        self._uploads = {g.key for g in plan.groups if isinstance(g.action, UploadPackage)}
         self._views = {view.resource: view for view in plan.rollouts}
         self._before = {r: owned.rollout for r, owned in state.campaigns.items() if owned.rollout is not None}
         self._after = {
@@ -87,22 +100,26 @@ class _Looking:
 
     def plan(self) -> Plan:
         released = self._released()
+        brought = self._brought(released & self._begins)
         groups: list[StepGroup] = []
         for group in self._plan.groups:
-            if group.action.resource in released:
+            if group.action.resource in released or group.key in brought:
                 groups.append(group)
             elif self._braking(group):
                 groups.append(replace(group, needs=()))
         braked = {group.action.resource for group in groups} - released
+        uploaded = {group.action.resource for group in groups if group.key in brought}
         touched = dict.fromkeys((*self._groups, *self._changes, *self._views))
-        left = {resource: self._left(resource) for resource in touched if resource not in released}
+        left = {r: self._left(r, brought) for r in touched if r not in released}
         left = {resource: fields for resource, fields in left.items() if fields}
         views = tuple(_waiting(view) if view.resource in left else view for view in self._plan.rollouts)
         views = tuple(self._as_before(view) for view in views)
         changes = tuple(
             change
             for change in self._plan.changes
-            if change.resource in released or (change.resource in braked and change.field == Field.STATUS)
+            if change.resource in released
+            or (change.resource in braked and change.field == Field.STATUS)
+            or (change.resource in uploaded and change.resource not in left)
         )
         findings = (*self._plan.findings, *(self._named(*each) for each in sorted(left.items())))
         return replace(
@@ -120,14 +137,21 @@ class _Looking:
 
     def _released(self) -> frozenset[ResourceId]:
         """The campaigns of which nothing differs but who joins, and that need nothing that isn't sent."""
-        released = {resource for resource in self._views if self._in_sync(resource)}
+        known = (*self._views, *self._back)
+        released = {resource for resource in known if resource in self._begins or self._in_sync(resource)}
         while True:
             keys = {group.key for resource in released for group in self._groups[resource]}
+            keys |= self._brought(released & self._begins)
             needs = {r: {need.group for group in self._groups[r] for need in group.needs} for r in released}
             bound = {resource for resource, needed in needs.items() if not needed <= keys}
             if not bound:
                 return frozenset(released)
             released -= bound
+
+    def _brought(self, begins: Collection[ResourceId]) -> frozenset[str]:
+        """The uploads that ways back which begin need."""
+        needed = (need.group for r in begins for group in self._groups[r] for need in group.needs)
+        return frozenset(self._uploads.intersection(needed))
 
     def _in_sync(self, resource: ResourceId) -> bool:
         if any(_structural(record) for record in self._records[resource]):
@@ -136,7 +160,7 @@ class _Looking:
         joining = frozenset(
             gateway
             for group in groups
-            if isinstance(group.action, AddGateways) and group.action.by_wave
+            if isinstance(group.action, AddGateways) and self._by_look(group.action)
             for gateway in group.gateways
         )
         return all(self._of_release(group, joining) for group in groups) and all(
@@ -145,8 +169,8 @@ class _Looking:
 
     def _of_release(self, group: StepGroup, joining: frozenset[str]) -> bool:
         match group.action:
-            case AddGateways(by_wave=True):
-                return True
+            case AddGateways():
+                return self._by_look(group.action)
             case AssignPackages() | ScheduleWindow() | RunOnThings():
                 return joining.issuperset(group.gateways)
             case RemoveGateways(moving=moving):
@@ -158,9 +182,13 @@ class _Looking:
             case StartCampaign(resource):
                 return self._first_start(resource) or self._thaws(resource)
             case StopCampaign(resource):
-                return self._views[resource].stops
+                return resource in self._views and self._views[resource].stops
             case _:
                 return False
+
+    def _by_look(self, action: AddGateways) -> bool:
+        """Whether those who join are for a look to release: by a wave, or by a way back without waves."""
+        return action.by_wave or action.resource in self._back
 
     def _braking(self, group: StepGroup) -> bool:
         match group.action:
@@ -173,6 +201,8 @@ class _Looking:
 
     def _first_start(self, resource: ResourceId) -> bool:
         """Whether its first wave joins, or has joined without that it ever ran."""
+        if resource not in self._views:
+            return False
         view, record = self._views[resource], self._record(resource)
         return view.opens == 1 or (record is not None and record.wave > 0 and not record.since)
 
@@ -189,7 +219,7 @@ class _Looking:
     def _noted(self, released: frozenset[ResourceId]) -> Iterator[Event]:
         for record in self._plan.records:
             resource = _about(record)
-            if resource in released:
+            if resource in released or _of_way_back(record):
                 yield record
             elif isinstance(record, RolloutNoted) and record.rollout is not None:
                 noted = self._alone(record.resource, record.rollout)
@@ -208,9 +238,11 @@ class _Looking:
 
     # --- what is left --------------------------------------------------------------------------
 
-    def _left(self, resource: ResourceId) -> Sequence[str]:
+    def _left(self, resource: ResourceId, brought: Collection[str]) -> Sequence[str]:
         """What differs of it and isn't sent; empty: nothing."""
-        rest = [group for group in self._groups[resource] if not self._braking(group)]
+        if (groups := self._groups[resource]) and all(group.key in brought for group in groups):
+            return ()
+        rest = [group for group in groups if not self._braking(group)]
         braked = len(rest) < len(self._groups[resource])
         fields = [
             change.field
@@ -241,6 +273,17 @@ class _Looking:
             return view
         before = self._before.get(view.resource)
         return replace(view, wave=before.wave if before else 0)
+
+
+def _never_ran(campaign: DesiredCampaign, state: State) -> bool:
+    """Whether a campaign that Git wants to run was never started."""
+    owned = state.campaigns.get(campaign.resource)
+    return campaign.status is DesiredStatus.STARTED and (owned is None or owned.status is None)
+
+
+def _of_way_back(record: Event) -> bool:
+    """Whether it says whom a way back takes: that is known before its first call, whoever makes it."""
+    return isinstance(record, MembersApplied) and record.field == ROLLBACK
 
 
 def _about(record: Event) -> ResourceId | None:

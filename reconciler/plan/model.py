@@ -84,7 +84,7 @@ class CampaignImpact:
     interrupted: bool = False
     """Stopped and started again, so that it may be edited."""
     replaced: tuple[str, ...] = ()
-    """A successor takes its place, for the server can't edit these fields of it."""
+    """A successor takes its place, because the server can't edit these fields of it."""
     ends: int = 0
     """Predecessors that an earlier run left, and that are ended now."""
     revision: bool = False

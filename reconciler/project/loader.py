@@ -66,7 +66,7 @@ class LoadedProject:
     """The settings of a run, None when one of `findings` is an error.
 
     ``settings``: also where only the paths of resources are wrong, for what needs none.
-    ``root`` and ``resources`` are known all the same where they could be read: so that whoever mends the
+    ``root`` and ``resources`` are known all the same where they could be read: so that whoever fixes the
     settings hears of the resources, too.
     """
 
@@ -100,7 +100,7 @@ def load_project(
     """The settings of one run in `cwd`, from flags (`file` … `state`), `environ` and the project file.
 
     `paths` replace the resources of the file. Not `need_server` (``validate``): no secret is read, and none
-    has to be set. Not `need_access` (``state``): the same, but the server has to be named, for it is said
+    has to be set. Not `need_access` (``state``): the same, but the server has to be named, because it is said
     whose state it is. Raises nothing: all that is wrong is in the findings.
     """
     findings = Findings()

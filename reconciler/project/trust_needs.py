@@ -129,7 +129,7 @@ class NeedsOfProject:
 
 
 def server_destination(url: str) -> Destination | None:
-    """Where a server's URL leads; None for what is no URL, which is said elsewhere."""
+    """Where a server's URL leads; None for what isn't a URL, which is said elsewhere."""
     if url == EMBEDDED_URL:
         return EMBEDDED
     try:

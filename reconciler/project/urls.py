@@ -28,7 +28,7 @@ def server_url(given: Given, findings: Findings) -> str:
     hint = f"write https://HOST, or {EMBEDDED_URL} for the server in this process"
     parts = _split(text)
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        findings.error("bad-url", f"{given.origin} is no URL of a server", given.place, hint)
+        findings.error("bad-url", f"{given.origin} isn't the URL of a server", given.place, hint)
         return text
     if parts.username is not None or parts.password is not None:
         if given.place is not None:
@@ -58,7 +58,7 @@ def state_url(given: Given, findings: Findings, *, beside: Path | None, public: 
         hint = (
             f"write file:PATH, as in {DEFAULT_STATE_URL}, or s3://BUCKET/KEY, or postgresql://HOST/DATABASE"
         )
-        findings.error("bad-url", f"{given.origin} is no URL of a state", given.place, hint)
+        findings.error("bad-url", f"{given.origin} isn't the URL of a state", given.place, hint)
     elif name := credential_in(text):
         message = f"{given.origin} holds a credential in {quoted(name)}, which would show in reports"
         hint = "leave it out: credentials come from variables or files, as docs/state.md says"
@@ -77,7 +77,7 @@ def named_hosts(
     """Hosts that a person named: in ``RECONCILER_TRUSTED_HOSTS``, and in `urls` of flags and variables."""
     found, bad = trusted_hosts(environ.get(TRUSTED_HOSTS, ""))
     for entry in bad:
-        message = f"{TRUSTED_HOSTS}: {quoted(entry)} is no host"
+        message = f"{TRUSTED_HOSTS}: {quoted(entry)} isn't a host"
         hint = "write HOST, HOST:PORT or http://HOST, in ASCII, without a path or `*`, separated by commas"
         findings.error("bad-trusted-host", message, None, hint)
     destinations: list[Destination] = []
@@ -94,7 +94,7 @@ def _split(text: str) -> SplitResult | None:
         return None
     try:
         parts = urlsplit(text)
-        _ = parts.port  # a port that is no number is only found when it is asked for
+        _ = parts.port  # a port that isn't a number is only found when it is asked for
     except ValueError:
         return None
     return parts

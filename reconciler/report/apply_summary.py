@@ -110,7 +110,7 @@ def applied_lines(
     if unsent:
         where = plural(len({each.step.resource for each in unsent}), "resource")
         label = paint("not sent", Tone.WARNING)
-        yield Line(f"{label}: {plural(len(unsent), 'call')} of {where}, for the run was interrupted", 2)
+        yield Line(f"{label}: {plural(len(unsent), 'call')} of {where}, because the run was interrupted", 2)
         yield f"  next: {_AFTER[Skip.INTERRUPTED]}"
     if unsent or any(status in _BAD for status, *_ in every):
         yield from _done(every)

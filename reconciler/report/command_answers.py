@@ -369,7 +369,7 @@ def idle(operation: str, about: Mapping[str, str], sentence: str) -> Answer:
 
 def declined(operation: str, about: Mapping[str, str]) -> Answer:
     """A command that somebody said no to."""
-    return _said(operation, about, "declined", "nothing was done, for the answer was not 'yes'")
+    return _said(operation, about, "declined", "nothing was done, because the answer was not 'yes'")
 
 
 def _said(operation: str, about: Mapping[str, str], outcome: str, sentence: str) -> Answer:

@@ -97,7 +97,7 @@ def _what(notice: Notice) -> Iterator[str]:
             yield f"{view.entered:,} of {plural(view.total, 'gateway')} have it."
         case NoticeEvent.GUARD_TRIPPED:
             yield from (f"{trip.guard}: {clean(trip.message)}" for trip in notice.guards)
-            yield "Nothing is sent before that is mended, or waived:"
+            yield "Nothing is sent before that is fixed, or waived:"
             yield "reconciler apply --waive GUARD --reason TEXT"
         case _:
             pass

@@ -73,7 +73,7 @@ def verdict(plan: Plan, would: Exit | None) -> str:
         case Exit.ERROR:
             return "❌ Can't be applied as it is: see the findings"
         case Exit.NOT_OURS:
-            return "⚠️ May be applied, but for a campaign that isn't ours"
+            return "⚠️ May be applied, except for a campaign that isn't ours"
     if would not in (None, Exit.DONE):
         return f"⚠️ An apply would end with {int(would)}"
     return "✅ Nothing to apply" if plan.empty else "✅ May be applied"
@@ -100,10 +100,10 @@ def _guard(trip: GuardTrip, context: PlanContext) -> str:
 
 def _how(trip: GuardTrip) -> str:
     """What to do; if it is meant, in this pull request or for one run."""
-    mend = mending(trip)
+    fix = mending(trip)
     by_hand = code_span(f'--waive {trip.guard} --reason "…"')
     return (
-        f"{mend[:1].upper()}{mend[1:]}. If it is meant, waive it in this pull request (`guards.waivers` of"
+        f"{fix[:1].upper()}{fix[1:]}. If it is meant, waive it in this pull request (`guards.waivers` of"
         f" the project file), or for one run by hand ({by_hand})."
     )
 

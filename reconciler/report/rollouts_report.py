@@ -64,7 +64,13 @@ def rollout_lines(
         if view.next_look is not None:
             yield f"  a look can find something else at {moment(view.next_look)}"
         if view.ends is not None and view.status != "complete":
-            yield f"  complete not before {moment(view.ends)}"
+            yield f"  {_complete(view.ends, view.expected_end)}"
+
+
+def _complete(ends: int, expected: int | None) -> str:
+    """When it can be complete; and about when, by a rehearsal."""
+    about = "" if expected is None else f", by the rehearsal: about {moment(expected)}"
+    return f"complete not before {moment(ends)}{about}"
 
 
 def _revisions(view: RolloutView) -> Iterator[str]:
@@ -90,6 +96,8 @@ def wave_words(wave: WaveView) -> str:
     """How a wave stands, in a few words."""
     if wave.phase is WavePhase.LATER:
         parts = [] if wave.not_before is None else [f"not before {moment(wave.not_before)}"]
+        if wave.expected is not None:
+            parts.append(f"by the rehearsal: about {moment(wave.expected)}")
         if wave.approval:
             parts.append("waits for a person's word")
         return ", ".join(parts) or "later"
@@ -124,7 +132,10 @@ def wait_words(view: RolloutView, wait: Wait) -> str:
         WaitFor.ABORTED: f"it is aborted: {text}; {resume}",
         WaitFor.HELD: "somebody stopped the campaign; start it again with --resume",
         WaitFor.NOT_RUNNING: "the campaign does not run",
-        WaitFor.STILL_RUNS: f"it is the way back from {text}, which still runs: stop that one first",
+        WaitFor.STILL_RUNS: f"it is the way back from {text}, which is to stand still: stop that one first",
+        WaitFor.WAY_BACK: (
+            f"its way back {text} is under way, and only one of them may run: let it complete, or end it"
+        ),
         WaitFor.AFTER: f"it begins when others are complete: {text}",
         WaitFor.APPLY: "something else of the campaign differs, and is left to an apply",
     }
@@ -156,7 +167,7 @@ def rollout_bars(view: RolloutView, paint: Paint = plain, *, blocks: bool = True
     if view.earlier:
         said.append(f"{staying(view.earlier)}, an earlier revision")
     if view.ends is not None:
-        said.append(f"complete not before {moment(view.ends)}")
+        said.append(_complete(view.ends, view.expected_end))
     yield Line(f"  {'; '.join(said)}", 4)
 
 
@@ -178,7 +189,8 @@ def _beside(wave: WaveView) -> str:
         return f"{wave.failed:,} failed" if wave.failed else ""
     if wave.approval:
         return "waits for a person's word"
-    return "" if wave.not_before is None else f"not before {moment(wave.not_before)}"
+    about = "" if wave.expected is None else f", by the rehearsal: about {moment(wave.expected)}"
+    return "" if wave.not_before is None else f"not before {moment(wave.not_before)}{about}"
 
 
 def rollout_item(view: RolloutView) -> dict[str, object]:
@@ -203,6 +215,7 @@ def rollout_item(view: RolloutView) -> dict[str, object]:
         "checks": list(view.checks),
         "next": view.next_look,
         "endsNotBefore": view.ends,
+        "endsExpected": view.expected_end,
     }
 
 
@@ -220,6 +233,7 @@ def _wave_item(view: RolloutView, number: int, wave: WaveView) -> dict[str, obje
         "since": view.since or None if last else None,
         "reached": view.reached if last else None,
         "opensNotBefore": wave.not_before,
+        "opensExpected": wave.expected,
     }
 
 

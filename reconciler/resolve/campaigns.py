@@ -136,7 +136,9 @@ def resolve_campaign(source: ResourceSource, parts: Parts) -> DesiredCampaign:
 
 def _fleet(source: ResourceSource, lists: Sequence[GatewayList], closed: Group | None) -> Fleet:
     """Whom a rollout is about: the declared gateways without the closed ones."""
-    gateways = union(found.gateways for found in lists) - (closed.gateways if closed else frozenset())
+    gateways = union(found.gateways for found in lists)
+    if closed:
+        gateways -= closed.gateways
     return Fleet(lists, gateways, _all_known(source, lists) and not unsure(source.spec, "closedGateways"))
 
 

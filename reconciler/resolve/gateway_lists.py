@@ -59,9 +59,9 @@ def resolve_gateway_list(
             return source.place("gateways", index)
         return data.place(file, index - len(inline))
 
-    gateways, good = check_ids(source, Ids([*inline, *data.ids], place))
-    odd = ODD_LINE if data.cell is None else ODD_CELL
-    warn_of_odd_ids(source, Ids(data.ids, lambda index: data.place(file, index)), odd)
+    in_file = Ids(data.ids, lambda index: data.place(file, index))
+    gateways, good = check_ids(source, Ids([*inline, *data.ids], place) if inline else in_file)
+    warn_of_odd_ids(source, in_file, ODD_LINE if data.cell is None else ODD_CELL)
     if data.blanks is not None:
         _warn_of_blanks(source, data.place(file, data.blanks))
     whole = good and read is not None and not any(unsure(source.spec, key) for key in ("gateways", "file"))

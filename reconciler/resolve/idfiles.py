@@ -64,11 +64,11 @@ def read_ids(name: str, data: bytes, columns: Collection[str] = ()) -> IdFile | 
     if isinstance(text, Misread):
         return text
     if suffix == ".txt":
-        rows, words = text.split("\n"), text.split()
+        words = text.split()
         # In most files the lines are just the ids.
-        if "#" not in text and words == (rows if rows[-1] else rows[:-1]):
-            return IdFile(words, range(1, len(words) + 1), rows)
-        return _from_text(rows)
+        if "#" not in text and "\n".join(words) == text.removesuffix("\n"):
+            return IdFile(words, range(1, len(words) + 1), words)
+        return _from_text(text.split("\n"))
     return _from_csv(name, list(StringIO(text, newline="\n")), columns)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
+from operator import itemgetter
 
 from reconciler.model import Place
 from reconciler.model.spellings import Spellings, how_they_differ, spelled_twice
@@ -25,12 +27,26 @@ MOST = 100
 """How many ids of one list are reported one by one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ids:
     """Ids in their order, and where each stands."""
 
     ids: Sequence[str]
     place: Callable[[int], Place]
+
+    @cached_property
+    def text(self) -> str:
+        """All of them in a row: what a look at this tells, nobody asks of each."""
+        return "".join(self.ids)
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether all are printable ASCII."""
+        return self.text.isascii() and self.text.isprintable()
+
+    def none_has(self, characters: str) -> bool:
+        """Whether none has one of `characters`: a look for each is quicker than one for all."""
+        return not any(character in self.text for character in characters)
 
 
 def check_ids(source: ResourceSource, ids: Ids) -> tuple[frozenset[str], bool]:
@@ -38,13 +54,8 @@ def check_ids(source: ResourceSource, ids: Ids) -> tuple[frozenset[str], bool]:
     limits = source.facts.limits
     reserved, longest = limits.reserved_ids.keys(), _longest(limits)
     good = frozenset(ids.ids)
-    clean = not limits.bad_in_ids or not _bad_in(limits.bad_in_ids).search("".join(ids.ids))
-    if (
-        clean
-        and len(good) == len(ids.ids)
-        and good.isdisjoint(reserved)
-        and _all_good(ids.ids, good, longest)
-    ):
+    clean = not limits.bad_in_ids or not _bad_in(limits.bad_in_ids).search(ids.text)
+    if clean and len(good) == len(ids.ids) and good.isdisjoint(reserved) and _all_good(ids, good, longest):
         return good, not _say_twice(source, ids, good)
     wrong = _wrong(ids, limits)
     for index, code, message, hint in islice(wrong, MOST):
@@ -52,7 +63,7 @@ def check_ids(source: ResourceSource, ids: Ids) -> tuple[frozenset[str], bool]:
     rest = [index for index, *_ in wrong]
     if rest:
         message = f"{len(rest):,} more ids of this list are wrong or repeated; this is the first of them"
-        source.note("more-findings", message, ids.place(rest[0]), "mend those before it first")
+        source.note("more-findings", message, ids.place(rest[0]), "fix those before it first")
     kept = frozenset(id_ for id_ in filter(is_good, good - reserved) if len(id_) <= longest)
     if not clean:
         kept = frozenset(id_ for id_ in kept if not _bad_in(limits.bad_in_ids).search(id_))
@@ -61,7 +72,7 @@ def check_ids(source: ResourceSource, ids: Ids) -> tuple[frozenset[str], bool]:
 
 def _say_twice(source: ResourceSource, ids: Ids, good: Collection[str]) -> bool:
     """Whether ids are spelled in two ways; each is an error where it stands last."""
-    pairs = spelled_twice(good)
+    pairs = spelled_twice(good, ids.text)
     if pairs:
         index = {id_: at for at, id_ in enumerate(ids.ids)}
         ordered = sorted(sorted(pair, key=index.__getitem__) for pair in pairs)
@@ -72,7 +83,7 @@ def _say_twice(source: ResourceSource, ids: Ids, good: Collection[str]) -> bool:
             message = (
                 f"{len(ordered) - MOST:,} more ids of this list are spelled twice; this is the first of them"
             )
-            source.note("more-findings", message, ids.place(index[later]), "mend those before it first")
+            source.note("more-findings", message, ids.place(index[later]), "fix those before it first")
     return bool(pairs)
 
 
@@ -91,10 +102,10 @@ def _longest(limits: Limits) -> int:
     return min(LONGEST, limits.id or LONGEST)
 
 
-def _all_good(ids: Sequence[str], good: Collection[str], longest: int) -> bool:
+def _all_good(ids: Ids, good: Collection[str], longest: int) -> bool:
     """Whether each is good: one look at all of them, and one by one only if that does not tell."""
-    if _without("".join(ids), _TELLING):
-        lengths = set(map(len, ids))
+    if ids.plain and ids.none_has(_TELLING):
+        lengths = set(map(len, ids.ids))
         return not lengths or (min(lengths) > 0 and max(lengths) <= longest)
     return all(len(id_) <= longest and is_good(id_) for id_ in good)
 
@@ -103,18 +114,11 @@ _TELLING = " \"'`"
 _ODD = f"{_TELLING},;|+"
 
 
-def _without(all_of_them: str, characters: str) -> bool:
-    """Whether a text is printable ASCII without `characters`: a look at each is quicker than one for all."""
-    return (
-        all_of_them.isascii()
-        and all_of_them.isprintable()
-        and not any(character in all_of_them for character in characters)
-    )
-
-
-def _none_odd(ids: Sequence[str]) -> bool:
+def _none_odd(ids: Ids) -> bool:
     """Whether a look at all `ids` at once already tells that none is odd."""
-    return all(ids) and _without("".join(ids), _ODD) and all(map(str.isalnum, {id_[0] for id_ in ids}))
+    if not (ids.plain and ids.none_has(_ODD) and all(ids.ids)):
+        return False
+    return all(map(str.isalnum, set(map(itemgetter(0), ids.ids))))
 
 
 def is_good(id_: str) -> bool:
@@ -141,7 +145,7 @@ def _wrong(ids: Ids, limits: Limits) -> Iterator[tuple[int, str, str, str | None
             )
             yield index, "bad-gateway-id", message, "is it the id that the server has?"
         elif (before := first.setdefault(id_, index)) != index:
-            message = f"gateway {quoted(id_)} stands twice in this list, first at {ids.place(before)}"
+            message = f"gateway {quoted(id_)} appears twice in this list, first at {ids.place(before)}"
             yield index, "duplicate-gateway", message, "keep one of them"
 
 
@@ -180,7 +184,7 @@ ODD_LINE = re.compile(rf"[\s,;|\"'`]|^\W+$|{_ROUNDED}")
 
 def warn_of_odd_ids(source: ResourceSource, ids: Ids, odd_id: re.Pattern[str]) -> None:
     """A warning for each id that is probably something else: several, or a number of a spreadsheet."""
-    if _none_odd(ids.ids):
+    if _none_odd(ids):
         return
     reserved = source.facts.limits.reserved_ids
     odd = (
@@ -193,7 +197,7 @@ def warn_of_odd_ids(source: ResourceSource, ids: Ids, odd_id: re.Pattern[str]) -
     rest = [index for index, _ in odd]
     if rest:
         message = f"{len(rest):,} more ids of this file look odd; this is the first of them"
-        source.note("more-findings", message, ids.place(rest[0]), "mend those before it first")
+        source.note("more-findings", message, ids.place(rest[0]), "fix those before it first")
 
 
 def _odd(id_: str, place: Place) -> tuple[str, Place, str]:

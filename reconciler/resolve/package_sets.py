@@ -60,7 +60,7 @@ def resolve_package_set(source: ResourceSource, files: Files) -> PackageMembers:
         if first is not place:
             source.error(
                 "duplicate-package",
-                f"{describe(package)} stands twice in this set, first at {first}",
+                f"{describe(package)} appears twice in this set, first at {first}",
                 place,
                 "remove one of them",
             )

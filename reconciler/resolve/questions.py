@@ -92,7 +92,7 @@ def _headers(
     for name, value in asked.get("headers", {}).items():
         place = source.place(*path, "headers", name)
         if str(name).lower() in _OURS or str(name).lower() in seen:
-            why = "stands there twice" if str(name).lower() in seen else "is not a policy's to set"
+            why = "appears twice" if str(name).lower() in seen else "is not a policy's to set"
             source.error("check-header", f"the header {quoted(str(name))} {why}", place, "take it out")
             continue
         seen.add(str(name).lower())

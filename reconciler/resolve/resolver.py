@@ -112,7 +112,7 @@ def _look_for(named: Sequence[NamedCalendar], sources: Sequence[ResourceSource],
 
 
 def _named(resolved: Iterable[tuple[ResourceSource, Part]]) -> Mapping[str, Part]:
-    """What was resolved, by name; without a name that two have, for it isn't known which of them is meant."""
+    """What was resolved, by name; without a name that two have: nobody knows which of them is meant."""
     named: dict[str, Part] = {}
     twice: set[str] = set()
     for source, part in resolved:

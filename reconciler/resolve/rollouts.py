@@ -118,7 +118,7 @@ def _approved(source: ResourceSource, waves: Sequence[Wave]) -> int:
         return given
     if given in names:
         return names.index(given) + 1
-    message = f"{quoted(str(given))} is no wave of the policy {source.spec['rollout']['policy']}"
+    message = f"{quoted(str(given))} isn't a wave of the policy {source.spec['rollout']['policy']}"
     hint = did_you_mean(str(given), names) or f"its waves are {', '.join(map(quoted, names))}"
     source.error("unknown-wave", message, source.place("rollout", "approved"), hint)
     return 0

@@ -64,7 +64,7 @@ class ResourceSource:
         return self.document.giver(("spec", *path))
 
     def error(self, code: str, message: str, place: Place, hint: str | None = None) -> None:
-        """Something that has to be mended."""
+        """Something that has to be fixed."""
         self.findings.error(code, self._named(message, place), place, hint, self.resource)
 
     def warning(self, code: str, message: str, place: Place, hint: str | None = None) -> None:

@@ -56,6 +56,8 @@ class WaitFor(StrEnum):
     NOT_RUNNING = "not-running"
     STILL_RUNS = "still-runs"
     """For the campaign that it is the way back from: that has to stop before."""
+    WAY_BACK = "way-back"
+    """For the way back from it, which is under way."""
     AFTER = "after"
     """For campaigns that come before it."""
     APPLY = "apply"
@@ -115,7 +117,7 @@ class Situation:
     held: bool = False
     """Stopped by a person."""
     stays: bool = False
-    """Git wishes it stopped."""
+    """Git wants it stopped."""
     before: str = ""
     """Which campaigns come before it and aren't complete yet; empty: none."""
     openings: Mapping[str, Opening] = field(default_factory=dict)
@@ -263,8 +265,12 @@ class _Looking:
             yield Wait(WaitFor.PAUSED_IN_GIT)
         if self._wish.behind:
             yield Wait(WaitFor.STILL_RUNS, text=self._wish.behind)
+        if self._wish.way_back:
+            yield Wait(WaitFor.WAY_BACK, text=self._wish.way_back)
         if seen.held:
             yield Wait(WaitFor.HELD)
+        elif self._wish.behind or self._wish.way_back:
+            return
         elif seen.stays or (record.wave and not seen.running):
             yield Wait(WaitFor.NOT_RUNNING)
 
@@ -460,7 +466,7 @@ class _Looking:
 class _Slots:
     """How many more may be released and not done, in each group.
 
-    A failed gateway keeps its slot until a person forgives it, for it may be down.
+    A failed gateway keeps its slot until a person forgives it, because it may be down.
     """
 
     def __init__(self, budget: Budget, seen: Situation) -> None:

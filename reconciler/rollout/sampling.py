@@ -14,7 +14,7 @@ from reconciler.model.waves import assigned, ordered
 from reconciler.rollout.stage import for_only
 
 _SMALL = 50
-"""So many of each wave are kept where there is room, for a gate that is asked of three says little."""
+"""So many of each wave are kept where there is room, because a gate that is asked of three says little."""
 
 
 def sampled(campaign: DesiredCampaign, wish: DesiredRollout, most: int) -> DesiredCampaign:

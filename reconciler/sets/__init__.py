@@ -187,7 +187,7 @@ class _Expansion:
         if rest:
             message = f"{rest:,} more values of the rows are missing, wrong or odd"
             self.reading.findings.note(
-                "more-findings", message, self.document.place(("spec", "generators")), "mend those first"
+                "more-findings", message, self.document.place(("spec", "generators")), "fix those first"
             )
 
     def _error(self, code: str, message: str, path: Sequence[str | int], hint: str) -> None:

@@ -307,7 +307,7 @@ class Table:
 
 
 def read_table(name: str, data: bytes) -> Table | Misread:
-    """The table in the content of the file `name`; what is no table is found."""
+    """The table in the content of the file `name`; what isn't a table is found."""
     if PurePosixPath(name).suffix.lower() != ".csv":
         hint = "use .csv: the first line names the columns, each other line is a row"
         return Misread(Problem("bad-table", f"{quoted(name)} is no .csv file", hint))

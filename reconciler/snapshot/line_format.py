@@ -11,7 +11,7 @@
 
 The same content gives the same bytes. Nobody holds all of it: lines are written as they come, and of the
 long ones a reader keeps only where they stand. ``schemas/snapshot.json`` describes a line. The digest tells
-a broken file from a whole one; it is no signature.
+a broken file from a whole one; it isn't a signature.
 
 Tests: `tests/snapshot/test_snapshot_file.py`.
 """

@@ -8,7 +8,7 @@ Tests: `tests/contract/test_state_store.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -131,7 +131,14 @@ class Intent:
     since: int | None = field(default=None, compare=False)
     """When it was noted, epoch seconds; None: long ago, perhaps."""
     ended: bool = field(default=False, compare=False)
-    """Whether the run that sent it saw the call end by then: it is under way no more, and may only lag."""
+    """Whether the run that sent it saw the call end by then: it is no longer under way, and may only lag."""
+    others: tuple[str, ...] = ()
+    """Of an upload: ids of packages that held the content before it was sent, sorted. None of them is it."""
+
+    def made(self, ids: Iterable[str]) -> list[str]:
+        """Which of `ids`, which all hold what was to be uploaded, that upload may have made."""
+        others = set(map(id_form, self.others))
+        return [each for each in ids if id_form(each) not in others]
 
 
 # Events. Each says one thing that happened; replaying one twice changes nothing.
@@ -180,7 +187,7 @@ class CampaignAbandoned(_AboutCampaign):
 
 @dataclass(frozen=True, slots=True)
 class StatusSet(_AboutCampaign):
-    """We set that status, or saw our wish for it met; None: Git no longer wishes any."""
+    """We set that status, or saw our wish for it met; None: Git no longer wants any."""
 
     status: str | None
     """The wish that was met; None: there is none any more."""

@@ -43,7 +43,7 @@ def _what_to_do(number: int | None) -> str:
         )
     if number in _NO_SPACE:
         return "Make room on that disk, then run the same command again."
-    return "Mend that, or keep the state elsewhere (--state)."
+    return "Fix that, or keep the state elsewhere (--state)."
 
 
 def read_bytes(path: Path) -> bytes | None:

@@ -58,7 +58,7 @@ def lease_seconds(text: str | None) -> float:
         seconds = 0.0
     if not _SHORTEST <= seconds <= _LONGEST:
         raise ReconcilerError(
-            f"lease= in the URL of the state is no time between {_SHORTEST:g} and {_LONGEST:g} seconds",
+            f"lease= in the URL of the state isn't a time between {_SHORTEST:g} and {_LONGEST:g} seconds",
             hint=f"Left out it is {DEFAULT_SECONDS:g} s: so long nobody else gets a lock whose holder died.",
         )
     return seconds

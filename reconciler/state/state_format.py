@@ -107,7 +107,7 @@ class Migration:
 
 
 MIGRATIONS: Mapping[int, Migration] = MappingProxyType({})
-"""Version → the migration from it to the one after it. Empty, for there is only one version so far."""
+"""Version → the migration from it to the one after it. Empty, because there is only one version so far."""
 
 
 def encode_state(state: State) -> JsonObject:

@@ -19,7 +19,7 @@ _LINKS: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Astray:
-    """Why a path is no file of the project: the code of a finding, and words behind the path."""
+    """Why a path isn't a file of the project: the code of a finding, and words behind the path."""
 
     code: str
     words: str
@@ -35,7 +35,7 @@ class Home:
         """Real folders of which nothing strays but by its own name."""
 
     def strays(self, path: Path) -> Astray | None:
-        """Why `path`, a real path, is no file of the project; None when it is one."""
+        """Why `path`, a real path, isn't a file of the project; None when it is one."""
         folder, name = os.path.split(path)
         if folder in self._sound and _folded(name) not in PRIVATE:
             return None
@@ -51,7 +51,7 @@ class Home:
 
 
 def strays(path: Path, home: Path) -> Astray | None:
-    """Why `path`, a real path, is no file of the project in the folder `home`; None when it is one."""
+    """Why `path`, a real path, isn't a file of the project in the folder `home`; None when it is one."""
     return Home(home).strays(path)
 
 

@@ -124,7 +124,7 @@ def is_loopback(host: str) -> bool:
 
 
 def plain_host(text: str) -> str | None:
-    """`text` in the one spelling of that host; None when it is no host, or hides one.
+    """`text` in the one spelling of that host; None when it isn't a host, or hides one.
 
     Spelled otherwise, as ``0x7f.1`` or with a character that some reader folds, a host equals none.
     """

@@ -164,7 +164,7 @@ def refusal(need: TrustNeed) -> Finding:
             other = f"name it in {need.instead}, or " if need.instead else ""
             return Finding(
                 "untrusted-file",
-                f"{need.by} is {clean(path)}, which is no file of the project",
+                f"{need.by} is {clean(path)}, which isn't a file of the project",
                 need.place,
                 f"keep it in the project folder, {other}allow it once with `reconciler trust add` on a"
                 " terminal",

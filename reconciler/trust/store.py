@@ -91,7 +91,7 @@ class GrantStore:
 
     def _believe(self, status: os.stat_result, *, folder: bool) -> None:
         if not folder and not stat.S_ISREG(status.st_mode):
-            raise self._refused("it is no file")
+            raise self._refused("it isn't a file")
         what = "its folder" if folder else "it"
         if status.st_uid not in (os.geteuid(), 0):
             raise self._refused(f"{what} belongs to another user")

@@ -108,7 +108,7 @@ def _not_checked(references: Sequence[Place], reason: Place) -> Finding:
     first, count = references[0], len(references)
     what = f"the reference at {first} leads" if count == 1 else f"{count:,} references (first: {first}) lead"
     message = f"{what} to nothing that could be read, and may mean what stands here"
-    hint = "mend this first: only then can be told whether something is missing"
+    hint = "fix this first: only then can be told whether something is missing"
     return Finding("references-not-checked", message, reason, hint, severity=Severity.NOTE)
 
 

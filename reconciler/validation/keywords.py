@@ -251,7 +251,7 @@ def _item_errors(validator: Any, rule: Schema, instance: object, schema: Schema)
 
 
 def _unique(value: Any) -> bool:
-    """Whether no text stands twice in a list."""
+    """Whether no text appears twice in a list."""
     if not isinstance(value, list):
         return True
     texts = [item for item in value if isinstance(item, str)]

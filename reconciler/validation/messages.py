@@ -43,7 +43,7 @@ def findings(document: Document, errors: Iterable[Any]) -> Iterator[Finding]:
     for count, error in enumerate(errors):
         path = tuple(error.absolute_path)
         if count == MOST_ERRORS:
-            hint = "mend these first"
+            hint = "fix these first"
             message = f"there is more than these {MOST_ERRORS} findings in this document"
             yield Finding("more-findings", message, document.place(), hint, resource, Severity.NOTE)
             break

@@ -6,7 +6,7 @@
 | a field is missing                             | nothing             | that field                     |
 | a field isn't known                            | the entry           | what was probably meant or any |
 | not exactly one of some fields                 | those that stand    | all of them                    |
-| an item stands twice                           | the later one       | none: nothing is missing       |
+| an item appears twice                           | the later one       | none: nothing is missing       |
 
 A gap says that nothing may be concluded from an absence (`reconciler.loading.nodes.unsure`). This reads the
 same schemas as `keywords`, and the quick test of those accepts what is left.

@@ -67,7 +67,7 @@ def ref_of(settings: ServerSettings) -> ServerRef:
 
 
 def _where(auth: Auth | None) -> Mapping[str, str]:
-    """Where the secrets of a sign-in stand; of a command nothing, for a secret may stand in that."""
+    """Where the secrets of a sign-in stand; of a command nothing, because a secret may stand in that."""
     match auth:
         case Token(token) if isinstance(token.origin, FromEnv):
             return {"tokenEnv": token.origin.name}

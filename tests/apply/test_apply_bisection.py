@@ -472,3 +472,80 @@ def test_an_interrupted_run_sends_nothing_more() -> None:
     fleet = Fleet(frozenset(["gw-0001"]), 451, named=1, before=lambda step, sends: stop.set())
     found = settle(fleet, batch(ADD, 3), stop)
     assert (found.status, len(fleet.sent)) == (OutcomeStatus.FAILED, 1)
+
+
+# --- whom a clear no is about ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "refused"),
+    [(400, True), (404, True), (409, True), (422, True), (401, False), (403, False), (413, False)],
+)
+@pytest.mark.parametrize("operation", [ADD, REMOVE, "assign-gateway-packages", "schedule-download"])
+def test_of_one_gateway_the_meaning_of_the_no_says_whether_it_is_about_that(
+    operation: str, status: int, refused: bool
+) -> None:
+    found = settle(Fleet(frozenset(["gw-0000"]), status), batch(operation, 1))
+    assert found.status is OutcomeStatus.FAILED
+    assert found.refused == (("gw-0000",) if refused else ())
+
+
+@pytest.mark.parametrize("operation", ["run-on-things", "schedule-download"])
+def test_of_several_that_are_not_divided_nobody_knows_whom_it_is_about(operation: str) -> None:
+    assert settle(Fleet(frozenset(["gw-0001"])), batch(operation, 3)).refused == ()
+
+
+def test_in_a_batch_it_is_about_those_that_are_left_where_the_server_took_others() -> None:
+    found = settle(Fleet(frozenset(["gw-0001", "gw-0006"])), batch(ADD, 8))
+    assert found.refused == found.left == ("gw-0001", "gw-0006")
+
+
+@pytest.mark.parametrize("status", [409, 422])
+def test_where_none_is_taken_it_may_be_about_the_campaign(status: int) -> None:
+    assert settle(Fleet(frozenset(names(4)), status), batch(ADD, 4)).refused == ()
+
+
+def test_where_none_of_a_batch_is_taken_others_of_the_group_tell() -> None:
+    fleet = Fleet(frozenset(names(6)[3:]))
+    group_of_two = group(ADD, gateways=names(6), per_call=3)
+    found = apply(plan(group_of_two), fleet, parallelism=1).outcomes  # type: ignore[arg-type]
+    assert [outcome.refused for outcome in found] == [(), tuple(names(6)[3:])]
+
+
+def test_what_was_not_sent_any_more_was_not_refused() -> None:
+    stop = asyncio.Event()
+
+    def before(step: Step, sends: int) -> None:
+        if step.gateways == ("gw-0001",):
+            stop.set()
+
+    fleet = Fleet(frozenset(["gw-0001"]), before=before)
+    fleet.bad = frozenset(["gw-0001", "gw-0003"])
+    found = settle(fleet, batch(ADD, 4), stop)
+    assert (found.left, found.refused) == (("gw-0001", "gw-0002", "gw-0003"), ("gw-0001",))
+
+
+def test_what_may_have_happened_was_not_refused() -> None:
+    def before(step: Step, sends: int) -> None:
+        if sends == 1:
+            raise Unclear("cut", request=REQUEST)
+
+    found = settle(Fleet(frozenset(["gw-0000"]), before=before), batch(ADD, 1))
+    assert (found.unclear, found.refused) == (True, ())
+
+
+@pytest.mark.parametrize("named", [1, 2])
+def test_whom_the_server_names_is_refused(named: int) -> None:
+    found = settle(Fleet(frozenset(["gw-0001", "gw-0003"]), named=named), batch(ADD, 5))
+    assert found.refused == found.left == ("gw-0001", "gw-0003")
+    assert found.attempts == 4 - named
+
+
+def test_whom_the_server_names_is_refused_also_where_the_others_fail() -> None:
+    def before(step: Step, sends: int) -> None:
+        if sends > 1:
+            raise NotExecuted("later", request=REQUEST)
+
+    found = settle(Fleet(frozenset(["gw-0001"]), named=1, before=before), batch(ADD, 3))
+    assert (found.left, found.refused) == ((), ("gw-0001",))
+    assert found.attempts == 6

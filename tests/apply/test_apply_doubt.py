@@ -137,7 +137,9 @@ def test_what_is_surely_not_executed_costs_no_wait() -> None:
 def test_a_no_after_a_doubt_is_looked_into() -> None:
     slow = Slow(Ticking(10), [CUT, NO], lag=12)
     found = settle(slow, step("create-campaign"))
-    assert (found.status, found.created) == (OutcomeStatus.DONE, "id-1"), "it was refused, for it is there"
+    assert (found.status, found.created) == (OutcomeStatus.DONE, "id-1"), (
+        "it was refused, because it is there"
+    )
     slow = Slow(Ticking(10), [CUT, NO], does=lambda call: False)
     found = settle(slow, step("create-campaign"))
     assert (found.status, found.unclear, found.message) == (

@@ -1,4 +1,4 @@
-"""A server that keeps something else than it is sent: said once, not sent again, and compared anew later."""
+"""A server that keeps something other than it is sent: said once, not sent again, and compared anew later."""
 
 import asyncio
 import unicodedata
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.apply import apply_plan
+from reconciler.apply.readback import KeptReader
 from reconciler.model import (
     AssignPackages,
     Callback,
@@ -22,12 +23,16 @@ from reconciler.model import (
     LivePackage,
     Override,
     PackageById,
+    Phase,
     Secret,
     SetDistributionList,
+    Severity,
     Step,
+    Verb,
 )
 from reconciler.providers.base import Bindings, Facts, Result
 from reconciler.state.base import State
+from tests.actions import action
 from tests.fakes import MemorySession, Project, campaign, desired, file, rid
 from tests.memory_provider import FACTS, MemoryServer, plain
 
@@ -311,3 +316,87 @@ def test_one_gateway_is_asked_for_all_that_got_the_same() -> None:
     run.apply(**overriding(("abc", "P-1")))
     asked = [read for read in run.project.server.log if read.startswith("override ")]
     assert len(asked) == 1, asked
+
+
+@pytest.mark.parametrize(
+    ("text", "sent", "kept"),
+    [
+        (lambda text: unicodedata.normalize("NFC", text), '"Fru\\u0308hling"', '"Fr\\u00fchling"'),
+        (lambda text: unicodedata.normalize("NFC", text).upper(), '"Fru\u0308hling"', '"FRÜHLING"'),
+        (lambda _: "", '"Fru\u0308hling"', "nothing"),
+    ],
+)
+def test_texts_that_look_the_same_are_told_apart_by_their_characters(
+    text: Text, sent: str, kept: str
+) -> None:
+    _, found = Run(Habits(text=text)).apply(description="Fru\u0308hling")
+    [finding] = (each for each in found if each.message.startswith("as description"))
+    there = "" if kept == "nothing" else kept
+    assert f"as description {sent} was sent, and the server keeps {there}" in finding.message
+    assert finding.hint == "declare what the server keeps, if that is meant"
+    assert (finding.resource, finding.severity) == (LINE, Severity.NOTE)
+
+
+# --- how often it is looked -------------------------------------------------------------------------
+
+
+@dataclass
+class Lagging:
+    """Shows another description for so many looks."""
+
+    late: int
+    error: Exception | None = None
+    looks: int = 0
+
+    async def campaign(self, campaign_id: str) -> LiveCampaign | None:
+        assert campaign_id == "c-1"
+        self.looks += 1
+        if self.error:
+            raise self.error
+        return LiveCampaign(
+            "c-1", "line", "DRAFTED", Phase.READY, "late" if self.looks <= self.late else "new"
+        )
+
+
+@pytest.mark.parametrize(
+    ("late", "gives_up", "looks", "asked", "kept"),
+    [
+        (0, 9, 1, [2], []),
+        (1, 9, 2, [2, 3], []),
+        (2, 9, 3, [2, 3], []),
+        (3, 9, 3, [2, 3], ["description"]),
+        (9, 9, 3, [2, 3], ["description"]),
+        (9, 3, 2, [2, 3], ["description"]),
+        (9, 2, 1, [2], ["description"]),
+    ],
+)
+def test_what_differs_is_looked_at_three_times_at_most(
+    late: int, gives_up: int, looks: int, asked: list[int], kept: list[str]
+) -> None:
+    reads, waits, slept = Lagging(late), list[tuple[int, float | None, float]](), list[float]()
+
+    def delay(attempts: int, after: float | None, waited: float) -> float | None:
+        waits.append((attempts, after, waited))
+        return attempts / 4 if attempts < gives_up else None
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    reader = KeptReader(reads, FACTS, "5a17", delay, sleep)  # type: ignore[arg-type]
+    edit = action(Verb.EDIT, fields=CampaignFields("line", "new"))
+    found = asyncio.run(reader.kept("c-1", iter([edit]), {}))
+    assert [each.name for each in found] == kept
+    assert reads.looks == looks
+    assert waits == [(number, None, 0.0) for number in asked]
+    assert slept == [number / 4 for number in asked[: looks - 1]]
+
+
+def test_what_can_not_be_read_is_nothing_that_is_kept() -> None:
+    reads = Lagging(9, ValueError("odd"))
+    reader = KeptReader(reads, FACTS, "5a17", lambda *_: 0.0)  # type: ignore[arg-type]
+    edit = action(Verb.EDIT, fields=CampaignFields("line", "new"))
+    assert asyncio.run(reader.kept("c-1", [edit], {})) == []
+    assert reads.looks == 1
+    # Without a word about its fields nothing is asked at all.
+    assert asyncio.run(reader.kept("c-1", [action(Verb.ADD, gateways=("a",))], {})) == []
+    assert reads.looks == 1

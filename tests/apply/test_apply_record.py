@@ -173,7 +173,7 @@ FAILED: dict[str, tuple[Event, ...]] = {
 
 @pytest.mark.parametrize("what", STEPS)
 def test_before_it_is_sent(what: str) -> None:
-    assert before(STEPS[what], SALT, 1000) == BEFORE.get(what, ())
+    assert before(STEPS[what], SALT, 1000, {}) == BEFORE.get(what, ())
 
 
 @pytest.mark.parametrize(
@@ -198,12 +198,12 @@ def test_after_it_has_ended(
     intended = [event for event in BEFORE.get(what, ()) if isinstance(event, IntentNoted)]
     if unclear and intended:
         # Once more, and when: from then on it may only lag.
-        (noted,) = after(outcome, SALT, 1000)
+        (noted,) = after(outcome, SALT, 1000, {}, {})
         assert isinstance(noted, IntentNoted)
         assert [noted] == intended
         assert (noted.intent.since, noted.intent.ended) == (1000, True)
         return
-    assert after(outcome, SALT, 1000, {FILE.sha256: "p-7"}) == learned.get(what, ())
+    assert after(outcome, SALT, 1000, {FILE.sha256: "p-7"}, {}) == learned.get(what, ())
 
 
 LEFT: dict[str, tuple[tuple[str, ...], tuple[Event, ...]]] = {
@@ -233,7 +233,7 @@ def test_after_a_batch_that_is_done_in_part(what: str, status: OutcomeStatus, un
             # Of those that surely were not told, no doubt is kept.
             learned = (*learned, MembersForgotten(CAMPAIGN, left, "runOnThings"))
     outcome = Outcome(STEPS[what], status, "no", left=left, unclear=unclear)
-    assert after(outcome, SALT, 1000) == learned
+    assert after(outcome, SALT, 1000, {}, {}) == learned
 
 
 def test_every_verb_is_in_the_table() -> None:
@@ -243,25 +243,28 @@ def test_every_verb_is_in_the_table() -> None:
 def test_a_package_of_nobody_is_not_forgotten() -> None:
     """Where nobody knows what it held, nothing of it is in the state."""
     unknown = step("delete-package", sha256=None)
-    assert after(Outcome(unknown, OutcomeStatus.DONE), SALT, 1000) == ()
+    assert after(Outcome(unknown, OutcomeStatus.DONE), SALT, 1000, {}, {}) == ()
 
 
 def test_no_secret_is_kept() -> None:
     one = STEPS["create with settings"]
-    kept = (before(one, SALT, 1000), after(Outcome(one, OutcomeStatus.DONE, created="id-1"), SALT, 1000))
+    kept = (
+        before(one, SALT, 1000, {}),
+        after(Outcome(one, OutcomeStatus.DONE, created="id-1"), SALT, 1000, {}, {}),
+    )
     assert "hunter2" not in repr(kept)
     assert "hunter2" not in repr([event for events in kept for event in events])
 
 
 def test_the_same_secret_has_another_digest_under_another_salt() -> None:
     one = STEPS["create with settings"]
-    assert before(one, SALT, 1000) == before(one, SALT, 1000) != before(one, "other", 1000)
+    assert before(one, SALT, 1000, {}) == before(one, SALT, 1000, {}) != before(one, "other", 1000, {})
 
 
 @pytest.mark.parametrize("what", ["create", "create a successor", "upload"])
 def test_what_was_made_is_known_since_when(what: str) -> None:
     """Lists may lag for a while from then on."""
-    event = after(Outcome(STEPS[what], OutcomeStatus.DONE, created="id-1"), SALT, 1000)[0]
+    event = after(Outcome(STEPS[what], OutcomeStatus.DONE, created="id-1"), SALT, 1000, {}, {})[0]
     match event:
         case CampaignOwned(owned=made) | PackageUploaded(uploaded=made):
             assert made.since == 1000

@@ -299,7 +299,9 @@ def test_a_signal_finishes_what_is_in_flight_and_the_next_apply_does_the_rest(fo
         out, err = applying.communicate(timeout=60)
     assert applying.returncode == 1
     assert "stopping: what is in flight is finished" in err
-    assert "of 1 resource, for the run was interrupted\n  next: apply again: it goes on from here\n" in out
+    assert (
+        "of 1 resource, because the run was interrupted\n  next: apply again: it goes on from here\n" in out
+    )
     assert out.endswith(
         "Exit code 1: the run was interrupted; what was begun is finished, and all of it is recorded.\n"
     )

@@ -395,7 +395,7 @@ def test_show_a_run_by_a_digest(run: Any, folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("word", "code", "said"),
-    [("7", 1, "there is no run 7"), ("ffffff", 1, "there is no run ffffff"), ("xyz", 64, "'xyz' is no run"), ("abc", 64, "is no run")],
+    [("7", 1, "there is no run 7"), ("ffffff", 1, "there is no run ffffff"), ("xyz", 64, "'xyz' isn't a run"), ("abc", 64, "isn't a run")],
 )  # fmt: skip
 def test_show_what_is_no_run(run: Any, folder: Path, word: str, code: int, said: str) -> None:
     write_log(folder, BEGIN, END)
@@ -502,5 +502,5 @@ def test_verify_an_empty_log(run: Any, folder: Path) -> None:
 def test_verify_expects_a_hash(run: Any, folder: Path, expected: str) -> None:
     ran = run("audit", "verify", "--expect", expected)
     assert (ran.code, ran.out) == (64, "")
-    assert "error: --expect is no hash" in ran.err
+    assert "error: --expect isn't a hash" in ran.err
     assert [path.name for path in folder.iterdir()] == ["resources"]

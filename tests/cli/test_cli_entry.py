@@ -86,7 +86,7 @@ def test_without_a_command_there_is_help_on_stderr(run):
         (["status", "--limit", "0"], "error: Invalid value for '--limit'"),
         (["campaign", "lst"], "error: There is no command 'campaign lst'. Did you mean 'list'?"),
         (["gateway", "zzz"], "error: There is no command 'gateway zzz'. There are: notify, close,"),
-        (["campaign", "show", "PackageSet/fw"], "error: PackageSet/fw is no campaign"),
+        (["campaign", "show", "PackageSet/fw"], "error: PackageSet/fw isn't a campaign"),
         (["plan", "--project"], "error: Option '--project' requires an argument."),
         (["schema", "Campain"], "error: there is no schema of 'Campain'"),
     ],

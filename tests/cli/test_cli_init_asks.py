@@ -88,7 +88,7 @@ def test_an_interrupt_makes_nothing(folder, on_a_terminal):
     [
         ("--url", "pulse.example.com", "pulse.example.com can't be the server: a server is named by its URL"),
         ("--url", "https://", "can't be the server"),
-        ("--url", "https://h:x/", "that is no URL"),
+        ("--url", "https://h:x/", "that isn't a URL"),
         ("--url", "https://a:b@h", "doesn't belong in a file"),
         ("--state", "ftp://x", "the state can't be kept at ftp://x"),
     ],

@@ -1,4 +1,4 @@
-"""`state …`: what is kept, looked at and mended by hand, without a call to any server."""
+"""`state …`: what is kept, looked at and fixed by hand, without a call to any server."""
 
 import json
 from pathlib import Path

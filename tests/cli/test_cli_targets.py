@@ -79,10 +79,10 @@ def test_a_removed_campaign_by_its_name(run, two):
     ("arguments", "code", "said"),
     [
         (["--target", "Campaign/line-5"], 1, "hint: did you mean `Campaign/line-"),
-        (["--target", "line-4"], 64, "'line-4' is no resource; did you mean Campaign/line-4?"),
+        (["--target", "line-4"], 64, "'line-4' isn't a resource; did you mean Campaign/line-4?"),
         (["--target", "campaign/line-4"], 64, "did you mean Campaign/line-4?"),
         (["--target", "GatewayList/hall"], 64, "only campaigns are targeted; what they need comes with them"),
-        (["--target", ""], 64, "'' is no resource"),
+        (["--target", ""], 64, "'' isn't a resource"),
         (["--selector", "site=berln"], 1, "error[empty-selection]: no campaign is chosen"),
         (["--selector", "=x"], 64, "'=x' is not KEY=VALUE, KEY!=VALUE or KEY"),
     ],

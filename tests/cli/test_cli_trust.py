@@ -258,7 +258,7 @@ def test_an_overlay_says_no_more_than_a_resource(
 def test_a_plan_file_says_no_more_than_resources(
     folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch, elsewhere: Elsewhere
 ) -> None:
-    """It may have been made anywhere, and its digest is no signature."""
+    """It may have been made anywhere, and its digest isn't a signature."""
     resources = folder / "resources" / "line.yaml"
     resources.write_text(resources.read_text() + "  settings: {A: {fromEnv: LINE3_KEY}}\n")
     monkeypatch.setenv("LINE3_KEY", "x")

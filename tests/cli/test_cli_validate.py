@@ -115,7 +115,7 @@ def test_a_wrong_project_file_does_not_hide_what_is_wrong_with_its_resources(tmp
             "postgresql://h/d?password=canary",
             "error[url-with-credentials]: --state holds a credential in `password`",
         ),
-        ("file://elsewhere/state.json", "error[bad-url]: --state is no URL of a state"),
+        ("file://elsewhere/state.json", "error[bad-url]: --state isn't the URL of a state"),
     ],
 )
 def test_a_state_that_a_plan_would_refuse(run, folder, state, said):

@@ -8,6 +8,11 @@ from typing import Any
 import pytest
 
 from reconciler.errors import Exit
+from reconciler.model import DesiredStatus, Kind, ResourceId, RolloutRecord, RolloutStatus
+from reconciler.settings import DEFAULT_STATE_URL
+from reconciler.state.applied import ROLLBACK
+from reconciler.state.base import CampaignOwned, MembersApplied, Origin, Owned
+from reconciler.state.stores import open_store
 
 PROJECT = """\
 apiVersion: reconciler/v1
@@ -80,8 +85,39 @@ def test_it_warns_where_nothing_would_stop_the_other_one(begun) -> None:
     assert "onFailure: stop" in checked.out + checked.err
 
 
-def test_a_look_leaves_its_creation_to_an_apply(begun, folder: Path) -> None:
+def test_a_look_creates_nothing_while_it_stands_by(begun, folder: Path) -> None:
     run = begun("stop")
     assert run("apply", "--rollouts-only", "--auto-approve").code == Exit.DONE
     state = (folder / ".reconciler").rglob("state.json*")
     assert not any("Campaign/back" in path.read_text() for path in state if path.is_file())
+
+
+@pytest.mark.parametrize(
+    ("status", "rollout", "goes_on"),
+    [
+        (DesiredStatus.STARTED, RolloutStatus.PROGRESSING, False),
+        (DesiredStatus.STARTED, RolloutStatus.ABORTED, False),
+        (DesiredStatus.STOPPED, RolloutStatus.ABORTED, True),
+        (DesiredStatus.STARTED, RolloutStatus.COMPLETE, True),
+    ],
+)
+def test_the_first_one_is_not_resumed_while_its_way_back_is_under_way(
+    begun, folder: Path, status: DesiredStatus, rollout: RolloutStatus, *, goes_on: bool
+) -> None:
+    run = begun("stop")
+    assert run("rollout", "abort", "line-3", "--reason", "smoke").code == Exit.DONE
+    first, back = (ResourceId(Kind.CAMPAIGN, name) for name in ("line-3", "back"))
+    store = open_store(DEFAULT_STATE_URL, root=folder)
+    state = store.load()
+    assert state.server is not None
+    owned = Owned(back, "b-1", Origin.CREATED, status=status, rollout=RolloutRecord(status=rollout))
+    with store.locked(state.server, "apply") as session:
+        session.record(CampaignOwned(owned), MembersApplied(first, ROLLBACK, "back", ("gw-2",)))
+    ran = run("rollout", "resume", "line-3", "--reason", "better")
+    if goes_on:
+        assert ran.code == Exit.DONE
+        return
+    assert ran.code == Exit.ERROR
+    assert "Campaign/line-3 can't go on: its way back Campaign/back is under way" in ran.err
+    assert "rollout abort back --stop" in ran.err
+    assert store.load().campaigns[first].rollout == state.campaigns[first].rollout

@@ -90,7 +90,7 @@ STATE = State(
         TWO: Uploaded(TWO, "p-2", "x", FIRMWARE, left_behind=True, since=1_790_000_001),
     },
     {
-        upload_key(ONE): Intent(upload_key(ONE), "fw.bin", since=1_790_000_000, ended=True),
+        upload_key(ONE): Intent(upload_key(ONE), "fw.bin", since=1_790_000_000, ended=True, others=("p-0",)),
         "Campaign/line-5": Intent("Campaign/line-5", "Line 5", {"settings": {"retries": {"value": "3"}}}),
         "Campaign/line-3": Intent("Campaign/line-3", "Line 3", {}, "8c7f", "STARTED"),
     },

@@ -323,7 +323,7 @@ def test_every_event_outlives_a_session_that_could_not_be_ended(
         first = session.state
 
     def crash(_: Session) -> None:
-        raise StateError("crashed", hint="mend it")
+        raise StateError("crashed", hint="fix it")
 
     def recorded(session: Session) -> State:
         for event in EVERY_EVENT[:-1]:
@@ -457,7 +457,7 @@ def written_as(version: int, place: Place, monkeypatch: pytest.MonkeyPatch, *, l
     """A state as a reconciler of another format version left it: its snapshot, or (a crash) its journal."""
 
     def crash(_: Session) -> None:
-        raise StateError("crashed", hint="mend it")
+        raise StateError("crashed", hint="fix it")
 
     with place.store().locked(SERVER, "apply") as session:
         session.record(EVERY_EVENT[0])

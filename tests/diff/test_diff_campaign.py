@@ -1,5 +1,6 @@
 """Every field of a campaign: managed, not managed, empty × live."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,15 +17,17 @@ from reconciler.model import (
     PackageById,
     PackageByName,
     PendingUpload,
+    Place,
     Reason,
     SchedulePhase,
     Secret,
     Severity,
     Window,
 )
+from reconciler.providers.base import Field, FieldFacts
 from reconciler.state.base import FieldApplied, Origin
 from tests.fakes import NOW, Project, campaign, desired, file, rid
-from tests.memory_provider import MemoryCampaign, MemoryServer
+from tests.memory_provider import FACTS, MemoryCampaign, MemoryServer
 
 V1 = file("v1")
 PACKAGES = [LivePackage("p-1", "one"), LivePackage("p-2", "two")]
@@ -301,3 +304,25 @@ def test_members_are_not_read_for_what_leaves_nothing_behind() -> None:
     members = {"runOnThings": {'["t"]': frozenset("ab")}, "gateways": {"added": frozenset("a")}}
     project.own("line", "1", members=members)
     assert project.reads(desired(campaign("line"))) == ["campaigns line", "campaign 1"]
+
+
+# --- what the server can't take back --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("clearable", [True, False])
+@pytest.mark.parametrize("name", ["line", "new"])
+def test_what_the_server_can_not_take_back_is_said_and_is_no_edit(clearable: bool, name: str) -> None:
+    facts = replace(FACTS, fields={**FACTS.fields, Field.DESCRIPTION: FieldFacts(clearable=clearable)})
+    project = Project(MemoryServer(MemoryCampaign("1", "line", description="text"), facts=facts))
+    project.own("line", "1")
+    place = Place("line.yaml", 7, 3)
+    wanted = replace(campaign("line", name, description=""), places={"description": place})
+    difference = project.diff(desired(wanted))
+    named = ["name"] if name == "new" else []
+    cleared = ["description"] if clearable else []
+    assert [change.field for change in difference.changes] == named + cleared
+    assert only(difference).edit is bool(named + cleared)
+    assert [(each.code, each.place, each.severity) for each in difference.findings] == (
+        [] if clearable else [("cannot-undo", place, Severity.NOTE)]
+    )
+    assert only(difference).fields.description == ""

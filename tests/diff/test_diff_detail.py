@@ -22,7 +22,7 @@ from reconciler.diff.detail import differences
         pytest.param({"a": [1, 2]}, {"a": [1, 3]}, [("f.a", [1, 2], [1, 3])], id="a list is one value"),
         pytest.param({"a": [1]}, {"a": [1]}, [], id="the same list"),
         pytest.param({"a": 1}, {"a": True}, [("f.a", 1, True)], id="a number is no boolean"),
-        pytest.param({"a": 1}, {"a": "1"}, [("f.a", 1, "1")], id="a number is no text"),
+        pytest.param({"a": 1}, {"a": "1"}, [("f.a", 1, "1")], id="a number isn't text"),
         pytest.param({"a": "x"}, {"a": {"b": 1}}, [("f.a", "x", {"b": 1})], id="a text becomes a mapping"),
         pytest.param(
             {"a": {"secret": "x"}},

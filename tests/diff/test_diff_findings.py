@@ -247,7 +247,7 @@ def swapping(new: bool) -> World:
 
 
 def moving() -> World:
-    """``line`` is declared no more, and targeted; ``other`` declares its name."""
+    """``line`` is no longer declared, and targeted; ``other`` declares its name."""
     found = world()
     found.wanted = desired(campaign("other", "line"), campaign("third"))
     found.options = {"prune": True, **targeting("line")}
@@ -678,7 +678,7 @@ ROWS: dict[str, tuple[Callable[[], World], Finding]] = {
         )
         for names in ("K", "JK")
     },
-    # --- what is declared no more
+    # --- what is no longer declared
     "stays": (
         old,
         of_line(
@@ -693,7 +693,7 @@ ROWS: dict[str, tuple[Callable[[], World], Finding]] = {
         lambda: old(OnRemove.ABANDON, prune=True),
         of_line(
             "abandoned",
-            "Campaign/line (id 1) is no longer declared; it stays on the server and is ours no more",
+            "Campaign/line (id 1) is no longer declared; it stays on the server and is no longer ours",
             None,
             None,
             NOTE,
@@ -714,7 +714,7 @@ ROWS: dict[str, tuple[Callable[[], World], Finding]] = {
         lambda: upload(left_behind=True),
         Finding(
             "abandoned",
-            "the package fw.bin (id p-1) is no longer declared; it stays on the server and is ours no more,"
+            "the package fw.bin (id p-1) is no longer declared; it stays on the server and is no longer ours,"
             " for gateways of an abandoned campaign were given it",
             None,
             None,

@@ -186,7 +186,7 @@ UNKNOWN = "it was adopted, and its settings can't be read"
 UNNAMED = "it was adopted, and may have settings that YAML doesn't name"
 GONE = "the secrets K are no longer declared"
 ASSUMED = {"settings.assumed": True}
-BASIS = Basis(desired(), Live(), PULSE)
+BASIS = Basis(desired(), Live(), PULSE, 0, 0, {})
 
 # how it became ours, what is recorded (or only assumed), declared → why an edit may lose some
 LOSES: dict[str, tuple[Origin, dict[str, Any], Any, str | None]] = {

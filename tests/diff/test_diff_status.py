@@ -207,7 +207,7 @@ def test_what_a_server_is_at_work_on_is_done_with_or_has_ended(
 ) -> None:
     live = LiveCampaign("1", "line", "WORD", phase)
     owned = Owned(RESOURCE, "1", Origin.CREATED, status=last, return_to=return_to)
-    found = transition_of(campaign("line", status=wish), live, owned, Options())
+    found = transition_of(campaign("line", status=wish), live, owned, Options(), adopting=False)
     codes = [finding.code for finding in found.findings]
     assert ((found.run, codes) == (expected, [])) or (codes == [expected] and found.run is Run.KEEP)
     assert not found.held
@@ -221,5 +221,7 @@ def test_an_approval_is_asked_for_of_what_may_be_about_to_wait() -> None:
     owned = Owned(RESOURCE, "1", Origin.CREATED)
     for wish, approve in ((STARTED, True), (STARTED, False), (STOPPED, True), (None, True)):
         live = LiveCampaign("1", "line", "WORD", Phase.BUSY)
-        found = transition_of(campaign("line", status=wish, approve=approve), live, owned, Options())
+        found = transition_of(
+            campaign("line", status=wish, approve=approve), live, owned, Options(), adopting=False
+        )
         assert found.approve is (approve and wish is STARTED)

@@ -216,6 +216,15 @@ def test_settings_that_can_not_be_read_are_gits() -> None:
     assert again.changed_in is None, "it is only sent again"
 
 
+def test_a_setting_that_somebody_added_is_the_servers_and_one_that_git_adds_is_gits() -> None:
+    made = applied(project(FACTS), settings={"a": "1"})
+    by_hand(made, settings={"a": "1", "theirs": "2"})
+    assert changed(made, settings={"a": "1"}) == [(SERVER, None)]
+    assert changed(made, settings={"a": "1", "theirs": "3"}) == [(GIT, None)]
+    by_hand(made, settings={"a": "1"})
+    assert changed(made, settings={"a": "1", "ours": "3"}) == [(GIT, None)]
+
+
 def test_secrets_that_can_be_read() -> None:
     made = applied(project(FACTS), settings={"key": Secret("env", "x")})
     by_hand(made, settings={"key": "stolen"})

@@ -61,7 +61,7 @@ def test_its_commands_work_as_written(document: Path, nowhere: Workplace) -> Non
                     nowhere.folder /= folder
                     assert nowhere.folder.is_dir()
                 case ["reconciler", "apply", *rest] if "--auto-approve" not in rest:
-                    # A person answers here; see that there is nothing to mend but the missing terminal.
+                    # A person answers here; see that there is nothing to fix but the missing terminal.
                     asked = nowhere.run("apply", *rest)
                     assert asked.said.startswith("error: there is no terminal to ask on"), asked
                     assert nowhere.run("apply", *rest, "--auto-approve").code == 0

@@ -109,7 +109,7 @@ def test_1_for_a_wrong_token_and_for_none(place: Workplace, live: Live) -> None:
     for ran in (wrong, none):
         assert ran.code == 1
         assert "401" in ran.said
-        assert "RECONCILER_TOKEN" in ran.said, "where to mend it"
+        assert "RECONCILER_TOKEN" in ran.said, "where to fix it"
     assert live.writes() == []
 
 

@@ -1,7 +1,9 @@
 """Packages of the embedded server: both uploads, the list, deletion."""
 
+import gc
 import hashlib
 import os
+import socket
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -124,6 +126,62 @@ def test_a_multipart_body_that_is_none_is_refused(
     assert answer.status_code == 400
     assert answer.json()["message"]
     assert api.get("/api/programs").json()["programs"] == []
+
+
+HEAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+FORM = HEAD + b"content" * 10 + b"\r\n--b--\r\n"
+
+
+@pytest.mark.parametrize(
+    "length", [10, len(HEAD) - 1, len(HEAD), len(HEAD) + 5, len(FORM) - 8, len(FORM) - 4]
+)
+def test_a_multipart_body_that_ends_early_is_refused(api: httpx.Client, length: int) -> None:
+    """Its length says that it is whole; so a proxy that cut it would hand it on."""
+    answer = api.post("/api/programs/", content=FORM[:length], headers=BOUNDARY)
+    assert (answer.status_code, answer.json()) == (400, {"message": "The multipart body ends early."})
+    assert api.get("/api/programs").json()["programs"] == []
+    assert api.post("/api/programs/", content=FORM, headers=BOUNDARY).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        (HEAD.replace(b'"a"', b'""') + b"x\r\n", "a file name"),
+        (b'--b\r\nContent-Disposition: form-data; name="d"\r\n\r\nx\r\n' * 20, "a part `file`"),
+        (
+            b"".join(b'--b\r\nContent-Disposition: form-data; name="%d"\r\n\r\nx\r\n' % n for n in range(20)),
+            "10",
+        ),
+        (b'--b\r\nContent-Disposition: form-data; name="d"\r\n\r\n' + b"x" * (1 << 21) + b"\r\n", "larger"),
+        (b"--b\r\nX: " + b"x" * (1 << 15) + b"\r\n\r\n", "multipart body"),
+    ],
+)
+def test_parts_that_can_not_be_are_refused(api: httpx.Client, parts: bytes, says: str) -> None:
+    answer = api.post("/api/programs/", content=parts + b"--b--\r\n", headers=BOUNDARY)
+    assert answer.status_code == 400
+    assert says in answer.json()["message"]
+    assert api.get("/api/programs").json()["programs"] == []
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["at once", "done later"])
+@pytest.mark.parametrize("way", ["multipart", "streaming"])
+def test_who_goes_away_half_way_has_uploaded_nothing(
+    server: Running, api: httpx.Client, way: str, later: bool
+) -> None:
+    """Nothing of it is kept open, either: that would be a warning, and so an error."""
+    rule = {"effect": "cut", "when": "later", "milliseconds": 1}
+    api.put("/_embedded/faults", json={"rules": [rule] if later else []}).raise_for_status()
+    headers = BOUNDARY if way == "multipart" else STREAM
+    lines = [f"{name}: {value}" for name, value in {"Host": "127.0.0.1", **headers}.items()]
+    head = "\r\n".join(["POST /api/programs/ HTTP/1.1", *lines, "Content-Length: 5000", "", ""])
+    url = httpx.URL(server.url)
+    with socket.create_connection((url.host, url.port)) as talk:
+        talk.sendall(head.encode() + FORM[: len(HEAD) + 9])
+    for _ in range(3):
+        assert api.put("/_embedded/faults", json={"rules": []}).status_code == 200
+        assert api.get("/api/programs").json()["programs"] == []
+    gc.collect()
+    assert not server.app.state.context.faults.under_way
 
 
 def test_a_description_that_is_a_file_is_refused(api: httpx.Client) -> None:

@@ -97,7 +97,7 @@ def test_a_rate_limit_is_told_from_a_missing_right(
 @pytest.mark.parametrize("body", [b"<html>maintenance</html>", b"", b"\xff\xfe", b"[" * 100_000, b'{"a": '])
 def test_an_answer_that_is_no_json_is_one_line(host: Host, body: bytes) -> None:
     host.faults = [(200, {"Content-Type": "text/html"}, body)]
-    with pytest.raises(ForgeError, match="GET /user: the answer is no JSON") as caught:
+    with pytest.raises(ForgeError, match="GET /user: the answer isn't JSON") as caught:
         call(host)
     assert "\n" not in caught.value.message
     assert len(caught.value.message) < 300

@@ -334,6 +334,31 @@ def failures(base: str, rest: Callable[[float], None]) -> list[str]:
     rest(1)
     check("… and never finishes", rollout(grows)["status"], "running")
 
+    # --- who is done, by counts
+    def total(path: str, query: str) -> int:
+        return api.get(path, params={"q": query, "limit": 1}).json()["total"]
+
+    def installed(more: str = "") -> int:
+        query = f"tag=='dyn-{word}';updatestatus==in_sync{more}"
+        return total(f"/distributionsets/{two}/installedTargets", query)
+
+    def actions(status: str) -> int:
+        return total("/actions", f"rollout.id=={grows};status{status}finished")
+
+    check("who of a tag has a set installed", until(installed, lambda n: n == 3), 3)
+    check("… without some", installed(f";id=out=('{everyone[40]}')"), 2)
+    check("actions that are finished, and others", (actions("=="), actions("!=")), (3, 0))
+    api.post(f"/targets/{everyone[43]}/assignedDS", json={"id": two}).raise_for_status()
+    api.post(f"/targettags/{tags}/assigned", json=[everyone[43]])
+    check("who has the set assigned is finished", until(lambda: actions("=="), lambda n: n == 4), 4)
+    check("… and hasn't installed it", installed(), 3)
+    api.post(f"/targets/{everyone[42]}/assignedDS", json={"id": one}).raise_for_status()
+    check("who is to get another set isn't in sync", until(installed, lambda n: n == 2), 2)
+    alike = api.post("/targettags", json=[{"name": f"DYN-{word}"}])
+    check("names of tags may differ in case only", alike.status_code, 201)
+    api.post(f"/targettags/{alike.json()[0]['id']}/assigned", json=[everyone[44]])
+    check("… and queries mean both", total("/targets", f"tag=='dyn-{word}'"), 5)
+
     # --- waves: one dynamic rollout whose tag grows
     quiet = {
         "successCondition": {"condition": "THRESHOLD", "expression": "0"},

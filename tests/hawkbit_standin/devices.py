@@ -49,6 +49,7 @@ def _poll(client: httpx.Client, device: str, outcome: str | None, headers: dict[
     if deployment.get("maintenanceWindow") == "unavailable":
         return "window"
     for chunk in deployment["chunks"]:
+        assert chunk["artifacts"], f"{device} finds nothing to install in {chunk['name']}"
         for artifact in chunk["artifacts"]:
             content = client.get(artifact["_links"]["download-http"]["href"], headers=headers)
             found = hashlib.sha256(content.raise_for_status().content).hexdigest()

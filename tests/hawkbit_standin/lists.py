@@ -47,6 +47,7 @@ def add(server: Standin) -> None:
         ("GET", "/softwaremodules/{}/metadata", module, do.module_metadata),
         ("GET", "/distributionsets", bundle, do.bundles),
         ("GET", "/distributionsets/{}", bundle, do.bundle),
+        ("GET", "/distributionsets/{}/installedTargets", bundle, do.installed),
         ("GET", "/rollouts", rollout, do.rollouts),
         ("GET", "/rollouts/{}", rollout, do.rollout),
         ("GET", "/rollouts/{}/deploygroups", rollout, do.groups),
@@ -176,6 +177,11 @@ class _Lists:
     def tagged(self, asked: Asked) -> Answer:
         tag = found("TargetTag", self.world.tags, asked.number())
         return self._targets(asked, (self.world.targets[each] for each in tag.members))
+
+    def installed(self, asked: Asked) -> Answer:
+        self.server.permit(asked, "READ_TARGET")
+        bundle = found("DistributionSet", self.world.bundles, asked.number())
+        return self._targets(asked, (t for t in self.world.targets.values() if t.installed == bundle.id))
 
     def group_targets(self, asked: Asked) -> Answer:
         rollout = found("Rollout", self.world.rollouts, asked.number())

@@ -32,6 +32,8 @@ class Mutant:
     was: str
     becomes: str
     """The lines that the edit touches, without their indentation, before and after it."""
+    default: bool = False
+    """It is in the default of a parameter: who reads the signature may notice it, too."""
     twin: int = 0
     """So many others before it in this function read the same."""
 
@@ -56,7 +58,8 @@ def digest(*parts: object) -> str:
 class Edits:
     """The edits of a module that were found so far, and where in it we are.
 
-    ``names``: the classes and functions around; ``scope``: the outermost function; ``lines``: the statement.
+    ``names``: the classes and functions around; ``scope``: the outermost function; ``lines``: the statement;
+    ``default``: it is the default of a parameter.
     """
 
     def __init__(self, path: str, source: bytes) -> None:
@@ -65,6 +68,7 @@ class Edits:
         self.names: list[str] = []
         self.scope: Lines | None = None
         self.lines: Lines = (1, 1)
+        self.default = False
         self._path = path
         self._rows = source.split(b"\n")
         self._starts = [0]
@@ -105,7 +109,7 @@ class Edits:
         )
         function = ".".join(self.names)
         where = (self._path, function, kind, start, end, replacement.encode(), line, self.lines)
-        self.found.append(Mutant(*where, self.scope, was, becomes))
+        self.found.append(Mutant(*where, self.scope, was, becomes, self.default))
 
     def replace(self, kind: str, node: ast.expr | ast.stmt, replacement: str) -> None:
         self.edit(kind, self.start(node), self.end(node), replacement)

@@ -84,10 +84,11 @@ class Statements:
         if outermost:
             first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
             self._edits.scope = (first, _last(node))
-        # A default is evaluated once, and noticed by who runs the function.
-        self._edits.lines = (node.lineno, _last(node))
+        # A default is evaluated once, and noticed by who runs the function, or reads its signature.
+        self._edits.lines, self._edits.default = (node.lineno, _last(node)), True
         for default in [*node.args.defaults, *filter(None, node.args.kw_defaults)]:
             self._expressions.visit(default)
+        self._edits.default = False
         self.block(node.body)
         if outermost:
             self._edits.scope = None

@@ -11,7 +11,6 @@ import ast
 import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from coverage import CoverageData
 
+from tests.leading import said_tests
 from tests.mutants.mutant_edits import Lines, Mutant, digest
 
 PACKAGE = "reconciler"
@@ -195,10 +195,12 @@ def who_may_notice(
     says.
 
     What stands outside of functions runs when it is imported: who executes anything of that module, or of one
-    that imports it (`users`), may notice, and so may the tests of a file that imports it.
+    that imports it (`users`), may notice, and so may the tests of a file that imports it. Those are asked of
+    the default of a parameter, too.
     """
+    importing = users.get(mutant.path, frozenset())
     if mutant.scope is None:
-        paths = {mutant.path, *users.get(mutant.path, ())}
+        paths = {mutant.path, *importing}
         found = [
             test
             for test in tests
@@ -211,10 +213,10 @@ def who_may_notice(
             for test in tests
             if test.lines.get(mutant.path, 0) & bits
             or any(line in scope for line in test.calls.get(mutant.path, ()))
+            or (mutant.default and test.nodeid.partition("::")[0] in importing)
         ]
     folder, stem = f"tests/{mutant.package}/", Path(mutant.path).stem.strip("_")
-    said = re.search(rb"^Tests: ((?:`[^`]+`(?:, )?)+)\.$", source, re.MULTILINE)
-    named = tuple(re.findall("`([^`]+)`", said[1].decode())) if said else ()
+    named = said_tests(source.decode())
 
     def rank(test: Traced) -> tuple[float, str]:
         file = test.nodeid.partition("::")[0]

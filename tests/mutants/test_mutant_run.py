@@ -115,3 +115,6 @@ def test_those_who_execute_it_are_asked_and_its_own_folder_first() -> None:
     assert who_may_notice(mutants[1], [tables], importing) == [tables], "it read what the module holds"
     assert who_may_notice(mutants[1], [tables], users_of(SOURCES)) == []
     assert who_may_notice(mutants[5], [tables], importing) == []
+    with_default = {**SOURCES, core: b"def most(a, most=3):\n    return min(a, most)\n"}
+    default, *_ = (one for one in all_mutants(with_default, {"core"}) if one.line == 1)
+    assert who_may_notice(default, [tables], importing) == [tables], "it read the signature"

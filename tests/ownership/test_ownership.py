@@ -321,7 +321,7 @@ def test_nothing_is_owned_of_what_is_not_ours(without: Ownership) -> None:
 
 
 def focused(wanted: Desired, *removed: str) -> Desired:
-    """A run about some campaigns: of those that are declared no more, about `removed`."""
+    """A run about some campaigns: of those that are no longer declared, about `removed`."""
     return replace(wanted, focus=Focus((), (), frozenset(map(rid, removed))))
 
 

@@ -1,12 +1,13 @@
 """A name means one thing in the whole package, and leads from a module to its tests."""
 
-import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.leading import said_tests
 
 PACKAGE = Path(__file__).parents[2] / "reconciler"
 CLASS = re.compile(r"^\s*class ([A-Za-z]\w*)", re.MULTILINE)
@@ -53,20 +54,12 @@ def test_the_check_sees_a_second_one(tmp_path: Path, text: str, found: list[str]
 # --- from a module to its tests ---------------------------------------------------------------------
 
 TESTS = Path(__file__).parents[1]
-SAID = re.compile(r"^Tests: (`[^`]+`(?:, `[^`]+`)*)\.$", re.MULTILINE)
-"""The last line of a module's docstring, where no test file has the module's name."""
 
 
 def has_a_test_of_its_name(module: str, tests: frozenset[str]) -> bool:
     """Whether `tests`, names of files, have ``test_MODULE`` or ``test_…_MODULE``."""
     name = module.rstrip("_")
     return any(test == f"test_{name}" or test.endswith(f"_{name}") for test in tests)
-
-
-def said_tests(text: str) -> list[str]:
-    """The files that the docstring of a module names."""
-    found = SAID.search(ast.get_docstring(ast.parse(text)) or "")
-    return re.findall("`([^`]+)`", found[1]) if found else []
 
 
 def modules_without_tests(package: Path, tests: Path) -> list[str]:

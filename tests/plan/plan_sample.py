@@ -151,7 +151,7 @@ VIEW = RolloutView(
     at=NOW,
     reached=NOW,
     since=NOW,
-    waves=(WaveView("canary", 50, 50, 40, 2, 5, 3, WavePhase.PASSED, NOW, approval=True),),
+    waves=(WaveView("canary", 50, 50, 40, 2, 5, 3, WavePhase.PASSED, NOW, approval=True, expected=NOW),),
     waits=(Wait(WaitFor.SOAK, NOW, "canary"),),
     next_look=NOW,
     ends=NOW,
@@ -161,13 +161,14 @@ VIEW = RolloutView(
     with_before=40,
     moves=400,
     earlier=4500,
+    expected_end=NOW,
     place=Place("line.yaml", 3, 1, (RowPlace("sites.csv", 2, 1),)),
     checks=("errors",),
 )
 
 
 def _at_once(action: Action) -> Lowered:
-    """As Pulse, but for things, which this server takes in one call."""
+    """As Pulse, except for things, which this server takes in one call."""
     made = PULSE.lower(action)
     return replace(made, per_call=0) if isinstance(action, RunOnThings) else made
 
@@ -325,6 +326,7 @@ def sample() -> Made:
         "STARTED",
         since=1_790_000_000,
         ended=True,
+        others=("p-0",),
     )
     records = (
         CampaignOwned(owned),

@@ -673,7 +673,7 @@ def test_every_waiver_that_is_not_needed_is_told_in_order() -> None:
 
 
 def test_nothing_is_given_up_unless_it_is_said() -> None:
-    assert trips(Plan(SERVER), Basis(desired(), Live(), PULSE), {}) == ()
+    assert trips(Plan(SERVER), Basis(desired(), Live(), PULSE, 0, 0, {}), {}) == ()
 
 
 # --- what is said ----------------------------------------------------------------------------------
@@ -737,7 +737,7 @@ def test_only_what_an_edit_may_lose_is_held_against_it_in_the_order_of_files() -
 def test_what_is_in_flight_is_not_known_where_it_was_not_read() -> None:
     project = flying()
     made = project.draft(desired(campaign("line", status=STOPPED)))
-    assert trips(made.plan, Basis(made.desired, made.live, project.server.facts), {}) == ()
+    assert trips(made.plan, Basis(made.desired, made.live, project.server.facts, 0, 0, {}), {}) == ()
 
 
 def test_the_schema_knows_every_guard() -> None:

@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 
 from reconciler.model import (
+    Change,
+    Finding,
     Live,
     LiveCampaign,
     Membership,
@@ -18,9 +20,10 @@ from reconciler.model import (
     StopCampaign,
 )
 from reconciler.plan.brakes import brakes, overtaken
-from reconciler.plan.model import GuardTrip, Plan
-from reconciler.rollout.views import RolloutView
-from reconciler.state.base import RolloutNoted, StatusSet
+from reconciler.plan.model import CampaignImpact, GuardTrip, Impact, Plan
+from reconciler.rollout.views import RolloutView, WaveView
+from reconciler.state.base import Event, RolloutNoted, StatusSet
+from reconciler.text import moment
 from tests.fakes import NOW, PULSE, rid
 
 LINE, OTHER = rid("line"), rid("other")
@@ -32,6 +35,9 @@ def group(action: StopCampaign | StartCampaign) -> StepGroup:
 
 def plan(server: object, **parts: object) -> Plan:
     return replace(Plan(server), **parts)  # type: ignore[arg-type]
+
+
+START = group(StartCampaign(LINE, Reason.WANTS_STARTED, "1"))
 
 
 def test_only_what_holds_up_is_left() -> None:
@@ -86,3 +92,82 @@ def test_what_reaches_devices_after_the_calendar_closed_is_stale(now: int, late:
     stop = group(StopCampaign(OTHER, Reason.WANTS_STOPPED, "2"))
     found = list(overtaken(plan(None, groups=(stop, start)), Live(), PULSE, now))
     assert [(each.code, each.resource) for each in found] == ([("stale-plan", LINE)] if late else [])
+
+
+def test_a_plan_of_brakes_is_about_nothing_else() -> None:
+    stop = group(StopCampaign(LINE, Reason.WANTS_STOPPED, "1"))
+    status = Change(LINE, "status", "STARTED", "STOPPED", Reason.WANTS_STOPPED)
+    made = plan(
+        None,
+        groups=(replace(stop, needs=(Need("start:other"),)), replace(stop, key="start", action=START.action)),
+        changes=(status, replace(status, resource=OTHER)),
+        rollouts=(RolloutView(LINE, "p", RolloutStatus.ABORTED, 5, 5, stops=True),),
+        guards=(GuardTrip("maxDeletes", "too many"),),
+        impact=Impact(requests=7, campaigns=(CampaignImpact(LINE, "line", gained=2),)),
+        declares={LINE: {"name": "line"}},
+    )
+    assert brakes(made) == replace(
+        made, groups=(stop,), changes=(status,), guards=(), impact=Impact(requests=1), declares={}
+    )
+    assert brakes(made).declares == {}
+
+
+@pytest.mark.parametrize(
+    ("record", "kept"),
+    [
+        (RolloutNoted(LINE, RolloutRecord(status=RolloutStatus.ABORTED)), True),
+        (RolloutNoted(LINE, RolloutRecord(status=RolloutStatus.PAUSED)), True),
+        (RolloutNoted(LINE, RolloutRecord(frozen=True)), True),
+        (RolloutNoted(LINE, RolloutRecord()), False),
+        (RolloutNoted(LINE, RolloutRecord(status=RolloutStatus.COMPLETE)), False),
+        (RolloutNoted(LINE, None), False),
+        (StatusSet(LINE, None), False),
+    ],
+)
+def test_of_records_those_are_left_that_hold_up(record: Event, kept: bool) -> None:
+    assert brakes(plan(None, records=(record,))).records == ((record,) if kept else ())
+
+
+JOINING = RolloutView(
+    LINE, "p", RolloutStatus.PROGRESSING, 9, 4, joins=5, all_failed=2, waves=(WaveView("first", 9),), wave=1
+)
+
+
+def told(*groups: StepGroup, view: RolloutView, live: Live, now: int = NOW) -> list[Finding]:
+    return list(overtaken(plan(None, groups=groups, rollouts=(view,)), live, PULSE, now))
+
+
+def failing(count: int, gateways: bool = True) -> Live:
+    states = {"FAILED": frozenset(f"gw-{n}" for n in range(count)), "INSTANTIATED": frozenset(["x"])}
+    members = Membership(states) if gateways else None
+    return Live(by_id={"1": LiveCampaign("1", "line", "STARTED", Phase.RUNNING, gateways=members)})
+
+
+def test_what_came_too_late_is_said_once_and_whole() -> None:
+    failed = Finding(
+        "stale-plan", "wave 1 of 1 (first): 3 failed by now, and 2 when it was planned", resource=LINE
+    )
+    assert told(START, view=JOINING, live=failing(3)) == [failed]
+    assert told(START, view=JOINING, live=failing(2)) == []
+    assert told(START, view=JOINING, live=failing(3, gateways=False)) == []
+    assert told(START, view=JOINING, live=Live()) == []
+    assert told(START, view=JOINING, live=Live(by_id={"1": None})) == []
+    assert told(view=JOINING, live=failing(3)) == [], "nothing of the plan is about it"
+    closed = Finding(
+        "stale-plan", f"wave 1 of 1 (first): the calendar closed at {moment(NOW)}", resource=LINE
+    )
+    joining = replace(JOINING, open_until=NOW)
+    late = replace(START, not_after=NOW - 5)
+    assert told(late, view=joining, live=failing(3)) == [closed, failed]
+
+
+def test_what_has_an_end_of_its_own_is_said_in_the_order_of_names() -> None:
+    said = f"Campaign/line: the calendar closed at {moment(NOW)}"
+    ends = Finding("stale-plan", said, resource=LINE)
+    line = replace(START, not_after=NOW)
+    stop = replace(group(StopCampaign(OTHER, Reason.WANTS_STOPPED, "2")), not_after=NOW)
+    found = told(stop, line, view=JOINING, live=Live())
+    assert found[0] == ends
+    assert [each.resource for each in found] == [LINE, OTHER]
+    assert told(line, view=JOINING, live=Live(), now=NOW - 1) == []
+    assert told(line, view=replace(JOINING, open_until=NOW, joins=0), live=Live()) == [ends]

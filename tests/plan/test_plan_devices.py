@@ -69,7 +69,7 @@ def world(*campaigns: MemoryCampaign, packages: Iterable[LivePackage] = (OLD, NE
 
 
 def of_devices(project: Project) -> list[str]:
-    """The reads, but for looks for doubles by their names."""
+    """The reads, except for looks for doubles by their names."""
     return [read for read in project.server.log if not read.startswith("campaigns")]
 
 
@@ -191,7 +191,7 @@ def test_in_all_a_gateway_counts_once() -> None:
     assert rows["one"] == replace(NONE, members=5, start=4)
     assert rows["two"] == replace(NONE, members=6, join=1, start=6, update=1)
     assert rows["three"] == replace(NONE, members=3, join=3, update=3)
-    # gw-0003 starts twice; gw-0004 only in two, for it is done in one; gw-0008 joins two campaigns.
+    # gw-0003 starts twice; gw-0004 only in two, because it is done in one; gw-0008 joins two campaigns.
     assert plan.impact.devices == replace(NONE, members=10, join=3, start=9, update=3)
 
 

@@ -32,7 +32,7 @@ from tests.fakes import PULSE
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plan-file.jsonl"
 OLDER = GOLDEN.with_name("plan-file-0.1.jsonl")
-DIGEST = "cad223fadfbc2a66752be3528dbc16e510f3fffed6e1bf810d367da337d27502"
+DIGEST = "097a63b5f2ccf0db2a9f2f0c49e9cc9b0f1a18bd9011bd8ac84e41f0ef18719c"
 
 
 def test_a_plan_is_the_same_bytes_as_ever(golden: Golden, tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_what_was_written_is_read() -> None:
 
 
 def test_an_old_plan_file_is_read() -> None:
-    """It says the same but for its needs, of which it has more: those that follow from others, too."""
+    """It says the same except for its needs, of which it has more: those that follow from others, too."""
     old, new = read(OLDER), read(GOLDEN)
     known = tuple(group for group in new.plan.groups if not group.key.startswith("replacement"))
     new = replace(new, plan=replace(new.plan, groups=known))
@@ -89,14 +89,14 @@ def _undetailed(row: CampaignImpact) -> CampaignImpact:
 
 
 def _undescribed(event: Event) -> Event:
-    """As it was written when the state knew no description of a package, and no predecessors."""
+    """As it was written when the state knew no description of a package, no predecessors, and no others."""
     match event:
         case PackageUploaded(uploaded):
             return PackageUploaded(replace(uploaded, description=None))
         case CampaignOwned(owned):
             return CampaignOwned(replace(owned, replacing=False, predecessors=(), rollout=None))
         case IntentNoted(intent):
-            return IntentNoted(replace(intent, replaces=None, return_to=None))
+            return IntentNoted(replace(intent, replaces=None, return_to=None, others=()))
     return event
 
 

@@ -5,10 +5,9 @@ import pytest
 from reconciler.model import StepGroup, Verb
 from reconciler.plan import CampaignImpact, Impact, Plan
 from reconciler.plan.fingerprints import Fingerprint, Of
-from reconciler.plan.guards import Basis
 from reconciler.plan.model import GuardTrip
 from tests.actions import action
-from tests.fakes import PULSE, desired, rid
+from tests.fakes import PULSE, rid
 from tests.memory_provider import SERVER
 
 LINE = rid("line")
@@ -30,7 +29,6 @@ def test_nothing_happens_unless_it_is_said() -> None:
     trip = GuardTrip("maxStarts", "so")
     assert (trip.resource, trip.found, trip.limit, trip.waived, trip.place) == (None, 0, 0, None, None)
     assert Fingerprint(Of.NAME, "x", None).gateways == {}
-    assert Basis(desired(), None, bool).given_up == 0  # type: ignore[arg-type]
 
 
 def test_which_step_carries_a_gateway() -> None:

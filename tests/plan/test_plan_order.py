@@ -541,3 +541,14 @@ def test_the_needs_of_a_step_are_named_once_whole_groups_first(others: int) -> N
         ("b", "c"): ["whole:a", "whole:b", *(f"{each.key}:b" for each in single)],
         ("d", "e"): ["whole:a", "whole:b"],
     }
+
+
+def test_a_plan_holds_what_is_declared_anew_and_no_more() -> None:
+    made = project(MemoryCampaign("1", "line", "STOPPED"), MemoryCampaign("2", "other", "STOPPED"))
+    wanted = desired(campaign("line", description="new"), campaign("other"))
+    plan = made.make_plan(wanted)
+    assert set(plan.declares) == {rid("line"), rid("other")}
+    made.apply(plan)
+    assert made.make_plan(wanted).declares == {}
+    again = made.make_plan(desired(campaign("line", description="newer"), campaign("other")))
+    assert set(again.declares) == {rid("line")}

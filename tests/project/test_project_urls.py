@@ -103,7 +103,7 @@ def test_a_state_of_a_flag_is_relative_to_the_working_folder(full) -> None:
 )
 def test_a_state_has_a_url(here, url: str) -> None:
     finding = here.finding(state=url)
-    assert (finding.code, finding.message) == ("bad-url", "--state is no URL of a state")
+    assert (finding.code, finding.message) == ("bad-url", "--state isn't the URL of a state")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from reconciler.model import Finding, Kind, Place, ResourceId, Severity
 from reconciler.report.annotations import github_lines, sarif
 
 FINDINGS = (
-    Finding("b-code", "50% of\nit, and: more", Place("dir/ä b,c:d.yaml", 3, 7), "Mend\rit."),
+    Finding("b-code", "50% of\nit, and: more", Place("dir/ä b,c:d.yaml", 3, 7), "Fix\rit."),
     Finding("a-code", "hm", resource=ResourceId(Kind.CAMPAIGN, "x"), severity=Severity.WARNING),
     Finding("a-code", "oh", Place(str(Path("/abs/f.yaml")), 1, 1), severity=Severity.NOTE),
 )
@@ -25,7 +25,7 @@ def test_github():
         "::notice title=a-code,file=/abs/f.yaml,line=1,col=1::oh",
         (
             "::error title=b-code,file=dir/ä b%2Cc%3Ad.yaml,line=3,col=7::"
-            "50%25 of%0Ait, and: more%0Ahint: Mend%0Dit."
+            "50%25 of%0Ait, and: more%0Ahint: Fix%0Dit."
         ),
         "::warning title=a-code::Campaign/x: hm",
     ]

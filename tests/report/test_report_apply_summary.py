@@ -74,7 +74,7 @@ def test_an_interruption_is_one_line(full_plan):
     ]
     calm = replace(full_plan, findings=())
     assert text(applied_lines(calm, outcomes, Exit.ERROR)) == (
-        "not sent: 12 calls of 3 resources, for the run was interrupted\n"
+        "not sent: 12 calls of 3 resources, because the run was interrupted\n"
         "  next: apply again: it goes on from here\n"
         "done: PackageSet/firmware: upload-package\n"
         "done: Campaign/line-4: create-campaign, add-gateways\n"

@@ -32,7 +32,7 @@ def document(made, applied):
 
 @pytest.fixture
 def partly():
-    """One campaign is made but for a gateway, another one is done."""
+    """One campaign is made except for a gateway, another one is done."""
     create = group("create-campaign")
     add = group("add-gateways", gateways="abcd", per_call=4, needs=[create.key])
     things = group("run-on-things", gateways="abcd", per_call=4, needs=[Need(add.key, by_gateway=True)])
@@ -132,7 +132,7 @@ def test_after_an_interruption():
     made = plan(group("edit-campaign"))
     applied = apply(made, Script(), stop=stop)
     assert lines(made, applied)[:2] == [
-        "not sent: 1 call of 1 resource, for the run was interrupted",
+        "not sent: 1 call of 1 resource, because the run was interrupted",
         "  next: apply again: it goes on from here",
     ]
 

@@ -42,7 +42,7 @@ def test_forgotten_lines_stay():
         ("a\u0300\u0301b", 2),
         ("█▒", 2),
         ("→ …", 3),
-        ("ü\x1b[31m", 6),  # what is no text is never drawn: its length is as good as any
+        ("ü\x1b[31m", 6),  # what isn't text is never drawn: its length is as good as any
     ],
 )
 def test_columns_are_those_of_a_terminal(text, width):

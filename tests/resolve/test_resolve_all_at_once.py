@@ -362,5 +362,5 @@ def test_who_refers_to_a_data_file_is_said_without_a_name_too(folder) -> None:
     folder.put("x.yaml", given("GatewayList", "  file: x.txt", "5"))
     folder.put("x.txt", "a\na\n")
     found = folder.every_finding()[0]
-    assert found.message.startswith("GatewayList at x.yaml:1:1: gateway `a` stands twice")
+    assert found.message.startswith("GatewayList at x.yaml:1:1: gateway `a` appears twice")
     assert found.resource is None

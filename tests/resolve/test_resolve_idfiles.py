@@ -46,7 +46,7 @@ def test_an_empty_file_is_an_empty_list(folder) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "code", "line", "column", "said"),
     [
-        ("x.txt", "a\nb\n a\n", "duplicate-gateway", 3, 2, "`a` stands twice in this list, first at x.txt"),
+        ("x.txt", "a\nb\n a\n", "duplicate-gateway", 3, 2, "`a` appears twice in this list, first at x.txt"),
         ("x.txt", "a\n\nthings\n", "reserved-gateway-id", 3, 1, "`things` can't be a gateway id"),
         ("x.txt", "a\n..\n", "reserved-gateway-id", 2, 1, "`..` can't be a gateway id"),
         ("x.txt", "a\ngw\x071\n", "bad-gateway-id", 2, 1, "`gw\\x071` has the control character U+0007"),

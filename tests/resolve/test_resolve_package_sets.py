@@ -139,7 +139,7 @@ def test_a_package_is_in_a_set_once(folder, first: str, second: str, said: str) 
     folder.resource("PackageSet", "p", f"packages:\n- {first}\n- {second}")
     finding = folder.finding()
     assert (finding.code, finding.place) == ("duplicate-package", Place("packageset-p.yaml", 7, 5))
-    assert finding.message == f"{said} stands twice in this set, first at packageset-p.yaml:6:5"
+    assert finding.message == f"{said} appears twice in this set, first at packageset-p.yaml:6:5"
 
 
 def test_an_id_and_a_name_that_read_the_same_are_two_packages(folder) -> None:

@@ -31,9 +31,15 @@ from reconciler.overlays import overlaid, read_layers
 from reconciler.plan import Plan, make_plan
 from reconciler.plan.file import plan_digest
 from reconciler.plan.guards import Basis, guarded
+from reconciler.providers.http.listing import page
+from reconciler.providers.http.wire import Call
+from reconciler.providers.pulse.codec.members import GATEWAYS, Members
+from reconciler.providers.pulse.codec.verdicts import judge
+from reconciler.providers.pulse.operations import OPERATIONS
 from reconciler.report.plan_document import plan_chunks
 from reconciler.resolve import resolve
 from reconciler.state.applied import packages_value, schedule_field, window_value
+from reconciler.state.declared import members_value
 from reconciler.validation import validate
 from tests.apply.apply_script import Script, apply
 from tests.fakes import NOW, PULSE, Project, campaign, desired, file
@@ -43,6 +49,8 @@ PACKAGE = str(Path(reconciler.__file__).parent)
 PLACE = Place("c.yaml", 1, 1)
 MOST = 2.2
 """Times the work for twice as much."""
+MOST_FOR_ONE = 3_000
+"""What comparing a campaign may take that is as it should be."""
 
 
 class Work:
@@ -102,10 +110,8 @@ for _name in ("union", "intersection", "difference", "isdisjoint", "issubset"):
 
 
 @contextmanager
-def counting() -> Iterator[None]:
-    """Count the work inside."""
-    modules = [module for name, module in sys.modules.items() if name.startswith("reconciler.")]
-    empty = [module for module in modules if getattr(module, "EMPTY", None) == frozenset()]
+def opcodes() -> Iterator[None]:
+    """Count the bytecode of the package inside."""
 
     def called(frame: FrameType, event: str, arg: object) -> Any:
         if not frame.f_code.co_filename.startswith(PACKAGE):
@@ -117,16 +123,25 @@ def counting() -> Iterator[None]:
         Work.count += event == "opcode"
         return traced
 
+    before = sys.gettrace()
+    sys.settrace(called)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+@contextmanager
+def counting() -> Iterator[None]:
+    """Count the work inside."""
+    modules = [module for name, module in sys.modules.items() if name.startswith("reconciler.")]
+    empty = [module for module in modules if getattr(module, "EMPTY", None) == frozenset()]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(builtins, "frozenset", Counted)
         for module in empty:
             patch.setattr(module, "EMPTY", Counted())
-        before = sys.gettrace()
-        sys.settrace(called)
-        try:
+        with opcodes():
             yield
-        finally:
-            sys.settrace(before)
 
 
 def ids(first: int, count: int = 10) -> Counted:
@@ -210,7 +225,7 @@ def creations(number: int) -> tuple[Project, Any]:
 
 
 def removals(number: int) -> tuple[Project, Any]:
-    """Campaigns and their packages that are declared no more."""
+    """Campaigns and their packages that are no longer declared."""
     files = [file(f"v{at}") for at in range(number)]
     live = [MemoryCampaign(str(at), f"c-{at:04}", packages=(f"p-{at}",)) for at in range(number)]
     packages = [LivePackage(f"p-{at}", files[at].name) for at in range(number)]
@@ -254,7 +269,7 @@ def planned(world: World, number: int) -> tuple[Callable[[], Plan], Project]:
 
     def make() -> Plan:
         plan = make_plan(diff(wanted, live, project.state, ask), project.server.facts, SERVER)
-        return guarded(plan, Basis(wanted, live, project.server.facts), {}, {})
+        return guarded(plan, Basis(wanted, live, project.server.facts, 0, 0, {}), {}, {})
 
     return make, project
 
@@ -284,6 +299,30 @@ def test_a_run(name: str, answers: dict[str, str]) -> None:
 
     small, large = (work(n, prepare) for n in (20, 40))
     assert large <= MOST * small, f"{small:,} → {large:,}"
+
+
+def test_a_campaign_that_is_as_it_should_be_costs_a_plan_little() -> None:
+    """Nearly all are, in most plans: nothing is made of them but the line that says so."""
+
+    def prepare(number: int) -> Callable[[], object]:
+        groups = [ids(at * 10) for at in range(number)]
+        names = [f"c-{at:04}" for at in range(number)]
+        live = [MemoryCampaign(n, n, gateways=set(group)) for n, group in zip(names, groups, strict=True)]
+        project = Project(MemoryServer(*live))
+        for name, group in zip(names, groups, strict=True):
+            project.own(name, name, declared={"name": name, "gateways": members_value(group)})
+        wanted = desired(*(campaign(n, gateways=group) for n, group in zip(names, groups, strict=True)))
+        there = project.live(wanted)
+        ask = Ask(Options(), NOW, project.server.facts)
+
+        def compared() -> None:
+            found = diff(wanted, there, project.state, ask)
+            assert (found.changes, found.findings, found.records) == ((), (), ())
+
+        return compared
+
+    small, large = (work(n, prepare) for n in (40, 80))
+    assert (large - small) / 40 <= MOST_FOR_ONE, f"{(large - small) / 40:,} for each"
 
 
 def test_needs_between_single_gateways_are_two_for_each() -> None:
@@ -331,6 +370,52 @@ def test_findings(tmp_path: Path, text: Callable[[int], str], findings: int) -> 
 
     small, large = (work(n, prepare) for n in (110, 220))
     assert large <= MOST * small, f"{small:,} → {large:,}"
+
+
+def test_a_list_of_ids_is_looked_at_as_a_whole(tmp_path: Path) -> None:
+    """A million ids take no step of Python each."""
+
+    def prepare(number: int) -> Callable[[], object]:
+        text = resource("GatewayList", "l", "{file: ids.txt}") + resource(
+            "Campaign", "c", "{gatewayLists: [l]}"
+        )
+        (tmp_path / "all.yaml").write_text(text)
+        (tmp_path / "ids.txt").write_text("".join(f"gw-{n:05}\n" for n in range(number)))
+        valid = validate(load([tmp_path], base=tmp_path).documents)
+
+        def found() -> None:
+            made = resolve(valid.documents, PULSE, root=tmp_path, environ={})
+            assert not made.findings
+            assert len(made.desired.campaigns[0].gateways or ()) == number
+
+        return found
+
+    def steps(number: int) -> int:
+        todo = prepare(number)
+        todo()
+        Work.count = 0
+        with opcodes():
+            todo()
+        return Work.count
+
+    assert steps(2_000) - steps(1_000) < 100
+
+
+def test_a_page_of_gateways_takes_a_step_for_each() -> None:
+    """Whose it is, what it says, and the sets that it goes into."""
+    call = Call(OPERATIONS["list-gateways"], {"campaign_id": "c"})
+
+    def steps(number: int) -> int:
+        rows = [{"gatewayId": f"gw-{n}", "state": "INSTANTIATED", "closed": False} for n in range(number)]
+        members = Members()
+        Work.count = 0
+        with opcodes():
+            judge(call, {"gateways": rows})
+            members.add(page({"gateways": rows}, GATEWAYS).items)
+        assert len(members) == number
+        return Work.count
+
+    assert (steps(2_000) - steps(1_000)) / 1_000 < 15
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["laid", "of nothing"])

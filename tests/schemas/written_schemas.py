@@ -329,6 +329,7 @@ _LARGE: Final = State(
             "STARTED",
             since=1_714_599_000,
             ended=True,
+            others=("5c0c",),
         )
     },
     plans={"3f1a9c0e" * 8: True},

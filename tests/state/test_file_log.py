@@ -1,4 +1,4 @@
-"""The audit log in a file: appended to, mended after a crash by a line that says so."""
+"""The audit log in a file: appended to, fixed after a crash by a line that says so."""
 
 import errno
 import json

@@ -28,7 +28,7 @@ def noted(number: int) -> IntentNoted:
 
 
 def failed(count: int = 1) -> list[Exception]:
-    return [StateError("the line is cut", hint="Mend it.") for _ in range(count)]
+    return [StateError("the line is cut", hint="Fix it.") for _ in range(count)]
 
 
 @pytest.fixture(autouse=True)
@@ -221,7 +221,7 @@ def ended_by_a_failure(
 def test_the_end_says_what_is_lost(place: FakePlace, store: LeasedStore, sync: bool, said: str) -> None:
     with pytest.raises(StateError, match="the line is cut") as caught:
         ended_by_a_failure(place, store, sync=sync)
-    assert (caught.value.hint or "").startswith(f"Mend it. {said}")
+    assert (caught.value.hint or "").startswith(f"Fix it. {said}")
     assert len(store.load().intents) == 1 + sync
 
 

@@ -164,7 +164,7 @@ def test_no_digest_is_left_where_digests_may_not_go() -> None:
         "more": [without, 1],
         "none": None,
     }
-    assert withheld({"digest": "9f", "more": 1}) == {"digest": "9f", "more": 1}, "it is no secret"
+    assert withheld({"digest": "9f", "more": 1}) == {"digest": "9f", "more": 1}, "it isn't a secret"
 
 
 def test_texts_of_values() -> None:

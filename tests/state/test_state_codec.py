@@ -1,6 +1,7 @@
 """States, events and locks as JSON, and back."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,12 @@ def test_what_is_not_a_state_is_refused_with_its_place(
 def test_a_state_is_an_object(document: Json) -> None:
     with pytest.raises(Malformed, match=r"^an object belongs here$"):
         decode_state(document)
+
+
+def test_until_when_a_lock_holds_is_for_its_place_to_say() -> None:
+    info = LockInfo("1", "me", "here", 1, "apply", 2.5, expires=9.0)
+    assert encode_lock(info) == encode_lock(replace(info, expires=None))
+    assert "expires" not in encode_lock(info)
 
 
 @pytest.mark.parametrize("since", ["now", True])

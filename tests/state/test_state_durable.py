@@ -15,7 +15,7 @@ HINTS = {
     "A file stands in a folder's place": (errno.ENOTDIR, errno.EEXIST, errno.EISDIR),
     "Make room on that disk": (errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
     "A link stands there, and links are not followed where we write": (errno.ELOOP,),
-    "Mend that": (errno.EIO, errno.ENAMETOOLONG),
+    "Fix that": (errno.EIO, errno.ENAMETOOLONG),
 }
 
 

@@ -4,7 +4,7 @@ Tests: `tests/embedded/test_embedded_faults.py`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, NoReturn, Protocol
@@ -92,7 +92,9 @@ class Inject:
     async def _strike(self, rule: Rule, scope: Scope, receive: Receive, send: Send) -> None:
         answer = _Answer()
         if rule.later:
-            self._do_later(rule, scope, await _kept(receive))
+            body = await _kept(receive)
+            if body is not None:
+                self._do_later(rule, scope, body)
         elif rule.after:
             await self._app(scope, receive, answer.take)
         else:
@@ -136,21 +138,22 @@ def _later(send: Send, seconds: float) -> Send:
 
 async def _read(receive: Receive) -> None:
     """The whole of the request, as a server does that falls over its contents."""
-    async for _ in _pieces(receive):
-        pass
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            return
 
 
-async def _kept(receive: Receive) -> bytes:
-    """The whole of the request, kept."""
-    return b"".join([piece async for piece in _pieces(receive)])
-
-
-async def _pieces(receive: Receive) -> AsyncIterator[bytes]:
-    more = True
+async def _kept(receive: Receive) -> bytes | None:
+    """The whole of the request, kept; None where the caller went away half-way: nobody asked for that."""
+    pieces, more = [], True
     while more:
         message = await receive()
-        more = message["type"] == "http.request" and message.get("more_body", False)
-        yield message.get("body", b"")
+        if message["type"] == "http.disconnect":
+            return None
+        pieces.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(pieces)
 
 
 def _connection(scope: Scope) -> Connection | None:

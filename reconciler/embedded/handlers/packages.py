@@ -1,21 +1,34 @@
 """Operations on packages. Uploads are read in pieces, hashed and counted; the content is not kept."""
 
 import hashlib
-from collections.abc import AsyncIterator
 from email.message import Message
 from http import HTTPStatus
 
-from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from reconciler.embedded.context import Context
 from reconciler.embedded.errors import CallRefused
+from reconciler.embedded.forms import UploadForm
 from reconciler.embedded.tables import packages, settings
 from reconciler.embedded.tables.packages import Package
 from reconciler.embedded.wire import Json, ReceivedCall, check_text, filters, page
 
 MAX_DESCRIPTION = 128
-_PIECE = 1 << 20
+
+
+class _Content:
+    """A file as it comes in: hashed and counted. CallRefused when it is larger than `limit`."""
+
+    def __init__(self, limit: int | None = None) -> None:
+        self.limit = limit
+        self.size = 0
+        self.digest = hashlib.sha256()
+
+    def take(self, piece: bytes) -> None:
+        self.size += len(piece)
+        if self.limit is not None and self.size > self.limit:
+            raise _too_large(self.limit)
+        self.digest.update(piece)
 
 
 def get(call: ReceivedCall) -> Json:
@@ -54,25 +67,18 @@ async def upload_multipart(context: Context, request: Request) -> Json:
     length = request.headers.get("content-length", "0")
     if length.isdecimal() and int(length) > limit:
         raise _too_large(limit)
-    async with request.form(max_files=1, max_fields=10) as form:
-        file, description = form.get("file"), form.get("description", "")
-        if not isinstance(file, UploadFile) or not file.filename:
-            raise CallRefused(400, "A multipart upload needs a part `file` with a file name.")
-        if (file.size or 0) > limit:
-            raise _too_large(limit)
-        _check(file.filename, description)
-        return await _store(context, file.filename, str(description), _pieces(file))
+    content = _Content(limit)
+    form = UploadForm(request.headers.get("content-type", ""), content.take)
+    await form.read(request.stream())
+    description = form.fields.get("description", "")
+    _check(form.filename, description)
+    return _store(context, form.filename, description, content)
 
 
 def _too_large(limit: int) -> CallRefused:
     return CallRefused(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A multipart upload is limited to {limit} bytes; stream it."
     )
-
-
-async def _pieces(file: UploadFile) -> AsyncIterator[bytes]:
-    while piece := await file.read(_PIECE):
-        yield piece
 
 
 async def upload_stream(context: Context, request: Request) -> Json:
@@ -86,7 +92,10 @@ async def upload_stream(context: Context, request: Request) -> Json:
         )
     description = request.query_params.get("description", "")
     _check(name, description)
-    return await _store(context, name, description, request.stream())
+    content = _Content()
+    async for piece in request.stream():
+        content.take(piece)
+    return _store(context, name, description, content)
 
 
 def _check(name: str, description: object) -> None:
@@ -95,19 +104,15 @@ def _check(name: str, description: object) -> None:
         raise CallRefused(400, f"`description` is longer than {MAX_DESCRIPTION} characters.")
 
 
-async def _store(context: Context, name: str, description: str, pieces: AsyncIterator[bytes]) -> Json:
-    digest, size = hashlib.sha256(), 0
-    async for piece in pieces:
-        digest.update(piece)
-        size += len(piece)
+def _store(context: Context, name: str, description: str, content: _Content) -> Json:
     package = Package(
         id=context.new_id(),
         name=name,
         description=description,
         created_by=context.user,
         created_ms=context.now_ms(),
-        size=size,
-        sha256=digest.hexdigest(),
+        size=content.size,
+        sha256=content.digest.hexdigest(),
     )
     with context.store.transaction(write=True) as db:
         packages.insert(db, package)

@@ -131,7 +131,7 @@ def _load(call: ReceivedCall, *, replace: bool) -> Json:
             raise CallRefused(400, "Each item of `gateways` must be an object.")
         gateway_id = text(entry, "gatewayId")
         if gateway_id in fleet or gateway_id == _RESERVED:
-            raise CallRefused(400, f"{gateway_id!r} stands there twice, or can't be the id of a gateway.")
+            raise CallRefused(400, f"{gateway_id!r} appears twice, or can't be the id of a gateway.")
         fleet[gateway_id] = _attributes(entry, "attributes")
     inventory.put(call.db, fleet.items(), replace=replace)
     return {"gateways": len(fleet)}

@@ -111,7 +111,7 @@ class Limits:
     reserved_ids: Mapping[str, str] = field(default_factory=dict)
     """Ids that can be no gateway's → why."""
     bad_in_ids: str = ""
-    """Characters that no gateway's id may have, for it could not be addressed."""
+    """Characters that no gateway's id may have, because it could not be addressed."""
     file_characters: str | None = None
     """What names of files may consist of, as a class of a regular expression; None: of anything."""
 
@@ -194,7 +194,7 @@ class Facts:
 
     @cached_property
     def replaces(self) -> bool:
-        """Whether a campaign may have a successor, for there are fields that can't be changed otherwise."""
+        """Whether a campaign may have a successor, because some fields can't be changed otherwise."""
         return any(each.changing is Changing.REPLACED for each in self.fields.values())
 
     @property

@@ -5,19 +5,35 @@ Tests: `tests/contract/test_provider_contract.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from reconciler.model import OutcomeStatus, ResourceId, Step
+from reconciler.model import CreateCampaign, OutcomeStatus, ResourceId, Step, UploadPackage
+from reconciler.text import id_form
 
 
 @dataclass(frozen=True, slots=True)
 class Bindings:
-    """Ids that steps of this run made: campaigns by resource, packages by content digest."""
+    """Ids that steps of this run made: campaigns by resource, packages by content digest.
+
+    And what none of them makes, because it was there before.
+    """
 
     campaigns: Mapping[ResourceId, str] = field(default_factory=dict)
     packages: Mapping[str, str] = field(default_factory=dict)
+    owners: Mapping[str, ResourceId] = field(default_factory=dict)
+    """Form of an id (`id_form`) → whose campaign it is, predecessors too."""
+    others: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """Content → ids of packages that held it before it was uploaded."""
+
+    def may_be(self, action: CreateCampaign | UploadPackage, found: str) -> bool:
+        """Whether what `action` makes may be the object `found`, which looks like it."""
+        if isinstance(action, UploadPackage):
+            return id_form(found) not in map(id_form, self.others.get(action.file.sha256, ()))
+        if id_form(found) == id_form(action.replaces or ""):
+            return False
+        return self.owners.get(id_form(found), action.resource) == action.resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +76,7 @@ class Writes(Protocol):
     async def verify(self, step: Step, bindings: Bindings) -> Readback:
         """Read what became of a step whose answer was unclear, or that was refused as already done.
 
-        What is created is never taken for the one that it replaces (`CreateCampaign.replaces`). An
+        What was there before is never taken for what the step made (`Bindings.may_be`). An
         `EndCampaign` is done when nothing that the campaign set going is under way any more.
 
         ReconcilerError when two objects could be what the step made: it names both.

@@ -1,11 +1,11 @@
 """Calls as reads, writes and questions make them: one object, whole lists, what a query finds.
 
-Tests: `tests/providers/test_hawkbit_reads.py`.
+Tests: `tests/providers/test_hawkbit_tape.py`, `tests/providers/test_hawkbit_reads.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeVar
 
 from reconciler.errors import Refusal, Refused, ServerError
@@ -77,6 +77,15 @@ class HawkbitCalls:
                 hint="Nothing is concluded from a part of a list. Try again when the server is at rest.",
             ) from None
 
+    async def first_page(
+        self, name: str, read: Row[Item], query: Query = (), *, rows: int | None = None, **ids: str
+    ) -> Page[Item]:
+        """The first page of a list, and the total that it tells; ``rows``: how many are enough."""
+        step = rows or self.page_size
+        paging = (("limit", str(step)), ("offset", "0"), ("sort", "id:ASC"))
+        call = Call(operation(name), ids, (*query, *paging), private=True)
+        return await self.wire.read(call, lambda value: codec.page(value, read, step, 0))
+
     async def listed(
         self, name: str, read: Row[Item], queries: Iterable[str] | None = None, more: Query = (), **ids: str
     ) -> Mapping[str, Item]:
@@ -119,20 +128,17 @@ class HawkbitCalls:
 
     async def tag_id(self, name: str, *, ours: bool = False) -> str | None:
         """The id of the tag of exactly this name; `ours`: only if we made it."""
-        found = await self.listed("list-tags", codec.tag_row, any_of("name", [name]))
+        found = await self.tags_like(name)
         exact = (key for key, (other, said) in found.items() if other == name and (not ours or _ours(said)))
         return next(exact, None)
+
+    async def tags_like(self, name: str) -> Mapping[str, tuple[str, str]]:
+        """Tags that a query for `name` means: id → (name, description). It is blind to case."""
+        return await self.listed("list-tags", codec.tag_row, any_of("name", [name]))
 
     async def filters(self) -> Mapping[str, tuple[str, str]]:
         """Target filters: id → (name, query)."""
         return await self.listed("list-filters", codec.filter_row)
-
-    async def pages_of_one(self, name: str, read: Row[Item], **ids: str) -> AsyncIterator[Item]:
-        """The newest items of a list, one page of them."""
-        call = Call(operation(name), ids, (("limit", "50"), ("sort", "id:DESC")))
-        found = await self.wire.read(call, lambda value: codec.page(value, read, 50, 0))
-        for item in found.items.values():
-            yield item
 
 
 def _ours(description: str) -> bool:

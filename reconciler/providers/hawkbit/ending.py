@@ -1,6 +1,6 @@
 """How targets leave a rollout, and how a rollout ends for good.
 
-Tests: `tests/providers/test_hawkbit_steps.py`, `tests/providers/test_hawkbit_lies.py`.
+Tests: `tests/providers/test_hawkbit_tape.py`, `tests/providers/test_hawkbit_lies.py`.
 """
 
 from __future__ import annotations

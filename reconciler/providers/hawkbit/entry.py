@@ -70,6 +70,7 @@ def _missing_targets(said: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 STATUSES: Final = Statuses(
+    too_often=frozenset({429}),
     refusals={403: _NOT_PERMITTED, 404: MISSING, 405: DONE_ALREADY, 409: DONE_ALREADY, 410: DONE_ALREADY},
     verdict=verdict,
 )

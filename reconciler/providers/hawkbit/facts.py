@@ -12,7 +12,7 @@ A rollout:
 | finished                           | finished | -    | -    | -       | yes  | yes    | yes  |
 | stopped, approval_denied           | ended   | -     | -    | -       | yes  | yes    | yes  |
 
-*Start* is `start`, or `resume` of a paused one; *stop* is `pause`, for a stopped rollout never runs again. A
+*Start* is `start`, or `resume` of a paused one; *stop* is `pause`: a stopped rollout never runs again. A
 pause interrupts nobody. *Edit* is of name and description only.
 
 Tests: `tests/providers/test_hawkbit_facts.py`.

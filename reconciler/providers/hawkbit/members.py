@@ -13,7 +13,7 @@ The server never takes in again whose action was cancelled: that is what *closed
 about one tag of its own (made by hand) has those for members who have an action in it, or who are in its
 groups before it starts.
 
-Tests: `tests/providers/test_hawkbit_reads.py`.
+Tests: `tests/providers/test_hawkbit_tape.py`, `tests/providers/test_hawkbit_reads.py`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from collections.abc import Collection, Iterable, Mapping, Set
 from reconciler.model import Membership
 from reconciler.pool import concurrently
 from reconciler.providers.hawkbit import codec
-from reconciler.providers.hawkbit.calls import HawkbitCalls
 from reconciler.providers.hawkbit.codec import ActionRow, Rollout
 from reconciler.providers.hawkbit.query import any_of, tag_of
+from reconciler.providers.hawkbit.settled import DONE, Settled
 
 IDLE = "notstarted"
 """What the server counts them as who have no action yet."""
@@ -109,18 +109,20 @@ def membership(tagged: Set[str] | None, states: States, *, downloads: bool = Fal
     return Membership(found, frozenset(closed))
 
 
-class Memberships(HawkbitCalls):
+class Memberships(Settled):
     """Reads of who is in a rollout."""
 
     async def members(self, rollout: Rollout) -> Membership:
         """All of them."""
-        tagged: Set[str] | None = None
-        states = States()
+        states, ids = States(), TargetIds()
         name = tag_of(rollout.query) if rollout.dynamic else None
+        alike = await self.tags_like(name) if name else {}
+        tag = next((key for key, (other, _) in alike.items() if other == name), None)
+        alone = len(alike) == 1 and self.seems_settled(rollout)
+        if name and tag and alone and await self._settled(rollout, tag, name, ids, states):
+            return membership(ids.kept, states)
         reads: list[str] = []
-        ids = TargetIds()
-        tag = await self.tag_id(name) if name else None
-        if tag:
+        if tag and not ids:
             reads.append("tagged")
         if rollout.begun:
             reads.append("actions")
@@ -130,16 +132,36 @@ class Memberships(HawkbitCalls):
         async def read(what: str) -> None:
             match what:
                 case "tagged":
-                    await self.fold("list-tagged", codec.target_row, ids, tag=tag or "")
+                    await self._tagged(tag or "", ids)
                 case "actions":
                     await self._actions(rollout.id, states)
                 case _:
                     await self._of_groups(rollout.id, ids)
 
-        await concurrently(reads, read, limit=len(reads) or 1)
-        if name is not None or not rollout.begun:
-            tagged = ids.kept
-        return membership(tagged, states, downloads=rollout.kind == "downloadonly")
+        await concurrently(reads, read, limit=self.parallelism)
+        decided = name is not None or not rollout.begun
+        return membership(ids.kept if decided else None, states, downloads=rollout.kind == "downloadonly")
+
+    async def _settled(self, rollout: Rollout, tag: str, name: str, ids: TargetIds, states: States) -> bool:
+        """Read who is in it with the short list of actions; False where that doesn't prove who is done."""
+        unfinished = await self.unfinished(rollout)
+        if unfinished is None:
+            return False
+        before = await self.counted(rollout, tag, name, unfinished)
+        if before is None or not before.may_prove(len(unfinished)):
+            return False
+        await self._tagged(tag, ids)
+        others = ids.kept.difference(row.target for row in unfinished.values())
+        if before.tagged != len(ids) or before.finished != len(others):
+            return False
+        if await self.counted(rollout, tag, name, unfinished) != before:
+            return False
+        states.add(unfinished)
+        states.kept[DONE, False] = others
+        return True
+
+    async def _tagged(self, tag: str, ids: TargetIds) -> None:
+        await self.fold("list-tagged", codec.target_row, ids, tag=tag)
 
     async def _actions(self, rollout_id: str, states: States) -> None:
         await self.fold(

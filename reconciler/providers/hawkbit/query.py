@@ -25,7 +25,26 @@ _TAG: Final = re.compile(r"""\s*tag\s*==\s*(?:'([^'*\\]+)'|"([^"*\\]+)"|([\w.:@/
 
 def equal(field: str, value: str) -> str:
     """`field` is `value`, or something that differs where a query can't tell."""
-    return f"{field}=='{_PLAIN.sub('*', value)}'"
+    return f"{field}=={_quoted(value)}"
+
+
+def _quoted(value: str) -> str:
+    return f"'{_PLAIN.sub('*', value)}'"
+
+
+def is_plain(value: str) -> bool:
+    """Whether a query can say `value` without a `*`; case is ignored all the same."""
+    return not _PLAIN.search(value)
+
+
+def none_of(field: str, values: Iterable[str]) -> str:
+    """`field` is none of `values`, nor anything that a query can't tell from one of them."""
+    return f"{field}=out=({','.join(_quoted(each) for each in values)})"
+
+
+def bytes_of(query: str) -> int:
+    """Bytes of a query in an address."""
+    return len(quote(query))
 
 
 def any_of(field: str, values: Iterable[str], head: str = "") -> Iterator[str]:
@@ -34,7 +53,7 @@ def any_of(field: str, values: Iterable[str], head: str = "") -> Iterator[str]:
     length = 0
     for value in values:
         part = equal(field, value)
-        size = len(quote(part)) + 3
+        size = bytes_of(part) + 3
         if parts and length + size > ROOM:
             yield _either(parts, head)
             parts, length = [], 0
@@ -60,7 +79,7 @@ LONGEST: Final = 1024
 
 
 def but(query: str, ids: Iterable[str]) -> str:
-    """What `query` finds, but for the targets of these ids, none of which has a quote or a star."""
+    """What `query` finds, except for the targets of these ids, none of which has a quote or a star."""
     left_out = ",".join(f"'{each}'" for each in ids)
     return f"({query});id=out=({left_out})" if left_out else query
 

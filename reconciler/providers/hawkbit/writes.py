@@ -2,9 +2,9 @@
 
 A campaign is one dynamic rollout without groups of its own, on the query for one tag that nothing else uses.
 Who gets the tag is taken in, at once where it runs, and at its start otherwise; the thresholds of the server
-never stop it, for who is let in when is ours to decide.
+never stop it, because who is let in when is ours to decide.
 
-Tests: `tests/providers/test_hawkbit_steps.py`, `tests/providers/test_hawkbit_lies.py`.
+Tests: `tests/providers/test_hawkbit_tape.py`, `tests/providers/test_hawkbit_steps.py`.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ class HawkbitWrites:
             if not action.approve:
                 return Result(OutcomeStatus.WAITING, message="waiting for approval")
             await self._approve_once(live, step)
-            message = "approved first, for the server asked for it"
+            message = "approved first, because the server asked for it"
         if live.status == "paused":
             # The operation is the one of the plan; which of the two it is tells the status right now.
             await self._client.do("resume-rollout", rollout=live.id)
@@ -292,7 +292,7 @@ class HawkbitWrites:
             return Readback(done=False)
         match action := step.action:
             case CreateCampaign():
-                return await self._made(action)
+                return await self._made(action, bindings)
             case UploadPackage():
                 found = await self._making.module(action.file)
                 held = await self._client.held(found.package.id) if found else {}
@@ -328,12 +328,12 @@ class HawkbitWrites:
             case _:
                 raise ReconcilerError(f"nothing on the server tells whether {action.verb} was done")
 
-    async def _made(self, action: CreateCampaign) -> Readback:
+    async def _made(self, action: CreateCampaign, bindings: Bindings) -> Readback:
         """The rollout of exactly this name, if it is for whom we would make it."""
         name, wanted = action.fields.name, await self._making.query_of(action.fields)
         listed = action.fields.distribution is not None
         named = await self._client.rollouts_named([name])
-        found = [each for each in named if each.id != action.replaces]
+        found = [each for each in named if bindings.may_be(action, each.id)]
         for each in found:
             tag = tag_of(each.query)
             ours = each.query == wanted if listed else bool(tag and await self._client.tag_id(tag, ours=True))
@@ -346,7 +346,7 @@ class HawkbitWrites:
 
 
 def retired(name: str, key: str) -> str:
-    """What a thing is called before it is deleted, for the server keeps the name of one that was used."""
+    """What a thing is called before it is deleted, because the server keeps the name of one that was used."""
     mark = f" ~{key}"
     return name if name.endswith(mark) else f"{name[: _NAME - len(mark)]}{mark}"
 

@@ -9,7 +9,7 @@ By itself aiohttp sends a GET, PUT or DELETE again when a kept connection turns 
 switched off, and tests count what the server saw. Files go through the httpx engine, which sends them as
 they are read, and is opened when the first one is sent.
 
-Tests: `tests/providers/test_pulse_engine.py`.
+Tests: `tests/providers/test_http_tables.py`, `tests/providers/test_pulse_engine.py`.
 """
 
 from __future__ import annotations
@@ -132,8 +132,6 @@ class AiohttpTransport:
                 else:
                     pieces = answer.content.iter_any()
                     content = await self._reader.read(answer.status, length, encoding, pieces)
-        except aiohttp.InvalidURL as error:
-            raise Refused(f"the request can't be sent: {error}", request=str(request)) from error
         except (aiohttp.ClientError, OSError) as error:
             raise _meaning(error, request, self._way, answered=self._answered) from error
         except ValueError as error:
@@ -150,12 +148,16 @@ class AiohttpTransport:
         return self._upload
 
 
-def _meaning(error: Exception, request: Request, way: Way, *, answered: bool) -> ServerError:
+def _meaning(  # noqa: PLR0911 - a table
+    error: Exception, request: Request, way: Way, *, answered: bool
+) -> ServerError:
     """What an exception says about the request."""
     import aiohttp
 
     where = str(request)
     match error:
+        case aiohttp.InvalidURL():
+            return Refused(f"the request can't be sent: {error}", request=where)
         case aiohttp.ConnectionTimeoutError():
             return too_late_to_connect(way, where)
         case aiohttp.ClientConnectorCertificateError():

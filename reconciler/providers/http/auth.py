@@ -127,7 +127,7 @@ def basic_header(auth: Basic) -> str:
 
 
 def header_value(value: str, what: str) -> str:
-    """`value` if it may stand in a header; the error doesn't show it, for it may be a secret."""
+    """`value` if it may stand in a header; the error doesn't show it, because it may be a secret."""
     if not value or not all("!" <= c <= "~" for c in value):
         raise ReconcilerError(
             f"{what} is empty or holds a blank, a line break or a character that HTTP can't carry"

@@ -7,7 +7,7 @@
 | no TLS at all                   | the port speaks plain HTTP                                       |
 | plain HTTP answered by TLS      | the URL should begin with https                                  |
 
-Tests: `tests/providers/test_pulse_engine.py`, `tests/providers/test_hostile_ways.py`.
+Tests: `tests/providers/test_http_tables.py`, `tests/providers/test_hostile_ways.py`.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ def certificate_hint(error: ssl.SSLCertVerificationError, *, ca_file: bool) -> s
         return "It was not issued by the authority in server.caFile: is that the right file?"
     if error.verify_code in _NO_ISSUER:
         return "Name the certificate authority's file in server.caFile."
-    return "Have the server's certificate mended; server.caFile names an authority to trust."
+    return "Have the server's certificate fixed; server.caFile names an authority to trust."
 
 
 def tls_hint(error: ssl.SSLError) -> str:

@@ -1,6 +1,6 @@
 """A page of a list, wherever the server puts the items and what it says of the pages.
 
-Tests: `tests/providers/test_pulse_shapes.py`, `tests/providers/test_pulse_paging.py`.
+Tests: `tests/providers/test_shape_tables.py`, `tests/providers/test_pulse_paging.py`.
 """
 
 from __future__ import annotations

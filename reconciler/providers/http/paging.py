@@ -6,9 +6,9 @@
 
 The first page is asked for without a number, and counted on from the number that it answers. Where it
 answers none, page 1 tells: something new in it, and pages count from 0; the first page again, and they
-count from 1. A list that shrinks while it is read is read afresh, for an item may have slipped past.
+count from 1. A list that shrinks while it is read is read afresh, because an item may have slipped past.
 
-Whatever a server answers, there is an end: of items, pages and bytes. What goes beyond is no list that is
+Whatever a server answers, there is an end: of items, pages and bytes. What goes beyond isn't a list that is
 used, and said so, also when it is only told to be that long.
 """
 

@@ -85,7 +85,7 @@ async def certificate(address: ServerAddress, ca_file: Path | None, *, seconds: 
     peer: Any = found.getpeercert()
     issuer = {key: value for pair in peer["issuer"] for key, value in pair}
     return Certificate(
-        names=tuple(str(value) for _, value in peer.get("subjectAltName", ())),
+        names=tuple(str(value) for _, value in peer["subjectAltName"]),
         issuer=str(issuer.get("organizationName") or issuer.get("commonName") or "unknown"),
         expires=ssl.cert_time_to_seconds(str(peer["notAfter"])),
         protocol=found.version() or "TLS",

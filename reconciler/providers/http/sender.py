@@ -11,7 +11,7 @@
 | 301, 307, 308             | Refused, of a POST Unclear  | is raised, says where to | the same |
 | other 3xx                 | Refused, of a write Unclear | is raised | is raised |
 
-Tests: `tests/providers/test_pulse_wire.py`.
+Tests: `tests/providers/test_http_tables.py`, `tests/providers/test_pulse_wire.py`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
@@ -62,8 +62,8 @@ class AnswerMeaning:
 class Statuses:
     """What one kind of server says with a status, beyond what HTTP does. ``too_often``: ask later."""
 
-    too_often: frozenset[int] = frozenset({429})
-    refusals: Mapping[int, frozenset[Refusal]] = field(default_factory=dict)
+    too_often: frozenset[int]
+    refusals: Mapping[int, frozenset[Refusal]]
     verdict: Callable[[Response], AnswerMeaning | None] = lambda _: None
     """What an answer says itself; None: its status decides."""
 
@@ -174,7 +174,7 @@ class Sender:
             message = f"{message} (the server asks to wait {math.ceil(wait):,} s)"
         if status in self._statuses.too_often:
             raise NotExecuted(message, request=where, status=status, retry_after=wait)
-        if status >= 500 or status == 408 or status < 200:
+        if _unclear(status):
             raise Unclear(message, request=where, status=status, retry_after=wait)
         if status < 400:
             # What a POST makes may be there by now, and that is where it leads.
@@ -208,7 +208,7 @@ class Sender:
         """Whether an answer says that the same may be answered otherwise a moment later."""
         if verdict := self._statuses.verdict(response):
             return verdict.again
-        return response.status in {408, *self._statuses.too_often} or response.status >= 500
+        return response.status in self._statuses.too_often or _unclear(response.status)
 
     def hide(self, text: str, more: Iterable[str] = ()) -> str:
         """`text` without any secret that is known here; `more` are from now on."""
@@ -245,6 +245,11 @@ class Sender:
             return await what()
         except (NotExecuted, Unclear) as error:
             raise NotPrepared(error) from error
+
+
+def _unclear(status: int) -> bool:
+    """Whether a status leaves open what was done."""
+    return status >= 500 or status == 408 or status < 200
 
 
 def _too_large(request: Request) -> str:

@@ -32,7 +32,7 @@ async def first(read: Awaitable[Value], step: Step) -> Value:
         return await read
     except Unclear as error:
         raise NotExecuted(
-            f"not sent, for a read that comes first failed: {error.message}",
+            f"not sent, because a read that comes first failed: {error.message}",
             request=request_of(step),
             retry_after=error.retry_after,
             hint=error.hint,

@@ -1,4 +1,7 @@
-"""Calls of operations: their paths and bodies, who we are, and answers read into values."""
+"""Calls of operations: their paths and bodies, who we are, and answers read into values.
+
+Tests: `tests/providers/test_wire_tables.py`, `tests/providers/test_pulse_wire.py`.
+"""
 
 from __future__ import annotations
 
@@ -156,7 +159,7 @@ class Wire:
         return self._decode(call, await self._send(call, still), decode)
 
     async def do(self, call: Call) -> Json:
-        """What a call that is sent once answers; None for a word, or nothing, for nothing depends on it."""
+        """What a call that is sent once answers; None for a word, or nothing: nothing depends on it."""
         response = await self._send(call)
         try:
             value = parse(response.body)

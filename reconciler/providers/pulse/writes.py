@@ -1,6 +1,6 @@
 """Steps on this server: what their calls are sent, and what became of them after an unclear answer.
 
-Tests: `tests/providers/test_pulse_steps.py`, `tests/apply/test_apply_repetition.py`.
+Tests: `tests/providers/test_pulse_tape.py`, `tests/providers/test_pulse_steps.py`.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ class PulseWrites:
             if not action.approve:
                 return Result(OutcomeStatus.WAITING, message="waiting for approval")
             await self._approve_once(campaign_id, step)
-            message = "approved first, for the server asked for it"
+            message = "approved first, because the server asked for it"
         await self._client.start_campaign(campaign_id)
         return Result(message=message)
 
@@ -220,12 +220,14 @@ class PulseWrites:
             case CreateCampaign():
                 name = action.fields.name
                 lines = await self._client.campaigns([name])
-                return one_made(f"campaigns named {name!r}", [line.id for line in lines])
+                made = [line.id for line in lines if bindings.may_be(action, line.id)]
+                return one_made(f"campaigns named {name!r}", made)
             case UploadPackage():
                 digits = action.file.sha256[:MARK_LENGTH]
                 packages = await self._client.packages()
                 marked = [package.id for package in packages if mark_of(package) == digits]
-                return one_made(f"packages marked [sha256:{digits}]", marked)
+                made = [each for each in marked if bindings.may_be(action, each)]
+                return one_made(f"packages marked [sha256:{digits}]", made)
             case DeletePackage():
                 return Readback(await self._client.package(action.target) is None)
             case AddGateways() | RemoveGateways() | CloseGateways():

@@ -78,4 +78,4 @@ def _what_to_do(error: psycopg.Error) -> str:
             "Is the server up, and are host, user and database right? A password is taken from PGPASSWORD or"
             " a password file, never from the project."
         )
-    return "Mend that in the database, or keep the state elsewhere (--state)."
+    return "Fix that in the database, or keep the state elsewhere (--state)."

@@ -41,7 +41,7 @@ UNION ALL
 SELECT base, number, line FROM {journal} WHERE base >= coalesce((SELECT serial FROM newest), 0)
 ORDER BY 1, 2
 """
-"""The newest snapshot, as number 0, and the lines behind it; of one moment, for it is one statement."""
+"""The newest snapshot, as number 0, and the lines behind it; of one moment, because it is one statement."""
 
 TAKE: Final = """
 INSERT INTO {lock} AS held (id, document, since, expires)

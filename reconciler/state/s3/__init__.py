@@ -70,7 +70,7 @@ def _check(bucket: str, options: Mapping[str, str]) -> None:
             hint=f"Known are {', '.join(OPTIONS)} and lease.",
         )
     if not _REGION.fullmatch(options.get("region", "auto")):
-        raise ReconcilerError("region= in the s3: URL of the state is no region", hint=_HINT)
+        raise ReconcilerError("region= in the s3: URL of the state isn't a region", hint=_HINT)
     if (endpoint := options.get("endpoint")) is not None:
         parts = urlsplit(endpoint)
         if (

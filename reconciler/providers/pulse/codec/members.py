@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import compress, product
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from reconciler.providers.http.listing import ListShape
@@ -28,15 +29,19 @@ def _gateway_line(row: Any) -> tuple[str, GatewayRow]:
     return gateway_id, GatewayRow(state(record.get("state")), flag(record.get("closed"), "closed"))
 
 
+_ID, _STATE, _CLOSED = itemgetter("gatewayId"), itemgetter("state"), itemgetter("closed")
+
+
 def _gateway_lines(rows: Sequence[Any]) -> Mapping[str, GatewayRow] | None:
     """A million rows come in a few kinds: one `GatewayRow` serves all of a kind."""
     try:
-        ids = [row["gatewayId"] for row in rows]
-        states = {row["state"] for row in rows}
-        closed = {row["closed"] for row in rows}
+        ids = list(map(_ID, rows))
+        states = set(map(_STATE, rows))
+        closed = set(map(_CLOSED, rows))
+        "".join(ids)  # a TypeError where one isn't text
     except (KeyError, TypeError):
         return None
-    if not (_all_of(str, ids) and _all_of(str, states) and _all_of(bool, closed)) or "" in ids:
+    if not (ids and _all_of(str, states) and _all_of(bool, closed)) or "" in ids:
         return None
     if len(states) == len(closed) == 1:
         return dict.fromkeys(ids, GatewayRow(*states, *closed))
@@ -60,6 +65,11 @@ def state(value: object) -> str:
     return text(value, "a gateway's state")
 
 
+def _kinds(rows: Sequence[GatewayRow]) -> set[GatewayRow]:
+    """Mostly one row serves all of a page: to count it is quicker than to hash it for each."""
+    return {rows[0]} if rows and rows.count(rows[0]) == len(rows) else set(rows)
+
+
 class Members:
     """A fold of gateways into one set a state: a million of them are a few sets."""
 
@@ -69,7 +79,7 @@ class Members:
 
     def add(self, items: Mapping[str, GatewayRow]) -> int:
         before = len(self)
-        kinds = set(items.values())
+        kinds = _kinds(list(items.values()))
         coming = {row.state for row in kinds}
         for state, members in self._states.items():
             if coming != {state}:

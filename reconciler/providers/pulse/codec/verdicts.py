@@ -5,7 +5,7 @@ Tests: `tests/providers/test_lying_answers.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from reconciler.model import Json
@@ -52,9 +52,8 @@ def judge(call: Call, value: Json) -> Denial | None:
             wanted[what] = (call.ids[placeholder], (*keys, *ID_KEYS) if its_own else keys)
     about(value, wanted)
     if name == "list-gateways":
-        for row in _rows(value):
-            if isinstance(row, Mapping) and "campaignId" in row:
-                about(row, wanted)
+        for row in _naming_a_campaign(value):
+            about(row, wanted)
     if call.operation.method == "GET":
         if name in _OF_GATEWAYS and isinstance(value, Mapping) and any(key in value for key in _STATE):
             return None
@@ -68,6 +67,8 @@ def _has_id(value: Json, wanted: str) -> bool:
     return any(isinstance(each, str | int) and id_form(str(each)) == id_form(wanted) for each in found)
 
 
-def _rows(value: Json) -> Iterator[object]:
+def _naming_a_campaign(value: Json) -> Sequence[object]:
+    """The rows of a list that do; there may be a million, so each is looked at no longer than it takes."""
     lists = (value.get("gateways"), value.get("devices")) if isinstance(value, Mapping) else (value,)
-    return (row for rows in lists if isinstance(rows, list) for row in rows)
+    rows = (rows for rows in lists if isinstance(rows, list))
+    return [row for each in rows for row in each if type(row) is dict and "campaignId" in row]
