@@ -228,10 +228,13 @@ READS: dict[str, tuple[Callable[[Provider], Awaitable[object]], Mapping[str, Any
         lambda on: on.reads.campaign("c1"),
         {"campaigns/c1": campaign("c2")},
     ),
-    "gateways of another campaign": (
-        lambda on: on.reads.gateways("c1"),
-        {"campaigns/c1/devices": rows({"gatewayId": "a", "state": "IDLE", "campaignId": "c2"})},
-    ),
+    **{
+        f"gateways of another campaign, as {key}": (
+            lambda on: on.reads.gateways("c1"),
+            {"campaigns/c1/devices": rows({"gatewayId": "a", "state": "IDLE", "campaignId": "c2"}, key=key)},
+        )
+        for key in ("gateways", "devices", "content", "items")
+    },
     "no campaign": (lambda on: on.reads.campaign("c9"), {}),
     "a campaign that nobody may see": (lambda on: on.reads.campaign("c1"), {"campaigns/c1": FORBIDDEN}),
     "gateways": (lambda on: on.reads.gateways("c1"), {}),
