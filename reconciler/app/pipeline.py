@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.app.checkdesk import Asking, CheckDesk
+from reconciler.app.paces import Rehearsed, read_rehearsal
 from reconciler.app.workspace import Workspace, connected, read_resources, store_of
 from reconciler.errors import Exit, InvalidInput, ReconcilerError
 from reconciler.hiding import Hiding
@@ -71,6 +72,8 @@ class Job:
     waivers: Mapping[str, str] = field(default_factory=dict)
     desk: CheckDesk | None = None
     """Asks the checks of rollouts; None: no server is called."""
+    rehearsed: Rehearsed | None = None
+    """How long waves took in a rehearsal; None: a person gave none."""
 
     @property
     def reading(self) -> int:
@@ -187,12 +190,18 @@ def check_everywhere(workspace: Workspace) -> Checked:
 
 
 def prepare(
-    workspace: Workspace, *, waivers: Mapping[str, str] | None = None, saved: StateStore | None = None
+    workspace: Workspace,
+    *,
+    waivers: Mapping[str, str] | None = None,
+    saved: StateStore | None = None,
+    pace: Path | None = None,
 ) -> Job:
     """Input to plan with; InvalidInput, with everything that was found, when there is an error in it.
 
-    `saved`: a state in the place of the project's, to plan without server, credentials and secrets.
+    `saved`: a state in the place of the project's, to plan without server, credentials and secrets. `pace`: a
+    rehearsal as JSON, for what is to be expected of rollouts; ReconcilerError when it is none.
     """
+    rehearsed = None if pace is None else read_rehearsal(pace)
     checked = check(workspace, offline=saved is not None)
     if checked.project is None or not checked.sound:
         raise InvalidInput(checked.findings)
@@ -204,7 +213,7 @@ def prepare(
         desired = replace(desired, complete=False)
     store = saved or store_of(project)
     desk = None if saved else CheckDesk(workspace)
-    return Job(project, desired, store, checked.findings, checked.documents, waivers or {}, desk)
+    return Job(project, desired, store, checked.findings, checked.documents, waivers or {}, desk, rehearsed)
 
 
 # --- from desired to a plan ----------------------------------------------------------------------
@@ -236,7 +245,9 @@ async def make(
     with unrevealing(job.desired):
         seen = _now() if now is None else now
         lookout = Lookout(Settling(job.project.server.settle), seen // 1000, on_doubt)
-        aside = Aside(asking, source.ahead) if isinstance(source, Provider) else Aside(asking)
+        aside = Aside(asking, rehearsed=job.rehearsed)
+        if isinstance(source, Provider):
+            aside = replace(aside, ahead=source.ahead)
         return await _made(job, state, source, options, lookout, now=seen, aside=aside)
 
 
@@ -306,6 +317,8 @@ class Aside:
     """None: no check of a rollout is asked."""
     ahead: Callable[[], float | None] = lambda: None
     """See `Provider.ahead`."""
+    rehearsed: Rehearsed | None = None
+    """How long waves took in a rehearsal."""
 
 
 _NOTHING_ASIDE: Final = Aside()
@@ -341,7 +354,8 @@ async def draft(
     timing = timed(back.desired, live, state, source.facts, now)
     desired = timing.desired
     ahead = aside.ahead()
-    pacing = Pace(source.facts, earlier(now, ahead), resume=options.resume)
+    paces = aside.rehearsed.paces if aside.rehearsed else {}
+    pacing = Pace(source.facts, earlier(now, ahead), resume=options.resume, rehearsed=paces)
     if aside.asking is not None and (about := questions(desired, live, state, pacing)):
         pacing = replace(pacing, checks=await aside.asking(about))
     pace = paced(desired, live, state, pacing)
@@ -349,6 +363,8 @@ async def draft(
     sifted = held_back(difference, source.facts, pacing.now)
     plan = make_plan(sifted.difference, source.facts, source.server)
     told = (*back.findings, *timing.findings, *pace.findings, *skew(desired, ahead))
+    if aside.rehearsed is not None:
+        told = (*told, *aside.rehearsed.findings(pace.desired))
     plan = replace(
         plan,
         groups=closing(plan.groups, sifted.until),

@@ -63,7 +63,13 @@ def rollout_lines(
         if view.next_look is not None:
             yield f"  a look can find something else at {moment(view.next_look)}"
         if view.ends is not None and view.status != "complete":
-            yield f"  complete not before {moment(view.ends)}"
+            yield f"  {_complete(view.ends, view.expected_end)}"
+
+
+def _complete(ends: int, expected: int | None) -> str:
+    """When it can be complete; and about when, by a rehearsal."""
+    about = "" if expected is None else f", by the rehearsal: about {moment(expected)}"
+    return f"complete not before {moment(ends)}{about}"
 
 
 def _table(waves: Sequence[WaveView]) -> Iterator[str]:
@@ -81,6 +87,8 @@ def wave_words(wave: WaveView) -> str:
     """How a wave stands, in a few words."""
     if wave.phase is WavePhase.LATER:
         parts = [] if wave.not_before is None else [f"not before {moment(wave.not_before)}"]
+        if wave.expected is not None:
+            parts.append(f"by the rehearsal: about {moment(wave.expected)}")
         if wave.approval:
             parts.append("waits for a person's word")
         return ", ".join(parts) or "later"
@@ -148,7 +156,7 @@ def rollout_bars(view: RolloutView, paint: Paint = plain, *, blocks: bool = True
     if not any(each.startswith(view.where) for each in said):
         said.insert(0, f"{view.where}, {view.status}")
     if view.ends is not None:
-        said.append(f"complete not before {moment(view.ends)}")
+        said.append(_complete(view.ends, view.expected_end))
     yield Line(f"  {'; '.join(said)}", 4)
 
 
@@ -170,7 +178,8 @@ def _beside(wave: WaveView) -> str:
         return f"{wave.failed:,} failed" if wave.failed else ""
     if wave.approval:
         return "waits for a person's word"
-    return "" if wave.not_before is None else f"not before {moment(wave.not_before)}"
+    about = "" if wave.expected is None else f", by the rehearsal: about {moment(wave.expected)}"
+    return "" if wave.not_before is None else f"not before {moment(wave.not_before)}{about}"
 
 
 def rollout_item(view: RolloutView) -> dict[str, object]:
@@ -193,6 +202,7 @@ def rollout_item(view: RolloutView) -> dict[str, object]:
         "checks": list(view.checks),
         "next": view.next_look,
         "endsNotBefore": view.ends,
+        "endsExpected": view.expected_end,
     }
 
 
@@ -210,6 +220,7 @@ def _wave_item(view: RolloutView, number: int, wave: WaveView) -> dict[str, obje
         "since": view.since or None if last else None,
         "reached": view.reached if last else None,
         "opensNotBefore": wave.not_before,
+        "opensExpected": wave.expected,
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
@@ -39,8 +39,9 @@ from reconciler.model.waves import assigned
 from reconciler.ownership import owned_by
 from reconciler.providers.base import Facts, Stage
 from reconciler.rollout.calendars import Opening, openings
+from reconciler.rollout.forecast import RehearsedPace, ends, expected, forecast
 from reconciler.rollout.gate import CheckAnswer, Decision, Situation, level, look
-from reconciler.rollout.views import RolloutView, ends, forecast, wave_views
+from reconciler.rollout.views import RolloutView, wave_views
 from reconciler.state.applied import FORGIVEN, REFUSED, ROLLOUT, recorded_settings
 from reconciler.state.base import Event, MembersForgotten, Owned, RolloutNoted, State
 from reconciler.text import first
@@ -60,6 +61,8 @@ class Pace:
     """None: nobody asked them."""
     resume: bool = False
     """A person ends what is paused and held."""
+    rehearsed: Mapping[ResourceId, RehearsedPace] = field(default_factory=dict)
+    """How long the waves took in a rehearsal, where a person gave one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +224,8 @@ class _Pacing:
         told = seen.above if decision.promoted else seen.openings
         until = [each.until for each in told.values() if each.open and each.until is not None]
         earliest = forecast(self._wish, record, seen)
+        rehearsed = self._pace.rehearsed.get(self._campaign.resource)
+        told_of = expected(self._wish, record, seen, rehearsed)
         return RolloutView(
             self._campaign.resource,
             self._wish.policy,
@@ -241,10 +246,11 @@ class _Pacing:
             at=record.at,
             reached=record.reached,
             since=record.since,
-            waves=tuple(wave_views(self._wish, decision, earliest)),
+            waves=tuple(wave_views(self._wish, decision, earliest, told_of.openings)),
             waits=decision.waits,
             next_look=min((wait.until for wait in decision.waits if wait.until is not None), default=None),
             ends=ends(self._wish, record, seen, earliest),
+            expected_end=told_of.end,
             open_until=min(until, default=None),
             stops=self._stops(record) and self._running,
             changed=changed,

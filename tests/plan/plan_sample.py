@@ -150,7 +150,7 @@ VIEW = RolloutView(
     at=NOW,
     reached=NOW,
     since=NOW,
-    waves=(WaveView("canary", 50, 50, 40, 2, 5, 3, WavePhase.PASSED, NOW, approval=True),),
+    waves=(WaveView("canary", 50, 50, 40, 2, 5, 3, WavePhase.PASSED, NOW, approval=True, expected=NOW),),
     waits=(Wait(WaitFor.SOAK, NOW, "canary"),),
     next_look=NOW,
     ends=NOW,
@@ -158,6 +158,7 @@ VIEW = RolloutView(
     stops=True,
     changed=True,
     with_before=40,
+    expected_end=NOW,
     place=Place("line.yaml", 3, 1, (RowPlace("sites.csv", 2, 1),)),
     checks=("errors",),
 )
