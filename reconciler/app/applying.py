@@ -31,6 +31,7 @@ from reconciler.plan.guards import Waivers, reconsidered, waive
 from reconciler.plan.model import Plan
 from reconciler.plan.stale import CODE
 from reconciler.providers.base import Facts, Provider
+from reconciler.readers.shared import unshared
 from reconciler.report.apply_summary import kinds_of
 from reconciler.report.plan_text import question_text
 from reconciler.rollout.questions import against, asked, wishes
@@ -198,7 +199,7 @@ class Applying:
     async def unasked(self, job: Job, options: Options) -> ApplyResult:
         """Lock, then plan and run: nobody has to be waited for."""
         self._admit(job)
-        async with connected(self.project, parallelism=self.parallelism) as provider:
+        async with connected(self.project, parallelism=self.parallelism, reading=job.reading) as provider:
             return await self.unasked_at(provider, job, options)
 
     async def unasked_at(self, provider: Provider, job: Job, options: Options) -> ApplyResult:
@@ -213,7 +214,7 @@ class Applying:
     async def asked(self, job: Job, options: Options) -> ApplyResult:
         """Plan, ask, and lock only then: nobody else has to wait for an answer. Then look once more."""
         self._admit(job)
-        async with connected(self.project, parallelism=self.parallelism) as provider:
+        async with connected(self.project, parallelism=self.parallelism, reading=job.reading) as provider:
             return await self.asked_at(provider, job, options)
 
     async def asked_at(self, provider: Provider, job: Job, options: Options) -> ApplyResult:
@@ -292,7 +293,7 @@ class Applying:
         desired = check(workspace.inside(self.project.environment), offline=True).desired
         declared, desk = wishes(desired), CheckDesk(workspace)
         findings = [
-            Finding(CODE, f"{view.resource}: its checks are others than when the plan was made")
+            Finding(CODE, f"{view.resource}: its checks differ from those when the plan was made")
             for view in releasing
             if view.resource not in declared
             or tuple(each.name for each in declared[view.resource].checks) != view.checks
@@ -395,7 +396,7 @@ class Applying:
                         on_parcel=told.parcel,
                         sender=sender,
                         stop=stop,
-                        source=provider,
+                        source=unshared(provider),
                         hiding=Hiding(secrets_of(desired) if desired else ()),
                         settling=Settling(self.project.server.settle),
                         on_doubt=progress.looking,

@@ -51,7 +51,7 @@ async def look(
 
     Errors are those of an apply. One of the reads after it is no error.
     """
-    async with connected(job.project, parallelism=applying.parallelism) as provider:
+    async with connected(job.project, parallelism=applying.parallelism, reading=job.reading) as provider:
         try:
             run = applying.asked_at if asking else applying.unasked_at
             applied = await run(provider, job, options)

@@ -32,8 +32,8 @@ from reconciler.state.base import State
 
 CAUSES: Final = 100
 """How many failed gateways are asked why, in all."""
-_LISTS_AT_ONCE: Final = 4
-"""Pages of one list are read side by side already."""
+_LISTS: Final = 4
+"""A part of what is worth asking for at a time: pages of one list are read side by side already."""
 _FIRST: Final = (Stage.FAILED, Stage.UNDER_WAY, Stage.IDLE, Stage.DONE)
 """Which gateways are listed first."""
 
@@ -57,7 +57,7 @@ async def look(
     job: Job, listener: StatusListener, *, limit: int = 0, interval: float | None = None
 ) -> StatusReport:
     """Look once, or, with an `interval` in seconds, until nothing more can come by itself; the last look."""
-    async with connected(job.project) as provider:
+    async with connected(job.project, reading=job.reading) as provider:
         overview = Overview(job, provider, limit)
         status = await overview.look(Options())
         listener.show(status)
@@ -123,7 +123,8 @@ class Overview:
                 raise
 
         lacking = {it.id for it in campaigns.values() if it.gateways is None}
-        read = await concurrently(sorted(lacking), members, limit=_LISTS_AT_ONCE)
+        width = max(1, self.provider.reads.parallelism // _LISTS)
+        read = await concurrently(sorted(lacking), members, limit=width)
         return replace(
             live,
             campaigns={r: replace(it, gateways=read.get(it.id, it.gateways)) for r, it in campaigns.items()},

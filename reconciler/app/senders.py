@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from reconciler.app.crew import crew_of
 from reconciler.apply.sender import WORTHWHILE, ParcelSender, may_leave
 from reconciler.errors import ReconcilerError
 from reconciler.plan.model import Plan
 from reconciler.providers.base import Provider
-from reconciler.settings import DaskWorkers, LocalWorkers, Project
+from reconciler.settings import DaskWorkers, Project
 from reconciler.state.base import Session
 
 
@@ -39,20 +40,5 @@ async def sender_for(
             hint="Keep the state where machines share it (postgresql://, s3://): its lock is a lease. Or take"
             " processes of this machine: --workers local:4.",
         )
-    try:
-        from reconciler.workers.cluster import fleet
-        from reconciler.workers.cluster import session as name
-        from reconciler.workers.fleet import Orders
-    except ImportError as error:
-        raise ReconcilerError(
-            f"workers need a package that isn't installed: {error.name}",
-            hint="`pip install 'reconciler[dask]'` brings it. Without workers this process sends all.",
-        ) from error
-    from reconciler.pacing import RateLimiter
-    from reconciler.workers.access import ref_of
-
-    pace = provider.pace or RateLimiter(project.server.max_requests_per_second)
-    alone = isinstance(at, LocalWorkers)
-    orders = Orders(name(), ref_of(project.server), parallelism, lambda: session.until, alone=alone)
-    async with fleet(at, orders, pace) as there:
-        yield there
+    async with crew_of(project, provider, session, parallelism) as fleet:
+        yield fleet

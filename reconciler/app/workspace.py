@@ -183,10 +183,11 @@ def event_loop(engine: Engine | None = None) -> asyncio.Runner:
 
 @asynccontextmanager
 async def connected(
-    project: Project, *, parallelism: int = PARALLELISM, backoff: Backoff | None = None
+    project: Project, *, parallelism: int = PARALLELISM, backoff: Backoff | None = None, reading: int = 0
 ) -> AsyncIterator[Provider]:
     """The project's server, for as long as the block runs; at most `parallelism` requests at a time.
 
+    `reading`: about how many requests reading takes; much of it is shared with the workers of the project.
     InvalidInput unless it is trusted (`Workspace.trusted`).
     """
     from reconciler.providers.opening import opened
@@ -199,7 +200,12 @@ async def connected(
 
             settings = replace(settings, finished_run_again=runs_again(app))
         server = opened(settings, app=app, parallelism=parallelism, backoff=backoff)
-        yield await stack.enter_async_context(server)
+        provider = await stack.enter_async_context(server)
+        if settings.workers is not None and reading:
+            from reconciler.app.crew import crewed
+
+            provider = await stack.enter_async_context(crewed(project, provider, parallelism, reading))
+        yield provider
 
 
 def _app(project: Project, stack: AsyncExitStack) -> Starlette | None:

@@ -18,7 +18,7 @@ from reconciler.cli.running import Terminal, run, workspace
 from reconciler.errors import Exit, UsageError
 
 if TYPE_CHECKING:
-    from reconciler.settings import Project, WorkersAt
+    from reconciler.settings import Project
 
 
 @click.command("apply")
@@ -56,11 +56,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Seconds to wait while somebody else holds the lock.",
 )
-@click.option(
-    "--workers",
-    metavar="local:N | dask://HOST",
-    help="Processes that send windows and package overrides in bulk.  [default: as the project file says]",
-)
+@shared.workers
 @click.option(
     "--metrics-file",
     metavar="FILE",
@@ -102,7 +98,7 @@ def command(
     from reconciler.app.workspace import store_of
 
     flags: Flags = context.obj
-    manned = _workers(workers)
+    manned = shared.workers_named(workers)
     reporter, caller = Reporter(Output(output), flags, failed="❌ Not applied"), Terminal()
     where, waivers = workspace(flags, paths), shared.waived(waive, reason)
     if file is not None:
@@ -110,7 +106,7 @@ def command(
     with reporter.failures():
         if file is not None:
             saved, project = find_home(Path(file), where)
-            project = _manned(_paced(project, max_rps), manned)
+            project = shared.manned(_paced(project, max_rps), manned)
             reporter.within(project, where.environ)
             engine = project.server.engine
             postman = postman_of(project, where)
@@ -124,7 +120,7 @@ def command(
             options = replace(shared.chosen(switches), rollouts_only=rollouts_only)
             job = prepare(where, waivers=waivers)
             reporter.within(job.project, where.environ)
-            job = replace(job, project=_manned(_paced(job.project, max_rps), manned))
+            job = replace(job, project=shared.manned(_paced(job.project, max_rps), manned))
             engine = job.project.server.engine
             if not dry_run:
                 project, postman = job.project, postman_of(job.project, where)
@@ -146,29 +142,6 @@ def _paced(project: Project, max_rps: float | None) -> Project:
     if max_rps is None:
         return project
     return replace(project, server=replace(project.server, max_requests_per_second=max_rps))
-
-
-def _workers(text: str | None) -> WorkersAt | None:
-    """What ``--workers`` says; UsageError for what names none."""
-    from reconciler.settings import workers_at
-
-    try:
-        return None if text is None else workers_at(text)
-    except ValueError as error:
-        hint = "Such as local:4, or dask://HOST:8786."
-        raise UsageError(f"--workers {text}: {error}", hint=hint) from error
-
-
-def _manned(project: Project, workers: WorkersAt | None) -> Project:
-    """`project` with the workers that were asked for."""
-    if workers is None:
-        return project
-    if project.server.embedded:
-        raise UsageError(
-            "--workers: the embedded server is in this process, where no worker gets at it",
-            hint="`reconciler serve` serves it to others; --url then names it.",
-        )
-    return replace(project, server=replace(project.server, workers=workers))
 
 
 def _alone(context: click.Context, paths: Collection[str], switches: Iterable[str]) -> None:

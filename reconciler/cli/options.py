@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -13,6 +15,8 @@ from reconciler.model import Kind, ResourceId
 from reconciler.options import Options, Selector, Targets
 
 if TYPE_CHECKING:
+    from reconciler.settings import Project, WorkersAt
+
     Resources = click.ParamType[ResourceId]
     Selectors = click.ParamType[Selector]
 else:  # it takes no parameter at run time in older versions of click
@@ -20,6 +24,13 @@ else:  # it takes no parameter at run time in older versions of click
 
 _C = TypeVar("_C", bound=Callable[..., Any])
 
+pace = click.option(
+    "--pace",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    shell_complete=completing("files"),
+    help="Say when waves are expected, by what `rehearse --output json` wrote.",
+)
 paths = click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=completing("resource_files"))
 
 
@@ -100,6 +111,36 @@ def chosen(switches: Mapping[str, Any]) -> Options:
     given = dict(switches)
     targets = Targets(given.pop("resources"), given.pop("selectors"))
     return Options(refresh_recorded=given.pop("refresh") == "recorded", targets=targets, **given)
+
+
+workers = click.option(
+    "--workers",
+    metavar="local:N | dask://HOST",
+    help="Processes that read and send in bulk beside this one.  [default: as the project file says]",
+)
+
+
+def workers_named(text: str | None) -> WorkersAt | None:
+    """What ``--workers`` says; UsageError for what names none."""
+    from reconciler.settings import workers_at
+
+    try:
+        return None if text is None else workers_at(text)
+    except ValueError as error:
+        hint = "Such as local:4, or dask://HOST:8786."
+        raise UsageError(f"--workers {text}: {error}", hint=hint) from error
+
+
+def manned(project: Project, at: WorkersAt | None) -> Project:
+    """`project` with the workers that were asked for."""
+    if at is None:
+        return project
+    if project.server.embedded:
+        raise UsageError(
+            "--workers: the embedded server is in this process, where no worker gets at it",
+            hint="`reconciler serve` serves it to others; --url then names it.",
+        )
+    return replace(project, server=replace(project.server, workers=at))
 
 
 def waivers(command: _C) -> _C:

@@ -5,6 +5,7 @@ Tests: `tests/cli/test_cli_guards.py`, `tests/e2e/test_e2e_main_job.py`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -52,6 +53,8 @@ from reconciler.errors import Exit, UsageError
     shell_complete=completing("files"),
     help="Plan from what `snapshot` saved. No server is called; no credentials or secrets are needed.",
 )
+@shared.pace
+@shared.workers
 @shared.plan_switches
 @global_flags
 @click.pass_obj
@@ -67,6 +70,8 @@ def command(
     beside: str | None,
     page: str | None,
     snapshot: str | None,
+    pace: Path | None,
+    workers: str | None,
     **switches: object,
 ) -> Exit:
     """Show what apply would do.
@@ -75,6 +80,7 @@ def command(
     """
     from reconciler.app.pipeline import plan_exit, plan_once, prepare
 
+    at = shared.workers_named(workers)
     files = {form: path for form, path in ((Output.JSON, beside), (Output.HTML, page)) if path is not None}
     reporter = Reporter(Output(output), flags, beside=files, every_gateway=listed == "gateways")
     with reporter.failures():
@@ -84,7 +90,8 @@ def command(
                 "a plan on a snapshot can't be saved to be applied", hint="Leave --out or --snapshot out."
             )
         if snapshot is None:
-            job = prepare(where)
+            job = prepare(where, pace=pace)
+            job = replace(job, project=shared.manned(job.project, at))
             reporter.within(job.project, where.environ)
             planned = run(flags, plan_once(job, options, reporter.looking), engine=job.project.server.engine)
             if out is not None:
@@ -94,6 +101,6 @@ def command(
         else:
             from reconciler.app.offline import plan_offline
 
-            planned = run(flags, plan_offline(where, options, Path(snapshot)))
+            planned = run(flags, plan_offline(where, options, Path(snapshot), pace=pace))
         reporter.plan(planned.plan)
     return plan_exit(planned.plan, detailed=detailed_exitcode)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -56,6 +57,8 @@ INTERVAL = 5.0
     show_default=True,
     help="Output format; html is one self-contained page.",
 )
+@shared.pace
+@shared.workers
 @global_flags
 @click.pass_obj
 def command(
@@ -68,6 +71,8 @@ def command(
     watch: bool,
     interval: float,
     output: str,
+    pace: Path | None,
+    workers: str | None,
 ) -> Exit:
     """Show how the declared campaigns are doing on the server.
 
@@ -77,6 +82,7 @@ def command(
     from reconciler.app.overview import look
     from reconciler.app.pipeline import plan_exit, prepare
 
+    at = shared.workers_named(workers)
     if output == "html":
         if watch:
             raise UsageError("--watch can't redraw a page", hint="Leave --watch or --output html out.")
@@ -84,7 +90,8 @@ def command(
 
         prepared()
     with failing(output):
-        job = prepare(workspace(flags, paths))
+        job = prepare(workspace(flags, paths), pace=pace)
+        job = replace(job, project=shared.manned(job.project, at))
         viewer = _viewer(flags, output, job.project, watch=watch)
         try:
             looking = look(job, viewer, limit=limit if gateways else 0, interval=interval if watch else None)

@@ -12,7 +12,9 @@ import asyncio
 import os
 import signal
 import time
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,11 +26,21 @@ from reconciler.apply.sender import Parcel, ParcelReport
 from reconciler.errors import ReconcilerError, Refused, Unauthorized, fault_in_words
 from reconciler.pacing import Backoff, Settling
 from reconciler.providers.opening import opened
+from reconciler.readers.parcels import ReadParcel, ReadReport
+from reconciler.readers.runner import ReadRunner
 from reconciler.workers.access import ServerRef, settings_here
 from reconciler.workers.admission import Introduction
 
 _IDLE: Final = 600.0
 """Seconds after which what a run left behind is cleared away by the next one that comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """A connection, and what it is used for: one parcel at a time."""
+
+    sending: ParcelRunner
+    reading: ReadRunner
 
 
 class WorkerBench(WorkerPlugin):
@@ -41,7 +53,7 @@ class WorkerBench(WorkerPlugin):
         self._slots = slots
         self._parallelism = parallelism
         self._stack = AsyncExitStack()
-        self._free: asyncio.Queue[ParcelRunner] = asyncio.Queue()
+        self._free: asyncio.Queue[_Slot] = asyncio.Queue()
         self._flying = 0
         self._landed = asyncio.Condition()
 
@@ -58,17 +70,16 @@ class WorkerBench(WorkerPlugin):
                     isinstance(greeting.error, Unauthorized) or not isinstance(greeting.error, Refused)
                 ):
                     raise greeting.error
-            self._free.put_nowait(
-                ParcelRunner(
-                    provider.writes,
-                    provider.facts.operations,
-                    pace,
-                    Backoff(),
-                    Settling(settings.settle),
-                    self._parallelism,
-                    worker=str(worker.name),
-                )
+            sending = ParcelRunner(
+                provider.writes,
+                provider.facts.operations,
+                pace,
+                Backoff(),
+                Settling(settings.settle),
+                self._parallelism,
+                worker=str(worker.name),
             )
+            self._free.put_nowait(_Slot(sending, ReadRunner(provider, pace, self._parallelism)))
 
     async def teardown(self, worker: Worker) -> None:  # noqa: ARG002 - the engine calls it so
         """Close all of it."""
@@ -77,12 +88,22 @@ class WorkerBench(WorkerPlugin):
 
     async def carry(self, parcel: Parcel) -> ParcelReport:
         """Send `parcel`."""
+        async with self._slot() as slot:
+            return await slot.sending.run(parcel, self.stop)
+
+    async def read(self, parcel: ReadParcel) -> ReadReport:
+        """Read `parcel`."""
+        async with self._slot() as slot:
+            return await slot.reading.run(parcel, self.stop)
+
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[_Slot]:
         self._flying += 1
-        runner = await self._free.get()
+        slot = await self._free.get()
         try:
-            return await runner.run(parcel, self.stop)
+            yield slot
         finally:
-            self._free.put_nowait(runner)
+            self._free.put_nowait(slot)
             self.used = time.monotonic()
             async with self._landed:
                 self._flying -= 1
@@ -143,3 +164,9 @@ async def carry(session: str, parcel: Parcel) -> ParcelReport:
     """The task: what becomes of `parcel`. Of a worker that doesn't know the session: nothing was sent."""
     bench: Any = get_worker().plugins.get(session)
     return await bench.carry(parcel) if isinstance(bench, WorkerBench) else ParcelReport(parcel.id)
+
+
+async def read(session: str, parcel: ReadParcel) -> ReadReport:
+    """The task: what is in `parcel`. Of a worker that doesn't know the session: nothing was read."""
+    bench: Any = get_worker().plugins.get(session)
+    return await bench.read(parcel) if isinstance(bench, WorkerBench) else ReadReport(parcel.id)

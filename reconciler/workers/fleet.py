@@ -1,4 +1,4 @@
-"""The workers of one run as a `ParcelSender`: who is there, who is free, who was lost.
+"""The workers of one run as `ParcelSender` and `ParcelReader`: who is there, who is free, who was lost.
 
 A parcel goes to one worker that is known, and never by itself to another: whoever is lost with it is noticed
 by the watch, and the parcel goes out again. So nothing is handed over twice without being known here, and as
@@ -11,25 +11,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from secrets import token_hex
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from distributed import Client
 
 from reconciler import __version__
 from reconciler.apply.sender import WORTHWHILE, Parcel, ParcelReport, may_leave
-from reconciler.errors import ReconcilerError, fault_in_words
+from reconciler.errors import fault_in_words
 from reconciler.model import StepGroup
 from reconciler.pacing import RateLimiter
-from reconciler.text import clean, plural
+from reconciler.readers.parcels import READ_SECONDS, ReadParcel, ReadReport
+from reconciler.text import clean
 from reconciler.workers import bench
 from reconciler.workers.access import ServerRef
 from reconciler.workers.admission import Admitted, Introduction, admitted
+from reconciler.workers.members import ANSWER, FleetMember, LostWorker, ended_with, nobody, odd
 
 PARCEL_SECONDS: Final = 20.0
 """A parcel ends by then, however slow the server is."""
@@ -41,26 +45,14 @@ _PATIENCE: Final = 30.0
 """Seconds without any worker, after which nobody waits for one."""
 _COMING: Final = 10.0
 """Seconds in which the first worker has to be there."""
-_ANSWER: Final = 15.0
-"""Seconds in which a worker answers what it is asked."""
+_LOSSES: Final = 2
+"""So many workers lost over what is to be read, and the run reads it itself: it may be what ended them."""
 _TICK: Final = 0.5
 _MOST: Final = 256
 
+_Report = TypeVar("_Report", ParcelReport, ReadReport)
+
 _LOG = logging.getLogger("reconciler.workers")
-
-
-class _Lost(Exception):
-    """The worker that had a parcel is gone."""
-
-
-@dataclass(slots=True)
-class _Member:
-    """A worker that is used."""
-
-    who: Admitted
-    gone: asyncio.Event = field(default_factory=asyncio.Event)
-    speed: float = 0.0
-    """Calls a second of its last parcel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +75,10 @@ class WorkerFleet:
         self._client = client
         self._orders = orders
         self._pace = pace
-        self._members: dict[str, _Member] = {}
+        self._members: dict[str, FleetMember] = {}
         self._refused: dict[str, str] = {}
-        self._free: deque[_Member] = deque()
-        self._reserved: deque[_Member] = deque()
+        self._free: deque[FleetMember] = deque()
+        self._reserved: deque[FleetMember] = deque()
         self._changed = asyncio.Condition()
         self._halted = False
         self._alive = time.monotonic()
@@ -105,7 +97,7 @@ class WorkerFleet:
             await asyncio.sleep(_TICK)
             await self._look()
         if not self._members:
-            raise _nobody(self._refused)
+            raise nobody(self._refused)
         watching = asyncio.create_task(self._watch())
         try:
             yield self
@@ -126,7 +118,7 @@ class WorkerFleet:
     async def _look(self) -> None:
         """Learn who is there now: take in who is new, and note who is gone."""
         scheduler: Any = self._client.scheduler
-        identity = await asyncio.wait_for(scheduler.identity(n_workers=-1), _ANSWER)
+        identity = await asyncio.wait_for(scheduler.identity(n_workers=-1), ANSWER)
         there: Mapping[str, Any] = identity["workers"]
         for address in set(self._members) - set(there):
             self._lose(address)
@@ -141,7 +133,7 @@ class WorkerFleet:
         asked = time.time()
         said = await self._ask(address, bench.introduce)
         answered = time.time()
-        verdict: Admitted | str = _odd(said)
+        verdict: Admitted | str = odd(said)
         if isinstance(said, Introduction):
             verdict = admitted(address, said, version=__version__, asked=asked, answered=answered)
         if isinstance(verdict, Admitted):
@@ -149,20 +141,20 @@ class WorkerFleet:
             args = orders.session, orders.ref, verdict.slots, orders.parallelism
             trouble = await self._ask(address, bench.join, *args)
             if trouble is not None:
-                verdict = trouble if isinstance(trouble, str) else _odd(trouble)
+                verdict = trouble if isinstance(trouble, str) else odd(trouble)
         if isinstance(verdict, str):
             self._refused[address] = verdict
             name = said.name if isinstance(said, Introduction) else address
             _LOG.warning("the worker %s at %s is not used: %s", clean(name), address, clean(verdict))
             return
-        member = self._members[address] = _Member(verdict)
+        member = self._members[address] = FleetMember(verdict)
         self._free.extend([member] * verdict.slots)
 
     async def _ask(self, address: str, function: Callable[..., Any], *args: object) -> Any:
         """What `function` answers there, or the error that it ended with."""
         try:
             asking = self._client.run(function, *args, workers=[address], on_error="return")
-            return (await asyncio.wait_for(asking, _ANSWER)).get(address, KeyError(address))
+            return (await asyncio.wait_for(asking, ANSWER)).get(address, KeyError(address))
         except Exception as error:  # noqa: BLE001 - of a connection, or of whatever is there
             return error
 
@@ -176,6 +168,11 @@ class WorkerFleet:
         )
 
     # --- who is free --------------------------------------------------------------------------------
+
+    @property
+    def slots(self) -> int:
+        """See `ParcelReader.slots`."""
+        return max(1, sum(member.who.slots for member in self._members.values()))
 
     @property
     def most(self) -> int:
@@ -203,13 +200,13 @@ class WorkerFleet:
                 self._reserved.remove(member)
                 await self._release(member)
 
-    async def _taken(self) -> _Member | None:
+    async def _taken(self) -> FleetMember | None:
         """A worker that is free, once there is one; None after a halt, or where nobody comes."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._free or self._halted or self._given_up)
             return self._free.popleft() if self._free and not self._halted else None
 
-    async def _release(self, member: _Member) -> None:
+    async def _release(self, member: FleetMember) -> None:
         async with self._changed:
             if not member.gone.is_set():
                 self._free.append(member)
@@ -219,35 +216,71 @@ class WorkerFleet:
 
     async def send(self, parcel: Parcel) -> ParcelReport:
         """See `ParcelSender.send`."""
-        while True:
+        return await self._by_somebody(partial(self._sent, parcel)) or ParcelReport(parcel.id)
+
+    async def read(self, parcel: ReadParcel, beside: int) -> ReadReport:
+        """See `ParcelReader.read`."""
+        reading = partial(self._seen, parcel, beside)
+        return await self._by_somebody(reading, losses=_LOSSES) or ReadReport(parcel.id)
+
+    async def _by_somebody(
+        self, handing: Callable[[FleetMember], Awaitable[_Report]], *, losses: float = math.inf
+    ) -> _Report | None:
+        """What one worker reports; of one that is lost, another. None after a halt, or so many `losses`."""
+        lost = 0
+        while lost < losses:
             member = self._reserved.popleft() if self._reserved else await self._taken()
             if member is None:
                 if self._halted:
-                    return ParcelReport(parcel.id)
-                raise _nobody(self._refused, lost=True)
+                    return None
+                raise nobody(self._refused, lost=_PATIENCE)
             try:
-                return await self._sent(parcel, member)
-            except _Lost:
-                continue
+                return await handing(member)
+            except LostWorker:
+                lost += 1
             finally:
                 await self._release(member)
+        return None
 
-    async def _sent(self, parcel: Parcel, member: _Member) -> ParcelReport:
-        rate = await self._lent()
+    async def _sent(self, parcel: Parcel, member: FleetMember) -> ParcelReport:
+        rate = await self._lent(self.slots)
         try:
             until = min(parcel.until, self._time())
             if self._halted or until <= time.time():
                 return ParcelReport(parcel.id)
-            report = await self._through(replace(parcel, rate=rate, until=until + member.who.offset), member)
+            parcel = replace(parcel, rate=rate, until=until + member.who.offset)
+            try:
+                report = await self._through(bench.carry, parcel, member, ParcelReport)
+            except BaseException:
+                self._unheard[member.who.address] = until
+                raise
         finally:
             self._pace.give_back(rate)
         count = sum(byte.bit_count() for byte in report.done) + len(report.ended)
-        member.speed = count / report.seconds if report.seconds > 0 else 0.0
-        if report.limited:
-            self._pace.too_much(sum(each.speed * each.who.slots for each in self._members.values()))
+        self._learn(member, count, report.seconds, report.limited)
         if report.asked:
             self._not_before = max(self._not_before, time.monotonic() + report.asked)
         return report
+
+    async def _seen(self, parcel: ReadParcel, beside: int, member: FleetMember) -> ReadReport:
+        """Reading isn't bound by our lock: whoever goes on with it does no harm."""
+        rate = await self._lent(beside, bound=False)
+        try:
+            if self._halted:
+                return ReadReport(parcel.id)
+            until = min(parcel.until, time.time() + READ_SECONDS)
+            parcel = replace(parcel, rate=rate, until=until + member.who.offset)
+            report = await self._through(bench.read, parcel, member, ReadReport)
+        finally:
+            self._pace.give_back(rate)
+        self._learn(member, report.requests, report.seconds, report.limited)
+        return report
+
+    def _learn(self, member: FleetMember, calls: int, seconds: float, limited: int) -> None:
+        """How fast a worker was, and whether all together were too fast."""
+        member.speed = calls / seconds if seconds > 0 else 0.0
+        if limited:
+            self._pace.too_much(sum(each.speed * each.who.slots for each in self._members.values()))
 
     def _time(self) -> float:
         """Until when a parcel may be under way that goes out now."""
@@ -255,10 +288,13 @@ class WorkerFleet:
         soon = time.time() + PARCEL_SECONDS
         return soon if held is None else min(soon, held - LEASE_LEFT)
 
-    async def _lent(self) -> float | None:
-        """A part of the rate, once there is some, and once the server is to be asked again."""
+    async def _lent(self, parts: int, *, bound: bool = True) -> float | None:
+        """One of `parts` of the rate, once there is some, and once the server is to be asked again.
+
+        `bound`: and while our lease lasts.
+        """
         async with self._changed:
-            patience = time.monotonic() + LEASE_LEFT
+            patience = time.monotonic() + (LEASE_LEFT if bound else 0.0)
             await self._changed.wait_for(
                 lambda: (
                     self._halted
@@ -267,16 +303,21 @@ class WorkerFleet:
                 )
             )
             while True:
-                slots = sum(member.who.slots for member in self._members.values())
-                rate = self._pace.lend(max(1, slots))
+                rate = self._pace.lend(max(1, parts))
                 if rate != 0.0 or self._halted:
                     return rate
                 await self._changed.wait()
 
-    async def _through(self, parcel: Parcel, member: _Member) -> ParcelReport:
-        """What `member` answers. `_Lost` when it is gone, or answers nothing that can be read."""
+    async def _through(
+        self,
+        function: Callable[..., Any],
+        parcel: Parcel | ReadParcel,
+        member: FleetMember,
+        kind: type[_Report],
+    ) -> _Report:
+        """What `member` answers. `LostWorker` when it is gone, or answers nothing that can be read."""
         future: Any = self._client.submit(
-            bench.carry,
+            function,
             self._orders.session,
             parcel,
             # Ends in digits, because the engine keeps something for good of every other kind of name.
@@ -286,24 +327,17 @@ class WorkerFleet:
             retries=0,
             pure=False,
         )
-        answer = asyncio.ensure_future(_result(future))
+        answer = asyncio.ensure_future(ended_with(future))
         gone = asyncio.ensure_future(member.gone.wait())
         try:
             seconds = max(0.0, parcel.until - member.who.offset - time.time()) + _OVERDUE
             await asyncio.wait((answer, gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            if (
-                answer.done()
-                and not answer.cancelled()
-                and isinstance(found := answer.result(), ParcelReport)
-            ):
+            if answer.done() and not answer.cancelled() and isinstance(found := answer.result(), kind):
                 return found
             if answer.done():
                 _LOG.debug("no report of %s: %s", parcel.id, answer.result())
                 await asyncio.wait((gone,), timeout=_TICK)
-            raise _Lost
-        except BaseException:
-            self._unheard[member.who.address] = parcel.until - member.who.offset
-            raise
+            raise LostWorker
         finally:
             for each in (answer, gone):
                 each.cancel()
@@ -322,11 +356,19 @@ class WorkerFleet:
         await asyncio.gather(*(self._ask(each, bench.quiet, self._orders.session) for each in self._members))
 
     async def _leave(self) -> None:
+        await self.settle()
+        if not self._orders.alone:
+            await asyncio.gather(
+                *(self._ask(each, bench.leave, self._orders.session) for each in self._members)
+            )
+
+    async def settle(self) -> None:
         """Nobody sends for this run any more, once this returns: its lock may be let go."""
         if self._orders.alone:
             return
-        session = self._orders.session
-        for address, until in self._unheard.items():
+        session, unheard = self._orders.session, self._unheard
+        self._unheard = {}
+        for address, until in unheard.items():
             quiet = address in self._members and await self._ask(address, bench.quiet, session) is True
             left = until - time.time()
             if not quiet and left > 0:
@@ -334,41 +376,3 @@ class WorkerFleet:
                     "waiting %.0f s: the worker at %s was lost, and may still be sending", left, address
                 )
                 await asyncio.sleep(left)
-        await asyncio.gather(*(self._ask(each, bench.leave, session) for each in self._members))
-
-
-async def _result(future: Any) -> object:
-    """What `future` ends with, also where that is an error."""
-    try:
-        return await future
-    except asyncio.CancelledError as error:
-        if (task := asyncio.current_task()) is not None and task.cancelling():
-            raise
-        return error
-    except Exception as error:  # noqa: BLE001 - of the engine: the parcel goes out again
-        return error
-
-
-def _odd(error: object) -> str:
-    """What is said of a worker that doesn't answer as ours do."""
-    if "No module named" in str(error) or isinstance(error, AttributeError):
-        # Whatever the engine makes of it: what a run calls there isn't there.
-        return f"it has no reconciler {__version__} with workers: {clean(str(error))[:200]}"
-    if isinstance(error, TimeoutError):
-        return f"it did not answer within {_ANSWER:.0f} s"
-    return f"it answered {clean(f'{type(error).__name__}: {error}')[:200]}"
-
-
-def _nobody(refused: Mapping[str, str], *, lost: bool = False) -> ReconcilerError:
-    if refused:
-        each = "; ".join(f"{address}: {clean(why)}" for address, why in sorted(refused.items())[:5])
-        hint = "Give the workers this version and the same credentials as here, and set their clocks."
-        return ReconcilerError(f"none of {plural(len(refused), 'worker')} can be used: {each}", hint=hint)
-    if lost:
-        return ReconcilerError(
-            f"all workers were lost, and none came back within {_PATIENCE:.0f} s",
-            hint="Start workers, then run it again: only what is missing is sent.",
-        )
-    return ReconcilerError(
-        "the scheduler has no workers", hint="Start some: `dask worker`; see the page about workers."
-    )

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,7 +28,8 @@ class Locked:
 def sender(plan: Plan, workers: WorkersAt | None, url: str = "https://pulse.example.com") -> Any:
     async def main() -> Any:
         project = Project(Path(), server=ServerSettings(url=url, workers=workers))
-        async with sender_for(project, plan, Any, Locked(), 4) as found:  # type: ignore[arg-type]
+        provider = SimpleNamespace(reads=None, pace=None)
+        async with sender_for(project, plan, provider, Locked(), 4) as found:  # type: ignore[arg-type]
             return found
 
     return asyncio.run(main())

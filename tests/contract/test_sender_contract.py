@@ -20,7 +20,7 @@ from reconciler.settings import Engine, ServerSettings
 from tests.apply.apply_script import group
 from tests.workers.counting_server import CountingServer, counting_server
 from tests.workers.fleet_runs import TOKEN, server_ref, windows, workers
-from tests.workers.worker_processes import WorkerProcesses
+from tests.workers.worker_processes import Nursery, WorkerProcesses
 
 SENDERS = ["this process", "workers"]
 STEPS = windows(50)
@@ -43,7 +43,7 @@ async def here(url: str) -> AsyncIterator[ParcelSender]:
 
 @pytest.fixture(scope="module")
 def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with WorkerProcesses(tmp_path_factory.mktemp("contract")) as cluster:
+    with Nursery() as nursery, WorkerProcesses(nursery, tmp_path_factory.mktemp("contract")) as cluster:
         cluster.start("alpha", env={"PULSE_TOKEN": TOKEN})
         yield cluster  # type: ignore[misc]
 

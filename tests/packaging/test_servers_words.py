@@ -87,7 +87,7 @@ def test_the_words_and_paths_of_a_server_are_nowhere_in_the_core() -> None:
 
 
 def test_no_stage_concludes_anything_from_a_status_of_http() -> None:
-    allowed = {"errors.py"}
+    allowed = {"errors.py", "readers/parcels.py"}  # where it only goes from one process to another
     hits = []
     for path in core():
         name = path.relative_to(ROOT).as_posix()

@@ -5,24 +5,33 @@ from pathlib import Path
 
 import pytest
 from counting_server import CountingServer, counting_server
-from worker_processes import WorkerProcesses
+from worker_processes import Nursery, WorkerProcesses
 
 TOKEN = "token-canary-77aa"
 
 
 @pytest.fixture(scope="session")
-def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerProcesses]:
+def nursery() -> Iterator[Nursery]:
+    """Where schedulers and workers come from."""
+    with Nursery() as born:
+        yield born
+
+
+@pytest.fixture(scope="session")
+def two_workers(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerProcesses]:
     """Two workers that nobody hurts."""
-    with WorkerProcesses(tmp_path_factory.mktemp("workers")) as cluster:
-        cluster.start("alpha", env={"PULSE_TOKEN": TOKEN})
-        cluster.start("beta", env={"PULSE_TOKEN": TOKEN})
+    with WorkerProcesses(nursery, tmp_path_factory.mktemp("workers")) as cluster:
+        for name in ("alpha", "beta"):
+            cluster.begin(name, env={"PULSE_TOKEN": TOKEN})
+        for name in ("alpha", "beta"):
+            cluster.there(name)
         yield cluster
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[WorkerProcesses]:
+def cluster(nursery: Nursery, tmp_path: Path) -> Iterator[WorkerProcesses]:
     """A scheduler without workers, for a test alone."""
-    with WorkerProcesses(tmp_path) as alone:
+    with WorkerProcesses(nursery, tmp_path) as alone:
         yield alone
 
 

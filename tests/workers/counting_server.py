@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 ANSWERS = {"/api/versions": {"currentApiVersion": "0.17"}, "/api/campaigns": {"campaigns": []}}
 
@@ -31,6 +32,12 @@ class CountingServer:
     asks: float | None = None
     """Seconds to wait that go with a complaint."""
     url: str = ""
+    members: dict[str, list[str]] = field(default_factory=dict)
+    """Campaign → who is in it, to be read in pages."""
+    answers: dict[str, tuple[int, object, str]] = field(default_factory=dict)
+    """Campaign → what is answered instead: status, body, a header."""
+    asked: Counter[str] = field(default_factory=Counter)
+    """How often each page was answered as it is."""
 
     def gateways(self) -> Counter[str]:
         """How often each gateway was taken."""
@@ -41,20 +48,48 @@ class CountingServer:
         self.tokens[said] += 1
         if self.token is not None and said != self.token and path != "/api/versions":
             return 401, {"message": "who are you?"}, ""
+        if method == "GET" and path.partition("?")[0].endswith("/devices"):
+            return self._page(path)
         if method == "GET":
             return 200, ANSWERS.get(path.partition("?")[0], {"message": "nothing"}), ""
-        now = time.monotonic()
-        if (
-            self.most is not None
-            and sum(now - at < 1.0 for at in self.times[-int(self.most) - 1 :]) >= self.most
-        ):
-            self.complaints += 1
-            return 429, {"message": "too often"}, f"Retry-After: {self.asks}\r\n" if self.asks else ""
+        if complaint := self._complaint():
+            return complaint
         if path.split("/")[5] in self.refused:
             return 404, {"message": "there is no such gateway"}, ""
-        self.times.append(now)
+        self.times.append(time.monotonic())
         self.seen[path] += 1
         return 200, {}, ""
+
+    def _complaint(self) -> tuple[int, object, str] | None:
+        now = time.monotonic()
+        if self.most is None or sum(now - at < 1.0 for at in self.times[-int(self.most) - 1 :]) < self.most:
+            return None
+        self.complaints += 1
+        return 429, {"message": "too often"}, f"Retry-After: {self.asks}\r\n" if self.asks else ""
+
+    def _page(self, path: str) -> tuple[int, object, str]:
+        """A page of who is in a campaign."""
+        if complaint := self._complaint():
+            return complaint
+        self.times.append(time.monotonic())
+        self.asked[path] += 1
+        parts = urlsplit(path)
+        campaign = parts.path.split("/")[3]
+        if campaign in self.answers:
+            return self.answers[campaign]
+        query = dict(parse_qsl(parts.query))
+        number, size, ids = int(query.get("page.number", 1)), int(query["page.size"]), self.members[campaign]
+        rows = [
+            {"gatewayId": each, "state": "INSTANTIATED", "closed": False}
+            for each in ids[(number - 1) * size : number * size]
+        ]
+        info = {
+            "totalPages": -(-len(ids) // size),
+            "totalElements": len(ids),
+            "page": number,
+            "pageSize": size,
+        }
+        return 200, {"pageResponse": info, "gateways": rows}, ""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -68,7 +103,7 @@ class CountingServer:
                 status, body, more = self.answer(method, path, headers)
                 if self.seconds:
                     await asyncio.sleep(self.seconds)
-                data = json.dumps(body).encode()
+                data = body if isinstance(body, bytes) else json.dumps(body).encode()
                 kind = f"Content-Type: application/json\r\n{more}Content-Length: {len(data)}\r\n\r\n"
                 writer.write(f"HTTP/1.1 {status} X\r\n{kind}".encode() + data)
                 await writer.drain()

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from counting_server import CountingServer, counting_server
@@ -10,11 +11,12 @@ from fleet_runs import TOKEN, carried, reached, server_ref, windows, workers
 from worker_processes import WorkerProcesses
 
 from reconciler.apply import Applied
-from reconciler.apply.sender import parcel_of
+from reconciler.apply.sender import ParcelReport, parcel_of
 from reconciler.errors import ReconcilerError
 from reconciler.model import OutcomeStatus, Skip
 from reconciler.providers.base import Bindings
 from reconciler.settings import DaskWorkers, LocalWorkers
+from reconciler.workers import bench
 from reconciler.workers import fleet as fleets
 from reconciler.workers.fleet import WorkerFleet
 from tests.apply.apply_script import Memory, Script, apply, by_id, plan
@@ -61,7 +63,7 @@ def test_processes_of_this_machine(server: CountingServer, monkeypatch: pytest.M
 
 
 def test_a_worker_that_is_killed_costs_nothing_but_time(
-    cluster: WorkerProcesses, caplog: pytest.LogCaptureFixture
+    cluster: WorkerProcesses, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     cluster.start("alpha", env=SIGNED_IN)
     cluster.start("beta", env=SIGNED_IN)
@@ -85,6 +87,9 @@ def test_a_worker_that_is_killed_costs_nothing_but_time(
     assert len(repeated) <= 2 * 1_000  # at most what the one that was killed had
     assert max(server.gateways().values()) <= 2
     assert "the worker alpha at tcp://127.0.0.1" in caplog.text
+    # The engine says nothing to users.
+    assert capfd.readouterr() == ("", "")
+    assert {record.name.partition(".")[0] for record in caplog.records} == {"reconciler"}
 
 
 def test_who_comes_later_helps_and_takes_over(cluster: WorkerProcesses) -> None:
@@ -150,7 +155,7 @@ def test_nothing_is_sent_once_the_lease_may_be_another_ones(
         async with workers(two_workers.address, server_ref(server.url), until=lambda: over + 10) as there:
             parcel = parcel_of(windows(100), windows(100).gateways, Bindings(), name="1")
             member = next(iter(there._members.values()))
-            late = await there._through(__import__("dataclasses").replace(parcel, until=over), member)
+            late = await there._through(bench.carry, replace(parcel, until=over), member, ParcelReport)
             assert (late.done.strip(b"\0"), late.ended) == (b"", ())
 
     asyncio.run(main())
@@ -200,35 +205,40 @@ EARLY = "import time\ntime.time = lambda: time.time_ns() / 1e9 + 60\n"
 WITHOUT = "import sys\nsys.modules['reconciler.workers'] = None\n"
 
 
-@pytest.mark.parametrize(
-    ("preload", "env", "why"),
-    [
-        (OTHER_VERSION, SIGNED_IN, "it runs reconciler 0.0.1, and this is"),
-        ("", {"PULSE_TOKEN": ""}, "environment variable PULSE_TOKEN is empty"),
-        ("", {"PULSE_TOKEN": "another"}, "the server does not accept"),
-        (EARLY, SIGNED_IN, "its clock is 60 s ahead"),
-        (WITHOUT, SIGNED_IN, "it has no reconciler"),
-    ],
-    ids=["version", "without credentials", "wrong credentials", "clock", "nothing installed"],
-)
+ODD = {
+    "version": (OTHER_VERSION, SIGNED_IN, "it runs reconciler 0.0.1, and this is"),
+    "without-credentials": ("", {"PULSE_TOKEN": ""}, "environment variable PULSE_TOKEN is empty"),
+    "wrong-credentials": ("", {"PULSE_TOKEN": "another"}, "the server does not accept"),
+    "clock": (EARLY, SIGNED_IN, "its clock is 60 s ahead"),
+    "nothing-installed": (WITHOUT, SIGNED_IN, "it has no reconciler"),
+}
+"""Name → what is odd about a worker, and what is said of it."""
+
+
 def test_who_does_not_fit_is_refused_by_name(
-    cluster: WorkerProcesses,
-    caplog: pytest.LogCaptureFixture,
-    preload: str,
-    env: dict[str, str],
-    why: str,
+    cluster: WorkerProcesses, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cluster.start("odd", env=env, preload=preload)
+    monkeypatch.setattr(fleets, "ANSWER", 60.0)  # all of them load the project at the same time
+    for name, (preload, env, _) in ODD.items():
+        cluster.begin(name, env=env, preload=preload)
+    for name in ODD:
+        cluster.there(name)
     with counting_server(token=TOKEN) as server:
-        with pytest.raises(ReconcilerError, match="none of 1 worker can be used") as caught:
+        with pytest.raises(ReconcilerError, match="none of 5 workers can be used") as caught:
             carried(cluster.address, server_ref(server.url), windows(10))
-        assert why in str(caught.value)
-        assert "tcp://127.0.0.1:" in str(caught.value)
-        # With one that fits the run goes on without the other.
+        for _, _, why in ODD.values():
+            assert why in str(caught.value)
+        assert str(caught.value).count("tcp://127.0.0.1:") == len(ODD)
+        assert not server.seen
+        # With one that fits the run goes on without the others.
         cluster.start("fits", env=SIGNED_IN)
         applied = carried(cluster.address, server_ref(server.url), windows(10))
         assert statuses(applied) == {"done": 10}
-    assert "is not used" in caplog.text
+    refused = {record.getMessage() for record in caplog.records if "is not used" in record.getMessage()}
+    for name, (_, _, why) in ODD.items():
+        # Of one without reconciler nobody learns its name.
+        said = name if name != "nothing-installed" else "tcp://"
+        assert any(f"the worker {said}" in line and why in line for line in refused)
     assert TOKEN not in caplog.text + str(caught.value)
 
 
@@ -266,22 +276,6 @@ def test_no_secret_is_in_what_goes_out(two_workers: WorkerProcesses, server: Cou
     carried(two_workers.address, ref, windows(10))
     for name in ("alpha", "beta", "scheduler"):
         assert TOKEN not in two_workers.log(name)
-
-
-def test_the_engine_says_nothing_to_users(
-    cluster: WorkerProcesses, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    cluster.start("alpha", env=SIGNED_IN)
-    cluster.start("beta", env=SIGNED_IN)
-    with counting_server(seconds=0.01) as server:
-
-        async def kill(fleet: WorkerFleet) -> None:
-            await reached(lambda: len(fleet._members) == 2 and len(server.seen) > 100)
-            cluster.kill("beta")
-
-        carried(cluster.address, server_ref(server.url), windows(1_000), meanwhile=kill)
-    assert capfd.readouterr() == ("", "")
-    assert {record.name.partition(".")[0] for record in caplog.records} == {"reconciler"}
 
 
 def test_a_worker_forgets_a_run_that_has_ended(two_workers: WorkerProcesses, server: CountingServer) -> None:
