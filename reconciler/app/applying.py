@@ -293,7 +293,7 @@ class Applying:
         desired = check(workspace.inside(self.project.environment), offline=True).desired
         declared, desk = wishes(desired), CheckDesk(workspace)
         findings = [
-            Finding(CODE, f"{view.resource}: its checks are others than when the plan was made")
+            Finding(CODE, f"{view.resource}: its checks differ from those when the plan was made")
             for view in releasing
             if view.resource not in declared
             or tuple(each.name for each in declared[view.resource].checks) != view.checks

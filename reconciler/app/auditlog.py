@@ -72,7 +72,7 @@ def audited(
 def audited_plan(
     project: Project, plan: Plan, session: Session, *, file: str | None = None
 ) -> Iterator[AuditRecorder]:
-    """The begin of an apply stands in the log, and behind the block its end.
+    """The beginning of an apply stands in the log, and behind the block its end.
 
     Not of one that sends nothing, and changes nothing in what is ours. ``file`` is the digest of the file
     that the plan stood in.

@@ -201,7 +201,7 @@ def _sign_in(auth: Auth | None, greeting: Greeting) -> Check:
 
 
 def _no_answer(error: ServerError) -> bool:
-    """Whether a call ended with something else than a no of the API."""
+    """Whether a call ended with something other than a no of the API."""
     return not _not_permitted(error)
 
 

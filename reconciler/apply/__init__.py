@@ -45,7 +45,7 @@ async def apply_plan(
 ) -> Applied:
     """Run every step of `plan`, at most `parallelism` at a time, and record what happens in `session`.
 
-    When `stop` is set nothing new is sent, but for the starts that close an open bracket. A refused or
+    When `stop` is set nothing new is sent, except for the starts that close an open bracket. A refused or
     failed step is an outcome, not an error, and so is what nobody foresaw. Once the state can't be written
     nothing new is sent: see `Applied.error`. `on_together` hears of steps that ended at the same moment, and
     `on_outcome` then of each of them; what needs them goes on once both have heard. `on_doubt` hears what is

@@ -171,7 +171,7 @@ def _refused(tried: Tried) -> frozenset[str]:
 
 
 def _partly(outcome: Outcome, left: Mapping[str, str]) -> Outcome:
-    """`outcome` of a batch that is done but for the gateways in `left`, each with the reason why."""
+    """`outcome` of a batch that is done except for the gateways in `left`, each with the reason why."""
     every = len(outcome.step.gateways)
     if len(left) == every:
         return outcome
@@ -236,7 +236,6 @@ class _Division:
             return False
         tried = await self._attempt(step)
         self.sent += tried.outcome.attempts
-        self._bisection.learn(tried)
         if tried.divisible:
             return await self.of(tried)
         if tried.outcome.settled:

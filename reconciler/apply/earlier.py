@@ -60,7 +60,7 @@ class EarlierPackages:
         except Refused:
             return []  # Who may not look won't take anything for an upload either.
         except ServerError as error:
-            why = f"not sent, for a read that comes first failed: {words(error)}"
+            why = f"not sent, because a read that comes first failed: {words(error)}"
             return Outcome.unsent(step, OutcomeStatus.FAILED, why)
         match intent.made(here) if intent else ():
             case ():

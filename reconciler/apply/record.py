@@ -200,7 +200,7 @@ def _settled(outcome: Outcome, salt: str, now: int) -> Iterator[Event]:  # noqa:
         case SetDistributionList():
             yield FieldApplied(resource, Field.DISTRIBUTION, action.distribution.id)
         case StartCampaign(bracket=True):
-            # It returns to what was, whatever Git wishes: that is for the next plan to say.
+            # It returns to what was, whatever Git wants: that is for the next plan to say.
             yield BracketClosed(resource)
         case StartCampaign():
             yield StatusSet(resource, DesiredStatus.STARTED)
@@ -232,8 +232,9 @@ def members(action: Action, gateways: tuple[str, ...], packages: Mapping[str, st
         case AddGateways():
             if action.distribution:
                 yield MembersApplied(resource, MEMBERSHIP, ADDED, gateways)
-        case RemoveGateways():
-            yield MembersForgotten(resource, gateways)
+        case RemoveGateways(moving=moving):
+            if not moving:  # what is known is of the successor
+                yield MembersForgotten(resource, gateways)
         case AssignPackages():
             ids = (p if isinstance(p, str) else packages[p.sha256] for p in action.packages)
             yield MembersApplied(resource, Field.OVERRIDES, packages_value(ids), gateways)

@@ -11,7 +11,7 @@ A create or an upload goes its own way: see `Maker`. *There is no such thing*, s
 no refusal yet: servers show what is new with a delay, so that is waited out.
 What nobody foresaw is unclear, and sent again once at most.
 A batch of gateways that is refused for good goes out again in halves (`Bisection`). Of one that is partly
-done, what the server shows is done; those that it names are failed, and sent no more.
+done, what the server shows is done; those that it names are failed, and no longer sent.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class Retrier:
             waited += wait
 
     async def _run(self, step: Step, bindings: Bindings, stop: asyncio.Event) -> Result:
-        """Send `step` once, but for a no that only says that what this run made isn't shown yet."""
+        """Send `step` once, except for a no that only says that what this run made isn't shown yet."""
         tries = 0
         while True:
             tries += 1

@@ -48,7 +48,7 @@ class AuditEntry:
     link: ChainLink
     previous: str | None
     data: Mapping[str, Json]
-    """What stands in it, but for its hash."""
+    """What stands in it, except for its hash."""
 
     def follows(self, tail: ChainLink, steps: int = 1) -> bool:
         """Whether it belongs `steps` places behind `tail`."""

@@ -323,7 +323,7 @@ class AuditRecorder:
 
 @contextmanager
 def recording(log: Log, run: AuditedRun, *, clock: Clock = time.time) -> Iterator[AuditRecorder]:
-    """Writes the begin of `run`, gives what writes its calls, and writes its end: also of one that fails.
+    """Writes the beginning of `run`, gives what writes its calls, and writes its end: also of one that fails.
 
     StateError before the block when the begin, and behind it when the rest can't be written.
     """

@@ -236,7 +236,7 @@ class Reporter:
                 self._write([self._page(plan, AppliedShown(tuple(outcomes), code))])
 
     def nothing(self, plan: Plan, code: Exit) -> None:
-        """Text has said so already, but for what an exit code means; a document is due."""
+        """Text has said so already, except for what an exit code means; a document is due."""
         if not self._text or code is not Exit.DONE:
             self.applied(plan, (), code)
 

@@ -143,7 +143,7 @@ _SPELL = 0.2
 
 @contextmanager
 def _handled(handler: Callable[..., object]) -> Iterator[None]:
-    """Signals go to `handler`, but for one that this process was told to ignore."""
+    """Signals go to `handler`, except for one that this process was told to ignore."""
     before: dict[signal.Signals, Any] = {}
     # Signals belong to the main thread.
     with suppress(ValueError):

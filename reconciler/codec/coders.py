@@ -81,7 +81,7 @@ def coder(form: Format, kind: Any) -> Coder:
 
 
 def _made(form: Format, kind: Any) -> Made:
-    """What is known of `kind` but for a form of its own."""
+    """What is known of `kind` except for a form of its own."""
     if kind in form.scalars:
         return Made(form.scalars[kind].encode, form.scalars[kind].decode)
     if kind in SIMPLE:

@@ -73,7 +73,7 @@ def tag_of(form: Format, classes: Sequence[type]) -> tuple[str, Mapping[type, st
 
 
 def variants(kind: Any) -> tuple[list[Any], bool]:
-    """The types that a union is made of but for None, and whether that is one; of any other type itself."""
+    """The types that a union is made of but None, and whether that is one; of any other type itself."""
     if get_origin(kind) not in (Union, types.UnionType):
         return [kind], False
     others = [each for each in get_args(kind) if each is not type(None)]

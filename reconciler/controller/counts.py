@@ -30,7 +30,7 @@ class Happened:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Everything since the process began; a file of an earlier run may be the begin of it."""
+    """Everything since the process began; a file of an earlier run may be the beginning of it."""
 
     looks: Mapping[str, int] = field(default_factory=dict)
     """Result → how many."""

@@ -83,7 +83,7 @@ def drift_markdown(drift: Drift) -> str:
         [
             *_part("Wrong", "The plan can't be made or applied as it is.", drift.wrong),
             *_part(
-                "Changed", "The server has something else than Git. The next apply undoes it.", drift.changed
+                "Changed", "The server has something other than Git. The next apply undoes it.", drift.changed
             ),
             *_part("Held", "A person stopped it. It is left stopped until somebody resumes it.", drift.held),
             *_part("Assumed", "It can't be read back: nobody knows whether it changed.", drift.assumed),

@@ -161,7 +161,7 @@ class Claim:
     """A declared campaign's tie to the server; ``ids`` are the live campaigns that it is about.
 
     ``name``: the name of the one, where it isn't the declared one. ``predecessors``: those that it replaced,
-    as their names say, of which no state tells; those in ``ended`` are under way no more.
+    as their names say, of which no state tells; those in ``ended`` are no longer under way.
     """
 
     ownership: Ownership

@@ -57,7 +57,7 @@ class Calendar:
     zone: str
     """An IANA name, or `GATEWAY_ZONE`."""
     windows: tuple[DailyWindow, ...] | None = None
-    """None: always, but for freezes; empty: never."""
+    """None: always, except for freezes; empty: never."""
     freezes: tuple[Freeze, ...] = ()
     place: Place | None = field(default=None, compare=False)
 

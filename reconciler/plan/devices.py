@@ -9,7 +9,7 @@
 | `stop`        | open and not final, where it is stopped, also to be deleted; none for a bracket           |
 | `interrupt`   | in flight when they are stopped, deleted, removed or closed: what the guard counts        |
 | `update`      | that join, and open ones that aren't final and whose packages change                      |
-| `finished`    | final ones whose packages change, but for a way back to those that they finished with     |
+| `finished`    | final ones whose packages change; not on a way back to those that they finished with      |
 
 Packages of a gateway change with those of its campaign, unless it has its own, or with its own. All of it is
 counted as things are now. What isn't known is None, never a guess: members that nobody read, or that a
@@ -259,17 +259,29 @@ class _Campaign:
         """Whom a successor takes over."""
         return self._named(AddGateways) if self.row.replaced else _NOBODY
 
+    @property
+    def _leaving(self) -> frozenset[str]:
+        return self._named(RemoveGateways)
+
+    @property
+    def _moving(self) -> frozenset[str]:
+        """Who leaves what it replaces, or replaced."""
+        found = (a.gateways for a in self.actions if isinstance(a, RemoveGateways) and a.moving)
+        return _NOBODY.union(*found)
+
     def _moves(self) -> tuple[frozenset[str], frozenset[str]]:
         """Who joins and who leaves; a successor takes the others along."""
         joins = self._named(AddGateways)
+        if self.before is not None and (moving := self._moving):
+            return joins, (self._leaving - moving) | (moving - joins - self.before)
         if self.row.replaced and self.before is not None:
             return joins - self.before, self.before - joins - self._closed
-        return joins, self._named(RemoveGateways)
+        return joins, self._leaving
 
     @cached_property
     def before(self) -> frozenset[str] | None:
-        """Who is in it now; None when nobody read that."""
-        if self.live is None:
+        """Who is in it now; None when nobody read that. A revision begins with nobody."""
+        if self.live is None or self.row.revision:
             return _NOBODY
         found = self.live.gateways
         return None if found is None else frozenset().union(*found.states.values())
@@ -304,7 +316,7 @@ class _Campaign:
         return any(there is None or not there.is_called(each.id) for each in wanted)
 
     def _changing(self, after: frozenset[str]) -> frozenset[str]:
-        """Members whose packages change, but for those that join."""
+        """Members whose packages change, except for those that join."""
         found = self.others & after if self.others else _NOBODY
         if self.repackages:
             found |= after - self.own - self._named(AssignPackages)

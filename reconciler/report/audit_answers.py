@@ -150,7 +150,7 @@ def _row(run: PastRun) -> tuple[str, ...]:
 
 
 def _facts(run: PastRun) -> Iterator[tuple[str, str]]:
-    """What there is to say of a run, but for its calls; empty where there is nothing."""
+    """What there is to say of a run, except for its calls; empty where there is nothing."""
     begin, end = run.begin, run.end or {}
     server = _object(begin.get("server"))
     organization = server.get("organization")

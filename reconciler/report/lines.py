@@ -47,7 +47,7 @@ def wrapped(line: str, width: int, hang: int | None = None) -> Iterator[str]:
     """`line` in lines of `width` columns, broken between words; a word that is longer stays whole.
 
     All but the first begin at column `hang`, where that leaves room: else, and without it, a little behind
-    the begin of the first.
+    the beginning of the first.
     """
     if columns(bare(line)) <= width:
         yield line

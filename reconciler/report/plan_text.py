@@ -6,7 +6,7 @@
       ~ packages   fw-2.1.bin → fw-2.2.bin
         calls      stop-campaign, edit-campaign, start-campaign
 
-At the begin of a line ``+`` is made, ``~`` changed, ``-`` deleted, and ``!`` interrupted.
+At the beginning of a line ``+`` is made, ``~`` changed, ``-`` deleted, and ``!`` interrupted.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def verdict(plan: Plan, would: Exit | None) -> str:
         case Exit.ERROR:
             return "❌ Can't be applied as it is: see the findings"
         case Exit.NOT_OURS:
-            return "⚠️ May be applied, but for a campaign that isn't ours"
+            return "⚠️ May be applied, except for a campaign that isn't ours"
     if would not in (None, Exit.DONE):
         return f"⚠️ An apply would end with {int(would)}"
     return "✅ Nothing to apply" if plan.empty else "✅ May be applied"

@@ -42,7 +42,7 @@ def table(
     """Aligned columns under `headings`; `tones` colour the last cell of each row. Cells are cleaned.
 
     Where they are too wide for a terminal the columns `drop` are left out, in this order; what is then still
-    too long goes on below the begin of the last column.
+    too long goes on below the beginning of the last column.
     """
     cells = [[clean(cell) for cell in row] for row in rows]
     grid = _Grid(headings, cells, paint, tones, drop)

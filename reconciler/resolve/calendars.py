@@ -32,7 +32,7 @@ def resolve_calendar(source: ResourceSource) -> Calendar | None:
     windows = tuple(_windows(source)) if "windows" in source.spec else None
     if windows == () and not source.spec["windows"]:
         message = "the calendar has an empty list of windows, so it is never open"
-        hint = "add a window, or leave `windows` out: then it is open but for its freezes"
+        hint = "add a window, or leave `windows` out: then it is open except for its freezes"
         source.warning("never-open", message, source.place("windows"), hint)
     return Calendar(
         source.identity.name, name, windows, tuple(_freezes(source, zone)), source.document.place(())

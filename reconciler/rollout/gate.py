@@ -117,7 +117,7 @@ class Situation:
     held: bool = False
     """Stopped by a person."""
     stays: bool = False
-    """Git wishes it stopped."""
+    """Git wants it stopped."""
     before: str = ""
     """Which campaigns come before it and aren't complete yet; empty: none."""
     openings: Mapping[str, Opening] = field(default_factory=dict)

@@ -86,6 +86,7 @@ class Owned:
             predecessors=(*self.predecessors, Predecessor(self.id)),
             declared=self.declared,
             kept=self.kept,
+            rollout=self.rollout,
         )
 
 
@@ -130,7 +131,7 @@ class Intent:
     since: int | None = field(default=None, compare=False)
     """When it was noted, epoch seconds; None: long ago, perhaps."""
     ended: bool = field(default=False, compare=False)
-    """Whether the run that sent it saw the call end by then: it is under way no more, and may only lag."""
+    """Whether the run that sent it saw the call end by then: it is no longer under way, and may only lag."""
     others: tuple[str, ...] = ()
     """Of an upload: ids of packages that held the content before it was sent, sorted. None of them is it."""
 
@@ -186,7 +187,7 @@ class CampaignAbandoned(_AboutCampaign):
 
 @dataclass(frozen=True, slots=True)
 class StatusSet(_AboutCampaign):
-    """We set that status, or saw our wish for it met; None: Git no longer wishes any."""
+    """We set that status, or saw our wish for it met; None: Git no longer wants any."""
 
     status: str | None
     """The wish that was met; None: there is none any more."""

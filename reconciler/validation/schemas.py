@@ -131,7 +131,7 @@ def _overlay(whole: Schema) -> Schema:
 def _partly(rule: Schema) -> dict[str, Any]:
     """A mapping of which only some fields are given; lists and single values are given as a whole.
 
-    So are choices of mappings, but for those that an overlay merges, too (``x-merged``).
+    So are choices of mappings, except for those that an overlay merges, too (``x-merged``).
     """
     if rule.get("x-merged"):
         fields = [field for branch in rule["oneOf"] for field in branch["properties"].items()]

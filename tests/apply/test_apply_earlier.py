@@ -178,7 +178,7 @@ def test_while_the_list_can_not_be_read_nothing_is_sent(error: ReconcilerError) 
     project = Project(server)
     first = apply(project).outcomes[0]
     assert (first.status, first.attempts, server.uploads) == (OutcomeStatus.FAILED, 0, 0)
-    assert first.message.startswith("not sent, for a read that comes first failed: ")
+    assert first.message.startswith("not sent, because a read that comes first failed: ")
     assert project.state.intents == {}
 
 

@@ -1,6 +1,6 @@
 """Doubt from end to end: over TCP, on both engines, on a server whose lists lag by its own clock.
 
-The clock of the server stands, but for the waits of the run: each steps it by as much.
+The clock of the server stands, except for the waits of the run: each steps it by as much.
 """
 
 import asyncio

@@ -41,7 +41,7 @@ class Late:
         """Whether it is the package that shows late."""
         self.born: float | None = None
         self.lost = lost
-        """So many answers are cut, but for those to creates."""
+        """So many answers are cut, except for those to creates."""
         self.sent: list[str] = []
 
     async def run(self, step: Step, bindings: Bindings) -> Result:

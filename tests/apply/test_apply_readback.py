@@ -1,4 +1,4 @@
-"""A server that keeps something else than it is sent: said once, not sent again, and compared anew later."""
+"""A server that keeps something other than it is sent: said once, not sent again, and compared anew later."""
 
 import asyncio
 import unicodedata

@@ -167,7 +167,7 @@ def test_a_plan_file_keeps_to_the_checks_that_it_was_made_with(begun, server, fo
     path.write_text(path.read_text().replace("name: errors", "name: others"))
     refused = begun("apply", "--plan", "plan.json")
     assert refused.code == Exit.STALE_PLAN
-    assert "its checks are others than when the plan was made" in refused.out + refused.err
+    assert "its checks differ from those when the plan was made" in refused.out + refused.err
 
 
 def test_a_secret_goes_nowhere_that_only_the_project_names(begun, folder, server) -> None:

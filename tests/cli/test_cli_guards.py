@@ -43,7 +43,7 @@ def declare(world, text: str) -> None:
 
 
 def state_of(world) -> dict[str, bytes]:
-    """Everything that is kept, but for the lock."""
+    """Everything that is kept, except for the lock."""
     kept = world.folder / ".reconciler"
     return {p.name: p.read_bytes() for p in kept.iterdir() if p.is_file() and "lock" not in p.name}
 

@@ -53,7 +53,7 @@ MADE_OF_OTHERS: Final = {"overrides", "packages_of", "greet", "probe", "concerns
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What there is of an operation; empty is a hole, but for the permission of a section that names none."""
+    """What there is of an operation; empty is a hole but the permission of a section that names none."""
 
     name: str
     methods: tuple[str, ...]

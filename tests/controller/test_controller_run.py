@@ -288,7 +288,7 @@ def test_looks_leave_nothing_behind(place: Works) -> None:
         return found
 
     before, after = asyncio.run(main())
-    # The list of looks that are shown is filled up by then but for ten.
+    # The list of looks that are shown is filled up by then except for ten.
     assert after - before < 100
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import reconciler.binding
 import reconciler.diff
 from reconciler.findings import CODES
 from reconciler.model import (
@@ -692,7 +693,7 @@ ROWS: dict[str, tuple[Callable[[], World], Finding]] = {
         lambda: old(OnRemove.ABANDON, prune=True),
         of_line(
             "abandoned",
-            "Campaign/line (id 1) is no longer declared; it stays on the server and is ours no more",
+            "Campaign/line (id 1) is no longer declared; it stays on the server and is no longer ours",
             None,
             None,
             NOTE,
@@ -713,7 +714,7 @@ ROWS: dict[str, tuple[Callable[[], World], Finding]] = {
         lambda: upload(left_behind=True),
         Finding(
             "abandoned",
-            "the package fw.bin (id p-1) is no longer declared; it stays on the server and is ours no more,"
+            "the package fw.bin (id p-1) is no longer declared; it stays on the server and is no longer ours,"
             " for gateways of an abandoned campaign were given it",
             None,
             None,
@@ -770,7 +771,7 @@ def test_findings(row: str) -> None:
 
 def _codes() -> Iterator[str]:
     """Every code that stands in the package."""
-    for path in Path(reconciler.diff.__file__).parent.glob("*.py"):
+    for path in (*Path(reconciler.diff.__file__).parent.glob("*.py"), Path(reconciler.binding.__file__)):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Constant) and node.value in CODES:
                 yield str(node.value)

@@ -465,7 +465,7 @@ class Scene:
         yield from self._at_rest(place, idle=not second)
 
     def _sent(self, whole: "Whole", first: list[Write], second: list[Write]) -> Iterator[str]:
-        """Each write once over both runs, but for a last one that nobody can look up, and windows of gateways
+        """Each write once over both runs, save a last one that nobody can look up, and windows of gateways
         whose record a state on a server holds back for a second."""
         more = Counter(first) + Counter(second) - Counter(whole.writes)
         last = first[-1:] and first[-1]

@@ -81,7 +81,7 @@ def test_what_git_gives_up_after_a_crash_is_named(made: Scene, whole: Whole) -> 
 
 
 def test_a_stop_of_ours_is_nobody_elses(made: Scene, whole: Whole) -> None:
-    """Killed with the stop on its way, and Git wishes the campaign started again: it isn't held."""
+    """Killed with the stop on its way, and Git wants the campaign started again: it isn't held."""
     (at,) = (
         n for n, (name, what) in enumerate(whole.writes, 1) if name == "stop-campaign" and "/stopped/" in what
     )

@@ -58,7 +58,7 @@ def state(place: Workplace) -> State:
 
 
 def left(place: Workplace) -> set[str]:
-    """The state and what stands beside it, but for the audit log."""
+    """The state and what stands beside it, except for the audit log."""
     return {path.name for path in place.state.parent.glob("state.json*")} - {"state.json.audit"}
 
 

@@ -69,7 +69,7 @@ def world(*campaigns: MemoryCampaign, packages: Iterable[LivePackage] = (OLD, NE
 
 
 def of_devices(project: Project) -> list[str]:
-    """The reads, but for looks for doubles by their names."""
+    """The reads, except for looks for doubles by their names."""
     return [read for read in project.server.log if not read.startswith("campaigns")]
 
 

@@ -185,7 +185,7 @@ def wishes_met(
 
 
 def status_unmet(campaign: DesiredCampaign, held: Held, plan: Plan, applied: Applied) -> list[str]:
-    """Whether it runs as Git wishes; a hold and a missing approval are said."""
+    """Whether it runs as Git wants; a hold and a missing approval are said."""
     said = {f.code for f in plan.findings if f.resource == campaign.resource}
     waits = waiting(applied, campaign.resource) or said & {"held", "waiting-for-approval"}
     running = held.status == "STARTED"

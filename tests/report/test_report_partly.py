@@ -32,7 +32,7 @@ def document(made, applied):
 
 @pytest.fixture
 def partly():
-    """One campaign is made but for a gateway, another one is done."""
+    """One campaign is made except for a gateway, another one is done."""
     create = group("create-campaign")
     add = group("add-gateways", gateways="abcd", per_call=4, needs=[create.key])
     things = group("run-on-things", gateways="abcd", per_call=4, needs=[Need(add.key, by_gateway=True)])

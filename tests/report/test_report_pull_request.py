@@ -88,7 +88,7 @@ def test_when(more: dict[str, object], cell: str) -> None:
         (None, "✅ May be applied"),
         (Exit.DONE, "✅ May be applied"),
         (Exit.ERROR, "❌ Can't be applied as it is"),
-        (Exit.NOT_OURS, "⚠️ May be applied, but for a campaign that isn't ours"),
+        (Exit.NOT_OURS, "⚠️ May be applied, except for a campaign that isn't ours"),
     ],
 )
 def test_the_verdict(would: Exit | None, words: str) -> None:

@@ -476,7 +476,7 @@ class HawkbitSoak:
         self.counts["converged"] += 1
 
     def _to_do(self, plan: Plan) -> list[str]:
-        """The steps of a plan, but for campaigns whose name can't be had any more."""
+        """The steps of a plan, except for campaigns whose name can't be had any more."""
         return [step.id for step in plan.steps() if step.resource.name not in self.taken]
 
     def _nothing_doubled(self) -> None:

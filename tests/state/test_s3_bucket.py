@@ -14,7 +14,7 @@ from reconciler.state.s3.bucket import Bucket, BucketTrouble
 
 @dataclass
 class Stub:
-    """A server that answers everything alike, but for a HEAD of the bucket."""
+    """A server that answers everything alike, except for a HEAD of the bucket."""
 
     status: int = 200
     bucket_status: int = 200

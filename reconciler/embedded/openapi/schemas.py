@@ -26,7 +26,7 @@ def ref(name: str) -> Schema:
 
 
 def _object(note: str = "", optional: tuple[str, ...] = (), /, **fields: Schema) -> Schema:
-    """An object whose fields are all required but for `optional`."""
+    """An object whose fields are all required except for `optional`."""
     required = [name for name in fields if name not in optional]
     found: Schema = {"type": "object", "properties": fields, "required": required}
     return {"description": note, **found} if note else found

@@ -142,7 +142,7 @@ def close(db: sqlite3.Connection, campaign: int, gateway_id: str, now_ms: int) -
 
 
 def run_again(db: sqlite3.Connection, campaign: int, now_ms: int) -> None:
-    """Those that are done or failed begin anew, but for those that the campaign is closed for."""
+    """Those that are done or failed begin anew, except for those that the campaign is closed for."""
     db.executemany(
         """UPDATE gateways
            SET state = ?, caused_by = NULL, downloaded = NULL, executed = NULL, changed_ms = ?

@@ -17,7 +17,7 @@ from reconciler.text import id_form
 class Bindings:
     """Ids that steps of this run made: campaigns by resource, packages by content digest.
 
-    And what none of them makes, for it was there before.
+    And what none of them makes, because it was there before.
     """
 
     campaigns: Mapping[ResourceId, str] = field(default_factory=dict)

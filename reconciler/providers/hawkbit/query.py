@@ -79,7 +79,7 @@ LONGEST: Final = 1024
 
 
 def but(query: str, ids: Iterable[str]) -> str:
-    """What `query` finds, but for the targets of these ids, none of which has a quote or a star."""
+    """What `query` finds, except for the targets of these ids, none of which has a quote or a star."""
     left_out = ",".join(f"'{each}'" for each in ids)
     return f"({query});id=out=({left_out})" if left_out else query
 

@@ -4,7 +4,7 @@ Most of a fleet is done most of the time. Then a few short questions prove what 
 
 * which actions of the rollout are *not* finished: one page of them,
 * how many are finished,
-* how many targets of the tag, but for those of that page, have the rollout's very set *installed* (not only
+* how many targets of the tag other than those of that page have the rollout's very set *installed* (not only
   assigned) and are in sync, as their devices said.
 
 Where the last two are as many as the tag has other targets, each of these is done: those that are counted are
@@ -39,7 +39,7 @@ class TagCounts:
     tagged: int
     """Targets of the tag."""
     installed: int
-    """Of the tag, but for those that have an unfinished action, who have the set installed."""
+    """Of the tag, except for those that have an unfinished action, who have the set installed."""
     finished: int
     """Actions of the rollout that are finished."""
 

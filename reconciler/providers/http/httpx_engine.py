@@ -8,7 +8,7 @@
 Proxies from the environment are honoured, but never for a server on this machine. Cookies are not kept:
 a request depends on nothing but what it carries.
 
-Tests: `tests/providers/test_pulse_engine.py`.
+Tests: `tests/providers/test_http_tables.py`, `tests/providers/test_pulse_engine.py`.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ def _meaning(error: httpx.HTTPError, request: Request, way: Way, *, answered: bo
 
 
 def _of_socks(error: Exception) -> bool:
-    """Whether it comes of a proxy that answers something else than SOCKS, which the library asserts."""
+    """Whether it comes of a proxy that answers something other than SOCKS, which the library asserts."""
     return isinstance(error, AssertionError) or type(error).__module__.startswith("socksio")
 
 

@@ -38,7 +38,7 @@ def _gateway_lines(rows: Sequence[Any]) -> Mapping[str, GatewayRow] | None:
         ids = list(map(_ID, rows))
         states = set(map(_STATE, rows))
         closed = set(map(_CLOSED, rows))
-        "".join(ids)  # a TypeError where one is no text
+        "".join(ids)  # a TypeError where one isn't text
     except (KeyError, TypeError):
         return None
     if not (ids and _all_of(str, states) and _all_of(bool, closed)) or "" in ids:
