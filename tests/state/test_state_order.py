@@ -28,7 +28,7 @@ def told() -> str:
     many = step("run-on-things", gateways=GATEWAYS, per_call=12, things=THINGS)
     left = Outcome(many, OutcomeStatus.FAILED, left=GATEWAYS[::3])
     events = [
-        *before(many, SALT, 0),
+        *before(many, SALT, 0, {}),
         *after(Outcome(many, OutcomeStatus.DONE), SALT, 0, {}),
         *after(left, SALT, 0, {}),
     ]
