@@ -20,6 +20,7 @@ from reconciler.model import (
     Callback,
     CallbackEvent,
     CampaignSummary,
+    DeliveryTerms,
     DistributionList,
     Kind,
     Live,
@@ -269,6 +270,10 @@ COUNTS: dict[str, tuple[Callable[[], tuple[Live, State]], list[str]]] = {
     "what the server tells of single gateways": (
         lambda: live("1", gateways=telling({"1/2": frozenset("a")})), ["campaign 1"],
     ),
+    "what only some servers tell": (lambda: live("1", applied={"settings": {"A": "b"}}), ["campaign 1"]),
+    "how it is delivered": (lambda: live("1", delivery=DeliveryTerms()), ["campaign 1"]),
+    "who changed it last": (lambda: live("1", modified_by="somebody"), NONE),
+    "a list that was not read": (lambda: live("1", distribution_read=False), ["campaign 1"]),
     "a distribution list": (lambda: live("1", distribution=DistributionList("dl", 60)), ["campaign 1"]),
     "no distribution list": (lambda: live("2", distribution=None), ["campaign 2"]),
     "another distribution list": (
