@@ -221,10 +221,9 @@ def test_gateways_of_what_is_deleted_are_not_counted_before_they_are_read() -> N
 
 def test_the_first_windows_are_told_by_phase_each_once_and_with_its_zone() -> None:
     download, activation = SchedulePhase.DOWNLOAD, SchedulePhase.ACTIVATION
+    later = Window(NOW + 20, NOW + 30)
     assigned = (
-        Assignment(
-            {download: Window(NOW + 20, NOW + 30), activation: Window(NOW + 1, NOW + 2)}, timezone="UTC"
-        ),
+        Assignment({download: later, activation: Window(NOW + 1, NOW + 2)}, timezone="UTC"),
         Assignment({download: Window(NOW + 10, NOW + 15)}, frozenset("a")),
         Assignment({download: later}, frozenset("b"), timezone="UTC"),
         Assignment({download: later}, frozenset("c"), timezone="Asia/Tokyo"),
