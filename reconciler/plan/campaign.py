@@ -174,7 +174,7 @@ def _actions(
         yield EditCampaign(resource, Reason.DIFFERS, target, fields=found.fields)
     yield from changes
     if transition.approve:
-        unsure = found.create or (live is not None and live.phase is Phase.BUSY)
+        unsure = live is None or live.phase is Phase.BUSY
         reason = Reason.MAY_WANT_APPROVAL if unsure else Reason.WANTS_APPROVAL
         yield ApproveCampaign(resource, reason, target, only_if_waiting=unsure)
     if transition.run is Run.START:
