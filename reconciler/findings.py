@@ -161,6 +161,8 @@ _RESOLVING = {
     "rollback-stands-by": "A way back is not needed: the rollout that it is for is not aborted.",
     "rollback-waits": "A way back waits until the campaign that it is for has stopped.",
     "rollback-under-way": "A campaign waits while the way back from it is under way.",
+    "pace-missing": "A rehearsal that was given is not of a campaign that has a rollout.",
+    "pace-changed": "A rehearsal that was given is of other waves.",
     "clock-skew": "The clock of the server and that of this machine are far apart.",
     "rollout-without-lists": "A campaign has a rollout, but no lists of gateways.",
     "rollout-with-distribution-list": "A campaign has a rollout and a distribution list that adds gateways.",

@@ -179,8 +179,8 @@ class RateLimiter:
         return self._rate
 
     async def acquire(self) -> None:
-        """Wait until it is this call's turn. Turns come in the order of asking."""
-        if self._rate is None and not self._turn.locked():
+        """Wait until it is this call's turn. Where there is a limit, turns come in the order of asking."""
+        if self.rate is None:
             self._last = self._clock()
             self._count(self._last)
             return

@@ -25,11 +25,13 @@ from reconciler.snapshot import Header, SnapshotFile, open_snapshot, read_state
 from reconciler.state.base import LockInfo, Session, State
 
 
-async def plan_offline(workspace: Workspace, options: Options, file: Path) -> Planned:
+async def plan_offline(
+    workspace: Workspace, options: Options, file: Path, *, pace: Path | None = None
+) -> Planned:
     """The plan that the server of the snapshot in `file` would have got when it was taken."""
     saved = open_snapshot(file)
     store = SavedState(f"snapshot {file}", read_state(saved))
-    job = prepare(workspace, saved=store)
+    job = prepare(workspace, saved=store, pace=pace)
     # A snapshot shows no more when it is looked at again.
     project = replace(job.project, server=replace(job.project.server, settle=0.0))
     planned = await make(replace(job, project=project), store.load(), replayed(project, saved), options)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reconciler.app.checkdesk import Asking, CheckDesk
+from reconciler.app.paces import Rehearsed, read_rehearsal
 from reconciler.app.workspace import Workspace, connected, read_resources, store_of
 from reconciler.errors import Exit, InvalidInput, ReconcilerError
 from reconciler.hiding import Hiding
@@ -23,6 +24,7 @@ from reconciler.providers.base import Provider
 from reconciler.report.apply_summary import kinds_of
 from reconciler.settings import GitWaiver, Project, ServerSettings
 from reconciler.state.base import State, StateStore, bound_to
+from reconciler.state.sharing import sharing
 from reconciler.trust.needs import TrustNeed
 
 if TYPE_CHECKING:
@@ -70,6 +72,8 @@ class Job:
     waivers: Mapping[str, str] = field(default_factory=dict)
     desk: CheckDesk | None = None
     """Asks the checks of rollouts; None: no server is called."""
+    rehearsed: Rehearsed | None = None
+    """How long waves took in a rehearsal; None: a person gave none."""
 
     @property
     def reading(self) -> int:
@@ -186,12 +190,18 @@ def check_everywhere(workspace: Workspace) -> Checked:
 
 
 def prepare(
-    workspace: Workspace, *, waivers: Mapping[str, str] | None = None, saved: StateStore | None = None
+    workspace: Workspace,
+    *,
+    waivers: Mapping[str, str] | None = None,
+    saved: StateStore | None = None,
+    pace: Path | None = None,
 ) -> Job:
     """Input to plan with; InvalidInput, with everything that was found, when there is an error in it.
 
-    `saved`: a state in the place of the project's, to plan without server, credentials and secrets.
+    `saved`: a state in the place of the project's, to plan without server, credentials and secrets. `pace`: a
+    rehearsal as JSON, for what is to be expected of rollouts; ReconcilerError when it is none.
     """
+    rehearsed = None if pace is None else read_rehearsal(pace)
     checked = check(workspace, offline=saved is not None)
     if checked.project is None or not checked.sound:
         raise InvalidInput(checked.findings)
@@ -203,7 +213,7 @@ def prepare(
         desired = replace(desired, complete=False)
     store = saved or store_of(project)
     desk = None if saved else CheckDesk(workspace)
-    return Job(project, desired, store, checked.findings, checked.documents, waivers or {}, desk)
+    return Job(project, desired, store, checked.findings, checked.documents, waivers or {}, desk, rehearsed)
 
 
 # --- from desired to a plan ----------------------------------------------------------------------
@@ -230,12 +240,15 @@ async def make(
     `on_doubt` hears of what is looked for because it may be there all the same. `now` is epoch milliseconds;
     None: what the clock of this machine says. `asking` the checks of rollouts is for an apply only.
     """
-    bound = bound_to(state, source.server, url=job.store.url)
+    # Under the same name, so that what it took before is free by the time that the server is read.
+    state = bound_to(sharing(state, job.desired), source.server, url=job.store.url)
     with unrevealing(job.desired):
         seen = _now() if now is None else now
         lookout = Lookout(Settling(job.project.server.settle), seen // 1000, on_doubt)
-        aside = Aside(asking, source.ahead) if isinstance(source, Provider) else Aside(asking)
-        return await _made(job, bound, source, options, lookout, now=seen, aside=aside)
+        aside = Aside(asking, rehearsed=job.rehearsed)
+        if isinstance(source, Provider):
+            aside = replace(aside, ahead=source.ahead)
+        return await _made(job, state, source, options, lookout, now=seen, aside=aside)
 
 
 @contextmanager
@@ -304,6 +317,8 @@ class Aside:
     """None: no check of a rollout is asked."""
     ahead: Callable[[], float | None] = lambda: None
     """See `Provider.ahead`."""
+    rehearsed: Rehearsed | None = None
+    """How long waves took in a rehearsal."""
 
 
 _NOTHING_ASIDE: Final = Aside()
@@ -339,7 +354,10 @@ async def draft(
     timing = timed(back.desired, live, state, source.facts, now)
     desired = timing.desired
     ahead = aside.ahead()
-    pacing = Pace(source.facts, earlier(now, ahead), resume=options.resume)
+    paces = aside.rehearsed.paces if aside.rehearsed else {}
+    pacing = Pace(
+        source.facts, earlier(now, ahead), resume=options.resume, adopt=options.adopt, rehearsed=paces
+    )
     if aside.asking is not None and (about := questions(desired, live, state, pacing)):
         pacing = replace(pacing, checks=await aside.asking(about))
     pace = paced(desired, live, state, pacing)
@@ -347,6 +365,8 @@ async def draft(
     sifted = held_back(difference, source.facts, pacing.now)
     plan = make_plan(sifted.difference, source.facts, source.server)
     told = (*back.findings, *timing.findings, *pace.findings, *skew(desired, ahead))
+    if aside.rehearsed is not None:
+        told = (*told, *aside.rehearsed.findings(pace.desired))
     plan = replace(
         plan,
         groups=closing(plan.groups, sifted.until),

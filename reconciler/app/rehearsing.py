@@ -368,7 +368,7 @@ class _Rehearsal:
         [last] = (await self._planned()).plan.rollouts
         later = (n for n, wave in enumerate(last.waves, start=1) if n > view.wave and wave.gateways)
         if (following := next(later, None)) is not None:
-            self.waited[following] = self.waits
+            self.waited[following], self.waits = self.waits, {}
         verdict = _VERDICTS.get(view.status, RehearsalEnd.WAITS)
         waves = tuple(
             RehearsedWave(
@@ -384,7 +384,15 @@ class _Rehearsal:
             for number, wave in enumerate(last.waves, start=1)
         )
         return RehearsedRun(
-            self.rate, verdict, _why(view, verdict), self.begin, end, self.looks, self.most, waves
+            self.rate,
+            verdict,
+            _why(view, verdict),
+            self.begin,
+            end,
+            self.looks,
+            self.most,
+            waves,
+            tuple(self.waits.items()),
         )
 
 

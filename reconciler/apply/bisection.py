@@ -236,7 +236,6 @@ class _Division:
             return False
         tried = await self._attempt(step)
         self.sent += tried.outcome.attempts
-        self._bisection.learn(tried)
         if tried.divisible:
             return await self.of(tried)
         if tried.outcome.settled:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -23,6 +24,13 @@ else:  # it takes no parameter at run time in older versions of click
 
 _C = TypeVar("_C", bound=Callable[..., Any])
 
+pace = click.option(
+    "--pace",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    shell_complete=completing("files"),
+    help="Say when waves are expected, by what `rehearse --output json` wrote.",
+)
 paths = click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=completing("resource_files"))
 
 

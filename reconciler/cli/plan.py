@@ -53,6 +53,7 @@ from reconciler.errors import Exit, UsageError
     shell_complete=completing("files"),
     help="Plan from what `snapshot` saved. No server is called; no credentials or secrets are needed.",
 )
+@shared.pace
 @shared.workers
 @shared.plan_switches
 @global_flags
@@ -69,6 +70,7 @@ def command(
     beside: str | None,
     page: str | None,
     snapshot: str | None,
+    pace: Path | None,
     workers: str | None,
     **switches: object,
 ) -> Exit:
@@ -88,7 +90,7 @@ def command(
                 "a plan on a snapshot can't be saved to be applied", hint="Leave --out or --snapshot out."
             )
         if snapshot is None:
-            job = prepare(where)
+            job = prepare(where, pace=pace)
             job = replace(job, project=shared.manned(job.project, at))
             reporter.within(job.project, where.environ)
             planned = run(flags, plan_once(job, options, reporter.looking), engine=job.project.server.engine)
@@ -99,6 +101,6 @@ def command(
         else:
             from reconciler.app.offline import plan_offline
 
-            planned = run(flags, plan_offline(where, options, Path(snapshot)))
+            planned = run(flags, plan_offline(where, options, Path(snapshot), pace=pace))
         reporter.plan(planned.plan)
     return plan_exit(planned.plan, detailed=detailed_exitcode)

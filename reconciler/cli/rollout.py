@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli import options as shared
 from reconciler.cli.answer import family, from_state, lock_timeout, output, present
 from reconciler.cli.flags import Flags, completing, global_flags
 from reconciler.cli.output import failing
@@ -22,12 +24,12 @@ name_ = click.argument("name", metavar="CAMPAIGN", shell_complete=completing("ro
 reason_ = click.option("--reason", metavar="TEXT", required=True, help="Why; recorded in the audit log.")
 
 
-def _look(flags: Flags) -> tuple[Job, Looked]:
+def _look(flags: Flags, pace: Path | None = None) -> tuple[Job, Looked]:
     from reconciler.app.pipeline import prepare
     from reconciler.app.rollouts import looked
     from reconciler.options import Options
 
-    job = prepare(workspace(flags))
+    job = prepare(workspace(flags), pace=pace)
     return job, run(flags, looked(job, Options()), engine=job.project.server.engine)
 
 
@@ -46,13 +48,16 @@ def list_(flags: Flags, output: str) -> Exit:
 @name_
 @click.option("--gateway", metavar="ID", help="Say why this gateway has the update, or not yet.")
 @click.option("--failed", is_flag=True, help="List the gateways that failed.")
+@shared.pace
 @output
 @global_flags
 @click.pass_obj
-def show(flags: Flags, *, name: str, gateway: str | None, failed: bool, output: str) -> Exit:
+def show(
+    flags: Flags, *, name: str, gateway: str | None, failed: bool, pace: Path | None, output: str
+) -> Exit:
     """Show the waves of a campaign's rollout."""
     with failing(output):
-        job, found = _look(flags)
+        job, found = _look(flags, pace)
         answer = found.show(name, gateway=gateway, failed=failed)
         return present(flags, output, job.project.server.identity, answer)
 

@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -56,6 +57,7 @@ INTERVAL = 5.0
     show_default=True,
     help="Output format; html is one self-contained page.",
 )
+@shared.pace
 @shared.workers
 @global_flags
 @click.pass_obj
@@ -69,6 +71,7 @@ def command(
     watch: bool,
     interval: float,
     output: str,
+    pace: Path | None,
     workers: str | None,
 ) -> Exit:
     """Show how the declared campaigns are doing on the server.
@@ -87,7 +90,7 @@ def command(
 
         prepared()
     with failing(output):
-        job = prepare(workspace(flags, paths))
+        job = prepare(workspace(flags, paths), pace=pace)
         job = replace(job, project=shared.manned(job.project, at))
         viewer = _viewer(flags, output, job.project, watch=watch)
         try:

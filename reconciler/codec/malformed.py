@@ -59,20 +59,69 @@ def parse(text: str | bytes) -> Json:
     return _parsed(text, _unique)
 
 
-def parse_shared(text: str | bytes, member: str) -> Json:
-    """As `parse`. A value of `member` that is the same as the one before it becomes the same object."""
-    before: Json = None
+def parse_shared(text: str, member: str) -> Json:
+    """As `parse`. A value of `member` that is the same as the one before it becomes the same object.
+
+    Long lists that stand there several times are read once: a million ids, of three windows, would be three
+    million strings before it is seen that they are the same.
+    """
+    parts, lists = _apart(text, member)
+    short, made, before = "".join(parts), dict[str, Json](), None
+    if len(parts) > 1:
+        # Most of the text stands in `lists` by now.
+        del text
 
     def shared(pairs: list[tuple[str, Json]]) -> JsonObject:
         nonlocal before
         found = _unique(pairs)
         if member in found:
-            if found[member] == before:
+            value = found[member]
+            if isinstance(value, str) and value in made:
+                found[member] = made[value]
+            elif value == before:
                 found[member] = before
             before = found[member]
         return found
 
-    return _parsed(text, shared)
+    try:
+        for array, name in lists.items():
+            made[json.loads(name)] = _parsed(array, shared)
+        return _parsed(short, shared)
+    except Malformed:
+        # For the place where it isn't: that in the whole text.
+        names = {name: array for array, name in lists.items()}
+        return _parsed("".join(names.get(part, part) for part in parts), shared)
+
+
+_LONG = 4096
+"""Characters of a list from which on it is worth while to see whether it stands there again."""
+_NUL = "\\u0000"
+"""Begins what stands in a list's place. A text that holds it is read as it is."""
+
+
+def _apart(text: str, member: str) -> tuple[list[str], dict[str, str]]:
+    """`text` in parts, with a name in the place of each long list under `member`; and list → name.
+
+    A list is taken out only where its end is sure: it ends at the first bracket, and all quotes are closed.
+    """
+    parts: list[str] = []
+    lists: dict[str, str] = {}
+    key, done, at = f'"{member}": ', 0, 0
+    if _NUL in text:
+        return [text], {}
+    while (at := text.find(f"{key}[", at)) >= 0:
+        ours = text[at - 1 : at] != "\\"  # else it is the end of a longer key
+        at += len(key)
+        end = text.find("]", at) + 1
+        if end - at < _LONG or not ours:
+            continue
+        array = text[at:end]
+        if "\\" in array or "[" in array[1:] or array.count('"') % 2:
+            continue
+        parts += (text[done:at], lists.setdefault(array, f'"{_NUL}{len(lists)}"'))
+        at = done = end
+    parts.append(text[done:])
+    return parts, lists
 
 
 def plain(value: Json) -> Json:

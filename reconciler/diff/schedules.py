@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
-from reconciler.diff.view import EMPTY, NOTHING, Part, View, count, joined, together, without
+from reconciler.diff.view import EMPTY, NOTHING, Part, View, count, joined, together, within, without
 from reconciler.model import Assignment, Change, Finding, Json, Reason, SchedulePhase, Window, sorted_ids
 from reconciler.providers.base import Field
 from reconciler.state.applied import schedule_field, window_end, window_value
@@ -51,7 +51,9 @@ def diff_schedules(view: View) -> Part[WindowFor]:
 
 def _targets(view: View, assignment: Assignment) -> frozenset[str]:
     wanted = assignment.gateways
-    return view.members if wanted is None else wanted if wanted <= view.members else wanted & view.members
+    return (
+        view.members if wanted is None else wanted if within(wanted, view.members) else wanted & view.members
+    )
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,9 @@ class _Phase:
                 value = window_value(window)
                 covered[value].append(gateways)
                 # Nothing is made of a window that everybody has: mostly that is all of them.
-                if not gateways <= settled.get(value, EMPTY) and (missing := self._missing(value, gateways)):
+                if not within(gateways, settled.get(value, EMPTY)) and (
+                    missing := self._missing(value, gateways)
+                ):
                     parts.append(self._window(window, missing, assignment))
         return together((*parts, Part(findings=tuple(self._not_taken_back(covered)))))
 
@@ -129,7 +133,8 @@ class _Phase:
         left = [
             ids.difference(*sets)
             for value, ids in self._recorded.items()
-            if window_end(value) > view.ask.now and not ((sets := covered.get(value, [])) and ids <= sets[0])
+            if window_end(value) > view.ask.now
+            and not ((sets := covered.get(value, [])) and within(ids, sets[0]))
         ]
         kept = without(joined(left), view.joining) & view.members
         if kept:

@@ -167,6 +167,11 @@ def joined(parts: Sequence[frozenset[str]]) -> frozenset[str]:
     return filled[0] if len(filled) == 1 else EMPTY.union(*filled)
 
 
+def within(some: frozenset[str], others: frozenset[str]) -> bool:
+    """Whether `others` has all of `some`; a set of a million isn't gone through to see that it has itself."""
+    return some is others or some <= others
+
+
 def without(some: frozenset[str], others: frozenset[str]) -> frozenset[str]:
     """The difference; no copy of a million where there is none."""
     return some - others if others else some

@@ -2,7 +2,7 @@
 
 A new kind is a line of `PROVIDERS`, and the one import of its folder.
 
-Tests: `tests/providers/test_pulse_facts.py`.
+Tests: `tests/contract/test_opening_contract.py`, `tests/providers/test_pulse_facts.py`.
 """
 
 from __future__ import annotations

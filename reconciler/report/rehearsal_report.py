@@ -66,6 +66,8 @@ class RehearsedRun:
     most: int
     """Gateways in flight at once."""
     waves: tuple[RehearsedWave, ...]
+    waited: tuple[tuple[WaitFor, int], ...] = ()
+    """For what, and how long, since the last wave opened."""
 
     @property
     def reached(self) -> int:
@@ -253,11 +255,16 @@ def _run_item(run: RehearsedRun) -> dict[str, object]:
                 "done": wave.done,
                 "failed": wave.failed,
                 "approval": wave.approval,
-                "waited": [{"for": why.value, "milliseconds": span} for why, span in wave.waited],
+                "waited": _waited(wave.waited),
             }
             for wave in run.waves
         ],
+        "waited": _waited(run.waited),
     }
+
+
+def _waited(spans: Sequence[tuple[WaitFor, int]]) -> list[dict[str, object]]:
+    return [{"for": why.value, "milliseconds": span} for why, span in spans]
 
 
 # --- Markdown ------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Final
 
 from reconciler.model import ResourceId, RolloutStatus
 from reconciler.providers.base import Stage
-from reconciler.report.devices import joining
+from reconciler.report.devices import joining, staying
 from reconciler.report.lines import Line
 from reconciler.report.markup import code_span
 from reconciler.report.table import bar
@@ -52,6 +52,7 @@ def rollout_lines(
             share = f"{after * 100 / view.total:.3g} %"
             said = f"+ {joining(view.joins)}: {after:,} of {view.total:,} then ({share})"
             yield f"  {paint(said, Tone.GOOD)}"
+        yield from (f"  {line}" for line in _revisions(view))
         yield from (f"  {line}" for line in _table(view.waves))
         for wait in view.waits:
             if wait.reason is WaitFor.NOT_RUNNING and view.resource in starting:
@@ -63,7 +64,21 @@ def rollout_lines(
         if view.next_look is not None:
             yield f"  a look can find something else at {moment(view.next_look)}"
         if view.ends is not None and view.status != "complete":
-            yield f"  complete not before {moment(view.ends)}"
+            yield f"  {_complete(view.ends, view.expected_end)}"
+
+
+def _complete(ends: int, expected: int | None) -> str:
+    """When it can be complete; and about when, by a rehearsal."""
+    about = "" if expected is None else f", by the rehearsal: about {moment(expected)}"
+    return f"complete not before {moment(ends)}{about}"
+
+
+def _revisions(view: RolloutView) -> Iterator[str]:
+    """Who comes from what was rolled out before, and who stays with that."""
+    if view.moves:
+        yield f"{view.moves:,} of them {'leaves' if view.moves == 1 else 'leave'} an earlier revision"
+    if view.earlier:
+        yield f"{staying(view.earlier)} until their wave: that is an earlier revision"
 
 
 def _table(waves: Sequence[WaveView]) -> Iterator[str]:
@@ -81,6 +96,8 @@ def wave_words(wave: WaveView) -> str:
     """How a wave stands, in a few words."""
     if wave.phase is WavePhase.LATER:
         parts = [] if wave.not_before is None else [f"not before {moment(wave.not_before)}"]
+        if wave.expected is not None:
+            parts.append(f"by the rehearsal: about {moment(wave.expected)}")
         if wave.approval:
             parts.append("waits for a person's word")
         return ", ".join(parts) or "later"
@@ -147,8 +164,10 @@ def rollout_bars(view: RolloutView, paint: Paint = plain, *, blocks: bool = True
     said = [wait_words(view, wait) for wait in view.waits]
     if not any(each.startswith(view.where) for each in said):
         said.insert(0, f"{view.where}, {view.status}")
+    if view.earlier:
+        said.append(f"{staying(view.earlier)}, an earlier revision")
     if view.ends is not None:
-        said.append(f"complete not before {moment(view.ends)}")
+        said.append(_complete(view.ends, view.expected_end))
     yield Line(f"  {'; '.join(said)}", 4)
 
 
@@ -170,7 +189,8 @@ def _beside(wave: WaveView) -> str:
         return f"{wave.failed:,} failed" if wave.failed else ""
     if wave.approval:
         return "waits for a person's word"
-    return "" if wave.not_before is None else f"not before {moment(wave.not_before)}"
+    about = "" if wave.expected is None else f", by the rehearsal: about {moment(wave.expected)}"
+    return "" if wave.not_before is None else f"not before {moment(wave.not_before)}{about}"
 
 
 def rollout_item(view: RolloutView) -> dict[str, object]:
@@ -185,6 +205,8 @@ def rollout_item(view: RolloutView) -> dict[str, object]:
         "wave": view.wave,
         "opens": view.opens or None,
         "joins": view.joins,
+        "moves": view.moves,
+        "earlier": view.earlier,
         "waves": [_wave_item(view, number, wave) for number, wave in enumerate(view.waves, start=1)],
         "waits": [
             {"for": wait.reason.value, "until": wait.until, "text": wait_words(view, wait)}
@@ -193,6 +215,7 @@ def rollout_item(view: RolloutView) -> dict[str, object]:
         "checks": list(view.checks),
         "next": view.next_look,
         "endsNotBefore": view.ends,
+        "endsExpected": view.expected_end,
     }
 
 
@@ -210,6 +233,7 @@ def _wave_item(view: RolloutView, number: int, wave: WaveView) -> dict[str, obje
         "since": view.since or None if last else None,
         "reached": view.reached if last else None,
         "opensNotBefore": wave.not_before,
+        "opensExpected": wave.expected,
     }
 
 
@@ -238,6 +262,7 @@ def _in_markdown(view: RolloutView) -> Iterator[str]:
     if view.joins:
         after = view.entered + view.joins
         yield f"<br>{joining(view.joins)}: {after:,} of {view.total:,} then"
+    yield from (f"<br>{line}" for line in _revisions(view))
     yield ""
     yield "| wave | gateways | in | done | failed | stands |"
     yield "|---|---:|---:|---:|---:|---|"

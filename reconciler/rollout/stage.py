@@ -2,6 +2,15 @@
 
 A campaign with a rollout is narrowed to the gateways that are in already, and to those that this look
 releases. A rollout never takes a declared gateway out.
+
+Where a server can't change the packages of a campaign, others begin a *revision*:
+
+| the live campaign          | who is in the revision | what becomes of it                               |
+|----------------------------|------------------------|--------------------------------------------------|
+| has the declared packages  | its members            | it grows wave by wave                            |
+| has others                 | nobody                 | a successor begins with the first wave, or empty |
+
+Members of earlier revisions stay where they are until their wave.
 """
 
 from __future__ import annotations
@@ -9,10 +18,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
+from reconciler.binding import others_than
 from reconciler.model import (
     Assignment,
     Calendar,
@@ -37,15 +47,17 @@ from reconciler.model import (
 from reconciler.model.desired import PackageById, PackageByName, PackageFile, PackageRef
 from reconciler.model.waves import assigned
 from reconciler.ownership import owned_by
-from reconciler.providers.base import Facts, Stage
+from reconciler.providers.base import Changing, Facts, Field, Stage
 from reconciler.rollout.calendars import Opening, openings
+from reconciler.rollout.forecast import RehearsedPace, ends, expected, forecast
 from reconciler.rollout.gate import CheckAnswer, Decision, Situation, level, look
-from reconciler.rollout.views import RolloutView, ends, forecast, wave_views
+from reconciler.rollout.views import RolloutView, wave_views
 from reconciler.state.applied import FORGIVEN, REFUSED, ROLLOUT, recorded_settings
 from reconciler.state.base import Event, MembersForgotten, Owned, RolloutNoted, State
 from reconciler.text import first
 
 _FEW: Final = 3
+_ADOPTED: Final = "adopted"
 EMPTY: Final[frozenset[str]] = frozenset()
 
 
@@ -60,6 +72,10 @@ class Pace:
     """None: nobody asked them."""
     resume: bool = False
     """A person ends what is paused and held."""
+    adopt: bool = False
+    """What others made, and is declared, becomes ours."""
+    rehearsed: Mapping[ResourceId, RehearsedPace] = field(default_factory=dict)
+    """How long the waves took in a rehearsal, where a person gave one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +106,16 @@ def paced(desired: Desired, live: Live, state: State, pace: Pace) -> Paced:
             continue
         owned = owned_by(campaign, claim, state, by_id)[0]
         there = live.campaigns.get(campaign.resource) if owned else None
-        about = _About(campaign, wish, there, owned, claim, standing.before(wish))
+        about = _About(
+            campaign,
+            wish,
+            there,
+            owned,
+            claim,
+            standing.before(wish),
+            _is_revised(campaign, there, live, state, pace),
+            _in_earlier(owned, live),
+        )
         pacing = _Pacing(about, state, pace)
         view, record, narrowed, noted = pacing.paced()
         standing.learn(view)
@@ -175,6 +200,28 @@ class _About:
     claim: Claim
     before: str
     """Which campaigns come before it and aren't complete."""
+    revised: bool = False
+    """See `DesiredCampaign.revised`."""
+    earlier: frozenset[str] = EMPTY
+    """Who is in what it replaced, as far as that goes on."""
+
+
+def _is_revised(
+    campaign: DesiredCampaign, there: LiveCampaign | None, live: Live, state: State, pace: Pace
+) -> bool:
+    """Whether the packages of the live campaign are others, and stay so."""
+    if (
+        there is None
+        or campaign.packages is None
+        or pace.facts.changing(Field.PACKAGES) is not Changing.REPLACED
+    ):
+        return False
+    return others_than(campaign.packages, there.packages, live, state, adopt=pace.adopt)
+
+
+def _in_earlier(owned: Owned | None, live: Live) -> frozenset[str]:
+    formers = (live.by_id.get(each.id) for each in owned.predecessors if not each.ended) if owned else ()
+    return EMPTY.union(*(goes_on_in(former) for former in formers if former))
 
 
 class _Pacing:
@@ -183,16 +230,21 @@ class _Pacing:
     def __init__(self, about: _About, state: State, pace: Pace) -> None:
         self._campaign, self._wish, self._pace, self._claim = about.campaign, about.wish, pace, about.claim
         self._before = about.before
-        self._there, self._owned = about.there, about.owned
+        self._there, self._owned, self._revised = about.there, about.owned, about.revised
         self._declared = about.campaign.gateways or EMPTY
-        members = self._there.gateways if self._there else None
+        members = self._there.gateways if self._there and not self._revised else None
         closed = (about.campaign.closed or EMPTY) | (members.closed if members else EMPTY)
         # A million ids are not copied for nobody's sake.
         self._fleet = self._declared - closed if closed else self._declared
         self._states = dict(members.states) if members else {}
         lacking = members.lacking(self._declared) if members else self._declared
         self._inside = self._declared - lacking if lacking else self._declared
-        """Declared gateways that are members, closed ones among them."""
+        """Declared gateways that are members, closed ones among them; none of an earlier revision."""
+        earlier = about.earlier
+        if self._revised and self._there:
+            earlier |= goes_on_in(self._there)
+        self._earlier = (self._fleet & earlier) - self._inside if earlier else EMPTY
+        """Declared gateways that are in earlier revisions only."""
         self._revision = _revision(about.campaign, state.salt)
         self._waves = assigned(self._fleet, about.wish.waves, about.wish.seed)
 
@@ -221,6 +273,8 @@ class _Pacing:
         told = seen.above if decision.promoted else seen.openings
         until = [each.until for each in told.values() if each.open and each.until is not None]
         earliest = forecast(self._wish, record, seen)
+        rehearsed = self._pace.rehearsed.get(self._campaign.resource)
+        told_of = expected(self._wish, record, seen, rehearsed)
         return RolloutView(
             self._campaign.resource,
             self._wish.policy,
@@ -241,14 +295,17 @@ class _Pacing:
             at=record.at,
             reached=record.reached,
             since=record.since,
-            waves=tuple(wave_views(self._wish, decision, earliest)),
+            waves=tuple(wave_views(self._wish, decision, earliest, told_of.openings)),
             waits=decision.waits,
             next_look=min((wait.until for wait in decision.waits if wait.until is not None), default=None),
             ends=ends(self._wish, record, seen, earliest),
+            expected_end=told_of.end,
             open_until=min(until, default=None),
             stops=self._stops(record) and self._running,
             changed=changed,
             with_before=len(seen.done) if changed else 0,
+            moves=len(self._earlier & decision.release),
+            earlier=len(self._earlier - decision.release),
             place=self._wish.place,
             checks=self._unasked(record),
         )
@@ -268,6 +325,12 @@ class _Pacing:
         if known is None:
             return self._first(plan), False
         record = known
+        other = record.revision not in ("", self._revision)
+        if self._revised and (other or record.since or record.status is RolloutStatus.COMPLETE):
+            return self._next_revision(record, plan), False
+        if other and self._there and self._replaces and self._campaign.settings is None:
+            # Another revision was taken back before it had a campaign.
+            record = replace(record, revision=self._revision, plan="")
         if record.plan != plan:
             record = replace(
                 record,
@@ -292,17 +355,32 @@ class _Pacing:
         now, entered = self._pace.now, self._entered
         reached = level(self._waves, entered, self._refused)
         record = RolloutRecord(self._revision, plan, wave=reached)
-        if not entered:
+        if not (entered or self._earlier):
             return record
-        record = replace(record, since=now if self._running else 0)
+        record = replace(record, since=now if self._running and entered else 0)
         if self._claim.ownership is not Ownership.ADOPTED:
             # It is newly declared on a campaign of ours: Git just said so.
             return record
-        if self._fleet <= entered | self._refused:
+        if self._fleet <= entered | self._refused and not self._earlier:
             return replace(record, status=RolloutStatus.COMPLETE, at=now)
         if self._pace.resume:
             return record
-        return replace(record, status=RolloutStatus.PAUSED, why="adopted", at=now)
+        return replace(record, status=RolloutStatus.PAUSED, why=_ADOPTED, at=now)
+
+    def _next_revision(self, before: RolloutRecord, plan: str) -> RolloutRecord:
+        """It begins anew: what was found out about other packages says nothing of these.
+
+        A pause that a person ordered, or that waits for a person since the state was lost, goes on.
+        """
+        record = RolloutRecord(self._revision, plan)
+        stays = before.status is RolloutStatus.PAUSED and (before.by or before.why == _ADOPTED)
+        if not stays or self._pace.resume:
+            return record
+        return replace(record, status=before.status, why=before.why, by=before.by, at=before.at)
+
+    @property
+    def _replaces(self) -> bool:
+        return self._pace.facts.changing(Field.PACKAGES) is Changing.REPLACED
 
     @cached_property
     def _entered(self) -> frozenset[str]:
@@ -327,7 +405,8 @@ class _Pacing:
 
     @property
     def _running(self) -> bool:
-        return self._there is not None and self._there.phase is Phase.RUNNING
+        """Whether the campaign of this revision runs."""
+        return self._there is not None and not self._revised and self._there.phase is Phase.RUNNING
 
     def _situation(self, record: RolloutRecord) -> Situation:
         facts, campaign = self._pace.facts, self._campaign
@@ -385,10 +464,39 @@ class _Pacing:
             status=self._status(decision, released),
             calendars=campaign.calendars if decision.promoted else self._wish.calendars,
         )
+        if self._revised:
+            return self._of_revision(campaign, decision)
+        if self._earlier:
+            campaign = replace(campaign, staying=self._earlier - released)
         if changed:
             # The edit itself waits for a person's word.
             campaign = replace(campaign, packages=None, settings=None)
         return campaign if whole else for_only(campaign, released)
+
+    def _of_revision(self, campaign: DesiredCampaign, decision: Decision) -> DesiredCampaign:
+        """What a successor begins with; where a person has to speak first, what is there as it is."""
+        if decision.record.status is RolloutStatus.PROGRESSING:
+            # That it is held is for the diff to say, which replaces nothing then.
+            status = self._campaign.status if self._held(decision.record) else campaign.status
+            staying = self._earlier - decision.release
+            began = replace(campaign, revised=True, staying=staying, status=status)
+            return for_only(began, decision.release)
+        there = self._there.gateways if self._there else None
+        here = self._declared.intersection(there) if there is not None else self._declared
+        status = campaign.status if self._campaign.status is DesiredStatus.STOPPED else None
+        return for_only(
+            replace(
+                campaign,
+                gateways=here,
+                later=self._declared - here,
+                staying=self._earlier - here,
+                packages=None,
+                settings=None,
+                delivery=None,
+                status=status,
+            ),
+            here,
+        )
 
     def _stops(self, record: RolloutRecord) -> bool:
         """Whether the policy wants the campaign stopped."""
@@ -401,6 +509,13 @@ class _Pacing:
         if self._campaign.status is DesiredStatus.STARTED and not released and not self._running:
             return None  # there is nobody yet to start for
         return self._campaign.status
+
+
+def goes_on_in(there: LiveCampaign) -> frozenset[str]:
+    """Who has something to come in a campaign that is there; nobody in one that ended."""
+    if there.gateways is None or there.phase in (Phase.ENDED, Phase.FINISHED):
+        return EMPTY
+    return frozenset(there.gateways) - there.gateways.closed
 
 
 def for_only(campaign: DesiredCampaign, released: frozenset[str]) -> DesiredCampaign:

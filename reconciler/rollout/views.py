@@ -1,4 +1,4 @@
-"""Where rollouts stand, as plans keep it and reports show it; and when waves can open at the earliest.
+"""Where rollouts stand, as plans keep it and reports show it.
 
 Tests: `tests/rollout/test_rollout_stage.py`.
 """
@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reconciler.model import DesiredRollout, Place, ResourceId, RolloutRecord, RolloutStatus
-from reconciler.rollout.calendars import opening
-from reconciler.rollout.gate import Decision, Situation, Wait
+from reconciler.model import DesiredRollout, Place, ResourceId, RolloutStatus
+from reconciler.rollout.gate import Decision, Wait
 
 
 class WavePhase(StrEnum):
@@ -48,6 +47,8 @@ class WaveView:
     """When it can open at the earliest; None: it is open, or nobody knows."""
     approval: bool = False
     """Whether it still wants a person's word."""
+    expected: int | None = None
+    """When it is expected to open, by a rehearsal; None: nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,14 @@ class RolloutView:
     """What it rolls out was changed while gateways are in: the edit waits for a person."""
     with_before: int = 0
     """How many are done with what was there before that change."""
+    moves: int = 0
+    """Of those that this look releases: how many come from an earlier revision."""
+    earlier: int = 0
+    """Declared gateways that stay in earlier revisions, with the packages of those, until their wave."""
     place: Place | None = None
     """Where it is declared."""
+    expected_end: int | None = None
+    """When it is expected to be complete, by a rehearsal; None: nobody knows."""
     checks: tuple[str, ...] = ()
     """Those that an apply asks before the next wave opens; empty: this look has asked them."""
 
@@ -122,9 +129,12 @@ class RolloutView:
 
 
 def wave_views(
-    wish: DesiredRollout, decision: Decision, earliest: Sequence[int | None]
+    wish: DesiredRollout,
+    decision: Decision,
+    earliest: Sequence[int | None],
+    expected: Sequence[int | None],
 ) -> Iterator[WaveView]:
-    """Every wave of a rollout; `earliest` is its `forecast`."""
+    """Every wave of a rollout; `earliest` is its `forecast`, `expected` when they open by a rehearsal."""
     opened = decision.record.wave
     passed = opened - (0 if decision.record.status is RolloutStatus.COMPLETE else 1)
     for number, (wave, tally) in enumerate(zip(wish.waves, decision.tallies, strict=True), start=1):
@@ -146,52 +156,5 @@ def wave_views(
             phase,
             earliest[number - 1],
             wave.approval and number > opened and not given,
+            expected[number - 1] if number > opened else None,
         )
-
-
-def forecast(wish: DesiredRollout, record: RolloutRecord, seen: Situation) -> Sequence[int | None]:
-    """When each wave that isn't open can open at the earliest, updates taken as instant."""
-    at: int | None = seen.now
-    begun = record.wave > 0 or bool(seen.entered)
-    if record.status is not RolloutStatus.PROGRESSING or wish.paused or (seen.before and not begun):
-        at = None  # a person decides, or others come first
-    elif record.wave:
-        at = (record.reached or seen.now) + wish.waves[record.wave - 1].soak
-    found: list[int | None] = []
-    for number, (wave, members) in enumerate(zip(wish.waves, seen.waves, strict=True), start=1):
-        if number <= record.wave or at is None or not members:
-            found.append(None)
-            continue
-        at = _opens(wish, max(at, seen.now))
-        found.append(at)
-        at = None if at is None else at + wave.soak
-    return found
-
-
-def ends(
-    wish: DesiredRollout, record: RolloutRecord, seen: Situation, earliest: Sequence[int | None]
-) -> int | None:
-    """When the last wave can have soaked at the earliest; None where nobody knows, or it is over.
-
-    `earliest` is its `forecast`.
-    """
-    if record.status is not RolloutStatus.PROGRESSING or wish.paused:
-        return None
-    last = max((n for n, members in enumerate(seen.waves) if members), default=None)
-    if last is None:
-        return None
-    if last < record.wave:
-        return (record.reached or seen.now) + wish.waves[last].soak
-    opens = earliest[last]
-    return None if opens is None else opens + wish.waves[last].soak
-
-
-def _opens(wish: DesiredRollout, at: int) -> int | None:
-    """The first instant from `at` on at which some gateway may join."""
-    from zoneinfo import ZoneInfo
-
-    zones = list(wish.zones) or ["UTC"]
-    told = [opening(wish.calendars, ZoneInfo(zone), at) for zone in zones]
-    if any(each.open for each in told):
-        return at
-    return min((each.opens for each in told if each.opens is not None), default=None)

@@ -355,8 +355,13 @@ def test_a_report_of_more_than_was_asked_changes_nothing_else() -> None:
     assert Counter(by_id(result.outcomes).values()) == {"done": 130}
 
 
-def test_no_limit_is_no_time() -> None:
+def test_what_is_not_said_of_a_parcel_or_a_gateway() -> None:
+    """An older worker says less."""
     assert parcel().until == math.inf
+    assert ParcelReport("1") == ParcelReport("1", b"", (), 0, 0.0, 0.0, "")
+    assert Ended(7, "failed") == Ended(7, "failed", "", 1, unclear=False, refused=False)
+    said = ("1", "group", "operation", "Campaign/line", "c-1", ("a",))
+    assert Parcel(*said) == Parcel(*said, None, None, (), None, None, math.inf)
 
 
 @dataclass

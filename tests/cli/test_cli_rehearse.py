@@ -17,6 +17,12 @@ spec:
   resources: [line.yaml]
   server: {url: "https://campaigns.invalid"}
 """
+POLICY_OF = """
+apiVersion: reconciler/v1
+kind: RolloutPolicy
+metadata: {name: careful}
+spec: {waves: WAVES}
+"""
 FROM = ("--from", "2027-03-01T09:00Z")
 
 
@@ -89,3 +95,46 @@ def test_what_is_wrong_is_said(run: Run, arguments: tuple[str, ...], code: Exit,
     ran = run("rehearse", *arguments)
     assert ran.code == code
     assert said in ran.err
+
+
+def test_what_a_rehearsal_lets_one_expect(folder: Path, run: Run) -> None:
+    """The bound stays; beside it stands what is expected, and that it is by the rehearsal."""
+    waves = "[{name: canary, upTo: 5, soak: 1h}, {name: half, upTo: 50%}, {name: rest}]"
+    policy = POLICY_OF.replace("WAVES", waves)
+    project(folder, policy, fleet=40)
+    text = (folder / "line.yaml").read_text()
+    text = text.replace("  packageSet: firmware\n", "").replace("  settings: {key: {fromEnv: NOT_SET}}\n", "")
+    (folder / "line.yaml").write_text(text)
+    (folder / "reconciler.yaml").write_text(PROJECT.replace("https://campaigns.invalid", "embedded:"))
+    text = run("rehearse", "--failure-rate", "0", "--output", "json").out
+    (folder / "pace.json").write_text(text)
+    [rehearsal] = json.loads(text)["rehearsals"]
+    waves = rehearsal["runs"][0]["waves"]
+    took = waves[1]["waited"][0]["milliseconds"]
+    assert waves[1]["waited"][0]["for"] == "success"
+    plain, paced = (
+        json.loads(run("plan", "--output", "json", *more).out) for more in ((), ("--pace", "pace.json"))
+    )
+    before, after = plain["rollouts"][0]["waves"], paced["rollouts"][0]["waves"]
+    assert {wave["opensExpected"] for wave in before} == {None}
+    bound = after[1]["opensNotBefore"]
+    assert after[1]["opensExpected"] - bound == took
+    assert "by the rehearsal: about " in run("plan", "--pace", "pace.json").out
+    assert "by the rehearsal: about " in run("plan", "--pace", "pace.json", "--output", "markdown").out
+    assert "by the rehearsal" not in run("plan").out
+    assert run("plan", "--pace", "pace.json", "--out", "saved.plan").code == Exit.DONE
+    applied = run("apply", "--plan", "saved.plan")
+    assert applied.code == Exit.DONE, applied.err
+    assert "by the rehearsal: about " in run("rollout", "show", "line-3", "--pace", "pace.json").out
+    assert "by the rehearsal: about " in run("status", "--pace", "pace.json").out
+    assert "opensExpected" in run("status", "--pace", "pace.json", "--output", "json").out
+
+
+def test_a_pace_that_is_no_rehearsal(folder: Path, run: Run) -> None:
+    project(folder, fleet=40)
+    (folder / "reconciler.yaml").write_text(PROJECT.replace("https://campaigns.invalid", "embedded:"))
+    (folder / "pace.json").write_text("{}")
+    for command in (("plan",), ("status",), ("rollout", "show", "line-3")):
+        ran = run(*command, "--pace", "pace.json")
+        assert ran.code == Exit.ERROR
+        assert "pace.json: it is no rehearsal as JSON" in ran.err

@@ -2,6 +2,7 @@
 # ruff: noqa: E501 - a table keeps its rows
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -145,10 +146,12 @@ def test_forms_of_their_own(shape: Shape, kind: Any, document: Any, message: str
         ("1 2", "Extra data"),
     ],
 )
-@pytest.mark.parametrize("read", [parse, lambda text: parse_shared(text, "ids")], ids=["parse", "shared"])
-def test_what_is_no_json(text: str | bytes, why: str, read: Any) -> None:
+def test_what_is_no_json(text: str | bytes, why: str) -> None:
     with pytest.raises(Malformed, match=why):
-        read(text)
+        parse(text)
+    if isinstance(text, str):
+        with pytest.raises(Malformed, match=why):
+            parse_shared(text, "ids")
 
 
 def test_numbers_that_are_large_but_not_too_large() -> None:
@@ -163,6 +166,50 @@ def test_the_same_list_again_is_the_same_object() -> None:
     found: Any = parse_shared('[{"ids": ["a"]}, {"ids": ["a"]}, {"ids": ["b"]}, {"more": ["b"]}]', "ids")
     assert found[0]["ids"] is found[1]["ids"] is not found[2]["ids"]
     assert found == [{"ids": ["a"]}, {"ids": ["a"]}, {"ids": ["b"]}, {"more": ["b"]}]
+
+
+LONG = json.dumps([f"gw-{number:05}" for number in range(1_000)])
+OTHER = LONG.replace("gw-00500", "gw_00500")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'[{{"ids": {LONG}}}, {{"ids": {LONG}, "more": {LONG}}}, {{"ids": {OTHER}}}, {{"ids": {LONG}}}]',
+        f'{{"ids": {LONG}, "inner": {{"ids": {LONG}}}, "other": {{"ids": {OTHER}}}}}',
+        f'[{{"ids": {LONG[:-1]}, "]"]}}, {{"ids": {LONG[:-1]}, "]", "x"]}}]',
+        f'[{{"ids": {LONG[:-1]}, "\\"]"]}}, {{"ids": {LONG[:-1]}, "\\"]"]}}]',
+        f'[{{"ids": {LONG[:-1]}, ["x"]]}}, {{"ids": {LONG[:-1]}, ["x"]]}}]',
+        f'{{"a\\"ids": {LONG}, "ids": {LONG}}}',
+        f'{{"ids": {LONG}, "said": "\\u00000", "inner": {{"ids": "\\u00000"}}}}',
+        f'{{"said": "\\"ids\\": {LONG.replace(chr(34), "")}", "ids": {LONG}}}',
+    ],
+)
+def test_long_lists_are_read_as_they_stand_there(text: str) -> None:
+    assert parse_shared(text, "ids") == json.loads(text)
+
+
+def test_long_lists_that_are_the_same_are_one_object_wherever_they_stand() -> None:
+    found: Any = parse_shared(f'[{{"ids": {LONG}}}, {{"ids": {OTHER}}}, {{"ids": {LONG}}}]', "ids")
+    assert found[0]["ids"] is found[2]["ids"]
+    assert found[1]["ids"] == json.loads(OTHER)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'[{{"ids": {LONG}}}, {{"ids": {LONG} x}}]',
+        f'[{{"ids": {LONG}}}, {{"ids": {LONG[:-10]}, NaN]}}]',
+        f'[{{"ids": {LONG[:-1]} "x"]}}]',
+        f'[{{"ids": {LONG}}}, {{"ids": {LONG}, "ids": 1}}]',
+        f'{{"ids": {LONG}',
+    ],
+)
+def test_what_is_wrong_behind_long_lists_is_found_where_it_stands(text: str) -> None:
+    with pytest.raises(Malformed) as plainly:
+        parse(text)
+    with pytest.raises(Malformed, match=re.escape(str(plainly.value))):
+        parse_shared(text, "ids")
 
 
 def test_a_value_that_is_read_is_one_of_the_type() -> None:

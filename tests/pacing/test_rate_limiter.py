@@ -59,6 +59,29 @@ def test_turns_come_in_the_order_of_asking() -> None:
     assert left == list(range(6))
 
 
+def test_nobody_waits_for_those_who_still_wait_when_the_limit_is_gone() -> None:
+    time = Time()
+    limiter = time.limiter(2.0)
+    left: list[tuple[int, float]] = []
+
+    async def call(number: int) -> None:
+        await limiter.acquire()
+        left.append((number, time.now))
+
+    async def sleep(seconds: float) -> None:
+        # Somebody waits in the turn, and it takes long.
+        limiter.allow(None)
+        await call(2)
+        time.now += seconds
+
+    async def main() -> None:
+        limiter._sleep = sleep
+        await asyncio.gather(call(0), call(1))
+
+    asyncio.run(main())
+    assert left == [(0, 1000.0), (2, 1000.0), (1, 1000.5)]
+
+
 def test_without_a_limit_nobody_waits() -> None:
     time = Time()
     assert set(departures(time, time.limiter(), 1000)) == {1000.0}

@@ -32,6 +32,7 @@ from reconciler.model import (
     Place,
     Promotion,
     Reason,
+    RemoveGateways,
     RetireCampaign,
     RolloutRecord,
     RolloutStatus,
@@ -150,7 +151,7 @@ VIEW = RolloutView(
     at=NOW,
     reached=NOW,
     since=NOW,
-    waves=(WaveView("canary", 50, 50, 40, 2, 5, 3, WavePhase.PASSED, NOW, approval=True),),
+    waves=(WaveView("canary", 50, 50, 40, 2, 5, 3, WavePhase.PASSED, NOW, approval=True, expected=NOW),),
     waits=(Wait(WaitFor.SOAK, NOW, "canary"),),
     next_look=NOW,
     ends=NOW,
@@ -158,6 +159,9 @@ VIEW = RolloutView(
     stops=True,
     changed=True,
     with_before=40,
+    moves=400,
+    earlier=4500,
+    expected_end=NOW,
     place=Place("line.yaml", 3, 1, (RowPlace("sites.csv", 2, 1),)),
     checks=("errors",),
 )
@@ -236,6 +240,7 @@ def _replacement(group: StepGroup) -> tuple[StepGroup, ...]:
             line, Reason.REPLACES, fields, draft=draft, replaces="1", starts=True, rollout=ROLLOUT
         ),
         EndCampaign(line, Reason.REPLACED, "1", successor="9", before_start=True),
+        RemoveGateways(line, Reason.MOVES, "1", ("gw-0001",), moving=True, successor="9", before_start=True),
         DeleteCampaign(line, Reason.REPLACED, "1", predecessor=True),
     )
     also = (group.operation,)
@@ -349,7 +354,15 @@ def sample() -> Made:
     devices = Devices(members=152, join=150, leave=2, start=150, stop=1, interrupt=3, update=151, finished=4)
     packages = Packages(("fw-2.1.bin",), ("fw-2.2.bin",))
     impact = tuple(
-        replace(_told(each), replaced=("packages",), ends=1, devices=devices, packages=packages)
+        replace(
+            _told(each),
+            replaced=("packages",),
+            ends=1,
+            revision=True,
+            stay=4500,
+            devices=devices,
+            packages=packages,
+        )
         for each in plan.impact.campaigns
     )
     plan = replace(

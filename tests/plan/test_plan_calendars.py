@@ -506,8 +506,13 @@ def test_nobody_takes_a_name_that_its_owner_has_to_keep(edit: dict[str, Any], wa
     told = held_back(Diff((owner, taker, namesake, other)), PULSE, NOW)
     kept = [found.desired.resource.name for found in told.difference.campaigns]
     assert kept == (["line", "namesake", "other"] if waits else ["line", "taker", "namesake", "other"])
-    assert [(wait.resource, wait.what, wait.calendars) for wait in told.waits] == (
-        [(LINE, (EDIT,), ("nights",)), (rid("taker"), ("create",), ())] if waits else []
+    assert told.waits == (
+        (
+            HeldBack(LINE, (EDIT,), 0, NOW + 14 * HOUR, ("nights",), None),
+            HeldBack(rid("taker"), ("create",), 0, None, (), None),
+        )
+        if waits
+        else ()
     )
 
 

@@ -1,6 +1,6 @@
 """Calls as reads, writes and questions make them: one object, whole lists, what a query finds.
 
-Tests: `tests/providers/test_hawkbit_reads.py`.
+Tests: `tests/providers/test_hawkbit_tape.py`, `tests/providers/test_hawkbit_reads.py`.
 """
 
 from __future__ import annotations

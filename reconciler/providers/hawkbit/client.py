@@ -1,6 +1,6 @@
 """The reads that plans need: `reconciler.providers.base.Reads` over the Management API.
 
-Tests: `tests/providers/test_hawkbit_reads.py`.
+Tests: `tests/providers/test_hawkbit_tape.py`, `tests/providers/test_hawkbit_reads.py`.
 """
 
 from __future__ import annotations

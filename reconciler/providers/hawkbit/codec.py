@@ -1,6 +1,6 @@
 """From the wire to values: every answer that is read. Secrets of devices are in targets, and are never read.
 
-Tests: `tests/providers/test_hawkbit_codec.py`.
+Tests: `tests/providers/test_shape_tables.py`, `tests/providers/test_hawkbit_codec.py`.
 """
 
 from __future__ import annotations

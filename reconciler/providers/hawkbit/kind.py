@@ -1,6 +1,6 @@
 """Opens a hawkBit server: facts without a connection, the other parts over one.
 
-Tests: `tests/providers/test_hawkbit_wire.py`.
+Tests: `tests/contract/test_opening_contract.py`, `tests/providers/test_hawkbit_wire.py`.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ again after a call of it was cut.
 | the same, of others, or an invalid one               | refused                         |
 | a tag of that name, in any case                      | the next number is taken        |
 
-Tests: `tests/providers/test_hawkbit_steps.py`.
+Tests: `tests/providers/test_hawkbit_tape.py`, `tests/providers/test_hawkbit_steps.py`.
 """
 
 from __future__ import annotations

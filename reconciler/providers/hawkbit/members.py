@@ -13,7 +13,7 @@ The server never takes in again whose action was cancelled: that is what *closed
 about one tag of its own (made by hand) has those for members who have an action in it, or who are in its
 groups before it starts.
 
-Tests: `tests/providers/test_hawkbit_reads.py`.
+Tests: `tests/providers/test_hawkbit_tape.py`, `tests/providers/test_hawkbit_reads.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What people ask of this server by hand, and what `doctor` wants to know.
 
-Tests: `tests/providers/test_hawkbit_questions.py`.
+Tests: `tests/providers/test_hawkbit_tape.py`, `tests/providers/test_hawkbit_questions.py`.
 """
 
 from __future__ import annotations

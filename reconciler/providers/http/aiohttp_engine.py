@@ -9,7 +9,7 @@ By itself aiohttp sends a GET, PUT or DELETE again when a kept connection turns 
 switched off, and tests count what the server saw. Files go through the httpx engine, which sends them as
 they are read, and is opened when the first one is sent.
 
-Tests: `tests/providers/test_pulse_engine.py`.
+Tests: `tests/providers/test_http_tables.py`, `tests/providers/test_pulse_engine.py`.
 """
 
 from __future__ import annotations

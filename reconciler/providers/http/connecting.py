@@ -7,7 +7,7 @@
 | no TLS at all                   | the port speaks plain HTTP                                       |
 | plain HTTP answered by TLS      | the URL should begin with https                                  |
 
-Tests: `tests/providers/test_pulse_engine.py`, `tests/providers/test_hostile_ways.py`.
+Tests: `tests/providers/test_http_tables.py`, `tests/providers/test_hostile_ways.py`.
 """
 
 from __future__ import annotations

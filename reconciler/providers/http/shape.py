@@ -3,7 +3,7 @@
 Other servers leave out zero values, send numbers as strings and strings as numbers, and sometimes answer
 with HTML. Whatever can't be read is `Unexpected`: what was expected, and a short look at what came.
 
-Tests: `tests/providers/test_pulse_shapes.py`.
+Tests: `tests/providers/test_shape_tables.py`, `tests/providers/test_pulse_shapes.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Calls of operations: their paths and bodies, who we are, and answers read into values."""
+"""Calls of operations: their paths and bodies, who we are, and answers read into values.
+
+Tests: `tests/providers/test_wire_tables.py`, `tests/providers/test_pulse_wire.py`.
+"""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ Each names its section of the reference. Reads are sent again while that can hel
 calls decides by the class of the operation what to do after an unclear answer. Every method may raise
 ServerError.
 
-Tests: `tests/providers/test_pulse_embedded.py`.
+Tests: `tests/providers/test_pulse_tape.py`, `tests/providers/test_pulse_embedded.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Opens a Pulse server: facts without a connection, the other parts over one.
 
-Tests: `tests/providers/test_pulse_embedded.py`.
+Tests: `tests/contract/test_opening_contract.py`, `tests/providers/test_pulse_embedded.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What people ask of this server by hand, and what `doctor` wants to know.
 
-Tests: `tests/providers/test_pulse_progress.py`, `tests/cli/test_cli_doctor.py`.
+Tests: `tests/providers/test_pulse_tape.py`, `tests/providers/test_pulse_progress.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Steps on this server: what their calls are sent, and what became of them after an unclear answer.
 
-Tests: `tests/providers/test_pulse_steps.py`, `tests/apply/test_apply_repetition.py`.
+Tests: `tests/providers/test_pulse_tape.py`, `tests/providers/test_pulse_steps.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From the wire to the model: every answer of the API reference, in every shape that servers give it.
 
-Tests: `tests/providers/test_pulse_shapes.py`.
+Tests: `tests/providers/test_shape_tables.py`, `tests/providers/test_pulse_shapes.py`.
 """
 
 from __future__ import annotations

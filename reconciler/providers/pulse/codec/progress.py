@@ -1,6 +1,8 @@
 """From the wire to the console's words: answers that people look at and no plan depends on.
 
 So what can't be read of a number or a time is left out here, where a plan's answers would be refused.
+
+Tests: `tests/providers/test_shape_tables.py`, `tests/providers/test_pulse_progress.py`.
 """
 
 from __future__ import annotations
