@@ -141,8 +141,10 @@ def failing(monkeypatch, error):
         (
             PermissionError(13, "Permission denied", "a.yaml"),
             1,
-            "error: a.yaml: Permission denied\n"
-            "  hint: See that the path is right, and that this user may read and write there\n",
+            (
+                "error: a.yaml: Permission denied\n"
+                "  hint: See that the path is right, and that this user may read and write there\n"
+            ),
         ),
         (OSError("odd"), 1, "error: OSError\n"),
         (
