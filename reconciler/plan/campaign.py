@@ -143,7 +143,7 @@ def _replaced(found: CampaignDiff, new: CampaignDiff, facts: Facts, *, prune: bo
         campaign.on_remove,
         draft=draft,
         replaces=live.id,
-        # A rollout starts it because Git wishes so, and by no word of an earlier run.
+        # A rollout starts it because Git wants so, and by no word of an earlier run.
         starts=found.starts and not campaign.revised,
     )
     yield from _attachments(new, None)
