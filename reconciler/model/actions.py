@@ -257,7 +257,7 @@ class RemoveGateways(_OnGateways):
     verb: ClassVar[Verb] = Verb.REMOVE
     moving: bool = False
     """They leave a campaign that is replaced wave by wave, and that others stay in. Whatever it set going for
-    them is under way no more, also where its successor has the same packages."""
+    them is no longer under way, also where its successor has the same packages."""
     successor: str | None = None
     """Of those that move: the campaign that they move to; None: the one that this plan creates."""
     before_start: bool = False

@@ -152,7 +152,7 @@ def _replaced(found: CampaignDiff, new: CampaignDiff, facts: Facts, *, prune: bo
         campaign.on_remove,
         draft=draft,
         replaces=live.id,
-        # A rollout starts it because Git wishes so, and by no word of an earlier run.
+        # A rollout starts it because Git wants so, and by no word of an earlier run.
         starts=found.starts and not campaign.revised,
     )
     yield from _attachments(new, None)
@@ -184,7 +184,7 @@ def _actions(
         yield EditCampaign(resource, Reason.DIFFERS, target, fields=found.fields)
     yield from changes
     if transition.approve:
-        unsure = found.create or (live is not None and live.phase is Phase.BUSY)
+        unsure = live is None or live.phase is Phase.BUSY
         reason = Reason.MAY_WANT_APPROVAL if unsure else Reason.WANTS_APPROVAL
         yield ApproveCampaign(resource, reason, target, only_if_waiting=unsure)
     if transition.run is Run.START:

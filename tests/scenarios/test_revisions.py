@@ -270,7 +270,7 @@ def test_a_paused_rollout_begins_no_revision_before_a_person_resumes_it(facts: F
 
 @every_kind
 def test_other_packages_begin_anew_where_the_last_ones_failed(facts: Facts) -> None:
-    """What was found out about those says nothing of these: a mend needs no other word than its merge."""
+    """What was found out about those says nothing of these: a fix needs no other word than its merge."""
     world = begun(facts)
     world.look(wish(TWO))
     world.finish("sick")
