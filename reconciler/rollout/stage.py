@@ -45,6 +45,7 @@ from reconciler.model import (
     Severity,
 )
 from reconciler.model.desired import PackageById, PackageByName, PackageFile, PackageRef
+from reconciler.model.sets import joined, shared
 from reconciler.model.waves import assigned
 from reconciler.ownership import owned_by
 from reconciler.providers.base import Changing, Facts, Field, Stage
@@ -59,6 +60,8 @@ from reconciler.text import first
 _FEW: Final = 3
 _ADOPTED: Final = "adopted"
 EMPTY: Final[frozenset[str]] = frozenset()
+NOBODY_STAYS: Final = frozenset({Phase.READY, Phase.WAITING, Phase.ENDED, Phase.FINISHED})
+"""In these phases a campaign of an earlier revision has nothing to come for anybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,8 +240,10 @@ class _Pacing:
         # A million ids are not copied for nobody's sake.
         self._fleet = self._declared - closed if closed else self._declared
         self._states = dict(members.states) if members else {}
-        lacking = members.lacking(self._declared) if members else self._declared
-        self._inside = self._declared - lacking if lacking else self._declared
+        self._here = {state: shared(self._declared, ids) for state, ids in self._states.items()}
+        self._inside = joined(tuple(self._here.values()))
+        if len(self._inside) == len(self._declared):
+            self._inside = self._declared
         """Declared gateways that are members, closed ones among them; none of an earlier revision."""
         earlier = about.earlier
         if self._revised and self._there:
@@ -384,7 +389,9 @@ class _Pacing:
 
     @cached_property
     def _entered(self) -> frozenset[str]:
-        return self._inside if self._inside <= self._fleet else self._inside & self._fleet
+        if self._fleet is self._declared or self._inside <= self._fleet:
+            return self._inside
+        return self._inside & self._fleet
 
     @cached_property
     def _refused(self) -> frozenset[str]:
@@ -411,10 +418,11 @@ class _Pacing:
     def _situation(self, record: RolloutRecord) -> Situation:
         facts, campaign = self._pace.facts, self._campaign
         by_stage: dict[Stage, list[frozenset[str]]] = {}
-        for state, members in self._states.items():
-            by_stage.setdefault(facts.stage(state), []).append(self._fleet.intersection(members))
+        for state, members in self._here.items():
+            fleet = members if self._fleet is self._declared else members & self._fleet
+            by_stage.setdefault(facts.stage(state), []).append(fleet)
         done, failed, idle = (
-            EMPTY.union(*by_stage.get(stage, ())) for stage in (Stage.DONE, Stage.FAILED, Stage.IDLE)
+            joined(by_stage.get(stage, ())) for stage in (Stage.DONE, Stage.FAILED, Stage.IDLE)
         )
         checks = self._pace.checks
         return Situation(
@@ -454,20 +462,21 @@ class _Pacing:
 
     def _narrowed(self, decision: Decision, *, changed: bool) -> DesiredCampaign:
         campaign = self._campaign
-        released = self._inside | decision.release
-        whole = released == self._declared
+        released = joined((self._inside, decision.release))
+        whole = len(released) == len(self._declared)  # nobody else is ever released
         campaign = replace(
             campaign,
             begun=decision.record,
             gateways=self._declared if whole else released,
-            later=self._declared - released,
+            later=EMPTY if whole else self._declared - released,
             status=self._status(decision, released),
             calendars=campaign.calendars if decision.promoted else self._wish.calendars,
         )
         if self._revised:
             return self._of_revision(campaign, decision)
         if self._earlier:
-            campaign = replace(campaign, staying=self._earlier - released)
+            rests = self._campaign.status is DesiredStatus.STOPPED
+            campaign = replace(campaign, staying=self._earlier - released, rests=rests)
         if changed:
             # The edit itself waits for a person's word.
             campaign = replace(campaign, packages=None, settings=None)
@@ -479,7 +488,8 @@ class _Pacing:
             # That it is held is for the diff to say, which replaces nothing then.
             status = self._campaign.status if self._held(decision.record) else campaign.status
             staying = self._earlier - decision.release
-            began = replace(campaign, revised=True, staying=staying, status=status)
+            rests = self._campaign.status is DesiredStatus.STOPPED
+            began = replace(campaign, revised=True, staying=staying, status=status, rests=rests)
             return for_only(began, decision.release)
         there = self._there.gateways if self._there else None
         here = self._declared.intersection(there) if there is not None else self._declared
@@ -512,8 +522,8 @@ class _Pacing:
 
 
 def goes_on_in(there: LiveCampaign) -> frozenset[str]:
-    """Who has something to come in a campaign that is there; nobody in one that ended."""
-    if there.gateways is None or there.phase in (Phase.ENDED, Phase.FINISHED):
+    """Who has something to come in a campaign that is there; nobody in one that ended, or never ran."""
+    if there.gateways is None or there.phase in NOBODY_STAYS:
         return EMPTY
     return frozenset(there.gateways) - there.gateways.closed
 
