@@ -177,7 +177,7 @@ def guarded(
     `passed`: what else a waiver lets pass.
     """
     found = (*trips(plan, basis, limits), *passed)
-    said = {trip.message for trip in found if trip.guard in (Guard.SETTINGS, Guard.LEFT_BEHIND)}
+    said = {trip.message for trip in found}
     kept = (f for f in plan.findings if not (f.code in _TOLD and f.message in said))
     return waive(replace(plan, guards=found, findings=tuple(kept)), waivers, declared)
 

@@ -25,7 +25,7 @@ from reconciler.providers.http.transport import CannotConnect, Request, TooMuch
 from reconciler.providers.pulse import entry as pulse
 from reconciler.proxies import Proxy
 from reconciler.settings import Engine
-from tests.providers.canned_server import Canned, answer
+from tests.providers.canned_server import Canned, Connection, answer, raw_server
 from tests.providers.told import grouped, told
 
 KINDS = {"pulse": pulse.STATUSES, "hawkbit": hawkbit.STATUSES}
@@ -297,3 +297,26 @@ def test_a_method_that_none_is_is_refused() -> None:
                 await transport.send(Request("GET\n", "/"))
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("engine", list(Engine), ids=str)
+def test_who_answered_before_speaks_no_tls(engine: Engine) -> None:
+    """A connection that is cut right away may be one to a port with TLS; later it is just cut."""
+    hints: list[str | None] = []
+
+    async def first_time(connection: Connection) -> None:
+        if connection.seen.path == "/answered":
+            await connection.reply(200, {})
+        else:
+            connection.cut()
+
+    async def main() -> None:
+        async with raw_server(first_time) as server, open_engine(server.url, engine=engine) as transport:
+            for _ in range(2):
+                with pytest.raises(Unclear) as caught:
+                    await transport.send(Request("GET", "/cut"))
+                hints.append(caught.value.hint)
+                await transport.send(Request("GET", "/answered"))
+
+    asyncio.run(main())
+    assert hints == ["Does the server speak TLS on this port? Then its URL should begin with https.", None]
