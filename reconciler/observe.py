@@ -142,8 +142,10 @@ class _Observation:
         vanished = [declared[resource] for resource in sorted(self.gone) if resource in declared]
         renamed = [c for c in declared.values() if (live := self._live(c)) and self._renamed(c, live)]
         await self._read(Scope(names=frozenset(campaign.name for campaign in (*vanished, *renamed))))
+        respelled = self._respelled(vanished)
+        self.gone -= respelled.keys()
         without = {r: owned for r, owned in self.state.campaigns.items() if r not in self.gone}
-        await self._claim(vanished, replace(self.state, campaigns=without))
+        await self._claim(vanished, replace(self.state, campaigns=without | respelled))
 
         ours = [campaign for campaign in declared.values() if self._live(campaign)]
         await self._read(Scope({self.ids[c.resource]: self._aspects(c) for c in ours}))
@@ -174,6 +176,16 @@ class _Observation:
             # Nobody uses what isn't there.
             users={} if uploads and self.live.users is None else self.live.users,
         )
+
+    def _respelled(self, vanished: Iterable[DesiredCampaign]) -> dict[ResourceId, Owned]:
+        """Campaigns of ours that the server lists by their name, and by another form of their id."""
+        found = {}
+        for campaign in vanished:
+            owned = self.state.campaigns.get(campaign.resource)
+            same = (each.id for each in self.live.namesakes[campaign.name])
+            if owned and (other := next((i for i in same if id_form(i) == id_form(owned.id)), None)):
+                found[campaign.resource] = replace(owned, id=other)
+        return found
 
     async def _read(self, scope: Scope) -> None:
         self.live = await read(scope, self.source.reads, self.live)

@@ -119,7 +119,7 @@ def happenings(impact: CampaignImpact) -> Iterator[str]:
     if impact.created:
         yield "created"
     if impact.revision:
-        yield f"begins a revision, for the server can't edit {_named(impact.replaced)}"
+        yield f"begins a revision, because the server can't edit {_named(impact.replaced)}"
     elif impact.replaced:
         yield f"replaces the campaign: the server can't edit {_named(impact.replaced)}"
     if impact.ends:

@@ -266,6 +266,27 @@ def test_an_old_package_that_is_gone_is_gone_at_once() -> None:
     assert world.time.now == 0
 
 
+@pytest.mark.parametrize(("kept", "listed"), [("AB-1", "ab-1"), ("{ab-1}", "AB-1")])
+def test_an_id_that_is_only_listed_in_another_form_is_ours(kept: str, listed: str) -> None:
+    """The server gave it so, and doesn't know it so."""
+    world = World(MemoryCampaign(listed, "line"))
+    world.project.own("line", kept)
+    live = world.live(LINE)
+    assert ownership(live) == Claim(Ownership.OWNED, (listed,))
+    assert not live.gone
+    plan = world.project.make_plan(LINE)
+    assert list(plan.steps()) == []
+    assert plan.findings == ()
+    world.project.apply(plan)
+    assert world.project.state.campaigns[rid("line")].id == listed
+
+
+def test_another_campaign_of_that_name_is_not_ours_for_that() -> None:
+    world = World(MemoryCampaign("ab-2", "line"))
+    world.project.own("line", "AB-1")
+    assert ownership(world.live(LINE)) == Claim(Ownership.NOT_OURS, ("ab-2",))
+
+
 # --- several at once --------------------------------------------------------------------------------
 
 V2, V3, V4 = file("v2", "b.bin"), file("v3", "c.bin"), file("v4", "d.bin")
