@@ -320,3 +320,29 @@ def test_who_answered_before_speaks_no_tls(engine: Engine) -> None:
 
     asyncio.run(main())
     assert hints == ["Does the server speak TLS on this port? Then its URL should begin with https.", None]
+
+
+SOCKS = Proxy("socks5://proxy.example.com:1080", "proxy.example.com:1080", "ALL_PROXY")
+
+
+@pytest.mark.parametrize(
+    ("proxy", "error", "kind"),
+    [
+        (SOCKS, AssertionError(), CannotConnect),
+        (SOCKS, RuntimeError(), RuntimeError),
+        (PROXY, AssertionError(), AssertionError),
+        (None, AssertionError(), AssertionError),
+    ],
+)
+def test_only_what_comes_of_socks_is_a_fault_of_the_proxy(
+    proxy: Proxy | None, error: Exception, kind: type[Exception]
+) -> None:
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise error
+
+    async def main() -> None:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(fail), verify=False) as client:
+            with pytest.raises(kind):
+                await HttpxTransport(client, Way("http://h", proxy), 5.0).send(Request("GET", "/p"))
+
+    asyncio.run(main())
