@@ -404,9 +404,18 @@ class _Pacing:
     def _status(self, decision: Decision, released: frozenset[str]) -> DesiredStatus | None:
         if self._stops(decision.record):
             return DesiredStatus.STOPPED
-        if self._campaign.status is DesiredStatus.STARTED and not released and not self._running:
+        starts = self._campaign.status is DesiredStatus.STARTED and not self._running
+        if starts and (not released or self._unbegun(decision.record)):
             return None  # there is nobody yet to start for
         return self._campaign.status
+
+    def _unbegun(self, record: RolloutRecord) -> bool:
+        """Whether a start would release those who are in, before the rollout does or while it may not."""
+        there, owned = self._there, self._owned
+        if there and owned and there.phase is Phase.PAUSED and owned.status == DesiredStatus.STARTED:
+            return False  # a person stopped it, and so it stays
+        bars = self._wish.paused or record.status in (RolloutStatus.PAUSED, RolloutStatus.ABORTED)
+        return not record.wave or (bars and not record.since)
 
 
 def for_only(campaign: DesiredCampaign, released: frozenset[str]) -> DesiredCampaign:
