@@ -35,6 +35,7 @@ from reconciler.model import (
     Severity,
 )
 from reconciler.model.desired import PackageById, PackageByName, PackageFile, PackageRef
+from reconciler.model.rollouts import GATEWAY_ZONE
 from reconciler.model.waves import assigned
 from reconciler.ownership import owned_by
 from reconciler.providers.base import Facts, Stage
@@ -251,6 +252,8 @@ class _Pacing:
             next_look=min((wait.until for wait in decision.waits if wait.until is not None), default=None),
             ends=ends(self._wish, record, seen, earliest),
             expected_end=told_of.end,
+            now=self._pace.now,
+            zone=_zone(self._wish.calendars),
             open_until=min(until, default=None),
             stops=self._stops(record) and self._running,
             changed=changed,
@@ -416,6 +419,12 @@ class _Pacing:
             return False  # a person stopped it, and so it stays
         bars = self._wish.paused or record.status in (RolloutStatus.PAUSED, RolloutStatus.ABORTED)
         return not record.wave or (bars and not record.since)
+
+
+def _zone(calendars: Sequence[Calendar]) -> str:
+    """The zone that all of them name."""
+    zones = {calendar.zone for calendar in calendars}
+    return zones.pop() if len(zones) == 1 and GATEWAY_ZONE not in zones else ""
 
 
 def for_only(campaign: DesiredCampaign, released: frozenset[str]) -> DesiredCampaign:

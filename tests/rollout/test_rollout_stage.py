@@ -416,7 +416,6 @@ def test_who_was_added_by_hand_starts_no_rollout_that_may_not_begin(tmp_path: Pa
         async with World.open(tmp_path) as world:
             waits = project(rollout="{policy: careful, paused: true}")
             assert await world.apply(waits) == ["create-campaign"]
-            (owned,) = world.store.load().campaigns.values()
             with world.app.state.context.store.transaction(write=True) as db:
                 (row,) = db.execute("SELECT seq FROM campaigns").fetchall()
                 gateways.add(db, row["seq"], ["gw-11"], world.now)

@@ -58,7 +58,7 @@ FIRST, UNDER_WAY, DONE, FAILED = (
 ENDED = (DONE, FAILED)
 ADD, EDIT, START, STOP = "add-gateways", "edit-campaign", "start-campaign", "stop-campaign"
 CALL_MS = 20_000
-PROCESSES = 0.3
+PROCESSES = 0.15
 """How many of the calm looks are processes."""
 _ENDS = {0: "done", 1: "error", 3: "partly", 4: "stale", 7: "aborted", -signal.SIGKILL: "killed"}
 NIGHT = (22, 4)
@@ -293,10 +293,11 @@ class Rollout:
         self._devices_do()
         at = datetime.fromtimestamp(self.now / 1000, UTC).isoformat()
         self._say(f"--- {at} {Counter(self._members().values())} {self._record(self._state)}")
-        if chance.random() < 0.4:
-            self._troubled()
+        # First, for what happens behind the back of a plan is what the twin begins with.
         if chance.random() < 0.2:
             self._by_plan_file()
+        if chance.random() < 0.4:
+            self._troubled()
         looks = 1 if self.slow else await self._twin_looks()
         for _ in range(max(1, looks - 1)):
             await self._calm()
