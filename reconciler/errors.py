@@ -21,6 +21,7 @@ Tests: `tests/e2e/test_e2e_exit_codes.py`.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import IntEnum, StrEnum
@@ -67,6 +68,25 @@ class ReconcilerError(Exception):
         self.args = (self.message,)
         self.hint = None if self.hint is None else hiding(self.hint)
         self.findings = tuple(replace(each, message=hiding(each.message)) for each in self.findings)
+
+
+def unreadable(path: object, error: OSError) -> ReconcilerError:
+    """Of a file that can't be read: why, and what to do about it."""
+    hint = {
+        errno.ENOENT: "Is the path right?",
+        errno.EISDIR: "Name a file, not a folder.",
+        errno.EACCES: "Let this user read the file.",
+        errno.EPERM: "Let this user read the file.",
+    }.get(error.errno or 0, "Is it a file that this user may read?")
+    return ReconcilerError(f"{path} can't be read: {error.strerror or error}", hint=hint)
+
+
+def unwritable(path: object, error: OSError) -> ReconcilerError:
+    """Of a file or folder that can't be written: why, and what to do about it."""
+    hint = "Name a place in a folder that is there and that this user may write to."
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        hint = "Make room on that disk, then run the same command again."
+    return ReconcilerError(f"{path} can't be written: {error.strerror or error}", hint=hint)
 
 
 class UsageError(ReconcilerError):
@@ -196,9 +216,14 @@ def fault(error: BaseException) -> tuple[str, str | None]:
             return fault(error.exceptions[0])
         case OSError():
             what = error.strerror or type(error).__name__
-            return (f"{error.filename}: {what}" if error.filename else what), None
+            if not error.filename:
+                return what, None
+            return (
+                f"{error.filename}: {what}",
+                "See that the path is right, and that this user may read and write there",
+            )
         case MemoryError():
-            return "there is not enough memory", None
+            return "there is not enough memory", "Plan a part of the project: --target, --selector"
     where = "a place that nobody knows"
     trace = error.__traceback__
     while trace is not None:

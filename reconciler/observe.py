@@ -4,6 +4,7 @@
     2  every campaign that is or becomes ours    get-campaign
     3  names of vanished and renamed ones  list-campaigns
     4  gateways, where it matters who is in  list-gateways     all pages
+       and of those that a rollout replaces wave by wave, as long as somebody is in them
        then, if there are gateways to lose or a list is declared: get-distribution-list
        and of those that declare an override or had one: get-gateway-packages
        where the run is about some campaigns only, and gateways join them: list-campaigns, and of the
@@ -141,14 +142,16 @@ class _Observation:
         vanished = [declared[resource] for resource in sorted(self.gone) if resource in declared]
         renamed = [c for c in declared.values() if (live := self._live(c)) and self._renamed(c, live)]
         await self._read(Scope(names=frozenset(campaign.name for campaign in (*vanished, *renamed))))
+        respelled = self._respelled(vanished)
+        self.gone -= respelled.keys()
         without = {r: owned for r, owned in self.state.campaigns.items() if r not in self.gone}
-        await self._claim(vanished, replace(self.state, campaigns=without))
+        await self._claim(vanished, replace(self.state, campaigns=without | respelled))
 
         ours = [campaign for campaign in declared.values() if self._live(campaign)]
         await self._read(Scope({self.ids[c.resource]: self._aspects(c) for c in ours}))
-        # Nobody is declared: whoever is in what is being replaced goes over.
-        inherited = (key for c in ours if c.gateways is None for key in self.unfinished.get(c.resource, ()))
-        await self._read(Scope(dict.fromkeys(inherited, Aspects(members=True))))
+        # Nobody is declared: whoever is in what is being replaced goes over. In a rollout some stay in it.
+        waiting = (key for c in ours if self._about_earlier(c) for key in self.unfinished.get(c.resource, ()))
+        await self._read(Scope(dict.fromkeys(waiting, Aspects(members=True))))
         losing = [campaign for campaign in ours if self._loses(campaign)]
         await self._read(Scope({self.ids[c.resource]: Aspects(distribution=True) for c in losing}))
         await self._read_untargeted()
@@ -173,6 +176,16 @@ class _Observation:
             # Nobody uses what isn't there.
             users={} if uploads and self.live.users is None else self.live.users,
         )
+
+    def _respelled(self, vanished: Iterable[DesiredCampaign]) -> dict[ResourceId, Owned]:
+        """Campaigns of ours that the server lists by their name, and by another form of their id."""
+        found = {}
+        for campaign in vanished:
+            owned = self.state.campaigns.get(campaign.resource)
+            same = (each.id for each in self.live.namesakes[campaign.name])
+            if owned and (other := next((i for i in same if id_form(i) == id_form(owned.id)), None)):
+                found[campaign.resource] = replace(owned, id=other)
+        return found
 
     async def _read(self, scope: Scope) -> None:
         self.live = await read(scope, self.source.reads, self.live)
@@ -344,6 +357,11 @@ class _Observation:
                 yield from (each.id for each in (owned.predecessors if owned else ()))
                 yield from made.predecessors if made.held else ()
         yield from (each.id for owned in orphans for each in owned.predecessors)
+
+    def _about_earlier(self, campaign: DesiredCampaign) -> bool:
+        """Whether it matters who is in what it replaced."""
+        owned = self.state.campaigns.get(campaign.resource)
+        return campaign.gateways is None or bool(campaign.rollout or (owned and owned.rollout))
 
     def _renamed(self, campaign: DesiredCampaign, live: LiveCampaign) -> bool:
         """Whether it is to have another name than the server makes of it."""

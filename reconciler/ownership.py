@@ -212,6 +212,10 @@ def owned_by(
     match claim.ownership:
         case Ownership.OWNED:
             owned = state.campaigns[resource]
+            if owned.id != claim.ids[0]:
+                # The server lists it by another form of the id that it gave.
+                respelled = replace(owned, id=claim.ids[0], on_remove=on_remove)
+                return respelled, (CampaignOwned(respelled),)
             if owned.on_remove == on_remove:
                 return owned, ()
             return replace(owned, on_remove=on_remove), (OnRemoveSet(resource, on_remove),)

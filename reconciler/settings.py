@@ -163,7 +163,7 @@ class ServerSettings:
     """How long what may have been made is looked for before it is made again."""
     engine: Engine = Engine.HTTPX
     workers: WorkersAt | None = None
-    """Who sends what may be repeated, where there is much of it; None: this process sends all."""
+    """Who reads and sends, too, where there is very much of what may be repeated; None: only this process."""
     finished_run_again: bool | None = None
     """Whether gateways that are done run again when packages change: what the server in this process says."""
 

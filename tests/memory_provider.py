@@ -10,7 +10,8 @@ its facts forbid is refused (`refuses`) or, where a test plans what it must not,
 over. In the first names are unique, gateways gather before their campaign is created, it may ask for an
 approval (`approval_needed`), and the server is at work on a new campaign for as many calls as `busy` says. In
 the second two campaigns may have one name, and gateways join a campaign that is there.
-No campaign is ever started there while one that it replaces may run: that is an AssertionError.
+No gateway is ever there in a campaign that runs and in one of those that it replaces, as long as that may
+run: that is an AssertionError.
 
 `FACTS` are those of a kind of server that has little in common with Pulse: settings and callbacks can be
 read, and callbacks taken back; there are no schedules, distribution lists, things or closed gateways; a
@@ -547,7 +548,7 @@ class MemoryServer:
             raise NotExecuted(said, request="WRITE", retry_after=0.0)
         action, gateways, phase = step.action, set(step.gateways), self.facts.phase(campaign.status)
         match action:
-            case EndCampaign(before_start=True):
+            case EndCampaign(before_start=True) | RemoveGateways(before_start=True):
                 successor = self._found(action.successor or bindings.campaigns[action.resource])
                 if self._work_on(successor):
                     raise NotExecuted("its successor isn't ready yet", request="WRITE", retry_after=0.0)
@@ -571,11 +572,8 @@ class MemoryServer:
             case DeleteCampaign():
                 del self.by_id[campaign.id]
             case StartCampaign():
-                before, over = campaign.replaces, (Phase.ENDED, Phase.FINISHED)
-                while before and (old := self.by_id.get(before)):
-                    assert self.facts.phase(old.status) in over, f"{old.name} is {old.status} meanwhile"
-                    before = old.replaces
                 campaign.status = self.word(Phase.RUNNING)
+                self._once()
             case RetireCampaign():
                 taken = [c.id for c in self.by_id.values() if c.name == action.name and c is not campaign]
                 self._must(not taken, f"{taken} has the name {action.name} already")
@@ -591,6 +589,7 @@ class MemoryServer:
                 self._must(bool(gateways), "an empty list is never sent")
                 self._must(not gateways & campaign.gateways, "a member is added", *some)
                 campaign.gateways |= self._known(gateways)
+                self._once()
             case RemoveGateways():
                 self._must(bool(gateways), "an empty list is never sent")
                 self._must(gateways <= campaign.gateways, "a stranger is removed", *some)
@@ -616,6 +615,19 @@ class MemoryServer:
             case _:
                 self._must(gateways <= campaign.gateways, "a stranger gets something of its own")
         return Result()
+
+    def _once(self) -> None:
+        """No gateway is in a campaign that runs and in one that it replaces, and that may run."""
+        over = (Phase.ENDED, Phase.FINISHED)
+        for campaign in self.by_id.values():
+            if self.facts.phase(campaign.status) is not Phase.RUNNING:
+                continue
+            before = campaign.replaces
+            while before and (old := self.by_id.get(before)):
+                both = campaign.gateways & old.gateways
+                meanwhile = self.facts.phase(old.status) in over or not both
+                assert meanwhile, f"{old.name} is {old.status} meanwhile, with {sorted(both)}"
+                before = old.replaces
 
     def _write(
         self, campaign: MemoryCampaign, fields: CampaignFields, bindings: Bindings, *, new: bool = False

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from reconciler.app.serversession import ServerSession
 from reconciler.audit.recorder import AuditedCall
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReconcilerError, unreadable
 from reconciler.loading.stand_ins import HEAD, stand_in
 from reconciler.model import (
     ApproveCampaign,
@@ -257,14 +257,16 @@ def upload_action(
     called = path.name if name is None else name
     try:
         if not path.is_file() and path.exists():
-            raise ReconcilerError(f"{path} is a folder, a pipe or a device, not a file")
+            raise ReconcilerError(
+                f"{path} is a folder, a pipe or a device, not a file", hint="Name the file to upload."
+            )
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             instead = stand_in(file.read(HEAD), name=called, size=size)
             file.seek(0)
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise ReconcilerError(f"{path} can't be read: {error.strerror or error}") from error
+        raise unreadable(path, error) from error
     if not size:
         raise ReconcilerError(f"{path} is empty", hint="There is nothing to upload: was it built?")
     if instead:

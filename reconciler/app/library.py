@@ -55,7 +55,7 @@ def open_project(
     """
     home = Path(folder).absolute()
     if not home.is_dir():
-        raise ReconcilerError(f"there is no folder {home}")
+        raise ReconcilerError(f"there is no folder {home}", hint="Is the path right?")
     known = dict(os.environ if environ is None else environ)
     return Workspace(home, known, file, environment, url, state, tuple(paths))
 

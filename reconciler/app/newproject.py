@@ -132,11 +132,14 @@ def make_project(root: Path, answers: Answers, environ: Mapping[str, str]) -> It
     return _said(root, files, answers if PROJECT in files else None)
 
 
+_LATER = "Correct it, or leave it out: it can be added to the project file later."
+
+
 def _check(root: Path, answers: Answers) -> None:
     if fault := fault_of_url(answers.url):
-        raise ReconcilerError(f"{printable(answers.url)} can't be the server: {fault}")
+        raise ReconcilerError(f"{printable(answers.url)} can't be the server: {fault}", hint=_LATER)
     if fault := fault_of_state(answers.state, root):
-        raise ReconcilerError(f"the state can't be kept at {printable(answers.state)}: {fault}")
+        raise ReconcilerError(f"the state can't be kept at {printable(answers.state)}: {fault}", hint=_LATER)
 
 
 def _project(root: Path, answers: Answers) -> Files:

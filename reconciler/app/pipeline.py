@@ -355,7 +355,9 @@ async def draft(
     desired = timing.desired
     ahead = aside.ahead()
     paces = aside.rehearsed.paces if aside.rehearsed else {}
-    pacing = Pace(source.facts, earlier(now, ahead), resume=options.resume, rehearsed=paces)
+    pacing = Pace(
+        source.facts, earlier(now, ahead), resume=options.resume, adopt=options.adopt, rehearsed=paces
+    )
     if aside.asking is not None and (about := questions(desired, live, state, pacing)):
         pacing = replace(pacing, checks=await aside.asking(about))
     pace = paced(desired, live, state, pacing)

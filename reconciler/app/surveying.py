@@ -12,7 +12,7 @@ from typing import BinaryIO, Final, TextIO
 
 from reconciler.app.pipeline import check
 from reconciler.app.workspace import Workspace, connected, state_of, store_of
-from reconciler.errors import InvalidInput, ReconcilerError
+from reconciler.errors import InvalidInput, unwritable
 from reconciler.export import Exported, Wanted, export
 from reconciler.export.tree import CAMPAIGNS
 from reconciler.model import Desired
@@ -89,13 +89,13 @@ def written(path: Path) -> Iterator[BinaryIO]:
         part.unlink(missing_ok=True)
         file = part.open("xb")
     except OSError as error:
-        raise ReconcilerError(f"{path} can't be written: {error.strerror or error}") from error
+        raise unwritable(path, error) from error
     try:
         with file:
             yield file
         part.replace(path)
     except OSError as error:
-        raise ReconcilerError(f"{path} can't be written: {error.strerror or error}") from error
+        raise unwritable(path, error) from error
     finally:
         part.unlink(missing_ok=True)
 

@@ -19,11 +19,13 @@ from reconciler.errors import Refused, ServerError
 from reconciler.model import LivePackage, Outcome, OutcomeStatus, Step, UploadPackage
 from reconciler.pacing import Clock, loop_time
 from reconciler.providers.base import Reads
-from reconciler.state.base import Intent
+from reconciler.state.base import Intent, Uploaded
+from reconciler.text import id_form
 
 AGE: Final = 5.0
 """How old a list may be when an upload is sent, in seconds."""
 
+THERE = "it is there, by another form of its id"
 CAME = "it has come meanwhile: an earlier run sent it, and had no answer"
 
 
@@ -50,10 +52,13 @@ class EarlierPackages:
     async def _read(self) -> Mapping[str, tuple[LivePackage, ...]]:
         return await self._reads.packages_of(self._contents)
 
-    async def before(self, step: Step, action: UploadPackage, intent: Intent | None) -> list[str] | Outcome:
+    async def before(
+        self, step: Step, action: UploadPackage, intent: Intent | None, known: Uploaded | None = None
+    ) -> list[str] | Outcome:
         """The ids of those that hold it before `step` is sent; or its outcome, where it need not or can't be.
 
-        `intent`: of an earlier run that had no answer. What came since then is what that one sent.
+        `intent`: of an earlier run that had no answer. What came since then is what that one sent. `known`:
+        what it was uploaded as, by an id that the server doesn't know: it may list it by another form of it.
         """
         try:
             here = await self.holding(action.file.sha256)
@@ -62,6 +67,8 @@ class EarlierPackages:
         except ServerError as error:
             why = f"not sent, because a read that comes first failed: {words(error)}"
             return Outcome.unsent(step, OutcomeStatus.FAILED, why)
+        if again := [each for each in here if known and id_form(each) == id_form(known.id)]:
+            return Outcome(step, OutcomeStatus.NOT_NEEDED, THERE, 0, created=again[0])
         match intent.made(here) if intent else ():
             case ():
                 return here

@@ -232,8 +232,9 @@ def members(action: Action, gateways: tuple[str, ...], packages: Mapping[str, st
         case AddGateways():
             if action.distribution:
                 yield MembersApplied(resource, MEMBERSHIP, ADDED, gateways)
-        case RemoveGateways():
-            yield MembersForgotten(resource, gateways)
+        case RemoveGateways(moving=moving):
+            if not moving:  # what is known is of the successor
+                yield MembersForgotten(resource, gateways)
         case AssignPackages():
             ids = (p if isinstance(p, str) else packages[p.sha256] for p in action.packages)
             yield MembersApplied(resource, Field.OVERRIDES, packages_value(ids), gateways)

@@ -328,8 +328,9 @@ class Execution:
         """Note what holds the content already; the outcome where the upload isn't to be sent."""
         if self._earlier is None:
             return None
-        sha256 = action.file.sha256
-        found = await self._earlier.before(step, action, self._session.state.intents.get(upload_key(sha256)))
+        sha256, state = action.file.sha256, self._session.state
+        intent, known = state.intents.get(upload_key(sha256)), state.packages.get(sha256)
+        found = await self._earlier.before(step, action, intent, known)
         if isinstance(found, Outcome):
             if found.settled:
                 self._together.sync = True

@@ -14,7 +14,7 @@ import click
 from reconciler.cli.flags import Flags
 from reconciler.cli.group import cli
 from reconciler.cli.running import interrupting
-from reconciler.errors import Exit, ReconcilerError, fault
+from reconciler.errors import REPORT, Exit, ReconcilerError, fault
 from reconciler.report.streams import Dropping, open_descriptors, told
 
 _GARBAGE = (50_000, 20, 50)
@@ -112,8 +112,8 @@ def _fail(message: str, *, hint: str | None = None, code: Exit = Exit.ERROR) -> 
 
 def _fault(error: BaseException, *, verbose: bool) -> int:
     what, hint = fault(error)
-    if hint is None:
-        return _fail(what)
+    if hint != REPORT:
+        return _fail(what, hint=hint)
     if verbose:
         import traceback
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reconciler.diff.campaign import diff_live, diff_new
+from reconciler.diff.campaign import diff_new
 from reconciler.diff.duplicates import duplicates
 from reconciler.diff.model import CampaignDiff, Diff, Former, Removal, Run, Transition
 from reconciler.diff.packages import bind
@@ -17,7 +17,7 @@ from reconciler.diff.removal import (
     remove_campaigns,
     remove_packages,
 )
-from reconciler.diff.replacement import formers_of, inheriting, with_successor
+from reconciler.diff.replacement import diff_there, formers_of, inheriting, with_formers
 from reconciler.diff.untargeted import keepers, takes, untargeted
 from reconciler.diff.view import Ask, View
 from reconciler.diff.whose import attributed
@@ -65,8 +65,7 @@ def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
             gone = resource in live.gone
             if owned and there:
                 formers, about = formers_of(owned, live)
-                found = with_successor(diff_live(view, there, owned), view, owned)
-                found = replace(found, formers=formers) if formers else found
+                found = with_formers(diff_there(view, there, owned), formers)
             else:
                 found = diff_new(view, Reason.GONE_FROM_SERVER if gone else Reason.NOT_ON_SERVER)
                 found = replace(found, gone=state.campaigns[resource].id if gone else None)

@@ -17,7 +17,7 @@ from reconciler.diff.schedules import diff_schedules
 from reconciler.diff.settings import diff_settings, shown
 from reconciler.diff.status import transition_for_new, transition_of
 from reconciler.diff.things import diff_things
-from reconciler.diff.view import EMPTY, Part, View, joined, together
+from reconciler.diff.view import EMPTY, Part, View, together
 from reconciler.model import (
     BoundPackage,
     CampaignFields,
@@ -32,6 +32,7 @@ from reconciler.model import (
     Reason,
     sorted_ids,
 )
+from reconciler.model.sets import joined
 from reconciler.providers.base import Changing, Field, Stage
 from reconciler.state.applied import FINISHED
 from reconciler.state.base import MembersForgotten, Owned

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from reconciler.diff.view import EMPTY, View, without
+from reconciler.diff.view import EMPTY, View
 from reconciler.model import BoundPackage, DistributionList, Json, PendingUpload
+from reconciler.model.sets import without
 from reconciler.providers.base import Field
 from reconciler.state.declared import (
     distribution_value,

@@ -54,6 +54,10 @@ class Former:
     live: LiveCampaign | None
     ended: bool
     """It never runs again, and nothing of it is under way."""
+    staying: frozenset[str] = frozenset()
+    """Whose turn in the rollout is still to come: as long as there is somebody, it goes on for them."""
+    leaving: frozenset[str] = frozenset()
+    """Who else is in it, closed ones too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,8 @@ class CampaignDiff:
     """Of one that has a successor: it has its name to the end, because the server can't rename it."""
     formers: tuple[Former, ...] = ()
     """Those that it is the successor of, oldest first."""
+    itself: Former | None = None
+    """Of one that has a successor: what it is to that."""
     gone: str | None = None
     """Of one that is created: the id of the one that the server has lost."""
     declares: Mapping[str, Json] = field(default_factory=dict, compare=False)

@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from reconciler.diff.packages import shown_packages
-from reconciler.diff.view import EMPTY, Part, View, count, joined, without
+from reconciler.diff.view import EMPTY, Part, View, count
 from reconciler.model import BoundPackage, Change, Finding, Json, Reason, sorted_ids
+from reconciler.model.sets import joined, without
 from reconciler.providers.base import Field
 from reconciler.state.applied import packages_of, packages_value
 from reconciler.state.base import Event

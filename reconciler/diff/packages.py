@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from reconciler.binding import package_of
 from reconciler.model import (
     BoundPackage,
     Change,
@@ -13,9 +14,6 @@ from reconciler.model import (
     Finding,
     Json,
     Live,
-    LivePackage,
-    PackageById,
-    PackageByName,
     PackageFile,
     PackageRef,
     PendingUpload,
@@ -25,7 +23,7 @@ from reconciler.model import (
 )
 from reconciler.ownership import comparable
 from reconciler.providers.base import Field
-from reconciler.state.base import Event, PackageUploaded, State, Uploaded, upload_key
+from reconciler.state.base import Event, PackageUploaded, State, Uploaded
 from reconciler.text import quoted
 
 
@@ -54,17 +52,8 @@ def bind(desired: Desired, live: Live, state: State, *, adopt: bool = False) -> 
     refused = [campaign for campaign in desired.campaigns if campaign.resource not in ours]
     of_others = set(used_packages(refused)) - set(used_packages(allowed))
     files = [r for r in desired.packages if isinstance(r, PackageFile) and r not in of_others]
-    found: Uploaded | BoundPackage | Finding
     for ref in dict.fromkeys((*files, *used_packages(allowed))):
-        match ref:
-            case PackageFile():
-                found = _of_file(ref, live, state, adopt=adopt)
-            case PackageById():
-                there = live.package_ids.get(ref.id)
-                found = live.spelled.get(ref.id, ref.id) if there else _no_such_id(ref)
-            case PackageByName():
-                named = tuple(each for each in live.named_packages.get(ref.name, ()) if _may_be(ref, each))
-                found = named[0].id if len(named) == 1 else _not_one(ref, named)
+        found = package_of(ref, live, state, adopt=adopt)
         match found:
             case Finding():
                 findings.append(found)
@@ -87,44 +76,6 @@ def bind(desired: Desired, live: Live, state: State, *, adopt: bool = False) -> 
     )
 
 
-def _may_be(ref: PackageByName, package: LivePackage) -> bool:
-    """Whether `package`, of its name, has the version and the type that are said."""
-    return ref.version in (None, package.version) and ref.type in (None, package.type)
-
-
-def _of_file(
-    file: PackageFile, live: Live, state: State, *, adopt: bool
-) -> Uploaded | PendingUpload | Finding:
-    """Our own upload if the server still has it, else one that holds it, where that may be trusted."""
-    known = state.packages.get(file.sha256)
-    if known and live.package_ids.get(known.id):
-        return replace(known, id=live.spelled.get(known.id, known.id))
-    match _holding(file, live, state, adopt=adopt):
-        case ():
-            return PendingUpload(file.sha256)
-        case (found,):
-            said = found.described(file.sha256) or None
-            return Uploaded(file.sha256, found.id, found.name, file.resource, description=said)
-        case several:
-            return Finding(
-                "ambiguous-package",
-                f"{len(several)} live packages seem to hold the content of {file.name}: {_ids(several)}",
-                file.place,
-                "delete the one that no campaign uses, or declare the other by its id",
-                file.resource,
-            )
-
-
-def _holding(file: PackageFile, live: Live, state: State, *, adopt: bool) -> tuple[LivePackage, ...]:
-    """What an upload of ours without an answer may have made, or else whatever holds it, to be adopted."""
-    here = live.packages_by_content.get(file.sha256, ())
-    if intent := state.intents.get(upload_key(file.sha256)):
-        made = set(intent.made(package.id for package in here))
-        ours = tuple(package for package in here if package.id in made)
-        return ours if ours or not adopt else here
-    return here
-
-
 def _kept(file: PackageFile, uploaded: Uploaded) -> Finding | None:
     """A note, where the server has another name or description than is declared; a text left out isn't."""
     kept = [f"the name {quoted(uploaded.name)}"] if file.name != uploaded.name else []
@@ -141,38 +92,6 @@ def _kept(file: PackageFile, uploaded: Uploaded) -> Finding | None:
         "declare what the server has; only other content is another package",
         file.resource,
         Severity.NOTE,
-    )
-
-
-def _ids(packages: Iterable[LivePackage]) -> str:
-    return ", ".join(package.id for package in packages)
-
-
-def _no_such_id(ref: PackageById) -> Finding:
-    return Finding(
-        "package-not-found",
-        f"the server has no package with the id {ref.id!r}",
-        ref.place,
-        "correct the id, or declare the package by name or file",
-    )
-
-
-def _not_one(ref: PackageByName, named: tuple[LivePackage, ...]) -> Finding:
-    if named:
-        return Finding(
-            "ambiguous-package",
-            f"{len(named)} live packages have the name {ref.name!r}: {_ids(named)}",
-            ref.place,
-            "declare the one that is meant by its id",
-        )
-    said = " and ".join(
-        f"{what} {word!r}" for what, word in (("version", ref.version), ("type", ref.type)) if word
-    )
-    return Finding(
-        "package-not-found",
-        f"the server has no package of exactly the name {ref.name!r}{said and f' with the {said}'}",
-        ref.place,
-        "correct the name, upload the package, or declare it by its file",
     )
 
 

@@ -125,8 +125,10 @@ def remove_packages(
     after: dict[str, Collection[object]] = {r.live.id: () for r in removals if _known(r.live)}
     # Whoever is replaced is deleted, because nobody asks for packages without a prune.
     formers = (*(each.formers for each in removals), *(found.formers for found in campaigns))
-    after |= {former.id: () for each in formers for former in each if former.live}
+    after |= {former.id: () for each in formers for former in each if former.live and not former.staying}
     for found in campaigns:
+        if found.itself and found.itself.staying:
+            continue
         if found.live and _known(found.live) and found.fields.packages is not None:
             after[found.live.id] = () if found.successor else frozenset(found.fields.packages)
     wanted = {package for packages in after.values() for package in packages}

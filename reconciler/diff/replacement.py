@@ -9,23 +9,27 @@
 A held campaign is not replaced: its successor would run. What isn't declared goes over to the successor as
 it is.
 
-Tests: `tests/scenarios/test_replacement.py`.
+Of a rollout only those go over whose turn it is: whoever stays keeps the campaign that it is in going.
+
+Tests: `tests/scenarios/test_replacement.py`, `tests/scenarios/test_revisions.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import replace
 
-from reconciler.diff.campaign import diff_new
+from reconciler.diff.campaign import diff_live, diff_new
 from reconciler.diff.delivery import all_terms
 from reconciler.diff.model import CampaignDiff, Former
 from reconciler.diff.view import EMPTY, View
 from reconciler.model import (
     CampaignFields,
+    Change,
     DesiredCampaign,
     DesiredStatus,
     Finding,
+    GatewayChange,
     Live,
     LiveCampaign,
     Membership,
@@ -33,11 +37,25 @@ from reconciler.model import (
     Reason,
     Severity,
     Verb,
+    sorted_ids,
 )
 from reconciler.providers.base import Changing, Facts, Field
 from reconciler.state.base import Event, Owned, PredecessorEnded, PredecessorForgotten
 
 _EDITED = frozenset({Field.NAME, Field.DESCRIPTION, Field.PACKAGES, Field.SETTINGS, Field.DELIVERY})
+
+
+def diff_there(view: View, live: LiveCampaign, owned: Owned) -> CampaignDiff:
+    """A campaign that is there, with the successor that it takes."""
+    campaign = view.campaign
+    if campaign.revised:
+        # It is not what the declared gateways are to be in: who isn't declared leaves it, and that is all.
+        members = live.gateways if live.gateways is not None else Membership()
+        declared = (campaign.gateways or EMPTY) | campaign.later
+        compared = replace(campaign, gateways=declared.intersection(members))
+        found = diff_live(replace(view, campaign=compared), live, owned)
+        return with_successor(replace(found, desired=campaign), view, owned)
+    return with_successor(diff_live(view, live, owned), view, owned)
 
 
 def with_successor(found: CampaignDiff, view: View, owned: Owned) -> CampaignDiff:
@@ -64,6 +82,7 @@ def with_successor(found: CampaignDiff, view: View, owned: Owned) -> CampaignDif
         successor=made,
         replaced=fields,
         starts=_starts(found, live, owned),
+        itself=Former(live.id, live, live.phase is Phase.FINISHED),
         keeps_name=not facts.knows(Verb.RETIRE),
         findings=findings,
     )
@@ -100,6 +119,51 @@ def formers_of(owned: Owned, live: Live) -> tuple[tuple[Former, ...], tuple[Even
     return tuple(formers), tuple(events)
 
 
+def with_formers(found: CampaignDiff, formers: tuple[Former, ...]) -> CampaignDiff:
+    """`found` with what it replaced, and who of that leaves now, or stays."""
+    if not (formers or found.itself):
+        return found
+    campaign = found.desired
+    staying = campaign.staying
+    before = 0
+    dropped: set[str] = set()
+    told: list[Former] = []
+    declared = (campaign.gateways or EMPTY) | campaign.later
+    # Who is in several, for a run was cut, leaves the older ones.
+    for each in reversed((*formers, *((found.itself,) if found.itself else ()))):
+        there = each.live.gateways if each.live and not each.ended else None
+        if there is None or (campaign.rollout is None and each is found.itself):
+            told.append(each)
+            continue
+        members = frozenset(there)
+        here = members & staying
+        staying -= here
+        told.append(replace(each, staying=here, leaving=members - here))
+        if each is not found.itself:
+            before += len(here)
+            dropped |= members - declared
+    told.reverse()
+    itself = told.pop() if found.itself else None
+    found = replace(found, formers=tuple(told), itself=itself)
+    return _with_dropped(found, before, dropped) if dropped and campaign.rollout else found
+
+
+def _with_dropped(found: CampaignDiff, before: int, dropped: Set[str]) -> CampaignDiff:
+    """`found` that tells of those, too, whom no list declares any more and who are in earlier revisions."""
+    change = next((each for each in found.changes if each.gateways is not None), None)
+    known = change.gateways if change else None
+    if known is None:
+        there = found.live.gateways if found.live else None
+        count = len(there) if there is not None else 0
+        known = GatewayChange(count, count)
+    lost = sorted_ids(dropped | frozenset(known.lost))
+    new = len(lost) - len(known.lost)
+    told = replace(known, before=known.before + before + new, after=known.after + before, lost=lost)
+    more = Change(found.desired.resource, Field.GATEWAYS, None, None, Reason.DIFFERS, told)
+    changes = tuple(replace(each, gateways=told) if each is change else each for each in found.changes)
+    return replace(found, changes=changes if change else (*changes, more))
+
+
 def _differing(found: CampaignDiff) -> Iterator[tuple[Field, Verb]]:
     """Each field that takes a call, and the verb that would set it in place."""
     edited = {change.field.partition(".")[0] for change in found.changes} if found.edit else set()
@@ -132,7 +196,7 @@ def _successor(found: CampaignDiff, view: View, live: LiveCampaign) -> CampaignD
     """What is created in the place of `live`: all that is declared, and the rest as it is."""
     campaign, members, facts = view.campaign, live.gateways, view.ask.facts
     gateways = campaign.gateways
-    if members is not None:
+    if members is not None and not campaign.revised:
         staying = frozenset(members).difference(found.lost).union(found.gained)
         gateways = staying - members.closed
     distribution = campaign.distribution or live.distribution
@@ -169,6 +233,8 @@ def _closed(campaign: DesiredCampaign, members: Membership | None) -> frozenset[
 def _starts(found: CampaignDiff, live: LiveCampaign, owned: Owned) -> bool:
     """Whether the successor is to run: as Git wants, else as the one before it does."""
     wish = found.desired.status
+    if found.desired.revised:
+        return wish is DesiredStatus.STARTED and bool(found.desired.gateways)
     if wish is not None:
         return wish is DesiredStatus.STARTED
     busy = live.phase is Phase.BUSY and owned.status == DesiredStatus.STARTED

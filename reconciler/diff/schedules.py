@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
-from reconciler.diff.view import EMPTY, NOTHING, Part, View, count, joined, together, within, without
+from reconciler.diff.view import EMPTY, NOTHING, Part, View, count, together
 from reconciler.model import Assignment, Change, Finding, Json, Reason, SchedulePhase, Window, sorted_ids
+from reconciler.model.sets import joined, within, without
 from reconciler.providers.base import Field
 from reconciler.state.applied import schedule_field, window_end, window_value
 

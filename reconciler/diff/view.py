@@ -5,7 +5,7 @@ Tests: `tests/diff/test_diff_view.py`, `tests/diff/test_diff_campaign.py`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
@@ -159,22 +159,6 @@ def together(parts: Iterable[Part[Todo]]) -> Part[Todo]:
         tuple(finding for part in parts for finding in part.findings),
         tuple(record for part in parts for record in part.records),
     )
-
-
-def joined(parts: Sequence[frozenset[str]]) -> frozenset[str]:
-    """The union; no copy of a million where all but one are empty."""
-    filled = [part for part in parts if part]
-    return filled[0] if len(filled) == 1 else EMPTY.union(*filled)
-
-
-def within(some: frozenset[str], others: frozenset[str]) -> bool:
-    """Whether `others` has all of `some`; a set of a million isn't gone through to see that it has itself."""
-    return some is others or some <= others
-
-
-def without(some: frozenset[str], others: frozenset[str]) -> frozenset[str]:
-    """The difference; no copy of a million where there is none."""
-    return some - others if others else some
 
 
 def count(gateways: Collection[str]) -> str:

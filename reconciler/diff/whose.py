@@ -19,7 +19,7 @@ from functools import cached_property
 
 from reconciler.diff.declares import declared_members, packages_declared, set_distribution
 from reconciler.diff.settings import same_record, shown_record
-from reconciler.diff.view import EMPTY, View, without
+from reconciler.diff.view import EMPTY, View
 from reconciler.model import (
     BoundPackage,
     CallbackEvent,
@@ -31,6 +31,7 @@ from reconciler.model import (
     Phase,
     Reason,
 )
+from reconciler.model.sets import without
 from reconciler.providers.base import Field
 from reconciler.state.applied import (
     callback_field,

@@ -45,7 +45,10 @@ def unpacked(environ: Mapping[str, str]) -> Mapping[str, str]:
             rest[found[1]] = found[2]
         elif line.strip():
             # The line itself may be a secret.
-            raise ForgeError(f"line {number} of {SECRETS} isn't NAME=VALUE")
+            raise ForgeError(
+                f"line {number} of {SECRETS} isn't NAME=VALUE",
+                hint="Write one variable a line, without quotes.",
+            )
     return rest
 
 
@@ -61,7 +64,9 @@ def run_command(command: str, form: str, flags: Sequence[str], environ: Mapping[
             line, env=dict(environ), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
     except (OSError, ValueError) as error:
-        raise ForgeError(f"reconciler {command} can't be run: {error}") from error
+        raise ForgeError(
+            f"reconciler {command} can't be run: {error}", hint="Is reconciler installed in this job?"
+        ) from error
     with process:
         assert process.stdout is not None, "they are pipes"
         assert process.stderr is not None, "they are pipes"

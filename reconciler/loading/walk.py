@@ -169,7 +169,7 @@ class Walk:
                 "empty-folder",
                 f"there is no *.yaml or *.yml file in {shown(top, self.base)}",
                 top,
-                "hidden files and folders are skipped",
+                "`reconciler init` makes a first project; hidden files and folders are skipped",
                 Severity.WARNING,
             )
 

@@ -54,6 +54,7 @@ class Reason(StrEnum):
     MAKES_ROOM = "makes-room"
     REPLACED = "replaced"
     TAKES_OVER = "takes-over"
+    MOVES = "moves"
 
 
 class ChangedIn(StrEnum):
@@ -251,9 +252,16 @@ class SetDistributionList(_OnCampaign):
     distribution: DistributionList
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveGateways(_OnGateways):
     verb: ClassVar[Verb] = Verb.REMOVE
+    moving: bool = False
+    """They leave a campaign that is replaced wave by wave, and that others stay in. Whatever it set going for
+    them is no longer under way, also where its successor has the same packages."""
+    successor: str | None = None
+    """Of those that move: the campaign that they move to; None: the one that this plan creates."""
+    before_start: bool = False
+    """Of those that move: see `EndCampaign.before_start`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -387,6 +395,8 @@ def of_former(action: Action) -> bool:
     match action:
         case EndCampaign(successor=successor):
             return successor is not None
+        case RemoveGateways(moving=moving):
+            return moving
         case DeleteCampaign(predecessor=predecessor):
             return predecessor
     return False

@@ -242,6 +242,11 @@ class DesiredCampaign:
     """The campaign that this one is the way back from; ``gateways`` are then those of that one."""
     later: frozenset[str] = frozenset()
     """Declared gateways that the rollout has not released yet; they are not among ``gateways``."""
+    revised: bool = False
+    """The live campaign is of an earlier revision of the rollout, and can't be changed: a successor begins
+    with ``gateways``, which may be none, and nobody else goes over to it."""
+    staying: frozenset[str] = frozenset()
+    """Those of ``later`` that stay in the campaigns of earlier revisions until their wave."""
     calendars: tuple[Calendar, ...] = ()
     """The project's: nothing reaches devices unless all of them are open."""
     zones: Mapping[str, frozenset[str]] = field(default_factory=dict)

@@ -5,7 +5,7 @@ Tests: `tests/rollout/test_rollout_waves.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -58,46 +58,53 @@ def sizes(gateways: frozenset[str], waves: Sequence[Wave], seed: str) -> list[in
     return found
 
 
-def ordered(gateways: frozenset[str], seed: str) -> list[str]:
+def ordered(gateways: Collection[str], seed: str) -> list[str]:
     """`gateways` by a hash that `seed` keys: with another seed other ones come first."""
-    return [each[_DIGEST:].decode() for bucket in _buckets(gateways, seed) for each in sorted(bucket)]
+    begun = _begun(seed)
 
+    def hashed(gateway: str) -> bytes:
+        name, made = gateway.encode(), begun()
+        made.update(name)
+        return made.digest() + name
 
-_DIGEST = 8
-"""Bytes of a hash."""
+    return sorted(gateways, key=hashed)
 
 
 class _Line:
     """`ordered`, of which nothing is sorted that isn't asked for."""
 
     def __init__(self, gateways: frozenset[str], seed: str) -> None:
+        self._seed = seed
         self._buckets = _buckets(gateways, seed)
         self._at = 0
         """The bucket before which everybody is taken."""
 
     def take(self, number: int, taken: set[str]) -> frozenset[str]:
         """The first `number` that are not `taken`: there are as many, and now they are, too."""
-        found: set[str] = set()
-        while len(found) < number:
-            bucket = self._buckets[self._at]
-            free = {each[_DIGEST:].decode() for each in bucket} - taken
-            if len(found) + len(free) > number:
-                in_turn = (each[_DIGEST:].decode() for each in sorted(bucket))
-                found.update([each for each in in_turn if each in free][: number - len(found)])
-            else:
-                found |= free
-                self._at += 1
-        return frozenset(found)
+        parts: list[Collection[str]] = []
+        while number > 0:
+            free = set(self._buckets[self._at]) - taken
+            if len(free) > number:
+                parts.append(ordered(free, self._seed)[:number])
+                break
+            parts.append(free)
+            number -= len(free)
+            self._at += 1
+        return frozenset().union(*parts)
 
 
-def _buckets(gateways: frozenset[str], seed: str) -> list[list[bytes]]:
-    """Hashes, each with its gateway behind it, by their first byte."""
-    key = blake2b(seed.encode(), digest_size=16).digest()
-    begun = blake2b(digest_size=_DIGEST, key=key).copy
-    buckets: list[list[bytes]] = [[] for _ in range(256)]
+def _buckets(gateways: frozenset[str], seed: str) -> list[list[str]]:
+    """Gateways by the first byte of their hashes: only where a wave ends, the rest of these is needed."""
+    begun = _begun(seed)
+    buckets: list[list[str]] = [[] for _ in range(256)]
     for gateway in gateways:
-        name, hashed = gateway.encode(), begun()
-        hashed.update(name)
-        digest = hashed.digest()
-        buckets[digest[0]].append(digest + name)
+        made = begun()
+        made.update(gateway.encode())
+        buckets[made.digest()[0]].append(gateway)
     return buckets
+
+
+def _begun(seed: str) -> Callable[[], blake2b]:
+    """What makes a hash that is keyed already."""
+    key = blake2b(seed.encode(), digest_size=16).digest()
+    return blake2b(digest_size=8, key=key).copy

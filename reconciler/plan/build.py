@@ -33,7 +33,7 @@ from reconciler.ownership import overriding
 from reconciler.plan.campaign import campaign_actions, removal_actions
 from reconciler.plan.impact import impact
 from reconciler.plan.model import Plan
-from reconciler.plan.order import CampaignOrder, in_order, stage
+from reconciler.plan.order import CampaignOrder, in_order, moves, stage
 from reconciler.providers.base import Facts, Field
 
 
@@ -135,7 +135,13 @@ class _Build:
         """Gateways leave a running campaign before they join another one."""
         leaving: dict[str, list[str]] = {}
         joining: list[tuple[StepGroup, CampaignDiff]] = []
-        by_resource = {(g.action.resource, g.action.verb): g for g in self.groups.values()}
+        by_resource = {
+            (g.action.resource, g.action.verb): g for g in self.groups.values() if not moves(g.action)
+        }
+        for group in self.groups.values():
+            if moves(group.action):
+                for gateway in group.gateways:
+                    leaving.setdefault(gateway, []).append(group.key)
         for found in campaigns:
             resource = found.desired.resource
             if found.lost and found.live and found.live.phase is Phase.RUNNING:
@@ -143,14 +149,18 @@ class _Build:
                 leaves = by_resource.get((resource, Verb.END if found.successor else Verb.REMOVE))
                 for gateway in found.lost:
                     leaving.setdefault(gateway, []).extend([leaves.key] if leaves else [])
-            if found.gained:
+            if found.gained or (found.successor and found.successor.gained):
                 first = found.successor or (found.create and self.facts.members_first)
                 # Who gathers for a campaign that is still to start isn't in it yet.
                 joins = by_resource.get((resource, Verb.START if first else Verb.ADD))
                 joining += [(joins, found)] if joins else []
         if leaving:
             for group, found in joining:
-                left = sorted({key for gateway in found.gained for key in leaving.get(gateway, ())})
+                own = found.desired.resource
+                gained = found.successor.gained if found.successor else found.gained
+                keys = {key for gateway in gained for key in leaving.get(gateway, ())}
+                # Of its own the order within a campaign says that.
+                left = sorted(key for key in keys if self.groups[key].action.resource != own)
                 one_by_one = group.action.verb is Verb.ADD
                 self.also_needs(
                     group,

@@ -260,6 +260,8 @@ class _Held:
     def _reaches(self) -> bool:
         """Whether anything of it may have to wait: mostly nothing has."""
         found, transition = self._found, self._found.transition
+        if found.desired.revised:
+            return False  # nobody moves whom the rollout doesn't release
         whole = (found.successor, found.edit, found.distribution, transition.approve)
         single = (found.gained, found.overrides, found.schedules, found.things)
         return any(whole) or any(single) or transition.run is Run.START
@@ -284,6 +286,7 @@ class _Held:
         return replace(
             found,
             successor=None,
+            itself=None,
             replaced=(),
             starts=False,
             keeps_name=False,

@@ -17,6 +17,7 @@ Where the server can't edit what differs a successor takes over (`replacement`):
 | any     | to start  | retire the old, create, …, end the old, start                              |
 | running | to stand still | stop, retire the old, create, …, end the old                          |
 | other   | to stand still | retire the old, create, …, end the old                                |
+| any     | of a rollout | retire the old, create, …, some leave the old, start if somebody is in    |
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ from reconciler.model import (
     StopCampaign,
     Verb,
 )
-from reconciler.plan.replacement import all_formers, deletions_of, draft_of, ends_of, room_for
+from reconciler.plan.replacement import all_formers, deletions_of, draft_of, ends_of, leaves_of, room_for
 from reconciler.providers.base import Facts, Field
 from reconciler.state.applied import callback_field
 
@@ -74,7 +75,11 @@ def campaign_actions(found: CampaignDiff, facts: Facts, *, prune: bool) -> tuple
     pause = _pause(found, changes, facts) if found.transition.run is Run.KEEP else None
     actions = tuple(_actions(found, changes, pause, draft))
     if live:
-        actions += (*ends_of(found), *(deletions_of(resource, found.formers) if prune else ()))
+        actions += (
+            *leaves_of(found),
+            *ends_of(found),
+            *(deletions_of(resource, found.formers) if prune else ()),
+        )
     phase = Phase.PAUSED if pause or found.transition.run is Run.STOP else here
     verbs = {action.verb for action in changes} | ({Verb.EDIT} if found.edit else set())
     denied = [verb for verb in verbs if not facts.allows(verb, phase)]
@@ -138,15 +143,17 @@ def _replaced(found: CampaignDiff, new: CampaignDiff, facts: Facts, *, prune: bo
         campaign.on_remove,
         draft=draft,
         replaces=live.id,
-        starts=found.starts,
+        # A rollout starts it because Git wants so, and by no word of an earlier run.
+        starts=found.starts and not campaign.revised,
     )
     yield from _attachments(new, None)
     yield from _members(new, None, draft)
     if approve and facts.knows(Verb.APPROVE):
         yield ApproveCampaign(resource, Reason.MAY_WANT_APPROVAL, None, only_if_waiting=True)
+    yield from leaves_of(found)
     yield from ends_of(found)
     if found.starts:
-        yield StartCampaign(resource, Reason.TAKES_OVER, None, approve=approve, bracket=True)
+        yield StartCampaign(resource, Reason.TAKES_OVER, None, approve=approve, bracket=not campaign.revised)
     if prune:
         yield from deletions_of(resource, all_formers(found))
 
@@ -167,7 +174,7 @@ def _actions(
         yield EditCampaign(resource, Reason.DIFFERS, target, fields=found.fields)
     yield from changes
     if transition.approve:
-        unsure = found.create or (live is not None and live.phase is Phase.BUSY)
+        unsure = live is None or live.phase is Phase.BUSY
         reason = Reason.MAY_WANT_APPROVAL if unsure else Reason.WANTS_APPROVAL
         yield ApproveCampaign(resource, reason, target, only_if_waiting=unsure)
     if transition.run is Run.START:

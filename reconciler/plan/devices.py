@@ -259,17 +259,29 @@ class _Campaign:
         """Whom a successor takes over."""
         return self._named(AddGateways) if self.row.replaced else _NOBODY
 
+    @property
+    def _leaving(self) -> frozenset[str]:
+        return self._named(RemoveGateways)
+
+    @property
+    def _moving(self) -> frozenset[str]:
+        """Who leaves what it replaces, or replaced."""
+        found = (a.gateways for a in self.actions if isinstance(a, RemoveGateways) and a.moving)
+        return _NOBODY.union(*found)
+
     def _moves(self) -> tuple[frozenset[str], frozenset[str]]:
         """Who joins and who leaves; a successor takes the others along."""
         joins = self._named(AddGateways)
+        if self.before is not None and (moving := self._moving):
+            return joins, (self._leaving - moving) | (moving - joins - self.before)
         if self.row.replaced and self.before is not None:
             return joins - self.before, self.before - joins - self._closed
-        return joins, self._named(RemoveGateways)
+        return joins, self._leaving
 
     @cached_property
     def before(self) -> frozenset[str] | None:
-        """Who is in it now; None when nobody read that."""
-        if self.live is None:
+        """Who is in it now; None when nobody read that. A revision begins with nobody."""
+        if self.live is None or self.row.revision:
             return _NOBODY
         found = self.live.gateways
         return None if found is None else frozenset().union(*found.states.values())

@@ -6,7 +6,8 @@
 | `maxDeletes`                | 10      | campaigns that are deleted; and apart from them, packages         |
 | `maxStarts`                 | 10      | campaigns that are started; closing a bracket is no start, and a  |
 |                             |         | successor only where it has other packages                        |
-| `maxInFlightInterrupted`    | 0       | gateways in flight that are stopped, deleted, removed or closed   |
+| `maxInFlightInterrupted`    | 0       | gateways in flight that are stopped, deleted, removed or closed,  |
+|                             |         | or that move to a successor                                       |
 | `allowEmpty`                | false   | gateways of a campaign that loses all; what an empty project owns |
 | `mayLoseSettings`           | false   | edits that could wipe settings that nobody knows                  |
 | `mayReleaseAtOnce`          | false   | gateways that join past a rollout that was given up before its end |
@@ -40,6 +41,7 @@ from reconciler.model import (
     LiveCampaign,
     Phase,
     Place,
+    RemoveGateways,
     ResourceId,
     RolloutRecord,
     Severity,
@@ -140,12 +142,24 @@ def ended_formers(plan: Plan, facts: Facts) -> Mapping[str, ResourceId]:
     return {end.target: end.resource for end in ends if end.target and of_former(end)}
 
 
+def _moving_on(plan: Plan, facts: Facts) -> Iterator[RemoveGateways]:
+    """Who leaves what is replaced wave by wave."""
+    if Verb.REMOVE in facts.interrupting:
+        for group in plan.groups:
+            if isinstance(group.action, RemoveGateways) and group.action.moving:
+                yield group.action
+
+
 def flying_of_formers(plan: Plan, live: Live, facts: Facts) -> Mapping[ResourceId, frozenset[str]]:
-    """Campaign → gateways in flight in those that it replaced and that are ended now."""
+    """Campaign → gateways in flight in those that it replaced and that are ended now, or that they leave."""
     found: dict[ResourceId, frozenset[str]] = {}
     for key, resource in ended_formers(plan, facts).items():
         if former := live.by_id.get(key):
             found[resource] = found.get(resource, frozenset()) | in_flight_among(former, None, facts)
+    for action in _moving_on(plan, facts):
+        if former := live.by_id.get(action.target or ""):
+            flying = in_flight_among(former, frozenset(action.gateways), facts)
+            found[action.resource] = found.get(action.resource, frozenset()) | flying
     return found
 
 

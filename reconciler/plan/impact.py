@@ -91,19 +91,22 @@ def telling_removed(changes: Iterable[Change], found: Impact, live: Live) -> tup
 def _of_campaign(found: CampaignDiff, verbs: set[Verb], shared: Mapping[ResourceId, int]) -> CampaignImpact:
     bracket = {Verb.START, Verb.STOP} <= verbs
     again = bool(found.successor) and found.live is not None and found.live.phase is Phase.RUNNING
+    begins = found.successor if found.desired.revised else None
     return CampaignImpact(
         resource=found.desired.resource,
         name=found.desired.name,
-        gained=len(found.gained),
+        gained=len(begins.gained if begins else found.gained),
         lost=len(found.lost),
         created=found.create,
-        starts=Verb.START in verbs and not bracket and not again,
+        starts=Verb.START in verbs and not bracket and not (again and not begins),
         stops=Verb.STOP in verbs and not bracket,
         interrupted=bracket,
         replaced=tuple(name.value for name in found.replaced),
-        ends=sum(1 for former in found.formers if former.live and not former.ended)
+        ends=sum(1 for each in found.formers if each.live and not each.ended and not each.staying)
         if Verb.END in verbs
         else 0,
+        revision=begins is not None,
+        stay=len(found.desired.staying),
         shared=shared,
         place=found.desired.place,
         windows=_windows(found.desired),

@@ -5,6 +5,7 @@
 | a stop that its policy wants: it is aborted, or a freeze holds   | always                       |
 | the start when the freeze that stopped it is over                | always                       |
 | gateways that join, with what is theirs alone, and the first start | where nothing else differs |
+| that they leave earlier revisions, and the end of one that is empty | where nothing else differs |
 | a way back that never ran, whole: uploads, its creation, its first start | where it takes somebody back |
 | anything else                                                   | never; it is named           |
 
@@ -26,7 +27,9 @@ from reconciler.model import (
     Change,
     DesiredCampaign,
     DesiredStatus,
+    EndCampaign,
     Finding,
+    RemoveGateways,
     ResourceId,
     RolloutRecord,
     RolloutStatus,
@@ -50,6 +53,8 @@ from reconciler.state.base import (
     FieldApplied,
     MembersApplied,
     MembersForgotten,
+    PredecessorEnded,
+    PredecessorForgotten,
     RolloutNoted,
     State,
     StatusSet,
@@ -168,6 +173,10 @@ class _Looking:
                 return self._by_look(group.action)
             case AssignPackages() | ScheduleWindow() | RunOnThings():
                 return joining.issuperset(group.gateways)
+            case RemoveGateways(moving=moving):
+                return moving
+            case EndCampaign(successor=successor):
+                return successor is not None
             case StopCampaign(bracket=True) | StartCampaign(bracket=True):
                 return bool(joining)
             case StartCampaign(resource):
@@ -289,7 +298,7 @@ def _structural(record: Event) -> bool:
     if isinstance(record, RolloutNoted):
         return record.rollout is None
     told = StatusSet | BracketClosed | FieldApplied | MembersApplied | MembersForgotten
-    return not isinstance(record, told)
+    return not isinstance(record, told | PredecessorEnded | PredecessorForgotten)
 
 
 def _of_joining(change: Change, joining: frozenset[str]) -> bool:

@@ -87,6 +87,10 @@ class CampaignImpact:
     """A successor takes its place, because the server can't edit these fields of it."""
     ends: int = 0
     """Predecessors that an earlier run left, and that are ended now."""
+    revision: bool = False
+    """A successor begins with those who join, and the others stay for now."""
+    stay: int = 0
+    """Gateways that stay in the campaigns of earlier revisions, with their packages, until their wave."""
     shared: Mapping[ResourceId, int] = field(default_factory=dict)
     """Other declared or owned running campaign → how many of this one's gateways it also has."""
     devices: Devices = Devices()

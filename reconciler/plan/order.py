@@ -3,8 +3,9 @@
 Actions about single gateways need only the step before that carries the same gateway, so that one refused
 gateway stops nobody else; but all wait for gateways that leave. An action about the whole campaign needs all
 that comes before. The start that closes a bracket needs its stop, and of all else only that it has ended;
-that of a successor needs the end of the one that it replaces. Where gateways gather before their campaign is
-created, that waits for them, and is created also without those that the server refused.
+that of a successor needs the end of the one that it replaces, or that those left it who move. Who moves to
+one that runs leaves first, each for itself. Where gateways gather before their campaign is created, that
+waits for them, and is created also without those that the server refused.
 
     upload
       └─ stop
@@ -40,6 +41,7 @@ from reconciler.model import (
     AddGateways,
     EndCampaign,
     Need,
+    RemoveGateways,
     SchedulePhase,
     ScheduleWindow,
     StartCampaign,
@@ -64,7 +66,20 @@ _PHASES: Final = {phase: at for at, phase in enumerate(SchedulePhase)}
 def stage(action: Action, facts: Facts) -> Stage:
     """Where `action` stands in the server's order."""
     within = _PHASES[action.phase] if isinstance(action, ScheduleWindow) else 0
+    if isinstance(action, RemoveGateways) and moves(action):
+        # Right before the start where there is one, else before they join what runs.
+        return (facts.place(Verb.END), -1) if action.before_start else (-1, 0)
     return facts.place(action.verb), within
+
+
+def moves(action: Action) -> bool:
+    """Whether gateways leave a campaign by it that others stay in, for its successor."""
+    return isinstance(action, RemoveGateways) and action.moving
+
+
+def _one_by_one(action: Action) -> bool:
+    """Whether what is about the same gateway needs it, and nothing else does."""
+    return action.verb in _BY_GATEWAY or moves(action)
 
 
 class CampaignOrder:
@@ -90,7 +105,8 @@ class CampaignOrder:
             return tuple(_ended(group) for group in self._groups)
         if action.verb in _MAKING:
             return tuple(_gathered(group) for group in self._groups)
-        if action.verb in _LAST or (self._last and action.verb not in _BY_GATEWAY):
+        last = action.verb in _LAST or (isinstance(action, RemoveGateways) and action.before_start)
+        if last or (self._last and not _one_by_one(action)):
             return tuple(Need(group.key) for group in self._groups)
         before = {*map(self._last.get, gateways_of(action))} - {None} if self._last else ()
         keys = sorted({*chain.from_iterable(filter(None, before))}, key=self._places.__getitem__)
@@ -106,7 +122,7 @@ class CampaignOrder:
         if here < self._stage:
             raise ValueError(f"what is ranked {here} comes before what is ranked {self._stage}")
         if here > self._stage and self._of_stage:
-            one_by_one = [group for group in self._of_stage if group.action.verb in _BY_GATEWAY]
+            one_by_one = [group for group in self._of_stage if _one_by_one(group.action)]
             if len(one_by_one) < len(self._of_stage):
                 # Whoever needs these needs all that they need.
                 self._barrier = tuple(Need(group.key) for group in self._of_stage)
@@ -120,7 +136,8 @@ class CampaignOrder:
 
 def _ended(group: StepGroup) -> Need:
     """What the start that closes a bracket needs of `group`."""
-    return Need(group.key, even_failed=not isinstance(group.action, StopCampaign | EndCampaign))
+    strict = moves(group.action) or isinstance(group.action, StopCampaign | EndCampaign)
+    return Need(group.key, even_failed=not strict)
 
 
 def _gathered(group: StepGroup) -> Need:

@@ -5,7 +5,17 @@
 The old one runs until its successor is there and approved. What is left of it by an interrupted run comes
 before the start of the successor, however that was made.
 
-Tests: `tests/scenarios/test_replacement.py`.
+Of a rollout the old one goes on for those whose turn is still to come, and only the others leave it:
+
+| the successor          | who leaves the old one                                                      |
+|------------------------|-----------------------------------------------------------------------------|
+| is started by the plan | whoever is in it by then, right before the start                            |
+| runs                   | each right before it joins; first of all those that a cut run left in both  |
+| stands                 | nobody                                                                      |
+
+Whom no list declares leaves in any case. When nobody stays the old one ends.
+
+Tests: `tests/scenarios/test_replacement.py`, `tests/scenarios/test_revisions.py`.
 """
 
 from __future__ import annotations
@@ -21,8 +31,10 @@ from reconciler.model import (
     EndCampaign,
     Phase,
     Reason,
+    RemoveGateways,
     ResourceId,
     RetireCampaign,
+    sorted_ids,
 )
 from reconciler.providers.base import Facts
 
@@ -52,28 +64,51 @@ def ends_of(found: CampaignDiff) -> Iterator[EndCampaign]:
     successor = None if found.successor else live.id
     starts = found.starts if found.successor else found.transition.run is Run.START
     if found.successor or starts or _over(found):
-        for former in (*found.formers, *_itself(found)):
-            if former.live and not former.ended:
+        for former in all_formers(found):
+            if former.live and not (former.ended or former.staying):
                 yield EndCampaign(
                     resource, Reason.REPLACED, former.id, successor=successor, before_start=starts
                 )
 
 
+def leaves_of(found: CampaignDiff) -> Iterator[RemoveGateways]:
+    """Who leaves those that were replaced, and the one that is: by the table above."""
+    resource, live, campaign = found.desired.resource, found.live, found.desired
+    assert live is not None
+    starts = found.starts if found.successor else found.transition.run is Run.START
+    stops = found.transition.run is Run.STOP
+    runs = not found.successor and live.phase is Phase.RUNNING and not stops
+    declared = (campaign.gateways or frozenset()) | campaign.later
+    for former in all_formers(found):
+        if not former.live or former.ended or not former.leaving:
+            continue
+        if former.staying:
+            leaving = former.leaving if starts or runs else former.leaving - declared
+        else:
+            # It ends, but no sooner than they have joined.
+            leaving = former.leaving.intersection(found.gained) if runs else frozenset[str]()
+        if leaving:
+            yield RemoveGateways(
+                resource,
+                Reason.MOVES if campaign.rollout else Reason.REPLACED,
+                former.id,
+                sorted_ids(leaving),
+                moving=True,
+                successor=None if found.successor else live.id,
+                before_start=starts,
+            )
+
+
 def deletions_of(resource: ResourceId, formers: Iterable[Former]) -> Iterator[DeleteCampaign]:
     """What deletes those that were replaced."""
     for former in formers:
-        if former.live:
+        if former.live and not former.staying:
             yield DeleteCampaign(resource, Reason.REPLACED, former.id, predecessor=True)
 
 
 def all_formers(found: CampaignDiff) -> tuple[Former, ...]:
     """Those that were replaced, and the one that is."""
-    return (*found.formers, *_itself(found))
-
-
-def _itself(found: CampaignDiff) -> Iterator[Former]:
-    if found.successor and found.live:
-        yield Former(found.live.id, found.live, found.live.phase is Phase.FINISHED)
+    return (*found.formers, found.itself) if found.itself else found.formers
 
 
 def _over(found: CampaignDiff) -> bool:

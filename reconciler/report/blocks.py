@@ -13,6 +13,7 @@ from reconciler.plan.finished import NEXT
 from reconciler.plan.guards import Guard
 from reconciler.plan.model import CampaignImpact, GuardTrip, Partial, Plan
 from reconciler.providers.base import Field
+from reconciler.report.devices import staying
 from reconciler.report.wording import show
 from reconciler.state.applied import MEMBERSHIP
 from reconciler.state.base import (
@@ -117,7 +118,9 @@ def happenings(impact: CampaignImpact) -> Iterator[str]:
     """What happens to a campaign as a whole, in words."""
     if impact.created:
         yield "created"
-    if impact.replaced:
+    if impact.revision:
+        yield f"begins a revision, because the server can't edit {_named(impact.replaced)}"
+    elif impact.replaced:
         yield f"replaces the campaign: the server can't edit {_named(impact.replaced)}"
     if impact.ends:
         yield f"ends {plural(impact.ends, 'campaign')} that it replaced"
@@ -129,6 +132,8 @@ def happenings(impact: CampaignImpact) -> Iterator[str]:
         yield "starts"
     if impact.stops and not impact.deleted:
         yield "stops"
+    if impact.stay:
+        yield f"{staying(impact.stay)} until their wave"
 
 
 def _named(fields: Sequence[str]) -> str:

@@ -81,6 +81,12 @@ def joining(count: int) -> str:
     return f"{plural(count, 'gateway')} {'joins' if count == 1 else 'join'}"
 
 
+def staying(count: int) -> str:
+    """``1 gateway stays with what it has``, ``4,980 gateways stay with what they have``."""
+    verb, they = ("stays", "it has") if count == 1 else ("stay", "they have")
+    return f"{plural(count, 'gateway')} {verb} with what {they}"
+
+
 def packages_words(packages: Sequence[str]) -> str:
     """``fw-2.1.bin``, ``a, b, c and 2 more``, ``no package``."""
     return first(packages, _NAMES) if packages else "no package"

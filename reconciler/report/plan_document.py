@@ -266,6 +266,8 @@ def _campaign(campaign: CampaignImpact) -> dict[str, object]:
         "stops": campaign.stops,
         "interrupted": campaign.interrupted,
         **({"replaced": list(campaign.replaced)} if campaign.replaced else {}),
+        **({"revision": True} if campaign.revision else {}),
+        **({"stay": campaign.stay} if campaign.stay else {}),
         "shared": {str(other): count for other, count in sorted(campaign.shared.items())},
         "devices": _devices(campaign.devices),
         "packages": {"before": campaign.packages.before, "after": campaign.packages.after},

@@ -10,7 +10,7 @@ from typing import Final
 
 from reconciler.model import ResourceId, RolloutStatus
 from reconciler.providers.base import Stage
-from reconciler.report.devices import joining
+from reconciler.report.devices import joining, staying
 from reconciler.report.lines import Line
 from reconciler.report.markup import code_span
 from reconciler.report.table import bar
@@ -52,6 +52,7 @@ def rollout_lines(
             share = f"{after * 100 / view.total:.3g} %"
             said = f"+ {joining(view.joins)}: {after:,} of {view.total:,} then ({share})"
             yield f"  {paint(said, Tone.GOOD)}"
+        yield from (f"  {line}" for line in _revisions(view))
         yield from (f"  {line}" for line in _table(view))
         for wait in view.waits:
             if wait.reason is WaitFor.NOT_RUNNING and view.resource in starting:
@@ -78,6 +79,14 @@ def _about(view: RolloutView, expected: int | None) -> str:
 def _when(view: RolloutView, milliseconds: int) -> str:
     """A time in the zone of the calendars, or of this machine."""
     return calendar_time(milliseconds, view.zone, view.now)
+
+
+def _revisions(view: RolloutView) -> Iterator[str]:
+    """Who comes from what was rolled out before, and who stays with that."""
+    if view.moves:
+        yield f"{view.moves:,} of them {'leaves' if view.moves == 1 else 'leave'} an earlier revision"
+    if view.earlier:
+        yield f"{staying(view.earlier)} until their wave: that is an earlier revision"
 
 
 def _table(view: RolloutView) -> Iterator[str]:
@@ -183,6 +192,8 @@ def rollout_bars(view: RolloutView, paint: Paint = plain, *, blocks: bool = True
     said = [wait_words(view, wait) for wait in view.waits]
     if not any(each.startswith(view.where) for each in said):
         said.insert(0, f"{view.where}, {view.status}")
+    if view.earlier:
+        said.append(f"{staying(view.earlier)}, an earlier revision")
     if view.ends is not None:
         said.append(_complete(view, view.ends))
     yield Line(f"  {'; '.join(said)}", 4)
@@ -226,6 +237,8 @@ def rollout_item(view: RolloutView) -> dict[str, object]:
         "wave": view.wave,
         "opens": view.opens or None,
         "joins": view.joins,
+        "moves": view.moves,
+        "earlier": view.earlier,
         "waves": [_wave_item(view, number, wave) for number, wave in enumerate(view.waves, start=1)],
         "waits": [
             {"for": wait.reason.value, "until": wait.until, "text": wait_words(view, wait)}
@@ -281,6 +294,7 @@ def _in_markdown(view: RolloutView) -> Iterator[str]:
     if view.joins:
         after = view.entered + view.joins
         yield f"<br>{joining(view.joins)}: {after:,} of {view.total:,} then"
+    yield from (f"<br>{line}" for line in _revisions(view))
     yield ""
     yield "| wave | gateways | in | done | failed | stands |"
     yield "|---|---:|---:|---:|---:|---|"

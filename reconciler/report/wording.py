@@ -52,6 +52,7 @@ SENTENCES: Final[Mapping[Reason, str]] = {
     Reason.MAKES_ROOM: "its successor gets its name",
     Reason.REPLACED: "its successor takes its place",
     Reason.TAKES_OVER: "it takes the place of the one before it",
+    Reason.MOVES: "their wave has come, or nothing declares them any more",
     Reason.STOP_TO_JOIN: "gateways with settings of their own join, and would act before they have them",
 }
 """Why there is a change or a step."""

@@ -36,6 +36,7 @@ from reconciler.model import (
     RolloutStatus,
     Wave,
 )
+from reconciler.model.sets import count_shared, without
 from reconciler.model.waves import ordered
 from reconciler.rollout.calendars import Opening
 from reconciler.text import plural
@@ -181,7 +182,7 @@ class _Looking:
         self._record = record
         # A clock that went back waits.
         self._now = max(seen.now, record.since, record.reached or 0, record.at)
-        self._failed = seen.failed - seen.forgiven
+        self._failed = without(seen.failed, seen.forgiven)
         self._waits: list[Wait] = []
         self._left_out = 0
         self._opened = 0
@@ -231,7 +232,7 @@ class _Looking:
             opened = list(pairs)[: self._record.wave]
             groups = [(f"wave {wave.name}", members, wave.gate) for wave, members in opened]
         for name, members, gate in groups:
-            counted = members - self._seen.refused
+            counted = without(members, self._seen.refused)
             failed = len(counted & self._failed)
             finished = failed + len(counted & self._seen.done)
             limit = gate.max_failed_percent
@@ -455,22 +456,25 @@ class _Looking:
     def _counted(self) -> frozenset[str]:
         edited = self._record.edited
         members = self._seen.entered if edited else self._seen.waves[max(self._record.wave, 1) - 1]
-        return members - self._seen.refused
+        return without(members, self._seen.refused)
 
     def _refused_wave(self) -> int:
         """How many of the wave opened last the server doesn't take."""
         return len(self._seen.waves[max(self._record.wave, 1) - 1] & self._seen.refused)
 
     def _tally(self, wave: frozenset[str]) -> Tally:
-        seen = self._seen
-        inside = wave & seen.entered
+        seen, inside = self._seen, count_shared(wave, self._seen.entered)
+
+        def counted(some: frozenset[str]) -> int:
+            return inside if some is seen.entered else count_shared(wave, some)
+
         return Tally(
             len(wave),
-            len(inside),
-            len(inside & seen.done),
-            len(inside & self._failed),
-            len(inside & seen.idle),
-            len(wave & seen.refused),
+            inside,
+            counted(seen.done),
+            counted(self._failed),
+            counted(seen.idle),
+            count_shared(wave, seen.refused),
         )
 
     def _end(self, status: RolloutStatus, why: str) -> None:

@@ -2,6 +2,15 @@
 
 A campaign with a rollout is narrowed to the gateways that are in already, and to those that this look
 releases. A rollout never takes a declared gateway out.
+
+Where a server can't change the packages of a campaign, others begin a *revision*:
+
+| the live campaign          | who is in the revision | what becomes of it                               |
+|----------------------------|------------------------|--------------------------------------------------|
+| has the declared packages  | its members            | it grows wave by wave                            |
+| has others                 | nobody                 | a successor begins with the first wave, or empty |
+
+Members of earlier revisions stay where they are until their wave.
 """
 
 from __future__ import annotations
@@ -13,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
+from reconciler.binding import others_than
 from reconciler.model import (
     Assignment,
     Calendar,
@@ -36,9 +46,10 @@ from reconciler.model import (
 )
 from reconciler.model.desired import PackageById, PackageByName, PackageFile, PackageRef
 from reconciler.model.rollouts import GATEWAY_ZONE
+from reconciler.model.sets import joined, shared
 from reconciler.model.waves import assigned
 from reconciler.ownership import owned_by
-from reconciler.providers.base import Facts, Stage
+from reconciler.providers.base import Changing, Facts, Field, Stage
 from reconciler.rollout.calendars import Opening, openings
 from reconciler.rollout.forecast import RehearsedPace, ends, expected, forecast
 from reconciler.rollout.gate import CheckAnswer, Decision, Situation, level, look
@@ -48,6 +59,7 @@ from reconciler.state.base import Event, MembersForgotten, Owned, RolloutNoted, 
 from reconciler.text import first
 
 _FEW: Final = 3
+_ADOPTED: Final = "adopted"
 EMPTY: Final[frozenset[str]] = frozenset()
 
 
@@ -62,6 +74,8 @@ class Pace:
     """None: nobody asked them."""
     resume: bool = False
     """A person ends what is paused and held."""
+    adopt: bool = False
+    """What others made, and is declared, becomes ours."""
     rehearsed: Mapping[ResourceId, RehearsedPace] = field(default_factory=dict)
     """How long the waves took in a rehearsal, where a person gave one."""
 
@@ -94,7 +108,16 @@ def paced(desired: Desired, live: Live, state: State, pace: Pace) -> Paced:
             continue
         owned = owned_by(campaign, claim, state, by_id)[0]
         there = live.campaigns.get(campaign.resource) if owned else None
-        about = _About(campaign, wish, there, owned, claim, standing.before(wish))
+        about = _About(
+            campaign,
+            wish,
+            there,
+            owned,
+            claim,
+            standing.before(wish),
+            _is_revised(campaign, there, live, state, pace),
+            _in_earlier(owned, live),
+        )
         pacing = _Pacing(about, state, pace)
         view, record, narrowed, noted = pacing.paced()
         standing.learn(view)
@@ -179,6 +202,28 @@ class _About:
     claim: Claim
     before: str
     """Which campaigns come before it and aren't complete."""
+    revised: bool = False
+    """See `DesiredCampaign.revised`."""
+    earlier: frozenset[str] = EMPTY
+    """Who is in what it replaced, as far as that goes on."""
+
+
+def _is_revised(
+    campaign: DesiredCampaign, there: LiveCampaign | None, live: Live, state: State, pace: Pace
+) -> bool:
+    """Whether the packages of the live campaign are others, and stay so."""
+    if (
+        there is None
+        or campaign.packages is None
+        or pace.facts.changing(Field.PACKAGES) is not Changing.REPLACED
+    ):
+        return False
+    return others_than(campaign.packages, there.packages, live, state, adopt=pace.adopt)
+
+
+def _in_earlier(owned: Owned | None, live: Live) -> frozenset[str]:
+    formers = (live.by_id.get(each.id) for each in owned.predecessors if not each.ended) if owned else ()
+    return EMPTY.union(*(goes_on_in(former) for former in formers if former))
 
 
 class _Pacing:
@@ -187,16 +232,23 @@ class _Pacing:
     def __init__(self, about: _About, state: State, pace: Pace) -> None:
         self._campaign, self._wish, self._pace, self._claim = about.campaign, about.wish, pace, about.claim
         self._before = about.before
-        self._there, self._owned = about.there, about.owned
+        self._there, self._owned, self._revised = about.there, about.owned, about.revised
         self._declared = about.campaign.gateways or EMPTY
-        members = self._there.gateways if self._there else None
+        members = self._there.gateways if self._there and not self._revised else None
         closed = (about.campaign.closed or EMPTY) | (members.closed if members else EMPTY)
         # A million ids are not copied for nobody's sake.
         self._fleet = self._declared - closed if closed else self._declared
         self._states = dict(members.states) if members else {}
-        lacking = members.lacking(self._declared) if members else self._declared
-        self._inside = self._declared - lacking if lacking else self._declared
-        """Declared gateways that are members, closed ones among them."""
+        self._here = {state: shared(self._declared, ids) for state, ids in self._states.items()}
+        self._inside = joined(tuple(self._here.values()))
+        if len(self._inside) == len(self._declared):
+            self._inside = self._declared
+        """Declared gateways that are members, closed ones among them; none of an earlier revision."""
+        earlier = about.earlier
+        if self._revised and self._there:
+            earlier |= goes_on_in(self._there)
+        self._earlier = (self._fleet & earlier) - self._inside if earlier else EMPTY
+        """Declared gateways that are in earlier revisions only."""
         self._revision = _revision(about.campaign, state.salt)
         self._waves = assigned(self._fleet, about.wish.waves, about.wish.seed)
 
@@ -258,6 +310,8 @@ class _Pacing:
             stops=self._stops(record) and self._running,
             changed=changed,
             with_before=len(seen.done) if changed else 0,
+            moves=len(self._earlier & decision.release),
+            earlier=len(self._earlier - decision.release),
             place=self._wish.place,
             checks=self._unasked(record),
         )
@@ -277,6 +331,12 @@ class _Pacing:
         if known is None:
             return self._first(plan), False
         record = known
+        other = record.revision not in ("", self._revision)
+        if self._revised and (other or record.since or record.status is RolloutStatus.COMPLETE):
+            return self._next_revision(record, plan), False
+        if other and self._there and self._replaces and self._campaign.settings is None:
+            # Another revision was taken back before it had a campaign.
+            record = replace(record, revision=self._revision, plan="")
         if record.plan != plan:
             record = replace(
                 record,
@@ -301,21 +361,38 @@ class _Pacing:
         now, entered = self._pace.now, self._entered
         reached = level(self._waves, entered, self._refused)
         record = RolloutRecord(self._revision, plan, wave=reached)
-        if not entered:
+        if not (entered or self._earlier):
             return record
-        record = replace(record, since=now if self._running else 0)
+        record = replace(record, since=now if self._running and entered else 0)
         if self._claim.ownership is not Ownership.ADOPTED:
             # It is newly declared on a campaign of ours: Git just said so.
             return record
-        if self._fleet <= entered | self._refused:
+        if self._fleet <= entered | self._refused and not self._earlier:
             return replace(record, status=RolloutStatus.COMPLETE, at=now)
         if self._pace.resume:
             return record
-        return replace(record, status=RolloutStatus.PAUSED, why="adopted", at=now)
+        return replace(record, status=RolloutStatus.PAUSED, why=_ADOPTED, at=now)
+
+    def _next_revision(self, before: RolloutRecord, plan: str) -> RolloutRecord:
+        """It begins anew: what was found out about other packages says nothing of these.
+
+        A pause that a person ordered, or that waits for a person since the state was lost, goes on.
+        """
+        record = RolloutRecord(self._revision, plan)
+        stays = before.status is RolloutStatus.PAUSED and (before.by or before.why == _ADOPTED)
+        if not stays or self._pace.resume:
+            return record
+        return replace(record, status=before.status, why=before.why, by=before.by, at=before.at)
+
+    @property
+    def _replaces(self) -> bool:
+        return self._pace.facts.changing(Field.PACKAGES) is Changing.REPLACED
 
     @cached_property
     def _entered(self) -> frozenset[str]:
-        return self._inside if self._inside <= self._fleet else self._inside & self._fleet
+        if self._fleet is self._declared or self._inside <= self._fleet:
+            return self._inside
+        return self._inside & self._fleet
 
     @cached_property
     def _refused(self) -> frozenset[str]:
@@ -336,15 +413,17 @@ class _Pacing:
 
     @property
     def _running(self) -> bool:
-        return self._there is not None and self._there.phase is Phase.RUNNING
+        """Whether the campaign of this revision runs."""
+        return self._there is not None and not self._revised and self._there.phase is Phase.RUNNING
 
     def _situation(self, record: RolloutRecord) -> Situation:
         facts, campaign = self._pace.facts, self._campaign
         by_stage: dict[Stage, list[frozenset[str]]] = {}
-        for state, members in self._states.items():
-            by_stage.setdefault(facts.stage(state), []).append(self._fleet.intersection(members))
+        for state, members in self._here.items():
+            fleet = members if self._fleet is self._declared else members & self._fleet
+            by_stage.setdefault(facts.stage(state), []).append(fleet)
         done, failed, idle = (
-            EMPTY.union(*by_stage.get(stage, ())) for stage in (Stage.DONE, Stage.FAILED, Stage.IDLE)
+            joined(by_stage.get(stage, ())) for stage in (Stage.DONE, Stage.FAILED, Stage.IDLE)
         )
         checks = self._pace.checks
         return Situation(
@@ -384,20 +463,49 @@ class _Pacing:
 
     def _narrowed(self, decision: Decision, *, changed: bool) -> DesiredCampaign:
         campaign = self._campaign
-        released = self._inside | decision.release
-        whole = released == self._declared
+        released = joined((self._inside, decision.release))
+        whole = len(released) == len(self._declared)  # nobody else is ever released
         campaign = replace(
             campaign,
             begun=decision.record,
             gateways=self._declared if whole else released,
-            later=self._declared - released,
+            later=EMPTY if whole else self._declared - released,
             status=self._status(decision, released),
             calendars=campaign.calendars if decision.promoted else self._wish.calendars,
         )
+        if self._revised:
+            return self._of_revision(campaign, decision)
+        if self._earlier:
+            campaign = replace(campaign, staying=self._earlier - released)
         if changed:
             # The edit itself waits for a person's word.
             campaign = replace(campaign, packages=None, settings=None)
         return campaign if whole else for_only(campaign, released)
+
+    def _of_revision(self, campaign: DesiredCampaign, decision: Decision) -> DesiredCampaign:
+        """What a successor begins with; where a person has to speak first, what is there as it is."""
+        if decision.record.status is RolloutStatus.PROGRESSING:
+            # That it is held is for the diff to say, which replaces nothing then.
+            status = self._campaign.status if self._held(decision.record) else campaign.status
+            staying = self._earlier - decision.release
+            began = replace(campaign, revised=True, staying=staying, status=status)
+            return for_only(began, decision.release)
+        there = self._there.gateways if self._there else None
+        here = self._declared.intersection(there) if there is not None else self._declared
+        status = campaign.status if self._campaign.status is DesiredStatus.STOPPED else None
+        return for_only(
+            replace(
+                campaign,
+                gateways=here,
+                later=self._declared - here,
+                staying=self._earlier - here,
+                packages=None,
+                settings=None,
+                delivery=None,
+                status=status,
+            ),
+            here,
+        )
 
     def _stops(self, record: RolloutRecord) -> bool:
         """Whether the policy wants the campaign stopped."""
@@ -414,9 +522,8 @@ class _Pacing:
 
     def _unbegun(self, record: RolloutRecord) -> bool:
         """Whether a start would release those who are in, before the rollout does or while it may not."""
-        there, owned = self._there, self._owned
-        if there and owned and there.phase is Phase.PAUSED and owned.status == DesiredStatus.STARTED:
-            return False  # a person stopped it, and so it stays
+        if self._there is not None and self._there.phase not in (Phase.READY, Phase.WAITING):
+            return False  # it has run
         bars = self._wish.paused or record.status in (RolloutStatus.PAUSED, RolloutStatus.ABORTED)
         return not record.wave or (bars and not record.since)
 
@@ -425,6 +532,13 @@ def _zone(calendars: Sequence[Calendar]) -> str:
     """The zone that all of them name."""
     zones = {calendar.zone for calendar in calendars}
     return zones.pop() if len(zones) == 1 and GATEWAY_ZONE not in zones else ""
+
+
+def goes_on_in(there: LiveCampaign) -> frozenset[str]:
+    """Who has something to come in a campaign that is there; nobody in one that ended."""
+    if there.gateways is None or there.phase in (Phase.ENDED, Phase.FINISHED):
+        return EMPTY
+    return frozenset(there.gateways) - there.gateways.closed
 
 
 def for_only(campaign: DesiredCampaign, released: frozenset[str]) -> DesiredCampaign:

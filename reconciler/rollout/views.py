@@ -105,6 +105,10 @@ class RolloutView:
     """What it rolls out was changed while gateways are in: the edit waits for a person."""
     with_before: int = 0
     """How many are done with what was there before that change."""
+    moves: int = 0
+    """Of those that this look releases: how many come from an earlier revision."""
+    earlier: int = 0
+    """Declared gateways that stay in earlier revisions, with the packages of those, until their wave."""
     place: Place | None = None
     """Where it is declared."""
     now: int = 0

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from reconciler.codec import Malformed, parse
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReconcilerError, unreadable
 from reconciler.filereading import only_a_file
 from reconciler.model import Json, LiveCampaign, LivePackage, Membership, Server
 from reconciler.snapshot.line_format import (
@@ -178,10 +178,10 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ReconcilerError(f"{path} can't be read: {error.strerror or error}") from error
+        raise unreadable(path, error) from error
     except (ValueError, RecursionError) as error:
         raise ReconcilerError(
-            f"{path} is no whole snapshot: {error}",
+            f"{path} isn't a whole snapshot: {error}",
             hint="Take it again with `reconciler snapshot --out FILE`.",
         ) from error
 

@@ -86,6 +86,7 @@ class Owned:
             predecessors=(*self.predecessors, Predecessor(self.id)),
             declared=self.declared,
             kept=self.kept,
+            rollout=self.rollout,
         )
 
 

@@ -84,12 +84,18 @@ def settings_here(ref: ServerRef, environ: Mapping[str, str], folder: Path) -> S
     given = Given(dict(ref.auth), "server.auth") if ref.auth else None
     auth = find_auth(given, environ, folder, folder, findings, needed=True).auth
     if findings.failed:
-        raise ReconcilerError(findings.sorted()[0].message)
+        first = findings.sorted()[0]
+        raise ReconcilerError(first.message, hint=first.hint)
     if ref.signs_in and auth is None:
-        raise ReconcilerError(f"none of {TOKEN}, {TOKEN_FILE} and {TOKEN_COMMAND} is set")
+        raise ReconcilerError(
+            f"none of {TOKEN}, {TOKEN_FILE} and {TOKEN_COMMAND} is set", hint="Set one where the worker runs."
+        )
     for what, path in (("token", auth.path if isinstance(auth, TokenFile) else None), ("CA", ref.ca_file)):
         if path is not None and not Path(path).is_file():
-            raise ReconcilerError(f"there is no {what} file {path}")
+            raise ReconcilerError(
+                f"there is no {what} file {path}",
+                hint="Put the file there on every machine that runs a worker.",
+            )
     return ServerSettings(
         url=ref.url,
         provider=ref.provider,

@@ -128,8 +128,8 @@ def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
     ("name", "value", "why"),
     [
         ("HOOK", "", "there is no environment variable HOOK"),
-        ("HOOK", SECRET, "no URL that Apprise knows"),
-        ("HOOK", f"postgresql://u:{SECRET}@db/x", "no URL that Apprise knows"),
+        ("HOOK", SECRET, "a URL that Apprise knows"),
+        ("HOOK", f"postgresql://u:{SECRET}@db/x", "a URL that Apprise knows"),
         ("HOOK", FOREIGN, "would go to https://hooks.example.com, which only the project file names"),
         (
             "HOOK",

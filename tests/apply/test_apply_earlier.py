@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.apply import Applied, apply_plan
-from reconciler.apply.earlier import AGE, CAME, EarlierPackages
+from reconciler.apply.earlier import AGE, CAME, THERE, EarlierPackages
 from reconciler.errors import ReconcilerError, Refused, ServerError, Unclear
 from reconciler.model import (
     CampaignFields,
@@ -243,3 +243,16 @@ def test_an_upload_never_made_what_was_there(found: str, may: bool) -> None:
     upload = UploadPackage(rid("fw"), Reason.NOT_ON_SERVER, V1)
     assert Bindings(others={V1.sha256: ["Their-1"]}).may_be(upload, found) is may
     assert Bindings(others={file("v2").sha256: ["Their-1"]}).may_be(upload, found)
+
+
+def test_what_is_listed_by_another_form_of_its_id_is_not_sent_again() -> None:
+    """The server gave the id in capitals, and doesn't know it so."""
+    server = Cut(replace(THEIRS, id="fw-1"), THEIRS)
+    project = Project(server)
+    project.uploaded(V1, "FW-1")
+    applied = apply(project)
+    first = applied.outcomes[0]
+    assert (first.status, first.message, server.uploads) == (OutcomeStatus.NOT_NEEDED, THERE, 0)
+    assert not applied.failed
+    assert project.state.packages[V1.sha256].id == "fw-1"
+    assert project.plan(LINE) == []

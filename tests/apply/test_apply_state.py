@@ -486,3 +486,14 @@ def test_where_no_group_has_a_step_what_is_declared_is_known_all_the_same() -> N
     declares = {"description": "text"}
     apply(replace(plan(nobody), declares={CAMPAIGN: declares}), Script(), memory)
     assert memory.recorded == [FieldsDeclared(CAMPAIGN, declares)]
+
+
+@pytest.mark.parametrize("declares", [{"gateways": "x", "name": "line"}, {"name": "line"}, {}])
+def test_of_a_campaign_that_changes_it_is_not_known_who_is_in_it_until_it_has_changed(
+    declares: dict[str, str],
+) -> None:
+    memory = Memory()
+    apply(replace(plan(group("edit-campaign")), declares={CAMPAIGN: declares}), Script(), memory)
+    events = [event for event in memory.recorded if isinstance(event, FieldsDeclared)]
+    unknown = [FieldsDeclared(CAMPAIGN, {"gateways": None})] if "gateways" in declares else []
+    assert events == unknown + ([FieldsDeclared(CAMPAIGN, declares)] if declares else [])

@@ -138,7 +138,14 @@ def failing(monkeypatch, error):
         (Refused("403 no", request="PUT /api/x", hint="ask"), 1, "error: PUT /api/x: 403 no\n  hint: ask\n"),
         (ExceptionGroup("two", [StateError("inner"), ValueError()]), 1, "error: inner\n"),
         (click.FileError("f", "gone"), 1, "error: Could not open file 'f': gone\n"),
-        (PermissionError(13, "Permission denied", "a.yaml"), 1, "error: a.yaml: Permission denied\n"),
+        (
+            PermissionError(13, "Permission denied", "a.yaml"),
+            1,
+            (
+                "error: a.yaml: Permission denied\n"
+                "  hint: See that the path is right, and that this user may read and write there\n"
+            ),
+        ),
         (OSError("odd"), 1, "error: OSError\n"),
         (
             KeyboardInterrupt(),

@@ -19,13 +19,13 @@ def saved(run, *arguments: str) -> str:
 def test_what_cant_be_saved_or_read_is_one_clear_message(run, folder):
     nowhere = run("plan", "resources", "--out", "nowhere/plan.jsonl", "--output", "json")
     assert nowhere.code == 1
-    why = "the plan can't be written to nowhere/plan.jsonl: No such file or directory"
+    why = "nowhere/plan.jsonl can't be written: No such file or directory"
     assert nowhere.err.startswith(f"error: {why}\n  hint: ")
     assert [each["message"] for each in json.loads(nowhere.out)["findings"]] == [why]
     missing = run("apply", "--plan", "nothing.jsonl")
     assert (missing.code, missing.err) == (
         1,
-        "error: nothing.jsonl can't be read: No such file or directory\n",
+        "error: nothing.jsonl can't be read: No such file or directory\n  hint: Is the path right?\n",
     )
     no_plan = run("apply", "--plan", "resources/line.yaml", "--output", "json")
     assert no_plan.code == 4

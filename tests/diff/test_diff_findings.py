@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import reconciler.binding
 import reconciler.diff
 from reconciler.findings import CODES
 from reconciler.model import (
@@ -770,7 +771,7 @@ def test_findings(row: str) -> None:
 
 def _codes() -> Iterator[str]:
     """Every code that stands in the package."""
-    for path in Path(reconciler.diff.__file__).parent.glob("*.py"):
+    for path in (*Path(reconciler.diff.__file__).parent.glob("*.py"), Path(reconciler.binding.__file__)):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Constant) and node.value in CODES:
                 yield str(node.value)

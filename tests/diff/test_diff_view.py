@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from reconciler.diff.view import EMPTY, NOTHING, Part, View, count, joined, together, without
+from reconciler.diff.view import EMPTY, NOTHING, Part, View, count, together
 from reconciler.model import Change, Finding, Membership, Place, Reason, Severity
+from reconciler.model.sets import joined, without
 from reconciler.providers.base import Field, FieldFacts
 from reconciler.state.base import MembersApplied
 from tests.diff.diff_parts import FACTS, LINE, PLACES, Side, live, view

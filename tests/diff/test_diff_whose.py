@@ -358,3 +358,19 @@ def test_values_are_small() -> None:
     assert len(repr(many)) < 120
     assert members_value(["b", "a"]) == members_value(["a", "b"])
     assert members_count(None) is None
+
+
+@pytest.mark.parametrize(
+    ("declared", "there", "expected"),
+    [(False, False, BOTH), (False, True, GIT), (True, False, GIT), (True, True, GIT)],
+)
+def test_where_a_list_lets_others_in_nobody_tells_who_came_by_hand(
+    declared: bool, there: bool, expected: ChangedIn
+) -> None:
+    listed = DistributionList("dl", 60)
+    more = {"distribution": listed} if declared else {}
+    made = applied(project(), gateways=frozenset("ab"), **more)
+    by_hand(made, gateways={"a", "z"}, distribution=listed if there else None)
+    found = changes(made, gateways=frozenset("abc"), **more)
+    [membership] = (each for each in found if each.field == Field.GATEWAYS)
+    assert membership.changed_in is expected

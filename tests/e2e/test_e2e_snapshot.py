@@ -129,7 +129,7 @@ def test_of_the_right_project_and_server_only(main: Workplace, fork: Workplace, 
     altered.write_text((main.folder / "s.jsonl").read_text().replace("STARTED", "STOPPED", 1))
     ran = fork.run("plan", "--snapshot", str(altered), *PRODUCTION, "--output", "json")
     assert ran.code == 1
-    assert "is no whole snapshot: what its last line says of the others isn't true" in ran.said
+    assert "isn't a whole snapshot: what its last line says of the others isn't true" in ran.said
     assert json.loads(ran.out)["findings"][0]["code"] == "run-failed"
 
 

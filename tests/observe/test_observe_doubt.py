@@ -264,3 +264,85 @@ def test_an_old_package_that_is_gone_is_gone_at_once() -> None:
     world.project.uploaded(V1, "p-1")
     assert world.live(desired(packages=[V1])).package_ids == {"p-1": False}
     assert world.time.now == 0
+
+
+@pytest.mark.parametrize(("kept", "listed"), [("AB-1", "ab-1"), ("{ab-1}", "AB-1")])
+def test_an_id_that_is_only_listed_in_another_form_is_ours(kept: str, listed: str) -> None:
+    """The server gave it so, and doesn't know it so."""
+    world = World(MemoryCampaign(listed, "line"))
+    world.project.own("line", kept)
+    live = world.live(LINE)
+    assert ownership(live) == Claim(Ownership.OWNED, (listed,))
+    assert not live.gone
+    plan = world.project.make_plan(LINE)
+    assert list(plan.steps()) == []
+    assert plan.findings == ()
+    world.project.apply(plan)
+    assert world.project.state.campaigns[rid("line")].id == listed
+
+
+def test_another_campaign_of_that_name_is_not_ours_for_that() -> None:
+    world = World(MemoryCampaign("ab-2", "line"))
+    world.project.own("line", "AB-1")
+    assert ownership(world.live(LINE)) == Claim(Ownership.NOT_OURS, ("ab-2",))
+
+
+# --- several at once --------------------------------------------------------------------------------
+
+V2, V3, V4 = file("v2", "b.bin"), file("v3", "c.bin"), file("v4", "d.bin")
+
+
+def test_of_several_lost_uploads_those_are_looked_for_that_may_come_yet() -> None:
+    """Not what is there, nor what would be by now; for as long as the last of them may take."""
+    world = World(packages=[holds("p-2", "b.bin", V2)])
+    for content, ago in ((V1, 12), (V2, 0), (V3, 40), (V4, 5)):
+        world.intends(upload_key(content.sha256), content.name, since=world.now - ago, ended=True)
+    world.live(desired(packages=[V1, V2, V3, V4]))
+    assert world.told == [Doubt(name, Missing.MAY_BE_MADE, 25) for name in ("d.bin", "fw.bin")]
+    assert world.time.now == 25
+    first, *again = world.server.log
+    assert first.split() == ["packages-of", *sorted(each.sha256[:8] for each in (V1, V2, V3, V4))]
+    assert {tuple(sorted(each.split())) for each in again} == {
+        tuple(sorted(["packages-of", V1.sha256[:8], V4.sha256[:8]]))
+    }
+
+
+def test_of_several_packages_those_are_looked_for_that_were_just_made() -> None:
+    world = World(packages=[holds("p-2", "b.bin", V2)])
+    packages = {
+        content.sha256: Uploaded(
+            content.sha256, f"p-{at}", content.name, content.resource, since=world.now - ago
+        )
+        for at, (content, ago) in enumerate(((V1, 12), (V2, 0), (V3, 40), (V4, 5)), 1)
+    }
+    world.project.state = replace(world.project.state, packages=packages)
+    live = world.live(desired(packages=[V1, V2, V3, V4]))
+    assert live.package_ids == {"p-1": False, "p-2": True, "p-3": False, "p-4": False}
+    assert world.told == [Doubt(name, Missing.JUST_MADE, 25) for name in ("d.bin", "fw.bin")]
+    assert world.time.now == 25
+    assert world.server.log.count("package p-2") == world.server.log.count("package p-3") == 1
+
+
+def test_of_several_lost_creates_those_are_looked_for_that_may_come_yet() -> None:
+    world = World(MemoryCampaign("2", "b"))
+    wanted = desired(*(campaign(name) for name in "abcd"))
+    for name, ago in (("a", 12), ("b", 0), ("c", 40), ("d", 5)):
+        world.intends(f"Campaign/{name}", name, since=world.now - ago, ended=True)
+    claims = world.live(wanted).claims
+    assert claims[rid("b")] == Claim(Ownership.RECOVERED, ("2",))
+    assert world.told == [Doubt(f"Campaign/{name}", Missing.MAY_BE_MADE, 25) for name in "ad"]
+    assert world.time.now == 25
+    first, *again = (each for each in world.server.log if each.startswith("campaigns"))
+    assert first == "campaigns a b c d"
+    assert set(again) == {"campaigns a d"}
+
+
+def test_of_several_campaigns_those_are_looked_for_that_were_just_made() -> None:
+    world = World(MemoryCampaign("2", "b"))
+    for at, (name, ago) in enumerate((("a", 12), ("b", 0), ("c", 40), ("d", 5)), 1):
+        world.project.own(name, str(at), since=world.now - ago)
+    live = world.live(desired(*(campaign(name) for name in "abcd")))
+    assert live.gone == {rid("a"), rid("c"), rid("d")}
+    assert world.told == [Doubt(f"Campaign/{name}", Missing.JUST_MADE, 25) for name in "ad"]
+    assert world.time.now == 25
+    assert world.server.log.count("campaign 2") == world.server.log.count("campaign 3") == 1

@@ -32,6 +32,7 @@ from reconciler.model import (
     Place,
     Promotion,
     Reason,
+    RemoveGateways,
     RetireCampaign,
     RolloutRecord,
     RolloutStatus,
@@ -174,6 +175,8 @@ VIEW = RolloutView(
     stops=True,
     changed=True,
     with_before=40,
+    moves=400,
+    earlier=4500,
     expected_end=NOW,
     now=NOW,
     zone="Europe/Berlin",
@@ -255,6 +258,7 @@ def _replacement(group: StepGroup) -> tuple[StepGroup, ...]:
             line, Reason.REPLACES, fields, draft=draft, replaces="1", starts=True, rollout=ROLLOUT
         ),
         EndCampaign(line, Reason.REPLACED, "1", successor="9", before_start=True),
+        RemoveGateways(line, Reason.MOVES, "1", ("gw-0001",), moving=True, successor="9", before_start=True),
         DeleteCampaign(line, Reason.REPLACED, "1", predecessor=True),
     )
     also = (group.operation,)
@@ -368,7 +372,15 @@ def sample() -> Made:
     devices = Devices(members=152, join=150, leave=2, start=150, stop=1, interrupt=3, update=151, finished=4)
     packages = Packages(("fw-2.1.bin",), ("fw-2.2.bin",))
     impact = tuple(
-        replace(_told(each), replaced=("packages",), ends=1, devices=devices, packages=packages)
+        replace(
+            _told(each),
+            replaced=("packages",),
+            ends=1,
+            revision=True,
+            stay=4500,
+            devices=devices,
+            packages=packages,
+        )
         for each in plan.impact.campaigns
     )
     plan = replace(

@@ -24,6 +24,7 @@ from reconciler.model import (
     Live,
     Need,
     PackageFile,
+    PendingUpload,
     Place,
     Reason,
     RolloutStatus,
@@ -579,6 +580,29 @@ def test_the_first_need_that_is_missing_is_named() -> None:
     before = [replace(group(), key=name) for name in names[:7]]
     with pytest.raises(ValueError, match="needs group-07, which"):
         rebuilt(SERVER, {"group": [*before, wanting]})
+
+
+@pytest.mark.parametrize("kind", ["impact", "partial", "snapshot"])
+def test_of_what_a_plan_has_one_there_is_one_line(kind: str) -> None:
+    with pytest.raises(ValueError, match=f"there are 2 lines of the type {kind}"):
+        rebuilt(SERVER, {kind: [None, None]})
+
+
+def test_two_groups_of_one_key_are_refused() -> None:
+    with pytest.raises(ValueError, match=f"there are two groups {group().key}"):
+        rebuilt(SERVER, {"group": [group(), group()]})
+
+
+def test_a_package_is_carried_behind_its_upload() -> None:
+    content = file("v1")
+    brings = group(Verb.EDIT, fields=CampaignFields("x", "", (PendingUpload(content.sha256),)))
+    uploads = replace(group(Verb.UPLOAD, file=content), key="upload")
+    assert rebuilt(SERVER, {"group": [uploads, brings]}).groups == (uploads, brings)
+    for groups in ([brings], [brings, uploads]):
+        with pytest.raises(
+            ValueError, match=f"{brings.key} carries a package that nothing before it uploads"
+        ):
+            rebuilt(SERVER, {"group": groups})
 
 
 def test_what_cant_be_read_back_stands_in_one_order() -> None:

@@ -20,6 +20,7 @@ from reconciler.model import (
     Callback,
     CallbackEvent,
     CampaignSummary,
+    DeliveryTerms,
     DistributionList,
     Kind,
     Live,
@@ -243,6 +244,11 @@ def members(*ids: str) -> Membership:
     return Membership({"idle": frozenset(ids)})
 
 
+def telling(values: Mapping[str, frozenset[str]], name: str = "schedules.download") -> Membership:
+    """What the server tells of single gateways."""
+    return replace(members(*"abc"), values={name: values})
+
+
 ENTRY, UPLOAD = f"entry {LINE}", f"upload {V1.sha256}"
 NONE: list[str] = []
 
@@ -261,6 +267,13 @@ COUNTS: dict[str, tuple[Callable[[], tuple[Live, State]], list[str]]] = {
         lambda: live("1", gateways=Membership({"x": frozenset("a"), "y": frozenset("bc")})), NONE,
     ),
     "closed members": (lambda: live("1", gateways=replace(members(*"abc"), closed=frozenset("a"))), NONE),
+    "what the server tells of single gateways": (
+        lambda: live("1", gateways=telling({"1/2": frozenset("a")})), ["campaign 1"],
+    ),
+    "what only some servers tell": (lambda: live("1", applied={"settings": {"A": "b"}}), ["campaign 1"]),
+    "how it is delivered": (lambda: live("1", delivery=DeliveryTerms()), ["campaign 1"]),
+    "who changed it last": (lambda: live("1", modified_by="somebody"), NONE),
+    "a list that was not read": (lambda: live("1", distribution_read=False), ["campaign 1"]),
     "a distribution list": (lambda: live("1", distribution=DistributionList("dl", 60)), ["campaign 1"]),
     "no distribution list": (lambda: live("2", distribution=None), ["campaign 2"]),
     "another distribution list": (
@@ -369,6 +382,18 @@ def test_what_counts(row: str) -> None:
     before, after = ({f"{each.of} {each.key}": each for each in taken(*two)} for two in ((), make()))
     assert before.keys() == after.keys()
     assert [key for key in before if before[key] != after[key]] == expected
+
+
+def test_each_value_of_each_gateway_counts() -> None:
+    told = [
+        telling({}),
+        telling({"1/2": frozenset("a")}),
+        telling({"1/2": frozenset("ab")}),
+        telling({"1/3": frozenset("a")}),
+        telling({"1/2": frozenset("a")}, "schedules.execution"),
+    ]
+    seen = [{str(each) for each in taken(*live("1", gateways=one)) if each.key == "1"} for one in told]
+    assert len(set(map(frozenset, seen))) == len(told)
 
 
 def test_what_they_say() -> None:

@@ -12,6 +12,7 @@ from reconciler.model import (
     Finding,
     GatewayChange,
     Need,
+    OnRemove,
     Place,
     Reason,
     ResourceId,
@@ -34,8 +35,10 @@ from reconciler.state.base import (
     FieldApplied,
     MembersApplied,
     MembersForgotten,
+    OnRemoveSet,
     Origin,
     Owned,
+    PredecessorEnded,
     PredecessorForgotten,
     RolloutNoted,
     State,
@@ -261,7 +264,7 @@ def test_what_only_the_state_is_to_learn_is_no_difference() -> None:
     """It isn't sent, so nothing is left to name, and nobody waits for it."""
     line = rid("line")
     going = RolloutView(line, "p", RolloutStatus.PROGRESSING, 5, 5)
-    made = replace(Plan(None), rollouts=(going,), records=(PredecessorForgotten(line, "0"),))
+    made = replace(Plan(None), rollouts=(going,), records=(OnRemoveSet(line, OnRemove.DELETE),))
     found = only_rollouts(made, State("lineage", "5a17"))
     assert (found.rollouts, found.records, found.findings) == ((going,), (), ())
 
@@ -450,7 +453,9 @@ RECORD = RolloutRecord(wave=1, since=5)
         (MembersApplied(LINE, "members", "added", ("a",)), True),
         (MembersForgotten(LINE, ("a",)), True),
         (CampaignForgotten(LINE), False),
-        (PredecessorForgotten(LINE, "0"), False),
+        (PredecessorForgotten(LINE, "0"), True),
+        (PredecessorEnded(LINE, "0"), True),
+        (OnRemoveSet(LINE, OnRemove.DELETE), False),
         (CampaignOwned(Owned(LINE, "1", Origin.ADOPTED)), False),
     ],
 )

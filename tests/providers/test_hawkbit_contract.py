@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.hawkbit_standin import running
 from tests.hawkbit_standin.contract import failures
+from tests.providers.hawkbit_revisions import run_revisions
 from tests.providers.hawkbit_way import run_whole_way
 
 
@@ -18,3 +19,8 @@ def test_the_stand_in_answers_as_a_real_server() -> None:
 def test_a_project_goes_its_whole_way(tmp_path: Path) -> None:
     with running() as server:
         run_whole_way(server.url, tmp_path, server.advance)
+
+
+def test_revisions_go_wave_by_wave(tmp_path: Path) -> None:
+    with running() as server:
+        run_revisions(server.url, tmp_path, server.advance)

@@ -12,6 +12,7 @@ from reconciler.providers.hawkbit.kind import connect
 from reconciler.settings import ServerSettings
 from tests.hawkbit_standin import devices
 from tests.hawkbit_standin.contract import failures
+from tests.providers.hawkbit_revisions import run_revisions
 from tests.providers.hawkbit_way import run_whole_way
 from tests.providers.hawkbit_world import ADMIN
 
@@ -24,6 +25,10 @@ def test_it_answers_what_the_provider_relies_on(hawkbit_url: str) -> None:
 
 def test_a_project_goes_its_whole_way(hawkbit_url: str, tmp_path: Path) -> None:
     run_whole_way(hawkbit_url, tmp_path, time.sleep)
+
+
+def test_revisions_go_wave_by_wave(hawkbit_url: str, tmp_path: Path) -> None:
+    run_revisions(hawkbit_url, tmp_path, time.sleep)
 
 
 def test_a_fleet_at_rest_is_read_from_its_tag(hawkbit_url: str) -> None:

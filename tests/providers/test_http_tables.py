@@ -11,7 +11,8 @@ import aiohttp
 import httpx
 import pytest
 
-from reconciler.errors import Refused, ServerError
+from reconciler.errors import NotExecuted, Refused, ServerError, Unclear
+from reconciler.providers.base import RequestOutcome
 from reconciler.providers.hawkbit import entry as hawkbit
 from reconciler.providers.http.aiohttp_engine import _meaning as meaning_of_aiohttp
 from reconciler.providers.http.connecting import Way, certificate_hint, no_connection, tls_hint
@@ -19,8 +20,8 @@ from reconciler.providers.http.engine import open_engine
 from reconciler.providers.http.filebody import FileBody
 from reconciler.providers.http.httpx_engine import HttpxTransport
 from reconciler.providers.http.httpx_engine import _meaning as meaning_of_httpx
-from reconciler.providers.http.sender import Sender
-from reconciler.providers.http.transport import CannotConnect, Request
+from reconciler.providers.http.sender import Overtaken, Sender
+from reconciler.providers.http.transport import CannotConnect, Request, TooMuch
 from reconciler.providers.pulse import entry as pulse
 from reconciler.proxies import Proxy
 from reconciler.settings import Engine
@@ -81,6 +82,40 @@ def test_each_status_of_each_kind_of_server(golden: Any) -> None:
         return text
 
     golden("http-statuses.txt", "".join(f"{line}\n" for line in asyncio.run(main())))
+
+
+@pytest.mark.parametrize(
+    ("error", "counted"),
+    [
+        (Unclear("cut", request="r"), RequestOutcome.UNCLEAR),
+        (TooMuch("too much", request="r"), RequestOutcome.UNCLEAR),
+        (NotExecuted("not sent", request="r"), RequestOutcome.ERROR),
+        (CannotConnect("no", request="r", tries=1), RequestOutcome.ERROR),
+        (Refused("can't be sent", request="r"), RequestOutcome.ERROR),
+    ],
+)
+def test_a_request_without_an_answer_is_counted(error: ServerError, counted: RequestOutcome) -> None:
+    async def main() -> None:
+        sender = Sender(Canned(error), pulse.STATUSES)
+        for times in (1, 2):
+            with pytest.raises(type(error)):
+                await sender.once("x", Request("GET", "/p"))
+            assert (sender.requests, sender.answers) == ({"x": times}, {("x", counted): times})
+
+    asyncio.run(main())
+
+
+def test_what_is_no_longer_so_is_not_sent() -> None:
+    async def main() -> None:
+        sender = Sender(canned, pulse.STATUSES)
+        with pytest.raises(Overtaken, match="what it rests on has become too old"):
+            await sender.once("x", Request("PUT", "/p"), still=lambda: False)
+        assert not sender.requests
+        await sender.once("x", Request("PUT", "/p"), still=lambda: True)
+
+    canned = Canned(answer(b""))
+    asyncio.run(main())
+    assert len(canned.seen) == 1
 
 
 # --- no connection -----------------------------------------------------------------------------------

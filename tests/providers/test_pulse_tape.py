@@ -224,6 +224,17 @@ READS: dict[str, tuple[Callable[[Provider], Awaitable[object]], Mapping[str, Any
         lambda on: on.reads.campaign("c1"),
         {"campaigns/c1": campaign("c1", uuid="u1")},
     ),
+    "a campaign that is another one": (
+        lambda on: on.reads.campaign("c1"),
+        {"campaigns/c1": campaign("c2")},
+    ),
+    **{
+        f"gateways of another campaign, as {key}": (
+            lambda on: on.reads.gateways("c1"),
+            {"campaigns/c1/devices": rows({"gatewayId": "a", "state": "IDLE", "campaignId": "c2"}, key=key)},
+        )
+        for key in ("gateways", "devices", "content", "items")
+    },
     "no campaign": (lambda on: on.reads.campaign("c9"), {}),
     "a campaign that nobody may see": (lambda on: on.reads.campaign("c1"), {"campaigns/c1": FORBIDDEN}),
     "gateways": (lambda on: on.reads.gateways("c1"), {}),
@@ -408,6 +419,14 @@ SPECIAL: dict[str, tuple[Any, Mapping[str, Any]]] = {
     "an edit whose answer repeats a secret": (
         STEPS["edit"],
         {"PUT campaigns/c1": answer({"message": "KEY is hunter22"}, 400)},
+    ),
+    "an answer about another campaign": (
+        STEPS["start"],
+        {"campaigns/c1": campaign(status="CREATED"), "PUT campaigns/c1/start": {"campaignId": "c2"}},
+    ),
+    "an answer about another gateway": (
+        STEPS["close"],
+        {"PUT campaigns/c1/devices/a/close": {"gatewayId": "b"}},
     ),
     "gateways that the server names": (
         STEPS["add"],

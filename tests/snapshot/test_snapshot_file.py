@@ -221,10 +221,10 @@ def broken() -> Iterator[tuple[str, bytes, str]]:
     yield "a letter other", WHOLE.replace(b'"CREATED"', b'"STARTED"'), "was changed"
     yield "something behind", WHOLE + b"\n", "was changed"
     yield "no JSON", b"kind: snapshot\n", "Expecting value"
-    yield "binary", b"\xff\xfe\n", "no whole snapshot"
+    yield "binary", b"\xff\xfe\n", "a whole snapshot"
     yield "another document", b"{}\n", "line 1.kind is missing"
     yield "a list", b"[1]\n", "an object belongs here"
-    yield "so deep", b"[" * 100_000 + b"\n", "no whole snapshot"
+    yield "so deep", b"[" * 100_000 + b"\n", "a whole snapshot"
     yield "another beginning", sealed({"kind": "package"}), "doesn't begin like one"
     yield "only an end", sealed(), "doesn't begin like one"
     yield "two beginnings", sealed(FIRST, FIRST), "another kind of line"
@@ -275,7 +275,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize("event", [{"event": "package-uploaded"}, {}, 1])
 def test_a_state_that_can_not_be_read(event: object, tmp_path: Path) -> None:
     saved = saved_at(tmp_path / "s", sealed(FIRST, {"kind": "state", "event": event}))
-    with pytest.raises(ReconcilerError, match="no whole snapshot"):
+    with pytest.raises(ReconcilerError, match="a whole snapshot"):
         read_state(saved)
 
 
@@ -285,7 +285,7 @@ def test_lists_that_can_not_be_read(tmp_path: Path) -> None:
         tmp_path / "s", sealed(FIRST, campaign, {"kind": "gateways"}, {"kind": "overrides", "ids": 1})
     )
     for read in (saved.gateways, saved.overrides):
-        with pytest.raises(ReconcilerError, match="no whole snapshot"):
+        with pytest.raises(ReconcilerError, match="a whole snapshot"):
             read("1")
 
 

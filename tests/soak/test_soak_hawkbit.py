@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.providers.hawkbit import settled
 from tests.soak.conftest import COUNTS
 from tests.soak.soak_hawkbit import HawkbitSoak, WrongEnd
 from tests.soak.test_soak import AT_ONCE, FIRST, RUNS
@@ -21,14 +22,19 @@ Record = Callable[[str, object], None]
 
 
 def run_all(folder: Path, seeds: range, record: Record) -> None:
-    """Run each of `seeds`; the failures at once, each with the story of its run."""
+    """Run each of `seeds`; the failures at once, each with the story of its run.
+
+    In every other world so few are done already that counts are to prove it.
+    """
     counts: Counter[str] = Counter()
     failures: dict[str, str] = {}
     stories = []
     for seed in seeds:
         counts["runs on hawkBit"] += 1
         try:
-            counts += asyncio.run(HawkbitSoak(seed, folder / str(seed)).go())
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(settled, "WORTH", 0 if seed % 2 else settled.WORTH)
+                counts += asyncio.run(HawkbitSoak(seed, folder / str(seed)).go())
         except WrongEnd as wrong:
             again = f"SOAK_SEED={seed} SOAK_RUNS=0 SOAK_STORMS=0 SOAK_HAWKBIT=1 make soak"
             failures[again] = str(wrong).rpartition("\n")[2][:200]

@@ -415,7 +415,7 @@ def test_a_journal_without_its_snapshot_is_noticed(
         ("postgresql://me:secret#canary@h/db", "can't be read", "postgresql://"),
         ("postgresql://h/db?schema=", "no name of a schema", ""),
         (f"postgresql://h/db?schema={'x' * 64}", "no name of a schema", ""),
-        ("postgresql://h/db?lease=soon", "no time between 1 and 3600", ""),
+        ("postgresql://h/db?lease=soon", "a time between 1 and 3600", ""),
     ],
 )
 def test_urls_that_are_refused_and_what_to_write(url: str, message: str, hint: str) -> None:

@@ -684,7 +684,7 @@ def test_of_an_error_what_the_server_said_is_told(text: str, said: str) -> None:
         ("s3://bucket/s#top", "can't be read", ""),
         ("s3://bucket/s%00", "can't be read", ""),
         ("s3://[bucket/s", "can't be read", ""),
-        ("s3://bucket/s?lease=0", "no time between 1 and 3600", ""),
+        ("s3://bucket/s?lease=0", "a time between 1 and 3600", ""),
     ],
 )
 def test_urls_that_are_refused_and_what_to_write(url: str, message: str, hint: str) -> None:

@@ -28,12 +28,12 @@ def told() -> str:
     many = step("run-on-things", gateways=GATEWAYS, per_call=12, things=THINGS)
     left = Outcome(many, OutcomeStatus.FAILED, left=GATEWAYS[::3])
     events = [
-        *before(many, SALT, 0),
-        *after(Outcome(many, OutcomeStatus.DONE), SALT, 0, {}),
-        *after(left, SALT, 0, {}),
+        *before(many, SALT, 0, {}),
+        *after(Outcome(many, OutcomeStatus.DONE), SALT, 0, {}, {}),
+        *after(left, SALT, 0, {}, {}),
     ]
     remove = step("remove-gateways", gateways=GATEWAYS, per_call=12)
-    events += after(Outcome(remove, OutcomeStatus.FAILED, left=GATEWAYS[::5]), SALT, 0, {})
+    events += after(Outcome(remove, OutcomeStatus.FAILED, left=GATEWAYS[::5]), SALT, 0, {}, {})
     return "\n".join(
         [
             layout(encode_state(state)),

@@ -232,3 +232,75 @@ def test_the_embedded_server_has_no_workers(tmp_path: Path) -> None:
     code, _, err = plant.run("apply", "--workers", "local:2", "--auto-approve")
     assert code == 64, err
     assert "the embedded server is in this process" in err
+
+
+# --- reading ----------------------------------------------------------------------------------------------
+
+LINES = """\
+apiVersion: reconciler/v1
+kind: Campaign
+metadata: {name: line-@}
+spec:
+  gatewayLists: [hall-@]
+  settings: {KEY: {fromEnv: LINE_KEY}}
+---
+apiVersion: reconciler/v1
+kind: GatewayList
+metadata: {name: hall-@}
+spec: {file: hall-@.txt}
+---
+"""
+
+
+def of_lines(folder: Path, url: str, *, lines: int = 10, gateways: int = 200) -> Plant:
+    """A plant whose campaigns are read a gateway a page: as many pages as workers are worth."""
+    made = Plant(folder, url)
+    made.folder.joinpath("reconciler.yaml").write_text(RESOURCES.replace("aiohttp,", "aiohttp, pageSize: 1,"))
+    resources = made.folder / "resources"
+    (resources / "all.yaml").write_text("".join(LINES.replace("@", str(n)) for n in range(lines)))
+    for n in range(lines):
+        (resources / f"hall-{n}.txt").write_text("".join(f"gw-{n}-{m:03}\n" for m in range(gateways)))
+    return made
+
+
+def pages(server: Running, since: int) -> Counter[str]:
+    """How many pages of each list of gateways were asked for, since so many calls; and no other call."""
+    calls = server.calls[since:]
+    assert {call.method for call in calls} <= {"GET"}
+    return Counter(call.path for call in calls if call.path.endswith("/devices"))
+
+
+@pytest.mark.timeout(400)
+def test_a_plan_is_the_same_bytes_by_workers_and_a_control_c_ends_it(tmp_path: Path) -> None:
+    with Running(token=TOKEN, record=True) as server:
+        plant = of_lines(tmp_path / "work", server.url)
+        code, _, err = plant.run("apply", "--auto-approve")
+        assert code == 0, err
+        hall = plant.folder / "resources" / "hall-3.txt"
+        hall.write_text(hall.read_text().replace("gw-3-007", "gw-3-new"))
+        found = []
+        for more in ((), ("--workers", "local:2")):
+            before = len(server.calls)
+            code, out, err = plant.run("plan", "--output", "json", *more)
+            assert code == 0, err
+            found.append((out, err, pages(server, before)))
+        assert found[0] == found[1]
+        assert sum(found[0][2].values()) == 2_000
+
+        # A terminal tells all of its processes; nobody is left behind, and nobody goes on asking.
+        before = len(server.calls)
+        process = plant.start("plan", "--workers", "local:2", start_new_session=True)
+        ends = time.monotonic() + 90
+        while sum(pages(server, before).values()) < 100:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < ends
+            time.sleep(0.2)
+        workers = psutil.Process(process.pid).children(recursive=True)
+        os.killpg(process.pid, signal.SIGINT)
+        began = time.monotonic()
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, out) == (1, ""), err
+        assert "Traceback" not in err
+        assert time.monotonic() - began < 15
+        _, alive = psutil.wait_procs(workers, timeout=10)
+        assert not alive

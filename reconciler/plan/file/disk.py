@@ -20,7 +20,7 @@ from typing import Final
 
 import reconciler
 from reconciler.codec import Malformed, Shape, coder, parse
-from reconciler.errors import ReconcilerError, UnusablePlan
+from reconciler.errors import ReconcilerError, UnusablePlan, unreadable, unwritable
 from reconciler.filereading import only_a_file
 from reconciler.model import Finding, Operation, Secret, Server
 from reconciler.options import Options
@@ -151,7 +151,7 @@ def open_plan(path: Path) -> PlanFile:
         for _ in _lines(path, digest):
             pass
     except OSError as error:
-        raise ReconcilerError(f"{path} can't be read: {error.strerror or error}") from error
+        raise unreadable(path, error) from error
     return PlanFile(path, head, digest.hexdigest())
 
 
@@ -239,7 +239,4 @@ def _write(path: Path, lines: Iterable[bytes], root: Path) -> None:
             raise
         sync_folder(target.parent)
     except OSError as error:
-        raise ReconcilerError(
-            f"the plan can't be written to {path}: {error.strerror or error}",
-            hint="name a file in a folder that this user may write to",
-        ) from error
+        raise unwritable(path, error) from error

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from reconciler.errors import NotExecuted, Refusal, Refused
-from reconciler.model import EndCampaign, OutcomeStatus, Step
+from reconciler.model import EndCampaign, OutcomeStatus, RemoveGateways, Step
 from reconciler.pool import concurrently
 from reconciler.providers.base.writes import Bindings, Result
 from reconciler.providers.hawkbit.client import HawkbitClient
@@ -43,6 +43,36 @@ class Ending:
         if live.begun:
             await self._cancel(live, gateways, step)
         return Result()
+
+    async def move(self, live: Rollout, step: Step, tag: str | None, bindings: Bindings) -> Result:
+        """Out of a rollout in which others stay, for its successor.
+
+        Where that has the same set even what is only cancelled is quit, first while they have the tag: so a
+        run that is cut leaves nobody whom the next one wouldn't find.
+        """
+        action = step.action
+        assert isinstance(action, RemoveGateways)
+        successor = await self._successor(action, bindings, step)
+        if action.before_start and successor is not None and (waits := _not_yet(successor, step)):
+            return waits
+        same = quits(live, successor)
+        if same and live.begun:
+            await self._cancel(live, step.gateways, step)
+            await self._quit(await self._open(live, step))
+        await self.leave(live, step, tag)
+        if same and live.begun:
+            await self._quit(await self._open(live, step))
+        return Result()
+
+    async def moved(self, action: RemoveGateways, live: Rollout, step: Step, bindings: Bindings) -> bool:
+        """Whether nothing of them is in the way of the successor."""
+        successor = await self._client.rollout(self._successor_id(action, bindings) or "-")
+        return not (quits(live, successor) and live.begun and await self._open(live, step))
+
+    async def _open(self, live: Rollout, step: Step) -> Mapping[str, tuple[str, ActionRow]]:
+        """What is still open of the targets of `step`, cancelled or not."""
+        found = await first(self._client.actions_of(live.id, step.gateways), step)
+        return {target: (key, row) for target, (key, row) in found.items() if row.active}
 
     async def _cancel(self, live: Rollout, gateways: Collection[str], step: Step) -> None:
         """Ask the devices to give up what they do for the rollout; what hasn't begun is taken back."""
@@ -96,11 +126,8 @@ class Ending:
         and no device is left between two.
         """
         successor = await self._successor(action, bindings, step)
-        if action.before_start and successor is not None:
-            if successor.status == "waiting_for_approval":
-                return Result(OutcomeStatus.WAITING, message="its successor waits for approval")
-            if successor.status in BUSY:
-                raise at_work(successor, step)
+        if action.before_start and successor is not None and (waits := _not_yet(successor, step)):
+            return waits
         if live.status not in ENDED:
             await self._sent("stop-rollout", rollout=live.id)
             now = await first(self._client.rollout(live.id), step)
@@ -136,12 +163,23 @@ class Ending:
         """Queries for what of a rollout is still open."""
         return (f"rollout.id=={live.id};active==true", f"rollout.id=={live.id};status==scheduled")
 
-    def _successor_id(self, action: EndCampaign, bindings: Bindings) -> str | None:
+    def _successor_id(self, action: EndCampaign | RemoveGateways, bindings: Bindings) -> str | None:
         return action.successor or bindings.campaigns.get(action.resource)
 
-    async def _successor(self, action: EndCampaign, bindings: Bindings, step: Step) -> Rollout | None:
+    async def _successor(
+        self, action: EndCampaign | RemoveGateways, bindings: Bindings, step: Step
+    ) -> Rollout | None:
         key = self._successor_id(action, bindings)
         return await first(self._client.rollout(key), step) if key else None
+
+
+def _not_yet(successor: Rollout, step: Step) -> Result | None:
+    """That a successor waits for a person, and the old one goes on; NotExecuted while it is being made."""
+    if successor.status == "waiting_for_approval":
+        return Result(OutcomeStatus.WAITING, message="its successor waits for approval")
+    if successor.status in BUSY:
+        raise at_work(successor, step)
+    return None
 
 
 def goes_on(row: ActionRow) -> bool:

@@ -90,7 +90,11 @@ class HawkbitWrites:
             case AddGateways():
                 await self._client.do("tag-targets", list(step.gateways), tag=await self._tag(live, step))
             case RemoveGateways() | CloseGateways():
-                return await self._ending.leave(live, step, await self._own_tag(live, step))
+                ending, tag = self._ending, await self._own_tag(live, step)
+                moving = isinstance(action, RemoveGateways) and action.moving
+                return await (
+                    ending.move(live, step, tag, bindings) if moving else ending.leave(live, step, tag)
+                )
             case ApproveCampaign():
                 return await self._approve(action, live, step)
             case StartCampaign():
@@ -318,6 +322,8 @@ class HawkbitWrites:
                 members, here = await self._client.members(live), frozenset(step.gateways)
                 out = members.lacking(here)
                 left = out if isinstance(action, AddGateways) else here - out
+                if isinstance(action, RemoveGateways) and action.moving and not left:
+                    return Readback(await self._ending.moved(action, live, step, bindings))
                 return Readback(not left, remaining=tuple(sorted(left)))
             case _:
                 raise ReconcilerError(f"nothing on the server tells whether {action.verb} was done")

@@ -130,7 +130,8 @@ def header_value(value: str, what: str) -> str:
     """`value` if it may stand in a header; the error doesn't show it, because it may be a secret."""
     if not value or not all("!" <= c <= "~" for c in value):
         raise ReconcilerError(
-            f"{what} is empty or holds a blank, a line break or a character that HTTP can't carry"
+            f"{what} is empty or holds a blank, a line break or a character that HTTP can't carry",
+            hint="Set it again: perhaps it was cut, or a line break slipped in.",
         )
     return value
 
@@ -144,7 +145,10 @@ def _read(auth: TokenFile) -> str:
         return read_whole(auth.path, _LONGEST_TOKEN).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it isn't text"
-        raise ReconcilerError(f"the token can't be read from {auth.path}: {why}") from error
+        raise ReconcilerError(
+            f"the token can't be read from {auth.path}: {why}",
+            hint="Is the path right, and may this user read the file?",
+        ) from error
 
 
 async def _run(auth: TokenCommand) -> str:

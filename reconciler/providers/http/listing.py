@@ -38,6 +38,8 @@ class ListShape(Generic[Item]):
     """Reads all rows at once when they look as the reference says; None when they don't."""
 
 
+ANY_LIST = ("content", "items")
+"""Keys under which items of any kind may stand."""
 _PAGE_KEYS = ("page", "pageResponse", "pageInfo")
 _NUMBER_KEYS = ("number", "page", "pageNumber")
 _FLAT_KEYS = ("totalElements", "totalPages", "number", "size", "page", "pageSize", "pageNumber")
@@ -68,7 +70,7 @@ def _page_info(answer: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _rows(answer: Mapping[str, Any], shape: ListShape[Item], paged: bool) -> object:
-    for key in (*shape.keys, "content", "items"):
+    for key in (*shape.keys, *ANY_LIST):
         if key in answer:
             return answer[key]
     # An empty list may be left out, but something quite different must not pass for an empty list.

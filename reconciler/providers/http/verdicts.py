@@ -4,6 +4,7 @@
 |-------------------------------------------------------|----------------------------------------------------|
 | nothing, a word, an object without any of these       | done                                               |
 | ``success: false``, ``error: …``, ``errors: [ … ]``   | no                                                 |
+| ``failed: true``, ``errorCode: 17``, ``result: KO``   | no                                                 |
 | ``status: FAILED``, ``code: 404``                     | no, as that status would                           |
 | ``failedGatewayIds: [ … ]``, rows that say no         | no for those, of a call that carries many          |
 
@@ -58,18 +59,49 @@ class Denial:
 
 
 _FLAGS: Final = frozenset({"success", "succeeded", "issuccess", "successful", "ok", "accepted"})
-_ERRORS: Final = frozenset(
-    {"error", "errors", "errormessage", "errormessages", "errordescription", "exception", "fault", "faults"}
+_COUNTED: Final = frozenset({"succeeded", "successful", "accepted"})
+"""Flags that may be a number of those who did: zero of them is no no."""
+_REVERSED: Final = frozenset(
+    {
+        "failed",
+        "isfailed",
+        "failure",
+        "isfailure",
+        "iserror",
+        "haserror",
+        "haserrors",
+        "hasfailed",
+        "hasfailures",
+    }
 )
+"""Flags that say no by being true."""
+_ERRORS: Final = frozenset(
+    {
+        *("error", "errors", "errormessage", "errormessages", "errordescription", "exception", "exceptions"),
+        *("fault", "faults", "problem", "problems", "violations", "failurereason"),
+    }
+)
+_NUMBERED: Final = frozenset({"errorcode", "errornumber", "errorno", "errno", "errorid"})
+"""What names an error by a number or a word of the server's own."""
+_SPOKEN: Final = frozenset({"messages", "notifications", "alerts"})
+_SEVERITIES: Final = frozenset({"severity", "level", "type", "kind"})
+_SEVERE: Final = re.compile(r"(error|err|fatal|critical|severe|failure)", re.IGNORECASE)
 _CODES: Final = frozenset(
     {"status", "statuscode", "code", "errorcode", "httpstatus", "httpcode", "httpstatuscode"}
 )
 _WORDS: Final = frozenset({"status", "result", "outcome", "resultstatus"})
 _FAILING: Final = re.compile(
-    r"(fail|error|reject|refus|den(y|ied)|abort|invalid|unsuccess|nok\b|ko\b|not.?(ok|done|found|processed)"
-    r"|partial|bad.?request|forbidden|unauthori[sz]ed|conflict)",
+    r"(fail|err(or|\b)|reject|refus|den(y|ied)|declin|abort|cancel|invalid|illegal|unsuccess|nok\b|ko\b|na?c?k\b"
+    r"|not.?(ok|done|found|processed)|partial|incomplete|bad.?request|forbidden|unauthori[sz]ed|conflict|fatal"
+    r"|exception|unable|unavailable|unsupported|time[ds]?.?out|exceed|(false|no)$)",
     re.IGNORECASE,
 )
+_FAILING_TEXT: Final = re.compile(
+    r"\s*(err(or)?|fail(ed|ure)?|false|ko|nok|na?ck|rejected|refused|denied|declined|invalid|unable|forbidden"
+    r"|unauthori[sz]ed|not (ok|found|done|processed|allowed|possible))\b",
+    re.IGNORECASE,
+)
+"""Of an answer that is a text: it may say more."""
 _FAILED: Final = re.compile(
     r"(failed|failures?|rejected|refused|invalid|unknown|missing|not(found|added|removed|processed|updated)"
     r"|unprocessed|unsuccessful|errors?)(ids?|gateways?|gatewayids?|devices?|deviceids?|items?|entries|count)?"
@@ -102,8 +134,7 @@ def of_write(value: object, *, batch: Collection[str] = (), described: bool = Fa
     if value is False:
         return Denial("the answer is false")
     if isinstance(value, str):
-        failing = re.match(r"\s*(error|fail|failed|failure|false)\b", value, re.IGNORECASE)
-        return Denial(value) if failing else None
+        return Denial(value) if _FAILING_TEXT.match(value) else None
     sent = frozenset(batch)
     if isinstance(value, list):
         return _of_rows(value, sent, described=described)
@@ -130,7 +161,7 @@ def of_read(value: object, *, envelope: bool, status: bool = True) -> Denial | N
     """
     if not isinstance(value, Mapping):
         return None
-    if any(_is_false(each) for _, each in _plain(value, _FLAGS)):
+    if _flagged(value):
         return Denial(_message(value) or "it says that it did not succeed", _code(value))
     if not status:
         value = {key: each for key, each in value.items() if _key(key) not in _WORDS}
@@ -140,7 +171,7 @@ def of_read(value: object, *, envelope: bool, status: bool = True) -> Denial | N
 def _of_envelope(value: Mapping[Any, Any], *, words: bool) -> Denial | None:
     """The no that an object says of the call. Not `words`: its status and errors are its own."""
     code = _code(value) if words else None
-    if any(_is_false(each) for _, each in _plain(value, _FLAGS)):
+    if _flagged(value):
         return Denial(_message(value) or "it says that it did not succeed", code)
     if not words:
         return None
@@ -149,7 +180,20 @@ def _of_envelope(value: Mapping[Any, Any], *, words: bool) -> Denial | None:
             return Denial(_text(each) or _message(value) or "it holds an error", code or _code(each))
     if code is not None:
         return Denial(_message(value) or f"it names the status {code}", code)
+    return _in_words(value)
+
+
+def _in_words(value: Mapping[Any, Any]) -> Denial | None:
+    """The no that an object says by a number or a word of the server's own."""
+    for _, each in _plain(value, _NUMBERED):
+        if _says_something(each):
+            return Denial(_message(value) or f"it names the error {_text(each) or each}")
+    for _, each in _plain(value, _SPOKEN):
+        if isinstance(each, list) and (row := next(filter(_is_severe, each), None)):
+            return Denial(_text(row))
     for key, each in _plain(value, _WORDS):
+        if each is False:
+            return Denial(_message(value) or f"{key}: false")
         if isinstance(each, str) and _FAILING.match(each.strip()):
             return Denial(
                 _message(value) or f"{key}: {each}", some=each.strip().lower().startswith("partial")
@@ -266,8 +310,25 @@ def _key(key: object) -> str:
     return re.sub(r"[^a-z]", "", str(key).lower())
 
 
-def _is_false(value: object) -> bool:
-    return value is False or (isinstance(value, str) and value.strip().lower() in ("false", "no"))
+def _flagged(value: Mapping[Any, Any]) -> bool:
+    """Whether a flag of it says no."""
+    return any(_is_false(each, counts=_key(key) in _COUNTED) for key, each in _plain(value, _FLAGS)) or any(
+        each is True or (isinstance(each, str) and each.strip().lower() in ("true", "yes"))
+        for _, each in _plain(value, _REVERSED)
+    )
+
+
+def _is_false(value: object, *, counts: bool) -> bool:
+    if isinstance(value, str):
+        return value.strip().lower() in ("false", "no", "n", "f", *(() if counts else ("0",)))
+    return value is False or (not counts and isinstance(value, int) and value == 0)
+
+
+def _is_severe(row: object) -> bool:
+    """Whether a message is about an error, and no warning."""
+    return isinstance(row, Mapping) and any(
+        isinstance(each, str) and _SEVERE.fullmatch(each.strip()) for _, each in _plain(row, _SEVERITIES)
+    )
 
 
 def _says_something(value: object, depth: int = 5) -> bool:

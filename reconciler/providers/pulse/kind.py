@@ -67,7 +67,10 @@ async def connect(
         yield provider_of(settings, wire, watched, parallelism=parallelism)
         return
     if settings.embedded and app is None:
-        raise ReconcilerError(f"{EMBEDDED_URL} names a server in this process, and there is none")
+        raise ReconcilerError(
+            f"{EMBEDDED_URL} names a server in this process, and there is none",
+            hint="Name the server by its URL.",
+        )
     url = settings.url if settings.embedded else check_url(settings.url)
     async with open_engine(
         url,

@@ -46,7 +46,7 @@ class Lock:
 
     def encoded(self) -> bytes:
         assert self.info is not None
-        return json.dumps(coder(_FORMAT, Lock).encode(self, None)).encode() + b"\n"
+        return json.dumps(coder(_FORMAT, Lock).encode(self, None)).encode()
 
     @staticmethod
     def decoded(data: bytes, *, seconds: float) -> Lock:

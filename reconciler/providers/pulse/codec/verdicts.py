@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from reconciler.model import Json
+from reconciler.providers.http.listing import ANY_LIST
 from reconciler.providers.http.shape import ID_KEYS
 from reconciler.providers.http.verdicts import Denial, about, of_read, of_write
 from reconciler.providers.http.wire import Call
+from reconciler.providers.pulse.codec.members import GATEWAYS
 from reconciler.text import id_form
 
 _NAMES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
@@ -69,6 +71,7 @@ def _has_id(value: Json, wanted: str) -> bool:
 
 def _naming_a_campaign(value: Json) -> Sequence[object]:
     """The rows of a list that do; there may be a million, so each is looked at no longer than it takes."""
-    lists = (value.get("gateways"), value.get("devices")) if isinstance(value, Mapping) else (value,)
+    keys = (*GATEWAYS.keys, *ANY_LIST)
+    lists = map(value.get, keys) if isinstance(value, Mapping) else (value,)
     rows = (rows for rows in lists if isinstance(rows, list))
     return [row for each in rows for row in each if type(row) is dict and "campaignId" in row]
