@@ -269,6 +269,33 @@ def rollout(work: Path, times: int) -> Iterator[Row]:
         yield Row("… requests ÷ its", requests["look"] / requests["plain"], "<1")
 
 
+def workers(work: Path, _: int) -> Iterator[Row]:
+    """What two workers take off the process of a run: reading three million ids, and sending windows."""
+    if find_spec("distributed") is None:
+        print("distributed is not installed, so workers are left out: the extra dask", file=sys.stderr)
+        return
+    for campaigns, title, command in (
+        (300, "no-op plan, 300 × 10,000", ("plan", "--detailed-exitcode")),
+        (1, "apply of 30,000 schedules", ("apply", "--auto-approve")),
+    ):
+        folder = work / str(campaigns)
+        folder.mkdir()
+        found: dict[str, tuple[Figure, int]] = {}
+        with canned(campaigns, 10_000) as url:
+            project(folder, url, "aiohttp")
+            fleet(folder, campaigns, 10_000, scheduled=campaigns == 1)
+            put = owned(folder, url, campaigns)
+            put = put if campaigns == 1 else settled(folder, put)
+            for name, more in (("alone", ()), ("workers", ("--workers", "local:2"))):
+                before = seen(url)
+                figure = once(python(*RECONCILER, *command, *more, cwd=folder, before=put))
+                found[name] = figure, seen(url) - before
+        (ours, asked), (alone, least) = found["workers"], found["alone"]
+        said = f"{ours.own:.2f} s / {alone.own:.2f} s, {ours.peak:.0f} MB / {alone.peak:.0f} MB"
+        yield Row(f"{title}, two workers: CPU of the run's process ÷ alone", ours.own / alone.own, "<1", said)
+        yield Row("… requests ÷ alone", asked / least, "<1.01", f"{asked:,} / {least:,}")
+
+
 def codec(_: Path, times: int) -> Iterator[Row]:
     """What we write and read, beside JSON itself."""
     from benchmarks.codecs import ratios
@@ -285,6 +312,7 @@ CASES: dict[str, Callable[[Path, int], Iterator[Row]]] = {
     "apply": apply_schedules,
     "growth": growth,
     "rollout": rollout,
+    "workers": workers,
     "peers": peers,
     "codec": codec,
 }

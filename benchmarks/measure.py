@@ -26,7 +26,10 @@ class Figure:
 
     wall: float
     cpu: float
+    """With the processes that it started and waited for."""
     peak: float
+    own: float
+    """CPU of the process itself."""
 
 
 @dataclass(frozen=True)
@@ -62,16 +65,17 @@ def once(command: Command) -> Figure:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    peak = 0.0
+    peak = own = 0.0
     while not (done := os.wait4(process.pid, os.WNOHANG))[0]:
-        peak = max(peak, _peak_of(process.pid))
+        peak, own = max(peak, _peak_of(process.pid)), max(own, _own_cpu(process.pid))
         time.sleep(_LOOK)
     wall = time.perf_counter() - began
     _, status, usage = done
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{' '.join(command.arguments)} ended with {process.returncode}")
-    return Figure(wall, usage.ru_utime + usage.ru_stime, peak or usage.ru_maxrss / PEAK_UNIT)
+    cpu = usage.ru_utime + usage.ru_stime
+    return Figure(wall, cpu, peak or usage.ru_maxrss / PEAK_UNIT, own or cpu)
 
 
 def _peak_of(pid: int) -> float:
@@ -81,6 +85,15 @@ def _peak_of(pid: int) -> float:
     except OSError:
         return 0.0
     return int(told[1]) / 1024 if told else 0.0
+
+
+def _own_cpu(pid: int) -> float:
+    """Seconds of CPU of a process so far, without its children; 0 where that isn't told."""
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+        return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError):
+        return 0.0
 
 
 def in_turn(commands: Mapping[str, Command], times: int) -> dict[str, Figure]:
@@ -97,6 +110,7 @@ def _median(figures: Sequence[Figure]) -> Figure:
         statistics.median(figure.wall for figure in figures),
         statistics.median(figure.cpu for figure in figures),
         statistics.median(figure.peak for figure in figures),
+        statistics.median(figure.own for figure in figures),
     )
 
 

@@ -210,6 +210,7 @@ _PLANNING = {
     "membership-by-distribution-list": "Undeclared gateways stay, because a distribution list decides.",
     "may-come-back": "A gateway leaves a campaign whose distribution list may add it again.",
     "not-declared": "Something of ours is no longer declared, and stays without `--prune`.",
+    "earlier-revisions-left": "A campaign of ours is gone, and earlier revisions of it go on.",
     "not-answering": "A campaign of ours is listed, but the server does not answer for its id.",
     "possible-duplicate": "Something may have been made twice: somebody has to say which one stays.",
     "perhaps-ours": "What an interrupted call of ours may have made is there, and no longer declared.",

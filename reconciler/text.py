@@ -270,4 +270,4 @@ def id_form(text: str) -> str:
     """What stays of an id however it is written: without case, and of a UUID the digits alone."""
     plain = text.strip().casefold().removeprefix("urn:uuid:").strip("{}")
     digits = plain.replace("-", "")
-    return digits if re.fullmatch(r"[0-9a-f]{32}", digits) else plain
+    return digits if len(digits) == 32 and re.fullmatch(r"[0-9a-f]{32}", digits) else plain

@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from reconciler.apply.sender import WORTHWHILE
 from reconciler.errors import ReconcilerError
 from reconciler.model import Desired
 from reconciler.pacing import RateLimiter
@@ -23,6 +22,10 @@ from reconciler.state.base import Session
 
 if TYPE_CHECKING:
     from reconciler.workers.fleet import WorkerFleet
+
+
+WORTHWHILE: Final = 5_000
+"""Fewer requests than that are read here: with the start of workers it takes as much of this process."""
 
 
 def expected_reads(desired: Desired, server: ServerSettings) -> int:

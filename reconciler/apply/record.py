@@ -91,6 +91,8 @@ def before(step: Step, salt: str, now: int, others: Mapping[str, Collection[str]
             return (IntentNoted(_intent(action, salt, now, others)),)
         case StopCampaign(bracket=True):
             return (BracketOpened(action.resource, DesiredStatus.STARTED),)
+        case StopCampaign(predecessor=True):
+            return ()
         case StopCampaign():
             # Should the answer be lost, nobody takes it for somebody else's stop.
             return (StatusSet(action.resource, None),)
@@ -204,6 +206,8 @@ def _settled(outcome: Outcome, salt: str, now: int) -> Iterator[Event]:  # noqa:
             yield BracketClosed(resource)
         case StartCampaign():
             yield StatusSet(resource, DesiredStatus.STARTED)
+        case StopCampaign(predecessor=True):
+            pass
         case StopCampaign(bracket=False):
             yield StatusSet(resource, DesiredStatus.STOPPED)
         case StopCampaign():

@@ -8,7 +8,7 @@ from reconciler.diff.campaign import diff_new
 from reconciler.diff.duplicates import duplicates
 from reconciler.diff.model import CampaignDiff, Diff, Former, Removal, Run, Transition
 from reconciler.diff.packages import bind
-from reconciler.diff.refusals import refusal, settle_names
+from reconciler.diff.refusals import left_by_others, refusal, settle_names
 from reconciler.diff.removal import (
     REMOVED_CAMPAIGN,
     campaign_removed,
@@ -53,7 +53,7 @@ def diff(desired: Desired, live: Live, state: State, ask: Ask) -> Diff:
     taken_by = takes(others)
     for campaign in desired.campaigns:
         resource, claim = campaign.resource, live.claims[campaign.resource]
-        if trouble := refusal(campaign, claim, kept):
+        if trouble := refusal(campaign, claim, kept) or left_by_others(campaign, live, state):
             findings.append(trouble)
         elif all(ref in bound.packages for ref in used_packages([campaign])):
             owned, tied = owned_by(campaign, claim, state, by_id)

@@ -133,7 +133,8 @@ def _lacks_interval(view: View, wanted: DistributionList) -> Finding:
 
 def _ours_already(view: View, wanted: DistributionList) -> tuple[Event, ...]:
     """What is set as declared is ours from now on: that it can't be taken back is said later, too."""
-    if view.owned is None or view.owned.applied.get(Field.DISTRIBUTION) == wanted.id:
+    assert view.owned is not None, "what is there is ours"
+    if view.owned.applied.get(Field.DISTRIBUTION) == wanted.id:
         return ()
     return (FieldApplied(view.campaign.resource, Field.DISTRIBUTION, wanted.id),)
 

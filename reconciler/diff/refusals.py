@@ -9,6 +9,8 @@ from typing import Final
 from reconciler.diff.model import CampaignDiff, Removal
 from reconciler.diff.untargeted import name_kept
 from reconciler.model import Claim, DesiredCampaign, Finding, Live, LiveCampaign, Ownership, Phase, ResourceId
+from reconciler.rollout.stage import NOBODY_STAYS
+from reconciler.state.base import State
 
 
 def refusal(campaign: DesiredCampaign, claim: Claim, keepers: Mapping[str, ResourceId]) -> Finding | None:
@@ -51,6 +53,25 @@ def not_answering(resource: ResourceId, campaign_id: str, campaign: DesiredCampa
         campaign.place_of("name") if campaign else None,
         "plan again once the server is at rest; `reconciler campaign show` asks for it",
         resource,
+    )
+
+
+def left_by_others(campaign: DesiredCampaign, live: Live, state: State) -> Finding | None:
+    """Why a campaign that is gone isn't made anew: gateways would be in it and in an earlier revision."""
+    owned = state.campaigns.get(campaign.resource)
+    if owned is None or campaign.resource not in live.gone or not (campaign.rollout or owned.rollout):
+        return None
+    known = ((each, live.by_id.get(each.id)) for each in owned.predecessors if not each.ended)
+    left = [each.id for each, there in known if there and there.phase not in NOBODY_STAYS]
+    if not left:
+        return None
+    return Finding(
+        "earlier-revisions-left",
+        f"{campaign.resource} was deleted from the server, and earlier revisions of it go on there:"
+        f" {', '.join(left)}",
+        campaign.place_of("name"),
+        "end these on the server, too, then plan again: it is made anew, from the first wave on",
+        campaign.resource,
     )
 
 

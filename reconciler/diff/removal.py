@@ -68,7 +68,7 @@ def remove_campaigns(
     """(to delete, words about what stays, what the state forgets)."""
     taking_over = heirs(desired, state)
     uploads = defaultdict(list)
-    for sha256, upload in sorted(state.packages.items()):
+    for sha256, upload in state.packages.items():
         uploads[upload.id].append(sha256)
     claimed = {id_form(i) for claim in live.claims.values() for i in claim.ids}
     deletable = {owned.resource for owned in removable(desired, state, options)}
@@ -154,7 +154,7 @@ def remove_packages(
         else:
             removed.append(upload)
             earlier[upload.resource].append(upload)
-    for resource, count in sorted(keep.items()):
+    for resource, count in keep.items():
         newest = sorted(earlier[resource], key=lambda each: (each.since or 0, each.sha256))[-count:]
         digests = {each.sha256 for each in newest}
         if kept := [each for each in removed if each.sha256 in digests]:

@@ -40,6 +40,7 @@ from reconciler.model import (
     sorted_ids,
 )
 from reconciler.providers.base import Changing, Facts, Field
+from reconciler.rollout.stage import NOBODY_STAYS
 from reconciler.state.base import Event, Owned, PredecessorEnded, PredecessorForgotten
 
 _EDITED = frozenset({Field.NAME, Field.DESCRIPTION, Field.PACKAGES, Field.SETTINGS, Field.DELIVERY})
@@ -136,7 +137,7 @@ def with_formers(found: CampaignDiff, formers: tuple[Former, ...]) -> CampaignDi
             told.append(each)
             continue
         members = frozenset(there)
-        here = members & staying
+        here = EMPTY if each.live and each.live.phase in NOBODY_STAYS else members & staying
         staying -= here
         told.append(replace(each, staying=here, leaving=members - here))
         if each is not found.itself:

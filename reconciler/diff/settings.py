@@ -25,6 +25,7 @@ from reconciler.model import (
     DesiredCampaign,
     Finding,
     Json,
+    Reason,
     Secret,
     SettingValue,
     Severity,
@@ -107,7 +108,7 @@ def _readable(view: View) -> SettingsDiff:
             f"{Field.SETTINGS}.{key}",
             before.get(key),
             after.get(key),
-            view.why(Field.SETTINGS, known=True),
+            Reason.DIFFERS,
         )
         for key in sorted(differing)
     )

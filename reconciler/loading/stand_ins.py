@@ -25,6 +25,14 @@ _REFUSAL: Final = re.compile(
 _LONGEST_REFUSAL: Final = 65_536
 _TEXT_ENDINGS: Final = (".html", ".htm", ".xhtml", ".json", ".xml", ".svg")
 
+_MARKS: Final = {
+    b"\xff\xfe\0\0": "UTF-32",
+    b"\0\0\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+"""Byte order marks, longer ones first."""
+
 _MARKER: Final = re.compile(r"^(?:<{7}|={7}|>{7}|\|{7})", re.MULTILINE)
 _MARKERS: Final = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
 
@@ -76,3 +84,13 @@ CONFLICT = StandIn(
     "an unresolved merge: this line is a marker of Git, and both sides stand around it",
     "choose what is meant, and remove the lines with `<<<<<<<`, `|||||||`, `=======` and `>>>>>>>`",
 )
+
+
+def encoded_as(data: bytes) -> str | None:
+    """What a text that isn't UTF-8 is: by its byte order mark, or by the zeros between its letters."""
+    head = data[:HEAD]
+    for mark, name in _MARKS.items():
+        if head.startswith(mark):
+            return name
+    zeros = sorted(half.count(0) for half in (head[0::2], head[1::2]))
+    return "UTF-16" if len(head) >= 6 and zeros[0] == 0 and zeros[1] * 10 >= len(head) * 4 else None

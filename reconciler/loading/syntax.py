@@ -19,7 +19,7 @@ from yaml.error import MarkedYAMLError
 from yaml.events import Event, ScalarEvent
 from yaml.scanner import ScannerError
 
-from reconciler.loading.stand_ins import CONFLICT, HEAD, conflict_marker, stand_in
+from reconciler.loading.stand_ins import CONFLICT, HEAD, conflict_marker, encoded_as, stand_in
 from reconciler.model import Finding, Place
 
 # Beyond what YAML forbids: NEL, LS and PS end a line in YAML 1.1 and don't in 1.2, and a byte order mark
@@ -90,8 +90,8 @@ def decode(data: str | bytes, file: str) -> str:
     """The text of a file without its byte order mark; `SyntaxFault` when it is no UTF-8 text."""
     if isinstance(data, str):
         text = data
-    elif data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise _fault(file, "", 0, "not-utf8", "the file is UTF-16", "save it as UTF-8")
+    elif encoding := encoded_as(data):
+        raise _fault(file, "", 0, "not-utf8", f"the file is {encoding}", "save it as UTF-8")
     elif instead := stand_in(data[:HEAD], size=len(data)):
         raise _fault(file, "", 0, instead.code, f"the file is {instead.what}", instead.hint)
     else:

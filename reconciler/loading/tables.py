@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.loading.referenced_files import Problem
-from reconciler.loading.stand_ins import CONFLICT, HEAD, conflict_marker, stand_in
+from reconciler.loading.stand_ins import CONFLICT, HEAD, conflict_marker, encoded_as, stand_in
 from reconciler.text import quoted
 
 SPACE = " \t\r\n"
@@ -31,12 +31,14 @@ def text_of(name: str, data: bytes) -> str | Misread:
     """The text of the file that a resource calls `name`; what stands in its place is found."""
     if instead := stand_in(data[:HEAD], size=len(data)):
         return Misread(Problem(instead.code, f"{quoted(name)} is {instead.what}", instead.hint))
+    hint = "save the file as UTF-8"
+    if encoding := encoded_as(data):
+        return Misread(Problem("not-utf8", f"{quoted(name)} is {encoding}", hint))
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = error.object[: error.start].decode()
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        hint = "save the file as UTF-8"
         return Misread(Problem("not-utf8", f"{quoted(name)} is not UTF-8 text", hint), line, column)
     if (at := conflict_marker(text)) is not None:
         problem = Problem(CONFLICT.code, f"{quoted(name)} holds {CONFLICT.what}", CONFLICT.hint)

@@ -323,6 +323,8 @@ class StopCampaign(_OnCampaign):
     verb: ClassVar[Verb] = Verb.STOP
     bracket: bool = False
     """It opens a bracket: a start follows."""
+    predecessor: bool = False
+    """It is one that is replaced wave by wave, and not the one that the resource is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -397,7 +399,7 @@ def of_former(action: Action) -> bool:
             return successor is not None
         case RemoveGateways(moving=moving):
             return moving
-        case DeleteCampaign(predecessor=predecessor):
+        case DeleteCampaign(predecessor=predecessor) | StopCampaign(predecessor=predecessor):
             return predecessor
     return False
 

@@ -247,6 +247,8 @@ class DesiredCampaign:
     with ``gateways``, which may be none, and nobody else goes over to it."""
     staying: frozenset[str] = frozenset()
     """Those of ``later`` that stay in the campaigns of earlier revisions until their wave."""
+    rests: bool = False
+    """Git wishes that all of it stands still, earlier revisions too."""
     calendars: tuple[Calendar, ...] = ()
     """The project's: nothing reaches devices unless all of them are open."""
     zones: Mapping[str, frozenset[str]] = field(default_factory=dict)

@@ -34,6 +34,10 @@ class ResourceId:
     kind: Kind
     name: str
 
+    def __hash__(self) -> int:
+        # Nearly all are campaigns, and the hash of a text is known; that of an enum is made each time.
+        return hash(self.name)
+
     def __str__(self) -> str:
         return f"{self.kind}/{self.name}"
 

@@ -53,7 +53,15 @@ from reconciler.model import (
     StopCampaign,
     Verb,
 )
-from reconciler.plan.replacement import all_formers, deletions_of, draft_of, ends_of, leaves_of, room_for
+from reconciler.plan.replacement import (
+    all_formers,
+    deletions_of,
+    draft_of,
+    ends_of,
+    leaves_of,
+    rests_of,
+    room_for,
+)
 from reconciler.providers.base import Facts, Field
 from reconciler.state.applied import callback_field
 
@@ -76,6 +84,7 @@ def campaign_actions(found: CampaignDiff, facts: Facts, *, prune: bool) -> tuple
     actions = tuple(_actions(found, changes, pause, draft))
     if live:
         actions += (
+            *rests_of(found, facts),
             *leaves_of(found),
             *ends_of(found),
             *(deletions_of(resource, found.formers) if prune else ()),
@@ -150,6 +159,7 @@ def _replaced(found: CampaignDiff, new: CampaignDiff, facts: Facts, *, prune: bo
     yield from _members(new, None, draft)
     if approve and facts.knows(Verb.APPROVE):
         yield ApproveCampaign(resource, Reason.MAY_WANT_APPROVAL, None, only_if_waiting=True)
+    yield from rests_of(found, facts)
     yield from leaves_of(found)
     yield from ends_of(found)
     if found.starts:

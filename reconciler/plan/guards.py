@@ -46,6 +46,7 @@ from reconciler.model import (
     RolloutRecord,
     Severity,
     StartCampaign,
+    StopCampaign,
     Verb,
     gateways_of,
     of_former,
@@ -135,11 +136,10 @@ def interrupted(plan: Plan, facts: Facts) -> frozenset[ResourceId]:
 
 
 def ended_formers(plan: Plan, facts: Facts) -> Mapping[str, ResourceId]:
-    """Campaigns that were replaced by an earlier run and are ended by this one: their members count, too."""
-    if Verb.END not in facts.interrupting:
-        return {}
-    ends = (group.action for group in plan.groups if isinstance(group.action, EndCampaign))
-    return {end.target: end.resource for end in ends if end.target and of_former(end)}
+    """Campaigns that an earlier run replaced, and that this one ends or stops: their members count, too."""
+    actions = (group.action for group in plan.groups if of_former(group.action))
+    ends = (a for a in actions if isinstance(a, EndCampaign | StopCampaign) and a.verb in facts.interrupting)
+    return {end.target: end.resource for end in ends if end.target}
 
 
 def _moving_on(plan: Plan, facts: Facts) -> Iterator[RemoveGateways]:
@@ -177,7 +177,7 @@ def guarded(
     `passed`: what else a waiver lets pass.
     """
     found = (*trips(plan, basis, limits), *passed)
-    said = {trip.message for trip in found if trip.guard in (Guard.SETTINGS, Guard.LEFT_BEHIND)}
+    said = {trip.message for trip in found}
     kept = (f for f in plan.findings if not (f.code in _TOLD and f.message in said))
     return waive(replace(plan, guards=found, findings=tuple(kept)), waivers, declared)
 

@@ -34,6 +34,8 @@ from reconciler.model import (
     RemoveGateways,
     ResourceId,
     RetireCampaign,
+    StopCampaign,
+    Verb,
     sorted_ids,
 )
 from reconciler.providers.base import Facts
@@ -97,6 +99,17 @@ def leaves_of(found: CampaignDiff) -> Iterator[RemoveGateways]:
                 successor=None if found.successor else live.id,
                 before_start=starts,
             )
+
+
+def rests_of(found: CampaignDiff, facts: Facts) -> Iterator[StopCampaign]:
+    """What stops those that go on for whoever stays, where Git wishes that all stands still.
+
+    They aren't started again: who is in them gets the new revision with its wave.
+    """
+    for former in found.formers if found.desired.rests else ():
+        live = former.live
+        if live and former.staying and live.phase is Phase.RUNNING and facts.allows(Verb.STOP, live.phase):
+            yield StopCampaign(found.desired.resource, Reason.WANTS_STOPPED, former.id, predecessor=True)
 
 
 def deletions_of(resource: ResourceId, formers: Iterable[Former]) -> Iterator[DeleteCampaign]:

@@ -28,6 +28,7 @@ _FIELDS: Final[Mapping[str, Field]] = MappingProxyType(
     }
 )
 """What YAML calls a field, and which field of a server it manages."""
+_DETAILS: Final = MappingProxyType({detail.value: detail for detail in Detail})
 
 
 def check_supported(source: ResourceSource) -> None:
@@ -39,12 +40,11 @@ def check_supported(source: ResourceSource) -> None:
         if field is not None and value is not False and not facts.supports(field):
             message = f"{key} is declared, but a server of the kind {facts.provider!r} has no such thing"
             source.error("unsupported-field", message, source.place(key), "leave it out")
-    details = {detail.value: detail for detail in Detail}
     for name, field in (("delivery", Field.DELIVERY), ("distributionList", Field.DISTRIBUTION)):
         value = source.spec.get(name)
         if facts.supports(field) and isinstance(value, Mapping):
             for key in value:
-                detail = details.get(f"{name}.{key}")
+                detail = _DETAILS.get(f"{name}.{key}")
                 if detail is not None and detail not in facts.details:
                     _lacks(source, detail, name, key)
     if facts.lists_decide and {"gatewayLists", "distributionList"} <= source.spec.keys():
@@ -56,14 +56,13 @@ def check_supported(source: ResourceSource) -> None:
             source.error("missing-field", message, source.place(), f"add {key}")
     name = str(source.spec.get("name", source.resource.name if source.resource else ""))
     described = str(source.spec.get("description", ""))
-    where = source.place("name") if "name" in source.spec else source.document.place(("metadata", "name"))
-    for what, text, most, place in (
-        ("name", name, limits.name, where),
-        ("description", described, limits.description, source.place("description")),
+    for what, text, most, path in (
+        ("name", name, limits.name, ("spec", "name") if "name" in source.spec else ("metadata", "name")),
+        ("description", described, limits.description, ("spec", "description")),
     ):
         if most is not None and len(text) > most:
             message = f"the {what} has {len(text)} characters, but {most} is the most"
-            source.error("too-long", message, place, "shorten it")
+            source.error("too-long", message, source.document.place(path), "shorten it")
 
 
 def check_set_supported(source: ResourceSource) -> None:

@@ -61,6 +61,8 @@ from reconciler.text import first
 _FEW: Final = 3
 _ADOPTED: Final = "adopted"
 EMPTY: Final[frozenset[str]] = frozenset()
+NOBODY_STAYS: Final = frozenset({Phase.READY, Phase.WAITING, Phase.ENDED, Phase.FINISHED})
+"""In these phases a campaign of an earlier revision has nothing to come for anybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -476,7 +478,8 @@ class _Pacing:
         if self._revised:
             return self._of_revision(campaign, decision)
         if self._earlier:
-            campaign = replace(campaign, staying=self._earlier - released)
+            rests = self._campaign.status is DesiredStatus.STOPPED
+            campaign = replace(campaign, staying=self._earlier - released, rests=rests)
         if changed:
             # The edit itself waits for a person's word.
             campaign = replace(campaign, packages=None, settings=None)
@@ -488,7 +491,8 @@ class _Pacing:
             # That it is held is for the diff to say, which replaces nothing then.
             status = self._campaign.status if self._held(decision.record) else campaign.status
             staying = self._earlier - decision.release
-            began = replace(campaign, revised=True, staying=staying, status=status)
+            rests = self._campaign.status is DesiredStatus.STOPPED
+            began = replace(campaign, revised=True, staying=staying, status=status, rests=rests)
             return for_only(began, decision.release)
         there = self._there.gateways if self._there else None
         here = self._declared.intersection(there) if there is not None else self._declared
@@ -535,8 +539,8 @@ def _zone(calendars: Sequence[Calendar]) -> str:
 
 
 def goes_on_in(there: LiveCampaign) -> frozenset[str]:
-    """Who has something to come in a campaign that is there; nobody in one that ended."""
-    if there.gateways is None or there.phase in (Phase.ENDED, Phase.FINISHED):
+    """Who has something to come in a campaign that is there; nobody in one that ended, or never ran."""
+    if there.gateways is None or there.phase in NOBODY_STAYS:
         return EMPTY
     return frozenset(there.gateways) - there.gateways.closed
 

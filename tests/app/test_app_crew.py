@@ -18,7 +18,7 @@ from reconciler.pacing import RateLimiter
 from reconciler.providers.base import Provider
 from reconciler.settings import LocalWorkers, Project, ServerSettings, WorkersAt
 
-WORTH = 2_000
+WORTH = crews.WORTHWHILE
 TWO = LocalWorkers(2)
 
 
@@ -159,7 +159,3 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(ReconcilerError, match="workers need a package that isn't installed") as caught:
         asyncio.run(main())
     assert "reconciler[dask]" in (caught.value.hint or "")
-
-
-def test_the_threshold_is_that_of_sending() -> None:
-    assert crews.WORTHWHILE == WORTH

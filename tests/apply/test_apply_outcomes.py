@@ -2,14 +2,20 @@
 
 import tracemalloc
 from collections import Counter
+from dataclasses import dataclass
 
-from apply_script import group, step
+import pytest
+from apply_script import Script, apply, campaign, group, step
+from apply_script import plan as plan_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.apply import Outcomes
 from reconciler.apply.outcomes import alike
-from reconciler.model import Outcome, OutcomeStatus, Skip, Step
+from reconciler.errors import Refused
+from reconciler.hiding import Hiding
+from reconciler.model import CampaignFields, Outcome, OutcomeStatus, Secret, Skip, Step
+from reconciler.providers.base import Bindings, Result
 
 MANY = group("schedule-download", gateways=[f"gw-{n:07}" for n in range(20_000)], per_call=1)
 STEPS = [Step(MANY, 0), Step(MANY, 7), step("edit-campaign"), Step(MANY, 3, ("gw-0000003",))]
@@ -87,3 +93,31 @@ def test_steps_that_are_done_take_a_few_bytes() -> None:
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert size < 10 * len(kept)
+
+
+# --- secrets ------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Repeating(Script):
+    """It repeats what it was sent, and more, as it says no."""
+
+    said: str = ""
+
+    async def run(self, step: Step, bindings: Bindings) -> Result:
+        raise Refused(f"400 no: {self.said}", request="PUT /x")
+
+
+@pytest.mark.parametrize("operation", ["create-campaign", "edit-campaign"])
+def test_no_outcome_says_a_secret_of_the_plan_or_one_that_is_known(operation: str) -> None:
+    settings = {"key": Secret("variable KEY", "correct-horse"), "plain": "battery-staple"}
+    if operation == "edit-campaign":
+        settings["unread"] = Secret("variable OTHER")
+    edit = group(operation, fields=CampaignFields("line", settings=settings))
+    start = group("start-campaign", campaign("other"))
+    said = "correct-horse battery-staple tr0ub4dor"
+    told = apply(plan_of(edit, start), Repeating(said=said), hiding=Hiding(["tr0ub4dor"])).outcomes
+    assert [outcome.message for outcome in told] == ["PUT /x: 400 no: *** battery-staple ***"] * 2
+    bare = group(operation, fields=CampaignFields("line"))
+    [outcome] = apply(plan_of(bare), Repeating(said=said)).outcomes
+    assert outcome.message.endswith(said)

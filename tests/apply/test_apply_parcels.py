@@ -560,6 +560,19 @@ def test_a_turn_before_the_end_is_one(wall: float, passes: bool) -> None:
             run(main())
 
 
+def test_what_was_lent_is_over_with_its_parcel() -> None:
+    async def main() -> None:
+        pace = LentPace(wall=lambda: 5.0)
+        await pace.acquire()
+        for until in (10.0, math.inf):
+            with pace.lent(None, until):
+                await pace.acquire()
+            with pytest.raises(NotExecuted):
+                await pace.acquire()
+
+    run(main())
+
+
 def test_a_pace_is_lent_with_its_rate() -> None:
     pace = LentPace(wall=lambda: 0.0)
     with pace.lent(5.0, 10.0):

@@ -195,3 +195,20 @@ def test_things_can_not_be_looked_at_and_the_answer_says_it() -> None:
     assert (outcome.status, outcome.left) == (OutcomeStatus.FAILED, tuple(sorted(BAD)))
     unnamed = settled(Partly(BAD, {}), batch(THINGS, 5))
     assert (unnamed.status, unnamed.left) == (OutcomeStatus.UNKNOWN, ())
+
+
+@pytest.mark.parametrize(
+    ("named", "refused"),
+    [({}, ()), ({"gw-0001": "no such device"}, ("gw-0001",)), (dict.fromkeys(BAD, "no"), tuple(sorted(BAD)))],
+)
+@pytest.mark.parametrize("operation", [ADD, REMOVE])
+def test_a_clear_no_is_about_those_that_are_named(
+    operation: str, named: dict[str, str], refused: tuple[str, ...]
+) -> None:
+    outcome = settled(Partly(BAD, named), batch(operation, 5))
+    assert (outcome.status, outcome.left) == (OutcomeStatus.FAILED, tuple(sorted(BAD)))
+    assert outcome.refused == refused
+    if named == {"gw-0001": "no such device"}:
+        assert outcome.message == (
+            f"not done for 2 of 5 gateways: gw-0001: no such device; gw-0003: {REQUEST}: some were not added"
+        )

@@ -28,6 +28,7 @@ from reconciler.model import (
     PackageByName,
     Phase,
     Place,
+    RolloutRecord,
     SchedulePhase,
     Secret,
     Severity,
@@ -36,7 +37,7 @@ from reconciler.model import (
 from reconciler.options import Targets
 from reconciler.providers.base import Changing, Field, FieldFacts
 from reconciler.state.applied import packages_value, things_value, unclear, window_value
-from reconciler.state.base import Origin, Uploaded
+from reconciler.state.base import Origin, Predecessor, Uploaded
 from tests.fakes import NOW, PULSE, Project, campaign, desired, file, holds, rid
 from tests.memory_provider import MemoryCampaign, MemoryServer
 
@@ -205,6 +206,14 @@ def created_twice() -> World:
 def unanswered() -> World:
     found = world()
     found.project.server.silent = {"1"}
+    found.wants()
+    return found
+
+
+def deleted_in_the_middle() -> World:
+    owned = {"predecessors": (Predecessor("0"),), "rollout": RolloutRecord()}
+    found = world(**owned)
+    found.project.server.by_id = {"0": MemoryCampaign("0", "line ~0", "STARTED", gateways=set("ab"))}
     found.wants()
     return found
 
@@ -413,6 +422,15 @@ ROWS: dict[str, tuple[Callable[[], World], Finding]] = {
             "delete 2 on the server if it was made twice; to keep it instead, delete 1, then"
             " `reconciler state rm Campaign/line` and `reconciler import Campaign/line 2`",
             WARNING,
+        ),
+    ),
+    "a campaign that was deleted, and that others wait to move to": (
+        deleted_in_the_middle,
+        error(
+            "earlier-revisions-left",
+            "Campaign/line was deleted from the server, and earlier revisions of it go on there: 0",
+            "name",
+            "end these on the server, too, then plan again: it is made anew, from the first wave on",
         ),
     ),
     "a campaign that is listed, and not answered for": (

@@ -13,7 +13,7 @@ from reconciler.state.applied import recorded_settings
 from reconciler.state.base import CampaignOwned, FieldApplied, Origin, Owned
 from tests.diff.diff_parts import Side, view
 from tests.fakes import PULSE, Project, campaign, desired, rid
-from tests.memory_provider import MemoryCampaign, MemoryServer
+from tests.memory_provider import FACTS, MemoryCampaign, MemoryServer
 
 SALT = "5a17"
 KEY = Secret("variable KEY", "k3y")
@@ -271,3 +271,37 @@ def test_adopted_settings_that_are_known_are_compared() -> None:
     found = diff_settings(one)
     assert [(c.field, c.before, c.after) for c in found.changes] == [("settings.A", "a", "b")]
     assert (found.findings, found.records) == ((), ())
+
+
+# --- a server whose settings can be read ----------------------------------------------------------
+
+THERE = {"secret": "as on the server"}
+
+# declared, on the server, recorded → key, before, after of every change
+READ: dict[str, tuple[Any, dict[str, str], Json, list[tuple[str, Json, Json]]]] = {
+    "not declared": (None, {"A": "a"}, None, []),
+    "the same": ({"A": "a"}, {"A": "a"}, None, []),
+    "one differs": ({"A": "b", "B": "b"}, {"A": "a", "B": "b"}, record(A="b", B="b"), [("A", "a", "b")]),
+    "more than one, in order": ({"B": "1", "A": "1"}, {}, None, [("A", None, "1"), ("B", None, "1")]),
+    "one less": ({}, {"A": "a"}, None, [("A", "a", None)]),
+    "the same secret": ({"K": KEY}, {"K": "k3y"}, None, []),
+    "another secret": ({"K": KEY}, {"K": "old"}, None, [("K", THERE, SECRET)]),
+    "a secret becomes plain": ({"K": "plain"}, {"K": "k3y"}, record(K=KEY), [("K", THERE, "plain")]),
+    "a plain one is none of ours": ({}, {"K": "k3y"}, record(K=KEY), [("K", THERE, None)]),
+    "a name of a secret": ({}, {"password": "k3y"}, None, [("password", THERE, None)]),
+}
+
+
+@pytest.mark.parametrize("row", READ)
+def test_what_differs_where_they_can_be_read(row: str) -> None:
+    declared, there, recorded, expected = READ[row]
+    project = Project(MemoryServer(MemoryCampaign("1", "line", settings=there), facts=FACTS))
+    project.own("line", "1", applied={} if recorded is None else {"settings": recorded})
+    difference = project.diff(desired(campaign("line", settings=declared)))
+    assert [(c.field, c.before, c.after, c.reason) for c in difference.changes] == [
+        (f"settings.{key}", before, after, Reason.DIFFERS) for key, before, after in expected
+    ]
+    [found] = difference.campaigns
+    assert (found.edit, found.fields.settings) == (bool(expected), declared)
+    assert difference.findings == ()
+    assert "k3y" not in repr(difference.changes)

@@ -96,6 +96,8 @@ REFUSED = {
     "NUL before other bytes": (b"a\n\x00\xff", ("binary-file", 2, 1)),
     "Latin-1": ("ä: 1\nb: ".encode() + b"\xe4", ("not-utf8", 2, 4)),
     "UTF-16": ("a: 1".encode("utf-16"), ("not-utf8", 1, 1)),
+    "UTF-16 without a mark": ("kind: x\n".encode("utf-16-le"), ("not-utf8", 1, 1)),
+    "UTF-32": ("a: 1".encode("utf-32"), ("not-utf8", 1, 1)),
     "UTF-16, big": ("\ufeffa: 1".encode("utf-16-be"), ("not-utf8", 1, 1)),
     "too deep": ("a: " + "[" * 100, ("too-deep", 1, 103)),
     "too deep, closed": ("a: " + "[" * 100 + "]" * 100, ("too-deep", 1, 103)),

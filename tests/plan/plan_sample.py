@@ -43,6 +43,7 @@ from reconciler.model import (
     SetName,
     Severity,
     StepGroup,
+    StopCampaign,
     UploadMode,
     Verb,
     Window,
@@ -258,6 +259,7 @@ def _replacement(group: StepGroup) -> tuple[StepGroup, ...]:
             line, Reason.REPLACES, fields, draft=draft, replaces="1", starts=True, rollout=ROLLOUT
         ),
         EndCampaign(line, Reason.REPLACED, "1", successor="9", before_start=True),
+        StopCampaign(line, Reason.WANTS_STOPPED, "1", predecessor=True),
         RemoveGateways(line, Reason.MOVES, "1", ("gw-0001",), moving=True, successor="9", before_start=True),
         DeleteCampaign(line, Reason.REPLACED, "1", predecessor=True),
     )

@@ -20,21 +20,27 @@ from reconciler.model import (
     OnRemove,
     Phase,
     Place,
+    ResourceId,
     Severity,
+    StepGroup,
+    Verb,
 )
 from reconciler.plan import Plan
 from reconciler.plan.fingerprints import fingerprints, touched_of
-from reconciler.plan.guards import DEFAULTS, Basis, Guard, guarded, reconsidered, trips, waive
+from reconciler.plan.guards import DEFAULTS, Basis, Guard, ended_formers, guarded, reconsidered, trips, waive
 from reconciler.plan.model import GuardTrip
 from reconciler.plan.touched import touched_by
+from reconciler.providers.base import Facts
 from reconciler.reading import read
 from reconciler.settings import GitWaiver
 from reconciler.state.base import Origin
 from reconciler.validation.schemas import schema
+from tests.actions import action
 from tests.fakes import PULSE, Project, campaign, desired, file, rid
-from tests.memory_provider import SERVER, MemoryCampaign, MemoryServer
+from tests.memory_provider import IMMUTABLE, SERVER, MemoryCampaign, MemoryServer
 
 DELETES, STARTS = Guard.DELETES, Guard.STARTS
+OPERATION = PULSE.operations["edit-campaign"]
 STARTED, STOPPED = DesiredStatus.STARTED, DesiredStatus.STOPPED
 
 
@@ -293,6 +299,24 @@ def test_what_is_in_flight_is_asked_again_of_what_is_read_again(way: str) -> Non
             ).guards
             == others
         )
+
+
+@pytest.mark.parametrize(
+    ("facts", "target", "successor", "ended"),
+    [
+        (IMMUTABLE, "1", "2", {"1": rid("line")}),
+        (IMMUTABLE, "1", None, {}),
+        (IMMUTABLE, None, None, {}),
+        (replace(IMMUTABLE, interrupting=frozenset()), "1", "2", {}),
+    ],
+)
+def test_campaigns_that_an_earlier_run_replaced_count_where_their_end_interrupts(
+    facts: Facts, target: str | None, successor: str | None, ended: dict[str, ResourceId]
+) -> None:
+    end = action(Verb.END, rid("line"), target=target, successor=successor)
+    others = (action(Verb.DELETE, rid("line"), target="7"), action(Verb.STOP, rid("other"), target="8"))
+    groups = tuple(StepGroup(str(at), each, OPERATION, 0) for at, each in enumerate((end, *others)))
+    assert ended_formers(Plan(SERVER, groups), facts) == ended
 
 
 def test_who_is_closed_is_not_in_flight() -> None:

@@ -599,3 +599,13 @@ def test_without_the_calendars_of_the_project_the_policys_own_stay(own: tuple[Ca
         rollout, calendars=tuple(each for each in own if each is DAYS)
     )
     assert left.campaigns[1] == wanted.campaigns[1]
+
+
+def test_where_nobody_is_in_it_it_waits_for_the_first_zone_that_opens() -> None:
+    zones = {"UTC": frozenset("c"), "Europe/Helsinki": frozenset("d"), "Asia/Tokyo": frozenset("e")}
+    found = differing(EVENINGS, live=None, transition=STARTS)
+    _, wait = sifted(replace(found, desired=replace(found.desired, zones=zones)))
+    assert wait == HeldBack(LINE, (START,), 0, NOW + 3 * HOUR, ("evenings",))
+    everywhere = live(states={"INSTANTIATED": "cd"})
+    _, wait = sifted(replace(found, live=everywhere, desired=replace(found.desired, zones=zones)))
+    assert wait == HeldBack(LINE, (START,), 0, NOW + 12 * HOUR, ("evenings",)), "open for both at once"

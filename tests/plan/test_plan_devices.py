@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from reconciler.model import (
 )
 from reconciler.options import Options
 from reconciler.plan import Plan
+from reconciler.plan.devices import with_devices
 from reconciler.plan.finished import LEFT_BEHIND
 from reconciler.plan.model import Devices, Packages
 from tests.fakes import NOW, Project, campaign, desired, file, holds, rid
@@ -313,3 +315,33 @@ def test_in_a_successor_everybody_begins_anew() -> None:
     assert plan.impact.campaigns[0].replaced
     assert (found.members, found.join, found.leave, found.update, found.finished) == (4, 1, 1, 4, 0)
     assert plan.impact.campaigns[0].packages == Packages(("fw-2.1.bin",), ("fw-2.2.bin",))
+
+
+# --- members that nobody could read ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "fields", "unknown", "known"),
+    [
+        ("STOPPED", {"status": STARTED}, "start", {}),
+        ("STARTED", {"status": STOPPED}, "stop interrupt", {}),
+        ("STARTED", None, "leave stop interrupt", {}),
+        ("STOPPED", None, "leave interrupt", {}),
+        ("STOPPED", {"packages": (PackageById("p-2"),)}, "update finished", {}),
+        ("STOPPED", {"gateways": names(3)}, "", {"join": 3, "update": 3}),
+        ("STARTED", {"gateways": names(3)}, "", {"join": 3, "update": 3}),
+        ("STARTED", {"description": "new"}, "interrupt", {}),
+    ],
+)
+def test_of_members_that_were_not_read_only_what_they_matter_for_is_unknown(
+    status: str, fields: dict[str, Any] | None, unknown: str, known: dict[str, int]
+) -> None:
+    project = world(MemoryCampaign("1", "line", status, packages=("p-1",)))
+    wanted = desired() if fields is None else desired(campaign(**fields))
+    made = project.draft(wanted, prune=fields is None)
+    there = {r: replace(found, gateways=None) for r, found in made.live.campaigns.items()}
+    by_id = {found.id: found for found in there.values()}
+    live = replace(made.live, campaigns=there, by_id=by_id)
+    plan = with_devices(made.plan, live, wanted, project.state, project.server.facts)
+    expected = {"members": None, **known, **dict.fromkeys(unknown.split())}
+    assert plan.impact.devices == replace(NONE, **expected)

@@ -19,8 +19,8 @@ from reconciler.plan.file import plan_digest
 from reconciler.plan.finished import LEFT_BEHIND, _names, done_before, finished, remembered, targeted
 from reconciler.plan.guards import Guard, guarded, reconsidered
 from reconciler.plan.model import GuardTrip, Plan
-from reconciler.state.applied import FINISHED, finished_of, finished_value
-from reconciler.state.base import MembersForgotten
+from reconciler.state.applied import FINISHED, finished_of, finished_value, packages_value
+from reconciler.state.base import MembersForgotten, Origin, Owned
 from reconciler.state.folding import fold
 from tests.fakes import NOW, PULSE, Project, campaign, desired, rid
 from tests.memory_provider import FACTS, MemoryCampaign, MemoryServer
@@ -232,3 +232,26 @@ def test_names_stay_though_the_server_loses_the_package() -> None:
 )
 def test_a_few_packages_are_named(ids: tuple[str, ...], said: str) -> None:
     assert _names(ids, Plan(None, package_names={"p-1": "fw-1"})) == said
+
+
+def test_who_finished_with_packages_of_one_name_is_told_together() -> None:
+    """Of the campaign's own as of those that single gateways have; who has what it is to have is not told."""
+    then = {
+        finished_value(["p-1"], {"p-1": "fw.bin"}): frozenset("ab"),
+        finished_value(["p-9"], {"p-9": "fw.bin"}): frozenset("bc"),
+        finished_value(["p-2"], {"p-2": "new.bin"}): frozenset("de"),
+        finished_value([], {}): frozenset("f"),
+    }
+    own = {packages_value(["p-2"]): frozenset("a"), packages_value(["p-3"]): frozenset("e")}
+    members = {FINISHED: then, "packageOverrides": own}
+    owned = Owned(LINE, "1", Origin.CREATED, members=members)
+    assert done_before(owned, ["p-2"]) == {
+        "fw.bin": frozenset("abc"),
+        "new.bin": frozenset("e"),
+        "no package": frozenset("f"),
+    }
+    assert done_before(owned, ["p-1"]) == {
+        "fw.bin": frozenset("abc"),
+        "new.bin": frozenset("de"),
+        "no package": frozenset("f"),
+    }

@@ -32,7 +32,7 @@ from tests.fakes import PULSE
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plan-file.jsonl"
 OLDER = GOLDEN.with_name("plan-file-0.1.jsonl")
-DIGEST = "097a63b5f2ccf0db2a9f2f0c49e9cc9b0f1a18bd9011bd8ac84e41f0ef18719c"
+DIGEST = "f95c1f0bdfa21f87711f80bac41fbd2fd88cf1950ea1c3fdea0f6d92aad602a0"
 
 
 def test_a_plan_is_the_same_bytes_as_ever(golden: Golden, tmp_path: Path) -> None:

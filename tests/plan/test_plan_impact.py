@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.model import DesiredStatus, GatewayChange, LivePackage
+from reconciler.model import Assignment, DesiredStatus, GatewayChange, LivePackage, SchedulePhase, Window
 from reconciler.observe import observe_members
 from reconciler.plan import CampaignImpact, Impact, Plan
 from reconciler.plan.file import plan_digest
 from reconciler.plan.guards import interrupted
 from reconciler.plan.impact import telling_removed, with_reads, with_removed
-from tests.fakes import PULSE, Project, campaign, desired, file, rid
+from reconciler.plan.model import PlannedWindow
+from tests.fakes import NOW, PULSE, Project, campaign, desired, file, rid
 from tests.memory_provider import SERVER, MemoryCampaign, MemoryServer
 
 STARTED, STOPPED = DesiredStatus.STARTED, DesiredStatus.STOPPED
@@ -216,3 +217,26 @@ def test_gateways_of_what_is_deleted_are_not_counted_before_they_are_read() -> N
     made = project.draft(desired(), prune=True)
     assert with_removed(made.plan.impact, made.live) == made.plan.impact
     assert with_removed(made.plan.impact, replace(made.live, campaigns={})) == made.plan.impact
+
+
+def test_the_first_windows_are_told_by_phase_each_once_and_with_its_zone() -> None:
+    download, activation = SchedulePhase.DOWNLOAD, SchedulePhase.ACTIVATION
+    later = Window(NOW + 20, NOW + 30)
+    assigned = (
+        Assignment({download: later, activation: Window(NOW + 1, NOW + 2)}, timezone="UTC"),
+        Assignment({download: Window(NOW + 10, NOW + 15)}, frozenset("a")),
+        Assignment({download: later}, frozenset("b"), timezone="UTC"),
+        Assignment({download: later}, frozenset("c"), timezone="Asia/Tokyo"),
+    )
+    project = Project(MemoryServer())
+    plan = project.make_plan(desired(campaign("line", gateways="abc", schedules=assigned)))
+    [row] = plan.impact.campaigns
+    assert row.windows == (
+        PlannedWindow("download", NOW + 10, NOW + 15),
+        PlannedWindow("download", NOW + 20, NOW + 30, "Asia/Tokyo"),
+        PlannedWindow("download", NOW + 20, NOW + 30, "UTC"),
+        PlannedWindow("activation", NOW + 1, NOW + 2, "UTC"),
+    )
+    many = tuple(Assignment({download: Window(NOW + n, NOW + 99)}, frozenset("a")) for n in range(1, 20))
+    [row] = project.make_plan(desired(campaign("line", gateways="abc", schedules=many))).impact.campaigns
+    assert [each.begin for each in row.windows] == [NOW + n for n in range(1, 13)]

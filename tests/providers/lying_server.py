@@ -52,7 +52,8 @@ class Liar:
         except Undone as undone:
             await connection.reply(undone.status, undone.value)
             return
-        headers = {k: v for k, v in seen.headers.items() if k in ("content-type", "accept", "authorization")}
+        kept = ("content-type", "content-disposition", "accept", "authorization")
+        headers = {name: text for name, text in seen.headers.items() if name in kept}
         transport = httpx.ASGITransport(self.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             answer = await client.request(

@@ -212,6 +212,10 @@ READS: dict[str, tuple[Callable[[Provider], Awaitable[object]], Mapping[str, Any
         {"rollouts/5": rollout(lastModifiedBy=None, description=None, startAt=None, forcetime=None)},
     ),
     "a campaign that is another one": (lambda on: on.reads.campaign("5"), {"rollouts/5": rollout(6)}),
+    "a campaign of a longer number": (
+        lambda on: on.reads.campaign("5"),
+        {"rollouts/5": rollout(12_345_678_901_234_567_890_123)},
+    ),
     "no campaign": (lambda on: on.reads.campaign("99"), {}),
     "no id": (lambda on: on.reads.campaign("x"), {}),
     "a campaign that nobody may see": (lambda on: on.reads.campaign("5"), {"rollouts/5": FORBIDDEN}),

@@ -25,7 +25,7 @@ from reconciler.providers.http.transport import CannotConnect, Request, TooMuch
 from reconciler.providers.pulse import entry as pulse
 from reconciler.proxies import Proxy
 from reconciler.settings import Engine
-from tests.providers.canned_server import Canned, answer
+from tests.providers.canned_server import Canned, Connection, answer, raw_server
 from tests.providers.told import grouped, told
 
 KINDS = {"pulse": pulse.STATUSES, "hawkbit": hawkbit.STATUSES}
@@ -295,5 +295,54 @@ def test_a_method_that_none_is_is_refused() -> None:
         async with open_engine("http://127.0.0.1:1", engine=Engine.AIOHTTP) as transport:
             with pytest.raises(Refused, match="can't be sent"):
                 await transport.send(Request("GET\n", "/"))
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("engine", list(Engine), ids=str)
+def test_who_answered_before_speaks_no_tls(engine: Engine) -> None:
+    """A connection that is cut right away may be one to a port with TLS; later it is just cut."""
+    hints: list[str | None] = []
+
+    async def first_time(connection: Connection) -> None:
+        if connection.seen.path == "/answered":
+            await connection.reply(200, {})
+        else:
+            connection.cut()
+
+    async def main() -> None:
+        async with raw_server(first_time) as server, open_engine(server.url, engine=engine) as transport:
+            for _ in range(2):
+                with pytest.raises(Unclear) as caught:
+                    await transport.send(Request("GET", "/cut"))
+                hints.append(caught.value.hint)
+                await transport.send(Request("GET", "/answered"))
+
+    asyncio.run(main())
+    assert hints == ["Does the server speak TLS on this port? Then its URL should begin with https.", None]
+
+
+SOCKS = Proxy("socks5://proxy.example.com:1080", "proxy.example.com:1080", "ALL_PROXY")
+
+
+@pytest.mark.parametrize(
+    ("proxy", "error", "kind"),
+    [
+        (SOCKS, AssertionError(), CannotConnect),
+        (SOCKS, RuntimeError(), RuntimeError),
+        (PROXY, AssertionError(), AssertionError),
+        (None, AssertionError(), AssertionError),
+    ],
+)
+def test_only_what_comes_of_socks_is_a_fault_of_the_proxy(
+    proxy: Proxy | None, error: Exception, kind: type[Exception]
+) -> None:
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise error
+
+    async def main() -> None:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(fail), verify=False) as client:
+            with pytest.raises(kind):
+                await HttpxTransport(client, Way("http://h", proxy), 5.0).send(Request("GET", "/p"))
 
     asyncio.run(main())

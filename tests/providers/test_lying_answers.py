@@ -12,6 +12,7 @@ from reconciler.errors import ServerError, Unclear
 from reconciler.model import OutcomeStatus
 from reconciler.providers.pulse.operations import OPERATIONS
 from reconciler.settings import Engine
+from reconciler.state.base import PackageForgotten
 from tests.providers.canned_server import Seen
 from tests.providers.lying_server import Liar, Lie, Undone, lying_world
 from tests.world import World, run
@@ -520,6 +521,76 @@ def test_a_create_that_answers_an_old_campaign_touches_it_never(engine: Engine, 
             assert len(made) == 1
             assert await world.provider.reads.campaign(old) == before
             assert await world.plan(two) == []
+
+    run(body())
+
+
+def test_two_creates_that_answer_one_campaign_make_two(engine: Engine, tmp_path: Path) -> None:
+    *_, campaign = FLEET.rpartition("---")
+    two = f"{FLEET}---{campaign.replace('spring', 'autumn')}"
+
+    async def body() -> None:
+        async with lying_world(tmp_path, engine) as (world, liar):
+            made: list[Any] = []
+
+            def lie(operation: str, seen: Seen, honest: Any) -> Any:
+                if operation != "create-campaign":
+                    return honest
+                made.append(honest)
+                return made[0]
+
+            liar.lie = lie
+            assert not await failing(world, two)
+            assert len(made) == 2
+            owned = {each.id for each in world.store.load().campaigns.values()}
+            assert owned == {each["uuid"] for each in made}
+            assert await world.plan(two) == []
+
+    run(body())
+
+
+@pytest.mark.parametrize("mode", ["multipart", "streaming"])
+@pytest.mark.parametrize("which", ["a package of another content", "a campaign"])
+def test_an_upload_that_answers_something_else_brings_no_gateway_that(
+    which: str, mode: str, engine: Engine, tmp_path: Path
+) -> None:
+    """Else a campaign would roll out whatever that is."""
+    new = FLEET.replace("{file: fw.bin}", f"{{file: new.bin, upload: {mode}}}")
+
+    async def body() -> None:
+        async with lying_world(tmp_path, engine) as (world, liar):
+            (tmp_path / "new.bin").write_text("new")
+            assert not await failing(world)
+            there = {package.name: package.id for package in await world.provider.reads.packages()}
+            (campaign,) = await honest_campaigns(world, liar)
+            answered = there["other.bin"] if which.startswith("a package") else campaign
+            uploads = ("upload-package", "stream-package")
+            liar.lie = lambda name, seen, honest: {"uuid": answered} if name in uploads else honest
+            assert not await failing(world, new), "the look after it finds the new one"
+            (made,) = [p.id for p in await world.provider.reads.packages() if p.name == "new.bin"]
+            live = await world.provider.reads.campaign(campaign)
+            assert live
+            assert live.packages == (made,)
+
+    run(body())
+
+
+def test_a_server_that_keeps_a_content_once_answers_what_was_there(engine: Engine, tmp_path: Path) -> None:
+    async def body() -> None:
+        async with lying_world(tmp_path, engine) as (world, liar):
+            assert not await failing(world)
+            (there,) = [p for p in await world.provider.reads.packages() if p.name == "fw.bin"]
+
+            def before(operation: str, seen: Seen) -> None:
+                if operation == "upload-package":
+                    raise Undone({"uuid": there.id})
+
+            liar.before = before
+            with world.store.locked(world.provider.server, "state rm") as session:
+                session.record(*(PackageForgotten(sha256) for sha256 in session.state.packages))
+            assert (await failing(world)).keys() <= {"upload-package"}
+            known = world.store.load().packages
+            assert {each.id for each in known.values() if each.name == "fw.bin"} == {there.id}
 
     run(body())
 

@@ -30,7 +30,7 @@ from reconciler.model import (
 )
 from reconciler.plan import Plan
 from reconciler.plan.guards import Guard, guarded
-from reconciler.providers.base import Bindings, Changing, Facts, Field, FieldFacts, Readback, Result
+from reconciler.providers.base import Bindings, Changing, Facts, Field, FieldFacts, Readback, Result, Writes
 from reconciler.state.base import Origin, Owned, Predecessor, PredecessorEnded, PredecessorForgotten, State
 from tests.fakes import MemorySession, Project, campaign, desired, rid
 from tests.memory_provider import FACTS, IMMUTABLE, IMMUTABLE_LATE, SERVER, MemoryCampaign, MemoryServer
@@ -332,7 +332,7 @@ class Killed(BaseException):
 class Dying:
     """Writes up to call number `at`, which is `sent` or not, and ends the process."""
 
-    real: MemoryServer
+    real: Writes
     at: int
     sent: bool
     calls: int = 0

@@ -313,11 +313,51 @@ def test_going_back_is_a_revision_too(facts: Facts) -> None:
     assert world.newest.gateways == FLEET
 
 
+def test_a_revision_that_somebody_deleted_is_not_made_anew_beside_those_before_it() -> None:
+    world = begun()
+    world.look(wish(TWO))
+    [old] = world.owned.predecessors
+    del world.server.by_id[world.owned.id]
+    plan = world.plan(wish(TWO))
+    assert (plan.empty, [finding.code for finding in plan.findings]) == (True, ["earlier-revisions-left"])
+    world.server.by_id[old.id].status = "OVER"
+    world.look(wish(TWO))
+    assert world.homes() == {"p-2": CANARY}
+    world.finish()
+    through(world, wish(TWO))
+    assert world.homes() == {"p-2": FLEET}
+
+
 def test_a_held_campaign_begins_no_revision() -> None:
     world = begun()
     world.newest.status = "HALTED"
     plan = world.plan(wish(TWO))
     assert (plan.empty, [finding.code for finding in plan.findings]) == (True, ["held"])
+
+
+@every_kind
+def test_git_may_wish_that_all_stands_still(facts: Facts) -> None:
+    world = begun(facts)
+    world.look(wish(TWO))
+    world.finish()
+    still = wish(TWO, status=DesiredStatus.STOPPED)
+    assert world.look(still) == ["halt-rollout:line", "halt-rollout:line#2"]
+    assert {each.status for each in world.server.by_id.values()} == {"HALTED"}
+    # Who stayed isn't started again, and moves with its wave.
+    world.send(world.plan(wish(TWO)))
+    assert sorted(each.status for each in world.server.by_id.values()) == ["HALTED", "ROLLING"]
+    through(world, wish(TWO))
+    assert world.homes() == {"p-2": FLEET}
+
+
+@every_kind
+def test_a_revision_of_what_is_to_stand_still_is_made_and_stands(facts: Facts) -> None:
+    world = begun(facts)
+    still = wish(TWO, status=DesiredStatus.STOPPED)
+    assert world.look(still)[0] == "halt-rollout:line"
+    assert (world.newest.gateways, world.newest.packages) == (set(), ("p-2",))
+    assert world.homes() == {"p-1": FLEET}
+    through(world, wish(TWO))
 
 
 @every_kind

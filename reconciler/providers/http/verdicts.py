@@ -20,6 +20,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from reconciler.providers.http.shape import ID_KEYS
@@ -305,9 +306,18 @@ def _plain(value: Mapping[Any, Any], keys: frozenset[str]) -> Iterator[tuple[str
 
 
 def _key(key: object) -> str:
-    if isinstance(key, str) and key.isascii() and key.isalpha():
-        return key.lower()
-    return re.sub(r"[^a-z]", "", str(key).lower())
+    """The letters of a key; nothing of one that is longer than any that means something."""
+    text = str(key)
+    return _letters(text) if len(text) <= _LONGEST_KEY else ""
+
+
+_LONGEST_KEY: Final = 100
+
+
+@lru_cache(maxsize=1_000)
+def _letters(key: str) -> str:
+    """Each answer has the same keys, and each is asked about several times."""
+    return re.sub(r"[^a-z]", "", key.lower())
 
 
 def _flagged(value: Mapping[Any, Any]) -> bool:

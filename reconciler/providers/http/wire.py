@@ -44,6 +44,7 @@ _WORDS: Final = 1_000
 _SAID: Final = 300
 """Characters that are shown of what an answer says."""
 _NAMED: Final = 5
+MIXED_UP: Final = "Does a cache or a proxy before the server mix answers up?"
 NOT_THE_API: Final = "Is this the API's address, and not that of a proxy or of another program?"
 
 
@@ -254,7 +255,7 @@ class Wire:
                 f"the answer can't be used: {words}",
                 request=str(call.request()),
                 status=response.status,
-                hint="Does a cache or a proxy before the server mix answers up?",
+                hint=MIXED_UP,
             ) from None
         if no is None:
             return

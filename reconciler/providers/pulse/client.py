@@ -28,10 +28,10 @@ from reconciler.model import (
 from reconciler.pool import concurrently
 from reconciler.providers.base.contents import holding
 from reconciler.providers.http.filebody import FileBody, disposition, multipart
-from reconciler.providers.http.wire import Call, Wire
+from reconciler.providers.http.wire import MIXED_UP, Call, Wire
 from reconciler.providers.pulse.calls import Calls
 from reconciler.providers.pulse.codec import answers, bodies
-from reconciler.providers.pulse.codec.marks import mark_of
+from reconciler.providers.pulse.codec.marks import mark_of, read_mark
 from reconciler.providers.pulse.codec.members import GATEWAYS, Members
 from reconciler.providers.pulse.operations import (
     CALLBACK_OPERATIONS,
@@ -50,6 +50,8 @@ class PulseClient(Calls):
         super().__init__(wire, **how)
         self._seen: set[str] = set()
         """Forms of the ids of campaigns that the server told of: none of them is made now."""
+        self._held: dict[str, str | None] = {}
+        """The same of packages → the mark of their content: none of another content is made now."""
 
     @property
     def requests(self) -> Mapping[str, int]:
@@ -88,8 +90,9 @@ class PulseClient(Calls):
             raise Unclear(
                 f"the answer names campaign {made!r} as the new one, and that was there before",
                 request=str(call.request()),
-                hint="Does a cache or a proxy before the server mix answers up?",
+                hint=MIXED_UP,
             )
+        self._seen.add(id_form(made))
         return made
 
     async def edit_campaign(
@@ -200,7 +203,9 @@ class PulseClient(Calls):
 
     async def packages(self, names: Collection[str] | None = None) -> tuple[LivePackage, ...]:
         """*List Packages*: all, or those of exactly these names, sorted by id, in the fewest requests."""
-        return await self._by_name("list-packages", answers.PACKAGES, names, lambda package: package.name)
+        found = await self._by_name("list-packages", answers.PACKAGES, names, lambda package: package.name)
+        self._held.update((id_form(package.id), mark_of(package)) for package in found)
+        return found
 
     async def package(self, package_id: str) -> LivePackage | None:
         """*Get Package Information*, None when there is no such id."""
@@ -208,6 +213,8 @@ class PulseClient(Calls):
         found = await self._found(call, answers.package)
         if found and id_form(found.id) != id_form(package_id):
             found = replace(found, id=package_id)
+        if found:
+            self._held[id_form(found.id)] = mark_of(found)
         return found
 
     async def delete_package(self, package_id: str) -> None:
@@ -218,7 +225,7 @@ class PulseClient(Calls):
         """*Upload Package Multipart*: the new id. Up to 1 GB."""
         content_type, body = multipart(file, filename=name, fields={"description": description})
         call = Call(OPERATIONS["upload-package"], file=body, headers={"Content-Type": content_type})
-        return await self.wire.write(call, answers.new_id)
+        return await self._uploaded(call, description)
 
     async def stream_package(self, file: FileBody, *, name: str, description: str) -> str:
         """*Upload Package Streaming*: the new id. The body is the file."""
@@ -226,4 +233,20 @@ class PulseClient(Calls):
         call = Call(
             OPERATIONS["stream-package"], query=(("description", description),), file=file, headers=headers
         )
-        return await self.wire.write(call, answers.new_id)
+        return await self._uploaded(call, description)
+
+    async def _uploaded(self, call: Call, description: str) -> str:
+        """The id of what `call` uploads. Unclear when that is one of another content, or of a campaign.
+
+        A server that keeps a content once may well answer a package that was there.
+        """
+        made = await self.wire.write(call, answers.new_id)
+        form, content = id_form(made), read_mark(description)
+        if form in self._seen or self._held.get(form, content) != content:
+            raise Unclear(
+                f"the answer names {made!r} as the new package, and that was there before, and is another",
+                request=str(call.request()),
+                hint=MIXED_UP,
+            )
+        self._held[form] = content
+        return made

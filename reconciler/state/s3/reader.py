@@ -1,6 +1,6 @@
 """The objects of a state in a bucket, as everybody may read them. See `reconciler.state.s3`.
 
-Tests: `tests/state/test_s3_store.py`.
+Tests: `tests/state/test_s3_tape.py`, `tests/state/test_s3_store.py`.
 """
 
 from __future__ import annotations
