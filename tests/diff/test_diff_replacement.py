@@ -1,12 +1,24 @@
 """A campaign that takes a successor: what is created in its place, whether that runs, and what is said."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from reconciler.diff import CampaignDiff, Diff
-from reconciler.model import DesiredStatus, LivePackage, PackageById, Reason
+from reconciler.diff.replacement import with_successor
+from reconciler.model import (
+    CampaignFields,
+    Change,
+    DesiredStatus,
+    Finding,
+    LivePackage,
+    PackageById,
+    Phase,
+    Reason,
+)
 from reconciler.providers.base import Field
+from tests.diff.diff_parts import LINE, Side, live, view
 from tests.fakes import Project, campaign, desired, rid
 from tests.memory_provider import IMMUTABLE, IMMUTABLE_LATE, MemoryCampaign, MemoryServer
 
@@ -102,3 +114,17 @@ def test_what_may_be_set_in_place_takes_no_successor() -> None:
     found = only(compared({"status": "ROLLING", "packages": ("p-2",)}, {}))
     assert (found.successor, found.replaced, found.starts, found.keeps_name) == (None, (), False, False)
     assert found.desired.resource == rid("line")
+
+
+def test_one_that_is_refused_takes_no_successor() -> None:
+    seen = view(Side(live=replace(live(), phase=Phase.RUNNING)))
+    seen = replace(seen, ask=replace(seen.ask, facts=IMMUTABLE))
+    assert seen.owned is not None
+    packages = Change(LINE, Field.PACKAGES, ["p"], ["q"], Reason.DIFFERS)
+    fields = CampaignFields("line", "", ("q",))
+    found = CampaignDiff(seen.campaign, seen.live, fields, changes=(packages,), edit=True)
+    assert with_successor(found, seen, seen.owned).successor is not None
+    refused = replace(found, refused=Finding("code", "message"))
+    assert with_successor(refused, seen, seen.owned) is refused
+    new = replace(found, live=None)
+    assert with_successor(new, seen, seen.owned) is new
