@@ -358,6 +358,12 @@ and count requests and operations in a test: no test is timed. octoDNS is measur
 **Where the time of an apply goes.** A call takes the raw client some 115 µs of CPU, ours some 190: 130 for
 sending, 17 for what an answer means, 20 for order and repetition, 25 for the state and the audit log. Steps
 that end at the same moment are written together, and none is done for whatever needs it before that.
+
+**What stands in the way of a goal.** Many small campaigns: the floor reads no file, and a read of ours costs
+half as much again for what must hold of every call (pace, repetition, what an answer says of itself); the
+rest is YAML, its rules, and a comparison for each. A look at a rollout hashes each gateway once (1.1 µs), for
+who is in which wave is kept nowhere, and a quicker hash would move gateways of rollouts that are under way.
+A plan of few campaigns begins with 0.5 s of imports, half of it for making dataclasses.
 """
 
 if __name__ == "__main__":

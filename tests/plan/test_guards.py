@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from reconciler.app.pipeline import guard_basis
 from reconciler.model import (
     Desired,
+    DesiredRollout,
     DesiredStatus,
     DistributionList,
     Finding,
@@ -21,6 +22,7 @@ from reconciler.model import (
     Phase,
     Place,
     ResourceId,
+    RolloutRecord,
     Severity,
     StepGroup,
     Verb,
@@ -28,7 +30,7 @@ from reconciler.model import (
 from reconciler.plan import Plan
 from reconciler.plan.fingerprints import fingerprints, touched_of
 from reconciler.plan.guards import DEFAULTS, Basis, Guard, ended_formers, guarded, reconsidered, trips, waive
-from reconciler.plan.model import GuardTrip
+from reconciler.plan.model import CampaignImpact, GuardTrip, Impact
 from reconciler.plan.touched import touched_by
 from reconciler.providers.base import Facts
 from reconciler.reading import read
@@ -769,3 +771,43 @@ def test_the_schema_knows_every_guard() -> None:
     assert {*guards} - {"waivers"} == {guard.value for guard in Guard}
     waiver = schema("Project")["$defs"]["waiver"]["properties"]
     assert set(waiver["guard"]["enum"]) == {guard.value for guard in Guard}
+
+
+# --- a rollout that is given up, and what is counted by campaign ------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("known", "gained", "rollout", "allowed", "trips_"),
+    [
+        (True, 3, False, False, True),
+        (True, 3, False, True, False),
+        (True, 0, False, False, False),
+        (True, 3, True, False, False),
+        (False, 3, False, False, False),
+    ],
+)
+def test_who_would_be_released_at_once_is_counted(
+    known: bool, gained: int, rollout: bool, allowed: bool, trips_: bool
+) -> None:
+    staged = DesiredRollout("careful", (), "seed") if rollout else None
+    wanted = desired(campaign("line", rollout=staged))
+    rollouts = {rid("line"): RolloutRecord(wave=2)} if known else {}
+    row = CampaignImpact(rid("line"), "line", gained=gained)
+    plan = Plan(SERVER, impact=Impact(campaigns=(row,)))
+    made = trips(plan, Basis(wanted, Live(), PULSE, 0, 0, rollouts), {Guard.AT_ONCE: allowed})
+    message = (
+        "Campaign/line gives up its rollout, progressing at wave 2: 3 gateways would be released at once"
+    )
+    place = wanted.campaigns[0].place
+    expected = GuardTrip(Guard.AT_ONCE, message, rid("line"), 3, 0, place=place)
+    assert made == ((expected,) if trips_ else ())
+
+
+def test_campaigns_are_counted_one_by_one_and_packages_are_of_none() -> None:
+    delete = [action(Verb.DELETE, rid(name), target=name) for name in "abcd"]
+    drop = [action(Verb.DELETE_PACKAGE, rid("p"), target=name, sha256=name) for name in "wxyz"]
+    groups = tuple(StepGroup(str(at), each, OPERATION, 0) for at, each in enumerate([*delete, *drop]))
+    basis = Basis(desired(), Live(), PULSE, 0, 0, {})
+    campaigns, packages = trips(Plan(SERVER, groups), basis, {Guard.DELETES: 3})
+    assert (campaigns.found, dict(campaigns.counts)) == (4, {rid(name): 1 for name in "abcd"})
+    assert (packages.found, dict(packages.counts)) == (4, {})

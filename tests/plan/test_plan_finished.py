@@ -7,12 +7,20 @@ import pytest
 
 from reconciler.app.pipeline import Planned, draft, guard_basis, in_devices
 from reconciler.model import (
+    CampaignFields,
+    Change,
     Desired,
+    LiveCampaign,
     LivePackage,
+    Membership,
     Override,
     PackageById,
     PackageRef,
+    Phase,
+    Reason,
     Severity,
+    StepGroup,
+    Verb,
 )
 from reconciler.options import Options
 from reconciler.plan.file import plan_digest
@@ -20,10 +28,11 @@ from reconciler.plan.finished import LEFT_BEHIND, _names, done_before, finished,
 from reconciler.plan.guards import Guard, guarded, reconsidered
 from reconciler.plan.model import GuardTrip, Plan
 from reconciler.state.applied import FINISHED, finished_of, finished_value, packages_value
-from reconciler.state.base import MembersForgotten, Origin, Owned
+from reconciler.state.base import MembersForgotten, Origin, Owned, State
 from reconciler.state.folding import fold
+from tests.actions import action
 from tests.fakes import NOW, PULSE, Project, campaign, desired, rid
-from tests.memory_provider import FACTS, MemoryCampaign, MemoryServer
+from tests.memory_provider import FACTS, SERVER, MemoryCampaign, MemoryServer
 
 DONE, FAILED, FLYING = "ACTIVATION_COMPLETE", "FAILED", "DOWNLOAD_COMPLETE"
 PACKAGES = tuple(LivePackage(f"p-{n}", f"fw-2.{n}.bin") for n in (1, 2, 3))
@@ -255,3 +264,19 @@ def test_who_finished_with_packages_of_one_name_is_told_together() -> None:
         "new.bin": frozenset("de"),
         "no package": frozenset("f"),
     }
+
+
+def test_of_those_who_join_with_packages_of_their_own_nobody_has_finished() -> None:
+    """Beside an edit: what they get changes nothing that they had."""
+    edit = action(Verb.EDIT, LINE, fields=CampaignFields("line", "", ("p-2",)))
+    assign = action(Verb.OVERRIDE, LINE, gateways=("new",), packages=("p-3",))
+    groups = tuple(
+        StepGroup(str(at), each, PULSE.operations["edit-campaign"], 0)
+        for at, each in enumerate((edit, assign))
+    )
+    live = LiveCampaign("1", "line", "READY", Phase.READY, packages=("p-1",))
+    live = replace(live, gateways=Membership({DONE: frozenset("ab"), FLYING: frozenset("c")}))
+    changes = (Change(LINE, "packages", ["p-1"], ["p-2"], Reason.DIFFERS),)
+    plan = Plan(SERVER, groups, changes=changes)
+    found = finished(plan, {LINE: live}, State("lineage", "5a17"), PULSE)
+    assert found == {LINE: {frozenset(["p-1"]): frozenset("ab")}}

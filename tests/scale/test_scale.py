@@ -18,14 +18,19 @@ from reconciler.diff import Ask, diff
 from reconciler.loading import load
 from reconciler.model import (
     Assignment,
+    DesiredRollout,
     DesiredStatus,
     LivePackage,
     Override,
     PackageById,
     Place,
+    RolloutRecord,
     SchedulePhase,
+    Share,
+    Wave,
     Window,
 )
+from reconciler.model.waves import assigned
 from reconciler.options import Options
 from reconciler.overlays import overlaid, read_layers
 from reconciler.plan import Plan, make_plan
@@ -38,6 +43,8 @@ from reconciler.providers.pulse.codec.verdicts import judge
 from reconciler.providers.pulse.operations import OPERATIONS
 from reconciler.report.plan_document import plan_chunks
 from reconciler.resolve import resolve
+from reconciler.rollout.gate import WaitFor
+from reconciler.rollout.stage import Pace, paced
 from reconciler.state.applied import packages_value, schedule_field, window_value
 from reconciler.state.declared import members_value
 from reconciler.validation import validate
@@ -323,6 +330,35 @@ def test_a_campaign_that_is_as_it_should_be_costs_a_plan_little() -> None:
 
     small, large = (work(n, prepare) for n in (40, 80))
     assert (large - small) / 40 <= MOST_FOR_ONE, f"{(large - small) / 40:,} for each"
+
+
+@pytest.mark.parametrize(("opened", "most"), [(2, 1.5), (3, 5)], ids=["half in", "all in"])
+def test_a_look_that_waits_goes_through_a_fleet_few_times(opened: int, most: float) -> None:
+    """Who is in which wave is known before: what is counted are the sets that a look makes and asks."""
+    waves = (Wave("canary", Share(count=10)), Wave("half", Share(thousandths=500)), Wave("rest"))
+    wish = DesiredRollout("careful", waves, "seed", place=PLACE)
+
+    def prepare(number: int) -> Callable[[], object]:
+        fleet = ids(0, number)
+        released = assigned(fleet, waves, "seed")[:opened]
+        inside = frozenset().union(*released)
+        server = MemoryServer(MemoryCampaign("1", "line", "STARTED", gateways=set(inside)))
+        project = Project(server)
+        record = RolloutRecord(wave=len(released), since=NOW - 1)
+        project.own("line", "1", status="STARTED", rollout=record)
+        wanted = desired(campaign("line", gateways=fleet, status=DesiredStatus.STARTED, rollout=wish))
+        live = project.live(wanted)
+
+        def looked() -> None:
+            found = paced(wanted, live, project.state, Pace(server.facts, NOW))
+            (view,) = found.rollouts
+            assert (view.entered, view.joins) == (len(inside), 0)
+            assert [wait.reason for wait in view.waits] == [WaitFor.SUCCESS]
+
+        return looked
+
+    small, large = (work(n, prepare) for n in (1_000, 2_000))
+    assert (large - small) / 1_000 <= most, f"{(large - small) / 1_000:,} for each"
 
 
 def test_needs_between_single_gateways_are_two_for_each() -> None:
