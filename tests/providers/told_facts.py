@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from reconciler.model import Operation
+from reconciler.model import Operation, SchedulePhase
 from reconciler.providers.base import Facts
 
 
@@ -14,7 +14,16 @@ def told_facts(facts: Facts, more: Iterable[Operation] = ()) -> str:
     for each in fields(facts):
         if each.name != "operations" and not callable(value := getattr(facts, each.name)):
             lines += [f"{each.name}: {line}" for line in _lines(value)]
+    lines += [f"means: {_state(facts, state)}" for state in (*facts.states, "a word of tomorrow")]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _state(facts: Facts, state: str) -> str:
+    """What the core makes of a gateway's state."""
+    means = {"in flight": facts.in_flight(state), "changed": facts.changed(state)}
+    means |= {f"past {phase}": facts.past(state, phase) for phase in SchedulePhase}
+    words = ", ".join([facts.stage(state), *(word for word, so in means.items() if so)])
+    return f"{state}: rank {facts.rank(state)}, {words}"
 
 
 def _operation(one: Operation) -> str:
