@@ -167,6 +167,44 @@ def moment(milliseconds: int) -> str:
     return _utc(milliseconds, "%Y-%m-%d %H:%M:%S UTC")
 
 
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MINUTE: Final = 60_000
+_NEAR: Final = 300 * 86_400_000
+"""Milliseconds within which nobody asks which year is meant."""
+
+
+def calendar_time(milliseconds: int, zone: str = "", now: int = 0) -> str:
+    """``Thu 3 Dec 22:00 CET``, as people say times of a calendar; to the minute, never before what is meant.
+
+    In `zone` (IANA), or, where there is none, in that of this machine. With the year where the time isn't
+    near `now` (epoch milliseconds, as `milliseconds`).
+    """
+    from datetime import UTC, datetime
+    from zoneinfo import ZoneInfo
+
+    try:
+        instant = datetime.fromtimestamp(-(-milliseconds // _MINUTE) * 60, UTC)
+        found = instant.astimezone(ZoneInfo(zone) if zone else None)
+    except (LookupError, OSError, ValueError, OverflowError):  # no such zone here, or no calendar has it
+        return moment(milliseconds)
+    year = "" if abs(milliseconds - now) < _NEAR else f" {found.year}"
+    name = found.tzname() or ""
+    if name[:1] in {"+", "-"}:  # a zone without letters: +0530, -03
+        name = f"UTC{name[:3]}{':' if name[3:] else ''}{name[3:]}"
+    date = f"{_DAYS[found.weekday()]} {found.day} {_MONTHS[found.month - 1]}{year}"
+    return f"{date} {found.hour:02}:{found.minute:02} {name}".rstrip()
+
+
+def span(milliseconds: int) -> str:
+    """``3 h 12 m``: what is left, or how long; whole minutes, rounded up, the two largest units."""
+    minutes = max(0, -(-milliseconds // _MINUTE))
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    parts = [(days, "d"), (hours, "h"), (minutes, "m")]
+    said = [f"{count} {unit}" for count, unit in parts if count][:2]
+    return " ".join(said) or "0 m"
+
+
 def window(begin: int, end: int, timezone: str | None = None) -> str | None:
     """``2027-01-10 21:00 to 2027-01-11 05:00 UTC``, to the minute or as exact as it has to be.
 

@@ -102,7 +102,7 @@ class Looked:
         where = f"{gateway} is in wave {number} of {len(waves)} ({wave.name})"
         if state is not None:
             return f"{where}; it is in the campaign, {state}"
-        return f"{where}; {wave_words(wave)}"
+        return f"{where}; {wave_words(view, wave)}"
 
     def _failed(self, view: RolloutView) -> Sequence[str]:
         there = self.planned.live.campaigns.get(view.resource)

@@ -69,7 +69,7 @@ def _lines(notice: Notice) -> Iterator[str]:
     view = notice.view
     if view and notice.event is not NoticeEvent.WAITING_FOR_APPROVAL:
         for wave in view.waves:
-            yield f"  {clean(wave.name)}: {plural(wave.gateways, 'gateway')}, {wave_words(wave)}"
+            yield f"  {clean(wave.name)}: {plural(wave.gateways, 'gateway')}, {wave_words(view, wave)}"
     if notice.text:
         yield clean(notice.text)
 

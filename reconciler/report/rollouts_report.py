@@ -5,7 +5,7 @@ Tests: `tests/report/test_rollouts_report.py`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from reconciler.model import ResourceId, RolloutStatus
@@ -17,7 +17,7 @@ from reconciler.report.table import bar
 from reconciler.report.terminal import Paint, Tone, columns, padded, plain
 from reconciler.rollout.gate import Wait, WaitFor
 from reconciler.rollout.views import RolloutView, WavePhase, WaveView
-from reconciler.text import clean, cut, moment, plural
+from reconciler.text import calendar_time, clean, cut, plural, span
 
 _LONGEST: Final = 16_000
 """Characters of all rollouts in Markdown."""
@@ -53,7 +53,7 @@ def rollout_lines(
             said = f"+ {joining(view.joins)}: {after:,} of {view.total:,} then ({share})"
             yield f"  {paint(said, Tone.GOOD)}"
         yield from (f"  {line}" for line in _revisions(view))
-        yield from (f"  {line}" for line in _table(view.waves))
+        yield from (f"  {line}" for line in _table(view))
         for wait in view.waits:
             if wait.reason is WaitFor.NOT_RUNNING and view.resource in starting:
                 continue
@@ -62,15 +62,23 @@ def rollout_lines(
             only = "it opens only if they pass; " if view.opens else ""
             yield f"  {only}checks asked at apply: {clean(', '.join(view.checks))}"
         if view.next_look is not None:
-            yield f"  a look can find something else at {moment(view.next_look)}"
+            yield f"  the next look that can change something: {_when(view, view.next_look)}"
         if view.ends is not None and view.status != "complete":
-            yield f"  {_complete(view.ends, view.expected_end)}"
+            yield f"  {_complete(view, view.ends)}"
 
 
-def _complete(ends: int, expected: int | None) -> str:
+def _complete(view: RolloutView, ends: int) -> str:
     """When it can be complete; and about when, by a rehearsal."""
-    about = "" if expected is None else f", by the rehearsal: about {moment(expected)}"
-    return f"complete not before {moment(ends)}{about}"
+    return f"ends not before {_when(view, ends)}{_about(view, view.expected_end)}"
+
+
+def _about(view: RolloutView, expected: int | None) -> str:
+    return "" if expected is None else f", by the rehearsal: about {_when(view, expected)}"
+
+
+def _when(view: RolloutView, milliseconds: int) -> str:
+    """A time in the zone of the calendars, or of this machine."""
+    return calendar_time(milliseconds, view.zone, view.now)
 
 
 def _revisions(view: RolloutView) -> Iterator[str]:
@@ -81,23 +89,35 @@ def _revisions(view: RolloutView) -> Iterator[str]:
         yield f"{staying(view.earlier)} until their wave: that is an earlier revision"
 
 
-def _table(waves: Sequence[WaveView]) -> Iterator[str]:
-    rows = [(_mark(wave), clean(wave.name), f"{wave.gateways:,}", wave_words(wave)) for wave in waves]
+def _table(view: RolloutView) -> Iterator[str]:
+    rows = [
+        (_mark(wave), clean(wave.name), f"{wave.gateways:,}", wave_words(view, wave), _asked(wave))
+        for wave in view.waves
+    ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)] if rows else []
-    for mark, name, count, stands in rows:
-        yield f"{mark} {name:<{widths[1]}}  {count:>{widths[2]}}  {stands}".rstrip()
+    for mark, name, count, stands, asked in rows:
+        yield f"{mark} {name:<{widths[1]}}  {count:>{widths[2]}}  {stands:<{widths[3]}}  {asked}".rstrip()
+
+
+def _asked(wave: WaveView) -> str:
+    """What it asks for beside its gate: how long it soaks, and a person's word."""
+    verb = "soaked" if wave.phase is WavePhase.PASSED else "soak"
+    parts = [f"{verb} {span(wave.soak)}"] if wave.soak else []
+    if wave.approved:
+        parts.append("approval: given")
+    return ", ".join(parts)
 
 
 def _mark(wave: WaveView) -> str:
     return "→" if wave.phase in (WavePhase.OPEN, WavePhase.OPENS) else " "
 
 
-def wave_words(wave: WaveView) -> str:
-    """How a wave stands, in a few words."""
+def wave_words(view: RolloutView, wave: WaveView) -> str:
+    """How a wave of a rollout stands, in a few words."""
     if wave.phase is WavePhase.LATER:
-        parts = [] if wave.not_before is None else [f"not before {moment(wave.not_before)}"]
-        if wave.expected is not None:
-            parts.append(f"by the rehearsal: about {moment(wave.expected)}")
+        parts = []
+        if wave.not_before is not None:
+            parts.append(f"not before {_when(view, wave.not_before)}{_about(view, wave.expected)}")
         if wave.approval:
             parts.append("waits for a person's word")
         return ", ".join(parts) or "later"
@@ -117,19 +137,21 @@ def wave_words(wave: WaveView) -> str:
 def wait_words(view: RolloutView, wait: Wait) -> str:
     """What a rollout waits for, as a sentence without its end."""
     text, name = clean(wait.text), view.resource.name
-    until = f" until {moment(wait.until)}" if wait.until is not None else ""
+    until = "" if wait.until is None else _when(view, wait.until)
+    opens = f" until {until}" if until else ", and not known to open"
+    left = "" if wait.until is None or not view.now else f"{span(wait.until - view.now)} left, "
     resume = f"go on with `reconciler rollout resume {name} --reason TEXT`"
     promote = f"`reconciler rollout promote {name} --reason TEXT`"
     words = {
         WaitFor.SUCCESS: f"{view.where}: {text}",
-        WaitFor.SOAK: f"{view.where} soaks{until}",
+        WaitFor.SOAK: f"{view.where}: {text}; soak {left}until {until}",
         WaitFor.APPROVAL: f"wave {text} wants a person's word: write rollout.approved: {text}, or {promote}",
-        WaitFor.CALENDAR: f"{_calendars(text)} closed{until or ', and not known to open'}",
+        WaitFor.CALENDAR: f"{_calendars(text)} closed{opens}",
         WaitFor.CHECK: f"check {text}",
         WaitFor.BUDGET: f"the disruption budget is used up: {text}",
-        WaitFor.PAUSED: f"it is paused ({text}); {resume}",
+        WaitFor.PAUSED: f"it is paused{_said(view)}: {text}; {resume}",
         WaitFor.PAUSED_IN_GIT: "Git pauses it: rollout.paused is true",
-        WaitFor.ABORTED: f"it is aborted: {text}; {resume}",
+        WaitFor.ABORTED: f"it is aborted{_said(view)}: {text}; {resume}",
         WaitFor.HELD: "somebody stopped the campaign; start it again with --resume",
         WaitFor.NOT_RUNNING: "the campaign does not run",
         WaitFor.STILL_RUNS: f"it is the way back from {text}, which is to stand still: stop that one first",
@@ -140,6 +162,12 @@ def wait_words(view: RolloutView, wait: Wait) -> str:
         WaitFor.APPLY: "something else of the campaign differs, and is left to an apply",
     }
     return words[wait.reason]
+
+
+def _said(view: RolloutView) -> str:
+    """Since when it doesn't go on, and whose word that was."""
+    since = f" since {_when(view, view.at)}" if view.at else ""
+    return f"{since}, by {clean(view.by)}" if view.by else since
 
 
 def _calendars(names: str) -> str:
@@ -160,14 +188,14 @@ def rollout_bars(view: RolloutView, paint: Paint = plain, *, blocks: bool = True
     widest = max(map(len, counts), default=0)
     for wave, name, count in zip(view.waves, names, counts, strict=True):
         drawn = _bar(wave, paint, blocks=blocks)
-        yield f"  {padded(name, width)}  {drawn}  {count:>{widest}}  {_beside(wave)}".rstrip()
+        yield f"  {padded(name, width)}  {drawn}  {count:>{widest}}  {_beside(view, wave)}".rstrip()
     said = [wait_words(view, wait) for wait in view.waits]
     if not any(each.startswith(view.where) for each in said):
         said.insert(0, f"{view.where}, {view.status}")
     if view.earlier:
         said.append(f"{staying(view.earlier)}, an earlier revision")
     if view.ends is not None:
-        said.append(_complete(view.ends, view.expected_end))
+        said.append(_complete(view, view.ends))
     yield Line(f"  {'; '.join(said)}", 4)
 
 
@@ -184,13 +212,17 @@ def _bar(wave: WaveView, paint: Paint, *, blocks: bool) -> str:
     return bar(stages, inside, paint, blocks=blocks) + ("·" if blocks else ".") * (_BAR - inside)
 
 
-def _beside(wave: WaveView) -> str:
+def _beside(view: RolloutView, wave: WaveView) -> str:
+    asked = _asked(wave)
     if wave.phase is not WavePhase.LATER:
-        return f"{wave.failed:,} failed" if wave.failed else ""
+        parts = [f"{wave.failed:,} failed"] if wave.failed else []
+        return ", ".join([*parts, asked] if asked and wave.phase is not WavePhase.PASSED else parts)
     if wave.approval:
         return "waits for a person's word"
-    about = "" if wave.expected is None else f", by the rehearsal: about {moment(wave.expected)}"
-    return "" if wave.not_before is None else f"not before {moment(wave.not_before)}{about}"
+    if wave.not_before is None:
+        return asked
+    bound = f"not before {_when(view, wave.not_before)}{_about(view, wave.expected)}"
+    return f"{bound}, {asked}" if asked else bound
 
 
 def rollout_item(view: RolloutView) -> dict[str, object]:
@@ -268,7 +300,7 @@ def _in_markdown(view: RolloutView) -> Iterator[str]:
     yield "|---|---:|---:|---:|---:|---|"
     for wave in view.waves:
         counts = (f"{each:,}" for each in (wave.gateways, wave.entered, wave.done, wave.failed))
-        yield f"| {code_span(wave.name, table=True)} | {' | '.join(counts)} | {wave_words(wave)} |"
+        yield f"| {code_span(wave.name, table=True)} | {' | '.join(counts)} | {_stands(view, wave)} |"
     yield ""
     for wait in view.waits:
         yield f"- waits: {code_span(wait_words(view, wait))}"
@@ -277,6 +309,10 @@ def _in_markdown(view: RolloutView) -> Iterator[str]:
     if view.waits or view.checks:
         yield ""
     yield from _gantt(view)
+
+
+def _stands(view: RolloutView, wave: WaveView) -> str:
+    return ", ".join(filter(None, (wave_words(view, wave), _asked(wave))))
 
 
 def _gantt(view: RolloutView) -> Iterator[str]:

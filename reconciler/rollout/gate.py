@@ -39,6 +39,7 @@ from reconciler.model import (
 from reconciler.model.sets import count_shared, without
 from reconciler.model.waves import ordered
 from reconciler.rollout.calendars import Opening
+from reconciler.text import plural
 
 
 class WaitFor(StrEnum):
@@ -320,7 +321,7 @@ class _Looking:
             self._record = replace(self._record, reached=self._now)
         until = (self._record.reached or 0) + self._last().soak
         if self._now < until and "soak" not in skips:
-            self._waits.append(Wait(WaitFor.SOAK, until))
+            self._waits.append(Wait(WaitFor.SOAK, until, self._standing()))
             return False
         return True
 
@@ -345,14 +346,25 @@ class _Looking:
             self._waits.append(Wait(WaitFor.PAUSED, text="deadline"))
             return False
         counted = self._counted()
-        done = len(counted & self._seen.done)
         if refused := 0 if counted else self._refused_wave():
             text = f"the server takes none of its {refused:,} gateways"
-            self._waits.append(Wait(WaitFor.SUCCESS, text=text))
-            return False
-        text = f"{done:,} of {len(counted):,} done, fewer than {self._gate().min_success:g} %"
+        else:
+            idle = len(counted & self._seen.idle & self._seen.entered)
+            text = self._standing() + (f"; {idle:,} never began" if idle else "")
         self._waits.append(Wait(WaitFor.SUCCESS, text=text))
         return False
+
+    def _standing(self) -> str:
+        """``431 of 500 done, 86.2 % < 90 %; 3 failed ≤ 50``."""
+        counted, gate = self._counted(), self._gate()
+        done, failed = len(counted & self._seen.done), len(self._failed)
+        least = gate.min_success
+        share = floored(done * 100, len(counted))
+        met = done * 100 >= least * len(counted)
+        text = f"{done:,} of {len(counted):,} done, {share} % {'≥' if met else '<'} {least:g} %"
+        if failed:
+            text += f"; {failed:,} failed" + ("" if gate.max_failed is None else f" ≤ {gate.max_failed:,}")
+        return text
 
     def _overdue(self) -> bool:
         deadline, since = self._last().deadline, self._record.since
@@ -405,7 +417,10 @@ class _Looking:
         for wave in joining:
             taken.update(slots.take(ordered(wave, self._wish.seed)))
         if len(taken) < sum(map(len, joining)):
-            self._waits.append(Wait(WaitFor.BUDGET, text=f"{slots.used:,} slots are taken"))
+            never = slots.idle
+            of = f", {never:,} of them by gateways that never began" if never else ""
+            text = f"{slots.used:,} of {plural(slots.most, 'slot')} are held{of}"
+            self._waits.append(Wait(WaitFor.BUDGET, text=text))
         return frozenset(taken)
 
     # --- words -----------------------------------------------------------------------------------
@@ -467,6 +482,12 @@ class _Looking:
             self._record = replace(self._record, status=status, why=why, by="", at=self._now)
 
 
+def floored(part: int, whole: int) -> str:
+    """``86.2``: a share that never looks like more than it is."""
+    tenths = part * 10 // whole if whole else 0
+    return f"{tenths / 10:g}"
+
+
 class _Slots:
     """How many more may be released and not done, in each group.
 
@@ -481,7 +502,8 @@ class _Slots:
         busy = seen.entered - seen.done - seen.forgiven
         self._groups = groups
         self._left = [budget.of(len(group)) - len(group & busy) for group in groups]
-        self.used = len(busy)
+        self.used, self.idle = len(busy), len(busy & seen.idle)
+        self.most = sum(budget.of(len(group)) for group in groups)
 
     def take(self, gateways: Sequence[str]) -> Iterator[str]:
         """Of `gateways`, in this order, those that there is room for."""

@@ -45,6 +45,7 @@ from reconciler.model import (
     Severity,
 )
 from reconciler.model.desired import PackageById, PackageByName, PackageFile, PackageRef
+from reconciler.model.rollouts import GATEWAY_ZONE
 from reconciler.model.sets import joined, shared
 from reconciler.model.waves import assigned
 from reconciler.ownership import owned_by
@@ -305,6 +306,8 @@ class _Pacing:
             next_look=min((wait.until for wait in decision.waits if wait.until is not None), default=None),
             ends=ends(self._wish, record, seen, earliest),
             expected_end=told_of.end,
+            now=self._pace.now,
+            zone=_zone(self._wish.calendars),
             open_until=min(until, default=None),
             stops=self._stops(record) and self._running,
             changed=changed,
@@ -516,9 +519,23 @@ class _Pacing:
     def _status(self, decision: Decision, released: frozenset[str]) -> DesiredStatus | None:
         if self._stops(decision.record):
             return DesiredStatus.STOPPED
-        if self._campaign.status is DesiredStatus.STARTED and not released and not self._running:
+        starts = self._campaign.status is DesiredStatus.STARTED and not self._running
+        if starts and (not released or self._unbegun(decision.record)):
             return None  # there is nobody yet to start for
         return self._campaign.status
+
+    def _unbegun(self, record: RolloutRecord) -> bool:
+        """Whether a start would release those who are in, before the rollout does or while it may not."""
+        if self._there is not None and self._there.phase not in (Phase.READY, Phase.WAITING):
+            return False  # it has run
+        bars = self._wish.paused or record.status in (RolloutStatus.PAUSED, RolloutStatus.ABORTED)
+        return not record.wave or (bars and not record.since)
+
+
+def _zone(calendars: Sequence[Calendar]) -> str:
+    """The zone that all of them name."""
+    zones = {calendar.zone for calendar in calendars}
+    return zones.pop() if len(zones) == 1 and GATEWAY_ZONE not in zones else ""
 
 
 def goes_on_in(there: LiveCampaign) -> frozenset[str]:

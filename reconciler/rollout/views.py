@@ -49,6 +49,10 @@ class WaveView:
     """Whether it still wants a person's word."""
     expected: int | None = None
     """When it is expected to open, by a rehearsal; None: nobody knows."""
+    soak: int = 0
+    """How long it soaks once its gate is met, milliseconds."""
+    approved: bool = False
+    """It wants a person's word, and that was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,10 @@ class RolloutView:
     """Declared gateways that stay in earlier revisions, with the packages of those, until their wave."""
     place: Place | None = None
     """Where it is declared."""
+    now: int = 0
+    """When that was so."""
+    zone: str = ""
+    """The zone in which its calendars are read, where that is one for all; empty: none is."""
     expected_end: int | None = None
     """When it is expected to be complete, by a rehearsal; None: nobody knows."""
     checks: tuple[str, ...] = ()
@@ -157,4 +165,6 @@ def wave_views(
             earliest[number - 1],
             wave.approval and number > opened and not given,
             expected[number - 1] if number > opened else None,
+            wave.soak,
+            wave.approval and given,
         )

@@ -2,10 +2,18 @@
 
 from dataclasses import replace
 
+import pytest
+
 from reconciler.model import Kind, ResourceId, RolloutStatus, Server
 from reconciler.plan import Plan
 from reconciler.report.markdown import plan_markdown
-from reconciler.report.rollouts_report import rollout_bars, rollout_item, rollout_lines, rollout_markdown
+from reconciler.report.rollouts_report import (
+    rollout_bars,
+    rollout_item,
+    rollout_lines,
+    rollout_markdown,
+    wait_words,
+)
 from reconciler.rollout.gate import Wait, WaitFor
 from reconciler.rollout.views import RolloutView, WavePhase, WaveView
 
@@ -29,6 +37,8 @@ VIEW = RolloutView(
     ),
     next_look=NOW,
     ends=NOW + 7_200_000,
+    now=NOW - 86_400_000,
+    zone="UTC",
 )
 WAITS = RolloutView(
     LINE,
@@ -49,10 +59,10 @@ def test_a_wave_that_opens() -> None:
         "    canary     20  passed: 20 done",
         "    1%         30  passed: 29 done, 1 failed",
         "  → 10%       450  opens now",
-        "    half    2,000  not before 2027-01-15 08:00:00 UTC, waits for a person's word",
-        "    rest    2,500  not before 2027-01-15 09:00:00 UTC",
-        "  a look can find something else at 2027-01-15 08:00:00 UTC",
-        "  complete not before 2027-01-15 10:00:00 UTC",
+        "    half    2,000  not before Fri 15 Jan 08:00 UTC, waits for a person's word",
+        "    rest    2,500  not before Fri 15 Jan 09:00 UTC",
+        "  the next look that can change something: Fri 15 Jan 08:00 UTC",
+        "  ends not before Fri 15 Jan 10:00 UTC",
     ]
 
 
@@ -148,9 +158,9 @@ def test_a_bar_for_each_wave() -> None:
         "  1%      █████████████████████████████×    29/30  1 failed",
         "  10%     ████████████████████▒▒▒▒▒░····  312/450",
         "  half    ······························    2,000  waits for a person's word",
-        "  rest    ······························    2,500  not before 2027-01-15 09:00:00 UTC",
+        "  rest    ······························    2,500  not before Fri 15 Jan 09:00 UTC",
     ]
-    until = "the calendars nights, company are closed until 2027-01-15 08:00:00 UTC"
+    until = "the calendars nights, company are closed until Fri 15 Jan 08:00 UTC"
     assert last == f"  wave 3 of 5 (10%), progressing; {until}"
     assert list(rollout_bars(replace(view, status=RolloutStatus.COMPLETE))) == []
     assert all(line.isascii() for line in list(rollout_bars(view, blocks=False))[:5])
@@ -161,3 +171,82 @@ def test_times_of_the_wave_that_is_open_last() -> None:
     waves = item["waves"]
     assert isinstance(waves, list)
     assert [(wave["since"], wave["reached"]) for wave in waves] == [(NOW - 5, NOW), (None, None)]
+
+
+DAY = 86_400_000
+THURSDAY = 1_796_331_600_000
+"""Thu 3 Dec 2026, 22:00 in Berlin."""
+DESIGNED = replace(
+    VIEW,
+    now=THURSDAY - 3 * 3_600_000 - 12 * 60_000,
+    zone="Europe/Berlin",
+    waves=(
+        WaveView("canary", 20, 20, 20, phase=WavePhase.PASSED),
+        WaveView("1%", 30, 30, 29, 1, phase=WavePhase.PASSED, soak=DAY // 2),
+        WaveView("10%", 450, phase=WavePhase.OPENS),
+        WaveView("half", 2000, not_before=THURSDAY, soak=DAY // 2, approved=True),
+        WaveView("rest", 2500, not_before=THURSDAY + DAY),
+    ),
+    next_look=THURSDAY,
+    ends=THURSDAY + DAY,
+    checks=("errors", "helpdesk"),
+)
+
+
+def test_times_are_those_of_the_calendars_and_soaks_stand_beside_their_waves() -> None:
+    lines = list(rollout_lines([DESIGNED]))
+    assert lines == [
+        "Campaign/line-3: rollout careful, wave 3 of 5 (10%) opens",
+        "  + 450 gateways join: 500 of 5,000 then (10 %)",
+        "    canary     20  passed: 20 done",
+        "    1%         30  passed: 29 done, 1 failed       soaked 12 h",
+        "  → 10%       450  opens now",
+        "    half    2,000  not before Thu 3 Dec 22:00 CET  soak 12 h, approval: given",
+        "    rest    2,500  not before Fri 4 Dec 22:00 CET",
+        "  it opens only if they pass; checks asked at apply: errors, helpdesk",
+        "  the next look that can change something: Thu 3 Dec 22:00 CET",
+        "  ends not before Fri 4 Dec 22:00 CET",
+    ]
+    assert max(map(len, lines)) <= 80
+
+
+RESUME = "go on with `reconciler rollout resume line-3 --reason TEXT`"
+STANDS = "486 of 500 done, 97.2 % ≥ 90 %; 3 failed ≤ 50"
+NEVER = "38 of 40 slots are held, 30 of them by gateways that never began"
+SINCE = "since Thu 3 Dec 17:00 CET, by ann: smoke in hall 2"
+OF = "wave 3 of 5 (10%)"
+SENTENCES = {
+    Wait(WaitFor.SUCCESS, None, "4 of 5 done, 80 % < 90 %"): f"{OF}: 4 of 5 done, 80 % < 90 %",
+    Wait(WaitFor.SOAK, THURSDAY, STANDS): f"{OF}: {STANDS}; soak 3 h 12 m left, until Thu 3 Dec 22:00 CET",
+    Wait(WaitFor.CALENDAR, THURSDAY, "n"): "the calendar n is closed until Thu 3 Dec 22:00 CET",
+    Wait(WaitFor.CALENDAR, None, "n"): "the calendar n is closed, and not known to open",
+    Wait(WaitFor.APPROVAL, None, "half"): (
+        "wave half wants a person's word: write rollout.approved: half, or"
+        " `reconciler rollout promote line-3 --reason TEXT`"
+    ),
+    Wait(WaitFor.BUDGET, None, NEVER): f"the disruption budget is used up: {NEVER}",
+    Wait(WaitFor.CHECK, None, "errors: 7.2 > 5"): "check errors: 7.2 > 5",
+    Wait(WaitFor.PAUSED, None, "smoke in hall 2"): f"it is paused {SINCE}; {RESUME}",
+    Wait(WaitFor.ABORTED, None, "smoke in hall 2"): f"it is aborted {SINCE}; {RESUME}",
+    Wait(WaitFor.PAUSED_IN_GIT): "Git pauses it: rollout.paused is true",
+    Wait(WaitFor.WAY_BACK, None, "Campaign/b"): (
+        "its way back Campaign/b is under way, and only one of them may run: let it complete, or end it"
+    ),
+}
+
+
+@pytest.mark.parametrize("wait", SENTENCES)
+def test_what_is_waited_for_is_a_sentence(wait: Wait) -> None:
+    said = wait_words(replace(DESIGNED, by="ann", at=THURSDAY - 5 * 3_600_000), wait)
+    assert said == SENTENCES[wait]
+
+
+def test_what_a_rehearsal_lets_one_expect_stands_behind_the_bound() -> None:
+    waves = (*DESIGNED.waves[:3], replace(DESIGNED.waves[3], expected=THURSDAY + 100 * 60_000))
+    view = replace(DESIGNED, waves=waves, expected_end=THURSDAY + 2 * DAY)
+    lines = list(rollout_lines([view]))
+    about = "not before Thu 3 Dec 22:00 CET, by the rehearsal: about Thu 3 Dec 23:40 CET"
+    assert any(about in line for line in lines)
+    assert lines[-1] == "  ends not before Fri 4 Dec 22:00 CET, by the rehearsal: about Sat 5 Dec 22:00 CET"
+    assert any(about in line for line in rollout_bars(view))
+    assert about in "\n".join(rollout_markdown([view]))

@@ -69,7 +69,7 @@ def test_the_first_wave_joins_a_campaign_that_doesnt_run_and_its_clock_begins_wh
 def test_a_wave_waits_for_its_successes_then_soaks_then_the_next_one_opens() -> None:
     waits = look(WISH, after(), seen(done=some(CANARY, 8)))
     assert (waits.opens, reasons(waits)) == (0, [WaitFor.SUCCESS])
-    assert waits.waits[0].text == "8 of 10 done, fewer than 90 %"
+    assert waits.waits[0].text == "8 of 10 done, 80 % < 90 %"
     reached = look(WISH, waits.record, seen(done=some(CANARY, 9)))
     assert (reached.record.reached, reasons(reached)) == (10 * HOUR, [WaitFor.SOAK])
     assert reached.waits[0].until == 11 * HOUR

@@ -1,15 +1,20 @@
 """Rollouts against a real server: who joins in which look, and what stops them."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from reconciler.apply import apply_plan
+from reconciler.embedded.tables import gateways
 from reconciler.errors import Refusal, Refused
 from reconciler.model import AddGateways, OutcomeStatus, RolloutStatus, Step
 from reconciler.plan import Plan
 from reconciler.providers.base import Bindings, Readback, Result, Writes
 from reconciler.rollout.gate import WaitFor
 from reconciler.rollout.views import RolloutView, WavePhase
+from reconciler.state.base import RolloutNoted
 from tests.world import AT_ONCE, NOW, World, no_delay, run
 
 HOUR = 3_600_000
@@ -399,5 +404,47 @@ def test_a_no_to_all_of_a_batch_is_about_the_campaign(tmp_path: Path) -> None:
             server = Choosy(world.provider.writes, *NAMES)
             await attempt(world, server, project())
             assert refused(world) == []
+
+    run(body())
+
+
+# --- a start releases those who are in ------------------------------------------------------------
+
+
+def test_who_was_added_by_hand_starts_no_rollout_that_may_not_begin(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with World.open(tmp_path) as world:
+            waits = project(rollout="{policy: careful, paused: true}")
+            assert await world.apply(waits) == ["create-campaign"]
+            with world.app.state.context.store.transaction(write=True) as db:
+                (row,) = db.execute("SELECT seq FROM campaigns").fetchall()
+                gateways.add(db, row["seq"], ["gw-11"], world.now)
+            assert (await world.make_plan(waits)).empty
+            assert await world.apply(project()) == ["add-gateways", "start-campaign"]
+
+    run(body())
+
+
+@pytest.mark.parametrize("how", ["paused", "aborted", "in Git"])
+def test_a_rollout_that_stands_before_its_first_start_is_not_started(tmp_path: Path, how: str) -> None:
+    """The run died between the adds and the start, and then a person said wait."""
+
+    async def body() -> None:
+        async with World.open(tmp_path) as world:
+            plan = await world.make_plan(project())
+            before_start = tuple(g for g in plan.groups if g.operation.name != "start-campaign")
+            await world.run(replace(plan, groups=before_start))
+            (owned,) = world.store.load().campaigns.values()
+            assert owned.rollout is not None
+            text = project(rollout="{policy: careful, paused: true}") if how == "in Git" else project()
+            if how != "in Git":
+                with world.store.locked(world.provider.server, "rollout") as session:
+                    session.record(
+                        RolloutNoted(owned.resource, replace(owned.rollout, status=RolloutStatus(how)))
+                    )
+            assert "start-campaign" not in await world.apply(text)
+            with world.store.locked(world.provider.server, "rollout") as session:
+                session.record(RolloutNoted(owned.resource, owned.rollout))
+            assert await world.apply(project()) == ["start-campaign"]
 
     run(body())

@@ -10,6 +10,7 @@ import pytest
 from reconciler.text import (
     CONTROLS,
     and_more,
+    calendar_time,
     clean,
     control_character,
     cut,
@@ -25,6 +26,7 @@ from reconciler.text import (
     printable,
     quoted,
     sentence,
+    span,
     timestamp,
     window,
 )
@@ -184,3 +186,54 @@ def test_the_leaf_imports_nothing_heavy() -> None:
     before = "before = {*sys.modules}"
     code = code.replace("import sys; ", f"import sys; {before}; ")
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+NOW_MS = 1_796_331_600_000
+"""Thu 3 Dec 2026, 21:00 UTC."""
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "zone", "said"),
+    [
+        (NOW_MS, "Europe/Berlin", "Thu 3 Dec 22:00 CET"),
+        (NOW_MS, "UTC", "Thu 3 Dec 21:00 UTC"),
+        (NOW_MS, "America/New_York", "Thu 3 Dec 16:00 EST"),
+        (NOW_MS, "America/Sao_Paulo", "Thu 3 Dec 18:00 UTC-03"),
+        (NOW_MS, "Australia/Lord_Howe", "Fri 4 Dec 08:00 UTC+11"),
+        (NOW_MS, "Asia/Kathmandu", "Fri 4 Dec 02:45 UTC+05:45"),
+        (NOW_MS + 1, "UTC", "Thu 3 Dec 21:01 UTC"),
+        (NOW_MS + 400 * 86_400_000, "UTC", "Fri 7 Jan 2028 21:00 UTC"),
+        (NOW_MS, "No/Where", "2026-12-03 21:00:00 UTC"),
+        (1 << 60, "UTC", str(1 << 60)),
+    ],
+)
+def test_times_of_calendars_as_people_say_them(milliseconds: int, zone: str, said: str) -> None:
+    assert calendar_time(milliseconds, zone, NOW_MS) == said
+
+
+def test_a_time_without_zone_is_one_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        assert calendar_time(NOW_MS, now=NOW_MS) == "Thu 3 Dec 22:00 CET"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"),
+    [
+        (0, "0 m"),
+        (-5, "0 m"),
+        (1, "1 m"),
+        (192, "3 h 12 m"),
+        (720, "12 h"),
+        (1440, "1 d"),
+        (1441, "1 d 1 m"),
+        (3070, "2 d 3 h"),
+    ],
+)
+def test_spans(minutes: int, said: str) -> None:
+    assert span(minutes * 60_000) == said
+    assert span(minutes * 60_000 - 1) == said

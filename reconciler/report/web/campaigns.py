@@ -80,7 +80,7 @@ def rollout_shown(view: RolloutView, now: int) -> RolloutShown:
     """`view` as it stands at `now`."""
     stands = f"{view.where} opens" if view.opens else f"{view.where}, {view.status}"
     waves = tuple(
-        WaveShown(number, wave, wave_progress(wave), _stands(wave))
+        WaveShown(number, wave, wave_progress(wave), _stands(view, wave))
         for number, wave in enumerate(view.waves, start=1)
     )
     waits = tuple(wait_words(view, wait) for wait in view.waits)
@@ -88,9 +88,9 @@ def rollout_shown(view: RolloutView, now: int) -> RolloutShown:
     return RolloutShown(view, stands, waves, waits, None if over else timeline(view, now))
 
 
-def _stands(wave: WaveView) -> str:
+def _stands(view: RolloutView, wave: WaveView) -> str:
     """How it stands; when it can open is said beside."""
-    return "not open yet" if wave.phase is WavePhase.LATER else wave_words(wave)
+    return "not open yet" if wave.phase is WavePhase.LATER else wave_words(view, wave)
 
 
 @dataclass(frozen=True, slots=True)
