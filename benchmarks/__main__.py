@@ -346,13 +346,13 @@ _HEAD = """\
 
 `make bench` measures and writes this page. Seconds mean little on another machine, so each figure is a ratio
 to a floor or a peer that was measured alternately with it. The *floor* is the fastest raw client that fetches
-the same pages, parses them and compares sets (aiohttp on uvloop, orjson). The server sends canned answers from
-a process of its own.
+the same pages, parses them and compares sets (aiohttp on uvloop, orjson). The server sends canned answers
+from a process of its own.
 
 **How to measure.** Run `make bench` on an otherwise idle machine, with `--times 5` where a figure is close to
 its goal. `.venv/bin/python -m benchmarks --only apply` measures one case (`--help` lists them), and writes
 nothing. Ratios of wall times assume a core for each side; if the two share one, compare CPU times. No change
-may make a figure miss its goal. To find where the time went, use `python -m cProfile -o FILE -m reconciler …`.
+may make a figure miss its goal. To find where the time went, run `python -m cProfile -o FILE -m reconciler`.
 Tests count requests and operations, because no test is timed. octoDNS is measured where it is installed.
 
 **Where an apply spends its time.** A call costs the raw client about 115 µs of CPU, and ours about 190: 130
