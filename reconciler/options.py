@@ -10,14 +10,14 @@ from reconciler.model import ResourceId
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """A condition on labels. ``value`` None: it is enough that there is a label of that key."""
+    """A condition on labels. ``value`` None: any value will do."""
 
     key: str
-    """Of the label."""
+    """The key of the label."""
     value: str | None = None
-    """Of the label; none: any."""
+    """The value of the label; none: any."""
     negated: bool = False
-    """The label has another value, or isn't there."""
+    """The label has another value, or is missing."""
 
     @classmethod
     def parse(cls, text: str) -> Selector:
@@ -40,7 +40,7 @@ class Selector:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The campaigns that a run is about; without any condition all of them.
+    """The campaigns that a run covers; without a condition all of them.
 
     One of ``resources``, if there are some, and every one of ``selectors`` holds.
     """
@@ -48,7 +48,7 @@ class Targets:
     resources: tuple[ResourceId, ...] = ()
     """The campaigns that were named."""
     selectors: tuple[Selector, ...] = ()
-    """Conditions that every one of them meets."""
+    """Conditions that each of them meets."""
 
     def __bool__(self) -> bool:
         return bool(self.resources or self.selectors)
@@ -67,18 +67,18 @@ class Options:
     """The switches that change what a plan may contain."""
 
     adopt: bool = False
-    """Take live campaigns of declared names, and packages by their mark, as ours."""
+    """Take over live campaigns with declared names, and packages with our mark."""
     prune: bool = False
     """Delete what we own and Git no longer declares."""
     resume: bool = False
     """Start campaigns again that somebody else stopped."""
     reassert: bool = False
-    """Send again what can't be read: assumed values, and steps whose outcome is unknown."""
+    """Send again what can't be read back: assumed values, and steps whose outcome is unknown."""
     refresh_recorded: bool = False
     """Trust the state for package overrides instead of reading them gateway by gateway."""
     targets: Targets = Targets()
-    """The campaigns that the plan is about."""
+    """The campaigns that the plan covers."""
     rollouts_only: bool = False
-    """Nothing but what holds rollouts up, and releases of campaigns of which nothing else differs."""
+    """Only what holds rollouts up, and releases of campaigns that differ in nothing else."""
     imports: Mapping[ResourceId, str] = field(default_factory=dict)
-    """Campaigns that are taken as ours by their id, whatever they are called: of ``import``."""
+    """Campaigns that ``import`` takes over by their id, whatever their names."""

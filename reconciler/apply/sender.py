@@ -45,7 +45,7 @@ class Parcel:
     operation: str
     """The name of the call."""
     resource: str
-    """Whose campaign it is."""
+    """The resource of the campaign."""
     target: str
     """The server's id of that."""
     gateways: tuple[str, ...]

@@ -53,7 +53,7 @@ class Former:
     id: str
     live: LiveCampaign | None
     ended: bool
-    """It never runs again, and nothing of it is under way."""
+    """It never runs again, and nothing that it started is under way."""
     staying: frozenset[str] = frozenset()
     """Whose turn in the rollout is still to come: as long as there is somebody, it goes on for them."""
     leaving: frozenset[str] = frozenset()
@@ -93,7 +93,7 @@ class CampaignDiff:
     keeps_name: bool = False
     """Of one that has a successor: it has its name to the end, because the server can't rename it."""
     formers: tuple[Former, ...] = ()
-    """Those that it is the successor of, oldest first."""
+    """The campaigns that it replaced, oldest first."""
     itself: Former | None = None
     """Of one that has a successor: what it is to that."""
     gone: str | None = None
@@ -120,7 +120,7 @@ class Removal:
     owned: Owned
     live: LiveCampaign
     formers: tuple[Former, ...] = ()
-    """Those that it is the successor of, oldest first."""
+    """The campaigns that it replaced, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)

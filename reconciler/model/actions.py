@@ -86,10 +86,10 @@ class GatewayChange:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference between live and desired. ``before`` None: it was not there, or is not readable."""
+    """One difference between live and desired. ``before`` None: it didn't exist, or can't be read."""
 
     resource: ResourceId
-    """Whose field it is."""
+    """The resource that has the field."""
     field: str
     """What differs."""
     before: Json
@@ -101,13 +101,13 @@ class Change:
     gateways: GatewayChange | None = None
     """Set for membership instead of ``before`` and ``after``."""
     members: tuple[str, ...] = ()
-    """The gateways whose value it is, sorted; none when it is the campaign's."""
+    """The gateways that the value belongs to, sorted; none: it belongs to the campaign."""
     changed_in: ChangedIn | None = dataclasses.field(default=None, compare=False)
-    """Who made the difference; none where nothing tells, as with a state of old."""
+    """Who made the difference; none: unknown, as with an old state."""
     last: Json = dataclasses.field(default=None, compare=False)
-    """What was last applied, where both changed it; of gateways how many."""
+    """What was last applied, if both changed it; for gateways, how many."""
     by: str | None = dataclasses.field(default=None, compare=False)
-    """Who changed the campaign last, where it was changed on the server and the server tells that."""
+    """Who last changed the campaign, if it was changed on the server and the server reports that."""
 
 
 class Verb(StrEnum):
@@ -135,7 +135,7 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PendingUpload:
-    """A package that an upload of this plan will bring; bound to its id when that is done."""
+    """A package that this plan uploads; it gets its id when that is done."""
 
     sha256: str
     """The digest of its content, hex."""
@@ -152,43 +152,43 @@ class CampaignFields:
     """
 
     name: str
-    """On the server."""
+    """Its name on the server."""
     description: str | None = None
     """The description."""
     packages: tuple[BoundPackage, ...] | None = None
     """Its packages."""
     settings: Mapping[str, SettingValue] | None = None
-    """None: nothing is known of the settings, so none are sent."""
+    """None: the settings are unknown, so none are sent."""
     package_set: SetName | None = None
-    """What the packages are called together."""
+    """The PackageSet of the packages."""
     delivery: DeliveryTerms | None = None
     """How gateways get them."""
     distribution: DistributionList | None = None
-    """The list that decides who is in it, where a campaign is made with that."""
+    """The list that decides which gateways are in it, if the campaign is created with one."""
     closed: tuple[str, ...] = ()
-    """Whom that list is not to let in, sorted."""
+    """The gateways that the list must not let in, sorted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Gateways that gather before their campaign is there, on a server that wants them first.
+    """Gateways that gather before their campaign exists, on a server that wants them first.
 
     A provider keeps them under a name that it makes of the resource and ``key``; other members, or another
     predecessor, are another draft. The campaign that is created of it has exactly these.
     """
 
     key: str
-    """Unlike that of every other draft of the resource."""
+    """Different from every other draft of the resource."""
     size: int
-    """How many gateways it has once all are there."""
+    """How many gateways it has once all have joined."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What every action says."""
+    """What all actions have in common."""
 
     resource: ResourceId
-    """Whose campaign or package it is."""
+    """The resource that the campaign or package belongs to."""
     reason: Reason
     """Why."""
 
@@ -206,7 +206,7 @@ class _OnGateways(_OnCampaign):
     """``gateways`` is sorted; a provider may spread them over several calls."""
 
     gateways: tuple[str, ...] = ()
-    """Whom it is about."""
+    """Which gateways."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,15 +220,15 @@ class CreateCampaign(_Asked):
     verb: ClassVar[Verb] = Verb.CREATE
     fields: CampaignFields
     on_remove: OnRemove = OnRemove.DELETE
-    """What Git wants of the campaign should its resource be removed one day."""
+    """What Git wants for the campaign if its resource is removed."""
     draft: Draft | None = None
     """Its gateways, where the server wants them first."""
     replaces: str | None = None
-    """The server's id of the campaign that it is the successor of. It isn't the one that is created."""
+    """The server's id of the campaign that it replaces, not of the one that is created."""
     starts: bool = False
-    """The one that it replaces runs, or is to run: a start follows, in this run or the next."""
+    """The campaign that it replaces runs, or should run: a start follows, in this run or the next."""
     rollout: RolloutRecord | None = None
-    """Where its rollout stands from then on; None: it has none."""
+    """The progress of its rollout from then on; None: it has no rollout."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,9 +241,9 @@ class EditCampaign(_OnCampaign):
 class RegisterCallback(_OnCampaign):
     verb: ClassVar[Verb] = Verb.CALLBACK
     event: CallbackEvent
-    """What it is called back about."""
+    """The event that it reports."""
     callback: Callback | None = None
-    """None: the one that is registered is taken back."""
+    """None: the registered callback is removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,23 +256,24 @@ class SetDistributionList(_OnCampaign):
 class RemoveGateways(_OnGateways):
     verb: ClassVar[Verb] = Verb.REMOVE
     moving: bool = False
-    """They leave a campaign that is replaced wave by wave, and that others stay in. Whatever it set going for
-    them is no longer under way, also where its successor has the same packages."""
+    """They leave a campaign that is replaced wave by wave, while others stay. Nothing that it started for
+    them is still under way, even if its successor has the same packages.
+    """
     successor: str | None = None
-    """Of those that move: the campaign that they move to; None: the one that this plan creates."""
+    """For gateways that move: the campaign that they move to; None: the one that this plan creates."""
     before_start: bool = False
-    """Of those that move: see `EndCampaign.before_start`."""
+    """For gateways that move: see `EndCampaign.before_start`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddGateways(_OnGateways):
     verb: ClassVar[Verb] = Verb.ADD
     distribution: DistributionList | None = None
-    """The list that membership is shared with, if there is one."""
+    """The distribution list that also decides on membership, if there is one."""
     draft: Draft | None = None
-    """What they gather in, where they come before the campaign; then there is no ``target`` yet."""
+    """The draft that they gather in, if they come before the campaign; there is no ``target`` yet then."""
     by_wave: bool = False
-    """A rollout releases them: whom the server refuses is noted."""
+    """A rollout releases them: gateways that the server refuses are recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,7 +295,7 @@ class ScheduleWindow(_OnGateways):
 class RunOnThings(_OnGateways):
     verb: ClassVar[Verb] = Verb.THINGS
     things: Mapping[str, tuple[str, ...]]
-    """Of each of the gateways."""
+    """The things of each gateway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,14 +307,14 @@ class CloseGateways(_OnGateways):
 class ApproveCampaign(_OnCampaign):
     verb: ClassVar[Verb] = Verb.APPROVE
     only_if_waiting: bool = False
-    """Only when the server asks for it: the outcome is *not needed* otherwise."""
+    """Only if the server asks for approval; otherwise the outcome is *not needed*."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartCampaign(_OnCampaign):
     verb: ClassVar[Verb] = Verb.START
     approve: bool = False
-    """Whether to approve first, should the server ask for it."""
+    """Whether to approve first if the server asks for it."""
     bracket: bool = False
     """It closes a bracket."""
 
@@ -324,25 +325,25 @@ class StopCampaign(_OnCampaign):
     bracket: bool = False
     """It opens a bracket: a start follows."""
     predecessor: bool = False
-    """It is one that is replaced wave by wave, and not the one that the resource is."""
+    """It is a campaign that is replaced wave by wave, not the resource's current one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetireCampaign(_OnCampaign):
-    """Makes room for a successor: the campaign goes on as it is, under another name."""
+    """Makes room for a successor: the campaign goes on unchanged, under another name."""
 
     verb: ClassVar[Verb] = Verb.RETIRE
     name: str
-    """The one that it gets."""
+    """Its new name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndCampaign(_OnCampaign):
-    """Ends a campaign for good: it never runs again, and nothing that it set going is under way any more."""
+    """Ends a campaign for good: it never runs again, and nothing that it started is still under way."""
 
     verb: ClassVar[Verb] = Verb.END
     successor: str | None = None
-    """The one that takes its place; None: the one that this plan creates for the resource."""
+    """The campaign that takes its place; None: the one that this plan creates for the resource."""
     before_start: bool = False
     """The successor is started next. Where that one waits for an approval the outcome is *waiting*, where the
     server is still at work on it *not executed*, and the old one runs on."""
@@ -352,7 +353,7 @@ class EndCampaign(_OnCampaign):
 class DeleteCampaign(_OnCampaign):
     verb: ClassVar[Verb] = Verb.DELETE
     predecessor: bool = False
-    """It is one that was replaced, and not the one that the resource is."""
+    """It is a campaign that was replaced, not the resource's current one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,7 +362,7 @@ class DeletePackage(_Asked):
     target: str
     """The server's id of the package."""
     sha256: str | None = None
-    """The content that it holds, where that is known."""
+    """Its content, if known."""
 
 
 Action = (

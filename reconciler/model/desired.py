@@ -41,26 +41,26 @@ class PackageByName:
 
 @dataclass(frozen=True, slots=True)
 class PackageFile:
-    """A local file that the server is to hold. Identity is the content, ``sha256`` (64 hex digits)."""
+    """A local file that the server should have. Its content, ``sha256`` (64 hex digits), identifies it."""
 
     sha256: str
     """The digest of its content, hex."""
     path: Path = field(compare=False)
     """Where it is."""
     name: str = field(compare=False)
-    """On the server."""
+    """Its name on the server."""
     size: int = field(compare=False)
     """Bytes."""
     resource: ResourceId = field(compare=False)
     """The PackageSet that declares it (first)."""
     description: str = field(default="", compare=False)
-    """On the server."""
+    """Its description on the server."""
     mode: UploadMode = field(default=UploadMode.MULTIPART, compare=False)
-    """How it travels."""
+    """How it is uploaded."""
     version: str | None = field(default=None, compare=False)
-    """What people call this content; None where nobody says."""
+    """The version that people give this content; None: not given."""
     type: str | None = field(default=None, compare=False)
-    """What kind of software it is, in the server's words."""
+    """The kind of software, in the server's words."""
     vendor: str | None = field(default=None, compare=False)
     """Who made it."""
     first: bool = field(default=True, compare=False)
@@ -73,12 +73,12 @@ PackageRef = PackageById | PackageByName | PackageFile
 
 @dataclass(frozen=True, slots=True)
 class SetName:
-    """What the packages of a campaign are called together: a PackageSet, and what people call its content."""
+    """The name of a campaign's packages together: a PackageSet, and the version of its content."""
 
     name: str
     """Of the PackageSet."""
     version: str | None = None
-    """None where nobody says."""
+    """None: not given."""
 
 
 class Force(StrEnum):
@@ -102,11 +102,11 @@ class DeliveryTerms:
     """How gateways get their packages. None: not managed. Times are epoch milliseconds."""
 
     force: Force | None = None
-    """Whether they have to."""
+    """Whether they must install them."""
     force_after: int | None = None
-    """From when on they have to."""
+    """From when on they must install them."""
     only: Only | None = None
-    """What is done, where it isn't all."""
+    """The only part of an update that is done; none: all of it."""
     confirm: bool | None = None
     """Whether somebody at the gateway has to agree."""
     start_at: int | None = None
@@ -128,7 +128,7 @@ class Window:
     begin: int
     """Its begin."""
     end: int
-    """Its end, which is no part of it."""
+    """Its end, exclusive."""
 
 
 class CallbackEvent(StrEnum):
@@ -158,9 +158,9 @@ class DistributionList:
     id: str
     """Its id."""
     interval: int | None = None
-    """Seconds between two evaluations; None where nobody manages or tells it."""
+    """Seconds between two evaluations; None: not managed, or not reported."""
     also: tuple[str, ...] = ()
-    """Other words by which the server knows the same list, sorted."""
+    """Other names that the server has for the same list, sorted."""
 
     def is_called(self, name: str) -> bool:
         """Whether `name` means this list."""

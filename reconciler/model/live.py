@@ -82,7 +82,7 @@ class CampaignSummary:
 
 @dataclass(frozen=True, slots=True)
 class LiveCampaign:
-    """A campaign as the server says. ``status`` is the server's own word."""
+    """A campaign as the server reports it. ``status`` is the server's own word."""
 
     id: str
     """The server's id."""
@@ -103,16 +103,18 @@ class LiveCampaign:
     overrides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Gateway → effective packages, of those gateways that were asked about."""
     applied: Mapping[str, Json] = field(default_factory=dict)
-    """Field → value, as a state holds them: what this server tells and others can't. Secrets are in it."""
+    """Field → value, as in a state: what this server reports and others can't. It contains secrets."""
     delivery: DeliveryTerms | None = None
-    """How gateways get their packages, where the server tells that; of what it doesn't tell, None."""
+    """How gateways get their packages, if the server reports that; None for what it doesn't report."""
     modified_by: str | None = None
-    """Who changed it last, where the server tells that."""
+    """Who changed it last, if the server reports that."""
 
 
 @dataclass(frozen=True, slots=True)
 class LivePackage:
-    """A package as the server says; ``sha256`` of its content (64 hex digits) where the server tells that."""
+    """A package as the server reports it; ``sha256`` of its content (64 hex digits) if the server reports
+    that.
+    """
 
     id: str
     """The server's id."""
@@ -121,11 +123,11 @@ class LivePackage:
     description: str = ""
     """Its description."""
     sha256: str | None = None
-    """The SHA-256 of its content, where the server tells that."""
+    """The SHA-256 of its content, if the server reports that."""
     version: str | None = None
-    """Its version, where the server keeps one."""
+    """Its version, if the server keeps one."""
     type: str | None = None
-    """What kind of software it is, where the server tells that."""
+    """The kind of software, if the server reports that."""
 
     def described(self, sha256: str) -> str:
         """Its description, without the brackets at its end where they tell that its content is `sha256`."""

@@ -240,12 +240,12 @@ class RolloutStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """A person opens a wave, whatever else it would wait for of ``skips``."""
+    """A person opens a wave without waiting for what ``skips`` names."""
 
     wave: int
-    """Which, from 1 on."""
+    """Which wave, from 1 on."""
     skips: tuple[str, ...] = ()
-    """Of ``success``, ``soak``, ``check`` and ``calendar``. Approval is never asked for."""
+    """Any of ``success``, ``soak``, ``check`` and ``calendar``. No approval is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,28 +257,30 @@ class RolloutRecord:
     plan: str = ""
     """A digest of the waves and the seed."""
     edited: bool = False
-    """They were changed: the next gate is asked of all who are in, as one wave."""
+    """They were changed: the next gate counts all gateways that are in as one wave."""
     wave: int = 0
     """How many waves are open."""
     since: int = 0
     """When the last one opened on a running campaign; 0: it doesn't run yet."""
     reached: int | None = None
-    """Since when its gate is met, unbroken."""
+    """Since when its gate has been met without a break."""
     status: RolloutStatus = RolloutStatus.PROGRESSING
     """Whether it goes on."""
     why: str = ""
     """Why it is paused or aborted."""
     by: str = ""
-    """Whose word that was; empty: its own rules'."""
+    """Who paused or aborted it; empty: its own rules."""
     at: int = 0
-    """Since when it has its status; 0: from its begin."""
+    """Since when it has had its status; 0: since it began."""
     limit: int | None = None
-    """How many failures it was allowed at the last look."""
+    """How many failures were allowed at the last look."""
     promoted: tuple[Promotion, ...] = ()
-    """What a person let waves skip, once."""
+    """What a person allowed waves to skip, once."""
     stops: bool = False
     """A person aborted it, and wants its campaign stopped."""
     frozen: bool = False
-    """Its campaign was stopped by us for a freeze."""
+    """We stopped its campaign for a freeze."""
     lists: str = ""
-    """A digest of the declared gateways when some last joined; another one: refused ones are tried again."""
+    """A digest of the declared gateways when some last joined. When it changes, refused gateways are tried
+    again.
+    """

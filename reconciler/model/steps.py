@@ -38,7 +38,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """An arrow to an earlier group: `group` is to be done first.
+    """A dependency on an earlier group: `group` must be done first.
 
     ``by_gateway``: a step needs only those steps of the group that carry one of its gateways.
     ``even_failed``: it is enough that the group has ended (the start that closes a bracket).
@@ -47,14 +47,14 @@ class Need:
     group: str
     """Its key."""
     by_gateway: bool = False
-    """Only the steps that carry one of the same gateways."""
+    """Only for the steps that carry one of the same gateways."""
     even_failed: bool = False
     """It is enough that the group has ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepGroup:
-    """Steps of one operation that do the same to one object, differing in gateways only.
+    """Steps of one operation that do the same to one object and differ only in gateways.
 
     A schedule for 100,000 gateways is one group: its steps are made when asked for. ``per_call`` is how
     many gateways a call carries; 0 when calls are not about gateways, and then there is one step.
@@ -65,15 +65,15 @@ class StepGroup:
     action: Action
     """What is done."""
     operation: Operation
-    """The call that each step is."""
+    """The call that each step makes."""
     per_call: int = 0
-    """How many gateways a call carries; 0: there is one call, about none or all of them."""
+    """How many gateways a call carries; 0: a single call, for none or all of them."""
     needs: tuple[Need, ...] = ()
-    """What comes first."""
+    """The groups that come first."""
     also: tuple[Operation, ...] = ()
     """Further calls that each step makes."""
     not_after: int | None = None
-    """When a calendar closes for it, epoch milliseconds: not sent from then on."""
+    """When a calendar closes for it, epoch milliseconds. It isn't sent from then on."""
 
     @property
     def gateways(self) -> tuple[str, ...]:

@@ -52,7 +52,7 @@ class ResourceId:
 
 @dataclass(frozen=True, slots=True, order=True)
 class RowPlace:
-    """Where a row of a set, or a value of it, stands; line and column count from 1."""
+    """The place of a row of a set, or of a value in it; line and column count from 1."""
 
     file: str
     """Relative to the project."""
@@ -67,7 +67,7 @@ class RowPlace:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where something stands in a file; line and column count from 1."""
+    """A place in a file; line and column count from 1."""
 
     file: str
     """Relative to the project."""
@@ -76,7 +76,7 @@ class Place:
     column: int
     """The column."""
     rows: tuple[RowPlace, ...] = ()
-    """In a template of a set: what was filled in, in the order of its generators."""
+    """In the template of a set: the values that were filled in, in the order of the generators."""
 
     def __str__(self) -> str:
         at = f"{self.file}:{self.line}:{self.column}"
@@ -189,7 +189,7 @@ class Server:
     url: str
     """Its address."""
     organization: str | None = None
-    """The organization that is acted in; None: the user's own."""
+    """The organization to act in; None: the user's own."""
 
     def __str__(self) -> str:
         return f"{self.url} (organization {self.organization})" if self.organization else self.url

@@ -69,18 +69,18 @@ class Of(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """How one object was."""
+    """The state of one object."""
 
     of: Of
     """What kind of object."""
     key: str
     """Its id, name, resource or digest."""
     facts: Facts
-    """None: there was no such object."""
+    """None: the object didn't exist."""
     gateways: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Of a campaign: its members, and packages of single gateways → who gets them."""
+    """For a campaign: its members, and packages of single gateways → which gateways get them."""
     resource: ResourceId | None = None
-    """Of a campaign: the resource that it is, or becomes."""
+    """For a campaign: the resource that it is or becomes."""
 
 
 MEMBERS = Field.GATEWAYS.value

@@ -17,48 +17,49 @@ _FEW: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """How many gateways something happens to, as things are when the plan is made; none: it isn't known."""
+    """How many gateways something happens to, as things are when the plan is made; none: unknown."""
 
     members: int | None = None
-    """In the campaign once the plan is done; of one that is deleted, those that were."""
+    """Gateways in the campaign once the plan is done; of a deleted one, those that were in it."""
     join: int | None = None
-    """That join."""
+    """Gateways that join."""
     leave: int | None = None
-    """That leave, or are in a campaign that is deleted."""
+    """Gateways that leave, or whose campaign is deleted."""
     start: int | None = None
-    """Open and not final, where the campaign is started; none of them where that closes a bracket."""
+    """Open and not final, where the campaign is started; 0 where the start closes a bracket."""
     stop: int | None = None
     """Open and not final, where the campaign is stopped for good."""
     interrupt: int | None = None
     """In flight when they are stopped, deleted, removed or closed."""
     update: int | None = None
-    """That get packages: those that join, and open ones that aren't final, where packages change."""
+    """Gateways that get packages: those that join, and, where packages change, open ones that aren't final.
+    """
     finished: int | None = None
     """Final ones, done or failed, whose packages change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Packages:
-    """Packages of a campaign by name; by id where nobody knows a name."""
+    """Packages of a campaign by name; by id if the name is unknown."""
 
     before: tuple[str, ...] = ()
-    """As they are; none of a campaign that is created."""
+    """The current ones; empty for a campaign that is created."""
     after: tuple[str, ...] = ()
-    """As they will be; none of a campaign that is deleted."""
+    """The future ones; empty for a campaign that is deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedWindow:
-    """When a phase of a campaign may be done, as its schedules say."""
+    """When its schedules allow a phase of a campaign."""
 
     phase: str
     """The phase."""
     begin: int
     """Epoch milliseconds."""
     end: int
-    """Epoch milliseconds; no part of it."""
+    """Its end, exclusive, epoch milliseconds."""
     timezone: str | None = None
-    """The zone in which people wrote it (IANA), where they did."""
+    """The time zone in which it was written (IANA), if given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,9 @@ class CampaignImpact:
     """What a plan does to the devices of one campaign. Counts are exact."""
 
     resource: ResourceId
-    """Whose campaign it is."""
+    """The resource of the campaign."""
     name: str
-    """On the server."""
+    """Its name on the server."""
     gained: int = 0
     """Gateways that join."""
     lost: int = 0
@@ -82,17 +83,17 @@ class CampaignImpact:
     stops: bool = False
     """It stops."""
     interrupted: bool = False
-    """Stopped and started again, so that it may be edited."""
+    """It is stopped and started again, so that it can be edited."""
     replaced: tuple[str, ...] = ()
-    """A successor takes its place, because the server can't edit these fields of it."""
+    """The fields that the server can't edit, so that a successor takes its place."""
     ends: int = 0
-    """Predecessors that an earlier run left, and that are ended now."""
+    """Predecessors that an earlier run left behind and that this plan ends."""
     revision: bool = False
-    """A successor begins with those who join, and the others stay for now."""
+    """A successor begins with the gateways that join; the others stay for now."""
     stay: int = 0
     """Gateways that stay in the campaigns of earlier revisions, with their packages, until their wave."""
     shared: Mapping[ResourceId, int] = field(default_factory=dict)
-    """Other declared or owned running campaign → how many of this one's gateways it also has."""
+    """Other running campaign, declared or owned → how many gateways it shares with this one."""
     devices: Devices = Devices()
     """What happens to its gateways."""
     packages: Packages = Packages()
@@ -100,21 +101,21 @@ class CampaignImpact:
     place: Place | None = None
     """Where it is declared."""
     windows: tuple[PlannedWindow, ...] = ()
-    """When that may happen: the first windows of its schedules, by phase."""
+    """When it may happen: the first windows of its schedules, by phase."""
 
 
 @dataclass(frozen=True, slots=True)
 class Impact:
-    """What a plan does to devices and to the server. ``requests`` are the calls of its steps."""
+    """What a plan does to devices and to the server. ``requests`` counts the calls of its steps."""
 
     campaigns: tuple[CampaignImpact, ...] = ()
-    """Those that something happens to."""
+    """The campaigns that something happens to."""
     requests: int = 0
-    """Calls of its steps."""
+    """How many calls its steps make."""
     permissions: tuple[str, ...] = ()
-    """What the token has to be allowed."""
+    """The permissions that the token needs."""
     devices: Devices = Devices()
-    """What happens to gateways in all, each counted once however many campaigns it is in."""
+    """What happens to gateways in total. Each counts once, however many campaigns it is in."""
 
     @property
     def gained(self) -> int:
@@ -127,7 +128,7 @@ class Impact:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """A plan of a part of the project: what was asked for, and how many of its campaigns that is."""
+    """A plan for part of the project: what was asked for, and how many campaigns that selects."""
 
     asked: tuple[str, ...]
     """As on the command line."""
@@ -139,33 +140,35 @@ class Partial:
 
 @dataclass(frozen=True, slots=True)
 class GuardTrip:
-    """A guard against a plan: ``found`` is more than ``limit``. While one isn't `waived` nothing is sent."""
+    """A guard that the plan trips: ``found`` is more than ``limit``. Nothing is sent while a guard isn't
+    ``waived``.
+    """
 
     guard: str
     """As in the project file: ``maxDeletes``."""
     message: str
-    """In words of devices, with exact numbers; names the campaign when it is about one."""
+    """What happens to devices, with exact numbers; names the campaign if it is about one."""
     resource: ResourceId | None = None
-    """Of one campaign: which."""
+    """The campaign, if it is about one."""
     found: int = 0
     """How many."""
     limit: int = 0
-    """How many there may be."""
+    """How many are allowed."""
     waived: str | None = None
-    """The reason that was given for going on."""
+    """The reason given for going on."""
     place: Place | None = None
-    """The value that brought it about, where there is one."""
+    """The value that caused it, if there is one."""
     counts: Mapping[ResourceId, int] = field(default_factory=dict)
-    """Campaign → its part of `found`, where it may be about several."""
+    """Campaign → its part of `found`, if the guard can cover several."""
     until: int | None = None
-    """When the waiver is over, epoch milliseconds; set where it stands in Git."""
+    """When the waiver expires, epoch milliseconds; set if the waiver is in Git."""
     waived_at: Place | None = None
-    """Where in Git it stands."""
+    """Where the waiver is in Git."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a plan was computed from instead of the server: when that was taken, and how old it was then."""
+    """The snapshot that a plan was computed from instead of the server: when it was taken, its age then."""
 
     taken: int
     """Epoch milliseconds."""
@@ -175,20 +178,20 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """What of a campaign waits for a calendar, and stands in no step."""
+    """The part of a campaign that waits for a calendar, and is in no step."""
 
     resource: ResourceId
-    """Whose campaign it is."""
+    """The resource of the campaign."""
     what: tuple[str, ...]
     """What waits: verbs, or ``replace`` for a successor."""
     gateways: int = 0
     """How many gateways wait to join, or for something of their own."""
     until: int | None = None
-    """When some of it can go out, epoch milliseconds; None: nobody knows."""
+    """When part of it can be sent, epoch milliseconds; None: unknown."""
     calendars: tuple[str, ...] = ()
     """The calendars that are closed; none: it waits for what another campaign waits for."""
     frozen: str | None = None
-    """The freeze that holds, by its name; none of a calendar that is only closed."""
+    """The name of the freeze in force; none: the calendar is only closed."""
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ class Row:
     running: bool = False
     """Whether its gateways may be on their way."""
     firmware: tuple[str, ...] = ()
-    """Its packages by name, as the server has them; by id where nobody knows a name."""
+    """Its packages by name, as on the server; by id if the name is unknown."""
     sync: Sync = Sync.CHANGED
     """How it stands to what is declared."""
 
@@ -148,7 +148,7 @@ class StatusReport:
 
     @property
     def final(self) -> bool:
-        """Whether nothing more is to come of any gateway."""
+        """Whether every gateway has reached its final state."""
         return not any(row.gateways and row.gateways.pending for row in self.rows)
 
     @property

@@ -87,14 +87,14 @@ class CheckAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What a rollout waits for, and until when; ``until`` None: nobody knows."""
+    """What a rollout waits for, and until when; ``until`` None: unknown."""
 
     reason: WaitFor
     """What it waits for."""
     until: int | None = None
-    """When that is over."""
+    """When the wait ends."""
     text: str = ""
-    """More about it."""
+    """Details."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ class WaveView:
     gateways: int
     """How many are in it."""
     entered: int = 0
-    """Of those: how many are in the campaign."""
+    """How many of them are in the campaign."""
     done: int = 0
     """How many are done."""
     failed: int = 0
@@ -40,27 +40,27 @@ class WaveView:
     idle: int = 0
     """How many have not begun."""
     refused: int = 0
-    """How many the server will not take."""
+    """How many the server refuses."""
     phase: WavePhase = WavePhase.LATER
-    """Where it stands."""
+    """Its phase."""
     not_before: int | None = None
-    """When it can open at the earliest; None: it is open, or nobody knows."""
+    """When it can open at the earliest; None: it is open, or this is unknown."""
     approval: bool = False
-    """Whether it still wants a person's word."""
+    """Whether it still needs an approval."""
     expected: int | None = None
-    """When it is expected to open, by a rehearsal; None: nobody knows."""
+    """When a rehearsal expects it to open; None: unknown."""
     soak: int = 0
     """How long it soaks once its gate is met, milliseconds."""
     approved: bool = False
-    """It wants a person's word, and that was given."""
+    """It needed an approval, and has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RolloutView:
-    """Where one rollout stands. Times are epoch milliseconds."""
+    """The progress of one rollout. Times are epoch milliseconds."""
 
     resource: ResourceId
-    """Whose rollout it is."""
+    """The campaign of the rollout."""
     policy: str
     """The name of its policy."""
     status: RolloutStatus
@@ -68,7 +68,7 @@ class RolloutView:
     total: int
     """Declared gateways."""
     entered: int
-    """Of those: how many are in."""
+    """How many of them are in."""
     joins: int = 0
     """How many this look releases."""
     failed: int = 0
@@ -82,7 +82,7 @@ class RolloutView:
     why: str = ""
     """Why it does not go on."""
     by: str = ""
-    """Whose word that was."""
+    """Who paused or aborted it."""
     at: int = 0
     """Since when."""
     reached: int | None = None
@@ -94,31 +94,31 @@ class RolloutView:
     waits: tuple[Wait, ...] = ()
     """What it waits for."""
     next_look: int | None = None
-    """When a look may find something else; None: when a device or a person does something."""
+    """When another look may find a change; None: when a device or a person does something."""
     ends: int | None = None
     """When it can be complete at the earliest."""
     open_until: int | None = None
-    """When the calendar closes for somebody who joins now; None: it doesn't."""
+    """When the calendar closes for a gateway that joins now; None: it doesn't."""
     stops: bool = False
-    """Its policy stops the campaign now: it is aborted, or a freeze holds."""
+    """Its policy stops the campaign now: the rollout is aborted, or a freeze is in force."""
     changed: bool = False
-    """What it rolls out was changed while gateways are in: the edit waits for a person."""
+    """What it rolls out was changed while gateways are in. The edit waits for a person."""
     with_before: int = 0
-    """How many are done with what was there before that change."""
+    """How many finished with what was there before that change."""
     moves: int = 0
-    """Of those that this look releases: how many come from an earlier revision."""
+    """How many of the gateways that this look lets in come from an earlier revision."""
     earlier: int = 0
     """Declared gateways that stay in earlier revisions, with the packages of those, until their wave."""
     place: Place | None = None
     """Where it is declared."""
     now: int = 0
-    """When that was so."""
+    """The time of this view."""
     zone: str = ""
-    """The zone in which its calendars are read, where that is one for all; empty: none is."""
+    """The time zone of its calendars, if they share one; empty: they don't."""
     expected_end: int | None = None
-    """When it is expected to be complete, by a rehearsal; None: nobody knows."""
+    """When a rehearsal expects it to be complete; None: unknown."""
     checks: tuple[str, ...] = ()
-    """Those that an apply asks before the next wave opens; empty: this look has asked them."""
+    """The checks that an apply asks before the next wave opens; empty: this look has asked them."""
 
     @property
     def aborted(self) -> bool:

@@ -50,9 +50,9 @@ class Header:
 
     server: Server
     taken: int
-    """When it was begun, epoch milliseconds."""
+    """When it was started, epoch milliseconds."""
     overrides: str
-    """Of which gateways the packages were read."""
+    """Which gateways' packages were read."""
     project: str | None = None
     """The name of the project; None without a project file."""
     environment: str | None = None
@@ -75,7 +75,7 @@ class GatewaysLine:
 
 @dataclass(frozen=True, slots=True)
 class OverridesLine:
-    """What gateways of the campaign above get, of those that were asked about."""
+    """What gateways of the campaign above get; only those that were asked about."""
 
     packages: tuple[str, ...]
     """Ids of packages, in the server's order."""
@@ -85,12 +85,12 @@ class OverridesLine:
 
 @dataclass(frozen=True, slots=True)
 class ValuesLine:
-    """What the server tells of gateways of the campaign above, where it does."""
+    """What the server reports about gateways of the campaign above, if it does."""
 
     field: str
     """Which field it is."""
     value: str
-    """Its value, as a state holds it."""
+    """Its value, as in a state."""
     ids: tuple[str, ...]
     """Gateways, sorted; at most a thousand."""
 

@@ -32,12 +32,12 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Predecessor:
-    """A campaign that was replaced by a successor, and that nobody saw to be gone."""
+    """A campaign that a successor replaced, and that may still exist."""
 
     id: str
     """The server's id."""
     ended: bool = False
-    """It never runs again, and nothing that it set going is under way: the successor may start."""
+    """It never runs again, and nothing that it started is under way: the successor may start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,33 +45,35 @@ class Owned:
     """A campaign that this project made or adopted."""
 
     resource: ResourceId
-    """Whose campaign it is."""
+    """The resource of the campaign."""
     id: str
     """The server's id."""
     origin: Origin
     """How it became ours."""
     on_remove: OnRemove = OnRemove.DELETE
-    """What becomes of it when its resource is removed, given ``--prune``."""
+    """What ``--prune`` does with it when its resource is removed."""
     status: str | None = None
-    """The wish for a status that was last met; a live status that left it since is somebody else's doing."""
+    """The declared status that was last reached. If the live status has changed since, somebody else changed
+    it.
+    """
     return_to: str | None = None
     """Set while a bracket is open: the status to return to."""
     applied: Mapping[str, Json] = field(default_factory=dict)
-    """Field → what was last applied of what can't be read; secrets as ``{"digest": …}``."""
+    """Field that can't be read back → the value last applied; secrets as ``{"digest": …}``."""
     members: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
     """Field → value → the gateways it was last applied to. A window for 100,000 gateways is one entry."""
     replacing: bool = False
-    """A successor is about to be created: it may have made room already, under another name."""
+    """A successor is about to be created. The campaign may already have been renamed to make room."""
     predecessors: tuple[Predecessor, ...] = ()
-    """Those that it is the successor of, oldest first."""
+    """The campaigns that it replaced, oldest first."""
     since: int | None = field(default=None, compare=False)
-    """When it was created, epoch seconds: a server may show it only after a while."""
+    """When it was created, epoch seconds. A server may show it only after a while."""
     declared: Mapping[str, Json] = field(default_factory=dict)
-    """Field → what was last applied of what can be read; of gateways how many, and a digest."""
+    """Field that can be read → the value last applied; for gateways, their number and a digest."""
     kept: Mapping[str, Json] = field(default_factory=dict)
-    """Field → what the server keeps for what was last applied, where that is something else."""
+    """Field → what the server keeps for the value last applied, if that differs."""
     rollout: RolloutRecord | None = None
-    """Where its rollout stands; None: it has none."""
+    """The progress of its rollout; None: it has no rollout."""
 
     def succeeded(self, event: CampaignReplaced) -> Owned:
         """What is owned once a successor has taken the place of this one."""
@@ -103,37 +105,41 @@ class Uploaded:
     resource: ResourceId
     """The PackageSet that first asked for it."""
     left_behind: bool = False
-    """Gateways of an abandoned campaign have it of their own, which nobody can see from outside."""
+    """Gateways of an abandoned campaign have it as their own package, which can't be seen from outside."""
     description: str | None = None
-    """Its description on the server, without the mark of its content; None where it isn't known."""
+    """Its description on the server, without the mark of its content; None: unknown."""
     since: int | None = field(default=None, compare=False)
-    """When it was uploaded, epoch seconds: a server may show it only after a while."""
+    """When it was uploaded, epoch seconds. A server may show it only after a while."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A create or upload that is about to be sent and whose answer isn't recorded yet.
+    """A create or upload that is about to be sent, and whose answer isn't recorded yet.
 
     ``key`` is the resource (``Campaign/line-3``) or ``sha256:…`` of an upload; ``name`` is the name on
     the server.
     """
 
     key: str
-    """The resource, or ``sha256:`` and the digest of an upload."""
+    """The resource, or for an upload ``sha256:`` and its digest."""
     name: str
     """The name on the server."""
     applied: Mapping[str, Json] = field(default_factory=dict)
-    """What a create carries of what can't be read: recorded as applied when its answer was lost."""
+    """The values of a create that can't be read back: recorded as applied if its answer was lost."""
     replaces: str | None = None
-    """Of the create of a successor: the id of the campaign that it replaces."""
+    """For the create of a successor: the id of the campaign that it replaces."""
     return_to: str | None = None
-    """The status that what is created is to be brought to, whatever else."""
+    """The status that the created campaign must reach in any case."""
     since: int | None = field(default=None, compare=False)
-    """When it was noted, epoch seconds; None: long ago, perhaps."""
+    """When it was noted, epoch seconds; None: possibly long ago."""
     ended: bool = field(default=False, compare=False)
-    """Whether the run that sent it saw the call end by then: it is no longer under way, and may only lag."""
+    """Whether the run that sent it saw the call end by then: it is no longer under way, but may still appear
+    late.
+    """
     others: tuple[str, ...] = ()
-    """Of an upload: ids of packages that held the content before it was sent, sorted. None of them is it."""
+    """For an upload: ids of packages that already had the content before it was sent, sorted. It is none of
+    them.
+    """
 
     def made(self, ids: Iterable[str]) -> list[str]:
         """Which of `ids`, which all hold what was to be uploaded, that upload may have made."""
@@ -147,22 +153,22 @@ class Intent:
 @dataclass(frozen=True, slots=True)
 class _AboutCampaign:
     resource: ResourceId
-    """Whose campaign it is."""
+    """The resource of the campaign."""
 
 
 @dataclass(frozen=True, slots=True)
 class IntentNoted:
-    """About to be sent."""
+    """A create or upload is about to be sent."""
 
     intent: Intent
 
 
 @dataclass(frozen=True, slots=True)
 class IntentDropped:
-    """It was answered, or never sent."""
+    """The call was answered, or never sent."""
 
     key: str
-    """The resource, or ``sha256:`` and the digest of an upload."""
+    """The resource, or for an upload ``sha256:`` and its digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +180,14 @@ class CampaignOwned:
 
 @dataclass(frozen=True, slots=True)
 class CampaignForgotten(_AboutCampaign):
-    """It is no longer ours, or gone."""
+    """The campaign is no longer ours, or is gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class CampaignAbandoned(_AboutCampaign):
-    """Given up while the server has it; its gateways keep these uploads (SHA-256) of their own."""
+    """The campaign is no longer ours, but stays on the server. Its gateways keep these uploads (SHA-256) as
+    their own.
+    """
 
     uploads: tuple[str, ...] = ()
     """Contents of packages, SHA-256."""
@@ -187,10 +195,10 @@ class CampaignAbandoned(_AboutCampaign):
 
 @dataclass(frozen=True, slots=True)
 class StatusSet(_AboutCampaign):
-    """We set that status, or saw our wish for it met; None: Git no longer wants any."""
+    """We set that status, or saw that it was reached; None: Git no longer declares one."""
 
     status: str | None
-    """The wish that was met; None: there is none any more."""
+    """The status that was reached; None: no longer declared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,20 +227,22 @@ class CampaignReplaced(_AboutCampaign):
     """
 
     replaces: str
-    """The server's id of that one. Where another is the campaign, this was said before."""
+    """The server's id of the campaign that was replaced. If the resource has another campaign, this event was
+    recorded before.
+    """
     id: str
     """The server's id of the successor."""
     return_to: str | None = None
-    """The status that it is to be brought to."""
+    """The status that it must reach."""
     applied: Mapping[str, Json] = field(default_factory=dict)
-    """Field → what it was created with of what can't be read."""
+    """Field that can't be read back → the value it was created with."""
     since: int | None = field(default=None, compare=False)
     """When it was created, epoch seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class PredecessorEnded(_AboutCampaign):
-    """It never runs again, and nothing of it is under way."""
+    """It never runs again, and nothing that it started is under way."""
 
     id: str
     """The server's id."""
@@ -248,7 +258,7 @@ class PredecessorForgotten(_AboutCampaign):
 
 @dataclass(frozen=True, slots=True)
 class FieldApplied(_AboutCampaign):
-    """What was sent of a field that can't be read; None forgets it."""
+    """The value sent for a field that can't be read back; None forgets it."""
 
     field: str
     """Which field."""
@@ -263,24 +273,24 @@ class FieldsDeclared(_AboutCampaign):
     fields: Mapping[str, Json]
     """Field → what is declared."""
     kept: Mapping[str, Json] = field(default_factory=dict)
-    """Field, these or others → what the server keeps for it, where that is something else."""
+    """Field, one of these or another → what the server keeps for it, if that differs."""
 
 
 @dataclass(frozen=True, slots=True)
 class MembersApplied(_AboutCampaign):
-    """These gateways have that value of a field now, whatever they had before."""
+    """These gateways now have this value of a field, whatever they had before."""
 
     field: str
     """Which field."""
     value: str
     """What was applied."""
     gateways: tuple[str, ...]
-    """Who has it."""
+    """The gateways that have it."""
 
 
 @dataclass(frozen=True, slots=True)
 class MembersForgotten(_AboutCampaign):
-    """Nothing is known of these gateways any more: of one field, or (None) of all."""
+    """The recorded values of these gateways are forgotten, of one field or (None) of all fields."""
 
     gateways: tuple[str, ...]
     """Who."""
@@ -290,10 +300,10 @@ class MembersForgotten(_AboutCampaign):
 
 @dataclass(frozen=True, slots=True)
 class OnRemoveSet(_AboutCampaign):
-    """Git wants something else of the campaign should its resource be removed."""
+    """Git wants something else for the campaign if its resource is removed."""
 
     on_remove: OnRemove
-    """What becomes of it when its resource is removed, given ``--prune``."""
+    """What ``--prune`` does with it when its resource is removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +315,7 @@ class PackageUploaded:
 
 @dataclass(frozen=True, slots=True)
 class PackageForgotten:
-    """It is gone, or no longer ours."""
+    """The package is gone, or is no longer ours."""
 
     sha256: str
     """The digest of its content, hex."""
@@ -313,38 +323,38 @@ class PackageForgotten:
 
 @dataclass(frozen=True, slots=True)
 class SaltChosen:
-    """The salt of a state that is about to begin: of what was planned before there was a state."""
+    """The salt for a new state: the one that was used in the plan, before there was a state."""
 
     salt: str
-    """Goes into the digests of secrets."""
+    """Used in the digests of secrets."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanApplied:
-    """A plan file, by its digest, was begun to be applied; ``whole``: and every step of it is settled."""
+    """An apply of the plan file with this digest began; ``whole``: every step of it is settled."""
 
     digest: str
     """The digest that closes the file."""
     whole: bool
-    """Whether every step of it is settled; else it was begun, and a new plan does the rest."""
+    """Whether every step of it is settled; otherwise it was begun, and a new plan does the rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class RolloutNoted(_AboutCampaign):
-    """Where the rollout of a campaign stands now."""
+    """The progress of a campaign's rollout was recorded."""
 
     rollout: RolloutRecord | None
-    """None: it has none any more."""
+    """None: it no longer has a rollout."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoticeNoted:
-    """People are about to be told of something that lasts, or (``at`` None) it is over."""
+    """A notice about something that lasts is about to be sent, or (``at`` None) it is over."""
 
     notice: str
-    """What it is about: ``guard:maxDeletes``."""
+    """What it is about, such as ``guard:maxDeletes``."""
     at: int | None
-    """Since when, epoch milliseconds; None: it is over, and is told again when it comes back."""
+    """Since when, epoch milliseconds; None: it is over, and a new notice is sent if it comes back."""
 
 
 Event = (
@@ -387,24 +397,26 @@ class State:
     """
 
     lineage: str
-    """Made when the state is begun; two states of one lineage are versions of each other."""
+    """Chosen when the state is created; two states of one lineage are versions of each other."""
     salt: str
-    """Goes into the digests of secrets."""
+    """Used in the digests of secrets."""
     serial: int = 0
     """Counts the snapshots of this lineage."""
     server: Server | None = None
-    """The server that this state belongs to, bound by the first apply; another one is refused."""
+    """The server that this state belongs to, set by the first apply; any other is refused."""
     campaigns: Mapping[ResourceId, Owned] = field(default_factory=dict)
     """Resource → the campaign that this project made or adopted for it."""
     packages: Mapping[str, Uploaded] = field(default_factory=dict)
     """sha256 → upload."""
     intents: Mapping[str, Intent] = field(default_factory=dict)
-    """Key → what was about to be sent and whose answer isn't recorded: the next run looks for it."""
+    """Key → a call that was about to be sent, and whose answer isn't recorded: the next run looks for its
+    result.
+    """
     plans: Mapping[str, bool] = field(default_factory=dict)
-    """Digest of a plan file that was applied → whether wholly; the last of them, oldest first."""
+    """Digest of an applied plan file → whether all of it was applied; the most recent ones, oldest first."""
 
     told: Mapping[str, int] = field(default_factory=dict)
-    """What lasts and people were told of → since when, epoch milliseconds."""
+    """What lasts and a notice was sent about → since when, epoch milliseconds."""
 
     @property
     def begun(self) -> bool:

@@ -73,15 +73,15 @@ _RULES: Final[Mapping[str | type, Rule]] = {
 }
 _SAID: Final = {
     "formatVersion": "The version of this format; newer ones are refused.",
-    "type": "What stands in the line.",
-    "kind": "What stands in the line.",
+    "type": "The kind of line.",
+    "kind": "The kind of line.",
     "event": "What happened.",
     "verb": "What is done.",
     "value": "What was applied.",
-    "gateways": "Who has it.",
+    "gateways": "The gateways that have it.",
     "digest": "The digest that closes the file.",
-    "whole": "Whether every step of it is settled; else it was begun, and a new plan does the rest.",
-    "notice": "What lasts, and people were told of.",
+    "whole": "Whether every step of it is settled; otherwise it was begun, and a new plan does the rest.",
+    "notice": "What lasts, and a notice was sent about.",
     "since": "Since when, epoch milliseconds.",
 }
 
@@ -99,8 +99,8 @@ def state() -> Rule:
         **_head("state"),
         **maker.object(State),
         "title": "State",
-        "description": "What a project owns on one server, and what it last applied there of what the server"
-        " can't tell. Written by `apply`; secrets stand in it as salted digests only.",
+        "description": "What a project owns on one server, and the values it last applied there that the"
+        " server can't report. Written by `apply`; it contains secrets only as salted digests.",
         "$defs": maker.defs,
     }
     illustrate(made, [encode_state(each) for each in (_STATE, _LARGE)])
@@ -152,14 +152,14 @@ def plan_file() -> Rule:
         "resource": {**_RESOURCE, "pattern": _RESOURCE["pattern"] + "+$(?!\\n)"},
         REFERENCE: {
             "title": "Reference",
-            "description": "`list:` and the number of a list that stands in lines before this one.",
+            "description": "`list:` and the number of a list in earlier lines.",
             "type": "string",
             "pattern": "^list:[1-9][0-9]*$(?!\\n)",
             "examples": ["list:1"],
         },
         IDS: {
             "title": "Ids",
-            "description": "Sorted ids, or, of more than 100, `list:` and the number of their list.",
+            "description": "Sorted ids; if there are more than 100, `list:` and the number of their list.",
             "oneOf": [
                 {"type": "array", "items": {"type": "string"}},
                 {"$ref": f"#/$defs/{REFERENCE}"},
@@ -188,7 +188,7 @@ def plan_file() -> Rule:
             variants = lines.tagged(get_args(kind), {"type": name})
             made[name] = {
                 "title": "Record",
-                "description": "A fact for the state that takes no call, by its `event`.",
+                "description": "A fact for the state that takes no call; `event` says which kind.",
                 "oneOf": variants,
             }
         else:
@@ -198,7 +198,8 @@ def plan_file() -> Rule:
         **_head("plan-file"),
         "title": "Plan file",
         "description": "One line of what `plan --out` writes and `apply --plan` reads: a file of JSON lines,"
-        " the first of the type `plan`, the last of the type `end`. What has its default is left out.",
+        " the first of the type `plan`, the last of the type `end`. Fields with their default value are left"
+        " out.",
         "oneOf": [{"$ref": f"#/$defs/{name}"} for name in made],
         "$defs": {**made, **{name: rule for name, rule in defs.items() if name not in made}},
     }

@@ -38,22 +38,24 @@ _LONGEST_LINE: Final = 1 << 26
 
 @dataclass(frozen=True, slots=True)
 class MadeIn:
-    """The project that a plan was made in. ``root`` is only told, for paths are the reader's."""
+    """The project that a plan was made in. ``root`` is for information only: paths are relative to the
+    reader's project.
+    """
 
     root: str
-    """Its folder then; paths are relative to that of whoever applies it."""
+    """Its folder when the plan was made. Paths are relative to the project of whoever applies the plan."""
     name: str | None = None
     """Its name."""
     environment: str | None = None
-    """The environment of it."""
+    """Its environment."""
 
 
 @dataclass(frozen=True, slots=True)
 class MadeOn:
-    """The state that a plan was made on; ``lineage`` None: there was none yet, and no secret needed one."""
+    """The state that a plan was made on; ``lineage`` None: there was no state yet; no secret needed one."""
 
     serial: int
-    """Its serial then."""
+    """Its serial when the plan was made."""
     lineage: str | None = None
     """Its lineage; none when there was no state yet."""
 
@@ -63,7 +65,7 @@ class Head:
     """Where a plan comes from."""
 
     version: str
-    """Of the tool."""
+    """The version of the tool."""
     server: Server
     project: MadeIn
     state: MadeOn
@@ -75,7 +77,7 @@ class PlanEnd:
     """Closes the file."""
 
     digest: str
-    """Of all bytes before this line."""
+    """A digest of all bytes before this line."""
 
 
 HEAD_FORMAT: Final = replace(

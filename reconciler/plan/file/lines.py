@@ -76,17 +76,17 @@ class Unreadable:
     """Managed fields of a campaign that can't be read back."""
 
     resource: ResourceId
-    """Whose fields they are."""
+    """The campaign that has the fields."""
     fields: tuple[str, ...]
     """Their names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Declares:
-    """What one campaign declares, for the state to know once that is so."""
+    """What one campaign declares; recorded in the state once the campaign has it."""
 
     resource: ResourceId
-    """Whose fields they are."""
+    """The campaign that has the fields."""
     fields: Mapping[str, Json]
     """Field → what is declared, as a state keeps it."""
 
@@ -103,7 +103,7 @@ class NamedPackage:
 
 @dataclass(frozen=True, slots=True)
 class ListPart:
-    """Items that stand in lines of their own because there are many; lines of one number belong together."""
+    """Items in lines of their own, because there are many. Lines with the same number belong together."""
 
     list: int
     """Which list."""
@@ -116,7 +116,7 @@ class EnvSecret:
     """Read again when the plan is applied."""
 
     source: str
-    """In words."""
+    """Where the value comes from, in words."""
     from_env: str
     """The name of the environment variable."""
     digest: str
@@ -128,7 +128,7 @@ class FileSecret:
     """Read again when the plan is applied."""
 
     source: str
-    """In words."""
+    """Where the value comes from, in words."""
     from_file: Path
     """Relative to the project."""
     digest: str
