@@ -767,3 +767,16 @@ def test_what_nobody_carries_goes_out_from_here() -> None:
     assert len(result.outcomes) == 260
     assert {parcel.group for parcel in sender.sent} == {OVERRIDES.key}
     assert {entry.split(":")[0] for entry in script.calls} == {"send schedule-download"}
+
+
+def test_nothing_of_a_run_goes_on_behind_it() -> None:
+    from reconciler.apply import apply_plan
+
+    async def main() -> bool:
+        before, script = asyncio.all_tasks(), Script()
+        values = {"delay": no_delay, "parallelism": 2, "sender": Telling(script, 1), "settling": Settling(0)}
+        await apply_plan(plan(WINDOWS), script, Memory(), **values)  # type: ignore[arg-type]
+        await asyncio.sleep(0)
+        return asyncio.all_tasks() == before
+
+    assert run(main())

@@ -12,8 +12,9 @@ from reconciler.plan.file import plan_digest
 from reconciler.plan.guards import interrupted
 from reconciler.plan.impact import telling_removed, with_reads, with_removed
 from reconciler.plan.model import PlannedWindow
+from reconciler.state.base import Predecessor
 from tests.fakes import NOW, PULSE, Project, campaign, desired, file, rid
-from tests.memory_provider import SERVER, MemoryCampaign, MemoryServer
+from tests.memory_provider import IMMUTABLE, SERVER, MemoryCampaign, MemoryServer
 
 STARTED, STOPPED = DesiredStatus.STARTED, DesiredStatus.STOPPED
 
@@ -240,3 +241,19 @@ def test_the_first_windows_are_told_by_phase_each_once_and_with_its_zone() -> No
     many = tuple(Assignment({download: Window(NOW + n, NOW + 99)}, frozenset("a")) for n in range(1, 20))
     [row] = project.make_plan(desired(campaign("line", gateways="abc", schedules=many))).impact.campaigns
     assert [each.begin for each in row.windows] == [NOW + n for n in range(1, 13)]
+
+
+@pytest.mark.parametrize("prune", [False, True])
+def test_of_predecessors_those_are_counted_that_are_ended_now(prune: bool) -> None:
+    server = MemoryServer(
+        MemoryCampaign("0", "line ~0", "OVER"),
+        MemoryCampaign("1", "line ~1", "ROLLING"),
+        MemoryCampaign("2", "line", "DRAFTED"),
+        facts=IMMUTABLE,
+    )
+    project = Project(server)
+    former = (Predecessor("0", ended=True), Predecessor("1", ended=False), Predecessor("9", ended=False))
+    project.own("line", "2", predecessors=former)
+    wanted = desired(campaign("line", status=STARTED))
+    [row] = project.make_plan(wanted, prune=prune).impact.campaigns
+    assert row.ends == 1

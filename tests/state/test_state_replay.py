@@ -12,6 +12,7 @@ from reconciler.state.journal import encode_line
 from reconciler.state.leased import document_of
 from reconciler.state.replay import JournalPart, StoredState, StorePlaces, kept, snapshot_of
 from reconciler.state.state_format import encode_event
+from tests.codec.state_sample import STATE
 
 PLACE = StorePlaces("the-snapshot", "the-journal", "Restore it.", "remove the journal")
 SNAPSHOT = State("mine", "5a17", 7, Server("pulse", "https://pulse.example.com"))
@@ -146,3 +147,15 @@ def test_a_newer_version_is_named_with_its_place() -> None:
     with pytest.raises(StateError, match=r"^the-journal: .*'thought-of-later'") as caught:
         kept(SNAPSHOT, [JournalPart("part-0", line)], PLACE)
     assert "use that version or a later one" in (caught.value.hint or "")
+
+
+def test_gateways_that_are_the_same_are_one_set() -> None:
+    """Of a million of them there are a few sets, and not one for each window."""
+    resource, owned = next((each, it) for each, it in STATE.campaigns.items() if it.members)
+    windows = {"0/1": frozenset({"a", "b"}), "1/2": frozenset({"b", "a"})}
+    members = {"schedules.download": windows, "schedules.execution": dict(windows)}
+    state = replace(STATE, campaigns={resource: replace(owned, members=members)})
+    found = snapshot_of(document_of(state), PLACE)
+    assert found == state
+    sets = [each for field in found.campaigns[resource].members.values() for each in field.values()]
+    assert len({id(each) for each in sets}) == 1
