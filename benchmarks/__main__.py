@@ -344,26 +344,26 @@ def main() -> None:
 _HEAD = """\
 # Benchmarks
 
-`make bench` measures and writes this page. Each figure is a ratio to a floor or a peer that was measured in
-turn with it, for seconds mean little on another machine: *floor* is the fastest raw client that fetches the
-same pages, parses them and compares sets (aiohttp on uvloop, orjson). The server is canned, in a process of
-its own.
+`make bench` measures and writes this page. Seconds mean little on another machine, so each figure is a ratio
+to a floor or a peer that was measured alternately with it. The *floor* is the fastest raw client that fetches
+the same pages, parses them and compares sets (aiohttp on uvloop, orjson). The server sends canned answers
+from a process of its own.
 
-**How to measure.** `make bench` on a machine that does nothing else; `--times 5` where a goal is close.
-`.venv/bin/python -m benchmarks --only apply` measures one case (`--help` lists them), and writes nothing.
-A ratio of wall times is that of a machine with a core for each side; where it is shared, go by CPU. A goal is
-what a change may not make worse: find where the time went with `python -m cProfile -o FILE -m reconciler …`,
-and count requests and operations in a test: no test is timed. octoDNS is measured where it is installed.
+**How to measure.** Run `make bench` on an otherwise idle machine, with `--times 5` where a figure is close to
+its goal. `.venv/bin/python -m benchmarks --only apply` measures one case (`--help` lists them), and writes
+nothing. Ratios of wall times assume a core for each side; if the two share one, compare CPU times. No change
+may make a figure miss its goal. To find where the time went, run `python -m cProfile -o FILE -m reconciler`.
+Tests count requests and operations, because no test is timed. octoDNS is measured where it is installed.
 
-**Where the time of an apply goes.** A call takes the raw client some 115 µs of CPU, ours some 190: 130 for
-sending, 17 for what an answer means, 20 for order and repetition, 25 for the state and the audit log. Steps
-that end at the same moment are written together, and none is done for whatever needs it before that.
+**Where an apply spends its time.** A call costs the raw client about 115 µs of CPU, and ours about 190: 130
+to send it, 17 to interpret the answer, 20 for order and retries, 25 for the state and the audit log. Steps
+that end at the same moment are written together, before any step that needs them starts.
 
-**What stands in the way of a goal.** Many small campaigns: the floor reads no file, and a read of ours costs
-half as much again for what must hold of every call (pace, repetition, what an answer says of itself); the
-rest is YAML, its rules, and a comparison for each. A look at a rollout hashes each gateway once (1.1 µs), for
-who is in which wave is kept nowhere, and a quicker hash would move gateways of rollouts that are under way.
-A plan of few campaigns begins with 0.5 s of imports, half of it for making dataclasses.
+**Why some goals are missed.** Many small campaigns: the floor reads no files, and our reads cost half as much
+again, because every call is paced, retried and checked. The rest is YAML, its rules, and a comparison for
+each campaign. A look at a rollout hashes each gateway once (1.1 µs), because no record says which wave it is
+in, and a faster hash would move gateways of rollouts that are under way. A plan of few campaigns begins with
+0.5 s of imports, half of it to create dataclasses.
 """
 
 if __name__ == "__main__":
