@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
@@ -110,7 +111,9 @@ def settled(folder: Path, put: Callable[[], None]) -> Callable[[], None]:
     """
     put()
     once(python(*RECONCILER, "apply", "--auto-approve", cwd=folder))
-    return _putting(folder, (folder / ".reconciler" / "state.json").read_text())
+    state = (folder / ".reconciler" / "state.json").read_text()
+    # A record that names no waves counts as one of other waves, so that the next gate is asked of all.
+    return _putting(folder, re.sub(r'"edited": ?true, ?', "", state))
 
 
 def _putting(folder: Path, state: str) -> Callable[[], None]:
