@@ -345,8 +345,9 @@ class EndCampaign(_OnCampaign):
     successor: str | None = None
     """The campaign that takes its place; None: the one that this plan creates for the resource."""
     before_start: bool = False
-    """The successor is started next. Where that one waits for an approval the outcome is *waiting*, where the
-    server is still at work on it *not executed*, and the old one runs on."""
+    """The successor is started next. If it waits for an approval, the outcome is *waiting*; if the server is
+    still working on it, *not executed*; and the old campaign runs on.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

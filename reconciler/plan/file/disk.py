@@ -52,7 +52,7 @@ class MadeIn:
 
 @dataclass(frozen=True, slots=True)
 class MadeOn:
-    """The state that a plan was made on; ``lineage`` None: there was no state yet; no secret needed one."""
+    """The state that a plan was made on; ``lineage`` None: no state existed, and no secret needed one."""
 
     serial: int
     """Its serial when the plan was made."""
