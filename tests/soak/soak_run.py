@@ -6,6 +6,7 @@ can be looked at from behind. Everything random comes from the seed.
 
 import asyncio
 import json
+import re
 import shutil
 import signal
 import time
@@ -54,7 +55,22 @@ HURRY = 25.0
 """How much faster time passes for a process that meets faults: its waits are real, but short."""
 UNSEEN = {"remove", "lose state"}
 """Deeds after which what can't be read isn't what was last applied, and nobody can tell."""
-ENDS = {0: "done", 1: "error", 3: "partly", 6: "not ours", -signal.SIGKILL: "killed"}
+ENDS = {
+    0: "done",
+    1: "error",
+    3: "partly",
+    6: "not ours",
+    -signal.SIGKILL: "killed",
+    -signal.SIGTERM: "too late",
+}
+    0: "done",
+    1: "error",
+    3: "partly",
+    6: "not ours",
+    -signal.SIGKILL: "killed",
+    -signal.SIGTERM: "too late",
+}
+"""How a process ends. Too late: SIGTERM came when all was done and said, and nothing was left but to exit."""
 DIALECTS = tuple(PRESETS)
 OPERATIONS = {operation.name for operation in API}
 
@@ -348,6 +364,8 @@ class Soak:
         """Every end is one that is documented, and leaves no lock but that of a process that was killed."""
         self._say(f"ended with {ran.code}: {_brief(ran.out)}{ran.err}")
         assert ran.code in ENDS, f"exit code {ran.code}"
+        if ran.code == -signal.SIGTERM:
+            assert re.search(r"^(error: |Applied |No changes|Nothing was)", ran.out + ran.err, re.MULTILINE)
         self.told.counts[f"end {ENDS[ran.code]}"] += 1
         self.told.counts["processes"] += 1
         if ran.code != -signal.SIGKILL:
