@@ -63,13 +63,6 @@ ENDS = {
     -signal.SIGKILL: "killed",
     -signal.SIGTERM: "too late",
 }
-    0: "done",
-    1: "error",
-    3: "partly",
-    6: "not ours",
-    -signal.SIGKILL: "killed",
-    -signal.SIGTERM: "too late",
-}
 """How a process ends. Too late: SIGTERM came when all was done and said, and nothing was left but to exit."""
 DIALECTS = tuple(PRESETS)
 OPERATIONS = {operation.name for operation in API}
