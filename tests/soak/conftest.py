@@ -1,13 +1,44 @@
-"""The table at the end of a soak."""
+"""Seeded runs, and the table at the end of a soak."""
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import pytest
 
 COUNTS = "soak"
 """The property of a test in which it tells what it counted."""
+
+Record = Callable[[str, object], None]
+
+
+def run_all(
+    seeds: Iterable[int],
+    run: Callable[[int], Mapping[str, int]],
+    record: Record,
+    *,
+    what: str,
+    alone: str,
+    wrong: type[Exception],
+) -> None:
+    """Make the `run` of each seed, which gives its counts; failures (`wrong`) at once, each with its story.
+
+    `what` names the runs in the table; `alone` are the settings with which `make soak` makes just one.
+    """
+    counts: Counter[str] = Counter()
+    failures: dict[str, str] = {}
+    stories = []
+    for seed in seeds:
+        counts[what] += 1
+        try:
+            counts.update(run(seed))
+        except wrong as error:
+            again, story = f"SOAK_SEED={seed} {alone} make soak", str(error)
+            failures[again] = story.rpartition("\n")[2][:200]
+            stories.append(f"{again}\n{story}")
+    record(COUNTS, json.dumps({**counts, "failures": failures}))
+    if failures:
+        pytest.fail("\n\n".join(stories), pytrace=False)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -5,10 +5,8 @@ them there are SOAK_STORMS storms (a tenth as many). Each failure is listed with
 few runs are a part of every check.
 """
 
-import json
 import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from reconciler.resolve import resolve
 from reconciler.validation import validate
 from tests.fakes import PULSE
 from tests.properties.prop_strategies import FIELDS, episodes
-from tests.soak.conftest import COUNTS
+from tests.soak.conftest import Record, run_all
 from tests.soak.soak_project import drawn, environment_of, in_real_time, write_project, yaml_of
 from tests.soak.soak_run import DIALECTS, Ground, Soak, Wrong, ground
 from tests.soak.soak_storm import ENGINES, Storm
@@ -33,8 +31,6 @@ FIRST = int(os.environ.get("SOAK_SEED", "0"))
 AT_ONCE = 10
 """Runs of one test: it is what a worker takes, and what a time limit is for."""
 
-Record = Callable[[str, object], None]
-
 
 @pytest.fixture(scope="module")
 def soil() -> Iterator[Ground]:
@@ -42,46 +38,38 @@ def soil() -> Iterator[Ground]:
         yield made
 
 
-def run_all(soil: Ground, seeds: range, record: Record, kind: type[Soak] = Soak) -> None:
-    """Run each of `seeds`; the failures at once, each with the story of its run."""
-    counts: Counter[str] = Counter()
-    failures: dict[str, str] = {}
-    which = "SOAK_RUNS=0 SOAK_STORMS=1" if kind is Storm else "SOAK_RUNS=1 SOAK_STORMS=0 SOAK_HAWKBIT=0"
-    stories = []
-    for seed in seeds:
-        counts["storms" if kind is Storm else "runs"] += 1
-        try:
-            counts += kind(soil, seed).go().counts
-        except Wrong as wrong:
-            story = str(wrong)
-            again = f"SOAK_SEED={seed} {which} make soak"
-            failures[again] = story.rpartition("\n")[2][:200]
-            stories.append(f"{again}\n{story}")
-    record(COUNTS, json.dumps({**counts, "failures": failures}))
-    if failures:
-        pytest.fail("\n\n".join(stories), pytrace=False)
+def runs(soil: Ground, seeds: range, record: Record) -> None:
+    alone = "SOAK_RUNS=1 SOAK_STORMS=0 SOAK_HAWKBIT=0 SOAK_ROLLOUTS=0"
+    run_all(seeds, lambda seed: Soak(soil, seed).go().counts, record, what="runs", alone=alone, wrong=Wrong)
+
+
+def storms(soil: Ground, seeds: range, record: Record) -> None:
+    alone = "SOAK_RUNS=0 SOAK_STORMS=1 SOAK_HAWKBIT=0 SOAK_ROLLOUTS=0"
+    run_all(
+        seeds, lambda seed: Storm(soil, seed).go().counts, record, what="storms", alone=alone, wrong=Wrong
+    )
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("first", range(FIRST, FIRST + RUNS, AT_ONCE))
 def test_soak(soil: Ground, first: int, record_property: Record) -> None:
-    run_all(soil, range(first, min(first + AT_ONCE, FIRST + RUNS)), record_property)
+    runs(soil, range(first, min(first + AT_ONCE, FIRST + RUNS)), record_property)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("first", range(FIRST, FIRST + STORMS, AT_ONCE))
 def test_storm(soil: Ground, first: int, record_property: Record) -> None:
-    run_all(soil, range(first, min(first + AT_ONCE, FIRST + STORMS)), record_property, Storm)
+    storms(soil, range(first, min(first + AT_ONCE, FIRST + STORMS)), record_property)
 
 
 def test_a_storm_for_each_engine(soil: Ground) -> None:
-    run_all(soil, range(len(ENGINES)), lambda *_: None, Storm)
+    storms(soil, range(len(ENGINES)), lambda *_: None)
 
 
 def test_a_few_runs(soil: Ground) -> None:
-    run_all(soil, range(8), lambda *_: None)
+    runs(soil, range(8), lambda *_: None)
 
 
 @pytest.mark.parametrize("seed", range(20))
