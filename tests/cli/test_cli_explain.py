@@ -45,7 +45,7 @@ def test_a_kind(run):
     assert made.code == 0
     assert made.out.startswith("Campaign\n  An update campaign: which packages go to which gateways")
     assert "\nFields of spec\n" in made.out
-    assert "\n  approve  true or false, default false\n      Whether a campaign that needs" in made.out
+    assert "\n  approve  true or false, default false\n      Whether the tool gives the approval" in made.out
     assert "\nExample\n  apiVersion: reconciler/v1\n  kind: Campaign\n" in made.out
 
 
