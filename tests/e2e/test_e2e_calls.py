@@ -34,7 +34,8 @@ def test_exactly_these_calls(place: Workplace, live: Live) -> None:
     assert planned.code == 0
     assert live.operations() == ["versions", "list-campaigns"], "an empty server is asked once for each kind"
     reads, writes = calls_of_apply(place, live)
-    assert (reads, writes) == (["versions", "list-campaigns"], WHOLE_WAY)
+    # Before an upload: who holds that content already? What comes later is then known to be ours.
+    assert (reads, writes) == (["versions", "list-campaigns", "list-packages"], WHOLE_WAY)
 
     more = ", ".join(f"gw-{n}" for n in range(10, 100))
     # Before a removal: who put the gateways there? And before a stop: is it still ours to stop?
