@@ -209,7 +209,7 @@ def test_in_the_middle_of_a_step(
         assert (ran.code, ran.out.splitlines()[-1]) == (0, f"Applied to {gate.url}: 4 done.")
     else:
         assert ran.code == 1
-        assert "for the run was interrupted\n" in ran.out or "which is not done" in ran.out
+        assert "because the run was interrupted\n" in ran.out or "which is not done" in ran.out
         assert f": {done} done, {4 - done} skipped.\nExit code 1: " in ran.out
     assert left(place) == {"state.json", "state.json.backup"}
     finished(place, live)
