@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReconcilerError, unreadable
 from reconciler.filereading import read_whole
 from reconciler.model import Desired, DesiredCampaign, Finding, ResourceId, Severity
 from reconciler.report.plan_document import FORMAT_VERSION
@@ -75,7 +75,7 @@ def read_rehearsal(path: Path) -> Rehearsed:
     try:
         found = json.loads(read_whole(path))
     except OSError as error:
-        raise ReconcilerError(f"{path}: can't be read: {error.strerror or error}") from error
+        raise unreadable(path, error) from error
     except (ValueError, RecursionError) as error:
         raise _no_rehearsal(path, "it isn't JSON") from error
     if not isinstance(found, dict) or not isinstance(found.get("rehearsals"), list):
