@@ -9,7 +9,7 @@ from typing import Final
 from reconciler.diff.model import CampaignDiff, Removal
 from reconciler.diff.untargeted import name_kept
 from reconciler.model import Claim, DesiredCampaign, Finding, Live, LiveCampaign, Ownership, Phase, ResourceId
-from reconciler.rollout.stage import NOBODY_STAYS
+from reconciler.rollout.revisions import NOBODY_STAYS
 from reconciler.state.base import State
 
 

@@ -40,7 +40,7 @@ from reconciler.model import (
     sorted_ids,
 )
 from reconciler.providers.base import Changing, Facts, Field
-from reconciler.rollout.stage import NOBODY_STAYS
+from reconciler.rollout.revisions import NOBODY_STAYS
 from reconciler.state.base import Event, Owned, PredecessorEnded, PredecessorForgotten
 
 _EDITED = frozenset({Field.NAME, Field.DESCRIPTION, Field.PACKAGES, Field.SETTINGS, Field.DELIVERY})

@@ -33,7 +33,8 @@ from reconciler.model import (
     Severity,
 )
 from reconciler.providers.base import Facts
-from reconciler.rollout.stage import EMPTY, for_only
+from reconciler.rollout.revisions import EMPTY
+from reconciler.rollout.sampling import for_only
 from reconciler.state.applied import ROLLBACK
 from reconciler.state.base import Event, MembersApplied, Owned, State
 

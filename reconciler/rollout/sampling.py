@@ -1,17 +1,16 @@
-"""A campaign with fewer gateways, whose waves are like those of the whole: for rehearsals. Pure.
+"""A campaign with fewer gateways: those released, or a sample with the same waves for rehearsals. Pure.
 
 Tests: `tests/rollout/test_rollout_sampling.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from reconciler.model import Budget, DesiredCampaign, DesiredRollout, Wave
+from reconciler.model import Assignment, Budget, DesiredCampaign, DesiredRollout, Override, Wave
 from reconciler.model.rollouts import Share
 from reconciler.model.waves import assigned, ordered
-from reconciler.rollout.stage import for_only
 
 _SMALL = 50
 """So many of each wave are kept where there is room, because a gate that is asked of three says little."""
@@ -82,3 +81,27 @@ def _budget(budget: Budget, chosen: frozenset[str], share: float) -> Budget:
 
 def _count(count: int | None, share: float) -> int | None:
     return count if not count else max(1, round(count * share))
+
+
+def for_only(campaign: DesiredCampaign, released: frozenset[str]) -> DesiredCampaign:
+    """The campaign; what is for single gateways in it is for those only."""
+    overrides, schedules, things = campaign.overrides, campaign.schedules, campaign.things
+    return replace(
+        campaign,
+        overrides=None if overrides is None else tuple(_overrides(overrides, released)),
+        schedules=None if schedules is None else tuple(_assignments(schedules, released)),
+        things=None if things is None else {id_: ids for id_, ids in things.items() if id_ in released},
+    )
+
+
+def _overrides(overrides: Iterable[Override], released: frozenset[str]) -> Iterator[Override]:
+    narrowed = (replace(each, gateways=each.gateways & released) for each in overrides)
+    return (each for each in narrowed if each.gateways)
+
+
+def _assignments(schedules: Iterable[Assignment], released: frozenset[str]) -> Iterator[Assignment]:
+    for each in schedules:
+        if each.gateways is None:
+            yield each
+        elif mine := each.gateways & released:
+            yield replace(each, gateways=mine)

@@ -16,15 +16,12 @@ Members of earlier revisions stay where they are until their wave.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
-from reconciler.binding import others_than
 from reconciler.model import (
-    Assignment,
     Calendar,
     Claim,
     Desired,
@@ -36,7 +33,6 @@ from reconciler.model import (
     Live,
     LiveCampaign,
     OnFailure,
-    Override,
     Ownership,
     Phase,
     ResourceId,
@@ -44,7 +40,6 @@ from reconciler.model import (
     RolloutStatus,
     Severity,
 )
-from reconciler.model.desired import PackageById, PackageByName, PackageFile, PackageRef
 from reconciler.model.rollouts import GATEWAY_ZONE
 from reconciler.model.sets import joined, shared
 from reconciler.model.waves import assigned
@@ -53,16 +48,14 @@ from reconciler.providers.base import Changing, Facts, Field, Stage
 from reconciler.rollout.calendars import Opening, openings
 from reconciler.rollout.forecast import RehearsedPace, ends, expected, forecast
 from reconciler.rollout.gate import CheckAnswer, Decision, Situation, level, look
+from reconciler.rollout.order import Standing
+from reconciler.rollout.revisions import EMPTY, goes_on_in, in_earlier, is_revised, revision_of, waves_of
+from reconciler.rollout.sampling import for_only
 from reconciler.rollout.views import RolloutView, wave_views
-from reconciler.state.applied import FORGIVEN, REFUSED, ROLLOUT, recorded_settings
+from reconciler.state.applied import FORGIVEN, REFUSED, ROLLOUT
 from reconciler.state.base import Event, MembersForgotten, Owned, RolloutNoted, State
-from reconciler.text import first
 
-_FEW: Final = 3
 _ADOPTED: Final = "adopted"
-EMPTY: Final[frozenset[str]] = frozenset()
-NOBODY_STAYS: Final = frozenset({Phase.READY, Phase.WAITING, Phase.ENDED, Phase.FINISHED})
-"""In these phases a campaign of an earlier revision has nothing to come for anybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +92,7 @@ def paced(desired: Desired, live: Live, state: State, pace: Pace) -> Paced:
     views: list[RolloutView] = []
     records: list[Event] = []
     by_id = {owned.id: owned for owned in state.campaigns.values()}
-    standing = _Standing(desired, state)
+    standing = Standing(desired, state)
     for campaign in standing.ordered():
         claim = live.claims.get(campaign.resource)
         wish = campaign.rollout
@@ -117,8 +110,8 @@ def paced(desired: Desired, live: Live, state: State, pace: Pace) -> Paced:
             owned,
             claim,
             standing.before(wish),
-            _is_revised(campaign, there, live, state, pace),
-            _in_earlier(owned, live),
+            is_revised(campaign, there, live, state, pace.facts, adopt=pace.adopt),
+            in_earlier(owned, live),
         )
         pacing = _Pacing(about, state, pace)
         view, record, narrowed, noted = pacing.paced()
@@ -135,58 +128,6 @@ def paced(desired: Desired, live: Live, state: State, pace: Pace) -> Paced:
         each.sort(key=lambda one: places[one.resource])
     narrowed_down = replace(desired, campaigns=tuple(campaigns))
     return Paced(narrowed_down, tuple(views), tuple(records), tuple(_findings(views)))
-
-
-class _Standing:
-    """Where the rollouts of all campaigns stand, for those that come after them.
-
-    Who comes first is said by policies, so that all campaigns of one wait for the same.
-    """
-
-    def __init__(self, desired: Desired, state: State) -> None:
-        self._campaigns = desired.campaigns
-        self._status: dict[ResourceId, str] = {
-            resource: owned.rollout.status.value
-            for resource, owned in state.campaigns.items()
-            if owned.rollout is not None
-        }
-        self._before: dict[str, str] = {}
-
-    def ordered(self) -> Iterator[DesiredCampaign]:
-        """Every campaign, each behind those that come before it."""
-        after = {wish.policy: wish.after for each in self._campaigns if (wish := each.rollout) and wish.after}
-        if not after:
-            yield from self._campaigns
-            return
-        from graphlib import TopologicalSorter
-
-        of_policy: dict[str, list[DesiredCampaign]] = {}
-        policy_of: dict[ResourceId, str] = {}
-        for each in self._campaigns:
-            policy = each.rollout.policy if each.rollout else ""
-            of_policy.setdefault(policy, []).append(each)
-            policy_of[each.resource] = policy
-        order = TopologicalSorter[str]()
-        for policy in of_policy:
-            order.add(policy, *{policy_of[name] for name in after.get(policy, ()) if name in policy_of})
-        for policy in order.static_order():
-            yield from of_policy[policy]
-
-    def learn(self, view: RolloutView) -> None:
-        """What this look found out about one."""
-        begun = view.wave or view.entered or view.status is not RolloutStatus.PROGRESSING
-        self._status[view.resource] = (
-            "changed" if view.changed else view.status.value if begun else "not begun"
-        )
-
-    def before(self, wish: DesiredRollout) -> str:
-        """Which of the campaigns that come before it aren't complete, and how they stand."""
-        if wish.policy not in self._before:
-            complete = RolloutStatus.COMPLETE.value
-            left = [each for each in wish.after if self._status.get(each) != complete]
-            said = [f"{each.name} ({self._status.get(each, 'not begun')})" for each in left]
-            self._before[wish.policy] = first(said, _FEW)
-        return self._before[wish.policy]
 
 
 def _ours(claim: Claim) -> bool:
@@ -208,24 +149,6 @@ class _About:
     """See `DesiredCampaign.revised`."""
     earlier: frozenset[str] = EMPTY
     """Who is in what it replaced, as far as that goes on."""
-
-
-def _is_revised(
-    campaign: DesiredCampaign, there: LiveCampaign | None, live: Live, state: State, pace: Pace
-) -> bool:
-    """Whether the packages of the live campaign are others, and stay so."""
-    if (
-        there is None
-        or campaign.packages is None
-        or pace.facts.changing(Field.PACKAGES) is not Changing.REPLACED
-    ):
-        return False
-    return others_than(campaign.packages, there.packages, live, state, adopt=pace.adopt)
-
-
-def _in_earlier(owned: Owned | None, live: Live) -> frozenset[str]:
-    formers = (live.by_id.get(each.id) for each in owned.predecessors if not each.ended) if owned else ()
-    return EMPTY.union(*(goes_on_in(former) for former in formers if former))
 
 
 class _Pacing:
@@ -251,7 +174,7 @@ class _Pacing:
             earlier |= goes_on_in(self._there)
         self._earlier = (self._fleet & earlier) - self._inside if earlier else EMPTY
         """Declared gateways that are in earlier revisions only."""
-        self._revision = _revision(about.campaign, state.salt)
+        self._revision = revision_of(about.campaign, state.salt)
         self._waves = assigned(self._fleet, about.wish.waves, about.wish.seed)
 
     def paced(self) -> tuple[RolloutView, RolloutRecord, DesiredCampaign, tuple[Event, ...]]:
@@ -328,7 +251,7 @@ class _Pacing:
 
     def _begin(self) -> tuple[RolloutRecord, bool]:
         """The record that the look begins with, and whether an edit waits for a person."""
-        now, plan = self._pace.now, _plan_of(self._wish)
+        now, plan = self._pace.now, waves_of(self._wish)
         known = self._owned.rollout if self._owned else None
         if known is None:
             return self._first(plan), False
@@ -536,69 +459,6 @@ def _zone(calendars: Sequence[Calendar]) -> str:
     """The zone that all of them name."""
     zones = {calendar.zone for calendar in calendars}
     return zones.pop() if len(zones) == 1 and GATEWAY_ZONE not in zones else ""
-
-
-def goes_on_in(there: LiveCampaign) -> frozenset[str]:
-    """Who has something to come in a campaign that is there; nobody in one that ended, or never ran."""
-    if there.gateways is None or there.phase in NOBODY_STAYS:
-        return EMPTY
-    return frozenset(there.gateways) - there.gateways.closed
-
-
-def for_only(campaign: DesiredCampaign, released: frozenset[str]) -> DesiredCampaign:
-    """The campaign; what is for single gateways in it is for those only."""
-    overrides, schedules, things = campaign.overrides, campaign.schedules, campaign.things
-    return replace(
-        campaign,
-        overrides=None if overrides is None else tuple(_overrides(overrides, released)),
-        schedules=None if schedules is None else tuple(_assignments(schedules, released)),
-        things=None if things is None else {id_: ids for id_, ids in things.items() if id_ in released},
-    )
-
-
-def _overrides(overrides: Iterable[Override], released: frozenset[str]) -> Iterator[Override]:
-    narrowed = (replace(each, gateways=each.gateways & released) for each in overrides)
-    return (each for each in narrowed if each.gateways)
-
-
-def _assignments(schedules: Iterable[Assignment], released: frozenset[str]) -> Iterator[Assignment]:
-    for each in schedules:
-        if each.gateways is None:
-            yield each
-        elif mine := each.gateways & released:
-            yield replace(each, gateways=mine)
-
-
-def _revision(campaign: DesiredCampaign, salt: str) -> str:
-    """What is rolled out, as a digest; that of a secret is salted."""
-    settings = None
-    if campaign.settings is not None:
-        settings = recorded_settings(campaign.settings, salt, unread=True)
-    packages = None if campaign.packages is None else sorted(map(_package, campaign.packages))
-    return _digest([packages, settings])
-
-
-def _package(ref: PackageRef) -> list[str]:
-    match ref:
-        case PackageFile():
-            return ["sha256", ref.sha256]
-        case PackageById():
-            return ["id", ref.id]
-        case PackageByName():
-            return ["name", ref.name]
-
-
-def _plan_of(wish: DesiredRollout) -> str:
-    """The waves as they are declared, whoever is meant by them at the moment."""
-    waves = [
-        [wave.name, wave.share.count, wave.share.thousandths, wave.candidates is None] for wave in wish.waves
-    ]
-    return _digest([wish.seed, waves])
-
-
-def _digest(value: object) -> str:
-    text = json.dumps(value, separators=(",", ":"), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _findings(views: Iterable[RolloutView]) -> Iterator[Finding]:
