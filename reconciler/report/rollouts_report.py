@@ -45,6 +45,14 @@ def rollout_lines(
     for view in views:
         if view.status == "complete" and not (view.joins or over):
             continue
+        waits = [
+            each
+            for each in view.waits
+            if each.reason is not WaitFor.NOT_RUNNING or view.resource not in starting
+        ]
+        if waits and view.status == "progressing" and not (view.opens or view.joins or over):
+            yield _waiting(view, waits, paint)
+            continue
         stands = f"{view.where} opens" if view.opens else f"{view.where}, {view.status}"
         yield f"{paint(clean(str(view.resource)), Tone.STRONG)}: rollout {clean(view.policy)}, {stands}"
         if view.joins:
@@ -54,10 +62,7 @@ def rollout_lines(
             yield f"  {paint(said, Tone.GOOD)}"
         yield from (f"  {line}" for line in _revisions(view))
         yield from (f"  {line}" for line in _table(view))
-        for wait in view.waits:
-            if wait.reason is WaitFor.NOT_RUNNING and view.resource in starting:
-                continue
-            yield f"  waits: {wait_words(view, wait)}"
+        yield from (f"  waits: {wait_words(view, wait)}" for wait in waits)
         if view.checks:
             only = "it opens only if they pass; " if view.opens else ""
             yield f"  {only}checks asked at apply: {clean(', '.join(view.checks))}"
@@ -65,6 +70,16 @@ def rollout_lines(
             yield f"  the next look that can change something: {_when(view, view.next_look)}"
         if view.ends is not None and view.status != "complete":
             yield f"  {_complete(view, view.ends)}"
+
+
+def _waiting(view: RolloutView, waits: Iterable[Wait], paint: Paint) -> Line:
+    """One that only waits, in a paragraph: for what, and until when."""
+    said = "; ".join(wait_words(view, wait).removeprefix(f"{view.where}: ") for wait in waits)
+    if view.earlier:
+        said += f"; {staying(view.earlier)}, an earlier revision"
+    if view.next_look is not None:
+        said += f". The next look that can change something: {_when(view, view.next_look)}"
+    return Line(f"{paint('Waits:', Tone.WARNING)} {clean(str(view.resource))}, {view.where}: {said}.", 7)
 
 
 def _complete(view: RolloutView, ends: int) -> str:

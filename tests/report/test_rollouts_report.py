@@ -73,13 +73,21 @@ def test_who_was_in_before_there_were_waves_has_passed_nothing() -> None:
 
 def test_a_campaign_that_the_plan_starts_is_waited_for_no_longer() -> None:
     waits = replace(WAITS, waits=(Wait(WaitFor.NOT_RUNNING),))
-    said = "  waits: the campaign does not run"
-    assert said in list(rollout_lines([waits]))
-    assert said not in list(rollout_lines([waits], starting={LINE}))
+    said = "Waits: Campaign/line-3, wave 1 of 2 (canary): the campaign does not run."
+    assert list(rollout_lines([waits])) == [said]
+    assert "does not run" not in "".join(rollout_lines([waits], starting={LINE}))
+    assert "  waits: the campaign does not run" in list(rollout_lines([waits], over=True))
 
 
 def test_a_wait() -> None:
-    assert "  waits: wave 1 of 2 (canary): 15 of 20 done, fewer than 90 %" in list(rollout_lines([WAITS]))
+    said = "Waits: Campaign/line-3, wave 1 of 2 (canary): 15 of 20 done, fewer than 90 %"
+    assert list(rollout_lines([WAITS])) == [f"{said}."]
+    until = " The next look that can change something: Fri 15 Jan 08:00 UTC."
+    later = replace(WAITS, next_look=NOW, now=NOW - 86_400_000, zone="UTC")
+    assert list(rollout_lines([later])) == [f"{said}.{until}"]
+    assert "  waits: wave 1 of 2 (canary): 15 of 20 done, fewer than 90 %" in list(
+        rollout_lines([WAITS], over=True)
+    )
     item = rollout_item(WAITS)
     assert item["waits"] == [
         {"for": "success", "until": None, "text": "wave 1 of 2 (canary): 15 of 20 done, fewer than 90 %"}

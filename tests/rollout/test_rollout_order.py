@@ -116,7 +116,7 @@ def test_every_report_says_so(tmp_path: Path) -> None:
             plan = await world.make_plan(THREE + ORDER)
             waiting = next(view for view in plan.rollouts if view.resource.name == "a")
             said = "it begins when others are complete: b (not begun), c (progressing)"
-            assert f"  waits: {said}" in list(plan_lines(plan))
+            assert f"Waits: Campaign/a, {waiting.where}: {said}." in list(plan_lines(plan))
             assert f"- waits: `{said}`" in "".join(plan_markdown(plan))
             item = json.loads(json.dumps(rollout_item(waiting)))
             assert item["waits"] == [{"for": "after", "until": None, "text": said}]
