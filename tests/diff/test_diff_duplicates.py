@@ -125,3 +125,9 @@ def test_marks_that_nobody_trusts_are_not_taken_because_they_were_read() -> None
     """What is read to find doubles is not what a lost package is replaced by."""
     project = twice(owned=False)
     assert [step.partition(":")[0] for step in project.plan(desired(packages=[V1]))] == ["upload-package"]
+
+
+def test_of_what_is_gone_nothing_is_there_twice() -> None:
+    project = Project(MemoryServer(packages=[holds("p-2", "fw.bin", V1)]))
+    project.uploaded(V1, "p-1")
+    assert named(project, desired(packages=[V1])) == []
