@@ -10,7 +10,7 @@ import pytest
 
 from reconciler import pacing
 from reconciler.model import UploadMode
-from reconciler.providers import opening
+from reconciler.providers import base, opening
 from reconciler.providers.hawkbit import calls as hawkbit_calls
 from reconciler.providers.hawkbit import ending, making, query
 from reconciler.providers.hawkbit import facts as hawkbit_facts
@@ -98,6 +98,7 @@ LIMITS: dict[str, tuple[object, object]] = {
     "slowest rate": (default(pacing.RateLimiter, "floor"), 0.5),
     "first guess of a rate": (default(pacing.RateLimiter, "guess"), 10.0),
     "seconds for which names are known": (names.AGE, 5.0),
+    "seconds by which clocks may differ": (base.ALIKE, 5.0),
     "tries for a name": (names._TRIES, 3),
     "tries of hawkBit's objects": (making._TRIES, 5),
     "seconds until a rollout is looked at again": (ending.AT_WORK_SECONDS, 1.0),
