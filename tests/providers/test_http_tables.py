@@ -1,6 +1,7 @@
 """What statuses, faults of connections and exceptions of engines mean: whole tables, for each server."""
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ import pytest
 from reconciler.errors import NotExecuted, Refused, ServerError, Unclear
 from reconciler.providers.base import RequestOutcome
 from reconciler.providers.hawkbit import entry as hawkbit
+from reconciler.providers.http import verdicts
 from reconciler.providers.http.aiohttp_engine import _meaning as meaning_of_aiohttp
 from reconciler.providers.http.connecting import Way, certificate_hint, no_connection, tls_hint
 from reconciler.providers.http.engine import open_engine
@@ -346,3 +348,12 @@ def test_only_what_comes_of_socks_is_a_fault_of_the_proxy(
                 await HttpxTransport(client, Way("http://h", proxy), 5.0).send(Request("GET", "/p"))
 
     asyncio.run(main())
+
+
+def test_the_words_of_a_no(golden: Any) -> None:
+    """Each word by which an answer with a good status says no: one more or less is a decision."""
+    found = {name: value for name, value in vars(verdicts).items() if name.startswith("_") and name.isupper()}
+    sets = {name: sorted(value) for name, value in found.items() if isinstance(value, frozenset)}
+    patterns = {name: [value.pattern] for name, value in found.items() if isinstance(value, re.Pattern)}
+    lines = [f"{name}: {word}" for name, words in sorted({**sets, **patterns}.items()) for word in words]
+    golden("http-words-of-a-no.txt", "\n".join(lines) + "\n")
