@@ -242,3 +242,9 @@ def test_answers(name: str, reads: Mapping[str, tuple[Read, list[Any]]], golden:
 def test_pages(golden: Any) -> None:
     lines = _shown(lambda value: page(value, ITEMS), PAGES, words=True)
     golden("shapes-pages.txt", "".join(f"{line}\n" for line in lines))
+
+
+def test_a_text_is_cut_only_where_it_is_longer() -> None:
+    assert shape.clip("x" * 10, 10) == "x" * 10
+    assert shape.clip("x" * 11, 10) == "x" * 9 + "…"
+    assert shape.clip(" a\n\tb ", 3) == "a b"
