@@ -4,7 +4,6 @@ The server answers by a table, and lists all that it has whatever the query says
 is right has to be chosen from it.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from hashlib import sha256
@@ -48,7 +47,7 @@ from reconciler.providers.http.transport import Request, Response
 from reconciler.settings import ServerSettings
 from tests.providers.canned_server import answer
 from tests.providers.hawkbit_world import ADMIN
-from tests.providers.told import Told, Turns, grouped, outcome
+from tests.providers.told import Tape, Told, Turns, grouped
 
 BASE = "/rest/v1"
 CODE = "hawkbit.server.error."
@@ -175,28 +174,13 @@ def otherwise(request: Request) -> Response:
     return answer(b"")
 
 
-def tape(call: Callable[[Provider], Awaitable[object]], changes: Mapping[str, Any]) -> list[str]:
-    """What `call` asks and what comes of it, on a server that has ALL but for `changes`.
-
-    A change names the method where it isn't GET.
-    """
-    known = {f"GET {BASE}/{path}": value for path, value in ALL.items()}
-    for name, value in changes.items():
-        method, _, path = name.rpartition(" ")
-        known[f"{method or 'GET'} {BASE}/{path}"] = value
-
-    async def main() -> list[str]:
-        server = Told(known, otherwise)
-        settings = ServerSettings(url="http://h", provider="hawkbit", auth=ADMIN, page_size=3)
-        provider = provider_of(settings, server, parallelism=1, backoff=Backoff(attempts=1))
-        found = await outcome(call(provider))
-        return [*server.lines, *found]
-
-    return asyncio.run(main())
+def opened(server: Told) -> Provider:
+    settings = ServerSettings(url="http://h", provider="hawkbit", auth=ADMIN, page_size=3)
+    return provider_of(settings, server, parallelism=1, backoff=Backoff(attempts=1))
 
 
-def lines(cases: Mapping[str, tuple[Callable[[Provider], Awaitable[object]], Mapping[str, Any]]]) -> str:
-    return "".join(f"{line}\n" for line in grouped((name, tape(*case)) for name, case in cases.items()))
+tape = Tape(BASE, ALL, otherwise, opened)
+lines = tape.lines
 
 
 # --- reads -------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 What goes over the wire of each operation is in `tests/contract/wire`.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from hashlib import sha256
@@ -51,7 +50,7 @@ from reconciler.providers.base import Bindings, Provider
 from reconciler.providers.http.transport import Request, Response
 from reconciler.providers.pulse.codec.statuses import PHASES
 from tests.providers.canned_server import SETTINGS, answer, provider
-from tests.providers.told import Told, Turns, grouped, outcome
+from tests.providers.told import Tape, Told, Turns, grouped
 
 CONTENT = b"firmware"
 DIGEST = sha256(CONTENT).hexdigest()
@@ -149,28 +148,12 @@ def otherwise(request: Request) -> Response:
     return answer({"uuid": "new"}) if request.method == "POST" else answer(b"")
 
 
-def tape(call: Callable[[Provider], Awaitable[object]], changes: Mapping[str, Any]) -> list[str]:
-    """What `call` asks and what comes of it, on a server that has ALL but for `changes`.
-
-    A change names the method where it isn't GET.
-    """
-    known = {f"GET /api/{path}": value for path, value in ALL.items()}
-    for name, value in changes.items():
-        method, _, path = name.rpartition(" ")
-        known[f"{method or 'GET'} /api/{path}"] = value
-
-    async def main() -> list[str]:
-        server = Told(known, otherwise)
-        settings = replace(SETTINGS, page_size=3)
-        opened = provider(server, settings, backoff=Backoff(attempts=1))
-        found = await outcome(call(opened))
-        return [*server.lines, *found]
-
-    return asyncio.run(main())
+def opened(server: Told) -> Provider:
+    return provider(server, replace(SETTINGS, page_size=3), backoff=Backoff(attempts=1))
 
 
-def lines(cases: Mapping[str, tuple[Callable[[Provider], Awaitable[object]], Mapping[str, Any]]]) -> str:
-    return "".join(f"{line}\n" for line in grouped((name, tape(*case)) for name, case in cases.items()))
+tape = Tape("/api", ALL, otherwise, opened)
+lines = tape.lines
 
 
 NO_TOTAL = {

@@ -6,12 +6,13 @@ whoever changes one sees it there.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from reconciler.errors import PartlyDone, ReconcilerError, ServerError
 from reconciler.model import Secret
+from reconciler.providers.base import Provider
 from reconciler.providers.http.filebody import FileBody
 from reconciler.providers.http.transport import Request, Response
 from tests.providers.canned_server import answer, whole
@@ -123,3 +124,37 @@ def grouped(found: Iterable[tuple[str, list[str]]]) -> Iterator[str]:
     for lines, names in titles.items():
         yield f"{', '.join(names)}:"
         yield from (f"    {line}" for line in lines)
+
+
+Asking = Callable[[Provider], Awaitable[object]]
+"""A call of a provider."""
+
+
+@dataclass(frozen=True)
+class Tape:
+    """What calls ask of one kind of server and what comes of them, each on a server of its own."""
+
+    base: str
+    there: Mapping[str, Any]
+    """Path below `base` → what is read there."""
+    otherwise: Callable[[Request], Response]
+    """Answers all else."""
+    opened: Callable[[Told], Provider]
+
+    def __call__(self, call: Asking, changes: Mapping[str, Any]) -> list[str]:
+        """The lines of one `call`; a change of what is there names the method where it isn't GET."""
+        known = {f"GET {self.base}/{path}": value for path, value in self.there.items()}
+        for name, value in changes.items():
+            method, _, path = name.rpartition(" ")
+            known[f"{method or 'GET'} {self.base}/{path}"] = value
+
+        async def main() -> list[str]:
+            server = Told(known, self.otherwise)
+            found = await outcome(call(self.opened(server)))
+            return [*server.lines, *found]
+
+        return asyncio.run(main())
+
+    def lines(self, cases: Mapping[str, tuple[Asking, Mapping[str, Any]]]) -> str:
+        """Those of all `cases`, for a golden file."""
+        return "".join(f"{line}\n" for line in grouped((name, self(*case)) for name, case in cases.items()))
