@@ -90,6 +90,13 @@ BROKEN = {
 }
 
 
+async def aborted(world: World, declared: str) -> None:
+    """The first one has begun, and its rollout is aborted."""
+    await world.apply(declared)
+    await put(world, FIRST, BROKEN)
+    await world.apply(declared)
+
+
 def test_it_stands_by_until_the_other_rollout_is_aborted(tmp_path: Path) -> None:
     async def body() -> None:
         async with World.open(tmp_path) as world:
@@ -127,9 +134,7 @@ def test_nobody_joins_it_while_the_other_one_runs(tmp_path: Path) -> None:
     async def body() -> None:
         async with World.open(tmp_path) as world:
             paused = text(on_failure="pause")
-            await world.apply(paused)
-            await put(world, FIRST, BROKEN)
-            await world.apply(paused)
+            await aborted(world, paused)
             plan = await world.make_plan(paused)
             assert codes(plan) == ["rollback-waits"]
             assert plan.empty
@@ -150,9 +155,7 @@ def test_nobody_joins_it_while_the_other_one_runs(tmp_path: Path) -> None:
 def test_nobody_joins_it_where_the_other_one_is_not_looked_at(tmp_path: Path) -> None:
     async def body() -> None:
         async with World.open(tmp_path) as world:
-            await world.apply(text())
-            await put(world, FIRST, BROKEN)
-            await world.apply(text())
+            await aborted(world, text())
             await world.make_plan(text())
             alone = await world.make_plan(text(), targets=Targets((BACK,)))
             assert alone.empty
@@ -172,9 +175,7 @@ def test_whom_it_took_it_keeps(tmp_path: Path) -> None:
 
     async def body() -> None:
         async with World.open(tmp_path) as world:
-            await world.apply(text())
-            await put(world, FIRST, BROKEN)
-            await world.apply(text())
+            await aborted(world, text())
             await world.apply(text())
             await put(world, FIRST, dict.fromkeys(BROKEN, "INSTANTIATED"))
             plan = await world.make_plan(text())
@@ -191,9 +192,7 @@ def test_whom_it_takes_is_known_before_its_first_call(tmp_path: Path) -> None:
 
     async def body() -> None:
         async with World.open(tmp_path) as world:
-            await world.apply(text())
-            await put(world, FIRST, BROKEN)
-            await world.apply(text())
+            await aborted(world, text())
             plan = await world.make_plan(text())
             with world.store.locked(world.provider.server, "apply") as session:
                 session.record(*plan.records)
@@ -222,9 +221,7 @@ def test_more_are_taken_while_it_stands_aborted(tmp_path: Path) -> None:
 def test_its_own_gate_aborts_it(tmp_path: Path) -> None:
     async def body() -> None:
         async with World.open(tmp_path) as world:
-            await world.apply(text())
-            await put(world, FIRST, BROKEN)
-            await world.apply(text())
+            await aborted(world, text())
             await world.apply(text())
             (one,) = await members(world, BACK)
             await put(world, BACK, {one: "FAILED"})
@@ -352,9 +349,7 @@ def test_the_first_one_goes_on_once_its_way_back_was_ended(tmp_path: Path, how: 
 def test_a_way_back_that_has_nobody_yet_does_not_begin_once_the_first_one_goes_on(tmp_path: Path) -> None:
     async def body() -> None:
         async with World.open(tmp_path) as world:
-            await world.apply(text())
-            await put(world, FIRST, BROKEN)
-            await world.apply(text())
+            await aborted(world, text())
             plan = await world.make_plan(text())
             with world.store.locked(world.provider.server, "apply") as session:
                 session.record(*plan.records)  # and there it dies
@@ -372,9 +367,7 @@ def test_a_person_who_resumes_what_stands_aborted_begins_no_way_back_beside_it(t
     async def body() -> None:
         async with World.open(tmp_path) as world:
             paused = text(on_failure="pause")
-            await world.apply(paused)
-            await put(world, FIRST, BROKEN)
-            await world.apply(paused)
+            await aborted(world, paused)
             await by_hand(world, world.store.load().campaigns[FIRST].id, "stop")
             plan = await world.make_plan(paused, resume=True)
             assert [step.operation.name for step in plan.steps()] == ["start-campaign"]
