@@ -69,7 +69,8 @@ def applied(made: Project, wish: Any, **options: Any) -> list[str]:
     return [step.id for step in plan.steps()]
 
 
-def send(made: Project, plan: Plan, writes: Any = None, parallelism: int = 1) -> Any:
+def send(made: Any, plan: Plan, writes: Any = None, parallelism: int = 1) -> Any:
+    """The outcomes of `plan`; `made` has a state, which learns of them, and a server."""
     session = MemorySession(made.state)
     try:
         result = asyncio.run(

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from reconciler.app.pipeline import Planned, draft, guard_basis
-from reconciler.apply import apply_plan
 from reconciler.model import (
     DesiredRollout,
     DesiredStatus,
@@ -32,9 +31,9 @@ from reconciler.providers.base import Facts
 from reconciler.rollout.views import RolloutView
 from reconciler.state.base import Predecessor, RolloutNoted, State
 from reconciler.state.folding import fold
-from tests.fakes import AT_ONCE, MemorySession, campaign, desired, rid
+from tests.fakes import AT_ONCE, campaign, desired, rid
 from tests.memory_provider import IMMUTABLE, IMMUTABLE_LATE, SERVER, MemoryCampaign, MemoryServer
-from tests.scenarios.test_replacement import Dying, Killed
+from tests.scenarios.test_replacement import Dying, Killed, send
 
 ONE, TWO, THREE = PackageById("p-1"), PackageById("p-2"), PackageById("p-3")
 KINDS = {"gateways first": IMMUTABLE, "gateways last": IMMUTABLE_LATE}
@@ -78,20 +77,7 @@ class World:
         return self.draft(wanted, **options).plan
 
     def send(self, plan: Plan, writes: Any = None) -> Any:
-        session = MemorySession(self.state)
-        try:
-            result = asyncio.run(
-                apply_plan(
-                    plan,
-                    writes or self.server,
-                    session,
-                    delay=lambda attempts, asked, waited: 0.0 if attempts < 5 else None,
-                    parallelism=1,
-                )
-            )
-        finally:
-            self.state = session.state
-        return result.outcomes
+        return send(self, plan, writes)
 
     def look(self, wanted: Any, **options: Any) -> list[str]:
         """The steps of a plan, all of which are done; the same look again finds nothing."""
