@@ -129,13 +129,14 @@ def history(*entries: tuple[str, int, list[str]]) -> dict[str, Any]:
 
 
 ALL = {
-    "rollouts": rows(rollout(5), rollout(6, name="LINE", status="ready"), rollout(8, status="deleting")),
+    # Lists are in no order: what is told is sorted by us.
+    "rollouts": rows(rollout(10, name="ten"), rollout(6, name="LINE", status="ready"), rollout(5), rollout(8, status="deleting")),
     "rollouts/5": rollout(5),
     "rollouts/6": rollout(6, name="line two", distributionSetId=8, status="ready"),
-    "distributionsets": rows(bundle(), bundle(8, name="other", description="by hand")),
+    "distributionsets": rows(bundle(8, name="other", description="by hand"), bundle()),
     "distributionsets/7": bundle(),
     "distributionsets/8": bundle(8),
-    "softwaremodules": rows(module(9), module(10, name="FW", type="application"), module(11, deleted=True)),
+    "softwaremodules": rows(module(10, name="FW", type="application"), module(11, deleted=True), module(9)),
     "softwaremodules/9": module(9),
     "softwaremodules/10": module(10, name="app", type="application"),
     "softwaremodules/11": module(11, deleted=True),
@@ -419,6 +420,18 @@ SPECIAL: dict[str, tuple[str, Mapping[str, Any]]] = {
     "an action that hasn't begun": (
         "remove",
         {"actions": rows(row(31, "a", "scheduled", active=False), row(32, "b", "canceled", active=False))},
+    ),
+    "targets that the server doesn't know": (
+        "add",
+        {
+            "POST targettags/3/assigned": no(
+                404, "repo.entityNotFound", info={"type": "Target", "entityId": ["e", "b", 7]}
+            )
+        },
+    ),
+    "a tag that the server doesn't know": (
+        "add",
+        {"POST targettags/3/assigned": no(404, "repo.entityNotFound", info={"type": "TargetTag", "entityId": [3]})},
     ),
     "actions that are over meanwhile": (
         "remove",

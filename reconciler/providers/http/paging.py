@@ -107,14 +107,15 @@ class _Reading(Generic[Item]):
         self._bytes = 0
         self._fold = fold
         self._width = width
-        self._floor = 0
-        """The total of the first page: a smaller one later means that the list shrank."""
         self._total = 0
-        self._pages: set[int] = set()
-        """The pages of this reading, by a hash of their ids."""
-        self._useless = 0
+        # Of this reading:
+        self._floor: int
+        """The total of the first page: a smaller one later means that the list shrank."""
+        self._pages: set[int]
+        """The pages, by a hash of their ids."""
+        self._useless: int
         """How many pages in a row were empty or had been there before."""
-        self._shrunk = False
+        self._shrunk: bool
 
     def shortfall(self) -> str:
         """Why the list is not complete."""

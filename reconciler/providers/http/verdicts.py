@@ -145,7 +145,7 @@ def of_write(value: object, *, batch: Collection[str] = (), described: bool = Fa
     own = described and any(isinstance(value.get(key), str | int) for key in _IDS)
     found = _of_envelope(value, words=not own)
     inner = next((no for key, each in _plain(value, _INNER) if (no := _inner(each, sent))), None)
-    if named and sent:
+    if named:
         words = found.words if found else _message(value) or "it names those that failed"
         return Denial(words, failed={key: why or words for key, why in named.items()}, some=True)
     if inner and inner.some:
@@ -207,7 +207,7 @@ def _inner(value: object, sent: frozenset[str]) -> Denial | None:
     if isinstance(value, Mapping):
         named = _named(value, sent)
         found = _of_envelope(value, words=True)
-        if named and sent:
+        if named:
             words = found.words if found else _message(value) or "it names those that failed"
             return Denial(words, failed={key: why or words for key, why in named.items()}, some=True)
         return found
@@ -331,7 +331,7 @@ def _flagged(value: Mapping[Any, Any]) -> bool:
 def _is_false(value: object, *, counts: bool) -> bool:
     if isinstance(value, str):
         return value.strip().lower() in ("false", "no", "n", "f", *(() if counts else ("0",)))
-    return value is False or (not counts and isinstance(value, int) and value == 0)
+    return value is False or (not counts and value == 0)
 
 
 def _is_severe(row: object) -> bool:
@@ -357,8 +357,7 @@ def _code(value: object) -> int | None:
     if not isinstance(value, Mapping):
         return None
     for _, each in _plain(value, _CODES):
-        text = str(each)
-        if not isinstance(each, bool) and isinstance(each, str | int) and re.fullmatch(r"[45]\d\d", text):
+        if re.fullmatch(r"[45]\d\d", text := str(each)):
             return int(text)
     return None
 
