@@ -93,7 +93,7 @@ def test_a_target_is_in_one_state_however_pages_come(pages: list[list[tuple[str,
 @pytest.mark.parametrize(("asked", "size"), [(1, 1), (499, 499), (500, 500), (501, 500), (10_000, 500)])
 def test_no_page_is_asked_for_that_the_server_would_cut(asked: int, size: int) -> None:
     wire: Any = None
-    assert HawkbitCalls(wire, page_size=asked).page_size == size
+    assert HawkbitCalls(wire, page_size=asked, parallelism=1).page_size == size
 
 
 def test_what_is_no_number_comes_before_all_numbers() -> None:

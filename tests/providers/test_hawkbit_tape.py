@@ -130,7 +130,12 @@ def history(*entries: tuple[str, int, list[str]]) -> dict[str, Any]:
 
 ALL = {
     # Lists are in no order: what is told is sorted by us.
-    "rollouts": rows(rollout(10, name="ten"), rollout(6, name="LINE", status="ready"), rollout(5), rollout(8, status="deleting")),
+    "rollouts": rows(
+        rollout(10, name="ten"),
+        rollout(6, name="LINE", status="ready"),
+        rollout(5),
+        rollout(8, status="deleting"),
+    ),
     "rollouts/5": rollout(5),
     "rollouts/6": rollout(6, name="line two", distributionSetId=8, status="ready"),
     "distributionsets": rows(bundle(8, name="other", description="by hand"), bundle()),
@@ -431,7 +436,11 @@ SPECIAL: dict[str, tuple[str, Mapping[str, Any]]] = {
     ),
     "a tag that the server doesn't know": (
         "add",
-        {"POST targettags/3/assigned": no(404, "repo.entityNotFound", info={"type": "TargetTag", "entityId": [3]})},
+        {
+            "POST targettags/3/assigned": no(
+                404, "repo.entityNotFound", info={"type": "TargetTag", "entityId": [3]}
+            )
+        },
     ),
     "actions that are over meanwhile": (
         "remove",

@@ -60,10 +60,8 @@ def _recorded(kind: Callable[..., Any], into: list[str]) -> Callable[..., Any]:
 
 def _about(transport: Any) -> list[str]:
     way, reader = transport._way, transport._reader
-    lines = [
-        f"{type(transport).__name__} to {way.base} by {way.proxy}, CA file {way.ca_file},"
-        f" {transport._seconds:g} s, at most {reader.most} bytes"
-    ]
+    kind, most = type(transport).__name__, f"at most {reader.most} bytes"
+    lines = [f"{kind} to {way.base} by {way.proxy}, CA file {way.ca_file}, {transport._seconds:g} s, {most}"]
     if isinstance(transport, AiohttpTransport):
         lines.append(f"sends again by itself: {transport._session._retry_connection}")
     return lines
@@ -87,7 +85,9 @@ def test_what_each_engine_is_opened_with(
     made: list[str] = []
     for name in OPENED:
         module, _, kind = name.partition(".")
-        monkeypatch.setattr(name, _recorded(getattr({"aiohttp": aiohttp, "httpx": httpx}[module], kind), made))
+        monkeypatch.setattr(
+            name, _recorded(getattr({"aiohttp": aiohttp, "httpx": httpx}[module], kind), made)
+        )
     for name in ("aiohttp", "httpx"):
         monkeypatch.setattr(f"reconciler.providers.http.{name}_engine.__version__", "VERSION")
 
@@ -154,5 +154,7 @@ def test_a_proxy_that_no_engine_can_use(monkeypatch: pytest.MonkeyPatch) -> None
         async with open_engine("http://h.example.com"):
             raise AssertionError("it can't be used")
 
-    with pytest.raises(ReconcilerError, match="the proxy that the environment names can't be used: ValueError"):
+    with pytest.raises(
+        ReconcilerError, match="the proxy that the environment names can't be used: ValueError"
+    ):
         asyncio.run(main())

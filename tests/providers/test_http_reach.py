@@ -176,7 +176,9 @@ def test_a_certificate_of_another_authority(
 def test_a_certificate_of_another_host(authority: Path) -> None:
     blocked = _blocked(_certified(authority, authority / "ca.pem", "DNS:other.example"))
     assert str(blocked).startswith("the certificate is not trusted: IP address mismatch")
-    assert blocked.hint == "It is the certificate of another host: is the host name in the server's URL right?"
+    assert (
+        blocked.hint == "It is the certificate of another host: is the host name in the server's URL right?"
+    )
 
 
 def test_no_tls() -> None:
@@ -191,7 +193,10 @@ def test_no_tls() -> None:
             await certificate(address, None, seconds=SECONDS)
 
     blocked = _blocked(main())
-    assert str(blocked) in {"no TLS connection: WRONG_VERSION_NUMBER", "no TLS connection: RECORD_LAYER_FAILURE"}
+    assert str(blocked) in {
+        "no TLS connection: WRONG_VERSION_NUMBER",
+        "no TLS connection: RECORD_LAYER_FAILURE",
+    }
     assert blocked.hint == "The server speaks plain HTTP on this port: should its URL begin with http://?"
 
 

@@ -44,11 +44,15 @@ class List:
 
         async def fetch(number: int | None) -> Page[str]:
             asked.append("-" if number is None else str(number))
-            rows = next((self.later[at] for at in sorted(self.later, reverse=True) if at < len(asked)), self.rows)
+            rows = next(
+                (self.later[at] for at in sorted(self.later, reverse=True) if at < len(asked)), self.rows
+            )
             index = 0 if number is None or self.stuck else max(number - self.base, 0)
             part = rows[index * SIZE : (index + 1) * SIZE]
             told = None if self.told is None else self.told + index
-            return Page({each: each for each in part}, len(part), told, self.total(len(rows)), self.page_bytes)
+            return Page(
+                {each: each for each in part}, len(part), told, self.total(len(rows)), self.page_bytes
+            )
 
         async def main() -> None:
             page = await fetch(None) if first else None
@@ -115,13 +119,26 @@ def test_each_kind_of_list(golden: Callable[[str, str], None], monkeypatch: pyte
     monkeypatch.setattr(paging, "PAGES_WITHOUT_TOTAL", 6)
     text = [*grouped((name, each.lines()) for name, each in _cases())]
     text += ["", *grouped((name, each.lines()) for name, each in SPECIAL.items())]
-    text += ["", *grouped((f"{name}, its first page known", each.lines(first=True)) for name, each in SPECIAL.items())]
+    text += [
+        "",
+        *grouped((f"{name}, its first page known", each.lines(first=True)) for name, each in SPECIAL.items()),
+    ]
     golden("http-paging.txt", "".join(f"{line}\n" for line in text))
 
 
 @pytest.mark.parametrize(
     ("rows", "total", "after"),
-    [(0, None, 0), (0, 0, 0), (0, 4, 3), (3, None, None), (3, 2, None), (3, 3, 0), (3, 4, 1), (3, 6, 1), (3, 7, 2)],
+    [
+        (0, None, 0),
+        (0, 0, 0),
+        (0, 4, 3),
+        (3, None, None),
+        (3, 2, None),
+        (3, 3, 0),
+        (3, 4, 1),
+        (3, 6, 1),
+        (3, 7, 2),
+    ],
 )
 def test_how_many_pages_follow(rows: int, total: int | None, after: int | None) -> None:
     assert pages_after(Page({str(n): n for n in range(rows)}, rows, 0, total)) == after

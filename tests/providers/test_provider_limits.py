@@ -61,22 +61,8 @@ LIMITS: dict[str, tuple[object, object]] = {
     "connections": (default(engine.open_engine, "connections"), 16),
     "pages at once": (default(paging.read_all, "width"), 16),
     "pages at once, of Pulse": (default(calls.Calls, "parallelism"), 16),
-    "pages at once, of hawkBit": (
-        [
-            default(each, "parallelism")
-            for each in (hawkbit_calls.HawkbitCalls, hawkbit_questions.HawkbitQuestions)
-        ],
-        [16, 16],
-    ),
     "reads at once, of a snapshot": (SnapshotReads.parallelism, 1),
     "rows of a page": (default(calls.Calls, "page_size"), 500),
-    "rows of a page, of hawkBit": (
-        [
-            default(each, "page_size")
-            for each in (hawkbit_calls.HawkbitCalls, hawkbit_questions.HawkbitQuestions)
-        ],
-        [500, 500],
-    ),
     "most rows that hawkBit gives": (hawkbit_calls.MOST, 500),
     "gateways of a call": (facts.BATCH, 100),
     "gateways of a call of hawkBit": (hawkbit_facts.BATCH, 1000),

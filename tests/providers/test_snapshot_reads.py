@@ -101,7 +101,8 @@ def test_an_answer(what: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "phase"), [("C1", Phase.RUNNING), ("c1", Phase.RUNNING), ("c2", Phase.UNKNOWN), ("c3", Phase.READY)]
+    ("key", "phase"),
+    [("C1", Phase.RUNNING), ("c1", Phase.RUNNING), ("c2", Phase.UNKNOWN), ("c3", Phase.READY)],
 )
 def test_a_campaign_is_told_without_its_list(key: str, phase: Phase) -> None:
     found = asyncio.run(reads().campaign(key))
@@ -117,7 +118,11 @@ def test_overrides_come_in_the_order_of_gateways() -> None:
 
 @pytest.mark.parametrize(
     ("asked", "who"),
-    [(["b", "x"], "x"), (["y", "x", "b"], "x and 1 more"), ([f"g{n:04}" for n in range(1_002)], "g0000 and 1,001 more")],
+    [
+        (["b", "x"], "x"),
+        (["y", "x", "b"], "x and 1 more"),
+        ([f"g{n:04}" for n in range(1_002)], "g0000 and 1,001 more"),
+    ],
 )
 def test_overrides_that_nobody_asked_about(asked: list[str], who: str) -> None:
     with pytest.raises(ReconcilerError) as caught:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reconciler.providers.http.verdicts import Denial, Misdirected, about, of_read, of_write
-from tests.providers.told import grouped, told
+from tests.providers.told import grouped
 
 SENT = ("gw-1", "gw-2", "gw-3")
 SOME = {"gw-2": "no room"}
@@ -54,7 +54,13 @@ NESTED: list[Any] = [
     {"response": {"error": "inner"}, "error": "outer"},
     {"response": {"failed": ["gw-2"]}, "error": "outer"},
     {"data": [{"id": "gw-2", "error": "row"}], "response": {"error": "inner"}},
-    {"results": [{"id": "gw-2", "error": "row"}, {"id": "gw-9", "error": "other"}, {"id": "gw-1", "state": "FAILED"}]},
+    {
+        "results": [
+            {"id": "gw-2", "error": "row"},
+            {"id": "gw-9", "error": "other"},
+            {"id": "gw-1", "state": "FAILED"},
+        ]
+    },
     {"error": {"status": 404}, "status": 503},
     {"error": {"status": 404}, "status": "fine"},
     {"status": "Error", "code": 200},
@@ -94,7 +100,11 @@ def _bodies() -> Iterator[Any]:
     for key in KEYS:
         yield from ({key: value} for value in VALUES)
     for more in ({"message": "told"}, {"id": "gw-2"}):
-        yield from ({key: value, **more} for key in KEYS for value in (False, True, 3, "503", "FAILED", ["gw-2"], SOME))
+        yield from (
+            {key: value, **more}
+            for key in KEYS
+            for value in (False, True, 3, "503", "FAILED", ["gw-2"], SOME)
+        )
 
 
 def _short(value: Any) -> str:

@@ -28,7 +28,7 @@ MOST: Final = 500
 class HawkbitCalls:
     """Calls over a `Wire`, at most `parallelism` at a time. ``page_size``: rows that a page may have."""
 
-    def __init__(self, wire: Wire, *, page_size: int = MOST, parallelism: int = 16) -> None:
+    def __init__(self, wire: Wire, *, page_size: int, parallelism: int) -> None:
         self.wire: Final = wire
         self.page_size: Final = min(page_size, MOST)
         self.parallelism: Final = parallelism

@@ -56,8 +56,8 @@ class HawkbitQuestions(HawkbitClient):
         wire: Wire,
         watched: Watched,
         *,
-        page_size: int = 500,
-        parallelism: int = 16,
+        page_size: int,
+        parallelism: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(wire, page_size=page_size, parallelism=parallelism)

@@ -9,7 +9,8 @@ By itself aiohttp sends a GET, PUT or DELETE again when a kept connection turns 
 switched off, and tests count what the server saw. Files go through the httpx engine, which sends them as
 they are read, and is opened when the first one is sent.
 
-Tests: `tests/providers/test_http_tables.py`, `tests/providers/test_pulse_engine.py`.
+Tests: `tests/providers/test_http_engine.py`, `tests/providers/test_http_tables.py`,
+`tests/providers/test_pulse_engine.py`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ from reconciler import __version__
 from reconciler.errors import ReconcilerError, Refused, ServerError, Unclear
 from reconciler.providers.http.answerbody import (
     ACCEPTED,
-    DEFAULT_MOST,
     AnswerReader,
     AnswerTooLarge,
     Undecodable,
@@ -58,7 +58,7 @@ async def open_aiohttp(
     connections: int,
     keepalive: float,
     uploads: Callable[[AsyncExitStack], Awaitable[Transport]],
-    most: int = DEFAULT_MOST,
+    most: int,
 ) -> AsyncIterator[Transport]:
     """An engine for the server that `way` leads to; `uploads` opens the one that files go through."""
     try:

@@ -10,6 +10,8 @@ count from 1. A list that shrinks while it is read is read afresh, because an it
 
 Whatever a server answers, there is an end: of items, pages and bytes. What goes beyond isn't a list that is
 used, and said so, also when it is only told to be that long.
+
+Tests: `tests/providers/test_paging_table.py`, `tests/providers/test_pulse_paging.py`.
 """
 
 from __future__ import annotations

@@ -126,10 +126,12 @@ class Sender:
             except ServerError as error:
                 unclear = isinstance(error, Unclear)
                 self.answers[name, RequestOutcome.UNCLEAR if unclear else RequestOutcome.ERROR] += 1
-                _LOG.debug("%s %s after %.3f s", request, type(error).__name__, self._clock() - began)
+                _LOG.debug(
+                    "%s %s after %.0f ms", request, type(error).__name__, (self._clock() - began) * 1000
+                )
                 raise
         if _LOG.isEnabledFor(logging.DEBUG):
-            _LOG.debug("%s %d in %.3f s", request, response.status, self._clock() - began)
+            _LOG.debug("%s %d in %.0f ms", request, response.status, (self._clock() - began) * 1000)
         self._reached = True
         self.answers[name, self._outcome(response)] += 1
         if response.status in self._statuses.too_often and self._statuses.verdict(response) is None:

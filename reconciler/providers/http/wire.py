@@ -266,11 +266,7 @@ class Wire:
 
     def _words(self, call: Call, said: str) -> str:
         """What an answer says, as far as it may be shown."""
-        return (
-            "what it says may be secret"
-            if call.private
-            else clip(self._sender.secrets(said), _SAID)
-        )
+        return "what it says may be secret" if call.private else clip(self._sender.secrets(said), _SAID)
 
     def _no(self, call: Call, response: Response, no: Denial, *, contradicts: bool = False) -> ServerError:
         """The error that a no in an answer is."""
