@@ -162,8 +162,7 @@ def test_each_part_reads_in_pages_as_they_are_set(
             assert await provider.reads.campaigns() == await provider.questions.package_infos() == ()
             for part in (provider.reads, provider.questions):
                 assert (part.page_size, part.parallelism) == (11, 5)
-                if name == "pulse":
-                    assert part.most_bytes == LIST_ANSWERS * 3 << 20
+                assert part.most_bytes == LIST_ANSWERS * 3 << 20
             assert provider.server == replace(SETTINGS, provider=name).identity
             assert provider.answers is part.wire.answers
 

@@ -80,6 +80,18 @@ def rows(*found: Mapping[str, Any]) -> Callable[[Request], Response]:
     return page
 
 
+def cut(lengths: Mapping[int, int], count: int = 8) -> Callable[[Request], Response]:
+    """A list of rollouts of which the page at an offset has fewer rows than were asked for."""
+
+    def page(request: Request) -> Response:
+        query = dict(request.query)
+        start, size = int(query["offset"]), int(query["limit"])
+        end = start + min(size, lengths.get(start, size))
+        return answer({"content": [rollout(n) for n in range(1, count + 1)][start:end], "total": count})
+
+    return page
+
+
 def rollout(number: int = 5, **more: Any) -> dict[str, Any]:
     known = {
         "id": number,
@@ -195,6 +207,16 @@ PLAIN = {"targetFilterQuery": "id==gw-*"}
 READS: dict[str, tuple[Callable[[Provider], Awaitable[object]], Mapping[str, Any]]] = {
     "all campaigns": (lambda on: on.reads.campaigns(), {}),
     "campaigns by name": (lambda on: on.reads.campaigns(["line", "of nobody"]), {}),
+    **{
+        f"a list of which {what}": (lambda on: on.reads.campaigns(), {"rollouts": cut(lengths)})
+        for what, lengths in {
+            "each page is cut": {0: 2},
+            "the first page is empty": {0: 0},
+            "the second page is cut": {3: 1},
+            "the second page is empty": {3: 0},
+        }.items()
+    },
+    "a list of which nothing is there": (lambda on: on.reads.campaigns(), {"rollouts": cut({}, 0)}),
     "a campaign": (lambda on: on.reads.campaign("5"), {}),
     "a campaign without a set": (lambda on: on.reads.campaign("5"), {"distributionsets/7": GONE}),
     "a campaign that nobody changed": (
@@ -252,6 +274,7 @@ READS: dict[str, tuple[Callable[[Provider], Awaitable[object]], Mapping[str, Any
     "a package": (lambda on: on.reads.package("9"), {}),
     "a package of two files": (lambda on: on.reads.package("10"), {}),
     "a package that is deleted": (lambda on: on.reads.package("11"), {}),
+    "a package that holds nothing": (lambda on: on.reads.package("9"), {"softwaremodules/9/artifacts": GONE}),
     "no package": (lambda on: on.reads.package("99"), {}),
     **{
         f"a campaign that is {kind} and {status}": (
@@ -372,6 +395,11 @@ ON_ROLLOUTS: dict[str, Any] = {
     "edit of the name": _about(EditCampaign, fields=CampaignFields("Line")),
     "add": _about(AddGateways, gateways=("a", "e")),
     "remove": _about(RemoveGateways, gateways=("a", "b")),
+    "move": _about(RemoveGateways, gateways=("a", "c"), moving=True, successor="6"),
+    "move to one that this run made": _about(RemoveGateways, gateways=("a", "c"), moving=True),
+    "move before the start": _about(
+        RemoveGateways, gateways=("a", "c"), moving=True, successor="6", before_start=True
+    ),
     "close": _about(CloseGateways, gateways=("c",)),
     "approve": _about(ApproveCampaign),
     "approve if need be": _about(ApproveCampaign, only_if_waiting=True),
@@ -402,6 +430,8 @@ def _turned(*statuses: str) -> Turns:
 
 
 CANCEL = "DELETE targets/a/actions/31"
+GOING = row(31, "a"), row(33, "c", "canceling")
+GIVEN_UP = row(31, "a", "canceling"), row(33, "c", "canceling"), row(34, "x", "canceled", active=False)
 SPECIAL: dict[str, tuple[str, Mapping[str, Any]]] = {
     "a rollout that is gone": ("start", {"rollouts/5": GONE}),
     "it can't be read": ("start", {"rollouts/5": answer("no", 502, retry_after="7")}),
@@ -442,6 +472,44 @@ SPECIAL: dict[str, tuple[str, Mapping[str, Any]]] = {
             )
         },
     ),
+    "a tag that is not ours": (
+        "add",
+        {"targettags": rows({"id": 3, "name": "reconciler-line-1", "description": "by hand"})},
+    ),
+    **{
+        f"to one of {which}": (
+            "move",
+            {
+                "rollouts/6": rollout(6, distributionSetId=bundle_id),
+                "actions": Turns(*(rows(*each) for each in (GOING, GIVEN_UP, left, left))),
+            },
+        )
+        for which, bundle_id, left in (
+            ("the same set", 7, ()),
+            ("the same set, of which one goes on", 7, [row(33, "c", "canceling")]),
+            ("another set", 8, [row(33, "c", "canceling")]),
+        )
+    },
+    "to one that waits": ("move before the start", {"rollouts/6": rollout(6, status="waiting_for_approval")}),
+    "to one that is being made": ("move before the start", {"rollouts/6": rollout(6, status="creating")}),
+    "to one that is gone": ("move", {"rollouts/6": GONE}),
+    "to one that is gone, before anything began": (
+        "move",
+        {"rollouts/6": GONE, "rollouts/5": rollout(status="ready")},
+    ),
+    "it is gone": ("delete", {"rollouts/5": GONE}),
+    **{
+        f"an end to {status} actions, to one of {which}": (
+            "end",
+            {
+                "rollouts/5": rollout(status="stopped"),
+                "rollouts/6": rollout(6, distributionSetId=bundle_id),
+                "actions": rows(row(33, "c", status, active)),
+            },
+        )
+        for status, active in (("canceling", True), ("scheduled", False), ("running", True))
+        for which, bundle_id in (("the same set", 7), ("another set", 8))
+    },
     "actions that are over meanwhile": (
         "remove",
         {
@@ -488,6 +556,10 @@ SPECIAL: dict[str, tuple[str, Mapping[str, Any]]] = {
 
 def test_steps_that_meet_something_special(golden: Any) -> None:
     cases = {f"{what} ({name})": (run(ON_ROLLOUTS[name]), more) for what, (name, more) in SPECIAL.items()}
+    cases |= {
+        f"look: {what} ({name})": (verified(ON_ROLLOUTS[name]), more)
+        for what, (name, more) in SPECIAL.items()
+    }
     golden("hawkbit-special.txt", lines(cases))
 
 

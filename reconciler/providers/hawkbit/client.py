@@ -53,8 +53,8 @@ def terms_of(rollout: Rollout) -> DeliveryTerms:
 class HawkbitClient(Memberships):
     """`reconciler.providers.base.Reads`."""
 
-    def __init__(self, wire: Wire, *, page_size: int, parallelism: int) -> None:
-        super().__init__(wire, page_size=page_size, parallelism=parallelism)
+    def __init__(self, wire: Wire, **how: int) -> None:
+        super().__init__(wire, **how)
         self._queries: dict[str, str] = {}
         """Rollout → its query, which never changes."""
 

@@ -52,15 +52,9 @@ class HawkbitQuestions(HawkbitClient):
     """`reconciler.providers.base.Questions` over the Management API."""
 
     def __init__(
-        self,
-        wire: Wire,
-        watched: Watched,
-        *,
-        page_size: int,
-        parallelism: int,
-        clock: Callable[[], float] = time.time,
+        self, wire: Wire, watched: Watched, *, clock: Callable[[], float] = time.time, **how: int
     ) -> None:
-        super().__init__(wire, page_size=page_size, parallelism=parallelism)
+        super().__init__(wire, **how)
         self._watched = watched
         self._clock = clock
 

@@ -64,9 +64,9 @@ async def read_all(
     fetch: Fetch[Item],
     fold: Fold[Item],
     *,
-    width: int = 16,
+    width: int,
+    most_bytes: int,
     first: Page[Item] | None = None,
-    most_bytes: int = 512 << 20,
 ) -> None:
     """Fold the whole list, at most `width` pages at a time; Incomplete rather than a part of it.
 
