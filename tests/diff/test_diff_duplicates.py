@@ -121,6 +121,16 @@ def test_a_package_of_ours_that_is_gone_has_no_double() -> None:
     assert [step.partition(":")[0] for step in project.plan(desired(packages=[V1]))] == ["upload-package"]
 
 
+def test_a_package_of_ours_that_is_gone_has_no_double_where_another_has_one() -> None:
+    packages = [holds("p-2", "fw.bin", V1), holds("p-3", "other.bin", V2), holds("p-4", "other.bin", V2)]
+    project = Project(MemoryServer(packages=packages))
+    project.uploaded(V1, "p-1")
+    project.uploaded(V2, "p-3")
+    for adopt in (False, True):
+        (message,) = named(project, desired(packages=[V1, V2]), adopt=adopt)
+        assert "p-3, which is ours, and p-4" in message
+
+
 def test_marks_that_nobody_trusts_are_not_taken_because_they_were_read() -> None:
     """What is read to find doubles is not what a lost package is replaced by."""
     project = twice(owned=False)

@@ -16,13 +16,19 @@ from reconciler.model import (
     PackageById,
     Phase,
     Reason,
+    Verb,
 )
-from reconciler.providers.base import Field
+from reconciler.providers.base import Field, FieldFacts
 from tests.diff.diff_parts import LINE, Side, live, view
 from tests.fakes import Project, campaign, desired, rid
 from tests.memory_provider import IMMUTABLE, IMMUTABLE_LATE, MemoryCampaign, MemoryServer
 
 ONE, TWO = PackageById("p-1"), PackageById("p-2")
+CLOSING = replace(
+    IMMUTABLE,
+    fields={**IMMUTABLE.fields, Field.CLOSED: FieldFacts(clearable=False)},
+    order=(*IMMUTABLE.order, (Verb.CLOSE,)),
+)
 STARTED, STOPPED = DesiredStatus.STARTED, DesiredStatus.STOPPED
 
 
@@ -99,6 +105,28 @@ def test_a_successor_is_all_that_is_declared_and_the_rest_as_it_is() -> None:
     own = only(compared(live, {}, description="ours", packages=(TWO,))).successor
     assert own is not None
     assert own.fields.description == "ours"
+
+
+@pytest.mark.parametrize(
+    ("there", "gateways", "closed", "gained"),
+    [
+        ("", "abc", "ab", "c"),
+        ("", "ab", "abd", ""),
+        ("a", "abc", "b", "c"),
+        ("a", "abcd", "d", "bc"),
+        ("", None, "ab", "c"),
+        ("a", None, None, "bc"),
+        ("", "abc", None, "abc"),
+    ],
+)
+def test_who_is_closed_is_not_let_into_the_successor(
+    there: str, gateways: str | None, closed: str | None, gained: str
+) -> None:
+    live = {"status": "ROLLING", "closed": set(there)}
+    made = only(compared(live, {}, CLOSING, gateways=gateways, closed=closed)).successor
+    assert made is not None
+    assert made.gained == tuple(gained)
+    assert (made.closes, made.fields.closed) == ((), ()), "nobody is to be closed once more"
 
 
 def test_packages_that_are_not_declared_are_those_of_the_one_before() -> None:

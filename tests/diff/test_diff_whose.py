@@ -225,6 +225,15 @@ def test_a_setting_that_somebody_added_is_the_servers_and_one_that_git_adds_is_g
     assert changed(made, settings={"a": "1", "ours": "3"}) == [(GIT, None)]
 
 
+def test_a_callback_that_somebody_added_is_the_servers_and_one_that_git_adds_is_gits() -> None:
+    made = applied(project(FACTS), callbacks={})
+    theirs, ours = ({CallbackEvent.COMPLETED: Callback(name)} for name in ("theirs", "ours"))
+    assert changed(made, callbacks=ours) == [(GIT, None)]
+    by_hand(made, callbacks=theirs)
+    assert changed(made, callbacks={}) == [(SERVER, None)]
+    assert changed(made, callbacks=ours) == [(GIT, None)]
+
+
 def test_secrets_that_can_be_read() -> None:
     made = applied(project(FACTS), settings={"key": Secret("env", "x")})
     by_hand(made, settings={"key": "stolen"})
@@ -244,6 +253,22 @@ def test_overrides_are_told_apart_by_gateway() -> None:
     [dropped, other] = sorted(changes(made, **both, overrides=()), key=lambda each: each.members)
     assert (dropped.members, dropped.changed_in, dropped.last) == (("a",), BOTH, ["p-2"])
     assert (other.members, other.changed_in) == (("b",), GIT)
+
+
+def test_the_order_of_an_overrides_packages_is_nobodys_change() -> None:
+    ids = [f"p-{number}" for number in range(1, 10)]
+    server = MemoryServer(packages=[LivePackage(key, key) for key in ids])
+    both = {"gateways": frozenset("ab"), "packages": (ONE,)}
+    many = tuple(map(PackageById, reversed(ids)))
+    made = applied(Project(server), **both, overrides=(Override(frozenset("ab"), many),))
+    [there] = server.by_id.values()
+    there.overrides["a"] = tuple(ids[3:] + ids[:3])
+    [found] = changes(made, **both, overrides=(Override(frozenset("ab"), (TWO,)),))
+    assert (found.members, found.changed_in, found.last) == (("a", "b"), GIT, None)
+    [found] = changes(made, **both, overrides=())
+    assert (found.members, found.changed_in, found.last) == (("a", "b"), GIT, None)
+    there.overrides["b"] = tuple(ids[1:])
+    assert [each.changed_in for each in changes(made, **both, overrides=())] == [GIT, BOTH]
 
 
 def test_windows_follow_git_or_who_came_back() -> None:
