@@ -61,6 +61,15 @@ def test_a_name_that_is_to_be_had_is_another_matter() -> None:
     assert [each.code for each in plan.findings] == ["name-taken"]
 
 
+def test_whose_name_the_server_keeps_otherwise_has_no_double() -> None:
+    """Only what is called the same could have been made twice."""
+    project = Project(MemoryServer(MemoryCampaign("1", "LINE"), MemoryCampaign("2", "line")))
+    project.own("line", "1", declared={"name": "line"}, kept={"name": "LINE"})
+    assert named(project, desired(campaign("line"))) == []
+    project.server.by_id["1"].name = "line"
+    assert len(named(project, desired(campaign("line")))) == 1
+
+
 # --- packages ------------------------------------------------------------------------------------
 
 
