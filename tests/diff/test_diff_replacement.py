@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from reconciler.diff import CampaignDiff, Diff
-from reconciler.diff.replacement import with_successor
+from reconciler.diff.replacement import diff_there, with_successor
 from reconciler.model import (
     CampaignFields,
     Change,
@@ -156,3 +156,22 @@ def test_one_that_is_refused_takes_no_successor() -> None:
     assert with_successor(refused, seen, seen.owned) is refused
     new = replace(found, live=None)
     assert with_successor(new, seen, seen.owned) is new
+
+
+@pytest.mark.parametrize(
+    ("gateways", "later", "lost"),
+    [("a", "b", "c"), ("abc", "", ""), (None, "ab", "c"), ("ax", "cz", "b"), (None, "", "abc")],
+)
+def test_of_an_earlier_revision_who_is_declared_for_now_or_later_stays_and_nobody_joins(
+    gateways: str | None, later: str, lost: str
+) -> None:
+    declared = None if gateways is None else frozenset(gateways)
+    seen = view(Side(live=replace(live(), phase=Phase.RUNNING)))
+    wanted = replace(seen.campaign, gateways=declared, later=frozenset(later), revised=True)
+    assert seen.live
+    assert seen.owned
+    found = diff_there(replace(seen, campaign=wanted), seen.live, seen.owned)
+    assert (found.lost, found.gained) == (tuple(lost), ())
+    assert found.desired is wanted
+    nobody = diff_there(replace(seen, campaign=wanted), replace(seen.live, gateways=None), seen.owned)
+    assert (nobody.lost, nobody.gained) == ((), ())

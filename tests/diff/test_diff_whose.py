@@ -161,6 +161,19 @@ def test_a_state_of_old_learns_without_a_word(name: str) -> None:
     assert changed(made, **{name: first}) == [(SERVER, None)]
 
 
+def test_who_is_closed_was_never_a_member() -> None:
+    """Neither declared so, nor by the server, which still lists them."""
+    made = applied(project(), gateways=frozenset("abc"))
+    applied(made, gateways=frozenset("abc"), closed=frozenset("c"))
+    [there] = made.server.by_id.values()
+    assert (there.gateways, there.closed) == (set("abc"), {"c"})
+    joined = {"gateways": frozenset("abcd"), "closed": frozenset("c")}
+    assert changed(made, **joined) == [(GIT, None)]
+    by_hand(made, gateways=set("ac"))
+    assert changed(made, **joined) == [(BOTH, 2)]
+    assert changed(made, gateways=frozenset("abc"), closed=frozenset("c")) == [(SERVER, None)]
+
+
 def test_what_is_gone_from_the_server_was_changed_there() -> None:
     made = applied(project(), description="one", packages=(ONE,))
     made.server.by_id.clear()
