@@ -76,7 +76,7 @@ def link_of(tail: str | None) -> ChainLink:
 def torn_line(rest: bytes, after: ChainLink) -> str:
     """The line that says that `rest`, behind the line of `after`, was cut short."""
     data: dict[str, Json] = {"type": TORN, TORN: _torn(rest)}
-    # What was cut short has a number, too: a number is a place in the file.
+    # A line that was cut short has a number, too: numbers are positions in the file.
     line, _ = _encode(data, after.hash, number=after.number + 2, run=after.run)
     return line
 
@@ -253,7 +253,7 @@ def _encode(
     data: Mapping[str, Json], previous: str | None, *, number: int, run: int
 ) -> tuple[str, ChainLink]:
     body: dict[str, Json] = {**data, "number": number, "previous": previous, "run": run}
-    # In two parts, between which the hash of both belongs: a line is encoded once.
+    # Encoded once, in two parts: the hash is made of both and written between them.
     first, last = _order(tuple(body))
     before = "".join([f"{key}{_text(body[name])}," for name, key in first])
     behind = ",".join([f"{key}{_text(body[name])}" for name, key in last])
