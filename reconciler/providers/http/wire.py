@@ -237,10 +237,12 @@ class Wire:
     def _decode(self, call: Call, response: Response, decode: Decode[Decoded], empty: Json = None) -> Decoded:
         if empty is not None and not response.body.strip():
             return decode(empty)
-        with suppress(Unexpected):
+        try:
             value = parse(response.body, exact=False)
             self._heed(call, response, value, decode)
             return decode(value)
+        except Unexpected:
+            pass  # it may be that only the quick way can't read it
         try:
             value = parse(response.body)
             self._heed(call, response, value, decode)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Final, TypeVar
 
 from reconciler.errors import Refusal, Refused, ServerError
@@ -162,5 +161,6 @@ class Calls:
             size = found
 
         # A list that says nothing but that there is nothing is an empty one.
-        found = await self.wire.read(call, lambda value: page(value, shape), no_content={}, measured=measured)
-        return replace(found, size=size)
+        return await self.wire.read(
+            call, lambda value: page(value, shape, size), no_content={}, measured=measured
+        )
