@@ -15,10 +15,12 @@ from reconciler.errors import ReconcilerError
 from reconciler.providers.http.aiohttp_engine import AiohttpTransport
 from reconciler.providers.http.engine import open_engine
 from reconciler.providers.http.httpx_engine import HttpxTransport
+from reconciler.providers.http.transport import Request
 from reconciler.proxies import Proxy
 from reconciler.settings import Engine
+from tests.providers.canned_server import raw_server
 
-OPENED = ("aiohttp.TCPConnector", "aiohttp.ClientSession", "httpx.AsyncClient")
+OPENED = ("aiohttp.TCPConnector", "httpx.AsyncClient")
 
 
 async def app(*_: Any) -> None:
@@ -41,10 +43,6 @@ def shown(value: object) -> str:
             return f"a context that trusts {trusts} and checks names: {value.check_hostname}"
         case httpx.ASGITransport(app=inside):
             return f"what {getattr(inside, '__name__', inside)} answers, raises {value.raise_app_exceptions}"
-        case aiohttp.ClientTimeout():
-            return f"total {value.total}, to connect {value.sock_connect}, to read {value.sock_read}"
-        case aiohttp.DummyCookieJar() | aiohttp.BaseConnector():
-            return f"a {type(value).__name__}"
         case _:
             return repr(value)
 
@@ -63,7 +61,10 @@ def _about(transport: Any) -> list[str]:
     kind, most = type(transport).__name__, f"at most {reader.most} bytes"
     lines = [f"{kind} to {way.base} by {way.proxy}, CA file {way.ca_file}, {transport._seconds:g} s, {most}"]
     if isinstance(transport, AiohttpTransport):
-        lines.append(f"sends again by itself: {transport._session._retry_connection}")
+        waits = transport._to_connect
+        lines += [f"total {waits.total}, to connect {waits.sock_connect}, to read {waits.sock_read}"]
+        for request in (Request("GET", "/p", (("q", "a b"),)), Request("PUT", "/p", headers={"Accept": "x"})):
+            lines.append(repr(transport._written(request)))
     return lines
 
 
@@ -114,6 +115,29 @@ def test_what_each_engine_is_opened_with(
     for name, way in WAYS.items():
         text += [f"{name}:", *(f"  {line}" for line in asyncio.run(opened(dict(way))))]
     golden(f"http-engine-{engine}.txt", "".join(f"{line}\n" for line in text))
+
+
+def test_how_aiohttp_reads_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    how: list[dict[str, Any]] = []
+    kind = aiohttp.client_proto.ResponseHandler
+    original = kind.set_response_params
+
+    def noted(handler: Any, **named: Any) -> None:
+        how.append(named)
+        original(handler, **named)
+
+    monkeypatch.setattr(kind, "set_response_params", noted)
+
+    async def main() -> None:
+        async with (
+            raw_server(lambda connection: connection.reply()) as server,
+            open_engine(server.url, engine=Engine.AIOHTTP, timeout=7.0) as transport,
+        ):
+            await transport.send(Request("GET", "/p"))
+
+    asyncio.run(main())
+    read = {"read_until_eof": True, "auto_decompress": False, "read_timeout": 7.0, "read_bufsize": 262_144}
+    assert how == [read]
 
 
 def test_an_engine_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
