@@ -203,10 +203,71 @@ lines = tape.lines
 
 # --- reads -------------------------------------------------------------------------------------------
 
+FLEET = [f"t{n:02}" for n in range(30)]
+
+
+def fleet(
+    going: int = 1, *, counted: int = 29, finished: int = 29, installed: int | None = 29, **more: Any
+) -> Mapping[str, Any]:
+    """A rollout of 30 targets at rest, except for `going`; what the server counts of the others.
+
+    ``installed`` None: its list tells no total, and holds who is asked for.
+    """
+    begun = [row(n, name, "running" if n < going else "finished", n < going) for n, name in enumerate(FLEET)]
+
+    def actions(request: Request) -> Response:
+        query = dict(request.query)["q"]
+        if "status!=" in query:
+            return rows(*begun[:going])(request)
+        return rows(*begun[going : going + finished] if "status==" in query else begun)(request)
+
+    def installations(request: Request) -> Response:
+        if installed is None:
+            return answer({"content": [target("t01")]})
+        return answer({"content": [target("t01")], "total": installed})
+
+    return {
+        "rollouts/5": rollout(
+            totalTargets=30, totalTargetsPerStatus={"finished": counted, "running": 1}, **more
+        ),
+        "targettags": rows({"id": 3, "name": "reconciler-line-1", "description": MARK}),
+        "targettags/3/assigned": rows(*map(target, FLEET)),
+        "actions": actions,
+        "distributionsets/7/installedTargets": installations,
+    }
+
+
+FLEETS = {
+    "at rest": fleet(),
+    "of which all are done": fleet(0, finished=30, installed=30),
+    "of which four go on": fleet(4, finished=26, installed=26),
+    "that is done as far as is counted": fleet(counted=27),
+    "that is not done as far as is counted": fleet(counted=26),
+    "that has another set": fleet(installed=28),
+    "that has another set, or nobody says": fleet(installed=None),
+    "of which fewer are done than are counted": fleet(finished=28),
+    "that only downloads": fleet(type="downloadonly"),
+    "that hasn't begun": fleet(status="ready"),
+    "whose targets can't be read": {
+        **fleet(),
+        "targettags/3/assigned": {"content": [{"securityToken": "s3cr3t"}], "total": 30},
+    },
+    "whose tag has a twin": {
+        **fleet(),
+        "targettags": rows(
+            *({"id": n, "name": f"{name}-line-1"} for n, name in ((2, "Reconciler"), (3, "reconciler")))
+        ),
+    },
+    "of another tag": {
+        **fleet(targetFilterQuery="tag=='reconciler-é-1'"),
+        "targettags": rows({"id": 3, "name": "reconciler-é-1"}),
+    },
+}
+
 PLAIN = {"targetFilterQuery": "id==gw-*"}
 READS: dict[str, tuple[Callable[[Provider], Awaitable[object]], Mapping[str, Any]]] = {
     "all campaigns": (lambda on: on.reads.campaigns(), {}),
-    "campaigns by name": (lambda on: on.reads.campaigns(["line", "of nobody"]), {}),
+    "campaigns by name": (lambda on: on.reads.campaigns(["ten", "line", "of nobody", "b", "a"]), {}),
     **{
         f"a list of which {what}": (lambda on: on.reads.campaigns(), {"rollouts": cut(lengths)})
         for what, lengths in {
@@ -215,6 +276,14 @@ READS: dict[str, tuple[Callable[[Provider], Awaitable[object]], Mapping[str, Any
             "the second page is cut": {3: 1},
             "the second page is empty": {3: 0},
         }.items()
+    },
+    "a list that can't be read": (
+        lambda on: on.reads.campaigns(),
+        {"rollouts": {"content": [{"securityToken": "s3cr3t"}], "total": 1}},
+    ),
+    **{
+        f"gateways of a fleet {what}": (lambda on: on.reads.gateways("5"), more)
+        for what, more in FLEETS.items()
     },
     "a list of which nothing is there": (lambda on: on.reads.campaigns(), {"rollouts": cut({}, 0)}),
     "a campaign": (lambda on: on.reads.campaign("5"), {}),
@@ -269,8 +338,8 @@ READS: dict[str, tuple[Callable[[Provider], Awaitable[object]], Mapping[str, Any
     ),
     "the packages of gateways": (lambda on: on.reads.overrides("5", ["b", "a"]), {}),
     "all packages": (lambda on: on.reads.packages(), {}),
-    "packages by name": (lambda on: on.reads.packages(["fw"]), {}),
-    "packages by content": (lambda on: on.reads.packages_of([DIGEST, "cd" * 32]), {}),
+    "packages by name": (lambda on: on.reads.packages(["fw", "b", "c", "a"]), {}),
+    "packages by content": (lambda on: on.reads.packages_of([DIGEST, "cd" * 32, "ab" * 32]), {}),
     "a package": (lambda on: on.reads.package("9"), {}),
     "a package of two files": (lambda on: on.reads.package("10"), {}),
     "a package that is deleted": (lambda on: on.reads.package("11"), {}),

@@ -5,6 +5,7 @@ Tests: `tests/contract/test_opening_contract.py`, `tests/providers/test_hawkbit_
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
@@ -41,7 +42,8 @@ def provider_of(settings: ServerSettings, transport: Transport, *, parallelism: 
         "parallelism": parallelism,
         "most_bytes": LIST_ANSWERS * settings.max_answer_megabytes << 20,
     }
-    client, questions = HawkbitClient(wire, **how), HawkbitQuestions(wire, watched, **how)
+    client = HawkbitClient(wire, **how)
+    questions = HawkbitQuestions(wire, watched, clock=time.time, **how)
     return Provider(
         settings.identity,
         facts_of(settings),
