@@ -11,8 +11,7 @@ redirects, cookies and streams that calls of an API don't have. It also sends a 
 a kept connection turns out to be cut; nothing here does, and tests count what the server saw. Files go
 through the httpx engine, which sends them as they are read, and is opened when the first one is sent.
 
-Tests: `tests/providers/test_aiohttp_engine.py`, `tests/providers/test_http_engine.py`,
-`tests/providers/test_pulse_engine.py`.
+Tests: `tests/providers/test_aiohttp_engine.py`, `tests/providers/test_http_engine.py`.
 """
 
 from __future__ import annotations

@@ -8,8 +8,7 @@
 Proxies from the environment are honoured, but never for a server on this machine. Cookies are not kept:
 a request depends on nothing but what it carries.
 
-Tests: `tests/providers/test_http_engine.py`, `tests/providers/test_http_tables.py`,
-`tests/providers/test_pulse_engine.py`.
+Tests: `tests/providers/test_http_engine.py`, `tests/providers/test_http_tables.py`.
 """
 
 from __future__ import annotations

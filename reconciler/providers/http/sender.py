@@ -11,8 +11,7 @@
 | 301, 307, 308             | Refused, of a POST Unclear  | is raised, says where to | the same |
 | other 3xx                 | Refused, of a write Unclear | is raised | is raised |
 
-Tests: `tests/providers/test_http_patience.py`, `tests/providers/test_http_tables.py`,
-`tests/providers/test_pulse_wire.py`.
+Tests: `tests/providers/test_http_patience.py`, `tests/providers/test_http_tables.py`.
 """
 
 from __future__ import annotations

@@ -11,8 +11,7 @@
 The same under ``result``, ``data`` and their like. Of a read only what is no part of the object counts: what
 is within a list, and an object's own ``status`` and ``errors``, is what was asked for.
 
-Tests: `tests/providers/test_verdict_tables.py`, `tests/providers/test_verdicts.py`,
-`tests/providers/test_lying_answers.py`.
+Tests: `tests/providers/test_verdict_tables.py`, `tests/providers/test_verdicts.py`.
 """
 
 from __future__ import annotations
