@@ -469,6 +469,9 @@ ON_ROLLOUTS: dict[str, Any] = {
     "move before the start": _about(
         RemoveGateways, gateways=("a", "c"), moving=True, successor="6", before_start=True
     ),
+    "move of those who are out of the tag": _about(
+        RemoveGateways, gateways=("x", "y"), moving=True, successor="6"
+    ),
     "close": _about(CloseGateways, gateways=("c",)),
     "approve": _about(ApproveCampaign),
     "approve if need be": _about(ApproveCampaign, only_if_waiting=True),
@@ -558,6 +561,17 @@ SPECIAL: dict[str, tuple[str, Mapping[str, Any]]] = {
             ("the same set, of which one goes on", 7, [row(33, "c", "canceling")]),
             ("another set", 8, [row(33, "c", "canceling")]),
         )
+    },
+    **{
+        f"out of the tag, {'and done' if over else 'and going on'}, to one of {which}": (
+            "move of those who are out of the tag",
+            {
+                "rollouts/6": rollout(6, distributionSetId=bundle_id),
+                "actions": rows(row(33, "x", "canceled" if over else "canceling", not over)),
+            },
+        )
+        for over in (False, True)
+        for which, bundle_id in (("the same set", 7), ("another set", 8))
     },
     "to one that waits": ("move before the start", {"rollouts/6": rollout(6, status="waiting_for_approval")}),
     "to one that is being made": ("move before the start", {"rollouts/6": rollout(6, status="creating")}),

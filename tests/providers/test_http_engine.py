@@ -71,6 +71,7 @@ def _about(transport: Any) -> list[str]:
 WAYS: dict[str, dict[str, Any]] = {
     "plain": {"url": "http://h.example.com/"},
     "TLS": {"url": "https://h.example.com/pulse"},
+    "a path that is quoted": {"url": "http://h.example.com/a%2Fb%7Ec/"},
     "TLS of an authority that is named": {"url": "https://h.example.com", "ca_file": True},
     "through a proxy": {"url": "http://h.example.com", "proxy": True},
     "on this machine, though there is a proxy": {"url": "http://127.0.0.1:8080", "proxy": True},

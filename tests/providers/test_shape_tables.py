@@ -1,6 +1,6 @@
 """What each part of an answer is read as, of every kind of value: `tests/golden/shapes-*.txt`.
 
-A codec's primitives are shown with what they say of what they refuse; the answers only with what is refused.
+A codec's primitives are shown with all that they say of what they refuse, the answers with what is expected.
 """
 
 # ruff: noqa: E501 - a table reads best with a row a line
@@ -197,7 +197,8 @@ PAGES: list[Any] = [
 
 
 def _shown(read: Read, values: list[Any], *, words: bool = False) -> list[str]:
-    lines, refused = [], []
+    lines: list[str] = []
+    refused: dict[str, list[str]] = {}
     for value in values:
         try:
             found = told(read(value))
@@ -205,10 +206,10 @@ def _shown(read: Read, values: list[Any], *, words: bool = False) -> list[str]:
             if words:
                 lines.append(f"  {value!r} ! {error}")
             else:
-                refused.append(repr(value))
+                refused.setdefault(str(error).partition(", but got")[0], []).append(repr(value))
         else:
             lines.append(f"  {value!r} = {found}")
-    return [*lines, f"  refused: {', '.join(refused)}"] if refused else lines
+    return [*lines, *(f"  {why}: {', '.join(those)}" for why, those in refused.items())]
 
 
 def test_primitives(golden: Any) -> None:
