@@ -4,6 +4,7 @@ The server answers by a table, and lists all that it has whatever the query says
 is right has to be chosen from it.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from hashlib import sha256
@@ -247,6 +248,7 @@ FLEETS = {
     "that has another set, or nobody says": fleet(installed=None),
     "of which fewer are done than are counted": fleet(finished=28),
     "that only downloads": fleet(type="downloadonly"),
+    "that isn't counted": {**fleet(), "rollouts/5": rollout(totalTargetsPerStatus=None)},
     "that hasn't begun": fleet(status="ready"),
     "whose targets can't be read": {
         **fleet(),
@@ -742,6 +744,11 @@ def test_what_a_rollout_is_made_of(golden: Any) -> None:
         "somebody else made it of a list": (_create(_made(distribution=DistributionList("hall"))), {}),
     }
     cases |= {f"look: {name}": (verified(action), more) for name, (action, more) in looks.items()}
+    both = [run(_create(_made(name=name))) for name in ("one", "two")]
+    cases["two campaigns of a new set, at the same time"] = (
+        lambda on: asyncio.gather(*(each(on) for each in both)),
+        {**FRESH, "distributionsets": Turns(rows(), rows(bundle()))},
+    )
     golden("hawkbit-creations.txt", lines(cases))
 
 
