@@ -754,10 +754,10 @@ def test_two_campaigns_of_a_new_set_make_it_once() -> None:
         made.append(request)
         return answer([{"id": 7}])
 
-    sets = {
-        "distributionsets": lambda request: rows(*([bundle()] if made else []))(request),
-        "POST distributionsets": make,
-    }
+    def found(request: Request) -> Response:
+        return rows(*([bundle()] if made else []))(request)
+
+    sets = {"distributionsets": found, "POST distributionsets": make}
     lines = tape(lambda on: asyncio.gather(*(each(on) for each in both)), {**FRESH, **sets})
     assert lines[-2:] == ["= Result(created='91')"] * 2
     assert len(made) == 1
