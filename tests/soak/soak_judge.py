@@ -8,14 +8,14 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from reconciler.model import Kind, ResourceId, RolloutRecord, RolloutStatus
 from reconciler.state.applied import FORGIVEN, ROLLBACK, ROLLOUT
 from reconciler.state.base import State
 from tests.e2e.e2e_runs import operation_of
 from tests.properties.prop_lab import Held
-from tests.soak.soak_fleet import BACK_POLICY, BACK_WAVES, DONE, ENDED, FAILED, FIRST
+from tests.soak.soak_fleet import BACK_POLICY, BACK_WAVES, DONE, ENDED, FAILED, FIRST, Answering, Device, Git
 from tests.soak.soak_oracle import (
     HOUR,
     NOBODY,
@@ -28,6 +28,7 @@ from tests.soak.soak_oracle import (
     too_many_failed,
     waves_of,
 )
+from tests.soak.soak_run import Told
 
 if TYPE_CHECKING:
     from tests.soak.soak_rollout import Rollout
@@ -62,6 +63,8 @@ class Found:
     held: Held | None
     state: State
     name: str
+    kept: RolloutRecord | None = None
+    """A record in the place of that of the state."""
 
     @property
     def members(self) -> Mapping[str, str]:
@@ -69,6 +72,8 @@ class Found:
 
     @property
     def record(self) -> RolloutRecord:
+        if self.kept is not None:
+            return self.kept
         owned = self.state.campaigns.get(campaign(self.name))
         return owned.rollout if owned and owned.rollout else RolloutRecord()
 
@@ -104,6 +109,36 @@ def members_of(held: Held | None) -> frozenset[str]:
     return frozenset(held.gateways) if held else NOBODY
 
 
+@dataclass(frozen=True)
+class About:
+    """What files say of a campaign, and what is known of it."""
+
+    name: str
+    waves: Sequence[Mapping[str, Any]]
+    policy: Mapping[str, Any]
+    declared: frozenset[str]
+    memory: Memory
+
+
+@dataclass(frozen=True)
+class Look:
+    """When, and how it ended; None: it was not one that has to do all that it can."""
+
+    code: int | None
+    now: int
+    calls: Sequence[tuple[int, Any]]
+
+
+class World(Protocol):
+    """What a judge asks of a run."""
+
+    git: Git
+    fleet: Mapping[str, Device]
+    answering: Answering
+    told: Told
+    resumes: bool
+
+
 class Judge:
     """Of both campaigns, and of how they stand to each other."""
 
@@ -129,10 +164,18 @@ class Judge:
             return
         after = {name: self.run.found(name) for name in self.names}
         calls = self.run.seen.times[self.first_call :]
+        look = Look(self.code, self.now, calls)
         for name in self.names:
-            _Case(self, name, self.before[name], after[name], calls).judge()
+            Case(self.run, self._about(name, after[name]), look, self.before[name], after[name]).judge()
         if "b" in self.names:
             self._ways(after, calls)
+
+    def _about(self, name: str, after: Found) -> About:
+        git, memory = self.run.git, self.run.memory[name]
+        if name == "c":
+            return About(name, git.waves, git.policy, frozenset(git.listed), memory)
+        members = after.taken_back | members_of(self.before[name].held)
+        return About(name, BACK_WAVES, BACK_POLICY, members, memory)
 
     # --- ways back ------------------------------------------------------------------------------------
 
@@ -142,13 +185,16 @@ class Judge:
         assert not strange, f"W2: {sorted(strange)} are in the way back, and nothing was changed on them"
         if b.held is None and after["b"].held is not None:
             assert c.record.status is RolloutStatus.ABORTED, f"W3: a way back from what is {c.record.status}"
+            run.told.counts["W3 held"] += 1
             run.told.counts["ways back begun"] += 1
             run.told.counts["ways back begun by a look at rollouts only"] += run.rollouts_only
+        run.told.counts.update(["W1 held", "W2 held"] if b.held or after["b"].held else [])
         self._never_both(after, calls)
         touched = any(state != FIRST for state in c.members.values())
         due = c.record.status is RolloutStatus.ABORTED and not c.runs and c.held and touched
         if due and b.held is None and self.code in (0, 3, 7) and not run.resumes:
             assert after["b"].held is not None, "W4: the way back is due, and was not begun"
+            run.told.counts["W4 held"] += 1
 
     def _never_both(self, after: Mapping[str, Found], calls: Sequence[tuple[int, Any]]) -> None:
         ids = {held.id: name for at in (self.before, after) for name in at if (held := at[name].held)}
@@ -178,25 +224,17 @@ class Judge:
                     assert not busy, f"W1: {sorted(joins)} join while the way back is under way"
 
 
-class _Case:
+class Case:
     """One campaign."""
 
-    def __init__(
-        self, judge: Judge, name: str, before: Found, after: Found, calls: Sequence[tuple[int, Any]]
-    ) -> None:
-        run = judge.run
-        self.run, self.name, self.code, self.now, self.calls = run, name, judge.code, judge.now, calls
+    def __init__(self, run: World, about: About, look: Look, before: Found, after: Found) -> None:
+        self.run, self.name, self.memory = run, about.name, about.memory
+        self.code, self.now, self.calls = look.code, look.now, look.calls
         self.before, self.after, self.was, self.record = before, after, before.record, after.record
-        self.memory = run.memory[name]
-        git = run.git
-        if name == "c":
-            self.waves_said, self.policy, self.declared = git.waves, git.policy, frozenset(git.listed)
-        else:
-            self.waves_said, self.policy = BACK_WAVES, BACK_POLICY
-            self.declared = after.taken_back | members_of(before.held)
+        self.waves_said, self.policy, self.declared = about.waves, about.policy, about.declared
         self.gate = self.policy["gate"]
         self.strange = frozenset(each for each in self.declared if not run.fleet[each].known)
-        self.waves = waves_of(self.declared, self.waves_said, name)
+        self.waves = waves_of(self.declared, self.waves_said, self.name)
         self.entered = self.declared & before.members.keys()
         states = {each: before.members[each] for each in self.entered}
         self.counted = Counted(
@@ -210,15 +248,22 @@ class _Case:
         self.opened = [n for n in range(self.opened_before + 1, self.record.wave + 1) if self.waves[n - 1]]
         self.joined = after.members.keys() - before.members.keys()
 
+    def _held(self, *properties: str) -> None:
+        self.run.told.counts.update(f"{each} held" for each in properties)
+
     def judge(self) -> None:
+        if self.memory.barred.startswith("P11"):
+            self._held("P11")
         gone = self.entered - self.after.members.keys()
         assert not gone, f"P7: {self.name} lost {sorted(gone)}, which are declared"
+        self._held(*(["P7"] if self.entered else ()))
         self._notes_gates()
         if self.joined:
             self._barred()
             self._budget()
             open_now = NOBODY.union(*self.waves[: self.record.wave])
             assert self.joined <= open_now, f"P8: {sorted(self.joined - open_now)} are in no open wave"
+            self._held("P2", "P3", "P8")
         self._opens()
         self._exact()
         self._brakes()
@@ -253,6 +298,7 @@ class _Case:
         for site, count in after.items():
             most = max(budget["maxUnavailable"], before[site])
             assert count <= most, f"P4: {count} of {site or 'all'} are not done, {most} may"
+            self._held("P4")
 
     def _unfinished(self, found: Found) -> Iterator[str]:
         states = found.members.items()
@@ -267,6 +313,7 @@ class _Case:
     def _opens(self) -> None:
         assert len(self.opened) <= 1, f"P6: waves {self.opened} opened at once"
         for number in self.opened:
+            self._held("P6")
             skips = self.memory.words.get(number)
             self._asked(number, skips)
             self._passed(number, skips or NOBODY)
@@ -302,7 +349,7 @@ class _Case:
         if since is not None and "soak" not in skips:
             assert self.now - since >= soak, f"{why}: {said} was met {self.now - since} ms ago, not {soak}"
         if not skips:
-            self.run.told.counts["gates passed"] += 1
+            self._held(why)
 
     def _last(self) -> int:
         return max((n for n in range(1, self.opened_before + 1) if self.waves[n - 1]), default=0)
@@ -337,7 +384,8 @@ class _Case:
                 self.strange & NOBODY.union(*self.waves[: self.record.wave])
             )
             assert released == share, f"P13: {released} of {len(self.declared)} are released, not {share}"
-        self.run.told.counts["exact waves"] += 1
+            self._held("P13")
+        self._held("P10")
 
     # --- P3, P19: what ends it, and that nothing holds that up ------------------------------------------
 
@@ -347,7 +395,7 @@ class _Case:
         if judged and any(self.waves) and self.code in SAID:
             why = next(self._must(), "")
             assert not why or status is RolloutStatus.ABORTED, f"P19: {why}, and it is {status}"
-            self.run.told.counts["aborts that were due"] += bool(why)
+            self._held(*(["P19"] if why else ()))
             self.run.told.counts["aborts past a guard"] += bool(why) and self.code == GUARDED
         if status is RolloutStatus.ABORTED and was.status is not status and not self.record.by:
             assert any(self._may()), f"P3: it is aborted for no reason: {self.record.why}"
@@ -400,7 +448,7 @@ class _Case:
                 told = frozenset(GATEWAY.findall(json.dumps(seen.body))) - exempt
                 shut = [each for each in told if not self._open(at, run.fleet[each].zone)]
                 assert not shut, f"P5: {shut} join at {at}"
-                run.told.counts["releases in the calendar"] += 1
+                self._held("P5")
             elif name == START and not stopped and not past:
                 members = self.after.members
                 zones = {run.fleet[each].zone for each in members if members[each] not in ENDED}

@@ -242,6 +242,7 @@ class Rollout:
             calls = len(self.seen.times)
             await self._calm()
             assert not self._writes(calls), f"P9: a second look sent {self._writes(calls)}"
+            self.told.counts["P9 held"] += 1
         if not self.slow:
             self._alike()
 
@@ -281,8 +282,9 @@ class Rollout:
         self._write()
         for look in range(PATIENCE):
             for name in ("c", "b"):
-                failed = [each for each, state in self.found(name).members.items() if state == FAILED]
-                self._put(name, dict.fromkeys(failed, DONE))
+                # Whoever was under way ends well, also where its campaign was stopped meanwhile.
+                left = self._left_over(name)
+                self._put(name, dict.fromkeys(left, DONE))
             self.now = self.ground.context.clock.now_ms()
             self._goes_on(self._until_open() if chance.random() < 0.7 else 7 * HOUR)
             for name in ("b", "c"):
@@ -297,11 +299,17 @@ class Rollout:
             if self._record("c").status is RolloutStatus.COMPLETE and (
                 not back.members or back.record.status is RolloutStatus.COMPLETE
             ):
-                beside = " beside gateways that the server refuses" if self._strangers() else ""
-                self.told.counts[f"complete in the end{beside}"] += 1
+                self.told.counts.update(["P14 held", *(["P18 held"] if self._strangers() else ())])
                 return
         standing = {name: self.found(name).summary for name in ("c", "b")}
         raise AssertionError(f"P14: nothing is wrong, and after {PATIENCE} looks it stands at {standing}")
+
+    def _left_over(self, name: str) -> Sequence[str]:
+        found = self.found(name)
+        stopped = found.held is not None and found.held.status == "STOPPED"
+        return [
+            each for each, state in found.members.items() if state == FAILED or (stopped and state != DONE)
+        ]
 
     def _unproven(self) -> int:
         """The wave behind those of which the server takes nobody: they prove nothing, so a person decides."""
@@ -474,6 +482,7 @@ class Rollout:
             names = {step["id"]: step["operation"] for step in document["steps"]}
             done = Counter(names[each["step"]] for each in document["outcomes"] if each["status"] == "done")
             # Who finds out whom the server refuses sends batches again in halves.
+            self.told.counts["P17 held"] += 1
             halved = any(self._excused(each["message"]) for each in document["outcomes"])
             assert +done == sent or halved, f"P17: planned {done}, sent {sent}"
             if happens == "nothing" and not self.slow:
@@ -510,6 +519,7 @@ class Rollout:
 
     def _alike(self) -> None:
         """P12: the same end as that of a run without faults and kills."""
+        self.told.counts["P12 held"] += 1
         for name in ("c", "b"):
             one, other = self._held(name), self._held_by_twin(name)
             assert (one is None) == (other is None), f"P12: {name} is {one}, and the twin has {other}"
