@@ -75,12 +75,14 @@ def test_windows(record_property: Record) -> None:
     run_all(seeds, calendar_holds, record_property, what="calendars", alone=alone, wrong=AssertionError)
 
 
-def test_a_few_rollouts(soil: Ground) -> None:
-    rollouts(soil, A_FEW_ROLLOUTS, lambda *_: None)
+@pytest.mark.parametrize("seed", A_FEW_ROLLOUTS)
+def test_a_few_rollouts(soil: Ground, seed: int) -> None:
+    rollouts(soil, (seed,), lambda *_: None)
 
 
-def test_a_few_revisions(soil: Ground) -> None:
-    revisions(soil, A_FEW_REVISIONS, lambda *_: None)
+@pytest.mark.parametrize("seed", A_FEW_REVISIONS)
+def test_a_few_revisions(soil: Ground, seed: int) -> None:
+    revisions(soil, (seed,), lambda *_: None)
 
 
 def test_a_few_windows() -> None:
