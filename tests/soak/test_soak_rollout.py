@@ -75,11 +75,13 @@ def test_windows(record_property: Record) -> None:
     run_all(seeds, calendar_holds, record_property, what="calendars", alone=alone, wrong=AssertionError)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", A_FEW_ROLLOUTS)
 def test_a_few_rollouts(soil: Ground, seed: int) -> None:
     rollouts(soil, (seed,), lambda *_: None)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", A_FEW_REVISIONS)
 def test_a_few_revisions(soil: Ground, seed: int) -> None:
     revisions(soil, (seed,), lambda *_: None)
