@@ -20,7 +20,9 @@ from reconciler.model import (
     LivePackage,
     PackageById,
     Phase,
+    Place,
     Reason,
+    Severity,
     Verb,
 )
 from reconciler.providers.base import Field, FieldFacts
@@ -143,6 +145,28 @@ def test_packages_that_are_not_declared_are_those_of_the_one_before() -> None:
     assert found.successor is not None
     assert found.successor.fields.packages == ("p-2",)
     assert found.successor.fields.package_set is None
+
+
+@pytest.mark.parametrize(
+    ("facts", "live", "fields", "code", "place"),
+    [
+        (IMMUTABLE, {"status": "BEWILDERED"}, {}, "unknown-status", None),
+        (IMMUTABLE, {"status": "ROLLING"}, {"closed": "a"}, "fixed-field", "closedGateways"),
+        (IMMUTABLE, {"status": "BEWILDERED"}, {"closed": "a"}, "fixed-field", "closedGateways"),
+        (CLOSING, {"status": "ROLLING"}, {"closed": "a"}, None, None),
+    ],
+)
+def test_what_can_not_be_replaced_is_left_out(
+    facts: Any, live: dict[str, Any], fields: dict[str, Any], code: str | None, place: str | None
+) -> None:
+    difference = compared(live, {}, facts, **fields, places={"closedGateways": Place("line.yaml", 5, 3)})
+    assert bool(difference.campaigns) is (code is None)
+    assert [(each.code, each.resource, each.severity) for each in difference.findings] == (
+        [(code, LINE, Severity.ERROR)] if code else []
+    )
+    for each in difference.findings:
+        assert each.place == (Place("line.yaml", 5, 3) if place else None)
+        assert (place or "BEWILDERED") in each.message
 
 
 def test_what_may_be_set_in_place_takes_no_successor() -> None:
