@@ -7,12 +7,17 @@ import pytest
 
 from reconciler.diff import CampaignDiff, Diff
 from reconciler.diff.model import Former
+from reconciler.diff.overrides import PackagesFor
 from reconciler.diff.replacement import diff_there, formers_of, inheriting, with_formers, with_successor
+from reconciler.diff.schedules import WindowFor
 from reconciler.model import (
+    Callback,
+    CallbackEvent,
     CampaignFields,
     Change,
     DesiredRollout,
     DesiredStatus,
+    DistributionList,
     Finding,
     GatewayChange,
     Live,
@@ -22,14 +27,16 @@ from reconciler.model import (
     Phase,
     Place,
     Reason,
+    SchedulePhase,
     Severity,
     Verb,
+    Window,
 )
-from reconciler.providers.base import Field, FieldFacts
+from reconciler.providers.base import Changing, Field, FieldFacts
 from reconciler.rollout.revisions import NOBODY_STAYS
 from reconciler.state.base import Origin, Owned, Predecessor, PredecessorEnded, PredecessorForgotten
 from tests.diff.diff_parts import LINE, Side, live, view
-from tests.fakes import Project, campaign, desired, rid
+from tests.fakes import PULSE, Project, campaign, desired, rid
 from tests.memory_provider import IMMUTABLE, IMMUTABLE_LATE, MemoryCampaign, MemoryServer
 
 ONE, TWO = PackageById("p-1"), PackageById("p-2")
@@ -95,6 +102,16 @@ def test_a_successor_runs_as_git_wishes_else_as_the_one_before_it(
     found = only(compared({"status": status}, owned, status=wish))
     assert found.successor is not None
     assert (found.starts, found.replaced) == (starts, (Field.PACKAGES,))
+
+
+@pytest.mark.parametrize(
+    ("status", "ended"), [("ROLLING", False), ("HALTED", False), ("OVER", False), ("THROUGH", True)]
+)
+def test_what_is_replaced_is_a_predecessor_from_then_on(status: str, ended: bool) -> None:
+    found = only(compared({"status": status}, {}))
+    assert found.live is not None
+    assert found.itself == Former("1", found.live, ended)
+    assert only(compared({"status": status, "packages": ("p-2",)}, {})).itself is None
 
 
 @pytest.mark.parametrize(("facts", "keeps"), [(IMMUTABLE, False), (IMMUTABLE_LATE, True)])
@@ -167,6 +184,70 @@ def test_what_can_not_be_replaced_is_left_out(
     for each in difference.findings:
         assert each.place == (Place("line.yaml", 5, 3) if place else None)
         assert (place or "BEWILDERED") in each.message
+
+
+DAY = Window(1, 2)
+PARTS: dict[Field, dict[str, Any]] = {
+    # What of a campaign differs in which field; that it takes another call may need another phase.
+    Field.DESCRIPTION: {"edit": True, "changes": (Change(LINE, "description", "a", "b", Reason.DIFFERS),)},
+    Field.SETTINGS: {"edit": True, "changes": (Change(LINE, "settings.a", "a", "b", Reason.DIFFERS),)},
+    Field.DELIVERY: {"edit": True, "changes": (Change(LINE, "delivery", {}, {}, Reason.DIFFERS),)},
+    Field.GATEWAYS: {"gained": ("a",)},
+    Field.DISTRIBUTION: {"distribution": DistributionList("f-1", 60)},
+    Field.OVERRIDES: {"overrides": (PackagesFor(("p",), ("a",), Reason.DIFFERS),)},
+    Field.SCHEDULES: {
+        "schedules": (WindowFor(SchedulePhase.DOWNLOAD, Window(1, 2), ("a",), Reason.DIFFERS),)
+    },
+    Field.CALLBACKS: {"callbacks": ((CallbackEvent.COMPLETED, Callback("here")),)},
+    Field.CLOSED: {"closes": ("a",)},
+    Field.THINGS: {"things": {"a": ("t",)}},
+}
+VERBS = {
+    Field.DESCRIPTION: Verb.EDIT,
+    Field.SETTINGS: Verb.EDIT,
+    Field.DELIVERY: Verb.EDIT,
+    Field.GATEWAYS: Verb.ADD,
+    Field.DISTRIBUTION: Verb.DISTRIBUTE,
+    Field.OVERRIDES: Verb.OVERRIDE,
+    Field.SCHEDULES: Verb.SCHEDULE,
+    Field.CALLBACKS: Verb.CALLBACK,
+    Field.CLOSED: Verb.CLOSE,
+    Field.THINGS: Verb.THINGS,
+}
+
+
+@pytest.mark.parametrize("phase", [Phase.READY, Phase.BUSY, Phase.RUNNING, Phase.PAUSED, Phase.ENDED])
+@pytest.mark.parametrize("field", PARTS)
+def test_each_field_is_edited_replaced_or_fixed_as_the_server_has_it(field: Field, phase: Phase) -> None:
+    seen = view(Side(live=replace(live(), phase=phase)))
+    assert seen.owned
+    found = CampaignDiff(seen.campaign, seen.live, CampaignFields("line"), **PARTS[field])
+    anywhere = {verb: frozenset(Phase) for verb in Verb}
+
+    def compared_with(changing: Changing, allowed: Any) -> CampaignDiff:
+        known = {each: FieldFacts() for each in Field} | {Field.NAME: FieldFacts(changing=Changing.REPLACED)}
+        facts = replace(
+            PULSE, fields={**known, field: FieldFacts(changing=changing)}, allowed=allowed, **more
+        )
+        assert seen.owned
+        return with_successor(found, replace(seen, ask=replace(seen.ask, facts=facts)), seen.owned)
+
+    assert compared_with(Changing.EDITED, anywhere) is found
+    fixed = compared_with(Changing.FIXED, anywhere)
+    assert fixed.refused is not None
+    assert (fixed.refused.code, fixed.replaced) == ("fixed-field", ())
+    assert f"never changes {field.value} of" in fixed.refused.message
+    assert compared_with(Changing.REPLACED, anywhere).replaced == (field,)
+    # Its verb isn't taken in this phase: once it is stopped, or by a successor.
+    stopped = {**anywhere, VERBS[field]: frozenset({Phase.PAUSED})}
+    replaced = () if phase in (Phase.RUNNING, Phase.PAUSED) else (field,)
+    assert compared_with(Changing.EDITED, stopped).replaced == replaced
+    never_stopped = {**stopped, Verb.STOP: frozenset[Phase]()}
+    replaced = () if phase is Phase.PAUSED else (field,)
+    assert compared_with(Changing.EDITED, never_stopped).replaced == replaced
+    ready = {**anywhere, VERBS[field]: frozenset({Phase.READY})}
+    replaced = () if phase in (Phase.READY, Phase.BUSY) else (field,)
+    assert compared_with(Changing.EDITED, ready).replaced == replaced
 
 
 def test_what_may_be_set_in_place_takes_no_successor() -> None:
@@ -291,8 +372,9 @@ def of_revisions(
 
 
 def stays(found: CampaignDiff) -> list[tuple[str, str, str]]:
-    """Of each that was replaced, and then of itself: who stays, and who leaves."""
+    """Of each that was replaced, and then of itself, which is 9: who stays, and who leaves."""
     every = (*found.formers, *((found.itself,) if found.itself else ()))
+    assert (found.itself and found.itself.id) == ("9" if "9" in {each.id for each in every} else None)
     return [(each.id, "".join(sorted(each.staying)), "".join(sorted(each.leaving))) for each in every]
 
 
