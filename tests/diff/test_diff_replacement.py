@@ -122,9 +122,9 @@ def test_a_successor_is_all_that_is_declared_and_the_rest_as_it_is() -> None:
     assert (made.fields.name, made.fields.description, made.fields.packages) == ("line", "theirs", ("p-2",))
     assert made.gained == ("a", "b", "d")
     assert {change.reason for change in made.changes} == {Reason.REPLACES}
-    own = only(compared(live, {}, description="ours", packages=(TWO,))).successor
+    own = only(compared(live, {}, description="ours", packages=(TWO,), package_set=rid("set"))).successor
     assert own is not None
-    assert own.fields.description == "ours"
+    assert (own.fields.description, own.fields.package_set) == ("ours", rid("set"))
 
 
 @pytest.mark.parametrize(
