@@ -88,6 +88,7 @@ def test_that_it_has_ended_is_not_said_of_one_whose_successor_runs(
         ("HALTED", {"return_to": STARTED}, None, True),
         ("OVER", {}, STARTED, True),
         ("OVER", {}, None, False),
+        ("DRAFTED", {"status": STARTED}, None, False),
     ],
 )
 def test_a_successor_runs_as_git_wishes_else_as_the_one_before_it(
@@ -295,6 +296,68 @@ def test_each_field_is_edited_replaced_or_fixed_as_the_server_has_it(field: Fiel
     ready = {**anywhere, VERBS[field]: frozenset({Phase.READY})}
     replaced = () if phase in (Phase.READY, Phase.BUSY) else (field,)
     assert compared_with(Changing.EDITED, ready).replaced == replaced
+
+
+def test_one_that_somebody_stopped_is_left_so() -> None:
+    place = Place("line.yaml", 9, 3)
+    live, owned = {"status": "HALTED"}, {"status": STARTED}
+    places = {"desiredStatus": place}
+    difference = compared(live, owned, status=STARTED, settings={"a": "1"}, places=places)
+    assert difference.campaigns == ()
+    [finding] = difference.findings
+    assert (finding.code, finding.place, finding.resource) == ("held", place, LINE)
+    assert finding.severity is Severity.NOTE
+    assert "is HALTED now" in finding.message
+    assert "its packages and settings changes with a successor" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("wish", "gateways", "starts"),
+    [
+        (STARTED, "a", True),
+        (STARTED, "", False),
+        (STARTED, None, False),
+        (STOPPED, "a", False),
+        (None, "a", False),
+    ],
+)
+def test_a_revision_runs_once_somebody_is_in_it_and_git_wishes_so(
+    wish: Any, gateways: str | None, starts: bool
+) -> None:
+    seen = view(Side(live=replace(live(), phase=Phase.RUNNING)))
+    seen = replace(seen, ask=replace(seen.ask, facts=IMMUTABLE))
+    declared = gateways if gateways is None else frozenset(gateways)
+    wanted = replace(seen.campaign, gateways=declared, status=wish, revised=True)
+    assert seen.owned
+    packages = Change(LINE, "packages", ["p"], ["q"], Reason.DIFFERS)
+    found = CampaignDiff(wanted, seen.live, CampaignFields("line"), changes=(packages,), edit=True)
+    assert with_successor(found, replace(seen, campaign=wanted), seen.owned).starts is starts
+
+
+@pytest.mark.parametrize(
+    ("phase", "met", "returns", "wish", "starts"),
+    [
+        # What it was before the server was busy with it.
+        (Phase.BUSY, STARTED, None, None, True),
+        (Phase.BUSY, STOPPED, None, None, False),
+        (Phase.BUSY, None, None, None, False),
+        (Phase.BUSY, STARTED, None, STOPPED, False),
+        (Phase.PAUSED, STARTED, None, None, False),
+        (Phase.PAUSED, None, STARTED, None, True),
+        (Phase.RUNNING, None, None, None, True),
+    ],
+)
+def test_without_a_wish_it_runs_if_the_one_before_it_did(
+    phase: Phase, met: Any, returns: Any, wish: Any, starts: bool
+) -> None:
+    seen = view(Side(live=replace(live(), phase=phase)))
+    seen = replace(seen, ask=replace(seen.ask, facts=IMMUTABLE))
+    wanted = replace(seen.campaign, status=wish)
+    assert seen.owned
+    packages = Change(LINE, "packages", ["p"], ["q"], Reason.DIFFERS)
+    found = CampaignDiff(wanted, seen.live, CampaignFields("line"), changes=(packages,), edit=True)
+    owned = replace(seen.owned, status=met, return_to=returns)
+    assert with_successor(found, replace(seen, campaign=wanted), owned).starts is starts
 
 
 def test_what_may_be_set_in_place_takes_no_successor() -> None:
