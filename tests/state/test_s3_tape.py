@@ -16,7 +16,7 @@ from reconciler.state.folding import fold
 from reconciler.state.journal import encode_line
 from reconciler.state.leased import document_of
 from reconciler.state.leases import LeaseLost
-from reconciler.state.s3 import S3Backend
+from reconciler.state.s3 import S3Backend, locked
 from reconciler.state.s3.bucket import Listed, StoredObject
 from reconciler.state.state_format import encode_event
 
@@ -267,3 +267,15 @@ def test_answers_that_are_lost_and_others_who_write(golden: Any, caplog: pytest.
     do("I leave, and nobody hears it", held.release)
     story.text += [f"    said: {line}" for line in caplog.messages]
     golden("s3-faults.txt", "".join(f"{line}\n" for line in story.text))
+
+
+def test_a_journal_of_so_many_segments_is_crowded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A save begins a new one."""
+    monkeypatch.setattr(locked, "CROWDED", 3)
+    story = Story()
+    held: Any = story.place().take(ME)
+    held.read()
+    story.saved(held, 1)()
+    assert [story.appended(held, number)() for number in range(2, 6)] == [False, False, True, True]
+    story.saved(held, 2, 3, 4, 5)()
+    assert [story.appended(held, number)() for number in range(6, 9)] == [False, False, True]
