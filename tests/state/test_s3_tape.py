@@ -252,6 +252,7 @@ def test_answers_that_are_lost_and_others_who_write(golden: Any, caplog: pytest.
     bucket.put(f"{KEY}.lock", b"no lock")
     do("a lock that nobody can read", story.place().holder)
     do("it is held", lambda: story.place().take(ME))
+    do("and nobody is known to let go", lambda: story.place().unlock("1"))
     del bucket.held[f"{KEY}.lock"]
     bucket.now += 100
     held = do("I take what has no lock", lambda: story.place().take(ME))
@@ -265,6 +266,19 @@ def test_answers_that_are_lost_and_others_who_write(golden: Any, caplog: pytest.
     bucket.before = cut
     do("I save, and nothing is removed", story.saved(held, 6))
     do("I leave, and nobody hears it", held.release)
+
+    def may_only_read(line: str) -> None:
+        if line.startswith("put"):
+            raise StateError("no", hint="Let us.")
+
+    bucket.before = may_only_read
+    do("you ask who holds it, and may only read", story.place().holder)
+    bucket.before = lambda _: None
+    bucket.put(f"{KEY}.audit/x", b"what?")
+    bucket.now += 100
+    held = do("you take it", lambda: story.place().take(YOU))
+    do("you read, and something else is in the log", held.read)
+    do("you leave, and never came to the log", held.release)
     story.text += [f"    said: {line}" for line in caplog.messages]
     golden("s3-faults.txt", "".join(f"{line}\n" for line in story.text))
 
