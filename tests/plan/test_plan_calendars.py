@@ -436,6 +436,11 @@ def test_a_start_is_for_those_who_are_not_done(state: str, waits: bool) -> None:
     if state == "INSTANTIATED":
         found = replace(found, live=live(states={state: "ac"}))
     assert (sifted(found)[1] is not None) is waits
+    # Zones that are never open at once: nobody has anything to begin, so nothing waits for all of them.
+    over = live(states={state: "ac"})
+    assert (sifted(replace(found, live=over))[1] is not None) is waits
+    approved = replace(found, live=over, transition=replace(STARTS, approve=True))
+    assert sifted(approved)[1] is not None, "a person's word waits"
     listed = replace(found, transition=Transition(), distribution=DistributionList("d"))
     assert sifted(listed)[1] is not None, "the list is for all"
 
