@@ -11,14 +11,14 @@ import aiohttp
 import httpx
 import pytest
 
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReconcilerError, Unclear
 from reconciler.providers.http.aiohttp_engine import AiohttpTransport
 from reconciler.providers.http.engine import open_engine
 from reconciler.providers.http.httpx_engine import HttpxTransport
 from reconciler.providers.http.transport import Request
 from reconciler.proxies import Proxy
 from reconciler.settings import Engine
-from tests.providers.canned_server import raw_server
+from tests.providers.canned_server import Connection, raw_server
 
 OPENED = ("aiohttp.TCPConnector", "httpx.AsyncClient")
 
@@ -149,6 +149,19 @@ def test_how_aiohttp_reads_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     asyncio.run(main())
     read = {"read_until_eof": True, "auto_decompress": False, "read_timeout": 7.0, "read_bufsize": 262_144}
     assert how == [read]
+
+
+@pytest.mark.parametrize("engine", list(Engine), ids=str)
+def test_a_server_that_takes_a_request_and_says_nothing(engine: Engine) -> None:
+    async def silent(_: Connection) -> None:
+        await asyncio.sleep(60)
+
+    async def main() -> None:
+        async with raw_server(silent) as server, open_engine(server.url, engine=engine, timeout=0.2) as to:
+            with pytest.raises(Unclear, match="no answer in time"):
+                await to.send(Request("GET", "/p"))
+
+    asyncio.run(main())
 
 
 def test_an_engine_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
