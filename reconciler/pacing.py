@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Final, TypeVar
 
 Clock = Callable[[], float]
@@ -40,6 +41,7 @@ def retry_after(value: str | None, *, now: datetime | None = None) -> float | No
     return min(max(0.0, wait), _LONGEST_WAIT)
 
 
+@lru_cache(maxsize=16)
 def http_date(text: str) -> datetime | None:
     """The time that a header tells, in UTC where it names no zone; None if unreadable."""
     if not text or len(text) > _LONGEST_TEXT:
