@@ -30,7 +30,8 @@ def brakes(plan: Plan) -> Plan:
     records = tuple(
         record
         for record in plan.records
-        if isinstance(record, RolloutNoted) and record.rollout and _holds_up(record.rollout)
+        if isinstance(record, RolloutNoted) and record.rollout
+        if record.resource in stopped or _holds_up(record.rollout)
     )
     changes = tuple(change for change in plan.changes if change.resource in stopped)
     impact = Impact(requests=sum(map(len, groups)))

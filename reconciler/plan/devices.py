@@ -283,7 +283,8 @@ class _Campaign:
     def _starts(self) -> bool:
         if self.row.replaced:
             return self.row.starts
-        return any(isinstance(action, StartCampaign) and not action.bracket for action in self.actions)
+        starts = (action for action in self.actions if isinstance(action, StartCampaign))
+        return any(not (action.bracket or action.predecessor) for action in starts)
 
     @property
     def _chosen_by_server(self) -> bool:

@@ -42,6 +42,7 @@ from reconciler.model import (
     UploadPackage,
     Verb,
 )
+from reconciler.plan.impact import stands_or_goes_on
 from reconciler.plan.model import CampaignImpact, Impact, Plan
 from reconciler.providers.base import Field
 from reconciler.rollout.gate import Wait, WaitFor
@@ -180,7 +181,7 @@ class _Looking:
             case StopCampaign(bracket=True) | StartCampaign(bracket=True):
                 return bool(joining)
             case StartCampaign(resource):
-                return self._first_start(resource) or self._thaws(resource)
+                return self._first_start(resource) or self._thaws(group.action)
             case StopCampaign(resource):
                 return resource in self._views and self._views[resource].stops
             case _:
@@ -195,7 +196,7 @@ class _Looking:
             case StopCampaign(resource, bracket=False):
                 return resource in self._views and self._views[resource].stops
             case StartCampaign(resource, bracket=False):
-                return resource in self._views and self._thaws(resource)
+                return resource in self._views and self._thaws(group.action)
             case _:
                 return False
 
@@ -206,10 +207,12 @@ class _Looking:
         view, record = self._views[resource], self._record(resource)
         return view.opens == 1 or (record is not None and record.wave > 0 and not record.since)
 
-    def _thaws(self, resource: ResourceId) -> bool:
+    def _thaws(self, start: StartCampaign) -> bool:
         """Whether a freeze is over for which we stopped it."""
-        before, after = self._before.get(resource), self._record(resource)
-        return before is not None and before.frozen and after is not None and not after.frozen
+        before, after = self._before.get(start.resource), self._record(start.resource)
+        if before is None or after is None or after.frozen:
+            return False
+        return before.frozen or start.target in before.stopped
 
     def _record(self, resource: ResourceId) -> RolloutRecord | None:
         return self._after.get(resource, self._before.get(resource))
@@ -234,7 +237,7 @@ class _Looking:
         if (record.wave, record.revision) == (before.wave, before.revision):
             return record
         # No wave opens, and what it rolls out is taken for rolled out only by the apply that sends it.
-        return replace(before, frozen=record.frozen)
+        return replace(before, frozen=record.frozen, stopped=record.stopped)
 
     # --- what is left --------------------------------------------------------------------------
 
@@ -323,7 +326,8 @@ def _waiting(view: RolloutView) -> RolloutView:
 
 def _impact(impact: Impact, groups: Iterable[StepGroup], released: frozenset[ResourceId]) -> Impact:
     kept = tuple(groups)
-    verbs = {(group.action.resource, group.action.verb) for group in kept}
+    told = (group.action for group in kept if not stands_or_goes_on(group.action))
+    verbs = {(action.resource, action.verb) for action in told}
     rows = []
     for row in impact.campaigns:
         starts, stops = ((row.resource, verb) in verbs for verb in (Verb.START, Verb.STOP))

@@ -36,10 +36,10 @@ def is_revised(
     return others_than(campaign.packages, there.packages, live, state, adopt=adopt)
 
 
-def in_earlier(owned: Owned | None, live: Live) -> frozenset[str]:
-    """Who has something to come in what a campaign replaced."""
+def earlier_of(owned: Owned | None, live: Live) -> tuple[LiveCampaign, ...]:
+    """What a campaign replaced and that hasn't ended, oldest first."""
     formers = (live.by_id.get(each.id) for each in owned.predecessors if not each.ended) if owned else ()
-    return EMPTY.union(*(goes_on_in(former) for former in formers if former))
+    return tuple(former for former in formers if former)
 
 
 def goes_on_in(there: LiveCampaign) -> frozenset[str]:

@@ -19,6 +19,7 @@ from reconciler.state.base import (
     CampaignOwned,
     CampaignReplaced,
     Event,
+    FreezeEnded,
     IntentNoted,
     NoticeNoted,
     PackageUploaded,
@@ -32,7 +33,7 @@ from tests.fakes import PULSE
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plan-file.jsonl"
 OLDER = GOLDEN.with_name("plan-file-0.1.jsonl")
-DIGEST = "b5a77f6c813cc0a1b29b076d9bd6c080e3b3123d233d05652e1aa3ccb9215c45"
+DIGEST = "40831f1050c5dc7c7163255cf34a14d89658a302004282fb896276a57fb6e2ac"
 
 
 def test_a_plan_is_the_same_bytes_as_ever(golden: Golden, tmp_path: Path) -> None:
@@ -111,7 +112,15 @@ def _undescribed(event: Event) -> Event:
     return event
 
 
-_NEW = (CampaignReplaced, NoticeNoted, PredecessorEnded, PredecessorForgotten, ReplacementBegun, RolloutNoted)
+_NEW = (
+    CampaignReplaced,
+    FreezeEnded,
+    NoticeNoted,
+    PredecessorEnded,
+    PredecessorForgotten,
+    ReplacementBegun,
+    RolloutNoted,
+)
 """What wasn't there when the older file was written."""
 
 
