@@ -43,11 +43,14 @@ class Command:
 
 
 def python(*arguments: str, cwd: Path = ROOT, before: Callable[[], None] | None = None) -> Command:
-    """This Python with `arguments`; the project is found from anywhere."""
+    """This Python with `arguments`; the project is found from anywhere.
+
+    Its modules are compiled once, whatever the shell says: pip compiles those that it installs.
+    """
     env = {
         name: value
         for name, value in os.environ.items()
-        if name != "CI" and not name.startswith("RECONCILER_")
+        if name not in ("CI", "PYTHONDONTWRITEBYTECODE") and not name.startswith("RECONCILER_")
     }
     return Command([sys.executable, *arguments], cwd, {**env, "PYTHONPATH": str(ROOT), "TOKEN": "x"}, before)
 

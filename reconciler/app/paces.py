@@ -110,7 +110,7 @@ def _took(waves: Sequence[Mapping[str, Any]], run: Mapping[str, Any]) -> Iterato
         if wave["opened"] is None or (later is None and not ended):
             yield None
         elif later is None:
-            # Rehearsals of before don't say it.
+            # Older rehearsals don't have `waited`.
             yield _at_work(run["waited"]) if "waited" in run else None
         else:
             yield None if later["opened"] is None else _at_work(later["waited"])

@@ -197,7 +197,7 @@ def _as_rehearsed(campaign: DesiredCampaign, folder: Path) -> Desired:
         distribution=None,
         things=None,
         status=DesiredStatus.STARTED,
-        # As if it had to take all of them back.
+        # Rehearsed as if every gateway had to go back.
         rollback_of=None,
         rollout=replace(wish, approved=len(wish.waves), paused=False, after=()),
     )

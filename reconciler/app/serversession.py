@@ -20,7 +20,8 @@ from reconciler.app.workspace import declared_name, state_of, store_of
 from reconciler.apply.containment import ContainedWrites, contained
 from reconciler.apply.earlier import EarlierPackages
 from reconciler.apply.retrier import Retrier
-from reconciler.audit.recorder import AuditedCall, AuditRecorder
+from reconciler.audit.calls import AuditedCall
+from reconciler.audit.recorder import AuditRecorder
 from reconciler.errors import NotExecuted, ReconcilerError, Refusal, Refused, Unclear, UsageError
 from reconciler.model import (
     Action,

@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flags = Flags()
     if arguments is None:
         open_descriptors()
-        # What is read is kept, and in no cycles: the process needn't look for garbage each 700 objects.
+        # Almost everything that is read is kept and has no cycles, so collecting each 700 objects is wasted.
         gc.set_threshold(*_GARBAGE)
     with told() as (out, _), _heard_as_text():
         code = _run(arguments, flags)

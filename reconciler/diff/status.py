@@ -50,7 +50,7 @@ def transition_of(
     run, reason = wanted
     if run is Run.START and live.phase is Phase.WAITING and not campaign.approve:
         return Transition(findings=(_waiting(campaign, live),), records=records)
-    # What the server is still at work on may be about to wait.
+    # A campaign that the server is still working on may be waiting for approval next.
     approve = approve or (campaign.approve and live.phase is Phase.BUSY and run is Run.START)
     return Transition(run, reason, approve, records=records)
 

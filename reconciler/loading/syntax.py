@@ -132,7 +132,7 @@ def events(text: str, file: str) -> Callable[[], Event | None]:
             if not _gave_up_nesting(error):
                 raise SyntaxFault(explain(error, text, file)) from None
         next_event = _plain_events(text, file)
-        # How far libyaml came isn't counted in every file: only in the few that it gives up.
+        # Positions are only counted in the few files that libyaml rejects.
         for _ in range(_events_until_fault(CParser(text).get_event)):
             next_event()
         return next_event()

@@ -29,7 +29,7 @@ def _assigned(gateways: frozenset[str], waves: tuple[Wave, ...], seed: str) -> t
     line: _Line | None = None
     for wave in waves:
         if wave.candidates is None:
-            # Of a whole fleet nothing is copied to be counted.
+            # Avoid copying a whole fleet just to count it.
             lacking = wave.share.of(len(gateways)) - len(taken)
             if lacking >= len(gateways) - len(taken):
                 mine = gateways - taken

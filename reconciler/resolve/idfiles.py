@@ -65,7 +65,7 @@ def read_ids(name: str, data: bytes, columns: Collection[str] = ()) -> IdFile | 
         return text
     if suffix == ".txt":
         words = text.split()
-        # In most files the lines are just the ids.
+        # The usual case: each line is just an id.
         if "#" not in text and "\n".join(words) == text.removesuffix("\n"):
             return IdFile(words, range(1, len(words) + 1), words)
         return _from_text(text.split("\n"))
@@ -126,7 +126,7 @@ def _table(
                 ids.append(row[column].strip(SPACE) if column < len(row) else "")
                 numbers.append(number)
                 for each, at in wanted.items():
-                    # Few values stand in many records.
+                    # Many records share few values.
                     kept[each].append(intern(row[at].strip(SPACE)) if at < len(row) else "")
             number = reader.line_num + 1
     except csv.Error as error:

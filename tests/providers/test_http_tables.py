@@ -214,7 +214,6 @@ def test_each_cause_of_no_connection(golden: Any) -> None:
 # --- exceptions of the engines -----------------------------------------------------------------------
 
 KEY: Any = aiohttp.client_reqrep.ConnectionKey("h", 1, False, True, None, None, None)
-INFO: Any = None
 OF_AIOHTTP: list[Exception] = [
     aiohttp.InvalidURL("http://", "no host"),
     aiohttp.ConnectionTimeoutError("late"),
@@ -229,8 +228,8 @@ OF_AIOHTTP: list[Exception] = [
     aiohttp.ClientOSError("reset"),
     ConnectionResetError("reset"),
     aiohttp.ClientPayloadError("short"),
-    aiohttp.ClientResponseError(INFO, (), status=400, message="bytes b'\\x15\\x03\\x01'"),
-    aiohttp.ClientResponseError(INFO, (), status=400, message="other bytes"),
+    aiohttp.http.HttpProcessingError(code=400, message="bytes b'\\x15\\x03\\x01'"),
+    aiohttp.http.HttpProcessingError(code=400, message="other bytes"),
     aiohttp.ClientError("else"),
     OSError("else"),
 ]
@@ -288,15 +287,6 @@ def test_how_long_is_waited_for_an_answer(body: Any, read: float) -> None:
             built = HttpxTransport(client, Way("http://h"), 5.0)._build(Request("POST", "/p", body=body))
             waits = {"connect": 5.0, "read": read, "write": 5.0, "pool": 5.0}
             assert built.extensions["timeout"] == waits
-
-    asyncio.run(main())
-
-
-def test_a_method_that_none_is_is_refused() -> None:
-    async def main() -> None:
-        async with open_engine("http://127.0.0.1:1", engine=Engine.AIOHTTP) as transport:
-            with pytest.raises(Refused, match="can't be sent"):
-                await transport.send(Request("GET\n", "/"))
 
     asyncio.run(main())
 

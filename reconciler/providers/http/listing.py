@@ -45,8 +45,11 @@ _NUMBER_KEYS = ("number", "page", "pageNumber")
 _FLAT_KEYS = ("totalElements", "totalPages", "number", "size", "page", "pageSize", "pageNumber")
 
 
-def page(value: Json, shape: ListShape[Item]) -> Page[Item]:
-    """A page of a list; its items under a key named after the kind, `content`, `items`, or bare."""
+def page(value: Json, shape: ListShape[Item], size: int = 0) -> Page[Item]:
+    """A page of a list; its items under a key named after the kind, `content`, `items`, or bare.
+
+    `size`: bytes of the answer.
+    """
     if isinstance(value, list):
         info: Mapping[str, Any] = {}
         rows = value
@@ -58,7 +61,7 @@ def page(value: Json, shape: ListShape[Item]) -> Page[Item]:
     if items is None:
         items = dict(shape.read(row) for row in rows)
     number = next((n for k in _NUMBER_KEYS if (n := whole(info.get(k), "the page number")) is not None), None)
-    return Page(items, len(rows), number, whole(info.get("totalElements"), "totalElements"))
+    return Page(items, len(rows), number, whole(info.get("totalElements"), "totalElements"), size)
 
 
 def _page_info(answer: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -12,7 +12,6 @@ import html
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -36,6 +35,9 @@ Hide = Callable[[str], str]
 """Takes what must not be shown out of a text."""
 _LOOKED_AT = 10_000
 """Characters of a text, and keys of an object, of which a glimpse may show some."""
+
+
+_DIGITS = re.compile(r"[+-]?[0-9]{1,20}(\.0+)?").fullmatch
 
 
 class Unexpected(Exception):
@@ -69,8 +71,11 @@ def parse(body: bytes, *, exact: bool = True) -> Json:
         # A byte or three of each would be fifty in memory.
         raise NotJson(f"JSON of at most {MOST_VALUES:,} values", body[:EXCERPT])
     if not exact and _quick is not None:
-        with suppress(ValueError):
+        try:
             quick: Json = _quick(body)
+        except ValueError:
+            pass  # whoever reads it exactly says what is wrong with it
+        else:
             return quick
     try:
         value: Json = json.loads(body)
@@ -184,7 +189,7 @@ def whole(value: object, what: str) -> int | None:
         case str() if not value.strip():
             return None
         # A longer one would be refused by int(), and counts nothing that exists.
-        case str() if re.fullmatch(r"[+-]?[0-9]{1,20}(\.0+)?", value.strip()):
+        case str() if _DIGITS(value.strip()):
             return int(value.strip().partition(".")[0])
         case _:
             pass

@@ -39,6 +39,8 @@ Query = tuple[tuple[str, str], ...]
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 _AS_IT_IS: Final = re.compile(r"[A-Za-z0-9_.~-]+").fullmatch
 """What needs no quotes in a URL: nearly all ids, and there are as many of them as calls."""
+_NOTHING: Final = b"{}"
+"""What servers answer to most writes, as many as there are: it is about no other object, and says no *no*."""
 _WORDS: Final = 1_000
 """Bytes of an answer that isn't JSON in which a no is looked for."""
 _SAID: Final = 300
@@ -46,6 +48,18 @@ _SAID: Final = 300
 _NAMED: Final = 5
 MIXED_UP: Final = "Does a cache or a proxy before the server mix answers up?"
 NOT_THE_API: Final = "Is this the API's address, and not that of a proxy or of another program?"
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """JSON as it is sent: of what many calls carry alike."""
+
+    body: bytes
+
+
+def encoded(value: Json) -> Encoded:
+    """`value` as it is sent."""
+    return Encoded(_ENCODE(value).encode())
 
 
 # Not frozen: one is made for each call, and a frozen one takes several times as long to make.
@@ -60,7 +74,7 @@ class Call:
     operation: Operation
     ids: Mapping[str, str] = field(default_factory=dict)
     query: Query = ()
-    json: Json = None
+    json: Json | Encoded = None
     file: FileBody | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     hidden: tuple[str, ...] = field(default=(), repr=False)
@@ -82,7 +96,7 @@ class Call:
         body: bytes | FileBody | None = self.file
         if self.json is not None:
             headers["Content-Type"] = "application/json"
-            body = _ENCODE(self.json).encode()
+            body = (self.json if isinstance(self.json, Encoded) else encoded(self.json)).body
         return Request(self.operation.method, path, self.query, headers, body)
 
 
@@ -162,6 +176,8 @@ class Wire:
     async def do(self, call: Call) -> Json:
         """What a call that is sent once answers; None for a word, or nothing: nothing depends on it."""
         response = await self._send(call)
+        if response.body == _NOTHING:
+            return {}
         try:
             value = parse(response.body)
         except NotJson:
@@ -175,8 +191,9 @@ class Wire:
 
     async def _send(self, call: Call, still: Callable[[], bool] | None = None) -> Response:
         """A 2xx answer to `call`, with a new sign-in should the server ask for one."""
-        # Whatever is answered from now on may repeat them.
-        self._sender.secrets.update(call.hidden)
+        if call.hidden:
+            # Whatever is answered from now on may repeat them.
+            self._sender.secrets.update(call.hidden)
         request = call.request()
         if isinstance(request.body, FileBody):
             try:
@@ -220,10 +237,12 @@ class Wire:
     def _decode(self, call: Call, response: Response, decode: Decode[Decoded], empty: Json = None) -> Decoded:
         if empty is not None and not response.body.strip():
             return decode(empty)
-        with suppress(Unexpected):
+        try:
             value = parse(response.body, exact=False)
             self._heed(call, response, value, decode)
             return decode(value)
+        except Unexpected:
+            pass  # it may be that only the quick way can't read it
         try:
             value = parse(response.body)
             self._heed(call, response, value, decode)

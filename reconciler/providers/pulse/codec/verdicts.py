@@ -65,8 +65,10 @@ def judge(call: Call, value: Json) -> Denial | None:
 
 def _has_id(value: Json, wanted: str) -> bool:
     """Whether one of its ids is the wanted one: a server may give an object two, by different names."""
-    found = (value.get(key) for key in ID_KEYS) if isinstance(value, Mapping) else ()
-    return any(isinstance(each, str | int) and id_form(str(each)) == id_form(wanted) for each in found)
+    found = list(map(value.get, ID_KEYS)) if isinstance(value, Mapping) else ()
+    return wanted in found or any(
+        isinstance(each, str | int) and id_form(str(each)) == id_form(wanted) for each in found
+    )
 
 
 def _naming_a_campaign(value: Json) -> Sequence[object]:
