@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reconciler.diff.detail import differences
+from reconciler.errors import Exit
 from reconciler.findings import first_of
 from reconciler.model import Change, Finding, Json, Kind, Reason, Severity, Verb
 from reconciler.plan.model import CampaignImpact, Plan
@@ -71,10 +72,12 @@ def validation_lines(findings: Iterable[Finding], documents: int, paint: Paint =
     yield paint(summary, Tone.ERROR if errors else Tone.GOOD)
 
 
-def plan_lines(plan: Plan, paint: Paint = plain, *, every_gateway: bool = False) -> Iterator[str]:
+def plan_lines(
+    plan: Plan, paint: Paint = plain, *, every_gateway: bool = False, would: Exit | None = None
+) -> Iterator[str]:
     """A whole plan: what happens to devices, changes and calls by resource, records, findings, counts.
 
-    `every_gateway`: each that joins or leaves is named.
+    `every_gateway`: each that joins or leaves is named; `would`: how an apply would end if nothing failed.
     """
     yield f"Server: {clean(str(plan.server))}"
     if plan.snapshot:
@@ -113,6 +116,16 @@ def plan_lines(plan: Plan, paint: Paint = plain, *, every_gateway: bool = False)
         yield from finding_lines(findings, paint)
     yield ""
     yield from _summary(plan, every, paint)
+    if would in WOULD_END:
+        yield Line(f"An apply would end with {would.value}: {WOULD_END[would]}.", 2)
+
+
+WOULD_END: Final[Mapping[Exit, str]] = {
+    Exit.GUARD: "a guard refuses, so nothing is sent",
+    Exit.NOT_OURS: "a live object of a declared name isn't ours; the rest goes on",
+    Exit.ROLLOUT_ABORTED: "a rollout stands aborted; the rest goes on",
+}
+"""Exit codes that only an apply has: what a plan says of them, which ends with 0 all the same."""
 
 
 def counts(plan: Plan, every: Iterable[Block] | None = None) -> str:
