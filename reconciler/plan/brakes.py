@@ -28,7 +28,8 @@ def brakes(plan: Plan) -> Plan:
         if isinstance(group.action, StopCampaign) and group.action.resource in stopped
     )
     records = tuple(
-        record
+        # What gateways are to have of their own is released by the apply that sends it.
+        replace(record, rollout=replace(record.rollout, own=""))
         for record in plan.records
         if isinstance(record, RolloutNoted) and record.rollout
         if record.resource in stopped or _holds_up(record.rollout)

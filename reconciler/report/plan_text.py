@@ -116,7 +116,7 @@ def plan_lines(
         yield from finding_lines(findings, paint)
     yield ""
     yield from _summary(plan, every, paint)
-    if would in WOULD_END:
+    if would is not None and would in WOULD_END:
         yield Line(f"An apply would end with {would.value}: {WOULD_END[would]}.", 2)
 
 

@@ -68,6 +68,23 @@ def _package(ref: PackageRef) -> list[str]:
             return ["name", ref.name]
 
 
+def own_of(campaign: DesiredCampaign) -> str:
+    """What single gateways are to get of their own, as a digest; of these only how many. Empty: nothing."""
+    overrides = [
+        [sorted(map(_package, each.packages)), len(each.gateways)] for each in campaign.overrides or ()
+    ]
+    schedules = [
+        [
+            sorted([phase.value, window.begin, window.end] for phase, window in each.windows.items()),
+            sorted([phase.value, nxt.calendar.name, nxt.at_least] for phase, nxt in each.calendars.items()),
+            None if each.gateways is None else len(each.gateways),
+        ]
+        for each in campaign.schedules or ()
+    ]
+    things = len(campaign.things or ())
+    return _digest([overrides, schedules, things]) if overrides or schedules or things else ""
+
+
 def waves_of(wish: DesiredRollout) -> str:
     """The waves as they are declared, as a digest, whoever is meant by them at the moment."""
     waves = [

@@ -50,7 +50,15 @@ from reconciler.rollout.forecast import RehearsedPace, ends, expected, forecast
 from reconciler.rollout.freezing import Freezing, freezing
 from reconciler.rollout.gate import CheckAnswer, Decision, Situation, level, look
 from reconciler.rollout.order import Standing
-from reconciler.rollout.revisions import EMPTY, earlier_of, goes_on_in, is_revised, revision_of, waves_of
+from reconciler.rollout.revisions import (
+    EMPTY,
+    earlier_of,
+    goes_on_in,
+    is_revised,
+    own_of,
+    revision_of,
+    waves_of,
+)
 from reconciler.rollout.sampling import for_only
 from reconciler.rollout.views import RolloutView, wave_views
 from reconciler.state.applied import FORGIVEN, REFUSED, ROLLOUT
@@ -189,7 +197,8 @@ class _Pacing:
         known = self._noted(REFUSED)
         lists = self._lists if known or decision.release else decision.record.lists
         frozen, stopped = self._freezing.frozen, self._freezing.stopped
-        noted_so = replace(decision.record, frozen=frozen, stopped=stopped, lists=lists)
+        own = own_of(self._campaign)
+        noted_so = replace(decision.record, frozen=frozen, stopped=stopped, own=own, lists=lists)
         decision = replace(decision, record=noted_so)
         view = self._view(decision, seen, changed=changed)
         again = tuple(sorted(known)) if decision.opens or not self._refused else ()

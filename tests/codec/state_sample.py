@@ -62,6 +62,7 @@ ROLLOUT = RolloutRecord(
     limit=50,
     promoted=(Promotion(3, ("soak", "calendar")),),
     stopped=("8c7f", "9d80"),
+    own="b94d27b9",
     stops=True,
     frozen=True,
     lists="5e884898",

@@ -135,6 +135,7 @@ ROLLOUT = RolloutRecord(
     limit=50,
     promoted=(Promotion(2, ("soak",)),),
     stopped=("0", "1"),
+    own="b94d27b9",
     stops=True,
     frozen=True,
     lists="5e884898",

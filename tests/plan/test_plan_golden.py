@@ -33,7 +33,7 @@ from tests.fakes import PULSE
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plan-file.jsonl"
 OLDER = GOLDEN.with_name("plan-file-0.1.jsonl")
-DIGEST = "40831f1050c5dc7c7163255cf34a14d89658a302004282fb896276a57fb6e2ac"
+DIGEST = "4eb5e365cfd337c848eff5b8d1f00413e28c12012c95efba1d19c92b4d45d2d6"
 
 
 def test_a_plan_is_the_same_bytes_as_ever(golden: Golden, tmp_path: Path) -> None:
