@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
-from itertools import chain, groupby
 from typing import assert_never
 
 from reconciler.model import (
@@ -24,7 +23,6 @@ from reconciler.model import (
     OutcomeStatus,
     RegisterCallback,
     RemoveGateways,
-    ResourceId,
     RetireCampaign,
     RunOnThings,
     ScheduleWindow,
@@ -125,20 +123,6 @@ def after(
     if gateways:
         return tuple(members(outcome.step.action, gateways, packages))
     return tuple(_settled(outcome, salt, now))
-
-
-def joined(events: Iterable[Event]) -> Iterator[Event]:
-    """`events`, of which those become one that follow each other and give gateways the same value."""
-    for alike, group in groupby(events, key=_likeness):
-        if alike is None:
-            yield from group
-        else:
-            those = (each.gateways for each in group if isinstance(each, MembersApplied))
-            yield MembersApplied(*alike, tuple(chain.from_iterable(those)))
-
-
-def _likeness(event: Event) -> tuple[ResourceId, str, str] | None:
-    return (event.resource, event.field, event.value) if isinstance(event, MembersApplied) else None
 
 
 def _refused(outcome: Outcome) -> Iterator[Event]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from reconciler.apply.bisection import NOT_AGAIN
 from reconciler.apply.carrying import Carrying
@@ -18,9 +18,10 @@ from reconciler.apply.containment import LOG, unforeseen
 from reconciler.apply.earlier import EarlierPackages
 from reconciler.apply.outcomes import Outcomes, alike
 from reconciler.apply.readback import Kept, KeptReader, learned, settled_fields
-from reconciler.apply.record import after, before, joined, members
+from reconciler.apply.record import after, before, members
 from reconciler.apply.retrier import Retrier
 from reconciler.apply.sender import ParcelSender
+from reconciler.apply.together import Together
 from reconciler.apply.turns import Turns, closes
 from reconciler.errors import StateError, fault_in_words
 from reconciler.hiding import Hiding
@@ -73,16 +74,6 @@ class Applied:
         )
 
 
-@dataclass(slots=True)
-class _Together:
-    """Steps that ended at the same moment: what is written of them, at once, and who waits for that."""
-
-    events: list[Event] = field(default_factory=list)
-    sync: bool = False
-    outcomes: list[Outcome] = field(default_factory=list)
-    waiting: list[asyncio.Future[None]] = field(default_factory=list)
-
-
 class Execution:
     """One run of one plan."""
 
@@ -111,7 +102,7 @@ class Execution:
         self._session = session
         self._on_outcome = on_outcome
         self._on_together = on_together
-        self._together = _Together()
+        self._together = Together()
         self._on_parcel = on_parcel
         self._stop = stop
         self._now = now
@@ -130,6 +121,7 @@ class Execution:
         self._outcomes = Outcomes()
         self._broken: StateError | None = None
         self._turns = Turns(plan.groups, self._carried)
+        self._loop = asyncio.get_running_loop()
         self._left_stopped: set[str] = set()
         self._groups_of: dict[ResourceId, list[StepGroup]] = {}
         for group in plan.groups:
@@ -270,9 +262,7 @@ class Execution:
             await self._steps_ended(done)
         for outcome in outcomes:
             if outcome.status is not OutcomeStatus.DONE or outcome.message:
-                self._together.events += after(
-                    outcome, self._salt, int(self._now()), self._packages, self._others
-                )
+                self._together.learn(outcome, self._after)
                 await self._ended(outcome)
 
     async def _halting(self, sender: ParcelSender) -> None:
@@ -321,8 +311,11 @@ class Execution:
             return outcome
         # Facts of single gateways come by the ten thousand, and are not worth a wait for the disk.
         self._together.sync |= not step.group.per_call
-        self._together.events += after(outcome, self._salt, int(self._now()), self._packages, self._others)
+        self._together.learn(outcome, self._after)
         return outcome
+
+    def _after(self, outcome: Outcome) -> Sequence[Event]:
+        return after(outcome, self._salt, int(self._now()), self._packages, self._others)
 
     async def _looked(self, step: Step, action: UploadPackage) -> Outcome | None:
         """Note what holds the content already; the outcome where the upload isn't to be sent."""
@@ -334,7 +327,7 @@ class Execution:
         if isinstance(found, Outcome):
             if found.settled:
                 self._together.sync = True
-                self._together.events += after(found, self._salt, int(self._now()), {}, self._others)
+                self._together.learn(found, self._after)
             return found
         self._others[sha256] = found
         return None
@@ -369,17 +362,16 @@ class Execution:
 
     async def _written(self, outcome: Outcome) -> None:
         """Until what is to be said of `outcome` is, together with all that ends at the same moment."""
-        loop = asyncio.get_running_loop()
         if not self._together.waiting:
-            loop.call_soon(self._write)
+            self._loop.call_soon(self._write)
         self._together.outcomes.append(outcome)
-        self._together.waiting.append(told := loop.create_future())
+        self._together.waiting.append(told := self._loop.create_future())
         await told
 
     def _write(self) -> None:
         """One write to the state and one to the audit log for steps that ended together."""
-        ended, self._together = self._together, _Together()
-        self._record(*joined(ended.events), sync=ended.sync)
+        ended, self._together = self._together, Together()
+        self._record(*ended.events, sync=ended.sync)
         self._on_together(ended.outcomes)
         for outcome in ended.outcomes:
             self._outcomes.append(outcome)

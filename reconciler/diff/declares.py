@@ -1,6 +1,6 @@
 """What a campaign declares of fields that can be read, for the state to know once that is so.
 
-Tests: `tests/diff/test_diff_whose.py`.
+Tests: `tests/diff/test_diff_declares.py`, `tests/diff/test_diff_whose.py`.
 """
 
 from __future__ import annotations

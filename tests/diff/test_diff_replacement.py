@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from reconciler.diff import CampaignDiff, Diff
-from reconciler.diff.replacement import with_successor
+from reconciler.diff.replacement import diff_there, with_successor
 from reconciler.model import (
     CampaignFields,
     Change,
@@ -16,13 +16,19 @@ from reconciler.model import (
     PackageById,
     Phase,
     Reason,
+    Verb,
 )
-from reconciler.providers.base import Field
+from reconciler.providers.base import Field, FieldFacts
 from tests.diff.diff_parts import LINE, Side, live, view
 from tests.fakes import Project, campaign, desired, rid
 from tests.memory_provider import IMMUTABLE, IMMUTABLE_LATE, MemoryCampaign, MemoryServer
 
 ONE, TWO = PackageById("p-1"), PackageById("p-2")
+CLOSING = replace(
+    IMMUTABLE,
+    fields={**IMMUTABLE.fields, Field.CLOSED: FieldFacts(clearable=False)},
+    order=(*IMMUTABLE.order, (Verb.CLOSE,)),
+)
 STARTED, STOPPED = DesiredStatus.STARTED, DesiredStatus.STOPPED
 
 
@@ -101,6 +107,28 @@ def test_a_successor_is_all_that_is_declared_and_the_rest_as_it_is() -> None:
     assert own.fields.description == "ours"
 
 
+@pytest.mark.parametrize(
+    ("there", "gateways", "closed", "gained"),
+    [
+        ("", "abc", "ab", "c"),
+        ("", "ab", "abd", ""),
+        ("a", "abc", "b", "c"),
+        ("a", "abcd", "d", "bc"),
+        ("", None, "ab", "c"),
+        ("a", None, None, "bc"),
+        ("", "abc", None, "abc"),
+    ],
+)
+def test_who_is_closed_is_not_let_into_the_successor(
+    there: str, gateways: str | None, closed: str | None, gained: str
+) -> None:
+    live = {"status": "ROLLING", "closed": set(there)}
+    made = only(compared(live, {}, CLOSING, gateways=gateways, closed=closed)).successor
+    assert made is not None
+    assert made.gained == tuple(gained)
+    assert (made.closes, made.fields.closed) == ((), ()), "nobody is to be closed once more"
+
+
 def test_packages_that_are_not_declared_are_those_of_the_one_before() -> None:
     found = only(
         compared({"status": "ROLLING", "packages": ("p-2",)}, {}, packages=None, settings={"a": "1"})
@@ -128,3 +156,22 @@ def test_one_that_is_refused_takes_no_successor() -> None:
     assert with_successor(refused, seen, seen.owned) is refused
     new = replace(found, live=None)
     assert with_successor(new, seen, seen.owned) is new
+
+
+@pytest.mark.parametrize(
+    ("gateways", "later", "lost"),
+    [("a", "b", "c"), ("abc", "", ""), (None, "ab", "c"), ("ax", "cz", "b"), (None, "", "abc")],
+)
+def test_of_an_earlier_revision_who_is_declared_for_now_or_later_stays_and_nobody_joins(
+    gateways: str | None, later: str, lost: str
+) -> None:
+    declared = None if gateways is None else frozenset(gateways)
+    seen = view(Side(live=replace(live(), phase=Phase.RUNNING)))
+    wanted = replace(seen.campaign, gateways=declared, later=frozenset(later), revised=True)
+    assert seen.live
+    assert seen.owned
+    found = diff_there(replace(seen, campaign=wanted), seen.live, seen.owned)
+    assert (found.lost, found.gained) == (tuple(lost), ())
+    assert found.desired is wanted
+    nobody = diff_there(replace(seen, campaign=wanted), replace(seen.live, gateways=None), seen.owned)
+    assert (nobody.lost, nobody.gained) == ((), ())

@@ -320,9 +320,9 @@ SENT: list[tuple[StepGroup, dict[str, Any], bool]] = [
     (rolled(Verb.START), THAW, True),
     (rolled(Verb.START), {**THAW, "before": RolloutRecord(frozen=False)}, False),
     (rolled(Verb.START), {**THAW, "before": None}, False),
-    (rolled(Verb.START), {"before": RolloutRecord(stopped=("1",))}, True),
-    (rolled(Verb.START), {"before": RolloutRecord(stopped=("2",))}, False),
-    (rolled(Verb.START), {"before": RolloutRecord(stopped=("1",), frozen=True)}, False),
+    (rolled(Verb.START, target="1"), {"before": RolloutRecord(stopped=("1",))}, True),
+    (rolled(Verb.START, target="1"), {"before": RolloutRecord(stopped=("2",))}, False),
+    (rolled(Verb.START, target="1"), {"before": RolloutRecord(stopped=("1",), frozen=True)}, False),
     (rolled(Verb.START), {"before": RolloutRecord(frozen=True)}, False),
     (
         rolled(Verb.START),

@@ -197,6 +197,7 @@ def test_a_state_call_by_call(golden: Any) -> None:
     do("I leave what is broken", held.release)
     held = do("I take what was broken", lambda: story.place().take(ME))
     do("I read what was broken", held.read)
+    do("I save, and remove what nobody needs", story.saved(held, 5))
     golden("s3-calls.txt", "".join(f"{line}\n" for line in story.text))
 
 

@@ -1,6 +1,6 @@
 """Which object an answer of this server is about, and where it says no: by what the reference answers.
 
-Tests: `tests/providers/test_lying_answers.py`.
+Tests: `tests/providers/test_judged.py`, `tests/providers/test_lying_answers.py`.
 """
 
 from __future__ import annotations
