@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import closing, suppress
 
 import pytest
 
@@ -106,6 +107,38 @@ def test_a_no_that_comes_before_all_of_a_body_was_taken_is_heard() -> None:
             assert found.status == 413
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("engine", "late"), [(Engine.AIOHTTP, False), (Engine.AIOHTTP, True), (Engine.HTTPX, True)], ids=str
+)
+def test_what_comes_behind_an_answer_is_not_the_next_one(engine: Engine, late: bool) -> None:
+    """In one piece with it, or while the connection rests. (Of the first httpx gives no sign.)"""
+
+    async def main() -> list[str]:
+        behind = b'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"nobody\'"'
+        more = asyncio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with closing(writer), suppress(asyncio.IncompleteReadError, ConnectionError):
+                while True:
+                    path = (await reader.readuntil(b"\r\n\r\n")).split()[1]
+                    answer = b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"%s"' % (len(path) + 2, path)
+                    writer.write(answer if path != b"/1" or late else answer + behind)
+                    if path == b"/1" and late:
+                        await more.wait()
+                        writer.write(behind)
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server, open_engine(_url(server), engine=engine, timeout=5) as transport:
+            found = [await transport.send(Request("GET", "/1"))]
+            more.set()
+            await asyncio.sleep(0.1)
+            found += [await transport.send(Request("GET", path)) for path in ("/2", "/3")]
+        await asyncio.sleep(0.1)  # the other end closes, too
+        return [json.loads(each.body) for each in found]
+
+    assert asyncio.run(main()) == ["/1", "/2", "/3"]
 
 
 def _url(server: asyncio.Server, path: str = "") -> str:

@@ -139,7 +139,7 @@ class AiohttpTransport:
             sent = self._written(request)
             async with asyncio.timeout(self._seconds * WHOLE_ANSWER):
                 try:
-                    connection = await self._connector.connect(self._server, [], self._to_connect)
+                    connection = await self._connected()
                 except TimeoutError as error:
                     raise aiohttp.ConnectionTimeoutError(str(error)) from error
                 try:
@@ -156,6 +156,17 @@ class AiohttpTransport:
             raise unusable(error, str(request), self._reader.most) from error
         self._answered = True
         return response
+
+    async def _connected(self) -> aiohttp.connector.Connection:
+        """A connection on which nothing came that nobody asked for: it would be taken for the answer."""
+        # Behind all that rest comes a new one: a server that speaks first on that is no API.
+        for _ in range(self._connector.limit):
+            connection = await self._connector.connect(self._server, [], self._to_connect)
+            protocol = connection.protocol
+            if protocol is None or not protocol.should_close:
+                return connection
+            connection.close()
+        return await self._connector.connect(self._server, [], self._to_connect)
 
     def _written(self, request: Request) -> bytes:
         """`request` as it goes over the wire; ValueError when it can't."""
