@@ -47,7 +47,7 @@ from reconciler.model import (
 from reconciler.plan.impact import stands_or_goes_on
 from reconciler.plan.model import CampaignImpact, Impact, Plan
 from reconciler.providers.base import Field
-from reconciler.rollout.gate import Wait, WaitFor
+from reconciler.rollout.situation import Wait, WaitFor
 from reconciler.rollout.views import RolloutView, WavePhase
 from reconciler.state.applied import ROLLBACK, schedule_field
 from reconciler.state.base import (

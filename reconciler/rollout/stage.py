@@ -48,7 +48,7 @@ from reconciler.providers.base import Changing, Facts, Field, Stage
 from reconciler.rollout.calendars import Opening, openings
 from reconciler.rollout.forecast import RehearsedPace, ends, expected, forecast
 from reconciler.rollout.freezing import Freezing, freezing
-from reconciler.rollout.gate import CheckAnswer, Decision, Situation, level, look
+from reconciler.rollout.gate import level, look
 from reconciler.rollout.order import Standing
 from reconciler.rollout.revisions import (
     EMPTY,
@@ -60,6 +60,7 @@ from reconciler.rollout.revisions import (
     waves_of,
 )
 from reconciler.rollout.sampling import for_only
+from reconciler.rollout.situation import CheckAnswer, Decision, Situation
 from reconciler.rollout.views import RolloutView, wave_views
 from reconciler.state.applied import FORGIVEN, REFUSED, ROLLOUT
 from reconciler.state.base import Event, MembersForgotten, Owned, RolloutNoted, State

@@ -62,7 +62,7 @@ from reconciler.plan.model import (
     Snapshot,
 )
 from reconciler.providers.base import Lowered
-from reconciler.rollout.gate import Wait, WaitFor
+from reconciler.rollout.situation import Wait, WaitFor
 from reconciler.rollout.views import RolloutView, WavePhase, WaveView
 from reconciler.state.base import (
     BracketClosed,

@@ -25,7 +25,7 @@ from reconciler.model import (
 from reconciler.plan import Plan
 from reconciler.plan.looking import LEFT, only_rollouts
 from reconciler.plan.model import CampaignImpact, Impact
-from reconciler.rollout.gate import Wait, WaitFor
+from reconciler.rollout.situation import Wait, WaitFor
 from reconciler.rollout.views import RolloutView, WavePhase, WaveView
 from reconciler.state.base import (
     BracketClosed,
