@@ -273,7 +273,8 @@ class _Looking:
             yield Wait(WaitFor.HELD)
         elif self._wish.behind or self._wish.way_back:
             return
-        elif seen.stays or (record.wave and not seen.running):
+        elif seen.stays or (record.wave and seen.entered and not seen.running):
+            # Where nobody is in there is nobody to run for: it starts with those who join next.
             yield Wait(WaitFor.NOT_RUNNING)
 
     def _barred(self) -> bool:

@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Awaitable, Callable
+from typing import Any
 
+import aiohttp
 import pytest
 
 from reconciler import __version__
@@ -110,8 +112,16 @@ def test_an_answer_that_nobody_asked_for_is_taken_for_none(engine: Engine) -> No
     asyncio.run(main())
 
 
-def test_a_server_that_speaks_first_is_asked_once() -> None:
+def test_a_server_that_speaks_first_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is no HTTP server; another connection would begin in the same way."""
+    connect = aiohttp.TCPConnector.connect
+
+    async def slowly(*arguments: Any) -> aiohttp.connector.Connection:
+        connection = await connect(*arguments)
+        await asyncio.sleep(0.05)
+        return connection
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "connect", slowly)
     came: list[object] = []
 
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -252,6 +252,19 @@ def test_a_wave_of_which_the_server_takes_nobody_proves_nothing() -> None:
     assert found.opens == 3
 
 
+def test_where_nobody_is_in_a_campaign_that_does_not_run_holds_up_nothing() -> None:
+    """It starts with those who join, so it may not wait for itself to run."""
+    nobody = seen(entered=frozenset(), refused=CANARY, running=False)
+    assert reasons(look(WISH, after(), nobody)) == [WaitFor.SUCCESS]
+    promoted = (Promotion(2, ("success", "soak")),)
+    found = look(WISH, after(promoted=promoted), nobody)
+    assert (found.opens, found.release) == (2, CANARY | HALF)
+    # All of its first wave were dropped from the lists.
+    dropped = replace(nobody, waves=(frozenset(), *nobody.waves[1:]), refused=frozenset())
+    for record in (after(reached=HOUR), after(since=0, reached=HOUR)):
+        assert look(WISH, record, dropped).release == HALF
+
+
 def test_a_budget_holds_in_each_group() -> None:
     sites = {"a": some(CANARY, 6), "b": CANARY - some(CANARY, 6)}
     wish = replace(WISH, budget=Budget(2, groups=sites))

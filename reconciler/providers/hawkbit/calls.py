@@ -6,6 +6,7 @@ Tests: `tests/providers/test_hawkbit_tape.py`, `tests/providers/test_hawkbit_rea
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from reconciler.errors import Refusal, Refused, ServerError
@@ -26,12 +27,16 @@ MOST: Final = 500
 
 
 class HawkbitCalls:
-    """Calls over a `Wire`, at most `parallelism` at a time. ``page_size``: rows that a page may have."""
+    """Calls over a `Wire`, at most `parallelism` at a time.
 
-    def __init__(self, wire: Wire, *, page_size: int = MOST, parallelism: int = 16) -> None:
+    ``page_size``: rows that a page may have. ``most_bytes``: how many bytes a whole list may have.
+    """
+
+    def __init__(self, wire: Wire, *, page_size: int, parallelism: int, most_bytes: int) -> None:
         self.wire: Final = wire
         self.page_size: Final = min(page_size, MOST)
         self.parallelism: Final = parallelism
+        self.most_bytes: Final = most_bytes
 
     async def one(
         self, name: str, decode: Callable[[Json], Item], query: Query = (), **ids: str
@@ -63,13 +68,21 @@ class HawkbitCalls:
             at = 0 if number is None else number
             paging = (("limit", str(step)), ("offset", str(at * step)), ("sort", "id:ASC"))
             call = Call(operation(name), ids, (*query, *paging), private=True)
-            found = await self.wire.read(call, lambda value: codec.page(value, read, step, at))
-            if number is None and 0 < found.rows < step and found.rows < (found.total or 0):
+            size = 0
+
+            def measured(length: int) -> None:
+                nonlocal size
+                size = length
+
+            found = await self.wire.read(
+                call, lambda value: codec.page(value, read, step, at), measured=measured
+            )
+            if number is None and found.rows:
                 step = found.rows  # a server that cuts pages shorter than was asked for
-            return found
+            return replace(found, size=size)
 
         try:
-            await read_all(fetch, fold, width=self.parallelism)
+            await read_all(fetch, fold, width=self.parallelism, most_bytes=self.most_bytes)
         except Incomplete as error:
             raise ServerError(
                 f"the list can't be read as a whole: {error}",

@@ -11,7 +11,7 @@ redirects, cookies and streams that calls of an API don't have. It also sends a 
 a kept connection turns out to be cut; nothing here does, and tests count what the server saw. Files go
 through the httpx engine, which sends them as they are read, and is opened when the first one is sent.
 
-Tests: `tests/providers/test_aiohttp_engine.py`, `tests/providers/test_pulse_engine.py`.
+Tests: `tests/providers/test_aiohttp_engine.py`, `tests/providers/test_http_engine.py`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from reconciler import __version__
 from reconciler.errors import ReconcilerError, Refused, ServerError, Unclear
 from reconciler.providers.http.answerbody import (
     ACCEPTED,
-    DEFAULT_MOST,
     AnswerReader,
     AnswerTooLarge,
     Undecodable,
@@ -67,7 +66,7 @@ async def open_aiohttp(
     connections: int,
     keepalive: float,
     uploads: Callable[[AsyncExitStack], Awaitable[Transport]],
-    most: int = DEFAULT_MOST,
+    most: int,
 ) -> AsyncIterator[Transport]:
     """An engine for the server that `way` leads to; `uploads` opens the one that files go through."""
     try:
@@ -199,7 +198,7 @@ class AiohttpTransport:
         )
         transport = protocol.transport
         if transport is None or transport.is_closing():
-            raise aiohttp.ServerDisconnectedError
+            raise protocol.exception() or aiohttp.ServerDisconnectedError()
         # Bodies are small, and a no may come before the server has read all of one: nobody waits for that.
         transport.write(sent)
         protocol.start_timeout()

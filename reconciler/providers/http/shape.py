@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, TypeGuard
 
 from reconciler.model import Json
 
@@ -148,9 +148,14 @@ def _message(value: object) -> str:
     return json.dumps(value)
 
 
+def is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Whether it is an object of JSON; nearly all are plain ones, which is told ten times as fast."""
+    return type(value) is dict or isinstance(value, Mapping)
+
+
 def mapping(value: object, what: str) -> Mapping[str, Any]:
     """`value` as an object."""
-    if type(value) is dict or isinstance(value, Mapping):
+    if is_object(value):
         return value
     raise Unexpected(f"{what} as an object", value)
 
@@ -159,7 +164,7 @@ def sequence(value: object, what: str) -> Sequence[Any]:
     """`value` as a list; null is an empty one."""
     if value is None:
         return ()
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+    if type(value) is list or (isinstance(value, Sequence) and not isinstance(value, str | bytes)):
         return value
     raise Unexpected(f"{what} as a list", value)
 
