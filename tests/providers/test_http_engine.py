@@ -68,6 +68,14 @@ def _about(transport: Any) -> list[str]:
     return lines
 
 
+def _closed(transport: Any) -> bool:
+    """Whether nothing of it is left open after its block."""
+    if isinstance(transport, AiohttpTransport):
+        return transport._connector.closed
+    closed: bool = transport._client.is_closed
+    return closed
+
+
 WAYS: dict[str, dict[str, Any]] = {
     "plain": {"url": "http://h.example.com/"},
     "TLS": {"url": "https://h.example.com/pulse"},
@@ -102,15 +110,17 @@ def test_what_each_engine_is_opened_with(
                 patch.setenv(name, names.get(name, ""))
             more = {"timeout": 7.0, "connections": 3, "most": 5 << 20, "engine": engine}
             async with open_engine(**way, ca_file=named, **more) as transport:
-                lines = [*made, *_about(transport)]
+                lines, opened = [*made, *_about(transport)], [transport]
                 if isinstance(transport, AiohttpTransport):
                     made.clear()
                     first, again = await transport._for_files(), await transport._for_files()
                     assert first is again
+                    opened.append(first)
                     lines += ["for files:", *(f"  {line}" for line in [*made, *_about(first)])]
                 else:
                     assert isinstance(transport, HttpxTransport)
-                return lines
+            assert all(map(_closed, opened))
+            return lines
 
     text = []
     for name, way in WAYS.items():
