@@ -89,7 +89,8 @@ class ServerSession:
         ids = [word, *([owned.id] if owned else ())]
         by_id: dict[str, LiveCampaign | None]
         by_id, named = await asyncio.gather(
-            concurrently(ids, self._campaign_or_none), self.provider.reads.campaigns([word])
+            concurrently(ids, self._campaign_or_none, limit=len(ids)),
+            self.provider.reads.campaigns([word]),
         )
         if exact := by_id[word]:
             return exact

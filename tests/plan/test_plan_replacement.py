@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from plan_files import Made, planned, stale_now
 
-from reconciler.model import LivePackage, PackageById, Verb
+from reconciler.model import DesiredStatus, LivePackage, PackageById, Verb
 from reconciler.plan.file import open_plan
 from reconciler.plan.replacement import draft_of
 from reconciler.report.markdown import plan_markdown
@@ -58,6 +58,20 @@ def test_the_start_waits_for_the_end_and_the_end_for_everything() -> None:
     assert "end-rollout:line" in before(made, Verb.START, "line")
     [start] = [group for group in made.plan.groups if group.action.verb is Verb.START]
     assert {need.group for need in start.needs if not need.even_failed} == {"end-rollout:line"}
+
+
+@pytest.mark.parametrize(("wish", "stops"), [(DesiredStatus.STOPPED, True), (None, False)])
+def test_one_that_is_to_stand_still_is_stopped_before_it_is_replaced(
+    wish: DesiredStatus | None, stops: bool
+) -> None:
+    made = made_by(project(running("1", "line")), line(status=wish))
+    steps = [
+        (step.action.verb, step.action.target) for step in made.plan.steps() if step.action.verb is Verb.STOP
+    ]  # type: ignore[union-attr]
+    assert steps == ([(Verb.STOP, "1")] if stops else [])
+    assert (Verb.START in {step.action.verb for step in made.plan.steps()}) is not stops
+    if stops:
+        assert "halt-rollout:line" in before(made, Verb.END, "line")
 
 
 def test_what_a_successor_needs_is_uploaded_before_anything_else() -> None:

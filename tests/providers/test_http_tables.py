@@ -17,6 +17,7 @@ from reconciler.providers.base import RequestOutcome
 from reconciler.providers.hawkbit import entry as hawkbit
 from reconciler.providers.http import verdicts
 from reconciler.providers.http.aiohttp_engine import _meaning as meaning_of_aiohttp
+from reconciler.providers.http.answerbody import AnswerReader
 from reconciler.providers.http.connecting import Way, certificate_hint, no_connection, tls_hint
 from reconciler.providers.http.engine import open_engine
 from reconciler.providers.http.filebody import FileBody
@@ -284,7 +285,8 @@ def test_how_long_is_waited_for_an_answer(body: Any, read: float) -> None:
 
     async def main() -> None:
         async with httpx.AsyncClient(verify=False) as client:
-            built = HttpxTransport(client, Way("http://h"), 5.0)._build(Request("POST", "/p", body=body))
+            transport = HttpxTransport(client, Way("http://h"), 5.0, AnswerReader(100))
+            built = transport._build(Request("POST", "/p", body=body))
             waits = {"connect": 5.0, "read": read, "write": 5.0, "pool": 5.0}
             assert built.extensions["timeout"] == waits
 
@@ -335,7 +337,9 @@ def test_only_what_comes_of_socks_is_a_fault_of_the_proxy(
     async def main() -> None:
         async with httpx.AsyncClient(transport=httpx.MockTransport(fail), verify=False) as client:
             with pytest.raises(kind):
-                await HttpxTransport(client, Way("http://h", proxy), 5.0).send(Request("GET", "/p"))
+                await HttpxTransport(client, Way("http://h", proxy), 5.0, AnswerReader(9)).send(
+                    Request("GET", "/p")
+                )
 
     asyncio.run(main())
 

@@ -29,7 +29,7 @@ BODIES: list[Any] = [
     b"", b" ", b"OK", b"ERROR: no room", b"failed", b"<html><title>Sign in</title>", b"{", b"null", b"false",
     b"true", b"7", b'"x"', b'"failed: s3cr3t"', b"[]", b"{}", {"id": "c1"}, {"uuid": "u"}, {"id": "c1", "status": "error"},
     {"id": "c1", "success": False, "message": "no room"}, {"success": False}, {"error": "s3cr3t is wrong"},
-    {"error": "x" * 400}, {"status": 429, "message": "slowly"}, {"status": 503, "message": "later"}, {"status": 408},
+    {"error": "x" * 400}, {"status": 429, "message": "slowly"}, {"status": 503, "message": "later"}, {"status": 408}, {"status": 500}, {"status": 499}, {"s3cr3t": 1},
     {"status": 404, "message": "none"}, {"statusCode": 500, "id": "c1"}, {"failed": ["gw-1", "gw-9"], "message": "no"},
     {"failed": list(SENT)}, {"failed": 3}, {"notFound": ["gw-2"]}, [{"id": "gw-1", "success": False, "message": "s3cr3t"}],
     [{"gatewayId": "gw-1", "status": "failed", "reason": "why"}, {"gatewayId": "gw-2", "status": "ok"}],

@@ -11,7 +11,7 @@ redirects, cookies and streams that calls of an API don't have. It also sends a 
 a kept connection turns out to be cut; nothing here does, and tests count what the server saw. Files go
 through the httpx engine, which sends them as they are read, and is opened when the first one is sent.
 
-Tests: `tests/providers/test_aiohttp_engine.py`, `tests/providers/test_pulse_engine.py`.
+Tests: `tests/providers/test_aiohttp_engine.py`, `tests/providers/test_http_engine.py`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from reconciler import __version__
 from reconciler.errors import ReconcilerError, Refused, ServerError, Unclear
 from reconciler.providers.http.answerbody import (
     ACCEPTED,
-    DEFAULT_MOST,
     AnswerReader,
     AnswerTooLarge,
     Undecodable,
@@ -67,7 +66,7 @@ async def open_aiohttp(
     connections: int,
     keepalive: float,
     uploads: Callable[[AsyncExitStack], Awaitable[Transport]],
-    most: int = DEFAULT_MOST,
+    most: int,
 ) -> AsyncIterator[Transport]:
     """An engine for the server that `way` leads to; `uploads` opens the one that files go through."""
     try:
@@ -139,10 +138,7 @@ class AiohttpTransport:
         try:
             sent = self._written(request)
             async with asyncio.timeout(self._seconds * WHOLE_ANSWER):
-                try:
-                    connection = await self._connector.connect(self._server, [], self._to_connect)
-                except TimeoutError as error:
-                    raise aiohttp.ConnectionTimeoutError(str(error)) from error
+                connection = await self._connected()
                 try:
                     response = await self._exchanged(connection, sent)
                 except BaseException:
@@ -157,6 +153,23 @@ class AiohttpTransport:
             raise unusable(error, str(request), self._reader.most) from error
         self._answered = True
         return response
+
+    async def _connected(self) -> aiohttp.connector.Connection:
+        """A connection on which nothing has come so far that was not asked for."""
+        import aiohttp
+
+        while True:
+            try:
+                connection = await self._connector.connect(self._server, [], self._to_connect)
+            except TimeoutError as error:
+                raise aiohttp.ConnectionTimeoutError(str(error)) from error
+            protocol = connection.protocol
+            assert protocol is not None
+            # What came on a kept one, behind an answer, would be taken for the next answer. One that is new
+            # has no timeout of its own yet; what comes on it first is for the parser to refuse.
+            if protocol.read_timeout is None or not protocol.should_close:
+                return connection
+            connection.close()
 
     def _written(self, request: Request) -> bytes:
         """`request` as it goes over the wire; ValueError when it can't."""
@@ -185,7 +198,7 @@ class AiohttpTransport:
         )
         transport = protocol.transport
         if transport is None or transport.is_closing():
-            raise aiohttp.ServerDisconnectedError
+            raise protocol.exception() or aiohttp.ServerDisconnectedError()
         # Bodies are small, and a no may come before the server has read all of one: nobody waits for that.
         transport.write(sent)
         protocol.start_timeout()

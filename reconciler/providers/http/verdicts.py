@@ -11,7 +11,7 @@
 The same under ``result``, ``data`` and their like. Of a read only what is no part of the object counts: what
 is within a list, and an object's own ``status`` and ``errors``, is what was asked for.
 
-Tests: `tests/providers/test_verdicts.py`, `tests/providers/test_lying_answers.py`.
+Tests: `tests/providers/test_verdict_tables.py`, `tests/providers/test_verdicts.py`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
-from reconciler.providers.http.shape import ID_KEYS
+from reconciler.providers.http.shape import ID_KEYS, is_object
 from reconciler.text import id_form
 
 
@@ -36,7 +36,7 @@ def about(value: object, wanted: Mapping[str, tuple[str, Collection[str]]]) -> N
 
     `wanted`: what it is → its id, and the keys that name it.
     """
-    if not isinstance(value, Mapping) or not value:
+    if not is_object(value) or not value:
         return
     for what, (wanted_id, keys) in wanted.items():
         for key in keys:
@@ -145,7 +145,7 @@ def of_write(value: object, *, batch: Collection[str] = (), described: bool = Fa
     own = described and any(isinstance(value.get(key), str | int) for key in _IDS)
     found = _of_envelope(value, words=not own)
     inner = next((no for key, each in _plain(value, _INNER) if (no := _inner(each, sent))), None)
-    if named and sent:
+    if named:
         words = found.words if found else _message(value) or "it names those that failed"
         return Denial(words, failed={key: why or words for key, why in named.items()}, some=True)
     if inner and inner.some:
@@ -160,7 +160,7 @@ def of_read(value: object, *, envelope: bool, status: bool = True) -> Denial | N
 
     Not `status`: its status, though, is that of an object.
     """
-    if not isinstance(value, Mapping):
+    if not is_object(value):
         return None
     if _flagged(value):
         return Denial(_message(value) or "it says that it did not succeed", _code(value))
@@ -215,7 +215,7 @@ def _inner(value: object, sent: frozenset[str]) -> Denial | None:
     if isinstance(value, Mapping):
         named = _named(value, sent)
         found = _of_envelope(value, words=True)
-        if named and sent:
+        if named:
             words = found.words if found else _message(value) or "it names those that failed"
             return Denial(words, failed={key: why or words for key, why in named.items()}, some=True)
         return found
@@ -354,7 +354,7 @@ def _is_true(value: object) -> bool:
 def _is_false(value: object, *, counts: bool) -> bool:
     if isinstance(value, str):
         return value.strip().lower() in ("false", "no", "n", "f", *(() if counts else ("0",)))
-    return value is False or (not counts and isinstance(value, int) and value == 0)
+    return value is False or (not counts and value == 0)
 
 
 def _is_severe(row: object) -> bool:
@@ -380,8 +380,7 @@ def _code(value: object) -> int | None:
     if not isinstance(value, Mapping):
         return None
     for _, each in _plain(value, _CODES):
-        text = str(each)
-        if not isinstance(each, bool) and isinstance(each, str | int) and re.fullmatch(r"[45]\d\d", text):
+        if re.fullmatch(r"[45]\d\d", text := str(each)):
             return int(text)
     return None
 

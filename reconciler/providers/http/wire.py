@@ -10,7 +10,6 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final, TypeVar
 from urllib.parse import quote
 
@@ -217,7 +216,7 @@ class Wire:
         """Raise what a status other than 2xx means."""
         if response.status == 401:
             raise Unauthorized(
-                f"the server does not accept our credentials ({self._sender.words(response, call.hidden)})",
+                f"the server does not accept our credentials ({self._sender.words(response)})",
                 request=str(request),
                 status=401,
                 hint=self._access.hint,
@@ -226,7 +225,7 @@ class Wire:
         hint = None
         if response.status == 403 and names:
             hint = f"The operation needs the permission{'s' * (len(names) > 1)} {' and '.join(names)}."
-        self._sender.check(request, response, hide=call.hidden, hint=hint)
+        self._sender.check(request, response, hint=hint)
 
     def _with(self, request: Request, headers: Mapping[str, str], token: str | None) -> Request:
         sent = {**headers, **request.headers}
@@ -250,8 +249,7 @@ class Wire:
         except Unexpected as error:
             if not isinstance(error, NotJson) and (no := of_read(value, envelope=True)):
                 raise self._no(call, response, no) from None
-            hide = partial(self._sender.hide, more=call.hidden)
-            message = error.in_private if call.private else error.without(hide)
+            message = error.in_private if call.private else error.without(self._sender.secrets)
             # What isn't JSON may be a passing fault; JSON of another shape stays what it is.
             unclear = isinstance(error, NotJson) or call.operation.method != "GET"
             kind = Unclear if unclear else ServerError
@@ -287,11 +285,7 @@ class Wire:
 
     def _words(self, call: Call, said: str) -> str:
         """What an answer says, as far as it may be shown."""
-        return (
-            "what it says may be secret"
-            if call.private
-            else clip(self._sender.hide(said, call.hidden), _SAID)
-        )
+        return "what it says may be secret" if call.private else clip(self._sender.secrets(said), _SAID)
 
     def _no(self, call: Call, response: Response, no: Denial, *, contradicts: bool = False) -> ServerError:
         """The error that a no in an answer is."""
