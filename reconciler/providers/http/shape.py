@@ -11,6 +11,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeGuard
@@ -81,8 +82,13 @@ def parse(body: bytes, *, exact: bool = True) -> Json:
         value: Json = json.loads(body)
     except UnicodeDecodeError:
         raise NotJson("JSON in UTF-8, which the bytes of this answer are not", body) from None
-    except (ValueError, RecursionError):
+    except json.JSONDecodeError:
         raise NotJson("JSON", body) from None
+    except RecursionError:
+        raise NotJson("JSON that isn't nested so deep", body) from None
+    except ValueError:
+        digits = sys.get_int_max_str_digits()
+        raise NotJson(f"JSON with numbers of at most {digits:,} digits", body) from None
     return value
 
 
