@@ -86,11 +86,7 @@ class _Looking:
         self._views = {view.resource: view for view in plan.rollouts}
         self._owned = state.campaigns
         self._before = {r: owned.rollout for r, owned in state.campaigns.items() if owned.rollout is not None}
-        self._after = {
-            each.resource: each.rollout
-            for each in plan.records
-            if isinstance(each, RolloutNoted) and each.rollout is not None
-        }
+        self._after = {each.resource: each.rollout for each in plan.records if isinstance(each, RolloutNoted)}
         self._groups: defaultdict[ResourceId, list[StepGroup]] = defaultdict(list)
         for group in plan.groups:
             self._groups[group.action.resource].append(group)

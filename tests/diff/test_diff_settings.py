@@ -8,9 +8,9 @@ import pytest
 from reconciler.diff import Diff
 from reconciler.diff.settings import diff_settings, same_record
 from reconciler.errors import StateError
-from reconciler.model import Json, Live, Reason, Secret, Severity
+from reconciler.model import Json, Live, Place, Reason, Secret, Severity
 from reconciler.plan.guards import Basis, trips
-from reconciler.state.applied import recorded_settings
+from reconciler.state.applied import WITHHELD, recorded_settings
 from reconciler.state.base import CampaignOwned, FieldApplied, Origin, Owned
 from tests.diff.diff_parts import Side, live, view
 from tests.fakes import PULSE, Project, campaign, desired, rid
@@ -272,6 +272,29 @@ def test_adopted_settings_that_are_known_are_compared() -> None:
     found = diff_settings(one)
     assert [(c.field, c.before, c.after) for c in found.changes] == [("settings.A", "a", "b")]
     assert (found.findings, found.records) == ((), ())
+
+
+def test_what_may_be_lost_is_said_where_settings_stand() -> None:
+    place = Place("line.yaml", 4, 5)
+    found = compared({"A": "b"}, None, Origin.ADOPTED, places={"settings": place})
+    [finding] = found.findings
+    assert (finding.code, finding.place, finding.resource) == ("may-lose-settings", place, rid("line"))
+    assert finding.severity is Severity.WARNING
+
+
+def test_a_secret_on_the_server_that_was_not_read_is_not_compared() -> None:
+    """It is named once, and no other one is."""
+    unread = Secret("variable KEY")
+    had = replace(
+        live(), applied={"settings": {"A": {"value": "a"}, "B": dict(WITHHELD), "C": dict(WITHHELD)}}
+    )
+    seen = view(Side(live=had), settings={"A": "b", "B": unread, "D": "d"})
+    seen = replace(seen, ask=replace(seen.ask, facts=replace(FACTS, states=seen.ask.facts.states)))
+    found = diff_settings(seen)
+    assert [change.field for change in found.changes] == ["settings.A", "settings.C", "settings.D"]
+    [finding] = found.findings
+    assert finding.code == "secret-not-compared"
+    assert "secret setting B changed" in finding.message
 
 
 # --- a server whose settings can be read ----------------------------------------------------------
