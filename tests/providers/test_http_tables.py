@@ -88,6 +88,21 @@ def test_each_status_of_each_kind_of_server(golden: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (b"404 not here", "404 not here"),
+        (b"not here: 404", "404 not here: 404"),
+        (b"", "the server answered 404"),
+    ],
+)
+def test_a_status_is_said_once(said: bytes, words: str) -> None:
+    async def main() -> str:
+        return Sender(Canned(answer(b"")), pulse.STATUSES).words(answer(said, 404))
+
+    assert asyncio.run(main()) == words
+
+
+@pytest.mark.parametrize(
     ("error", "counted"),
     [
         (Unclear("cut", request="r"), RequestOutcome.UNCLEAR),
