@@ -298,6 +298,9 @@ class Rollout:
                 self._put(name, dict.fromkeys(left, DONE))
             self.now = self.ground.context.clock.now_ms()
             self._goes_on(self._until_open() if chance.random() < 0.7 else 7 * HOUR)
+            back = self.found("b")
+            if self.found("c").runs and back.runs and back.record.status is not RolloutStatus.COMPLETE:
+                self._by_hand("c", status="STOPPED")  # somebody had started it beside its way back
             for name in ("b", "c"):
                 if self._record(name).status in (RolloutStatus.PAUSED, RolloutStatus.ABORTED):
                     self._word("resume", "--forgive", name=name)
