@@ -425,7 +425,7 @@ class _Observation:
             return False
         known = self.state.campaigns[campaign.resource].declared.get(Field.GATEWAYS)
         inside = (campaign.gateways or frozenset()) - (campaign.closed or frozenset())
-        return known is not None and known == members_value(inside)
+        return known == members_value(inside)
 
     def _joining(self, campaign: DesiredCampaign) -> frozenset[str]:
         """The gateways that are not in the campaign yet."""

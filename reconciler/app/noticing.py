@@ -19,7 +19,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.model import ResourceId, RolloutRecord, RolloutStatus
 from reconciler.plan.model import Plan
 from reconciler.report.notices import Notice
-from reconciler.rollout.gate import WaitFor
+from reconciler.rollout.situation import WaitFor
 from reconciler.rollout.views import RolloutView
 from reconciler.settings import NoticeEvent, Project
 from reconciler.state.base import NoticeNoted, Session, State

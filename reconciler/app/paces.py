@@ -16,7 +16,7 @@ from reconciler.filereading import read_whole
 from reconciler.model import Desired, DesiredCampaign, Finding, ResourceId, Severity
 from reconciler.report.plan_document import FORMAT_VERSION
 from reconciler.rollout.forecast import RehearsedPace
-from reconciler.rollout.gate import WaitFor
+from reconciler.rollout.situation import WaitFor
 from reconciler.text import first
 
 _MAKE: Final = "make one with `reconciler rehearse --output json > {file}`"

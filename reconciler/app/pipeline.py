@@ -406,7 +406,7 @@ async def in_devices(planned: Planned, source: Source) -> Planned:
     from reconciler.plan.devices import counted, unnamed, with_devices
 
     plan, live, state = planned.plan, planned.live, planned.state
-    live = await observe_told(live, counted(plan), unnamed(plan, live, state), source.reads)
+    live = await observe_told(live, counted(plan), unnamed(plan, live, state, source.facts), source.reads)
     return replace(planned, plan=with_devices(plan, live, planned.desired, state, source.facts), live=live)
 
 

@@ -56,6 +56,7 @@ from reconciler.state.base import (
     CampaignReplaced,
     Event,
     FieldApplied,
+    FreezeEnded,
     Intent,
     IntentDropped,
     IntentNoted,
@@ -131,7 +132,7 @@ def _refused(outcome: Outcome) -> Iterator[Event]:
         yield MembersApplied(action.resource, ROLLOUT, REFUSED, outcome.refused)
 
 
-def _settled(outcome: Outcome, salt: str, now: int) -> Iterator[Event]:  # noqa: PLR0912, C901
+def _settled(outcome: Outcome, salt: str, now: int) -> Iterator[Event]:  # noqa: PLR0912, PLR0915, C901
     """Of a step that isn't about single gateways."""
     resource = outcome.step.resource
     match action := outcome.step.action:
@@ -185,6 +186,9 @@ def _settled(outcome: Outcome, salt: str, now: int) -> Iterator[Event]:  # noqa:
             yield FieldApplied(resource, callback_field(action.event), told)
         case SetDistributionList():
             yield FieldApplied(resource, Field.DISTRIBUTION, action.distribution.id)
+        case StartCampaign(predecessor=True):
+            if action.target is not None:
+                yield FreezeEnded(resource, action.target)
         case StartCampaign(bracket=True):
             # It returns to what was, whatever Git wants: that is for the next plan to say.
             yield BracketClosed(resource)

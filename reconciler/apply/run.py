@@ -231,8 +231,8 @@ class Execution:
             await self._ended(_skipped(step, blocker))
         return blocker is not None
 
-    def _against(self, step: Step, *events: Event) -> Outcome | None:
-        """What becomes of a step that may not be sent now; else `events` are recorded."""
+    def _against(self, step: Step) -> Outcome | None:
+        """What becomes of a step that may not be sent now."""
         closing = closes(step.group)
         if self._stop.is_set() and not closing:
             return Outcome.unsent(step, OutcomeStatus.SKIPPED, INTERRUPTED, Skip.INTERRUPTED)
@@ -240,7 +240,7 @@ class Execution:
             return Outcome.unsent(step, OutcomeStatus.NOT_NEEDED, LEFT_STOPPED)
         if self._too_late(step):
             return Outcome.unsent(step, OutcomeStatus.WAITING, CLOSED)
-        if self._broken or not self._record(*events):
+        if self._broken or not self._record():
             return Outcome.unsent(step, OutcomeStatus.SKIPPED, UNRECORDED, Skip.UNRECORDED)
         return None
 
@@ -294,8 +294,13 @@ class Execution:
             stands = self._against(step) or await self._looked(step, step.action)
             if stands:
                 return stands
-        if stands := self._against(step, *before(step, self._salt, int(self._now()), self._others)):
+        if stands := self._against(step):
             return stands
+        if noted := before(step, self._salt, int(self._now()), self._others):
+            self._together.note(noted)
+            await self._written()
+            if self._broken:
+                return Outcome.unsent(step, OutcomeStatus.SKIPPED, UNRECORDED, Skip.UNRECORDED)
         # A start that closes a bracket is worth its repeats, whoever is in a hurry.
         stop = asyncio.Event() if closes(step.group) else self._stop
         if (end := step.group.not_after) is not None:
@@ -357,22 +362,23 @@ class Execution:
             self._owners[id_form(outcome.created)] = step.resource
         if outcome.status is OutcomeStatus.NOT_NEEDED and isinstance(step.action, StopCampaign):
             self._left_stopped.add(key)
-        await self._written(outcome)
+        self._together.outcomes.append(outcome)
+        await self._written()
         await self._steps_ended([outcome])
 
-    async def _written(self, outcome: Outcome) -> None:
-        """Until what is to be said of `outcome` is, together with all that ends at the same moment."""
+    async def _written(self) -> None:
+        """Until what is to be recorded and said now is, together with all that is at the same moment."""
         if not self._together.waiting:
             self._loop.call_soon(self._write)
-        self._together.outcomes.append(outcome)
         self._together.waiting.append(told := self._loop.create_future())
         await told
 
     def _write(self) -> None:
-        """One write to the state and one to the audit log for steps that ended together."""
+        """One write to the state for steps that begin or end together, and one to the audit log."""
         ended, self._together = self._together, Together()
         self._record(*ended.events, sync=ended.sync)
-        self._on_together(ended.outcomes)
+        if ended.outcomes:
+            self._on_together(ended.outcomes)
         for outcome in ended.outcomes:
             self._outcomes.append(outcome)
             self._on_outcome(outcome)

@@ -1,4 +1,4 @@
-"""Steps that end at the same moment: what is written of them, at once, and who waits for that.
+"""Steps that begin or end at the same moment: what is written of them, at once, and who waits for that.
 
 Tests: `tests/apply/test_apply_state.py`.
 """
@@ -42,8 +42,17 @@ class Together:
             self._more += step.gateways
             return
         events = changed(outcome)
-        self._events = [*self.events, *events]
+        self._add(events)
         self._group = step.group if alike and events else None
+
+    def note(self, events: Sequence[Event]) -> None:
+        """What has to be written before a step is sent; it outlasts the machine."""
+        self._add(events)
+        self.sync = True
+
+    def _add(self, events: Sequence[Event]) -> None:
+        self._events = [*self.events, *events]
+        self._group = None
         self._more = []
 
     @property

@@ -11,7 +11,8 @@ it is.
 
 Of a rollout only those go over whose turn it is: whoever stays keeps the campaign that it is in going.
 
-Tests: `tests/scenarios/test_replacement.py`, `tests/scenarios/test_revisions.py`.
+Tests: `tests/diff/test_diff_replacement.py`, `tests/diff/test_diff_predecessors.py`,
+`tests/scenarios/test_replacement.py`, `tests/scenarios/test_revisions.py`.
 """
 
 from __future__ import annotations

@@ -37,12 +37,12 @@ def transition_of(
 ) -> Transition:
     """What is to become of a campaign of ours, or (`adopting`) of one that becomes ours by this plan."""
     approve = campaign.approve and live.phase is Phase.WAITING
-    records = _records(campaign, live, owned)
     if adopting and live.phase is Phase.PAUSED and campaign.status is DesiredStatus.STARTED:
-        if not options.resume:
-            met = StatusSet(campaign.resource, DesiredStatus.STARTED)
-            return Transition(findings=(_found_stopped(campaign, live),), records=(*records, met))
-        return Transition(Run.START, Reason.RESUMED, records=records)
+        if options.resume:
+            return Transition(Run.START, Reason.RESUMED)
+        met = StatusSet(campaign.resource, DesiredStatus.STARTED)
+        return Transition(findings=(_found_stopped(campaign, live),), records=(met,))
+    records = _records(campaign, live, owned)
     wanted = _wanted(campaign, live, owned, options)
     if isinstance(wanted, Finding):
         held = live.phase is Phase.PAUSED

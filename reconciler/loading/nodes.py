@@ -71,13 +71,14 @@ class MarkedMap(dict[str, object]):
         self.start = start
         self.marks = array("Q")
         self.gaps: frozenset[str | None] = frozenset()
-        self._order: dict[str, int] = {}
+        self._order: dict[str, int] | None = None
+        """Key → which of them it is, once somebody asked that in a large mapping."""
 
     def mark(self, key: str, *, of_key: bool = False) -> int:
         """Where the value of `key` stands, or the key itself."""
         if len(self) <= _FEW:
             return self.marks[2 * list(self).index(key) + (not of_key)]
-        order = self._order
+        order = self._order = self._order or {}
         for known in islice(self, len(order), None):  # what was added since the last question
             order[known] = len(order)
         return self.marks[2 * order[key] + (not of_key)]

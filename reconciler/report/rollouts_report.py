@@ -15,7 +15,7 @@ from reconciler.report.lines import Line
 from reconciler.report.markup import code_span
 from reconciler.report.table import bar
 from reconciler.report.terminal import Paint, Tone, columns, padded, plain
-from reconciler.rollout.gate import Wait, WaitFor
+from reconciler.rollout.situation import Wait, WaitFor
 from reconciler.rollout.views import RolloutView, WavePhase, WaveView
 from reconciler.text import calendar_time, clean, cut, plural, span
 

@@ -20,8 +20,8 @@ from reconciler.model import (
     ResourceId,
     used_packages,
 )
-from reconciler.plan.devices import names_of
 from reconciler.plan.model import Plan
+from reconciler.plan.packages import names_of
 from reconciler.report.command_answers import download_summary, gateway_item, server_item
 from reconciler.report.lines import Line
 from reconciler.report.plan_document import FORMAT_VERSION, finding_item

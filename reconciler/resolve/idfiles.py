@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 from sys import intern
 
 from reconciler.loading.referenced_files import Problem
-from reconciler.loading.tables import SPACE, Misread, cell_at, header_of, text_of
+from reconciler.loading.tables import SPACE, Misread, cell_at, header_of, not_csv, text_of
 from reconciler.model import Place
 from reconciler.text import quoted
 
@@ -130,10 +130,7 @@ def _table(
                     kept[each].append(intern(row[at].strip(SPACE)) if at < len(row) else "")
             number = reader.line_num + 1
     except csv.Error as error:
-        hint = "it must be CSV with commas; double the quotes inside of quotes"
-        return Misread(
-            Problem("bad-id-file", f"{quoted(name)} is not CSV: {error}", hint), max(reader.line_num, 1)
-        )
+        return not_csv(name, error, rows, max(reader.line_num, 1), "bad-id-file")
     return IdFile(ids, numbers, rows, column, header=header, columns=kept)
 
 

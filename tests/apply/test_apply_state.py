@@ -26,6 +26,7 @@ from reconciler.state.base import (
     CampaignOwned,
     Event,
     FieldsDeclared,
+    IntentNoted,
     Origin,
     Owned,
     PackageUploaded,
@@ -402,6 +403,21 @@ def test_an_intent_is_kept_as_long_as_it_may_have_happened(answers: str, kept: b
     assert set(memory.state.intents) == ({"Campaign/line-3"} if kept else set())
 
 
+# --- what is written together -----------------------------------------------------------------------
+
+
+def test_intents_of_creates_that_begin_together_are_one_write_before_any_of_them_is_sent() -> None:
+    script, told = Script(), []
+    memory = Memory(log=script.log)
+    groups = [group("create-campaign", campaign(name)) for name in "abcd"]
+    apply(plan(*groups), script, memory, on_together=lambda outcomes: told.append(len(outcomes)))
+    sent = [f"send create-campaign:{name}" for name in "abcd"]
+    assert script.log[:5] == ["record IntentNoted IntentNoted IntentNoted IntentNoted", *sent]
+    assert memory.synced[:4] == [True] * 4
+    assert sum(told) == 4
+    assert 0 not in told, "nobody is told of steps that have only begun"
+
+
 # --- a state that can't be written -----------------------------------------------------------------
 
 
@@ -432,6 +448,14 @@ def test_without_its_intent_nothing_is_sent() -> None:
         ("skipped", f"needs {STOP}, which is not done"),
         ("skipped", f"needs {STOP}, which is not done"),
     ]
+
+
+def test_without_the_intent_of_one_none_of_those_that_begin_with_it_is_sent() -> None:
+    memory = Memory(fails=lambda event: isinstance(event, IntentNoted) and event.intent.key == "Campaign/b")
+    groups = [group("create-campaign", campaign(name)) for name in "abc"]
+    script, told, _ = broken_run(memory, *groups)
+    assert script.log == []
+    assert [(str(o.status), o.message) for o in told] == [("skipped", UNRECORDED)] * 3
 
 
 def test_after_a_result_that_was_not_recorded_nothing_is_sent() -> None:

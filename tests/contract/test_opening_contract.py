@@ -198,6 +198,21 @@ def test_what_is_wrong_with_settings(name: str) -> None:
     assert list(kind.check({})) == list(kind.check({"pageSize": 500, "url": "http://h"})) == []
 
 
+def test_the_servers_clock_is_told(name: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    canned = Canned(answer(b"", 404, date="Thu, 01 Jan 2099 00:00:00 GMT"))
+    connect, _ = connecting(name, way, canned, monkeypatch)
+
+    async def main() -> None:
+        async with connect() as provider:
+            assert provider.ahead() is None
+            assert await provider.reads.campaign("1") is None
+            ahead = provider.ahead()
+            assert ahead is not None
+            assert ahead > 1e8
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("rate", [None, 4.0])
 def test_without_a_limiter_the_declared_rate_is_kept(name: str, rate: float | None) -> None:
     async def main() -> None:

@@ -34,6 +34,7 @@ from reconciler.state.base import (
     Event,
     FieldApplied,
     FieldsDeclared,
+    FreezeEnded,
     Intent,
     IntentDropped,
     IntentNoted,
@@ -112,6 +113,7 @@ EVERY_EVENT: tuple[Event, ...] = (
     RolloutNoted(
         LINE_3, RolloutRecord(wave=2, status=RolloutStatus.PAUSED, promoted=(Promotion(3, ("soak",)),))
     ),
+    FreezeEnded(LINE_3, "c-9"),
     RolloutNoted(LINE_3, None),
     NoticeNoted("guard:maxDeletes", 1_790_000_000_000),
     NoticeNoted("guard:maxStarts", None),

@@ -80,7 +80,7 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, Any], list[tuple[str, Any, Any]]
     "a package still to be uploaded": (
         {"packages": ("p-1",)},
         {"packages": (V1,)},
-        [("packages", ["p-1"], [{"upload": "fw.bin"}])],
+        [("packages", ["p-1"], [{"upload": "fw.bin", "sha256": V1.sha256}])],
     ),
     "distribution list not managed": ({"distribution": F1}, {}, []),
     "distribution list the same": ({"distribution": F1}, {"distribution": F1}, []),
@@ -250,7 +250,7 @@ def test_every_managed_field_of_a_new_campaign_is_a_change() -> None:
     assert [(c.field, c.after) for c in changes] == [
         ("name", "line"),
         ("description", ""),
-        ("packages", ["p-1", {"upload": "fw.bin"}]),
+        ("packages", ["p-1", {"upload": "fw.bin", "sha256": V1.sha256}]),
         ("settings.A", "a"),
         ("settings.B", {"secret": "variable B"}),
         ("distributionList", {"distributionListId": "f-1", "reevaluationIntervalSeconds": 60}),

@@ -229,6 +229,20 @@ def test_settings_that_can_not_be_read_are_gits() -> None:
     assert again.changed_in is None, "it is only sent again"
 
 
+def test_who_changed_it_last_is_said_of_what_was_changed_on_the_server() -> None:
+    """Of gateways it isn't: that they come and go is no change of the campaign to the server."""
+    made = applied(project(), description="one", packages=(ONE,), gateways=frozenset("ab"))
+    by_hand(made, description="theirs", gateways={"a"}, modified_by="erin")
+    found = changes(made, description="one", packages=(TWO,), gateways=frozenset("ab"))
+    assert {each.field: (each.changed_in, each.by) for each in found} == {
+        "description": (SERVER, "erin"),
+        "packages": (GIT, None),
+        "gateways": (SERVER, None),
+    }
+    [both] = changes(made, description="two", gateways=frozenset("a"))[:1]
+    assert (both.changed_in, both.by) == (BOTH, "erin")
+
+
 def test_a_setting_that_somebody_added_is_the_servers_and_one_that_git_adds_is_gits() -> None:
     made = applied(project(FACTS), settings={"a": "1"})
     by_hand(made, settings={"a": "1", "theirs": "2"})
@@ -412,3 +426,11 @@ def test_where_a_list_lets_others_in_nobody_tells_who_came_by_hand(
     found = changes(made, gateways=frozenset("abc"), **more)
     [membership] = (each for each in found if each.field == Field.GATEWAYS)
     assert membership.changed_in is expected
+
+
+def test_of_how_gateways_get_their_packages_nobody_knows_whose_it_is() -> None:
+    seen = view(Side())
+    change = Change(LINE, "delivery", {"force": "always"}, {"force": "never"}, Reason.DIFFERS)
+    assert attributed(seen, [change], None, gone=False) == (change,)
+    adopting = replace(seen, adopting=True)
+    assert attributed(adopting, [change], None, gone=False) == (replace(change, changed_in=NEVER),)

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,12 @@ def test_those_who_execute_it_are_asked_and_its_own_folder_first() -> None:
     assert led[0] == "tests/e2e/test_c.py::in_its_process"
     own = [Traced("tests/cli/test_cli_core.py::its_name", 7.0, {core: 1 << 5}), *tests]
     assert who_may_notice(mutants[5], own, users_of(SOURCES))[0] == own[0]
+    deep = replace(mutants[5], path="reconciler/core/deep/inner.py")
+    near, akin = (
+        Traced(f"tests/core/test_{name}_x.py::{name}", seconds, {deep.path: 1 << 5})
+        for name, seconds in (("other", 1.0), ("deep", 5.0))
+    )
+    assert who_may_notice(deep, [near, akin], {}) == [akin, near], "it is called after the folder"
     assert asked(1) == ["elsewhere", "slow", "quick", "uses_it", "in_its_process"]
     tables = Traced("tests/core/test_d.py::a_table", 0.1, {})
     importing = users_of({**SOURCES, "tests/core/test_d.py": b"from reconciler.core import f"})
@@ -118,3 +125,15 @@ def test_those_who_execute_it_are_asked_and_its_own_folder_first() -> None:
     with_default = {**SOURCES, core: b"def most(a, most=3):\n    return min(a, most)\n"}
     default, *_ = (one for one in all_mutants(with_default, {"core"}) if one.line == 1)
     assert who_may_notice(default, [tables], importing) == [tables], "it read the signature"
+
+
+def test_of_a_coroutine_all_are_asked_that_begin_it() -> None:
+    """What it does after a wait isn't always seen."""
+    core = "reconciler/core.py"
+    plain = b"def later(ask):\n    found = ask()\n    return found + 1\n"
+    waits = plain.replace(b"def ", b"async def ").replace(b"= ask", b"= await ask")
+    begins = Traced("tests/core/test_a.py::begins", 1.0, {core: 1 << 2})
+    elsewhere = Traced("tests/core/test_a.py::elsewhere", 1.0, {core: 1 << 9})
+    for source, asked in ((plain, []), (waits, [begins])):
+        last = next(one for one in all_mutants({**SOURCES, core: source}, {"core"}) if one.line == 3)
+        assert who_may_notice(last, [begins, elsewhere], users_of(SOURCES), source) == asked

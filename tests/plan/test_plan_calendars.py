@@ -248,11 +248,32 @@ def test_what_waits_while_it_is_closed(case: str) -> None:
         {"edit": True, "changes": (change("description"),)},
         {"edit": True, "live": live(Phase.PAUSED), "changes": (change("settings.a"),)},
         {"edit": True, "live": None, "changes": (change("description"),)},
+        # Nothing that runs has to be stopped for it.
+        *(
+            {"edit": True, "live": live(phase), "changes": (change("description"),)}
+            for phase in Phase
+            if phase is not Phase.RUNNING
+        ),
     ],
 )
 def test_what_makes_no_device_begin_goes_out(values: dict[str, Any]) -> None:
     found = differing(**values)
     assert sifted(found) == (found, None)
+
+
+def test_of_an_earlier_revision_nothing_waits() -> None:
+    """Whom its rollout releases has waited already, and nobody else moves."""
+    found = differing(
+        gained=("e",),
+        overrides=OVERRIDES,
+        schedules=WINDOWS,
+        edit=True,
+        transition=STARTS,
+        changes=(JOINING,),
+    )
+    assert sifted(found)[1] is not None
+    revised = replace(found, desired=replace(found.desired, revised=True))
+    assert sifted(revised) == (revised, None)
 
 
 @pytest.mark.parametrize(

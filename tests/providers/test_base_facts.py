@@ -147,3 +147,7 @@ def test_packages_by_what_they_hold() -> None:
         "cd" * 32: ["p4"],
     }
     assert list(found) == sorted(found)
+
+
+def test_outcomes_of_requests_are_called_as_metrics_call_them() -> None:
+    assert [*map(str, base.RequestOutcome)] == ["ok", "refused", "unclear", "limited", "error"]

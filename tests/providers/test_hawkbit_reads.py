@@ -41,6 +41,15 @@ def states(*rows: tuple[str, str, bool]) -> States:
     return fold
 
 
+def test_what_is_forgotten_leaves_nothing_behind() -> None:
+    fold, targets = states(("a", "running", True)), TargetIds()
+    targets.add({"a": None})
+    for each in (fold, targets):
+        assert len(each) == 1
+        each.clear()
+        assert (len(each), each.kept or None) == (0, None)
+
+
 def test_the_table_of_members() -> None:
     found = membership(
         {"new", "canceled", "canceling", "done"},

@@ -4,6 +4,7 @@ The server answers by a table, and lists all that it has whatever the query says
 is right has to be chosen from it.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from hashlib import sha256
@@ -247,6 +248,7 @@ FLEETS = {
     "that has another set, or nobody says": fleet(installed=None),
     "of which fewer are done than are counted": fleet(finished=28),
     "that only downloads": fleet(type="downloadonly"),
+    "that isn't counted": {**fleet(), "rollouts/5": rollout(totalTargetsPerStatus=None)},
     "that hasn't begun": fleet(status="ready"),
     "whose targets can't be read": {
         **fleet(),
@@ -743,6 +745,22 @@ def test_what_a_rollout_is_made_of(golden: Any) -> None:
     }
     cases |= {f"look: {name}": (verified(action), more) for name, (action, more) in looks.items()}
     golden("hawkbit-creations.txt", lines(cases))
+
+
+def test_two_campaigns_of_a_new_set_make_it_once() -> None:
+    both, made = [run(_create(_made(name=name))) for name in ("one", "two")], []
+
+    def make(request: Request) -> Response:
+        made.append(request)
+        return answer([{"id": 7}])
+
+    def found(request: Request) -> Response:
+        return rows(*([bundle()] if made else []))(request)
+
+    sets = {"distributionsets": found, "POST distributionsets": make}
+    lines = tape(lambda on: asyncio.gather(*(each(on) for each in both)), {**FRESH, **sets})
+    assert lines[-2:] == ["= Result(created='91')"] * 2
+    assert len(made) == 1
 
 
 def test_packages(golden: Any, file: PackageFile) -> None:

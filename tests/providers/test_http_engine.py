@@ -11,14 +11,14 @@ import aiohttp
 import httpx
 import pytest
 
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReconcilerError, Unclear
 from reconciler.providers.http.aiohttp_engine import AiohttpTransport
 from reconciler.providers.http.engine import open_engine
 from reconciler.providers.http.httpx_engine import HttpxTransport
 from reconciler.providers.http.transport import Request
 from reconciler.proxies import Proxy
 from reconciler.settings import Engine
-from tests.providers.canned_server import raw_server
+from tests.providers.canned_server import Connection, raw_server
 
 OPENED = ("aiohttp.TCPConnector", "httpx.AsyncClient")
 
@@ -68,6 +68,14 @@ def _about(transport: Any) -> list[str]:
     return lines
 
 
+def _closed(transport: Any) -> bool:
+    """Whether nothing of it is left open after its block."""
+    if isinstance(transport, AiohttpTransport):
+        return transport._connector.closed
+    closed: bool = transport._client.is_closed
+    return closed
+
+
 WAYS: dict[str, dict[str, Any]] = {
     "plain": {"url": "http://h.example.com/"},
     "TLS": {"url": "https://h.example.com/pulse"},
@@ -102,15 +110,17 @@ def test_what_each_engine_is_opened_with(
                 patch.setenv(name, names.get(name, ""))
             more = {"timeout": 7.0, "connections": 3, "most": 5 << 20, "engine": engine}
             async with open_engine(**way, ca_file=named, **more) as transport:
-                lines = [*made, *_about(transport)]
+                lines, opened = [*made, *_about(transport)], [transport]
                 if isinstance(transport, AiohttpTransport):
                     made.clear()
                     first, again = await transport._for_files(), await transport._for_files()
                     assert first is again
+                    opened.append(first)
                     lines += ["for files:", *(f"  {line}" for line in [*made, *_about(first)])]
                 else:
                     assert isinstance(transport, HttpxTransport)
-                return lines
+            assert all(map(_closed, opened))
+            return lines
 
     text = []
     for name, way in WAYS.items():
@@ -139,6 +149,19 @@ def test_how_aiohttp_reads_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     asyncio.run(main())
     read = {"read_until_eof": True, "auto_decompress": False, "read_timeout": 7.0, "read_bufsize": 262_144}
     assert how == [read]
+
+
+@pytest.mark.parametrize("engine", list(Engine), ids=str)
+def test_a_server_that_takes_a_request_and_says_nothing(engine: Engine) -> None:
+    async def silent(_: Connection) -> None:
+        await asyncio.sleep(60)
+
+    async def main() -> None:
+        async with raw_server(silent) as server, open_engine(server.url, engine=engine, timeout=0.2) as to:
+            with pytest.raises(Unclear, match="no answer in time"):
+                await to.send(Request("GET", "/p"))
+
+    asyncio.run(main())
 
 
 def test_an_engine_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:

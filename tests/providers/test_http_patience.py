@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
+
 from reconciler.errors import NotExecuted, Refused, ServerError, Unauthorized, Unclear
 from reconciler.pacing import Backoff
 from reconciler.providers.http.sender import NotPrepared, Overtaken, Sender
@@ -66,6 +68,20 @@ def _tried(
 
     ended = asyncio.run(main())
     return [f"{tries} tries, waits {' '.join(f'{each:g}' for each in waits.slept) or 'no time'}: {ended}"]
+
+
+def test_a_read_is_patient_where_nobody_says_how() -> None:
+    waits, tries = Waits(), 0
+    sender = Sender(Canned(answer(b"")), STATUSES, clock=waits.clock, sleep=waits.sleep)
+
+    async def attempt() -> None:
+        nonlocal tries
+        tries += 1
+        raise FAULTS["cut"]
+
+    with pytest.raises(Unclear):
+        asyncio.run(sender.persistently(attempt))
+    assert tries == len(waits.slept) + 1 == 8
 
 
 def _cases() -> Iterator[tuple[str, list[str]]]:

@@ -89,6 +89,7 @@ def _cases() -> Iterator[tuple[str, List]]:
         yield f"{len(rows)} rows, {how}, {what}", List(rows, base, told, total)
 
 
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 NINE = List("abcdefghi")
 SPECIAL: dict[str, List] = {
     "side by side": replace(NINE, width=3),
@@ -97,6 +98,7 @@ SPECIAL: dict[str, List] = {
     "it shrinks for ever": replace(NINE, later={n: "abcdefghi"[: 9 - n] for n in range(1, 9)}),
     "it grows in front": replace(NINE, later={2: "xabcdefghi"}),
     "it grows at its end": replace(NINE, later={2: "abcdefghijkl"}),
+    "it grows for ever": List("abcdef", later={n: LETTERS[: 6 + 3 * n] for n in range(1, 16)}),
     "others are there instead": replace(NINE, later={2: "ABCDEFGHI"}),
     "rows come twice": List("abcabcabc"),
     "rows come twice, and then others": List("abcabcabc", later={5: "abcdefghi"}),

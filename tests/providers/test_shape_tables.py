@@ -6,6 +6,7 @@ A codec's primitives are shown with all that they say of what they refuse, the a
 # ruff: noqa: E501 - a table reads best with a row a line
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -193,7 +194,7 @@ OF_HAWKBIT: dict[str, tuple[Read, list[Any]]] = {
             {"id": 1, "valid": None, "type": "os"}, {"id": 1, "modules": [3]},
         ],
     ),
-    "made": (hawkbit.made, [[{"id": 1}], [{"id": 1}, {"id": 2}]]),
+    "made": (partial(hawkbit.made, asked={"name": "fw"}), [[{"id": 1}], [{"id": 1}, {"id": 2}]]),
     "history": (
         hawkbit.history,
         [{"content": [{"type": "ERROR", "messages": ["a", "", 3], "reportedAt": "5"}, {"messages": None}]},
@@ -271,3 +272,13 @@ def test_a_text_is_cut_only_where_it_is_longer() -> None:
     assert shape.clip("x" * 10, 10) == "x" * 10
     assert shape.clip("x" * 11, 10) == "x" * 9 + "…"
     assert shape.clip(" a\n\tb ", 3) == "a b"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [(b"9" * 5_000, "at most 4,300 digits"), (b"[" * 100_000, "nested so deep"), (b"x", "JSON")],
+)
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_limit_is_called_one(body: bytes, said: str, exact: bool) -> None:
+    with pytest.raises(shape.NotJson, match=said):
+        shape.parse(body, exact=exact)

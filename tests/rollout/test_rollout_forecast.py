@@ -17,7 +17,7 @@ from reconciler.model import (
     Wave,
 )
 from reconciler.rollout.forecast import Expected, RehearsedPace, ends, expected, forecast
-from reconciler.rollout.gate import Situation
+from reconciler.rollout.situation import Situation
 
 HOUR = 3_600_000
 NOW = 1_800_000_000_000 // (24 * HOUR) * 24 * HOUR

@@ -19,7 +19,8 @@ from reconciler.model import (
 )
 from reconciler.model.waves import assigned
 from reconciler.rollout.calendars import Opening
-from reconciler.rollout.gate import CheckAnswer, CheckVerdict, Decision, Situation, WaitFor, level, look
+from reconciler.rollout.gate import level, look
+from reconciler.rollout.situation import CheckAnswer, CheckVerdict, Decision, Situation, WaitFor
 
 HOUR = 3_600_000
 OPEN = {"": Opening(True)}

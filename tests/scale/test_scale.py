@@ -43,7 +43,7 @@ from reconciler.providers.pulse.codec.verdicts import judge
 from reconciler.providers.pulse.operations import OPERATIONS
 from reconciler.report.plan_document import plan_chunks
 from reconciler.resolve import resolve
-from reconciler.rollout.gate import WaitFor
+from reconciler.rollout.situation import WaitFor
 from reconciler.rollout.stage import Pace, paced
 from reconciler.state.applied import packages_value, schedule_field, window_value
 from reconciler.state.declared import members_value

@@ -10,8 +10,8 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reconciler.model import ResourceId
-from reconciler.rollout.gate import CheckAnswer, CheckVerdict
 from reconciler.rollout.questions import CheckQuestion
+from reconciler.rollout.situation import CheckAnswer, CheckVerdict
 from tests.app.check_server import answer, sample
 from tests.soak.soak_oracle import DAY, DAYS, HOUR, MINUTE, Night
 

@@ -91,3 +91,8 @@ def test_what_a_successor_has_of_the_one_before_it_and_what_not() -> None:
     assert {each.name for each in fields(Owned)} == {*stays, *anew}
     assert {name: getattr(after, name) for name in anew} == anew
     assert all(getattr(after, name) == getattr(before, name) for name in stays)
+
+
+@pytest.mark.parametrize(("serial", "begun"), [(0, False), (1, True), (2, True)])
+def test_a_state_is_begun_by_its_first_snapshot(serial: int, begun: bool) -> None:
+    assert State("lineage", "5a17", serial=serial).begun is begun

@@ -138,10 +138,7 @@ class AiohttpTransport:
         try:
             sent = self._written(request)
             async with asyncio.timeout(self._seconds * WHOLE_ANSWER):
-                try:
-                    connection = await self._connector.connect(self._server, [], self._to_connect)
-                except TimeoutError as error:
-                    raise aiohttp.ConnectionTimeoutError(str(error)) from error
+                connection = await self._connected()
                 try:
                     response = await self._exchanged(connection, sent)
                 except BaseException:
@@ -156,6 +153,23 @@ class AiohttpTransport:
             raise unusable(error, str(request), self._reader.most) from error
         self._answered = True
         return response
+
+    async def _connected(self) -> aiohttp.connector.Connection:
+        """A connection on which nothing has come so far that was not asked for."""
+        import aiohttp
+
+        while True:
+            try:
+                connection = await self._connector.connect(self._server, [], self._to_connect)
+            except TimeoutError as error:
+                raise aiohttp.ConnectionTimeoutError(str(error)) from error
+            protocol = connection.protocol
+            assert protocol is not None
+            # What came on a kept one, behind an answer, would be taken for the next answer. One that is new
+            # has no timeout of its own yet; what comes on it first is for the parser to refuse.
+            if protocol.read_timeout is None or not protocol.should_close:
+                return connection
+            connection.close()
 
     def _written(self, request: Request) -> bytes:
         """`request` as it goes over the wire; ValueError when it can't."""
@@ -184,7 +198,7 @@ class AiohttpTransport:
         )
         transport = protocol.transport
         if transport is None or transport.is_closing():
-            raise aiohttp.ServerDisconnectedError
+            raise protocol.exception() or aiohttp.ServerDisconnectedError()
         # Bodies are small, and a no may come before the server has read all of one: nobody waits for that.
         transport.write(sent)
         protocol.start_timeout()

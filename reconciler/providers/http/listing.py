@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from reconciler.model import Json
-from reconciler.providers.http.shape import Unexpected, mapping, sequence, whole
+from reconciler.providers.http.shape import Unexpected, is_object, mapping, sequence, whole
 
 Item = TypeVar("Item")
 
@@ -66,8 +66,8 @@ def page(value: Json, shape: ListShape[Item], size: int = 0) -> Page[Item]:
 
 def _page_info(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     for key in _PAGE_KEYS:
-        if isinstance(answer.get(key), Mapping):
-            info: Mapping[str, Any] = answer[key]
+        info = answer.get(key)
+        if is_object(info):
             return info or {key: None}
     return {key: answer[key] for key in _FLAT_KEYS if key in answer}
 

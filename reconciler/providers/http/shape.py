@@ -11,9 +11,10 @@ from __future__ import annotations
 import html
 import json
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, TypeGuard
 
 from reconciler.model import Json
 
@@ -81,8 +82,13 @@ def parse(body: bytes, *, exact: bool = True) -> Json:
         value: Json = json.loads(body)
     except UnicodeDecodeError:
         raise NotJson("JSON in UTF-8, which the bytes of this answer are not", body) from None
-    except (ValueError, RecursionError):
+    except json.JSONDecodeError:
         raise NotJson("JSON", body) from None
+    except RecursionError:
+        raise NotJson("JSON that isn't nested so deep", body) from None
+    except ValueError:
+        digits = sys.get_int_max_str_digits()
+        raise NotJson(f"JSON with numbers of at most {digits:,} digits", body) from None
     return value
 
 
@@ -148,9 +154,14 @@ def _message(value: object) -> str:
     return json.dumps(value)
 
 
+def is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Whether it is an object of JSON; nearly all are plain ones, which is told ten times as fast."""
+    return type(value) is dict or isinstance(value, Mapping)
+
+
 def mapping(value: object, what: str) -> Mapping[str, Any]:
     """`value` as an object."""
-    if type(value) is dict or isinstance(value, Mapping):
+    if is_object(value):
         return value
     raise Unexpected(f"{what} as an object", value)
 
@@ -159,7 +170,7 @@ def sequence(value: object, what: str) -> Sequence[Any]:
     """`value` as a list; null is an empty one."""
     if value is None:
         return ()
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+    if type(value) is list or (isinstance(value, Sequence) and not isinstance(value, str | bytes)):
         return value
     raise Unexpected(f"{what} as a list", value)
 

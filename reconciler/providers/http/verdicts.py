@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
-from reconciler.providers.http.shape import ID_KEYS
+from reconciler.providers.http.shape import ID_KEYS, is_object
 from reconciler.text import id_form
 
 
@@ -36,7 +36,7 @@ def about(value: object, wanted: Mapping[str, tuple[str, Collection[str]]]) -> N
 
     `wanted`: what it is → its id, and the keys that name it.
     """
-    if not isinstance(value, Mapping) or not value:
+    if not is_object(value) or not value:
         return
     for what, (wanted_id, keys) in wanted.items():
         for key in keys:
@@ -160,7 +160,7 @@ def of_read(value: object, *, envelope: bool, status: bool = True) -> Denial | N
 
     Not `status`: its status, though, is that of an object.
     """
-    if not isinstance(value, Mapping):
+    if not is_object(value):
         return None
     if _flagged(value):
         return Denial(_message(value) or "it says that it did not succeed", _code(value))

@@ -129,10 +129,12 @@ class PulseClient(Calls):
         """*Get Campaign*, None when there is no such id."""
         call = Call(OPERATIONS["get-campaign"], {"campaign_id": campaign_id})
         found = await self._found(call, answers.campaign)
-        if found and id_form(found.id) != id_form(campaign_id):
-            found = replace(found, id=campaign_id)  # it has two ids, and is asked for by this one
-        if found:
-            self._seen.add(id_form(found.id))
+        if found is None:
+            return None
+        form = id_form(campaign_id)
+        self._seen.add(form)
+        if found.id != campaign_id and id_form(found.id) != form:
+            return replace(found, id=campaign_id)  # it has two ids, and is asked for by this one
         return found
 
     async def campaigns(self, names: Collection[str] | None = None) -> tuple[CampaignSummary, ...]:

@@ -16,6 +16,7 @@ from reconciler.providers.http.shape import (
     ID_KEYS,
     Unexpected,
     identity,
+    is_object,
     mapping,
     sequence,
     text,
@@ -79,7 +80,7 @@ def campaign(value: Json) -> LiveCampaign:
 
 def package_ids(value: object) -> tuple[str, ...]:
     """Packages as a list or as ``{packages: [...]}``, of ids or of objects with one; absent: none."""
-    if isinstance(value, Mapping):
+    if is_object(value):
         if "packages" not in value and value:
             raise Unexpected("a list of packages", value)
         value = value.get("packages")
@@ -156,12 +157,6 @@ def current_version(value: Json) -> str | None:
     if not isinstance(value, Mapping):
         return None
     found = value.get("currentApiVersion")
-    match found:
-        case str() if found.strip():
-            return found.strip()
-        case bool():
-            return None
-        case int() | float():
-            return str(found)
-        case _:
-            return None
+    if isinstance(found, int | float) and not isinstance(found, bool):
+        return str(found)
+    return found.strip() or None if isinstance(found, str) else None
