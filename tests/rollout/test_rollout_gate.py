@@ -19,7 +19,8 @@ from reconciler.model import (
 )
 from reconciler.model.waves import assigned
 from reconciler.rollout.calendars import Opening
-from reconciler.rollout.gate import CheckAnswer, CheckVerdict, Decision, Situation, WaitFor, level, look
+from reconciler.rollout.gate import CheckAnswer, CheckVerdict, Decision, Situation, WaitFor, look
+from tests.fakes import in_waves
 
 HOUR = 3_600_000
 OPEN = {"": Opening(True)}
@@ -282,25 +283,20 @@ def test_the_last_wave_is_followed_by_complete_which_stays() -> None:
     assert found.record.status is RolloutStatus.COMPLETE
     later = look(WISH, found.record, seen(20 * HOUR, entered=FLEET, failed=FLEET))
     assert later.record.status is RolloutStatus.COMPLETE
-    newcomer = replace(seen(entered=FLEET), waves=(CANARY, HALF, REST | {"new"}))
+    newcomer = replace(seen(entered=FLEET), waves=in_waves(CANARY, HALF, REST | {"new"}))
     assert look(WISH, found.record, newcomer).release == {"new"}
 
 
 def test_an_empty_fleet_is_not_complete() -> None:
-    found = look(WISH, RolloutRecord(), Situation(0, (frozenset(),) * 3, frozenset(), openings=OPEN))
+    found = look(
+        WISH, RolloutRecord(), Situation(0, in_waves(*[frozenset()] * 3), frozenset(), openings=OPEN)
+    )
     assert found.record == RolloutRecord()
 
 
 def test_a_clock_that_went_back_waits() -> None:
     found = look(WISH, after(reached=10 * HOUR), seen(HOUR, done=CANARY))
     assert reasons(found) == [WaitFor.SOAK]
-
-
-@pytest.mark.parametrize(
-    ("entered", "expected"), [(frozenset(), 0), (CANARY, 1), (FLEET, 3), (FLEET - CANARY, 0)]
-)
-def test_the_level_is_how_many_leading_waves_are_in(entered: frozenset[str], expected: int) -> None:
-    assert level(ASSIGNED, entered) == expected
 
 
 # --- worlds ----------------------------------------------------------------------------------------
