@@ -359,11 +359,14 @@ Tests count requests and operations, because no test is timed. octoDNS is measur
 to send it, 17 to interpret the answer, 20 for order and retries, 25 for the state and the audit log. Steps
 that end at the same moment are written together, before any step that needs them starts.
 
+**Where a look at a rollout spends its time.** Sizes of waves follow from their shares. While all gateways
+stand alike (all are in and idle, say), nobody has to know who is in which wave. Otherwise each one is hashed
+once, about 0.6 µs, because no record says where it is, and counted with those that stand as it does. Only
+those near the end of a wave are sorted.
+
 **Why some goals are missed.** Many small campaigns: the floor reads no files, and our reads cost half as much
 again, because every call is paced, retried and checked. The rest is YAML, its rules, and a comparison for
-each campaign. A look at a rollout hashes each gateway once (1.1 µs), because no record says which wave it is
-in, and a faster hash would move gateways of rollouts that are under way. A plan of few campaigns begins with
-0.5 s of imports, half of it to create dataclasses.
+each campaign. A plan of few campaigns begins with 0.5 s of imports, half of it to create dataclasses.
 """
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from reconciler.model.sets import count_shared, within, without
 
 _EMPTY: Final[frozenset[str]] = frozenset()
 _FEW: Final = 4
-"""Less than this part of a line is hashed again to be counted; for more of it all of it is gone through."""
+"""Sets of less than this part of a line are hashed to be counted; for larger ones it is gone through."""
 
 
 def assigned(gateways: frozenset[str], waves: Sequence[Wave], seed: str) -> Waves:

@@ -41,7 +41,7 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Counts:
+class WaveCounts:
     """How the gateways of `waves` stand: `done`, `failed` and `idle` are disjoint parts of `entered`."""
 
     waves: Waves

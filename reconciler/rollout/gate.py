@@ -39,7 +39,7 @@ from reconciler.model import (
 from reconciler.model.sets import joined, without
 from reconciler.model.waves import Waves, ordered
 from reconciler.rollout.calendars import Opening
-from reconciler.rollout.counts import Counts, Tally
+from reconciler.rollout.counts import Tally, WaveCounts
 from reconciler.text import plural
 
 
@@ -163,7 +163,7 @@ class _Looking:
         # A clock that went back waits.
         self._now = max(seen.now, record.since, record.reached or 0, record.at)
         self._failed = without(seen.failed, seen.forgiven)
-        self._counts = Counts(seen.waves, seen.entered, seen.done, self._failed, seen.idle, seen.refused)
+        self._counts = WaveCounts(seen.waves, seen.entered, seen.done, self._failed, seen.idle, seen.refused)
         self._waits: list[Wait] = []
         self._left_out = 0
         self._opened = 0

@@ -30,7 +30,7 @@ from reconciler.model import (
 from reconciler.model.sets import shared
 from reconciler.model.waves import Waves, ordered
 from reconciler.rollout import stage
-from reconciler.rollout.counts import Counts, Tally, level
+from reconciler.rollout.counts import Tally, WaveCounts, level
 from reconciler.rollout.stage import Pace, Paced, paced
 from reconciler.state.applied import FORGIVEN, REFUSED, ROLLOUT
 from reconciler.state.base import Origin, Owned, State
@@ -93,7 +93,7 @@ def stood(draw: st.DrawFn) -> list[frozenset[str]]:
 @given(stood())
 def test_counts_are_those_of_the_sets(stood: list[frozenset[str]]) -> None:
     entered, done, failed, idle, refused = stood
-    found = Counts(Waves(FLEET, WAVES, "seed"), entered, done, failed, idle, refused)
+    found = WaveCounts(Waves(FLEET, WAVES, "seed"), entered, done, failed, idle, refused)
 
     def tally(wave: frozenset[str], out: frozenset[str] = NOBODY) -> Tally:
         parts = (wave, *(wave & each for each in (entered, done, failed, idle)))
