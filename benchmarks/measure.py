@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import statistics
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 ROOT = Path(__file__).parents[1]
 _LOOK = 0.005
@@ -28,6 +29,7 @@ class Figure:
     cpu: float
     """With the processes that it started and waited for."""
     peak: float
+    """Of the process itself; with those that it started where `Command.family` says so."""
     own: float
     """CPU of the process itself."""
 
@@ -40,14 +42,19 @@ class Command:
     cwd: Path = ROOT
     env: Mapping[str, str] | None = None
     before: Callable[[], None] | None = None
+    family: bool = False
+    """Whether the memory of the processes that it starts counts as its own."""
 
 
 def python(*arguments: str, cwd: Path = ROOT, before: Callable[[], None] | None = None) -> Command:
-    """This Python with `arguments`; the project is found from anywhere."""
+    """This Python with `arguments`; the project is found from anywhere.
+
+    Its modules are compiled once, whatever the shell says: pip compiles those that it installs.
+    """
     env = {
         name: value
         for name, value in os.environ.items()
-        if name != "CI" and not name.startswith("RECONCILER_")
+        if name not in ("CI", "PYTHONDONTWRITEBYTECODE") and not name.startswith("RECONCILER_")
     }
     return Command([sys.executable, *arguments], cwd, {**env, "PYTHONPATH": str(ROOT), "TOKEN": "x"}, before)
 
@@ -67,7 +74,8 @@ def once(command: Command) -> Figure:
     )
     peak = own = 0.0
     while not (done := os.wait4(process.pid, os.WNOHANG))[0]:
-        peak, own = max(peak, _peak_of(process.pid)), max(own, _own_cpu(process.pid))
+        those = [process.pid, *_started_by(process.pid)] if command.family else [process.pid]
+        peak, own = max(peak, sum(map(_peak_of, those))), max(own, _own_cpu(process.pid))
         time.sleep(_LOOK)
     wall = time.perf_counter() - began
     _, status, usage = done
@@ -85,6 +93,15 @@ def _peak_of(pid: int) -> float:
     except OSError:
         return 0.0
     return int(told[1]) / 1024 if told else 0.0
+
+
+def _started_by(pid: int) -> Iterator[int]:
+    """The processes that `pid` has started and that still run; none where that isn't told."""
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            yield from map(int, listed.read_text("ascii").split())
+        except OSError:
+            continue
 
 
 def _own_cpu(pid: int) -> float:
@@ -115,12 +132,16 @@ def _median(figures: Sequence[Figure]) -> Figure:
 
 
 @contextmanager
-def canned(campaigns: int, gateways: int, *more: str) -> Iterator[str]:
-    """The URL of a canned server in a process of its own."""
-    arguments = ["-m", "benchmarks.canned", "--campaigns", str(campaigns), "--gateways", str(gateways), *more]
+def _serving(*arguments: str) -> Iterator[str]:
+    """The URL of a server in a process of its own, which prints it first."""
     command = python(*arguments)
     with subprocess.Popen(
-        command.arguments, cwd=ROOT, env=command.env, stdout=subprocess.PIPE, text=True
+        command.arguments,
+        cwd=ROOT,
+        env=command.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     ) as process:
         try:
             assert process.stdout is not None
@@ -129,9 +150,35 @@ def canned(campaigns: int, gateways: int, *more: str) -> Iterator[str]:
             process.terminate()
 
 
+@contextmanager
+def canned(campaigns: int, gateways: int, *more: str) -> Iterator[str]:
+    """The URL of a canned server in a process of its own."""
+    counts = ("--campaigns", str(campaigns), "--gateways", str(gateways))
+    with _serving("-m", "benchmarks.canned", *counts, *more) as url:
+        yield url
+
+
+@contextmanager
+def embedded(database: Path) -> Iterator[str]:
+    """The URL of an embedded server in a process of its own, which records the calls: see `received`."""
+    with _serving("-m", "reconciler", "serve", "--port", "0", "--database", str(database)) as url:
+        record = {"record": True, "maxRecordedCalls": 1 << 20}
+        asked = f"{url}/_embedded/settings"
+        as_json = {"Content-Type": "application/json"}
+        with urlopen(Request(asked, json.dumps(record).encode(), as_json, method="PUT")):
+            yield url
+
+
+def received(url: str) -> int:
+    """How many calls the embedded server has had since it was asked last."""
+    calls = f"{url}/_embedded/calls"
+    with urlopen(calls) as answer:
+        count = len(json.load(answer)["calls"])
+    with urlopen(Request(calls, method="DELETE")):
+        return count
+
+
 def seen(url: str) -> int:
     """How many requests the canned server has answered."""
-    import json
-
     with urlopen(f"{url}/_seen") as answer:
         return int(json.load(answer)["seen"])

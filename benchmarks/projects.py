@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -72,6 +72,31 @@ def fleet(
     (resources / "all.yaml").write_text(
         (SCHEDULE if scheduled else "") + (POLICY if waves else "") + "---\n".join(documents)
     )
+
+
+def named(folder: Path, campaigns: Mapping[str, str]) -> None:
+    """Campaigns by name, with their descriptions and nothing else."""
+    documents = (
+        f"apiVersion: reconciler/v1\nkind: Campaign\nmetadata: {{name: {CAMPAIGN.format(number)}}}\n"
+        f"spec: {{name: {name}, description: {description}}}\n"
+        for number, (name, description) in enumerate(campaigns.items())
+    )
+    (folder / "resources" / "all.yaml").write_text("---\n".join(documents))
+
+
+def overridden(folder: Path, gateways: Iterable[str], packages: str) -> None:
+    """One campaign with a package, whose gateways get another one, if any: ``stable`` or ``beta``."""
+    resources = folder / "resources"
+    (resources / "ids.txt").write_text("".join(f"{each}\n" for each in gateways))
+    documents = ["kind: GatewayList\nmetadata: {name: all}\nspec: {file: ids.txt}\n"]
+    for name in ("stable", "beta"):
+        (resources / f"{name}.bin").write_text(name)
+        packed = f"spec: {{packages: [{{file: {name}.bin, name: {name}}}]}}\n"
+        documents.append(f"kind: PackageSet\nmetadata: {{name: {name}}}\n{packed}")
+    more = f", packageOverrides: [{{gatewayLists: [all], packageSet: {packages}}}]" if packages else ""
+    campaign = f"spec: {{name: one, gatewayLists: [all], packageSet: stable{more}}}\n"
+    documents.append(f"kind: Campaign\nmetadata: {{name: one}}\n{campaign}")
+    (resources / "all.yaml").write_text("---\n".join(f"apiVersion: reconciler/v1\n{d}" for d in documents))
 
 
 def owned(

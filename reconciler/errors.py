@@ -159,7 +159,7 @@ class ServerError(ReconcilerError):
         meaning: frozenset[Refusal] = frozenset(),
         gateways: Sequence[str] = (),
     ) -> None:
-        # An id in it may be of any length.
+        # It may contain an id of any length.
         self.request = cut(request, _LONGEST_REQUEST)
         super().__init__(f"{self.request}: {message}", hint=hint)
         self.status = status

@@ -21,6 +21,8 @@ PATIENCE: Final = 5.0
 """Seconds that a named pipe may say nothing: perhaps nobody writes to it, ever."""
 
 _PIECE: Final = 1 << 20
+_SMALL: Final = 1 << 12
+"""Room for a small file, and for one that doesn't say how large it is."""
 
 
 def read_whole(path: Path, most: int = MOST_BYTES) -> bytes:
@@ -37,7 +39,7 @@ def read_whole(path: Path, most: int = MOST_BYTES) -> bytes:
             raise OSError(errno.EINVAL, "It is a device or a socket, not a file", str(path))
         if status.st_size > most:
             raise _too_large(path, most)
-        return _rest(descriptor, path, most)
+        return _rest(descriptor, path, most, piece=status.st_size + 1)
     finally:
         os.close(descriptor)
 
@@ -63,13 +65,14 @@ def _from_pipe(descriptor: int, path: Path, most: int) -> bytes:
     return _rest(descriptor, path, most)
 
 
-def _rest(descriptor: int, path: Path, most: int) -> bytes:
-    pieces, total = [], 0
-    while piece := os.read(descriptor, _PIECE):
-        total += len(piece)
+def _rest(descriptor: int, path: Path, most: int, *, piece: int = _PIECE) -> bytes:
+    """What is left to read; `piece`: bytes to read at once, as far as that is sensible."""
+    pieces, total, size = [], 0, min(max(piece, _SMALL), _PIECE)
+    while found := os.read(descriptor, size):
+        total += len(found)
         if total > most:
             raise _too_large(path, most)
-        pieces.append(piece)
+        pieces.append(found)
     return b"".join(pieces)
 
 

@@ -133,11 +133,11 @@ def _parts(text: str) -> Iterator[str]:
 
 def _spellings(secret: str) -> Iterable[str]:
     """How `secret` may be repeated, escapes apart, each once."""
-    # A lone surrogate can stand in a string, and in no bytes.
+    # A lone surrogate can be in a string, but not in UTF-8.
     data = secret.encode("utf-8", "surrogatepass")
     found = {secret, secret.replace(" ", "+"), data.hex(), data.hex().upper()}
     for offset in range(3):
-        # What stands before and behind it in the same three bytes has a part in the characters at its ends.
+        # Base64 mixes neighbouring bytes of a group of three into the first and last characters.
         encoded = b64encode(bytes(offset) + data).decode().rstrip("=")
         whole = encoded[(0, 2, 3)[offset] :]
         inner = whole[: len(whole) - ((offset + len(data)) % 3 > 0)]

@@ -31,7 +31,7 @@ class Lookout:
         """How much is left of the settle time that began at `since`; nothing of one that nobody noted."""
         if since is None:
             return 0.0
-        # A clock that is ahead of ours makes no longer time of it.
+        # A time in the future, from a clock ahead of ours, must not lengthen the wait.
         return max(0.0, min(self.settling.seconds, since + self.settling.seconds - self.now))
 
     def of_intent(self, intent: Intent) -> float:
@@ -40,7 +40,7 @@ class Lookout:
             return self.after(intent.since)
         within = _UPLOADED_WITHIN if intent.key.startswith("sha256:") else _SENT_WITHIN
         long_ago = intent.since is not None and self.now - intent.since > within + self.settling.seconds
-        # The run that noted it died, and nobody knows how long after that the call ended.
+        # The run that noted it died, and the call may have ended any time after that.
         return 0.0 if long_ago else self.settling.seconds
 
     def tell(self, what: Iterable[str], why: Missing, seconds: float) -> None:

@@ -133,7 +133,7 @@ class _Observation:
         uploads = removable_packages(self.desired, self.state, self.options)
         facts = self.source.facts
         unowned = [c.name for c in declared.values() if c.resource not in self.state.campaigns]
-        # One that made room for a successor has a name that nobody can ask for.
+        # A campaign that was renamed for its successor can't be found by its name.
         hidden = bool(unowned) and facts.replaces and facts.knows(Verb.RETIRE)
         await self._read(Scope(names=self._names(), whole=bool(orphans or uploads or hidden)))
         await self._look_for_creates()
@@ -149,7 +149,7 @@ class _Observation:
 
         ours = [campaign for campaign in declared.values() if self._live(campaign)]
         await self._read(Scope({self.ids[c.resource]: self._aspects(c) for c in ours}))
-        # Nobody is declared: whoever is in what is being replaced goes over. In a rollout some stay in it.
+        # With no gateways declared, the members of the old campaign move; in a rollout some stay there.
         waiting = (key for c in ours if self._about_earlier(c) for key in self.unfinished.get(c.resource, ()))
         await self._read(Scope(dict.fromkeys(waiting, Aspects(members=True))))
         losing = [campaign for campaign in ours if self._loses(campaign)]
@@ -173,7 +173,7 @@ class _Observation:
             claims=self.claims,
             gone=frozenset(self.gone),
             unreadable=frozenset(self.unreadable),
-            # Nobody uses what isn't there.
+            # A package that isn't there has no users.
             users={} if uploads and self.live.users is None else self.live.users,
         )
 
@@ -333,7 +333,7 @@ class _Observation:
         def tie(resource: ResourceId, made: Claim) -> Claim:
             if resource in here or not made.held:
                 return made
-            # What vanished between list and read is to be created.
+            # A campaign that vanished between list and read has to be created.
             return Claim(Ownership.UNREADABLE, made.ids) if resource in silent else Claim(Ownership.NONE)
 
         self.claims |= {resource: tie(resource, made) for resource, made in claims.items()}
@@ -375,7 +375,7 @@ class _Observation:
 
     def _aspects(self, campaign: DesiredCampaign) -> Aspects:
         owned = self.state.campaigns.get(campaign.resource)
-        # A successor takes along whoever is in it.
+        # A successor takes over the members.
         members = self.source.facts.replaces or _about_gateways(campaign, owned)
         listed = campaign.distribution is not None or self.source.facts.lists_decide
         return Aspects(members, listed, self._overridden(campaign))
@@ -425,7 +425,7 @@ class _Observation:
             return False
         known = self.state.campaigns[campaign.resource].declared.get(Field.GATEWAYS)
         inside = (campaign.gateways or frozenset()) - (campaign.closed or frozenset())
-        return known is not None and known == members_value(inside)
+        return known == members_value(inside)
 
     def _joining(self, campaign: DesiredCampaign) -> frozenset[str]:
         """The gateways that are not in the campaign yet."""

@@ -121,7 +121,7 @@ def claims_of(  # noqa: C901 - a row of the table each
                 return Claim(Ownership.AMBIGUOUS, tuple(sorted(made)))
             return Claim(Ownership.SUCCEEDED, tuple(made)) if made else Claim(Ownership.OWNED, (owned.id,))
         if intent and intent.name != campaign.name and (lost := strangers(intent.name)):
-            # A create of ours whose answer was lost, and whose name has changed in Git since.
+            # Made by a create whose answer was lost; the name was changed in Git since.
             return Claim(Ownership.RECOVERED if len(lost) == 1 else Ownership.AMBIGUOUS, tuple(sorted(lost)))
         namesakes = names.get(campaign.name, ())
         moved = [
@@ -213,7 +213,7 @@ def owned_by(
         case Ownership.OWNED:
             owned = state.campaigns[resource]
             if owned.id != claim.ids[0]:
-                # The server lists it by another form of the id that it gave.
+                # The server lists the campaign under another spelling of its id.
                 respelled = replace(owned, id=claim.ids[0], on_remove=on_remove)
                 return respelled, (CampaignOwned(respelled),)
             if owned.on_remove == on_remove:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Final, TypeVar
 
 Clock = Callable[[], float]
@@ -35,11 +36,12 @@ def retry_after(value: str | None, *, now: datetime | None = None) -> float | No
     when = http_date(text)
     if when is None:
         return None
-    # Of two floats, for the difference of two times that a calendar has may be none that it has.
+    # Subtract floats: the difference of two datetimes can overflow.
     wait = when.timestamp() - (now or datetime.now(UTC)).timestamp()
     return min(max(0.0, wait), _LONGEST_WAIT)
 
 
+@lru_cache(maxsize=16)
 def http_date(text: str) -> datetime | None:
     """The time that a header tells, in UTC where it names no zone; None if unreadable."""
     if not text or len(text) > _LONGEST_TEXT:
@@ -49,7 +51,7 @@ def http_date(text: str) -> datetime | None:
         aware = when if when.tzinfo else when.replace(tzinfo=UTC)
         aware.timestamp()
     except (ValueError, OverflowError, TypeError, IndexError, AttributeError):
-        # All of these come out of the standard library, for a year, a zone or a month that is none.
+        # The standard library raises any of these for an impossible year, zone or month.
         return None
     return aware
 
@@ -72,7 +74,7 @@ class Backoff:
         """How long to wait after so many attempts; `waited` so far. None: give up."""
         if attempts >= self.attempts:
             return None
-        # The exponent is bounded, for 2.0 ** 1024 overflows.
+        # Bounded, because 2.0 ** 1024 overflows.
         ceiling = min(self.cap, self.base * 2.0 ** min(attempts - 1, 60))
         delay = max(self.random() * ceiling, asked or 0.0)
         return delay if waited + delay <= self.budget else None
@@ -186,9 +188,9 @@ class RateLimiter:
             return
         async with self._turn:
             self._recover()
-            # Measured from when the last call really left: a late one never makes two come too close.
+            # Counted from when the last call really left, so that a late one never brings two too close.
             while self._rate is not None and self._last is not None:
-                # Others send with what they were lent, also when the whole was more then.
+                # Workers keep sending at the rate they were lent, even if the whole rate has fallen since.
                 own = max(self._rate - self._lent, min(self._rate, self._floor))
                 wait = self._last + 1 / own - self._clock()
                 if wait <= 0:
@@ -251,5 +253,5 @@ class RateLimiter:
         if self._limit is not None:
             self._rate = min(rate, self._limit)
         else:
-            # Well beyond what once was too much, and no complaint: there is no limit to keep.
+            # Twice the rate that once was too much is accepted now, so the limit is gone.
             self._rate = rate if rate < 2 * self._learned else None

@@ -12,7 +12,7 @@ Output = TypeVar("Output")
 
 
 async def concurrently(
-    items: Iterable[Item], work: Callable[[Item], Awaitable[Output]], *, limit: int = 32
+    items: Iterable[Item], work: Callable[[Item], Awaitable[Output]], *, limit: int
 ) -> dict[Item, Output]:
     """Item → answer, in the order of `items`; at most `limit` at a time.
 

@@ -73,7 +73,7 @@ def proxy_for(url: str) -> Proxy | None:
 def _direct(host: str, port: int, listed: str) -> bool:
     if any(_matches(entry, host.lower(), port) for entry in re.split(r"[,\s]+", listed) if entry):
         return True
-    # Settings of the system itself have rules of their own.
+    # The operating system's proxy settings follow other rules.
     return not getproxies_environment() and bool(proxy_bypass(host))
 
 
@@ -138,7 +138,7 @@ def _read(found: str, by: str) -> Proxy:
 
 
 def _unusable(by: str, why: str) -> ReconcilerError:
-    # Never what it holds: credentials may stand in it.
+    # Never show its value: it may contain credentials.
     return ReconcilerError(
         f"the proxy that the environment names can't be used: of {by}, {why}", hint=PROXY_HINT
     )

@@ -120,7 +120,7 @@ async def _packages(scope: Scope, reads: Reads, live: Live) -> Live:
     contents = scope.contents - live.packages_by_content.keys()
     listed = await reads.packages(names) if names else ()
     found = await reads.packages_of(contents) if contents else {}
-    called = {**live.called, **{each.id: each.name for each in looked_up.values() if each}}
+    called = {**live.called, **{each.id: each for each in looked_up.values() if each}}
     called |= await _called(sorted(scope.called - called.keys()), reads)
     return replace(
         live,
@@ -132,18 +132,17 @@ async def _packages(scope: Scope, reads: Reads, live: Live) -> Live:
     )
 
 
-async def _called(ids: Iterable[str], reads: Reads) -> Mapping[str, str]:
+async def _called(ids: Iterable[str], reads: Reads) -> Mapping[str, LivePackage]:
     """What packages are called. A name is only comfort: who may not read it does without."""
 
-    async def name(package_id: str) -> str | None:
+    async def one(package_id: str) -> LivePackage | None:
         try:
-            found = await reads.package(package_id)
+            return await reads.package(package_id)
         except Refused:
             return None
-        return found.name if found else None
 
-    found = await concurrently(ids, name, limit=reads.parallelism)
-    return {package_id: name for package_id, name in found.items() if name is not None}
+    found = await concurrently(ids, one, limit=reads.parallelism)
+    return {package_id: package for package_id, package in found.items() if package is not None}
 
 
 async def _users(reads: Reads, live: Live) -> Live:

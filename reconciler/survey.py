@@ -65,7 +65,7 @@ async def _whole(reads: Reads, facts: Facts, campaign_id: str, overridden: Overr
     if facts.supports(Field.DISTRIBUTION):
         distribution = await reads.distribution_list(live.id)
         live = replace(live, distribution=distribution, distribution_read=True)
-    # No address leads to a gateway of such an id, whatever the server says: the rest is read all the same.
+    # Gateways with such ids have no URL of their own, whatever the server lists; the others are read.
     reserved = facts.limits.reserved_ids
     asked = frozenset(each for each in overridden(live) if each not in reserved and len(each) <= _LONGEST_ID)
     if asked and facts.supports(Field.OVERRIDES):

@@ -407,7 +407,7 @@ class Applying:
                 outcomes = applied.outcomes
                 plan = replace(plan, findings=(*plan.findings, *applied.findings))
                 if applied.error is not None:
-                    # What was done stays done, and is said before what went wrong.
+                    # Report what was done before the error is shown.
                     progress.applied(plan, outcomes, Exit.ERROR)
                     raise applied.error
                 if file and all(outcome.status in _AS_PLANNED for outcome, _ in kinds_of(outcomes)):

@@ -195,7 +195,7 @@ def one_run(store: StateStore, word: str) -> Answer:
 
     verifier = ChainVerifier(store.audit_lines())
     found = _one([each for each in runs(verifier) if _meant(each, word)], word, store.url)
-    # Read once more: the calls of one run are given on, not held.
+    # Read again instead of keeping all calls of the run in memory.
     again = filter(None, map(decode, store.audit_lines()))
     return audit_run(found, calls(again, found.number), verifier.verdict, store.url)
 

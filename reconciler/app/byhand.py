@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 
 from reconciler.app.serversession import ServerSession
-from reconciler.audit.recorder import AuditedCall
+from reconciler.audit.calls import AuditedCall
 from reconciler.errors import ReconcilerError, unreadable
 from reconciler.loading.stand_ins import HEAD, stand_in
 from reconciler.model import (

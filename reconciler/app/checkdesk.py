@@ -39,8 +39,8 @@ from reconciler.model import (
     RolloutCheck,
     Secret,
 )
-from reconciler.rollout.gate import CheckAnswer, CheckVerdict
 from reconciler.rollout.questions import CheckQuestion
+from reconciler.rollout.situation import CheckAnswer, CheckVerdict
 from reconciler.settings import Project
 from reconciler.text import excerpt
 from reconciler.trust.hosts import Destination

@@ -111,7 +111,7 @@ async def _way(project: Project) -> AsyncIterator[Check]:
         yield Check("address", Level.ERROR, error.message, error.hint)
         return
     if proxy:
-        # The way is the proxy's business; what it makes of it shows in the calls.
+        # The proxy connects to the server; whether that works is shown by the calls.
         yield Check("address", Level.WARNING, f"reached through {proxy}; name and TLS not tried")
         return
     try:
@@ -154,7 +154,7 @@ async def _talk(project: Project, provider: Provider) -> tuple[Sequence[Check], 
     try:
         greeting = await provider.questions.greet()
     except ReconcilerError as error:
-        # Before any request: a token file or command.
+        # Fails before any request if a token file or command is wrong.
         return (Check("sign-in", Level.ERROR, error.message, error.hint),), ()
     checks = [_version(project, greeting), _sign_in(project.server.auth, greeting), _clock(project, greeting)]
     if checks[1].level is Level.ERROR:
@@ -194,7 +194,7 @@ def _sign_in(auth: Auth | None, greeting: Greeting) -> Check:
         case TokenCommand():
             words = "the token of tokenCommand is accepted"
         case _:
-            # What stands in a variable that the project file chose may be anything.
+            # The project file chose the variable, so its value may be anything.
             ours = auth.password.source == f"environment variable {PASSWORD}"
             words = f"as {auth.username}" if ours else "the user name and password are accepted"
     return Check("sign-in", Level.OK, words)

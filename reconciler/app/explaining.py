@@ -30,7 +30,7 @@ def origins(workspace: Workspace, text: str, paint: Paint = plain) -> Iterator[s
     from reconciler.sets import expanded
     from reconciler.validation.schema_fields import find
 
-    # Which server that is doesn't matter.
+    # Any server will do.
     loaded = replace(workspace, url=None, state=None).load(server=False)
     if any(finding.is_error for finding in loaded.findings):
         raise InvalidInput(loaded.findings)

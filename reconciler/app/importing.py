@@ -71,7 +71,7 @@ class Importing:
             live = await unless_no_id(provider.reads.campaign(self.id))
             if live is None:
                 raise self._no_such("campaign")
-            # The id that the server answers is the id, however it was written here.
+            # The server's spelling of the id counts, not the one of the command line.
             known = _owned_already(before, resource, live.id)
             options = Options(targets=Targets((resource,)))
             if known:
@@ -81,9 +81,9 @@ class Importing:
                 with self._writing() as session:
                     plan = (await make(self.job, session.state, provider, options)).plan
                     if not any(isinstance(event, CampaignOwned) for event in plan.records):
-                        # It can't be compared; the findings say why, and nothing is recorded.
+                        # Nothing is recorded for a campaign that can't be compared; the findings say why.
                         raise InvalidInput(plan.findings)
-                    # Somebody else may have been faster while the lock was waited for.
+                    # Another run may have recorded it while this one waited for the lock.
                     if not _owned_already(session.state, resource, live.id):
                         session.record(*plan.records)
             left = replace(plan, records=())

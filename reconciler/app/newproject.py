@@ -82,7 +82,7 @@ def fault_of_state(url: str, root: Path) -> str | None:
     try:
         open_store(url, root=root)
     except ReconcilerError as error:
-        # A library that is missing here may well be where the project runs.
+        # A library that is missing here may be installed where the project runs.
         return None if isinstance(error.__cause__, ImportError) else str(error)
     return None
 

@@ -19,7 +19,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.model import ResourceId, RolloutRecord, RolloutStatus
 from reconciler.plan.model import Plan
 from reconciler.report.notices import Notice
-from reconciler.rollout.gate import WaitFor
+from reconciler.rollout.situation import WaitFor
 from reconciler.rollout.views import RolloutView
 from reconciler.settings import NoticeEvent, Project
 from reconciler.state.base import NoticeNoted, Session, State
@@ -135,7 +135,7 @@ class Noticing:
         now = int(self.clock() * 1000)
         lasting = {key: each for key, each in self._lasting(plan) if postman.wants(each.event)}
         new = [NoticeNoted(key, now) for key in lasting if key not in told]
-        # Of a part of the project nobody knows what is over elsewhere.
+        # A partial plan can't tell what is over in the rest of the project.
         over = [NoticeNoted(key, None) for key in told if key not in lasting and plan.partial is None]
         if new or over:
             session.record(*new, *over)

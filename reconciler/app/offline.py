@@ -32,7 +32,7 @@ async def plan_offline(
     saved = open_snapshot(file)
     store = SavedState(f"snapshot {file}", read_state(saved))
     job = prepare(workspace, saved=store, pace=pace)
-    # A snapshot shows no more when it is looked at again.
+    # Waiting is useless: a snapshot doesn't change.
     project = replace(job.project, server=replace(job.project.server, settle=0.0))
     planned = await make(replace(job, project=project), store.load(), replayed(project, saved), options)
     taken = saved.header.taken
@@ -53,7 +53,7 @@ def _check(project: Project, header: Header) -> None:
             f"the snapshot is of {_described(*theirs)}, and this is {_described(*ours)}",
             hint="Choose the same --project and --environment as when it was taken.",
         )
-    # A project may leave the server to flags and variables, which a run without credentials may lack.
+    # The project may leave the server to flags and variables, which a run without credentials often lacks.
     if not project.server.embedded and project.server.identity != header.server:
         raise ReconcilerError(
             f"the snapshot is of {header.server}, and the project's server is {project.server.identity}",

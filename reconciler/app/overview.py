@@ -110,7 +110,8 @@ class Overview:
         live, owned = planned.live, planned.state.campaigns
         declared = {campaign.resource for campaign in self.job.desired.campaigns}
         unread = {r: it.id for r, it in owned.items() if r not in declared and r not in live.campaigns}
-        found = await concurrently(unread.values(), self.provider.reads.campaign)
+        reads = self.provider.reads
+        found = await concurrently(unread.values(), reads.campaign, limit=reads.parallelism)
         campaigns = {**live.campaigns}
         campaigns |= {resource: it for resource, i in unread.items() if (it := found[i]) is not None}
 
@@ -123,7 +124,7 @@ class Overview:
                 raise
 
         lacking = {it.id for it in campaigns.values() if it.gateways is None}
-        width = max(1, self.provider.reads.parallelism // _LISTS)
+        width = max(1, reads.parallelism // _LISTS)
         read = await concurrently(sorted(lacking), members, limit=width)
         return replace(
             live,
@@ -143,11 +144,12 @@ class Overview:
         self, live: Live, chosen: Mapping[ResourceId, tuple[str, ...]]
     ) -> Mapping[_Asked, GatewayStatus | None]:
         """What is asked of gateways, and what is known of failed ones."""
-        questions = tuple(self._questions(live, chosen))
+        questions, width = tuple(self._questions(live, chosen)), self.provider.reads.parallelism
         if self.limit:
-            return await concurrently(questions, self._ask)
+            return await concurrently(questions, self._ask, limit=width)
         known = {each: self.known[each] for each in questions if each in self.known}
-        asked = await concurrently([each for each in questions if each not in known], self._ask)
+        unknown = [each for each in questions if each not in known]
+        asked = await concurrently(unknown, self._ask, limit=width)
         self.known.clear()
         self.known.update(known)
         self.known.update((each, status) for each, status in asked.items() if status is not None)

@@ -16,7 +16,7 @@ from reconciler.filereading import read_whole
 from reconciler.model import Desired, DesiredCampaign, Finding, ResourceId, Severity
 from reconciler.report.plan_document import FORMAT_VERSION
 from reconciler.rollout.forecast import RehearsedPace
-from reconciler.rollout.gate import WaitFor
+from reconciler.rollout.situation import WaitFor
 from reconciler.text import first
 
 _MAKE: Final = "make one with `reconciler rehearse --output json > {file}`"
@@ -110,7 +110,7 @@ def _took(waves: Sequence[Mapping[str, Any]], run: Mapping[str, Any]) -> Iterato
         if wave["opened"] is None or (later is None and not ended):
             yield None
         elif later is None:
-            # Rehearsals of before don't say it.
+            # Older rehearsals don't have `waited`.
             yield _at_work(run["waited"]) if "waited" in run else None
         else:
             yield None if later["opened"] is None else _at_work(later["waited"])

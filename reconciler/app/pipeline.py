@@ -208,7 +208,7 @@ def prepare(
     project, desired = checked.project, checked.desired
     if saved is None:
         project = workspace.trusted(project, checked.needs, findings=checked.findings)
-    # Paths given beside a project file are a part of the project: what they lack may well be declared.
+    # Paths on the command line are only a part of the project: what they lack may be declared elsewhere.
     if project.file is not None and workspace.paths:
         desired = replace(desired, complete=False)
     store = saved or store_of(project)
@@ -240,7 +240,7 @@ async def make(
     `on_doubt` hears of what is looked for because it may be there all the same. `now` is epoch milliseconds;
     None: what the clock of this machine says. `asking` the checks of rollouts is for an apply only.
     """
-    # Under the same name, so that what it took before is free by the time that the server is read.
+    # The same name on purpose: the earlier state is freed before the server is read.
     state = bound_to(sharing(state, job.desired), source.server, url=job.store.url)
     with unrevealing(job.desired):
         seen = _now() if now is None else now
@@ -288,7 +288,7 @@ async def _made(
     wanted = without_calendars(job.desired) if reason else job.desired
     planned = await draft(wanted, bound, source, options, now=now, lookout=lookout, aside=aside)
     plan, desired = planned.plan, planned.desired
-    # A campaign that is ours and no longer declared may well be named: it is the one that is deleted.
+    # A target may also be a campaign of ours that is no longer declared: the one to be deleted.
     warnings = (w for w in job.warnings if w.code != FOR_NOBODY or w.resource not in bound.campaigns)
     findings = [*warnings, *plan.findings]
     if options.prune and not desired.complete:
@@ -297,7 +297,7 @@ async def _made(
     emptied = options.prune and desired.complete and not job.documents and not desired.focus
     given_up = len(bound.campaigns) + len(bound.packages) if emptied else 0
     basis = await guard_basis(replace(planned, plan=plan), source, given_up=given_up)
-    # What is only told is no part of what the plan rests on.
+    # What is only shown isn't part of what the plan depends on, so it is added last.
     told = await in_devices(replace(planned, plan=plan, live=basis.live), source)
     impact = with_removed(told.plan.impact, basis.live)
     impact = with_reads(impact, operations_of(told.live, source.facts), source.facts.operations)
@@ -406,7 +406,7 @@ async def in_devices(planned: Planned, source: Source) -> Planned:
     from reconciler.plan.devices import counted, unnamed, with_devices
 
     plan, live, state = planned.plan, planned.live, planned.state
-    live = await observe_told(live, counted(plan), unnamed(plan, live, state), source.reads)
+    live = await observe_told(live, counted(plan), unnamed(plan, live, state, source.facts), source.reads)
     return replace(planned, plan=with_devices(plan, live, planned.desired, state, source.facts), live=live)
 
 

@@ -118,10 +118,10 @@ def _service(target: NotifyTarget, environ: Mapping[str, str], by: str) -> Notif
         from apprise import Apprise
     except ImportError:
         raise CannotTell("Apprise is not installed: pip install 'reconciler[notify]'") from None
-    # It logs what may hold a part of a URL.
+    # Its log messages may contain parts of the URL.
     logging.getLogger("apprise").disabled = True
     with warnings.catch_warnings():
-        # Modules of services import what is deprecated, for what we don't use.
+        # Some services import deprecated modules that aren't needed here.
         warnings.simplefilter("ignore", DeprecationWarning)
         service = Apprise.instantiate(_url(target, environ, by), asset=_asset())
     if service is None:
@@ -188,7 +188,7 @@ def _where(target: NotifyTarget) -> str:
 
 def _destination(service: NotifyBase) -> Destination:
     """Where it leads: a host where the URL names one, else the service itself."""
-    # Apprise's types say less of these than each service does.
+    # Apprise's types don't have these attributes; its services do.
     said: Any = service
     host = getattr(said, "smtp_host", None) or said.host
     if host and any("{host}" in str(each) for each in said.templates):

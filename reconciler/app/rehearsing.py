@@ -41,8 +41,8 @@ from reconciler.report.rehearsal_report import (
 )
 from reconciler.report.rollouts_report import wait_words
 from reconciler.rollout.calendars import DAY, opening
-from reconciler.rollout.gate import WaitFor
 from reconciler.rollout.sampling import sampled
+from reconciler.rollout.situation import WaitFor
 from reconciler.rollout.views import RolloutView
 from reconciler.settings import ServerSettings
 from reconciler.state.base import StateStore, bound_to
@@ -197,7 +197,7 @@ def _as_rehearsed(campaign: DesiredCampaign, folder: Path) -> Desired:
         distribution=None,
         things=None,
         status=DesiredStatus.STARTED,
-        # As if it had to take all of them back.
+        # Rehearsed as if every gateway had to go back.
         rollback_of=None,
         rollout=replace(wish, approved=len(wish.waves), paused=False, after=()),
     )

@@ -71,7 +71,7 @@ def line_links(folder: Path, environ: Mapping[str, str]) -> Callable[[Place], st
 def from_root(file: str, folder: Path, root: Path) -> str:
     """How `file`, which is relative to `folder`, is called from `root`; as it is when it isn't below."""
     path = Path(os.path.realpath(folder)) / file
-    # Its name stays as it is, links and all: that is what stands in the repository.
+    # Links are not resolved: the repository has the path as it was given.
     where = Path(os.path.normpath(path if not Path(file).is_absolute() else _real(Path(file))))
     return where.relative_to(root).as_posix() if where.is_relative_to(root) else file
 

@@ -145,7 +145,7 @@ def resume(session: StateSession, name: str, reason: str, *, forgive: Sequence[s
     """Go on: the gate is asked again at the next look. `forgive`: failures that no longer count."""
 
     def changed(record: RolloutRecord) -> RolloutRecord:
-        # An empty revision takes what is declared at the next look.
+        # At the next look an empty revision is replaced by what is declared then.
         return replace(record, status=RolloutStatus.PROGRESSING, stops=False, revision="")
 
     _not_beside(session.state, ResourceId(Kind.CAMPAIGN, name))

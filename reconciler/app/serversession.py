@@ -20,7 +20,8 @@ from reconciler.app.workspace import declared_name, state_of, store_of
 from reconciler.apply.containment import ContainedWrites, contained
 from reconciler.apply.earlier import EarlierPackages
 from reconciler.apply.retrier import Retrier
-from reconciler.audit.recorder import AuditedCall, AuditRecorder
+from reconciler.audit.calls import AuditedCall
+from reconciler.audit.recorder import AuditRecorder
 from reconciler.errors import NotExecuted, ReconcilerError, Refusal, Refused, Unclear, UsageError
 from reconciler.model import (
     Action,
@@ -88,7 +89,8 @@ class ServerSession:
         ids = [word, *([owned.id] if owned else ())]
         by_id: dict[str, LiveCampaign | None]
         by_id, named = await asyncio.gather(
-            concurrently(ids, self._campaign_or_none), self.provider.reads.campaigns([word])
+            concurrently(ids, self._campaign_or_none, limit=len(ids)),
+            self.provider.reads.campaigns([word]),
         )
         if exact := by_id[word]:
             return exact

@@ -132,7 +132,7 @@ def unlock(session: StateSession, lock_id: str | None, *, force: bool) -> Answer
     if holder is None:
         return idle("state-unlock", about, f"nobody holds the lock of {url}")
     who = described(holder)
-    # One of another id the store refuses, whatever the answer would be.
+    # With another lock's id the store refuses in any case, so nothing is asked.
     if lock_id in (None, holder.id) and not session.sure(f"Take the lock of {url} from {who}?"):
         return declined("state-unlock", about)
     session.store.unlock(holder.id if lock_id is None else lock_id)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
-from itertools import chain, groupby
 from typing import assert_never
 
 from reconciler.model import (
@@ -24,7 +23,6 @@ from reconciler.model import (
     OutcomeStatus,
     RegisterCallback,
     RemoveGateways,
-    ResourceId,
     RetireCampaign,
     RunOnThings,
     ScheduleWindow,
@@ -58,6 +56,7 @@ from reconciler.state.base import (
     CampaignReplaced,
     Event,
     FieldApplied,
+    FreezeEnded,
     Intent,
     IntentDropped,
     IntentNoted,
@@ -126,20 +125,6 @@ def after(
     return tuple(_settled(outcome, salt, now))
 
 
-def joined(events: Iterable[Event]) -> Iterator[Event]:
-    """`events`, of which those become one that follow each other and give gateways the same value."""
-    for alike, group in groupby(events, key=_likeness):
-        if alike is None:
-            yield from group
-        else:
-            those = (each.gateways for each in group if isinstance(each, MembersApplied))
-            yield MembersApplied(*alike, tuple(chain.from_iterable(those)))
-
-
-def _likeness(event: Event) -> tuple[ResourceId, str, str] | None:
-    return (event.resource, event.field, event.value) if isinstance(event, MembersApplied) else None
-
-
 def _refused(outcome: Outcome) -> Iterator[Event]:
     """Whom the server doesn't take into a rollout: later looks leave them out."""
     action = outcome.step.action
@@ -147,7 +132,7 @@ def _refused(outcome: Outcome) -> Iterator[Event]:
         yield MembersApplied(action.resource, ROLLOUT, REFUSED, outcome.refused)
 
 
-def _settled(outcome: Outcome, salt: str, now: int) -> Iterator[Event]:  # noqa: PLR0912, C901
+def _settled(outcome: Outcome, salt: str, now: int) -> Iterator[Event]:  # noqa: PLR0912, PLR0915, C901
     """Of a step that isn't about single gateways."""
     resource = outcome.step.resource
     match action := outcome.step.action:
@@ -201,6 +186,9 @@ def _settled(outcome: Outcome, salt: str, now: int) -> Iterator[Event]:  # noqa:
             yield FieldApplied(resource, callback_field(action.event), told)
         case SetDistributionList():
             yield FieldApplied(resource, Field.DISTRIBUTION, action.distribution.id)
+        case StartCampaign(predecessor=True):
+            if action.target is not None:
+                yield FreezeEnded(resource, action.target)
         case StartCampaign(bracket=True):
             # It returns to what was, whatever Git wants: that is for the next plan to say.
             yield BracketClosed(resource)

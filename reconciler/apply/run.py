@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from reconciler.apply.bisection import NOT_AGAIN
 from reconciler.apply.carrying import Carrying
@@ -18,9 +18,10 @@ from reconciler.apply.containment import LOG, unforeseen
 from reconciler.apply.earlier import EarlierPackages
 from reconciler.apply.outcomes import Outcomes, alike
 from reconciler.apply.readback import Kept, KeptReader, learned, settled_fields
-from reconciler.apply.record import after, before, joined, members
+from reconciler.apply.record import after, before, members
 from reconciler.apply.retrier import Retrier
 from reconciler.apply.sender import ParcelSender
+from reconciler.apply.together import Together
 from reconciler.apply.turns import Turns, closes
 from reconciler.errors import StateError, fault_in_words
 from reconciler.hiding import Hiding
@@ -73,16 +74,6 @@ class Applied:
         )
 
 
-@dataclass(slots=True)
-class _Together:
-    """Steps that ended at the same moment: what is written of them, at once, and who waits for that."""
-
-    events: list[Event] = field(default_factory=list)
-    sync: bool = False
-    outcomes: list[Outcome] = field(default_factory=list)
-    waiting: list[asyncio.Future[None]] = field(default_factory=list)
-
-
 class Execution:
     """One run of one plan."""
 
@@ -111,7 +102,7 @@ class Execution:
         self._session = session
         self._on_outcome = on_outcome
         self._on_together = on_together
-        self._together = _Together()
+        self._together = Together()
         self._on_parcel = on_parcel
         self._stop = stop
         self._now = now
@@ -130,6 +121,7 @@ class Execution:
         self._outcomes = Outcomes()
         self._broken: StateError | None = None
         self._turns = Turns(plan.groups, self._carried)
+        self._loop = asyncio.get_running_loop()
         self._left_stopped: set[str] = set()
         self._groups_of: dict[ResourceId, list[StepGroup]] = {}
         for group in plan.groups:
@@ -239,8 +231,8 @@ class Execution:
             await self._ended(_skipped(step, blocker))
         return blocker is not None
 
-    def _against(self, step: Step, *events: Event) -> Outcome | None:
-        """What becomes of a step that may not be sent now; else `events` are recorded."""
+    def _against(self, step: Step) -> Outcome | None:
+        """What becomes of a step that may not be sent now."""
         closing = closes(step.group)
         if self._stop.is_set() and not closing:
             return Outcome.unsent(step, OutcomeStatus.SKIPPED, INTERRUPTED, Skip.INTERRUPTED)
@@ -248,7 +240,7 @@ class Execution:
             return Outcome.unsent(step, OutcomeStatus.NOT_NEEDED, LEFT_STOPPED)
         if self._too_late(step):
             return Outcome.unsent(step, OutcomeStatus.WAITING, CLOSED)
-        if self._broken or not self._record(*events):
+        if self._broken or not self._record():
             return Outcome.unsent(step, OutcomeStatus.SKIPPED, UNRECORDED, Skip.UNRECORDED)
         return None
 
@@ -270,9 +262,7 @@ class Execution:
             await self._steps_ended(done)
         for outcome in outcomes:
             if outcome.status is not OutcomeStatus.DONE or outcome.message:
-                self._together.events += after(
-                    outcome, self._salt, int(self._now()), self._packages, self._others
-                )
+                self._together.learn(outcome, self._after)
                 await self._ended(outcome)
 
     async def _halting(self, sender: ParcelSender) -> None:
@@ -304,8 +294,13 @@ class Execution:
             stands = self._against(step) or await self._looked(step, step.action)
             if stands:
                 return stands
-        if stands := self._against(step, *before(step, self._salt, int(self._now()), self._others)):
+        if stands := self._against(step):
             return stands
+        if noted := before(step, self._salt, int(self._now()), self._others):
+            self._together.note(noted)
+            await self._written()
+            if self._broken:
+                return Outcome.unsent(step, OutcomeStatus.SKIPPED, UNRECORDED, Skip.UNRECORDED)
         # A start that closes a bracket is worth its repeats, whoever is in a hurry.
         stop = asyncio.Event() if closes(step.group) else self._stop
         if (end := step.group.not_after) is not None:
@@ -321,8 +316,11 @@ class Execution:
             return outcome
         # Facts of single gateways come by the ten thousand, and are not worth a wait for the disk.
         self._together.sync |= not step.group.per_call
-        self._together.events += after(outcome, self._salt, int(self._now()), self._packages, self._others)
+        self._together.learn(outcome, self._after)
         return outcome
+
+    def _after(self, outcome: Outcome) -> Sequence[Event]:
+        return after(outcome, self._salt, int(self._now()), self._packages, self._others)
 
     async def _looked(self, step: Step, action: UploadPackage) -> Outcome | None:
         """Note what holds the content already; the outcome where the upload isn't to be sent."""
@@ -334,7 +332,7 @@ class Execution:
         if isinstance(found, Outcome):
             if found.settled:
                 self._together.sync = True
-                self._together.events += after(found, self._salt, int(self._now()), {}, self._others)
+                self._together.learn(found, self._after)
             return found
         self._others[sha256] = found
         return None
@@ -364,23 +362,23 @@ class Execution:
             self._owners[id_form(outcome.created)] = step.resource
         if outcome.status is OutcomeStatus.NOT_NEEDED and isinstance(step.action, StopCampaign):
             self._left_stopped.add(key)
-        await self._written(outcome)
+        self._together.outcomes.append(outcome)
+        await self._written()
         await self._steps_ended([outcome])
 
-    async def _written(self, outcome: Outcome) -> None:
-        """Until what is to be said of `outcome` is, together with all that ends at the same moment."""
-        loop = asyncio.get_running_loop()
+    async def _written(self) -> None:
+        """Until what is to be recorded and said now is, together with all that is at the same moment."""
         if not self._together.waiting:
-            loop.call_soon(self._write)
-        self._together.outcomes.append(outcome)
-        self._together.waiting.append(told := loop.create_future())
+            self._loop.call_soon(self._write)
+        self._together.waiting.append(told := self._loop.create_future())
         await told
 
     def _write(self) -> None:
-        """One write to the state and one to the audit log for steps that ended together."""
-        ended, self._together = self._together, _Together()
-        self._record(*joined(ended.events), sync=ended.sync)
-        self._on_together(ended.outcomes)
+        """One write to the state for steps that begin or end together, and one to the audit log."""
+        ended, self._together = self._together, Together()
+        self._record(*ended.events, sync=ended.sync)
+        if ended.outcomes:
+            self._on_together(ended.outcomes)
         for outcome in ended.outcomes:
             self._outcomes.append(outcome)
             self._on_outcome(outcome)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -57,7 +57,7 @@ class AuditEntry:
 
 def encode(data: Mapping[str, Json], after: ChainLink, *, run: int) -> tuple[str, ChainLink]:
     """The line of `data` after the one that `after` stands for, and its own link."""
-    return _encode(data, after.hash, number=after.number + 1, run=run)
+    return _form(tuple(data)).line(data, after, run=run)
 
 
 def link_of(tail: str | None) -> ChainLink:
@@ -76,8 +76,8 @@ def link_of(tail: str | None) -> ChainLink:
 def torn_line(rest: bytes, after: ChainLink) -> str:
     """The line that says that `rest`, behind the line of `after`, was cut short."""
     data: dict[str, Json] = {"type": TORN, TORN: _torn(rest)}
-    # What was cut short has a number, too: a number is a place in the file.
-    line, _ = _encode(data, after.hash, number=after.number + 2, run=after.run)
+    # A line that was cut short has a number, too: numbers are positions in the file.
+    line, _ = _form(tuple(data)).numbered(data, after.hash, number=after.number + 2, run=after.run)
     return line
 
 
@@ -249,32 +249,52 @@ def canonical(value: Json) -> str:
     return _CANONICAL.encode(value)
 
 
-def _encode(
-    data: Mapping[str, Json], previous: str | None, *, number: int, run: int
-) -> tuple[str, ChainLink]:
-    body: dict[str, Json] = {**data, "number": number, "previous": previous, "run": run}
-    # In two parts, between which the hash of both belongs: a line is encoded once.
-    first, last = _order(tuple(body))
-    before = "".join([f"{key}{_text(body[name])}," for name, key in first])
-    behind = ",".join([f"{key}{_text(body[name])}" for name, key in last])
-    own = _hash(f"{{{before}{behind}}}")
-    return f'{{{before}"hash":"{own}",{behind}}}', ChainLink(number, run, own)
+class LineForm:
+    """Lines that all say `same`, which is encoded once; each has values of its own for `names`."""
+
+    def __init__(self, same: Mapping[str, Json], names: Iterable[str]) -> None:
+        told = {*names, "number", "previous", "run"}
+        fields = sorted(told.union(same))
+        # In two parts: the hash is made of both and written between them.
+        at = bisect_left(fields, "hash")
+        self._before, self._behind = (
+            [name for name in part if name in told] for part in (fields[:at], fields[at:])
+        )
+        texts = [
+            f"{_quoted(name)}:".replace("%", "%%")
+            + ("%s" if name in told else _text(same[name]).replace("%", "%%"))
+            for name in fields
+        ]
+        self._first = "".join(f"{text}," for text in texts[:at])
+        self._last = ",".join(texts[at:])
+
+    def line(self, data: Mapping[str, Json], after: ChainLink, *, run: int) -> tuple[str, ChainLink]:
+        """See `encode`; `data` has a value for each name."""
+        return self.numbered(data, after.hash, number=after.number + 1, run=run)
+
+    def numbered(
+        self, data: Mapping[str, Json], previous: str | None, *, number: int, run: int
+    ) -> tuple[str, ChainLink]:
+        """The same, where the number isn't that of the next line."""
+        body: dict[str, Json] = {**data, "number": number, "previous": previous, "run": run}
+        first = self._first % tuple([_text(body[name]) for name in self._before])
+        last = self._last % tuple([_text(body[name]) for name in self._behind])
+        own = _hash(f"{{{first}{last}}}")
+        return f'{{{first}"hash":"{own}",{last}}}', ChainLink(number, run, own)
 
 
 @lru_cache(maxsize=64)
-def _order(names: tuple[str, ...]) -> tuple[Sequence[tuple[str, str]], Sequence[tuple[str, str]]]:
-    """The `names` before and behind that of the hash, each also as it stands in the line."""
-    keys = [(name, f"{_quoted(name)}:") for name in sorted(names)]
-    at = bisect_left(keys, ("hash",))
-    return keys[:at], keys[at:]
+def _form(names: tuple[str, ...]) -> LineForm:
+    """Lines that have nothing in common but their names."""
+    return LineForm({}, names)
 
 
 def _text(value: Json) -> str:
     """As `canonical`: what most of a line is made of goes past the encoder, which is made anew each time."""
-    if isinstance(value, str):
+    if type(value) is str:
         return _quoted(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return int.__repr__(value)
+    if type(value) is int:
+        return repr(value)
     if isinstance(value, tuple | list):
         return f"[{','.join(map(_text, value))}]"
     return canonical(value)

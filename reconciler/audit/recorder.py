@@ -19,9 +19,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Protocol
+from typing import Final, Protocol
 
-from reconciler.audit.chain import ChainLink, encode, link_of
+from reconciler.audit.calls import AuditedCall, filled, just_done
+from reconciler.audit.chain import ChainLink, LineForm, encode, link_of
 from reconciler.errors import Exit, ReconcilerError, StateError, fault_in_words
 from reconciler.model import (
     Action,
@@ -35,6 +36,7 @@ from reconciler.model import (
     RolloutRecord,
     ScheduleWindow,
     Server,
+    Step,
     UploadPackage,
     carried_by,
     target_of,
@@ -44,6 +46,9 @@ BEGIN, CALL, ROLLOUT, END = "begin", "call", "rollout", "end"
 """Types of lines."""
 
 Clock = Callable[[], float]
+
+_FORMS: Final = 64
+"""Groups of which it is remembered what their lines have in common."""
 
 
 class Log(Protocol):
@@ -110,27 +115,6 @@ class AuditedRun:
     about: Mapping[str, Json] = field(default_factory=dict)
 
 
-# Not frozen: one is made for each call, and a frozen one takes several times as long to make.
-@dataclass(slots=True)
-class AuditedCall:
-    """One call and what became of it. ``target``: the server's id of what it is about, or of what it made."""
-
-    operation: str
-    status: OutcomeStatus
-    target: str | None = None
-    resource: ResourceId | None = None
-    gateways: tuple[str, ...] = ()
-    message: str = ""
-    attempts: int = 1
-    unclear: bool = False
-    left: tuple[str, ...] = ()
-    """The gateways that it isn't done for, where it is done for the others."""
-    calls: int = 1
-    """For how many it stands: one for each gateway. ``attempts`` are those of all."""
-    carried: Mapping[str, Json] = field(default_factory=dict)
-    """Which content went out, and when it may be used; by hand, the name on the server."""
-
-
 def turns(before: RolloutRecord | None, after: RolloutRecord | None) -> bool:
     """Whether a rollout begins, opens a wave, changes its status or is given up."""
     if before is None or after is None:
@@ -152,6 +136,8 @@ class AuditRecorder:
         self._outcomes: Counter[str] = Counter()
         self._campaigns: dict[ResourceId, str] = {}
         self._packages: dict[str, str] = {}
+        self._forms: dict[str, LineForm] = {}
+        """Of the groups whose steps are told now, by their keys."""
 
     @property
     def failure(self) -> StateError | None:
@@ -181,7 +167,7 @@ class AuditRecorder:
                 "from": before.status.value if before else None,
                 "to": after.status.value if after else None,
                 "wave": after.wave if after else None,
-                **_filled(said),
+                **filled(said),
             },
         )
 
@@ -210,6 +196,8 @@ class AuditRecorder:
     def _of_outcome(self, outcome: Outcome, owner: ResourceId | None = None) -> str:
         step, created = outcome.step, outcome.created
         action = step.action
+        if step.group.per_call == 1 and owner is None and just_done(outcome):
+            return self._of_done(step)
         if created is not None and isinstance(action, UploadPackage):
             self._packages[action.file.sha256] = created
         elif created is not None:
@@ -230,6 +218,25 @@ class AuditRecorder:
                 carried={**carried, "name": action.resource.name} if by_hand else carried,
             )
         )
+
+    def _of_done(self, step: Step) -> str:
+        """The line of a step for one gateway that is done: all of its group differ in that only."""
+        group = step.group
+        form = self._forms.get(group.key)
+        if form is None:
+            action = step.action
+            target, carried = target_of(action) or self._campaigns.get(action.resource), self._carried(action)
+            call = AuditedCall(
+                group.operation.name, OutcomeStatus.DONE, target, action.resource, carried=carried
+            )
+            if len(self._forms) == _FORMS:
+                self._forms.clear()
+            form = LineForm({"type": CALL, **call.said()}, ("at", "gateways"))
+            self._forms[group.key] = form
+        self._outcomes[OutcomeStatus.DONE.value] += 1
+        said: dict[str, Json] = {"at": _moment(self._clock()), "gateways": step.gateways}
+        line, self._link = form.line(said, self._tail, run=self._run)
+        return line
 
     def parcel(self, outcomes: Sequence[Outcome]) -> None:
         """Steps of one group that were done together, each for one gateway: a line for all; see `call`."""
@@ -253,26 +260,7 @@ class AuditRecorder:
 
     def _of_call(self, call: AuditedCall) -> str:
         self._outcomes[call.status.value] += call.calls
-        said: dict[str, Json] = {
-            "operation": call.operation,
-            "outcome": call.status.value,
-            "attempts": call.attempts,
-        }
-        if call.resource:
-            said["resource"] = str(call.resource)
-        if call.target:
-            said["id"] = call.target
-        if call.gateways:
-            said["gateways"] = call.gateways
-        if call.left:
-            said["left"] = call.left
-        if call.message:
-            said["message"] = call.message
-        if call.unclear:
-            said["unclear"] = True
-        if call.calls > 1:
-            said["calls"] = call.calls
-        return self._line(CALL, said | _filled(call.carried))
+        return self._line(CALL, call.said())
 
     @contextmanager
     def _contained(self) -> Iterator[None]:
@@ -287,7 +275,7 @@ class AuditRecorder:
         """Durable on return, with all that was said before; StateError when that can't be written."""
         if self._link is not None:
             counts: dict[str, Json] = {"exit": int(self.code), "outcomes": dict(self._outcomes)}
-            self._write(END, {**counts, **_filled({"error": error})})
+            self._write(END, {**counts, **filled({"error": error})})
         if self._lost is not None:
             raise self._lost
 
@@ -315,10 +303,14 @@ class AuditRecorder:
         self._unwritten = None
 
     def _line(self, kind: str, data: Mapping[str, Json]) -> str:
-        assert self._link is not None, "a run begins first"
         said = {"type": kind, "at": _moment(self._clock()), **data}
-        line, self._link = encode(said, self._link, run=self._run)
+        line, self._link = encode(said, self._tail, run=self._run)
         return line
+
+    @property
+    def _tail(self) -> ChainLink:
+        assert self._link is not None, "a run begins first"
+        return self._link
 
 
 @contextmanager
@@ -349,11 +341,11 @@ def _beginning(run: AuditedRun) -> dict[str, Json]:
     return {
         "operation": run.operation,
         "version": run.version,
-        "who": _filled({"holder": run.who.holder, "host": run.who.host, "actor": run.who.actor}),
-        "server": _filled(
+        "who": filled({"holder": run.who.holder, "host": run.who.host, "actor": run.who.actor}),
+        "server": filled(
             {"provider": run.server.provider, "url": run.server.url, "organization": run.server.organization}
         ),
-        **_filled(
+        **filled(
             {
                 "project": run.project,
                 "environment": run.environment,
@@ -373,7 +365,7 @@ def _waiver(waiver: Waiver) -> dict[str, Json]:
         "resource": str(waiver.resource or ""),
         "until": _moment(waiver.until / 1000) if waiver.until is not None else None,
     }
-    return {**said, "reason": waiver.reason, **_filled(more)}
+    return {**said, "reason": waiver.reason, **filled(more)}
 
 
 def _moment(seconds: float) -> str:
@@ -385,8 +377,3 @@ def _moment(seconds: float) -> str:
 def _second(seconds: int) -> str:
     """Calls come by the thousand in one."""
     return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat(timespec="seconds")
-
-
-def _filled(data: Mapping[str, Json]) -> dict[str, Json]:
-    """`data` without what is empty."""
-    return {name: value for name, value in data.items() if value}

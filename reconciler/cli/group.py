@@ -129,7 +129,7 @@ class LazyGroup(click.Group):
         width = max(map(len, COMMANDS))
         for purpose, commands in PURPOSES.items():
             with formatter.section(purpose):
-                # One column for all of them.
+                # All sections share the width of the first column.
                 formatter.write_dl([(name.ljust(width), text) for name, text in commands.items()])
                 formatter.write_text(f"Example: {EXAMPLES[next(iter(commands))]}")
 

@@ -183,7 +183,9 @@ class Reporter:
             self._document(Output.HTML, [self._page(plan)])
         match self._output:
             case Output.TEXT:
-                self._text_plan(plan, sys.stdout)
+                from reconciler.app.pipeline import apply_exit
+
+                self._text_plan(plan, sys.stdout, would=apply_exit(plan, ()))
             case Output.HTML:
                 self._write([self._page(plan)])
             case Output.JSON:
@@ -281,12 +283,13 @@ class Reporter:
 
                 self._write([findings_markdown(findings, title=self._failed, about=self._context())])
 
-    def _text_plan(self, plan: Plan, stream: TextIO) -> None:
+    def _text_plan(self, plan: Plan, stream: TextIO, *, would: Exit | None = None) -> None:
         from reconciler.report.blocks import findings_of
         from reconciler.report.plan_text import plan_lines
 
         self._told = findings_of(plan)
-        lines = plan_lines(plan, paint_for(stream, self._flags), every_gateway=self._every_gateway)
+        paint = paint_for(stream, self._flags)
+        lines = plan_lines(plan, paint, every_gateway=self._every_gateway, would=would)
         write_lines(lines, stream)
         if self._digest:
             write_lines([f"{clean(self._filed)}, digest {short(self._digest)}."], stream)

@@ -194,7 +194,7 @@ async def ended_by_signals(main: Coroutine[Any, Any, _T]) -> _T:
 
     def end() -> None:
         task.cancel()
-        # It may be asleep.
+        # Wakes the loop, which may be sleeping.
         loop.call_soon_threadsafe(lambda: None)
 
     with _first_and_second(end) as told:
@@ -216,7 +216,7 @@ def interruptible() -> Iterator[None]:
         with suppress(RuntimeError):  # no loop runs yet: there is nothing to end but the block
             task = asyncio.current_task()
         if task and task.cancelling():
-            # It came a moment ago, and is told only at the next await.
+            # The cancellation came a moment ago and would only be raised at the next await.
             raise KeyboardInterrupt
         yield
 

@@ -68,7 +68,7 @@ def parse_shared(text: str, member: str) -> Json:
     parts, lists = _apart(text, member)
     short, made, before = "".join(parts), dict[str, Json](), None
     if len(parts) > 1:
-        # Most of the text stands in `lists` by now.
+        # Free the text early: `lists` has most of it by now.
         del text
 
     def shared(pairs: list[tuple[str, Json]]) -> JsonObject:
@@ -88,7 +88,7 @@ def parse_shared(text: str, member: str) -> Json:
             made[json.loads(name)] = _parsed(array, shared)
         return _parsed(short, shared)
     except Malformed:
-        # For the place where it isn't: that in the whole text.
+        # Parse the whole text, so that the error's position is right.
         names = {name: array for array, name in lists.items()}
         return _parsed("".join(names.get(part, part) for part in parts), shared)
 

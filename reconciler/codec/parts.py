@@ -110,7 +110,7 @@ def sequence(form: Format, inner: Made, make: type) -> Made:
     def decode(value: Any, context: Any) -> Any:
         if form.long is not None and isinstance(value, str):
             value = _referred(value, context)
-        # Of a tuple no copy is made: there may be a million of them.
+        # A tuple isn't copied: it may have a million items.
         made = make(read(value, context))
         if len(made) < len(value):
             raise Malformed.wrong("an array of items that differ")
@@ -140,7 +140,7 @@ def _one_for_one(made: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def shared(value: Any, context: Any) -> Any:
         if context is None:
             return made(value, context)
-        # Who holds the context holds all the values: no other takes the place of one.
+        # The context keeps every value alive, so an id() is never used twice.
         if id(value) not in context:
             context[id(value)] = made(value, context)
         return context[id(value)]

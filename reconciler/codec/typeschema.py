@@ -279,7 +279,7 @@ def _not_null(rule: Rule) -> Rule:
         (kind,) = (each for each in rule["type"] if each != "null")
         return {**rule, "type": kind}
     if "oneOf" not in rule:
-        # Anything at all.
+        # Any value is allowed.
         return rule
     others = [each for each in rule["oneOf"] if each != {"type": "null"}]
     return others[0] if len(others) == 1 else {**rule, "oneOf": others}

@@ -157,7 +157,7 @@ class Looks:
         if self._postman is None or job.project != self._postman.project:
             self._postman = self._made_postman(job.project)
         self._job, self._reread = job, self._now()
-        # What changed while it was read is read again.
+        # The fingerprint from before, so that files that changed during the read are read again.
         self._files = self._fingerprint() if before is None else before
         return job
 

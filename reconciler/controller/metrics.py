@@ -25,7 +25,7 @@ from reconciler.model import RolloutStatus
 from reconciler.plan.guards import Guard
 from reconciler.providers.base import Stage
 from reconciler.report.statuses import Row, Sync
-from reconciler.rollout.gate import WaitFor
+from reconciler.rollout.situation import WaitFor
 
 _PREFIX: Final = "reconciler_"
 _STAGES: Final = {

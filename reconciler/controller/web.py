@@ -112,7 +112,7 @@ class _Documents:
         if status is None:
             return JSONResponse({"message": "nothing was read yet"}, 503)
         if made is None or made[0] is not status:
-            # A lone surrogate can't be written as UTF-8; so it is as JSON escapes it.
+            # A lone surrogate can't be written as UTF-8, so it is escaped as in JSON.
             text = status_document(status, indent=None)
             made = self._made = status, text.encode(errors="backslashreplace")
         return Response(made[1], media_type="application/json")

@@ -1,6 +1,6 @@
 """What a campaign declares of fields that can be read, for the state to know once that is so.
 
-Tests: `tests/diff/test_diff_whose.py`.
+Tests: `tests/diff/test_diff_declares.py`, `tests/diff/test_diff_whose.py`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def declared_now(
         found = {n: v for n, v in found.items() if n in over or owned.declared.get(n) != v}
     if campaign.gateways is not None and (members := declared_members(view)) is not None:
         known = owned.declared.get(Field.GATEWAYS) if owned else None
-        # Nobody counts a million gateways anew that are as they were.
+        # Unchanged gateways, maybe a million, aren't counted again.
         if Field.GATEWAYS in changed or members_count(known) != len(members):
             found[Field.GATEWAYS.value] = members_value(members)
     return found

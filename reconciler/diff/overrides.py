@@ -64,7 +64,7 @@ def diff_overrides(view: View, own: Packages | None, *, edits_packages: bool) ->
             same = frozenset(g for g in same if g in explicit or not effective.follows(g))
         if fresh := frozenset(g for g in without(same, explicit) if not effective.follows(g)):
             records.append(view.applied(Field.OVERRIDES, value, fresh))
-        # Who joins gets the campaign's packages by joining.
+        # New members get the campaign's packages anyway.
         joining = EMPTY if frozenset(packages) == frozenset(base) else targets & view.joining
         reason = Reason.NOT_ON_SERVER if view.live is None else Reason.JOINS
         todo += _group(packages, joining, reason)

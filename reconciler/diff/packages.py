@@ -97,19 +97,23 @@ def _kept(file: PackageFile, uploaded: Uploaded) -> Finding | None:
 
 def _upload(file: PackageFile, state: State) -> Change:
     gone = file.sha256 in state.packages
+    version: Mapping[str, Json] = {} if file.version is None else {"version": file.version}
     return Change(
         file.resource,
         Field.PACKAGES,
         None,
-        {"name": file.name, "sha256": file.sha256, "size": file.size},
+        {"name": file.name, "sha256": file.sha256, "size": file.size, **version},
         Reason.GONE_FROM_SERVER if gone else Reason.NOT_ON_SERVER,
         changed_in=ChangedIn.SERVER if gone else ChangedIn.NEVER,
     )
 
 
 def shown_packages(packages: Iterable[BoundPackage], bound: Bound) -> Json:
-    """Packages as a change shows them: ids, and names of those still to be uploaded."""
-    return [
-        {"upload": bound.names[package]} if isinstance(package, PendingUpload) else package
-        for package in packages
-    ]
+    """Packages as a change shows them: ids, and names and digests of those still to be uploaded."""
+    return [_shown(package, bound) for package in packages]
+
+
+def _shown(package: BoundPackage, bound: Bound) -> Json:
+    if isinstance(package, PendingUpload):
+        return {"upload": bound.names[package], "sha256": package.sha256}
+    return package

@@ -105,7 +105,7 @@ def settle_names(
             staying = holders[at] - giving
             keeper = next((keepers[each] for each in sorted(staying) if each in keepers), None)
             findings.append(name_kept(order[at].desired, keeper) if keeper else _taken(order[at], staying))
-        # Whoever stays as it is keeps its name from others.
+        # A campaign that stays as it is also keeps its name.
         stays = {theirs.id for at in turn if (theirs := order[at].live)} & giving
         giving -= stays
         turn = sorted({at for each in stays for at in wanting[each]} - refused)

@@ -123,7 +123,7 @@ def remove_packages(
     if not candidates or live.users is None:
         return (), (), ()
     after: dict[str, Collection[object]] = {r.live.id: () for r in removals if _known(r.live)}
-    # Whoever is replaced is deleted, because nobody asks for packages without a prune.
+    # Campaigns that are replaced are deleted, since packages are only asked for with a prune.
     formers = (*(each.formers for each in removals), *(found.formers for found in campaigns))
     after |= {former.id: () for each in formers for former in each if former.live and not former.staying}
     for found in campaigns:

@@ -11,7 +11,8 @@ it is.
 
 Of a rollout only those go over whose turn it is: whoever stays keeps the campaign that it is in going.
 
-Tests: `tests/scenarios/test_replacement.py`, `tests/scenarios/test_revisions.py`.
+Tests: `tests/diff/test_diff_replacement.py`, `tests/diff/test_diff_predecessors.py`,
+`tests/scenarios/test_replacement.py`, `tests/scenarios/test_revisions.py`.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def diff_there(view: View, live: LiveCampaign, owned: Owned) -> CampaignDiff:
     """A campaign that is there, with the successor that it takes."""
     campaign = view.campaign
     if campaign.revised:
-        # It is not what the declared gateways are to be in: who isn't declared leaves it, and that is all.
+        # The declared gateways belong in the successor; here only those no longer declared are removed.
         members = live.gateways if live.gateways is not None else Membership()
         compared = replace(campaign, gateways=campaign.declared.intersection(members))
         found = diff_live(replace(view, campaign=compared), live, owned)
@@ -73,7 +74,7 @@ def with_successor(found: CampaignDiff, view: View, owned: Owned) -> CampaignDif
         return replace(found, refused=_unknown(found, live))
     if found.transition.held:
         return replace(found, refused=_held(found, live, fields))
-    # Of one that ended, the successor runs.
+    # If the old campaign has ended, the successor runs instead.
     ended = found.transition.findings if live.phase is Phase.ENDED else ()
     findings = tuple(finding for finding in found.findings if finding not in ended)
     made = _successor(found, replace(view, live=None, owned=None, adopting=False), live)
@@ -129,7 +130,7 @@ def with_formers(found: CampaignDiff, formers: tuple[Former, ...]) -> CampaignDi
     dropped: set[str] = set()
     told: list[Former] = []
     declared = campaign.declared
-    # Who is in several, for a run was cut, leaves the older ones.
+    # After an interrupted run a gateway may be in several: it leaves the older ones.
     for each in reversed((*formers, *((found.itself,) if found.itself else ()))):
         there = each.live.gateways if each.live and not each.ended else None
         if there is None or (campaign.rollout is None and each is found.itself):

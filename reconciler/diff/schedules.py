@@ -90,7 +90,7 @@ class _Phase:
             if window := assignment.windows.get(self.phase):
                 value = window_value(window)
                 covered[value].append(gateways)
-                # Nothing is made of a window that everybody has: mostly that is all of them.
+                # Skip windows that every gateway has already: usually that is all of them.
                 if not within(gateways, settled.get(value, EMPTY)) and (
                     missing := self._missing(value, gateways)
                 ):

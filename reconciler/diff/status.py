@@ -37,12 +37,12 @@ def transition_of(
 ) -> Transition:
     """What is to become of a campaign of ours, or (`adopting`) of one that becomes ours by this plan."""
     approve = campaign.approve and live.phase is Phase.WAITING
-    records = _records(campaign, live, owned)
     if adopting and live.phase is Phase.PAUSED and campaign.status is DesiredStatus.STARTED:
-        if not options.resume:
-            met = StatusSet(campaign.resource, DesiredStatus.STARTED)
-            return Transition(findings=(_found_stopped(campaign, live),), records=(*records, met))
-        return Transition(Run.START, Reason.RESUMED, records=records)
+        if options.resume:
+            return Transition(Run.START, Reason.RESUMED)
+        met = StatusSet(campaign.resource, DesiredStatus.STARTED)
+        return Transition(findings=(_found_stopped(campaign, live),), records=(met,))
+    records = _records(campaign, live, owned)
     wanted = _wanted(campaign, live, owned, options)
     if isinstance(wanted, Finding):
         held = live.phase is Phase.PAUSED
@@ -50,7 +50,7 @@ def transition_of(
     run, reason = wanted
     if run is Run.START and live.phase is Phase.WAITING and not campaign.approve:
         return Transition(findings=(_waiting(campaign, live),), records=records)
-    # What the server is still at work on may be about to wait.
+    # A campaign that the server is still working on may be waiting for approval next.
     approve = approve or (campaign.approve and live.phase is Phase.BUSY and run is Run.START)
     return Transition(run, reason, approve, records=records)
 

@@ -132,7 +132,7 @@ class _Whose:
             return _GIT if self.owned.declared else _UNKNOWN
         git = members_value(wanted) != last
         if self.live.distribution or self.view.campaign.distribution:
-            # The server adds gateways, too, so it tells nothing that there are others.
+            # The server adds gateways itself, so additional ones don't show that a person did.
             return _GIT if git else _SERVER
         there = without(frozenset(self.live.gateways), self.view.campaign.closed or EMPTY)
         return _told(git, members_value(there) != last, members_count(last))
@@ -170,7 +170,7 @@ class _Whose:
         if change.reason is Reason.FINISH_INTERRUPTED:
             return _NEVER
         if met is None or wish is None:
-            # A start that was wished for never came about; what is to stand still was started by somebody.
+            # Nothing recorded: a wanted start never came, or a campaign that should stand still was started.
             known = wish is not None and self.owned.declared.get(Field.STATUS) == wish
             return _GIT if not known else _NEVER if wish is DesiredStatus.STARTED else _SERVER
         running = self.live.phase is Phase.RUNNING
@@ -193,7 +193,7 @@ class _Whose:
 
     def _of_gateway(self, change: Change, gateway: str, last: str | None) -> Whose:
         if gateway in self.view.joining:
-            # Whoever came or went on the server has to get it again.
+            # Gateways that joined or left on the server have to get it again.
             return _SERVER if self._membership[0] is ChangedIn.SERVER else _GIT
         if change.field == Field.OVERRIDES and last is not None:
             return self._override(change, gateway, last)

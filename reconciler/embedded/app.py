@@ -40,7 +40,7 @@ from reconciler.embedded.strangers import NoStrangers, is_loopback, names_of
 from reconciler.embedded.tables import settings
 from reconciler.embedded.wire import Body, Json, ReceivedCall, check_text, parse_body
 
-# A million gateway ids in one call fit; a body without end doesn't.
+# A million gateway ids fit in one call; an endless body doesn't.
 MAX_BODY: Final = 64 << 20
 _JSON: Final = re.compile(r"application/(?:[\w.!#$&^+-]+\+)?json")
 
@@ -225,7 +225,7 @@ async def _body(request: Request) -> Body:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if pieces.strip() and not _JSON.fullmatch(kind):
         check_text(json.dumps(body, ensure_ascii=False), "The body")
-        # Other types a page of any site may send without asking.
+        # Pages of any other site may send other types without a preflight request.
         raise CallRefused(415, f"The body must be application/json, not {kind[:60] or 'of no type'}.")
     return body
 

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reconciler.embedded.clock import Clock
 
-# Beyond this a body is not worth keeping for a test to read: uploads that claim to be JSON, for one.
+# Larger bodies aren't kept for tests to read, e.g. uploads that claim to be JSON.
 MAX_RECORDED_BODY = 64 << 20
 
 

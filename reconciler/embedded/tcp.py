@@ -88,7 +88,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listener: socket.socket | None = None
     try:
         if not 0 <= port <= 65_535:
-            # The resolver would quietly take it modulo 65536.
+            # The resolver would silently use the port modulo 65536.
             raise OSError("a port is a number from 0 to 65535")
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -236,7 +236,7 @@ class Running:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.should_exit = True
-        # Its event loop may sleep for long, and looks up only when it is woken.
+        # Wakes the event loop, which may sleep for long.
         with contextlib.suppress(RuntimeError):
             self._server.loop.call_soon_threadsafe(lambda: None)
         self._thread.join(_END_SECONDS)

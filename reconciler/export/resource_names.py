@@ -20,7 +20,7 @@ def as_name(text: str, otherwise: str) -> str:
     """
     if _VALID.fullmatch(text):
         return text
-    # Only so much: a name that nobody limited may have a megabyte.
+    # Cut it first: a server may allow names of a megabyte.
     plain = unicodedata.normalize("NFKD", text[: 4 * LONGEST]).encode("ascii", "ignore").decode().lower()
     return _OTHERS.sub("-", plain).strip("-._")[:LONGEST].rstrip("-._") or otherwise
 

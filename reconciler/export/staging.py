@@ -51,7 +51,7 @@ class Staging:
         for path in sorted(self.paths):
             there = self.target / path
             if there.is_symlink():
-                # Somebody else's. With --force a file takes its place; where it leads, nothing changes.
+                # A link that isn't ours: --force replaces the link, never the file that it points to.
                 found.foreign.append(path)
                 continue
             data = there.read_bytes() if there.exists() else None

@@ -239,7 +239,7 @@ class Tree:
             spec: Spec = {"gateways": ids}
             if len(ids) > INLINE:
                 spec = {"file": f"{found}.txt"}
-                # In a text file white space and a `#` begin a comment, and who reads it doubts other signs.
+                # Unusual ids go into YAML: in a text file white space and a `#` would begin a comment.
                 if odd := [gateway for gateway in ids if _odd(gateway)]:
                     spec["gateways"] = odd
                 lines = (gateway for gateway in ids if not _odd(gateway))
@@ -299,11 +299,11 @@ def _delivery(live: LiveCampaign, spec: Spec, facts: Facts) -> None:
     if told is None or not facts.supports(Field.DELIVERY):
         return
     rows = {
-        # What is only downloaded is never forced.
+        # A download without installation is never forced.
         "force": None if told.only is Only.DOWNLOAD else told.force and told.force.value,
         "forceAfter": instant(told.force_after) if told.force_after else None,
         "only": None if told.only is Only.ALL else told.only and told.only.value,
-        # Zero is a start at no given time.
+        # 0 means that no start time was set.
         "startAt": instant(told.start_at) if told.start_at else None,
     }
     terms: dict[str | Comment, Value] = {key: value for key, value in rows.items() if value}

@@ -115,7 +115,7 @@ _SETTINGS_HINT = (
 
 def _client(base: str, headers: Mapping[str, str], proxy: Proxy | None) -> httpx.AsyncClient:
     """The client for `base`; ForgeError when the settings of the job can't be used."""
-    # A context that is never used spares loading all certificates.
+    # An unused context avoids loading all certificates.
     tls = httpx.create_ssl_context() if base.startswith("https:") else SSLContext(PROTOCOL_TLS_CLIENT)
     try:
         return httpx.AsyncClient(
@@ -124,7 +124,7 @@ def _client(base: str, headers: Mapping[str, str], proxy: Proxy | None) -> httpx
             timeout=_TIMEOUT,
             verify=tls,
             proxy=proxy.url if proxy else None,
-            # What is read of the environment by itself fails for an IPv6 network in NO_PROXY.
+            # httpx's own reading of the environment fails on an IPv6 network in NO_PROXY.
             trust_env=False,
         )
     except ImportError as error:

@@ -216,7 +216,7 @@ def _rollout(key: str, environ: Mapping[str, str]) -> int:
     except (ValueError, KeyError, TypeError):
         known, found, told = False, (), ""
     if not known:
-        # What stands open stays so: nobody knows how it is.
+        # Leave open issues open: without an answer their state is unknown.
         _complain(ForgeError("nobody could look at the rollouts", hint="What stands above says why."))
         return ran.code or Exit.ERROR
     _summarise(told, environ)

@@ -51,7 +51,7 @@ def _asking(one: Mapping[str, Any]) -> Asking | None:
     if one["status"] == "aborted":
         title = f"The rollout of {name} is aborted"
     elif one["status"] == "paused" and not one["by"]:
-        # Who pauses it by hand knows.
+        # A person who paused it by hand knows already.
         title = f"The rollout of {name} is paused"
     elif any(wait["for"] == "approval" for wait in waits):
         title = f"The rollout of {name} waits for approval"

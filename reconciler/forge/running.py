@@ -44,7 +44,7 @@ def unpacked(environ: Mapping[str, str]) -> Mapping[str, str]:
         if found := _LINE.fullmatch(line.strip()):
             rest[found[1]] = found[2]
         elif line.strip():
-            # The line itself may be a secret.
+            # The line may contain a secret.
             raise ForgeError(
                 f"line {number} of {SECRETS} isn't NAME=VALUE",
                 hint="Write one variable a line, without quotes.",

@@ -21,6 +21,8 @@ from reconciler.model import Kind, Place, ResourceId, RowPlace
 COLUMN_BITS = 32
 """A packed mark is ``line << COLUMN_BITS | column``, both counted from 0 as the parser does."""
 _COLUMN_MASK = (1 << COLUMN_BITS) - 1
+_FEW = 8
+"""Among so few keys of a mapping, one is found as fast without an index."""
 
 
 class Ambiguous(str):
@@ -69,11 +71,14 @@ class MarkedMap(dict[str, object]):
         self.start = start
         self.marks = array("Q")
         self.gaps: frozenset[str | None] = frozenset()
-        self._order: dict[str, int] = {}
+        self._order: dict[str, int] | None = None
+        """Key → which of them it is, once somebody asked that in a large mapping."""
 
     def mark(self, key: str, *, of_key: bool = False) -> int:
         """Where the value of `key` stands, or the key itself."""
-        order = self._order
+        if len(self) <= _FEW:
+            return self.marks[2 * list(self).index(key) + (not of_key)]
+        order = self._order = self._order or {}
         for known in islice(self, len(order), None):  # what was added since the last question
             order[known] = len(order)
         return self.marks[2 * order[key] + (not of_key)]
@@ -110,7 +115,7 @@ def stands(name: str, holder: Mapping[str, object]) -> bool:
 
 def unsure(holder: Mapping[str, object], key: str) -> bool:
     """Whether `holder` doesn't tell all that stood at `key`: it, or something right in it, was left out."""
-    if isinstance(holder, MarkedMap) and (key in holder.gaps or holder.lost(key)):
+    if isinstance(holder, MarkedMap) and holder.gaps and (key in holder.gaps or holder.lost(key)):
         return True
     return gapped(holder.get(key))
 
@@ -172,6 +177,17 @@ class Document:
         rows = giver.filled_from(giver.file, mark) if giver.filled_from else ()
         return place_of(giver.file, mark, rows)
 
+    def places(self, path: Sequence[str | int] = ()) -> Mapping[str, Place]:
+        """The `place` of each value in the mapping at `path`, by its key; none where no mapping stands."""
+        node: object = self.value
+        for segment in path:
+            node = node.get(segment) if isinstance(node, MarkedMap) and isinstance(segment, str) else None
+        if type(node) is MarkedMap and self.filled_from is None:
+            giver = self.giver(path)
+            marks = islice(node.marks, 1, None, 2)
+            return {key: place_of(giver.file, mark) for key, mark in zip(node, marks, strict=True)}
+        return {key: self.place((*path, key)) for key in node} if isinstance(node, MarkedMap) else {}
+
     def written(self, path: Sequence[str | int]) -> str | None:
         """How the number or boolean at `path` is written, where that isn't how others would write it."""
         giver, mark = self._find(path)
@@ -206,11 +222,11 @@ def resource_of(document: Document) -> ResourceId | None:
     kind, metadata = document.value.get("kind"), document.value.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     if isinstance(kind, str) and kind in _KINDS and isinstance(name, str) and name:
-        return ResourceId(Kind(kind), str(name))
+        return ResourceId(_KINDS[kind], str(name))
     return None
 
 
-_KINDS = frozenset(kind.value for kind in Kind)
+_KINDS = {kind.value: kind for kind in Kind}
 
 
 def place_of(file: str, mark: int, rows: tuple[RowPlace, ...] = ()) -> Place:

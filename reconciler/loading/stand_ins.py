@@ -92,5 +92,7 @@ def encoded_as(data: bytes) -> str | None:
     for mark, name in _MARKS.items():
         if head.startswith(mark):
             return name
+    if b"\0" not in head:
+        return None
     zeros = sorted(half.count(0) for half in (head[0::2], head[1::2]))
     return "UTF-16" if len(head) >= 6 and zeros[0] == 0 and zeros[1] * 10 >= len(head) * 4 else None

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import yaml
 from yaml.error import MarkedYAMLError
@@ -132,7 +132,7 @@ def events(text: str, file: str) -> Callable[[], Event | None]:
             if not _gave_up_nesting(error):
                 raise SyntaxFault(explain(error, text, file)) from None
         next_event = _plain_events(text, file)
-        # How far libyaml came isn't counted in every file: only in the few that it gives up.
+        # Positions are only counted in the few files that libyaml rejects.
         for _ in range(_events_until_fault(CParser(text).get_event)):
             next_event()
         return next_event()
@@ -192,6 +192,12 @@ def explain(error: yaml.YAMLError, text: str, file: str) -> Finding:
     if "cannot start any token" in problem:
         hint = f'quote the text: "{char}…"'
         return Finding("yaml-syntax", f"plain text cannot begin with `{char}`", place, hint)
+    for at in filter(None, (mark, error.context_mark)):
+        if key := _long_key(text, at.index):
+            where, size = key
+            message = f"a key of {size:,} characters; a key may have {LONGEST_KEY:,} at most"
+            place = Place(file, *_line_and_column(text, where))
+            return Finding("yaml-syntax", message, place, "shorten it, or write it as a value")
     since = error.context_mark
     began = f" (it began in line {since.line + 1})" if since and mark and since.line < mark.line else ""
     for part, message, hint in _HINTS:
@@ -200,6 +206,25 @@ def explain(error: yaml.YAMLError, text: str, file: str) -> Finding:
     return Finding(
         "yaml-syntax", f"this is not YAML: {problem}", place, "look at this line and the one before it"
     )
+
+
+def _long_key(text: str, at: int) -> tuple[int, int] | None:
+    """Where the key in the line of `at` begins, and its length, if that is more than a parser takes."""
+    begin = text.rfind("\n", 0, at) + 1
+    end = text.find("\n", at)
+    end = len(text) if end < 0 else end
+    indent = _INDENT.match(text, begin, end)
+    start = indent.end() if indent else begin
+    quoted, colon = _QUOTED.match(text, start, end), _COLON.search(text, start, end)
+    stop = quoted.end() if quoted else colon.start() if colon else start
+    return (start, stop - start) if stop - start > LONGEST_KEY else None
+
+
+LONGEST_KEY: Final = 1024
+"""Characters of a key of YAML (1.2.2, section 7.4.3): a parser looks no further for its colon."""
+_INDENT: Final = re.compile(r"[ \t]*(?:[-?][ \t]+)*")
+_QUOTED: Final = re.compile(r"""("(?:[^"\\\n]|\\.)*"|'(?:[^'\n]|'')*')(?=[ \t]*:)""")
+_COLON: Final = re.compile(r":(?=\s|$)")
 
 
 def _inside(text: str, file: str, mark: Any) -> Place:

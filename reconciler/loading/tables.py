@@ -7,6 +7,7 @@ Tests: `tests/resolve/test_resolve_idfiles.py`, `tests/sets/test_sets_tables.py`
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,6 +69,47 @@ def cell_at(rows: Sequence[str], number: int, cell: int) -> tuple[int, int]:
         if not quoted:
             return line, len(text) + 1
     return number, 1
+
+
+def not_csv(name: str, error: csv.Error, rows: Sequence[str], line: int, code: str) -> Misread:
+    """Why the file that a resource calls `name` can't be read as CSV, from `line` on."""
+    limit = csv.field_size_limit()
+    # No type tells that, only its words.
+    if "field limit" in str(error) and (found := _long_cell(rows, limit)):
+        *at, size = found
+        message = f"a cell of {quoted(name)} has {size:,} characters; a cell may have {limit:,} at most"
+        hint = "shorten it; if it isn't meant to be so long, close its quotes where it ends"
+        return Misread(Problem(code, message, hint), *at)
+    hint = "it must be CSV with commas; double the quotes inside of quotes"
+    return Misread(Problem(code, f"{quoted(name)} is not CSV: {error}", hint), line)
+
+
+def _long_cell(rows: Sequence[str], limit: int) -> tuple[int, int, int] | None:
+    """Line, column and length of the first cell that is longer than `limit`; `csv` doesn't tell where."""
+    begun = (1, 1)
+    fresh, quoting, quoted, size = True, False, False, 0
+    for line, row in enumerate(rows, 1):
+        if not quoted:
+            if size > limit:
+                break
+            begun, fresh, quoting, size = (line, 1), True, False, 0
+        if len(row) + size <= limit and not quoted and '"' not in row:
+            continue
+        for column, char in enumerate(row, 1):
+            if char == '"' and (fresh or quoting):
+                # A doubled one stands for one.
+                size += quoting and not quoted
+                quoting, quoted, fresh = True, not quoted, False
+            elif not quoted and char in ",\r\n":
+                if size > limit:
+                    return *begun, size
+                begun, fresh, quoting, size = (line, column + 1), True, False, 0
+            elif fresh and char == " ":
+                begun = (line, column + 1)
+            else:
+                size += 1
+                fresh = False
+    return (*begun, size) if size > limit else None
 
 
 def header_of(reader: Any) -> tuple[int, list[str]]:

@@ -218,9 +218,10 @@ class Walk:
         return base if folder.is_relative_to(base) else folder
 
     def _entries(self, folder: Path) -> list[Path]:
-        """What is in `folder` and not hidden, last first: for a stack."""
+        """What is in `folder` and may be read, last first: for a stack."""
         try:
-            names = [name for name in os.listdir(folder) if not name.startswith(".")]  # noqa: PTH208
+            with os.scandir(folder) as entries:
+                names = [entry.name for entry in entries if _may_be_read(entry)]
         except OSError as error:
             self._report("unreadable-file", _why(error), folder, "give read permission")
             return []
@@ -238,6 +239,15 @@ class Walk:
     ) -> None:
         place = Place(shown(path, self.base), 1, 1)
         self.findings.add([Finding(code, message, place, hint, severity=severity)])
+
+
+def _may_be_read(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry isn't hidden, and no file that is plainly something else, as lists of ids are."""
+    name = entry.name.lower()
+    if name.startswith("."):
+        return False
+    looks_so = name.endswith((*SUFFIXES, *_JSON)) or _ALMOST_YAML.search(name)
+    return bool(looks_so) or not entry.is_file(follow_symlinks=False)
 
 
 def _json_of_resources(path: Path) -> bool:

@@ -37,6 +37,8 @@ class Reason(StrEnum):
     LEAVES = "leaves"
     WANTS_STARTED = "wants-started"
     WANTS_STOPPED = "wants-stopped"
+    FREEZE = "freeze"
+    FREEZE_OVER = "freeze-over"
     WANTS_APPROVAL = "wants-approval"
     MAY_WANT_APPROVAL = "may-want-approval"
     STOP_TO_EDIT = "stop-to-edit"
@@ -317,6 +319,8 @@ class StartCampaign(_OnCampaign):
     """Whether to approve first if the server asks for it."""
     bracket: bool = False
     """It closes a bracket."""
+    predecessor: bool = False
+    """It is a campaign that is replaced wave by wave, and that a freeze stopped; it goes on for who stays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -402,6 +406,8 @@ def of_former(action: Action) -> bool:
         case RemoveGateways(moving=moving):
             return moving
         case DeleteCampaign(predecessor=predecessor) | StopCampaign(predecessor=predecessor):
+            return predecessor
+        case StartCampaign(predecessor=predecessor):
             return predecessor
     return False
 

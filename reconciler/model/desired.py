@@ -250,6 +250,10 @@ class DesiredCampaign:
     """Those not among ``gateways`` that stay in the campaigns of earlier revisions until their wave."""
     rests: bool = False
     """Git wishes that all of it stands still, earlier revisions too."""
+    halts: frozenset[str] = frozenset()
+    """Campaigns (ids) of earlier revisions that a freeze stops now."""
+    thaws: frozenset[str] = frozenset()
+    """Campaigns (ids) of earlier revisions that a freeze stopped, and that are started again now."""
     calendars: tuple[Calendar, ...] = ()
     """The project's: nothing reaches devices unless all of them are open."""
     zones: Mapping[str, frozenset[str]] = field(default_factory=dict)

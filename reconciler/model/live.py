@@ -219,5 +219,5 @@ class Live:
     """SHA-256 → packages that hold it as far as the server tells, for every content that was looked up."""
     users: Mapping[str, frozenset[str]] | None = None
     """Package → ids of the live campaigns that use it; None when nobody asked."""
-    called: Mapping[str, str] = field(default_factory=dict)
-    """Package id → its name, of every package that was read by its id."""
+    called: Mapping[str, LivePackage] = field(default_factory=dict)
+    """Package id → the package, for each that was read by its id."""

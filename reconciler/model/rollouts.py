@@ -280,6 +280,14 @@ class RolloutRecord:
     """A person aborted it, and wants its campaign stopped."""
     frozen: bool = False
     """We stopped its campaign for a freeze."""
+    stopped: tuple[str, ...] = ()
+    """The ids of its campaigns, those of earlier revisions too, that we stop for a freeze and that don't run
+    again yet.
+    """
+    own: str = ""
+    """A digest of what Git gave single gateways when some were last released: overrides, windows, things. As
+    long as it stays, a look finishes what a run that was killed left undone for them.
+    """
     lists: str = ""
     """A digest of the declared gateways when some last joined. When it changes, refused gateways are tried
     again.

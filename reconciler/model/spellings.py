@@ -34,7 +34,7 @@ def spelled_twice(ids: Collection[str], text: str | None = None) -> tuple[Spelli
     `text`: all of them in a row, where that was made already.
     """
     together = "".join(ids) if text is None else text
-    # Ids without capitals are what they are folded to, and none stands in a set twice.
+    # Where no id has capitals, folding changes nothing, so no two can collide.
     if together.isascii() and (together.lower() == together or together.upper() == together):
         return ()
     if len(set(map(folded, ids))) == len(ids):

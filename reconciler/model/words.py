@@ -35,7 +35,7 @@ class ResourceId:
     name: str
 
     def __hash__(self) -> int:
-        # Nearly all are campaigns, and the hash of a text is known; that of an enum is made each time.
+        # Nearly all kinds are the same, and a string caches its hash, while an enum computes it each time.
         return hash(self.name)
 
     def __str__(self) -> str:

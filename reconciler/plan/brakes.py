@@ -28,9 +28,11 @@ def brakes(plan: Plan) -> Plan:
         if isinstance(group.action, StopCampaign) and group.action.resource in stopped
     )
     records = tuple(
-        record
+        # What gateways are to have of their own is released by the apply that sends it.
+        replace(record, rollout=replace(record.rollout, own=""))
         for record in plan.records
-        if isinstance(record, RolloutNoted) and record.rollout and _holds_up(record.rollout)
+        if isinstance(record, RolloutNoted) and record.rollout
+        if record.resource in stopped or _holds_up(record.rollout)
     )
     changes = tuple(change for change in plan.changes if change.resource in stopped)
     impact = Impact(requests=sum(map(len, groups)))

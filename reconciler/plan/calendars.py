@@ -3,7 +3,8 @@
 | of a campaign                                       | goes out while the calendar is closed  |
 |-----------------------------------------------------|----------------------------------------|
 | who joins; packages, windows, things of single ones | for those in whose zone it is open     |
-| approve, start, distribution list                   | where it is open for all who are in    |
+| approve, distribution list                          | where it is open for all who are in    |
+| start                                               | where it is open for all not done yet  |
 | an edit of packages, or one that interrupts         | where it is open for all who are in    |
 | a successor, with all that belongs to it            | where it is open for all who are in    |
 | the start that closes a bracket                     | always                                 |
@@ -368,7 +369,10 @@ class _Held:
         starts = transition.run is Run.START and not self._closes(transition)
         if not (starts or transition.approve):
             return found
-        told = self._told.everywhere(self._open_members(found.gained))
+        members, going = self._members(found.gained), self._open_members(found.gained)
+        if members and not going and not transition.approve:
+            return found  # all who are in are done: nobody begins anything by it
+        told = self._told.everywhere(going)
         if told.open:
             return found
         if transition.approve:

@@ -61,6 +61,7 @@ from reconciler.plan.replacement import (
     leaves_of,
     rests_of,
     room_for,
+    thaws_of,
 )
 from reconciler.providers.base import Facts, Field
 from reconciler.state.applied import callback_field
@@ -87,6 +88,7 @@ def campaign_actions(found: CampaignDiff, facts: Facts, *, prune: bool) -> tuple
             *rests_of(found, facts),
             *leaves_of(found),
             *ends_of(found),
+            *thaws_of(found, facts),
             *(deletions_of(resource, found.formers) if prune else ()),
         )
     phase = Phase.PAUSED if pause or found.transition.run is Run.STOP else here
@@ -162,6 +164,7 @@ def _replaced(found: CampaignDiff, new: CampaignDiff, facts: Facts, *, prune: bo
     yield from rests_of(found, facts)
     yield from leaves_of(found)
     yield from ends_of(found)
+    yield from thaws_of(found, facts)
     if found.starts:
         yield StartCampaign(resource, Reason.TAKES_OVER, None, approve=approve, bracket=not campaign.revised)
     if prune:

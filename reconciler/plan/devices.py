@@ -54,8 +54,8 @@ from reconciler.model import (
 from reconciler.plan.finished import finished, left_behind, reassigned, repackaged
 from reconciler.plan.guards import flying_of_formers, in_flight_among, touched_gateways
 from reconciler.plan.model import CampaignImpact, Devices, Packages, Plan
+from reconciler.plan.packages import labels, untold
 from reconciler.providers.base import Facts, Field
-from reconciler.state.applied import FINISHED, finished_of
 from reconciler.state.base import State
 
 _NOBODY: Final[frozenset[str]] = frozenset()
@@ -85,8 +85,8 @@ def _starts_or_stops(action: Action) -> bool:
     return isinstance(action, StartCampaign | StopCampaign) and not action.bracket
 
 
-def unnamed(plan: Plan, live: Live, state: State) -> frozenset[str]:
-    """Ids of packages that are to be called by a name which nobody knows yet: of what happens to devices."""
+def unnamed(plan: Plan, live: Live, state: State, facts: Facts) -> frozenset[str]:
+    """Ids of packages that are to be called by what nobody knows yet: of what happens to devices."""
     telling = {
         group.action.resource
         for group in plan.groups
@@ -102,36 +102,14 @@ def unnamed(plan: Plan, live: Live, state: State) -> frozenset[str]:
         and (group.action.resource in telling or isinstance(group.action, AssignPackages))
     }
     # What overrides were before stands in their changes.
-    own = set().union(*(_ids(each.before) for each in plan.changes if each.field == Field.OVERRIDES))
-    return frozenset(had | given | own) - names_of(live, state).keys()
-
-
-def names_of(live: Live, state: State) -> Mapping[str, str]:
-    """Package id → its name: as the server told, or else as the state has it."""
-    ours = {upload.id: upload.name for upload in state.packages.values()}
-    read = (*live.named_packages.values(), *live.packages_by_content.values())
-    told = {package.id: package.name for found in read for package in found}
-    recorded = (owned.members.get(FINISHED, {}) for owned in state.campaigns.values())
-    then = {key: name for values in recorded for value in values for key, name in finished_of(value).items()}
-    known = {**then, **ours, **told, **live.called}
-    return {key: name for key, name in known.items() if name}
+    before = (_packages_of(each.before) for each in plan.changes if each.field == Field.OVERRIDES)
+    own = {package for found in before for package in found if isinstance(package, str)}
+    gone = {group.action.target for group in plan.groups if isinstance(group.action, DeletePackage)}
+    return untold(had | given | own | gone, live, state, facts)
 
 
 def with_devices(plan: Plan, live: Live, desired: Desired, state: State, facts: Facts) -> Plan:
     """`plan` with its impact in devices and packages, and the names of the packages that it is about."""
-    names = names_of(live, state)
-    files: dict[BoundPackage, str] = {
-        PendingUpload(g.action.file.sha256): g.action.file.name
-        for g in plan.groups
-        if isinstance(g.action, UploadPackage)
-    }
-    files |= {
-        PendingUpload(ref.sha256): ref.name
-        for ref in desired.packages
-        if isinstance(ref, PackageFile) and PendingUpload(ref.sha256) not in files
-    }
-    called: dict[BoundPackage, str] = {**files}
-    called.update(names)
     actions: dict[ResourceId, list[Action]] = defaultdict(list)
     for group in plan.groups:
         actions[group.action.resource].append(group.action)
@@ -155,6 +133,9 @@ def with_devices(plan: Plan, live: Live, desired: Desired, state: State, facts: 
         )
         for row in plan.impact.campaigns
     ]
+    spoken = _spoken_of(plan, [campaign.live for campaign in campaigns])
+    spoken.update(each for groups in final.values() for ids in groups for each in ids)
+    called = labels(spoken, _files(plan, desired), live, state)
     repeated = _in_several(campaigns)
     totals: dict[str, int | None] = dict.fromkeys(_COUNTS, 0)
     often: dict[str, dict[str, int]] = {name: defaultdict(int) for name in _COUNTS}
@@ -173,10 +154,8 @@ def with_devices(plan: Plan, live: Live, desired: Desired, state: State, facts: 
         for name, total in totals.items()
     }
     impact = replace(plan.impact, campaigns=tuple(rows), devices=Devices(**distinct))
-    spoken = _spoken_of(plan, [campaign.live for campaign in campaigns])
-    spoken.update(each for groups in final.values() for ids in groups for each in ids)
-    known = {key: names[key] for key in sorted(spoken) if key in names}
-    made = replace(plan, impact=impact, package_names=known)
+    keyed = sorted((_key(package), name) for package, name in called.items())
+    made = replace(plan, impact=impact, package_names=dict(keyed))
     places = {each.resource: each.place_of("packageSet") for each in desired.campaigns}
     left = left_behind(made, final, facts, places)
     return replace(made, findings=tuple(sorted((*plan.findings, *left), key=Finding.sort_key)))
@@ -304,7 +283,8 @@ class _Campaign:
     def _starts(self) -> bool:
         if self.row.replaced:
             return self.row.starts
-        return any(isinstance(action, StartCampaign) and not action.bracket for action in self.actions)
+        starts = (action for action in self.actions if isinstance(action, StartCampaign))
+        return any(not (action.bracket or action.predecessor) for action in starts)
 
     @property
     def _chosen_by_server(self) -> bool:
@@ -340,9 +320,14 @@ class _Campaign:
         return _NOBODY.union(*(getattr(action, "gateways", ()) for action in found))
 
 
+def _key(package: BoundPackage) -> str:
+    """Its id, or the digest of what is still to be uploaded."""
+    return package if isinstance(package, str) else package.sha256
+
+
 def _shown(packages: Iterable[BoundPackage], called: Mapping[BoundPackage, str]) -> Iterator[str]:
     for package in packages:
-        yield called.get(package) or (package if isinstance(package, str) else package.sha256)
+        yield called.get(package) or _key(package)
 
 
 def _with_packages_of_their_own(
@@ -378,18 +363,32 @@ def _in_several(campaigns: Iterable[_Campaign]) -> frozenset[str]:
     return frozenset(again)
 
 
-def _spoken_of(plan: Plan, campaigns: Iterable[LiveCampaign | None]) -> set[str]:
-    """Ids of packages that reports of `plan` may name."""
-    found = {package for live in campaigns if live for package in live.packages}
+def _spoken_of(plan: Plan, campaigns: Iterable[LiveCampaign | None]) -> set[BoundPackage]:
+    """Packages that reports of `plan` may name."""
+    found: set[BoundPackage] = {package for live in campaigns if live for package in live.packages}
     for group in plan.groups:
-        found.update(package for package in carried_by(group.action) if isinstance(package, str))
+        found.update(carried_by(group.action))
         if isinstance(group.action, DeletePackage):
             found.add(group.action.target)
     for change in plan.changes:
-        if change.field == Field.OVERRIDES:
-            found |= _ids(change.before) | _ids(change.after)
+        if change.field in (Field.PACKAGES, Field.OVERRIDES):
+            found |= _packages_of(change.before) | _packages_of(change.after)
     return found
 
 
-def _ids(value: object) -> set[str]:
-    return {each for each in value if isinstance(each, str)} if isinstance(value, list) else set()
+def _packages_of(value: object) -> set[BoundPackage]:
+    """The packages of a change: ids, and what is still to be uploaded."""
+    found: set[BoundPackage] = set()
+    for each in value if isinstance(value, list) else ():
+        match each:
+            case str():
+                found.add(each)
+            case {"sha256": str(sha256)}:
+                found.add(PendingUpload(sha256))
+    return found
+
+
+def _files(plan: Plan, desired: Desired) -> Iterator[PackageFile]:
+    """Files that may be uploaded; of two with one content, the one that is comes last."""
+    yield from (ref for ref in desired.packages if isinstance(ref, PackageFile))
+    yield from (group.action.file for group in plan.groups if isinstance(group.action, UploadPackage))

@@ -331,7 +331,7 @@ def _deleted(plan: Plan) -> Sequence[ResourceId]:
 def _started(plan: Plan) -> Sequence[ResourceId]:
     """The campaigns that are started; not those for which it only closes a bracket."""
     actions = (group.action for group in plan.groups)
-    starts = (action for action in actions if isinstance(action, StartCampaign))
+    starts = (action for action in actions if isinstance(action, StartCampaign) and not action.predecessor)
     repackaged = {row.resource for row in plan.impact.campaigns if Field.PACKAGES in row.replaced}
     return sorted(action.resource for action in starts if not action.bracket or action.resource in repackaged)
 
@@ -356,7 +356,9 @@ def _interrupted(
         for resource, leaving in touched_gateways(plan, facts).items()
         if resource not in braked and (live := campaigns.get(resource))
     }
-    flying |= {each: ids | flying.get(each, frozenset()) for each, ids in formers.items()}
+    flying |= {
+        each: ids | flying.get(each, frozenset()) for each, ids in formers.items() if each not in braked
+    }
     counts = {resource: len(gateways) for resource, gateways in sorted(flying.items()) if gateways}
     total = sum(counts.values())
     if total > limit:

@@ -10,6 +10,7 @@ from typing import Final
 
 from reconciler.diff import REMOVED_CAMPAIGN, CampaignDiff, Diff, Removal, Run
 from reconciler.model import (
+    Action,
     Change,
     DesiredCampaign,
     GatewayChange,
@@ -18,7 +19,9 @@ from reconciler.model import (
     Phase,
     ResourceId,
     SchedulePhase,
+    StartCampaign,
     StepGroup,
+    StopCampaign,
     Verb,
     several,
     sorted_ids,
@@ -34,7 +37,9 @@ def impact(difference: Diff, planned: Sequence[CampaignDiff], groups: Sequence[S
     """Exact counts for each campaign that a plan touches, and what the plan asks of the server."""
     verbs: dict[ResourceId, set[Verb]] = {}
     for group in groups:
-        verbs.setdefault(group.action.resource, set()).add(group.action.verb)
+        found = verbs.setdefault(group.action.resource, set())
+        if not stands_or_goes_on(group.action):
+            found.add(group.action.verb)
     shared = _shared(planned, difference.untargeted)
     touched = [
         _of_campaign(found, verbs[found.desired.resource], shared.get(found.desired.resource, {}))
@@ -51,6 +56,11 @@ def impact(difference: Diff, planned: Sequence[CampaignDiff], groups: Sequence[S
         requests=sum(len(group) * (1 + len(group.also)) for group in groups),
         permissions=_permissions(each for group in groups for each in (group.operation, *group.also)),
     )
+
+
+def stands_or_goes_on(action: Action) -> bool:
+    """Whether it stops or starts what an earlier revision is in: that is no start or stop of its campaign."""
+    return isinstance(action, StartCampaign | StopCampaign) and action.predecessor
 
 
 def with_reads(found: Impact, reads: Iterable[str], operations: Mapping[str, Operation]) -> Impact:

@@ -5,6 +5,7 @@
 | a stop that its policy wants: it is aborted, or a freeze holds   | always                       |
 | the start when the freeze that stopped it is over                | always                       |
 | gateways that join, with what is theirs alone, and the first start | where nothing else differs |
+| what is theirs alone and a killed run didn't send, and the start it owes | where nothing else differs |
 | that they leave earlier revisions, and the end of one that is empty | where nothing else differs |
 | a way back that never ran, whole: uploads, its creation, its first start | where it takes somebody back |
 | anything else                                                   | never; it is named           |
@@ -22,6 +23,7 @@ from dataclasses import replace
 from typing import Final
 
 from reconciler.model import (
+    Action,
     AddGateways,
     AssignPackages,
     Change,
@@ -42,11 +44,12 @@ from reconciler.model import (
     UploadPackage,
     Verb,
 )
+from reconciler.plan.impact import stands_or_goes_on
 from reconciler.plan.model import CampaignImpact, Impact, Plan
 from reconciler.providers.base import Field
-from reconciler.rollout.gate import Wait, WaitFor
+from reconciler.rollout.situation import Wait, WaitFor
 from reconciler.rollout.views import RolloutView, WavePhase
-from reconciler.state.applied import ROLLBACK
+from reconciler.state.applied import ROLLBACK, schedule_field
 from reconciler.state.base import (
     BracketClosed,
     Event,
@@ -81,12 +84,9 @@ class _Looking:
         self._begins = frozenset(each.resource for each in ways_back if _never_ran(each, state))
         self._uploads = {g.key for g in plan.groups if isinstance(g.action, UploadPackage)}
         self._views = {view.resource: view for view in plan.rollouts}
+        self._owned = state.campaigns
         self._before = {r: owned.rollout for r, owned in state.campaigns.items() if owned.rollout is not None}
-        self._after = {
-            each.resource: each.rollout
-            for each in plan.records
-            if isinstance(each, RolloutNoted) and each.rollout is not None
-        }
+        self._after = {each.resource: each.rollout for each in plan.records if isinstance(each, RolloutNoted)}
         self._groups: defaultdict[ResourceId, list[StepGroup]] = defaultdict(list)
         for group in plan.groups:
             self._groups[group.action.resource].append(group)
@@ -163,9 +163,21 @@ class _Looking:
             if isinstance(group.action, AddGateways) and self._by_look(group.action)
             for gateway in group.gateways
         )
-        return all(self._of_release(group, joining) for group in groups) and all(
-            _of_joining(change, joining) for change in self._changes[resource]
+        unfinished = (group.gateways for group in groups if self._unfinished(group))
+        reached = joining.union(*unfinished)
+        return all(self._of_release(group, reached) for group in groups) and all(
+            _of_joining(change, reached if change.members else joining) for change in self._changes[resource]
         )
+
+    def _unfinished(self, group: StepGroup) -> bool:
+        """Whether it gives gateways that were released what they never got, though Git didn't change that."""
+        resource, field = group.action.resource, _own_field(group.action)
+        before, after = self._before.get(resource), self._record(resource)
+        if field is None or before is None or after is None or not before.own or before.own != after.own:
+            return False
+        owned = self._owned.get(resource)
+        recorded = owned.members.get(field, {}).values() if owned else ()
+        return all(ids.isdisjoint(group.gateways) for ids in recorded)
 
     def _of_release(self, group: StepGroup, joining: frozenset[str]) -> bool:
         match group.action:
@@ -178,13 +190,18 @@ class _Looking:
             case EndCampaign(successor=successor):
                 return successor is not None
             case StopCampaign(bracket=True) | StartCampaign(bracket=True):
-                return bool(joining)
+                return bool(joining) or self._closes(group.action)
             case StartCampaign(resource):
-                return self._first_start(resource) or self._thaws(resource)
+                return self._first_start(resource) or self._thaws(group.action)
             case StopCampaign(resource):
                 return resource in self._views and self._views[resource].stops
             case _:
                 return False
+
+    def _closes(self, action: Action) -> bool:
+        """Whether it starts what a run stopped for a while, and was killed before it started it again."""
+        owned = self._owned.get(action.resource)
+        return isinstance(action, StartCampaign) and owned is not None and owned.return_to is not None
 
     def _by_look(self, action: AddGateways) -> bool:
         """Whether those who join are for a look to release: by a wave, or by a way back without waves."""
@@ -195,7 +212,7 @@ class _Looking:
             case StopCampaign(resource, bracket=False):
                 return resource in self._views and self._views[resource].stops
             case StartCampaign(resource, bracket=False):
-                return resource in self._views and self._thaws(resource)
+                return resource in self._views and self._thaws(group.action)
             case _:
                 return False
 
@@ -206,10 +223,12 @@ class _Looking:
         view, record = self._views[resource], self._record(resource)
         return view.opens == 1 or (record is not None and record.wave > 0 and not record.since)
 
-    def _thaws(self, resource: ResourceId) -> bool:
+    def _thaws(self, start: StartCampaign) -> bool:
         """Whether a freeze is over for which we stopped it."""
-        before, after = self._before.get(resource), self._record(resource)
-        return before is not None and before.frozen and after is not None and not after.frozen
+        before, after = self._before.get(start.resource), self._record(start.resource)
+        if before is None or after is None or after.frozen:
+            return False
+        return before.frozen or start.target in before.stopped
 
     def _record(self, resource: ResourceId) -> RolloutRecord | None:
         return self._after.get(resource, self._before.get(resource))
@@ -229,12 +248,13 @@ class _Looking:
     def _alone(self, resource: ResourceId, record: RolloutRecord) -> RolloutRecord | None:
         """What is to be known of a campaign of which something else differs, too."""
         before = self._before.get(resource)
+        record = replace(record, own=before.own if before else "")
         if before is None or record.status in _HELD_UP:
             return record if record.status in _HELD_UP else None
         if (record.wave, record.revision) == (before.wave, before.revision):
             return record
         # No wave opens, and what it rolls out is taken for rolled out only by the apply that sends it.
-        return replace(before, frozen=record.frozen)
+        return replace(before, frozen=record.frozen, stopped=record.stopped)
 
     # --- what is left --------------------------------------------------------------------------
 
@@ -293,6 +313,18 @@ def _about(record: Event) -> ResourceId | None:
     return found if isinstance(found, ResourceId) else None
 
 
+def _own_field(action: Action) -> str | None:
+    """The field that records which gateways got what an action gives to single ones."""
+    match action:
+        case AssignPackages():
+            return Field.OVERRIDES
+        case ScheduleWindow(phase=phase):
+            return schedule_field(phase)
+        case RunOnThings():
+            return Field.THINGS
+    return None
+
+
 def _structural(record: Event) -> bool:
     """Whether it says more of a campaign than how its rollout stands."""
     if isinstance(record, RolloutNoted):
@@ -323,7 +355,8 @@ def _waiting(view: RolloutView) -> RolloutView:
 
 def _impact(impact: Impact, groups: Iterable[StepGroup], released: frozenset[ResourceId]) -> Impact:
     kept = tuple(groups)
-    verbs = {(group.action.resource, group.action.verb) for group in kept}
+    told = (group.action for group in kept if not stands_or_goes_on(group.action))
+    verbs = {(action.resource, action.verb) for action in told}
     rows = []
     for row in impact.campaigns:
         starts, stops = ((row.resource, verb) in verbs for verb in (Verb.START, Verb.STOP))

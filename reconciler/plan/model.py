@@ -40,7 +40,7 @@ class Devices:
 
 @dataclass(frozen=True, slots=True)
 class Packages:
-    """Packages of a campaign by name; by id if the name is unknown."""
+    """Packages of a campaign by name and version; by id if the name is unknown."""
 
     before: tuple[str, ...] = ()
     """The current ones; empty for a campaign that is created."""
@@ -222,7 +222,9 @@ class Plan:
     waits: tuple[HeldBack, ...] = ()
     """What is held back until a calendar opens."""
     package_names: Mapping[str, str] = field(default_factory=dict)
-    """Package id → its name, of those that the plan speaks of and whose name is known."""
+    """Package id → what it is called, of those that the plan speaks of and whose name is known; the digest of
+    the content stands for the id of one that is still to be uploaded. No two are called alike.
+    """
 
     @property
     def tripped(self) -> tuple[GuardTrip, ...]:

@@ -103,6 +103,9 @@ class CampaignOrder:
         self._begin(stage(action, self._facts))
         if isinstance(action, StartCampaign) and action.bracket:
             return tuple(_ended(group) for group in self._groups)
+        if isinstance(action, StartCampaign) and action.predecessor:
+            # It goes on as before, whatever becomes of the rest.
+            return tuple(Need(group.key, even_failed=True) for group in self._groups)
         if action.verb in _MAKING:
             return tuple(_gathered(group) for group in self._groups)
         last = action.verb in _LAST or (isinstance(action, RemoveGateways) and action.before_start)

@@ -34,6 +34,7 @@ from reconciler.model import (
     RemoveGateways,
     ResourceId,
     RetireCampaign,
+    StartCampaign,
     StopCampaign,
     Verb,
     sorted_ids,
@@ -101,14 +102,26 @@ def leaves_of(found: CampaignDiff) -> Iterator[RemoveGateways]:
 
 
 def rests_of(found: CampaignDiff, facts: Facts) -> Iterator[StopCampaign]:
-    """What stops those that go on for whoever stays, where Git wishes that all stands still.
+    """What stops those that go on for whoever stays, where a freeze or Git wants all to stand still.
 
-    They aren't started again: who is in them gets the new revision with its wave.
+    For Git they aren't started again: who is in them gets the new revision with its wave.
     """
-    for former in found.formers if found.desired.rests else ():
+    campaign = found.desired
+    for former in found.formers:
         live = former.live
-        if live and former.staying and live.phase is Phase.RUNNING and facts.allows(Verb.STOP, live.phase):
-            yield StopCampaign(found.desired.resource, Reason.WANTS_STOPPED, former.id, predecessor=True)
+        stops = former.id in campaign.halts or (campaign.rests and former.staying)
+        if live and stops and live.phase is Phase.RUNNING and facts.allows(Verb.STOP, live.phase):
+            reason = Reason.WANTS_STOPPED if campaign.rests else Reason.FREEZE
+            yield StopCampaign(campaign.resource, reason, former.id, predecessor=True)
+
+
+def thaws_of(found: CampaignDiff, facts: Facts) -> Iterator[StartCampaign]:
+    """What starts those again that a freeze stopped, where somebody stays in them."""
+    for former in all_formers(found):
+        live = former.live
+        thaws = live and former.staying and former.id in found.desired.thaws
+        if live and thaws and facts.allows(Verb.START, live.phase):
+            yield StartCampaign(found.desired.resource, Reason.FREEZE_OVER, former.id, predecessor=True)
 
 
 def deletions_of(resource: ResourceId, formers: Iterable[Former]) -> Iterator[DeleteCampaign]:

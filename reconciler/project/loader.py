@@ -16,18 +16,17 @@ Paths in the file are relative to its folder, those of flags and variables to th
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reconciler.filereading import read_whole
 from reconciler.findings import Findings
-from reconciler.loading import Document, load_text
-from reconciler.loading.walk import PROJECT_FILE, project_files
+from reconciler.loading import Document
+from reconciler.loading.walk import PROJECT_FILE
 from reconciler.model import Finding, FromEnv, FromFile
 from reconciler.project.declared import Declared, Given, is_there
+from reconciler.project.project_file import above, environment_of, read_project, spec_of
 from reconciler.project.sign_in import TOKEN_FILE, SignIn, find_auth
 from reconciler.project.trust_needs import NeedsOfProject
 from reconciler.project.urls import named_hosts, server_url, state_url
@@ -48,7 +47,7 @@ from reconciler.settings import (
     WorkersAt,
     workers_at,
 )
-from reconciler.text import did_you_mean, printable, quoted
+from reconciler.text import printable, quoted
 from reconciler.trust.folders import strays
 from reconciler.trust.needs import TrustNeed
 
@@ -56,7 +55,6 @@ CA_FILE = "RECONCILER_CA_FILE"
 WAIVERS = "waivers"
 _APART = frozenset({"resources", "overlays", "calendars"})
 """What of an environment changes what is found in the resources."""
-ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 AnyPath = str | os.PathLike[str]
 
@@ -106,11 +104,11 @@ def load_project(
     findings = Findings()
     cwd = cwd.absolute()
     given = _given(file, "--project", environ, "RECONCILER_PROJECT", findings)
-    path = cwd / given.value if given else _above(cwd, findings)
-    document = _read(path, given, findings) if path and not findings.failed else None
+    path = cwd / given.value if given else above(cwd, findings)
+    document = read_project(path, given, findings) if path and not findings.failed else None
     lost, before = findings.failed and document is None, len(findings.found)
     named = _given(environment, "--environment", environ, "RECONCILER_ENVIRONMENT", findings)
-    declared = Declared(document, _environment(named, document, findings))
+    declared = Declared(document, environment_of(named, document, findings))
     root = document.path.parent if document else cwd
     if lost:  # what else holds depends on the file
         paths_given = tuple(cwd / path for path in paths)
@@ -126,10 +124,10 @@ def load_project(
     )
     server = run.server(named_url, signing_in)
     state_given, known_state = run.state(named_state)
-    environments: Mapping[str, Any] = {} if document is None else _spec(document).get("environments", {})
+    environments: Mapping[str, Any] = {} if document is None else spec_of(document).get("environments", {})
     project = Project(
         root=root,
-        name=None if document is None else _text(_spec(document, "metadata").get("name")),
+        name=None if document is None else _text(spec_of(document, "metadata").get("name")),
         file=None if document is None else document.path,
         environment=declared.environment,
         resources=tuple(cwd / path for path in paths) or run.resources(),
@@ -369,7 +367,7 @@ class _Run:
     @staticmethod
     def _with_url(document: Document) -> list[str]:
         """The environments that name a server, or may do so."""
-        environments = _spec(document).get("environments", {})
+        environments = spec_of(document).get("environments", {})
         return sorted(
             name
             for name, each in environments.items()
@@ -392,85 +390,6 @@ def _given(
         return Given(text, flag_name)
     findings.error("empty-flag", f"{flag_name} is empty", None, "leave it out, or give it a value")
     return None
-
-
-def _above(folder: Path, findings: Findings) -> Path | None:
-    """The project file of `folder` or the nearest folder above that has one. Of two, neither is taken."""
-    found = next(filter(None, map(project_files, (folder, *folder.parents))), ())
-    if len(found) > 1:
-        names = " and ".join(f"`{each.name}`" for each in found)
-        message = f"{printable(str(found[0].parent), 200)} has {len(found)} project files: {names}"
-        findings.error("two-project-files", message, None, "keep one of them, or name one with --project")
-    return found[0] if len(found) == 1 else None
-
-
-def _read(path: Path, given: Given | None, findings: Findings) -> Document | None:
-    """The one document of a project file, valid; None when something is wrong with it."""
-    from reconciler.validation import validate_project
-
-    origin = f" (from {given.origin})" if given else ""
-    try:
-        data = read_whole(path)
-    except OSError as error:
-        code = "file-not-found" if isinstance(error, FileNotFoundError) else "unreadable-file"
-        findings.error(
-            code,
-            f"project file `{printable(str(path), 200)}`{origin} can't be read: {error.strerror or error}",
-        )
-        return None
-    loaded = load_text(data, path.name, path)
-    if {finding.code for finding in loaded.findings} == {"empty-file"}:
-        message = f"project file {path.name} is empty"
-        hint = (
-            "write a Project into it (apiVersion, kind, metadata.name, spec), or delete it to go on without"
-        )
-        findings.error("bad-project-file", message, loaded.findings[0].place, hint)
-        return None
-    findings.add(loaded.findings)
-    if len(loaded.documents) != 1:
-        if not findings.failed:
-            place = loaded.documents[1].place(()) if loaded.documents else None
-            message = f"project file {path.name} has {len(loaded.documents)} documents, and must have one"
-            findings.error("bad-project-file", message, place, "keep resources in files of their own")
-        return None
-    checked = validate_project(loaded.documents[0])
-    findings.add(checked.findings)
-    return checked.documents[0]
-
-
-def _environment(named: Given | None, document: Document | None, findings: Findings) -> str | None:
-    """The name of the environment. Without a project file any will do, which is said: it names a state."""
-    if named is None:
-        return None
-    if not ENVIRONMENT_NAME.fullmatch(named.value):
-        hint = "use letters, digits, -, _ and ., beginning with a letter or digit"
-        findings.error("unknown-environment", f"{named.origin} is no name of an environment", None, hint)
-        return None
-    if document is None and not findings.failed:
-        findings.warning(
-            "environment-without-project",
-            f"{named.origin} says `{named.value}`, and there is no project file, here or above, that says"
-            " what that is: it only names a state of its own",
-            None,
-            f"go to the folder with {PROJECT_FILE}, or name it with --project",
-        )
-    environments: Mapping[str, object] = {} if document is None else _spec(document).get("environments", {})
-    if document is not None and named.value not in environments:
-        if Declared(document).unsure("environments", named.value):
-            return None  # something is wrong with it, and that is said
-        known = f"known: {', '.join(sorted(environments))}" if environments else "the project has none"
-        findings.error(
-            "unknown-environment",
-            f"{named.origin}: there is no environment `{named.value}`",
-            document.place(("spec", "environments"), key=True),
-            did_you_mean(named.value, environments) or known,
-        )
-        return None
-    return str(named.value)
-
-
-def _spec(document: Document, part: str = "spec") -> Any:
-    return document.value.get(part, {})
 
 
 def _text(value: object) -> str | None:

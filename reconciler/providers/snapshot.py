@@ -2,6 +2,8 @@
 
 What such a server can do are the facts of its kind. A read that the snapshot has no answer for is an error
 that says how to take one that has.
+
+Tests: `tests/providers/test_snapshot_reads.py`.
 """
 
 from __future__ import annotations

@@ -169,7 +169,7 @@ def unreadable(plan: Plan) -> Iterator[str]:
     campaigns: dict[str, list[str]] = {}
     created = {row.resource for row in plan.impact.campaigns if row.created}
     for resource, fields in sorted(plan.unreadable.items()):
-        # Of what is only made now, nothing was applied.
+        # A campaign that this plan creates has no earlier values.
         for name in fields if resource not in created else ():
             campaigns.setdefault(name, []).append(str(resource))
     for name, resources in sorted(campaigns.items()):
@@ -181,7 +181,7 @@ def recorded(records: Sequence[Event]) -> Iterator[str]:  # noqa: C901 - a case 
     for before, event, after in zip((None, *records), records, (*records[1:], None), strict=False):
         match event:
             case CampaignForgotten(resource) if isinstance(after, CampaignOwned):
-                # A campaign moves: another resource declares it, under whose name it is kept from now on.
+                # The campaign moved to another resource, and the state keeps it under that name from now on.
                 now, id_ = clean(str(after.owned.resource)), clean(after.owned.id)
                 yield f"{clean(str(resource))} is {now} from now on: it is campaign {id_} on the server"
             case CampaignOwned() if isinstance(before, CampaignForgotten):

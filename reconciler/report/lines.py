@@ -68,7 +68,7 @@ def wrapped(line: str, width: int, hang: int | None = None) -> Iterator[str]:
             made, used, colour, blank = indent, len(indent), "", ""
         if tone != colour:
             made += _OFF if colour else ""
-            # Blanks between words of one colour belong to it, others to none.
+            # A blank between two words of one colour has that colour, any other has none.
             made += blank + tone
         else:
             made += blank

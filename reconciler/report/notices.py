@@ -13,7 +13,7 @@ from reconciler.model import ResourceId
 from reconciler.plan.model import GuardTrip
 from reconciler.report.devices import joining
 from reconciler.report.rollouts_report import wait_words, wave_words
-from reconciler.rollout.gate import WaitFor
+from reconciler.rollout.situation import WaitFor
 from reconciler.rollout.views import RolloutView
 from reconciler.settings import NoticeEvent
 from reconciler.text import clean, cut, plural

@@ -197,7 +197,7 @@ def change_item(change: Change) -> dict[str, object]:
         item["changedBy"] = clean(change.by)
     if change.changed_in is ChangedIn.BOTH:
         item["lastApplied"] = safe(change.last)
-    # Whose value it is, where it isn't the campaign's.
+    # For values of single gateways: how many have this one.
     return {**item, "gateways": change.members} if change.members else item
 
 

@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from reconciler.diff.detail import differences
+from reconciler.errors import Exit
 from reconciler.findings import first_of
 from reconciler.model import Change, Finding, Json, Kind, Reason, Severity, Verb
 from reconciler.plan.model import CampaignImpact, Plan
+from reconciler.plan.packages import called
 from reconciler.providers.base import Field
 from reconciler.report.blocks import Block, blocks, findings_of, part, recorded, unreadable
 from reconciler.report.devices import campaign_words, interrupted_words, packages_words, total_words
@@ -70,10 +72,12 @@ def validation_lines(findings: Iterable[Finding], documents: int, paint: Paint =
     yield paint(summary, Tone.ERROR if errors else Tone.GOOD)
 
 
-def plan_lines(plan: Plan, paint: Paint = plain, *, every_gateway: bool = False) -> Iterator[str]:
+def plan_lines(
+    plan: Plan, paint: Paint = plain, *, every_gateway: bool = False, would: Exit | None = None
+) -> Iterator[str]:
     """A whole plan: what happens to devices, changes and calls by resource, records, findings, counts.
 
-    `every_gateway`: each that joins or leaves is named.
+    `every_gateway`: each that joins or leaves is named; `would`: how an apply would end if nothing failed.
     """
     yield f"Server: {clean(str(plan.server))}"
     if plan.snapshot:
@@ -112,6 +116,16 @@ def plan_lines(plan: Plan, paint: Paint = plain, *, every_gateway: bool = False)
         yield from finding_lines(findings, paint)
     yield ""
     yield from _summary(plan, every, paint)
+    if would is not None and would in WOULD_END:
+        yield Line(f"An apply would end with {would.value}: {WOULD_END[would]}.", 2)
+
+
+WOULD_END: Final[Mapping[Exit, str]] = {
+    Exit.GUARD: "a guard refuses, so nothing is sent",
+    Exit.NOT_OURS: "a live object of a declared name isn't ours; the rest goes on",
+    Exit.ROLLOUT_ABORTED: "a rollout stands aborted; the rest goes on",
+}
+"""Exit codes that only an apply has: what a plan says of them, which ends with 0 all the same."""
 
 
 def counts(plan: Plan, every: Iterable[Block] | None = None) -> str:
@@ -233,15 +247,9 @@ class _Rows:
 
     def _packages(self, change: Change) -> ChangeRow:
         """Packages by name; a package that comes or goes itself."""
-        match change.before, change.after:
-            case None, {"name": str(name), "sha256": str(sha256), "size": int(size)}:
-                return self._row(
-                    change, "package", None, f"{clean(name)} ({size:,} bytes, {clean(short(sha256))})"
-                )
-            case {"name": str(name)}, None:
-                return self._row(change, "package", clean(name), None)
+        itself = isinstance(change.before or change.after, Mapping)
         before, after = (named_packages(value, self.plan) for value in (change.before, change.after))
-        return self._row(change, clean(change.field), before, after)
+        return self._row(change, "package" if itself else clean(change.field), before, after)
 
     def _row(self, change: Change, label: str, before: str | None, after: str | None) -> ChangeRow:
         """What comes is green, and what goes is red."""
@@ -266,20 +274,26 @@ def _said(value: Json) -> str | None:
 
 
 def named_packages(value: Json, plan: Plan) -> str | None:
-    """Packages of a change by name; None where there are none."""
-    if not isinstance(value, list):
-        return _said(value)
-    names = [
-        plan.package_names.get(each, each) if isinstance(each, str) else _uploaded(each) for each in value
-    ]
-    return packages_words(names)
-
-
-def _uploaded(value: Json) -> str:
-    """The name of a package that is still to be uploaded."""
+    """Packages of a change by name, or the package that comes or goes itself; None where there are none."""
     match value:
-        case {"upload": str(name)}:
-            return name
+        case list():
+            return packages_words([_named(each, plan.package_names) for each in value])
+        case {"name": str(name), "sha256": str(sha256), "size": int(size), **more}:
+            version = more.get("version")
+            named = called(name, str(version) if version else None, sha256)
+            return f"{clean(named)} ({size:,} bytes, {clean(short(sha256))})"
+        case {"id": str(key), "name": str(name)}:
+            return clean(plan.package_names.get(key, name))
+    return _said(value)
+
+
+def _named(value: Json, names: Mapping[str, str]) -> str:
+    """What a package is called, by its id, or by the digest of one that is still to be uploaded."""
+    match value:
+        case str():
+            return names.get(value, value)
+        case {"upload": str(name), **more}:
+            return names.get(str(more.get("sha256")), name)
     return show(value)
 
 

@@ -15,7 +15,7 @@ from reconciler.report.plan_document import FORMAT_VERSION
 from reconciler.report.table import table
 from reconciler.report.terminal import Paint, Tone, plain
 from reconciler.report.workflow_commands import no_orders
-from reconciler.rollout.gate import WaitFor
+from reconciler.rollout.situation import WaitFor
 from reconciler.text import clean, moment, plural
 
 _HOUR = 3_600_000

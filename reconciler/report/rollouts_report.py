@@ -15,7 +15,7 @@ from reconciler.report.lines import Line
 from reconciler.report.markup import code_span
 from reconciler.report.table import bar
 from reconciler.report.terminal import Paint, Tone, columns, padded, plain
-from reconciler.rollout.gate import Wait, WaitFor
+from reconciler.rollout.situation import Wait, WaitFor
 from reconciler.rollout.views import RolloutView, WavePhase, WaveView
 from reconciler.text import calendar_time, clean, cut, plural, span
 
@@ -143,7 +143,7 @@ def wave_words(view: RolloutView, wave: WaveView) -> str:
         (wave.refused, "refused"),
     ]
     said = ", ".join(f"{count:,} {word}" for count, word in counts if count)
-    # All who are in may be in since before there were waves: they have passed nothing.
+    # Its gateways may have been members before the rollout existed; then no gate was passed.
     unproved = wave.phase is WavePhase.PASSED and wave.entered and not wave.done
     stands = "in" if unproved else _PHASES[wave.phase]
     return f"{stands}{': ' if said else ''}{said}"
@@ -344,7 +344,7 @@ def _gantt(view: RolloutView) -> Iterator[str]:
     yield "  title Not before"
     stops = [at for _, at in later[1:]] + [view.ends]
     for (label, begin), end in zip(later, stops, strict=True):
-        # The number comes first: no name is taken for a word of the chart's language.
+        # The number comes first, so that no wave's name is read as a keyword of the chart.
         yield f"  {label} :{begin}, {max(end or begin, begin + 3_600_000)}"
     yield "```"
     yield ""

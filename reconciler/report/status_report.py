@@ -20,8 +20,8 @@ from reconciler.model import (
     ResourceId,
     used_packages,
 )
-from reconciler.plan.devices import names_of
 from reconciler.plan.model import Plan
+from reconciler.plan.packages import names_of
 from reconciler.report.command_answers import download_summary, gateway_item, server_item
 from reconciler.report.lines import Line
 from reconciler.report.plan_document import FORMAT_VERSION, finding_item
@@ -148,7 +148,7 @@ def _codes(desired: Desired, plan: Plan) -> Mapping[ResourceId, Sequence[Finding
             codes[finding.resource].append(finding)
         elif finding.is_error and finding.place:
             broken[finding.place] = finding
-    # Equal packages may be declared in several places, of which a finding names one.
+    # A package may be declared in several places, but a finding names only one of them.
     every = {campaign.resource: used_packages([campaign]) for campaign in desired.campaigns}
     bad = {ref: broken[ref.place] for refs in every.values() for ref in refs if ref.place in broken}
     for resource, refs in every.items():
@@ -174,7 +174,7 @@ def _declared(
         parts.append(plural(changes, "change"))
     parts += ["waits for a calendar"] if waits else []
     parts += [words for code, words in _WAITS.items() if code in said]
-    # What can't be read is never called in sync, nor are gateways that have finished with something else.
+    # Never call it in sync where something can't be read, or where gateways finished with something else.
     blind = f"; not readable: {', '.join(unreadable)}" if unreadable else ""
     earlier = f"; {done_before(gateways)}" if gateways and gateways.done_before else ""
     held, waiting = "held" in said, "waiting-for-approval" in said

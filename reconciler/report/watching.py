@@ -38,7 +38,7 @@ class WatchedPace:
 
     def words(self, status: StatusReport) -> str:
         """``, 45/min, 26 minutes left``; empty while nobody can tell."""
-        # Of campaigns that don't run nobody comes to an end.
+        # Gateways of a campaign that isn't running make no progress.
         left = sum(row.gateways.pending for row in status.rows if row.running and row.gateways)
         now, (begun, before) = self._clock(), self._first or (0.0, 0)
         if self._first is None or left > before:

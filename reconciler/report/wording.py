@@ -36,6 +36,8 @@ SENTENCES: Final[Mapping[Reason, str]] = {
     Reason.LEAVES: "these gateways are in the campaign and no longer declared",
     Reason.WANTS_STARTED: "it is declared STARTED",
     Reason.WANTS_STOPPED: "it is declared STOPPED",
+    Reason.FREEZE: "a freeze holds, and the policy stops for it what an earlier revision is under way with",
+    Reason.FREEZE_OVER: "the freeze is over that stopped an earlier revision",
     Reason.WANTS_APPROVAL: "it waits for an approval, and approve: true is declared",
     Reason.MAY_WANT_APPROVAL: "the server may ask for an approval, and approve: true is declared",
     Reason.STOP_TO_EDIT: "it can't be changed while it runs",

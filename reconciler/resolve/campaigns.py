@@ -122,7 +122,7 @@ def resolve_campaign(source: ResourceSource, parts: Parts) -> DesiredCampaign:
         calendars=tuple(parts.calendars),
         zones=zones,
         labels=source.labels,
-        places={key: source.place(key) for key in spec},
+        places=source.places(),
     )
     named = [("this override", entry.groups) for entry in overrides]
     named += [("this schedule", entry.groups) for entry in schedules]

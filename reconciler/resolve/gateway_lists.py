@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.filereading import read_whole
-from reconciler.loading.nodes import unsure
+from reconciler.loading.nodes import Document, unsure
 from reconciler.loading.referenced_files import Files, Problem, beside, reading
 from reconciler.loading.tables import Misread
 from reconciler.model import Place
@@ -50,20 +50,20 @@ def resolve_gateway_list(
     `columns`: what is kept of a data file beside the ids.
     """
     inline: Sequence[str] = source.spec.get("gateways") or ()
-    read = _data_file(source, files, columns)
+    named = _DataFile(source.giver("file"), str(source.spec.get("file", "")))
+    read = _read(source, named, files, columns)
     data = read or IdFile()
-    file = beside(source.giver("file"), str(source.spec.get("file", "")))
 
     def place(index: int) -> Place:
         if index < len(inline):
             return source.place("gateways", index)
-        return data.place(file, index - len(inline))
+        return data.place(named.shown, index - len(inline))
 
-    in_file = Ids(data.ids, lambda index: data.place(file, index))
+    in_file = Ids(data.ids, lambda index: data.place(named.shown, index))
     gateways, good = check_ids(source, Ids([*inline, *data.ids], place) if inline else in_file)
     warn_of_odd_ids(source, in_file, ODD_LINE if data.cell is None else ODD_CELL)
     if data.blanks is not None:
-        _warn_of_blanks(source, data.place(file, data.blanks))
+        _warn_of_blanks(source, data.place(named.shown, data.blanks))
     whole = good and read is not None and not any(unsure(source.spec, key) for key in ("gateways", "file"))
     things = _things(source, gateways, whole)
     return GatewayList(
@@ -73,9 +73,22 @@ def resolve_gateway_list(
         whole and not unsure(source.spec, "things"),
         {name: _grouped(data.ids, cells, gateways) for name, cells in data.columns.items()},
         frozenset(data.header) - {COLUMN},
-        _zones(source, data, gateways),
+        _zones(source, named, data, gateways),
         source,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _DataFile:
+    """What a list calls its file, and the document that does."""
+
+    giver: Document
+    name: str
+
+    @property
+    def shown(self) -> str:
+        """How reports call it."""
+        return beside(self.giver, self.name)
 
 
 def _grouped(
@@ -89,15 +102,16 @@ def _grouped(
     return {value: gateways.intersection(members) for value, members in sorted(found.items())}
 
 
-def _zones(source: ResourceSource, data: IdFile, gateways: frozenset[str]) -> Mapping[str, frozenset[str]]:
+def _zones(
+    source: ResourceSource, file: _DataFile, data: IdFile, gateways: frozenset[str]
+) -> Mapping[str, frozenset[str]]:
     """The zone of each gateway: its cell of the column, else that of the list."""
     cells = data.columns.get(ZONE_COLUMN, ())
-    file = beside(source.giver("file"), str(source.spec.get("file", "")))
     found: dict[str, frozenset[str]] = {}
     for name, members in _grouped(data.ids, cells, gateways).items() if cells else ():
         zone = parse_zone(name)
         if isinstance(zone, Problem):
-            source.problem(zone, data.cell_place(file, cells.index(name), ZONE_COLUMN))
+            source.problem(zone, data.cell_place(file.shown, cells.index(name), ZONE_COLUMN))
         else:
             found[name] = members
     if "timezone" in source.spec:
@@ -111,19 +125,18 @@ def _zones(source: ResourceSource, data: IdFile, gateways: frozenset[str]) -> Ma
     return found
 
 
-def _data_file(source: ResourceSource, files: Files, columns: Collection[str]) -> IdFile | None:
+def _read(source: ResourceSource, file: _DataFile, files: Files, columns: Collection[str]) -> IdFile | None:
     """The file that the list refers to, empty when it refers to none; None when it can't be read."""
     if "file" not in source.spec:
         return IdFile()
-    name = str(source.spec["file"])
-    path = files.find(source.giver("file"), name)
-    data = path if isinstance(path, Problem) else _content(name, path)
+    path = files.find(file.giver, file.name)
+    data = path if isinstance(path, Problem) else _content(file.name, path)
     if isinstance(data, Problem):
         source.problem(data, source.place("file"))
         return None
-    read = read_ids(name, data, columns)
+    read = read_ids(file.name, data, columns)
     if isinstance(read, Misread):
-        place = Place(beside(source.giver("file"), name), read.line, read.column)
+        place = Place(file.shown, read.line, read.column)
         source.problem(read.problem, place)
         return None
     return read

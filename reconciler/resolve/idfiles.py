@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 from sys import intern
 
 from reconciler.loading.referenced_files import Problem
-from reconciler.loading.tables import SPACE, Misread, cell_at, header_of, text_of
+from reconciler.loading.tables import SPACE, Misread, cell_at, header_of, not_csv, text_of
 from reconciler.model import Place
 from reconciler.text import quoted
 
@@ -65,7 +65,7 @@ def read_ids(name: str, data: bytes, columns: Collection[str] = ()) -> IdFile | 
         return text
     if suffix == ".txt":
         words = text.split()
-        # In most files the lines are just the ids.
+        # The usual case: each line is just an id.
         if "#" not in text and "\n".join(words) == text.removesuffix("\n"):
             return IdFile(words, range(1, len(words) + 1), words)
         return _from_text(text.split("\n"))
@@ -126,14 +126,11 @@ def _table(
                 ids.append(row[column].strip(SPACE) if column < len(row) else "")
                 numbers.append(number)
                 for each, at in wanted.items():
-                    # Few values stand in many records.
+                    # Many records share few values.
                     kept[each].append(intern(row[at].strip(SPACE)) if at < len(row) else "")
             number = reader.line_num + 1
     except csv.Error as error:
-        hint = "it must be CSV with commas; double the quotes inside of quotes"
-        return Misread(
-            Problem("bad-id-file", f"{quoted(name)} is not CSV: {error}", hint), max(reader.line_num, 1)
-        )
+        return not_csv(name, error, rows, max(reader.line_num, 1), "bad-id-file")
     return IdFile(ids, numbers, rows, column, header=header, columns=kept)
 
 

@@ -42,7 +42,7 @@ def entries(source: ResourceSource, section: str, lists: Mapping[str, GatewayLis
     made = []
     for index, item in enumerate(source.spec.get(section) or ()):
         groups = _groups(source, (section, index), item, lists)
-        # Only a schedule can do without gateways: an override that names none has a finding.
+        # None named means all. Only schedules may do that: an override without gateways has a finding.
         every = not groups and not any(
             key in item or unsure(item, key) for key in ("gatewayLists", "gateways")
         )

@@ -39,8 +39,10 @@ class Composition:
 
 def check_overlaps(source: ResourceSource, campaign: Composition) -> None:
     """All rules for `campaign`."""
-    _overrides(source, campaign.overrides)
-    _schedules(source, campaign.schedules)
+    if len(campaign.overrides) > 1:
+        _overrides(source, campaign.overrides)
+    if len(campaign.schedules) > 1:
+        _schedules(source, campaign.schedules)
     if campaign.members and (pairs := spelled_twice(campaign.members)):
         source.error("gateway-spelling", said_twice(pairs), source.place("gatewayLists"), HINT_SPELLING)
     if campaign.gateways is not None:

@@ -22,7 +22,7 @@ from reconciler.resolve.package_sets import one_by_content, resolve_package_set
 from reconciler.resolve.policies import named_columns, resolve_policy
 from reconciler.resolve.rollbacks import check_rollbacks, ways_back
 from reconciler.resolve.rollout_order import campaigns_of_sets, check_order
-from reconciler.resolve.source import ResourceSource, by_name
+from reconciler.resolve.source import ResourceSource, by_kind
 from reconciler.resolve.timetables import resolve_schedule
 from reconciler.settings import NamedCalendar
 from reconciler.text import did_you_mean, quoted
@@ -55,20 +55,18 @@ def resolve(
     """
     findings = Findings()
     sources = [ResourceSource.of(document, findings, facts) for document in documents]
+    kinds = by_kind(sources)
     files = Files(root)
-    package_sets = [
-        (source, resolve_package_set(source, files)) for source in by_name(sources, Kind.PACKAGE_SET)
-    ]
+    package_sets = [(source, resolve_package_set(source, files)) for source in kinds[Kind.PACKAGE_SET]]
     packages = one_by_content(package_sets)
-    calendars = _named((source, resolve_calendar(source)) for source in by_name(sources, Kind.CALENDAR))
-    policies, declared = by_name(sources, Kind.ROLLOUT_POLICY), by_name(sources, Kind.CAMPAIGN)
+    calendars = _named((source, resolve_calendar(source)) for source in kinds[Kind.CALENDAR])
+    policies, declared = kinds[Kind.ROLLOUT_POLICY], kinds[Kind.CAMPAIGN]
     sets = campaigns_of_sets(declared)
     columns = named_columns(policies)
     if any(calendar is not None and calendar.of_gateways for calendar in calendars.values()):
         columns |= {ZONE_COLUMN}
     lists = _named(
-        (source, resolve_gateway_list(source, files, columns))
-        for source in by_name(sources, Kind.GATEWAY_LIST)
+        (source, resolve_gateway_list(source, files, columns)) for source in kinds[Kind.GATEWAY_LIST]
     )
     parts = Parts(
         packages=_named(
@@ -79,21 +77,17 @@ def resolve(
         policies=_named(
             (source, resolve_policy(source, lists, calendars, files, sets)) for source in policies
         ),
-        schedules=_named(
-            (source, resolve_schedule(source, calendars)) for source in by_name(sources, Kind.SCHEDULE)
-        ),
-        callbacks=_named(
-            (source, resolve_callback_set(source)) for source in by_name(sources, Kind.CALLBACK_SET)
-        ),
-        ways_back=ways_back(by_name(sources, Kind.CAMPAIGN)),
+        schedules=_named((source, resolve_schedule(source, calendars)) for source in kinds[Kind.SCHEDULE]),
+        callbacks=_named((source, resolve_callback_set(source)) for source in kinds[Kind.CALLBACK_SET]),
+        ways_back=ways_back(kinds[Kind.CAMPAIGN]),
         calendars=tuple(found for each in named if (found := calendars.get(each.name))),
         files=files,
         environ=environ,
     )
     check_order(policies, declared, sets)
-    _look_for(named, by_name(sources, Kind.CALENDAR), findings)
+    _look_for(named, kinds[Kind.CALENDAR], findings)
     campaigns = tuple(resolve_campaign(source, parts) for source in declared)
-    check_rollbacks(by_name(sources, Kind.CAMPAIGN), {each.resource: each for each in campaigns})
+    check_rollbacks(kinds[Kind.CAMPAIGN], {each.resource: each for each in campaigns})
     keep = {source.identity: int(count) for source, _ in package_sets if (count := source.spec.get("keep"))}
     known = tuple(calendar for calendar in calendars.values() if calendar is not None)
     return Resolved(Desired(campaigns, tuple(packages), calendars=known, keep=keep), findings.sorted())

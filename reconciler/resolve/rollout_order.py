@@ -71,7 +71,7 @@ def check_order(
     try:
         TopologicalSorter(before).prepare()
     except CycleError as error:
-        # Each comes after the one that stands behind it here.
+        # In this order each policy names the one behind it in its `after`.
         around: list[str] = error.args[1][::-1]
         source, at = known[around[0]], before[around[0]][around[1]]
         names = " after ".join(map(quoted, around[:_FEW])) + (" …" if len(around) > _FEW else "")

@@ -39,8 +39,9 @@ class ResourceSource:
     def of(cls, document: Document, findings: Findings, facts: Facts) -> ResourceSource:
         """`document` as a resource; it has passed the schema of its kind, perhaps with gaps."""
         value: Any = document.value
-        kind, spec = Kind(value["kind"]), value.get("spec", _UNKNOWN)
-        return cls(document, kind, resource_of(document), spec, findings, facts)
+        resource = resource_of(document)
+        kind = resource.kind if resource else Kind(value["kind"])
+        return cls(document, kind, resource, value.get("spec", _UNKNOWN), findings, facts)
 
     @property
     def identity(self) -> ResourceId:
@@ -56,6 +57,10 @@ class ResourceSource:
     def place(self, *path: str | int, key: bool = False) -> Place:
         """Where the value at `path` stands, or its key."""
         return self.document.place(("spec", *path), key=key)
+
+    def places(self) -> Mapping[str, Place]:
+        """Where the value of each field of the ``spec`` stands."""
+        return self.document.places(("spec",))
 
     def giver(self, *path: str | int) -> Document:
         """The document that gives the value at `path`: the resource's own, or an overlay. Files that the
@@ -90,7 +95,11 @@ _UNKNOWN = MarkedMap(0).left({}, (None,))
 """A spec of which nothing is known."""
 
 
-def by_name(sources: Iterable[ResourceSource], kind: Kind) -> Sequence[ResourceSource]:
-    """The resources of one kind, in the order in which everything is emitted; the nameless ones come last."""
-    of_kind = (source for source in sources if source.kind is kind)
-    return sorted(of_kind, key=lambda source: (source.resource is None, str(source.resource)))
+def by_kind(sources: Iterable[ResourceSource]) -> Mapping[Kind, Sequence[ResourceSource]]:
+    """The resources of each kind, in the order in which all is emitted; the nameless ones come last."""
+    found: dict[Kind, list[ResourceSource]] = {kind: [] for kind in Kind}
+    for source in sources:
+        found[source.kind].append(source)
+    for of_kind in found.values():
+        of_kind.sort(key=lambda source: (source.resource is None, source.identity.name))
+    return found

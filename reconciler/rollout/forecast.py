@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from reconciler.model import DesiredRollout, RolloutRecord, RolloutStatus
 from reconciler.rollout.calendars import opening
-from reconciler.rollout.gate import Situation
+from reconciler.rollout.situation import Situation
 
 
 @dataclass(frozen=True, slots=True)

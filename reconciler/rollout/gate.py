@@ -23,8 +23,7 @@ After an edit of the waves the questions 2 and 5 are asked of all who are in, as
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import replace
 
 from reconciler.model import (
     Budget,
@@ -36,118 +35,13 @@ from reconciler.model import (
     RolloutStatus,
     Wave,
 )
-from reconciler.model.sets import joined, without
-from reconciler.model.waves import Waves, ordered
+from reconciler.model.sets import without
+from reconciler.model.waves import ordered
+from reconciler.rollout.budget import Slots
 from reconciler.rollout.calendars import Opening
 from reconciler.rollout.counts import Tally, WaveCounts
+from reconciler.rollout.situation import CheckVerdict, Decision, Situation, Wait, WaitFor
 from reconciler.text import plural
-
-
-class WaitFor(StrEnum):
-    """What a rollout waits for."""
-
-    SUCCESS = "success"
-    SOAK = "soak"
-    APPROVAL = "approval"
-    CALENDAR = "calendar"
-    CHECK = "check"
-    BUDGET = "budget"
-    PAUSED = "paused"
-    PAUSED_IN_GIT = "paused-in-git"
-    ABORTED = "aborted"
-    HELD = "held"
-    NOT_RUNNING = "not-running"
-    STILL_RUNS = "still-runs"
-    """For the campaign that it is the way back from: that has to stop before."""
-    WAY_BACK = "way-back"
-    """For the way back from it, which is under way."""
-    AFTER = "after"
-    """For campaigns that come before it."""
-    APPLY = "apply"
-    """For something else of the campaign, which only a reviewed apply sends."""
-
-
-class CheckVerdict(StrEnum):
-    """What a check answered."""
-
-    PASS = "pass"  # noqa: S105 - no password
-    FAIL = "fail"
-    ERROR = "error"
-
-
-@dataclass(frozen=True, slots=True)
-class CheckAnswer:
-    """The answer of one check."""
-
-    name: str
-    verdict: CheckVerdict
-    text: str = ""
-    aborts: bool = True
-    """Whether *fail* ends the rollout; it waits otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """What a rollout waits for, and until when; ``until`` None: unknown."""
-
-    reason: WaitFor
-    """What it waits for."""
-    until: int | None = None
-    """When the wait ends."""
-    text: str = ""
-    """Details."""
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """All that a look knows."""
-
-    now: int
-    waves: Waves
-    """The gateways of each wave, disjoint."""
-    entered: frozenset[str]
-    """Declared gateways that are members."""
-    done: frozenset[str] = frozenset()
-    """Of those: the ones that closed their work in this campaign."""
-    failed: frozenset[str] = frozenset()
-    """Of those, too."""
-    idle: frozenset[str] = frozenset()
-    """Of those, too."""
-    forgiven: frozenset[str] = frozenset()
-    """Failures that a person no longer counts."""
-    refused: frozenset[str] = frozenset()
-    """Ids that the server will not take; they are tried again when a wave opens."""
-    running: bool = True
-    """Whether the campaign runs."""
-    held: bool = False
-    """Stopped by a person."""
-    stays: bool = False
-    """Git wants it stopped."""
-    before: str = ""
-    """Which campaigns come before it and aren't complete yet; empty: none."""
-    openings: Mapping[str, Opening] = field(default_factory=dict)
-    """Zone → what the calendars say; ``""`` for gateways whose zone doesn't matter."""
-    above: Mapping[str, Opening] = field(default_factory=dict)
-    """The same of the project's calendars alone, which no promotion passes."""
-    checks: Sequence[CheckAnswer] | None = None
-    """None: nobody asked them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What one look decides."""
-
-    record: RolloutRecord
-    opens: int = 0
-    """The wave that opens, from 1 on; 0: none."""
-    release: frozenset[str] = frozenset()
-    """Who joins now."""
-    waits: tuple[Wait, ...] = ()
-    tallies: tuple[Tally, ...] = ()
-    left_out: int = 0
-    """Idle gateways that a deadline no longer counts."""
-    promoted: bool = False
-    """The wave that opens passes the calendar of its policy, by a person's word."""
 
 
 def look(wish: DesiredRollout, record: RolloutRecord, seen: Situation) -> Decision:
@@ -251,7 +145,8 @@ class _Looking:
             yield Wait(WaitFor.HELD)
         elif self._wish.behind or self._wish.way_back:
             return
-        elif seen.stays or (record.wave and not seen.running):
+        elif seen.stays or (record.wave and seen.entered and not seen.running):
+            # Where nobody is in there is nobody to run for: it starts with those who join next.
             yield Wait(WaitFor.NOT_RUNNING)
 
     def _barred(self) -> bool:
@@ -393,7 +288,7 @@ class _Looking:
         return self._within(self._wish.budget, joining)
 
     def _within(self, budget: Budget, joining: Sequence[frozenset[str]]) -> frozenset[str]:
-        slots = _Slots(budget, self._seen)
+        slots = Slots(budget, self._seen)
         taken: set[str] = set()
         for wave in joining:
             taken.update(slots.take(ordered(wave, self._wish.seed)))
@@ -462,32 +357,3 @@ def floored(part: int, whole: int) -> str:
     """``86.2``: a share that never looks like more than it is."""
     tenths = part * 10 // whole if whole else 0
     return f"{tenths / 10:g}"
-
-
-class _Slots:
-    """How many more may be released and not done, in each group.
-
-    A failed gateway keeps its slot until a person forgives it, because it may be down.
-    """
-
-    def __init__(self, budget: Budget, seen: Situation) -> None:
-        everyone = joined((seen.waves.everyone, without(seen.entered, seen.waves.everyone)))
-        named = budget.groups or {}
-        rest = everyone.difference(*named.values())
-        groups = [everyone & group for group in named.values()] + ([rest] if rest else [])
-        busy = seen.entered - seen.done - seen.forgiven
-        self._groups = groups
-        self._left = [budget.of(len(group)) - len(group & busy) for group in groups]
-        self.used, self.idle = len(busy), len(busy & seen.idle)
-        self.most = sum(budget.of(len(group)) for group in groups)
-
-    def take(self, gateways: Sequence[str]) -> Iterator[str]:
-        """Of `gateways`, in this order, those that there is room for."""
-        group_of = {
-            each: number for number, group in enumerate(self._groups) for each in group.intersection(gateways)
-        }
-        for each in gateways:
-            number = group_of[each]
-            if self._left[number] > 0:
-                self._left[number] -= 1
-                yield each

@@ -24,7 +24,7 @@ from reconciler.model import (
     RolloutRecord,
     RolloutStatus,
 )
-from reconciler.rollout.gate import CheckAnswer, CheckVerdict
+from reconciler.rollout.situation import CheckAnswer, CheckVerdict
 from reconciler.rollout.stage import Pace, paced
 from reconciler.rollout.views import RolloutView
 from reconciler.state.base import State

@@ -36,10 +36,10 @@ def is_revised(
     return others_than(campaign.packages, there.packages, live, state, adopt=adopt)
 
 
-def in_earlier(owned: Owned | None, live: Live) -> frozenset[str]:
-    """Who has something to come in what a campaign replaced."""
+def earlier_of(owned: Owned | None, live: Live) -> tuple[LiveCampaign, ...]:
+    """What a campaign replaced and that hasn't ended, oldest first."""
     formers = (live.by_id.get(each.id) for each in owned.predecessors if not each.ended) if owned else ()
-    return EMPTY.union(*(goes_on_in(former) for former in formers if former))
+    return tuple(former for former in formers if former)
 
 
 def goes_on_in(there: LiveCampaign) -> frozenset[str]:
@@ -66,6 +66,23 @@ def _package(ref: PackageRef) -> list[str]:
             return ["id", ref.id]
         case PackageByName():
             return ["name", ref.name]
+
+
+def own_of(campaign: DesiredCampaign) -> str:
+    """What single gateways are to get of their own, as a digest; of these only how many. Empty: nothing."""
+    overrides = [
+        [sorted(map(_package, each.packages)), len(each.gateways)] for each in campaign.overrides or ()
+    ]
+    schedules = [
+        [
+            sorted([phase.value, window.begin, window.end] for phase, window in each.windows.items()),
+            sorted([phase.value, nxt.calendar.name, nxt.at_least] for phase, nxt in each.calendars.items()),
+            None if each.gateways is None else len(each.gateways),
+        ]
+        for each in campaign.schedules or ()
+    ]
+    things = len(campaign.things or ())
+    return _digest([overrides, schedules, things]) if overrides or schedules or things else ""
 
 
 def waves_of(wish: DesiredRollout) -> str:

@@ -48,10 +48,20 @@ from reconciler.providers.base import Changing, Facts, Field, Stage
 from reconciler.rollout.calendars import Opening, openings
 from reconciler.rollout.counts import level
 from reconciler.rollout.forecast import RehearsedPace, ends, expected, forecast
-from reconciler.rollout.gate import CheckAnswer, Decision, Situation, look
+from reconciler.rollout.freezing import Freezing, freezing
+from reconciler.rollout.gate import look
 from reconciler.rollout.order import Standing
-from reconciler.rollout.revisions import EMPTY, goes_on_in, in_earlier, is_revised, revision_of, waves_of
+from reconciler.rollout.revisions import (
+    EMPTY,
+    earlier_of,
+    goes_on_in,
+    is_revised,
+    own_of,
+    revision_of,
+    waves_of,
+)
 from reconciler.rollout.sampling import for_only
+from reconciler.rollout.situation import CheckAnswer, Decision, Situation
 from reconciler.rollout.views import RolloutView, wave_views
 from reconciler.state.applied import FORGIVEN, REFUSED, ROLLOUT
 from reconciler.state.base import Event, MembersForgotten, Owned, RolloutNoted, State
@@ -112,7 +122,7 @@ def paced(desired: Desired, live: Live, state: State, pace: Pace) -> Paced:
             claim,
             standing.before(wish),
             is_revised(campaign, there, live, state, pace.facts, adopt=pace.adopt),
-            in_earlier(owned, live),
+            earlier_of(owned, live),
         )
         pacing = _Pacing(about, state, pace)
         view, record, narrowed, noted = pacing.paced()
@@ -148,8 +158,8 @@ class _About:
     """Which campaigns come before it and aren't complete."""
     revised: bool = False
     """See `DesiredCampaign.revised`."""
-    earlier: frozenset[str] = EMPTY
-    """Who is in what it replaced, as far as that goes on."""
+    earlier: tuple[LiveCampaign, ...] = ()
+    """What it replaced, as far as that hasn't ended."""
 
 
 class _Pacing:
@@ -170,9 +180,11 @@ class _Pacing:
         if len(self._inside) == len(self._declared):
             self._inside = self._declared
         """Declared gateways that are members, closed ones among them; none of an earlier revision."""
-        earlier = about.earlier
+        self._formers = about.earlier
         if self._revised and self._there:
-            earlier |= goes_on_in(self._there)
+            self._formers = (*self._formers, self._there)
+        """What earlier revisions are in, oldest first."""
+        earlier = EMPTY.union(*map(goes_on_in, self._formers))
         self._earlier = (self._fleet & earlier) - self._inside if earlier else EMPTY
         """Declared gateways that are in earlier revisions only."""
         self._revision = revision_of(about.campaign, state.salt)
@@ -183,20 +195,40 @@ class _Pacing:
         record, changed = self._begin()
         seen = self._situation(record)
         decision = look(self._wish, record, seen)
-        frozen = self._frozen(seen)
+        self._freezing = self._freeze(seen)
         known = self._noted(REFUSED)
         lists = self._lists if known or decision.release else decision.record.lists
-        decision = replace(decision, record=replace(decision.record, frozen=frozen, lists=lists))
+        frozen, stopped = self._freezing.frozen, self._freezing.stopped
+        own = own_of(self._campaign)
+        noted_so = replace(decision.record, frozen=frozen, stopped=stopped, own=own, lists=lists)
+        decision = replace(decision, record=noted_so)
         view = self._view(decision, seen, changed=changed)
         again = tuple(sorted(known)) if decision.opens or not self._refused else ()
         noted = (MembersForgotten(self._campaign.resource, again, ROLLOUT),) if again else ()
         return view, decision.record, self._narrowed(decision, changed=changed), noted
 
-    def _frozen(self, seen: Situation) -> bool:
-        """Whether the policy keeps the campaign stopped because of a freeze."""
-        if self._wish.during_freeze is not DuringFreeze.STOP or seen.stays or not self._inside:
-            return False
-        return any(each.frozen is not None for each in seen.openings.values())
+    def _freeze(self, seen: Situation) -> Freezing:
+        """What a freeze stops now, and what is started again after one."""
+        known = self._owned.rollout if self._owned else None
+        if known is None or seen.stays:
+            stopped: frozenset[str] = EMPTY  # of what Git stops nothing is started again
+        elif self._revised and self._there and self._stands_aborted(known):
+            stopped = frozenset(known.stopped) - {self._there.id}
+        else:
+            stopped = frozenset(known.stopped)
+        openings = seen.openings.values()
+        return freezing(
+            None if self._revised else self._there,
+            self._formers,
+            stopped,
+            self._pace.facts,
+            holds=self._wish.during_freeze is DuringFreeze.STOP
+            and not seen.stays
+            and any(each.frozen is not None for each in openings),
+            inside=bool(self._inside),
+            held=seen.held,
+            may_start=all(each.open for each in openings),
+        )
 
     def _view(self, decision: Decision, seen: Situation, *, changed: bool) -> RolloutView:
         record = decision.record
@@ -233,7 +265,7 @@ class _Pacing:
             now=self._pace.now,
             zone=_zone(self._wish.calendars),
             open_until=min(until, default=None),
-            stops=self._stops(record) and self._running,
+            stops=(self._stops(record) and self._running) or bool(self._freezing.halts),
             changed=changed,
             with_before=len(seen.done) if changed else 0,
             moves=len(self._earlier & decision.release),
@@ -397,6 +429,8 @@ class _Pacing:
             status=self._status(decision, released),
             calendars=campaign.calendars if decision.promoted else self._wish.calendars,
         )
+        if self._formers:
+            campaign = replace(campaign, halts=self._freezing.halts, thaws=self._freezing.thaws)
         if self._revised:
             return self._of_revision(campaign, decision)
         if self._earlier:
@@ -412,13 +446,16 @@ class _Pacing:
         if decision.record.status is RolloutStatus.PROGRESSING:
             # That it is held is for the diff to say, which replaces nothing then.
             status = self._campaign.status if self._held(decision.record) else campaign.status
+            status = self._for_freeze(status)
             staying = self._earlier - decision.release
             rests = self._campaign.status is DesiredStatus.STOPPED
             began = replace(campaign, revised=True, staying=staying, status=status, rests=rests)
             return for_only(began, decision.release)
         there = self._there.gateways if self._there else None
         here = self._declared.intersection(there) if there is not None else self._declared
-        status = campaign.status if self._campaign.status is DesiredStatus.STOPPED else None
+        thaws = DesiredStatus.STARTED if self._there and self._there.id in self._freezing.thaws else None
+        stays = self._campaign.status is DesiredStatus.STOPPED
+        status = campaign.status if stays else self._for_freeze(thaws)
         return for_only(
             replace(
                 campaign,
@@ -432,10 +469,22 @@ class _Pacing:
             here,
         )
 
+    def _for_freeze(self, status: DesiredStatus | None) -> DesiredStatus | None:
+        """What is wished of a campaign whose revision is over: a freeze stops and starts it, too."""
+        assert self._there is not None
+        key, found = self._there.id, self._freezing
+        if key in found.halts or (key in found.stopped and key not in found.thaws):
+            return DesiredStatus.STOPPED
+        return status
+
     def _stops(self, record: RolloutRecord) -> bool:
         """Whether the policy wants the campaign stopped."""
+        return record.frozen or self._stands_aborted(record)
+
+    def _stands_aborted(self, record: RolloutRecord) -> bool:
+        """Whether an abort stops it."""
         stops = self._wish.on_failure is OnFailure.STOP or record.stops
-        return record.frozen or (record.status is RolloutStatus.ABORTED and stops)
+        return record.status is RolloutStatus.ABORTED and stops
 
     def _status(self, decision: Decision, released: frozenset[str]) -> DesiredStatus | None:
         if self._stops(decision.record):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from reconciler.model import DesiredRollout, Place, ResourceId, RolloutStatus
-from reconciler.rollout.gate import Decision, Wait
+from reconciler.rollout.situation import Decision, Wait
 
 
 class WavePhase(StrEnum):

@@ -20,7 +20,7 @@ from reconciler.findings import Findings
 from reconciler.loading.nodes import Ambiguous, Document, MarkedList, MarkedMap, resource_of
 from reconciler.loading.referenced_files import Files, Problem, beside, reading
 from reconciler.loading.scalars import canonical
-from reconciler.loading.tables import SPACE, Misread, cell_at, header_of, text_of
+from reconciler.loading.tables import SPACE, Misread, cell_at, header_of, not_csv, text_of
 from reconciler.model import Finding, Place, RowPlace, Severity
 from reconciler.text import control_character, did_you_mean, first, invisible_character, quoted
 
@@ -343,9 +343,7 @@ def _table(name: str, lines: Sequence[str]) -> Table | Misread:
                     )
             number = reader.line_num + 1
     except csv.Error as error:
-        hint = "it must be CSV with commas; double the quotes inside of quotes"
-        problem = Problem("bad-table", f"{quoted(name)} is not CSV: {error}", hint)
-        return Misread(problem, max(reader.line_num, 1))
+        return not_csv(name, error, lines, max(reader.line_num, 1), "bad-table")
     return Table({each: at for at, each in enumerate(header) if each}, begin, records, numbers, lines)
 
 

@@ -115,7 +115,7 @@ def open_snapshot(path: Path) -> SnapshotFile:
 
 def _read(document: Json, place: str) -> Line:
     if isinstance(document, dict) and document.get("kind") == "package" and "mark" in document:
-        # Files of old have the first digits of the content beside the description, which tells them, too.
+        # Older files also have `mark`, the first digits of the content, which the description repeats.
         del document["mark"]
         document.setdefault("sha256", None)
     try:

@@ -15,7 +15,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from reconciler.errors import StateError
 from reconciler.model import Callback, CallbackEvent, Json, SchedulePhase, Secret, SettingValue, Window
@@ -88,13 +88,18 @@ def packages_value(ids: Iterable[str]) -> str:
 
 def packages_of(value: str) -> frozenset[str]:
     """The inverse of `packages_value`; StateError when `value` is none of it."""
-    try:
-        ids = json.loads(value)
-    except (ValueError, RecursionError):
-        ids = None
+    ids = _decoded(value)
     if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
         raise _damaged("the packages of a gateway")
     return frozenset(ids)
+
+
+def _decoded(value: str) -> Any:
+    """A value as JSON; None where it is none."""
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return None
 
 
 def things_value(ids: Iterable[str]) -> str:
@@ -109,8 +114,8 @@ def finished_value(ids: Iterable[str], names: Mapping[str, str]) -> str:
 
 
 def finished_of(value: str) -> Mapping[str, str]:
-    """Id → name of the packages of `finished_value`, in one order."""
-    match json.loads(value):
+    """Id → name of the packages of `finished_value`, in one order; StateError when `value` is none of it."""
+    match _decoded(value):
         case {"ids": [*ids], "names": [*names]} if len(ids) == len(names):
             return dict(zip(map(str, ids), map(str, names), strict=True))
     raise _damaged("gateways that have finished")

@@ -249,6 +249,14 @@ class PredecessorEnded(_AboutCampaign):
 
 
 @dataclass(frozen=True, slots=True)
+class FreezeEnded(_AboutCampaign):
+    """A campaign that we stopped for a freeze was started again."""
+
+    id: str
+    """The server's id."""
+
+
+@dataclass(frozen=True, slots=True)
 class PredecessorForgotten(_AboutCampaign):
     """The server no longer has it."""
 
@@ -369,6 +377,7 @@ Event = (
     | ReplacementBegun
     | CampaignReplaced
     | PredecessorEnded
+    | FreezeEnded
     | PredecessorForgotten
     | FieldApplied
     | FieldsDeclared

@@ -4,7 +4,8 @@ Small values stand as they are, long texts and memberships as a digest.
 
     {"name": "Line 3", "packages": ["p-1"], "gateways": {"count": 120, "digest": "9f86…"}}
 
-Tests: `tests/diff/test_diff_whose.py`, `tests/apply/test_apply_readback.py`.
+Tests: `tests/state/test_state_declared.py`, `tests/diff/test_diff_whose.py`,
+`tests/apply/test_apply_readback.py`.
 """
 
 from __future__ import annotations

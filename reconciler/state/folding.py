@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.codec import detached
-from reconciler.model import ResourceId
+from reconciler.model import DesiredStatus, ResourceId
 from reconciler.state.base import (
     PLANS_KEPT,
     BracketClosed,
@@ -21,6 +21,7 @@ from reconciler.state.base import (
     Event,
     FieldApplied,
     FieldsDeclared,
+    FreezeEnded,
     IntentDropped,
     IntentNoted,
     MembersApplied,
@@ -177,6 +178,7 @@ def _owned_after(  # noqa: PLR0911 - a case each
     | BracketClosed
     | ReplacementBegun
     | PredecessorEnded
+    | FreezeEnded
     | PredecessorForgotten
     | FieldApplied
     | FieldsDeclared
@@ -188,6 +190,11 @@ def _owned_after(  # noqa: PLR0911 - a case each
             return replace(owned, replacing=True)
         case PredecessorEnded() | PredecessorForgotten():
             return replace(owned, predecessors=tuple(_predecessors_after(owned.predecessors, event)))
+        case FreezeEnded(id=key):
+            record = owned.rollout
+            left = tuple(each for each in record.stopped if each != key) if record else ()
+            status = DesiredStatus.STARTED if key == owned.id else owned.status
+            return replace(owned, status=status, rollout=record and replace(record, stopped=left))
         case StatusSet(status=status):
             return replace(owned, status=status)
         case BracketOpened(return_to=return_to):

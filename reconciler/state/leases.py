@@ -31,7 +31,6 @@ class LeaseLost(Exception):
     """The lock isn't ours any more: it is, or was since, that of ``by``; None: somebody broke it."""
 
     def __init__(self, by: LockInfo | None) -> None:
-        super().__init__()
         self.by = by
 
 

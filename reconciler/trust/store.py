@@ -112,7 +112,7 @@ def grant_store(environ: Mapping[str, str], *roots: Path) -> GrantStore | None:
     `roots`: folders of projects; nothing that stands in their checkouts is believed.
     """
     config, home = environ.get("XDG_CONFIG_HOME", ""), environ.get("HOME", "")
-    # As the XDG specification has it: a relative path is as none.
+    # The XDG specification says to ignore relative paths.
     homes = (Path(config), Path(home) / ".config")
     folder = next((each for each, given in zip(homes, (config, home), strict=True) if _rooted(given)), None)
     if folder is None:

@@ -41,7 +41,7 @@ class Rules:
 
     def findings(self) -> Iterator[Finding]:
         """Every finding."""
-        campaigns: dict[str, tuple[ResourceId, Place]] = {}
+        campaigns: dict[str, tuple[ResourceId, Document]] = {}
         for document in self.documents:
             resource = resource_of(document)
             if resource is None:
@@ -166,20 +166,24 @@ def _many(holder: Mapping[str, Any], field_name: str, kind: Kind) -> Iterator[tu
 
 
 def _same_name(
-    document: Document, resource: ResourceId, known: dict[str, tuple[ResourceId, Place]]
+    document: Document, resource: ResourceId, known: dict[str, tuple[ResourceId, Document]]
 ) -> Iterator[Finding]:
     """Two campaigns that would be one on the server."""
     spec = document.value.get("spec")
     if resource.kind is not Kind.CAMPAIGN or not isinstance(spec, dict) or unsure(spec, "name"):
         return
     name = str(spec.get("name", resource.name))
-    place = document.place(("spec", "name") if "name" in spec else ("metadata", "name"))
-    first, where = known.setdefault(name, (resource, place))
+    first, other = known.setdefault(name, (resource, document))
     if first != resource:  # else they are one resource twice
-        message = f"another campaign is called {quoted(name)} on the server, at {where}"
-        yield Finding(
-            "duplicate-campaign-name", message, place, "give one of them another `spec.name`", resource
-        )
+        message = f"another campaign is called {quoted(name)} on the server, at {_named_at(other)}"
+        hint = "give one of them another `spec.name`"
+        yield Finding("duplicate-campaign-name", message, _named_at(document), hint, resource)
+
+
+def _named_at(campaign: Document) -> Place:
+    """Where a campaign says what it is called on the server."""
+    named = "name" in _mapping(campaign.value.get("spec"))
+    return campaign.place(("spec" if named else "metadata", "name"))
 
 
 def _secrets(document: Document) -> Iterator[Finding]:
@@ -206,6 +210,8 @@ _IDS = frozenset({"gateways", "closedGateways"})
 
 def _invisible(document: Document) -> Iterator[Finding]:
     """Texts and keys that hold what nobody sees. The text is not shown: it may be a secret."""
+    if _all_ascii(document.value):
+        return
     found = _texts_with_invisible(document.value, ())
     for path, at_key, (at, which) in islice(found, MOST_INVISIBLE):
         what = f"the key {quoted(str(path[-1]))}" if at_key else f"`{printable('.'.join(map(str, path)))}`"
@@ -217,6 +223,21 @@ def _invisible(document: Document) -> Iterator[Finding]:
             resource_of(document),
             Severity.WARNING,
         )
+
+
+def _all_ascii(value: object) -> bool:
+    """Whether all texts and keys are, but for lists of ids: then nothing in them is invisible."""
+    waiting: list[Any] = [value]
+    for each in waiting:  # it grows on the way
+        if isinstance(each, str):
+            if not each.isascii():
+                return False
+        elif isinstance(each, Mapping):
+            waiting += each
+            waiting += (item for key, item in each.items() if key not in _IDS or not isinstance(item, list))
+        elif isinstance(each, list):
+            waiting += each
+    return True
 
 
 def _texts_with_invisible(value: object, path: Path) -> Iterator[tuple[Path, bool, tuple[int, str]]]:

@@ -288,7 +288,7 @@ def _one_of(branches: list[Schema], _: Schema) -> Accepts:
 
     def accepts(value: Any) -> bool:
         fitting = sum(test(value) for test in tests)
-        # What was left out of a mapping may have said which one is meant.
+        # Parts that were left out of the mapping may have decided which branch is meant.
         return fitting == 1 or (fitting > 1 and isinstance(value, MarkedMap) and bool(value.gaps))
 
     return accepts
@@ -311,7 +311,7 @@ def _meant_errors(validator: Any, branches: list[Schema], instance: dict[str, ob
     choice = Choice.of(branches, instance)
     if choice.branch is not None:
         for error in validator.descend(instance, choice.branch):
-            # A field of another branch isn't unknown: it doesn't go with what stands here.
+            # A field of another branch isn't unknown; it just can't be combined with the fields here.
             if error.validator == "additionalProperties" and error.path and error.path[-1] in choice.known:
                 error.validator = "beside"
                 error.validator_value = _needing(error.path[-1], branches, choice.marks)

@@ -55,7 +55,7 @@ def findings(document: Document, errors: Iterable[Any]) -> Iterator[Finding]:
         code, message, advice = _words(error, path)
         if error.validator == "additionalProperties" and (meant := _meant(error, path)):
             typos.add((path[:-1], meant))
-        # A value of the wrong type also has the wrong form; the first word about it is enough.
+        # A value of the wrong type usually breaks other rules, too; one error for it is enough.
         about = (path, at_key, "" if error.validator != "oneOf" else code)
         if about not in said:
             said.add(about)

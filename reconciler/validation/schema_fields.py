@@ -110,7 +110,7 @@ def types_at(kind: str, path: Sequence[str | int]) -> frozenset[str]:
             field = _step(field, segment) if field else None
     if field is None:
         return frozenset()
-    # An item of a list is what its list holds.
+    # Items have no name of their own; they are described by their list.
     items = sum(isinstance(segment, int) for segment in path[-1:])
     rule = field.schema["items"] if items and "items" in field.schema else field.schema
     return frozenset(_types(rule))

@@ -127,7 +127,7 @@ def _one_of(branches: Sequence[Schema]) -> Keeps:
         for branch, kept in zip(branches, keeps, strict=True):
             if branch is meant:
                 return kept(value)
-        # Which of them was meant isn't known, but what else stands there is.
+        # It isn't known which branch was meant, but the fields that all branches share can be kept.
         if not choice.found and value.gaps:
             return common(value)
         marks = {name for names in choice.marks for name in names}

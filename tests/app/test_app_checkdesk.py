@@ -27,8 +27,8 @@ from reconciler.model import (
     RolloutCheck,
     Secret,
 )
-from reconciler.rollout.gate import CheckAnswer
 from reconciler.rollout.questions import CheckQuestion
+from reconciler.rollout.situation import CheckAnswer
 
 LINE, OTHER = (ResourceId(Kind.CAMPAIGN, name) for name in ("line-3", "line-4"))
 TOKEN = "correct-horse-battery"

@@ -11,7 +11,7 @@ from reconciler.errors import StateError
 from reconciler.model import Finding, Kind, ResourceId, RolloutRecord, RolloutStatus, Server
 from reconciler.plan.model import GuardTrip, Partial, Plan
 from reconciler.report.notices import Notice
-from reconciler.rollout.gate import Wait, WaitFor
+from reconciler.rollout.situation import Wait, WaitFor
 from reconciler.rollout.views import RolloutView
 from reconciler.settings import NoticeEvent, Project
 from reconciler.state.base import (

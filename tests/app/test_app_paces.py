@@ -28,7 +28,7 @@ from reconciler.report.rehearsal_report import (
     rehearsal_document,
 )
 from reconciler.rollout.forecast import RehearsedPace
-from reconciler.rollout.gate import WaitFor
+from reconciler.rollout.situation import WaitFor
 
 HOUR = 3_600_000
 LINE, OTHER = (ResourceId(Kind.CAMPAIGN, name) for name in ("line", "other"))

@@ -9,7 +9,7 @@ from reconciler.app import Workspace, open_project
 from reconciler.app.rehearsing import Asked, rehearse, starting
 from reconciler.errors import InvalidInput, ReconcilerError, UsageError
 from reconciler.report.rehearsal_report import RehearsalEnd, RehearsalReport, RehearsedCampaign
-from reconciler.rollout.gate import WaitFor
+from reconciler.rollout.situation import WaitFor
 
 MONDAY = 1_803_891_600_000
 """2027-03-01T09:00Z."""

@@ -256,3 +256,17 @@ def test_what_is_listed_by_another_form_of_its_id_is_not_sent_again() -> None:
     assert not applied.failed
     assert project.state.packages[V1.sha256].id == "fw-1"
     assert project.plan(LINE) == []
+
+
+def test_what_nobody_holds_is_held_by_nobody() -> None:
+    """Also where the server tells only of those that it has."""
+
+    class Terse(MemoryServer):
+        async def packages_of(self, contents: Collection[str]) -> Mapping[str, tuple[LivePackage, ...]]:
+            return {sha256: found for sha256, found in (await super().packages_of(contents)).items() if found}
+
+    async def main() -> list[list[str]]:
+        earlier = EarlierPackages(Terse(packages=[THEIRS]), [V1.sha256, "0" * 64])
+        return [await earlier.holding(V1.sha256), await earlier.holding("0" * 64)]
+
+    assert asyncio.run(main()) == [["THEIR-1"], []]

@@ -106,6 +106,24 @@ def test_what_this_run_did_not_make_is_not_waited_for(operation: str) -> None:
     assert found.status is not OutcomeStatus.DONE
 
 
+@pytest.mark.parametrize("operation", LATER)
+def test_where_reads_show_it_a_no_may_be_about_a_gateway_and_about_nothing_else(operation: str) -> None:
+    late = Late(Ticking(), 100)
+    looks: list[str] = []
+
+    async def shown(step: Step, bindings: Bindings) -> Readback:
+        looks.append(step.operation.name)
+        return Readback(False, remaining=step.gateways or None)
+
+    late.verify = shown  # type: ignore[method-assign]
+    _, found = settled(late, step("create-campaign"), step(operation, target=None, **values(operation)))
+    assert found.status is OutcomeStatus.FAILED
+    about_gateways = operation in ("add-gateways", "remove-gateways", "close-gateway")
+    assert late.time.now == (0 if about_gateways else 30)
+    assert late.sent.count(operation) == (1 if about_gateways else 8)
+    assert looks or not about_gateways
+
+
 def test_a_look_after_a_cut_waits_too() -> None:
     late = Late(Ticking(), 5, lost=1)
     _, found = settled(

@@ -708,6 +708,38 @@ def test_so_many_parcels_are_handed_over_at_once(most: int, groups: int, peak: i
     assert {parcel.id.partition("#")[0] for parcel in sender.sent} == {each.key for each in made}
 
 
+def test_what_goes_into_a_parcel_is_known_once_it_is_its_turn() -> None:
+    """Who waits for a turn holds nothing back from the others, and learns what has ended meanwhile."""
+    made = [
+        group("schedule-download", key=f"w-{at}", gateways=FLEET[:3], per_call=1, target="c-1")
+        for at in range(6)
+    ]
+
+    @dataclass
+    class TakingTurns(Telling):
+        held: int = 0
+        room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+        within: list[int] = field(default_factory=list)
+
+        @asynccontextmanager
+        async def turn(self) -> AsyncIterator[None]:
+            async with self.room:
+                self.held += 1
+                yield
+                self.held -= 1
+
+        async def send(self, parcel: Parcel) -> ParcelReport:
+            self.within.append(self.held)
+            return await super().send(parcel)
+
+    script = Script()
+    sender = TakingTurns(script, 1, most=5)
+    result = carried(*made, script=script, sender=sender)
+    assert [o.status for o in result.outcomes] == [OutcomeStatus.DONE] * 18
+    assert (sender.peak, sender.held, len(sender.within)) == (2, 0, 6)
+    assert set(sender.within) <= {1, 2}
+
+
 @pytest.mark.parametrize("said", ["400", "waits", "ok"])
 def test_what_all_of_it_needs_holds_all_of_it_up(said: str) -> None:
     edit = group("edit-campaign")

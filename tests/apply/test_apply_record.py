@@ -23,6 +23,7 @@ from reconciler.state.base import (
     CampaignReplaced,
     Event,
     FieldApplied,
+    FreezeEnded,
     Intent,
     IntentDropped,
     IntentNoted,
@@ -83,6 +84,8 @@ STEPS: dict[str, Step] = {
     "retire": step("retire", target="c-0"),
     "end": step("end", target="c-0"),
     "delete a predecessor": step("delete-campaign", target="c-0", predecessor=True),
+    "start a predecessor": step("start-campaign", target="c-0", predecessor=True),
+    "stop a predecessor": step("stop-campaign", target="c-0", predecessor=True),
     "delete package": step("delete-package"),
 }
 
@@ -124,6 +127,7 @@ DONE: dict[str, tuple[Event, ...]] = {
     "create a successor that stays": (CampaignReplaced(CAMPAIGN, "c-0", "id-1"),),
     "end": (PredecessorEnded(CAMPAIGN, "c-0"),),
     "delete a predecessor": (PredecessorForgotten(CAMPAIGN, "c-0"),),
+    "start a predecessor": (FreezeEnded(CAMPAIGN, "c-0"),),
     "edit settings": (
         FieldApplied(CAMPAIGN, "settings", APPLIED["settings"]),
         FieldApplied(CAMPAIGN, "settings.assumed", None),

@@ -6,23 +6,33 @@ from dataclasses import replace
 import pytest
 
 from reconciler.apply import Applied, apply_plan
-from reconciler.apply.record import joined
+from reconciler.apply.record import after
 from reconciler.apply.run import LEFT_STOPPED, UNRECORDED
+from reconciler.apply.together import Together
 from reconciler.errors import StateError
-from reconciler.model import CampaignFields, Need, Outcome, PackageFile, PendingUpload, Step
+from reconciler.model import (
+    CampaignFields,
+    Need,
+    Outcome,
+    OutcomeStatus,
+    PackageFile,
+    PendingUpload,
+    Step,
+    Window,
+)
 from reconciler.state.base import (
     BracketClosed,
     BracketOpened,
     CampaignOwned,
     Event,
     FieldsDeclared,
-    MembersApplied,
-    MembersForgotten,
+    IntentNoted,
     Origin,
     Owned,
     PackageUploaded,
     StatusSet,
 )
+from reconciler.state.folding import fold
 from tests.apply.apply_script import (
     CAMPAIGN,
     FILE,
@@ -298,21 +308,47 @@ def test_a_batch_with_one_thing_that_must_last_is_durable_as_a_whole() -> None:
 
 
 def test_only_what_follows_each_other_and_is_alike_becomes_one() -> None:
-    def had(gateways: str, value: str = "1", field: str = "f", of: str = "a") -> MembersApplied:
-        return MembersApplied(campaign(of), field, value, tuple(gateways))
-
-    forgotten = MembersForgotten(campaign("a"), ("b",))
-    events = [
-        had("a"),
-        had("b"),
-        had("c", "2"),
-        forgotten,
-        had("d", "2"),
-        had("e", "2", "g"),
-        had("f", of="b"),
+    one = list(group("schedule-download", gateways="abcd", per_call=1))
+    two = list(group("schedule-download", gateways="ab", per_call=1, key="later", window=Window(3, 4)))
+    things = list(group("run-on-things", gateways="ab", per_call=1))
+    edit = next(iter(group("edit-campaign")))
+    done = OutcomeStatus.DONE
+    outcomes = [
+        Outcome(one[0], done),
+        Outcome(one[1], OutcomeStatus.NOT_NEEDED),
+        Outcome(one[2], OutcomeStatus.FAILED, "no"),
+        Outcome(two[0], done),
+        Outcome(one[3], done),
+        Outcome(edit, done),
+        *(Outcome(step, done) for step in (*two, *things)),
     ]
-    assert list(joined(events)) == [had("ab"), *events[2:]]
-    assert list(joined([])) == []
+
+    def changed(outcome: Outcome) -> tuple[Event, ...]:
+        return after(outcome, "salt", 1000, {}, {})
+
+    together = Together()
+    assert together.events == []
+    for outcome in outcomes:
+        together.learn(outcome, changed)
+    alone = [event for outcome in outcomes for event in changed(outcome)]
+    about = [getattr(event, "gateways", ()) for event in together.events]
+    assert about == [("a", "b"), ("a",), ("d",), *[()] * (len(about) - 6), ("a", "b"), ("a",), ("b",)]
+    state = remembering().state
+    assert fold(state, together.events) == fold(state, alone)
+
+
+def test_what_is_not_known_of_a_step_leaves_the_others_as_they_are() -> None:
+    window = list(group("schedule-download", gateways="ab", per_call=1))
+    together = Together()
+    together.learn(Outcome(window[0], OutcomeStatus.DONE), lambda it: after(it, "salt", 1000, {}, {}))
+    before = list(together.events)
+
+    def buggy(_: Outcome) -> tuple[Event, ...]:
+        raise ValueError("nobody foresaw this")
+
+    with pytest.raises(ValueError, match="nobody foresaw"):
+        together.learn(Outcome(next(iter(group("edit-campaign"))), OutcomeStatus.DONE), buggy)
+    assert together.events == before
 
 
 # --- ids that the run makes ------------------------------------------------------------------------
@@ -367,6 +403,21 @@ def test_an_intent_is_kept_as_long_as_it_may_have_happened(answers: str, kept: b
     assert set(memory.state.intents) == ({"Campaign/line-3"} if kept else set())
 
 
+# --- what is written together -----------------------------------------------------------------------
+
+
+def test_intents_of_creates_that_begin_together_are_one_write_before_any_of_them_is_sent() -> None:
+    script, told = Script(), []
+    memory = Memory(log=script.log)
+    groups = [group("create-campaign", campaign(name)) for name in "abcd"]
+    apply(plan(*groups), script, memory, on_together=lambda outcomes: told.append(len(outcomes)))
+    sent = [f"send create-campaign:{name}" for name in "abcd"]
+    assert script.log[:5] == ["record IntentNoted IntentNoted IntentNoted IntentNoted", *sent]
+    assert memory.synced[:4] == [True] * 4
+    assert sum(told) == 4
+    assert 0 not in told, "nobody is told of steps that have only begun"
+
+
 # --- a state that can't be written -----------------------------------------------------------------
 
 
@@ -397,6 +448,14 @@ def test_without_its_intent_nothing_is_sent() -> None:
         ("skipped", f"needs {STOP}, which is not done"),
         ("skipped", f"needs {STOP}, which is not done"),
     ]
+
+
+def test_without_the_intent_of_one_none_of_those_that_begin_with_it_is_sent() -> None:
+    memory = Memory(fails=lambda event: isinstance(event, IntentNoted) and event.intent.key == "Campaign/b")
+    groups = [group("create-campaign", campaign(name)) for name in "abc"]
+    script, told, _ = broken_run(memory, *groups)
+    assert script.log == []
+    assert [(str(o.status), o.message) for o in told] == [("skipped", UNRECORDED)] * 3
 
 
 def test_after_a_result_that_was_not_recorded_nothing_is_sent() -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from audit_logs import RUN, SERVER, MemoryLog, log_of, ticking
 
+from reconciler.audit.calls import AuditedCall
 from reconciler.audit.chain import decode, verify
-from reconciler.audit.recorder import AuditedCall, AuditedRun, AuditRecorder, Commit, Waiver, Who, recording
+from reconciler.audit.recorder import AuditedRun, AuditRecorder, Commit, Waiver, Who, recording
 from reconciler.audit.runs import how_many, runs
 from reconciler.errors import Exit, Refused, StateError
 from reconciler.model import (
@@ -34,6 +35,8 @@ from tests.actions import action
 LINE_3 = ResourceId(Kind.CAMPAIGN, "line-3")
 FIRMWARE = ResourceId(Kind.PACKAGE_SET, "firmware")
 SHA = "ab" * 32
+FILE = PackageFile(SHA, Path("fw.bin"), "fw.bin", 8, FIRMWARE)
+WINDOW = {"phase": SchedulePhase.DOWNLOAD, "window": Window(1, 2)}
 
 
 def step(verb: Verb, *, resource: ResourceId = LINE_3, per_call: int = 0, **fields: Any) -> Step:
@@ -145,13 +148,12 @@ def test_what_is_not_known_is_left_out() -> None:
 
 def test_ids_that_the_run_made_are_known_from_then_on() -> None:
     log = MemoryLog()
-    file = PackageFile(SHA, Path("fw.bin"), "fw.bin", 8, FIRMWARE)
     fields = CampaignFields("Line 3", packages=("p-1", PendingUpload(SHA)))
     override = {"packages": (PendingUpload("cd" * 32),), "gateways": ("gw-1",)}
     recorder = AuditRecorder(log)
     recorder.begin(RUN)
     for each, created in (
-        (step(Verb.UPLOAD, resource=FIRMWARE, file=file), "p-2"),
+        (step(Verb.UPLOAD, resource=FIRMWARE, file=FILE), "p-2"),
         (step(Verb.CREATE, fields=fields), "c-1"),
         (step(Verb.ADD, gateways=("gw-1",), per_call=2), None),
         (step(Verb.OVERRIDE, **override, per_call=1), None),
@@ -174,6 +176,62 @@ def test_a_call_names_all_of_its_gateways_and_those_that_it_is_not_done_for() ->
     recorder.outcome(Outcome(add, OutcomeStatus.FAILED, "no such gateway", left=("gw-2",)))
     call = told(log)[1]
     assert (call["gateways"], call["left"]) == (["gw-1", "gw-2"], ["gw-2"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "carried"),
+    [
+        (
+            {"verb": Verb.SCHEDULE, "phase": SchedulePhase.DOWNLOAD, "window": Window(1, 2)},
+            {"window": [1, 2]},
+        ),
+        ({"verb": Verb.OVERRIDE, "packages": ("p-1", PendingUpload(SHA))}, {"packages": ["p-1", "p-new"]}),
+        ({"verb": Verb.CLOSE, "target": "100 %s"}, {}),
+    ],
+    ids=["window", "packages", "nothing"],
+)
+def test_what_all_steps_of_a_group_have_in_common_is_said_of_each(
+    fields: dict[str, Any], carried: dict[str, Any]
+) -> None:
+    """They are written in another way than other calls, which has to make the same lines."""
+    first = step(gateways=("gw-1", "gw-2", "gw-3"), per_call=1, **fields)
+    steps = list(first.group)
+    target = fields.get("target", "c-new")
+    made = [
+        Outcome(step(Verb.CREATE, fields=CampaignFields("Line 3")), OutcomeStatus.DONE, created="c-new"),
+        Outcome(step(Verb.UPLOAD, resource=FIRMWARE, file=FILE), OutcomeStatus.DONE, created="p-new"),
+    ]
+    ended = [
+        Outcome(steps[0], OutcomeStatus.DONE),
+        Outcome(steps[1], OutcomeStatus.DONE),
+        Outcome(steps[2], OutcomeStatus.DONE, attempts=2),
+        Outcome(steps[0], OutcomeStatus.FAILED, "no"),
+        Outcome(steps[1], OutcomeStatus.DONE, "with words"),
+    ]
+    log, likewise = MemoryLog(), MemoryLog()
+    recorder = AuditRecorder(log, clock=ticking())
+    recorder.begin(RUN)
+    recorder.outcomes([*made, *ended])
+    recorder.end()
+    other = AuditRecorder(likewise, clock=ticking())
+    other.begin(RUN)
+    other.outcomes(made)
+    for each in ended:
+        other.call(
+            AuditedCall(
+                each.step.operation.name,
+                each.status,
+                target,
+                LINE_3,
+                each.step.gateways,
+                each.message,
+                each.attempts,
+                carried=carried,
+            )
+        )
+    other.end()
+    assert log.lines == likewise.lines
+    assert verify(log.lines).broken is None
 
 
 def test_a_window_is_told_and_a_setting_is_not() -> None:

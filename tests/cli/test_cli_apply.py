@@ -198,6 +198,9 @@ def test_what_this_project_does_not_own_is_6(folder, run):
     planned = run("plan", "resources")
     assert planned.code == 0
     assert "error[not-ours]" in planned.out
+    assert planned.out.endswith(
+        "An apply would end with 6: a live object of a declared name isn't ours; the rest goes on.\n"
+    )
     assert run("status", "resources").out.count("not ours") == 1
     applied = run("apply", "resources", "--auto-approve")
     assert applied.code == 6

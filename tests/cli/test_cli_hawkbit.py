@@ -5,6 +5,7 @@ import json
 import httpx
 import pytest
 
+from tests.cli.cli_runs import RESOURCES, edit
 from tests.hawkbit_standin import devices, running
 from tests.hawkbit_standin.app import User
 
@@ -53,6 +54,39 @@ def test_from_nothing_to_a_fleet_that_is_done(hawkbit, run):
     text = run("status").out
     assert "finished 1" in text
     assert "failed: simulated (1): gw-2" in text
+
+
+def test_plans_say_which_firmware_in_which_version(hawkbit, run, folder):
+    """Its name is the same; in every form of a plan the version tells what devices go from and to."""
+
+    def version(number):
+        edit(folder, "file: firmware.bin", f'{{file: firmware.bin, name: firmware, version: "{number}"}}')
+        (folder / "resources" / "firmware.bin").write_bytes(number.encode())
+
+    version("2.0")
+    assert run("apply", "--auto-approve").code == 0
+    poll(hawkbit, {"gw-1": "success"})
+    (folder / "resources" / "line.yaml").write_text(RESOURCES)
+    version("2.1")
+    text = run("plan").out
+    assert "3 get firmware 2.1 instead of firmware 2.0" in text
+    assert "packages  firmware 2.0 → firmware 2.1" in text
+    assert "+ package  firmware 2.1 (3 bytes," in text
+    page = run("plan", "--output", "markdown").out
+    assert "| `firmware 2.0` → **`firmware 2.1`** |" in page
+    assert "- firmware 2.0\n+ firmware 2.1\n" in page
+    assert "+ firmware 2.1 (3 bytes," in page
+    found = json.loads(run("plan", "--output", "json").out)
+    assert found["impact"]["campaigns"][0]["packages"] == {
+        "before": ["firmware 2.0"],
+        "after": ["firmware 2.1"],
+    }
+    assert found["changes"][0]["after"]["version"] == "2.1"
+    pictured = run("plan", "--output", "html").out
+    assert pictured.count("firmware 2.0") >= 2
+    assert run("apply", "--auto-approve", "--waive", "maxInFlightInterrupted", "--reason", "x").code == 0
+    hawkbit.settle()
+    assert "- package  firmware 2.0" in run("plan", "--prune").out
 
 
 def test_a_saved_plan_is_applied_once_and_refused_when_it_is_stale(hawkbit, run):

@@ -15,7 +15,7 @@ from reconciler.providers.base import Provider
 from reconciler.providers.hawkbit import kind as hawkbit
 from reconciler.providers.http.paging import LIST_ANSWERS
 from reconciler.providers.http.transport import Request, Response
-from reconciler.providers.opening import opened
+from reconciler.providers.opening import kind_of, opened
 from reconciler.providers.pulse import kind as pulse
 from reconciler.settings import Engine, ServerSettings
 from tests.providers.canned_server import Canned, answer
@@ -162,14 +162,55 @@ def test_each_part_reads_in_pages_as_they_are_set(
             assert await provider.reads.campaigns() == await provider.questions.package_infos() == ()
             for part in (provider.reads, provider.questions):
                 assert (part.page_size, part.parallelism) == (11, 5)
-                if name == "pulse":
-                    assert part.most_bytes == LIST_ANSWERS * 3 << 20
+                assert part.most_bytes == LIST_ANSWERS * 3 << 20
             assert provider.server == replace(SETTINGS, provider=name).identity
             assert provider.answers is part.wire.answers
 
     asyncio.run(main())
     key = {"hawkbit": "limit", "pulse": "page.size"}[name]
     assert [dict(request.query)[key] for request in canned.seen] == ["11", "11"]
+
+
+CHECKED: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
+    "pulse": (
+        {"apiVersion": "1 2", "organization": "ü", "pageSize": 501, "editWhileStarted": "allow"},
+        [
+            ("apiVersion", "the API version is empty or holds a blank"),
+            ("organization", "the organization is empty or holds a blank"),
+        ],
+    ),
+    "hawkbit": (
+        {"apiVersion": "1", "organization": "x", "pageSize": 501, "editWhileStarted": "allow"},
+        [
+            ("apiVersion", "apiVersion means nothing to this server: hawkBit has one version of its API"),
+            ("organization", "organization means nothing to this server: the tenant follows from the user"),
+            ("editWhileStarted", "editWhileStarted means nothing to this server: a rollout that runs takes"),
+            ("pageSize", "a page of this server has 500 rows at most"),
+        ],
+    ),
+}
+
+
+def test_what_is_wrong_with_settings(name: str) -> None:
+    kind, (values, wrong) = kind_of(name), CHECKED[name]
+    found = list(kind.check(values))
+    assert [(each, why[: len(begin)]) for (each, why), (_, begin) in zip(found, wrong, strict=True)] == wrong
+    assert list(kind.check({})) == list(kind.check({"pageSize": 500, "url": "http://h"})) == []
+
+
+def test_the_servers_clock_is_told(name: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    canned = Canned(answer(b"", 404, date="Thu, 01 Jan 2099 00:00:00 GMT"))
+    connect, _ = connecting(name, way, canned, monkeypatch)
+
+    async def main() -> None:
+        async with connect() as provider:
+            assert provider.ahead() is None
+            assert await provider.reads.campaign("1") is None
+            ahead = provider.ahead()
+            assert ahead is not None
+            assert ahead > 1e8
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("rate", [None, 4.0])

@@ -23,7 +23,7 @@ import reconciler
 from reconciler.audit.chain import encode, link_of, verify
 from reconciler.errors import StateError, StateLocked, WrongServer
 from reconciler.model import Kind, OnRemove, Promotion, ResourceId, RolloutRecord, RolloutStatus, Server
-from reconciler.state import journal, state_format
+from reconciler.state import journal, locks, state_format
 from reconciler.state.base import (
     BracketClosed,
     BracketOpened,
@@ -34,6 +34,7 @@ from reconciler.state.base import (
     Event,
     FieldApplied,
     FieldsDeclared,
+    FreezeEnded,
     Intent,
     IntentDropped,
     IntentNoted,
@@ -112,6 +113,7 @@ EVERY_EVENT: tuple[Event, ...] = (
     RolloutNoted(
         LINE_3, RolloutRecord(wave=2, status=RolloutStatus.PAUSED, promoted=(Promotion(3, ("soak",)),))
     ),
+    FreezeEnded(LINE_3, "c-9"),
     RolloutNoted(LINE_3, None),
     NoticeNoted("guard:maxDeletes", 1_790_000_000_000),
     NoticeNoted("guard:maxStarts", None),
@@ -372,7 +374,25 @@ def test_a_killed_process_that_recorded_nothing_leaves_nothing_to_mend(deadly: P
         assert session.state.intents == {}
 
 
-def test_of_two_one_runs_and_the_other_is_told_who_does(place: Place) -> None:
+class Impatient:
+    """A clock that stands, and that nobody may wait by."""
+
+    @staticmethod
+    def monotonic() -> float:
+        return 0.0
+
+    @staticmethod
+    def time() -> float:
+        return 0.0
+
+    @staticmethod
+    def sleep(seconds: float) -> None:
+        pytest.fail(f"waited {seconds} s for the lock, and nobody asked for that")
+
+
+def test_of_two_one_runs_and_the_other_is_told_who_does(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     holder = place.holder()
     loser = place.worker("try")
     told = loser.hears()
@@ -382,8 +402,10 @@ def test_of_two_one_runs_and_the_other_is_told_who_does(place: Place) -> None:
     assert f"process {holder.process.pid}" in told
     assert "'test hold'" in told
     assert os.uname().nodename in told
-    with pytest.raises(StateLocked) as caught, place.store().locked(SERVER, "apply"):
-        pass
+    with monkeypatch.context() as patch:
+        patch.setattr(locks, "time", Impatient)
+        with pytest.raises(StateLocked) as caught, place.store().locked(SERVER, "apply"):
+            pass
     assert caught.value.message in told
     assert caught.value.hint
     assert "--lock-timeout" in caught.value.hint

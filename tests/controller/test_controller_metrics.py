@@ -20,7 +20,7 @@ from reconciler.plan.model import GuardTrip, Plan
 from reconciler.providers.base import Stage
 from reconciler.report.statuses import Gateways, Row, StatusReport, Sync
 from reconciler.report.terminal import Tone
-from reconciler.rollout.gate import Wait, WaitFor
+from reconciler.rollout.situation import Wait, WaitFor
 from reconciler.rollout.views import RolloutView, WaveView
 
 NOW = 1_800_000_000_000

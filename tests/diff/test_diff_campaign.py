@@ -6,14 +6,18 @@ from typing import Any
 import pytest
 
 from reconciler.diff import CampaignDiff, Diff
+from reconciler.diff.campaign import diff_live, diff_new
 from reconciler.model import (
     Assignment,
     CampaignFields,
     Change,
+    DeliveryTerms,
     DesiredStatus,
     DistributionList,
+    Force,
     GatewayChange,
     LivePackage,
+    Only,
     PackageById,
     PackageByName,
     PendingUpload,
@@ -26,6 +30,8 @@ from reconciler.model import (
 )
 from reconciler.providers.base import Field, FieldFacts
 from reconciler.state.base import FieldApplied, Origin
+from tests.diff.diff_parts import LINE, PLACES, Side, view
+from tests.diff.diff_parts import live as live_campaign
 from tests.fakes import NOW, Project, campaign, desired, file, rid
 from tests.memory_provider import FACTS, MemoryCampaign, MemoryServer
 
@@ -74,7 +80,7 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, Any], list[tuple[str, Any, Any]]
     "a package still to be uploaded": (
         {"packages": ("p-1",)},
         {"packages": (V1,)},
-        [("packages", ["p-1"], [{"upload": "fw.bin"}])],
+        [("packages", ["p-1"], [{"upload": "fw.bin", "sha256": V1.sha256}])],
     ),
     "distribution list not managed": ({"distribution": F1}, {}, []),
     "distribution list the same": ({"distribution": F1}, {"distribution": F1}, []),
@@ -244,7 +250,7 @@ def test_every_managed_field_of_a_new_campaign_is_a_change() -> None:
     assert [(c.field, c.after) for c in changes] == [
         ("name", "line"),
         ("description", ""),
-        ("packages", ["p-1", {"upload": "fw.bin"}]),
+        ("packages", ["p-1", {"upload": "fw.bin", "sha256": V1.sha256}]),
         ("settings.A", "a"),
         ("settings.B", {"secret": "variable B"}),
         ("distributionList", {"distributionListId": "f-1", "reevaluationIntervalSeconds": 60}),
@@ -255,6 +261,58 @@ def test_every_managed_field_of_a_new_campaign_is_a_change() -> None:
     assert all(change.before is None for change in changes)
     assert only(difference).gained == ("a", "b")
     assert "hidden" not in repr(difference.changes)
+
+
+TERMS = DeliveryTerms(Force.ALWAYS, None, Only.ALL, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("live", "wanted", "change"),
+    [
+        (TERMS, DeliveryTerms(Force.NEVER), ({"force": "always"}, {"force": "never"})),
+        (TERMS, DeliveryTerms(Force.ALWAYS), None),
+        (TERMS, None, None),
+        (None, DeliveryTerms(Force.NEVER), None),
+    ],
+)
+def test_how_gateways_get_their_packages(
+    live: DeliveryTerms | None, wanted: DeliveryTerms | None, change: Any
+) -> None:
+    seen = view(Side(live=replace(live_campaign(), delivery=live)), delivery=wanted)
+    assert seen.live
+    assert seen.owned
+    found = diff_live(seen, seen.live, seen.owned)
+    expected = [] if change is None else [Change(LINE, "delivery", *change, Reason.DIFFERS)]
+    assert list(found.changes) == expected
+    assert found.edit is bool(expected)
+    made = diff_new(view(Side(new=True), delivery=wanted), Reason.NOT_ON_SERVER)
+    shown = [(c.before, c.after, c.reason) for c in made.changes if c.field == "delivery"]
+    assert shown == ([(None, {"force": str(wanted.force)}, Reason.NOT_ON_SERVER)] if wanted else [])
+    assert made.fields.delivery == wanted
+
+
+@pytest.mark.parametrize("decide", [True, False])
+@pytest.mark.parametrize("gateways", [None, "ab"])
+@pytest.mark.parametrize("listed", [None, F1])
+def test_where_a_list_alone_decides_no_gateways_can_be_declared(
+    decide: bool, gateways: Any, listed: DistributionList | None
+) -> None:
+    seen = view(Side(live=live_campaign(distribution=listed)), gateways=gateways)
+    seen = replace(seen, ask=replace(seen.ask, facts=replace(seen.ask.facts, lists_decide=decide)))
+    assert seen.live
+    assert seen.owned
+    refused = diff_live(seen, seen.live, seen.owned).refused
+    if not (decide and gateways and listed):
+        assert refused is None
+        return
+    assert refused is not None
+    assert (refused.code, refused.place, refused.resource) == ("fixed-field", PLACES["gatewayLists"], LINE)
+    assert refused.severity is Severity.ERROR
+    assert refused.message == (
+        "Campaign/line was made with the distribution list 'f-1', which alone decides who is in it:"
+        " its gateways can't be declared"
+    )
+    assert "distributionList" in (refused.hint or "")
 
 
 def test_a_new_campaign_satisfies_stopped_as_it_is_made() -> None:

@@ -118,7 +118,7 @@ def test_a_campaign_that_is_to_be_created(gone: bool) -> None:
     changes = [
         change("name", None, "line", reason),
         change("description", None, "text", reason),
-        change("packages", None, ["p-1", {"upload": "fw.bin"}], reason),
+        change("packages", None, ["p-1", {"upload": "fw.bin", "sha256": V1.sha256}], reason),
         change("settings.A", None, "a", reason),
         change("settings.B", None, {"secret": "variable B"}, reason),
         change(
@@ -193,7 +193,9 @@ def test_a_campaign_of_ours_of_which_everything_differs() -> None:
     changes = [
         change("name", "before", "line", Reason.DIFFERS),
         change("description", "before", "text", Reason.DIFFERS),
-        change("packages", ["p-3", "p-1"], ["p-1", {"upload": "fw.bin"}], Reason.DIFFERS),
+        change(
+            "packages", ["p-3", "p-1"], ["p-1", {"upload": "fw.bin", "sha256": V1.sha256}], Reason.DIFFERS
+        ),
         change("settings.A", "0", "a", Reason.DECLARED_SINCE),
         change("settings.B", None, {"secret": "variable B"}, Reason.DECLARED_SINCE),
         change("settings.C", "c", None, Reason.DECLARED_SINCE),

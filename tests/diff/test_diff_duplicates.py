@@ -61,6 +61,15 @@ def test_a_name_that_is_to_be_had_is_another_matter() -> None:
     assert [each.code for each in plan.findings] == ["name-taken"]
 
 
+def test_whose_name_the_server_keeps_otherwise_has_no_double() -> None:
+    """Only what is called the same could have been made twice."""
+    project = Project(MemoryServer(MemoryCampaign("1", "LINE"), MemoryCampaign("2", "line")))
+    project.own("line", "1", declared={"name": "line"}, kept={"name": "LINE"})
+    assert named(project, desired(campaign("line"))) == []
+    project.server.by_id["1"].name = "line"
+    assert len(named(project, desired(campaign("line")))) == 1
+
+
 # --- packages ------------------------------------------------------------------------------------
 
 
@@ -119,6 +128,16 @@ def test_a_package_of_ours_that_is_gone_has_no_double() -> None:
     del project.server.stored["p-1"]
     assert named(project, desired(packages=[V1])) == []
     assert [step.partition(":")[0] for step in project.plan(desired(packages=[V1]))] == ["upload-package"]
+
+
+def test_a_package_of_ours_that_is_gone_has_no_double_where_another_has_one() -> None:
+    packages = [holds("p-2", "fw.bin", V1), holds("p-3", "other.bin", V2), holds("p-4", "other.bin", V2)]
+    project = Project(MemoryServer(packages=packages))
+    project.uploaded(V1, "p-1")
+    project.uploaded(V2, "p-3")
+    for adopt in (False, True):
+        (message,) = named(project, desired(packages=[V1, V2]), adopt=adopt)
+        assert "p-3, which is ours, and p-4" in message
 
 
 def test_marks_that_nobody_trusts_are_not_taken_because_they_were_read() -> None:

@@ -1,13 +1,16 @@
 """Packages of single gateways: the table of ``reconciler.diff.overrides``."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from reconciler.diff.overrides import PackagesFor, diff_overrides
-from reconciler.model import Override, PackageById, Place
+from reconciler.diff.packages import Bound
+from reconciler.model import Override, PackageById, PendingUpload, Place
 from reconciler.state.applied import packages_value
-from tests.diff.diff_parts import Found, Side, applied, found, live, view
+from tests.diff.diff_parts import PACKAGES, Found, Side, applied, found, live, view
+from tests.fakes import file
 
 
 def entry(gateways: str, packages: str) -> Override:
@@ -134,3 +137,48 @@ def test_packages_of_a_gateway_are_shown_in_one_order() -> None:
     one = view(Side(live=had, members="a"), overrides=(entry("a", "p"),))
     part = found(diff_overrides(one, ("p",), edits_packages=False))
     assert part.changes == [("packageOverrides", ["p", "q", "r"], ["p"], "differs", "a")]
+
+
+def test_packages_that_are_still_to_be_uploaded_are_nobodys_yet() -> None:
+    """A gateway has the rest of them, as recorded, and gets all of it."""
+    fw = file("v1")
+    side = Side(recorded(q="a"), live=live(overrides={"a": "q"}))
+    one = view(side, overrides=(Override(frozenset("ab"), (fw, PackageById("q", Place("p", 1, 1)))),))
+    pending = PendingUpload(fw.sha256)
+    bound = Bound({**PACKAGES, fw: pending}, {pending: "fw.bin"})
+    part = diff_overrides(replace(one, bound=bound), ("p",), edits_packages=False)
+    assert [(each.packages, each.gateways) for each in part.todo] == [((pending, "q"), ("a", "b"))]
+    shown = [{"upload": "fw.bin"}, "q"]
+    assert [(c.before, c.after, c.members) for c in part.changes] == [
+        (["q"], shown, ("a",)),
+        (["p"], shown, ("b",)),
+    ]
+    assert part.records == ()
+
+
+@pytest.mark.parametrize(
+    ("gives", "assigned_to"),
+    [
+        # What it makes of q, as it was read after q was sent; b has the same, and nobody sent it q.
+        ({'["q"]': ["q", "r"]}, "b"),
+        ({'["q"]': ["r"]}, "ab"),
+        ({}, "ab"),
+    ],
+)
+def test_what_the_server_makes_of_it_is_what_was_declared(gives: Any, assigned_to: str) -> None:
+    side = Side(recorded(q="ax"), live=live(overrides={"a": "rq", "b": "rq"}))
+    one = view(side, overrides=(entry("ab", "q"),))
+    assert one.owned
+    one = replace(one, owned=replace(one.owned, kept={"packageOverrides": gives}))
+    part = diff_overrides(one, ("p",), edits_packages=False)
+    assert found(part, map(_assigned, part.todo)) == assigned("q", assigned_to, "differs", "qr")
+
+
+def test_packages_of_a_campaign_that_manages_none_are_those_that_it_has() -> None:
+    side = Side(recorded(q="a"), live=HAVE_Q, joining="c")
+    one = view(side, overrides=(entry("c", "p"),))
+    part = diff_overrides(one, None, edits_packages=False)
+    assert found(part, map(_assigned, part.todo)) == assigned("p", "a", "taken-back", "q")
+    new = view(Side(new=True), overrides=(entry("a", "p"),))
+    made = diff_overrides(new, None, edits_packages=False)
+    assert found(made, map(_assigned, made.todo)) == assigned("p", "a", "not-on-server", None)

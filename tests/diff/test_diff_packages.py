@@ -27,10 +27,13 @@ from reconciler.providers.base import Field
 from reconciler.state.applied import packages_value
 from reconciler.state.base import (
     CampaignAbandoned,
+    Intent,
+    IntentNoted,
     PackageForgotten,
     PackageUploaded,
     State,
     Uploaded,
+    upload_key,
 )
 from reconciler.state.folding import fold
 from tests.fakes import Project, campaign, desired, file, holds, rid
@@ -167,6 +170,17 @@ def test_marks(intent: bool, adopt: bool, trusted: bool) -> None:
     assert (found, difference.uploads) == ("p-1", ())
     recorded = Uploaded(V1.sha256, "p-1", "live.bin", V1.resource)
     assert difference.records == (PackageUploaded(recorded),)
+
+
+@pytest.mark.parametrize(("adopt", "taken"), [(False, None), (True, "p-1")])
+def test_what_was_there_before_our_upload_is_somebody_elses(adopt: bool, taken: str | None) -> None:
+    """Where it isn't to be adopted, the file is uploaded again: what came of the first upload isn't there."""
+    project = Project(MemoryServer(packages=[package("p-1", marked=V1)]))
+    noted = IntentNoted(Intent(upload_key(V1.sha256), "fw.bin", others=("p-1",)))
+    project.state = fold(project.state, [noted])
+    found, difference = bound(project, V1, adopt=adopt)
+    assert found == (taken or PendingUpload(V1.sha256))
+    assert [upload.sha256 for upload in difference.uploads] == ([] if taken else [V1.sha256])
 
 
 def test_marks_of_another_content_are_not_taken() -> None:

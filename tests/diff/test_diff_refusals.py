@@ -1,12 +1,29 @@
 """Campaigns that are left out, and why."""
 
+from dataclasses import replace
+
 import pytest
 
 from reconciler.diff import CampaignDiff, Diff
-from reconciler.diff.refusals import settle_names
-from reconciler.model import CampaignFields, DistributionList, Live, Place, Severity
+from reconciler.diff.refusals import left_by_others, refusal, settle_names
+from reconciler.model import (
+    CampaignFields,
+    Claim,
+    DesiredRollout,
+    DistributionList,
+    Live,
+    LiveCampaign,
+    Ownership,
+    Phase,
+    Place,
+    RolloutRecord,
+    Severity,
+)
 from reconciler.options import Targets
+from reconciler.rollout.revisions import NOBODY_STAYS
+from reconciler.state.base import Origin, Owned, Predecessor, State
 from tests.actions import needs_of
+from tests.diff.diff_parts import live
 from tests.fakes import Project, campaign, desired, rid
 from tests.memory_provider import MemoryCampaign, MemoryServer
 
@@ -202,3 +219,46 @@ def test_a_distribution_list_can_not_be_set_without_an_interval() -> None:
     found = project.diff(desired(campaign("line", distribution=DistributionList("f-1"))))
     assert [finding.code for finding in found.findings] == ["interval-needed"]
     assert found.changes == ()
+
+
+# --- deleted from the server, while earlier revisions go on there -------------------------------------------
+
+LINE = rid("line")
+IN_WAVES = DesiredRollout("policy", (), "seed")
+
+
+def earlier(phase: Phase) -> LiveCampaign:
+    return replace(live(), phase=phase)
+
+
+@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("ended", [False, True])
+def test_what_is_gone_is_not_made_anew_beside_an_earlier_revision(phase: Phase, ended: bool) -> None:
+    known = (Predecessor("1", ended=True), Predecessor("2"), Predecessor("3", ended=ended), Predecessor("4"))
+    owned = Owned(LINE, "9", Origin.CREATED, predecessors=known)
+    state = State("lineage", "5a17", campaigns={LINE: owned})
+    running = earlier(Phase.RUNNING)
+    there = Live(gone=frozenset({LINE}), by_id={"1": running, "2": None, "3": earlier(phase), "4": running})
+    wanted = campaign("line", places={"name": NAME}, rollout=IN_WAVES)
+    found = left_by_others(wanted, there, state)
+    left = ["4"] if ended or phase in NOBODY_STAYS else ["3", "4"]
+    assert found is not None
+    assert (found.code, found.place, found.resource) == ("earlier-revisions-left", NAME, LINE)
+    assert found.severity is Severity.ERROR
+    assert found.message.endswith(f"earlier revisions of it go on there: {', '.join(left)}")
+    assert left_by_others(wanted, replace(there, gone=frozenset()), state) is None
+    assert left_by_others(replace(wanted, rollout=None), there, state) is None
+    assert left_by_others(wanted, there, State("lineage", "5a17")) is None
+    over = replace(there, by_id={**there.by_id, "3": None, "4": None})
+    assert left_by_others(wanted, over, state) is None
+    rolled = State("lineage", "5a17", campaigns={LINE: replace(owned, rollout=RolloutRecord("revision"))})
+    assert left_by_others(replace(wanted, rollout=None), there, rolled) == found
+
+
+@pytest.mark.parametrize("ownership", Ownership)
+def test_each_claim_is_refused_or_not(ownership: Ownership) -> None:
+    codes = {"NOT_OURS": "not-ours", "AMBIGUOUS": "ambiguous-name", "UNREADABLE": "not-answering"}
+    wanted = campaign("line", places={"name": NAME})
+    found = refusal(wanted, Claim(ownership, ("7",)), {})
+    expected = codes.get(ownership.name)
+    assert (found and (found.code, found.place, found.resource)) == (expected and (expected, NAME, LINE))

@@ -1,19 +1,39 @@
 """What is ours and no longer declared."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from reconciler.diff import Diff
-from reconciler.diff.removal import remove_campaigns
-from reconciler.model import Change, Live, LivePackage, OnRemove, PackageById, Reason, Severity
+from reconciler.diff import CampaignDiff, Diff, Removal
+from reconciler.diff.model import Former
+from reconciler.diff.removal import remove_campaigns, remove_packages
+from reconciler.model import (
+    CampaignFields,
+    Change,
+    Live,
+    LiveCampaign,
+    LivePackage,
+    OnRemove,
+    PackageById,
+    Phase,
+    Reason,
+    Severity,
+)
 from reconciler.options import Options
 from reconciler.state.applied import packages_value
 from reconciler.state.base import (
     CampaignAbandoned,
     CampaignForgotten,
     IntentDropped,
+    Origin,
+    Owned,
     PackageForgotten,
+    State,
+    Uploaded,
     upload_key,
 )
+from tests.diff.diff_parts import live
 from tests.fakes import Project, campaign, desired, file, rid
 from tests.memory_provider import MemoryCampaign, MemoryServer
 
@@ -186,6 +206,130 @@ def test_uploads_that_gateways_of_an_abandoned_campaign_keep() -> None:
         *map(PackageForgotten, kept),
     )
     assert [upload.id for upload in found.package_removals] == ["p-7"]
+
+
+def test_of_what_the_server_contradicts_itself_nothing_is_concluded() -> None:
+    project = Project(MemoryServer(MemoryCampaign("1", "old")))
+    project.own("old", "1")
+    live = replace(project.live(desired(), prune=True), campaigns={}, unreadable=frozenset({OLD}))
+    removals, (finding,), forgotten = remove_campaigns(desired(), live, project.state, Options(prune=True))
+    assert (removals, forgotten) == ((), ())
+    assert (finding.code, finding.resource, finding.severity) == ("not-answering", OLD, Severity.ERROR)
+
+
+# --- who uses an upload that is no longer declared ----------------------------------------------------------
+
+LINE = rid("line")
+GOES = Uploaded("5a", "p", "fw.bin", LINE)
+NOW_ITS = CampaignFields("line", packages=("q",))
+HAS_IT = CampaignFields("line", packages=("p",))
+RUNS = replace(live(), phase=Phase.RUNNING)
+
+
+def there(campaign_id: str, **values: Any) -> LiveCampaign:
+    return replace(RUNS, id=campaign_id, **values)
+
+
+def declared(fields: CampaignFields | None = None, **values: Any) -> CampaignDiff:
+    return CampaignDiff(campaign("line"), there("1"), fields or NOW_ITS, **values)
+
+
+def removed(**values: Any) -> Removal:
+    return Removal(Owned(rid("old"), "1", Origin.CREATED), there("1"), **values)
+
+
+SOMEBODY = frozenset("a")
+MADE_ANEW = CampaignDiff(campaign("line"), None, CampaignFields("line", packages=("q",)))
+USERS: dict[str, tuple[str, list[CampaignDiff], list[Removal], str | None]] = {
+    # who uses it; what is declared, what is deleted; for whom it stays, None: it goes
+    "nobody": ("", [], [], None),
+    "somebody's": ("9", [], [], "9"),
+    "gets others": ("1", [declared()], [], None),
+    "is among those that it gets": ("1", [declared(CampaignFields("line", packages=("q", "p")))], [], "1"),
+    "its packages aren't managed": ("1", [declared(CampaignFields("line"))], [], "1"),
+    "gets others, and somebody's": ("19", [declared()], [], "9"),
+    "is deleted": ("1", [], [removed()], None),
+    "is deleted, and nobody knows how it is": (
+        "1", [], [replace(removed(), live=there("1", phase=Phase.UNKNOWN))], "1",
+    ),
+    "gets others, and nobody knows how it is": (
+        "1", [replace(declared(), live=there("1", phase=Phase.UNKNOWN))], [], "1",
+    ),
+    "is replaced": ("1", [declared(successor=MADE_ANEW)], [], None),
+    "is replaced by one that has it": (
+        "1", [declared(successor=replace(MADE_ANEW, fields=HAS_IT))], [], "",
+    ),
+    "is replaced, and some stay in it": (
+        "1",
+        [declared(successor=MADE_ANEW, itself=Former("1", there("1"), ended=False, staying=SOMEBODY))],
+        [],
+        "1",
+    ),
+    "is replaced, and nobody stays in it": (
+        "1", [declared(successor=MADE_ANEW, itself=Former("1", there("1"), ended=False))], [], None,
+    ),
+    "was replaced": ("2", [declared(formers=(Former("2", there("2"), ended=False),))], [], None),
+    "was replaced, and some stay in it": (
+        "2", [declared(formers=(Former("2", there("2"), ended=False, staying=SOMEBODY),))], [], "2",
+    ),
+    "was replaced, and isn't touched any more": (
+        "2", [declared(formers=(Former("2", None, ended=True),))], [], "2",
+    ),
+    "was replaced by one that is deleted": (
+        "2", [], [removed(formers=(Former("2", there("2"), ended=False),))], None,
+    ),
+    "is to be created with it": (
+        "", [replace(MADE_ANEW, fields=CampaignFields("line", packages=("p",)))], [], "",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", USERS)
+def test_an_upload_stays_for_whoever_uses_it_after_the_plan(row: str) -> None:
+    users, campaigns, removals, still = USERS[row]
+    known = Live(users={"p": frozenset(users)}, package_ids={"p": True})
+    state = State("lineage", "5a17")
+    packages, findings, forgotten = remove_packages(
+        known, state, [GOES], campaigns, removals, keep={}, given_up=()
+    )
+    assert (packages, forgotten) == (((GOES,) if still is None else ()), ())
+    if still is None:
+        assert findings == ()
+        return
+    [finding] = findings
+    assert (finding.code, finding.resource, finding.severity) == ("package-in-use", LINE, Severity.NOTE)
+    who = f"campaigns {still} use it" if still else "a campaign of this project uses it"
+    assert finding.message == f"the package fw.bin (id p) is no longer declared; it stays, for {who}"
+
+
+@pytest.mark.parametrize(
+    ("keep", "used", "goes", "kept"),
+    [
+        (1, "", "ab", "c"),
+        (2, "", "a", "bc"),
+        (3, "", "", "abc"),
+        (9, "", "", "abc"),
+        # What is in use stays anyway, and counts.
+        (1, "c", "ab", ""),
+        (2, "c", "a", "b"),
+        (1, "a", "b", "c"),
+    ],
+)
+def test_the_newest_that_go_are_kept(keep: int, used: str, goes: str, kept: str) -> None:
+    """By when they were uploaded, else by their content; the word names only what would go without it."""
+    since = {"a": None, "b": 5, "c": 6}
+    uploads = [Uploaded(key, key, f"{key}.bin", LINE, since=since[key]) for key in "cab"]
+    other = Uploaded("d", "d", "d.bin", rid("other"))
+    known = Live(users={key: frozenset("9") for key in used}, package_ids=dict.fromkeys("abcd", True))
+    packages, findings, _ = remove_packages(
+        known, State("lineage", "5a17"), [*uploads, other], (), (), keep={LINE: keep}, given_up=()
+    )
+    assert sorted(each.id for each in packages) == [*goes, "d"]
+    said = [each.message for each in findings if each.code == "upload-kept"]
+    assert len(said) == bool(kept)
+    for message in said:
+        assert sorted(key for key in "abcd" if f"{key}.bin (id {key})" in message) == [*kept]
+        assert message.startswith(f"Campaign/line keeps {keep} earlier upload")
 
 
 # --- uploads whose answer was lost, and whose file Git has given up since ----------------------------------

@@ -175,3 +175,11 @@ def test_who_is_or_will_be_closed_is_no_stranger(closing: str, closed: str, said
     side = Side(recorded(SOON, "a"), live=live(closed=closed))
     part = diff_schedules(view(side, schedules=(entry("ax"),), closed=frozenset(closing)))
     assert [each.code for each in part.findings] == ["not-a-member"] * said
+
+
+@pytest.mark.parametrize(
+    "said", [{}, {"timezone": "UTC"}, {"schedule": "nights"}, {"timezone": "UTC", "schedule": "n"}]
+)
+def test_a_window_is_shown_with_its_schedule_and_the_zone_of_who_wrote_it(said: dict[str, str]) -> None:
+    [change] = diff_schedules(view(Side(), schedules=(replace(entry("a"), **said),))).changes  # type: ignore[arg-type]
+    assert change.after == {"begin": SOON.begin, "end": SOON.end, **said}

@@ -1,17 +1,18 @@
 """Settings can't be read: the table of ``reconciler.diff.settings``."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from reconciler.diff import Diff
-from reconciler.diff.settings import diff_settings
+from reconciler.diff.settings import diff_settings, same_record
 from reconciler.errors import StateError
-from reconciler.model import Json, Live, Reason, Secret, Severity
+from reconciler.model import Json, Live, Place, Reason, Secret, Severity
 from reconciler.plan.guards import Basis, trips
-from reconciler.state.applied import recorded_settings
+from reconciler.state.applied import WITHHELD, recorded_settings
 from reconciler.state.base import CampaignOwned, FieldApplied, Origin, Owned
-from tests.diff.diff_parts import Side, view
+from tests.diff.diff_parts import Side, live, view
 from tests.fakes import PULSE, Project, campaign, desired, rid
 from tests.memory_provider import FACTS, MemoryCampaign, MemoryServer
 
@@ -273,6 +274,29 @@ def test_adopted_settings_that_are_known_are_compared() -> None:
     assert (found.findings, found.records) == ((), ())
 
 
+def test_what_may_be_lost_is_said_where_settings_stand() -> None:
+    place = Place("line.yaml", 4, 5)
+    found = compared({"A": "b"}, None, Origin.ADOPTED, places={"settings": place})
+    [finding] = found.findings
+    assert (finding.code, finding.place, finding.resource) == ("may-lose-settings", place, rid("line"))
+    assert finding.severity is Severity.WARNING
+
+
+def test_a_secret_on_the_server_that_was_not_read_is_not_compared() -> None:
+    """It is named once, and no other one is."""
+    unread = Secret("variable KEY")
+    had = replace(
+        live(), applied={"settings": {"A": {"value": "a"}, "B": dict(WITHHELD), "C": dict(WITHHELD)}}
+    )
+    seen = view(Side(live=had), settings={"A": "b", "B": unread, "D": "d"})
+    seen = replace(seen, ask=replace(seen.ask, facts=replace(FACTS, states=seen.ask.facts.states)))
+    found = diff_settings(seen)
+    assert [change.field for change in found.changes] == ["settings.A", "settings.C", "settings.D"]
+    [finding] = found.findings
+    assert finding.code == "secret-not-compared"
+    assert "secret setting B changed" in finding.message
+
+
 # --- a server whose settings can be read ----------------------------------------------------------
 
 THERE = {"secret": "as on the server"}
@@ -305,3 +329,56 @@ def test_what_differs_where_they_can_be_read(row: str) -> None:
     assert (found.edit, found.fields.settings) == (bool(expected), declared)
     assert difference.findings == ()
     assert "k3y" not in repr(difference.changes)
+
+
+# --- settings that the server keeps in another form than they were sent in ----------------------------------
+
+AS_PLAIN, AS_DIGEST = {"value": "a"}, {"digest": Secret("x", "a").digest(SALT)}
+
+
+@pytest.mark.parametrize(
+    ("kept", "there", "same"),
+    [
+        (None, None, True),
+        (None, AS_PLAIN, False),
+        (AS_PLAIN, None, False),
+        (AS_PLAIN, AS_PLAIN, True),
+        (AS_PLAIN, {"value": "b"}, False),
+        # A secret of that value is kept as its digest, and read as what it is.
+        (AS_DIGEST, AS_PLAIN, True),
+        (AS_DIGEST, {"value": "b"}, False),
+        (AS_PLAIN, AS_DIGEST, False),
+    ],
+)
+def test_whether_a_setting_is_as_the_state_keeps_it(kept: Json, there: Json, same: bool) -> None:
+    assert same_record(kept, there, SALT) is same
+
+
+# what was sent, what the server made of it, what it has now; what is declared → the keys that differ
+MADE_OF_IT: dict[str, tuple[dict[str, str], dict[str, Any], dict[str, str], dict[str, str], str]] = {
+    "as it made it": ({"A": "a"}, {"A": {"value": "a!"}}, {"A": "a!"}, {"A": "a"}, ""),
+    "as it was sent": ({"A": "a"}, {"A": {"value": "a!"}}, {"A": "a"}, {"A": "a"}, ""),
+    "as somebody made it": ({"A": "a"}, {"A": {"value": "a!"}}, {"A": "x"}, {"A": "a"}, "A"),
+    "it took none of it": ({"A": "a"}, {"A": None}, {}, {"A": "a"}, ""),
+    "it took none of it, and has one now": ({"A": "a"}, {"A": None}, {"A": "x"}, {"A": "a"}, "A"),
+    "another one is declared": ({"A": "a"}, {"A": {"value": "a!"}}, {"A": "a!"}, {"A": "b"}, "A"),
+    "one of two": ({"A": "a", "B": "b"}, {"A": {"value": "a!"}}, {"A": "a!"}, {"A": "a", "B": "b"}, "B"),
+    "it added one": ({"A": "a"}, {"B": {"value": "own"}}, {"A": "a", "B": "own"}, {"A": "a"}, ""),
+    "nothing is known of it": ({"A": "a"}, {}, {"A": "a!"}, {"A": "a"}, "A"),
+}
+
+
+@pytest.mark.parametrize("row", MADE_OF_IT)
+def test_what_the_server_makes_of_what_was_sent_is_no_difference(row: str) -> None:
+    sent, kept, there, declared, differ = MADE_OF_IT[row]
+    had = replace(live(), applied={"settings": recorded_settings(there, SALT)})
+    seen = view(Side(live=had, applied={"settings": recorded_settings(sent, SALT)}), settings=declared)
+    assert seen.owned
+    facts = replace(FACTS, states=seen.ask.facts.states)
+    seen = replace(
+        seen, owned=replace(seen.owned, kept={"settings": kept}), ask=replace(seen.ask, facts=facts)
+    )
+    assert [change.field for change in diff_settings(seen).changes] == [f"settings.{key}" for key in differ]
+    new = diff_settings(replace(seen, owned=replace(seen.owned, kept={})))
+    plain = {key for key in {*there, *declared} if there.get(key) != declared.get(key)}
+    assert {change.field for change in new.changes} == {f"settings.{key}" for key in plain}

@@ -1,12 +1,13 @@
 """Should a campaign run? Every phase × wish × what the state remembers."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
 
 from reconciler.diff import Diff, Run
 from reconciler.diff.status import transition_of
-from reconciler.model import DesiredStatus, LiveCampaign, Phase, Reason, Severity
+from reconciler.model import DesiredStatus, LiveCampaign, Phase, Place, Reason, Severity
 from reconciler.options import Options
 from reconciler.state.base import BracketClosed, Origin, Owned, StatusSet
 from tests.fakes import Project, campaign, desired, rid
@@ -170,6 +171,10 @@ def test_who_stopped_what_is_adopted_is_not_known(live: str, run: Run, code: str
     assert found.transition.run is run
     assert [each.code for each in made.findings if each.code == "held"] == ([code] if code else [])
     if code:
+        place = Place("line.yaml", 9, 3)
+        placed = replace(wanted.campaigns[0], places={"desiredStatus": place})
+        held = project.diff(desired(placed), adopt=True).findings[-1]
+        assert (held.code, held.place, held.resource) == (code, place, rid("line"))
         assert StatusSet(rid("line"), STARTED) in found.records
         again = project.diff(wanted, adopt=True, resume=True).campaigns[0].transition
         assert (again.run, again.reason) == (Run.START, Reason.RESUMED)

@@ -161,6 +161,19 @@ def test_a_state_of_old_learns_without_a_word(name: str) -> None:
     assert changed(made, **{name: first}) == [(SERVER, None)]
 
 
+def test_who_is_closed_was_never_a_member() -> None:
+    """Neither declared so, nor by the server, which still lists them."""
+    made = applied(project(), gateways=frozenset("abc"))
+    applied(made, gateways=frozenset("abc"), closed=frozenset("c"))
+    [there] = made.server.by_id.values()
+    assert (there.gateways, there.closed) == (set("abc"), {"c"})
+    joined = {"gateways": frozenset("abcd"), "closed": frozenset("c")}
+    assert changed(made, **joined) == [(GIT, None)]
+    by_hand(made, gateways=set("ac"))
+    assert changed(made, **joined) == [(BOTH, 2)]
+    assert changed(made, gateways=frozenset("abc"), closed=frozenset("c")) == [(SERVER, None)]
+
+
 def test_what_is_gone_from_the_server_was_changed_there() -> None:
     made = applied(project(), description="one", packages=(ONE,))
     made.server.by_id.clear()
@@ -216,6 +229,20 @@ def test_settings_that_can_not_be_read_are_gits() -> None:
     assert again.changed_in is None, "it is only sent again"
 
 
+def test_who_changed_it_last_is_said_of_what_was_changed_on_the_server() -> None:
+    """Of gateways it isn't: that they come and go is no change of the campaign to the server."""
+    made = applied(project(), description="one", packages=(ONE,), gateways=frozenset("ab"))
+    by_hand(made, description="theirs", gateways={"a"}, modified_by="erin")
+    found = changes(made, description="one", packages=(TWO,), gateways=frozenset("ab"))
+    assert {each.field: (each.changed_in, each.by) for each in found} == {
+        "description": (SERVER, "erin"),
+        "packages": (GIT, None),
+        "gateways": (SERVER, None),
+    }
+    [both] = changes(made, description="two", gateways=frozenset("a"))[:1]
+    assert (both.changed_in, both.by) == (BOTH, "erin")
+
+
 def test_a_setting_that_somebody_added_is_the_servers_and_one_that_git_adds_is_gits() -> None:
     made = applied(project(FACTS), settings={"a": "1"})
     by_hand(made, settings={"a": "1", "theirs": "2"})
@@ -223,6 +250,15 @@ def test_a_setting_that_somebody_added_is_the_servers_and_one_that_git_adds_is_g
     assert changed(made, settings={"a": "1", "theirs": "3"}) == [(GIT, None)]
     by_hand(made, settings={"a": "1"})
     assert changed(made, settings={"a": "1", "ours": "3"}) == [(GIT, None)]
+
+
+def test_a_callback_that_somebody_added_is_the_servers_and_one_that_git_adds_is_gits() -> None:
+    made = applied(project(FACTS), callbacks={})
+    theirs, ours = ({CallbackEvent.COMPLETED: Callback(name)} for name in ("theirs", "ours"))
+    assert changed(made, callbacks=ours) == [(GIT, None)]
+    by_hand(made, callbacks=theirs)
+    assert changed(made, callbacks={}) == [(SERVER, None)]
+    assert changed(made, callbacks=ours) == [(GIT, None)]
 
 
 def test_secrets_that_can_be_read() -> None:
@@ -244,6 +280,22 @@ def test_overrides_are_told_apart_by_gateway() -> None:
     [dropped, other] = sorted(changes(made, **both, overrides=()), key=lambda each: each.members)
     assert (dropped.members, dropped.changed_in, dropped.last) == (("a",), BOTH, ["p-2"])
     assert (other.members, other.changed_in) == (("b",), GIT)
+
+
+def test_the_order_of_an_overrides_packages_is_nobodys_change() -> None:
+    ids = [f"p-{number}" for number in range(1, 10)]
+    server = MemoryServer(packages=[LivePackage(key, key) for key in ids])
+    both = {"gateways": frozenset("ab"), "packages": (ONE,)}
+    many = tuple(map(PackageById, reversed(ids)))
+    made = applied(Project(server), **both, overrides=(Override(frozenset("ab"), many),))
+    [there] = server.by_id.values()
+    there.overrides["a"] = tuple(ids[3:] + ids[:3])
+    [found] = changes(made, **both, overrides=(Override(frozenset("ab"), (TWO,)),))
+    assert (found.members, found.changed_in, found.last) == (("a", "b"), GIT, None)
+    [found] = changes(made, **both, overrides=())
+    assert (found.members, found.changed_in, found.last) == (("a", "b"), GIT, None)
+    there.overrides["b"] = tuple(ids[1:])
+    assert [each.changed_in for each in changes(made, **both, overrides=())] == [GIT, BOTH]
 
 
 def test_windows_follow_git_or_who_came_back() -> None:

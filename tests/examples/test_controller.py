@@ -17,7 +17,7 @@ from reconciler.controller.metrics import families
 from reconciler.controller.shown import LookResult, Shown
 from reconciler.plan.guards import Guard
 from reconciler.report.statuses import Sync
-from reconciler.rollout.gate import WaitFor
+from reconciler.rollout.situation import WaitFor
 from reconciler.settings import NoticeEvent
 
 FOLDER = Path(__file__).parents[2] / "examples" / "controller"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from email.parser import BytesParser
 from email.policy import HTTP
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -199,7 +200,9 @@ class Standin:
         base = f"{scope['scheme']}://{headers.get('host', 'localhost')}"
         asked = Asked(scope["method"], path, query, headers, body, base)
         status, content, more = self._answer(asked)
-        out = [(b"content-type", b"application/json"), *((k.encode(), v.encode()) for k, v in more.items())]
+        date = formatdate(self.now() / 1000, usegmt=True).encode()
+        out = [(b"content-type", b"application/json"), (b"date", date)]
+        out += [(k.encode(), v.encode()) for k, v in more.items()]
         await send({"type": "http.response.start", "status": status, "headers": out})
         await send({"type": "http.response.body", "body": content})
 

@@ -30,6 +30,7 @@ def running() -> Iterator[Served]:
         ws="none",
         log_config=None,
         access_log=False,
+        date_header=False,
         timeout_graceful_shutdown=5,
     )
     server = uvicorn.Server(config)

@@ -44,6 +44,8 @@ REFUSED = {
     "tab": ("a:\n\tb: 1\n", ("tab-indentation", 2, 1)),
     "tab behind spaces": ("a:\n  b: 1\n  \tc: 2\n", ("tab-indentation", 3, 3)),
     "tab in a list": ("a:\n  - x\n\t- y\n", ("tab-indentation", 3, 1)),
+    "key too long": ("a: 1\n" + "k" * 1025 + ": x\n", ("yaml-syntax", 2, 1)),
+    "quoted key too long": ("a:\n  - \"" + "k" * 1030 + "\": x\n", ("yaml-syntax", 2, 5)),
     "two colons": ("a: b: c", ("yaml-syntax", 1, 5)),
     "indented too far": ("a: 1\n  b: 2\n", ("yaml-syntax", 2, 4)),
     "item without a break": ("a: - b", ("yaml-syntax", 1, 4)),

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -191,24 +192,42 @@ def test_devices_are_not_read() -> None:
 def test_what_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Root may read everything, so the refusals are played."""
     write(tmp_path, "a.yaml", "b.yaml", "x/c.yaml")
-    listdir = os.listdir
+    scandir = os.scandir
 
-    def no_listdir(path: Path) -> list[str]:
+    def no_scandir(path: Path) -> Any:
         if path.name == "x":
             raise PermissionError(13, "Permission denied")
-        return listdir(path)
+        return scandir(path)
 
     def no_read(path: Path) -> bytes:
         if path.name == "a.yaml":
             raise PermissionError(13, "Permission denied")
         return read_whole(path)
 
-    monkeypatch.setattr(os, "listdir", no_listdir)
+    monkeypatch.setattr(os, "scandir", no_scandir)
     monkeypatch.setattr("reconciler.loading.walk.read_whole", no_read)
     loaded = load([Path()], base=tmp_path)
     assert files(loaded) == ["b.yaml"]
     assert sorted(codes(loaded)) == ["a.yaml:1:1 unreadable-file", "x:1:1 unreadable-file"]
     assert "permission denied" in loaded.findings[0].message
+
+
+def test_lists_of_ids_beside_resources_are_not_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be ten thousand of them; the files that refer to them are what is read."""
+    write(tmp_path, "a.yaml", *(f"ids-{number}.txt" for number in range(20)))
+    looks = 0
+    stat = Path.stat
+
+    def counted(path: Path, **how: bool) -> os.stat_result:
+        nonlocal looks
+        looks += path.suffix == ".txt"
+        return stat(path, **how)
+
+    monkeypatch.setattr(Path, "stat", counted)
+    assert files(load([Path()], base=tmp_path)) == ["a.yaml"]
+    assert looks == 0
 
 
 def test_names_that_are_not_text(tmp_path: Path) -> None:

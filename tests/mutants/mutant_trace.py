@@ -194,6 +194,9 @@ def who_may_notice(
     before all others, those to which the module leads: by its name, or by what the docstring of its `source`
     says.
 
+    Of a coroutine all are asked that begin it: once it was thrown into while it waited, Python 3.11 no longer
+    tells coverage which lines it goes on with.
+
     What stands outside of functions runs when it is imported: who executes anything of that module, or of one
     that imports it (`users`), may notice, and so may the tests of a file that imports it. Those are asked of
     the default of a parameter, too.
@@ -208,6 +211,8 @@ def who_may_notice(
         ]
     else:
         bits, scope = _bits(mutant.lines), range(mutant.scope[0], mutant.scope[1] + 1)
+        if _suspends(source, mutant.scope):
+            bits = _bits(mutant.scope)
         found = [
             test
             for test in tests
@@ -225,6 +230,11 @@ def who_may_notice(
         return test.seconds / (_NEAR if file.startswith(folder) else 1), test.nodeid
 
     return sorted(found, key=rank)
+
+
+def _suspends(source: bytes, scope: Lines) -> bool:
+    """Whether there is a coroutine in these lines."""
+    return any(b"async def " in line for line in source.splitlines()[scope[0] - 1 : scope[1]])
 
 
 def _bits(lines: Lines) -> int:

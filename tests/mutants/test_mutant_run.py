@@ -118,3 +118,15 @@ def test_those_who_execute_it_are_asked_and_its_own_folder_first() -> None:
     with_default = {**SOURCES, core: b"def most(a, most=3):\n    return min(a, most)\n"}
     default, *_ = (one for one in all_mutants(with_default, {"core"}) if one.line == 1)
     assert who_may_notice(default, [tables], importing) == [tables], "it read the signature"
+
+
+def test_of_a_coroutine_all_are_asked_that_begin_it() -> None:
+    """What it does after a wait isn't always seen."""
+    core = "reconciler/core.py"
+    plain = b"def later(ask):\n    found = ask()\n    return found + 1\n"
+    waits = plain.replace(b"def ", b"async def ").replace(b"= ask", b"= await ask")
+    begins = Traced("tests/core/test_a.py::begins", 1.0, {core: 1 << 2})
+    elsewhere = Traced("tests/core/test_a.py::elsewhere", 1.0, {core: 1 << 9})
+    for source, asked in ((plain, []), (waits, [begins])):
+        last = next(one for one in all_mutants({**SOURCES, core: source}, {"core"}) if one.line == 3)
+        assert who_may_notice(last, [begins, elsewhere], users_of(SOURCES), source) == asked

@@ -34,6 +34,7 @@ from reconciler.state.applied import packages_value
 from reconciler.state.base import (
     CampaignForgotten,
     CampaignOwned,
+    CampaignReplaced,
     Intent,
     OnRemoveSet,
     Origin,
@@ -41,6 +42,7 @@ from reconciler.state.base import (
     Predecessor,
     State,
 )
+from reconciler.state.folding import fold
 from tests.fakes import Project, campaign, desired, file, rid
 from tests.memory_provider import IMMUTABLE
 
@@ -505,6 +507,18 @@ def test_a_successor_whose_creation_was_never_recorded_is_found_by_its_name() ->
         rid("line"), "2", Origin.CREATED, return_to="STARTED", applied={"settings": {}},
         predecessors=(Predecessor("1"),),
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("before", OnRemove)
+@pytest.mark.parametrize("now", OnRemove)
+def test_a_successor_gets_the_on_remove_that_is_declared_now(before: OnRemove, now: OnRemove) -> None:
+    """Also in the events: folded into the state they leave what is owned."""
+    state = replacing(on_remove=before)
+    found, records = owned_by(campaign("line", on_remove=now), Claim(Ownership.SUCCEEDED, ("2",)), state, {})
+    assert found is not None
+    assert (found.id, found.on_remove) == ("2", now)
+    assert fold(state, records).campaigns == {rid("line"): found}
+    assert [type(each) for each in records] == [CampaignReplaced, *([OnRemoveSet] if now != before else [])]
 
 
 def test_where_there_is_none_the_one_before_it_is_still_the_campaign() -> None:

@@ -293,6 +293,44 @@ def test_a_complaint_halves_what_is_lent_next_and_lends_nothing_that_is_not_ther
     assert limiter.lend(2) == pytest.approx(2.0)
 
 
+@pytest.mark.parametrize("seconds", [0.0, 0.9, 1.0, 3.0, 60.0])
+def test_what_is_lent_is_a_share_of_the_rate_as_it_is_by_now(seconds: float) -> None:
+    """It recovers also where nobody sends from here."""
+    time = Time()
+    limiter = time.limiter(100.0)
+    limiter.too_much()
+    time.now += seconds
+    rate = min(100.0, 50.0 * 1.1 ** int(seconds))
+    assert limiter.lend(3) == pytest.approx(rate / 4)
+    assert limiter.rate == pytest.approx(rate)
+
+
+def test_half_a_share_that_is_left_is_not_lent() -> None:
+    limiter = Time().limiter(12.0)
+    assert [limiter.lend(1), limiter.lend(2)] == [6.0, 4.0]
+    assert limiter.lend(2) == 0.0, "2 of 4 is no more than half a share"
+    assert limiter.lend(3) == 2.0
+    assert limiter.lend(3) == 0.0
+
+
+def test_nobody_gives_back_more_than_was_lent() -> None:
+    time = Time()
+    limiter = time.limiter(10.0)
+    limiter.give_back(5.0)
+    assert limiter.lend(1) == 5.0
+    limiter.give_back(50.0)
+    assert [limiter.lend(1), limiter.lend(1)] == [5.0, 5.0]
+
+
+@pytest.mark.parametrize(("lent", "gap"), [(4.0, 1 / 6), (9.8, 2.0), (20.0, 2.0)])
+def test_where_all_is_lent_our_own_calls_still_go_on(lent: float, gap: float) -> None:
+    time = Time()
+    limiter = time.limiter(10.0)
+    limiter._lent = lent
+    first, second = departures(time, limiter, 2)
+    assert second - first == pytest.approx(gap)
+
+
 def test_a_complaint_without_a_limit_counts_who_sends_beside_us() -> None:
     time = Time()
     limiter = time.limiter()

@@ -42,6 +42,7 @@ from reconciler.model import (
     Secret,
     SetName,
     Severity,
+    StartCampaign,
     StepGroup,
     StopCampaign,
     UploadMode,
@@ -61,7 +62,7 @@ from reconciler.plan.model import (
     Snapshot,
 )
 from reconciler.providers.base import Lowered
-from reconciler.rollout.gate import Wait, WaitFor
+from reconciler.rollout.situation import Wait, WaitFor
 from reconciler.rollout.views import RolloutView, WavePhase, WaveView
 from reconciler.state.base import (
     BracketClosed,
@@ -71,6 +72,7 @@ from reconciler.state.base import (
     CampaignOwned,
     CampaignReplaced,
     FieldApplied,
+    FreezeEnded,
     Intent,
     IntentNoted,
     MembersApplied,
@@ -132,6 +134,8 @@ ROLLOUT = RolloutRecord(
     at=NOW,
     limit=50,
     promoted=(Promotion(2, ("soak",)),),
+    stopped=("0", "1"),
+    own="b94d27b9",
     stops=True,
     frozen=True,
     lists="5e884898",
@@ -262,6 +266,7 @@ def _replacement(group: StepGroup) -> tuple[StepGroup, ...]:
         StopCampaign(line, Reason.WANTS_STOPPED, "1", predecessor=True),
         RemoveGateways(line, Reason.MOVES, "1", ("gw-0001",), moving=True, successor="9", before_start=True),
         DeleteCampaign(line, Reason.REPLACED, "1", predecessor=True),
+        StartCampaign(line, Reason.FREEZE_OVER, "1", predecessor=True),
     )
     also = (group.operation,)
     return tuple(
@@ -359,6 +364,7 @@ def sample() -> Made:
         CampaignReplaced(line, "0", "1", "STARTED", {"settings": {"K": {"value": "v"}}}, since=1_800_000_000),
         PredecessorEnded(line, "0"),
         PredecessorForgotten(line, "0"),
+        FreezeEnded(line, "0"),
         FieldApplied(line, "callbackSet.completed", {"notificationDestinationId": "nd-7"}),
         MembersApplied(line, "schedules.download", "1/2", ("gw-0001", "gw-0002")),
         MembersForgotten(line, ("gw-0001",), "schedules.download"),

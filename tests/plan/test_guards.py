@@ -29,7 +29,17 @@ from reconciler.model import (
 )
 from reconciler.plan import Plan
 from reconciler.plan.fingerprints import fingerprints, touched_of
-from reconciler.plan.guards import DEFAULTS, Basis, Guard, ended_formers, guarded, reconsidered, trips, waive
+from reconciler.plan.guards import (
+    DEFAULTS,
+    Basis,
+    Guard,
+    ended_formers,
+    guarded,
+    interrupted,
+    reconsidered,
+    trips,
+    waive,
+)
 from reconciler.plan.model import CampaignImpact, GuardTrip, Impact
 from reconciler.plan.touched import touched_by
 from reconciler.providers.base import Facts
@@ -319,6 +329,10 @@ def test_campaigns_that_an_earlier_run_replaced_count_where_their_end_interrupts
     others = (action(Verb.DELETE, rid("line"), target="7"), action(Verb.STOP, rid("other"), target="8"))
     groups = tuple(StepGroup(str(at), each, OPERATION, 0) for at, each in enumerate((end, *others)))
     assert ended_formers(Plan(SERVER, groups), facts) == ended
+    whole = {rid("line")} if Verb.DELETE in facts.interrupting else set()
+    assert interrupted(Plan(SERVER, groups), facts) == whole, "the campaign that is deleted"
+    left = interrupted(Plan(SERVER, groups[:1]), facts)
+    assert left == (whole if successor is None else set()), "who is in the one before is read by its id"
 
 
 def test_who_is_closed_is_not_in_flight() -> None:

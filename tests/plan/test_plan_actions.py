@@ -332,6 +332,19 @@ def test_what_the_server_takes_in_a_phase(row: str) -> None:
         assert bool(plan.changes) == bool(verbs)
 
 
+@pytest.mark.parametrize(("status", "stops"), [("CREATED", False), ("STOPPED", False), ("STARTED", True)])
+def test_only_what_runs_is_stopped_for_those_who_join(status: str, stops: bool) -> None:
+    """Also where the server takes a stop of what stands still."""
+    facts = replace(PULSE, allowed={**PULSE.allowed, Verb.STOP: KNOWN})
+    made = Project(MemoryServer(MemoryCampaign("1", "line", status, gateways={"a"}), facts=facts))
+    made.own("line", "1")
+    windows = (Assignment({SchedulePhase.DOWNLOAD: WINDOW}),)
+    plan = made.make_plan(desired(campaign("line", gateways="ab", schedules=windows, joining=Joining.PAUSE)))
+    verbs = [group.action.verb for group in plan.groups]
+    assert (Verb.ADD in verbs, Verb.SCHEDULE in verbs) == (True, True)
+    assert (Verb.STOP in verbs, Verb.START in verbs) == (stops, stops)
+
+
 @pytest.mark.parametrize(
     ("status", "wanted", "takes", "refused"),
     [

@@ -248,11 +248,32 @@ def test_what_waits_while_it_is_closed(case: str) -> None:
         {"edit": True, "changes": (change("description"),)},
         {"edit": True, "live": live(Phase.PAUSED), "changes": (change("settings.a"),)},
         {"edit": True, "live": None, "changes": (change("description"),)},
+        # Nothing that runs has to be stopped for it.
+        *(
+            {"edit": True, "live": live(phase), "changes": (change("description"),)}
+            for phase in Phase
+            if phase is not Phase.RUNNING
+        ),
     ],
 )
 def test_what_makes_no_device_begin_goes_out(values: dict[str, Any]) -> None:
     found = differing(**values)
     assert sifted(found) == (found, None)
+
+
+def test_of_an_earlier_revision_nothing_waits() -> None:
+    """Whom its rollout releases has waited already, and nobody else moves."""
+    found = differing(
+        gained=("e",),
+        overrides=OVERRIDES,
+        schedules=WINDOWS,
+        edit=True,
+        transition=STARTS,
+        changes=(JOINING,),
+    )
+    assert sifted(found)[1] is not None
+    revised = replace(found, desired=replace(found.desired, revised=True))
+    assert sifted(revised) == (revised, None)
 
 
 @pytest.mark.parametrize(
@@ -415,6 +436,11 @@ def test_a_start_is_for_those_who_are_not_done(state: str, waits: bool) -> None:
     if state == "INSTANTIATED":
         found = replace(found, live=live(states={state: "ac"}))
     assert (sifted(found)[1] is not None) is waits
+    # Zones that are never open at once: nobody has anything to begin, so nothing waits for all of them.
+    over = live(states={state: "ac"})
+    assert (sifted(replace(found, live=over))[1] is not None) is waits
+    approved = replace(found, live=over, transition=replace(STARTS, approve=True))
+    assert sifted(approved)[1] is not None, "a person's word waits"
     listed = replace(found, transition=Transition(), distribution=DistributionList("d"))
     assert sifted(listed)[1] is not None, "the list is for all"
 

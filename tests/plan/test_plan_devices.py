@@ -317,6 +317,14 @@ def test_in_a_successor_everybody_begins_anew() -> None:
     assert plan.impact.campaigns[0].packages == Packages(("fw-2.1.bin",), ("fw-2.2.bin",))
 
 
+def test_who_is_closed_in_what_is_replaced_leaves_nothing() -> None:
+    live = MemoryCampaign("1", "line", "ROLLING", packages=("p-1",), gateways={*"abcd"}, closed={*"ad"})
+    project = Project(MemoryServer(live, packages=(OLD, NEW), facts=IMMUTABLE))
+    project.own("line", "1")
+    found = only(plan_of(project, desired(campaign(packages=(PackageById("p-2"),), gateways={*"bce"}))))
+    assert (found.join, found.leave) == (1, 0)
+
+
 # --- members that nobody could read ----------------------------------------------------------------
 
 

@@ -24,7 +24,7 @@ from reconciler.model import (
 )
 from reconciler.options import Options
 from reconciler.plan.file import plan_digest
-from reconciler.plan.finished import LEFT_BEHIND, _names, done_before, finished, remembered, targeted
+from reconciler.plan.finished import LEFT_BEHIND, _alike, _names, done_before, finished, remembered, targeted
 from reconciler.plan.guards import Guard, guarded, reconsidered
 from reconciler.plan.model import GuardTrip, Plan
 from reconciler.state.applied import FINISHED, finished_of, finished_value, packages_value
@@ -280,3 +280,23 @@ def test_of_those_who_join_with_packages_of_their_own_nobody_has_finished() -> N
     plan = Plan(SERVER, groups, changes=changes)
     found = finished(plan, {LINE: live}, State("lineage", "5a17"), PULSE)
     assert found == {LINE: {frozenset(["p-1"]): frozenset("ab")}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "alike"),
+    [
+        (["a", "b"], ["b", "a"], True),
+        (["a", "b"], ["b", "a", "b"], True),
+        ([], [], True),
+        (["a"], ["b"], False),
+        (["a"], ["a", "b"], False),
+        # Who joins had none; what is still to be uploaded is none that anybody has.
+        (None, ["a"], False),
+        (["a"], None, False),
+        (None, None, False),
+        ([{"upload": "fw.bin"}], [{"upload": "fw.bin"}], False),
+        (["a"], [{"upload": "fw.bin"}], False),
+    ],
+)
+def test_whether_a_gateway_keeps_what_it_has(before: object, after: object, alike: bool) -> None:
+    assert _alike(before, after) is alike

@@ -19,6 +19,7 @@ from reconciler.state.base import (
     CampaignOwned,
     CampaignReplaced,
     Event,
+    FreezeEnded,
     IntentNoted,
     NoticeNoted,
     PackageUploaded,
@@ -32,7 +33,7 @@ from tests.fakes import PULSE
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plan-file.jsonl"
 OLDER = GOLDEN.with_name("plan-file-0.1.jsonl")
-DIGEST = "f95c1f0bdfa21f87711f80bac41fbd2fd88cf1950ea1c3fdea0f6d92aad602a0"
+DIGEST = "4eb5e365cfd337c848eff5b8d1f00413e28c12012c95efba1d19c92b4d45d2d6"
 
 
 def test_a_plan_is_the_same_bytes_as_ever(golden: Golden, tmp_path: Path) -> None:
@@ -60,7 +61,7 @@ def test_an_old_plan_file_is_read() -> None:
     guards = tuple(replace(trip, counts={}, until=None, waived_at=None) for trip in new.plan.guards)
     rest: Any = {"groups": (), "records": (), "changes": (), "unreadable": {}}
     assert replace(old.plan, **rest) == _not_in_devices(replace(new.plan, **rest, guards=guards))
-    assert tuple(map(_undeclared, old.plan.changes)) == new.plan.changes
+    assert tuple(map(_undeclared, old.plan.changes)) == tuple(map(_untold, new.plan.changes))
     kept = (event for event in new.plan.records if not isinstance(event, _NEW))
     assert old.plan.records == tuple(map(_undescribed, kept))
     for before, now in zip(old.plan.groups, new.plan.groups, strict=True):
@@ -71,6 +72,17 @@ def _undeclared(change: Change) -> Change:
     """A package that went was said to be no longer declared, whoever declared its set."""
     goes = change.field == "packages" and change.after is None
     return replace(change, reason=Reason.NO_LONGER_USED) if goes else change
+
+
+def _untold(change: Change) -> Change:
+    """As it was written when uploads had no version, and what was still to be uploaded no digest."""
+    match change.after:
+        case {"version": _, **rest} if change.field == "packages":
+            return replace(change, after=dict(rest))
+        case list(packages):
+            named = [{"upload": each["upload"]} if isinstance(each, dict) else each for each in packages]
+            return replace(change, after=named)
+    return change
 
 
 def _not_in_devices(plan: Plan) -> Plan:
@@ -100,7 +112,15 @@ def _undescribed(event: Event) -> Event:
     return event
 
 
-_NEW = (CampaignReplaced, NoticeNoted, PredecessorEnded, PredecessorForgotten, ReplacementBegun, RolloutNoted)
+_NEW = (
+    CampaignReplaced,
+    FreezeEnded,
+    NoticeNoted,
+    PredecessorEnded,
+    PredecessorForgotten,
+    ReplacementBegun,
+    RolloutNoted,
+)
 """What wasn't there when the older file was written."""
 
 

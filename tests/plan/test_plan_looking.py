@@ -25,7 +25,7 @@ from reconciler.model import (
 from reconciler.plan import Plan
 from reconciler.plan.looking import LEFT, only_rollouts
 from reconciler.plan.model import CampaignImpact, Impact
-from reconciler.rollout.gate import Wait, WaitFor
+from reconciler.rollout.situation import Wait, WaitFor
 from reconciler.rollout.views import RolloutView, WavePhase, WaveView
 from reconciler.state.base import (
     BracketClosed,
@@ -320,6 +320,9 @@ SENT: list[tuple[StepGroup, dict[str, Any], bool]] = [
     (rolled(Verb.START), THAW, True),
     (rolled(Verb.START), {**THAW, "before": RolloutRecord(frozen=False)}, False),
     (rolled(Verb.START), {**THAW, "before": None}, False),
+    (rolled(Verb.START, target="1"), {"before": RolloutRecord(stopped=("1",))}, True),
+    (rolled(Verb.START, target="1"), {"before": RolloutRecord(stopped=("2",))}, False),
+    (rolled(Verb.START, target="1"), {"before": RolloutRecord(stopped=("1",), frozen=True)}, False),
     (rolled(Verb.START), {"before": RolloutRecord(frozen=True)}, False),
     (
         rolled(Verb.START),
@@ -480,14 +483,14 @@ def test_what_the_state_learns_of_more_than_the_rollout_is_left(record: Event, s
         (RECORD, replace(RECORD, wave=2), ""),
         (RECORD, replace(RECORD, revision="x", reached=9), ""),
         # and that a freeze holds
-        (RECORD, replace(RECORD, wave=2, frozen=True), "frozen"),
+        (RECORD, replace(RECORD, wave=2, frozen=True, stopped=("1",)), "frozen"),
     ],
 )
 def test_of_one_that_is_left_only_how_it_stands_is_noted(
     before: RolloutRecord | None, now: RolloutRecord, noted: str
 ) -> None:
     plan = looked(rolled(Verb.EDIT), before=before, records=(RolloutNoted(LINE, now),))
-    expected = {"now": [now], "frozen": [replace(RECORD, frozen=True)], "": []}[noted]
+    expected = {"now": [now], "frozen": [replace(RECORD, frozen=True, stopped=("1",))], "": []}[noted]
     assert [each.rollout for each in plan.records if isinstance(each, RolloutNoted)] == expected
 
 

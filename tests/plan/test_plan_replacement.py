@@ -2,14 +2,29 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from plan_files import Made, planned, stale_now
 
-from reconciler.model import LivePackage, PackageById, Verb
+from reconciler.diff import CampaignDiff, Run, Transition
+from reconciler.diff.model import Former
+from reconciler.model import (
+    CampaignFields,
+    DesiredRollout,
+    DesiredStatus,
+    LiveCampaign,
+    LivePackage,
+    PackageById,
+    Phase,
+    Reason,
+    RemoveGateways,
+    Verb,
+)
 from reconciler.plan.file import open_plan
-from reconciler.plan.replacement import draft_of
+from reconciler.plan.replacement import draft_of, leaves_of
 from reconciler.report.markdown import plan_markdown
 from reconciler.report.plan_document import plan_chunks
 from reconciler.report.plan_text import plan_lines
@@ -58,6 +73,20 @@ def test_the_start_waits_for_the_end_and_the_end_for_everything() -> None:
     assert "end-rollout:line" in before(made, Verb.START, "line")
     [start] = [group for group in made.plan.groups if group.action.verb is Verb.START]
     assert {need.group for need in start.needs if not need.even_failed} == {"end-rollout:line"}
+
+
+@pytest.mark.parametrize(("wish", "stops"), [(DesiredStatus.STOPPED, True), (None, False)])
+def test_one_that_is_to_stand_still_is_stopped_before_it_is_replaced(
+    wish: DesiredStatus | None, stops: bool
+) -> None:
+    made = made_by(project(running("1", "line")), line(status=wish))
+    steps = [
+        (step.action.verb, step.action.target) for step in made.plan.steps() if step.action.verb is Verb.STOP
+    ]  # type: ignore[union-attr]
+    assert steps == ([(Verb.STOP, "1")] if stops else [])
+    assert (Verb.START in {step.action.verb for step in made.plan.steps()}) is not stops
+    if stops:
+        assert "halt-rollout:line" in before(made, Verb.END, "line")
 
 
 def test_what_a_successor_needs_is_uploaded_before_anything_else() -> None:
@@ -171,3 +200,67 @@ def test_what_an_earlier_run_left_is_said_too() -> None:
     del found.state.campaigns[rid("line ~1")]  # type: ignore[attr-defined]
     made = made_by(found, line())
     assert "ends 1 campaign that it replaced" in "\n".join(plan_lines(made.plan))
+
+
+# --- who leaves what was replaced ---------------------------------------------------------------------------
+
+IN_WAVES = DesiredRollout("policy", (), "seed")
+KEEPS, STARTS, STOPS = (Transition(run) for run in (Run.KEEP, Run.START, Run.STOP))
+MADE_ANEW = CampaignDiff(campaign("line"), None, CampaignFields("line"))
+
+
+def there(phase: Phase) -> LiveCampaign:
+    return LiveCampaign("9", "line", phase.value, phase)
+
+
+def former(staying: str = "", leaving: str = "bcd", *, ended: bool = False, live: bool = True) -> Former:
+    """The campaign 1, which was replaced by 9."""
+    known = replace(there(Phase.RUNNING), id="1") if live else None
+    return Former("1", known, ended, frozenset(staying), frozenset(leaving))
+
+
+# phase of the one that is, what becomes of it, the one before; more of it → who leaves that one
+LEAVES: dict[str, tuple[Phase, Transition, Former, dict[str, Any], str]] = {
+    "it runs, and some stay there": (Phase.RUNNING, KEEPS, former("a"), {}, "bcd"),
+    "it runs, and all move": (Phase.RUNNING, KEEPS, former(), {"gained": ("c", "x")}, "c"),
+    "it runs, and nobody joins it": (Phase.RUNNING, KEEPS, former(), {}, ""),
+    "it starts, and some stay there": (Phase.PAUSED, STARTS, former("a"), {}, "bcd"),
+    "it starts, and all move": (Phase.PAUSED, STARTS, former(), {"gained": ("c",)}, ""),
+    # Who is declared is to move once it runs.
+    "it stands still": (Phase.PAUSED, KEEPS, former("a"), {}, "d"),
+    "it stands still, and all move": (Phase.PAUSED, KEEPS, former(), {"gained": ("c",)}, ""),
+    "it is stopped": (Phase.RUNNING, STOPS, former("a"), {}, "d"),
+    "it is stopped, and all move": (Phase.RUNNING, STOPS, former(), {"gained": ("c",)}, ""),
+    "its successor starts": (
+        Phase.RUNNING,
+        KEEPS,
+        former("a"),
+        {"successor": MADE_ANEW, "starts": True},
+        "bcd",
+    ),
+    "its successor stands still": (Phase.RUNNING, KEEPS, former("a"), {"successor": MADE_ANEW}, "d"),
+    "nobody leaves": (Phase.RUNNING, KEEPS, former("a", ""), {}, ""),
+    "that one has ended": (Phase.RUNNING, KEEPS, former("a", ended=True), {}, ""),
+    "that one was not read": (Phase.RUNNING, KEEPS, former("a", live=False), {}, ""),
+}
+
+
+@pytest.mark.parametrize("rollout", [IN_WAVES, None])
+@pytest.mark.parametrize("row", LEAVES)
+def test_who_leaves_what_was_replaced(row: str, rollout: Any) -> None:
+    phase, transition, before, more, leave = LEAVES[row]
+    wanted = replace(campaign("line", gateways="b", rollout=rollout), later=frozenset("c"))
+    found = CampaignDiff(
+        wanted, there(phase), CampaignFields("line"), transition=transition, formers=(before,), **more
+    )
+    starts = more.get("starts", transition is STARTS)
+    expected = RemoveGateways(
+        rid("line"),
+        Reason.MOVES if rollout else Reason.REPLACED,
+        "1",
+        tuple(leave),
+        moving=True,
+        successor=None if "successor" in more else "9",
+        before_start=starts,
+    )
+    assert list(leaves_of(found)) == ([expected] if leave else [])

@@ -36,6 +36,7 @@ from reconciler.state.base import (
     Event,
     FieldApplied,
     FieldsDeclared,
+    FreezeEnded,
     Intent,
     IntentDropped,
     IntentNoted,
@@ -230,6 +231,7 @@ ROWS: dict[str, tuple[list[Action], list[Event], Touched]] = {
             OnRemoveSet(LINE, OnRemove.DELETE), RolloutNoted(LINE, None),
             ReplacementBegun(LINE), CampaignReplaced(LINE, "0", "1"),
             PredecessorEnded(LINE, "0"), PredecessorForgotten(LINE, "0"),
+            FreezeEnded(LINE, "0"),
         )
     },
     "recognised": (

@@ -66,10 +66,16 @@ def test_artifacts_by_their_hash() -> None:
 
 
 def test_what_was_made_alone_or_as_the_one_of_a_list() -> None:
-    assert codec.made({"id": 5}) == codec.made([{"id": 5}]) == "5"
-    for value in ([], [{"id": 1}, {"id": 2}], {}):
+    asked = {"name": "fw", "version": "1", "distributionSetId": 7}
+    assert codec.made({"id": 5}, asked) == codec.made([{"id": 5}], asked) == "5"
+    told = {"id": 5, "name": "fw ", "version": "1", "distributionSetId": 7, "type": "os"}
+    assert codec.made(told, asked) == codec.made([told], {}) == "5"
+    others = ({"name": "fx"}, {"version": "2"}, {"distributionSetId": 8})
+    forms = ("", "007", "5a", "٥", 0, -5, 5.5, True, "3f2c1a9e-0000-4000-8000-000000000000")
+    wrong = [{**told, **each} for each in (*others, *({"id": form} for form in forms))]
+    for value in ([], [{"id": 1}, {"id": 2}], {}, {"name": "fw"}, *wrong):
         with pytest.raises(Unexpected):
-            codec.made(value)
+            codec.made(value, asked)
 
 
 def test_a_set_has_its_modules_sorted_by_number() -> None:

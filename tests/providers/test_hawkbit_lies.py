@@ -1,6 +1,7 @@
 """What surprises on hawkBit, and what is made of it: no plan may believe what isn't so."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -131,6 +132,67 @@ def test_a_name_that_a_hidden_rollout_holds_is_said_to_be_so(tmp_path: Path) -> 
         [failed] = [o for o in applied.outcomes if o.status is OutcomeStatus.FAILED]
         assert "a deleted one may hold it for good" in failed.message
         assert "spec.name" in failed.message
+
+    on(tmp_path, body)
+
+
+# 4 and 6 once more: an answer to a create that is about something else
+
+CREATES = {
+    "softwaremodules": "modules",
+    "distributionsets": "sets",
+    "targettags": "tags",
+    "rollouts": "rollouts",
+}
+LIES: dict[str, Callable[[str], object]] = {
+    "another's": lambda other: [{"id": int(other)}],
+    "another's name": lambda other: [{"id": 4711, "name": "somebody else's"}],
+    "no id": lambda other: [{"name": "it"}],
+    "none": lambda other: [],
+    "two": lambda other: [{"id": 4711}, {"id": 4712}],
+    "another form": lambda other: [{"id": "3f2c1a9e-0000-4000-8000-000000000000"}],
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("path", CREATES)
+def test_a_create_that_answers_with_another_id_makes_one_thing_and_touches_no_other(
+    tmp_path: Path, path: str, lie: str
+) -> None:
+    """The answer is held against what was asked for and what was there; then the server is asked."""
+
+    async def body(world: HawkbitWorld) -> None:
+        await world.apply(line(1))
+        held = world.server.world
+        before = {key: replace(each) for key, each in held.rollouts.items()}
+        files = {key: list(each.artifacts) for key, each in held.modules.items()}
+        other = str(
+            {"softwaremodules": max(held.modules), "distributionsets": max(held.bundles)}.get(
+                path, max(before)
+            )
+        )
+        lied: list[str] = []
+
+        def lying(asked: Asked) -> Fault | None:
+            if lied or (asked.method, asked.path) != ("POST", f"/rest/v1/{path}"):
+                return None
+            lied.append(asked.path)
+            return Fault(201, json.dumps(LIES[lie](other)).encode(), after=True)
+
+        world.server.fault = lying
+        wanted = line(1, packages="{file: fx.bin, name: fw.bin}")
+        applied = await world.run(await world.make_plan(wanted))
+        assert lied, "it was asked for"
+        assert not applied.failed, [o.message for o in applied.outcomes if not o.settled]
+        world.server.settle()
+        assert await world.plan(wanted) == []
+        new = [each for key, each in held.rollouts.items() if key not in before and not each.deleted]
+        assert len(new) == 1
+        bundle = held.bundles[new[0].bundle]
+        [module] = bundle.modules
+        assert module not in files, "it has the new module"
+        assert {key: list(held.modules[key].artifacts) for key in files} == files
+        assert len(held.modules) == len(files) + 1
 
     on(tmp_path, body)
 

@@ -9,12 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.errors import Refused
+from reconciler.errors import Refused, ServerError
 from reconciler.model import Phase
 from reconciler.providers.hawkbit.calls import HawkbitCalls, _number
+from reconciler.providers.hawkbit.client import HawkbitClient
 from reconciler.providers.hawkbit.codec import ActionRow
+from reconciler.providers.hawkbit.entry import wire_of
 from reconciler.providers.hawkbit.members import IDLE, States, TargetIds, membership
+from reconciler.settings import ServerSettings
 from tests.hawkbit_standin.app import Asked, Fault
+from tests.providers.canned_server import Canned, answer
 from tests.providers.hawkbit_world import HawkbitWorld, ids, line
 
 Body = Callable[[HawkbitWorld], Awaitable[None]]
@@ -35,6 +39,15 @@ def states(*rows: tuple[str, str, bool]) -> States:
     fold = States()
     fold.add({str(n): ActionRow(*row) for n, row in enumerate(rows)})
     return fold
+
+
+def test_what_is_forgotten_leaves_nothing_behind() -> None:
+    fold, targets = states(("a", "running", True)), TargetIds()
+    targets.add({"a": None})
+    for each in (fold, targets):
+        assert len(each) == 1
+        each.clear()
+        assert (len(each), each.kept or None) == (0, None)
 
 
 def test_the_table_of_members() -> None:
@@ -93,7 +106,26 @@ def test_a_target_is_in_one_state_however_pages_come(pages: list[list[tuple[str,
 @pytest.mark.parametrize(("asked", "size"), [(1, 1), (499, 499), (500, 500), (501, 500), (10_000, 500)])
 def test_no_page_is_asked_for_that_the_server_would_cut(asked: int, size: int) -> None:
     wire: Any = None
-    assert HawkbitCalls(wire, page_size=asked).page_size == size
+    assert HawkbitCalls(wire, page_size=asked, parallelism=1, most_bytes=1).page_size == size
+
+
+@pytest.mark.parametrize("spare", [0, -1])
+def test_so_many_bytes_of_a_list_are_read_and_no_more(spare: int) -> None:
+    pages = [
+        answer({"content": [{"id": n, "name": "line"} for n in ids], "total": 3}) for ids in ((1, 2), (3,))
+    ]
+    wire = wire_of(Canned(*pages), ServerSettings(provider="hawkbit", url="http://h"))
+    most = sum(len(page.body) for page in pages) + spare
+
+    async def main() -> int:
+        client = HawkbitClient(wire, page_size=2, parallelism=1, most_bytes=most)
+        return len(await client.campaigns())
+
+    if spare == 0:
+        assert asyncio.run(main()) == 3
+    else:
+        with pytest.raises(ServerError, match="can't be read as a whole: more than 0 MiB came"):
+            asyncio.run(main())
 
 
 def test_what_is_no_number_comes_before_all_numbers() -> None:

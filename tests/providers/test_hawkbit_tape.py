@@ -4,6 +4,7 @@ The server answers by a table, and lists all that it has whatever the query says
 is right has to be chosen from it.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from hashlib import sha256
@@ -80,6 +81,18 @@ def rows(*found: Mapping[str, Any]) -> Callable[[Request], Response]:
     return page
 
 
+def cut(lengths: Mapping[int, int], count: int = 8) -> Callable[[Request], Response]:
+    """A list of rollouts of which the page at an offset has fewer rows than were asked for."""
+
+    def page(request: Request) -> Response:
+        query = dict(request.query)
+        start, size = int(query["offset"]), int(query["limit"])
+        end = start + min(size, lengths.get(start, size))
+        return answer({"content": [rollout(n) for n in range(1, count + 1)][start:end], "total": count})
+
+    return page
+
+
 def rollout(number: int = 5, **more: Any) -> dict[str, Any]:
     known = {
         "id": number,
@@ -129,13 +142,19 @@ def history(*entries: tuple[str, int, list[str]]) -> dict[str, Any]:
 
 
 ALL = {
-    "rollouts": rows(rollout(5), rollout(6, name="LINE", status="ready"), rollout(8, status="deleting")),
+    # Lists are in no order: what is told is sorted by us.
+    "rollouts": rows(
+        rollout(10, name="ten"),
+        rollout(6, name="LINE", status="ready"),
+        rollout(5),
+        rollout(8, status="deleting"),
+    ),
     "rollouts/5": rollout(5),
     "rollouts/6": rollout(6, name="line two", distributionSetId=8, status="ready"),
-    "distributionsets": rows(bundle(), bundle(8, name="other", description="by hand")),
+    "distributionsets": rows(bundle(8, name="other", description="by hand"), bundle()),
     "distributionsets/7": bundle(),
     "distributionsets/8": bundle(8),
-    "softwaremodules": rows(module(9), module(10, name="FW", type="application"), module(11, deleted=True)),
+    "softwaremodules": rows(module(10, name="FW", type="application"), module(11, deleted=True), module(9)),
     "softwaremodules/9": module(9),
     "softwaremodules/10": module(10, name="app", type="application"),
     "softwaremodules/11": module(11, deleted=True),
@@ -185,10 +204,90 @@ lines = tape.lines
 
 # --- reads -------------------------------------------------------------------------------------------
 
+FLEET = [f"t{n:02}" for n in range(30)]
+
+
+def fleet(
+    going: int = 1, *, counted: int = 29, finished: int = 29, installed: int | None = 29, **more: Any
+) -> Mapping[str, Any]:
+    """A rollout of 30 targets at rest, except for `going`; what the server counts of the others.
+
+    ``installed`` None: its list tells no total, and holds who is asked for.
+    """
+    begun = [row(n, name, "running" if n < going else "finished", n < going) for n, name in enumerate(FLEET)]
+
+    def actions(request: Request) -> Response:
+        query = dict(request.query)["q"]
+        if "status!=" in query:
+            return rows(*begun[:going])(request)
+        return rows(*begun[going : going + finished] if "status==" in query else begun)(request)
+
+    def installations(request: Request) -> Response:
+        if installed is None:
+            return answer({"content": [target("t01")]})
+        return answer({"content": [target("t01")], "total": installed})
+
+    return {
+        "rollouts/5": rollout(
+            totalTargets=30, totalTargetsPerStatus={"finished": counted, "running": 1}, **more
+        ),
+        "targettags": rows({"id": 3, "name": "reconciler-line-1", "description": MARK}),
+        "targettags/3/assigned": rows(*map(target, FLEET)),
+        "actions": actions,
+        "distributionsets/7/installedTargets": installations,
+    }
+
+
+FLEETS = {
+    "at rest": fleet(),
+    "of which all are done": fleet(0, finished=30, installed=30),
+    "of which four go on": fleet(4, finished=26, installed=26),
+    "that is done as far as is counted": fleet(counted=27),
+    "that is not done as far as is counted": fleet(counted=26),
+    "that has another set": fleet(installed=28),
+    "that has another set, or nobody says": fleet(installed=None),
+    "of which fewer are done than are counted": fleet(finished=28),
+    "that only downloads": fleet(type="downloadonly"),
+    "that isn't counted": {**fleet(), "rollouts/5": rollout(totalTargetsPerStatus=None)},
+    "that hasn't begun": fleet(status="ready"),
+    "whose targets can't be read": {
+        **fleet(),
+        "targettags/3/assigned": {"content": [{"securityToken": "s3cr3t"}], "total": 30},
+    },
+    "whose tag has a twin": {
+        **fleet(),
+        "targettags": rows(
+            *({"id": n, "name": f"{name}-line-1"} for n, name in ((2, "Reconciler"), (3, "reconciler")))
+        ),
+    },
+    "of another tag": {
+        **fleet(targetFilterQuery="tag=='reconciler-é-1'"),
+        "targettags": rows({"id": 3, "name": "reconciler-é-1"}),
+    },
+}
+
 PLAIN = {"targetFilterQuery": "id==gw-*"}
 READS: dict[str, tuple[Callable[[Provider], Awaitable[object]], Mapping[str, Any]]] = {
     "all campaigns": (lambda on: on.reads.campaigns(), {}),
-    "campaigns by name": (lambda on: on.reads.campaigns(["line", "of nobody"]), {}),
+    "campaigns by name": (lambda on: on.reads.campaigns(["ten", "line", "of nobody", "b", "a"]), {}),
+    **{
+        f"a list of which {what}": (lambda on: on.reads.campaigns(), {"rollouts": cut(lengths)})
+        for what, lengths in {
+            "each page is cut": {0: 2},
+            "the first page is empty": {0: 0},
+            "the second page is cut": {3: 1},
+            "the second page is empty": {3: 0},
+        }.items()
+    },
+    "a list that can't be read": (
+        lambda on: on.reads.campaigns(),
+        {"rollouts": {"content": [{"securityToken": "s3cr3t"}], "total": 1}},
+    ),
+    **{
+        f"gateways of a fleet {what}": (lambda on: on.reads.gateways("5"), more)
+        for what, more in FLEETS.items()
+    },
+    "a list of which nothing is there": (lambda on: on.reads.campaigns(), {"rollouts": cut({}, 0)}),
     "a campaign": (lambda on: on.reads.campaign("5"), {}),
     "a campaign without a set": (lambda on: on.reads.campaign("5"), {"distributionsets/7": GONE}),
     "a campaign that nobody changed": (
@@ -241,11 +340,12 @@ READS: dict[str, tuple[Callable[[Provider], Awaitable[object]], Mapping[str, Any
     ),
     "the packages of gateways": (lambda on: on.reads.overrides("5", ["b", "a"]), {}),
     "all packages": (lambda on: on.reads.packages(), {}),
-    "packages by name": (lambda on: on.reads.packages(["fw"]), {}),
-    "packages by content": (lambda on: on.reads.packages_of([DIGEST, "cd" * 32]), {}),
+    "packages by name": (lambda on: on.reads.packages(["fw", "b", "c", "a"]), {}),
+    "packages by content": (lambda on: on.reads.packages_of([DIGEST, "cd" * 32, "ab" * 32]), {}),
     "a package": (lambda on: on.reads.package("9"), {}),
     "a package of two files": (lambda on: on.reads.package("10"), {}),
     "a package that is deleted": (lambda on: on.reads.package("11"), {}),
+    "a package that holds nothing": (lambda on: on.reads.package("9"), {"softwaremodules/9/artifacts": GONE}),
     "no package": (lambda on: on.reads.package("99"), {}),
     **{
         f"a campaign that is {kind} and {status}": (
@@ -366,6 +466,14 @@ ON_ROLLOUTS: dict[str, Any] = {
     "edit of the name": _about(EditCampaign, fields=CampaignFields("Line")),
     "add": _about(AddGateways, gateways=("a", "e")),
     "remove": _about(RemoveGateways, gateways=("a", "b")),
+    "move": _about(RemoveGateways, gateways=("a", "c"), moving=True, successor="6"),
+    "move to one that this run made": _about(RemoveGateways, gateways=("a", "c"), moving=True),
+    "move before the start": _about(
+        RemoveGateways, gateways=("a", "c"), moving=True, successor="6", before_start=True
+    ),
+    "move of those who are out of the tag": _about(
+        RemoveGateways, gateways=("x", "y"), moving=True, successor="6"
+    ),
     "close": _about(CloseGateways, gateways=("c",)),
     "approve": _about(ApproveCampaign),
     "approve if need be": _about(ApproveCampaign, only_if_waiting=True),
@@ -396,6 +504,8 @@ def _turned(*statuses: str) -> Turns:
 
 
 CANCEL = "DELETE targets/a/actions/31"
+GOING = row(31, "a"), row(33, "c", "canceling")
+GIVEN_UP = row(31, "a", "canceling"), row(33, "c", "canceling"), row(34, "x", "canceled", active=False)
 SPECIAL: dict[str, tuple[str, Mapping[str, Any]]] = {
     "a rollout that is gone": ("start", {"rollouts/5": GONE}),
     "it can't be read": ("start", {"rollouts/5": answer("no", 502, retry_after="7")}),
@@ -420,6 +530,71 @@ SPECIAL: dict[str, tuple[str, Mapping[str, Any]]] = {
         "remove",
         {"actions": rows(row(31, "a", "scheduled", active=False), row(32, "b", "canceled", active=False))},
     ),
+    "targets that the server doesn't know": (
+        "add",
+        {
+            "POST targettags/3/assigned": no(
+                404, "repo.entityNotFound", info={"type": "Target", "entityId": ["e", "b", 7]}
+            )
+        },
+    ),
+    "a tag that the server doesn't know": (
+        "add",
+        {
+            "POST targettags/3/assigned": no(
+                404, "repo.entityNotFound", info={"type": "TargetTag", "entityId": [3]}
+            )
+        },
+    ),
+    "a tag that is not ours": (
+        "add",
+        {"targettags": rows({"id": 3, "name": "reconciler-line-1", "description": "by hand"})},
+    ),
+    **{
+        f"to one of {which}": (
+            "move",
+            {
+                "rollouts/6": rollout(6, distributionSetId=bundle_id),
+                "actions": Turns(*(rows(*each) for each in (GOING, GIVEN_UP, left, left))),
+            },
+        )
+        for which, bundle_id, left in (
+            ("the same set", 7, ()),
+            ("the same set, of which one goes on", 7, [row(33, "c", "canceling")]),
+            ("another set", 8, [row(33, "c", "canceling")]),
+        )
+    },
+    **{
+        f"out of the tag, {'and done' if over else 'and going on'}, to one of {which}": (
+            "move of those who are out of the tag",
+            {
+                "rollouts/6": rollout(6, distributionSetId=bundle_id),
+                "actions": rows(row(33, "x", "canceled" if over else "canceling", not over)),
+            },
+        )
+        for over in (False, True)
+        for which, bundle_id in (("the same set", 7), ("another set", 8))
+    },
+    "to one that waits": ("move before the start", {"rollouts/6": rollout(6, status="waiting_for_approval")}),
+    "to one that is being made": ("move before the start", {"rollouts/6": rollout(6, status="creating")}),
+    "to one that is gone": ("move", {"rollouts/6": GONE}),
+    "to one that is gone, before anything began": (
+        "move",
+        {"rollouts/6": GONE, "rollouts/5": rollout(status="ready")},
+    ),
+    "it is gone": ("delete", {"rollouts/5": GONE}),
+    **{
+        f"an end to {status} actions, to one of {which}": (
+            "end",
+            {
+                "rollouts/5": rollout(status="stopped"),
+                "rollouts/6": rollout(6, distributionSetId=bundle_id),
+                "actions": rows(row(33, "c", status, active)),
+            },
+        )
+        for status, active in (("canceling", True), ("scheduled", False), ("running", True))
+        for which, bundle_id in (("the same set", 7), ("another set", 8))
+    },
     "actions that are over meanwhile": (
         "remove",
         {
@@ -466,6 +641,10 @@ SPECIAL: dict[str, tuple[str, Mapping[str, Any]]] = {
 
 def test_steps_that_meet_something_special(golden: Any) -> None:
     cases = {f"{what} ({name})": (run(ON_ROLLOUTS[name]), more) for what, (name, more) in SPECIAL.items()}
+    cases |= {
+        f"look: {what} ({name})": (verified(ON_ROLLOUTS[name]), more)
+        for what, (name, more) in SPECIAL.items()
+    }
     golden("hawkbit-special.txt", lines(cases))
 
 
@@ -566,6 +745,22 @@ def test_what_a_rollout_is_made_of(golden: Any) -> None:
     }
     cases |= {f"look: {name}": (verified(action), more) for name, (action, more) in looks.items()}
     golden("hawkbit-creations.txt", lines(cases))
+
+
+def test_two_campaigns_of_a_new_set_make_it_once() -> None:
+    both, made = [run(_create(_made(name=name))) for name in ("one", "two")], []
+
+    def make(request: Request) -> Response:
+        made.append(request)
+        return answer([{"id": 7}])
+
+    def found(request: Request) -> Response:
+        return rows(*([bundle()] if made else []))(request)
+
+    sets = {"distributionsets": found, "POST distributionsets": make}
+    lines = tape(lambda on: asyncio.gather(*(each(on) for each in both)), {**FRESH, **sets})
+    assert lines[-2:] == ["= Result(created='91')"] * 2
+    assert len(made) == 1
 
 
 def test_packages(golden: Any, file: PackageFile) -> None:

@@ -10,17 +10,19 @@ from typing import Any
 import pytest
 from canned_server import Canned, answer
 
-from reconciler.errors import NotExecuted, Refusal, Refused, Unauthorized, Unclear
+from reconciler.errors import NotExecuted, Refusal, Refused, ServerError, Unauthorized, Unclear
 from reconciler.model import Secret
 from reconciler.pacing import Backoff
-from reconciler.providers.hawkbit.entry import verdict
+from reconciler.providers.hawkbit.entry import STATUSES, verdict
 from reconciler.providers.hawkbit.kind import Hawkbit, provider_of
-from reconciler.providers.http.transport import Response
+from reconciler.providers.http.sender import Sender
+from reconciler.providers.http.transport import Request, Response
 from reconciler.settings import ServerSettings, Token
 from reconciler.snapshot import Header, take
 from tests.fakes import NOW
 from tests.hawkbit_standin.app import Fault, User
 from tests.providers.hawkbit_world import ADMIN, HawkbitWorld, line
+from tests.providers.told import grouped, told
 
 CODE = "hawkbit.server.error."
 SETTINGS = ServerSettings(url="http://hawkbit.example.com", provider="hawkbit", auth=ADMIN)
@@ -79,6 +81,43 @@ def test_what_an_error_means_by_its_code(response: Response, meaning: set[Refusa
     found = verdict(response)
     assert found is not None
     assert (found.meaning, found.again) == (meaning, False)
+
+
+CODES = [
+    *("rollout.illegalState", "action.notCancelable", "action.notForceQuitable", "repo.entityAlreadyExists"),
+    *(
+        "repo.concurrentModification",
+        "insufficientPermission",
+        "entityReadOnly",
+        "locked",
+        "repo.entityNotFound",
+    ),
+    *("quota.tooManyEntries", "something.new", ""),
+]
+
+
+async def _counted(response: Response, method: str) -> list[str]:
+    """What an answer is counted as, whether it may come otherwise, and what it means."""
+    request, sender = Request(method, "/p"), Sender(Canned(response), STATUSES)
+    await sender.once("x", request)
+    [(_, outcome)] = sender.answers
+    words = [str(outcome), *(["again"] if sender.passing(response) else [])]
+    words += ["slower"] if sender.too_often(response.status) and sender._limiter.rate is not None else []
+    with pytest.raises(ServerError) as caught:
+        sender.check(request, response, hint="the hint")
+    return [", ".join(words), f"! {told(caught.value)}"]
+
+
+def test_what_each_code_means_with_each_status(golden: Any) -> None:
+    async def main() -> list[tuple[str, list[str]]]:
+        return [
+            (f"{code or 'no code'} {status}, {method}", await _counted(error(status, code), method))
+            for code in CODES
+            for status in (400, 404, 429, 499, 500)
+            for method in ("GET", "PUT")
+        ]
+
+    golden("hawkbit-codes.txt", "".join(f"{line}\n" for line in grouped(asyncio.run(main()))))
 
 
 @pytest.mark.parametrize(

@@ -396,3 +396,31 @@ def test_the_reader_alone() -> None:
         asyncio.run(read(gzip.compress(b"") * 5, encoding="gzip"))
     with pytest.raises(Undecodable):
         asyncio.run(read(b"\x1f\x8b", encoding="gzip"))
+
+
+def test_only_a_few_large_answers_are_read_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many small ones came before, and whatever became of the large ones."""
+    monkeypatch.setattr("reconciler.providers.http.answerbody._SMALL", 10)
+    now = most = 0
+
+    async def large(*, broken: bool) -> AsyncIterator[bytes]:
+        nonlocal now, most
+        yield b"x" * 11
+        now, most = now + 1, max(most, now + 1)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        now -= 1
+        if broken:
+            raise ConnectionError
+        yield b"x"
+
+    async def main() -> None:
+        reader = AnswerReader(100)
+        for _ in range(9):
+            assert await reader.read(200, None, None, _pieces(b"x" * 10)) == b"x" * 10
+        reads = (reader.read(200, None, None, large(broken=n % 2 == 0)) for n in range(12))
+        found = await asyncio.gather(*reads, return_exceptions=True)
+        assert [each for each in found if isinstance(each, bytes)] == [b"x" * 12] * 6
+
+    asyncio.run(main())
+    assert most == 4

@@ -6,8 +6,7 @@ import gc
 import os
 import socket
 import ssl
-import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,8 @@ from reconciler.pacing import Backoff
 from reconciler.providers.http.connecting import Way, no_connection
 from reconciler.providers.pulse.kind import connect
 from reconciler.settings import Engine
-from tests.providers.canned_server import SETTINGS, Connection, RawServer, raw_server
+from tests.providers.canned_server import SETTINGS, Connection, raw_server
+from tests.providers.tls_servers import authority_in, issued, tls_server
 
 CAMPAIGN = {"id": "c1", "name": "x", "status": "CREATED"}
 FAST = Backoff(base=0.001, random=lambda: 1.0)
@@ -234,50 +234,9 @@ def test_a_missing_package_for_socks_is_named(engine: Engine, monkeypatch: pytes
 # --- TLS -------------------------------------------------------------------------------------------
 
 
-def openssl(folder: Path, *words: str) -> None:
-    subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
-
-
-def issued(folder: Path, name: str, host: str, *, days: tuple[str, str] | None = None) -> Path:
-    """A certificate for `host`, issued by the authority of `folder`, with its key."""
-    openssl(folder, "req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}",
-            "-addext", f"subjectAltName={host}", "-keyout", f"{name}.key", "-out", f"{name}.csr")  # fmt: skip
-    (folder / "index.txt").write_text("")
-    (folder / "serial").write_text("01\n")
-    (folder / "ca.cnf").write_text(
-        "[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\nserial=serial\nnew_certs_dir=.\ndefault_md=sha256\n"
-        "policy=p\ncopy_extensions=copy\nunique_subject=no\n[p]\ncommonName=supplied\n"
-    )
-    begin, end = days or ("20200101000000Z", "20490101000000Z")
-    openssl(folder, "ca", "-batch", "-config", "ca.cnf", "-cert", "ca.pem", "-keyfile", "ca.key",
-            "-in", f"{name}.csr", "-out", f"{name}.crt", "-startdate", begin, "-enddate", end,
-            "-notext")  # fmt: skip
-    both = folder / f"{name}.pem"
-    both.write_text((folder / f"{name}.key").read_text() + (folder / f"{name}.crt").read_text())
-    return both
-
-
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an authority that nobody trusts."""
-    folder = tmp_path_factory.mktemp("authority")
-    openssl(folder, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "9",
-            "-subj", "/CN=An authority", "-keyout", "ca.key", "-out", "ca.pem")  # fmt: skip
-    return folder
-
-
-@contextlib.asynccontextmanager
-async def tls_server(certificate: Path, client: Path | None = None) -> AsyncIterator[RawServer]:
-    raw = RawServer(campaign)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    if client:
-        context.load_verify_locations(client)
-        context.verify_mode = ssl.CERT_REQUIRED
-    server = await asyncio.start_server(raw.serve, "127.0.0.1", 0, ssl=context)
-    raw.url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server:
-        yield raw
+    return authority_in(tmp_path_factory.mktemp("authority"))
 
 
 HERE = "IP:127.0.0.1"
@@ -299,7 +258,7 @@ def test_a_hint_fits_the_fault_of_a_certificate(what: str, engine: Engine, autho
     ca_file = authority / "ca.pem" if known else None
 
     async def main() -> None:
-        async with tls_server(certificate) as server:
+        async with tls_server(certificate, campaign) as server:
             if not words:
                 found = await read(server.url, engine, ca_file=ca_file)
                 assert found.name == "x"
@@ -315,11 +274,10 @@ def test_a_hint_fits_the_fault_of_a_certificate(what: str, engine: Engine, autho
 
 def test_another_authority_than_the_named_one(engine: Engine, authority: Path, tmp_path: Path) -> None:
     certificate = issued(authority, "server", HERE)
-    openssl(tmp_path, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "9", "-subj", "/CN=Another",
-            "-keyout", "ca.key", "-out", "ca.pem")  # fmt: skip
+    authority_in(tmp_path, "/CN=Another")
 
     async def main() -> ReconcilerError:
-        async with tls_server(certificate) as server:
+        async with tls_server(certificate, campaign) as server:
             return await failure(server.url, engine, ca_file=tmp_path / "ca.pem")
 
     error = asyncio.run(main())
@@ -377,7 +335,7 @@ def test_a_real_server_that_wants_tls(engine: Engine, authority: Path) -> None:
     certificate = issued(authority, "server", HERE)
 
     async def main() -> ReconcilerError:
-        async with tls_server(certificate) as server:
+        async with tls_server(certificate, campaign) as server:
             return await failure(server.url.replace("https:", "http:"), engine)
 
     assert "its URL should begin with https" in (asyncio.run(main()).hint or "")
@@ -387,7 +345,7 @@ def test_a_server_that_asks_for_a_certificate(engine: Engine, authority: Path) -
     certificate = issued(authority, "server", HERE)
 
     async def main() -> ReconcilerError:
-        async with tls_server(certificate, client=authority / "ca.pem") as server:
+        async with tls_server(certificate, campaign, client=authority / "ca.pem") as server:
             return await failure(server.url, engine, ca_file=authority / "ca.pem")
 
     error = asyncio.run(main())

@@ -59,24 +59,9 @@ LIMITS: dict[str, tuple[object, object]] = {
     "requests at once, of a provider": (default(kind.provider_of, "parallelism"), 16),
     "requests at once, of a sender": (default(sender.Sender, "concurrency"), 16),
     "connections": (default(engine.open_engine, "connections"), 16),
-    "pages at once": (default(paging.read_all, "width"), 16),
     "pages at once, of Pulse": (default(calls.Calls, "parallelism"), 16),
-    "pages at once, of hawkBit": (
-        [
-            default(each, "parallelism")
-            for each in (hawkbit_calls.HawkbitCalls, hawkbit_questions.HawkbitQuestions)
-        ],
-        [16, 16],
-    ),
     "reads at once, of a snapshot": (SnapshotReads.parallelism, 1),
     "rows of a page": (default(calls.Calls, "page_size"), 500),
-    "rows of a page, of hawkBit": (
-        [
-            default(each, "page_size")
-            for each in (hawkbit_calls.HawkbitCalls, hawkbit_questions.HawkbitQuestions)
-        ],
-        [500, 500],
-    ),
     "most rows that hawkBit gives": (hawkbit_calls.MOST, 500),
     "gateways of a call": (facts.BATCH, 100),
     "gateways of a call of hawkBit": (hawkbit_facts.BATCH, 1000),
@@ -110,7 +95,6 @@ LIMITS: dict[str, tuple[object, object]] = {
     "bytes of a piece": (answerbody._PIECE, 262_144),
     "bytes of a small answer": (answerbody._SMALL, 4 * MIB),
     "large answers at a time": (answerbody._LARGE_AT_A_TIME, 4),
-    "bytes of a list": (default(paging.read_all, "most_bytes"), 512 * MIB),
     "bytes of a list of Pulse": (default(calls.Calls, "most_bytes"), 512 * MIB),
     "answers of a list": (paging.LIST_ANSWERS, 8),
     "readings of a list": (paging.READINGS, 4),

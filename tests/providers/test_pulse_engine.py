@@ -21,6 +21,7 @@ from reconciler.errors import NotExecuted, ReconcilerError, Refused, ServerError
 from reconciler.pacing import Backoff
 from reconciler.providers.base import Provider
 from reconciler.providers.http import aiohttp_engine, engine, httpx_engine
+from reconciler.providers.http.answerbody import AnswerReader
 from reconciler.providers.http.connecting import Way
 from reconciler.providers.http.engine import check_url, open_engine
 from reconciler.providers.http.filebody import FileBody
@@ -356,7 +357,9 @@ def test_every_exception_of_httpx_has_a_class(kind: type[httpx.RequestError], te
         async with httpx.AsyncClient(transport=httpx.MockTransport(fail), verify=False) as inner:
             expected = NotExecuted if kind.__name__ in SURELY_NOT else Unclear
             with pytest.raises(expected) as caught:
-                await HttpxTransport(inner, Way("http://x"), 5).send(Request("PUT", "/api"))
+                await HttpxTransport(inner, Way("http://x"), 5, AnswerReader(100)).send(
+                    Request("PUT", "/api")
+                )
             assert str(caught.value).startswith("PUT /api: ")
 
     asyncio.run(main())

@@ -245,7 +245,7 @@ def test_without_a_total_a_list_without_end_is_an_error(monkeypatch: pytest.Monk
         return Page({str(number): "x"}, 1)
 
     async def main() -> None:
-        await read_all(fetch, Items[str]())
+        await read_all(fetch, Items[str](), width=1, most_bytes=1)
 
     with pytest.raises(Incomplete, match="50 pages came"):
         asyncio.run(main())
@@ -263,7 +263,7 @@ def test_so_many_items_are_read_and_no_more(
         return Page({str(at): "x"} if at < count else {}, int(at < count), at, count if totals else None)
 
     async def main() -> int:
-        await read_all(fetch, fold := Items[str]())
+        await read_all(fetch, fold := Items[str](), width=1, most_bytes=1)
         return len(fold)
 
     if whole:

@@ -6,6 +6,7 @@ What goes over the wire of each operation is in `tests/contract/wire`.
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,12 +83,13 @@ def package(key: str, **more: Any) -> dict[str, Any]:
 
 
 MARKED = f"the fw [sha256:{DIGEST[:16]}]"
+# Lists are in no order: what is told is sorted by us.
 ALL: dict[str, Any] = {
     "campaigns": rows(
         {"id": "c1", "name": "line", "status": "STARTED"},
+        {"id": "c4", "name": "other", "status": "APPROVED"},
         {"id": "c2", "name": "Line", "status": "CREATED"},
         {"id": "c3", "name": "third", "status": "STOPPED"},
-        {"id": "c4", "name": "other", "status": "APPROVED"},
     ),
     "campaigns/c1": campaign(),
     "campaigns/c1/devices": rows(
@@ -131,10 +133,10 @@ ALL: dict[str, Any] = {
         "stoppedCount": 5,
     },
     "programs": rows(
-        package("p1", description=MARKED),
-        package("p2", name="FW"),
-        package("p3", name="x"),
         package("p4"),
+        package("p2", name="FW"),
+        package("p1", description=MARKED),
+        package("p3", name="x"),
         key="programs",
     ),
     "programs/p1/file-info": package("p1", description=MARKED),
@@ -211,6 +213,14 @@ READS: dict[str, tuple[Callable[[Provider], Awaitable[object]], Mapping[str, Any
         lambda on: on.reads.campaign("c1"),
         {"campaigns/c1": campaign("c2")},
     ),
+    "a package of two ids": (
+        lambda on: on.reads.package("p1"),
+        {"programs/p1/file-info": package("u1", id="p1")},
+    ),
+    "a package that is another one": (
+        lambda on: on.reads.package("p1"),
+        {"programs/p1/file-info": package("p2")},
+    ),
     **{
         f"gateways of another campaign, as {key}": (
             lambda on: on.reads.gateways("c1"),
@@ -275,6 +285,10 @@ def test_probes(golden: Any) -> None:
             {path: FORBIDDEN for path in ALL if path not in ("campaigns", "campaigns/c1/devices")},
         ),
         "nothing is there": (_probed, dict.fromkeys(ALL, GONE)),
+        "a gateway is in another campaign": (
+            _probed,
+            {"devices/a/active-campaigns": {"campaignId": "c7"}},
+        ),
     }
     golden("pulse-probes.txt", lines(cases))
 
@@ -419,6 +433,14 @@ SPECIAL: dict[str, tuple[Any, Mapping[str, Any]]] = {
         STEPS["things"],
         {"POST campaigns/c1/devices/things": {"x": [{"not_processed_thing_ids": ["b2", "a1", "z"]}]}},
     ),
+    "things of gateways that the server names": (
+        STEPS["things"],
+        {"POST campaigns/c1/devices/things": {"failed": [{"gatewayId": "b", "message": "why"}, "z"]}},
+    ),
+    "gateways that are named and can't be removed": (
+        STEPS["remove"],
+        {"PUT campaigns/c1/devices": {"failed": {"e": "why", "z": "what"}}},
+    ),
     "many things that were not processed": (
         _about(RunOnThings, gateways=("a",), things={"a": tuple(f"a{n}" for n in range(7))}),
         {"POST campaigns/c1/devices/things": {"not_processed_thing_ids": [f"a{n}" for n in range(7)]}},
@@ -441,12 +463,13 @@ def test_steps_that_meet_something_special(golden: Any) -> None:
     )
 
 
+def create(**more: Any) -> CreateCampaign:
+    return CreateCampaign(LINE, Reason.ASKED, replace(CampaignFields("fresh"), **more))
+
+
 def test_what_is_made(golden: Any, file: PackageFile) -> None:
     def upload(**more: Any) -> UploadPackage:
         return UploadPackage(FIRMWARE, Reason.ASKED, replace(file, **more))
-
-    def create(**more: Any) -> CreateCampaign:
-        return CreateCampaign(LINE, Reason.ASKED, replace(CampaignFields("fresh"), **more))
 
     cases: dict[str, tuple[Callable[[Provider], Awaitable[object]], Mapping[str, Any]]] = {
         "a campaign": (run(create()), {}),
@@ -479,3 +502,55 @@ def test_what_is_made(golden: Any, file: PackageFile) -> None:
         ),
     }
     golden("pulse-creations.txt", lines(cases))
+
+
+def _after(*calls: Callable[[Provider], Awaitable[object]]) -> Callable[[Provider], Awaitable[object]]:
+    """Calls of one provider, one after the other; the last one is told."""
+
+    async def sent(on: Provider) -> object:
+        for call in calls[:-1]:
+            await call(on)
+        return await calls[-1](on)
+
+    return sent
+
+
+def test_what_is_made_of_an_id_that_was_told_of_before(
+    golden: Any, file: PackageFile, tmp_path: Path
+) -> None:
+    """What a provider heard of is never what it makes: an answer that says so was mixed up."""
+    path, other = tmp_path / "other.bin", sha256(b"other").hexdigest()
+    path.write_bytes(b"other")
+    second = replace(file, path=path, sha256=other, size=5)
+    make, again = run(create()), run(create(name="again"))
+    load, load_other = (run(UploadPackage(FIRMWARE, Reason.ASKED, each)) for each in (file, second))
+    listed, asked = (lambda on: on.reads.packages()), (lambda on: on.reads.package("p1"))
+    campaigns, one = (lambda on: on.reads.campaigns()), (lambda on: on.reads.campaign("c9"))
+    as_p1 = {"POST programs/": {"uuid": "P1"}}
+    of_another = {
+        "programs": rows(package("p1", description=f"x [sha256:{other[:16]}]"), key="programs"),
+        "programs/p1/file-info": package("p1", description=f"x [sha256:{other[:16]}]"),
+    }
+    cases: dict[str, tuple[Callable[[Provider], Awaitable[object]], Mapping[str, Any]]] = {
+        "a campaign of the id of the one before": (_after(make, again), {}),
+        "a campaign of an id that was listed": (
+            _after(campaigns, again),
+            {"POST campaigns": {"id": "C4"}},
+        ),
+        "a campaign of an id that was read": (
+            _after(one, again),
+            {"campaigns/c9": campaign("c9"), "POST campaigns": {"id": "c9"}},
+        ),
+        "a campaign of an id that was not there": (_after(one, again), {"POST campaigns": {"id": "c9"}}),
+        "a package of the id of a campaign": (_after(make, load), {}),
+        "a package that was listed and has this content": (_after(listed, load), as_p1),
+        "a package that was read and has this content": (_after(asked, load), as_p1),
+        "a package that was listed and has another content": (
+            _after(listed, load),
+            {**as_p1, **of_another},
+        ),
+        "a package that was read and has another content": (_after(asked, load), {**as_p1, **of_another}),
+        "the same package once more": (_after(load, load), {}),
+        "another package of the id of the one before": (_after(load, load_other), {}),
+    }
+    golden("pulse-mixed-up.txt", lines(cases))

@@ -1,11 +1,12 @@
 """What each part of an answer is read as, of every kind of value: `tests/golden/shapes-*.txt`.
 
-A codec's primitives are shown with what they say of what they refuse; the answers only with what is refused.
+A codec's primitives are shown with all that they say of what they refuse, the answers with what is expected.
 """
 
 # ruff: noqa: E501 - a table reads best with a row a line
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -52,6 +53,16 @@ BODIES = [
 STATE = {"state": "IDLE"}
 AMOUNTS: list[Any] = [
     {"id": "p", "progress": 3, "total": 8}, {"uuid": "p"}, {"packageId": "p", "progress": "many"}, {"progress": 3},
+]  # fmt: skip
+GATEWAYS: list[Any] = [
+    {"gatewayId": "a", "state": "S", "closed": False}, {"gatewayId": "b", "state": "T", "closed": True},
+    {"gatewayId": "b", "state": "S", "closed": False}, {"gatewayId": "a", "state": "T", "closed": True},
+    {"gatewayId": 3, "state": "S", "closed": False}, {"gatewayId": "", "uuid": "u", "state": "S", "closed": False},
+    {"gatewayId": "b", "state": 3, "closed": False}, {"gatewayId": "b", "state": STATE, "closed": False},
+    {"gatewayId": "b", "state": None, "closed": False}, {"gatewayId": "b", "state": "S", "closed": "true"},
+    {"gatewayId": "b", "state": "S", "closed": 1}, {"gatewayId": "b", "state": "S"}, {"gatewayId": "b", "closed": True},
+    {"uuid": "u", "id": "i"}, {"id": "i", "campaignId": "c"}, {"campaignId": "c"}, "b", "", 7, {"gatewayId": ["b"], "state": "S", "closed": False},
+    {"gatewayId": "b", "state": ["S"], "closed": False},
 ]  # fmt: skip
 OF_PULSE: dict[str, tuple[Read, list[Any]]] = {
     "package_ids": (answers.package_ids, [{"packages": ["a", 3, {"packageId": "b"}, {"uuid": "u"}]}, [{"id": 1}], [2]]),
@@ -116,6 +127,18 @@ OF_PULSE: dict[str, tuple[Read, list[Any]]] = {
         ["2026-01-01", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00.0015+01:00", " 2026-01-01T00:00 ", "2026-13-01"],
     ),
     "state": (members.state, [STATE]),
+    "gateways": (lambda value: page(value, members.GATEWAYS), [
+        *([row] for row in GATEWAYS), *([GATEWAYS[0], row] for row in GATEWAYS), GATEWAYS[:2], [*GATEWAYS[:2], GATEWAYS[0]],
+        *({key: GATEWAYS[:1]} for key in ("gateways", "devices", "content", "items", "rows")),
+    ]),
+    **{
+        f"list of {what}": (lambda value, s=shape_of: page(value, s), [  # type: ignore[misc]
+            *({key: [{"id": "i", "name": "n", "status": "S", "createdBy": "ann"}]} for key in
+              ("campaigns", "programs", "packages", "content", "items", "rows")),
+        ])
+        for what, shape_of in (
+            ("campaigns", answers.CAMPAIGNS), ("packages", answers.PACKAGES), ("package infos", progress.PACKAGE_INFOS))
+    },
 }  # fmt: skip
 LINK = {"href": "http://h/rest/v1/targets/gw%2D1/actions/7?x=1"}
 OF_HAWKBIT: dict[str, tuple[Read, list[Any]]] = {
@@ -171,7 +194,7 @@ OF_HAWKBIT: dict[str, tuple[Read, list[Any]]] = {
             {"id": 1, "valid": None, "type": "os"}, {"id": 1, "modules": [3]},
         ],
     ),
-    "made": (hawkbit.made, [[{"id": 1}], [{"id": 1}, {"id": 2}]]),
+    "made": (partial(hawkbit.made, asked={"name": "fw"}), [[{"id": 1}], [{"id": 1}, {"id": 2}]]),
     "history": (
         hawkbit.history,
         [{"content": [{"type": "ERROR", "messages": ["a", "", 3], "reportedAt": "5"}, {"messages": None}]},
@@ -197,7 +220,8 @@ PAGES: list[Any] = [
 
 
 def _shown(read: Read, values: list[Any], *, words: bool = False) -> list[str]:
-    lines, refused = [], []
+    lines: list[str] = []
+    refused: dict[str, list[str]] = {}
     for value in values:
         try:
             found = told(read(value))
@@ -205,10 +229,10 @@ def _shown(read: Read, values: list[Any], *, words: bool = False) -> list[str]:
             if words:
                 lines.append(f"  {value!r} ! {error}")
             else:
-                refused.append(repr(value))
+                refused.setdefault(str(error).partition(", but got")[0], []).append(repr(value))
         else:
             lines.append(f"  {value!r} = {found}")
-    return [*lines, f"  refused: {', '.join(refused)}"] if refused else lines
+    return [*lines, *(f"  {why}: {', '.join(those)}" for why, those in refused.items())]
 
 
 def test_primitives(golden: Any) -> None:
@@ -248,3 +272,13 @@ def test_a_text_is_cut_only_where_it_is_longer() -> None:
     assert shape.clip("x" * 10, 10) == "x" * 10
     assert shape.clip("x" * 11, 10) == "x" * 9 + "…"
     assert shape.clip(" a\n\tb ", 3) == "a b"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [(b"9" * 5_000, "at most 4,300 digits"), (b"[" * 100_000, "nested so deep"), (b"x", "JSON")],
+)
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_limit_is_called_one(body: bytes, said: str, exact: bool) -> None:
+    with pytest.raises(shape.NotJson, match=said):
+        shape.parse(body, exact=exact)

@@ -3,16 +3,23 @@
 # ruff: noqa: E501 - a table reads best with a row a line
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from reconciler.model import Operation, Repeat, Secret
+import pytest
+
+from reconciler.model import Json, Operation, Repeat, Secret
 from reconciler.pacing import Backoff
+from reconciler.providers.hawkbit.operations import OPERATIONS as HAWKBIT
+from reconciler.providers.hawkbit.verdicts import judge as of_hawkbit
 from reconciler.providers.http.auth import access
 from reconciler.providers.http.sender import Sender
 from reconciler.providers.http.shape import identity, mapping
-from reconciler.providers.http.wire import Call, Wire
+from reconciler.providers.http.wire import Call, Judge, Wire, encoded, judged
+from reconciler.providers.pulse.codec.verdicts import judge as of_pulse
 from reconciler.providers.pulse.entry import STATUSES
+from reconciler.providers.pulse.operations import OPERATIONS as PULSE
 from reconciler.settings import Token
 from tests.providers.canned_server import Canned, Waits, answer
 from tests.providers.told import grouped, outcome
@@ -22,7 +29,7 @@ BODIES: list[Any] = [
     b"", b" ", b"OK", b"ERROR: no room", b"failed", b"<html><title>Sign in</title>", b"{", b"null", b"false",
     b"true", b"7", b'"x"', b'"failed: s3cr3t"', b"[]", b"{}", {"id": "c1"}, {"uuid": "u"}, {"id": "c1", "status": "error"},
     {"id": "c1", "success": False, "message": "no room"}, {"success": False}, {"error": "s3cr3t is wrong"},
-    {"error": "x" * 400}, {"status": 429, "message": "slowly"}, {"status": 503, "message": "later"}, {"status": 408},
+    {"error": "x" * 400}, {"status": 429, "message": "slowly"}, {"status": 503, "message": "later"}, {"status": 408}, {"status": 500}, {"status": 499}, {"s3cr3t": 1},
     {"status": 404, "message": "none"}, {"statusCode": 500, "id": "c1"}, {"failed": ["gw-1", "gw-9"], "message": "no"},
     {"failed": list(SENT)}, {"failed": 3}, {"notFound": ["gw-2"]}, [{"id": "gw-1", "success": False, "message": "s3cr3t"}],
     [{"gatewayId": "gw-1", "status": "failed", "reason": "why"}, {"gatewayId": "gw-2", "status": "ok"}],
@@ -95,3 +102,23 @@ def test_what_says_that_there_is_nothing_is_read_as_is_said() -> None:
     assert asyncio.run(main(200)) == ["empty"]
     assert asyncio.run(main(204)) == ["none"]
     assert sizes == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("judge", "operations"),
+    [(judged, {"put": PUT, "post": POST}), (of_pulse, PULSE), (of_hawkbit, HAWKBIT)],
+    ids=["any", "pulse", "hawkbit"],
+)
+def test_an_empty_object_never_says_no(judge: Judge, operations: Mapping[str, Operation]) -> None:
+    """So nobody is asked about it: it is what most writes are answered."""
+    writes = [operation for operation in operations.values() if operation.method != "GET"]
+    assert writes
+    for operation in writes:
+        ids = dict.fromkeys(re.findall(r"{(.*?)}", operation.path), "x")
+        for batch in ((), SENT):
+            assert judge(Call(operation, ids, batch=batch), {}) is None
+
+
+def test_what_many_calls_carry_alike_is_sent_as_if_each_did() -> None:
+    value: Json = {"begin": "1", "end": "2"}
+    assert Call(PUT, json=encoded(value)).request() == Call(PUT, json=value).request()

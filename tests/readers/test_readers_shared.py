@@ -244,7 +244,7 @@ def test_requests_are_counted_together() -> None:
     async def main() -> None:
         crew = crew_of(plant)
         async with shared(here, crew) as reads:
-            await concurrently(plant.members, reads.gateways)
+            await concurrently(plant.members, reads.gateways, limit=reads.parallelism)
             await reads.campaign("c-1")
             assert dict(reads.requests) == {"gateways": 7, "campaign": 1}
             from reconciler.providers.base import Provider

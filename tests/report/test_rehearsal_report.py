@@ -15,7 +15,7 @@ from reconciler.report.rehearsal_report import (
     rehearsal_lines,
     rehearsal_markdown,
 )
-from reconciler.rollout.gate import WaitFor
+from reconciler.rollout.situation import WaitFor
 
 BEGIN = 1_803_891_600_000
 HOUR = 3_600_000

@@ -7,7 +7,7 @@ import pytest
 from reconciler.model import Kind, ResourceId, RolloutStatus
 from reconciler.plan.model import GuardTrip
 from reconciler.report.notices import Notice, notice_text, notice_title
-from reconciler.rollout.gate import Wait, WaitFor
+from reconciler.rollout.situation import Wait, WaitFor
 from reconciler.rollout.views import RolloutView, WavePhase, WaveView
 from reconciler.settings import NoticeEvent
 

@@ -14,7 +14,7 @@ from reconciler.report.rollouts_report import (
     rollout_markdown,
     wait_words,
 )
-from reconciler.rollout.gate import Wait, WaitFor
+from reconciler.rollout.situation import Wait, WaitFor
 from reconciler.rollout.views import RolloutView, WavePhase, WaveView
 
 NOW = 1_800_000_000_000

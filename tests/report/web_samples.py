@@ -21,7 +21,7 @@ from reconciler.report.statuses import Gateways, Row, StatusReport
 from reconciler.report.terminal import Tone
 from reconciler.report.web.fleet import CalendarSeen, FleetShown, LookSeen
 from reconciler.rollout.calendars import Opening
-from reconciler.rollout.gate import Wait, WaitFor
+from reconciler.rollout.situation import Wait, WaitFor
 from reconciler.rollout.views import RolloutView, WavePhase, WaveView
 
 NOW = 1_799_712_000_000

@@ -17,6 +17,11 @@ LIST = ResourceId.parse("GatewayList/l")
 CELL = st.text(st.characters(blacklist_categories=("Cs",)), max_size=8)
 
 
+LONG = "x" * 131_073
+"""A cell that is one character longer than `csv` takes."""
+DOUBLED = '""' * 131_073
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -75,6 +80,10 @@ def test_an_empty_file_is_an_empty_list(folder) -> None:
         ("x.csv", '\n"a\nb",gatewayId, gatewayId\n', "bad-id-file", 3, 15, "has several gatewayId columns"),
         ("x.csv", 'gatewayId\na\n"b\nc\n', "bad-id-file", 4, 1, "`x.csv` is not CSV: unexpected end of data"),
         ("x.csv", 'gatewayId\n"a"b\n', "bad-id-file", 2, 1, "`x.csv` is not CSV: ',' expected after '\"'"),
+        ("x.csv", f"n,gatewayId\n1,a\n{LONG},b\n", "bad-id-file", 3, 1, "131,073 characters"),
+        ("x.csv", f'n,gatewayId\n1,a\n2, "{LONG}"\n', "bad-id-file", 3, 4, "`x.csv` has 131,073 characters"),
+        ("x.csv", f'gatewayId\n"a\n{LONG[:-1]}', "bad-id-file", 2, 1, "may have 131,072 at most"),
+        ("x.csv", f'n,gatewayId\n"{DOUBLED}",b\n', "bad-id-file", 2, 1, "has 131,073 characters"),
         ("x.json", "[]", "bad-id-file", 1, 1, "`x.json` is neither .txt nor .csv"),
         ("x", "a", "bad-id-file", 1, 1, "`x` is neither .txt nor .csv"),
     ],

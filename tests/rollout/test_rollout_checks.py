@@ -17,8 +17,9 @@ from reconciler.model import (
     Wave,
 )
 from reconciler.rollout.calendars import Opening
-from reconciler.rollout.gate import CheckAnswer, CheckVerdict, Decision, Situation, WaitFor, look
+from reconciler.rollout.gate import look
 from reconciler.rollout.questions import against, asked
+from reconciler.rollout.situation import CheckAnswer, CheckVerdict, Decision, Situation, WaitFor
 from reconciler.rollout.views import RolloutView, WaveView
 from tests.fakes import in_waves
 

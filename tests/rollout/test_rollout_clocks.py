@@ -9,7 +9,7 @@ from reconciler.model import Desired, DesiredCampaign, DesiredRollout, Kind, Pla
 from reconciler.options import Options
 from reconciler.plan import Plan
 from reconciler.rollout.clocks import earlier, skew
-from reconciler.rollout.gate import WaitFor
+from reconciler.rollout.situation import WaitFor
 from reconciler.state.base import bound_to
 from tests.world import AT_ONCE, NOW, World, run
 

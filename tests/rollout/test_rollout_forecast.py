@@ -17,7 +17,7 @@ from reconciler.model import (
     Wave,
 )
 from reconciler.rollout.forecast import Expected, RehearsedPace, ends, expected, forecast
-from reconciler.rollout.gate import Situation
+from reconciler.rollout.situation import Situation
 from tests.fakes import in_waves
 
 HOUR = 3_600_000

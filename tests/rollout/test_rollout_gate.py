@@ -19,7 +19,8 @@ from reconciler.model import (
 )
 from reconciler.model.waves import assigned
 from reconciler.rollout.calendars import Opening
-from reconciler.rollout.gate import CheckAnswer, CheckVerdict, Decision, Situation, WaitFor, look
+from reconciler.rollout.gate import look
+from reconciler.rollout.situation import CheckAnswer, CheckVerdict, Decision, Situation, WaitFor
 from tests.fakes import in_waves
 
 HOUR = 3_600_000
@@ -251,6 +252,19 @@ def test_a_wave_of_which_the_server_takes_nobody_proves_nothing() -> None:
     # Those of the wave before have met their gate.
     found = look(WISH, after(2, reached=HOUR), seen(entered=CANARY, done=CANARY, refused=HALF))
     assert found.opens == 3
+
+
+def test_where_nobody_is_in_a_campaign_that_does_not_run_holds_up_nothing() -> None:
+    """It starts with those who join, so it may not wait for itself to run."""
+    nobody = seen(entered=frozenset(), refused=CANARY, running=False)
+    assert reasons(look(WISH, after(), nobody)) == [WaitFor.SUCCESS]
+    promoted = (Promotion(2, ("success", "soak")),)
+    found = look(WISH, after(promoted=promoted), nobody)
+    assert (found.opens, found.release) == (2, CANARY | HALF)
+    # All of its first wave were dropped from the lists.
+    dropped = replace(nobody, waves=(frozenset(), *nobody.waves[1:]), refused=frozenset())
+    for record in (after(reached=HOUR), after(since=0, reached=HOUR)):
+        assert look(WISH, record, dropped).release == HALF
 
 
 def test_a_budget_holds_in_each_group() -> None:

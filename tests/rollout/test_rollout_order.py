@@ -13,7 +13,7 @@ from reconciler.plan import Plan
 from reconciler.report.markdown import plan_markdown
 from reconciler.report.plan_text import plan_lines
 from reconciler.report.rollouts_report import rollout_item
-from reconciler.rollout.gate import WaitFor
+from reconciler.rollout.situation import WaitFor
 from reconciler.validation.schemas import inline, schema
 from tests.world import World, run
 

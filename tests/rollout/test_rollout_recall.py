@@ -11,7 +11,7 @@ from reconciler.model import Kind, ResourceId, RolloutStatus
 from reconciler.options import Targets
 from reconciler.plan import Plan
 from reconciler.providers.base import Facts, Stage
-from reconciler.rollout.gate import WaitFor
+from reconciler.rollout.situation import WaitFor
 from reconciler.rollout.views import RolloutView
 from reconciler.state.base import RolloutNoted
 from tests.fakes import PULSE

@@ -12,7 +12,7 @@ from reconciler.errors import Refusal, Refused
 from reconciler.model import AddGateways, OutcomeStatus, RolloutStatus, Step
 from reconciler.plan import Plan
 from reconciler.providers.base import Bindings, Readback, Result, Writes
-from reconciler.rollout.gate import WaitFor
+from reconciler.rollout.situation import WaitFor
 from reconciler.rollout.views import RolloutView, WavePhase
 from reconciler.state.base import RolloutNoted
 from tests.world import AT_ONCE, NOW, World, no_delay, run

@@ -43,7 +43,7 @@ from reconciler.providers.pulse.codec.verdicts import judge
 from reconciler.providers.pulse.operations import OPERATIONS
 from reconciler.report.plan_document import plan_chunks
 from reconciler.resolve import resolve
-from reconciler.rollout.gate import WaitFor
+from reconciler.rollout.situation import WaitFor
 from reconciler.rollout.stage import Pace, paced
 from reconciler.state.applied import packages_value, schedule_field, window_value
 from reconciler.state.declared import members_value
@@ -56,6 +56,10 @@ PACKAGE = str(Path(reconciler.__file__).parent)
 PLACE = Place("c.yaml", 1, 1)
 MOST = 2.2
 """Times the work for twice as much."""
+MOST_FOR_BOTH = 10_500
+"""What a campaign and its list may take from their files to what is desired."""
+MOST_FOR_AN_ANSWER = 500
+"""What the look for a no in a good answer may take."""
 MOST_FOR_ONE = 3_000
 """What comparing a campaign may take that is as it should be."""
 
@@ -452,6 +456,45 @@ def test_a_page_of_gateways_takes_a_step_for_each() -> None:
         return Work.count
 
     assert (steps(2_000) - steps(1_000)) / 1_000 < 15
+
+
+def test_a_small_campaign_and_its_list_take_little_from_their_files_on(tmp_path: Path) -> None:
+    """There may be ten thousand of them, each with a file of ids of its own."""
+
+    def steps(number: int) -> int:
+        names = [f"c-{at:04}" for at in range(number)]
+        for name in names:
+            (tmp_path / f"{name}.txt").write_text("".join(f"{name}-{at}\n" for at in range(10)))
+        lists = (resource("GatewayList", name, f"{{file: {name}.txt}}") for name in names)
+        campaigns = (resource("Campaign", name, f"{{gatewayLists: [{name}]}}") for name in names)
+        (tmp_path / "all.yaml").write_text("".join((*lists, *campaigns)))
+
+        def desired() -> int:
+            valid = validate(load([tmp_path], base=tmp_path).documents)
+            made = resolve(valid.documents, PULSE, root=tmp_path, environ={})
+            assert not made.findings
+            return len(made.desired.campaigns)
+
+        assert desired() == number
+        Work.count = 0
+        with opcodes():
+            desired()
+        return Work.count
+
+    assert (steps(80) - steps(40)) / 40 <= MOST_FOR_BOTH
+
+
+@pytest.mark.parametrize("name", ["get-campaign", "list-gateways"])
+def test_an_answer_that_says_no_no_is_asked_little(name: str) -> None:
+    call = Call(OPERATIONS[name], {"campaign_id": "c"})
+    answer = {"id": "c", "name": "line", "status": "CREATED", "packages": {"packages": []}}
+    rows = {"pageResponse": {"totalPages": "1"}, "gateways": [{"gatewayId": "g", "state": "X"}]}
+    value = answer if name == "get-campaign" else rows
+    judge(call, value)
+    Work.count = 0
+    with opcodes():
+        assert judge(call, value) is None
+    assert Work.count <= MOST_FOR_AN_ANSWER
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["laid", "of nothing"])

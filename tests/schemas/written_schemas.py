@@ -278,6 +278,8 @@ _ROLLOUT: Final = RolloutRecord(
     promoted=(Promotion(3, ("soak",)),),
     stops=True,
     frozen=True,
+    stopped=("c-6", "c-7"),
+    own="b94d27b9",
     lists="5e884898",
 )
 _STATE: Final = State(

@@ -1,6 +1,7 @@
 """Seeded runs, and the table at the end of a soak."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -53,11 +54,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not total:
         return
     terminalreporter.section("soak")
-    for name, count in sorted(total.items(), key=lambda item: (" " in item[0], item[0])):
+    for name, count in sorted(total.items(), key=lambda item: (" " in item[0], _in_order(item[0]))):
         terminalreporter.line(f"{count:9,}  {name}")
     terminalreporter.line(f"{len(failures):9,}  failures")
     for again, why in sorted(failures.items()):
         terminalreporter.line(f"{again}  # {why}", red=True)
+
+
+def _in_order(name: str) -> list[tuple[int, str]]:
+    """``P2 held`` before ``P10 held``."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"([0-9]+)", name)]
 
 
 def _ended(terminalreporter: pytest.TerminalReporter) -> Iterator[pytest.TestReport]:

@@ -1,6 +1,7 @@
 """The audit log in a file: appended to, fixed after a crash by a line that says so."""
 
 import errno
+import io
 import json
 import os
 import stat
@@ -239,3 +240,31 @@ def test_a_pipe_is_no_log(tmp_path: Path) -> None:
         list(log.lines())
     with pytest.raises(StateError, match="It is a pipe, a device or a socket, not a file"):
         log.append(["x"], sync=True)
+
+
+@pytest.mark.parametrize(
+    ("lines", "reads"),
+    [
+        ([100, 3, 3], [(93, 16)]),
+        ([100, 20, 5], [(112, 16)]),
+        ([100, 5, 20], [(112, 16), (96, 16)]),
+        ([3, 3], [(0, 8)]),
+        ([40], [(25, 16), (9, 16), (0, 9)]),
+    ],
+)
+def test_of_a_long_log_only_the_end_is_read(
+    log: Path, monkeypatch: pytest.MonkeyPatch, lines: list[int], reads: list[tuple[int, int]]
+) -> None:
+    """Blocks from the end, until the last line is whole: here of 16 bytes."""
+    log.write_bytes(b"".join(b"%d" % (at % 10) * length + b"\n" for at, length in enumerate(lines)))
+    found: list[tuple[int, int]] = []
+
+    class Read(io.FileIO):
+        def read(self, size: int | None = -1) -> bytes:  # type: ignore[override]
+            found.append((self.tell(), size or 0))
+            return super().read(size) or b""
+
+    monkeypatch.setattr(durable, "opened", Read)
+    monkeypatch.setattr(filelog, "_BLOCK", 16)
+    assert AuditFile(log).tail == f"{len(lines) - 1}" * lines[-1]
+    assert found == reads

@@ -222,6 +222,19 @@ def test_recording_is_linear(store: FileStore, monkeypatch: pytest.MonkeyPatch) 
 # --- crashes -------------------------------------------------------------------------------------
 
 
+def test_a_reader_sees_each_call_as_soon_as_it_is_recorded(store: FileStore) -> None:
+    """Each line of the journal is bound to the one before it; after a save the next one is a first line."""
+    with store.locked(SERVER, "apply") as session:
+        for number in range(4):
+            session.record(noted(number))
+            assert store.load().intents == session.state.intents
+    with store.locked(SERVER, "apply") as session:
+        for number in range(4, 8):
+            session.record(noted(number), sync=False)
+            assert store.load().intents == session.state.intents
+    assert len(store.load().intents) == 8
+
+
 def test_a_reader_sees_what_a_crash_left_and_leaves_it(store: FileStore) -> None:
     record(store, 1)
     crashed(store, 2, 3)

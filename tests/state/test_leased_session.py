@@ -383,8 +383,11 @@ def test_who_waits_is_told_for_whom(
     place: FakePlace, store: LeasedStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     place.held_by = LockInfo("other", "erin", "ci-2", 77, "apply", 0.0, 90.0)
+    at_once = FakeTime(None)
+    monkeypatch.setattr(locks, "time", at_once)
     with pytest.raises(StateLocked, match="locked by erin on ci-2") as caught, store.locked(SERVER, "apply"):
         pytest.fail("the session was opened")
+    assert at_once.naps == 0, "unless it was asked to, it doesn't wait"
     hint = caught.value.hint or ""
     assert "--lock-timeout" in hint
     assert "anybody may take the lock from 1970-01-0" in hint

@@ -3,17 +3,20 @@
 # ruff: noqa: E501 - a sentence a row
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from reconciler.errors import ReconcilerError
+import pytest
+
+from reconciler.errors import ReconcilerError, StateError
 from reconciler.state.base import Intent, IntentNoted, LockInfo, State
 from reconciler.state.folding import fold
 from reconciler.state.journal import encode_line
 from reconciler.state.leased import document_of
 from reconciler.state.leases import LeaseLost
-from reconciler.state.s3 import S3Backend
+from reconciler.state.s3 import S3Backend, locked
 from reconciler.state.s3.bucket import Listed, StoredObject
 from reconciler.state.state_format import encode_event
 
@@ -197,11 +200,13 @@ def test_a_state_call_by_call(golden: Any) -> None:
     do("I leave what is broken", held.release)
     held = do("I take what was broken", lambda: story.place().take(ME))
     do("I read what was broken", held.read)
+    do("I save, and remove what nobody needs", story.saved(held, 5))
     golden("s3-calls.txt", "".join(f"{line}\n" for line in story.text))
 
 
-def test_answers_that_are_lost_and_others_who_write(golden: Any) -> None:
+def test_answers_that_are_lost_and_others_who_write(golden: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Each write whose answer says no although it arrived; then a state that somebody writes all the time."""
+    caplog.set_level(logging.DEBUG, "reconciler.state")
     story = Story()
     do, bucket = story.do, story.bucket
     bucket.lost = ["create"]
@@ -229,7 +234,7 @@ def test_answers_that_are_lost_and_others_who_write(golden: Any) -> None:
         left = iter(range(times))
 
         def meddle(seen: str) -> None:
-            if seen == line and next(left, None) is not None:
+            if seen.startswith(line) and next(left, None) is not None:
                 bucket._write(KEY, document_of(replace(story.state, serial=next(saves))))
 
         return meddle
@@ -247,4 +252,44 @@ def test_answers_that_are_lost_and_others_who_write(golden: Any) -> None:
     bucket.put(f"{KEY}.lock", b"no lock")
     do("a lock that nobody can read", story.place().holder)
     do("it is held", lambda: story.place().take(ME))
+    do("and nobody is known to let go", lambda: story.place().unlock("1"))
+    del bucket.held[f"{KEY}.lock"]
+    bucket.now += 100
+    held = do("I take what has no lock", lambda: story.place().take(ME))
+    bucket.before = meddling("create .journal", 1)
+    do("I shut out who saves before I am done", held.read)
+
+    def cut(line: str) -> None:
+        if line.startswith(("replace .lock", "delete")):
+            raise StateError("the line is cut", hint="Fix it.")
+
+    bucket.before = cut
+    do("I save, and nothing is removed", story.saved(held, 6))
+    do("I leave, and nobody hears it", held.release)
+
+    def may_only_read(line: str) -> None:
+        if line.startswith("put"):
+            raise StateError("no", hint="Let us.")
+
+    bucket.before = may_only_read
+    do("you ask who holds it, and may only read", story.place().holder)
+    bucket.before = lambda _: None
+    bucket.put(f"{KEY}.audit/x", b"what?")
+    bucket.now += 100
+    held = do("you take it", lambda: story.place().take(YOU))
+    do("you read, and something else is in the log", held.read)
+    do("you leave, and never came to the log", held.release)
+    story.text += [f"    said: {line}" for line in caplog.messages]
     golden("s3-faults.txt", "".join(f"{line}\n" for line in story.text))
+
+
+def test_a_journal_of_so_many_segments_is_crowded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A save begins a new one."""
+    monkeypatch.setattr(locked, "CROWDED", 3)
+    story = Story()
+    held: Any = story.place().take(ME)
+    held.read()
+    story.saved(held, 1)()
+    assert [story.appended(held, number)() for number in range(2, 6)] == [False, False, True, True]
+    story.saved(held, 2, 3, 4, 5)()
+    assert [story.appended(held, number)() for number in range(6, 9)] == [False, False, True]

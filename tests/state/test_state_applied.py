@@ -1,6 +1,7 @@
 """What is kept of settings."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -21,6 +22,8 @@ from reconciler.state.applied import (
     callback_field,
     callback_value,
     changed_settings,
+    finished_of,
+    finished_value,
     known_plain,
     packages_of,
     packages_value,
@@ -30,6 +33,7 @@ from reconciler.state.applied import (
     unclear,
     untold_settings,
     window_end,
+    window_of,
     window_value,
     withheld,
 )
@@ -170,6 +174,9 @@ def test_no_digest_is_left_where_digests_may_not_go() -> None:
 def test_texts_of_values() -> None:
     assert packages_value(["b", "a", "b"]) == '["a", "b"]' == things_value(("b", "a", "a"))
     assert packages_of('["a", "b"]') == {"a", "b"}
+    many = [f"p-{number}" for number in range(10)]
+    assert packages_value(reversed(many)) == json.dumps(many) == things_value(many[5:] + many)
+    assert window_of("-10/20") == Window(-10, 20)
     assert window_value(Window(10, 20)) == "10/20"
     assert window_end("10/20") == 20
     assert unclear("x") == "?x"
@@ -179,6 +186,41 @@ def test_texts_of_values() -> None:
     with_states = Callback("d-1", frozenset({"B", "A"}))
     assert callback_value(with_states) == {"notificationDestinationId": "d-1", "trackedStates": ["A", "B"]}
     assert callback_value(Callback("d-1", frozenset()))["trackedStates"] == []
+
+
+def test_who_has_finished_with_which_packages() -> None:
+    many = [f"p-{number}" for number in range(10)]
+    value = finished_value(reversed(many * 2), {"p-3": "three"})
+    names = {each: "three" if each == "p-3" else each for each in many}
+    assert list(finished_of(value).items()) == list(names.items())
+    assert value == finished_value(many, {"p-3": "three"}), "one value, whatever the order"
+    assert finished_of('{"ids": [1], "names": [2]}') == {"1": "2"}
+
+
+DAMAGED: dict[str, tuple[Callable[[str], object], list[str]]] = {
+    "a window": (window_of, ["", "5", "/6", "x/6", "5/x", "5/6/7", "5/" + 20 * "9", 20 * "9" + "/5", "5/6 "]),
+    "the packages of a gateway": (packages_of, ["", "{", "{}", "[1]", '["a", 1]', '"a"', "[" * 100_000]),
+    "gateways that have finished": (
+        finished_of,
+        [
+            "",
+            "{",
+            "[]",
+            '{"ids": []}',
+            '{"ids": ["a"], "names": []}',
+            '{"ids": "a", "names": "b"}',
+            "[" * 100_000,
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("what", "value"), [(what, v) for what, (_, values) in DAMAGED.items() for v in values]
+)
+def test_what_is_damaged_is_named(what: str, value: str) -> None:
+    with pytest.raises(StateError, match=f"{what} can't be read"):
+        DAMAGED[what][0](value)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import runpy
 import stat
 from pathlib import Path
 
@@ -132,3 +133,20 @@ def test_a_file_is_read_or_there_is_none(tmp_path: Path) -> None:
     assert durable.read_bytes(tmp_path / "empty") == b""
     with pytest.raises(StateError, match="can't read"):
         durable.read_bytes(tmp_path)
+
+
+def test_a_link_is_not_followed_that_somebody_puts_there_at_the_last_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret").write_bytes(b"secret")
+    path = tmp_path / "state.json"
+    monkeypatch.setattr(durable, "only_a_file", lambda path: path.symlink_to(tmp_path / "secret"))
+    with pytest.raises(StateError) as caught:
+        durable.read_bytes(path)
+    assert "A link stands there" in (caught.value.hint or "")
+
+
+def test_where_the_system_knows_no_such_flag_nothing_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert durable.NOFOLLOW
+    monkeypatch.delattr(os, "O_NOFOLLOW")
+    assert runpy.run_path(durable.__file__)["NOFOLLOW"] == 0

@@ -21,6 +21,7 @@ from reconciler.state.base import (
     Event,
     FieldApplied,
     FieldsDeclared,
+    FreezeEnded,
     Intent,
     IntentDropped,
     IntentNoted,
@@ -265,6 +266,8 @@ ON_EACH: dict[str, Case] = {
         EMPTY,
         campaign_a(predecessors=(Predecessor("c-1", ended=True),)),
     ),
+    "a freeze is over": (FreezeEnded(A, "c-1"), EMPTY, FULL),
+    "a freeze is over for the campaign itself": (FreezeEnded(A, "c-a"), EMPTY, campaign_a(status="STARTED")),
     "a predecessor that nobody knows": (PredecessorForgotten(A, "c-9"), EMPTY, FULL),
     "a field": (
         FieldApplied(A, "distributionList", "l-1"),
@@ -385,6 +388,13 @@ def test_an_event_changes_this_and_nothing_else(what: str) -> None:
     event, of_empty, of_full = ON_EACH[what]
     assert fold(EMPTY, [event]) == of_empty
     assert fold(FULL, [event]) == of_full
+
+
+def test_what_a_freeze_stopped_is_noted_until_it_runs_again() -> None:
+    before = campaign_a(rollout=RolloutRecord(wave=2, stopped=("c-0", "c-1")))
+    after = campaign_a(rollout=RolloutRecord(wave=2, stopped=("c-1",)))
+    assert fold(before, [FreezeEnded(A, "c-0")]) == after
+    assert fold(after, [FreezeEnded(A, "c-0")]) == after
 
 
 def test_every_event_is_in_the_table() -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.state import base, folding, leased, leases, locks
+from reconciler.state import base, declared, filelog, folding, leased, leases, locks
 from reconciler.state.postgresql import link, locked, reader
 from reconciler.state.s3 import bucket
 from reconciler.state.s3 import locked as s3_locked
@@ -17,6 +17,9 @@ LIMITS: dict[str, tuple[object, object]] = {
     # What older and newer reconcilers write and read.
     "version of the format": (base.FORMAT_VERSION, 1),
     "plans that are known": (base.PLANS_KEPT, 100),
+    "characters of a salt": (len(base.new_state().salt), 32),
+    "characters of a text that is kept whole": (declared._LONGEST, 1000),
+    "bytes of the log that are read at once": (filelog._BLOCK, 65_536),
     # docs/state.md: "once a second, or 500 facts at a time", "every 20 seconds", "60 (`lease`)".
     "held back at most": (leased.HELD_BACK, 500),
     "seconds for which facts are held back": (leases._TICK, 1.0),

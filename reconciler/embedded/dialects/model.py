@@ -129,7 +129,7 @@ REFERENCE: Final = Dialect()
 PRESETS: Final[Mapping[str, Dialect]] = MappingProxyType(
     {
         "reference": REFERENCE,
-        # What a Spring service answers that was not told otherwise.
+        # The default answers of a Spring service.
         "spring": Dialect(
             page_object=PageObject.FLAT,
             items=ItemsShape.CONTENT,

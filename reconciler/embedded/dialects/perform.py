@@ -36,7 +36,7 @@ def _politely(dialect: Dialect, query: QueryParams, body: Body, run: Run) -> Jso
             if isinstance(gateways, list)
             else []
         )
-        # What has happened is taken as done; the rest of the call is still to do.
+        # What was already done counts as done; the rest of the call is performed.
         return run(query, {**body, "gatewayIds": rest}) if rest else {}
     except NotSet as unset:
         if dialect.unset_list is Unset.MISSING:

@@ -172,7 +172,7 @@ async def _cut(scope: Scope, receive: Receive) -> None:
 async def _truncate(answer: _Answer, scope: Scope, receive: Receive, send: Send) -> None:
     connection = _connection(scope)
     if connection is None:
-        # Nothing in process compares the length that is said with what came: a part would pass for all.
+        # In process nothing compares Content-Length with the body, so a part would pass for the whole.
         _raise()
     length = max(len(answer.body), 2)
     await answer.send(send, bytes(answer.body[: length // 2]), length=length, more=True)

@@ -22,7 +22,7 @@ from reconciler.embedded.wire import Json
 if TYPE_CHECKING:
     import httpx
 
-# Real seconds: who answers later has not answered.
+# Real seconds; a later answer counts as none.
 _TIMEOUT: Final = 3.0
 _BATCH: Final = 200
 _LONGEST_BACKOFF_SECONDS: Final = 24 * 3600

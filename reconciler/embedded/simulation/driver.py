@@ -18,7 +18,7 @@ from reconciler.embedded.simulation.world import World
 from reconciler.embedded.store import Store
 from reconciler.embedded.tables import agenda, deliveries
 
-# Events of one transaction: others get their turn in between.
+# Events per transaction, so that other calls get their turn in between.
 _BATCH: Final = 500
 # How long a call waits for a world that is behind its clock.
 _PATIENCE_SECONDS: Final = 1.0
@@ -44,7 +44,7 @@ class Driver:
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._news = asyncio.Event()
-        # Who lets callbacks out: the task, or a step.
+        # Who sends the callbacks: the background task or a step of the clock.
         self._sending = asyncio.Lock()
 
     def changed(self, simulation: Simulation) -> None:

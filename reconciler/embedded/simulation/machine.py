@@ -55,7 +55,7 @@ MOVES: Final[Mapping[str, Move]] = {
     "WAITING_FOR_ACTIVATION": Move(On.WORK, "ACTIVATION_COMPLETE", ACTIVATION),
 }
 
-# Where the work of a phase waits to begin, or to go on.
+# The states in which a phase waits to begin or to go on.
 SCHEDULED: Final[Mapping[str, str]] = {
     move.phase: state for state, move in MOVES.items() if move.on is On.WINDOW
 }

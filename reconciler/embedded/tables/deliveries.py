@@ -16,7 +16,7 @@ DELIVERED: Final = "delivered"
 FAILED: Final = "failed"
 OUTCOMES: Final = (PENDING, DELIVERED, FAILED)
 
-# How many the log keeps that are over.
+# How many finished deliveries the log keeps.
 MAX_LOG: Final = 100_000
 
 

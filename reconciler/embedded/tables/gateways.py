@@ -40,7 +40,7 @@ def add(db: sqlite3.Connection, campaign: int, gateway_ids: Sequence[str], now_m
             ),
         )
     except sqlite3.IntegrityError as error:
-        # Positions from `start` on are this call's own rows; they go with the transaction.
+        # Positions from `start` on belong to this call; they vanish if the transaction is rolled back.
         before = _positions(db, campaign, gateway_ids)
         present = [gateway_id for gateway_id, position in before.items() if position < start]
         message = f"Already in the campaign, nothing was added: gateway {some(present)}."

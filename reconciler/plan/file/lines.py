@@ -93,12 +93,12 @@ class Declares:
 
 @dataclass(frozen=True, slots=True)
 class NamedPackage:
-    """What a package of the server is called."""
+    """What a package is called."""
 
     id: str
-    """The server's id."""
+    """The server's id; of a package that is still to be uploaded the digest of its content."""
     name: str
-    """Its name."""
+    """Its name, and its version where the server keeps one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ Tests: `tests/providers/test_hawkbit_tape.py`, `tests/providers/test_hawkbit_rea
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Final, TypeVar
 
-from reconciler.errors import Refusal, Refused, ServerError
+from reconciler.errors import Refusal, Refused, ServerError, Unclear
 from reconciler.model import Json
 from reconciler.pool import concurrently
 from reconciler.providers.hawkbit import codec
@@ -17,21 +18,41 @@ from reconciler.providers.hawkbit.operations import operation
 from reconciler.providers.hawkbit.query import any_of
 from reconciler.providers.http.listing import Page
 from reconciler.providers.http.paging import Fold, Incomplete, Items, read_all
-from reconciler.providers.http.wire import Call, Query, Wire
+from reconciler.providers.http.wire import MIXED_UP, Call, Query, Wire
 
 Item = TypeVar("Item")
 
+_KINDS: Final[Mapping[str, str]] = {
+    "get-rollout": "rollout",
+    "list-rollouts": "rollout",
+    "create-rollout": "rollout",
+    "get-module": "module",
+    "list-modules": "module",
+    "create-module": "module",
+    "get-set": "distribution set",
+    "list-sets": "distribution set",
+    "create-set": "distribution set",
+    "list-tags": "tag",
+    "create-tag": "tag",
+}
+"""Operation → what its ids are of, as far as such things are made."""
 MOST: Final = 500
 """Rows of a page: the server cuts what is more without a word."""
 
 
 class HawkbitCalls:
-    """Calls over a `Wire`, at most `parallelism` at a time. ``page_size``: rows that a page may have."""
+    """Calls over a `Wire`, at most `parallelism` at a time.
 
-    def __init__(self, wire: Wire, *, page_size: int = MOST, parallelism: int = 16) -> None:
+    ``page_size``: rows that a page may have. ``most_bytes``: how many bytes a whole list may have.
+    """
+
+    def __init__(self, wire: Wire, *, page_size: int, parallelism: int, most_bytes: int) -> None:
         self.wire: Final = wire
         self.page_size: Final = min(page_size, MOST)
         self.parallelism: Final = parallelism
+        self._seen: set[tuple[str, str]] = set()
+        """What was there when it was read, or was made since: its kind and id."""
+        self.most_bytes: Final = most_bytes
 
     async def one(
         self, name: str, decode: Callable[[Json], Item], query: Query = (), **ids: str
@@ -40,19 +61,41 @@ class HawkbitCalls:
         if not all(each.isdecimal() for key, each in ids.items() if key != "target"):
             return None  # what isn't a number is no id of anything here
         try:
-            return await self.wire.read(Call(operation(name), ids, query), decode)
+            found = await self.wire.read(Call(operation(name), ids, query), decode)
         except Refused as error:
             if Refusal.NO_SUCH_OBJECT in error.meaning:
                 return None
             raise
+        self._saw(name, ids.values())
+        return found
 
     async def do(self, name: str, json: Json = None, query: Query = (), **ids: str) -> Json:
         """What a write answers, sent once."""
         return await self.wire.do(Call(operation(name), ids, query, json))
 
     async def make(self, name: str, json: Json, **ids: str) -> str:
-        """The id of what a write makes, sent once."""
-        return await self.wire.write(Call(operation(name), ids, json=json), codec.made)
+        """The id of what a write makes, sent once.
+
+        Unclear when the answer tells of something else, or of what was there before.
+        """
+        call = Call(operation(name), ids, json=json)
+        [asked] = json if isinstance(json, list) else [json]
+        row = asked if isinstance(asked, dict) else {}
+        key = await self.wire.write(call, lambda value: codec.made(value, row))
+        kind = _KINDS.get(name, "")
+        if (kind, key) in self._seen:
+            raise Unclear(
+                f"the answer names {kind} {key} as the new one, and that was there before",
+                request=str(call.request()),
+                hint=MIXED_UP,
+            )
+        self._seen.add((kind, key))
+        return key
+
+    def _saw(self, name: str, keys: Iterable[str]) -> None:
+        """Note what is there: nothing of that is made now."""
+        if kind := _KINDS.get(name):
+            self._seen.update((kind, key) for key in keys)
 
     async def fold(self, name: str, read: Row[Item], fold: Fold[Item], query: Query = (), **ids: str) -> None:
         """Fold a whole list, its pages side by side; ServerError rather than a part of it."""
@@ -63,13 +106,21 @@ class HawkbitCalls:
             at = 0 if number is None else number
             paging = (("limit", str(step)), ("offset", str(at * step)), ("sort", "id:ASC"))
             call = Call(operation(name), ids, (*query, *paging), private=True)
-            found = await self.wire.read(call, lambda value: codec.page(value, read, step, at))
-            if number is None and 0 < found.rows < step and found.rows < (found.total or 0):
+            size = 0
+
+            def measured(length: int) -> None:
+                nonlocal size
+                size = length
+
+            found = await self.wire.read(
+                call, lambda value: codec.page(value, read, step, at), measured=measured
+            )
+            if number is None and found.rows:
                 step = found.rows  # a server that cuts pages shorter than was asked for
-            return found
+            return replace(found, size=size)
 
         try:
-            await read_all(fetch, fold, width=self.parallelism)
+            await read_all(fetch, fold, width=self.parallelism, most_bytes=self.most_bytes)
         except Incomplete as error:
             raise ServerError(
                 f"the list can't be read as a whole: {error}",
@@ -102,6 +153,7 @@ class HawkbitCalls:
         together: dict[str, Item] = {}
         for each in every:
             together |= each
+        self._saw(name, together)
         return {key: together[key] for key in sorted(together, key=_number)}
 
     # --- what more than one of the parts of the seam asks -------------------------------------------

@@ -24,7 +24,6 @@ from reconciler.pool import concurrently
 from reconciler.providers.base.contents import holding
 from reconciler.providers.base.facts import phase_of
 from reconciler.providers.hawkbit import codec
-from reconciler.providers.hawkbit.calls import MOST
 from reconciler.providers.hawkbit.codec import CONTENT_KEY, Module, Rollout
 from reconciler.providers.hawkbit.entry import MISSING
 from reconciler.providers.hawkbit.members import Memberships
@@ -54,8 +53,8 @@ def terms_of(rollout: Rollout) -> DeliveryTerms:
 class HawkbitClient(Memberships):
     """`reconciler.providers.base.Reads`."""
 
-    def __init__(self, wire: Wire, *, page_size: int = MOST, parallelism: int = 16) -> None:
-        super().__init__(wire, page_size=page_size, parallelism=parallelism)
+    def __init__(self, wire: Wire, **how: int) -> None:
+        super().__init__(wire, **how)
         self._queries: dict[str, str] = {}
         """Rollout → its query, which never changes."""
 

@@ -5,6 +5,7 @@ Tests: `tests/providers/test_shape_tables.py`, `tests/providers/test_hawkbit_cod
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar
@@ -249,11 +250,28 @@ def _as_number(key: str) -> tuple[int, str]:
     return (int(key) if key.isdecimal() else 0, key)
 
 
-def made(value: Json) -> str:
-    """The id of what was made: alone, or the one of a list."""
+def made(value: Json, asked: Mapping[str, Any]) -> str:
+    """The id of what was made: alone, or the one of a list. Unexpected when it tells of something else than
+    was `asked` for, or its id is no number.
+    """
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
-    return identity(mapping(value, "what was made"), "what was made", ("id",))
+    record = mapping(value, "what was made")
+    key = identity(record, "what was made", ("id",))
+    if not _NUMBER.fullmatch(key):
+        raise Unexpected("what was made with a number as its id", record.get("id"))
+    for name, what in _TOLD.items():
+        told = record.get(name)
+        if told is None or name not in asked:
+            continue
+        if text(told, f"{what} of what was made").strip() != str(asked[name]).strip():
+            raise Unexpected(f"what was made with {what} {str(asked[name])!r}", told)
+    return key
+
+
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
+_TOLD: Final = {"name": "the name", "version": "the version", "distributionSetId": "the distribution set"}
+"""What an answer to a create repeats of what was asked for."""
 
 
 class HistoryEntry(NamedTuple):

@@ -5,6 +5,7 @@ Tests: `tests/contract/test_opening_contract.py`, `tests/providers/test_hawkbit_
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
@@ -19,6 +20,7 @@ from reconciler.providers.hawkbit.facts import facts_of
 from reconciler.providers.hawkbit.questions import HawkbitQuestions
 from reconciler.providers.hawkbit.writes import HawkbitWrites
 from reconciler.providers.http.engine import AsgiApp, check_url, open_engine
+from reconciler.providers.http.paging import LIST_ANSWERS
 from reconciler.providers.http.transport import Transport
 from reconciler.providers.http.watched import Watched
 from reconciler.settings import ServerSettings
@@ -31,12 +33,17 @@ _OTHERS: Final[Mapping[str, str]] = {
 """Settings of other kinds of server → why there is no such thing here."""
 
 
-def provider_of(settings: ServerSettings, transport: Transport, *, parallelism: int, **how: Any) -> Provider:
-    """The provider that calls over `transport`; `how`: see `Sender`."""
+def provider_of(settings: ServerSettings, transport: Transport, *, parallelism: int, **sent: Any) -> Provider:
+    """The provider that calls over `transport`; `sent`: see `Sender`."""
     watched = Watched(transport)
-    wire = wire_of(watched, settings, concurrency=parallelism, **how)
-    client = HawkbitClient(wire, page_size=settings.page_size, parallelism=parallelism)
-    questions = HawkbitQuestions(wire, watched, page_size=settings.page_size, parallelism=parallelism)
+    wire = wire_of(watched, settings, concurrency=parallelism, **sent)
+    how = {
+        "page_size": settings.page_size,
+        "parallelism": parallelism,
+        "most_bytes": LIST_ANSWERS * settings.max_answer_megabytes << 20,
+    }
+    client = HawkbitClient(wire, **how)
+    questions = HawkbitQuestions(wire, watched, clock=time.time, **how)
     return Provider(
         settings.identity,
         facts_of(settings),

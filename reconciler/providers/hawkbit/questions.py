@@ -5,7 +5,6 @@ Tests: `tests/providers/test_hawkbit_tape.py`, `tests/providers/test_hawkbit_que
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
@@ -51,16 +50,8 @@ _ROLES: Final[Mapping[str, frozenset[str]]] = {
 class HawkbitQuestions(HawkbitClient):
     """`reconciler.providers.base.Questions` over the Management API."""
 
-    def __init__(
-        self,
-        wire: Wire,
-        watched: Watched,
-        *,
-        page_size: int = 500,
-        parallelism: int = 16,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        super().__init__(wire, page_size=page_size, parallelism=parallelism)
+    def __init__(self, wire: Wire, watched: Watched, *, clock: Callable[[], float], **how: int) -> None:
+        super().__init__(wire, **how)
         self._watched = watched
         self._clock = clock
 

@@ -2,7 +2,7 @@
 
 Objects tell their own status, also after a write, and ``error`` is one of them.
 
-Tests: `tests/providers/test_hawkbit_verdicts.py`.
+Tests: `tests/providers/test_judged.py`, `tests/providers/test_hawkbit_verdicts.py`.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class Undecodable(Exception):
 class AnswerReader:
     """Reads the answers of one engine, each at most `most` bytes."""
 
-    def __init__(self, most: int = DEFAULT_MOST) -> None:
+    def __init__(self, most: int) -> None:
         self.most = most
         self._large = asyncio.Semaphore(_LARGE_AT_A_TIME)
 

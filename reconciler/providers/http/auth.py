@@ -25,9 +25,8 @@ COMMAND_SECONDS = 60.0
 class Access:
     """The token of a run. ``fetch`` None: nobody told us who we are, and requests go out without one."""
 
-    def __init__(self, fetch: Fetch | None, secrets: Hiding, *, renewable: bool, hint: str) -> None:
+    def __init__(self, fetch: Fetch | None, secrets: Hiding, *, hint: str) -> None:
         self._fetch = fetch
-        self._renewable = renewable
         self._turn = asyncio.Lock()
         self._token: str | None = None
         self._given_up = False
@@ -53,7 +52,7 @@ class Access:
 
     async def renew(self, rejected: str | None) -> str | None:
         """A token other than the `rejected` one; None when there is no other to be had."""
-        if self._fetch is None or not self._renewable:
+        if self._fetch is None:
             return None
         async with self._turn:
             if self._token != rejected:
@@ -89,33 +88,33 @@ def access(auth: Auth | None, exchange: Callable[[Basic], Awaitable[str]], secre
     match auth:
         case None:
             hint = "Name the credentials: set RECONCILER_TOKEN, or server.auth in the project file."
-            return Access(None, secrets, renewable=False, hint=hint)
+            return Access(None, secrets, hint=hint)
         case Token(token):
 
             async def fixed() -> str:
                 return token.reveal()
 
-            return Access(fixed, secrets, renewable=False, hint=f"Renew the token in {token.source}.")
+            return Access(fixed, secrets, hint=f"Renew the token in {token.source}.")
         case TokenFile(path):
 
             async def from_file() -> str:
                 return await asyncio.to_thread(_read, auth)
 
-            return Access(from_file, secrets, renewable=True, hint=f"Renew the token in {path}.")
+            return Access(from_file, secrets, hint=f"Renew the token in {path}.")
         case TokenCommand():
 
             async def from_command() -> str:
                 return await _run(auth)
 
             hint = f"Does {auth.by} print a valid token?"
-            return Access(from_command, secrets, renewable=True, hint=hint)
+            return Access(from_command, secrets, hint=hint)
         case Basic(_, password):
 
             async def exchanged() -> str:
                 return await exchange(auth)
 
             secrets.update((password.reveal(), basic_header(auth).removeprefix("Basic ")))
-            return Access(exchanged, secrets, renewable=True, hint="May this user use the API at all?")
+            return Access(exchanged, secrets, hint="May this user use the API at all?")
 
 
 def basic_header(auth: Basic) -> str:

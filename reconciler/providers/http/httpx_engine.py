@@ -8,7 +8,7 @@
 Proxies from the environment are honoured, but never for a server on this machine. Cookies are not kept:
 a request depends on nothing but what it carries.
 
-Tests: `tests/providers/test_http_tables.py`, `tests/providers/test_pulse_engine.py`.
+Tests: `tests/providers/test_http_engine.py`, `tests/providers/test_http_tables.py`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from reconciler import __version__
 from reconciler.errors import NotExecuted, ReconcilerError, Refused, ServerError, Unclear
 from reconciler.providers.http.answerbody import (
     ACCEPTED,
-    DEFAULT_MOST,
     AnswerReader,
     AnswerTooLarge,
     Undecodable,
@@ -55,12 +54,12 @@ _UPLOAD_BYTES_PER_SECOND = 1_000_000
 async def open_httpx(
     way: Way,
     *,
-    app: Any = None,
+    app: Any,
     tls: SSLContext | bool,
     timeout: float,  # noqa: ASYNC109 - a setting, not a deadline of this call
     connections: int,
     keepalive: float,
-    most: int = DEFAULT_MOST,
+    most: int,
 ) -> AsyncIterator[Transport]:
     """An engine for the server that `way` leads to, or for `app` in this process."""
     import httpx
@@ -96,11 +95,9 @@ async def open_httpx(
 class HttpxTransport:
     """A `Transport` on one httpx client."""
 
-    def __init__(
-        self, client: httpx.AsyncClient, way: Way, seconds: float, reader: AnswerReader | None = None
-    ) -> None:
+    def __init__(self, client: httpx.AsyncClient, way: Way, seconds: float, reader: AnswerReader) -> None:
         self._client = client
-        self._reader = reader or AnswerReader()
+        self._reader = reader
         self._way = way
         self._answered = False
         self._seconds = seconds

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from reconciler.model import Json
-from reconciler.providers.http.shape import Unexpected, mapping, sequence, whole
+from reconciler.providers.http.shape import Unexpected, is_object, mapping, sequence, whole
 
 Item = TypeVar("Item")
 
@@ -45,8 +45,11 @@ _NUMBER_KEYS = ("number", "page", "pageNumber")
 _FLAT_KEYS = ("totalElements", "totalPages", "number", "size", "page", "pageSize", "pageNumber")
 
 
-def page(value: Json, shape: ListShape[Item]) -> Page[Item]:
-    """A page of a list; its items under a key named after the kind, `content`, `items`, or bare."""
+def page(value: Json, shape: ListShape[Item], size: int = 0) -> Page[Item]:
+    """A page of a list; its items under a key named after the kind, `content`, `items`, or bare.
+
+    `size`: bytes of the answer.
+    """
     if isinstance(value, list):
         info: Mapping[str, Any] = {}
         rows = value
@@ -58,13 +61,13 @@ def page(value: Json, shape: ListShape[Item]) -> Page[Item]:
     if items is None:
         items = dict(shape.read(row) for row in rows)
     number = next((n for k in _NUMBER_KEYS if (n := whole(info.get(k), "the page number")) is not None), None)
-    return Page(items, len(rows), number, whole(info.get("totalElements"), "totalElements"))
+    return Page(items, len(rows), number, whole(info.get("totalElements"), "totalElements"), size)
 
 
 def _page_info(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     for key in _PAGE_KEYS:
-        if isinstance(answer.get(key), Mapping):
-            info: Mapping[str, Any] = answer[key]
+        info = answer.get(key)
+        if is_object(info):
             return info or {key: None}
     return {key: answer[key] for key in _FLAT_KEYS if key in answer}
 

@@ -10,6 +10,8 @@ count from 1. A list that shrinks while it is read is read afresh, because an it
 
 Whatever a server answers, there is an end: of items, pages and bytes. What goes beyond isn't a list that is
 used, and said so, also when it is only told to be that long.
+
+Tests: `tests/providers/test_paging_table.py`, `tests/providers/test_pulse_paging.py`.
 """
 
 from __future__ import annotations
@@ -62,9 +64,9 @@ async def read_all(
     fetch: Fetch[Item],
     fold: Fold[Item],
     *,
-    width: int = 16,
+    width: int,
+    most_bytes: int,
     first: Page[Item] | None = None,
-    most_bytes: int = 512 << 20,
 ) -> None:
     """Fold the whole list, at most `width` pages at a time; Incomplete rather than a part of it.
 
@@ -107,14 +109,15 @@ class _Reading(Generic[Item]):
         self._bytes = 0
         self._fold = fold
         self._width = width
-        self._floor = 0
-        """The total of the first page: a smaller one later means that the list shrank."""
         self._total = 0
-        self._pages: set[int] = set()
-        """The pages of this reading, by a hash of their ids."""
-        self._useless = 0
+        # Of this reading:
+        self._floor: int
+        """The total of the first page: a smaller one later means that the list shrank."""
+        self._pages: set[int]
+        """The pages, by a hash of their ids."""
+        self._useless: int
         """How many pages in a row were empty or had been there before."""
-        self._shrunk = False
+        self._shrunk: bool
 
     def shortfall(self) -> str:
         """Why the list is not complete."""

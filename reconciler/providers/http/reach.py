@@ -2,7 +2,7 @@
 
 What fails is a `Blocked` that says at which step; nothing is sent to the server but a TLS handshake.
 
-Tests: `tests/cli/test_cli_doctor.py`.
+Tests: `tests/providers/test_http_reach.py`, `tests/cli/test_cli_doctor.py`.
 """
 
 from __future__ import annotations

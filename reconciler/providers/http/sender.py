@@ -11,7 +11,7 @@
 | 301, 307, 308             | Refused, of a POST Unclear  | is raised, says where to | the same |
 | other 3xx                 | Refused, of a write Unclear | is raised | is raised |
 
-Tests: `tests/providers/test_http_tables.py`, `tests/providers/test_pulse_wire.py`.
+Tests: `tests/providers/test_http_patience.py`, `tests/providers/test_http_tables.py`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -127,8 +126,9 @@ class Sender:
             except ServerError as error:
                 unclear = isinstance(error, Unclear)
                 self.answers[name, RequestOutcome.UNCLEAR if unclear else RequestOutcome.ERROR] += 1
-                took = (self._clock() - began) * 1000
-                _LOG.debug("%s %s after %.0f ms", request, type(error).__name__, took)
+                _LOG.debug(
+                    "%s %s after %.0f ms", request, type(error).__name__, (self._clock() - began) * 1000
+                )
                 raise
         if _LOG.isEnabledFor(logging.DEBUG):
             _LOG.debug("%s %d in %.0f ms", request, response.status, (self._clock() - began) * 1000)
@@ -148,14 +148,12 @@ class Sender:
             return RequestOutcome.LIMITED
         return RequestOutcome.UNCLEAR if self.passing(response) else RequestOutcome.REFUSED
 
-    def check(
-        self, request: Request, response: Response, *, hide: Iterable[str] = (), hint: str | None = None
-    ) -> None:
+    def check(self, request: Request, response: Response, *, hint: str | None = None) -> None:
         """Raise what a status other than 2xx means; `hint` is for one that the server refuses with."""
         status, where = response.status, str(request)
         if 200 <= status < 300:
             return
-        message = self.words(response, hide)
+        message = self.words(response)
         if verdict := self._statuses.verdict(response):
             if verdict.again:
                 raise NotExecuted(message, request=where, status=status, hint=verdict.hint)
@@ -181,7 +179,7 @@ class Sender:
             moved = status in (301, 307, 308) and request.method != "POST"
             kind = Refused if moved or request.method == "GET" else Unclear
             raise kind(
-                f"{status} redirects to {self.hide(_target(response), hide)}",
+                f"{status} redirects to {self.secrets(_target(response))}",
                 request=where,
                 status=status,
                 hint="Redirects are not followed: set the server's URL to where the API really is.",
@@ -191,15 +189,15 @@ class Sender:
             meaning, hint = meaning | {Refusal.TOO_LARGE}, hint or _too_large(request)
         elif wants_tls(message):
             hint = USE_HTTPS
-        raise Refused(self.words(response, hide), request=where, status=status, hint=hint, meaning=meaning)
+        raise Refused(self.words(response), request=where, status=status, hint=hint, meaning=meaning)
 
     def too_often(self, status: int) -> bool:
         """Whether a status says to ask later."""
         return status in self._statuses.too_often
 
-    def words(self, response: Response, hide: Iterable[str] = ()) -> str:
+    def words(self, response: Response) -> str:
         """An answer that isn't a success, in a few words."""
-        said = in_words(response.body, partial(self.hide, more=hide))
+        said = in_words(response.body, self.secrets)
         if said.startswith(str(response.status)):
             return said
         return f"{response.status} {said}" if said else f"the server answered {response.status}"
@@ -209,11 +207,6 @@ class Sender:
         if verdict := self._statuses.verdict(response):
             return verdict.again
         return response.status in self._statuses.too_often or _unclear(response.status)
-
-    def hide(self, text: str, more: Iterable[str] = ()) -> str:
-        """`text` without any secret that is known here; `more` are from now on."""
-        self.secrets.update(more)
-        return self.secrets(text)
 
     async def persistently(self, attempt: Callable[[], Awaitable[Value]]) -> Value:
         """The result of `attempt`, made again after NotExecuted and Unclear while that can help."""

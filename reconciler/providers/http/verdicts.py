@@ -11,19 +11,19 @@
 The same under ``result``, ``data`` and their like. Of a read only what is no part of the object counts: what
 is within a list, and an object's own ``status`` and ``errors``, is what was asked for.
 
-Tests: `tests/providers/test_verdicts.py`, `tests/providers/test_lying_answers.py`.
+Tests: `tests/providers/test_verdict_tables.py`, `tests/providers/test_verdicts.py`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
-from reconciler.providers.http.shape import ID_KEYS
+from reconciler.providers.http.shape import ID_KEYS, is_object
 from reconciler.text import id_form
 
 
@@ -36,14 +36,14 @@ def about(value: object, wanted: Mapping[str, tuple[str, Collection[str]]]) -> N
 
     `wanted`: what it is → its id, and the keys that name it.
     """
-    if not isinstance(value, Mapping) or not value:
+    if not is_object(value) or not value:
         return
     for what, (wanted_id, keys) in wanted.items():
         for key in keys:
             found = value.get(key)
-            if isinstance(found, bool) or not isinstance(found, str | int) or found == "":
+            if found == wanted_id or found in (None, "") or isinstance(found, bool):
                 continue
-            if id_form(str(found)) != id_form(wanted_id):
+            if isinstance(found, str | int) and id_form(str(found)) != id_form(wanted_id):
                 raise Misdirected(f"it is about {what} {str(found)[:100]!r}, and not about {wanted_id!r}")
 
 
@@ -145,7 +145,7 @@ def of_write(value: object, *, batch: Collection[str] = (), described: bool = Fa
     own = described and any(isinstance(value.get(key), str | int) for key in _IDS)
     found = _of_envelope(value, words=not own)
     inner = next((no for key, each in _plain(value, _INNER) if (no := _inner(each, sent))), None)
-    if named and sent:
+    if named:
         words = found.words if found else _message(value) or "it names those that failed"
         return Denial(words, failed={key: why or words for key, why in named.items()}, some=True)
     if inner and inner.some:
@@ -160,22 +160,30 @@ def of_read(value: object, *, envelope: bool, status: bool = True) -> Denial | N
 
     Not `status`: its status, though, is that of an object.
     """
-    if not isinstance(value, Mapping):
+    if not is_object(value):
         return None
     if _flagged(value):
         return Denial(_message(value) or "it says that it did not succeed", _code(value))
+    if not envelope:
+        return None
     if not status:
         value = {key: each for key, each in value.items() if _key(key) not in _WORDS}
-    return _of_envelope(value, words=True) if envelope else None
+    return _unflagged(value)
 
 
 def _of_envelope(value: Mapping[Any, Any], *, words: bool) -> Denial | None:
     """The no that an object says of the call. Not `words`: its status and errors are its own."""
-    code = _code(value) if words else None
     if _flagged(value):
+        code = _code(value) if words else None
         return Denial(_message(value) or "it says that it did not succeed", code)
-    if not words:
-        return None
+    return _unflagged(value) if words else None
+
+
+def _unflagged(value: Mapping[Any, Any]) -> Denial | None:
+    """The no that an object says of the call otherwise than by a flag."""
+    if not _plain(value, _ERRORS, _NUMBERED, _SPOKEN, _CODES, _WORDS):
+        return None  # as nearly always, and five questions are spared
+    code = _code(value)
     for _, each in _plain(value, _ERRORS):
         if _says_something(each):
             return Denial(_text(each) or _message(value) or "it holds an error", code or _code(each))
@@ -207,7 +215,7 @@ def _inner(value: object, sent: frozenset[str]) -> Denial | None:
     if isinstance(value, Mapping):
         named = _named(value, sent)
         found = _of_envelope(value, words=True)
-        if named and sent:
+        if named:
             words = found.words if found else _message(value) or "it names those that failed"
             return Denial(words, failed={key: why or words for key, why in named.items()}, some=True)
         return found
@@ -300,9 +308,21 @@ def _counts_failures(value: Mapping[Any, Any]) -> bool:
     return False
 
 
-def _plain(value: Mapping[Any, Any], keys: frozenset[str]) -> Iterator[tuple[str, Any]]:
-    """The fields of those names, however they are written."""
-    return ((str(key), each) for key, each in value.items() if _key(key) in keys)
+def _plain(value: Mapping[Any, Any], *names: frozenset[str]) -> Sequence[tuple[str, Any]]:
+    """The fields of any of those names, however they are written."""
+    written = tuple(value)
+    among = _among if sum(map(len, written)) <= _MOST_KEPT else _among.__wrapped__
+    return [(key, value[key]) for key in among(written, names)]
+
+
+_MOST_KEPT: Final = 500
+"""How many characters the keys of an object may have for what they mean to be kept."""
+
+
+@lru_cache(maxsize=1_000)
+def _among(written: tuple[str, ...], names: Sequence[frozenset[str]]) -> Sequence[str]:
+    """Which have one of these names. Each answer has the same keys, and each is asked about several times."""
+    return tuple(key for key in written if any(_key(key) in each for each in names))
 
 
 def _key(key: object) -> str:
@@ -316,22 +336,25 @@ _LONGEST_KEY: Final = 100
 
 @lru_cache(maxsize=1_000)
 def _letters(key: str) -> str:
-    """Each answer has the same keys, and each is asked about several times."""
     return re.sub(r"[^a-z]", "", key.lower())
 
 
 def _flagged(value: Mapping[Any, Any]) -> bool:
     """Whether a flag of it says no."""
-    return any(_is_false(each, counts=_key(key) in _COUNTED) for key, each in _plain(value, _FLAGS)) or any(
-        each is True or (isinstance(each, str) and each.strip().lower() in ("true", "yes"))
-        for _, each in _plain(value, _REVERSED)
+    return any(
+        _is_true(each) if _key(key) in _REVERSED else _is_false(each, counts=_key(key) in _COUNTED)
+        for key, each in _plain(value, _FLAGS, _REVERSED)
     )
+
+
+def _is_true(value: object) -> bool:
+    return value is True or (isinstance(value, str) and value.strip().lower() in ("true", "yes"))
 
 
 def _is_false(value: object, *, counts: bool) -> bool:
     if isinstance(value, str):
         return value.strip().lower() in ("false", "no", "n", "f", *(() if counts else ("0",)))
-    return value is False or (not counts and isinstance(value, int) and value == 0)
+    return value is False or (not counts and value == 0)
 
 
 def _is_severe(row: object) -> bool:
@@ -357,8 +380,7 @@ def _code(value: object) -> int | None:
     if not isinstance(value, Mapping):
         return None
     for _, each in _plain(value, _CODES):
-        text = str(each)
-        if not isinstance(each, bool) and isinstance(each, str | int) and re.fullmatch(r"[45]\d\d", text):
+        if re.fullmatch(r"[45]\d\d", text := str(each)):
             return int(text)
     return None
 

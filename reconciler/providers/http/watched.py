@@ -20,6 +20,7 @@ class Watched:
     def __init__(self, inner: Transport, *, clock: Callable[[], float] = time.time) -> None:
         self._inner = inner
         self._clock = clock
+        self._accept: str | None = None
         self.ahead: float | None = None
         """Seconds that the server's clock is ahead of ours, by its last answer with a Date."""
         self.version: str | None = None
@@ -27,11 +28,14 @@ class Watched:
     async def send(self, request: Request) -> Response:
         """See `Transport.send`."""
         accept = request.headers.get("Accept", "")
-        if _VERSION in accept:
-            self.version = accept.partition(_VERSION)[2]
+        if accept is not self._accept:  # nearly all ask for the same
+            self._accept = accept
+            if _VERSION in accept:
+                self.version = accept.partition(_VERSION)[2]
         before = self._clock()
         response = await self._inner.send(request)
         # A Date has whole seconds: on average half a second has passed since.
-        if date := http_date(response.headers.get("date", "")):
+        told = response.headers.get("date")
+        if told and (date := http_date(told)):
             self.ahead = date.timestamp() + 0.5 - (before + self._clock()) / 2
         return response

@@ -10,7 +10,6 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final, TypeVar
 from urllib.parse import quote
 
@@ -39,6 +38,8 @@ Query = tuple[tuple[str, str], ...]
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 _AS_IT_IS: Final = re.compile(r"[A-Za-z0-9_.~-]+").fullmatch
 """What needs no quotes in a URL: nearly all ids, and there are as many of them as calls."""
+_NOTHING: Final = b"{}"
+"""What servers answer to most writes, as many as there are: it is about no other object, and says no *no*."""
 _WORDS: Final = 1_000
 """Bytes of an answer that isn't JSON in which a no is looked for."""
 _SAID: Final = 300
@@ -46,6 +47,18 @@ _SAID: Final = 300
 _NAMED: Final = 5
 MIXED_UP: Final = "Does a cache or a proxy before the server mix answers up?"
 NOT_THE_API: Final = "Is this the API's address, and not that of a proxy or of another program?"
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """JSON as it is sent: of what many calls carry alike."""
+
+    body: bytes
+
+
+def encoded(value: Json) -> Encoded:
+    """`value` as it is sent."""
+    return Encoded(_ENCODE(value).encode())
 
 
 # Not frozen: one is made for each call, and a frozen one takes several times as long to make.
@@ -60,7 +73,7 @@ class Call:
     operation: Operation
     ids: Mapping[str, str] = field(default_factory=dict)
     query: Query = ()
-    json: Json = None
+    json: Json | Encoded = None
     file: FileBody | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     hidden: tuple[str, ...] = field(default=(), repr=False)
@@ -82,7 +95,7 @@ class Call:
         body: bytes | FileBody | None = self.file
         if self.json is not None:
             headers["Content-Type"] = "application/json"
-            body = _ENCODE(self.json).encode()
+            body = (self.json if isinstance(self.json, Encoded) else encoded(self.json)).body
         return Request(self.operation.method, path, self.query, headers, body)
 
 
@@ -162,6 +175,8 @@ class Wire:
     async def do(self, call: Call) -> Json:
         """What a call that is sent once answers; None for a word, or nothing: nothing depends on it."""
         response = await self._send(call)
+        if response.body == _NOTHING:
+            return {}
         try:
             value = parse(response.body)
         except NotJson:
@@ -175,8 +190,9 @@ class Wire:
 
     async def _send(self, call: Call, still: Callable[[], bool] | None = None) -> Response:
         """A 2xx answer to `call`, with a new sign-in should the server ask for one."""
-        # Whatever is answered from now on may repeat them.
-        self._sender.secrets.update(call.hidden)
+        if call.hidden:
+            # Whatever is answered from now on may repeat them.
+            self._sender.secrets.update(call.hidden)
         request = call.request()
         if isinstance(request.body, FileBody):
             try:
@@ -200,7 +216,7 @@ class Wire:
         """Raise what a status other than 2xx means."""
         if response.status == 401:
             raise Unauthorized(
-                f"the server does not accept our credentials ({self._sender.words(response, call.hidden)})",
+                f"the server does not accept our credentials ({self._sender.words(response)})",
                 request=str(request),
                 status=401,
                 hint=self._access.hint,
@@ -209,7 +225,7 @@ class Wire:
         hint = None
         if response.status == 403 and names:
             hint = f"The operation needs the permission{'s' * (len(names) > 1)} {' and '.join(names)}."
-        self._sender.check(request, response, hide=call.hidden, hint=hint)
+        self._sender.check(request, response, hint=hint)
 
     def _with(self, request: Request, headers: Mapping[str, str], token: str | None) -> Request:
         sent = {**headers, **request.headers}
@@ -220,10 +236,12 @@ class Wire:
     def _decode(self, call: Call, response: Response, decode: Decode[Decoded], empty: Json = None) -> Decoded:
         if empty is not None and not response.body.strip():
             return decode(empty)
-        with suppress(Unexpected):
+        try:
             value = parse(response.body, exact=False)
             self._heed(call, response, value, decode)
             return decode(value)
+        except Unexpected:
+            pass  # it may be that only the quick way can't read it
         try:
             value = parse(response.body)
             self._heed(call, response, value, decode)
@@ -231,8 +249,7 @@ class Wire:
         except Unexpected as error:
             if not isinstance(error, NotJson) and (no := of_read(value, envelope=True)):
                 raise self._no(call, response, no) from None
-            hide = partial(self._sender.hide, more=call.hidden)
-            message = error.in_private if call.private else error.without(hide)
+            message = error.in_private if call.private else error.without(self._sender.secrets)
             # What isn't JSON may be a passing fault; JSON of another shape stays what it is.
             unclear = isinstance(error, NotJson) or call.operation.method != "GET"
             kind = Unclear if unclear else ServerError
@@ -268,11 +285,7 @@ class Wire:
 
     def _words(self, call: Call, said: str) -> str:
         """What an answer says, as far as it may be shown."""
-        return (
-            "what it says may be secret"
-            if call.private
-            else clip(self._sender.hide(said, call.hidden), _SAID)
-        )
+        return "what it says may be secret" if call.private else clip(self._sender.secrets(said), _SAID)
 
     def _no(self, call: Call, response: Response, no: Denial, *, contradicts: bool = False) -> ServerError:
         """The error that a no in an answer is."""

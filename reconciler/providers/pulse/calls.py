@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Final, TypeVar
 
 from reconciler.errors import Refusal, Refused, ServerError
@@ -12,7 +11,7 @@ from reconciler.pool import concurrently
 from reconciler.providers.http.answerbody import DEFAULT_MOST
 from reconciler.providers.http.listing import ListShape, Page, page
 from reconciler.providers.http.paging import LIST_ANSWERS, Fold, Incomplete, Items, pages_after, read_all
-from reconciler.providers.http.wire import Call, Query, Wire
+from reconciler.providers.http.wire import Call, Encoded, Query, Wire
 from reconciler.providers.pulse.codec import bodies
 from reconciler.providers.pulse.codec.answers import package_ids
 from reconciler.providers.pulse.operations import OPERATIONS
@@ -57,7 +56,9 @@ class Calls:
         json = bodies.of_campaign(campaign_id) if body is None else body
         await self.wire.do(Call(OPERATIONS[operation], {"campaign_id": campaign_id}, json=json, batch=batch))
 
-    async def _of_gateway(self, operation: str, campaign_id: str, gateway_id: str, body: Json) -> None:
+    async def _of_gateway(
+        self, operation: str, campaign_id: str, gateway_id: str, body: Json | Encoded
+    ) -> None:
         ids = {"campaign_id": campaign_id, "gateway_id": gateway_id}
         await self.wire.do(Call(OPERATIONS[operation], ids, json=body))
 
@@ -160,5 +161,6 @@ class Calls:
             size = found
 
         # A list that says nothing but that there is nothing is an empty one.
-        found = await self.wire.read(call, lambda value: page(value, shape), no_content={}, measured=measured)
-        return replace(found, size=size)
+        return await self.wire.read(
+            call, lambda value: page(value, shape, size), no_content={}, measured=measured
+        )

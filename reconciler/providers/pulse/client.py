@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from reconciler.errors import Unclear
 from reconciler.model import (
@@ -28,7 +29,7 @@ from reconciler.model import (
 from reconciler.pool import concurrently
 from reconciler.providers.base.contents import holding
 from reconciler.providers.http.filebody import FileBody, disposition, multipart
-from reconciler.providers.http.wire import MIXED_UP, Call, Wire
+from reconciler.providers.http.wire import MIXED_UP, Call, Encoded, Wire, encoded
 from reconciler.providers.pulse.calls import Calls
 from reconciler.providers.pulse.codec import answers, bodies
 from reconciler.providers.pulse.codec.marks import mark_of, read_mark
@@ -41,6 +42,12 @@ from reconciler.providers.pulse.operations import (
 from reconciler.text import id_form
 
 Settings = Mapping[str, SettingValue]
+
+
+@lru_cache(maxsize=16)
+def _window(window: Window) -> Encoded:
+    """The same for all gateways that have it."""
+    return encoded(bodies.window(window))
 
 
 class PulseClient(Calls):
@@ -122,10 +129,12 @@ class PulseClient(Calls):
         """*Get Campaign*, None when there is no such id."""
         call = Call(OPERATIONS["get-campaign"], {"campaign_id": campaign_id})
         found = await self._found(call, answers.campaign)
-        if found and id_form(found.id) != id_form(campaign_id):
-            found = replace(found, id=campaign_id)  # it has two ids, and is asked for by this one
-        if found:
-            self._seen.add(id_form(found.id))
+        if found is None:
+            return None
+        form = id_form(campaign_id)
+        self._seen.add(form)
+        if found.id != campaign_id and id_form(found.id) != form:
+            return replace(found, id=campaign_id)  # it has two ids, and is asked for by this one
         return found
 
     async def campaigns(self, names: Collection[str] | None = None) -> tuple[CampaignSummary, ...]:
@@ -199,7 +208,7 @@ class PulseClient(Calls):
 
     async def schedule(self, campaign_id: str, gateway_id: str, phase: SchedulePhase, window: Window) -> None:
         """*Schedule Download*, *Schedule Execution* or *Schedule Activation*."""
-        await self._of_gateway(SCHEDULE_OPERATIONS[phase], campaign_id, gateway_id, bodies.window(window))
+        await self._of_gateway(SCHEDULE_OPERATIONS[phase], campaign_id, gateway_id, _window(window))
 
     async def packages(self, names: Collection[str] | None = None) -> tuple[LivePackage, ...]:
         """*List Packages*: all, or those of exactly these names, sorted by id, in the fewest requests."""

@@ -126,7 +126,7 @@ class Entry:
                 self._sender.check(request, response)
             if response.status == 200 and is_html(response.body):
                 # A sign-in page or a portal: whatever is asked here next would be answered by it, too.
-                page = glimpse(response.body, self._sender.hide)
+                page = glimpse(response.body, self._sender.secrets)
                 message = f"the answer can't be read: expected JSON, but got {page}"
                 raise Unclear(message, request=str(request), status=200, hint=NOT_THE_API)
             try:

@@ -96,8 +96,10 @@ class Pulse:
     def check(self, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """See `ProviderKind.check`: what is to travel in a header has to fit into one."""
         for name, what in (("apiVersion", "the API version"), ("organization", "the organization")):
+            if name not in values:
+                continue
             try:
-                header_value(str(values.get(name, "-")), what)
+                header_value(str(values[name]), what)
             except ReconcilerError as error:
                 yield name, error.message
 

@@ -134,11 +134,11 @@ class PulseQuestions(Calls):
                 _first(first, "gateway_id", value, GATEWAYS)
             return Probe(OPERATIONS[name])
 
-        found |= await concurrently(_ALONE, one)
+        found |= await concurrently(_ALONE, one, limit=self.parallelism)
         if "campaign_id" in first:
-            found |= await concurrently(_OF_CAMPAIGN, one)
+            found |= await concurrently(_OF_CAMPAIGN, one, limit=self.parallelism)
         if "gateway_id" in first:
-            found |= await concurrently(_OF_GATEWAY, one)
+            found |= await concurrently(_OF_GATEWAY, one, limit=self.parallelism)
         return tuple(found.values())
 
     async def _raw(self, name: str, ids: dict[str, str]) -> Json:

@@ -19,7 +19,7 @@ from reconciler.report.statuses import Row
 from reconciler.report.table import percent
 from reconciler.report.terminal import Tone
 from reconciler.report.web.pictures import Piece, Timeline, progress, timeline, wave_progress
-from reconciler.rollout.gate import WaitFor
+from reconciler.rollout.situation import WaitFor
 from reconciler.rollout.views import RolloutView, WavePhase, WaveView
 from reconciler.text import plural
 

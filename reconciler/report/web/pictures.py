@@ -104,7 +104,7 @@ def timeline(view: RolloutView, now: int) -> Timeline | None:
     last = max([*known, *([view.ends] if view.ends is not None else [])], default=None)
     if last is None or last <= now:
         return None
-    # The last wave is seen, too.
+    # Leave room at the end, so that the last wave is visible.
     end = max(last, max(known, default=now) + max(_HOUR, (last - now) // 12))
     found = []
     for at, wave in enumerate(view.waves):

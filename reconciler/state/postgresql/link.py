@@ -1,6 +1,6 @@
 """A connection to PostgreSQL that is made again when it breaks, and clear words when that doesn't help.
 
-Tests: `tests/state/test_postgresql_store.py`.
+Tests: `tests/state/test_postgresql_tape.py`, `tests/state/test_postgresql_store.py`.
 """
 
 from __future__ import annotations

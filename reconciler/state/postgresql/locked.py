@@ -1,6 +1,6 @@
 """Writing to a state in a database while its lock is ours. See `reconciler.state.postgresql`.
 
-Tests: `tests/state/test_postgresql_store.py`.
+Tests: `tests/state/test_postgresql_tape.py`, `tests/state/test_postgresql_store.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The rows of a state in a database, as everybody may read them. See `reconciler.state.postgresql`.
 
-Tests: `tests/state/test_postgresql_store.py`.
+Tests: `tests/state/test_postgresql_tape.py`, `tests/state/test_postgresql_store.py`.
 """
 
 from __future__ import annotations

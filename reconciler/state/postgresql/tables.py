@@ -5,7 +5,7 @@ held it last. Every write begins by moving ``expires`` of that row, if it still 
 doesn't, the rest of the statement has nothing to write. So a write that comes late changes nothing, and no
 transaction stays open when its client falls asleep.
 
-Tests: `tests/state/test_postgresql_store.py`.
+Tests: `tests/state/test_postgresql_tape.py`, `tests/state/test_postgresql_store.py`.
 """
 
 from __future__ import annotations

@@ -73,12 +73,7 @@ def _check(bucket: str, options: Mapping[str, str]) -> None:
         raise ReconcilerError("region= in the s3: URL of the state isn't a region", hint=_HINT)
     if (endpoint := options.get("endpoint")) is not None:
         parts = urlsplit(endpoint)
-        if (
-            parts.scheme not in ("http", "https")
-            or not parts.hostname
-            or "\\" in endpoint
-            or "@" in parts.netloc
-        ):
+        if parts.scheme not in ("http", "https") or not parts.hostname or "\\" in endpoint:
             hint = "Write endpoint=https://HOST, without user name and password."
             raise ReconcilerError("endpoint= in the s3: URL of the state can't be used", hint=hint)
 

@@ -16,6 +16,7 @@ from reconciler.providers.http.shape import (
     ID_KEYS,
     Unexpected,
     identity,
+    is_object,
     mapping,
     sequence,
     text,
@@ -79,7 +80,7 @@ def campaign(value: Json) -> LiveCampaign:
 
 def package_ids(value: object) -> tuple[str, ...]:
     """Packages as a list or as ``{packages: [...]}``, of ids or of objects with one; absent: none."""
-    if isinstance(value, Mapping):
+    if is_object(value):
         if "packages" not in value and value:
             raise Unexpected("a list of packages", value)
         value = value.get("packages")

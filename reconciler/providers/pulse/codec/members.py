@@ -1,6 +1,6 @@
 """The gateways of a campaign: lines of its list, folded so that a million of them stay a few sets.
 
-Tests: `tests/providers/test_pulse_paging.py`.
+Tests: `tests/providers/test_shape_tables.py`, `tests/providers/test_pulse_paging.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which object an answer of this server is about, and where it says no: by what the reference answers.
 
-Tests: `tests/providers/test_lying_answers.py`.
+Tests: `tests/providers/test_judged.py`, `tests/providers/test_lying_answers.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Final
 
 from reconciler.model import Json
 from reconciler.providers.http.listing import ANY_LIST
-from reconciler.providers.http.shape import ID_KEYS
+from reconciler.providers.http.shape import ID_KEYS, is_object
 from reconciler.providers.http.verdicts import Denial, about, of_read, of_write
 from reconciler.providers.http.wire import Call
 from reconciler.providers.pulse.codec.members import GATEWAYS
@@ -48,10 +48,10 @@ def judge(call: Call, value: Json) -> Denial | None:
     name = call.operation.name
     own = _ITSELF.get(name)
     wanted: dict[str, tuple[str, tuple[str, ...]]] = {}
-    for placeholder, (what, keys) in _NAMES.items():
-        if placeholder in call.ids:
-            its_own = placeholder == own and not _has_id(value, call.ids[placeholder])
-            wanted[what] = (call.ids[placeholder], (*keys, *ID_KEYS) if its_own else keys)
+    for placeholder, wanted_id in call.ids.items():
+        what, keys = _NAMES[placeholder]
+        its_own = placeholder == own and not _has_id(value, wanted_id)
+        wanted[what] = (wanted_id, (*keys, *ID_KEYS) if its_own else keys)
     about(value, wanted)
     if name == "list-gateways":
         for row in _naming_a_campaign(value):
@@ -65,13 +65,15 @@ def judge(call: Call, value: Json) -> Denial | None:
 
 def _has_id(value: Json, wanted: str) -> bool:
     """Whether one of its ids is the wanted one: a server may give an object two, by different names."""
-    found = (value.get(key) for key in ID_KEYS) if isinstance(value, Mapping) else ()
-    return any(isinstance(each, str | int) and id_form(str(each)) == id_form(wanted) for each in found)
+    found = list(map(value.get, ID_KEYS)) if is_object(value) else ()
+    return wanted in found or any(
+        isinstance(each, str | int) and id_form(str(each)) == id_form(wanted) for each in found
+    )
 
 
 def _naming_a_campaign(value: Json) -> Sequence[object]:
     """The rows of a list that do; there may be a million, so each is looked at no longer than it takes."""
     keys = (*GATEWAYS.keys, *ANY_LIST)
-    lists = map(value.get, keys) if isinstance(value, Mapping) else (value,)
+    lists = map(value.get, keys) if is_object(value) else (value,)
     rows = (rows for rows in lists if isinstance(rows, list))
     return [row for each in rows for row in each if type(row) is dict and "campaignId" in row]
