@@ -262,7 +262,7 @@ def test_where_nobody_is_in_a_campaign_that_does_not_run_holds_up_nothing() -> N
     found = look(WISH, after(promoted=promoted), nobody)
     assert (found.opens, found.release) == (2, CANARY | HALF)
     # All of its first wave were dropped from the lists.
-    dropped = replace(nobody, waves=(frozenset(), *nobody.waves[1:]), refused=frozenset())
+    dropped = replace(nobody, waves=in_waves(frozenset(), *nobody.waves[1:]), refused=frozenset())
     for record in (after(reached=HOUR), after(since=0, reached=HOUR)):
         assert look(WISH, record, dropped).release == HALF
 
