@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.diff import Ask, Diff, diff
 from reconciler.diff.untargeted import Untargeted, heirs, keepers, untargeted
-from reconciler.model import Desired, DistributionList, Live, LiveCampaign, Membership, Phase
+from reconciler.model import Desired, DistributionList, Live, LiveCampaign, Membership, Phase, Place
 from reconciler.options import Options, Targets
 from reconciler.state.base import Origin, Owned, State
 from reconciler.targets import narrowed
@@ -108,9 +108,9 @@ TAKES: dict[str, tuple[dict[str, tuple[str, str]], str | None]] = {
 def test_whom_a_targeted_campaign_would_take(row: str) -> None:
     others, said = TAKES[row]
     fakes = [MemoryCampaign(name, name, "STARTED", gateways=set(was)) for name, (was, _) in others.items()]
-    wanted = desired(
-        campaign("line", gateways="ab"), *(campaign(n, gateways=now) for n, (_, now) in others.items())
-    )
+    place = Place("line.yaml", 6, 3)
+    line = campaign("line", gateways="ab", places={"gatewayLists": place})
+    wanted = desired(line, *(campaign(n, gateways=now) for n, (_, now) in others.items()))
     found = compared([*fakes, MemoryCampaign("1", "line")], wanted)
     messages = [each.message for each in found.findings]
     if said:
@@ -119,6 +119,7 @@ def test_whom_a_targeted_campaign_would_take(row: str) -> None:
             f"Campaign/line would take {said}, which runs, loses them, and is not targeted:"
             " they have to leave first"
         )
+        assert [(each.place, each.resource) for each in found.findings] == [(place, rid("line"))]
         assert found.campaigns == ()
     else:
         assert messages == []

@@ -426,3 +426,11 @@ def test_where_a_list_lets_others_in_nobody_tells_who_came_by_hand(
     found = changes(made, gateways=frozenset("abc"), **more)
     [membership] = (each for each in found if each.field == Field.GATEWAYS)
     assert membership.changed_in is expected
+
+
+def test_of_how_gateways_get_their_packages_nobody_knows_whose_it_is() -> None:
+    seen = view(Side())
+    change = Change(LINE, "delivery", {"force": "always"}, {"force": "never"}, Reason.DIFFERS)
+    assert attributed(seen, [change], None, gone=False) == (change,)
+    adopting = replace(seen, adopting=True)
+    assert attributed(adopting, [change], None, gone=False) == (replace(change, changed_in=NEVER),)

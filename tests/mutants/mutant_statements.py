@@ -133,7 +133,7 @@ class Statements:
         lines = self._edits.lines
         for case in node.cases:
             self._edits.lines = lines
-            if not _gives_up(case.body):
+            if not (_gives_up(case.body) or _is_the_rest(case)):
                 if case.guard:
                     self._edits.replace("case removed", case.guard, "False")
                     end = self._edits.closed(self._edits.end(case.pattern), case.guard)
@@ -205,6 +205,15 @@ def _last(node: ast.stmt) -> int:
 def _is_abstract(body: Sequence[ast.stmt]) -> bool:
     """Only a docstring, or `...`."""
     return all(isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant) for each in body)
+
+
+def _is_the_rest(case: ast.match_case) -> bool:
+    """Whether it only says that nothing is done with what no other case takes."""
+    match case:
+        case ast.match_case(pattern=ast.MatchAs(pattern=None, name=None), guard=None, body=[ast.Pass()]):
+            return True
+        case _:
+            return False
 
 
 def _gives_up(body: Sequence[ast.stmt]) -> bool:

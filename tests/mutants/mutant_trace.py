@@ -26,7 +26,7 @@ from tests.mutants.mutant_edits import Lines, Mutant, digest
 
 PACKAGE = "reconciler"
 _CACHE = Path("build", "mutants", "trace.json")
-_NEAR, _NAMED = 10, 1_000
+_NEAR, _AKIN, _NAMED = 10, 100, 1_000
 _COVERAGE = f"[run]\nparallel = true\nsource = {PACKAGE}\n"
 
 
@@ -190,9 +190,9 @@ def who_may_notice(
 ) -> list[Traced]:
     """The tests that execute what the mutant changes, the quickest first.
 
-    Those of its own part of the package are most likely to notice, and count as if they were quicker; so are,
-    before all others, those to which the module leads: by its name, or by what the docstring of its `source`
-    says.
+    Those of its own part of the package are most likely to notice, and count as if they were quicker; more so
+    those whose file is called after a folder of the module there; so are, before all others, those to which
+    the module leads: by its name, or by what the docstring of its `source` says.
 
     Of a coroutine all are asked that begin it: once it was thrown into while it waited, Python 3.11 no longer
     tells coverage which lines it goes on with.
@@ -221,13 +221,16 @@ def who_may_notice(
             or (mutant.default and test.nodeid.partition("::")[0] in importing)
         ]
     folder, stem = f"tests/{mutant.package}/", Path(mutant.path).stem.strip("_")
+    akin = set(Path(mutant.path).parts[2:-1])
     named = said_tests(source.decode())
 
     def rank(test: Traced) -> tuple[float, str]:
         file = test.nodeid.partition("::")[0]
         if file in named or Path(file).stem.endswith(f"_{stem}"):
             return test.seconds / _NAMED, test.nodeid
-        return test.seconds / (_NEAR if file.startswith(folder) else 1), test.nodeid
+        if not file.startswith(folder):
+            return test.seconds, test.nodeid
+        return test.seconds / (_AKIN if akin & {*Path(file).stem.split("_")} else _NEAR), test.nodeid
 
     return sorted(found, key=rank)
 

@@ -105,6 +105,7 @@ def test_a_statement(body: str, wanted: set[tuple[str, str]]) -> None:
         "if TYPE_CHECKING:\n    x = 1",
         "x = a < b  # pragma: no cover",
         "match a:\n    case _:\n        assert_never(a)",
+        "match a:\n    case _:\n        pass",
     ],
 )
 def test_what_nobody_could_mistake_is_left_alone(body: str) -> None:

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,12 @@ def test_those_who_execute_it_are_asked_and_its_own_folder_first() -> None:
     assert led[0] == "tests/e2e/test_c.py::in_its_process"
     own = [Traced("tests/cli/test_cli_core.py::its_name", 7.0, {core: 1 << 5}), *tests]
     assert who_may_notice(mutants[5], own, users_of(SOURCES))[0] == own[0]
+    deep = replace(mutants[5], path="reconciler/core/deep/inner.py")
+    near, akin = (
+        Traced(f"tests/core/test_{name}_x.py::{name}", seconds, {deep.path: 1 << 5})
+        for name, seconds in (("other", 1.0), ("deep", 5.0))
+    )
+    assert who_may_notice(deep, [near, akin], {}) == [akin, near], "it is called after the folder"
     assert asked(1) == ["elsewhere", "slow", "quick", "uses_it", "in_its_process"]
     tables = Traced("tests/core/test_d.py::a_table", 0.1, {})
     importing = users_of({**SOURCES, "tests/core/test_d.py": b"from reconciler.core import f"})

@@ -14,7 +14,10 @@ from reconciler.model import (
     PackageById,
     PackageByName,
 )
-from tests.fakes import Project, campaign, desired, file, holds
+from reconciler.options import Targets
+from reconciler.state.declared import members_value
+from reconciler.targets import narrowed
+from tests.fakes import Project, campaign, desired, file, holds, rid
 from tests.memory_provider import MemoryCampaign, MemoryServer
 
 V1, V2 = file("v1"), file("v2")
@@ -235,3 +238,35 @@ def test_a_package_of_an_override_is_looked_up_too() -> None:
     override = Override(frozenset({"gw-1"}), (PackageById("p-3"),))
     wanted = desired(campaign("new", gateways={"gw-1"}, overrides=(override,)))
     assert project.reads(wanted) == ["campaigns new", "package p-3"]
+
+
+@pytest.mark.parametrize(
+    ("known", "closed", "look", "read"),
+    [
+        # As the last apply left it; not so; and what nobody knows.
+        ("c", None, True, False),
+        ("c", "b", True, False),
+        ("x", None, True, True),
+        ("", None, True, True),
+        (None, None, True, True),
+        ("c", None, False, True),
+    ],
+)
+def test_a_look_takes_it_that_nobody_leaves_a_campaign_that_is_as_the_last_apply_left_it(
+    known: str | None, closed: str | None, look: bool, read: bool
+) -> None:
+    """A campaign that the run leaves alone is read only where it may lose somebody who joins another one."""
+    project = Project(
+        MemoryServer(
+            MemoryCampaign("1", "line", "STARTED", gateways={"a"}),
+            MemoryCampaign("2", "other", "STARTED", gateways={"b", "c"}),
+        )
+    )
+    project.own("line", "1")
+    declared = {} if known is None else {"gateways": members_value(frozenset(known))}
+    project.own("other", "2", declared=declared)
+    other = campaign("other", gateways={"c"} | set(closed or ""), closed=closed)
+    everything = desired(campaign("line", gateways={"a", "b"}), other)
+    wanted = narrowed(everything, project.state, Targets((rid("line"),)))
+    reads = project.reads(wanted, rollouts_only=look)
+    assert ("gateways 2" in reads) is read

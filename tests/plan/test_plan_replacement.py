@@ -21,10 +21,12 @@ from reconciler.model import (
     Phase,
     Reason,
     RemoveGateways,
+    StartCampaign,
+    StopCampaign,
     Verb,
 )
 from reconciler.plan.file import open_plan
-from reconciler.plan.replacement import draft_of, leaves_of
+from reconciler.plan.replacement import draft_of, leaves_of, rests_of, thaws_of
 from reconciler.report.markdown import plan_markdown
 from reconciler.report.plan_document import plan_chunks
 from reconciler.report.plan_text import plan_lines
@@ -249,7 +251,7 @@ LEAVES: dict[str, tuple[Phase, Transition, Former, dict[str, Any], str]] = {
 @pytest.mark.parametrize("row", LEAVES)
 def test_who_leaves_what_was_replaced(row: str, rollout: Any) -> None:
     phase, transition, before, more, leave = LEAVES[row]
-    wanted = replace(campaign("line", gateways="b", rollout=rollout), later=frozenset("c"))
+    wanted = replace(campaign("line", gateways="b", rollout=rollout), whole=frozenset("bc"))
     found = CampaignDiff(
         wanted, there(phase), CampaignFields("line"), transition=transition, formers=(before,), **more
     )
@@ -264,3 +266,45 @@ def test_who_leaves_what_was_replaced(row: str, rollout: Any) -> None:
         before_start=starts,
     )
     assert list(leaves_of(found)) == ([expected] if leave else [])
+
+
+# --- what goes on for whoever stays, and is to stand still --------------------------------------------------
+
+
+@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("staying", ["", "a"])
+@pytest.mark.parametrize(
+    ("rests", "halts", "why"),
+    [
+        (False, "", None),
+        (True, "", Reason.WANTS_STOPPED),
+        (False, "1", Reason.FREEZE),
+        (True, "1", Reason.WANTS_STOPPED),
+        (False, "7", None),
+    ],
+)
+def test_what_runs_for_others_is_stopped_by_git_or_a_freeze(
+    phase: Phase, staying: str, rests: bool, halts: str, why: Reason | None
+) -> None:
+    wanted = replace(campaign("line"), rests=rests, halts=frozenset(halts))
+    before = replace(former(staying), live=replace(there(phase), id="1"))
+    unread = replace(before, live=None)
+    found = CampaignDiff(wanted, there(Phase.PAUSED), CampaignFields("line"), formers=(before, unread))
+    stops = phase is Phase.RUNNING and ("1" in halts or (rests and bool(staying)))
+    expected = [StopCampaign(rid("line"), why, "1", predecessor=True)] if stops and why else []
+    assert list(rests_of(found, IMMUTABLE)) == expected
+    never = replace(IMMUTABLE, allowed={**IMMUTABLE.allowed, Verb.STOP: frozenset()})
+    assert list(rests_of(found, never)) == []
+
+
+@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("staying", ["", "a"])
+@pytest.mark.parametrize("thaws", ["", "1", "7"])
+def test_what_a_freeze_stopped_is_started_for_those_who_stay(phase: Phase, staying: str, thaws: str) -> None:
+    wanted = replace(campaign("line"), thaws=frozenset(thaws))
+    before = replace(former(staying), live=replace(there(phase), id="1"))
+    unread = replace(before, live=None)
+    found = CampaignDiff(wanted, there(Phase.PAUSED), CampaignFields("line"), formers=(unread, before))
+    starts = phase in (Phase.READY, Phase.PAUSED) and staying and thaws == "1"
+    expected = [StartCampaign(rid("line"), Reason.FREEZE_OVER, "1", predecessor=True)] if starts else []
+    assert list(thaws_of(found, IMMUTABLE)) == expected

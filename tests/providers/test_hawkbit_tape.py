@@ -748,7 +748,8 @@ def test_what_a_rollout_is_made_of(golden: Any) -> None:
 
 
 def test_two_campaigns_of_a_new_set_make_it_once() -> None:
-    both, made = [run(_create(_made(name=name))) for name in ("one", "two")], []
+    both = [run(_create(_made(name=name))) for name in ("one", "two")]
+    made: list[Request] = []
 
     def make(request: Request) -> Response:
         made.append(request)
@@ -757,9 +758,11 @@ def test_two_campaigns_of_a_new_set_make_it_once() -> None:
     def found(request: Request) -> Response:
         return rows(*([bundle()] if made else []))(request)
 
-    sets = {"distributionsets": found, "POST distributionsets": make}
-    lines = tape(lambda on: asyncio.gather(*(each(on) for each in both)), {**FRESH, **sets})
-    assert lines[-2:] == ["= Result(created='91')"] * 2
+    changes = {"distributionsets": found, "POST distributionsets": make}
+    changes["POST targettags"] = Turns([{"id": 90}], [{"id": 94}])
+    changes["POST rollouts"] = Turns({"id": 91}, {"id": 92})
+    lines = tape(lambda on: asyncio.gather(*(each(on) for each in both)), {**FRESH, **changes})
+    assert lines[-2:] == ["= Result(created='91')", "= Result(created='92')"]
     assert len(made) == 1
 
 

@@ -157,12 +157,6 @@ def current_version(value: Json) -> str | None:
     if not isinstance(value, Mapping):
         return None
     found = value.get("currentApiVersion")
-    match found:
-        case str() if found.strip():
-            return found.strip()
-        case bool():
-            return None
-        case int() | float():
-            return str(found)
-        case _:
-            return None
+    if isinstance(found, int | float) and not isinstance(found, bool):
+        return str(found)
+    return found.strip() or None if isinstance(found, str) else None
