@@ -30,8 +30,10 @@ from reconciler.model import (
     PackageRef,
     Place,
     ResourceId,
+    Wave,
     used_packages,
 )
+from reconciler.model.waves import Waves
 from reconciler.observe import observe
 from reconciler.options import Options
 from reconciler.pacing import Settling
@@ -146,6 +148,11 @@ def campaign(resource: str = "line", name: str | None = None, **fields: Any) -> 
         if fields.get(key) is not None:
             fields[key] = frozenset(fields[key])
     return DesiredCampaign(rid(resource), name or resource, Place("line.yaml", 1, 1), **fields)
+
+
+def in_waves(*waves: frozenset[str]) -> Waves:
+    """Waves with these gateways."""
+    return Waves(frozenset().union(*waves), [Wave("", candidates=each) for each in waves], "")
 
 
 def desired(

@@ -85,7 +85,7 @@ class Looked:
     def _about(self, view: RolloutView, gateway: str) -> str:
         """Why a gateway hasn't got it, or where it stands."""
         campaign, wish = self._campaign(view)
-        declared = (campaign.gateways or frozenset()) | campaign.later
+        declared = campaign.declared
         if gateway not in declared:
             return f"{gateway} is in none of the campaign's lists"
         there = self.planned.live.campaigns.get(view.resource)

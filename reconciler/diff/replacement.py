@@ -53,8 +53,7 @@ def diff_there(view: View, live: LiveCampaign, owned: Owned) -> CampaignDiff:
     if campaign.revised:
         # The declared gateways belong in the successor; here only those no longer declared are removed.
         members = live.gateways if live.gateways is not None else Membership()
-        declared = (campaign.gateways or EMPTY) | campaign.later
-        compared = replace(campaign, gateways=declared.intersection(members))
+        compared = replace(campaign, gateways=campaign.declared.intersection(members))
         found = diff_live(replace(view, campaign=compared), live, owned)
         return with_successor(replace(found, desired=campaign), view, owned)
     return with_successor(diff_live(view, live, owned), view, owned)
@@ -130,7 +129,7 @@ def with_formers(found: CampaignDiff, formers: tuple[Former, ...]) -> CampaignDi
     before = 0
     dropped: set[str] = set()
     told: list[Former] = []
-    declared = (campaign.gateways or EMPTY) | campaign.later
+    declared = campaign.declared
     # After an interrupted run a gateway may be in several: it leaves the older ones.
     for each in reversed((*formers, *((found.itself,) if found.itself else ()))):
         there = each.live.gateways if each.live and not each.ended else None

@@ -240,13 +240,14 @@ class DesiredCampaign:
     """None: its gateways join all at once."""
     rollback_of: ResourceId | None = None
     """The campaign that this one is the way back from; ``gateways`` are then those of that one."""
-    later: frozenset[str] = frozenset()
-    """Declared gateways that the rollout has not released yet; they are not among ``gateways``."""
+    whole: frozenset[str] | None = None
+    """All declared gateways, where ``gateways`` are those that the rollout has released; None: where it has
+    released all of them."""
     revised: bool = False
     """The live campaign is of an earlier revision of the rollout, and can't be changed: a successor begins
     with ``gateways``, which may be none, and nobody else goes over to it."""
     staying: frozenset[str] = frozenset()
-    """Those of ``later`` that stay in the campaigns of earlier revisions until their wave."""
+    """Those not among ``gateways`` that stay in the campaigns of earlier revisions until their wave."""
     rests: bool = False
     """Git wishes that all of it stands still, earlier revisions too."""
     halts: frozenset[str] = frozenset()
@@ -262,6 +263,11 @@ class DesiredCampaign:
     labels: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str, Place] = field(default_factory=dict, compare=False)
     """Field name → where its value stands, for findings."""
+
+    @property
+    def declared(self) -> frozenset[str]:
+        """All declared gateways, whether the rollout has released them or not."""
+        return self.whole if self.whole is not None else self.gateways or frozenset()
 
     def place_of(self, field_name: str) -> Place:
         """Where `field_name` is declared; the document when it is left out."""

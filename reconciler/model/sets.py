@@ -1,6 +1,6 @@
 """Sets of gateways, of which nothing is copied or gone through that needn't be: there may be a million ids.
 
-Tests: `tests/diff/test_diff_view.py`, `tests/rollout/test_rollout_gate.py`.
+Tests: `tests/diff/test_diff_view.py`, `tests/rollout/test_rollout_counts.py`.
 """
 
 from __future__ import annotations
@@ -21,15 +21,14 @@ def without(some: frozenset[str], others: frozenset[str]) -> frozenset[str]:
     return some - others if others else some
 
 
-def within(some: frozenset[str], others: frozenset[str]) -> bool:
+def within(some: frozenset[str], others: Set[str]) -> bool:
     """Whether `others` has all of `some`; no set is gone through to see that it has itself."""
     return some is others or some <= others
 
 
 def shared(some: frozenset[str], others: Set[str]) -> frozenset[str]:
     """The intersection; `some` itself where `others` has all of it."""
-    found = some.intersection(others)
-    return some if len(found) == len(some) else found
+    return some if within(some, others) else some.intersection(others)
 
 
 def count_shared(some: frozenset[str], others: frozenset[str]) -> int:

@@ -81,12 +81,11 @@ def leaves_of(found: CampaignDiff) -> Iterator[RemoveGateways]:
     starts = found.starts if found.successor else found.transition.run is Run.START
     stops = found.transition.run is Run.STOP
     runs = not found.successor and live.phase is Phase.RUNNING and not stops
-    declared = (campaign.gateways or frozenset()) | campaign.later
     for former in all_formers(found):
         if not former.live or former.ended or not former.leaving:
             continue
         if former.staying:
-            leaving = former.leaving if starts or runs else former.leaving - declared
+            leaving = former.leaving if starts or runs else former.leaving - campaign.declared
         else:
             # It ends, but no sooner than they have joined.
             leaving = former.leaving.intersection(found.gained) if runs else frozenset[str]()

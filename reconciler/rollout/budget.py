@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from reconciler.model import Budget
+from reconciler.model.sets import joined, without
 from reconciler.rollout.situation import Situation
 
 
@@ -18,7 +19,7 @@ class Slots:
     """
 
     def __init__(self, budget: Budget, seen: Situation) -> None:
-        everyone = seen.entered.union(*seen.waves)
+        everyone = joined((seen.waves.everyone, without(seen.entered, seen.waves.everyone)))
         named = budget.groups or {}
         rest = everyone.difference(*named.values())
         groups = [everyone & group for group in named.values()] + ([rest] if rest else [])

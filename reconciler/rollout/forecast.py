@@ -49,8 +49,8 @@ def forecast(wish: DesiredRollout, record: RolloutRecord, seen: Situation) -> Se
     elif record.wave:
         at = (record.reached or seen.now) + wish.waves[record.wave - 1].soak
     found: list[int | None] = []
-    for number, (wave, members) in enumerate(zip(wish.waves, seen.waves, strict=True), start=1):
-        if number <= record.wave or at is None or not members:
+    for number, (wave, size) in enumerate(zip(wish.waves, seen.waves.sizes, strict=True), start=1):
+        if number <= record.wave or at is None or not size:
             found.append(None)
             continue
         at = _opens(wish, max(at, seen.now))
@@ -68,7 +68,7 @@ def ends(
     """
     if record.status is not RolloutStatus.PROGRESSING or wish.paused:
         return None
-    last = max((n for n, members in enumerate(seen.waves) if members), default=None)
+    last = max((n for n, size in enumerate(seen.waves.sizes) if size), default=None)
     if last is None:
         return None
     if last < record.wave:
@@ -90,8 +90,8 @@ def expected(
     if record.wave:
         at = _met(wish, record, seen, pace)
     openings = list(nothing)
-    for number, (wave, members) in enumerate(zip(wish.waves, seen.waves, strict=True), start=1):
-        if number <= record.wave or not members:
+    for number, (wave, size) in enumerate(zip(wish.waves, seen.waves.sizes, strict=True), start=1):
+        if number <= record.wave or not size:
             continue
         waits = wave.approval and wish.approved < number and not _promoted(record, number)
         if at is None or waits:

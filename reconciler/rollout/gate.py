@@ -22,7 +22,7 @@ After an edit of the waves the questions 2 and 5 are asked of all who are in, as
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.model import (
@@ -35,35 +35,18 @@ from reconciler.model import (
     RolloutStatus,
     Wave,
 )
-from reconciler.model.sets import count_shared, without
+from reconciler.model.sets import without
 from reconciler.model.waves import ordered
 from reconciler.rollout.budget import Slots
 from reconciler.rollout.calendars import Opening
-from reconciler.rollout.situation import (
-    CheckVerdict,
-    Decision,
-    Situation,
-    Tally,
-    Wait,
-    WaitFor,
-)
+from reconciler.rollout.counts import Tally, WaveCounts
+from reconciler.rollout.situation import CheckVerdict, Decision, Situation, Wait, WaitFor
 from reconciler.text import plural
 
 
 def look(wish: DesiredRollout, record: RolloutRecord, seen: Situation) -> Decision:
     """What becomes of a rollout; the same look at the same time again changes nothing."""
     return _Looking(wish, record, seen).look()
-
-
-def level(waves: Sequence[frozenset[str]], entered: Set[str], refused: Set[str] = frozenset()) -> int:
-    """How many leading waves are wholly in. A wave without gateways counts when a later one does."""
-    found = 0
-    for number, wave in enumerate(waves, start=1):
-        if not wave - refused <= entered:
-            break
-        if wave:
-            found = number
-    return found
 
 
 class _Looking:
@@ -74,6 +57,7 @@ class _Looking:
         # A clock that went back waits.
         self._now = max(seen.now, record.since, record.reached or 0, record.at)
         self._failed = without(seen.failed, seen.forgiven)
+        self._counts = WaveCounts(seen.waves, seen.entered, seen.done, self._failed, seen.idle, seen.refused)
         self._waits: list[Wait] = []
         self._left_out = 0
         self._opened = 0
@@ -82,8 +66,8 @@ class _Looking:
         """The wave that opens just now past a closed calendar, by a person's word; 0: none."""
 
     def look(self) -> Decision:
-        if not any(self._seen.waves):
-            return Decision(self._record, tallies=tuple(self._tally(wave) for wave in self._seen.waves))
+        if not any(self._seen.waves.sizes):
+            return Decision(self._record, tallies=self._counts.tallies)
         opens = 0
         if self._record.status is not RolloutStatus.COMPLETE:
             self._start_clock()
@@ -91,9 +75,8 @@ class _Looking:
             if not self._blocked():
                 opens = self._advance()
         release = frozenset() if self._barred() else self._released()
-        tallies = tuple(self._tally(wave) for wave in self._seen.waves)
-        promoted = bool(self._past_calendar)
-        return Decision(self._record, opens, release, tuple(self._waits), tallies, self._left_out, promoted)
+        waits, promoted = tuple(self._waits), bool(self._past_calendar)
+        return Decision(self._record, opens, release, waits, self._counts.tallies, self._left_out, promoted)
 
     # --- 1 to 4 --------------------------------------------------------------------------------
 
@@ -117,22 +100,20 @@ class _Looking:
 
     def _too_many(self) -> Iterator[str]:
         if self._record.edited:
-            groups = [("those who are in", self._seen.entered, self._gate())]
+            groups = [("those who are in", self._counts.whole, self._gate())]
         else:
-            pairs = zip(self._wish.waves, self._seen.waves, strict=True)
+            pairs = zip(self._wish.waves, self._counts.counted, strict=True)
             opened = list(pairs)[: self._record.wave]
-            groups = [(f"wave {wave.name}", members, wave.gate) for wave, members in opened]
-        for name, members, gate in groups:
-            counted = without(members, self._seen.refused)
-            failed = len(counted & self._failed)
-            finished = failed + len(counted & self._seen.done)
+            groups = [(f"wave {wave.name}", counted, wave.gate) for wave, counted in opened]
+        for name, counted, gate in groups:
+            failed, finished = counted.failed, counted.failed + counted.done
             limit = gate.max_failed_percent
             if finished >= gate.sample and failed * 100 > limit * finished:
                 share = f"{failed * 100 / finished:.3g} % > {limit:g} %"
                 yield f"{name}: {failed} of {finished} finished ones failed, {share}"
-            elif failed * 100 > limit * len(counted):
+            elif failed * 100 > limit * counted.total:
                 share = f"more than {limit:g} % however the rest ends"
-                yield f"{name}: {failed} of {len(counted)} failed, {share}"
+                yield f"{name}: {failed} of {counted.total} failed, {share}"
 
     def _failing(self) -> Iterator[str]:
         promotion = self._promotion(self._following())
@@ -199,8 +180,8 @@ class _Looking:
 
     def _following(self) -> int:
         """The number of the next wave that has gateways; 0: there is none."""
-        numbered = enumerate(self._seen.waves, start=1)
-        return next((number for number, wave in numbered if number > self._record.wave and wave), 0)
+        numbered = enumerate(self._seen.waves.sizes, start=1)
+        return next((number for number, size in numbered if number > self._record.wave and size), 0)
 
     def _promotion(self, number: int) -> Promotion | None:
         return next((each for each in self._record.promoted if each.wave == number), None)
@@ -218,17 +199,17 @@ class _Looking:
         return True
 
     def _met(self) -> bool:
-        counted = self._counted()
-        if not counted and self._refused_wave():
+        counted = self._asked
+        total = counted.total
+        if not total and self._refused_wave():
             # It proves nothing; where gateways of earlier waves are in, those have proved it.
             return bool(self._seen.entered) or not self._following()
         if self._overdue() and self._wish.on_deadline is OnDeadline.SKIP_IDLE:
-            idle = counted & self._seen.idle & self._seen.entered
-            self._left_out = len(idle)
-            if idle == counted:
-                return not idle
-            counted -= idle
-        return len(counted & self._seen.done) * 100 >= self._gate().min_success * len(counted)
+            self._left_out = counted.idle
+            if counted.idle == total:
+                return not total
+            total -= counted.idle
+        return counted.done * 100 >= self._gate().min_success * total
 
     def _late(self) -> bool:
         if self._record.reached is not None:
@@ -237,23 +218,23 @@ class _Looking:
             self._end(RolloutStatus.PAUSED, "deadline")
             self._waits.append(Wait(WaitFor.PAUSED, text="deadline"))
             return False
-        counted = self._counted()
-        if refused := 0 if counted else self._refused_wave():
+        counted = self._asked
+        if refused := 0 if counted.total else self._refused_wave():
             text = f"the server takes none of its {refused:,} gateways"
         else:
-            idle = len(counted & self._seen.idle & self._seen.entered)
+            idle = counted.idle
             text = self._standing() + (f"; {idle:,} never began" if idle else "")
         self._waits.append(Wait(WaitFor.SUCCESS, text=text))
         return False
 
     def _standing(self) -> str:
         """``431 of 500 done, 86.2 % < 90 %; 3 failed ≤ 50``."""
-        counted, gate = self._counted(), self._gate()
-        done, failed = len(counted & self._seen.done), len(self._failed)
+        counted, gate = self._asked, self._gate()
+        done, failed = counted.done, len(self._failed)
         least = gate.min_success
-        share = floored(done * 100, len(counted))
-        met = done * 100 >= least * len(counted)
-        text = f"{done:,} of {len(counted):,} done, {share} % {'≥' if met else '<'} {least:g} %"
+        share = floored(done * 100, counted.total)
+        met = done * 100 >= least * counted.total
+        text = f"{done:,} of {counted.total:,} done, {share} % {'≥' if met else '<'} {least:g} %"
         if failed:
             text += f"; {failed:,} failed" + ("" if gate.max_failed is None else f" ≤ {gate.max_failed:,}")
         return text
@@ -263,7 +244,7 @@ class _Looking:
         return deadline is not None and since > 0 and self._now > since + deadline
 
     def _may_open(self, number: int, skips: Sequence[str]) -> bool:
-        wave, members = self._wish.waves[number - 1], self._seen.waves[number - 1]
+        wave = self._wish.waves[number - 1]
         if wave.approval and not self._promotion(number) and self._wish.approved < number:
             self._waits.append(Wait(WaitFor.APPROVAL, text=wave.name))
             return False
@@ -271,7 +252,7 @@ class _Looking:
             self._waits.append(Wait(WaitFor.AFTER, text=self._seen.before))
             return False
         told = self._openings(past_policy="calendar" in skips)
-        its = [told[zone] for zone, _ in self._by_zone(members, told)]
+        its = [told[zone] for zone in self._zones_of(number, told)]
         if its and not any(each.open for each in its):
             self._wait_for_calendar(its)
             return False
@@ -287,10 +268,13 @@ class _Looking:
         """Of all open waves: who isn't in, whose calendar is open, as many as the budget has room for."""
         # Whom the server refused may be known to it by now: with each wave they are tried once more.
         refused = frozenset() if self._opened else self._seen.refused
+        lacking = self._counts.lacking(refused)
         joining: list[frozenset[str]] = []
         closed: list[Opening] = []
-        for number, wave in enumerate(self._seen.waves[: self._record.wave], start=1):
-            rest = wave - self._seen.entered - refused
+        for number in range(1, self._record.wave + 1):
+            if not lacking[number - 1]:
+                continue
+            rest = self._seen.waves[number - 1] - self._seen.entered - refused
             told = self._openings(past_policy=number == self._past_calendar)
             for zone, members in self._by_zone(rest, told):
                 if not told[zone].open:
@@ -299,7 +283,7 @@ class _Looking:
             joining.append(rest)
         if closed and not any(wait.reason is WaitFor.CALENDAR for wait in self._waits):
             self._wait_for_calendar(closed)
-        if self._wish.budget is None:
+        if self._wish.budget is None or not any(joining):
             return frozenset().union(*joining)
         return self._within(self._wish.budget, joining)
 
@@ -325,6 +309,15 @@ class _Looking:
         names = ", ".join(dict.fromkeys(name for each in told for name in each.closed))
         self._waits.append(Wait(WaitFor.CALENDAR, min(opens, default=None), names))
 
+    def _zones_of(self, number: int, told: Mapping[str, Opening]) -> Iterator[str]:
+        """The zones of a wave for which the calendars say something."""
+        if "" in told:
+            if self._seen.waves.sizes[number - 1]:
+                yield ""
+        elif told:
+            members = self._seen.waves[number - 1]
+            yield from (zone for zone, here in self._wish.zones.items() if not here.isdisjoint(members))
+
     def _by_zone(
         self, members: frozenset[str], told: Mapping[str, Opening]
     ) -> Iterator[tuple[str, frozenset[str]]]:
@@ -345,29 +338,15 @@ class _Looking:
     def _gate(self) -> Gate:
         return self._last().gate
 
-    def _counted(self) -> frozenset[str]:
-        edited = self._record.edited
-        members = self._seen.entered if edited else self._seen.waves[max(self._record.wave, 1) - 1]
-        return without(members, self._seen.refused)
+    @property
+    def _asked(self) -> Tally:
+        """Of whom the gate is asked."""
+        counts, at = self._counts, max(self._record.wave, 1) - 1
+        return counts.whole if self._record.edited else counts.counted[at]
 
     def _refused_wave(self) -> int:
         """How many of the wave opened last the server doesn't take."""
-        return len(self._seen.waves[max(self._record.wave, 1) - 1] & self._seen.refused)
-
-    def _tally(self, wave: frozenset[str]) -> Tally:
-        seen, inside = self._seen, count_shared(wave, self._seen.entered)
-
-        def counted(some: frozenset[str]) -> int:
-            return inside if some is seen.entered else count_shared(wave, some)
-
-        return Tally(
-            len(wave),
-            inside,
-            counted(seen.done),
-            counted(self._failed),
-            counted(seen.idle),
-            count_shared(wave, seen.refused),
-        )
+        return self._counts.tallies[max(self._record.wave, 1) - 1].refused
 
     def _end(self, status: RolloutStatus, why: str) -> None:
         if self._record.status is not status:

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from reconciler.model import RolloutRecord
+from reconciler.model.waves import Waves
 from reconciler.rollout.calendars import Opening
+from reconciler.rollout.counts import Tally
 
 
 class WaitFor(StrEnum):
@@ -73,14 +75,16 @@ class Situation:
     """All that a look knows."""
 
     now: int
-    waves: tuple[frozenset[str], ...]
+    waves: Waves
     """The gateways of each wave, disjoint."""
     entered: frozenset[str]
     """Declared gateways that are members."""
     done: frozenset[str] = frozenset()
     """Of those: the ones that closed their work in this campaign."""
     failed: frozenset[str] = frozenset()
+    """Of those, too."""
     idle: frozenset[str] = frozenset()
+    """Of those, too."""
     forgiven: frozenset[str] = frozenset()
     """Failures that a person no longer counts."""
     refused: frozenset[str] = frozenset()
@@ -99,18 +103,6 @@ class Situation:
     """The same of the project's calendars alone, which no promotion passes."""
     checks: Sequence[CheckAnswer] | None = None
     """None: nobody asked them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """The gateways of a wave, counted."""
-
-    total: int
-    entered: int
-    done: int
-    failed: int
-    idle: int
-    refused: int
 
 
 @dataclass(frozen=True, slots=True)

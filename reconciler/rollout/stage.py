@@ -46,9 +46,10 @@ from reconciler.model.waves import assigned
 from reconciler.ownership import owned_by
 from reconciler.providers.base import Changing, Facts, Field, Stage
 from reconciler.rollout.calendars import Opening, openings
+from reconciler.rollout.counts import level
 from reconciler.rollout.forecast import RehearsedPace, ends, expected, forecast
 from reconciler.rollout.freezing import Freezing, freezing
-from reconciler.rollout.gate import level, look
+from reconciler.rollout.gate import look
 from reconciler.rollout.order import Standing
 from reconciler.rollout.revisions import (
     EMPTY,
@@ -347,9 +348,7 @@ class _Pacing:
 
     @cached_property
     def _entered(self) -> frozenset[str]:
-        if self._fleet is self._declared or self._inside <= self._fleet:
-            return self._inside
-        return self._inside & self._fleet
+        return self._inside if self._fleet is self._declared else shared(self._fleet, self._inside)
 
     @cached_property
     def _refused(self) -> frozenset[str]:
@@ -377,7 +376,7 @@ class _Pacing:
         facts, campaign = self._pace.facts, self._campaign
         by_stage: dict[Stage, list[frozenset[str]]] = {}
         for state, members in self._here.items():
-            fleet = members if self._fleet is self._declared else members & self._fleet
+            fleet = members if self._fleet is self._declared else shared(self._fleet, members)
             by_stage.setdefault(facts.stage(state), []).append(fleet)
         done, failed, idle = (
             joined(by_stage.get(stage, ())) for stage in (Stage.DONE, Stage.FAILED, Stage.IDLE)
@@ -426,7 +425,7 @@ class _Pacing:
             campaign,
             begun=decision.record,
             gateways=self._declared if whole else released,
-            later=EMPTY if whole else self._declared - released,
+            whole=None if whole else self._declared,
             status=self._status(decision, released),
             calendars=campaign.calendars if decision.promoted else self._wish.calendars,
         )
@@ -461,7 +460,6 @@ class _Pacing:
             replace(
                 campaign,
                 gateways=here,
-                later=self._declared - here,
                 staying=self._earlier - here,
                 packages=None,
                 settings=None,

@@ -163,7 +163,8 @@ def test_what_replaced_nothing_is_as_it_was() -> None:
 def test_who_is_declared_no_more_leaves_earlier_revisions_and_is_told(
     gateways: str | None, later: str, told: GatewayChange
 ) -> None:
-    found = of_revisions(former("1"), staying="a", gateways=gateways, later=frozenset(later))
+    whole = frozenset(later).union(gateways or ()) if later else None
+    found = of_revisions(former("1"), staying="a", gateways=gateways, whole=whole)
     [change] = found.changes
     assert change.gateways == told
 

@@ -389,7 +389,8 @@ def test_of_an_earlier_revision_who_is_declared_for_now_or_later_stays_and_nobod
 ) -> None:
     declared = None if gateways is None else frozenset(gateways)
     seen = view(Side(live=replace(live(), phase=Phase.RUNNING)))
-    wanted = replace(seen.campaign, gateways=declared, later=frozenset(later), revised=True)
+    whole = frozenset(later).union(gateways or ()) if later else None
+    wanted = replace(seen.campaign, gateways=declared, whole=whole, revised=True)
     assert seen.live
     assert seen.owned
     found = diff_there(replace(seen, campaign=wanted), seen.live, seen.owned)

@@ -251,7 +251,7 @@ LEAVES: dict[str, tuple[Phase, Transition, Former, dict[str, Any], str]] = {
 @pytest.mark.parametrize("row", LEAVES)
 def test_who_leaves_what_was_replaced(row: str, rollout: Any) -> None:
     phase, transition, before, more, leave = LEAVES[row]
-    wanted = replace(campaign("line", gateways="b", rollout=rollout), later=frozenset("c"))
+    wanted = replace(campaign("line", gateways="b", rollout=rollout), whole=frozenset("bc"))
     found = CampaignDiff(
         wanted, there(phase), CampaignFields("line"), transition=transition, formers=(before,), **more
     )

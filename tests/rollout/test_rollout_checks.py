@@ -21,6 +21,7 @@ from reconciler.rollout.gate import look
 from reconciler.rollout.questions import against, asked
 from reconciler.rollout.situation import CheckAnswer, CheckVerdict, Decision, Situation, WaitFor
 from reconciler.rollout.views import RolloutView, WaveView
+from tests.fakes import in_waves
 
 LINE = ResourceId(Kind.CAMPAIGN, "line-3")
 NOW = 1_800_000_000_000
@@ -31,7 +32,7 @@ WATCHED = RolloutCheck("errors", "https://x.de", HttpQuestion())
 PATIENT = RolloutCheck("desk", "https://x.de", HttpQuestion(), on_failure=OnCheckFailure.WAIT)
 WISH = DesiredRollout("careful", (Wave("canary", soak=HOUR), Wave("rest")), "s", checks=(WATCHED, PATIENT))
 RECORD = RolloutRecord("r", "p", wave=1, since=NOW - 2 * HOUR, reached=NOW - 2 * HOUR)
-SEEN = Situation(NOW, (FIRST, IDS - FIRST), FIRST, done=FIRST, openings={"": Opening(True)})
+SEEN = Situation(NOW, in_waves(FIRST, IDS - FIRST), FIRST, done=FIRST, openings={"": Opening(True)})
 
 
 def passes(name: str = "errors", aborts: bool = True) -> CheckAnswer:

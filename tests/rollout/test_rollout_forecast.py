@@ -18,6 +18,7 @@ from reconciler.model import (
 )
 from reconciler.rollout.forecast import Expected, RehearsedPace, ends, expected, forecast
 from reconciler.rollout.situation import Situation
+from tests.fakes import in_waves
 
 HOUR = 3_600_000
 NOW = 1_800_000_000_000 // (24 * HOUR) * 24 * HOUR
@@ -33,7 +34,7 @@ PACE = RehearsedPace(("a", "b", "c"), (2 * HOUR, HOUR, 3 * HOUR))
 
 
 def seen(now: int = NOW, **known: object) -> Situation:
-    return Situation(now, MEMBERS, frozenset(), **known)  # type: ignore[arg-type]
+    return Situation(now, in_waves(*MEMBERS), frozenset(), **known)  # type: ignore[arg-type]
 
 
 def test_nothing_is_expected_without_a_rehearsal() -> None:
@@ -86,7 +87,7 @@ def test_nothing_is_expected_of_a_persons_word() -> None:
 def test_nothing_is_expected_where_it_stands_or_has_other_waves(
     wish: DesiredRollout, record: RolloutRecord
 ) -> None:
-    found = expected(wish, record, replace(seen(), waves=MEMBERS[: len(wish.waves)]), PACE)
+    found = expected(wish, record, replace(seen(), waves=in_waves(*MEMBERS[: len(wish.waves)])), PACE)
     assert (set(found.openings), found.end) == ({None}, None)
 
 

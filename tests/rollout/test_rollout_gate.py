@@ -19,8 +19,9 @@ from reconciler.model import (
 )
 from reconciler.model.waves import assigned
 from reconciler.rollout.calendars import Opening
-from reconciler.rollout.gate import level, look
+from reconciler.rollout.gate import look
 from reconciler.rollout.situation import CheckAnswer, CheckVerdict, Decision, Situation, WaitFor
+from tests.fakes import in_waves
 
 HOUR = 3_600_000
 OPEN = {"": Opening(True)}
@@ -261,7 +262,7 @@ def test_where_nobody_is_in_a_campaign_that_does_not_run_holds_up_nothing() -> N
     found = look(WISH, after(promoted=promoted), nobody)
     assert (found.opens, found.release) == (2, CANARY | HALF)
     # All of its first wave were dropped from the lists.
-    dropped = replace(nobody, waves=(frozenset(), *nobody.waves[1:]), refused=frozenset())
+    dropped = replace(nobody, waves=in_waves(frozenset(), *nobody.waves[1:]), refused=frozenset())
     for record in (after(reached=HOUR), after(since=0, reached=HOUR)):
         assert look(WISH, record, dropped).release == HALF
 
@@ -296,25 +297,20 @@ def test_the_last_wave_is_followed_by_complete_which_stays() -> None:
     assert found.record.status is RolloutStatus.COMPLETE
     later = look(WISH, found.record, seen(20 * HOUR, entered=FLEET, failed=FLEET))
     assert later.record.status is RolloutStatus.COMPLETE
-    newcomer = replace(seen(entered=FLEET), waves=(CANARY, HALF, REST | {"new"}))
+    newcomer = replace(seen(entered=FLEET), waves=in_waves(CANARY, HALF, REST | {"new"}))
     assert look(WISH, found.record, newcomer).release == {"new"}
 
 
 def test_an_empty_fleet_is_not_complete() -> None:
-    found = look(WISH, RolloutRecord(), Situation(0, (frozenset(),) * 3, frozenset(), openings=OPEN))
+    found = look(
+        WISH, RolloutRecord(), Situation(0, in_waves(*[frozenset()] * 3), frozenset(), openings=OPEN)
+    )
     assert found.record == RolloutRecord()
 
 
 def test_a_clock_that_went_back_waits() -> None:
     found = look(WISH, after(reached=10 * HOUR), seen(HOUR, done=CANARY))
     assert reasons(found) == [WaitFor.SOAK]
-
-
-@pytest.mark.parametrize(
-    ("entered", "expected"), [(frozenset(), 0), (CANARY, 1), (FLEET, 3), (FLEET - CANARY, 0)]
-)
-def test_the_level_is_how_many_leading_waves_are_in(entered: frozenset[str], expected: int) -> None:
-    assert level(ASSIGNED, entered) == expected
 
 
 # --- worlds ----------------------------------------------------------------------------------------

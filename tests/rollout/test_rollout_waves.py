@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 import reconciler.model.waves as waves_of
 from reconciler.model import Share, Wave
-from reconciler.model.waves import assigned, ordered, sizes
+from reconciler.model.waves import Waves, assigned, ordered, sizes
 
 IDS = st.frozensets(st.text("abcdefg0123", min_size=1, max_size=5), max_size=60)
 SHARES = st.one_of(st.builds(Share, st.integers(1, 40)), st.builds(Share, st.none(), st.integers(1, 100_000)))
@@ -69,7 +71,8 @@ def test_waves_are_disjoint_exact_and_of_the_fleet(
         if wave.candidates is None:
             free = [each for each in ordered(gateways, seed) if each not in taken - members]
             assert members == frozenset(free[: len(members)])
-    assert sizes(gateways, waves, seed) == list(map(len, found))
+    assert list(sizes(gateways, waves, seed)) == list(map(len, found))
+    assert found.everyone == taken
 
 
 @given(IDS, st.text())
@@ -91,23 +94,134 @@ def test_an_order_is_that_of_the_keyed_hashes() -> None:
     in_order = sorted(many, key=hashed)
     assert ordered(many, "line-3") == in_order
     found = assigned(many, [Wave("w", Share(7)), Wave("v", percent(10)), Wave("u", percent(50))], "line-3")
-    assert found == tuple(frozenset(in_order[a:b]) for a, b in ((0, 7), (7, 300), (300, 1500)))
+    assert tuple(found) == tuple(frozenset(in_order[a:b]) for a, b in ((0, 7), (7, 300), (300, 1500)))
 
 
-def test_who_is_in_which_wave_is_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = []
+@st.composite
+def divided(draw: st.DrawFn) -> tuple[frozenset[str], list[Wave], list[frozenset[str]]]:
+    """A fleet, waves, and parts of it that mostly have nobody in common; some know strangers, or nobody."""
+    names = draw(st.lists(st.integers(0, 10**6).map("gw-{}".format), unique=True, max_size=300))
+    named = (
+        st.lists(st.sampled_from(names), unique=True).map(frozenset) if names else st.just(frozenset[str]())
+    )
+    shares = st.one_of(SHARES, st.builds(Share, st.integers(1, 400)))
+    waves = draw(st.lists(st.builds(Wave, st.just("w"), shares, st.one_of(st.none(), named)), max_size=6))
+    ends = [0, *sorted(draw(st.lists(st.integers(0, len(names)), max_size=4))), len(names)]
+    parts = [frozenset(names[a:b]) for a, b in pairwise(ends)]
+    more = draw(st.lists(st.sampled_from([frozenset(names), frozenset({"x"}), frozenset(names[:3]) | {"x"}])))
+    return frozenset(names), waves, draw(st.permutations([*parts, *more]))
 
-    def buckets(gateways: frozenset[str], seed: str) -> object:
-        made.append(seed)
-        return counted(gateways, seed)
 
-    counted = waves_of._buckets
-    monkeypatch.setattr(waves_of, "_buckets", buckets)
+@given(divided(), st.booleans(), st.data())
+def test_what_is_counted_is_who_is_in_the_waves(
+    divided: tuple[frozenset[str], list[Wave], list[frozenset[str]]], known: bool, data: st.DataObject
+) -> None:
+    """Whatever was asked before, whichever way is the quickest: each wave as a set says the same."""
+    gateways, waves, parts = divided
+    sets = list(Waves(gateways, waves, "seed"))
+    found = Waves(gateways, waves, "seed")
+    if known and waves:
+        number = data.draw(st.integers(0, len(waves) - 1))
+        assert found[number] == sets[number]
+    for some in (parts[: len(parts) // 2], parts, parts[:1]):
+        told = found.counts(*some)
+        assert [list(each) for each in told] == [[len(part & wave) for wave in sets] for part in some]
+    assert list(found) == sets
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The gateways that were hashed, in that order."""
+    found: list[str] = []
+    begun = waves_of._begun
+
+    class Watched:
+        def __init__(self, made: blake2b) -> None:
+            self._made = made
+
+        def update(self, name: bytes) -> None:
+            found.append(name.decode())
+            self._made.update(name)
+
+        def digest(self) -> bytes:
+            return self._made.digest()
+
+    def watched(seed: str) -> Callable[[], Watched]:
+        begin = begun(seed)
+        return lambda: Watched(begin())
+
+    monkeypatch.setattr(waves_of, "_begun", watched)
+    return found
+
+
+FIVE = (
+    Wave("canary", Share(100)),
+    *(Wave(f"{share} %", percent(share)) for share in (1.0, 10.0, 50.0)),
+    Wave("rest"),
+)
+NAMED = (Wave("canary", candidates=frozenset({"gw-00001", "gw-00002"})), *FIVE)
+
+
+@pytest.mark.parametrize("waves", [FIVE, NAMED])
+def test_where_all_are_alike_none_is_hashed(waves: Sequence[Wave], hashed: list[str]) -> None:
+    everyone = fleet(20_000)
+    found = Waves(everyone, waves, "seed")
+    again = frozenset(sorted(everyone))
+    others = frozenset[str]()
+    assert list(map(list, found.counts(everyone, others, again))) == [
+        list(found.sizes),
+        [0] * len(waves),
+        list(found.sizes),
+    ]
+    assert sum(found.sizes) == 20_000
+    assert found.everyone is everyone
+    assert hashed == []
+
+
+def test_canaries_that_stand_otherwise_take_no_hash_either(hashed: list[str]) -> None:
+    everyone, canaries = fleet(20_000), frozenset({"gw-00001", "gw-00002"})
+    found = Waves(everyone, NAMED, "seed")
+    done, idle = found.counts(canaries, everyone - canaries)
+    assert (list(done), list(idle)) == ([2, 0, 0, 0, 0, 0], [0, *found.sizes[1:]])
+    assert hashed == []
+
+
+def test_a_gateway_is_hashed_once_except_where_a_wave_ends(hashed: list[str]) -> None:
+    """256 parts: in four of them a wave ends, so their gateways are put in order."""
+    everyone = fleet(20_000)
+    line = ordered(everyone, "seed")
+    inside, failed = frozenset(line[:9_000]), frozenset(line[9_000:10_000])
+    hashed.clear()
+    found = Waves(everyone, FIVE, "seed")
+    told = found.counts(inside, failed, frozenset())
+    assert list(map(list, told)) == [[100, 100, 1_800, 7_000, 0], [0, 0, 0, 1_000, 0], [0] * 5]
+    assert 20_000 < len(hashed) < 20_000 + 4 * 120
+    hashed.clear()
+    assert found.counts(inside, failed)[1][3] == 1_000
+    assert [*map(len, found)] == list(found.sizes)
+    assert list(found.counts(inside | failed)[0]) == [*found.sizes[:4], 0]
+    assert hashed == [], "who is in which wave is known by now"
+    assert list(found.counts(frozenset(line[50:150]))[0]) == [50, 50, 0, 0, 0]
+    assert sorted(hashed) == sorted(line[50:150]), "few are quicker to hash than all to go through"
+
+
+def test_waves_that_name_gateways_in_between_hash_nobody_twice(hashed: list[str]) -> None:
+    everyone = fleet(2_000)
+    site = frozenset(sorted(everyone)[:500])
+    waves = (Wave("w", Share(50)), Wave("site", candidates=site), Wave("half", percent(50)), Wave("rest"))
+    found = Waves(everyone, waves, "seed")
+    assert list(map(len, found)) == list(found.sizes)
+    assert sum(found.sizes) == 2_000
+    assert len(hashed) < 2_000 + 2 * 30
+
+
+def test_who_is_in_which_wave_is_worked_out_once(hashed: list[str]) -> None:
     some = [Wave("w", percent(10)), Wave("v", percent(50))]
-    assert assigned(fleet(40), some, "once") == assigned(fleet(40), some, "once")
-    assert made == ["once"]
-    assert sizes(fleet(40), [*some, Wave("rest")], "never") == [4, 16, 20]
-    assert made == ["once"], "nobody has to know who, to know how many"
+    assert assigned(fleet(40), some, "once")[1] is assigned(fleet(40), some, "once")[1]
+    assert set(hashed) == fleet(40)
+    hashed.clear()
+    assert list(sizes(fleet(40), [*some, Wave("rest")], "never")) == [4, 16, 20]
+    assert hashed == [], "nobody has to know who, to know how many"
 
 
 def test_an_order_is_the_same_in_another_process() -> None:
