@@ -110,6 +110,8 @@ class Revisions:
         """At the so-manieth write from now the process is killed, before or after it is done."""
         self.process: Process | None = None
         self.known = Event()
+        self.unmade = False
+        """Whether the state tells of a revision that has no campaign yet: nobody is in it."""
 
     # --- files ------------------------------------------------------------------------------------
 
@@ -387,17 +389,28 @@ class Revisions:
         was, record = before.record, after.record
         begun = bool(was.revision) and was.revision != record.revision and bool(record.revision)
         successor = current is not None and newest is not None and current.id != newest.id
+        if begun or successor:
+            # A run may die between what the state notes of a revision and the campaign for it.
+            self.unmade = not successor and current is not None and current.file != self.file
         if successor:
             self.told.counts["revisions begun"] += 1
+        if begun and (successor or self.unmade):
             stays = was.status is RolloutStatus.PAUSED and (was.by or was.why == "adopted")
             status = RolloutStatus.PAUSED if stays else RolloutStatus.PROGRESSING
             before = Found(None, state, "c", RolloutRecord(plan=record.plan, status=status))
             self.memory.met, self.memory.words = {}, {}
             self.memory.barred = self.memory.barred if stays else ""
+        elif successor or self.unmade:
+            # An earlier run noted it; whoever is in what was before is not in it.
+            before = Found(None, state, "c")
+            self.memory.met = {}
         elif begun:
             before = Found(newest, state, "c", replace(was, plan=was.plan and "another"))  # type: ignore[arg-type]
             self.memory.barred = ""
-        closed = newest.closed if newest and not successor else NOBODY
+        if self.unmade:
+            self.told.counts["looks that left a revision without a campaign"] += 1
+            after = Found(None, after_state, "c")
+        closed = newest.closed if newest and not (successor or self.unmade) else NOBODY
         declared = frozenset(self.git.listed) - closed
         about = About("c", self.git.waves, self.git.policy, declared, self.memory)
         Case(self, about, look, before, after).judge()
