@@ -301,7 +301,7 @@ class _Pacing:
                 plan=plan,
                 edited=bool(self._entered),
                 wave=level(self._waves, self._entered, self._refused),
-                since=now,
+                since=0 if self._revised else now,  # what has no campaign yet hasn't begun
                 reached=None,
             )
         changed = record.revision not in ("", self._revision) and bool(self._entered)

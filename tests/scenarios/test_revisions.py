@@ -19,6 +19,7 @@ from reconciler.model import (
     OnFailure,
     PackageById,
     Phase,
+    Promotion,
     RolloutRecord,
     RolloutStatus,
     Share,
@@ -252,6 +253,27 @@ def test_a_paused_rollout_begins_no_revision_before_a_person_resumes_it(facts: F
         )  # fmt: skip
     through(world, wish(TWO), resume=True)
     assert world.homes() == {"p-2": FLEET}
+
+
+@every_kind
+def test_an_edit_of_the_waves_forgets_no_word_to_a_revision_that_has_not_begun(facts: Facts) -> None:
+    """Whoever aborts it before there is a campaign for it has aborted it, whatever its waves are then."""
+    world = begun(facts)
+    paused = replace(world.record, status=RolloutStatus.PAUSED, why="wait for me", by="ann", at=1)
+    world.state = fold(world.state, [RolloutNoted(rid("line"), paused)])
+    assert world.look(wish(TWO)) == []
+    promoted = (Promotion(2, ("soak",)),)
+    aborted = replace(world.record, status=RolloutStatus.ABORTED, why="never", by="ann", promoted=promoted)
+    world.state = fold(world.state, [RolloutNoted(rid("line"), aborted)])
+    for waves in (WAVES[1:], WAVES, (Wave("all"),)):
+        for _ in range(2):
+            world.now += 1
+            assert world.look(wish(TWO, waves)) == []
+            assert (world.record.status, world.record.by, world.record.promoted) == (
+                RolloutStatus.ABORTED, "ann", promoted,
+            )  # fmt: skip
+    assert world.homes() == {"p-1": FLEET}
+    world.look(wish(TWO), resume=True)
 
 
 @every_kind
