@@ -107,7 +107,7 @@ class Bisection:
 
         One that was not sent, because it is known to be too large, is sent in parts.
         """
-        # While nobody knows whether it is about the campaign, one batch tries for all.
+        # Until it is known whether the refusal is about the campaign, one batch tries for all.
         known = step.group.key in self._taken
         async with nullcontext() if known else self._turns[step.group.key]:
             if stop.is_set() or self.hopeless(step):
@@ -211,7 +211,7 @@ class _Division:
         middle = len(step.gateways) // 2
         first, second = step.only(step.gateways[:middle]), step.only(step.gateways[middle:])
         if await self._piece(first):
-            # What the server doesn't take is in the other half: that need not be sent to know so.
+            # The culprit must be in the other half, so that half is divided before it is sent.
             return await (self._halves(second) if len(second.gateways) > 1 else self._piece(second))
         await self._piece(second)
         return False
@@ -224,7 +224,7 @@ class _Division:
             part, gateways = step.only(gateways[:most]), gateways[most:]
             done = await self._piece(part) and done
             if not done and most == 1 and not self._took and gateways:
-                # Not even a single one goes through: that is no question of size.
+                # Not even a single one was taken, so size isn't the reason.
                 why = self.left.get(part.gateways[0], NOT_AGAIN)
                 self.left.update(dict.fromkeys(gateways, why))
                 break

@@ -97,7 +97,7 @@ class _Tries:
         if self.again or not isinstance(failure, Unclear):
             return self._ended(OutcomeStatus.FAILED, words(failure))
         self.again = True
-        # What the server asked to wait beyond the time that it took to look.
+        # Wait what the server asked for, less the time that the look took.
         rest = (failure.retry_after or 0.0) - (self.making.settling.clock() - began)
         wait = self.making.delay(self.attempts, rest, self.waited) if rest > 0 else 0.0
         return await self._paused(failure, wait)
@@ -152,5 +152,5 @@ class _Look:
             self.error = error
         else:
             self.found = readback if readback.done else None
-        # Who may not look won't see more by looking again.
+        # Without the right to read, reading again won't help.
         return self.found is not None or isinstance(self.error, Refused) or self.stop.is_set()

@@ -89,7 +89,7 @@ class ParcelRunner:
         asked = _Asked(self.delay)
         retrier = Retrier(ContainedWrites(self.writes), asked, self.settling)
         if parcel.young is not None:
-            # Then a no may only mean *not yet*, which is waited for where this run made the campaign.
+            # A refusal may only mean *not yet*: it is waited for where this run made the campaign.
             retrier.newborns.seen(steps.action.resource, parcel.young)
             bindings = Bindings({steps.action.resource: parcel.target})
         done, ended = bytearray(-(-len(parcel.gateways) // 8)), list[Ended]()

@@ -93,7 +93,7 @@ def before(step: Step, salt: str, now: int, others: Mapping[str, Collection[str]
         case StopCampaign(predecessor=True):
             return ()
         case StopCampaign():
-            # Should the answer be lost, nobody takes it for somebody else's stop.
+            # If the answer is lost, the stop isn't taken for a person's.
             return (StatusSet(action.resource, None),)
         case RunOnThings():
             return tuple(_things(action, step.gateways, unclear))
@@ -190,7 +190,7 @@ def _settled(outcome: Outcome, salt: str, now: int) -> Iterator[Event]:  # noqa:
             if action.target is not None:
                 yield FreezeEnded(resource, action.target)
         case StartCampaign(bracket=True):
-            # It returns to what was, whatever Git wants: that is for the next plan to say.
+            # It restores what was before; the next plan compares that with Git.
             yield BracketClosed(resource)
         case StartCampaign():
             yield StatusSet(resource, DesiredStatus.STARTED)
@@ -252,7 +252,7 @@ def _unsettled(
     if outcome.status is not OutcomeStatus.FAILED or outcome.unclear:
         action = outcome.step.action
         if outcome.unclear and isinstance(action, CreateCampaign | UploadPackage):
-            # Nothing of it is under way on our side any more: that is when the next run counts from.
+            # The call is over on our side; the next run counts the settle time from now.
             return (IntentNoted(replace(_intent(action, salt, now, others), ended=True)),)
         return ()
     match action := outcome.step.action:

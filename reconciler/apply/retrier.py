@@ -107,7 +107,7 @@ class Retrier:
             if step.operation.repeat is Repeat.NEVER and _in_doubt(failure, unclear=unclear):
                 return ended(OutcomeStatus.UNKNOWN, words(failure))
             if isinstance(failure, PartlyDone) and step.operation.repeat is not Repeat.VERIFY_FIRST:
-                # Nothing tells what was done but the answer: that is those that it doesn't name.
+                # Only the answer tells what was done: everything but the gateways that it names.
                 left = left.only(failure.failed or left.gateways)
                 return ended(OutcomeStatus.FAILED, words(failure), failure)
             try:
@@ -149,7 +149,7 @@ class Retrier:
         """For how long yet `failure` may only mean that the server doesn't show what this run made."""
         left = self.newborns.left(step, failure)
         if left is not None and isinstance(step.action, AddGateways | RemoveGateways | CloseGateways):
-            # The server may mean a gateway: then the campaign itself is there.
+            # The 404 may mean a gateway: then the campaign can be read.
             with suppress(ReconcilerError):
                 await self.writes.verify(step, bindings)
                 return None
@@ -182,7 +182,7 @@ class Retrier:
             case Refused(meaning=meaning) if Refusal.TOO_LARGE in meaning:
                 return False
             case Refused() as refusal:
-                # Before it is divided: that the server did nothing is for the server to show.
+                # Verify before dividing: only the server shows that nothing was done.
                 return not verified and divides(step, refusal) and not self.bisection.hopeless(step)
             case _:
                 return False

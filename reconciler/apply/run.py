@@ -154,7 +154,7 @@ class Execution:
             if resource not in self._groups_of:
                 yield FieldsDeclared(resource, declares)
             elif Field.GATEWAYS in declares:
-                # It is only counted: one that changes unrecorded could go unnoticed.
+                # Only a count is kept here, which would hide an exchange of members, so it is dropped.
                 yield FieldsDeclared(resource, {Field.GATEWAYS.value: None})
 
     async def _learn(self) -> None:
@@ -301,7 +301,7 @@ class Execution:
             await self._written()
             if self._broken:
                 return Outcome.unsent(step, OutcomeStatus.SKIPPED, UNRECORDED, Skip.UNRECORDED)
-        # A start that closes a bracket is worth its repeats, whoever is in a hurry.
+        # A start that closes a bracket is repeated even when the run is told to end.
         stop = asyncio.Event() if closes(step.group) else self._stop
         if (end := step.group.not_after) is not None:
             stop = Closing(stop, end / 1000, self._latest)
@@ -314,7 +314,7 @@ class Execution:
         ):
             # A stop that is still under way may come after this: the next run closes the bracket.
             return outcome
-        # Facts of single gateways come by the ten thousand, and are not worth a wait for the disk.
+        # Single gateways come by the ten thousand; none of them is worth a wait for the disk.
         self._together.sync |= not step.group.per_call
         self._together.learn(outcome, self._after)
         return outcome
@@ -350,7 +350,7 @@ class Execution:
     async def _ended(self, outcome: Outcome) -> None:
         step, key = outcome.step, outcome.step.group.key
         if outcome.message:
-            # Whatever a server repeats, and whichever call it says no to.
+            # The server may repeat a secret in any message.
             outcome = replace(outcome, message=self._hiding(outcome.message))
         if not outcome.settled:
             made = None if target_of(step.action) else self._campaigns.get(step.resource)

@@ -189,7 +189,7 @@ class Turns:
         if self._elsewhere(group, steps):
             return
         if step.group.key in self._taken:
-            # What is under way for one gateway is brought to its end before it begins for the next one.
+            # Finish what has begun for one gateway before beginning with the next.
             self._following.appendleft(steps)
         else:
             self._following.append(steps)

@@ -42,7 +42,7 @@ def brakes(plan: Plan) -> Plan:
 
 
 def _holds_up(record: RolloutRecord) -> bool:
-    # A stop for a freeze is known before it is sent: else it were taken for a person's.
+    # Recorded before it is sent, else the stop for a freeze would be taken for a person's.
     return record.status in _HELD_UP or record.frozen
 
 

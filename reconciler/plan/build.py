@@ -121,7 +121,7 @@ class _Build:
         uploads = [self._brought_by(action) for action in actions]
         order = CampaignOrder(self.facts)
         for action, own in zip(actions, uploads, strict=True):
-            # A campaign isn't interrupted before everything that its edit needs is there.
+            # Don't interrupt a campaign before everything that its edit needs is there.
             interrupts = isinstance(action, StopCampaign) and action.bracket
             brought = chain.from_iterable(uploads) if interrupts else own
             needed = (*(Need(key) for key in brought), *order.needs(action))
@@ -145,13 +145,13 @@ class _Build:
         for found in campaigns:
             resource = found.desired.resource
             if found.lost and found.live and found.live.phase is Phase.RUNNING:
-                # Nobody leaves one that is replaced before it ends.
+                # Gateways leave a replaced campaign only when it ends.
                 leaves = by_resource.get((resource, Verb.END if found.successor else Verb.REMOVE))
                 for gateway in found.lost:
                     leaving.setdefault(gateway, []).extend([leaves.key] if leaves else [])
             if found.gained or (found.successor and found.successor.gained):
                 first = found.successor or (found.create and self.facts.members_first)
-                # Who gathers for a campaign that is still to start isn't in it yet.
+                # Members of a campaign that hasn't started aren't under way in it yet.
                 joins = by_resource.get((resource, Verb.START if first else Verb.ADD))
                 joining += [(joins, found)] if joins else []
         if leaving:
@@ -159,7 +159,7 @@ class _Build:
                 own = found.desired.resource
                 gained = found.successor.gained if found.successor else found.gained
                 keys = {key for gateway in gained for key in leaving.get(gateway, ())}
-                # Of its own the order within a campaign says that.
+                # The order within its own campaign is settled already.
                 left = sorted(key for key in keys if self.groups[key].action.resource != own)
                 one_by_one = group.action.verb is Verb.ADD
                 self.also_needs(

@@ -309,7 +309,7 @@ class _Held:
 
     def _parts(self) -> CampaignDiff:
         found, told = self._found, self._told
-        # Who joins a rollout is the rollout's to say.
+        # The rollout decides which gateways join.
         nobody = _NOBODY if found.desired.rollout is None else frozenset(found.gained)
         free = told.free | nobody
         everywhere = told.everywhere(self._members(found.gained))

@@ -71,7 +71,7 @@ def campaign_actions(found: CampaignDiff, facts: Facts, *, prune: bool) -> tuple
     """What to do; a finding when the server would refuse something of it whatever comes first."""
     live, resource = found.live, found.desired.resource
     if found.transition.approve and not facts.knows(Verb.APPROVE):
-        # Where nothing is ever asked for, nothing is approved.
+        # A server without approvals gets none.
         found = replace(found, transition=replace(found.transition, approve=False))
     if found.successor:
         return tuple(_replaced(found, found.successor, facts, prune=prune))
@@ -154,7 +154,7 @@ def _replaced(found: CampaignDiff, new: CampaignDiff, facts: Facts, *, prune: bo
         campaign.on_remove,
         draft=draft,
         replaces=live.id,
-        # A rollout starts it because Git wants so, and by no word of an earlier run.
+        # A rollout starts it because Git wants that, not because of an earlier run.
         starts=found.starts and not campaign.revised,
     )
     yield from _attachments(new, None)

@@ -101,7 +101,7 @@ def unnamed(plan: Plan, live: Live, state: State, facts: Facts) -> frozenset[str
         if isinstance(package, str)
         and (group.action.resource in telling or isinstance(group.action, AssignPackages))
     }
-    # What overrides were before stands in their changes.
+    # What overrides were before is in their changes.
     before = (_packages_of(each.before) for each in plan.changes if each.field == Field.OVERRIDES)
     own = {package for found in before for package in found if isinstance(package, str)}
     gone = {group.action.target for group in plan.groups if isinstance(group.action, DeletePackage)}
@@ -192,7 +192,7 @@ class _Campaign:
         gone = before if self.row.deleted else leave
         after = (before - leave if leave else before) | join if leave or join else before
         open_ = after - self._closed - self._named(CloseGateways) if self._closes else after
-        # In a successor everybody begins anew.
+        # In a successor all gateways begin anew.
         waiting = open_ if self.row.replaced else open_ - self._final if self._final else open_
         waiting_before = before - self._closed - self._final
         changing = self._changing(after)

@@ -349,7 +349,7 @@ def _interrupted(
     facts: Facts,
     limit: int,
 ) -> Iterator[GuardTrip]:
-    # A brake of a rollout is asked for by its policy.
+    # Stops that a rollout policy asks for don't count.
     braked = {view.resource for view in plan.rollouts if view.stops}
     flying = {
         resource: in_flight_among(live, leaving, facts)

@@ -253,7 +253,7 @@ class _Looking:
             return record if record.status in _HELD_UP else None
         if (record.wave, record.revision) == (before.wave, before.revision):
             return record
-        # No wave opens, and what it rolls out is taken for rolled out only by the apply that sends it.
+        # No wave opens here; the apply that sends a revision records it.
         return replace(before, frozen=record.frozen, stopped=record.stopped)
 
     # --- what is left --------------------------------------------------------------------------

@@ -254,7 +254,7 @@ class Plan:
         """Each step of `group`, with every step that it comes after, without repetition."""
         whole = [self.by_key[need.group] for need in group.needs if not need.by_gateway]
         single = [self.by_key[need.group] for need in group.needs if need.by_gateway]
-        # Few arrows are followed as they come, for a million steps; of many none is looked at twice.
+        # A few needs are followed step by step; for many a table avoids looking at each one again and again.
         table = _arrows(group, single) if len(single) > _FEW else None
         for step in group:
             if table is None:

@@ -127,7 +127,7 @@ class CampaignOrder:
         if here > self._stage and self._of_stage:
             one_by_one = [group for group in self._of_stage if _one_by_one(group.action)]
             if len(one_by_one) < len(self._of_stage):
-                # Whoever needs these needs all that they need.
+                # Needs are transitive.
                 self._barrier = tuple(Need(group.key) for group in self._of_stage)
                 self._last = {}
             else:

@@ -87,7 +87,7 @@ def leaves_of(found: CampaignDiff) -> Iterator[RemoveGateways]:
         if former.staying:
             leaving = former.leaving if starts or runs else former.leaving - campaign.declared
         else:
-            # It ends, but no sooner than they have joined.
+            # It ends only after its gateways have joined the successor.
             leaving = former.leaving.intersection(found.gained) if runs else frozenset[str]()
         if leaving:
             yield RemoveGateways(

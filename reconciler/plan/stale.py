@@ -25,7 +25,7 @@ def stale(before: Iterable[Fingerprint], after: Iterable[Fingerprint]) -> tuple[
     return tuple(
         Finding(CODE, f"{_object(was)} {what}", resource=was.resource)
         for was in before
-        # A file may name what nobody reads again for it, as the owner of a campaign that it doesn't name.
+        # The file may name an object that isn't read again, e.g. the owner of a campaign outside the plan.
         if (what := _differing(was, now.get((was.of, was.key), Fingerprint(was.of, was.key, None))))
     )
 

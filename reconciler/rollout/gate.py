@@ -202,7 +202,7 @@ class _Looking:
         counted = self._asked
         total = counted.total
         if not total and self._refused_wave():
-            # It proves nothing; where gateways of earlier waves are in, those have proved it.
+            # A wave that was refused whole proves nothing; gateways of earlier waves do.
             return bool(self._seen.entered) or not self._following()
         if self._overdue() and self._wish.on_deadline is OnDeadline.SKIP_IDLE:
             self._left_out = counted.idle
@@ -266,7 +266,7 @@ class _Looking:
 
     def _released(self) -> frozenset[str]:
         """Of all open waves: who isn't in, whose calendar is open, as many as the budget has room for."""
-        # Whom the server refused may be known to it by now: with each wave they are tried once more.
+        # The server may know refused gateways by now, so each wave tries them once more.
         refused = frozenset() if self._opened else self._seen.refused
         lacking = self._counts.lacking(refused)
         joining: list[frozenset[str]] = []

@@ -114,7 +114,7 @@ class _Pair:
         self._moves = unseen if self._there is None else self._there.phase in _MOVES
         self._under_way = self._is_under_way(facts, unseen=back.resource not in live.gone)
         resumed = aborted and resume and not (first and _stops(first, self._owned))
-        # Who has nobody yet begins only while the other one stands for good.
+        # A way back without members begins only while the other rollout stands aborted.
         self._waits = self._moves or (not self._under_way and (not aborted or resumed))
 
     def _is_under_way(self, facts: Facts, *, unseen: bool) -> bool:

@@ -172,7 +172,7 @@ class _Pacing:
         self._declared = about.campaign.gateways or EMPTY
         members = self._there.gateways if self._there and not self._revised else None
         closed = (about.campaign.closed or EMPTY) | (members.closed if members else EMPTY)
-        # A million ids are not copied for nobody's sake.
+        # Don't copy a million ids without need.
         self._fleet = self._declared - closed if closed else self._declared
         self._states = dict(members.states) if members else {}
         self._here = {state: shared(self._declared, ids) for state, ids in self._states.items()}
@@ -437,14 +437,14 @@ class _Pacing:
             rests = self._campaign.status is DesiredStatus.STOPPED
             campaign = replace(campaign, staying=self._earlier - released, rests=rests)
         if changed:
-            # The edit itself waits for a person's word.
+            # The edit waits until a person resumes.
             campaign = replace(campaign, packages=None, settings=None)
         return campaign if whole else for_only(campaign, released)
 
     def _of_revision(self, campaign: DesiredCampaign, decision: Decision) -> DesiredCampaign:
         """What a successor begins with; where a person has to speak first, what is there as it is."""
         if decision.record.status is RolloutStatus.PROGRESSING:
-            # That it is held is for the diff to say, which replaces nothing then.
+            # A held campaign isn't replaced; the diff says so.
             status = self._campaign.status if self._held(decision.record) else campaign.status
             status = self._for_freeze(status)
             staying = self._earlier - decision.release

@@ -69,7 +69,7 @@ class AuditFile:
             descriptor = self._opened()
             if self._whole is not None:
                 os.ftruncate(descriptor, self._whole)
-            # Should it fail, what it leaves was never reported as written, and nothing may stand behind it.
+            # If the append fails, its remains have to be cut off: nothing may be written behind them.
             self._whole = os.fstat(descriptor).st_size
             durable.append(descriptor, data, sync=sync)
         self._whole = None

@@ -204,7 +204,7 @@ def _owned_after(  # noqa: PLR0911 - a case each
         case OnRemoveSet(on_remove=on_remove):
             return replace(owned, on_remove=on_remove)
         case FieldsDeclared(fields=fields, kept=kept):
-            # What the server keeps belongs to what was sent.
+            # What the server keeps is only known for what was sent.
             still = {name: value for name, value in owned.kept.items() if name not in fields}
             return replace(owned, declared={**owned.declared, **fields}, kept={**still, **kept})
         case RolloutNoted(rollout=rollout):

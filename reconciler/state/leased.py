@@ -193,7 +193,7 @@ class LeasedSession:
         self._audit: list[str] = []
         self._stuck: list[str] = []
         self._tail = holding.audit_tail
-        # Always in this order: who writes may take the buffer, never the reverse.
+        # Locks are always taken in this order: a writer may take the buffer, never the reverse.
         self._writing = Lock()
         self._buffer = Lock()
 
@@ -283,7 +283,7 @@ class LeasedSession:
         try:
             crowded = self._holding.append(lines, base=state.serial)
         except BaseException as error:
-            # Nobody knows whether these lines are there: only a snapshot can go on.
+            # It is unknown whether these lines were written, so only a snapshot can follow.
             self._whole = False
             if isinstance(error, LeaseLost):
                 raise self._lease.lost(error) from error

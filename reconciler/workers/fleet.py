@@ -320,7 +320,7 @@ class WorkerFleet:
             function,
             self._orders.session,
             parcel,
-            # Ends in digits, because the engine keeps something for good of every other kind of name.
+            # Ends in hex digits: for any other kind of key Dask keeps a prefix for good.
             key=f"{self._orders.session}-{token_hex(16)}",
             workers=[member.who.address],
             allow_other_workers=False,

@@ -48,7 +48,7 @@ async def ended_with(future: Any) -> object:
 def odd(error: object) -> str:
     """What is said of a worker that doesn't answer as ours do."""
     if "No module named" in str(error) or isinstance(error, AttributeError):
-        # Whatever the engine makes of it: what a run calls there isn't there.
+        # Dask reports it in several ways: the function that a run calls isn't there.
         return f"it has no reconciler {__version__} with workers: {clean(str(error))[:200]}"
     if isinstance(error, TimeoutError):
         return f"it did not answer within {ANSWER:.0f} s"

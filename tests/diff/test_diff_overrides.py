@@ -148,7 +148,7 @@ def test_packages_that_are_still_to_be_uploaded_are_nobodys_yet() -> None:
     bound = Bound({**PACKAGES, fw: pending}, {pending: "fw.bin"})
     part = diff_overrides(replace(one, bound=bound), ("p",), edits_packages=False)
     assert [(each.packages, each.gateways) for each in part.todo] == [((pending, "q"), ("a", "b"))]
-    shown = [{"upload": "fw.bin"}, "q"]
+    shown = [{"upload": "fw.bin", "sha256": fw.sha256}, "q"]
     assert [(c.before, c.after, c.members) for c in part.changes] == [
         (["q"], shown, ("a",)),
         (["p"], shown, ("b",)),

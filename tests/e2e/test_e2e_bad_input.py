@@ -198,7 +198,7 @@ NOT_JSON: Mapping[str, tuple[Answer, str]] = {
     "a page that claims to be JSON": (Answer(200, PAGE, JSON), "expected JSON, but got an HTML page"),
     "half of it": (Answer(200, b'{"campaigns": [{"id": "a"', JSON), 'got {"campaigns": [{"id": "a"'),
     "nothing": (Answer(200, b"", JSON), "got an empty answer"),
-    "deep": (Answer(200, b"[" * 100_000, JSON), "expected JSON, but got [[["),
+    "deep": (Answer(200, b"[" * 100_000, JSON), "expected JSON that isn't nested so deep, but got [[["),
     "items": (
         Answer(200, b'{"campaigns": ["a"], "page": {"totalElements": 1}}', JSON),
         "a campaign as an object, but got the text 'a'",

@@ -1,6 +1,5 @@
 """A look at rollouts that is killed: the next finishes what a released gateway lacks, and nothing else."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ from reconciler.apply import apply_plan
 from reconciler.plan.looking import LEFT
 from tests.plan.test_plan_looking import begun, left, operations
 from tests.rollout.test_rollout_stage import project
-from tests.scenarios.test_replacement import Dying, Killed
+from tests.scenarios.test_replacement import Dying, Killed, killed_everywhere
 from tests.world import AT_ONCE, World, no_delay, run
 
 OWN = """
@@ -68,12 +67,7 @@ def test_the_next_look_finishes_what_a_killed_one_left(tmp_path: Path, sent: boo
             assert operations(await world.make_plan(text(how))) == [], "the reviewed apply has nothing to do"
             return killed
 
-    at = 0
-    (tmp_path / "0").mkdir()
-    while asyncio.run(life(tmp_path / str(at), at)):
-        at += 1
-        (tmp_path / str(at)).mkdir()
-    assert at >= 5
+    assert killed_everywhere(life, tmp_path) >= 5
 
 
 @pytest.mark.parametrize("what", ["another window", "a first window"])

@@ -9,7 +9,7 @@ from reconciler.apply import apply_plan
 from reconciler.providers.base import Provider
 from tests.fakes import NOW
 from tests.providers.hawkbit_world import HawkbitWorld, line
-from tests.scenarios.test_replacement import Dying, Killed
+from tests.scenarios.test_replacement import Dying, Killed, killed_everywhere
 from tests.world import AT_ONCE, no_delay
 
 FLEET = (1, 2, 3, 4)
@@ -80,12 +80,7 @@ def test_both_revisions_stand_still_and_go_on_wherever_a_run_is_killed(tmp_path:
             assert record.stopped == ()
             return killed
 
-    at = 0
-    (tmp_path / "0").mkdir()
-    while asyncio.run(life(tmp_path / str(at), at)):
-        at += 1
-        (tmp_path / str(at)).mkdir()
-    assert at == 2
+    assert killed_everywhere(life, tmp_path) == 2
 
 
 def test_what_a_person_paused_stays_so(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from reconciler.apply import apply_plan
 from reconciler.model import RolloutStatus
 from tests.providers.hawkbit_world import HawkbitWorld, ids, line
-from tests.scenarios.test_replacement import Dying, Killed
+from tests.scenarios.test_replacement import Dying, Killed, killed_everywhere
 from tests.world import AT_ONCE, no_delay
 
 FLEET = (1, 2, 3, 4)
@@ -81,12 +81,7 @@ def test_each_device_installs_it_once_wherever_a_run_is_killed(wave: int, tmp_pa
             assert members.states == {"finished": frozenset(ids(*FLEET))}
             return killed
 
-    at = 0
-    (tmp_path / "0").mkdir()
-    while asyncio.run(life(tmp_path / str(at), at)):
-        at += 1
-        (tmp_path / str(at)).mkdir()
-    assert at == (6 if wave == 1 else 3)
+    assert killed_everywhere(life, tmp_path) == (6 if wave == 1 else 3)
 
 
 @pytest.mark.parametrize("wave", [1, 2])

@@ -5,8 +5,10 @@ that starts a successor while the one before it may run.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -348,6 +350,16 @@ class Dying:
 
     async def verify(self, step: Step, bindings: Bindings) -> Readback:
         return await self.real.verify(step, bindings)
+
+
+def killed_everywhere(life: Callable[[Path, int], Coroutine[Any, Any, bool]], folder: Path) -> int:
+    """After how many calls `life`, each in a folder of its own, was killed: all, until one isn't any more."""
+    for at in count():
+        own = folder / str(at)
+        own.mkdir()
+        if not asyncio.run(life(own, at)):
+            return at
+    raise AssertionError
 
 
 WISHES: Mapping[str, Any] = {

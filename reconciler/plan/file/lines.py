@@ -180,7 +180,7 @@ def entries(plan: Plan) -> Iterator[Entry]:
     yield from (("campaign", campaign) for campaign in plan.impact.campaigns)
     yield from (("record", record) for record in plan.records)
     yield from (("unreadable", Unreadable(r, names)) for r, names in sorted(plan.unreadable.items()))
-    # Of a campaign that nothing is done to nobody looks whether it is still so.
+    # Campaigns without steps aren't compared again at apply, so they aren't written.
     touched = {group.action.resource for group in plan.groups}
     yield from (("declares", Declares(r, f)) for r, f in sorted(plan.declares.items()) if r in touched)
     yield from (("guard", trip) for trip in plan.guards)
@@ -250,7 +250,7 @@ def plan_digest(plan: Plan) -> str:
     impact = replace(plan.impact, permissions=(), devices=Devices(), campaigns=tuple(campaigns))
     alone = replace(plan, changes=changes, findings=findings, impact=impact, guards=(), snapshot=None)
     alone = replace(alone, declares={}, package_names={})
-    # When a look was made is no part of the work.
+    # The time of the look isn't part of the work.
     records = tuple(each for each in plan.records if not isinstance(each, RolloutNoted))
     groups = tuple(replace(each, not_after=None) for each in plan.groups)
     alone = replace(alone, rollouts=(), waits=(), records=records, groups=groups)

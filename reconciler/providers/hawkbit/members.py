@@ -104,7 +104,7 @@ def membership(tagged: Set[str] | None, states: States, *, downloads: bool = Fal
             members[word] = here if word not in members else members[word] | here
     if idle:
         members[IDLE] = idle
-    # One after the other: a copy of each is there only once.
+    # Popped one by one, so that only one set at a time is there twice.
     found = {state: frozenset(members.pop(state)) for state in sorted(members)}
     return Membership(found, frozenset(closed))
 

@@ -67,7 +67,7 @@ class Access:
         self._given_up = self._given_up or rejected == self._token
 
     async def _sign_in(self, fetch: Fetch) -> str:
-        # A password that was refused once is not tried again and again: accounts get locked for that.
+        # A refused password isn't tried again: repeated tries lock accounts.
         if self._refusal is not None:
             raise self._refusal
         try:
@@ -165,7 +165,7 @@ async def _run(auth: TokenCommand) -> str:
     try:
         printed, _ = await asyncio.wait_for(process.communicate(), COMMAND_SECONDS)
     except BaseException as error:
-        # Also of a run that is told to end: it would hold our stderr, and a CI job wait for it.
+        # Also when the run is told to end: the process would keep stderr open, and the CI job would wait.
         with suppress(ProcessLookupError):
             process.kill()
         await process.wait()

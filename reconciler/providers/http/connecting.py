@@ -150,7 +150,7 @@ def no_socks(proxy: Proxy, where: str) -> CannotConnect:
 
 def _is_it_tls(kind: str, way: Way) -> str | None:
     """A hint where what came looks like the beginning of a TLS alert."""
-    # h11 names no bytes where the first of them can't begin any line.
+    # h11 doesn't quote the bytes where the first one can't begin a line.
     binary = "\\x15\\x03" in kind or kind == "illegal request line"
     return USE_HTTPS if binary and way.base.startswith("http:") else None
 

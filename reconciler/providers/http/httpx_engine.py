@@ -73,7 +73,7 @@ async def open_httpx(
     try:
         client = httpx.AsyncClient(
             transport=inside,
-            # As the library reads the environment for it, where that may name authorities.
+            # httpx's own context, because the environment may name certificate authorities.
             verify=httpx.create_ssl_context() if tls is True else tls,
             limits=limits,
             proxy=way.proxy.url if way.proxy else None,

@@ -67,7 +67,7 @@ class FreshNames:
             began, listed = now, await self._all(now)
         else:
             return await self._alone(name)
-        # Whoever had the name may have given it up since: that is for the server to say.
+        # A name in the list may be free by now, so the server is asked again.
         return await self._alone(name) if name in listed else Namesakes((), began)
 
     async def _alone(self, name: str) -> Namesakes:

@@ -168,14 +168,14 @@ class Sender:
             )
         wait = retry_after(response.headers.get("retry-after"))
         if wait:
-            # Also in what is said once a run gives up: a longer wait than it had patience for.
+            # In the message, too, because a run gives up where the wait is longer than its patience.
             message = f"{message} (the server asks to wait {math.ceil(wait):,} s)"
         if status in self._statuses.too_often:
             raise NotExecuted(message, request=where, status=status, retry_after=wait)
         if _unclear(status):
             raise Unclear(message, request=where, status=status, retry_after=wait)
         if status < 400:
-            # What a POST makes may be there by now, and that is where it leads.
+            # A redirect of a POST may lead to what it made.
             moved = status in (301, 307, 308) and request.method != "POST"
             kind = Refused if moved or request.method == "GET" else Unclear
             raise kind(

@@ -69,7 +69,7 @@ def parse(body: bytes, *, exact: bool = True) -> Json:
     Not `exact` is quicker, where orjson is there: whole numbers beyond 64 bits may become floats.
     """
     if len(body) > _LARGE and sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES:
-        # A byte or three of each would be fifty in memory.
+        # Each value takes a few bytes of the answer, and some fifty in memory.
         raise NotJson(f"JSON of at most {MOST_VALUES:,} values", body[:EXCERPT])
     if not exact and _quick is not None:
         try:

@@ -93,7 +93,7 @@ class Entry:
             try:
                 self._sender.check(request, response)
             except Refused as error:
-                # It is about who we are: of what was to be called it says nothing, not even that it is gone.
+                # It is about the sign-in: it says nothing about the object of the call, e.g. that it is gone.
                 said = error.message.removeprefix(f"{error.request}: ")
                 raise Refused(said, request=error.request, status=error.status, hint=error.hint) from None
             try:

@@ -125,7 +125,7 @@ class PulseQuestions(Calls):
             try:
                 value = await self._raw(name, first)
             except ServerError as error:
-                # That there is no such thing says not that it may not be read.
+                # An object that isn't there doesn't show that reading isn't permitted.
                 absent = Refusal.NO_SUCH_OBJECT in error.meaning
                 return Probe(OPERATIONS[name], None if absent else error)
             if name == "list-campaigns":

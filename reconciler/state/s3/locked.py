@@ -82,7 +82,7 @@ class S3Holding:
             found = self._bucket.get(self._place.key)
             if found is None or found.data != document:
                 raise self._lost()
-            # Ours, when its first try had arrived after all; or the same, of who took the lock from us.
+            # It is ours if the first try arrived after all, or the same document of a run that took our lock.
             self.renew()
             tag = found.tag
         self._snapshot_tag = tag

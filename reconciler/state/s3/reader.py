@@ -139,7 +139,7 @@ class S3Reader:
         for each in self.bucket.list(f"{self.key}.journal"):
             of, _ = self._parsed(each.key)
             if of < serial:
-                # Younger ones may still have to shut somebody out.
+                # Keep younger ones: they may still have to stop a run that lost its lock.
                 if time.time() - each.modified > _DAY:
                     obsolete.append(each.key)
                 continue
