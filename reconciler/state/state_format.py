@@ -2,7 +2,7 @@
 
 Formats of older versions are migrated forward, one version at a time; a newer one is refused.
 
-Tests: `tests/state/test_state_codec.py`.
+Tests: `tests/state/test_state_codec.py`, `tests/codec/test_codec_golden.py`.
 """
 
 from __future__ import annotations

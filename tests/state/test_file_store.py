@@ -87,6 +87,20 @@ def test_the_snapshot_is_sorted_indented_json_and_stable(store: FileStore) -> No
     assert layout(encode_state(decode_state(document))) == text
 
 
+def test_a_list_is_on_a_line_of_its_own_and_all_is_sorted() -> None:
+    found = layout({"b": [{"z": [], "a": {"d": 1, "c": 2}}], "a": {}, "c": {"f": None, "e": [2, 1]}})
+    assert found.splitlines() == [
+        "{",
+        '  "a": {},',
+        '  "b": [{"a": {"c": 2, "d": 1}, "z": []}],',
+        '  "c": {',
+        '    "e": [2, 1],',
+        '    "f": null',
+        "  }",
+        "}",
+    ]
+
+
 def test_files_are_for_their_user_alone(store: FileStore) -> None:
     old = os.umask(0)
     try:

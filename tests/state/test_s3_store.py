@@ -586,6 +586,14 @@ def test_a_journal_without_its_snapshot_is_noticed(store: StateStore, bucket: Bu
         store.load()
 
 
+def test_a_journal_of_no_snapshot_at_all_is_noticed(store: StateStore, bucket: Bucket, key: str) -> None:
+    """Nobody writes one, so somebody else did."""
+    [line] = _lines(State("lineage", "salt"), 2)
+    bucket.put(f"{key}.journal/{0:012}/{1:08}", line)
+    with pytest.raises(StateError, match=r"the snapshot .* that it extends is not"):
+        store.load()
+
+
 def test_what_is_no_part_of_a_state_is_noticed(store: StateStore, bucket: Bucket, key: str) -> None:
     bucket.put(f"{key}.journal/readme.txt", b"hello")
     with pytest.raises(StateError, match=r"state\.json\.journal/readme\.txt is no part of a state"):

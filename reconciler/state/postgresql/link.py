@@ -62,8 +62,8 @@ class DatabaseLink:
         return self._connection
 
     def _explained(self, error: psycopg.Error) -> StateError:
-        # The server's words; what libpq adds below them is about the same.
-        why = (error.diag.message_primary or str(error)).partition("\n")[0]
+        # The server's words, without its severity; what libpq adds below them is about the same.
+        why = str(error).partition("\n")[0]
         return StateError(f"can't use the state {self._url}: {why}", hint=_what_to_do(error))
 
 
