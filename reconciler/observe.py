@@ -64,7 +64,7 @@ from reconciler.providers.base import Field, Reads, Source
 from reconciler.reading import forgotten, read
 from reconciler.state.applied import schedule_field
 from reconciler.state.base import Intent, Owned, State, Uploaded, upload_key
-from reconciler.state.declared import keeps, members_value, text_value
+from reconciler.state.declared import members_value
 from reconciler.text import id_form
 
 _STAYING: Final = frozenset({Field.OVERRIDES.value, *map(schedule_field, SchedulePhase)})
@@ -140,8 +140,6 @@ class _Observation:
         self.retired = retired(unowned, self.live.listed or (), facts) if hidden else {}
         await self._claim(declared.values(), self.state, orphans)
         vanished = [declared[resource] for resource in sorted(self.gone) if resource in declared]
-        renamed = [c for c in declared.values() if (live := self._live(c)) and self._renamed(c, live)]
-        await self._read(Scope(names=frozenset(campaign.name for campaign in (*vanished, *renamed))))
         respelled = self._respelled(vanished)
         self.gone -= respelled.keys()
         without = {r: owned for r, owned in self.state.campaigns.items() if r not in self.gone}
@@ -362,13 +360,6 @@ class _Observation:
         """Whether it matters who is in what it replaced."""
         owned = self.state.campaigns.get(campaign.resource)
         return campaign.gateways is None or bool(campaign.rollout or (owned and owned.rollout))
-
-    def _renamed(self, campaign: DesiredCampaign, live: LiveCampaign) -> bool:
-        """Whether it is to have another name than the server makes of it."""
-        owned = self.state.campaigns.get(campaign.resource)
-        if campaign.name == live.name:
-            return False
-        return not (owned and keeps(owned, Field.NAME, text_value(campaign.name), text_value(live.name)))
 
     def _live(self, campaign: DesiredCampaign) -> LiveCampaign | None:
         return self.live.by_id.get(self.ids.get(campaign.resource, ""))

@@ -37,7 +37,7 @@ from reconciler.plan import Plan
 from reconciler.providers.base import Bindings, Readback, Result
 from reconciler.providers.pulse.entry import STATUSES
 from reconciler.providers.pulse.operations import OPERATIONS
-from reconciler.state.base import Event, State
+from reconciler.state.base import CampaignOwned, Event, Origin, Owned, State
 from reconciler.state.folding import fold
 from tests.actions import FILE, action
 
@@ -240,6 +240,19 @@ class Memory:
         self.synced += [sync] * len(events)
         if events:
             self.log.append(f"record {' '.join(type(event).__name__ for event in events)}")
+
+
+OWNED = CampaignOwned(Owned(CAMPAIGN, "c-1", Origin.CREATED, status="STARTED"))
+
+
+def remembering(*, fails: object = None, log: list[str] | None = None) -> Memory:
+    """A state that owns the campaign: only of such a one is kept what its steps change."""
+    memory = Memory(log=log)
+    memory.record(OWNED)
+    memory.log.clear()
+    if fails is not None:
+        memory.fails = lambda event: isinstance(event, fails)  # type: ignore[arg-type]
+    return memory
 
 
 AT_ONCE = Settling(0)

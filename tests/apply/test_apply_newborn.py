@@ -131,6 +131,7 @@ def test_a_look_after_a_cut_waits_too() -> None:
     )
     assert found.status is OutcomeStatus.DONE
     assert late.sent == ["create-campaign", "add-gateways", "add-gateways"]
+    assert late.time.now == 0.5 + 1 + 2 + 4, "looks come less and less often"
 
 
 def test_a_gateway_that_is_meant_is_not_waited_for() -> None:

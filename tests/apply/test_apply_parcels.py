@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 
 import pytest
-from apply_script import Memory, Script, apply, by_id, group, no_delay, plan, run
+from apply_script import CAMPAIGN, Memory, Script, apply, by_id, group, no_delay, plan, remembering, run
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,6 +48,12 @@ def carried(*groups: StepGroup, script: Script, memory: Memory | None = None, **
         return await apply_plan(plan(*groups), script, memory or Memory(), sender=sender, **said)  # type: ignore[arg-type]
 
     return run(main())
+
+
+def known(memory: Memory) -> dict[str, frozenset[str]]:
+    """What is known of single gateways, of whatever field: value → gateways."""
+    members = memory.state.campaigns[CAMPAIGN].members
+    return {value: gateways for values in members.values() for value, gateways in values.items()}
 
 
 # --- what leaves ------------------------------------------------------------------------------------
@@ -117,12 +123,14 @@ def test_a_bit_is_a_gateway(done: set[int]) -> None:
 )
 def test_the_end_is_that_of_steps_one_by_one(steps: StepGroup, said: str) -> None:
     words = dict.fromkeys((f"{steps.key}:{gateway}" for gateway in FLEET[::7]), said)
-    alone, together = Memory(), Memory()
+    alone, together = remembering(), remembering()
     first = apply(plan(steps), Script(words), alone)
     second = carried(steps, script=Script(words), memory=together)
     assert by_id(first.outcomes) == by_id(second.outcomes)
     assert {o.step.id: o for o in first.outcomes} == {o.step.id: o for o in second.outcomes}
     assert alone.state == together.state
+    kept = {gateway for values in known(together).values() for gateway in values}
+    assert kept == {o.step.gateways[0] for o in second.outcomes if o.settled}
 
 
 def test_what_comes_first_comes_first_and_holds_its_gateways_up() -> None:
@@ -268,11 +276,12 @@ class Unreliable:
 @given(st.integers(0, 10_000), st.sampled_from([WINDOWS, OVERRIDES]))
 def test_losses_and_repeats_fold_to_the_same_state(seed: int, steps: StepGroup) -> None:
     answers = {f"{steps.key}:{gateway}": "400 " * 50 for gateway in FLEET[::40]}
-    alone, together, script = Memory(), Memory(), Script(answers)
+    alone, together, script = remembering(), remembering(), Script(answers)
     first = apply(plan(steps), Script(answers), alone)
     second = carried(steps, script=script, memory=together, sender=Unreliable(script, seed))
     assert by_id(first.outcomes) == by_id(second.outcomes)
     assert alone.state == together.state
+    assert known(together)
     assert not second.interrupted
 
 

@@ -27,8 +27,6 @@ from reconciler.state.base import (
     Event,
     FieldsDeclared,
     IntentNoted,
-    Origin,
-    Owned,
     PackageUploaded,
     StatusSet,
 )
@@ -36,6 +34,7 @@ from reconciler.state.folding import fold
 from tests.apply.apply_script import (
     CAMPAIGN,
     FILE,
+    OWNED,
     PACKAGES,
     Memory,
     Script,
@@ -46,21 +45,11 @@ from tests.apply.apply_script import (
     group,
     no_delay,
     plan,
+    remembering,
     run,
 )
 
-OWNED = CampaignOwned(Owned(CAMPAIGN, "c-1", Origin.CREATED, status="STARTED"))
 STOP, EDIT, START = "stop-campaign:line-3", "edit-campaign:line-3", "start-campaign:line-3"
-
-
-def remembering(*, fails: object = None, log: list[str] | None = None) -> Memory:
-    """A state that owns the campaign."""
-    memory = Memory(log=log)
-    memory.record(OWNED)
-    memory.log.clear()
-    if fails is not None:
-        memory.fails = lambda event: isinstance(event, fails)  # type: ignore[arg-type]
-    return memory
 
 
 # --- the bracket -----------------------------------------------------------------------------------

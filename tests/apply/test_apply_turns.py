@@ -253,6 +253,22 @@ def test_once_that_has_ended_each_step_follows_its_own() -> None:
     assert taken(turns, 2) == ["windows:a", "adds:b"]
 
 
+def test_what_is_needed_as_a_whole_and_by_gateway_has_to_end_as_a_whole() -> None:
+    needs = (Need("adds"), Need("adds", by_gateway=True), Need("windows", by_gateway=True))
+    turns = Turns([adds(per_call=5), windows(), adds("last", *needs, gateways=IDS[:4])])
+    turns.begin()
+    add, *others = iter(turns.take, None)
+    turns.ended(Outcome(others[0], DONE))
+    turns.ended(Outcome(others[1], DONE))
+    assert taken(turns) == []
+    turns.ended(Outcome(add, DONE))
+    found = []
+    for other in others[2:]:
+        turns.ended(Outcome(other, DONE))
+        found.append(taken(turns))
+    assert found == [[], ["last:2"], ["last:1"]]
+
+
 def test_what_was_passed_by_while_it_waited_is_not_forgotten() -> None:
     add, edit = adds(per_call=1), group("edit-campaign", key="edit")
     turns = Turns([add, edit, windows("windows", Need("adds", by_gateway=True), Need("edit"))])

@@ -235,6 +235,15 @@ def test_the_busiest_second_counts_not_the_one_just_begun() -> None:
     assert limiter.rate == 50
 
 
+def test_calls_under_a_limit_that_is_gone_count_too() -> None:
+    time = Time()
+    limiter = time.limiter(40.0)
+    departures(time, limiter, 100)
+    limiter.allow(None)
+    limiter.too_much()
+    assert limiter.rate == pytest.approx(20, abs=0.5)
+
+
 def test_the_rate_has_a_floor() -> None:
     time = Time()
     limiters: list[Callable[[], RateLimiter]] = [time.limiter, lambda: time.limiter(0.1)]

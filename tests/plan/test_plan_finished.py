@@ -209,6 +209,18 @@ def test_those_that_finish_before_it_is_applied_are_counted_again() -> None:
     assert (waived.tripped, waived.guards[0].waived) == ((), "agreed")
 
 
+@pytest.mark.parametrize("limits", [{}, {"mayLeaveBehind": True}])
+def test_counted_again_it_is_said_of_the_same_place(limits: dict[str, bool]) -> None:
+    """Also where the plan was made under another limit: the place is in its guard, or in its finding."""
+    project = world()
+    made = planned(project, to(2), **limits)
+    [place] = [each.place for each in (*made.plan.guards, *made.plan.findings)]
+    assert place is not None
+    for other in ({}, {"mayLeaveBehind": True}):
+        again = reconsidered(made.plan, made.live, PULSE, other, {}, state=project.state)
+        assert [each.place for each in (*again.guards, *again.findings)] == [place]
+
+
 def test_the_same_work_has_the_same_digest_whoever_has_finished() -> None:
     few, many = planned(world(3), to(2)), planned(world(90), to(2))
     assert plan_digest(few.plan) == plan_digest(many.plan)

@@ -43,18 +43,20 @@ from reconciler.model import (
 from reconciler.pacing import Backoff
 from reconciler.providers.base import Bindings, Provider
 from reconciler.providers.hawkbit.kind import provider_of
+from reconciler.providers.hawkbit.operations import OPERATIONS
 from reconciler.providers.hawkbit.statuses import PHASES
 from reconciler.providers.http.transport import Request, Response
 from reconciler.settings import ServerSettings
 from tests.providers.canned_server import answer
 from tests.providers.hawkbit_world import ADMIN
-from tests.providers.told import Tape, Told, Turns, grouped
+from tests.providers.told import Tape, Told, Turns, after, grouped
 
 BASE = "/rest/v1"
 CODE = "hawkbit.server.error."
 CONTENT = b"firmware"
 DIGEST = sha256(CONTENT).hexdigest()
 LINE = ResourceId(Kind.CAMPAIGN, "line")
+OTHER = ResourceId(Kind.CAMPAIGN, "other")
 FIRMWARE = ResourceId(Kind.PACKAGE_SET, "firmware")
 STATUSES = [*map(str.lower, PHASES), "deleting", "deleted", "of tomorrow"]
 MARK = "[reconciler]"
@@ -458,7 +460,7 @@ def verified(action: Any) -> Callable[[Provider], Awaitable[object]]:
 
 
 def _about(kind: Any, **more: Any) -> Any:
-    return kind(resource=LINE, reason=Reason.ASKED, **{"target": "5", **more})
+    return kind(**{"resource": LINE, "reason": Reason.ASKED, "target": "5", **more})
 
 
 ON_ROLLOUTS: dict[str, Any] = {
@@ -474,6 +476,7 @@ ON_ROLLOUTS: dict[str, Any] = {
     "move of those who are out of the tag": _about(
         RemoveGateways, gateways=("x", "y"), moving=True, successor="6"
     ),
+    "move to nobody": _about(RemoveGateways, gateways=("a", "c"), moving=True, resource=OTHER),
     "close": _about(CloseGateways, gateways=("c",)),
     "approve": _about(ApproveCampaign),
     "approve if need be": _about(ApproveCampaign, only_if_waiting=True),
@@ -483,6 +486,7 @@ ON_ROLLOUTS: dict[str, Any] = {
     "retire": _about(RetireCampaign, name="line ~5"),
     "end": _about(EndCampaign, successor="6"),
     "end of one whose successor this run made": _about(EndCampaign),
+    "end of one without a successor": _about(EndCampaign, resource=OTHER),
     "end before the start": _about(EndCampaign, successor="6", before_start=True),
     "delete": _about(DeleteCampaign),
 }
@@ -497,6 +501,12 @@ def test_steps_on_rollouts(kind: str, golden: Any) -> None:
         found = ((each, tape(make(action), {"rollouts/5": rollout(status=each)})) for each in STATUSES)
         text += [f"{name}, of a rollout that is", *(f"  {line}" for line in grouped(found))]
     golden(f"hawkbit-{kind}.txt", "".join(f"{line}\n" for line in text))
+
+
+def test_what_nothing_on_the_server_tells_is_said_to_be_so() -> None:
+    edit = StepGroup("k", ON_ROLLOUTS["edit"], OPERATIONS["start-rollout"], 0)
+    found = tape(lambda on: on.writes.verify(Step(edit, 0), BOUND), {})
+    assert found[-1] == "! ReconcilerError: nothing on the server tells whether edit was done"
 
 
 def _turned(*statuses: str) -> Turns:
@@ -764,6 +774,33 @@ def test_two_campaigns_of_a_new_set_make_it_once() -> None:
     lines = tape(lambda on: asyncio.gather(*(each(on) for each in both)), {**FRESH, **changes})
     assert lines[-2:] == ["= Result(created='91')", "= Result(created='92')"]
     assert len(made) == 1
+
+
+def test_what_is_made_of_an_id_that_was_told_of_before(golden: Any, file: PackageFile) -> None:
+    """What a provider heard of is never what it makes: an answer that says so was mixed up."""
+    make, again = (run(_create(_made(name=name))) for name in ("line", "again"))
+    load = run(UploadPackage(FIRMWARE, Reason.ASKED, file))
+    one, package = (lambda on: on.reads.campaign("5")), (lambda on: on.reads.package("9"))
+    other_set, no_set = {"distributionsets": rows(bundle(8, name="other"))}, {"distributionsets": rows()}
+    cases: dict[str, tuple[Callable[[Provider], Awaitable[object]], Mapping[str, Any]]] = {
+        "a rollout that was listed": (make, {"POST rollouts": {"id": 6}}),
+        "a rollout that was read": (after(one, make), {"POST rollouts": {"id": 5}}),
+        "the rollout before": (after(make, again), {"POST targettags": Turns([{"id": 90}], [{"id": 94}])}),
+        "a rollout of the id of a module": (after(package, make), {"POST rollouts": {"id": 9}}),
+        "a tag that was listed": (make, {"POST targettags": [{"id": 3}]}),
+        "the tag before": (after(make, again), {}),
+        "a set that was listed": (make, {**other_set, "POST distributionsets": [{"id": 8}]}),
+        "a set that was read": (after(one, make), {**no_set, "POST distributionsets": [{"id": 7}]}),
+        "a module that was listed": (load, {"POST softwaremodules": [{"id": 10}]}),
+        "a module that was read": (
+            after(package, load),
+            {"softwaremodules": rows(), "POST softwaremodules": [{"id": 9}]},
+        ),
+    }
+    golden(
+        "hawkbit-mixed-up.txt",
+        lines({name: (call, {**FRESH, **more}) for name, (call, more) in cases.items()}),
+    )
 
 
 def test_packages(golden: Any, file: PackageFile) -> None:

@@ -51,7 +51,7 @@ from reconciler.providers.base import Bindings, Provider
 from reconciler.providers.http.transport import Request, Response
 from reconciler.providers.pulse.codec.statuses import PHASES
 from tests.providers.canned_server import SETTINGS, answer, provider
-from tests.providers.told import Tape, Told, Turns, grouped
+from tests.providers.told import Tape, Told, Turns, after, grouped
 
 CONTENT = b"firmware"
 DIGEST = sha256(CONTENT).hexdigest()
@@ -504,17 +504,6 @@ def test_what_is_made(golden: Any, file: PackageFile) -> None:
     golden("pulse-creations.txt", lines(cases))
 
 
-def _after(*calls: Callable[[Provider], Awaitable[object]]) -> Callable[[Provider], Awaitable[object]]:
-    """Calls of one provider, one after the other; the last one is told."""
-
-    async def sent(on: Provider) -> object:
-        for call in calls[:-1]:
-            await call(on)
-        return await calls[-1](on)
-
-    return sent
-
-
 def test_what_is_made_of_an_id_that_was_told_of_before(
     golden: Any, file: PackageFile, tmp_path: Path
 ) -> None:
@@ -532,25 +521,25 @@ def test_what_is_made_of_an_id_that_was_told_of_before(
         "programs/p1/file-info": package("p1", description=f"x [sha256:{other[:16]}]"),
     }
     cases: dict[str, tuple[Callable[[Provider], Awaitable[object]], Mapping[str, Any]]] = {
-        "a campaign of the id of the one before": (_after(make, again), {}),
+        "a campaign of the id of the one before": (after(make, again), {}),
         "a campaign of an id that was listed": (
-            _after(campaigns, again),
+            after(campaigns, again),
             {"POST campaigns": {"id": "C4"}},
         ),
         "a campaign of an id that was read": (
-            _after(one, again),
+            after(one, again),
             {"campaigns/c9": campaign("c9"), "POST campaigns": {"id": "c9"}},
         ),
-        "a campaign of an id that was not there": (_after(one, again), {"POST campaigns": {"id": "c9"}}),
-        "a package of the id of a campaign": (_after(make, load), {}),
-        "a package that was listed and has this content": (_after(listed, load), as_p1),
-        "a package that was read and has this content": (_after(asked, load), as_p1),
+        "a campaign of an id that was not there": (after(one, again), {"POST campaigns": {"id": "c9"}}),
+        "a package of the id of a campaign": (after(make, load), {}),
+        "a package that was listed and has this content": (after(listed, load), as_p1),
+        "a package that was read and has this content": (after(asked, load), as_p1),
         "a package that was listed and has another content": (
-            _after(listed, load),
+            after(listed, load),
             {**as_p1, **of_another},
         ),
-        "a package that was read and has another content": (_after(asked, load), {**as_p1, **of_another}),
-        "the same package once more": (_after(load, load), {}),
-        "another package of the id of the one before": (_after(load, load_other), {}),
+        "a package that was read and has another content": (after(asked, load), {**as_p1, **of_another}),
+        "the same package once more": (after(load, load), {}),
+        "another package of the id of the one before": (after(load, load_other), {}),
     }
     golden("pulse-mixed-up.txt", lines(cases))

@@ -158,3 +158,14 @@ class Tape:
     def lines(self, cases: Mapping[str, tuple[Asking, Mapping[str, Any]]]) -> str:
         """Those of all `cases`, for a golden file."""
         return "".join(f"{line}\n" for line in grouped((name, self(*case)) for name, case in cases.items()))
+
+
+def after(*calls: Callable[[Provider], Awaitable[object]]) -> Callable[[Provider], Awaitable[object]]:
+    """Calls of one provider, one after the other; the last one is told."""
+
+    async def sent(on: Provider) -> object:
+        for call in calls[:-1]:
+            await call(on)
+        return await calls[-1](on)
+
+    return sent

@@ -37,5 +37,6 @@ def test_soak_on_hawkbit(tmp_path: Path, first: int, record_property: Record) ->
     worlds(tmp_path, range(first, min(first + AT_ONCE, FIRST + WORLDS)), record_property)
 
 
+@pytest.mark.timeout(600)
 def test_a_few_worlds_on_hawkbit(tmp_path: Path) -> None:
     worlds(tmp_path, range(8), lambda *_: None)
