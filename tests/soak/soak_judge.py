@@ -187,6 +187,7 @@ class Judge:
             assert c.record.status is RolloutStatus.ABORTED, f"W3: a way back from what is {c.record.status}"
             run.told.counts["W3 held"] += 1
             run.told.counts["ways back begun"] += 1
+            run.told.counts["ways back that leave somebody out"] += bool(c.members.keys() - run.touched)
             run.told.counts["ways back begun by a look at rollouts only"] += run.rollouts_only
         run.told.counts.update(["W1 held", "W2 held"] if b.held or after["b"].held else [])
         self._never_both(after, calls)
