@@ -13,6 +13,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -20,18 +21,27 @@ from urllib.parse import parse_qs, unquote, urlsplit
 CAMPAIGN = "c-{:05d}"
 GATEWAY = "gw-{:05d}-{:07d}"
 NAME = "Campaign {:05d}"
+MIXED = (*["ACTIVATION_COMPLETE"] * 45, *["INSTANTIATED"] * 4, "FAILED")
+"""As fleets stand in the middle of a rollout: of fifty 45 are done, 4 idle, and one failed."""
 
 
 class World:
     """What there is, as bytes ready to be sent."""
 
     def __init__(
-        self, campaigns: int, gateways: int, *, status: str = "CREATED", ids: Sequence[str] | None = None
+        self,
+        campaigns: int,
+        gateways: int,
+        *,
+        status: str = "CREATED",
+        ids: Sequence[str] | None = None,
+        states: Sequence[str] = ("INSTANTIATED",),
     ) -> None:
         self.campaigns = campaigns
         self.gateways = gateways
         self.status = status
         self.ids = ids
+        self.states = states
         """The members of the first campaign, where they are not simply the first ones."""
         self.seen = 0
         self.answer = lru_cache(maxsize=1 << 17)(self._answer)
@@ -70,7 +80,8 @@ class World:
             total, page = self.gateways, [GATEWAY.format(campaign, n) for n in range(self.gateways)[here]]
         else:
             total, page = len(self.ids), list(self.ids[here])
-        rows = [{"gatewayId": each, "state": "INSTANTIATED", "closed": False} for each in page]
+        states = cycle(self.states)
+        rows = [{"gatewayId": each, "state": next(states), "closed": False} for each in page]
         return self._info(total, number, size) | {"gateways": rows}
 
     def _page(self, key: str, rows: list[object], total: int, query: dict[str, str]) -> dict[str, object]:
@@ -153,9 +164,11 @@ def main() -> None:
     parser.add_argument("--gateways", type=int, default=1)
     parser.add_argument("--status", default="CREATED")
     parser.add_argument("--ids", type=Path)
+    parser.add_argument("--mixed", action="store_true", help="most are done, some idle, a few failed")
     asked = parser.parse_args()
     ids = asked.ids.read_text().split() if asked.ids else None
-    world = World(asked.campaigns, asked.gateways, status=asked.status, ids=ids)
+    states = MIXED if asked.mixed else ("INSTANTIATED",)
+    world = World(asked.campaigns, asked.gateways, status=asked.status, ids=ids, states=states)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(world))
 
