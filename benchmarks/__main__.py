@@ -360,7 +360,7 @@ before any step that needs it starts. What sends is made of aiohttp's connection
 session, which the raw client uses: that alone takes twice the CPU.
 
 **Where a look at a rollout spends its time.** Sizes of waves follow from their shares. While all gateways
-stand alike (all are in and idle, say), nobody has to know who is in which wave, and a look costs as much as a plan.
+stand alike (all are in and idle, say), nobody has to know who is in which wave: it costs as much as a plan.
 Otherwise each one is hashed once, about 0.6 µs, because no record says where it is, and counted with those
 that stand as it does. Only those near the end of a wave are sorted. Here 90 % are done, 8 % idle, and 2 %
 failed, as in the middle of a rollout.
