@@ -27,7 +27,7 @@ class Together:
     _group: StepGroup | None = None
     """The steps of which the last event is, where all of them make the same."""
     _more: list[str] = field(default_factory=list)
-    """Gateways that it is about, too."""
+    """Gateways that it is about, too, and doesn't name yet."""
 
     def learn(self, outcome: Outcome, changed: Callable[[Outcome], Sequence[Event]]) -> None:
         """A step has ended, and what it `changed` is to be written.
@@ -35,9 +35,7 @@ class Together:
         Windows and overrides come by the ten thousand: those of one group make one event.
         """
         step = outcome.step
-        alike = (
-            isinstance(step.action, ScheduleWindow | AssignPackages) and outcome.settled and not outcome.left
-        )
+        alike = isinstance(step.action, _ALIKE) and outcome.settled and not outcome.left
         if alike and step.group is self._group:
             self._more += step.gateways
             return
@@ -51,15 +49,15 @@ class Together:
         self.sync = True
 
     def _add(self, events: Sequence[Event]) -> None:
-        self._events = [*self.events, *events]
+        self.events.extend(events)
         self._group = None
-        self._more = []
 
     @property
     def events(self) -> list[Event]:
         """All that is to be written, in order."""
-        if not self._more:
-            return self._events
-        *others, last = self._events
-        assert isinstance(last, MembersApplied)
-        return [*others, replace(last, gateways=(*last.gateways, *self._more))]
+        if self._more:
+            last = self._events[-1]
+            assert isinstance(last, MembersApplied)
+            self._events[-1] = replace(last, gateways=(*last.gateways, *self._more))
+            self._more = []
+        return self._events

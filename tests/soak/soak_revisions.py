@@ -44,7 +44,7 @@ from tests.soak.soak_judge import About, Case, Found, Look, Memory, campaign
 from tests.soak.soak_oracle import HOUR, MINUTE, NOBODY, Night
 from tests.soak.soak_project import GENEROUS
 from tests.soak.soak_rollout import PROCESSES
-from tests.soak.soak_run import HURRY, Told, Wrong
+from tests.soak.soak_run import HURRY, Told, Wrong, as_ran
 
 FILES = ("fw.bin", "fx.bin", "fy.bin")
 OVER = ("stopped", "finished", "deleted", "deleting", "approval_denied")
@@ -304,14 +304,7 @@ class Revisions:
         clock = lambda: self.server.now() / 1000  # noqa: E731 - a clock is a function
         run = Applying(job.project, store_of(job.project), told, told, 4, 0.0, clock=clock)
         result = await run.unasked(job, Options(resume=self.resumes))
-        outcomes = [
-            {"step": each.step.id, "status": each.status, "message": each.message} for each in result.outcomes
-        ]
-        findings = [
-            {"severity": each.severity, "code": each.code, "message": each.message}
-            for each in result.plan.findings
-        ]
-        return Ran(result.exit, json.dumps({"outcomes": outcomes, "findings": findings}), "")
+        return as_ran(result)
 
     def _troubled(self) -> None:
         """A look that meets faults, or dies somewhere."""

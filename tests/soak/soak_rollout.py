@@ -58,7 +58,7 @@ from tests.soak.soak_fleet import (
 from tests.soak.soak_judge import Found, Judge, Memory, campaign
 from tests.soak.soak_oracle import DAY, HOUR, MINUTE, waves_of
 from tests.soak.soak_project import GENEROUS
-from tests.soak.soak_run import FAULTS, HURRY, OPERATIONS, Ground, Told, Wrong
+from tests.soak.soak_run import FAULTS, HURRY, OPERATIONS, Ground, Told, Wrong, as_ran
 from tests.world import AT_ONCE, World
 
 BEGINS = ("2027-03-26", "2027-10-30", "2027-03-12", "2027-11-06", "2027-06-01", "2027-04-02", "2027-10-01")
@@ -433,14 +433,7 @@ class Rollout:
         )
         options = Options(adopt=self.adopts, rollouts_only=self.rollouts_only, resume=self.resumes)
         result = await run.unasked(job, options)
-        outcomes = [
-            {"step": each.step.id, "status": each.status, "message": each.message} for each in result.outcomes
-        ]
-        findings = [
-            {"severity": each.severity, "code": each.code, "message": each.message}
-            for each in result.plan.findings
-        ]
-        return Ran(result.exit, json.dumps({"outcomes": outcomes, "findings": findings}), "")
+        return as_ran(result)
 
     def _troubled(self) -> None:
         """A look that meets faults, or dies somewhere."""

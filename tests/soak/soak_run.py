@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
+from reconciler.app.applying import ApplyResult
 from reconciler.apply import Applied
 from reconciler.embedded import Running
 from reconciler.embedded.dialects import PRESETS
@@ -489,6 +490,18 @@ class Soak:
                 return await body(lab)
 
         return asyncio.run(done())
+
+
+def as_ran(result: ApplyResult) -> Ran:
+    """A run in this process, as the JSON of the command tells of one."""
+    outcomes = [
+        {"step": each.step.id, "status": each.status, "message": each.message} for each in result.outcomes
+    ]
+    findings = [
+        {"severity": each.severity, "code": each.code, "message": each.message}
+        for each in result.plan.findings
+    ]
+    return Ran(result.exit, json.dumps({"outcomes": outcomes, "findings": findings}), "")
 
 
 def _brief(out: str) -> str:
