@@ -32,6 +32,7 @@ from reconciler.model import (
     StopCampaign,
     UploadPackage,
 )
+from reconciler.pool import both
 from reconciler.providers.base import Limits
 from reconciler.report import command_answers as answers
 from reconciler.report.command_answers import Answer, declined, done, idle
@@ -56,7 +57,7 @@ async def count_campaigns(session: ServerSession) -> Answer:
 async def show_campaign(session: ServerSession, word: str) -> Answer:
     """All that can be read of a campaign."""
     live = await session.campaign(word)
-    progress, distribution = await asyncio.gather(
+    progress, distribution = await both(
         session.provider.questions.campaign_progress(live.id),
         session.provider.reads.distribution_list(live.id),
     )
@@ -183,7 +184,7 @@ async def gateway_state(session: ServerSession, word: str, gateway: str) -> Answ
 async def gateway_progress(session: ServerSession, word: str, gateway: str) -> Answer:
     """How far download and execution are."""
     live = await session.campaign(word)
-    downloads, execution = await asyncio.gather(
+    downloads, execution = await both(
         session.provider.questions.download_progress(live.id, gateway),
         session.provider.questions.execution_progress(live.id, gateway),
     )

@@ -39,6 +39,7 @@ from reconciler.model import (
     RolloutCheck,
     Secret,
 )
+from reconciler.pool import all_of
 from reconciler.rollout.questions import CheckQuestion
 from reconciler.rollout.situation import CheckAnswer, CheckVerdict
 from reconciler.settings import Project
@@ -104,9 +105,7 @@ class _Round:
         for question in questions:
             for check in question.checks:
                 same[question.policy, check.name].append((check, question))
-        async with asyncio.TaskGroup() as group:
-            for asked in same.values():
-                group.create_task(self._in_turn(asked))
+        await all_of(map(self._in_turn, same.values()))
         return {
             each.resource: tuple(self._found[each.resource, check.name] for check in each.checks)
             for each in questions

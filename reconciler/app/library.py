@@ -201,14 +201,5 @@ def _run(main: Coroutine[Any, Any, _T], engine: Engine) -> _T:
     else:
         main.close()
         raise RuntimeError("an event loop runs in this thread: call it as `await asyncio.to_thread(…)`")
-    try:
-        with event_loop(engine) as runner:
-            return runner.run(main)
-    except BaseExceptionGroup as group:
-        raise _first(group) from group
-
-
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+    with event_loop(engine) as runner:
+        return runner.run(main)

@@ -37,7 +37,7 @@ from reconciler.model import (
     target_of,
 )
 from reconciler.pacing import Backoff, Settling, retried
-from reconciler.pool import concurrently
+from reconciler.pool import both, concurrently
 from reconciler.providers.base import Bindings, Provider
 from reconciler.providers.base.questions import PackageInfo
 from reconciler.settings import Project
@@ -87,8 +87,7 @@ class ServerSession:
         if explicit:
             return await self._of_resource(resource, owned.id if owned else None)
         ids = [word, *([owned.id] if owned else ())]
-        by_id: dict[str, LiveCampaign | None]
-        by_id, named = await asyncio.gather(
+        by_id, named = await both(
             concurrently(ids, self._campaign_or_none, limit=len(ids)),
             self.provider.reads.campaigns([word]),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, TextIO
@@ -16,6 +16,7 @@ from reconciler.errors import InvalidInput, unwritable
 from reconciler.export import Exported, Wanted, export
 from reconciler.export.tree import CAMPAIGNS
 from reconciler.model import Desired
+from reconciler.pool import ended
 from reconciler.providers.base import Reads
 from reconciler.settings import Project
 from reconciler.snapshot import Header, Overrides, Taken, gateways_to_ask, take
@@ -122,9 +123,7 @@ async def counting(reads: Reads, out: TextIO, *, seconds: float | None = None) -
     try:
         yield told
     finally:
-        saying.cancel()
-        with suppress(asyncio.CancelledError):
-            await saying
+        await ended(saying)
         if terminal:
             out.write("\r\x1b[K")
             out.flush()

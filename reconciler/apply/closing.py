@@ -38,5 +38,6 @@ class Closing(asyncio.Event):
         """See `asyncio.Event`."""
         while not self.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), max(0.0, self._closes - self._now()))
+                async with asyncio.timeout(max(0.0, self._closes - self._now())):
+                    await self._stop.wait()
         return True

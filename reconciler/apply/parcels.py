@@ -34,6 +34,7 @@ from reconciler.model import (
     Window,
 )
 from reconciler.pacing import Clock, RateLimiter, Settling
+from reconciler.pool import all_of
 from reconciler.providers.base import Bindings, Writes
 
 
@@ -109,9 +110,7 @@ class ParcelRunner:
             _ending(stop, parcel.until - self.wall()) as over,
             self.pace.lent(parcel.rate, parcel.until),
         ):
-            async with asyncio.TaskGroup() as workers:
-                for _ in range(max(1, min(self.parallelism, len(steps)))):
-                    workers.create_task(work(over))
+            await all_of(work(over) for _ in range(max(1, min(self.parallelism, len(steps)))))
         limited = self.pace.complaints - complaints
         return ParcelReport(
             parcel.id,

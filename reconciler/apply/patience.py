@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from reconciler.errors import ReconcilerError, Refusal, Refused
@@ -21,6 +20,7 @@ from reconciler.model import (
     target_of,
 )
 from reconciler.pacing import Settling, Sleep
+from reconciler.pool import ended
 
 Delay = Callable[[int, float | None, float], float | None]
 """(attempts so far, seconds the server asked for, seconds waited so far) → seconds to wait, None: give up."""
@@ -43,11 +43,7 @@ async def stopped(stop: asyncio.Event, seconds: float, sleep: Sleep = asyncio.sl
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for wait in waits:
-            wait.cancel()
-        for wait in waits:
-            with suppress(asyncio.CancelledError):
-                await wait
+        await ended(*waits)
     return stop.is_set()
 
 

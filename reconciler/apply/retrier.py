@@ -128,7 +128,7 @@ class Retrier:
             if wait is None:
                 return ended(OutcomeStatus.FAILED, words(failure), failure)
             left = smaller
-            if await _stopped(stop, wait):
+            if await stopped(stop, wait):
                 return ended(OutcomeStatus.FAILED, f"{words(failure)}; {NOT_AGAIN}")
             waited += wait
 
@@ -211,10 +211,3 @@ def _in_doubt(failure: ReconcilerError, *, unclear: bool) -> bool:
 def _all_named(step: Step, failure: PartlyDone) -> bool:
     """Whether `failure` is about each gateway of `step`; of none by name, it may be about any."""
     return not failure.failed or failure.failed.keys() >= frozenset(step.gateways)
-
-
-async def _stopped(stop: asyncio.Event, seconds: float) -> bool:
-    """Wait `seconds`, or only until `stop` is set; whether it is."""
-    with suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
-    return stop.is_set()

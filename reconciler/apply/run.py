@@ -42,6 +42,7 @@ from reconciler.model import (
 )
 from reconciler.ownership import owners_of
 from reconciler.plan import Plan
+from reconciler.pool import all_of
 from reconciler.providers.base import Bindings, Field
 from reconciler.state.base import Event, FieldsDeclared, Session, upload_key
 from reconciler.text import id_form
@@ -139,11 +140,10 @@ class Execution:
         if not self._record(*self._plan.records, *self._as_declared()):
             return Applied(error=self._broken)
         self._have_ended(self._turns.begin())
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(max(1, min(parallelism, self._plan.size))):
-                workers.create_task(self._work())
-            if self._carrying:
-                workers.create_task(self._deliver_all(self._carrying))
+        workers = [self._work() for _ in range(max(1, min(parallelism, self._plan.size)))]
+        if self._carrying:
+            workers.append(self._deliver_all(self._carrying))
+        await all_of(workers)
         await self._learn()
         findings = tuple(sorted(self._findings, key=Finding.sort_key))
         return Applied(self._outcomes, self._stop.is_set(), findings, self._broken)
@@ -204,9 +204,7 @@ class Execution:
     async def _deliver_all(self, carrying: Carrying) -> None:
         halting = asyncio.ensure_future(self._halting(carrying.sender))
         try:
-            async with asyncio.TaskGroup() as deliverers:
-                for _ in range(carrying.sender.most):
-                    deliverers.create_task(self._deliver(carrying))
+            await all_of(self._deliver(carrying) for _ in range(carrying.sender.most))
         finally:
             halting.cancel()
 

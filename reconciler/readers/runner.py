@@ -19,6 +19,7 @@ from typing import Final, Protocol
 
 from reconciler.errors import ServerError, Unforeseen
 from reconciler.pacing import Clock
+from reconciler.pool import concurrently, ended
 from reconciler.providers.base import Provider
 from reconciler.readers.parcels import (
     PackedMembers,
@@ -58,7 +59,7 @@ class ReadRunner:
         found: dict[int, PartRead] = {}
         waiting, held, failed = iter(enumerate(parcel.parts)), 0, asyncio.Event()
 
-        async def work() -> None:
+        async def work(_: int) -> None:
             nonlocal held
             while held < ENOUGH and not failed.is_set() and (following := next(waiting, None)):
                 index, part = following
@@ -73,7 +74,7 @@ class ReadRunner:
         with self.pace.lent(parcel.rate, parcel.until):
             over = asyncio.ensure_future((stop or asyncio.Event()).wait())
             width = max(1, min(self.parallelism, len(parcel.parts)))
-            every = asyncio.gather(*(work() for _ in range(width)))
+            every = asyncio.ensure_future(concurrently(range(width), work, limit=width))
             left = parcel.until - self.wall()
             try:
                 await asyncio.wait(
@@ -82,9 +83,7 @@ class ReadRunner:
                     return_when=asyncio.FIRST_COMPLETED,
                 )
             finally:
-                every.cancel()
-                over.cancel()
-                await asyncio.gather(every, over, return_exceptions=True)
+                await ended(every, over)
         calls = Counter(self.provider.answers) - before
         return ReadReport(
             parcel.id,

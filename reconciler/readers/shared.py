@@ -24,7 +24,7 @@ from typing import Any, Final, TypeVar
 
 from reconciler.errors import ReconcilerError, fault_in_words
 from reconciler.model import CampaignSummary, DistributionList, LiveCampaign, LivePackage, Membership
-from reconciler.pool import concurrently
+from reconciler.pool import concurrently, ended
 from reconciler.providers.base import Provider, Reads, RequestOutcome
 from reconciler.readers.parcels import (
     PackedMembers,
@@ -84,10 +84,7 @@ class SharedReads:
 
     async def aclose(self) -> None:
         """Nobody waits for anything any more."""
-        carriers = tuple(self._carriers)
-        for each in carriers:
-            each.cancel()
-        await asyncio.gather(*carriers, return_exceptions=True)
+        await ended(*self._carriers)
 
     # --- what others read ---------------------------------------------------------------------------
 

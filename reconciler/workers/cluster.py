@@ -91,7 +91,8 @@ async def _local(at: LocalWorkers, *, fast: bool) -> AsyncIterator[Client]:
                 silence_logs=logging.CRITICAL,
                 security=Security.temporary(),
             )
-            await asyncio.wait_for(stack.enter_async_context(cluster), _SECONDS + 5 * at.count)
+            async with asyncio.timeout(_SECONDS + 5 * at.count):
+                await stack.enter_async_context(cluster)
             client = await stack.enter_async_context(Client(cluster, asynchronous=True, set_as_default=False))
         except ImportError as error:
             raise _missing(error) from error

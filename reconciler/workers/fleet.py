@@ -28,6 +28,7 @@ from reconciler.apply.sender import WORTHWHILE, Parcel, ParcelReport, may_leave
 from reconciler.errors import fault_in_words
 from reconciler.model import StepGroup
 from reconciler.pacing import RateLimiter
+from reconciler.pool import all_of
 from reconciler.readers.parcels import READ_SECONDS, ReadParcel, ReadReport
 from reconciler.text import clean
 from reconciler.workers import bench
@@ -118,14 +119,15 @@ class WorkerFleet:
     async def _look(self) -> None:
         """Learn who is there now: take in who is new, and note who is gone."""
         scheduler: Any = self._client.scheduler
-        identity = await asyncio.wait_for(scheduler.identity(n_workers=-1), ANSWER)
+        async with asyncio.timeout(ANSWER):
+            identity = await scheduler.identity(n_workers=-1)
         there: Mapping[str, Any] = identity["workers"]
         for address in set(self._members) - set(there):
             self._lose(address)
         for address in set(self._refused) - set(there):
             del self._refused[address]
         new = [address for address in there if address not in self._members and address not in self._refused]
-        await asyncio.gather(*(self._admit(address) for address in sorted(new)))
+        await all_of(map(self._admit, sorted(new)))
         if self._members:
             self._alive = time.monotonic()
 
@@ -150,11 +152,17 @@ class WorkerFleet:
         member = self._members[address] = FleetMember(verdict)
         self._free.extend([member] * verdict.slots)
 
+    async def _ask_all(self, function: Callable[..., Any]) -> None:
+        """Have everybody do it who is there; what they answer doesn't matter."""
+        session = self._orders.session
+        await all_of([self._ask(each, function, session) for each in self._members])
+
     async def _ask(self, address: str, function: Callable[..., Any], *args: object) -> Any:
         """What `function` answers there, or the error that it ended with."""
         try:
             asking = self._client.run(function, *args, workers=[address], on_error="return")
-            return (await asyncio.wait_for(asking, ANSWER)).get(address, KeyError(address))
+            async with asyncio.timeout(ANSWER):
+                return (await asking).get(address, KeyError(address))
         except Exception as error:  # noqa: BLE001 - of a connection, or of whatever is there
             return error
 
@@ -353,14 +361,12 @@ class WorkerFleet:
         self._halted = True
         async with self._changed:
             self._changed.notify_all()
-        await asyncio.gather(*(self._ask(each, bench.quiet, self._orders.session) for each in self._members))
+        await self._ask_all(bench.quiet)
 
     async def _leave(self) -> None:
         await self.settle()
         if not self._orders.alone:
-            await asyncio.gather(
-                *(self._ask(each, bench.leave, self._orders.session) for each in self._members)
-            )
+            await self._ask_all(bench.leave)
 
     async def settle(self) -> None:
         """Nobody sends for this run any more, once this returns: its lock may be let go."""

@@ -197,7 +197,7 @@ def test_a_run_right_after_a_killed_one_doubles_nothing(on: On, calls: int, lag:
     async def body(at: Ground) -> None:
         plan = await at.plan()
         await at.faults({"effect": "lag", "milliseconds": 20_000, "operations": LAGS[lag]})
-        with pytest.raises(BaseExceptionGroup):
+        with pytest.raises(Killed):
             await at.apply(plan, Dying(at.provider.writes, calls))
         assert at.waited == 0
         applied = await at.apply(await at.plan())

@@ -45,7 +45,7 @@ async def cut(world: World, declared: str, at: int, *, sent: bool, only: bool = 
                 settling=AT_ONCE.settling,
                 now=lambda: world.now / 1000,
             )
-        except (Killed, BaseExceptionGroup):
+        except Killed:
             return True
     return False
 

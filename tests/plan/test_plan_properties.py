@@ -169,10 +169,8 @@ def is_done_without(case: Case, plan: Plan, step: Step) -> bool:
     other = Case(replace(case.project, server=deepcopy(case.project.server)), case.wanted, case.options)
     try:
         applied = other.project.apply(without(plan, step))
-    except ExceptionGroup as refused:
+    except (AssertionError, KeyError):
         # The server took offence, or an id that the step would have made is missing.
-        unexpected = refused.split((AssertionError, KeyError))[1]
-        assert unexpected is None, unexpected
         return False
     return not applied.failed and other.plan().empty
 

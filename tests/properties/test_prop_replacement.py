@@ -84,7 +84,7 @@ def test_it_comes_to_rest(facts: Facts, busy: int, story: list[Any], approval: b
         options = {"prune": prune, "adopt": True, "resume": True}
         if end is not None:
             at, sent = end
-            with suppress(Killed, BaseExceptionGroup):
+            with suppress(Killed):
                 send(made, made.make_plan(target, **options), Dying(made.server, at, sent))
         meddle(made, people)
     refused = settle(made, target, options)

@@ -31,7 +31,7 @@ async def cut(world: HawkbitWorld, at: int) -> bool:
         await apply_plan(
             plan, writes, world.session, delay=no_delay, parallelism=1, settling=AT_ONCE.settling
         )
-    except (Killed, BaseExceptionGroup):
+    except Killed:
         return True
     finally:
         world.server.settle()

@@ -472,7 +472,7 @@ def kills(world: World, wanted: Any, *, sent: bool, **options: Any) -> Iterator[
         plan = copied.plan(wanted, **options)
         try:
             copied.send(plan, Dying(copied.server, at, sent))
-        except (Killed, BaseExceptionGroup):
+        except Killed:
             yield at, copied
         else:
             return

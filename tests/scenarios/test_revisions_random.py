@@ -81,7 +81,7 @@ class Life:
         writes = Dying(self.world.server, self.random.randint(0, 6), self.random.random() < 0.5)
 
         def cut() -> None:
-            with suppress(Killed, BaseExceptionGroup):
+            with suppress(Killed):
                 self.world.send(plan, writes)
 
         self._checked(cut)

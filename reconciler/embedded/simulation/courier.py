@@ -18,6 +18,7 @@ from reconciler.embedded.store import Store
 from reconciler.embedded.tables import deliveries
 from reconciler.embedded.tables.deliveries import Delivery
 from reconciler.embedded.wire import Json
+from reconciler.pool import all_of
 
 if TYPE_CHECKING:
     import httpx
@@ -84,9 +85,7 @@ class Courier:
         if any(delivery.url for delivery in found):
             self._connect()
         # In threads: there httpx takes a third of the time, and the answer may come from this very loop.
-        groups = await asyncio.gather(
-            *(asyncio.to_thread(self._send_all, mine) for mine in by_campaign.values())
-        )
+        groups = await all_of(asyncio.to_thread(self._send_all, mine) for mine in by_campaign.values())
         with self._store.transaction(write=True) as db:
             for delivery, status, error in chain.from_iterable(groups):
                 attempt: Json = {"timestamp": str(delivery.due_ms), "status": status, "error": error}

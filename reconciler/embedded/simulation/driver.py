@@ -17,6 +17,7 @@ from reconciler.embedded.simulation.settings import Simulation
 from reconciler.embedded.simulation.world import World
 from reconciler.embedded.store import Store
 from reconciler.embedded.tables import agenda, deliveries
+from reconciler.pool import ended
 
 # Events per transaction, so that other calls get their turn in between.
 _BATCH: Final = 500
@@ -92,9 +93,9 @@ class Driver:
         """End the task."""
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await ended(task)
+            if not task.cancelled():
+                task.result()
 
     @property
     def _running(self) -> bool:
@@ -160,7 +161,8 @@ class Driver:
                 logger.exception("the simulated gateways stand still for %d s", _TROUBLE_SECONDS)
                 wait = _TROUBLE_SECONDS
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._news.wait()
 
     async def _catch_up(self) -> None:
         while self._running and await self._advance():

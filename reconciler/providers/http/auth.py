@@ -163,7 +163,8 @@ async def _run(auth: TokenCommand) -> str:
     except OSError as error:
         raise ReconcilerError(f"{auth.by} can't be run: {error.strerror}", hint=hint) from error
     try:
-        printed, _ = await asyncio.wait_for(process.communicate(), COMMAND_SECONDS)
+        async with asyncio.timeout(COMMAND_SECONDS):
+            printed, _ = await process.communicate()
     except BaseException as error:
         # Also when the run is told to end: the process would keep stderr open, and the CI job would wait.
         with suppress(ProcessLookupError):
