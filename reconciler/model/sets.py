@@ -31,6 +31,14 @@ def shared(some: frozenset[str], others: Set[str]) -> frozenset[str]:
     return some if within(some, others) else some.intersection(others)
 
 
+def divided(whole: Set[str], parts: Sequence[Set[str]]) -> bool:
+    """Whether `parts` of `whole` have nobody in common and leave nobody out; the largest is only asked."""
+    *others, largest = sorted(parts, key=len)
+    together = _EMPTY.union(*others)
+    apart = len(together) == sum(map(len, others)) and together.isdisjoint(largest)
+    return apart and len(together) + len(largest) == len(whole)
+
+
 def count_shared(some: frozenset[str], others: frozenset[str]) -> int:
     """How many are in both; nothing is made to be counted."""
     few, many = (some, others) if len(some) < len(others) else (others, some)

@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import repeat
 from typing import Final
 
-from reconciler.model.sets import without
+from reconciler.model.sets import divided, without
 from reconciler.model.waves import Waves
 
 _EMPTY: Final[frozenset[str]] = frozenset()
@@ -56,10 +56,9 @@ class WaveCounts:
         """Every wave."""
         # Who is counted once needn't be looked up in each of the sets.
         named = (self.done, self.failed, self.idle)
-        alike = any(each is self.entered for each in named)
-        others = _EMPTY if alike else self.entered.difference(*named)
+        others = _EMPTY if divided(self.entered, named) else self.entered.difference(*named)
         if sum(map(len, named)) + len(others) == len(self.entered):
-            *states, left = self.waves.counts(*named, others)
+            *states, left = self.waves.counts(*named, others, apart=True)
             inside: Sequence[int] = [sum(each) for each in zip(*states, left, strict=True)]
         else:
             inside, *states = self.waves.counts(self.entered, *named)

@@ -41,7 +41,7 @@ from reconciler.model import (
     Severity,
 )
 from reconciler.model.rollouts import GATEWAY_ZONE
-from reconciler.model.sets import joined, shared
+from reconciler.model.sets import divided, joined, shared
 from reconciler.model.waves import assigned
 from reconciler.ownership import owned_by
 from reconciler.providers.base import Changing, Facts, Field, Stage
@@ -176,7 +176,8 @@ class _Pacing:
         self._fleet = self._declared - closed if closed else self._declared
         self._states = dict(members.states) if members else {}
         self._here = {state: shared(self._declared, ids) for state, ids in self._states.items()}
-        self._inside = joined(tuple(self._here.values()))
+        here = tuple(self._here.values())
+        self._inside = self._declared if here and divided(self._declared, here) else joined(here)
         if len(self._inside) == len(self._declared):
             self._inside = self._declared
         """Declared gateways that are members, closed ones among them; none of an earlier revision."""

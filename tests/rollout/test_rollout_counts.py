@@ -131,7 +131,7 @@ class BySets(Waves):
     def everyone(self) -> frozenset[str]:
         return frozenset().union(*self._found)
 
-    def counts(self, *parts: frozenset[str]) -> Sequence[Sequence[int]]:
+    def counts(self, *parts: frozenset[str], apart: bool = False) -> Sequence[Sequence[int]]:
         return [[len(part & wave) for wave in self._found] for part in parts]
 
 

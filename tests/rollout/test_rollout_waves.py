@@ -2,9 +2,10 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -133,11 +134,15 @@ def test_what_is_counted_is_who_is_in_the_waves(
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The gateways that were hashed, in that order."""
     found: list[str] = []
-    begun = waves_of._begun
 
     class Watched:
-        def __init__(self, made: blake2b) -> None:
-            self._made = made
+        def __init__(self, *key: bytes, **how: Any) -> None:
+            self._made = blake2b(*key, **how)
+
+        def copy(self) -> "Watched":
+            other = Watched()
+            other._made = self._made.copy()
+            return other
 
         def update(self, name: bytes) -> None:
             found.append(name.decode())
@@ -146,11 +151,7 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         def digest(self) -> bytes:
             return self._made.digest()
 
-    def watched(seed: str) -> Callable[[], Watched]:
-        begin = begun(seed)
-        return lambda: Watched(begin())
-
-    monkeypatch.setattr(waves_of, "_begun", watched)
+    monkeypatch.setattr(waves_of, "blake2b", Watched)
     return found
 
 
