@@ -361,9 +361,10 @@ session, which the raw client uses: that alone takes twice the CPU.
 
 **Where a look at a rollout spends its time.** Sizes of waves follow from their shares. While all gateways
 stand alike (all are in and idle, say), nobody has to know who is in which wave: it costs as much as a plan.
-Otherwise each one is hashed once, about 0.6 µs, because no record says where it is, and counted with those
-that stand as it does. Only those near the end of a wave are sorted. Here 90 % are done, 8 % idle, and 2 %
-failed, as in the middle of a rollout.
+Otherwise the first look hashes each one, about 0.6 µs, sorts those near the end of a wave, and keeps between
+whom the waves end in its record, with a digest of all that decides it. As long as that is the same, only
+those are hashed who stand otherwise than most; the rest of each wave is what its size leaves. Here 90 % are
+done, 8 % idle, and 2 % failed, as in the middle of a rollout.
 
 **Where a plan spends its time.** Of few large campaigns: half to read, a seventh to check a million ids in
 files, and a fifth for imports, half of it to create dataclasses. Of 10,000 small ones: four tenths to read, a
@@ -372,9 +373,7 @@ the rest for imports, the state and the collection of garbage.
 
 **Why some goals are missed.** Many small campaigns: the floor reads no files. Ours reads as many as there are
 campaigns, checks them by the schemas and rules, and compares each campaign; that alone takes about one and a
-half times what the whole floor does, without a request. A look at a rollout of
-which all are in hashes a million gateways in half a second; to keep the ends of the waves in its record
-would save that.
+half times what the whole floor does, without a request.
 
 **Why we send more calls than OpenTofu.** For each campaign it sends one call, and knows of no other campaign.
 We also ask for the version, and for the list of campaigns: it tells which names are taken, or taken twice.

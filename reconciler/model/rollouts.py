@@ -200,6 +200,14 @@ class RolloutCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """Gateways, and a digest of them in the order of their lists, which is the same on every machine."""
+
+    gateways: frozenset[str]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class DesiredRollout:
     """How a campaign reaches its gateways, the policy resolved for it."""
 
@@ -222,6 +230,8 @@ class DesiredRollout:
     """Campaigns whose rollouts have to be complete before this one begins."""
     checks: tuple[RolloutCheck, ...] = ()
     """What is asked before a wave opens."""
+    listed: Listed | None = None
+    """The gateways as the lists of the campaign have them."""
     behind: str = ""
     """What has to stop before anybody joins; empty: nothing."""
     way_back: str = ""
@@ -292,3 +302,9 @@ class RolloutRecord:
     """A digest of the declared gateways when some last joined. When it changes, refused gateways are tried
     again.
     """
+    ends: tuple[str, ...] = ()
+    """Between whom the waves end, `reconciler.model.waves.Waves.ends`: a look that knows it hashes only those
+    who stand otherwise than most.
+    """
+    ends_of: str = ""
+    """A digest of all that decides the ends. They count for nothing as soon as it changes."""

@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from itertools import accumulate, chain, compress, groupby, islice, repeat, starmap
 from typing import Final, overload
@@ -26,29 +26,34 @@ _SIZE: Final = 8
 """Bytes of a hash."""
 
 
-def assigned(gateways: frozenset[str], waves: Sequence[Wave], seed: str) -> Waves:
+def assigned(gateways: frozenset[str], waves: Sequence[Wave], seed: str, ends: Sequence[str] = ()) -> Waves:
     """The gateways of each wave, disjoint.
 
     A wave takes of those who are meant, in the order of `ordered`, who is in no earlier wave, until its share
     of those who are meant is taken by it and the waves before it.
+
+    `ends`: those of the same gateways, waves and seed, from `Waves.ends`, where somebody noted them.
     """
-    return _assigned(gateways, tuple(waves), seed)
+    return _assigned(gateways, tuple(waves), seed, tuple(ends))
 
 
 @lru_cache(maxsize=4)
-def _assigned(gateways: frozenset[str], waves: tuple[Wave, ...], seed: str) -> Waves:
+def _assigned(gateways: frozenset[str], waves: tuple[Wave, ...], seed: str, ends: tuple[str, ...]) -> Waves:
     """What is found out about a fleet that is looked at again and again is found out once."""
-    return Waves(gateways, waves, seed)
+    return Waves(gateways, waves, seed, ends)
 
 
 class Waves(Sequence[frozenset[str]]):
     """The gateways of each wave of a fleet, found out only as far as somebody asks.
 
     The sizes of waves that name nobody follow from their shares. Who is in which of them takes a hash of each
-    gateway, and doesn't matter as long as all of them are alike: all in, all done, or none of them.
+    gateway, and doesn't matter as long as all of them are alike: all in, all done, or none of them. Where it
+    is known between whom the waves end, only those are hashed to be counted who stand otherwise than most.
     """
 
-    def __init__(self, gateways: frozenset[str], waves: Sequence[Wave], seed: str) -> None:
+    def __init__(
+        self, gateways: frozenset[str], waves: Sequence[Wave], seed: str, ends: Sequence[str] = ()
+    ) -> None:
         self._gateways = gateways
         self._sets: dict[int, frozenset[str]] = {}
         """By their places, the waves of which somebody asked who is in them."""
@@ -77,6 +82,8 @@ class Waves(Sequence[frozenset[str]]):
                 self._runs.append(_Run(taken, without(gateways, taken), at, sizes[at:], seed, hashed))
         self.sizes: Final[tuple[int, ...]] = tuple(sizes)
         """How many gateways each wave has."""
+        if len(self._runs) == 1:
+            self._runs[0].ends = _read_ends(ends, self._runs[0])
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -99,6 +106,15 @@ class Waves(Sequence[frozenset[str]]):
     def everyone(self) -> frozenset[str]:
         """Who is in any of them."""
         return self._gateways if sum(self.sizes) == len(self._gateways) else _EMPTY.union(*self)
+
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """Between whom its waves end, for `assigned`, as far as that is known by now.
+
+        Empty, too, where waves that name gateways stand between those that don't.
+        """
+        ends = self._runs[0].ends if len(self._runs) == 1 else None
+        return ends.written if ends else ()
 
     def counts(self, *parts: frozenset[str], apart: bool = False) -> Sequence[Sequence[int]]:
         """How many of each of `parts` are in each wave; who is not of the fleet is in none.
@@ -148,6 +164,8 @@ class _Run:
     earlier: _Hashed | None = None
     """The hashes of all of `rest`, and others, if they were made."""
     line: _Line | None = field(default=None, init=False)
+    ends: _Ends | None = field(default=None, init=False)
+    """Between whom they end, as noted before or as `line` shows it."""
 
     @property
     def numbers(self) -> range:
@@ -164,9 +182,7 @@ class _Run:
         size = self.sizes[number - self.at]
         if size in (0, len(self.rest)):
             return self.rest if size else _EMPTY
-        if self.line is None:
-            self.line = self._made(())
-        return self.line.members(number - self.at)
+        return self._lined(()).members(number - self.at)
 
     def counts(self, parts: Sequence[frozenset[str]], *, apart: bool) -> Sequence[Sequence[int]]:
         """How many of each of `parts` are in each of its waves. See `Waves.counts`."""
@@ -174,7 +190,13 @@ class _Run:
         if None not in known:
             return [each or () for each in known]
         mine = [without(part, self.taken) for part in parts]
-        line = self.line = self.line or self._made(mine, apart=apart)
+        if self.line is None and self.ends:
+            few = sum(map(len, mine)) * _FEW < len(self.rest)
+            if few and not apart:
+                return [self.ends.counts(part & self.rest) for part in mine]
+            if apart and (found := self._by_ends(mine, self.ends)):
+                return found
+        line = self._lined(mine, apart=apart)
         return [
             line.counts(part, self.rest) if each is None else each
             for each, part in zip(known, mine, strict=True)
@@ -191,7 +213,29 @@ class _Run:
             return [many if size else 0 for size in self.sizes]
         return None
 
-    def _made(self, parts: Sequence[frozenset[str]], *, apart: bool = False) -> _Line:
+    def _by_ends(self, parts: Sequence[frozenset[str]], ends: _Ends) -> Sequence[Sequence[int]] | None:
+        """The counts of parts that have nobody in common; the largest is what the others leave of each wave.
+
+        None where these can't be the ends.
+        """
+        left = len(self.rest) - sum(map(len, parts))
+        largest = max(range(len(parts)), key=lambda number: len(parts[number]))
+        derived = len(parts[largest]) > left
+        found = [ends.counts(() if derived and n == largest else part) for n, part in enumerate(parts)]
+        others = ends.counts(self.rest.difference(*parts) if derived and left else ())
+        free = [size - sum(each) for size, *each in zip(self.sizes, others, *found, strict=True)]
+        if derived:
+            found[largest] = free
+        return found if min(free, default=0) >= 0 else None
+
+    def _lined(self, parts: Sequence[frozenset[str]], *, apart: bool = False) -> _Line:
+        """All of its gateways in their order; the ends that this shows are the true ones."""
+        if self.line is None:
+            self.line = self._made(parts, apart=apart)
+            self.ends = self.line.ends
+        return self.line
+
+    def _made(self, parts: Sequence[frozenset[str]], *, apart: bool) -> _Line:
         if self.earlier:
             return _Line(self.earlier.only(self.rest), self.sizes, self.seed)
         nobody_else = apart and sum(map(len, parts)) == len(self.rest)
@@ -207,30 +251,25 @@ class _Line:
 
     def __init__(self, hashed: _Hashed, sizes: Sequence[int], seed: str) -> None:
         self.hashed = hashed
-        self._key = _keyed(seed)
-        self._ends = list(accumulate(sizes))
-        self._bounds: list[bytes] = []
-        """The key of the first gateway behind each wave, as far as there is one."""
+        key, places, bounds = _keyed(seed), list(accumulate(sizes)), list[bytes]()
+        self.ends = _Ends(bounds, len(sizes), seed)
         gateways, firsts = list(hashed.gateways), hashed.firsts
         table, alone = bytearray(256), dict[int, bytes]()
         many, at = Counter(firsts), 0
         for first in range(256):
             until = at + many[first]
-            if cuts := [end - at for end in self._ends if at <= end < until]:
-                keys = {place: self._key(gateways[place]) for place in _places(firsts, first)}
+            if cuts := [end - at for end in places if at <= end < until]:
+                keys = {place: key(gateways[place]) for place in _places(firsts, first)}
                 in_order = sorted(keys.values())
-                self._bounds += (in_order[cut] for cut in cuts)
+                bounds += (in_order[cut] for cut in cuts)
                 alone |= keys
-            table[first] = self._wave(bytes([first]))
+            table[first] = bisect_right(bounds, bytes([first]))
             at = until
         marks = bytearray(firsts.translate(table))
-        for place, key in alone.items():
-            marks[place] = self._wave(key)
+        for place, key_there in alone.items():
+            marks[place] = bisect_right(bounds, key_there)
         self._marks = bytes(marks)
         """The wave of each gateway, in the order of `hashed`; one more than the last: it is in none."""
-
-    def _wave(self, key: bytes) -> int:
-        return bisect_right(self._bounds, key)
 
     def members(self, wave: int) -> frozenset[str]:
         """Who is in the wave with this number, from 0 on."""
@@ -242,11 +281,46 @@ class _Line:
         if (place := self.hashed.place_of(some)) is not None:
             marks = self._marks[place : place + len(some)]
         elif len(some) * _FEW < len(everyone):
-            marks = (self._wave(self._key(gateway)) for gateway in some & everyone)
+            return self.ends.counts(some & everyone)
         else:
             marks = compress(self._marks, map(some.__contains__, self.hashed.gateways))
+        return self.ends.told(marks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """Between whom waves end: the key of the first gateway behind each, as far as there is one."""
+
+    keys: Sequence[bytes]
+    waves: int
+    seed: str
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """As text: a hash in hex, and a name. Read by `_read_ends`."""
+        return tuple(key[:_SIZE].hex() + key[_SIZE:].decode() for key in self.keys)
+
+    def counts(self, some: Collection[str]) -> list[int]:
+        """How many of `some` are in each wave."""
+        digests = chain.from_iterable(map(_pieces, _digests(some, self.seed)))
+        keys = map(bytes.__add__, digests, map(str.encode, some))
+        return self.told(map(partial(bisect_right, self.keys), keys))
+
+    def told(self, marks: Iterable[int]) -> list[int]:
+        """How many `marks` name each wave."""
         found = Counter(marks)
-        return [found[wave] for wave in range(len(self._ends))]
+        return [found[wave] for wave in range(self.waves)]
+
+
+def _read_ends(written: Sequence[str], run: _Run) -> _Ends | None:
+    """Ends that were noted, where they may be those of `run`: as many, in order, of its gateways."""
+    names = [each[2 * _SIZE :] for each in written]
+    many = sum(end < len(run.rest) for end in accumulate(run.sizes))
+    if not names or len(names) != many or not run.rest.issuperset(names):
+        return None
+    keys = list(map(_keyed(run.seed), names))
+    ends = _Ends(keys, len(run.sizes), run.seed)
+    return ends if keys == sorted(keys) and ends.written == tuple(written) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,13 +347,22 @@ class _Hashed:
 
 def _hashed(parts: tuple[frozenset[str], ...], seed: str) -> _Hashed:
     """The only place that goes through a fleet to hash it; the rest of a hash is needed where a wave ends."""
-    begun, firsts = _begun(seed), bytearray()
-    gateways = map(str.encode, chain.from_iterable(parts))
-    while some := list(islice(gateways, _AT_ONCE)):
+    firsts = b"".join(digests[::_SIZE] for digests in _digests(chain.from_iterable(parts), seed))
+    return _Hashed(parts, firsts)
+
+
+def _digests(gateways: Iterable[str], seed: str) -> Iterator[bytes]:
+    """The hashes of `gateways`, one behind the other, in pieces."""
+    begun, names = _begun(seed), map(str.encode, gateways)
+    while some := list(islice(names, _AT_ONCE)):
         made = list(starmap(begun, repeat((), len(some))))
         deque(map(blake2b.update, made, some), maxlen=0)
-        firsts += b"".join(map(blake2b.digest, made))[::_SIZE]
-    return _Hashed(parts, bytes(firsts))
+        yield b"".join(map(blake2b.digest, made))
+
+
+def _pieces(digests: bytes) -> Iterator[bytes]:
+    """Each of the hashes."""
+    return (digests[at : at + _SIZE] for at in range(0, len(digests), _SIZE))
 
 
 def _places(firsts: bytes, first: int) -> Iterator[int]:

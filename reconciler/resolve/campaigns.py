@@ -88,9 +88,7 @@ def resolve_campaign(source: ResourceSource, parts: Parts) -> DesiredCampaign:
         else None,
         delivery=resolve_delivery(source) if "delivery" in spec else None,
         settings=resolve_settings(source, parts.files, parts.environ) if "settings" in spec else None,
-        gateways=union(found.gateways for found in lists)
-        if "gatewayLists" in spec or "rollbackOf" in spec
-        else None,
+        gateways=fleet.declared if "gatewayLists" in spec or "rollbackOf" in spec else None,
         distribution=_distribution(spec.get("distributionList", {})),
         overrides=tuple(
             Override(entry.gateways, members.refs, source.place(*entry.path)) for entry, members in packages
@@ -136,10 +134,11 @@ def resolve_campaign(source: ResourceSource, parts: Parts) -> DesiredCampaign:
 
 def _fleet(source: ResourceSource, lists: Sequence[GatewayList], closed: Group | None) -> Fleet:
     """Whom a rollout is about: the declared gateways without the closed ones."""
-    gateways = union(found.gateways for found in lists)
-    if closed:
-        gateways -= closed.gateways
-    return Fleet(lists, gateways, _all_known(source, lists) and not unsure(source.spec, "closedGateways"))
+    declared = union(found.gateways for found in lists)
+    gateways = declared - closed.gateways if closed else declared
+    return Fleet(
+        lists, declared, gateways, _all_known(source, lists) and not unsure(source.spec, "closedGateways")
+    )
 
 
 def _whose_zones(

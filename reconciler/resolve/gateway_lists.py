@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 
 from reconciler.filereading import read_whole
@@ -39,15 +41,17 @@ class GatewayList:
     """Every column of the data file but that of the ids."""
     zones: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Time zone → its gateways, as far as the list names one."""
+    digest: str = ""
+    """Of all its ids, in their order; empty where nobody asked for it."""
     source: ResourceSource | None = field(default=None, repr=False, compare=False)
 
 
 def resolve_gateway_list(
-    source: ResourceSource, files: Files, columns: Collection[str] = frozenset()
+    source: ResourceSource, files: Files, columns: Collection[str] = frozenset(), *, digested: bool = False
 ) -> GatewayList:
     """The ids of ``gateways`` and ``file`` together; each wrong, repeated or reserved one is an error.
 
-    `columns`: what is kept of a data file beside the ids.
+    `columns`: what is kept of a data file beside the ids. `digested`: a digest of them is wanted.
     """
     inline: Sequence[str] = source.spec.get("gateways") or ()
     named = _DataFile(source.giver("file"), str(source.spec.get("file", "")))
@@ -74,8 +78,14 @@ def resolve_gateway_list(
         {name: _grouped(data.ids, cells, gateways) for name, cells in data.columns.items()},
         frozenset(data.header) - {COLUMN},
         _zones(source, named, data, gateways),
+        _digest(inline, data.ids) if digested else "",
         source,
     )
+
+
+def _digest(*ids: Sequence[str]) -> str:
+    """No good id has a line break in it."""
+    return blake2b("\n".join(chain(*ids)).encode(), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,8 @@ def resolve(
     if any(calendar is not None and calendar.of_gateways for calendar in calendars.values()):
         columns |= {ZONE_COLUMN}
     lists = _named(
-        (source, resolve_gateway_list(source, files, columns)) for source in kinds[Kind.GATEWAY_LIST]
+        (source, resolve_gateway_list(source, files, columns, digested=bool(policies)))
+        for source in kinds[Kind.GATEWAY_LIST]
     )
     parts = Parts(
         packages=_named(

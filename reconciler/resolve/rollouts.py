@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.loading.nodes import unsure
-from reconciler.model import Budget, Calendar, DesiredRollout, Joining, Place, Wave
+from reconciler.model import Budget, Calendar, DesiredRollout, Joining, Listed, Place, Wave
 from reconciler.model.waves import assigned, sizes
 from reconciler.resolve.members import union
 from reconciler.resolve.policies import PolicyParts, WaveRule
@@ -49,11 +49,17 @@ def resolve_rollout(
         paused=bool(declared.get("paused", False)),
         after=parts.after,
         checks=parts.checks,
+        listed=_listed(fleet),
         place=source.place("rollout"),
     )
     if fleet.whole:
         _check_waves(source, fleet, wish)
     return wish
+
+
+def _listed(fleet: Fleet) -> Listed | None:
+    digests = [each.digest for each in fleet.lists]
+    return Listed(fleet.declared, " ".join(digests)) if all(digests) else None
 
 
 def _check_membership(source: ResourceSource) -> None:

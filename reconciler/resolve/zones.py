@@ -20,7 +20,10 @@ class Fleet:
     """The gateways of a campaign, and what its lists say of them."""
 
     lists: Sequence[GatewayList]
+    declared: frozenset[str]
+    """All that its lists have."""
     gateways: frozenset[str]
+    """Those that aren't closed."""
     whole: bool
     """Whether these are surely all."""
 

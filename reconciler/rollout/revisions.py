@@ -17,6 +17,8 @@ from reconciler.state.applied import recorded_settings
 from reconciler.state.base import Owned, State
 
 EMPTY: Final[frozenset[str]] = frozenset()
+_MANY: Final = 10_000
+"""More gateways aren't put in order for a digest."""
 NOBODY_STAYS: Final = frozenset({Phase.READY, Phase.WAITING, Phase.ENDED, Phase.FINISHED})
 """In these phases a campaign of an earlier revision has nothing to come for anybody."""
 
@@ -91,6 +93,15 @@ def waves_of(wish: DesiredRollout) -> str:
         [wave.name, wave.share.count, wave.share.thousandths, wave.candidates is None] for wave in wish.waves
     ]
     return _digest([wish.seed, waves])
+
+
+def ends_of(wish: DesiredRollout, declared: frozenset[str], closed: frozenset[str]) -> str:
+    """All that decides between whom its waves end, as a digest; empty where that isn't known, or is much."""
+    named = [wave.candidates for wave in wish.waves if wave.candidates is not None]
+    listed, out = wish.listed, declared & closed
+    if listed is None or listed.gateways is not declared or sum(map(len, named), len(out)) > _MANY:
+        return ""
+    return _digest([waves_of(wish), listed.digest, sorted(out), *map(sorted, named)])
 
 
 def _digest(value: object) -> str:

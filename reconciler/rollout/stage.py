@@ -54,6 +54,7 @@ from reconciler.rollout.order import Standing
 from reconciler.rollout.revisions import (
     EMPTY,
     earlier_of,
+    ends_of,
     goes_on_in,
     is_revised,
     own_of,
@@ -189,7 +190,10 @@ class _Pacing:
         self._earlier = (self._fleet & earlier) - self._inside if earlier else EMPTY
         """Declared gateways that are in earlier revisions only."""
         self._revision = revision_of(about.campaign, state.salt)
-        self._waves = assigned(self._fleet, about.wish.waves, about.wish.seed)
+        self._ends_of = ends_of(about.wish, self._declared, closed)
+        known = about.owned.rollout if about.owned else None
+        ends = known.ends if known and self._ends_of and known.ends_of == self._ends_of else ()
+        self._waves = assigned(self._fleet, about.wish.waves, about.wish.seed, ends)
 
     def paced(self) -> tuple[RolloutView, RolloutRecord, DesiredCampaign, tuple[Event, ...]]:
         """How it stands, its record, who may be in now, and what else the state learns."""
@@ -201,7 +205,16 @@ class _Pacing:
         lists = self._lists if known or decision.release else decision.record.lists
         frozen, stopped = self._freezing.frozen, self._freezing.stopped
         own = own_of(self._campaign)
-        noted_so = replace(decision.record, frozen=frozen, stopped=stopped, own=own, lists=lists)
+        ends = self._waves.ends if self._ends_of else ()
+        noted_so = replace(
+            decision.record,
+            frozen=frozen,
+            stopped=stopped,
+            own=own,
+            lists=lists,
+            ends=ends,
+            ends_of=self._ends_of if ends else "",
+        )
         decision = replace(decision, record=noted_so)
         view = self._view(decision, seen, changed=changed)
         again = tuple(sorted(known)) if decision.opens or not self._refused else ()

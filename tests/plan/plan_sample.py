@@ -139,6 +139,8 @@ ROLLOUT = RolloutRecord(
     stops=True,
     frozen=True,
     lists="5e884898",
+    ends=("00061ab0fa8eef72gw-0301", "80087b5b43d91766gw-0302"),
+    ends_of="8bf0cd55df4f09f2",
 )
 VIEW = RolloutView(
     rid("line"),

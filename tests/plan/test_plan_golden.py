@@ -33,7 +33,7 @@ from tests.fakes import PULSE
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "plan-file.jsonl"
 OLDER = GOLDEN.with_name("plan-file-0.1.jsonl")
-DIGEST = "4eb5e365cfd337c848eff5b8d1f00413e28c12012c95efba1d19c92b4d45d2d6"
+DIGEST = "725056e9f68c2d43ff360bb15341cd98a5fd627c481c1c9add4282f99edbb291"
 
 
 def test_a_plan_is_the_same_bytes_as_ever(golden: Golden, tmp_path: Path) -> None:

@@ -47,6 +47,36 @@ def test_a_policy_becomes_the_waves_of_a_campaign(folder) -> None:
     assert rollout.on_failure == "stop"
 
 
+def test_a_rollout_knows_its_gateways_by_a_digest(folder) -> None:
+    """Of each list, in their order: the same on every machine, and another with other gateways."""
+    folder.resource("RolloutPolicy", "careful", "waves: [{}]")
+    folder.resource("Campaign", "c", "gatewayLists: [line, more]\nrollout: {policy: careful}")
+    folder.resource("GatewayList", "more", "gateways: [gw-3]")
+    digests = []
+    for spec in (
+        "gateways: [gw-1, gw-2]",
+        "file: ids.txt",
+        "gateways: [gw-1]\nfile: two.txt",
+        "gateways: [gw-1]",
+        "gateways: [gw-1, gw-22]",
+        "gateways: [gw-1gw-2]",
+    ):
+        folder.put("ids.txt", "# ours\ngw-1\n\ngw-2 # the other\n")
+        folder.put("two.txt", "gw-2\n")
+        folder.resource("GatewayList", "line", spec)
+        found = folder.campaign()
+        assert found.rollout.listed.gateways is found.gateways
+        digests.append(found.rollout.listed.digest)
+    assert digests[0] == digests[1] == digests[2]
+    assert len(set(digests)) == 4
+
+
+def test_without_a_policy_no_list_is_digested(folder) -> None:
+    folder.resource("GatewayList", "line", "gateways: [gw-1]")
+    folder.resource("Campaign", "c", "gatewayLists: [line]")
+    assert folder.campaign().rollout is None
+
+
 def test_columns_of_data_files_choose_gateways(folder) -> None:
     folder.put("line.csv", "gatewayId,site,ring,unused\na,berlin,1,x\nb,hamburg,1,x\nc,berlin,2,x\nd,,1,x\n")
     folder.resource("GatewayList", "line", "file: line.csv")

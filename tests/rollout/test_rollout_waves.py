@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from hashlib import blake2b
 from itertools import pairwise
+from random import Random
 from typing import Any
 
 import pytest
@@ -130,6 +131,62 @@ def test_what_is_counted_is_who_is_in_the_waves(
     assert list(found) == sets
 
 
+@given(divided(), st.booleans(), st.randoms(use_true_random=False))
+def test_what_is_counted_by_noted_ends_is_the_same(
+    divided: tuple[frozenset[str], list[Wave], list[frozenset[str]]], spoiled: bool, random: Random
+) -> None:
+    gateways, waves, _ = divided
+    made = Waves(gateways, waves, "seed")
+    sets = list(made)
+    ends = [*made.ends]
+    if spoiled and ends:
+        at = random.randrange(len(ends))
+        spoil(random, ends, at)
+    found = Waves(gateways, waves, "seed", ends)
+    assert found.ends == (() if spoiled and ends != [*made.ends] else made.ends)
+    names = sorted(gateways)
+    random.shuffle(names)
+    places = [0, *sorted(random.randint(0, len(names)) for _ in range(3)), random.choice((len(names), 0))]
+    parts = [frozenset(names[a:b]) for a, b in pairwise(places)]
+    for some in (parts, parts[:1], parts[1:]):
+        expected = [[len(part & wave) for wave in sets] for part in some]
+        few = [part | {"stranger"} for part in some]
+        for told in (found.counts(*some, apart=True), found.counts(*few), found.counts(*some)):
+            assert [list(each) for each in told] == expected
+    assert list(found) == sets
+
+
+def spoil(random: Random, ends: list[str], at: int) -> None:
+    """What is no end of these waves any more: a state may be older, or edited."""
+    match random.randrange(6):
+        case 0:
+            del ends[at]
+        case 1:
+            ends.insert(at, ends[at])
+        case 2:
+            ends[at] = ends[at][:16] + "stranger"
+        case 3:
+            ends[at] = "0123456789abcdef" + ends[at][16:]
+        case 4:
+            ends[at] = random.choice(("", "x", ends[at].upper(), ends[at][16:], ends[at][:10]))
+        case 5:
+            ends.sort(reverse=True)
+
+
+def test_ends_of_others_that_look_right_are_seen_where_they_can_not_be(hashed: list[str]) -> None:
+    """Whoever notes them says of whom they are; what can't be is counted anew all the same."""
+    everyone = fleet(1_000)
+    line = ordered(everyone, "seed")
+    waves = [Wave("few", Share(10)), Wave("rest")]
+    wrong = Waves(everyone, [Wave("few", Share(500)), Wave("rest")], "seed")
+    assert len(wrong[0]) == 500
+    found = Waves(everyone, waves, "seed", wrong.ends)
+    assert found.ends == wrong.ends
+    failed = frozenset(line[:300])
+    assert [*map(list, found.counts(failed, everyone - failed, apart=True))] == [[10, 290], [0, 700]]
+    assert found.ends != wrong.ends
+
+
 @pytest.fixture
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The gateways that were hashed, in that order."""
@@ -204,6 +261,41 @@ def test_a_gateway_is_hashed_once_except_where_a_wave_ends(hashed: list[str]) ->
     assert hashed == [], "who is in which wave is known by now"
     assert list(found.counts(frozenset(line[50:150]))[0]) == [50, 50, 0, 0, 0]
     assert sorted(hashed) == sorted(line[50:150]), "few are quicker to hash than all to go through"
+
+
+@pytest.mark.parametrize("waves", [FIVE, NAMED])
+def test_where_the_ends_are_known_only_those_who_stand_otherwise_are_hashed(
+    waves: Sequence[Wave], hashed: list[str]
+) -> None:
+    everyone = fleet(20_000)
+    line = ordered(everyone, "seed")
+    first = Waves(everyone, waves, "seed")
+    assert first.ends == (), "nobody was hashed yet"
+    idle, failed = frozenset(line[5:905]), frozenset(line[17_000:17_100])
+    parts = (everyone - idle - failed, failed, idle)
+    told = first.counts(*parts, apart=True)
+    assert len(first.ends) == 4
+    hashed.clear()
+    known = Waves(everyone, waves, "seed", first.ends)
+    assert len(hashed) == 4, "the ends themselves"
+    assert [*map(list, known.counts(*parts, apart=True))] == [*map(list, told)]
+    assert len(hashed) <= 1_004
+    hashed.clear()
+    assert [*map(list, known.counts(failed, apart=True))] == [list(told[1])]
+    assert len(hashed) <= 100
+    hashed.clear()
+    assert known.counts(idle | {"stranger"}, idle | failed) == known.counts(idle, idle | failed)
+    assert len(hashed) <= 4_000, "few"
+    hashed.clear()
+    assert frozenset().union(*known) == everyone
+    assert len(hashed) > 19_000, "who is in a wave is never taken from what was noted"
+
+
+def test_ends_are_noted_where_all_waves_that_name_nobody_follow_each_other() -> None:
+    site = frozenset(sorted(fleet(200))[:50])
+    waves = (Wave("w", Share(50)), Wave("site", candidates=site), Wave("rest"))
+    found = Waves(fleet(200), waves, "seed")
+    assert [len(found[0]), found.ends] == [50, ()]
 
 
 def test_waves_that_name_gateways_in_between_hash_nobody_twice(hashed: list[str]) -> None:

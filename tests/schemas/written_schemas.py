@@ -281,6 +281,8 @@ _ROLLOUT: Final = RolloutRecord(
     stopped=("c-6", "c-7"),
     own="b94d27b9",
     lists="5e884898",
+    ends=("00061ab0fa8eef72gw-0301", "80087b5b43d91766gw-0302"),
+    ends_of="8bf0cd55df4f09f2",
 )
 _STATE: Final = State(
     lineage="6f1c0a52-4c0e-4c43-9a55-0f5d8c4a7f0e",
