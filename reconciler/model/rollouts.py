@@ -200,7 +200,7 @@ class RolloutCheck:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedGateways:
     """Gateways, and a digest of them in the order of their lists, which is the same on every machine."""
 
     gateways: frozenset[str]
@@ -230,7 +230,7 @@ class DesiredRollout:
     """Campaigns whose rollouts have to be complete before this one begins."""
     checks: tuple[RolloutCheck, ...] = ()
     """What is asked before a wave opens."""
-    listed: Listed | None = None
+    listed: ListedGateways | None = None
     """The gateways as the lists of the campaign have them."""
     behind: str = ""
     """What has to stop before anybody joins; empty: nothing."""

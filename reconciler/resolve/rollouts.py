@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.loading.nodes import unsure
-from reconciler.model import Budget, Calendar, DesiredRollout, Joining, Listed, Place, Wave
+from reconciler.model import Budget, Calendar, DesiredRollout, Joining, ListedGateways, Place, Wave
 from reconciler.model.waves import assigned, sizes
 from reconciler.resolve.members import union
 from reconciler.resolve.policies import PolicyParts, WaveRule
@@ -57,9 +57,9 @@ def resolve_rollout(
     return wish
 
 
-def _listed(fleet: Fleet) -> Listed | None:
+def _listed(fleet: Fleet) -> ListedGateways | None:
     digests = [each.digest for each in fleet.lists]
-    return Listed(fleet.declared, " ".join(digests)) if all(digests) else None
+    return ListedGateways(fleet.declared, " ".join(digests)) if all(digests) else None
 
 
 def _check_membership(source: ResourceSource) -> None:

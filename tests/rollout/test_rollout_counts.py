@@ -17,7 +17,7 @@ from reconciler.model import (
     DesiredRollout,
     DesiredStatus,
     Gate,
-    Listed,
+    ListedGateways,
     Live,
     LiveCampaign,
     Membership,
@@ -194,7 +194,7 @@ class Fleet:
             "seed",
             chance.choice((None, None, Budget(20))),
             on_deadline=chance.choice(tuple(OnDeadline)),
-            listed=Listed(gateways := frozenset(self.listed), " ".join(sorted(self.listed))),
+            listed=ListedGateways(gateways := frozenset(self.listed), " ".join(sorted(self.listed))),
         )
         declared = replace(campaign("line", rollout=wish, status=DesiredStatus.STARTED), gateways=gateways)
         wanted = desired(declared)

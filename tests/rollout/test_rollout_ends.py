@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import reconciler.model.waves as waves_of
-from reconciler.model import DesiredRollout, Listed, RolloutRecord, Share, Wave
+from reconciler.model import DesiredRollout, ListedGateways, RolloutRecord, Share, Wave
 from reconciler.rollout.revisions import ends_of
 from tests.rollout.test_rollout_stage import NAMES, _members, look, project, put
 from tests.world import World, run
@@ -16,7 +16,10 @@ FLEET = frozenset(NAMES)
 CLOSED = frozenset(["gw-01"])
 CANARY = Wave("canary", candidates=frozenset(["gw-03"]))
 WISH = DesiredRollout(
-    "careful", (CANARY, Wave("half", Share(None, 50_000)), Wave("rest")), "seed", listed=Listed(FLEET, "d1")
+    "careful",
+    (CANARY, Wave("half", Share(None, 50_000)), Wave("rest")),
+    "seed",
+    listed=ListedGateways(FLEET, "d1"),
 )
 
 
@@ -35,7 +38,7 @@ def test_strangers_that_are_closed_decide_nothing() -> None:
             FLEET,
             CLOSED,
         ),
-        lambda: ends_of(replace(WISH, listed=Listed(FLEET, "d2")), FLEET, CLOSED),
+        lambda: ends_of(replace(WISH, listed=ListedGateways(FLEET, "d2")), FLEET, CLOSED),
         lambda: ends_of(WISH, FLEET, frozenset(["gw-02"])),
         lambda: ends_of(WISH, FLEET, frozenset()),
     ],
