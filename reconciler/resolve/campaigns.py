@@ -136,9 +136,8 @@ def _fleet(source: ResourceSource, lists: Sequence[GatewayList], closed: Group |
     """Whom a rollout is about: the declared gateways without the closed ones."""
     declared = union(found.gateways for found in lists)
     gateways = declared - closed.gateways if closed else declared
-    return Fleet(
-        lists, declared, gateways, _all_known(source, lists) and not unsure(source.spec, "closedGateways")
-    )
+    whole = _all_known(source, lists) and not unsure(source.spec, "closedGateways")
+    return Fleet(lists, declared, gateways, whole)
 
 
 def _whose_zones(

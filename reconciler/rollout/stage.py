@@ -179,8 +179,6 @@ class _Pacing:
         self._here = {state: shared(self._declared, ids) for state, ids in self._states.items()}
         here = tuple(self._here.values())
         self._inside = self._declared if here and divided(self._declared, here) else joined(here)
-        if len(self._inside) == len(self._declared):
-            self._inside = self._declared
         """Declared gateways that are members, closed ones among them; none of an earlier revision."""
         self._formers = about.earlier
         if self._revised and self._there:

@@ -28,7 +28,7 @@ from reconciler.model import (
     Share,
     Wave,
 )
-from reconciler.model.sets import shared
+from reconciler.model.sets import divided, shared
 from reconciler.model.waves import Waves, ordered
 from reconciler.rollout import stage
 from reconciler.rollout.counts import Tally, WaveCounts, level
@@ -74,6 +74,20 @@ def test_the_intersection_is_the_set_itself_only_where_it_is_all_of_it() -> None
     strangers = {f"x-{number}" for number in range(200)}
     assert shared(CANARY, strangers | CANARY) is CANARY
     assert shared(FLEET, strangers | CANARY) == CANARY
+
+
+@given(st.lists(st.integers(0, 4), max_size=12), st.booleans(), st.booleans(), st.permutations(range(4)))
+def test_a_whole_is_divided_by_parts_that_have_nobody_in_common_and_leave_nobody_out(
+    places: list[int], twice: bool, all_of_it: bool, order: list[int]
+) -> None:
+    """Each gateway is in the part of its place, 4: in none; now and then the first is in two."""
+    parts = [{n for n, place in enumerate(places) if place == part} for part in range(4)]
+    if twice and places:
+        parts[(places[0] + 1) % 4].add(0)
+    whole = frozenset().union(*parts) if all_of_it else frozenset(range(len(places)))
+    named = [frozenset(map(str, parts[each])) for each in order]
+    expected = sum(map(len, parts)) == len(whole) == len(frozenset().union(*parts))
+    assert divided(frozenset(map(str, whole)), named) is expected
 
 
 @st.composite
