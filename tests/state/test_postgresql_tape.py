@@ -296,6 +296,11 @@ def test_who_is_refused_and_what_breaks(story: Story, golden: Any, caplog: pytes
         lambda: story.place().take(ME),
         THERE=[errors.InsufficientPrivilege("no")],
     )
+    do(
+        "I take where too many are connected",
+        lambda: story.place().take(ME),
+        THERE=[errors.TooManyConnections("sorry, too many clients already"), *there],
+    )
     do("I take, and it is cut", lambda: story.place().take(ME), THERE=there * 2, TAKE=[CUT, CUT])
     golden("postgresql-faults.txt", story.told())
 

@@ -21,6 +21,10 @@ _BROKEN: Final = (psycopg.OperationalError, psycopg.InterfaceError)
 """The way to the server, the server's end, and what it gave up for another transaction's sake."""
 
 
+_EXHAUSTED: Final = "53"
+"""How SQLSTATE begins where its disk is full, its memory is, or too many are connected."""
+
+
 class DatabaseLink:
     """A connection with `parameters`, made when it is first used. One thread at a time may use it."""
 
@@ -72,6 +76,10 @@ def _what_to_do(error: psycopg.Error) -> str:
         return (
             "Let this user make the schema (GRANT CREATE ON DATABASE), or make it and its tables as"
             " docs/state.md says, and let it write them."
+        )
+    if (error.sqlstate or "").startswith(_EXHAUSTED):
+        return (
+            "Make room on the database server, or raise its limits; then the same command goes on from here."
         )
     if isinstance(error, _BROKEN):
         return (
