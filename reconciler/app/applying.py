@@ -24,7 +24,7 @@ from reconciler.hiding import Hiding
 from reconciler.model import Desired, DesiredRollout, Finding, Live, Outcome, OutcomeStatus, ResourceId
 from reconciler.model.doubts import Doubt
 from reconciler.options import Options
-from reconciler.plan.brakes import brakes
+from reconciler.plan.brakes import brakes, releasing
 from reconciler.plan.file import PlanFile, plan_digest, refused, salted
 from reconciler.plan.finished import finished, remembered, targeted
 from reconciler.plan.guards import Waivers, reconsidered, waive
@@ -287,14 +287,14 @@ class Applying:
 
         A plan file has no more of a check than its name: UnusablePlan where that is no longer declared.
         """
-        releasing = [view for view in plan.rollouts if view.joins and view.checks]
-        if not releasing:
+        views = [view for view in releasing(plan) if view.checks]
+        if not views:
             return {}, None
         desired = check(workspace.inside(self.project.environment), offline=True).desired
         declared, desk = wishes(desired), CheckDesk(workspace)
         findings = [
             Finding(CODE, f"{view.resource}: its checks differ from those when the plan was made")
-            for view in releasing
+            for view in views
             if view.resource not in declared
             or tuple(each.name for each in declared[view.resource].checks) != view.checks
         ]
@@ -452,7 +452,7 @@ async def _against(
     if asking is None:
         return ()
     before = {resource: owned.rollout for resource, owned in state.campaigns.items() if owned.rollout}
-    views = {view.resource: view for view in plan.rollouts if view.joins}
+    views = {view.resource: view for view in releasing(plan)}
     answers = await asking(tuple(asked(views.values(), declared, before)))
     return tuple(
         Finding(CODE, f"{resource}: {why}", resource=resource)

@@ -9,14 +9,26 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from reconciler.model import Finding, Live, RolloutRecord, RolloutStatus, StopCampaign, target_of
+from reconciler.model import (
+    Finding,
+    Live,
+    RolloutRecord,
+    RolloutStatus,
+    StartCampaign,
+    StopCampaign,
+    of_former,
+    target_of,
+)
 from reconciler.plan.model import Impact, Plan
 from reconciler.plan.stale import CODE
 from reconciler.providers.base import Facts, Stage
+from reconciler.rollout.views import RolloutView
 from reconciler.state.base import RolloutNoted
 from reconciler.text import moment
 
 _HELD_UP: Final = frozenset({RolloutStatus.ABORTED, RolloutStatus.PAUSED})
+_JUDGED: Final = frozenset({RolloutStatus.PROGRESSING, RolloutStatus.PAUSED})
+"""A look at one of these may abort it."""
 
 
 def brakes(plan: Plan) -> Plan:
@@ -46,6 +58,20 @@ def _holds_up(record: RolloutRecord) -> bool:
     return record.status in _HELD_UP or record.frozen
 
 
+def releasing(plan: Plan) -> Iterator[RolloutView]:
+    """The rollouts of which `plan` lets devices begin: somebody joins, or the campaign starts."""
+    started = {
+        group.action.resource
+        for group in plan.groups
+        if isinstance(group.action, StartCampaign)
+        and not group.action.bracket
+        and not of_former(group.action)
+    }
+    for view in plan.rollouts:
+        if view.joins or (view.resource in started and view.status in _JUDGED):
+            yield view
+
+
 def overtaken(plan: Plan, live: Live, facts: Facts, now: int) -> Iterator[Finding]:
     """A finding for each release that no longer holds: more failed, or the calendar has closed."""
     joining = {view.resource for view in plan.rollouts if view.joins and view.open_until is not None}
@@ -57,11 +83,11 @@ def overtaken(plan: Plan, live: Live, facts: Facts, now: int) -> Iterator[Findin
     for resource, end in sorted(ends.items()):
         if end <= now:
             yield Finding(CODE, f"{resource}: the calendar closed at {moment(end)}", resource=resource)
-    targets = {group.action.resource: target_of(group.action) for group in plan.groups}
-    for view in plan.rollouts:
-        if not view.joins:
-            continue
-        if view.open_until is not None and view.open_until <= now:
+    targets = {
+        group.action.resource: target_of(group.action) for group in plan.groups if not of_former(group.action)
+    }
+    for view in releasing(plan):
+        if view.joins and view.open_until is not None and view.open_until <= now:
             message = f"{view.where}: the calendar closed at {moment(view.open_until)}"
             yield Finding(CODE, message, resource=view.resource)
         target = targets.get(view.resource)

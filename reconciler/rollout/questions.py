@@ -91,8 +91,8 @@ def _standing(view: RolloutView, opened: int) -> Mapping[str, Json]:
 
 
 def against(view: RolloutView, answers: Sequence[CheckAnswer]) -> Iterator[str]:
-    """What `answers` say against a release that was planned before they were given."""
+    """What `answers` say against a release of `view` that was planned before they were given."""
     for answer in answers:
         fails = answer.verdict is CheckVerdict.FAIL and answer.aborts
-        if view.joins and (fails or (view.opens and answer.verdict is not CheckVerdict.PASS)):
+        if fails or (view.opens and answer.verdict is not CheckVerdict.PASS):
             yield f"{view.where}: check {answer.name}: {answer.text}"

@@ -160,6 +160,22 @@ def test_a_plan_file_opens_a_wave_only_when_its_checks_pass(begun, server, folde
     assert entered(begun) == 3
 
 
+def test_a_plan_file_starts_what_was_stopped_only_when_no_check_fails(begun, server) -> None:
+    first_in(begun, server)
+    assert begun("rollout", "abort", "line-3", "--stop", "--reason", "x").code == Exit.DONE
+    assert begun("apply", "--auto-approve").code == Exit.ROLLOUT_ABORTED
+    assert begun("rollout", "resume", "line-3", "--reason", "x").code == Exit.DONE
+    made = begun("plan", "--out", "plan.json", "--output", "json")
+    assert [step["id"] for step in json.loads(made.out)["steps"]] == ["start-campaign:line-3"]
+    server.respond.errors, server.respond.desk = sample("7.2"), answer({"verdict": "fail"})
+    refused = begun("apply", "--plan", "plan.json")
+    assert refused.code == Exit.STALE_PLAN
+    assert "check errors: 7.2 > 5" in refused.out + refused.err
+    assert "check desk" not in refused.out + refused.err, "no wave opens"
+    server.respond.errors = sample("1")
+    assert begun("apply", "--plan", "plan.json").code == Exit.DONE
+
+
 def test_a_plan_file_keeps_to_the_checks_that_it_was_made_with(begun, server, folder) -> None:
     first_in(begun, server)
     assert begun("plan", "--out", "plan.json").code == Exit.DONE

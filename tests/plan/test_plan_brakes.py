@@ -19,7 +19,7 @@ from reconciler.model import (
     StepGroup,
     StopCampaign,
 )
-from reconciler.plan.brakes import brakes, overtaken
+from reconciler.plan.brakes import brakes, overtaken, releasing
 from reconciler.plan.model import CampaignImpact, GuardTrip, Impact, Plan
 from reconciler.rollout.views import RolloutView, WaveView
 from reconciler.state.base import Event, RolloutNoted, StatusSet
@@ -71,7 +71,8 @@ def test_only_what_holds_up_is_left() -> None:
         (3, None, 5, ["3 failed by now, and 2 when it was planned"]),
         (2, NOW, 5, ["the calendar closed"]),
         (2, NOW + 1, 5, []),
-        (9, NOW, 0, []),
+        (9, NOW, 0, ["9 failed by now, and 2 when it was planned"]),
+        (2, NOW, 0, []),
     ],
 )
 def test_a_release_that_came_too_late(failed: int, until: int | None, joins: int, said: list[str]) -> None:
@@ -159,6 +160,29 @@ def test_what_came_too_late_is_said_once_and_whole() -> None:
     joining = replace(JOINING, open_until=NOW)
     late = replace(START, not_after=NOW - 5)
     assert told(late, view=joining, live=failing(3)) == [closed, failed]
+
+
+@pytest.mark.parametrize(
+    ("start", "status", "stale"),
+    [
+        (START, RolloutStatus.PROGRESSING, True),
+        (START, RolloutStatus.PAUSED, True),
+        (START, RolloutStatus.ABORTED, False),
+        (START, RolloutStatus.COMPLETE, False),
+        (replace(START, action=replace(START.action, bracket=True)), RolloutStatus.PROGRESSING, False),
+        (replace(START, action=replace(START.action, predecessor=True)), RolloutStatus.PROGRESSING, False),
+        (group(StartCampaign(OTHER, Reason.WANTS_STARTED, "2")), RolloutStatus.PROGRESSING, False),
+    ],
+)
+def test_a_start_lets_those_begin_who_are_in(start: StepGroup, status: RolloutStatus, stale: bool) -> None:
+    view = replace(JOINING, joins=0, status=status)
+    assert bool(told(start, view=view, live=failing(3))) == stale
+    assert list(releasing(plan(None, groups=(start,), rollouts=(view,)))) == ([view] if stale else [])
+
+
+def test_failures_are_counted_where_gateways_join_and_not_in_what_is_replaced() -> None:
+    former = replace(START, action=replace(START.action, target="0", predecessor=True))
+    assert told(START, former, view=JOINING, live=failing(3))
 
 
 def test_what_has_an_end_of_its_own_is_said_in_the_order_of_names() -> None:
