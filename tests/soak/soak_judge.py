@@ -17,6 +17,7 @@ from tests.e2e.e2e_runs import operation_of
 from tests.properties.prop_lab import Held
 from tests.soak.soak_fleet import BACK_POLICY, BACK_WAVES, DONE, ENDED, FAILED, FIRST, Answering, Device, Git
 from tests.soak.soak_oracle import (
+    DAY,
     HOUR,
     NOBODY,
     Counted,
@@ -118,6 +119,8 @@ class About:
     policy: Mapping[str, Any]
     declared: frozenset[str]
     memory: Memory
+    git: Git
+    """What else they say: as it was when the plan was made, for a plan that was saved."""
 
 
 @dataclass(frozen=True)
@@ -127,12 +130,13 @@ class Look:
     code: int | None
     now: int
     calls: Sequence[tuple[int, Any]]
+    saved: bool = False
+    """Whether it applied a plan that was saved earlier."""
 
 
 class World(Protocol):
     """What a judge asks of a run."""
 
-    git: Git
     fleet: Mapping[str, Device]
     answering: Answering
     told: Told
@@ -145,8 +149,10 @@ class Judge:
     code: int | None = None
     """How the look ended; None: it was not one that has to do all that it can."""
 
-    def __init__(self, run: "Rollout") -> None:
-        self.run = run
+    def __init__(self, run: "Rollout", saved: Git | None = None) -> None:
+        """`saved`: it applies a plan that was saved when files said that."""
+        self.run, self.saved = run, saved
+        self.git = saved or run.git
         self.names = ("c", "b") if run.git.way_back else ("c",)
 
     def __enter__(self) -> "Judge":
@@ -164,18 +170,18 @@ class Judge:
             return
         after = {name: self.run.found(name) for name in self.names}
         calls = self.run.seen.times[self.first_call :]
-        look = Look(self.code, self.now, calls)
+        look = Look(self.code, self.now, calls, self.saved is not None)
         for name in self.names:
             Case(self.run, self._about(name, after[name]), look, self.before[name], after[name]).judge()
         if "b" in self.names:
             self._ways(after, calls)
 
     def _about(self, name: str, after: Found) -> About:
-        git, memory = self.run.git, self.run.memory[name]
+        git, memory = self.git, self.run.memory[name]
         if name == "c":
-            return About(name, git.waves, git.policy, frozenset(git.listed), memory)
+            return About(name, git.waves, git.policy, frozenset(git.listed), memory, git)
         members = after.taken_back | members_of(self.before[name].held)
-        return About(name, BACK_WAVES, BACK_POLICY, members, memory)
+        return About(name, BACK_WAVES, BACK_POLICY, members, memory, git)
 
     # --- ways back ------------------------------------------------------------------------------------
 
@@ -229,8 +235,8 @@ class Case:
     """One campaign."""
 
     def __init__(self, run: World, about: About, look: Look, before: Found, after: Found) -> None:
-        self.run, self.name, self.memory = run, about.name, about.memory
-        self.code, self.now, self.calls = look.code, look.now, look.calls
+        self.run, self.name, self.memory, self.git = run, about.name, about.memory, about.git
+        self.code, self.now, self.calls, self.saved = look.code, look.now, look.calls, look.saved
         self.before, self.after, self.was, self.record = before, after, before.record, after.record
         self.waves_said, self.policy, self.declared = about.waves, about.policy, about.declared
         self.gate = self.policy["gate"]
@@ -266,9 +272,10 @@ class Case:
             assert self.joined <= open_now, f"P8: {sorted(self.joined - open_now)} are in no open wave"
             self._held("P2", "P3", "P8")
         self._opens()
+        self._now()
         self._exact()
         self._brakes()
-        if self.name == "c" and self.run.git.calendar:
+        if self.name == "c" and self.git.calendar:
             self._calendar()
         if self.record.status is RolloutStatus.ABORTED and not self.memory.barred:
             self.memory.barred = f"P3: somebody joins {self.name}, which is aborted"
@@ -282,12 +289,54 @@ class Case:
         was, held = self.was, self.before.held
         assert not self.memory.barred, self.memory.barred
         assert was.status in GOES_ON, f"P2: {sorted(self.joined)} join, and it is {was.status}"
-        assert not (self.name == "c" and self.run.git.rollout.get("paused")), "P2: Git pauses it"
+        assert not (self.name == "c" and self.git.rollout.get("paused")), "P2: Git pauses it"
         owned = self.before.state.campaigns.get(campaign(self.name))
         stopped = held is not None and held.status == "STOPPED" and not was.frozen
         by_hand = stopped and owned is not None and owned.status == "STARTED"
         assert not by_hand or self.run.resumes, "P2: it is held"
         assert not too_many_failed(self.counted, self.gate), f"P3: {sorted(self.counted.failed)} failed"
+
+    def _now(self) -> None:
+        """Nothing is released, whenever it was planned, that counts and clock are against by now."""
+        goes_on = self.was.status is RolloutStatus.PROGRESSING and self.was.plan and any(self.waves)
+        if not goes_on:
+            return
+        released = self.joined or self.opened
+        # Who only pauses a failed one leaves the campaign as Git wants it.
+        starts = self.policy.get("onFailure") == "stop" and self._started()
+        if released or starts:
+            what = f"{sorted(self.joined)} join, waves {self.opened} open, started: {bool(starts)}"
+            why = next(self._must(), "")
+            assert not why, f"P3: {what}, and {why}"
+        if self.joined:
+            assert not self._overdue(), f"P2: {sorted(self.joined)} join, and the deadline has passed"
+        self._held(*(["P17"] if self.saved and (released or starts) else ()))
+
+    def _started(self) -> bool:
+        """Whether a call started it that closes no bracket."""
+        ids = {found.held.id for found in (self.before, self.after) if found.held}
+        for _, seen in self.calls:
+            if seen.method != "GET" and any(f"/{each}" in seen.path for each in ids):
+                name = operation_of(seen.method, seen.path)
+                if name in (STOP, START):
+                    return name == START
+        return False
+
+    def _overdue(self) -> bool:
+        """Whether a look would pause it: its wave took too long, and hasn't met its gate."""
+        was = self.was
+        skips = self.memory.words.get(self._next(), NOBODY)
+        pauses = "deadline" in self.policy and self.policy["onDeadline"] == "pause"
+        if not pauses or self.edited or not was.wave or "success" in skips:
+            return False
+        late = was.since and self.now > was.since + 2 * DAY
+        return bool(late) and not self._met(self._last())
+
+    def _met(self, number: int) -> bool:
+        """Whether the gate of a wave is met by what devices say now; 0: that of all who are in."""
+        wave = self.waves[number - 1] if number else self.entered
+        group = wave - self.strange
+        return is_met(group, self.counted, self.gate) or bool(wave and not group and self.entered)
 
     def _budget(self) -> None:
         budget = self.policy.get("disruptionBudget")
@@ -322,7 +371,7 @@ class Case:
 
     def _asked(self, number: int, skips: frozenset[str] | None) -> None:
         if self.waves_said[number - 1].get("approval"):
-            given = self.run.git.rollout.get("approved", 0) >= number or skips is not None
+            given = self.git.rollout.get("approved", 0) >= number or skips is not None
             assert given, f"P1: wave {number} opened without a person's word"
             self.run.told.counts["waves approved of"] += 1
         if self.checks and "check" not in (skips or ()):
@@ -332,7 +381,7 @@ class Case:
 
     @property
     def checks(self) -> bool:
-        return self.name == "c" and bool(self.run.git.checks_at)
+        return self.name == "c" and bool(self.git.checks_at)
 
     def _passed(self, number: int, skips: frozenset[str]) -> None:
         key = 0 if self.edited else self._last()
@@ -346,6 +395,7 @@ class Case:
         )
         if "success" not in skips:
             assert since is not None, f"{why}: {said} was not met"
+            assert self._met(key), f"{why}: {said} is met no longer"
         soak = SOAKS[self.waves_said[max(self.opened_before, 1) - 1].get("soak", "0s")]
         if since is not None and "soak" not in skips:
             assert self.now - since >= soak, f"{why}: {said} was met {self.now - since} ms ago, not {soak}"
@@ -359,9 +409,8 @@ class Case:
         met = self.memory.met
         if self.edits:
             met.pop(0, None)
-        for number, wave in enumerate([self.entered, *self.waves]):
-            group = wave - self.strange
-            if is_met(group, self.counted, self.gate) or (wave and not group and self.entered):
+        for number in range(len(self.waves) + 1):
+            if self._met(number):
                 met.setdefault(number, self.now)
             elif self.code in (0, 3, 7):
                 met.pop(number, None)
@@ -370,7 +419,7 @@ class Case:
 
     def _exact(self) -> None:
         """Who opens a wave lets in just those that its share says, by the order of the hash."""
-        held_up = "disruptionBudget" in self.policy or (self.name == "c" and self.run.git.calendar)
+        held_up = "disruptionBudget" in self.policy or (self.name == "c" and self.git.calendar)
         if self.code not in (0, 3, 7) or not self.opened or held_up:
             return
         wanted = NOBODY.union(*self.waves[: self.record.wave]) - self.strange
@@ -456,7 +505,7 @@ class Case:
                 assert all(self._open(at, zone) for zone in zones), f"P5: {name} at {at}"
 
     def _open(self, at: int, zone: str) -> bool:
-        git = self.run.git
+        git = self.git
         begin, end = git.freeze
         place = zone if git.calendar == "gateway" else git.calendar
         return is_open(at, place, git.night) and not begin <= at < end

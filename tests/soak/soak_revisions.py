@@ -405,7 +405,7 @@ class Revisions:
             after = Found(None, after_state, "c")
         closed = newest.closed if newest and not (successor or self.unmade) else NOBODY
         declared = frozenset(self.git.listed) - closed
-        about = About("c", self.git.waves, self.git.policy, declared, self.memory)
+        about = About("c", self.git.waves, self.git.policy, declared, self.memory, self.git)
         Case(self, about, look, before, after).judge()
         self._one_each(after_homes)
         if look.code in (0, 7):

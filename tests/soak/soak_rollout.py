@@ -3,7 +3,8 @@
 The program is a process of its own over TCP, whose clock stands where the server's does; devices end as the
 seed says. A twin in this process has the same files, people, devices and clock, and neither faults nor kills:
 after each step of the clock both hold the same (P12). In a slow run each call takes the server a while, so
-that runs begin in a window and end behind it; such a one has no twin.
+that runs begin in a window and end behind it; such a one has no twin. Neither has one that saves plans and
+applies them late (`soak_saved`).
 
 A run may have checks, gateways that the server doesn't know, guards that refuse everything, and a way back.
 What must hold is told apart from the program: `soak_judge`, with `soak_oracle`.
@@ -59,11 +60,14 @@ from tests.soak.soak_judge import Found, Judge, Memory, campaign
 from tests.soak.soak_oracle import DAY, HOUR, MINUTE, waves_of
 from tests.soak.soak_project import GENEROUS
 from tests.soak.soak_run import FAULTS, HURRY, OPERATIONS, Ground, Told, Wrong, as_ran
+from tests.soak.soak_saved import Saved, a_word, slowed
 from tests.world import AT_ONCE, World
 
 BEGINS = ("2027-03-26", "2027-10-30", "2027-03-12", "2027-11-06", "2027-06-01", "2027-04-02", "2027-10-01")
 """Days around the changes of summer time in these zones, and one in summer."""
 CALL_MS = 20_000
+LATE = 0.3
+"""In how many runs plans are saved and applied late."""
 PROCESSES = 0.15
 """How many of the calm looks are processes."""
 TOLERANT = {**GENEROUS, "mayReleaseAtOnce": True}
@@ -127,8 +131,14 @@ class Rollout:
         self.git = declared(chance, self.fleet, self.now)
         self.checked = chance.random() < 0.35
         self.answering = Answering()
-        self.alone = self.slow
+        late = Random(f"saved/{seed}")
+        self.late = late.random() < LATE
+        """Whether plans are saved in it, and applied when the world has moved on."""
+        # A plan of then is not what a twin would do now.
+        self.alone = self.slow or self.late
         """The twin takes no part."""
+        if self.late:
+            slowed(self.fleet.values(), self.git.policy, late)
         self.adopts = False
         self.rollouts_only = False
         self.resumes = False
@@ -204,7 +214,8 @@ class Rollout:
     def _tells_kinds(self) -> None:
         kinds = {
             "slow": self.slow,
-            "with a twin": not self.slow,
+            "with plans that are applied late": self.late,
+            "with a twin": not self.alone,
             "with checks": self.checked,
             "with a way back": self.git.way_back,
             "with gateways that the server refuses": bool(self._strangers()),
@@ -240,21 +251,29 @@ class Rollout:
             self.answering.changed(chance)
             self._say(f"checks say {self.answering.said}")
         # First, for what happens behind the back of a plan is what the twin begins with.
-        if chance.random() < 0.2:
+        if self.late and not self.rollouts_only and chance.random() < 0.8:
+            stands = self._record("c").status in (RolloutStatus.PAUSED, RolloutStatus.ABORTED)
+            if chance.random() < (0.5 if stands else 0.05):
+                a_word(self)
+            saved = Saved(self)
+            if saved.steps or chance.random() < 0.15:
+                await saved.goes_on()
+                await saved.applied()
+        elif chance.random() < 0.2:
             self._by_plan_file()
         if chance.random() < 0.25:
             await self._guarded()
         if chance.random() < 0.4:
             self._troubled()
-        looks = 1 if self.slow else await self._twin_looks()
+        looks = 1 if self.alone else await self._twin_looks()
         for _ in range(max(1, looks - 1)):
             await self._calm()
-        if not self.slow and chance.random() < 0.3:
+        if not self.alone and chance.random() < 0.3:
             calls = len(self.seen.times)
             await self._calm()
             assert not self._writes(calls), f"P9: a second look sent {self._writes(calls)}"
             self.told.counts["P9 held"] += 1
-        if not self.slow:
+        if not self.alone:
             self._alike()
 
     def _goes_on(self, span: int) -> None:
@@ -437,6 +456,16 @@ class Rollout:
 
     def _troubled(self) -> None:
         """A look that meets faults, or dies somewhere."""
+        self._say(f"a look with {self._arm()}")
+        with Judge(self):
+            with self.place.started(*self._arguments()) as process:
+                self.ground.reaper.victim(process)
+                ran = process.end()
+            self._disarm()
+        self._ended(ran)
+
+    def _arm(self) -> str:
+        """The next process meets faults, or dies somewhere; which, and where."""
         chance = self.random
         said = []
         self.tricks = [["tests.e2e.e2e_tricks:hurry", HURRY]]
@@ -455,14 +484,11 @@ class Rollout:
             else:
                 self.ground.reaper.kill(at, moment, operations=WRITES if where == "write" else OPERATIONS)
             said.append(f"dies {moment} {where} {at}")
-        self._say(f"a look with {', '.join(said)}")
-        with Judge(self):
-            with self.place.started(*self._arguments()) as process:
-                self.ground.reaper.victim(process)
-                ran = process.end()
-            self.ground.calm()
+        return ", ".join(said)
+
+    def _disarm(self) -> None:
+        self.ground.calm()
         self.tricks = ()
-        self._ended(ran)
 
     def _by_plan_file(self) -> None:
         """P17: what a plan showed is what its apply sends, or the file is stale and nothing is sent."""

@@ -29,8 +29,8 @@ WINDOWS = int(os.environ.get("SOAK_WINDOWS", "200"))
 FIRST = int(os.environ.get("SOAK_SEED", "0"))
 AT_ONCE = 4
 ALONE = "SOAK_RUNS=0 SOAK_STORMS=0 SOAK_HAWKBIT=0"
-A_FEW_ROLLOUTS, A_FEW_REVISIONS = (6, 18, 48), (1,)
-"""Seeds with checks, a way back, gateways that the server refuses, a calendar and a budget."""
+A_FEW_ROLLOUTS, A_FEW_REVISIONS = (6, 24, 48, 61), (1,)
+"""Seeds with checks, a way back, gateways that the server refuses, calendar, budget and late plan files."""
 
 
 @pytest.fixture(scope="module")
