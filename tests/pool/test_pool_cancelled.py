@@ -2,7 +2,9 @@
 
 import ast
 import asyncio
+import gc
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from reconciler.apply.closing import Closing
 from reconciler.apply.patience import stopped
 from reconciler.apply.retrier import Retrier
 from reconciler.model import OutcomeStatus, Step
-from reconciler.pool import all_of, both, concurrently, ended
+from reconciler.pool import all_of, both, concurrently, ended, in_order
 from reconciler.providers.base import Bindings, Result
 from tests.apply.apply_script import (
     AT_ONCE,
@@ -145,3 +147,75 @@ def test_nobody_suppresses_a_cancellation() -> None:
     assert list(hiding("with suppress(asyncio.CancelledError):\n    await task")) == [1]
     found = {path: list(hiding(path.read_text(encoding="utf-8"))) for path in PACKAGE.rglob("*.py")}
     assert {path: lines for path, lines in found.items() if lines} == {}
+
+
+# --- nobody leaves before those that work for it --------------------------------------------------------
+
+
+class Slow:
+    """Work that takes a while to end when it is cancelled, and then fails."""
+
+    def __init__(self) -> None:
+        self.over: list[object] = []
+
+    async def __call__(self, item: object) -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            for _ in range(5):
+                await asyncio.sleep(0)
+            self.over.append(item)
+            raise OSError("it could not clean up") from None
+        return "never"
+
+
+async def in_turn(slow: Slow) -> None:
+    async with aclosing(in_order(range(3), slow, limit=3)) as answers:
+        taken = asyncio.ensure_future(anext(answers))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        await ended(taken)
+
+
+async def at_once(slow: Slow) -> None:
+    async def work(item: object) -> str:
+        if item == 3:
+            await asyncio.sleep(0)
+            raise ValueError("it failed")
+        return await slow(item)
+
+    with pytest.raises(ValueError, match="it failed"):
+        await all_of(map(work, range(4)))
+
+
+async def told_twice(slow: Slow) -> None:
+    task = asyncio.ensure_future(all_of(map(slow, range(3))))
+    for _ in range(4):
+        await asyncio.sleep(0)
+        task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+
+@pytest.mark.parametrize("way", [in_turn, at_once, told_twice])
+def test_who_works_for_others_is_over_before_they_are(
+    way: Callable[[Slow], Coroutine[Any, Any, None]],
+) -> None:
+    lost: list[object] = []
+
+    async def run() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: lost.append(context))
+        slow = Slow()
+        await way(slow)
+        assert sorted(slow.over, key=str) == [0, 1, 2]
+        gc.collect()
+
+    asyncio.run(run())
+    assert lost == [], "errors of those that were ended are nobody's business"
+
+
+def test_both_come_in_their_order() -> None:
+    async def run() -> tuple[int, str]:
+        return await both(asyncio.sleep(0.001, 1), asyncio.sleep(0, "two"))
+
+    assert asyncio.run(run()) == (1, "two")
