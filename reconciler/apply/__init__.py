@@ -55,7 +55,8 @@ async def apply_plan(
     """
     readback = KeptReader(source.reads, source.facts, session.state.salt, delay) if source else None
     uploads = [group.action.file.sha256 for group in plan.groups if isinstance(group.action, UploadPackage)]
-    retrier = Retrier(ContainedWrites(writes), delay, settling, on_doubt)
+    peopled = frozenset(view.resource for view in plan.rollouts if view.entered)
+    retrier = Retrier(ContainedWrites(writes), delay, settling, on_doubt, peopled)
     told = HeedlessListener(on_outcome)
     hiding, stop = hiding or Hiding(), stop or asyncio.Event()
     execution = Execution(

@@ -7,7 +7,9 @@
 
 Of n gateways with k that the server doesn't take, at most 2·k·log2(n) + 1 requests are sent. Only a clear no
 to an add or a remove is divided: it did nothing. Where no gateway of a whole batch is taken, and none of its
-group was before, the no is about the campaign: its other batches are not divided.
+group was before, the no is about the campaign: its other batches are not divided. But a few that are all that
+was to be added to a campaign with others are taken at that word, each was asked for alone: a rollout that has
+slots, or gateways, for such ones only would try them for ever.
 
 Where the server names those that it doesn't take, the others go out again at once, without any halves.
 
@@ -19,13 +21,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from reconciler.errors import Refusal, Refused
-from reconciler.model import AddGateways, Outcome, OutcomeStatus, RemoveGateways, Step
+from reconciler.model import AddGateways, Outcome, OutcomeStatus, RemoveGateways, ResourceId, Step
 
+FEW: Final = 20
+"""So many may all be refused, and it is about them: a no to more is about the campaign."""
 NOT_AGAIN = "not sent again: the run was interrupted"
 
 
@@ -72,7 +77,9 @@ def divides(step: Step, refusal: Refused) -> bool:
 class Bisection:
     """Divides the batches of one run, and remembers of which groups the server took anything."""
 
-    def __init__(self) -> None:
+    def __init__(self, peopled: Collection[ResourceId] = ()) -> None:
+        self._peopled = peopled
+        """Campaigns that took gateways in earlier runs."""
         self._taken: set[str] = set()
         self._hopeless: set[str] = set()
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -121,9 +128,18 @@ class Bisection:
         outcome = replace(tried.outcome, attempts=tried.outcome.attempts + division.sent)
         if not division.left:
             return replace(outcome, status=OutcomeStatus.DONE, message="")
-        taken = step.group.key in self._taken
-        refused = tuple(sorted(division.refused)) if taken else ()
+        about_them = step.group.key in self._taken or self._few(step)
+        refused = tuple(sorted(division.refused)) if about_them else ()
         return _partly(replace(outcome, unclear=division.unclear, refused=refused), division.left)
+
+    def _few(self, step: Step) -> bool:
+        """Whether a no to all of its group may be about them, though none was taken."""
+        action = step.group.action
+        return (
+            isinstance(action, AddGateways)
+            and action.resource in self._peopled
+            and len(action.gateways) <= FEW
+        )
 
 
 async def without_named(

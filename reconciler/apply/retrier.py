@@ -17,6 +17,7 @@ done, what the server shows is done; those that it names are failed, and no long
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from contextlib import suppress
 
 from reconciler.apply.bisection import NOT_AGAIN, Bisection, Tried, beside, divides, undone, without_named
@@ -31,6 +32,7 @@ from reconciler.model import (
     OutcomeStatus,
     RemoveGateways,
     Repeat,
+    ResourceId,
     Step,
     UploadPackage,
 )
@@ -40,14 +42,22 @@ from reconciler.providers.base import Bindings, Readback, Result, Writes
 
 
 class Retrier:
-    """Runs steps, each until it is settled or given up. `told` hears of what is looked for."""
+    """Runs steps, each until it is settled or given up. `told` hears of what is looked for.
+
+    `peopled`: campaigns that took gateways in earlier runs.
+    """
 
     def __init__(
-        self, writes: Writes, delay: Delay, settling: Settling | None = None, told: OnDoubt = unheard
+        self,
+        writes: Writes,
+        delay: Delay,
+        settling: Settling | None = None,
+        told: OnDoubt = unheard,
+        peopled: Collection[ResourceId] = (),
     ) -> None:
         self.writes = writes
         self.delay = delay
-        self.bisection = Bisection()
+        self.bisection = Bisection(peopled)
         self._settling = settling or Settling()
         self.newborns = Newborns(self._settling)
         self._making = Maker(writes, delay, self._settling, self.newborns, told)

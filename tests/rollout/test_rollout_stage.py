@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.apply import apply_plan
+from reconciler.apply import apply_plan, bisection
 from reconciler.embedded.tables import gateways
 from reconciler.errors import Refusal, Refused
 from reconciler.model import AddGateways, OutcomeStatus, RolloutStatus, Step
@@ -399,11 +399,44 @@ def test_a_refused_id_takes_no_slot_of_a_budget(tmp_path: Path) -> None:
 
 
 def test_a_no_to_all_of_a_batch_is_about_the_campaign(tmp_path: Path) -> None:
+    """Nobody is in, so nothing tells whether it takes any."""
+
     async def body() -> None:
         async with World.open(tmp_path) as world:
             server = Choosy(world.provider.writes, *NAMES)
             await attempt(world, server, project())
             assert refused(world) == []
+            await attempt(world, server, project())
+            assert refused(world) == []
+
+    run(body())
+
+
+@pytest.mark.parametrize("most", [20, 7])
+def test_a_no_to_a_few_is_about_them_where_others_are_in(
+    tmp_path: Path, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slots of a budget for such ones only would hold up the others for ever."""
+    monkeypatch.setattr(bisection, "FEW", most)
+    text = project(waves="[{name: canary, gateways: [gw-03, gw-05]}, {}]", policy="  soak: 1h")
+
+    async def body() -> None:
+        async with World.open(tmp_path) as world:
+            await world.apply(text)
+            await put(world, ["gw-03", "gw-05"], "ACTIVATION_COMPLETE")
+            await look(world, text)
+            world.now += HOUR
+            slots = text.replace("soak: 1h", "soak: 1h\n  disruptionBudget: {maxUnavailable: 8}")
+            first = joined(await world.make_plan(slots))
+            assert len(first) == 8
+            server = Choosy(world.provider.writes, *first)
+            await attempt(world, server, slots)
+            assert refused(world) == ([] if most == 7 else first)
+            await attempt(world, server, slots)
+            others = joined(await world.make_plan(slots))
+            assert others == (first if most == 7 else [])
+            (members,) = await _members(world)
+            assert len(members) == (2 if most == 7 else 10)
 
     run(body())
 
