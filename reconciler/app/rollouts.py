@@ -130,7 +130,12 @@ def _no_rollout(name: str, known: Sequence[str]) -> ReconcilerError:
 
 
 def pause(session: StateSession, name: str, reason: str) -> Answer:
-    """Release nobody else until somebody resumes."""
+    """Release nobody else until somebody resumes. ReconcilerError where it is aborted: that holds more."""
+    resource = ResourceId(Kind.CAMPAIGN, name)
+    if _record(session.state, resource).status is RolloutStatus.ABORTED:
+        message = f"{resource}: its rollout is aborted, and a pause would hold less: nobody joins it as it is"
+        hint = f"To go on when it may: `reconciler rollout resume {name} --reason TEXT`."
+        raise ReconcilerError(message, hint=hint)
     return _say(session, name, "pause", reason, lambda it: replace(it, status=RolloutStatus.PAUSED))
 
 

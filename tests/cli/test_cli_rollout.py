@@ -125,6 +125,18 @@ def test_whom_the_server_refused_is_tried_again_after_resume(begun, folder: Path
     assert refused() == []
 
 
+def test_a_pause_takes_no_abort_back(begun) -> None:
+    """As a pause it would hold less: a later apply could start the campaign again."""
+    assert begun("rollout", "abort", "line-3", "--reason", "smoke", "--stop").code == Exit.DONE
+    ran = begun("rollout", "pause", "line-3", "--reason", "x")
+    assert ran.code == Exit.ERROR
+    assert "its rollout is aborted, and a pause would hold less" in ran.err
+    assert "rollout resume line-3" in ran.err.split("hint:")[1]
+    shown = begun("rollout", "show", "line-3")
+    assert "aborted" in shown.out
+    assert "smoke" in shown.out
+
+
 @pytest.mark.parametrize("word", ["show", "pause"])
 def test_a_campaign_without_a_rollout_is_named(begun, word: str) -> None:
     reason = ["--reason", "x"] if word == "pause" else []
