@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final, Literal
+
+from reconciler.apply.patience import stopped
 
 CLOSED: Final = "the calendar has closed: it is left for the next time that it is open"
 
@@ -37,7 +38,5 @@ class Closing(asyncio.Event):
     async def wait(self) -> Literal[True]:
         """See `asyncio.Event`."""
         while not self.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, self._closes - self._now())):
-                    await self._stop.wait()
+            await stopped(self._stop, max(0.0, self._closes - self._now()))
         return True

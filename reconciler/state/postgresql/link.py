@@ -19,8 +19,6 @@ _T = TypeVar("_T")
 _PAUSE: Final = 0.5
 _BROKEN: Final = (psycopg.OperationalError, psycopg.InterfaceError)
 """The way to the server, the server's end, and what it gave up for another transaction's sake."""
-
-
 _EXHAUSTED: Final = "53"
 """How SQLSTATE begins where its disk is full, its memory is, or too many are connected."""
 
